@@ -28,6 +28,7 @@ internal readonly struct Argument
     public static implicit operator Argument(long value) => new(Tag.Int, value);
     public static implicit operator Argument(long? value) => value is { } given ? new(Tag.Int, given) : default;
     public static implicit operator Argument(double value) => new(Tag.Double, BitConverter.DoubleToInt64Bits(value));
+    public static implicit operator Argument(double? value) => value is { } given ? given : default(Argument);
     public static implicit operator Argument(bool value) => new(Tag.Bool, value ? 1 : 0);
     public static implicit operator Argument(string? value) => value is null ? default : new(Tag.String, 0, System.Text.Encoding.UTF8.GetBytes(value));
     public static implicit operator Argument(Scalar? value) => value is null ? default : new(value.Tag, value.Bits);

@@ -66,6 +66,8 @@ internal static unsafe partial class Native
     [DllImport(Library)] internal static extern int pt_num_interop_threads();
     [DllImport(Library)] internal static extern int pt_set_num_interop_threads(int count);
     [DllImport(Library)] internal static extern int pt_has_cuda();
+    [DllImport(Library)] internal static extern int pt_default_dtype();
+    [DllImport(Library)] internal static extern int pt_set_default_dtype(int type);
     [DllImport(Library)] internal static extern int pt_version(byte* buffer, int capacity);
     [DllImport(Library)] internal static extern int pt_blas(byte* buffer, int capacity);
     [DllImport(Library)] internal static extern int pt_config(byte* buffer, int capacity);

@@ -54,8 +54,6 @@ public static partial class torch
         public bool is_floating_point() => torch.is_floating_point(dtype);
         public bool is_integral() => torch.is_integral(dtype);
 
-        public override string ToString() => "tensor";
-
         private long DimensionAt(int dim)
         {
             long count = Dimensions;

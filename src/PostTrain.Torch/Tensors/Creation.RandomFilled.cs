@@ -1,0 +1,52 @@
+using PostTrain.Torch.Interop;
+
+namespace TorchSharp;
+
+public static partial class torch
+{
+    public static Tensor rand(ReadOnlySpan<long> size, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, Generator? generator = null, string[]? names = null) =>
+        rand(size.ToArray(), dtype, device, requires_grad, generator, names);
+    public static Tensor rand(int dim0, int dim1, int dim2, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, Generator? generator = null, string[]? names = null) =>
+        rand(new long[] { dim0, dim1, dim2 }, dtype, device, requires_grad, generator, names);
+    public static Tensor rand(int dim0, int dim1, int dim2, int dim3, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, Generator? generator = null, string[]? names = null) =>
+        rand(new long[] { dim0, dim1, dim2, dim3 }, dtype, device, requires_grad, generator, names);
+    public static Tensor rand(int rows, int columns, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, Generator? generator = null, string[]? names = null) =>
+        rand(new long[] { rows, columns }, dtype, device, requires_grad, generator, names);
+    public static Tensor rand(int size, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, Generator? generator = null, string[]? names = null) =>
+        rand(new long[] { size }, dtype, device, requires_grad, generator, names);
+    public static Tensor rand(long dim0, long dim1, long dim2, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, Generator? generator = null, string[]? names = null) =>
+        rand(new long[] { dim0, dim1, dim2 }, dtype, device, requires_grad, generator, names);
+    public static Tensor rand(long dim0, long dim1, long dim2, long dim3, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, Generator? generator = null, string[]? names = null) =>
+        rand(new long[] { dim0, dim1, dim2, dim3 }, dtype, device, requires_grad, generator, names);
+    public static Tensor rand(long rows, long columns, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, Generator? generator = null, string[]? names = null) =>
+        rand(new long[] { rows, columns }, dtype, device, requires_grad, generator, names);
+    public static Tensor rand(long size, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, Generator? generator = null, string[]? names = null) =>
+        rand(new long[] { size }, dtype, device, requires_grad, generator, names);
+    public static Tensor rand(long[] size, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, Generator? generator = null, string[]? names = null) =>
+        New(generator is null
+            ? Ops.rand.Call(size, dtype, Argument.None, On(device))
+            : Ops.rand_generator.Call(size, generator, dtype, Argument.None, On(device)), requires_grad, names);
+
+    public static Tensor randn(ReadOnlySpan<long> size, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, Generator? generator = null, string[]? names = null) =>
+        randn(size.ToArray(), dtype, device, requires_grad, generator, names);
+    public static Tensor randn(int dim0, int dim1, int dim2, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, Generator? generator = null, string[]? names = null) =>
+        randn(new long[] { dim0, dim1, dim2 }, dtype, device, requires_grad, generator, names);
+    public static Tensor randn(int dim0, int dim1, int dim2, int dim3, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, Generator? generator = null, string[]? names = null) =>
+        randn(new long[] { dim0, dim1, dim2, dim3 }, dtype, device, requires_grad, generator, names);
+    public static Tensor randn(int rows, int columns, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, Generator? generator = null, string[]? names = null) =>
+        randn(new long[] { rows, columns }, dtype, device, requires_grad, generator, names);
+    public static Tensor randn(int size, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, Generator? generator = null, string[]? names = null) =>
+        randn(new long[] { size }, dtype, device, requires_grad, generator, names);
+    public static Tensor randn(long dim0, long dim1, long dim2, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, Generator? generator = null, string[]? names = null) =>
+        randn(new long[] { dim0, dim1, dim2 }, dtype, device, requires_grad, generator, names);
+    public static Tensor randn(long dim0, long dim1, long dim2, long dim3, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, Generator? generator = null, string[]? names = null) =>
+        randn(new long[] { dim0, dim1, dim2, dim3 }, dtype, device, requires_grad, generator, names);
+    public static Tensor randn(long rows, long columns, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, Generator? generator = null, string[]? names = null) =>
+        randn(new long[] { rows, columns }, dtype, device, requires_grad, generator, names);
+    public static Tensor randn(long size, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, Generator? generator = null, string[]? names = null) =>
+        randn(new long[] { size }, dtype, device, requires_grad, generator, names);
+    public static Tensor randn(long[] size, ScalarType? dtype = null, Device? device = null, bool requires_grad = false, Generator? generator = null, string[]? names = null) =>
+        New(generator is null
+            ? Ops.randn.Call(size, dtype, Argument.None, On(device))
+            : Ops.randn_generator.Call(size, generator, dtype, Argument.None, On(device)), requires_grad, names);
+}
