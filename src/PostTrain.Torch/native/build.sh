@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Compiles the native entry points: build.sh OUTPUT.so
+# Compiles a folder of C++ sources against libtorch: build.sh OUTPUT.so [FOLDER], by default the native entry points beside this script.
 # LIBTORCH names the root of an unpacked libtorch (include/, lib/); without it the system's package libtorch-dev is used.
 set -euo pipefail
 out=$1
 objects=() jobs=()
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+here=${2:-$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)}
 mkdir -p "$(dirname "$out")"
 flags=(-std=c++17 -O2 -fPIC -fvisibility=hidden -Wall -Wno-sign-compare -Wno-unknown-pragmas)
 if [ -n "${LIBTORCH:-}" ]; then

@@ -1,0 +1,62 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace PostTrain.Numerics;
+
+/// <summary>Checks of arguments; each message names the argument, what was given and what was expected.</summary>
+internal static class Guard
+{
+    /// <summary>Both tensors have the same shape.</summary>
+    internal static void SameShape(Tensor tensor, string name, Tensor expected, string expectedName)
+    {
+        if (!tensor.shape.AsSpan().SequenceEqual(expected.shape))
+            throw new ArgumentException($"{name} has shape {Shape(tensor)}, expected {Shape(expected)} as {expectedName}", name);
+    }
+
+    /// <summary>The tensor has this many dimensions, which <paramref name="expected"/> describes.</summary>
+    internal static void Rank(Tensor tensor, string name, int rank, string expected)
+    {
+        if (tensor.dim() != rank)
+            throw new ArgumentException($"{name} has shape {Shape(tensor)}, expected {expected}", name);
+    }
+
+    /// <summary>The tensor holds real numbers.</summary>
+    internal static void Floating(Tensor tensor, string name)
+    {
+        if (!tensor.is_floating_point())
+            throw new ArgumentException($"{name} has type {tensor.dtype}, expected floating point", name);
+    }
+
+    /// <summary>The tensor holds token ids.</summary>
+    internal static void Ids(Tensor tensor, string name)
+    {
+        if (tensor.dtype != ScalarType.Int64)
+            throw new ArgumentException($"{name} has type {tensor.dtype}, expected Int64 token ids", name);
+    }
+
+    internal static void Positive(double value, string name)
+    {
+        if (!(value > 0) || double.IsInfinity(value))
+            throw new ArgumentOutOfRangeException(name, value, $"{name} must be a finite number above 0");
+    }
+
+    internal static void NotNegative(double value, string name)
+    {
+        if (!(value >= 0) || double.IsInfinity(value))
+            throw new ArgumentOutOfRangeException(name, value, $"{name} must be a finite number of at least 0");
+    }
+
+    internal static void AtLeast(long value, long least, string name)
+    {
+        if (value < least)
+            throw new ArgumentOutOfRangeException(name, value, $"{name} must be at least {least}");
+    }
+
+    internal static void Fraction(double value, string name)
+    {
+        if (!(value is >= 0 and <= 1))
+            throw new ArgumentOutOfRangeException(name, value, $"{name} must be between 0 and 1");
+    }
+
+    internal static string Shape(Tensor tensor) => $"[{string.Join(", ", tensor.shape)}]";
+}

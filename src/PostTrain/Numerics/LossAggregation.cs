@@ -1,0 +1,85 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace PostTrain.Numerics;
+
+/// <summary>How per-token losses become one number.</summary>
+/// <remarks>
+/// Each aggregation is numerator / denominator, and both are additive over the sequences of a batch. A batch that is worked
+/// on in parts (gradient accumulation, several ranks) gives the same loss and gradient as one batch when every part divides by
+/// the <see cref="Denominator"/> of the whole: the sum of the parts' denominators, known before the first backward pass.
+/// A batch without a counted token gives 0.
+/// </remarks>
+public abstract record LossAggregation
+{
+    private LossAggregation() { }
+
+    /// <summary>Σ m·l / Σ m: every token of the batch weighs the same (DAPO, arXiv:2503.14476, eq. 8).</summary>
+    public static LossAggregation TokenMean { get; } = new TokenMeanAggregation();
+
+    /// <summary>(1/B) Σ_i (1/|y_i|) Σ_t m·l: every sequence weighs the same (GRPO, arXiv:2402.03300, eq. 3). A sequence without a counted token gives 0 and counts in B.</summary>
+    public static LossAggregation SequenceMean { get; } = new SequenceMeanAggregation();
+
+    /// <summary>(1/B) Σ_i (1/n) Σ_t m·l with a constant n: no weight depends on a length (Dr. GRPO, arXiv:2503.20783).</summary>
+    /// <param name="normalizer">n, above 0: usually the most tokens that a completion may have; 1 gives the mean of the sequences' sums.</param>
+    public static LossAggregation SequenceSum(double normalizer = 1)
+    {
+        Guard.Positive(normalizer, nameof(normalizer));
+        return new SequenceSumAggregation(normalizer);
+    }
+
+    /// <summary>The loss of a batch, or of a part of one.</summary>
+    /// <param name="losses">Per-token losses, [B,T].</param>
+    /// <param name="mask">[B,T]; 1 where a token counts.</param>
+    /// <param name="denominator">The <see cref="Denominator"/> of the whole batch where this is a part of it; its own when null.</param>
+    /// <returns>A scalar; differentiable in the losses.</returns>
+    public Tensor Apply(Tensor losses, Tensor mask, double? denominator = null)
+    {
+        Guard.Rank(losses, nameof(losses), 2, "[B,T]");
+        Guard.SameShape(mask, nameof(mask), losses, nameof(losses));
+        if (denominator is { } given) Guard.NotNegative(given, nameof(denominator));
+        double divisor = denominator ?? Denominator(mask);
+        using var scope = NewDisposeScope();
+        return Numerator(losses, mask).div(divisor > 0 ? divisor : 1).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>What the sum over a batch is divided by: its tokens for <see cref="TokenMean"/>, its sequences for the others.</summary>
+    /// <param name="mask">[B,T].</param>
+    public abstract double Denominator(Tensor mask);
+
+    /// <summary>The sum, before it is divided.</summary>
+    private protected abstract Tensor Numerator(Tensor losses, Tensor mask);
+
+    private static double Tokens(Tensor mask)
+    {
+        using var scope = NewDisposeScope();
+        return mask.to_type(ScalarType.Float64).sum().ToDouble();
+    }
+
+    private sealed record TokenMeanAggregation : LossAggregation
+    {
+        public override double Denominator(Tensor mask) => Tokens(mask);
+
+        private protected override Tensor Numerator(Tensor losses, Tensor mask) => Masked.Sum(losses, mask);
+
+        public override string ToString() => "token mean";
+    }
+
+    private sealed record SequenceMeanAggregation : LossAggregation
+    {
+        public override double Denominator(Tensor mask) => mask.shape[0];
+
+        private protected override Tensor Numerator(Tensor losses, Tensor mask) => Masked.Mean(losses, mask, 1).sum();
+
+        public override string ToString() => "sequence mean";
+    }
+
+    private sealed record SequenceSumAggregation(double Normalizer) : LossAggregation
+    {
+        public override double Denominator(Tensor mask) => mask.shape[0] * Normalizer;
+
+        private protected override Tensor Numerator(Tensor losses, Tensor mask) => Masked.Sum(losses, mask);
+
+        public override string ToString() => FormattableString.Invariant($"sequence sum / {Normalizer}");
+    }
+}

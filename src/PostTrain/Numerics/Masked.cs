@@ -1,0 +1,79 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace PostTrain.Numerics;
+
+/// <summary>Reductions over the positions that a mask counts.</summary>
+/// <remarks>
+/// A mask has the shape of the values and holds 1 (or true) where a position counts and 0 elsewhere. What stands in a
+/// position that does not count, NaN included, changes neither a result nor a gradient; a NaN in a counted position stays NaN.
+/// A mask without a counted position gives 0. All functions are differentiable in the values and return fresh tensors.
+/// </remarks>
+public static class Masked
+{
+    /// <summary>Sum of the counted values: Σ m·x.</summary>
+    /// <param name="values">Any shape.</param>
+    /// <param name="mask">The shape of <paramref name="values"/>.</param>
+    /// <param name="dim">The dimension to reduce; all of them when null.</param>
+    /// <exception cref="ArgumentException">Shapes do not agree.</exception>
+    public static Tensor Sum(Tensor values, Tensor mask, long? dim = null)
+    {
+        using var scope = NewDisposeScope();
+        var counted = Counted(values, mask);
+        return (dim is { } d ? counted.sum(d) : counted.sum()).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Mean of the counted values: Σ m·x / Σ m, and 0 where nothing counts.</summary>
+    /// <inheritdoc cref="Sum"/>
+    public static Tensor Mean(Tensor values, Tensor mask, long? dim = null)
+    {
+        using var scope = NewDisposeScope();
+        return Sum(values, mask, dim).div(CountOrOne(mask, values.dtype, dim)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Variance of all counted values about their mean.</summary>
+    /// <param name="values">Any shape.</param>
+    /// <param name="mask">The shape of <paramref name="values"/>.</param>
+    /// <param name="unbiased">Divide by n − 1 (true) or by n (false, the default); a single counted value has variance 0.</param>
+    public static Tensor Variance(Tensor values, Tensor mask, bool unbiased = false)
+    {
+        using var scope = NewDisposeScope();
+        var squares = Sum((values - Mean(values, mask)).square(), mask);
+        var count = mask.to_type(values.dtype).sum();
+        var divisor = (unbiased ? count - 1 : count).clamp_min(1);
+        return squares.div(divisor).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Scales the counted values to variance 1 and, unless <paramref name="keepMean"/>, shifts them to mean 0: (x − μ)/√(σ² + ε).</summary>
+    /// <param name="values">Any shape.</param>
+    /// <param name="mask">The shape of <paramref name="values"/>.</param>
+    /// <param name="keepMean">Adds the mean back after scaling, so that only the scale changes. False by default.</param>
+    /// <param name="epsilon">Added to the variance, at least 0.</param>
+    /// <returns>The shape of <paramref name="values"/>; 0 where nothing counts.</returns>
+    public static Tensor Whiten(Tensor values, Tensor mask, bool keepMean = false, double epsilon = 1e-8)
+    {
+        Guard.NotNegative(epsilon, nameof(epsilon));
+        using var scope = NewDisposeScope();
+        var mean = Mean(values, mask);
+        var scaled = (values - mean) * (Variance(values, mask) + epsilon).rsqrt();
+        return Counted(keepMean ? scaled + mean : scaled, mask).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The values where the mask counts, 0 elsewhere.</summary>
+    internal static Tensor Counted(Tensor values, Tensor mask)
+    {
+        Guard.SameShape(mask, nameof(mask), values, nameof(values));
+        using var scope = NewDisposeScope();
+        // Not x·m: that would let a NaN of a position that does not count through.
+        var isCounted = mask.dtype == ScalarType.Bool ? mask : mask != 0;
+        return values.masked_fill(isCounted.logical_not(), 0).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>How many positions count, with 1 in the place of 0, so that dividing by it gives 0 for nothing.</summary>
+    internal static Tensor CountOrOne(Tensor mask, ScalarType type, long? dim = null)
+    {
+        using var scope = NewDisposeScope();
+        var counted = mask.to_type(type);
+        return (dim is { } d ? counted.sum(d) : counted.sum()).clamp_min(1).MoveToOuterDisposeScope();
+    }
+}

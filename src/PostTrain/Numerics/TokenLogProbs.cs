@@ -1,0 +1,38 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace PostTrain.Numerics;
+
+/// <summary>Log-probabilities of given tokens, and the entropy of the distributions that they were drawn from.</summary>
+public static class TokenLogProbs
+{
+    /// <summary>log π(target) = z_target − log Σ_v exp z_v for each position.</summary>
+    /// <remarks>The logits at a position must be those that predict its target: shift before (the logits at t predict token t + 1).</remarks>
+    /// <param name="logits">[..., T, V], floating point.</param>
+    /// <param name="targets">[..., T], token ids in 0..V−1.</param>
+    /// <returns>[..., T], of the logits' type; differentiable in the logits.</returns>
+    /// <exception cref="ArgumentException">Shapes or types do not agree.</exception>
+    public static Tensor Gather(Tensor logits, Tensor targets)
+    {
+        Guard.Floating(logits, nameof(logits));
+        Guard.Ids(targets, nameof(targets));
+        if (logits.dim() != targets.dim() + 1 || !logits.shape.AsSpan()[..^1].SequenceEqual(targets.shape))
+            throw new ArgumentException(
+                $"targets has shape {Guard.Shape(targets)}, expected logits' shape {Guard.Shape(logits)} without its last dimension", nameof(targets));
+        using var scope = NewDisposeScope();
+        return logits.log_softmax(-1).gather(-1, targets.unsqueeze(-1)).squeeze(-1).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Entropy of each position's distribution: H = −Σ_v π_v log π_v, in nats.</summary>
+    /// <param name="logits">[..., V]; a logit of −∞ is a token of probability 0 and contributes 0.</param>
+    /// <returns>[...], between 0 and log V.</returns>
+    public static Tensor Entropy(Tensor logits)
+    {
+        Guard.Floating(logits, nameof(logits));
+        using var scope = NewDisposeScope();
+        var logProbs = logits.log_softmax(-1);
+        // p·log p has the limit 0 at p = 0, where the product would be NaN.
+        var finite = logProbs.masked_fill(logProbs.isneginf(), 0);
+        return logProbs.exp().mul(finite).sum(-1).neg().MoveToOuterDisposeScope();
+    }
+}
