@@ -45,6 +45,27 @@ public static partial class torch
             }
         }
 
+        /// <summary>Writes the elements' memory, in row-major order.</summary>
+        public void WriteBytesToStream(Stream stream, int bufferSize = 1024)
+        {
+            using var packed = contiguous();
+            stream.Write(packed.bytes);
+        }
+
+        /// <summary>Overwrites the elements from a stream that holds them in row-major order.</summary>
+        public void ReadBytesFromStream(Stream stream, int bufferSize = 1024)
+        {
+            if (is_contiguous())
+            {
+                stream.ReadExactly(bytes);
+                return;
+            }
+            using var packed = contiguous();
+            stream.ReadExactly(packed.bytes);
+            using var mode = no_grad();
+            copy_(packed);
+        }
+
         /// <summary>The only element as a number that operators take.</summary>
         public Scalar ToScalar()
         {

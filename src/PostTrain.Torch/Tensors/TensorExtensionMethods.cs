@@ -1,3 +1,4 @@
+using System.Globalization;
 using PostTrain.Torch.Interop;
 using static TorchSharp.torch;
 
@@ -48,6 +49,28 @@ public static class TensorExtensionMethods
         double value => tensor(value, null, device, requires_grad),
         _ => throw new ArgumentException($"scalar: given {typeof(T)}, expected a number or a boolean", nameof(scalar)),
     };
+
+    /// <summary>Shape, type and device.</summary>
+    public static string metastr(this Tensor tensor) => tensor.ToString();
+
+    public static string str(this Tensor tensor, string? fltFormat = null, int? width = null, string? newLine = null, CultureInfo? cultureInfo = null, TensorStringStyle style = TensorStringStyle.Default) =>
+        tensor.ToString(style, fltFormat, width, cultureInfo, newLine);
+
+    public static string jlstr(this Tensor tensor, string? fltFormat = null, int? width = null, string? newLine = null, CultureInfo? cultureInfo = null) =>
+        tensor.ToString(TensorStringStyle.Julia, fltFormat, width, cultureInfo, newLine);
+
+    public static string npstr(this Tensor tensor, string? fltFormat = "g5", int? width = 100, string? newLine = null, CultureInfo? cultureInfo = null) =>
+        tensor.ToString(TensorStringStyle.Numpy, fltFormat, width, cultureInfo, newLine);
+
+    public static string cstr(this Tensor tensor, string? fltFormat = "g5", int? width = 100, string? newLine = null, CultureInfo? cultureInfo = null) =>
+        tensor.ToString(TensorStringStyle.CSharp, fltFormat, width, cultureInfo, newLine);
+
+    /// <summary>Writes the tensor to the console and returns it.</summary>
+    public static Tensor print(this Tensor t, string? fltFormat = "g5", int? width = 100, string? newLine = null, CultureInfo? cultureInfo = null, TensorStringStyle style = TensorStringStyle.Default)
+    {
+        Console.WriteLine(t.ToString(style, fltFormat, width, cultureInfo, newLine));
+        return t;
+    }
 
     private static double Real(in NativeValue value) => value.Tag == Tag.Double ? value.Number : value.Integer;
     private static long Whole(in NativeValue value) => value.Tag == Tag.Double ? (long)value.Number : value.Integer;
