@@ -10,6 +10,9 @@ internal sealed unsafe class Operator(string schema)
 {
     private nint handle;
 
+    /// <summary>Whether this libtorch has the operator.</summary>
+    internal bool Exists => handle != 0 || TryResolve();
+
     /// <summary>Calls an operator with one tensor as its result.</summary>
     internal torch.Tensor Call(params ReadOnlySpan<Argument> arguments)
     {
@@ -62,6 +65,9 @@ internal sealed unsafe class Operator(string schema)
         Invoke(arguments, &result, 1);
         return result;
     }
+
+    /// <summary>Calls an operator that changes the tensors of its first argument, a list, and returns nothing.</summary>
+    internal void CallOnList(params ReadOnlySpan<Argument> arguments) => Invoke(arguments, null, 0);
 
     private int Invoke(ReadOnlySpan<Argument> arguments, NativeValue* results, int capacity)
     {
@@ -137,11 +143,15 @@ internal sealed unsafe class Operator(string schema)
 
     private void Resolve()
     {
+        if (!TryResolve()) throw new NotSupportedException($"This libtorch has no operator aten::{schema}: {Native.Error().Message}");
+    }
+
+    private bool TryResolve()
+    {
         int dot = schema.IndexOf('.');
         var name = dot < 0 ? schema : schema[..dot];
         var overload = dot < 0 ? "" : schema[(dot + 1)..];
-        var found = Native.pt_operator("aten::" + name, overload);
-        if (found == 0) throw new NotSupportedException($"This libtorch has no operator aten::{schema}: {Native.Error().Message}");
-        handle = found;
+        handle = Native.pt_operator("aten::" + name, overload);
+        return handle != 0;
     }
 }

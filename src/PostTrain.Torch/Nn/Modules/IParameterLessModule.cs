@@ -1,0 +1,4 @@
+namespace TorchSharp.Modules;
+
+/// <summary>Marks modules without parameters.</summary>
+public interface IParameterLessModule;

@@ -1,0 +1,29 @@
+namespace TorchSharp;
+
+public static partial class torch
+{
+    public static partial class nn
+    {
+        /// <summary>A module with 6 arguments: subclasses write <see cref="forward"/>, users call <see cref="call"/>.</summary>
+        public abstract class Module<T1, T2, T3, T4, T5, T6, TResult> : HookableModule<Func<Module<T1, T2, T3, T4, T5, T6, TResult>, T1, T2, T3, T4, T5, T6, (T1, T2, T3, T4, T5, T6)?>, Func<Module<T1, T2, T3, T4, T5, T6, TResult>, T1, T2, T3, T4, T5, T6, TResult, TResult>>, IModule<T1, T2, T3, T4, T5, T6, TResult>
+        {
+            protected Module(string name) : base(name) { }
+
+            public abstract TResult forward(T1 input1, T2 input2, T3 input3, T4 input4, T5 input5, T6 input6);
+
+            /// <summary>Runs <see cref="forward"/> with the hooks around it.</summary>
+            public TResult call(T1 input1, T2 input2, T3 input3, T4 input4, T5 input5, T6 input6)
+            {
+                if (!Hooked) return forward(input1, input2, input3, input4, input5, input6);
+                BeforeCall();
+                foreach (var hook in pre_hooks.Values.ToArray())
+                    if (hook(this, input1, input2, input3, input4, input5, input6) is { } changed) (input1, input2, input3, input4, input5, input6) = changed;
+                var result = forward(input1, input2, input3, input4, input5, input6);
+                foreach (var hook in post_hooks.Values.ToArray())
+                    if (hook(this, input1, input2, input3, input4, input5, input6, result) is { } changed) result = changed;
+                AfterCall();
+                return result;
+            }
+        }
+    }
+}

@@ -1,0 +1,19 @@
+using static TorchSharp.torch;
+
+namespace TorchSharp.Modules;
+
+/// <summary>A module that holds nothing: no parameters, buffers or modules.</summary>
+public abstract class ParameterLessModule<T1, TResult> : nn.Module<T1, TResult>, IParameterLessModule
+{
+    protected ParameterLessModule(string name) : base(name) { }
+
+    protected internal override nn.Module _to(Device device, ScalarType dtype, bool non_blocking) => this;
+    protected internal override nn.Module _to(DeviceType deviceType, int deviceIndex, bool non_blocking) => this;
+    protected internal override nn.Module _to(ScalarType dtype, bool non_blocking) => this;
+
+    public override void register_buffer(string name, Tensor tensor, bool persistent = true) => throw Refused("buffers");
+    public override void register_parameter(string name, Parameter param) => throw Refused("parameters");
+    public override void register_module(string name, nn.Module submodule) => throw Refused("modules");
+
+    private InvalidOperationException Refused(string what) => new($"{GetName()} holds no {what}.");
+}
