@@ -40,7 +40,6 @@ internal static partial class Ops
         addr_ = new("addr_"),
         xlogy__Tensor = new("xlogy_.Tensor"),
         xlogy__Scalar_Other = new("xlogy_.Scalar_Other"),
-        ldexp_ = new("ldexp_"),
         gcd_ = new("gcd_"),
         lcm_ = new("lcm_"),
         bitwise_and__Tensor = new("bitwise_and_.Tensor"),
@@ -57,5 +56,6 @@ internal static partial class Ops
         igamma = new("igamma"),
         igammac = new("igammac"),
         nextafter = new("nextafter"),
-        renorm = new("renorm");
+        renorm = new("renorm"),
+        pow_Scalar = new("pow.Scalar");
 }

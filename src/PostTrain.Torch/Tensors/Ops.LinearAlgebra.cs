@@ -28,7 +28,6 @@ internal static partial class Ops
         geqrf = new("geqrf"),
         ormqr = new("ormqr"),
         tensordot = new("tensordot"),
-        vander = new("vander"),
         einsum = new("einsum"),
         linalg_multi_dot = new("linalg_multi_dot"),
         linalg_slogdet = new("linalg_slogdet");

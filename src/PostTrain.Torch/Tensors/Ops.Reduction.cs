@@ -22,7 +22,6 @@ internal static partial class Ops
         amax_out = new("amax.out"),
         amin = new("amin"),
         amin_out = new("amin.out"),
-        aminmax = new("aminmax"),
         argmax = new("argmax"),
         argmin = new("argmin"),
         all = new("all"),

@@ -47,7 +47,7 @@ public static partial class torch
             Ops.addr_.CallInPlace(this, vec1, vec2, beta, alpha);
         public Tensor xlogy_(Tensor y) => Ops.xlogy__Tensor.CallInPlace(this, y);
         public Tensor xlogy_(Scalar y) => Ops.xlogy__Scalar_Other.CallInPlace(this, y);
-        public Tensor ldexp_(Tensor other) => Ops.ldexp_.CallInPlace(this, other);
+        public Tensor ldexp_(Tensor other) => TimesPowerOfTwo(other);
         public Tensor gcd_(Tensor other) => Ops.gcd_.CallInPlace(this, other);
         public Tensor lcm_(Tensor other) => Ops.lcm_.CallInPlace(this, other);
         public Tensor bitwise_and_(Tensor other) => Ops.bitwise_and__Tensor.CallInPlace(this, other);
@@ -67,6 +67,13 @@ public static partial class torch
         public Tensor igammac(Tensor other) => Ops.igammac.Call(this, other);
         public Tensor nextafter(Tensor other) => Ops.nextafter.Call(this, other);
         public Tensor renorm(float p, long dim, float maxnorm) => Ops.renorm.Call(this, p, dim, maxnorm);
+
+        // aten::ldexp_ has no gradient.
+        private Tensor TimesPowerOfTwo(Tensor exponent)
+        {
+            using var factor = Ops.pow_Scalar.Call(2.0, exponent);
+            return mul_(factor);
+        }
     }
 
     public static Tensor addbmm(Tensor input, Tensor batch1, Tensor batch2, float beta = 1, float alpha = 1) =>

@@ -15,8 +15,8 @@ public static partial class torch
             long count = NumberOfElements;
             if (count != 1) throw new InvalidOperationException($"item<{typeof(T).Name}>: given a tensor of {count} elements, expected one");
             RequireType<T>();
-            if (device_type == DeviceType.CPU) return *(T*)DataPointer();
-            using var local = cpu();
+            if (device_type == DeviceType.CPU && DataPointer() is var pointer and not 0) return *(T*)pointer;
+            using var local = to(CPU, copy: true);
             return *(T*)local.DataPointer();
         }
 
@@ -25,7 +25,7 @@ public static partial class torch
         {
             RequireType<T>();
             RequireCpu();
-            return new TensorAccessor<T>(this);
+            return new TensorAccessor<T>(DataPointer() == 0 && NumberOfElements > 0 ? to(CPU, copy: true) : this);
         }
 
         /// <summary>The memory of a contiguous tensor on the CPU.</summary>
@@ -34,7 +34,8 @@ public static partial class torch
             get
             {
                 RequireCpu();
-                if (!is_contiguous()) throw new NotImplementedException("bytes: given a tensor that is not contiguous, expected a contiguous one");
+                if (!is_contiguous()) throw new InvalidOperationException("bytes: given a tensor that is not contiguous, expected a contiguous one");
+                if (DataPointer() == 0 && NumberOfElements > 0) throw new InvalidOperationException("bytes: given a tensor without memory, expected one with; clone() gives it memory");
                 return new Span<byte>((void*)DataPointer(), checked((int)(NumberOfElements * ElementSize)));
             }
             set
@@ -95,7 +96,8 @@ public static partial class torch
             return elements.At(i);
         }
 
-        internal nint DataPointer() => Native.pt_data(Handle) is var pointer and not 0 ? pointer : NumberOfElements == 0 ? 0 : throw Native.Error();
+        // 0 for a tensor without elements and for one without memory, which libtorch makes of a gradient that is known to be zero.
+        internal nint DataPointer() => Native.pt_data(Handle);
 
         // The only element, as libtorch turns it into a number.
         internal NativeValue Number()

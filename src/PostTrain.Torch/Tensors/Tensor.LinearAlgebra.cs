@@ -1,5 +1,3 @@
-using PostTrain.Torch.Interop;
-
 namespace TorchSharp;
 
 public static partial class torch
@@ -33,7 +31,15 @@ public static partial class torch
         public Tensor tensordot(Tensor b, long[] dims1, long[] dims2) => Ops.tensordot.Call(this, b, dims1, dims2);
         public Tensor tensordot(Tensor b, (long, long)[] dims) =>
             Ops.tensordot.Call(this, b, Array.ConvertAll(dims, pair => pair.Item1), Array.ConvertAll(dims, pair => pair.Item2));
-        public Tensor vander(long N = -1, bool increasing = false) => Ops.vander.Call(this, N == -1 ? Argument.None : N, increasing);
+        public Tensor vander(long N = -1, bool increasing = false) => Vandermonde(N == -1 ? null : N, increasing);
+
+        // linalg_vander has a gradient, which aten::vander lacks.
+        private Tensor Vandermonde(long? columns, bool increasing)
+        {
+            var rising = Ops.linalg_vander.Call(this, columns);
+            if (increasing) return rising;
+            using (rising) return rising.flip(-1);
+        }
 
         // The last dims dimensions of this tensor against the first ones of b.
         private Tensor TensordotLast(Tensor b, long dims)

@@ -35,7 +35,8 @@ public static partial class torch
         public Tensor amin(long[] dims, bool keepdim = false, Tensor? @out = null) =>
             @out is null ? Ops.amin.Call(this, dims, keepdim) : Ops.amin_out.Call(this, dims, keepdim, @out);
         public Tensor amin(ReadOnlySpan<long> dims, bool keepdim = false, Tensor? @out = null) => amin(dims.ToArray(), keepdim, @out);
-        public (Tensor min, Tensor max) aminmax(long? dim = null, bool keepdim = false) => Ops.aminmax.Call2(this, dim, keepdim);
+        public (Tensor min, Tensor max) aminmax(long? dim = null, bool keepdim = false) =>
+            dim is { } one ? (amin(new[] { one }, keepdim), amax(new[] { one }, keepdim)) : (amin(Array.Empty<long>(), keepdim), amax(Array.Empty<long>(), keepdim));
         public Tensor argmax() => Ops.argmax.Call(this);
         public Tensor argmax(long dim, bool keepdim = false) => Ops.argmax.Call(this, dim, keepdim);
         public Tensor argmin() => Ops.argmin.Call(this);
