@@ -73,8 +73,9 @@ public static partial class torch
         private Tensor At(ReadOnlySpan<long> indices)
         {
             if (indices.Length > Dimensions) throw new ArgumentException($"indices: given {indices.Length} for a tensor with {Dimensions} dimensions", nameof(indices));
-            var view = alias();
-            foreach (long index in indices) view = view.Then(view.select(0, index));
+            if (indices.IsEmpty) return alias();
+            var view = this;
+            foreach (long index in indices) view = Then(view, view.select(0, index));
             return view;
         }
 

@@ -10,7 +10,8 @@ public static partial class torch
         public Tensor index(params TensorIndex[] indices)
         {
             var view = Viewed(indices, out var left);
-            return left is null ? view : Done(Ops.index_Tensor.Call(view, Argument.Optional(left)), view, left);
+            if (left is null) return ReferenceEquals(view, this) ? alias() : view;
+            return Done(Ops.index_Tensor.Call(view, Argument.Optional(left)), view, left);
         }
 
         public Tensor index(params Tensor[] indices) => Ops.index_Tensor.Call(this, Argument.Optional(indices));
@@ -83,14 +84,14 @@ public static partial class torch
             target.copy_(fitting);
         }
 
-        // The views of the indices that are no tensors; left holds the others at their dimensions, null if there are none.
+        // The views of the indices that are no tensors, this tensor itself if there are none; left holds the others at their dimensions, null if there are none.
         private Tensor Viewed(TensorIndex[] indices, out Tensor?[]? left)
         {
             long given = 0;
             foreach (ref readonly var index in indices.AsSpan()) given += Consumed(index);
             if (given > Dimensions) throw new ArgumentException($"indices: given {given} for a tensor with {Dimensions} dimensions", nameof(indices));
             long ellipsis = Dimensions - given;
-            var view = alias();
+            var view = this;
             long dim = 0;
             List<Tensor?>? tensors = null;
             long folded = 0;
@@ -99,33 +100,33 @@ public static partial class torch
                 switch (index.What)
                 {
                     case TensorIndex.Kind.Single:
-                        view = view.Then(view.select(dim, index.First!.Value));
+                        view = Then(view, view.select(dim, index.First!.Value));
                         break;
                     case TensorIndex.Kind.Slice:
-                        if ((index.First, index.Last, index.Step) is not (null, null, null)) view = view.Then(view.Sliced(dim, index));
+                        if ((index.First, index.Last, index.Step) is not (null, null, null)) view = Then(view, view.Sliced(dim, index));
                         dim++;
                         break;
                     case TensorIndex.Kind.None:
-                        view = view.Then(view.unsqueeze(dim++));
+                        view = Then(view, view.unsqueeze(dim++));
                         break;
                     case TensorIndex.Kind.Ellipsis:
                         dim += ellipsis;
                         ellipsis = 0;
                         break;
                     case TensorIndex.Kind.Bool:
-                        view = view.Then(view.unsqueeze(dim));
+                        view = Then(view, view.unsqueeze(dim));
                         Record(ref tensors, dim++ - folded, Truth(index.First != 0));
                         break;
                     default:
                         var tensor = index.Indices!;
                         if (tensor.Dimensions == 0 && tensor.dtype == ScalarType.Bool)
                         {
-                            view = view.Then(view.unsqueeze(dim));
+                            view = Then(view, view.unsqueeze(dim));
                             Record(ref tensors, dim++ - folded, Truth(tensor.ToBoolean()));
                         }
                         else if (tensor.Dimensions == 0 && tensor.is_integral())
                         {
-                            view = view.Then(view.select(dim, tensor.ToInt64()));
+                            view = Then(view, view.select(dim, tensor.ToInt64()));
                         }
                         else
                         {
@@ -162,15 +163,16 @@ public static partial class torch
             tensors.Add(tensor);
         }
 
-        private Tensor Then(Tensor next)
+        // The view before is given back, unless it is this tensor itself.
+        private Tensor Then(Tensor view, Tensor next)
         {
-            Dispose();
+            if (!ReferenceEquals(view, this)) view.Dispose();
             return next;
         }
 
-        private static Tensor Done(Tensor result, Tensor view, Tensor?[]? left)
+        private Tensor Done(Tensor result, Tensor view, Tensor?[]? left)
         {
-            view.Dispose();
+            if (!ReferenceEquals(view, this)) view.Dispose();
             foreach (var tensor in left ?? []) tensor?.Dispose();
             return result;
         }
