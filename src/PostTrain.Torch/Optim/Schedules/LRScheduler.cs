@@ -30,7 +30,8 @@ public static partial class torch
                     Verbose = verbose;
                     LastEpoch = last_epoch;
                     groups = [.. optimizer.ParamGroups];
-                    if (last_epoch == -1)
+                    // Schedules that share an optimiser share its base rates: a later one must not take an earlier one's first rate for the base.
+                    if (last_epoch == -1 && scheduled.TryAdd(optimizer, optimizer))
                         foreach (var group in groups) group.InitialLearningRate = group.LearningRate;
                     BaseRates = [.. groups.Select(group => group.InitialLearningRate)];
                     lastRates = [.. groups.Select(group => group.LearningRate)];
