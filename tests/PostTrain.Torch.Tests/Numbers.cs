@@ -6,7 +6,19 @@ namespace PostTrain.Torch.Tests;
 /// <summary>Tensors from and to plain numbers, and comparisons with a tolerance.</summary>
 internal static class Numbers
 {
-    internal static Tensor Real(double[] values, params long[] shape) => tensor(values, float64).reshape(shape.Length > 0 ? shape : [values.Length]);
+    internal static Tensor Real(double[] values, params long[] shape)
+    {
+        using var flat = tensor(values, float64);
+        return flat.reshape(shape.Length > 0 ? shape : [values.Length]);
+    }
+
+    /// <summary>How many tensors live, after the garbage of earlier tests has been finalised.</summary>
+    internal static long LiveTensors()
+    {
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        return Tensor.TotalCount;
+    }
 
     /// <summary>Numbers between -1 and 1 that look random and are the same at each call.</summary>
     internal static Tensor Spread(int number, params long[] shape)

@@ -11,6 +11,7 @@ internal sealed unsafe class ManagedNode
     internal delegate List<Tensor> ForwardPass(autograd.AutogradContext context, object[] arguments);
 
     [ThreadStatic] private static ExceptionDispatchInfo? backwardFailure;
+    private static long liveCount;
 
     private readonly autograd.AutogradContext context;
     private readonly Func<autograd.AutogradContext, List<Tensor>, List<Tensor>> backward;
@@ -23,6 +24,9 @@ internal sealed unsafe class ManagedNode
         this.tensorArguments = tensorArguments;
     }
 
+    /// <summary>Nodes that a graph still holds.</summary>
+    internal static long LiveCount => Interlocked.Read(ref liveCount);
+
     /// <summary>Runs forward without recording, then hangs its results under a new node of the graph.</summary>
     internal static List<Tensor> Apply(object[] arguments, ForwardPass forward, Func<autograd.AutogradContext, List<Tensor>, List<Tensor>> backward)
     {
@@ -34,6 +38,7 @@ internal sealed unsafe class ManagedNode
         {
             var inputs = tensorArguments.Select(i => ((Tensor)arguments[i]).Handle).ToArray();
             fixed (nint* input = inputs) node = Native.pt_node_new(input, inputs.Length, GCHandle.ToIntPtr(state), &Backward, &Free);
+            if (node != 0) Interlocked.Increment(ref liveCount);
             List<Tensor> outputs;
             using (no_grad()) outputs = forward(context, arguments);
             // A result that is an argument itself would close a cycle in the graph.
@@ -112,5 +117,6 @@ internal sealed unsafe class ManagedNode
         var handle = GCHandle.FromIntPtr(state);
         ((ManagedNode)handle.Target!).context.Dispose();
         handle.Free();
+        Interlocked.Decrement(ref liveCount);
     }
 }
