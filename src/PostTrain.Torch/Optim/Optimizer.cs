@@ -27,7 +27,7 @@ public static partial class torch
                 using var scope = NewDisposeScope();
                 using var _ = no_grad();
                 Tensor[] gradients = [.. parameters().Select(parameter => parameter.grad).Where(gradient => gradient is not null)];
-                if (gradients.Length > 0) NnOps.foreach_zero_.CallOnList(gradients);
+                if (gradients.Length > 0) Ops._foreach_zero_.CallOnList(gradients);
             }
 
             /// <summary>One update of all parameters that have a gradient.</summary>

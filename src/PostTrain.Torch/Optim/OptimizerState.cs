@@ -37,7 +37,7 @@ public abstract class OptimizerState
     {
         using var _ = no_grad();
         var old = target;
-        target = source is null ? null : NnOps.to_device.Call(source, _parameter.device, _parameter.dtype, false, true).DetachFromDisposeScope();
+        target = source is null ? null : source.to(_parameter.dtype, _parameter.device, copy: true).DetachFromDisposeScope();
         old?.Dispose();
     }
 
@@ -46,7 +46,7 @@ public abstract class OptimizerState
         if (target is null || (target.device_type == device.type && target.device_index == device.index)) return;
         using var _ = no_grad();
         var old = target;
-        target = NnOps.to_device.Call(old, device, old.dtype, false, true).DetachFromDisposeScope();
+        target = old.to(device, copy: true).DetachFromDisposeScope();
         old.Dispose();
     }
 

@@ -71,9 +71,9 @@ namespace TorchSharp.Modules
             var entries = WithGradients<State>(group, options.maximize.Value);
             if (entries.Count == 0) return;
             Tensor[] theta = [.. entries.Select(entry => entry.Parameter)], g = [.. entries.Select(entry => entry.Gradient)];
-            if (options.weight_decay.Value != 0) g = NnOps.foreach_add_list.CallList(g, theta, options.weight_decay.Value);
+            if (options.weight_decay.Value != 0) g = Ops._foreach_add_List.CallList(g, theta, options.weight_decay.Value);
             if (options.momentum.Value != 0) g = Momenta([.. entries.Select(entry => entry.State)], g, options);
-            NnOps.foreach_add_list_.CallOnList(theta, g, -options.LearningRate.Value);
+            Ops._foreach_add__List.CallOnList(theta, g, -options.LearningRate.Value);
         }
 
         // The direction of the step, from momenta brought up to date.
@@ -84,12 +84,12 @@ namespace TorchSharp.Modules
             if (known.Length > 0)
             {
                 Tensor[] old = [.. known.Select(i => states[i].momentum_buffer)], news = [.. known.Select(i => g[i])];
-                NnOps.foreach_mul_scalar_.CallOnList(old, momentum);
-                NnOps.foreach_add_list_.CallOnList(old, news, 1 - options.dampening.Value);
+                Ops._foreach_mul__Scalar.CallOnList(old, momentum);
+                Ops._foreach_add__List.CallOnList(old, news, 1 - options.dampening.Value);
             }
             for (int i = 0; i < states.Length; i++) states[i].momentum_buffer ??= g[i].clone().DetachFromDisposeScope();
             Tensor[] buffers = [.. states.Select(state => state.momentum_buffer)];
-            return options.nesterov.Value ? NnOps.foreach_add_list.CallList(g, buffers, momentum) : buffers;
+            return options.nesterov.Value ? Ops._foreach_add_List.CallList(g, buffers, momentum) : buffers;
         }
     }
 }

@@ -14,7 +14,7 @@ public class GradientTests
 
     private static readonly Dictionary<string, GradientCase> Cases = new IEnumerable<GradientCase>[]
     {
-        PointwiseCases.All, ShapeCases.All, ReductionCases.All, SelectionCases.All, MatrixCases.All,
+        PointwiseCases.All, ShapeCases.All, ReductionCases.All, SelectionCases.All, MatrixCases.All, LayerCases.All,
     }.SelectMany(cases => cases).ToDictionary(one => one.Name);
 
     public static TheoryData<string> Names => [.. Cases.Keys];

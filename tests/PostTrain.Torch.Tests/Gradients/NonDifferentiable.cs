@@ -19,6 +19,12 @@ internal static class NonDifferentiable
         .. Words("bernoulli bernoulli__Tensor bernoulli__float multinomial binomial poisson normal_ uniform_ exponential_ cauchy_ geometric_ log_normal_ random__from"),
         .. Words("normal_Tensor_Tensor _standard_gamma _sample_dirichlet"),
         .. Words("detach detach_ set__source_Tensor is_pinned pin_memory _local_scalar_dense promote_types result_type_Tensor can_cast fill__Tensor amax_out amin_out"),
+        .. Words("embedding_renorm_ one_hot"),
+        // Lists of tensors are only changed where no graph is recorded.
+        .. Words("_foreach_add_List _foreach_add__Scalar _foreach_add__List _foreach_mul__Scalar _foreach_addcmul__Scalar _foreach_addcdiv__Scalar"),
+        .. Words("_foreach_sqrt _foreach_norm_Scalar _foreach_zero_ _foreach_maximum__List"),
+        // Differentiable, but libtorch 1.13 does not have it.
+        .. Words("scaled_dot_product_attention"),
         // libtorch implements no gradient for these.
         .. Words("geqrf ormqr floor_divide floor_divide_Scalar floor_divide__Tensor floor_divide__Scalar asinh_ acosh_ atanh_"),
     ];

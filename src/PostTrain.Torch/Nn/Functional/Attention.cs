@@ -1,5 +1,3 @@
-using PostTrain.Torch.Interop;
-
 namespace TorchSharp;
 
 public static partial class torch
@@ -16,37 +14,30 @@ public static partial class torch
             public static Tensor scaled_dot_product_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_mask = null, double p = 0.0, bool is_casual = false)
             {
                 if (attn_mask is not null && is_casual) throw new ArgumentException("attn_mask: given together with is_casual, expected one of the two", nameof(attn_mask));
-                if (NnOps.scaled_dot_product_attention.Exists) return NnOps.scaled_dot_product_attention.Call(query, key, value, attn_mask, p, is_casual);
+                if (Ops.scaled_dot_product_attention.Exists) return Ops.scaled_dot_product_attention.Call(query, key, value, attn_mask, p, is_casual);
 
                 using var scope = NewDisposeScope();
                 // The scale goes into the smaller factor, before the product, as in libtorch.
-                var scaled = NnOps.mul_Scalar.Call(query, 1 / Math.Sqrt(query.shape[^1]));
-                var scores = NnOps.matmul.Call(scaled, NnOps.transpose.Call(key, -2L, -1L));
-                var mask = is_casual ? CausalMask(scores) : attn_mask;
+                var scores = (query * (1 / Math.Sqrt(query.shape[^1]))).matmul(key.transpose(-2, -1));
                 Tensor? blind = null;
-                if (mask is not null)
+                if (is_casual)
                 {
-                    scores = mask.dtype == ScalarType.Bool
-                        ? NnOps.masked_fill.Call(scores, NnOps.logical_not.Call(mask), double.NegativeInfinity)
-                        : NnOps.add.Call(scores, mask);
-                    // A causal row always sees its first key. Elsewhere an empty row's softmax is 0/0, in the gradient too: it is kept out before and after.
-                    if (!is_casual)
-                    {
-                        blind = NnOps.all_dim.Call(NnOps.eq.Call(scores, double.NegativeInfinity), -1L, true);
-                        scores = NnOps.masked_fill.Call(scores, blind, 0.0);
-                    }
+                    scores = scores.masked_fill(CausalMask(scores).logical_not(), double.NegativeInfinity);
                 }
-                var weights = NnOps.softmax_int.Call(scores, -1L);
-                if (blind is not null) weights = NnOps.masked_fill.Call(weights, blind, 0.0);
-                if (p > 0) weights = NnOps.dropout.Call(weights, p, true);
-                return NnOps.matmul.Call(weights, value).MoveToOuterDisposeScope();
+                else if (attn_mask is not null)
+                {
+                    scores = attn_mask.dtype == ScalarType.Bool ? scores.masked_fill(attn_mask.logical_not(), double.NegativeInfinity) : scores + attn_mask;
+                    // A row that sees nothing is 0/0 in the softmax, and in its gradient too: it is kept out before and after. (A causal row always sees its first key.)
+                    blind = scores.eq(double.NegativeInfinity).all(-1, true);
+                    scores = scores.masked_fill(blind, 0.0);
+                }
+                var weights = softmax(scores, -1);
+                if (blind is not null) weights = weights.masked_fill(blind, 0.0);
+                if (p > 0) weights = dropout(weights, p);
+                return weights.matmul(value).MoveToOuterDisposeScope();
             }
 
-            private static Tensor CausalMask(Tensor scores)
-            {
-                var shape = scores.shape;
-                return NnOps.tril.Call(NnOps.ones.Call(new[] { shape[^2], shape[^1] }, ScalarType.Bool, Argument.None, scores.device));
-            }
+            private static Tensor CausalMask(Tensor scores) => ones(scores.shape[^2..], ScalarType.Bool, scores.device).tril();
         }
     }
 }

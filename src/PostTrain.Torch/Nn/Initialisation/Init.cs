@@ -10,19 +10,19 @@ public static partial class torch
             public static Tensor uniform_(Tensor tensor, double low = 0, double high = 1, Generator? generator = null)
             {
                 using var _ = no_grad();
-                return NnOps.uniform_.CallInPlace(tensor, low, high, generator);
+                return Ops.uniform_.CallInPlace(tensor, low, high, generator);
             }
 
             public static Tensor normal_(Tensor tensor, double mean = 0, double std = 1, Generator? generator = null)
             {
                 using var _ = no_grad();
-                return NnOps.normal_.CallInPlace(tensor, mean, std, generator);
+                return Ops.normal_.CallInPlace(tensor, mean, std, generator);
             }
 
             public static Tensor constant_(Tensor tensor, Scalar val)
             {
                 using var _ = no_grad();
-                return NnOps.fill_.CallInPlace(tensor, val);
+                return Ops.fill__Scalar.CallInPlace(tensor, val);
             }
 
             public static Tensor ones_(Tensor tensor) => constant_(tensor, 1.0);
@@ -34,8 +34,8 @@ public static partial class torch
                 var shape = tensor.shape;
                 if (shape.Length != 2) throw new ArgumentException($"tensor: given {shape.Length} dimensions, expected 2", nameof(tensor));
                 using var _ = no_grad();
-                using var eye = NnOps.eye.Call(shape[0], shape[1], tensor.dtype, PostTrain.Torch.Interop.Argument.None, tensor.device);
-                return NnOps.copy_.CallInPlace(tensor, eye);
+                using var identity = eye(shape[0], shape[1], tensor.dtype, tensor.device);
+                return tensor.copy_(identity);
             }
 
             /// <summary>U(-a, a), a = gain √(6 / (fan in + fan out)). Glorot and Bengio 2010.</summary>
@@ -78,13 +78,11 @@ public static partial class torch
                 using var scope = NewDisposeScope();
                 using var _ = no_grad();
                 long rows = tensor.shape[0], columns = tensor.numel() / rows;
-                var sample = NnOps.normal_.CallInPlace(NnOps.empty.Call(new[] { rows, columns }, tensor.dtype, PostTrain.Torch.Interop.Argument.None, tensor.device));
-                if (rows < columns) sample = NnOps.transpose.Call(sample, 0L, 1L);
-                var (q, r) = NnOps.qr.Call2(sample);
+                var sample = empty(new[] { rows, columns }, tensor.dtype, tensor.device).normal_();
+                var (q, r) = linalg.qr(rows < columns ? sample.t() : sample);
                 // The signs of R's diagonal make the distribution uniform.
-                q = NnOps.mul_Tensor.Call(q, NnOps.sign.Call(NnOps.diag.Call(r)));
-                if (rows < columns) q = NnOps.transpose.Call(q, 0L, 1L);
-                NnOps.copy_.CallInPlace(tensor, NnOps.mul_Scalar.Call(NnOps.reshape.Call(q, tensor.shape), gain));
+                q *= r.diagonal().sign();
+                tensor.copy_((rows < columns ? q.t() : q).reshape(tensor.shape) * gain);
                 return tensor;
             }
 

@@ -30,8 +30,8 @@ namespace TorchSharp.Modules
             nn.init.normal_(table);
             if (paddingIndex < 0) return this;
             using var _ = no_grad();
-            using var row = NnOps.select.Call(table, 0L, paddingIndex);
-            NnOps.zero_.CallInPlace(row);
+            using var row = table.select(0, paddingIndex);
+            row.zero_();
             return this;
         }
 
@@ -47,9 +47,9 @@ namespace TorchSharp.Modules
             if (maxNorm is { } limit)
             {
                 using var _ = no_grad();
-                NnOps.embedding_renorm_.CallInPlace(table, input, limit, normType);
+                Ops.embedding_renorm_.CallInPlace(table, input, limit, normType);
             }
-            return NnOps.embedding.Call(table, input, paddingIndex, scaleGradient, sparse);
+            return Ops.embedding.Call(table, input, paddingIndex, scaleGradient, sparse);
         }
     }
 }
@@ -70,7 +70,7 @@ namespace TorchSharp
                 bool scale_grad_by_freq = false, bool sparse = false, Device? device = null, ScalarType? dtype = null)
             {
                 using var _ = no_grad();
-                var copy = NnOps.to_device.Call(embeddings, device ?? embeddings.device, dtype ?? embeddings.dtype, false, true);
+                var copy = embeddings.to(dtype ?? embeddings.dtype, device ?? embeddings.device, copy: true);
                 var table = (Modules.Parameter)new Modules.Parameter(copy, !freeze).DetachFromDisposeScope();
                 return new Modules.Embedding(table, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse);
             }

@@ -9,7 +9,7 @@ namespace TorchSharp.Modules
 
         public bool inplace { get; set; }
 
-        public override Tensor forward(Tensor tensor) => inplace ? NnOps.gelu_.CallInPlace(tensor).alias() : NnOps.gelu.Call(tensor);
+        public override Tensor forward(Tensor tensor) => inplace ? Ops.gelu_.CallInPlace(tensor).alias() : Ops.gelu.Call(tensor);
     }
 }
 

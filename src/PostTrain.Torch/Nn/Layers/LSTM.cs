@@ -44,8 +44,8 @@ namespace TorchSharp.Modules
             Tensor[] weights = [.. _internal_params.values()];
             if (h0_c0 is { } given) return Run(input, given.Item1, given.Item2, weights);
             long batch = shape[batchFirst ? 0 : 1];
-            using var zeros = NnOps.zeros.Call(new[] { layers * directions, batch, hiddenSize }, input.dtype, PostTrain.Torch.Interop.Argument.None, input.device);
-            return Run(input, zeros, zeros, weights);
+            using var start = torch.zeros(new[] { layers * directions, batch, hiddenSize }, input.dtype, input.device);
+            return Run(input, start, start, weights);
         }
 
         public new (Tensor, Tensor, Tensor) call(Tensor input, (Tensor, Tensor)? h0_c0 = null) => base.call(input, h0_c0);
@@ -54,7 +54,7 @@ namespace TorchSharp.Modules
         public void flatten_parameters() { }
 
         private (Tensor, Tensor, Tensor) Run(Tensor input, Tensor hidden, Tensor cell, Tensor[] weights) =>
-            NnOps.lstm_input.Call3(input, new[] { hidden, cell }, weights, hasBias, layers, dropout, training, directions == 2, batchFirst);
+            Ops.lstm_input.Call3(input, new[] { hidden, cell }, weights, hasBias, layers, dropout, training, directions == 2, batchFirst);
     }
 }
 

@@ -45,7 +45,7 @@ namespace TorchSharp.Modules
             if (shift is not null) nn.init.zeros_(shift);
         }
 
-        public override Tensor forward(Tensor tensor) => NnOps.layer_norm.Call(tensor, normalized_shape, scale, shift, eps);
+        public override Tensor forward(Tensor tensor) => Ops.layer_norm.Call(tensor, normalized_shape, scale, shift, eps);
     }
 }
 

@@ -43,7 +43,7 @@ namespace TorchSharp.Modules
             set => ConditionallyRegisterParameter(nameof(bias), offset = value);
         }
 
-        public override Tensor forward(Tensor tensor) => NnOps.linear.Call(tensor, matrix, offset);
+        public override Tensor forward(Tensor tensor) => Ops.linear.Call(tensor, matrix, offset);
     }
 }
 

@@ -9,7 +9,7 @@ namespace TorchSharp.Modules
 
         public long dim { get; set; }
 
-        public override Tensor forward(Tensor tensor) => NnOps.log_softmax_int.Call(tensor, dim);
+        public override Tensor forward(Tensor tensor) => Ops.log_softmax_int.Call(tensor, dim);
     }
 }
 

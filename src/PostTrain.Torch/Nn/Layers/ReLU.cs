@@ -9,7 +9,7 @@ namespace TorchSharp.Modules
 
         public bool inplace { get; set; }
 
-        public override Tensor forward(Tensor tensor) => inplace ? NnOps.relu_.CallInPlace(tensor).alias() : NnOps.relu.Call(tensor);
+        public override Tensor forward(Tensor tensor) => inplace ? Ops.relu_.CallInPlace(tensor).alias() : Ops.relu.Call(tensor);
     }
 }
 

@@ -11,7 +11,7 @@ namespace TorchSharp.Modules
 
         public override string GetName() => nameof(SiLU);
 
-        public override Tensor forward(Tensor tensor) => inplace ? NnOps.silu_.CallInPlace(tensor).alias() : NnOps.silu.Call(tensor);
+        public override Tensor forward(Tensor tensor) => inplace ? Ops.silu_.CallInPlace(tensor).alias() : Ops.silu.Call(tensor);
     }
 }
 

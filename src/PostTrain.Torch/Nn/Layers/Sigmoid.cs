@@ -9,7 +9,7 @@ namespace TorchSharp.Modules
 
         public bool inplace { get; set; }
 
-        public override Tensor forward(Tensor tensor) => inplace ? NnOps.sigmoid_.CallInPlace(tensor).alias() : NnOps.sigmoid.Call(tensor);
+        public override Tensor forward(Tensor tensor) => inplace ? Ops.sigmoid_.CallInPlace(tensor).alias() : Ops.sigmoid.Call(tensor);
     }
 }
 

@@ -9,7 +9,7 @@ namespace TorchSharp.Modules
 
         public long dim { get; set; }
 
-        public override Tensor forward(Tensor tensor) => NnOps.softmax_int.Call(tensor, dim);
+        public override Tensor forward(Tensor tensor) => Ops.softmax_int.Call(tensor, dim);
     }
 }
 

@@ -11,7 +11,7 @@ namespace TorchSharp.Modules
 
         public override string GetName() => nameof(Tanh);
 
-        public override Tensor forward(Tensor tensor) => inplace ? NnOps.tanh_.CallInPlace(tensor).alias() : NnOps.tanh.Call(tensor);
+        public override Tensor forward(Tensor tensor) => inplace ? Ops.tanh_.CallInPlace(tensor).alias() : Ops.tanh.Call(tensor);
     }
 }
 

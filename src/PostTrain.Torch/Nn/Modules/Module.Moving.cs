@@ -49,11 +49,11 @@ public static partial class torch
                 }
                 using var _ = no_grad();
                 bool requiresGrad = param.requires_grad;
-                p = (Parameter)new Parameter(NnOps.to_device.Call(param, place, type, false, true), requiresGrad).DetachFromDisposeScope();
+                p = (Parameter)new Parameter(param.to(type, place, copy: true), requiresGrad).DetachFromDisposeScope();
                 using var gradient = param.grad;
                 if (gradient is not null)
                 {
-                    using var converted = NnOps.to_device.Call(gradient, place, type, false, true);
+                    using var converted = gradient.to(type, place, copy: true);
                     p.grad = converted;
                 }
                 moved?.Add(param, p);
@@ -67,7 +67,7 @@ public static partial class torch
                 if (!Changes(dtype, device, buffer, out var type, out var place)) return false;
                 if (moved?.TryGetValue(buffer, out result) == true) return true;
                 using var _ = no_grad();
-                result = NnOps.to_device.Call(buffer, place, type, false, true).DetachFromDisposeScope();
+                result = buffer.to(type, place, copy: true).DetachFromDisposeScope();
                 moved?.Add(buffer, result);
                 return true;
             }

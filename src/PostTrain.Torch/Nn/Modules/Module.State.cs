@@ -39,7 +39,7 @@ public static partial class torch
                     if (!to.shape.AsSpan().SequenceEqual(from.shape))
                         throw new ArgumentException($"{name}: given shape [{string.Join(",", from.shape)}], expected [{string.Join(",", to.shape)}]", nameof(source));
                 using (no_grad())
-                    foreach (var (_, to, from) in pairs) NnOps.copy_.CallInPlace(to, from);
+                    foreach (var (_, to, from) in pairs) to.copy_(from);
                 return (missing, unexpected);
             }
         }

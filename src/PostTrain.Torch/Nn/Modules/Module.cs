@@ -54,7 +54,7 @@ public static partial class torch
                         continue;
                     }
                     using var gradient = parameter.grad;
-                    if (gradient is not null) NnOps.zero_.CallInPlace(gradient);
+                    gradient?.zero_();
                 }
             }
 
@@ -74,12 +74,8 @@ public static partial class torch
             }
 
             /// <summary>What a new parameter gets where nothing is given: the CPU and the default element type.</summary>
-            protected static (Device device, ScalarType dtype) GetDefaultDeviceAndType(Device? device = null, ScalarType? dtype = null)
-            {
-                if (dtype is { } given) return (device ?? CPU, given);
-                using var sample = NnOps.empty.Call(Array.Empty<long>());
-                return (device ?? CPU, sample.dtype);
-            }
+            protected static (Device device, ScalarType dtype) GetDefaultDeviceAndType(Device? device = null, ScalarType? dtype = null) =>
+                (device ?? CPU, dtype ?? get_default_dtype());
         }
     }
 }

@@ -1,4 +1,3 @@
-using PostTrain.Torch.Interop;
 using TorchSharp.Modules;
 
 namespace TorchSharp;
@@ -12,5 +11,5 @@ public static partial class torch
 
     // A module's own tensor: uninitialised, and outside of every dispose scope.
     internal static Parameter NewParameter(long[] size, Device? device, ScalarType? dtype) =>
-        (Parameter)new Parameter(NnOps.empty.Call(size, dtype, Argument.None, device)).DetachFromDisposeScope();
+        (Parameter)new Parameter(empty(size, dtype, device)).DetachFromDisposeScope();
 }

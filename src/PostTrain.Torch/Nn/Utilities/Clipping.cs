@@ -17,11 +17,11 @@ public static partial class torch
                 using var _ = no_grad();
                 var gradients = Gradients(tensors);
                 if (gradients.Length == 0) return 0;
-                var norms = NnOps.stack.Call(NnOps.foreach_norm.CallList(gradients, norm_type));
-                double total = Number(NnOps.vector_norm.Call(norms, norm_type));
+                var norms = stack(Ops._foreach_norm_Scalar.CallList(gradients, norm_type));
+                double total = Ops.linalg_vector_norm.Call(norms, norm_type).ToDouble();
                 double factor = max_norm / (total + 1e-6);
                 // Not `factor < 1`: a norm that is NaN must not look as if nothing had been wrong.
-                if (!(factor >= 1)) NnOps.foreach_mul_scalar_.CallOnList(gradients, factor);
+                if (!(factor >= 1)) Ops._foreach_mul__Scalar.CallOnList(gradients, factor);
                 return total;
             }
 
@@ -30,14 +30,14 @@ public static partial class torch
             {
                 using var scope = NewDisposeScope();
                 using var _ = no_grad();
-                foreach (var gradient in Gradients(tensors)) NnOps.clamp_.CallInPlace(gradient, -clip_value, clip_value);
+                foreach (var gradient in Gradients(tensors)) gradient.clamp_(-clip_value, clip_value);
             }
 
             /// <summary>All parameters' values in one vector, in order.</summary>
             public static Tensor parameters_to_vector(IEnumerable<Parameter> tensors)
             {
                 using var scope = NewDisposeScope();
-                return NnOps.cat.Call(tensors.Select(tensor => NnOps.reshape.Call(tensor, new[] { -1L })).ToArray()).MoveToOuterDisposeScope();
+                return cat(tensors.Select(tensor => tensor.reshape(-1)).ToArray()).MoveToOuterDisposeScope();
             }
 
             /// <summary>Copies the values of a vector into the parameters, in order.</summary>
@@ -52,18 +52,12 @@ public static partial class torch
                 foreach (var target in targets)
                 {
                     long count = target.numel();
-                    NnOps.copy_.CallInPlace(target, NnOps.reshape.Call(NnOps.narrow.Call(vec, 0L, start, count), target.shape));
+                    target.copy_(vec.narrow(0, start, count).reshape(target.shape));
                     start += count;
                 }
             }
 
             private static Tensor[] Gradients(IEnumerable<Parameter> parameters) => [.. parameters.Select(parameter => parameter.grad).Where(gradient => gradient is not null)!];
-
-            private static double Number(Tensor scalar)
-            {
-                var value = NnOps.item.CallValue(scalar);
-                return value.Tag == PostTrain.Torch.Interop.Tag.Double ? value.Number : value.Integer;
-            }
         }
     }
 }
