@@ -23,17 +23,39 @@ public static class KlDivergence
     /// <exception cref="ArgumentException">Shapes do not agree.</exception>
     public static Tensor Estimate(Tensor logProbs, Tensor referenceLogProbs, KlEstimator estimator = KlEstimator.K3)
     {
-        Guard.SameShape(referenceLogProbs, nameof(referenceLogProbs), logProbs, nameof(logProbs));
+        Check(logProbs, referenceLogProbs);
         using var scope = NewDisposeScope();
-        var difference = logProbs - referenceLogProbs.detach();
-        var estimate = estimator switch
-        {
-            KlEstimator.K1 => difference,
-            KlEstimator.K2 => difference.square() * 0.5,
-            // e^{−d} − 1 + d loses all digits near d = 0; expm1 keeps them, and no clamp is needed.
-            KlEstimator.K3 => difference.neg().expm1() + difference,
-            _ => throw new ArgumentOutOfRangeException(nameof(estimator), estimator, "expected K1, K2 or K3"),
-        };
-        return estimate.MoveToOuterDisposeScope();
+        return Of(logProbs - referenceLogProbs.detach(), estimator).MoveToOuterDisposeScope();
     }
+
+    /// <summary>The estimate of each token that counts, and 0 elsewhere, whatever stands there.</summary>
+    /// <param name="logProbs">log π of the taken tokens, any shape.</param>
+    /// <param name="referenceLogProbs">log π_ref of the same tokens, the same shape; no gradient flows through it.</param>
+    /// <param name="mask">The shape of <paramref name="logProbs"/>; 1 where a token counts.</param>
+    /// <param name="estimator">k3 by default.</param>
+    /// <returns>The shape of <paramref name="logProbs"/>, in nats.</returns>
+    /// <exception cref="ArgumentException">Shapes do not agree.</exception>
+    public static Tensor Estimate(Tensor logProbs, Tensor referenceLogProbs, Tensor mask, KlEstimator estimator = KlEstimator.K3)
+    {
+        Check(logProbs, referenceLogProbs);
+        using var scope = NewDisposeScope();
+        // All estimators are 0 at d = 0; masking d and not the estimate keeps a NaN out of the gradient too.
+        return Of(Masked.Counted(logProbs - referenceLogProbs.detach(), mask), estimator).MoveToOuterDisposeScope();
+    }
+
+    private static void Check(Tensor logProbs, Tensor referenceLogProbs)
+    {
+        Guard.Floating(logProbs, nameof(logProbs));
+        Guard.SameShape(referenceLogProbs, nameof(referenceLogProbs), logProbs, nameof(logProbs));
+    }
+
+    // Its intermediate results belong to the caller's scope.
+    private static Tensor Of(Tensor difference, KlEstimator estimator) => estimator switch
+    {
+        KlEstimator.K1 => difference,
+        KlEstimator.K2 => difference.square() * 0.5,
+        // e^{−d} − 1 + d loses all digits near d = 0; expm1 keeps them, and no clamp is needed.
+        KlEstimator.K3 => difference.neg().expm1() + difference,
+        _ => throw new ArgumentOutOfRangeException(nameof(estimator), estimator, "expected K1, K2 or K3"),
+    };
 }

@@ -36,6 +36,7 @@ public abstract record LossAggregation
     public Tensor Apply(Tensor losses, Tensor mask, double? denominator = null)
     {
         Guard.Rank(losses, nameof(losses), 2, "[B,T]");
+        Guard.Floating(losses, nameof(losses));
         Guard.SameShape(mask, nameof(mask), losses, nameof(losses));
         if (denominator is { } given) Guard.NotNegative(given, nameof(denominator));
         double divisor = denominator ?? Denominator(mask);

@@ -38,7 +38,9 @@ public static class Masked
     public static Tensor Variance(Tensor values, Tensor mask, bool unbiased = false)
     {
         using var scope = NewDisposeScope();
-        var squares = Sum((values - Mean(values, mask)).square(), mask);
+        // A NaN that does not count would reach the gradient through the square: out before any arithmetic.
+        var counted = Counted(values, mask);
+        var squares = Sum((counted - Mean(counted, mask)).square(), mask);
         var count = mask.to_type(values.dtype).sum();
         var divisor = (unbiased ? count - 1 : count).clamp_min(1);
         return squares.div(divisor).MoveToOuterDisposeScope();
@@ -54,8 +56,9 @@ public static class Masked
     {
         Guard.NotNegative(epsilon, nameof(epsilon));
         using var scope = NewDisposeScope();
-        var mean = Mean(values, mask);
-        var scaled = (values - mean) * (Variance(values, mask) + epsilon).rsqrt();
+        var counted = Counted(values, mask);
+        var mean = Mean(counted, mask);
+        var scaled = (counted - mean) * (Variance(counted, mask) + epsilon).rsqrt();
         return Counted(keepMean ? scaled + mean : scaled, mask).MoveToOuterDisposeScope();
     }
 

@@ -14,13 +14,31 @@ public static class TokenLogProbs
     /// <exception cref="ArgumentException">Shapes or types do not agree.</exception>
     public static Tensor Gather(Tensor logits, Tensor targets)
     {
-        Guard.Floating(logits, nameof(logits));
-        Guard.Ids(targets, nameof(targets));
-        if (logits.dim() != targets.dim() + 1 || !logits.shape.AsSpan()[..^1].SequenceEqual(targets.shape))
-            throw new ArgumentException(
-                $"targets has shape {Guard.Shape(targets)}, expected logits' shape {Guard.Shape(logits)} without its last dimension", nameof(targets));
+        Check(logits, targets);
         using var scope = NewDisposeScope();
         return logits.log_softmax(-1).gather(-1, targets.unsqueeze(-1)).squeeze(-1).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>log π(target) where the mask counts, and 0 elsewhere.</summary>
+    /// <remarks>
+    /// Logits and targets of the other positions are not read: a NaN or a target such as −100 may stand there, and the logits' gradient
+    /// is 0. The logits at a position must be those that predict its target.
+    /// </remarks>
+    /// <param name="logits">[..., T, V], floating point.</param>
+    /// <param name="targets">[..., T]; token ids in 0..V−1 where the mask counts.</param>
+    /// <param name="mask">[..., T]; 1 where a position counts.</param>
+    /// <returns>[..., T], of the logits' type; differentiable in the logits.</returns>
+    /// <exception cref="ArgumentException">Shapes or types do not agree.</exception>
+    public static Tensor Gather(Tensor logits, Tensor targets, Tensor mask)
+    {
+        Check(logits, targets);
+        Guard.SameShape(mask, nameof(mask), targets, nameof(targets));
+        using var scope = NewDisposeScope();
+        var rows = mask.reshape(-1).nonzero().squeeze(-1);
+        if (rows.shape[0] == mask.numel()) return Gather(logits, targets).MoveToOuterDisposeScope();
+        // The softmax's own backward would multiply a NaN of an uncounted row by 0, so such rows must not enter it.
+        var counted = Gather(logits.reshape(-1, logits.shape[^1]).index_select(0, rows), targets.reshape(-1).index_select(0, rows));
+        return logits.new_zeros(mask.numel()).index_copy(0, rows, counted).view(targets.shape).MoveToOuterDisposeScope();
     }
 
     /// <summary>Entropy of each position's distribution: H = −Σ_v π_v log π_v, in nats.</summary>
@@ -34,5 +52,14 @@ public static class TokenLogProbs
         // p·log p has the limit 0 at p = 0, where the product would be NaN.
         var finite = logProbs.masked_fill(logProbs.isneginf(), 0);
         return logProbs.exp().mul(finite).sum(-1).neg().MoveToOuterDisposeScope();
+    }
+
+    private static void Check(Tensor logits, Tensor targets)
+    {
+        Guard.Floating(logits, nameof(logits));
+        Guard.Ids(targets, nameof(targets));
+        if (logits.dim() != targets.dim() + 1 || !logits.shape.AsSpan()[..^1].SequenceEqual(targets.shape))
+            throw new ArgumentException(
+                $"targets has shape {Guard.Shape(targets)}, expected logits' shape {Guard.Shape(logits)} without its last dimension", nameof(targets));
     }
 }

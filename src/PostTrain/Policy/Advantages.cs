@@ -38,7 +38,9 @@ public static class Advantages
             GroupScaling.Batch => Divide(centred, Deviation(rewards.detach(), rewards.shape[0], [0]), epsilon),
             _ => throw new ArgumentOutOfRangeException(nameof(scaling), scaling, "expected Group, Batch or None"),
         };
-        return scaled.reshape(-1).clone().MoveToOuterDisposeScope();
+        // Rounding leaves equal rewards a little off their mean, and a small deviation would blow that up.
+        var equal = groups.amax([1], keepdim: true).eq(groups.amin([1], keepdim: true));
+        return scaled.masked_fill(equal, 0).reshape(-1).MoveToOuterDisposeScope();
     }
 
     // With one value there is no deviation: the centred value is 0 and stays so.

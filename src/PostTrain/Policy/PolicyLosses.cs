@@ -26,21 +26,25 @@ public static class PolicyLosses
         ClipRange clip, LossAggregation? aggregation = null, double? denominator = null)
     {
         Guard.Rank(logProbs, nameof(logProbs), 2, "[B,T]");
+        Guard.Floating(logProbs, nameof(logProbs));
         Guard.SameShape(oldLogProbs, nameof(oldLogProbs), logProbs, nameof(logProbs));
         Guard.SameShape(mask, nameof(mask), logProbs, nameof(logProbs));
         clip.Check(nameof(clip));
 
         using var scope = NewDisposeScope();
-        var perToken = PerToken(advantages, logProbs).detach();
-        var logRatio = logProbs - oldLogProbs.detach();
-        var ratio = logRatio.exp();
-        var clipped = ratio.clamp(1 - clip.Lower, 1 + clip.Upper);
-        var losses = minimum(ratio * perToken, clipped * perToken).neg();
+        // Masked before any arithmetic: what stands where nothing counts may not reach the gradient as 0·NaN.
+        var perToken = Masked.Counted(PerToken(advantages, logProbs).detach(), mask);
+        var logRatio = Masked.Counted(logProbs - oldLogProbs.detach(), mask);
+        // min(ρA, clip(ρ)A) is a constant where the clip cuts and ρA elsewhere. Written as that choice, a ratio that overflows on the
+        // far side of the clip stays out of the graph, where its derivative would be 0·∞.
+        var ratio = logRatio.detach().exp();
+        var cut = (perToken >= 0).logical_and(ratio > 1 + clip.Upper).logical_or((perToken <= 0).logical_and(ratio < 1 - clip.Lower));
+        var bound = ratio.clamp(1 - clip.Lower, 1 + clip.Upper);
+        var losses = where(cut, bound, logRatio.masked_fill(cut, 0).exp()).mul(perToken).neg();
         var loss = (aggregation ?? LossAggregation.TokenMean).Apply(losses, mask, denominator);
 
         using var _ = no_grad();
-        var cut = (perToken > 0).logical_and(ratio > 1 + clip.Upper).logical_or((perToken < 0).logical_and(ratio < 1 - clip.Lower));
-        var clipFraction = Masked.Mean(cut.to_type(losses.dtype), mask);
+        var clipFraction = Masked.Mean(cut.logical_and(perToken != 0).to_type(losses.dtype), mask);
         // Tokens were drawn from π_old, so the divergence that they estimate is KL(π_old‖π).
         var oldKl = Masked.Mean(KlDivergence.Estimate(oldLogProbs.detach(), logProbs), mask);
         return new PolicyLoss(loss.MoveToOuterDisposeScope(), losses.MoveToOuterDisposeScope(),

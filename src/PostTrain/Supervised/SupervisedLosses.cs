@@ -13,7 +13,7 @@ public static class SupervisedLosses
     /// A mask without a counted token gives 0. Returns fresh tensors; the caller owns them.
     /// </remarks>
     /// <param name="logits">[B,T,V]; the logits at a position predict its target (already shifted).</param>
-    /// <param name="targets">[B,T], token ids in 0..V−1, also where the mask does not count.</param>
+    /// <param name="targets">[B,T], token ids in 0..V−1 where the mask counts; the others are not read.</param>
     /// <param name="mask">[B,T]; 1 where the target is to be learnt.</param>
     /// <param name="aggregation">Token mean when null.</param>
     /// <param name="denominator">The aggregation's denominator of the whole batch where this is a part of it; its own when null.</param>
@@ -23,7 +23,7 @@ public static class SupervisedLosses
     {
         Guard.Rank(logits, nameof(logits), 3, "[B,T,V]");
         using var scope = NewDisposeScope();
-        var losses = TokenLogProbs.Gather(logits, targets).neg();
+        var losses = TokenLogProbs.Gather(logits, targets, mask).neg();
         var loss = (aggregation ?? LossAggregation.TokenMean).Apply(losses, mask, denominator);
 
         using var _ = no_grad();
