@@ -1,0 +1,81 @@
+using System.Globalization;
+using System.Text.Json;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace PostTrain.Tests.Golden;
+
+/// <summary>One case of a golden file: inputs, hyper-parameters, and what a reference implementation made of them.</summary>
+internal sealed class GoldenCase(JsonElement json, JsonElement batches)
+{
+    /// <summary>Unique in its file.</summary>
+    internal string Id { get; } = json.GetProperty("id").GetString()!;
+
+    /// <summary>Which function the case is about.</summary>
+    internal string Kind { get; } = json.GetProperty("kind").GetString()!;
+
+    /// <summary>An input of the case, or of the batch that it shares with others.</summary>
+    internal Tensor Input(string name) =>
+        Find("inputs", name) is { } own ? Read(own) : Batch(name) is { } shared ? Read(shared) : throw Missing("input", name);
+
+    internal bool HasInput(string name) => Find("inputs", name) is not null || Batch(name) is not null;
+
+    internal Tensor Expected(string name) => Find("expected", name) is { } found ? Read(found) : throw Missing("expected", name);
+
+    /// <summary>An expected scalar; several names go into an object.</summary>
+    internal double ExpectedNumber(params string[] path)
+    {
+        var place = json.GetProperty("expected");
+        foreach (string part in path) place = Get(place, part) ?? throw Missing("expected", string.Join(", ", path));
+        return Number(place);
+    }
+
+    internal bool HasExpected(string name) => Find("expected", name) is not null;
+
+    /// <summary>The reference's gradient with respect to a named tensor.</summary>
+    internal Tensor Gradient(string name) => Find("grads", name) is { } found ? Read(found) : throw Missing("gradient", name);
+
+    internal bool HasGradient(string name) => Find("grads", name) is not null;
+
+    /// <summary>A hyper-parameter; the fallback where it is absent or null.</summary>
+    internal double Parameter(string name, double fallback) => Find("params", name) is { } found ? Number(found) : fallback;
+
+    internal string? Text(string name) => Find("params", name)?.GetString();
+
+    internal bool Flag(string name) => Find("params", name)?.GetBoolean() ?? false;
+
+    internal double[] Numbers(string name) => [.. (Find("params", name) ?? throw Missing("parameter", name)).EnumerateArray().Select(Number)];
+
+    internal bool HasParameter(string name) => Find("params", name) is not null;
+
+    public override string ToString() => Id;
+
+    private JsonElement? Batch(string name) =>
+        Get(json, "batch") is { ValueKind: JsonValueKind.String } batch ? Get(batches.GetProperty(batch.GetString()!), name) : null;
+
+    private JsonElement? Find(string part, string name) => Get(json, part) is { ValueKind: JsonValueKind.Object } place ? Get(place, name) : null;
+
+    private static JsonElement? Get(JsonElement place, string name) =>
+        place.TryGetProperty(name, out var found) && found.ValueKind != JsonValueKind.Null ? found : null;
+
+    private static double Number(JsonElement element) =>
+        element.ValueKind == JsonValueKind.String ? double.Parse(element.GetString()!, NumberStyles.Float, CultureInfo.InvariantCulture) : element.GetDouble();
+
+    private static Tensor Read(JsonElement element)
+    {
+        if (element.ValueKind == JsonValueKind.Number) return tensor(element.GetDouble());
+        long[] shape = [.. element.GetProperty("shape").EnumerateArray().Select(size => size.GetInt64())];
+        var data = element.GetProperty("data").EnumerateArray();
+        return element.GetProperty("dtype").GetString() switch
+        {
+            "float64" => tensor(data.Select(Number).ToArray()).reshape(shape),
+            "float32" => tensor(data.Select(Number).ToArray()).to_type(ScalarType.Float32).reshape(shape),
+            "bfloat16" => tensor(data.Select(Number).ToArray()).to_type(ScalarType.BFloat16).reshape(shape),
+            "int64" => tensor(data.Select(item => item.GetInt64()).ToArray()).reshape(shape),
+            "bool" => tensor(data.Select(item => item.GetInt64() != 0).ToArray()).reshape(shape),
+            var other => throw new NotSupportedException($"tensors of type {other} are not read, expected float64, float32, bfloat16, int64 or bool"),
+        };
+    }
+
+    private KeyNotFoundException Missing(string what, string name) => new($"case {Id} has no {what} \"{name}\"");
+}

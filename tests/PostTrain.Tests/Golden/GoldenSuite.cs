@@ -1,0 +1,67 @@
+namespace PostTrain.Tests.Golden;
+
+/// <summary>How the cases of one kind are run.</summary>
+/// <param name="Run">Computes the case with the library's functions and compares.</param>
+/// <param name="Feature">What else than the kind's plain function a case asks for; null for a case without anything special.</param>
+internal sealed record GoldenKind(Action<GoldenCase> Run, Func<GoldenCase, string?>? Feature = null);
+
+/// <summary>Which golden areas and kinds the library's functions are held against. A kind that stands neither here nor in <see cref="NotYet"/> is an error.</summary>
+internal static class GoldenSuite
+{
+    internal static IReadOnlyDictionary<string, IReadOnlyDictionary<string, GoldenKind>> Areas { get; } = new Dictionary<string, IReadOnlyDictionary<string, GoldenKind>>
+    {
+        ["logprobs"] = LogProbsGolden.Kinds,
+        ["sft"] = SftGolden.Kinds,
+        ["grpo"] = GrpoGolden.Kinds,
+        ["advantages"] = AdvantagesGolden.Kinds,
+        ["ppo"] = PpoGolden.Kinds,
+    };
+
+    /// <summary>Kinds, and features of kinds ("area/kind: feature"), that no function of the library computes so far.</summary>
+    internal static IReadOnlySet<string> NotYet { get; } = new SortedSet<string>(StringComparer.Ordinal)
+    {
+        "advantages/grpo_advantages: normalize_then_sum",
+        "advantages/grpo_advantages: rows without any reward",
+        "advantages/importance_sampling_ratio",
+        "advantages/mask_truncated_completions",
+        "advantages/rloo_advantages",
+        "advantages/rloo_loss",
+        "grpo/gmpo",
+        "grpo/grpo: cispo",
+        "grpo/grpo: delta",
+        "grpo/grpo: entropy bonus",
+        "grpo/grpo: importance_sampling_ratio",
+        "grpo/grpo: luspo",
+        "grpo/grpo: off-policy mask",
+        "grpo/grpo: ratio-weighted KL",
+        "grpo/grpo: sapo",
+        "grpo/grpo: sequence-level ratio",
+        "grpo/grpo: top-entropy mask",
+        "grpo/grpo: vespo",
+        "grpo/gspo_token",
+        "logprobs/chunked_logprob",
+        "ppo/adaptive_kl",
+        "ppo/compute_rewards",
+        "ppo/gae",
+        "ppo/kl_penalty",
+        "ppo/masked_whiten",
+        "ppo/ppo_loss",
+        "ppo/ppo_step",
+        "ppo/truncate_response",
+        "sft/chunked_nll",
+        "sft/cross_entropy: label smoothing",
+        "sft/dft",
+        "sft/label_smoother",
+    };
+
+    /// <summary>Every case of every known area that the directory has.</summary>
+    internal static IEnumerable<(string Area, GoldenCase Case)> Cases() =>
+        Areas.Keys.Select(GoldenFile.Load).OfType<GoldenFile>().SelectMany(file => file.Cases.Select(item => (file.Area, item)));
+
+    /// <summary>How <see cref="NotYet"/> would name a case.</summary>
+    internal static string NameOf(string area, GoldenCase item)
+    {
+        string kind = $"{area}/{item.Kind}";
+        return Areas[area].GetValueOrDefault(item.Kind)?.Feature?.Invoke(item) is { } feature ? $"{kind}: {feature}" : kind;
+    }
+}
