@@ -1,0 +1,109 @@
+using System.Buffers;
+using System.Text.Json;
+using PostTrain.Data;
+
+namespace PostTrain.Training;
+
+/// <summary>An observer that appends each <see cref="StepReport"/> to a JSONL file, one object a line.</summary>
+/// <remarks>A line is <c>{"step":1,"loss":0.5,"elapsed_seconds":0.25,"kl":0.01}</c>: three fixed fields, then every metric under its own name.
+/// Numbers are written so that they read back bit for bit; not-a-number and the infinities are the strings <c>"NaN"</c>,
+/// <c>"Infinity"</c> and <c>"-Infinity"</c>. A metric named like a fixed field is not written a second time.
+/// Each line reaches the operating system before <see cref="Report"/> returns. Calls may come from any thread.</remarks>
+public sealed class MetricsLog : IProgress<StepReport>, IDisposable
+{
+    private readonly Lock _gate = new();
+    private readonly FileStream _stream;
+    private readonly ArrayBufferWriter<byte> _line = new(512);
+
+    private MetricsLog(string path)
+    {
+        // No buffer in between: a line is one write, so that a killed process leaves at most one torn line.
+        _stream = new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.Read, bufferSize: 0);
+        Path = path;
+    }
+
+    /// <summary>The file that is written, as given to <see cref="Open"/>.</summary>
+    public string Path { get; }
+
+    /// <summary>Opens a log for appending.</summary>
+    /// <param name="path">The file, commonly <c>metrics.jsonl</c>. Missing directories are created.</param>
+    /// <param name="resumeAfterStep">null (default) starts a new log in place of an old one. A number keeps the records up to and
+    /// including that step and drops those after it, because the resumed run reports them again; a last line torn by a crash is dropped too.</param>
+    /// <exception cref="InvalidDataException">The log to continue has a broken line that is not its last; the file is left as it is.</exception>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    public static MetricsLog Open(string path, long? resumeAfterStep = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        var kept = resumeAfterStep is { } last && File.Exists(path) ? Read(path).Where(report => report.Step <= last) : [];
+        AtomicFile.Write(path, stream =>
+        {
+            var line = new ArrayBufferWriter<byte>(512);
+            foreach (var report in kept)
+            {
+                line.ResetWrittenCount();
+                MetricsRecord.Write(line, report);
+                stream.Write(line.WrittenSpan);
+            }
+        });
+        return new MetricsLog(path);
+    }
+
+    /// <summary>Reads a log back. A last line that a crash has torn is left out; an empty line is skipped.</summary>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <exception cref="InvalidDataException">A line is not a record; the message names file, line and reason.</exception>
+    public static IReadOnlyList<StepReport> Read(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        var reports = new List<StepReport>();
+        foreach (var line in MetricsRecord.Lines(path))
+        {
+            try
+            {
+                reports.Add(MetricsRecord.Parse(line.Text));
+            }
+            catch (Exception error) when (error is JsonException or InvalidDataException)
+            {
+                // Lines end in a line feed. One that does not was being written when the process ended.
+                if (line.Ended)
+                    throw new InvalidDataException($"{path}, line {line.Number}: expected a JSON object with step, loss and elapsed_seconds: {error.Message}", error);
+            }
+        }
+
+        return reports;
+    }
+
+    /// <summary>Appends one record.</summary>
+    /// <exception cref="IOException">The record could not be written, for instance on a full disk; what was written of it is taken back.</exception>
+    /// <exception cref="ObjectDisposedException">The log is closed.</exception>
+    public void Report(StepReport value)
+    {
+        ArgumentNullException.ThrowIfNull(value);
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(!_stream.CanWrite, this);
+            _line.ResetWrittenCount();
+            MetricsRecord.Write(_line, value);
+            var start = _stream.Position;
+            try
+            {
+                _stream.Write(_line.WrittenSpan);
+            }
+            catch (IOException)
+            {
+                _stream.SetLength(start);
+                throw;
+            }
+        }
+    }
+
+    /// <summary>Flushes the file to the disk and closes it.</summary>
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            if (_stream.CanWrite)
+                _stream.Flush(flushToDisk: true);
+            _stream.Dispose();
+        }
+    }
+}

@@ -1,0 +1,196 @@
+using PostTrain.Data;
+
+namespace PostTrain.Training.Reports;
+
+/// <summary>A report of a run as one HTML file that needs nothing else: no scripts, no fonts, no network.</summary>
+/// <remarks>Sections appear in the order in which they are added. Every text is escaped, so that a completion may hold anything.
+/// The page follows the reader's light or dark setting, narrows to a telephone and prints on paper. Equal input gives equal bytes.</remarks>
+/// <example><code>
+/// new HtmlReport("GRPO on addition", "300 steps from a base model that misses the format")
+///     .Tiles(new SummaryTile("Accuracy", "97.5 %", "from 21.0 %"))
+///     .Curves("Training", new CurveChart("Mean reward", "", CurveSeries.Of(reports, "reward/mean")))
+///     .Save("artifacts/report.html");
+/// </code></example>
+public sealed class HtmlReport
+{
+    private readonly string _title;
+    private readonly string _subtitle;
+    private readonly List<Action<Html>> _sections = [];
+    private IReadOnlyList<string> _facts = [];
+
+    /// <summary>An empty report.</summary>
+    /// <param name="title">The heading of the page and the title of the window.</param>
+    /// <param name="subtitle">A sentence under it; may be empty.</param>
+    public HtmlReport(string title, string subtitle = "")
+    {
+        ArgumentNullException.ThrowIfNull(title);
+        ArgumentNullException.ThrowIfNull(subtitle);
+        (_title, _subtitle) = (title, subtitle);
+    }
+
+    /// <summary>Sets the line over the title: engine, machine, date, seed, each a short text.</summary>
+    public HtmlReport Facts(params IReadOnlyList<string> facts)
+    {
+        ArgumentNullException.ThrowIfNull(facts);
+        _facts = facts;
+        return this;
+    }
+
+    /// <summary>Adds a row of numbers to see first.</summary>
+    public HtmlReport Tiles(params IReadOnlyList<SummaryTile> tiles)
+    {
+        ArgumentNullException.ThrowIfNull(tiles);
+        return Add(html =>
+        {
+            html.Open("dl", ("class", "tiles")).Line();
+            foreach (var tile in tiles)
+            {
+                html.Open("div").Element("dt", tile.Name).Element("dd", tile.Value, ("class", "figure"));
+                if (tile.Note is not null)
+                    html.Element("dd", tile.Note, ("class", "note"));
+                html.Close().Line();
+            }
+
+            html.Close();
+        });
+    }
+
+    /// <summary>Adds a paragraph of text under an optional heading.</summary>
+    public HtmlReport Paragraph(string text, string heading = "")
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        return Section(heading, html => html.Element("p", text, ("class", "prose")));
+    }
+
+    /// <summary>Adds a table.</summary>
+    /// <exception cref="ArgumentException">A row has not as many cells as there are columns.</exception>
+    public HtmlReport Table(string heading, ReportTable table)
+    {
+        ArgumentNullException.ThrowIfNull(table);
+        table.Validate(nameof(table));
+        return Section(heading, table.WriteTo);
+    }
+
+    /// <summary>Adds proportions one under the other, each as a bar with its 95 % Wilson interval.</summary>
+    public HtmlReport Proportions(string heading, params IReadOnlyList<NamedProportion> rows)
+    {
+        ArgumentNullException.ThrowIfNull(rows);
+        return Section(heading, html => ProportionBars.Write(html, rows));
+    }
+
+    /// <summary>Adds charts, two beside each other where the window is wide.</summary>
+    public HtmlReport Curves(string heading, params IReadOnlyList<CurveChart> charts)
+    {
+        ArgumentNullException.ThrowIfNull(charts);
+        return Section(heading, html =>
+        {
+            html.Open("div", ("class", "charts")).Line();
+            foreach (var chart in charts)
+                Figure(html, chart);
+            html.Close();
+        });
+    }
+
+    /// <summary>Adds completions before and after training.</summary>
+    public HtmlReport Completions(string heading, params IReadOnlyList<CompletionPair> pairs)
+    {
+        ArgumentNullException.ThrowIfNull(pairs);
+        return Section(heading, html =>
+        {
+            foreach (var pair in pairs)
+                pair.WriteTo(html);
+        });
+    }
+
+    /// <summary>Adds names and values, such as the options of the run.</summary>
+    public HtmlReport Settings(string heading, IEnumerable<KeyValuePair<string, string>> settings)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        var rows = settings.ToArray();
+        return Section(heading, html =>
+        {
+            html.Open("dl", ("class", "settings")).Line();
+            foreach (var (name, value) in rows)
+                html.Open("div").Element("dt", name).Element("dd", value).Close().Line();
+            html.Close();
+        });
+    }
+
+    /// <summary>The whole page.</summary>
+    public string ToHtml()
+    {
+        var html = new Html();
+        html.Raw("<!DOCTYPE html>\n").Open("html", ("lang", "en")).Line().Open("head").Line();
+        html.Empty("meta", ("charset", "utf-8")).Line();
+        html.Empty("meta", ("name", "viewport"), ("content", "width=device-width, initial-scale=1")).Line();
+        html.Empty("meta", ("name", "color-scheme"), ("content", "light dark")).Line();
+        html.Element("title", _title).Line().Open("style").Raw(ReportStyle.Css).Close().Line().Close().Line();
+
+        html.Open("body").Line().Open("main").Line().Open("header").Line();
+        if (_facts.Count > 0)
+        {
+            html.Open("ul", ("class", "facts"));
+            foreach (var fact in _facts)
+                html.Element("li", fact);
+            html.Close().Line();
+        }
+
+        html.Element("h1", _title).Line();
+        if (_subtitle.Length > 0)
+            html.Element("p", _subtitle, ("class", "subtitle")).Line();
+        html.Close().Line();
+        foreach (var section in _sections)
+        {
+            section(html);
+            html.Line();
+        }
+
+        return html.Close().Line().Close().Line().Close().Line().ToString();
+    }
+
+    /// <summary>Writes the page; the file is complete or is the old one, never half-written.</summary>
+    /// <param name="path">The file, commonly <c>report.html</c>. Missing directories are created.</param>
+    /// <exception cref="IOException">The file could not be written; the old one is untouched.</exception>
+    public void Save(string path) => AtomicFile.WriteText(path, ToHtml());
+
+    private HtmlReport Add(Action<Html> section)
+    {
+        _sections.Add(section);
+        return this;
+    }
+
+    private HtmlReport Section(string heading, Action<Html> content)
+    {
+        ArgumentNullException.ThrowIfNull(heading);
+        return Add(html =>
+        {
+            html.Open("section").Line();
+            if (heading.Length > 0)
+                html.Element("h2", heading).Line();
+            content(html);
+            html.Close();
+        });
+    }
+
+    private static void Figure(Html html, CurveChart chart)
+    {
+        html.Open("figure").Open("figcaption").Element("span", chart.Title, ("class", "title"));
+        if (chart.Unit.Length > 0)
+            html.Element("span", chart.Unit, ("class", "unit"));
+        if (chart.Series.Count > 1)
+        {
+            html.Open("span", ("class", "legend"));
+            for (var i = 0; i < chart.Series.Count; i++)
+                html.Element("span", chart.Series[i].Name, ("class", $"key k{i % CurveDrawing.Colours}"));
+            html.Close();
+        }
+        else if (chart.Series is [{ Points: [.., var last] }])
+        {
+            html.Element("span", Ticks.Short(last.Value), ("class", "last"), ("title", "last value"));
+        }
+
+        html.Close().Line();
+        CurveDrawing.Draw(html, chart);
+        html.Close().Line();
+    }
+}

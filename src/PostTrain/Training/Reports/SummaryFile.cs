@@ -1,0 +1,46 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using PostTrain.Data;
+
+namespace PostTrain.Training.Reports;
+
+/// <summary>Writes the outcome of a run as one JSON object, for programs to read.</summary>
+public static class SummaryFile
+{
+    private static readonly JsonSerializerOptions Options = new()
+    {
+        WriteIndented = true,
+        NewLine = "\n",
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
+        Converters = { new IntervalConverter() },
+    };
+
+    /// <summary>Writes or replaces <paramref name="path"/>; the file is complete or is the old one, never half-written.</summary>
+    /// <param name="path">The file, commonly <c>summary.json</c>.</param>
+    /// <param name="values">Names and values, kept in their order. A value is a number, text, truth value, list, dictionary or
+    /// <see cref="ConfidenceInterval"/> (written as <c>[lower, upper]</c>); NaN and the infinities become strings.</param>
+    /// <exception cref="IOException">The file could not be written; the old one is untouched.</exception>
+    public static void Write(string path, IReadOnlyDictionary<string, object> values)
+    {
+        ArgumentNullException.ThrowIfNull(values);
+        AtomicFile.WriteText(path, JsonSerializer.Serialize(values, Options) + "\n");
+    }
+
+    private sealed class IntervalConverter : JsonConverter<ConfidenceInterval>
+    {
+        public override ConfidenceInterval Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+            JsonSerializer.Deserialize<double[]>(ref reader, options) is [var lower, var upper]
+                ? new ConfidenceInterval(lower, upper)
+                : throw new JsonException("expected [lower, upper].");
+
+        public override void Write(Utf8JsonWriter writer, ConfidenceInterval value, JsonSerializerOptions options)
+        {
+            writer.WriteStartArray();
+            writer.WriteNumberValue(value.Lower);
+            writer.WriteNumberValue(value.Upper);
+            writer.WriteEndArray();
+        }
+    }
+}

@@ -1,0 +1,47 @@
+using System.Globalization;
+using System.Text;
+
+namespace PostTrain.Training;
+
+/// <summary>What one training step did: what every trainer yields and every observer (<see cref="IProgress{T}"/>) receives.</summary>
+/// <param name="Step">The number of the optimiser step, counted from 1.</param>
+/// <param name="Loss">The loss of the step, before its update.</param>
+/// <param name="Metrics">Further numbers by name; see the remarks for the names that trainers share.</param>
+/// <param name="Elapsed">Time since the run began.</param>
+/// <remarks>Names are an interface: <c>learning_rate</c>, <c>grad_norm</c>, <c>tokens_per_second</c>, <c>reward/mean</c>, <c>reward/std</c>,
+/// <c>reward/&lt;component&gt;</c>, <c>completion/length</c>, <c>completion/finished</c>, <c>kl</c>, <c>entropy</c>,
+/// <c>policy/clip_fraction</c>. A metric that a trainer does not have is absent, not 0.</remarks>
+public sealed record StepReport(long Step, double Loss, IReadOnlyDictionary<string, double> Metrics, TimeSpan Elapsed)
+{
+    // In the order of reading. A line holds those of them that the trainer reports.
+    private static readonly string[] InLine =
+        ["reward/mean", "completion/length", "kl", "entropy", "grad_norm", "learning_rate", "tokens_per_second"];
+
+    /// <summary>One line to read: the step, the loss and the best known of its metrics, in the invariant culture.</summary>
+    public override string ToString()
+    {
+        var line = new StringBuilder();
+        line.Append(CultureInfo.InvariantCulture, $"step {Step,5}  loss {Number(Loss)}");
+        foreach (var name in InLine)
+        {
+            if (Metrics.TryGetValue(name, out var value))
+                line.Append(CultureInfo.InvariantCulture, $"  {name} {Number(value)}");
+        }
+
+        return line.ToString();
+    }
+
+    private static string Number(double value)
+    {
+        var size = Math.Abs(value);
+        var format = size switch
+        {
+            0 => "0",
+            >= 1000 and < 1e9 => "F0",
+            >= 10 and < 1000 => "F1",
+            >= 0.001 and < 10 => "F4",
+            _ => "0.##E+0",
+        };
+        return double.IsFinite(value) ? value.ToString(format, CultureInfo.InvariantCulture) : value.ToString(CultureInfo.InvariantCulture);
+    }
+}
