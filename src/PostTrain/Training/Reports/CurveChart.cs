@@ -13,7 +13,7 @@ public sealed record CurveChart(string Title, string Unit, IReadOnlyList<CurveSe
     }
 
     /// <summary>The drawing alone, an <c>svg</c> element of 420 by 220 units without style: the report's style sheet colours its classes.</summary>
-    /// <remarks>A noisy series is drawn twice, faint as it is and strong as its exponential moving average.</remarks>
+    /// <remarks>A noisy series is drawn twice, faint as it is and strong as its moving average.</remarks>
     public string ToSvg()
     {
         var html = new Html();

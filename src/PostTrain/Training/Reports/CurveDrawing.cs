@@ -47,6 +47,10 @@ internal sealed class CurveDrawing
         html.Close();
     }
 
+    /// <summary>The curve to read: the moving average of a noisy one, any other as it is.</summary>
+    public static IReadOnlyList<CurvePoint> Trend(IReadOnlyList<CurvePoint> points) =>
+        Smoothing.IsNoisy(points) ? Smoothing.Ema(points, Math.Max(8, points.Count / 20.0)) : points;
+
     private double X(double step) =>
         _firstStep == _lastStep ? (Left + Width - Right) / 2 : Left + (step - _firstStep) / (_lastStep - _firstStep) * (Width - Left - Right);
 
@@ -81,14 +85,12 @@ internal sealed class CurveDrawing
         {
             var points = _chart.Series[i].Points;
             var colour = $"c{i % Colours}";
-            var noisy = Smoothing.IsNoisy(points);
-            Line(html, Smoothing.Thin(points, Buckets), noisy ? $"raw {colour}" : $"line {colour}");
-            if (noisy)
-                Line(html, Smoothing.Thin(Trend(points), Buckets), $"line {colour}");
+            var trend = Trend(points);
+            if (trend != points)
+                Line(html, Smoothing.Thin(points, Buckets), $"raw {colour}");
+            Line(html, Smoothing.Thin(trend, Buckets), $"line {colour}");
         }
     }
-
-    private static CurvePoint[] Trend(IReadOnlyList<CurvePoint> points) => Smoothing.Ema(points, Math.Max(8, points.Count / 14.0));
 
     private void Line(Html html, IReadOnlyList<CurvePoint> points, string style)
     {

@@ -184,9 +184,9 @@ public sealed class HtmlReport
                 html.Element("span", chart.Series[i].Name, ("class", $"key k{i % CurveDrawing.Colours}"));
             html.Close();
         }
-        else if (chart.Series is [{ Points: [.., var last] }])
+        else if (chart.Series is [{ Points.Count: > 0 } single])
         {
-            html.Element("span", Ticks.Short(last.Value), ("class", "last"), ("title", "last value"));
+            html.Element("span", Ticks.Short(CurveDrawing.Trend(single.Points)[^1].Value), ("class", "last"), ("title", "at the end"));
         }
 
         html.Close().Line();

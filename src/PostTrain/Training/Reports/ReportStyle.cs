@@ -36,9 +36,9 @@ internal static class ReportStyle
         .prose { max-width: 46em; white-space: pre-line; }
         .facts { display: flex; flex-wrap: wrap; gap: 2px 20px; padding: 0; margin-bottom: 14px; list-style: none; font-size: 12.5px; color: var(--muted); }
 
-        .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 1px; margin-top: 32px;
+        .tiles { display: flex; flex-wrap: wrap; gap: 1px; margin-top: 32px;
           background: var(--line); border: 1px solid var(--line); border-radius: 12px; overflow: hidden; }
-        .tiles div { background: var(--card); padding: 16px 20px 17px; }
+        .tiles div { flex: 1 1 150px; background: var(--card); padding: 16px 20px 17px; }
         .tiles dt { font-size: 12.5px; color: var(--muted); }
         .tiles .figure { margin-top: 3px; color: var(--ink); font-size: 25px; line-height: 1.25; font-weight: 600; letter-spacing: -0.02em; }
         .tiles .note { margin-top: 2px; font-size: 12.5px; color: var(--muted); }
@@ -109,12 +109,15 @@ internal static class ReportStyle
           main { padding: 28px 16px 48px; }
           h1 { font-size: 24px; }
           section { margin-top: 34px; }
-          .tiles { grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); }
-          .tiles div { padding: 13px 15px 14px; }
+              .tiles div { flex-basis: 40%; padding: 13px 15px 14px; }
           .tiles .figure { font-size: 21px; }
           .sides { grid-template-columns: minmax(0, 1fr); }
           .side + .side { border-left: 0; border-top: 1px solid var(--grid); }
-          th, td { padding: 9px 12px; }
+          table { font-size: 13px; }
+          th, td { padding: 9px 7px; }
+          th:first-child, td:first-child { padding-left: 12px; }
+          th:last-child, td:last-child { padding-right: 12px; }
+          .proportions .bar { width: auto; min-width: 60px; }
           figure { padding: 13px 8px 8px; }
         }
         @media print {

@@ -21,28 +21,34 @@ internal static class Smoothing
         return count >= 20 && path > 3 * (max - min);
     }
 
-    /// <summary>The exponential moving average mₜ = Σ (1−α)^(t−i) xᵢ / Σ (1−α)^(t−i), α = 2 / (span + 1).</summary>
-    /// <remarks>The sum of weights in the denominator starts it at the first value instead of at 0. A value that is not finite
+    /// <summary>The exponential moving average over both sides, mₜ = Σ kᵈ xᵢ / Σ kᵈ with d = |t − i| and k = 1 − 2 / (span + 1).</summary>
+    /// <remarks>An average of the past alone runs behind the curve, and shows each rise later than it was. A value that is not finite
     /// leaves a gap of its own and does not enter the average.</remarks>
     public static CurvePoint[] Ema(IReadOnlyList<CurvePoint> points, double span)
     {
         var keep = 1 - 2 / (span + 1);
-        double sum = 0, weight = 0;
         var result = new CurvePoint[points.Count];
-        for (var i = 0; i < result.Length; i++)
+        var past = new (double Sum, double Weight)[points.Count];
+        var state = (Sum: 0.0, Weight: 0.0);
+        for (var i = 0; i < points.Count; i++)
+            past[i] = state = Next(state, points[i].Value);
+
+        state = default;
+        for (var i = points.Count - 1; i >= 0; i--)
         {
             var (step, value) = points[i];
+            // What comes after i joins what came up to i, which holds i itself.
             if (double.IsFinite(value))
-            {
-                sum = keep * sum + value;
-                weight = keep * weight + 1;
-                value = sum / weight;
-            }
-
-            result[i] = new CurvePoint(step, value);
+                result[i] = new CurvePoint(step, (past[i].Sum + keep * state.Sum) / (past[i].Weight + keep * state.Weight));
+            else
+                result[i] = points[i];
+            state = Next(state, value);
         }
 
         return result;
+
+        (double Sum, double Weight) Next((double Sum, double Weight) before, double value) =>
+            double.IsFinite(value) ? (keep * before.Sum + value, keep * before.Weight + 1) : (keep * before.Sum, keep * before.Weight);
     }
 
     /// <summary>At most about 2·<paramref name="buckets"/> points with the same envelope: lowest and highest of each bucket, in their order.</summary>
