@@ -1,0 +1,54 @@
+using PostTrain.Training;
+
+namespace PostTrain.Samples.Support;
+
+/// <summary>The reports of a run as a display needs them: the latest of each metric, its course, and how long is left.</summary>
+internal sealed class RunHistory(long steps)
+{
+    private readonly Dictionary<string, List<double>> _courses = [];
+    private long _firstStep;
+    private TimeSpan _firstElapsed;
+
+    /// <summary>How many steps the whole run has.</summary>
+    public long Steps => steps;
+
+    /// <summary>The latest report; null before the first.</summary>
+    public StepReport? Last { get; private set; }
+
+    /// <summary>The share of the run that is done, in [0, 1].</summary>
+    public double Share => Last is null || steps <= 0 ? 0 : Math.Clamp((double)Last.Step / steps, 0, 1);
+
+    /// <summary>The time left at the pace of this process; null while that is unknown.</summary>
+    /// <remarks>Counted from the first report, because a resumed run begins in the middle and the first step is a slow one.</remarks>
+    public TimeSpan? Left
+    {
+        get
+        {
+            if (Last is null || Last.Step <= _firstStep)
+                return null;
+            var perStep = (Last.Elapsed - _firstElapsed) / (Last.Step - _firstStep);
+            return perStep * Math.Max(0, steps - Last.Step);
+        }
+    }
+
+    /// <summary>The values of a metric so far, oldest first.</summary>
+    public IReadOnlyList<double> Course(string metric) => _courses.TryGetValue(metric, out var course) ? course : [];
+
+    /// <summary>Takes in the next report.</summary>
+    public void Add(StepReport report)
+    {
+        if (Last is null)
+            (_firstStep, _firstElapsed) = (report.Step, report.Elapsed);
+        Last = report;
+        Append("loss", report.Loss);
+        foreach (var (name, value) in report.Metrics)
+            Append(name, value);
+    }
+
+    private void Append(string name, double value)
+    {
+        if (!_courses.TryGetValue(name, out var course))
+            _courses[name] = course = [];
+        course.Add(value);
+    }
+}
