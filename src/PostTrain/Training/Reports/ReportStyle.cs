@@ -13,7 +13,7 @@ internal static class ReportStyle
           --good: #1a7f4e; --good-soft: #e6f4ec; --bad: #b8383f; --bad-soft: #fbeaea;
           --s0: #2f62c8; --s1: #d0742a; --s2: #17876d; --s3: #8a4fb5; --s4: #c23f68; --s5: #6b7480;
         }
-        @media (prefers-color-scheme: dark) {
+        @media screen and (prefers-color-scheme: dark) {
           :root {
             --page: #14161a; --card: #1b1e23; --line: #2c3037; --grid: #262a30; --soft: #22262c;
             --ink: #f0f1f3; --text: #c4c8cf; --muted: #8b919b;
@@ -121,13 +121,15 @@ internal static class ReportStyle
           figure { padding: 13px 8px 8px; }
         }
         @media print {
-          :root { --page: #fff; --soft: #f6f5f2; }
+          :root { color-scheme: light; --page: #fff; --soft: #f6f5f2; }
           body { font-size: 11pt; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
           main { max-width: none; padding: 0; }
           .charts { grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); }
           figure, .pair, .tiles, tr { break-inside: avoid; }
           h2 { break-after: avoid; }
           .hover { display: none; }
+          .tiles div { flex-basis: 100px; }
+          .settings { columns: 2; }
         }
 
         """;
