@@ -4,8 +4,8 @@ namespace PostTrain.Tests.Training.Reports;
 
 public sealed class ProportionTests
 {
-    // Newcombe 1998, "Two-sided confidence intervals for the single proportion", Statistics in Medicine 17, table I (first four rows);
-    // the others are the values of R's binom::binom.confint.
+    // The first four cases are those that Newcombe 1998 compares methods on (Statistics in Medicine 17:857-872). All numbers were worked
+    // out apart from this code: Wilson from its formula, the exact limits by bisection of the binomial tail sums at 0.025.
     [Theory]
     [InlineData(81, 263, 0.2553, 0.3662, 0.2527, 0.3676)]
     [InlineData(15, 148, 0.0624, 0.1605, 0.0578, 0.1617)]
