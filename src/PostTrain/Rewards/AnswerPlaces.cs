@@ -1,0 +1,27 @@
+namespace PostTrain.Rewards;
+
+/// <summary>Where in a completion a final answer may stand. Of several that are present the first in this order is taken.</summary>
+[Flags]
+public enum AnswerPlaces
+{
+    /// <summary>Nowhere.</summary>
+    None = 0,
+
+    /// <summary>The last <c>\boxed{…}</c>, with nested braces.</summary>
+    Boxed = 1,
+
+    /// <summary>The rest of the line after the last <c>####</c>, as in GSM8K.</summary>
+    Hashes = 2,
+
+    /// <summary>Between the last <c>&lt;answer&gt;</c> and <c>&lt;/answer&gt;</c>.</summary>
+    Tags = 4,
+
+    /// <summary>The last number of the text.</summary>
+    LastNumber = 8,
+
+    /// <summary>The places that mark an answer as one.</summary>
+    Marked = Boxed | Hashes | Tags,
+
+    /// <summary>Any of them.</summary>
+    Any = Marked | LastNumber,
+}

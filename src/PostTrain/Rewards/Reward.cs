@@ -1,0 +1,77 @@
+using System.Text.RegularExpressions;
+
+namespace PostTrain.Rewards;
+
+/// <summary>Makes rewards.</summary>
+public static class Reward
+{
+    /// <summary>A reward from a function of one completion.</summary>
+    /// <param name="name">Its name in the log.</param>
+    /// <param name="score">The score; what it throws reaches the caller.</param>
+    public static IReward Of(string name, Func<Completion, double> score)
+    {
+        ArgumentNullException.ThrowIfNull(score);
+        return new FunctionReward(name, (completion, _) => score(completion));
+    }
+
+    /// <summary>Binary correctness, r = 1 when the extracted answer equals <see cref="Data.Problem.Answer"/>, else 0, with a tolerance of
+    /// one's own.</summary>
+    /// <param name="tolerance">The largest relative difference of equal numbers; see
+    /// <see cref="AnswerEquivalence.AreEquivalent"/>.</param>
+    public static IReward MathAnswer(double tolerance = AnswerEquivalence.DefaultTolerance) =>
+        MathAnswer(new MathAnswerOptions { Tolerance = tolerance });
+
+    /// <summary>Correctness of the final answer: <see cref="AnswerExtraction"/> finds it in the completion,
+    /// <see cref="AnswerEquivalence"/> compares it with <see cref="Data.Problem.Answer"/>.</summary>
+    /// <remarks>A reference that itself holds <c>\boxed{}</c>, <c>####</c> or <c>&lt;answer&gt;</c> (GSM8K's whole solutions) is reduced
+    /// to that. A problem without a reference is an <see cref="InvalidOperationException"/> that names the completion.</remarks>
+    /// <param name="options">Places, tolerance and the three values.</param>
+    public static IReward MathAnswer(MathAnswerOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return MathAnswerReward.Create(options.Validated());
+    }
+
+    /// <summary>1 when the whole completion matches a regular expression, else 0.</summary>
+    /// <remarks>Expressions without look-around and back-references run in time linear in the text. The others have one second a
+    /// completion; what takes longer counts as no match.</remarks>
+    /// <param name="pattern">The expression; it is anchored at both ends, so <c>\d+</c> needs a completion of digits only.</param>
+    /// <param name="name">The name in the log.</param>
+    /// <param name="options">For instance <see cref="RegexOptions.Singleline"/>, with which <c>.</c> matches line ends too.</param>
+    /// <exception cref="ArgumentException">The expression is not valid.</exception>
+    public static IReward Format(string pattern, string name = "format", RegexOptions options = RegexOptions.None)
+    {
+        ArgumentNullException.ThrowIfNull(pattern);
+        return FormatReward.Create(name, pattern, options);
+    }
+
+    /// <summary>1 when the completion is exactly one block of each tag in this order, <c>&lt;think&gt;…&lt;/think&gt;
+    /// &lt;answer&gt;…&lt;/answer&gt;</c>, else 0.</summary>
+    /// <remarks>White space may stand around the blocks. No tag of the list may occur a second time. DeepSeek-R1 (arXiv:2501.12948),
+    /// section 2.2.2.</remarks>
+    /// <param name="tags">Names without brackets, at least one, each once.</param>
+    /// <exception cref="ArgumentException">There are no tags, one is empty, or one is given twice.</exception>
+    public static IReward TagFormat(params string[] tags)
+    {
+        ArgumentNullException.ThrowIfNull(tags);
+        return TagFormatReward.Create("tag_format", tags);
+    }
+
+    /// <summary>A weighted sum under the name <c>weighted</c>: r = Σₖ wₖ rₖ.</summary>
+    /// <param name="parts">Weights (finite, of any sign) and rewards with different names.</param>
+    public static IReward Weighted(params (double Weight, IReward Reward)[] parts) => Weighted("weighted", parts);
+
+    /// <summary>A weighted sum, r = Σₖ wₖ rₖ. Each part is called once, in order, and checked by
+    /// <see cref="Scoring.ScoreCheckedAsync"/>.</summary>
+    /// <remarks>Components: each part's unweighted values under its name, and a part's own components under
+    /// <c>part/component</c>.</remarks>
+    /// <param name="name">The name of the sum.</param>
+    /// <param name="parts">Weights (finite, of any sign) and rewards with different names.</param>
+    /// <exception cref="ArgumentException">There are no parts, a weight is not finite, a reward is null, or two have one
+    /// name.</exception>
+    public static IReward Weighted(string name, params (double Weight, IReward Reward)[] parts)
+    {
+        ArgumentNullException.ThrowIfNull(parts);
+        return new WeightedReward(name, parts);
+    }
+}

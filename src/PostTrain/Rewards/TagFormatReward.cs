@@ -1,0 +1,32 @@
+namespace PostTrain.Rewards;
+
+/// <summary>See <see cref="Reward.TagFormat"/>.</summary>
+internal static class TagFormatReward
+{
+    internal static IReward Create(string name, string[] tags)
+    {
+        if (tags.Length == 0 || tags.Any(string.IsNullOrWhiteSpace) || tags.Distinct(StringComparer.Ordinal).Count() != tags.Length)
+            throw new ArgumentException(
+                $"tags are [{string.Join(", ", tags)}], expected at least one name, none empty, each once", nameof(tags));
+        var marks = tags.SelectMany(tag => new[] { $"<{tag}>", $"</{tag}>" }).ToArray();
+        return new FunctionReward(name, (completion, _) => Matches(completion.Text, marks) ? 1 : 0);
+    }
+
+    // The marks occur once each, in order; nothing but white space stands outside the blocks.
+    private static bool Matches(string text, string[] marks)
+    {
+        var position = 0;
+        for (var i = 0; i < marks.Length; i++)
+        {
+            var found = text.IndexOf(marks[i], StringComparison.Ordinal);
+            if (found < position || text.LastIndexOf(marks[i], StringComparison.Ordinal) != found)
+                return false;
+            var isOpening = i % 2 == 0;
+            if (isOpening && !text.AsSpan(position, found - position).IsWhiteSpace())
+                return false;
+            position = found + marks[i].Length;
+        }
+
+        return text.AsSpan(position).IsWhiteSpace();
+    }
+}

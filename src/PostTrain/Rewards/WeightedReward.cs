@@ -1,0 +1,54 @@
+namespace PostTrain.Rewards;
+
+/// <summary>See <see cref="Reward.Weighted(string, ValueTuple{double, IReward}[])"/>.</summary>
+internal sealed class WeightedReward : IReward
+{
+    private readonly (double Weight, IReward Reward)[] _parts;
+
+    internal WeightedReward(string name, (double Weight, IReward Reward)[] parts)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        if (parts.Length == 0)
+            throw new ArgumentException("parts is empty, expected at least one weight and reward", nameof(parts));
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        for (var i = 0; i < parts.Length; i++)
+        {
+            var (weight, reward) = parts[i];
+            if (reward is null)
+                throw new ArgumentException($"parts[{i}] has no reward, expected one", nameof(parts));
+            if (!double.IsFinite(weight))
+                throw new ArgumentException(
+                    FormattableString.Invariant($"parts[{i}] ('{reward.Name}') has the weight {weight}, expected a finite number"),
+                    nameof(parts));
+            if (!names.Add(reward.Name))
+                throw new ArgumentException(
+                    $"parts[{i}] is a second reward named '{reward.Name}', expected different names", nameof(parts));
+        }
+
+        Name = name;
+        _parts = [.. parts];
+    }
+
+    public string Name { get; }
+
+    public async ValueTask<RewardScores> ScoreAsync(IReadOnlyList<Completion> completions, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(completions);
+        var values = new double[completions.Count];
+        var components = new Dictionary<string, double[]>(StringComparer.Ordinal);
+        foreach (var (weight, reward) in _parts)
+        {
+            var scores = await Scoring.ScoreCheckedAsync(reward, completions, cancellation).ConfigureAwait(false);
+            for (var i = 0; i < values.Length; i++)
+                values[i] += weight * scores.Values[i];
+            components[reward.Name] = scores.Values;
+            foreach (var (component, part) in scores.Components)
+            {
+                if (component != reward.Name)
+                    components[$"{reward.Name}/{component}"] = part;
+            }
+        }
+
+        return new RewardScores(values, components);
+    }
+}
