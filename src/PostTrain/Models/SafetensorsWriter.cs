@@ -1,0 +1,91 @@
+using System.Buffers.Binary;
+using System.Text.Json;
+using PostTrain.Data;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace PostTrain.Models;
+
+/// <summary>Writes safetensors files in the order of the reference implementation: widest elements first, then by name.</summary>
+internal static class SafetensorsWriter
+{
+    private const long PieceElements = 1L << 27;
+
+    public static void Write(string path, IEnumerable<(string Name, Tensor Tensor)> tensors, IReadOnlyDictionary<string, string>? metadata)
+    {
+        var ordered = tensors
+            .OrderByDescending(item => SafetensorsTypes.SizeOf(item.Tensor.dtype))
+            .ThenBy(item => item.Name, StringComparer.Ordinal)
+            .ToList();
+        var names = new HashSet<string>(StringComparer.Ordinal) { "__metadata__" };
+        foreach (var (name, _) in ordered)
+        {
+            if (!names.Add(name))
+                throw new ArgumentException($"The name '{name}' is given twice or reserved; every tensor needs its own.", nameof(tensors));
+        }
+
+        var header = Header(ordered, metadata);
+        AtomicFile.Write(path, stream =>
+        {
+            Span<byte> length = stackalloc byte[8];
+            BinaryPrimitives.WriteUInt64LittleEndian(length, (ulong)header.Length);
+            stream.Write(length);
+            stream.Write(header);
+            foreach (var (_, tensor) in ordered)
+                WriteData(stream, tensor);
+        });
+    }
+
+    private static byte[] Header(List<(string Name, Tensor Tensor)> tensors, IReadOnlyDictionary<string, string>? metadata)
+    {
+        using var buffer = new MemoryStream();
+        using (var json = new Utf8JsonWriter(buffer))
+        {
+            json.WriteStartObject();
+            if (metadata is not null)
+            {
+                json.WriteStartObject("__metadata__");
+                foreach (var (key, value) in metadata.OrderBy(item => item.Key, StringComparer.Ordinal))
+                    json.WriteString(key, value);
+                json.WriteEndObject();
+            }
+
+            long offset = 0;
+            foreach (var (name, tensor) in tensors)
+            {
+                json.WriteStartObject(name);
+                json.WriteString("dtype", SafetensorsTypes.NameOf(tensor.dtype));
+                json.WriteStartArray("shape");
+                foreach (var size in tensor.shape)
+                    json.WriteNumberValue(size);
+                json.WriteEndArray();
+                json.WriteStartArray("data_offsets");
+                json.WriteNumberValue(offset);
+                offset += tensor.NumberOfElements * SafetensorsTypes.SizeOf(tensor.dtype);
+                json.WriteNumberValue(offset);
+                json.WriteEndArray();
+                json.WriteEndObject();
+            }
+
+            json.WriteEndObject();
+        }
+
+        // The data starts at a multiple of 8 bytes; spaces after the object are allowed.
+        while (buffer.Length % 8 != 0)
+            buffer.WriteByte((byte)' ');
+        return buffer.ToArray();
+    }
+
+    private static void WriteData(Stream stream, Tensor tensor)
+    {
+        using var mode = no_grad();
+        using var scope = NewDisposeScope();
+        var flat = tensor.detach().cpu().contiguous().reshape(-1);
+        var count = flat.NumberOfElements;
+        for (long start = 0; start < count; start += PieceElements)
+        {
+            using var piece = flat.narrow(0, start, Math.Min(PieceElements, count - start));
+            stream.Write(piece.bytes);
+        }
+    }
+}
