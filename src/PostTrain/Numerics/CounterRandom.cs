@@ -13,6 +13,24 @@ internal static class CounterRandom
     /// <summary>A whole number in [0, <paramref name="count"/>).</summary>
     internal static int Below(int count, ulong seed, ulong first, ulong second = 0) => (int)(((UInt128)Bits(seed, first, second) * (uint)count) >> 64);
 
+    /// <summary>A number strictly between 0 and 1 with 48 random bits, (k + 1/2) 2^-48.</summary>
+    /// <remarks>So coarse that its product with a float64 total stays below the total after rounding: an inverse of a cumulative distribution never
+    /// runs past the end.</remarks>
+    internal static double OpenUniform(ulong seed, ulong first, ulong second = 0) => ((Bits(seed, first, second) >> 16) + 0.5) * (1.0 / (1UL << 48));
+
+    /// <summary>Fills <paramref name="values"/> with N(0, <paramref name="standardDeviation"/>²) by Box and Muller's transform of the numbers at (seed, stream, 0), ...</summary>
+    internal static void FillNormal(Span<float> values, ulong seed, ulong stream, double standardDeviation)
+    {
+        for (var i = 0; i < values.Length; i += 2)
+        {
+            var radius = standardDeviation * Math.Sqrt(-2 * Math.Log(OpenUniform(seed, stream, (ulong)i)));
+            var (sine, cosine) = Math.SinCos(2 * Math.PI * OpenUniform(seed, stream, (ulong)i + 1));
+            values[i] = (float)(radius * cosine);
+            if (i + 1 < values.Length)
+                values[i + 1] = (float)(radius * sine);
+        }
+    }
+
     private static ulong Mix(ulong value)
     {
         value += 0x9E3779B97F4A7C15;

@@ -1,0 +1,88 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace PostTrain.Models;
+
+/// <summary>What all layers of one forward pass share.</summary>
+internal readonly record struct AttentionInputs(Tensor? Bias, Tensor? Cosine, Tensor? Sine, KeyValueCache? Cache);
+
+/// <summary>
+/// Causal multi-head attention, softmax(q kᵀ / √Dh + bias) v, with H query heads over H_kv key and value heads (grouped-query attention,
+/// Ainslie et al. 2023, arXiv:2305.13245): the queries of a group are rows of one product, so that keys and values are never repeated.
+/// </summary>
+internal sealed class Attention : nn.Module
+{
+    private readonly Linear? fused;
+    private readonly Linear? query;
+    private readonly Linear? key;
+    private readonly Linear? value;
+    private readonly Linear output;
+    private readonly int layer;
+    private readonly int heads;
+    private readonly int keyValueHeads;
+    private readonly int headSize;
+    private readonly double scale;
+
+    public Attention(DecoderConfig config, WeightSource source, string name, int layer)
+        : base(nameof(Attention))
+    {
+        var names = ModuleNames.Of(config.Naming);
+        this.layer = layer;
+        (heads, keyValueHeads, headSize) = (config.Heads, config.KeyValueHeads, config.HeadSize);
+        scale = config.ScaleAttention ? 1 / Math.Sqrt(headSize) : 1;
+        if (config.FusedProjections)
+        {
+            fused = Projection(names.Fused, heads + 2 * keyValueHeads);
+        }
+        else
+        {
+            query = Projection(names.Query, heads);
+            key = Projection(names.Key, keyValueHeads);
+            value = Projection(names.Value, keyValueHeads);
+        }
+
+        output = source.Linear($"{name}.{names.AttentionOutput}", heads * headSize, config.HiddenSize, config.AttentionBias, WeightRole.ResidualProjection);
+        register_module(names.AttentionOutput, output);
+
+        Linear Projection(string part, int count)
+        {
+            var linear = source.Linear($"{name}.{part}", config.HiddenSize, count * headSize, config.AttentionBias);
+            register_module(part, linear);
+            return linear;
+        }
+    }
+
+    /// <summary>[B,T,D] to [B,T,D].</summary>
+    public Tensor Apply(Tensor x, in AttentionInputs inputs)
+    {
+        using var scope = NewDisposeScope();
+        var (batch, length) = (x.size(0), x.size(1));
+        var projected = fused is not null ? fused.call(x) : cat([query!.call(x), key!.call(x), value!.call(x)], -1);
+        var all = projected.view(batch, length, heads + 2 * keyValueHeads, headSize);
+        var turning = all.narrow(2, 0, heads + keyValueHeads);
+        if (inputs.Cosine is not null)
+            turning = RotaryEmbedding.Rotate(turning, inputs.Cosine, inputs.Sine!);
+
+        // [B,H_kv,G T,Dh]: a group's queries below each other.
+        var group = heads / keyValueHeads;
+        var queries = turning.narrow(2, 0, heads).mul(scale).transpose(1, 2).reshape(batch, keyValueHeads, group * length, headSize);
+        var keys = turning.narrow(2, heads, keyValueHeads).transpose(1, 2);
+        var values = all.narrow(2, heads + keyValueHeads, keyValueHeads).transpose(1, 2);
+        if (inputs.Cache is not null)
+            (keys, values) = inputs.Cache.Append(layer, keys, values);
+
+        var scores = queries.matmul(keys.transpose(2, 3));
+        var total = scores.size(3);
+        if (inputs.Bias is not null)
+            scores = scores.view(batch, keyValueHeads, group, length, total).add_(inputs.Bias).view(batch, keyValueHeads, group * length, total);
+        var mixed = scores.softmax(-1).matmul(values);
+        return output.call(mixed.view(batch, heads, length, headSize).transpose(1, 2).reshape(batch, length, heads * headSize))
+            .MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Nothing: the names come from the configuration, not from the fields.</summary>
+    protected override void RegisterComponents()
+    {
+    }
+}

@@ -1,0 +1,56 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace PostTrain.Models;
+
+/// <summary>Everything under the output projection: embeddings, blocks and the final normalisation.</summary>
+internal sealed class Backbone : nn.Module
+{
+    private readonly TokenEmbedding? positions;
+    private readonly ModuleList<Block> blocks;
+    private readonly nn.Module<Tensor, Tensor> norm;
+
+    public Backbone(DecoderConfig config, WeightSource source)
+        : base(nameof(Backbone))
+    {
+        var names = ModuleNames.Of(config.Naming);
+        var name = names.Backbone;
+        Tokens = new TokenEmbedding(source, $"{name}.{names.Tokens}", config.VocabularySize, config.HiddenSize);
+        register_module(names.Tokens, Tokens);
+        if (config.RotaryTheta is null)
+        {
+            positions = new TokenEmbedding(source, $"{name}.{names.Positions}", config.ContextLength, config.HiddenSize);
+            register_module(names.Positions, positions);
+        }
+
+        blocks = new ModuleList<Block>([.. Enumerable.Range(0, config.Layers).Select(i => new Block(config, source, $"{name}.{names.Layers}.{i}", i))]);
+        register_module(names.Layers, blocks);
+        norm = Norms.Create(config, source, $"{name}.{names.FinalNorm}");
+        register_module(names.FinalNorm, norm);
+    }
+
+    public TokenEmbedding Tokens { get; }
+
+    /// <summary>Embedded tokens, [B,T,D], through all layers; <paramref name="at"/> are their positions, [B or 1,T].</summary>
+    public Tensor Apply(Tensor embedded, Tensor? at, in AttentionInputs inputs)
+    {
+        using var scope = NewDisposeScope();
+        var x = positions is null ? embedded : embedded + positions.call(at!);
+        foreach (var block in blocks)
+        {
+            var next = block.Apply(x, inputs);
+            // Autograd keeps what it needs; without it the layer's input is free now, not at the end of the pass.
+            if (!ReferenceEquals(x, embedded))
+                x.Dispose();
+            x = next;
+        }
+
+        return norm.call(x).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Nothing: the names come from the configuration, not from the fields.</summary>
+    protected override void RegisterComponents()
+    {
+    }
+}

@@ -1,0 +1,164 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace PostTrain.Models;
+
+/// <summary>
+/// The transformer decoder of GPT-2, Llama and their like, assembled from a <see cref="DecoderConfig"/>. It has no dropout: post-training
+/// compares log-probs of the same tokens under several policies, which dropout would make random.
+/// </summary>
+/// <remarks>
+/// Parameters carry Hugging Face's names (<see cref="ModuleNaming"/>). Tied embeddings are one parameter object.
+/// <para>A cached and an uncached pass agree to rounding (1e-5 in float32), not to the bit: a product over one row takes another path of the
+/// BLAS (gemv) than the same row in a matrix, and the sum over keys has another length where a batch is padded differently.</para>
+/// </remarks>
+public sealed class Decoder : CausalLm
+{
+    private readonly Backbone backbone;
+    private readonly Linear? head;
+    private readonly AttentionBias bias = new();
+    private readonly RotaryEmbedding? rotary;
+    private readonly HashSet<string> ownNames = new(StringComparer.Ordinal);
+
+    internal Decoder(DecoderConfig config, WeightSource source)
+        : base(nameof(Decoder))
+    {
+        Config = config = config.Resolved();
+        var names = ModuleNames.Of(config.Naming);
+        // Where a weight does not fit, the scope frees those before it; a finished model's parameters belong to no scope.
+        using var scope = NewDisposeScope();
+        backbone = new Backbone(config, source);
+        register_module(names.Backbone, backbone);
+        if (!config.TiedEmbeddings)
+        {
+            head = source.Linear(names.Head, config.HiddenSize, config.VocabularySize, bias: false, WeightRole.Embedding);
+            register_module(names.Head, head);
+        }
+
+        if (config.RotaryTheta is { } theta)
+            rotary = new RotaryEmbedding(config.HeadSize, config.ContextLength, theta);
+        foreach (var (name, parameter) in named_parameters())
+        {
+            parameter.DetachFromDisposeScope();
+            ownNames.Add(name);
+        }
+    }
+
+    /// <summary>The configuration, every derived size filled in.</summary>
+    public DecoderConfig Config { get; }
+
+    /// <inheritdoc/>
+    public override int VocabularySize => Config.VocabularySize;
+
+    /// <inheritdoc/>
+    public override int ContextLength => Config.ContextLength;
+
+    /// <summary>The token embedding, [V,D]; with tied embeddings the output projection too. It belongs to the model: do not dispose it.</summary>
+    public Parameter TokenEmbeddings => backbone.Tokens.Weight;
+
+    /// <summary>A decoder with a random start: N(0, 0.02²), projections into the residual stream smaller by √(2L), biases 0, norms 1.</summary>
+    /// <param name="config">The architecture.</param>
+    /// <param name="seed">The same seed gives the same weights, on every machine and engine.</param>
+    /// <param name="type">Type of the weights.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The configuration's sizes do not agree.</exception>
+    public static Decoder Create(DecoderConfig config, ulong seed, ScalarType type = ScalarType.Float32)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        return new Decoder(config, new RandomWeights(seed, config.Layers, type));
+    }
+
+    /// <inheritdoc/>
+    public override Tensor Hidden(Tensor ids, Tensor? attentionMask = null, KeyValueCache? cache = null)
+    {
+        ArgumentNullException.ThrowIfNull(ids);
+        if (ids.Dimensions != 2)
+            throw new ArgumentException($"ids has the shape [{string.Join(",", ids.shape)}], expected [B,T].", nameof(ids));
+        using var mode = cache is null ? null : no_grad();
+        using var scope = NewDisposeScope();
+        return HiddenFromEmbeddings(Embed(ids), attentionMask, cache).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The tokens' embeddings, without positions: [B,T] to [B,T,D].</summary>
+    /// <exception cref="ArgumentException">An id is outside the vocabulary.</exception>
+    public Tensor Embed(Tensor ids)
+    {
+        ArgumentNullException.ThrowIfNull(ids);
+        return backbone.Tokens.call(ids);
+    }
+
+    /// <summary><see cref="Hidden"/> of embeddings instead of ids, e.g. with a soft prompt before the tokens': [B,T,D] to [B,T,D].</summary>
+    /// <param name="embeddings">[B,T,D], without positions.</param>
+    /// <param name="attentionMask">As in <see cref="Hidden"/>.</param>
+    /// <param name="cache">As in <see cref="Hidden"/>.</param>
+    /// <exception cref="ArgumentException">A shape does not fit; the message names what was given and the limit.</exception>
+    public Tensor HiddenFromEmbeddings(Tensor embeddings, Tensor? attentionMask = null, KeyValueCache? cache = null)
+    {
+        ArgumentNullException.ThrowIfNull(embeddings);
+        var (length, total) = CheckShapes(embeddings, attentionMask, cache);
+        using var mode = cache is null ? null : no_grad();
+        using var scope = NewDisposeScope();
+        var positions = Positions(attentionMask, length, total, embeddings.device);
+        var turn = rotary?.At(positions, total - length, length, embeddings);
+        var inputs = new AttentionInputs(bias.Create(attentionMask, length, total, embeddings), turn?.Cosine, turn?.Sine, cache);
+        var hidden = backbone.Apply(embeddings, positions, inputs).MoveToOuterDisposeScope();
+        cache?.Advance((int)length);
+        return hidden;
+    }
+
+    /// <inheritdoc/>
+    public override Tensor Project(Tensor hidden) => head is null ? backbone.Tokens.Project(hidden) : head.call(hidden);
+
+    /// <inheritdoc/>
+    public override KeyValueCache NewCache(int batch, int capacity)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(batch);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(capacity);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(capacity, ContextLength);
+        return new KeyValueCache(Config.Layers, batch, Config.KeyValueHeads, capacity, Config.HeadSize, TokenEmbeddings.dtype, TokenEmbeddings.device);
+    }
+
+    /// <summary>The model's own parameters by their full names, without what adapters have registered.</summary>
+    internal IEnumerable<(string Name, Parameter Parameter)> Weights() => named_parameters().Where(item => ownNames.Contains(item.name));
+
+    /// <summary>Nothing: the names come from the configuration, not from the fields.</summary>
+    protected override void RegisterComponents()
+    {
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            bias.Dispose();
+            rotary?.Dispose();
+        }
+
+        base.Dispose(disposing);
+    }
+
+    // Positions are the numbers of real tokens before; [B,T], or [1,T] without a mask. A rotary table needs none in that case.
+    private Tensor? Positions(Tensor? mask, long length, long total, Device device)
+    {
+        if (mask is null)
+            return rotary is not null ? null : arange(total - length, total, dtype: ScalarType.Int64, device: device).unsqueeze(0);
+        using var scope = NewDisposeScope();
+        return mask.to_type(ScalarType.Int64).cumsum(1).sub(1).clamp_min(0).narrow(1, total - length, length).MoveToOuterDisposeScope();
+    }
+
+    private (long Length, long Total) CheckShapes(Tensor embeddings, Tensor? mask, KeyValueCache? cache)
+    {
+        var shape = embeddings.shape;
+        if (shape.Length != 3 || shape[2] != Config.HiddenSize || shape[0] == 0 || shape[1] == 0)
+            throw new ArgumentException($"embeddings have the shape [{string.Join(",", shape)}], expected [B,T,{Config.HiddenSize}] with B and T positive.", nameof(embeddings));
+        var total = shape[1] + (cache?.Length ?? 0);
+        if (total > ContextLength)
+            throw new ArgumentException($"The sequence has {total} positions, cached ones included; the limit is the context length, {ContextLength}.", nameof(embeddings));
+        if (cache is not null && (cache.Batch != shape[0] || total > cache.Capacity))
+            throw new ArgumentException($"The cache holds {cache.Batch} rows of up to {cache.Capacity} positions, but {shape[0]} rows of {total} are given.", nameof(cache));
+        if (mask is not null && (mask.Dimensions != 2 || mask.size(0) != shape[0] || mask.size(1) != total))
+            throw new ArgumentException($"attentionMask has the shape [{string.Join(",", mask.shape)}], expected [{shape[0]},{total}].", nameof(mask));
+        return (shape[1], total);
+    }
+}

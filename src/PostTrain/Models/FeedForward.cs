@@ -1,0 +1,47 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace PostTrain.Models;
+
+/// <summary>down(f(up(x))), or down(f(gate(x)) · up(x)) (gated linear unit, Shazeer 2020, arXiv:2002.05202).</summary>
+internal sealed class FeedForward : nn.Module
+{
+    private readonly Linear? gate;
+    private readonly Linear up;
+    private readonly Linear down;
+    private readonly Activation activation;
+
+    public FeedForward(DecoderConfig config, WeightSource source, string name)
+        : base(nameof(FeedForward))
+    {
+        var names = ModuleNames.Of(config.Naming);
+        activation = config.Activation;
+        var (width, inner, bias) = (config.HiddenSize, config.FeedForwardSize, config.FeedForwardBias);
+        if (config.GatedFeedForward)
+        {
+            gate = source.Linear($"{name}.{names.Gate}", width, inner, bias);
+            register_module(names.Gate, gate);
+        }
+
+        up = source.Linear($"{name}.{names.Up}", width, inner, bias);
+        down = source.Linear($"{name}.{names.Down}", inner, width, bias, WeightRole.ResidualProjection);
+        register_module(names.Up, up);
+        register_module(names.Down, down);
+    }
+
+    /// <summary>[B,T,D] to [B,T,D].</summary>
+    public Tensor Apply(Tensor x)
+    {
+        using var scope = NewDisposeScope();
+        var inner = gate is null
+            ? Activations.Apply(activation, up.call(x))
+            : Activations.Apply(activation, gate.call(x)) * up.call(x);
+        return down.call(inner).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Nothing: the names come from the configuration, not from the fields.</summary>
+    protected override void RegisterComponents()
+    {
+    }
+}

@@ -1,0 +1,86 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace PostTrain.Models.HuggingFace;
+
+/// <summary>A decoder's weights out of a safetensors file. Everything that does not fit is collected and named in one error.</summary>
+internal sealed class CheckpointWeights(SafetensorsFile file, DecoderConfig config, ScalarType type) : WeightSource
+{
+    private const int ProblemsNamed = 8;
+
+    private readonly HashSet<string> used = new(StringComparer.Ordinal);
+    private readonly List<string> problems = [];
+
+    /// <summary>GPT-2's projections are stored as [in,out] (transformers' Conv1D); a linear layer wants [out,in].</summary>
+    public static bool IsTransposed(ModuleNaming naming, string name) => naming == ModuleNaming.Gpt2
+        && (name.EndsWith(".c_attn.weight", StringComparison.Ordinal)
+            || name.EndsWith(".c_proj.weight", StringComparison.Ordinal)
+            || name.EndsWith(".c_fc.weight", StringComparison.Ordinal));
+
+    public override Tensor Get(string name, long[] shape, WeightRole role)
+    {
+        var transposed = IsTransposed(config.Naming, name);
+        var expected = transposed ? [shape[1], shape[0]] : shape;
+        if (Find(name) is not { } entry)
+            return Refuse($"tensor '{name}' is missing, expected [{string.Join(",", expected)}]", shape);
+        used.Add(entry.Name);
+        if (!entry.Shape.SequenceEqual(expected))
+            return Refuse($"tensor '{entry.Name}' has the shape [{string.Join(",", entry.Shape)}], expected [{string.Join(",", expected)}]", shape);
+        if (!is_floating_point(entry.Type))
+            return Refuse($"tensor '{entry.Name}' has the type {entry.Type}, expected a floating-point type", shape);
+
+        using var scope = NewDisposeScope();
+        var stored = file.Read(entry.Name).to_type(type);
+        return (transposed ? stored.t().contiguous() : stored).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Fails if anything was missing or of the wrong shape, or if the file holds tensors that the architecture does not have.</summary>
+    /// <exception cref="InvalidDataException">The message names the tensors.</exception>
+    public void Finish()
+    {
+        foreach (var entry in file.Entries)
+        {
+            if (problems.Count < ProblemsNamed && !used.Contains(entry.Name) && !IsHarmless(entry.Name))
+                problems.Add($"tensor '{entry.Name}' [{string.Join(",", entry.Shape)}] is unexpected");
+        }
+
+        if (problems.Count > 0)
+            throw Failure();
+    }
+
+    /// <summary>The type of the stored embedding, which a model takes when the caller names none.</summary>
+    public static ScalarType StoredType(SafetensorsFile file, DecoderConfig config)
+    {
+        var names = ModuleNames.Of(config.Naming);
+        var name = $"{names.Backbone}.{names.Tokens}.weight";
+        var entry = file.Entries.FirstOrDefault(entry => entry.Name == name || name == $"{names.Backbone}.{entry.Name}");
+        return entry is not null && is_floating_point(entry.Type) ? entry.Type : ScalarType.Float32;
+    }
+
+    // Checkpoints saved from the model without its head lack the first part of the names.
+    private SafetensorsEntry? Find(string name)
+    {
+        if (file.TryGetEntry(name, out var entry))
+            return entry;
+        var prefix = ModuleNames.Of(config.Naming).Backbone + ".";
+        return name.StartsWith(prefix, StringComparison.Ordinal) && file.TryGetEntry(name[prefix.Length..], out entry) ? entry : null;
+    }
+
+    // Buffers of older files (causal masks, rotary frequencies), and the second copy of a tied embedding.
+    private bool IsHarmless(string name) =>
+        name.EndsWith(".attn.bias", StringComparison.Ordinal) || name.EndsWith(".attn.masked_bias", StringComparison.Ordinal)
+        || name.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal)
+        || (config.TiedEmbeddings && name == ModuleNames.Of(config.Naming).Head + ".weight");
+
+    // A placeholder of the right rank and no elements, so that the other problems are found too; a hostile layer count ends soon.
+    private Tensor Refuse(string problem, long[] shape)
+    {
+        problems.Add(problem);
+        if (problems.Count >= ProblemsNamed)
+            throw Failure();
+        return zeros(new long[shape.Length], dtype: type);
+    }
+
+    private InvalidDataException Failure() =>
+        new($"{file.Path}: the tensors do not fit the configuration: {string.Join("; ", problems)}{(problems.Count >= ProblemsNamed ? "; ..." : ".")}");
+}

@@ -1,0 +1,99 @@
+using System.Text.Json;
+
+namespace PostTrain.Models.HuggingFace;
+
+/// <summary>A config.json with typed reads whose errors name the file, the field, what it holds and what was expected.</summary>
+internal sealed class ConfigFile : IDisposable
+{
+    private const long MaximumLength = 16 << 20;
+
+    private readonly JsonDocument document;
+
+    private ConfigFile(string path, JsonDocument document)
+    {
+        Path = path;
+        this.document = document;
+    }
+
+    public string Path { get; }
+
+    public static ConfigFile Open(string path)
+    {
+        var file = new FileInfo(path);
+        if (!file.Exists)
+            throw new FileNotFoundException($"There is no file '{path}'; a checkpoint directory has config.json and model.safetensors.", path);
+        if (file.Length > MaximumLength)
+            throw new InvalidDataException($"{path}: the file has {file.Length} bytes, the limit for a configuration is {MaximumLength}.");
+        try
+        {
+            var document = JsonDocument.Parse(File.ReadAllBytes(path));
+            var kind = document.RootElement.ValueKind;
+            if (kind == JsonValueKind.Object)
+                return new ConfigFile(path, document);
+            document.Dispose();
+            throw new InvalidDataException($"{path}: the file holds JSON of kind {kind}, expected an object.");
+        }
+        catch (JsonException exception)
+        {
+            throw new InvalidDataException($"{path}: the file is not JSON: {exception.Message}", exception);
+        }
+    }
+
+    public string Text(string name) => OptionalText(name) ?? throw Missing(name, "a string");
+
+    public string? OptionalText(string name) => Read(name, "a string", value => value.ValueKind == JsonValueKind.String ? value.GetString() : null);
+
+    public int Size(string name) => OptionalSize(name) ?? throw Missing(name, "a positive integer");
+
+    public int? OptionalSize(string name) => Read<int?>(name, "a positive integer", value =>
+        value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number) && number > 0 ? number : null);
+
+    public double Number(string name, double otherwise) => Read<double?>(name, "a finite number", value =>
+        value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var number) && double.IsFinite(number) ? number : null) ?? otherwise;
+
+    public bool Flag(string name, bool otherwise) => Read<bool?>(name, "true or false", value =>
+        value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean() : null) ?? otherwise;
+
+    public int? OptionalId(string name) => Read<int?>(name, "a token id", Id);
+
+    /// <summary>One id, a list of ids, or none.</summary>
+    public IReadOnlyList<int> Ids(string name) => Read(name, "a token id or a list of them", value =>
+    {
+        if (value.ValueKind != JsonValueKind.Array)
+            return Id(value) is { } id ? new[] { id } : null;
+        var ids = value.EnumerateArray().Select(Id).ToArray();
+        return ids.All(id => id is not null) ? ids.Select(id => id!.Value).ToArray() : null;
+    }) ?? [];
+
+    /// <summary>An object inside, under a name that is absent or null in many files.</summary>
+    public JsonElement? OptionalObject(string name) => Read<JsonElement?>(name, "an object", value => value.ValueKind == JsonValueKind.Object ? value : null);
+
+    public InvalidDataException Error(string name, string given, string expected) =>
+        new($"{Path}: field '{name}' is {given}, expected {expected}.");
+
+    public void Dispose() => document.Dispose();
+
+    private static int? Id(JsonElement value) => value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var id) && id >= 0 ? id : null;
+
+    private T? Read<T>(string name, string expected, Func<JsonElement, T?> convert)
+    {
+        if (!document.RootElement.TryGetProperty(name, out var value) || value.ValueKind == JsonValueKind.Null)
+            return default;
+        try
+        {
+            return convert(value) ?? throw Error(name, Shortened(value), expected);
+        }
+        catch (InvalidOperationException exception)
+        {
+            throw new InvalidDataException($"{Path}: field '{name}' is not valid text.", exception);
+        }
+    }
+
+    private InvalidDataException Missing(string name, string expected) => new($"{Path}: there is no field '{name}', expected {expected}.");
+
+    private static string Shortened(JsonElement value)
+    {
+        var text = value.GetRawText();
+        return text.Length <= 60 ? text : text[..60] + "...";
+    }
+}

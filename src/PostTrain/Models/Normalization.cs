@@ -1,0 +1,11 @@
+namespace PostTrain.Models;
+
+/// <summary>How the input of each layer, and the last hidden states, are normalised.</summary>
+public enum Normalization
+{
+    /// <summary>(x − mean) / √(variance + ε) · w + b.</summary>
+    LayerNorm,
+
+    /// <summary>x / √(mean(x²) + ε) · w; no bias.</summary>
+    RmsNorm,
+}

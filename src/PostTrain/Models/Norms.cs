@@ -1,0 +1,59 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace PostTrain.Models;
+
+/// <summary>The normalisation that a configuration names.</summary>
+internal static class Norms
+{
+    public static nn.Module<Tensor, Tensor> Create(DecoderConfig config, WeightSource source, string name) =>
+        config.Normalization == Normalization.LayerNorm
+            ? new LayerNormalization(source, name, config.HiddenSize, config.NormEpsilon)
+            : new RmsNorm(source, name, config.HiddenSize, config.NormEpsilon);
+}
+
+/// <summary>(x − mean) / √(variance + ε) · w + b over the last dimension.</summary>
+internal sealed class LayerNormalization : nn.Module<Tensor, Tensor>
+{
+    private readonly Parameter weight;
+    private readonly Parameter bias;
+    private readonly long[] width;
+    private readonly double epsilon;
+
+    public LayerNormalization(WeightSource source, string name, int width, double epsilon)
+        : base(nameof(LayerNormalization))
+    {
+        this.width = [width];
+        this.epsilon = epsilon;
+        weight = source.Parameter(name + ".weight", this.width, WeightRole.NormScale);
+        bias = source.Parameter(name + ".bias", this.width, WeightRole.Bias);
+        RegisterComponents();
+    }
+
+    public override Tensor forward(Tensor input) => nn.functional.layer_norm(input, width, weight, bias, epsilon);
+}
+
+/// <summary>x / √(mean(x²) + ε) · w over the last dimension (Zhang, Sennrich 2019, arXiv:1910.07467); half types are normalised in float32.</summary>
+internal sealed class RmsNorm : nn.Module<Tensor, Tensor>
+{
+    private readonly Parameter weight;
+    private readonly double epsilon;
+
+    public RmsNorm(WeightSource source, string name, int width, double epsilon)
+        : base(nameof(RmsNorm))
+    {
+        this.epsilon = epsilon;
+        weight = source.Parameter(name + ".weight", [width], WeightRole.NormScale);
+        RegisterComponents();
+    }
+
+    public override Tensor forward(Tensor input)
+    {
+        using var scope = NewDisposeScope();
+        var type = input.dtype;
+        var x = type is ScalarType.Float16 or ScalarType.BFloat16 ? input.to_type(ScalarType.Float32) : input;
+        var normal = x * x.square().mean([-1], keepdim: true).add(epsilon).rsqrt();
+        return (x.dtype == type ? normal : normal.to_type(type)).mul(weight).MoveToOuterDisposeScope();
+    }
+}
