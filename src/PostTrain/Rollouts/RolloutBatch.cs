@@ -1,0 +1,51 @@
+using static TorchSharp.torch;
+
+namespace PostTrain.Rollouts;
+
+/// <summary>
+/// Prompts with their completions: B rows of P prompt positions, padded on the left, and T completion positions, padded on the right.
+/// </summary>
+/// <remarks>The batch owns its tensors and outlives dispose scopes: dispose it.</remarks>
+public sealed class RolloutBatch : IDisposable
+{
+    internal RolloutBatch(Tensor ids, Tensor attentionMask, Tensor completionMask, Tensor logProbs, int promptLength, int[][] completions, bool[] finished)
+    {
+        Ids = ids.DetachFromDisposeScope();
+        AttentionMask = attentionMask.DetachFromDisposeScope();
+        CompletionMask = completionMask.DetachFromDisposeScope();
+        LogProbs = logProbs.DetachFromDisposeScope();
+        PromptLength = promptLength;
+        Completions = completions;
+        Finished = finished;
+    }
+
+    /// <summary>Token ids, [B,P+T] int64; padding is the id that the caller named.</summary>
+    public Tensor Ids { get; }
+
+    /// <summary>[B,P+T] int64: 1 at tokens of the prompt and the completion, 0 at padding.</summary>
+    public Tensor AttentionMask { get; }
+
+    /// <summary>[B,T] float32: 1 at generated tokens, the stop token included; 0 after it.</summary>
+    public Tensor CompletionMask { get; }
+
+    /// <summary>[B,T]: log-probs of the generated tokens as they were drawn, 0 where the mask is 0. See <see cref="Sampler.Generate"/> for which distribution.</summary>
+    public Tensor LogProbs { get; }
+
+    /// <summary>P, the length of the longest prompt.</summary>
+    public int PromptLength { get; }
+
+    /// <summary>The generated tokens of each row, the stop token included.</summary>
+    public IReadOnlyList<int[]> Completions { get; }
+
+    /// <summary>Whether each row ended by a stop token, not by the length limit.</summary>
+    public IReadOnlyList<bool> Finished { get; }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Ids.Dispose();
+        AttentionMask.Dispose();
+        CompletionMask.Dispose();
+        LogProbs.Dispose();
+    }
+}
