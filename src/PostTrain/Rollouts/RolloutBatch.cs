@@ -40,6 +40,10 @@ public sealed class RolloutBatch : IDisposable
     /// <summary>Whether each row ended by a stop token, not by the length limit.</summary>
     public IReadOnlyList<bool> Finished { get; }
 
+    /// <summary>The rows from <paramref name="start"/> on, as views that belong to the current scope.</summary>
+    internal RolloutRows Rows(long start, long count) => new(Ids.narrow(0, start, count), AttentionMask.narrow(0, start, count),
+        CompletionMask.narrow(0, start, count), LogProbs.narrow(0, start, count));
+
     /// <inheritdoc/>
     public void Dispose()
     {

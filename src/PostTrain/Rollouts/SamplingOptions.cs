@@ -25,6 +25,11 @@ public sealed record SamplingOptions
     /// <summary>Number of the batch's first row, for a batch drawn in parts: row i draws the random numbers of row <c>FirstRow + i</c>. Default 0.</summary>
     public int FirstRow { get; init; }
 
+    /// <summary>The same, ending completions at this token unless <see cref="StopTokens"/> says otherwise.</summary>
+    /// <param name="endOfSequenceId">Usually the tokenizer's; null leaves the options as they are.</param>
+    public SamplingOptions StoppingAt(int? endOfSequenceId) =>
+        StopTokens.Count > 0 || endOfSequenceId is not { } id ? this : this with { StopTokens = [id] };
+
     /// <exception cref="ArgumentOutOfRangeException">A value is out of its range; the message names the value and the range.</exception>
     internal void Validate(int vocabularySize)
     {

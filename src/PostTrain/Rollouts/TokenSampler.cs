@@ -7,17 +7,12 @@ namespace PostTrain.Rollouts;
 internal sealed class TokenSampler : IDisposable
 {
     private readonly SamplingOptions options;
-    private readonly Tensor? suppression;
+    private readonly LogitShaping shaping;
 
     public TokenSampler(SamplingOptions options, int vocabularySize, Device device)
     {
         this.options = options;
-        if (options.SuppressedTokens.Count == 0)
-            return;
-        var bias = new float[vocabularySize];
-        foreach (var id in options.SuppressedTokens)
-            bias[id] = float.NegativeInfinity;
-        suppression = tensor(bias, dtype: ScalarType.Float32, device: device).DetachFromDisposeScope();
+        shaping = new LogitShaping(options, vocabularySize, device);
     }
 
     /// <summary>Draws.</summary>
@@ -27,21 +22,14 @@ internal sealed class TokenSampler : IDisposable
     public (Tensor Tokens, Tensor LogProbs) Draw(Tensor logits, Tensor uniforms)
     {
         using var scope = NewDisposeScope();
-        // Half types have too few digits for a distribution over many tokens.
-        var scores = logits.dtype is ScalarType.Float16 or ScalarType.BFloat16 ? logits.to_type(ScalarType.Float32) : logits;
-        if (suppression is not null)
-            scores = scores + suppression;
-        var greedy = options.Temperature == 0;
-        if (!greedy && options.Temperature != 1)
-            scores = scores / options.Temperature;
-        var logProbs = scores.log_softmax(-1);
-        var tokens = greedy ? logProbs.argmax(-1, keepdim: true)
+        var logProbs = shaping.Apply(logits).log_softmax(-1);
+        var tokens = options.Temperature == 0 ? logProbs.argmax(-1, keepdim: true)
             : options.TopK == 0 && options.TopP == 1 ? Inverse(logProbs, uniforms)
             : Truncated(logProbs, uniforms);
         return (tokens.MoveToOuterDisposeScope(), logProbs.gather(1, tokens).MoveToOuterDisposeScope());
     }
 
-    public void Dispose() => suppression?.Dispose();
+    public void Dispose() => shaping.Dispose();
 
     private Tensor Truncated(Tensor logProbs, Tensor uniforms)
     {

@@ -1,0 +1,25 @@
+using PostTrain.Models;
+using PostTrain.Numerics;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace PostTrain.Rollouts;
+
+/// <summary>What a model says of completions that were sampled before, under the distribution that they were sampled from.</summary>
+/// <param name="LogProbs">log π of each completion token, 0 where the mask is 0, [B,T]; differentiable in the model's parameters.</param>
+/// <param name="Logits">[B,T,V], with temperature and suppressed tokens as in sampling.</param>
+internal sealed record CompletionScores(Tensor LogProbs, Tensor Logits)
+{
+    /// <summary>Runs the model over prompts and completions in one pass.</summary>
+    internal static CompletionScores Of(CausalLm model, RolloutRows rows, SamplingOptions sampling)
+    {
+        using var scope = NewDisposeScope();
+        long length = rows.Ids.shape[1], completion = rows.CompletionMask.shape[1];
+        using var shaping = new LogitShaping(sampling, model.VocabularySize, rows.Ids.device);
+        // The last token is predicted and never read.
+        var hidden = model.Hidden(rows.Ids.narrow(1, 0, length - 1), rows.AttentionMask.narrow(1, 0, length - 1));
+        var logits = shaping.Apply(model.Project(hidden.narrow(1, length - 1 - completion, completion)));
+        var logProbs = TokenLogProbs.Gather(logits, rows.Ids.narrow(1, length - completion, completion), rows.CompletionMask);
+        return new CompletionScores(logProbs.MoveToOuterDisposeScope(), logits.MoveToOuterDisposeScope());
+    }
+}

@@ -1,0 +1,76 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace PostTrain.Training;
+
+/// <summary>AdamW with warm-up, schedule and clipping over the trainable parameters of a model, fed with a batch in parts.</summary>
+public sealed class Optimization : IDisposable
+{
+    private readonly TrainingOptions options;
+    private readonly AdamW optimizer;
+    private readonly long totalUpdates;
+
+    /// <param name="model">Its parameters that require a gradient are trained; the others keep their bytes.</param>
+    /// <param name="options">Rates, schedule and clipping.</param>
+    /// <param name="updatesPerStep">Updates in a step of the options' schedule.</param>
+    /// <exception cref="ArgumentException">The model has no trainable parameter.</exception>
+    public Optimization(nn.Module model, TrainingOptions options, int updatesPerStep = 1)
+    {
+        this.options = options;
+        totalUpdates = (long)options.Steps * updatesPerStep;
+        // Matrices first, then the vectors, which weight decay leaves alone.
+        var trainable = model.named_parameters().Where(p => p.parameter.requires_grad).ToArray();
+        Parameters = [.. trainable.Where(p => p.parameter.dim() >= 2), .. trainable.Where(p => p.parameter.dim() < 2)];
+        if (Parameters.Count == 0) throw new ArgumentException("the model has no parameter that requires a gradient, expected at least one", nameof(model));
+
+        var groups = new[] { (Members(matrices: true), options.WeightDecay), (Members(matrices: false), 0.0) }
+            .Where(group => group.Item1.Length > 0)
+            .Select(group => new AdamW.ParamGroup(group.Item1, options.LearningRate, options.Beta1, options.Beta2, options.AdamEpsilon, group.Item2));
+        optimizer = torch.optim.AdamW(groups, options.LearningRate, options.Beta1, options.Beta2, options.AdamEpsilon);
+    }
+
+    /// <summary>What is trained, with names, in the optimiser's order.</summary>
+    public IReadOnlyList<(string Name, Parameter Parameter)> Parameters { get; }
+
+    /// <summary>Optimiser steps done.</summary>
+    public long Updates { get; internal set; }
+
+    /// <summary>The optimiser's state of each parameter, in the order of <see cref="Parameters"/>.</summary>
+    internal IReadOnlyList<AdamW.State> States => [.. optimizer.state_dict().State.Cast<AdamW.State>()];
+
+    /// <summary>One optimiser step over a batch in parts.</summary>
+    /// <param name="parts">How many parts, at least 1.</param>
+    /// <param name="loss">The loss of a part, already divided by the whole batch's denominator, so that the parts add up.</param>
+    /// <exception cref="InvalidOperationException">The loss or the gradient is not finite; no parameter has changed.</exception>
+    public UpdateReport Update(int parts, Func<int, Tensor> loss)
+    {
+        optimizer.zero_grad();
+        double total = 0;
+        for (int part = 0; part < parts; part++)
+        {
+            using var scope = NewDisposeScope();
+            var value = loss(part);
+            value.backward();
+            total += value.ToDouble();
+        }
+        var parameters = Parameters.Select(p => p.Parameter);
+        double norm = nn.utils.clip_grad_norm_(parameters, options.MaxGradNorm);
+        if (!double.IsFinite(total) || !double.IsFinite(norm))
+            throw new InvalidOperationException(
+                $"update {Updates + 1}: the loss is {total} and the gradient's norm {norm}, expected finite numbers; no parameter was changed");
+
+        double rate = options.LearningRate * options.Schedule.Multiplier(Updates, Warmup, totalUpdates);
+        foreach (var group in optimizer.ParamGroups) group.LearningRate = rate;
+        optimizer.step();
+        Updates++;
+        return new UpdateReport(total, norm, rate);
+    }
+
+    /// <summary>Gives the optimiser's state back.</summary>
+    public void Dispose() => optimizer.Dispose();
+
+    private long Warmup => options.WarmupSteps * (totalUpdates / options.Steps);
+
+    private Parameter[] Members(bool matrices) => [.. Parameters.Select(p => p.Parameter).Where(p => p.dim() >= 2 == matrices)];
+}

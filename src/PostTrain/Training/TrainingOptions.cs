@@ -1,0 +1,84 @@
+using PostTrain.Numerics;
+
+namespace PostTrain.Training;
+
+/// <summary>What every trainer can be told: how long, how much at once, how to step, where to keep checkpoints.</summary>
+public abstract record TrainingOptions
+{
+    /// <summary>Optimiser steps' worth of batches to train for.</summary>
+    /// <value>The default is 100.</value>
+    public int Steps { get; init; } = 100;
+
+    /// <summary>Examples (for rollouts: prompts) in a batch.</summary>
+    /// <value>The default is 8.</value>
+    public int BatchSize { get; init; } = 8;
+
+    /// <summary>Sequences that go through the model at once; the gradient is accumulated over the parts and does not depend on it. Null: all at once.</summary>
+    /// <value>The default is null.</value>
+    public int? MicroBatchSize { get; init; }
+
+    /// <summary>Learning rate after warm-up, above 0.</summary>
+    /// <value>The default is 1e-4.</value>
+    public double LearningRate { get; init; } = 1e-4;
+
+    /// <summary>How the learning rate falls after warm-up.</summary>
+    /// <value>The default is <see cref="LearningRateSchedule.Constant"/>.</value>
+    public LearningRateSchedule Schedule { get; init; } = LearningRateSchedule.Constant;
+
+    /// <summary>Steps over which the learning rate rises from 0; with warm-up the first step has a rate of 0, as everywhere in this field.</summary>
+    /// <value>The default is 0.</value>
+    public int WarmupSteps { get; init; }
+
+    /// <summary>AdamW's decoupled weight decay, on matrices only (no biases, no norms); at least 0.</summary>
+    /// <value>The default is 0.</value>
+    public double WeightDecay { get; init; }
+
+    /// <summary>AdamW's decay of the mean of gradients.</summary>
+    /// <value>The default is 0.9.</value>
+    public double Beta1 { get; init; } = 0.9;
+
+    /// <summary>AdamW's decay of the mean of squared gradients.</summary>
+    /// <value>The default is 0.999.</value>
+    public double Beta2 { get; init; } = 0.999;
+
+    /// <summary>AdamW's term in the divisor, above 0.</summary>
+    /// <value>The default is 1e-8.</value>
+    public double AdamEpsilon { get; init; } = 1e-8;
+
+    /// <summary>The gradient's norm is scaled down to this; positive infinity leaves it as it is.</summary>
+    /// <value>The default is 1.</value>
+    public double MaxGradNorm { get; init; } = 1;
+
+    /// <summary>Where all randomness of the run comes from.</summary>
+    /// <value>The default is 0.</value>
+    public ulong Seed { get; init; }
+
+    /// <summary>Where checkpoints are kept; null keeps none.</summary>
+    /// <value>The default is null.</value>
+    public string? CheckpointDirectory { get; init; }
+
+    /// <summary>Steps between checkpoints; 0 writes one only at the end and when the run is cancelled.</summary>
+    /// <value>The default is 0.</value>
+    public int CheckpointEvery { get; init; }
+
+    /// <summary>Told of each step's report, in order: a console, a <see cref="MetricsLog"/>, a chart.</summary>
+    /// <value>The default is empty.</value>
+    public IReadOnlyList<IProgress<StepReport>> Observers { get; init; } = [];
+
+    /// <summary>Checks every value.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">Names the option, the value and the range.</exception>
+    internal virtual void Validate()
+    {
+        Guard.AtLeast(Steps, 1, nameof(Steps));
+        Guard.AtLeast(BatchSize, 1, nameof(BatchSize));
+        if (MicroBatchSize is { } size) Guard.AtLeast(size, 1, nameof(MicroBatchSize));
+        Guard.Positive(LearningRate, nameof(LearningRate));
+        Guard.AtLeast(WarmupSteps, 0, nameof(WarmupSteps));
+        Guard.NotNegative(WeightDecay, nameof(WeightDecay));
+        Guard.Fraction(Beta1, nameof(Beta1));
+        Guard.Fraction(Beta2, nameof(Beta2));
+        Guard.Positive(AdamEpsilon, nameof(AdamEpsilon));
+        if (!(MaxGradNorm > 0)) throw new ArgumentOutOfRangeException(nameof(MaxGradNorm), MaxGradNorm, "MaxGradNorm must be above 0; positive infinity turns clipping off");
+        Guard.AtLeast(CheckpointEvery, 0, nameof(CheckpointEvery));
+    }
+}
