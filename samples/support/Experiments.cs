@@ -1,0 +1,118 @@
+using PostTrain.Data;
+using PostTrain.Data.Text;
+using PostTrain.Models;
+using PostTrain.Numerics;
+using PostTrain.Policy;
+using PostTrain.Rewards;
+using PostTrain.Rollouts;
+using PostTrain.Training;
+
+namespace PostTrain.Samples.Support;
+
+/// <summary>The experiments of the reinforcement-learning sample: sums on the project's own base model, and rules of style on real pretrained models.</summary>
+public static class Experiments
+{
+    private const int HeldOutProblems = 500;
+
+    /// <summary>Sums of three-digit numbers, judged by their answer and their format alone.</summary>
+    public static Experiment Arithmetic(string baseModel, ulong seed)
+    {
+        var reward = Reward.Weighted(
+            (1.0, Reward.MathAnswer(new MathAnswerOptions { Places = AnswerPlaces.Tags })),
+            (0.1, Reward.Format(@"(<think>[^<]*</think>)?<answer>[0-9]+</answer>")));
+        return new Experiment(
+            "R1-Zero in miniature",
+            "A small base model has read careless notes on sums of three-digit numbers: bare guesses, guesses between answer tags, and some sums worked "
+            + "out column by column, often with a slip. GRPO rewards nothing but a right answer between the tags (1) and the format (0.1).",
+            Pretrained.Load(baseModel),
+            TokenizerFiles.Load(baseModel),
+            reward,
+            ArithmeticTask.Problems(4000, heldOut: false, seed),
+            ArithmeticTask.Problems(HeldOutProblems, heldOut: true, seed),
+            "accuracy",
+            completion => AnswerExtraction.Extract(completion.Text, AnswerPlaces.Tags) is { } answer
+                && completion.Problem.Answer is { } right && AnswerEquivalence.AreEquivalent(answer, right),
+            new GrpoOptions
+            {
+                Steps = 100,
+                BatchSize = 32,
+                GroupSize = 8,
+                LearningRate = 1e-3,
+                Schedule = LearningRateSchedule.Linear,
+                Scaling = GroupScaling.None,
+                Aggregation = LossAggregation.SequenceSum(40),
+                Sampling = new SamplingOptions { MaxNewTokens = 48 },
+                Seed = seed,
+            });
+    }
+
+    /// <summary>A real pretrained model from a directory, on a rule of style that its kind of text can follow.</summary>
+    /// <exception cref="ArgumentException">The directory is not one of the models that this sample knows a rule for.</exception>
+    public static Experiment Real(string directory, ulong seed)
+    {
+        var tokenizer = TokenizerFiles.Load(directory);
+        return tokenizer switch
+        {
+            GreedyTokenizer => Questions(directory, tokenizer, seed),
+            SentencePieceTokenizer => Happy(directory, tokenizer, seed),
+            _ => throw new ArgumentException($"{directory}: the sample has a rule for chat models with tokens.txt and for story models with tok*.bin", nameof(directory)),
+        };
+    }
+
+    // A chat model that answers: it is rewarded for asking back.
+    private static Experiment Questions(string directory, ITokenizer tokenizer, ulong seed)
+    {
+        var model = Pretrained.Load(directory);
+        // The vocabulary ends with ids that stand for no text; a reply that stays in the vocabulary draws none of them.
+        int[] padding = [.. Enumerable.Range(1906, Math.Max(0, model.VocabularySize - 1906))];
+        string[] subjects = ["the rain", "music", "books", "the sea", "cats", "dogs", "trees", "winter", "summer", "stories", "the moon", "flowers", "bread", "games", "birds", "snow"];
+        string[] questions = ["do you like {0}?", "tell me about {0}.", "what do you think of {0}?", "i like {0}.", "have you seen {0}?"];
+        Problem[] all = [.. questions.SelectMany(question => subjects.Select(subject => new Problem($"[inst] {string.Format(System.Globalization.CultureInfo.InvariantCulture, question, subject)} [/inst]")))];
+        return new Experiment(
+            "A chat model learns to ask back",
+            "A real chat model is rewarded when its reply ends in a question, and a little for ending at all. The divergence from the frozen model shows what that costs.",
+            model,
+            tokenizer,
+            Reward.Weighted((1.0, Reward.Of("question", completion => Asks(completion) ? 1 : 0)), (0.2, Reward.Of("finished", completion => completion.Finished ? 1 : 0))),
+            [.. all.Where((_, i) => i % 4 != 0)],
+            [.. all.Where((_, i) => i % 4 == 0)],
+            "replies that ask back",
+            Asks,
+            RealOptions(seed, new SamplingOptions { MaxNewTokens = 32, SuppressedTokens = padding }));
+    }
+
+    // A story model: it is rewarded for a happy word in the story's beginning.
+    private static Experiment Happy(string directory, ITokenizer tokenizer, ulong seed)
+    {
+        string[] names = ["Lily", "Tom", "Sara", "Ben", "Mia", "Tim", "Anna", "Max", "Sue", "Jack", "Lucy", "Sam"];
+        string[] openings = ["Once upon a time, there was a child named {0}.", "One day, {0} went to the park.", "{0} had a new toy.", "{0} and a friend were in the garden."];
+        Problem[] all = [.. openings.SelectMany(opening => names.Select(name => new Problem(string.Format(System.Globalization.CultureInfo.InvariantCulture, opening, name))))];
+        return new Experiment(
+            "A story model learns to be happy",
+            "A real story model is rewarded when the word \"happy\" stands in the next 48 tokens. The divergence from the frozen model shows what that costs.",
+            Pretrained.Load(directory),
+            tokenizer,
+            Reward.Of("happy", completion => IsHappy(completion) ? 1 : 0),
+            [.. all.Where((_, i) => i % 4 != 0)],
+            [.. all.Where((_, i) => i % 4 == 0)],
+            "happy beginnings",
+            IsHappy,
+            RealOptions(seed, new SamplingOptions { MaxNewTokens = 48 }));
+    }
+
+    private static GrpoOptions RealOptions(ulong seed, SamplingOptions sampling) => new()
+    {
+        Steps = 40,
+        BatchSize = 8,
+        GroupSize = 8,
+        MicroBatchSize = 32,
+        LearningRate = 1e-4,
+        Beta = 0.04,
+        Sampling = sampling,
+        Seed = seed,
+    };
+
+    private static bool Asks(Completion completion) => completion.Finished && completion.Text.TrimEnd().EndsWith('?');
+
+    private static bool IsHappy(Completion completion) => completion.Text.Contains("happy", StringComparison.OrdinalIgnoreCase);
+}

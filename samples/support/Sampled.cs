@@ -1,0 +1,28 @@
+using PostTrain.Data;
+using PostTrain.Data.Text;
+using PostTrain.Models;
+using PostTrain.Rewards;
+using PostTrain.Rollouts;
+
+namespace PostTrain.Samples.Support;
+
+/// <summary>One answer of a model to each of some problems.</summary>
+public static class Sampled
+{
+    private const int RowsAtOnce = 256;
+
+    /// <summary>Draws a completion for every problem.</summary>
+    public static IReadOnlyList<Completion> Completions(CausalLm model, ITokenizer tokenizer, IReadOnlyList<Problem> problems, SamplingOptions sampling, ulong seed)
+    {
+        model.eval();
+        var completions = new List<Completion>(problems.Count);
+        foreach (var chunk in problems.Chunk(RowsAtOnce))
+        {
+            int[][] prompts = [.. chunk.Select(problem => tokenizer.Encode(problem.Prompt))];
+            using var rollouts = Sampler.Generate(model, prompts, sampling.StoppingAt(tokenizer.EndOfSequenceId), seed + (ulong)completions.Count, tokenizer.PaddingId);
+            for (int i = 0; i < chunk.Length; i++)
+                completions.Add(new Completion(chunk[i], tokenizer.Decode(rollouts.Completions[i]), rollouts.Completions[i], rollouts.Finished[i]));
+        }
+        return completions;
+    }
+}
