@@ -8,7 +8,7 @@ using PostTrain.Samples.Support;
 using PostTrain.Supervised;
 using PostTrain.Training;
 
-int steps = args.Length > 0 ? int.Parse(args[0], CultureInfo.InvariantCulture) : 6000;
+int steps = args.Length > 0 ? int.Parse(args[0], CultureInfo.InvariantCulture) : 5000;
 string directory = args.Length > 1 ? args[1] : Folders.ArithmeticBase;
 
 var tokenizer = ArithmeticTask.Tokenizer();

@@ -53,14 +53,14 @@ public static class Experiments
         var tokenizer = TokenizerFiles.Load(directory);
         return tokenizer switch
         {
-            GreedyTokenizer => Questions(directory, tokenizer, seed),
+            GreedyTokenizer => Enthusiasm(directory, tokenizer, seed),
             SentencePieceTokenizer => Happy(directory, tokenizer, seed),
             _ => throw new ArgumentException($"{directory}: the sample has a rule for chat models with tokens.txt and for story models with tok*.bin", nameof(directory)),
         };
     }
 
-    // A chat model that answers: it is rewarded for asking back.
-    private static Experiment Questions(string directory, ITokenizer tokenizer, ulong seed)
+    // A chat model that answers: it is rewarded for enthusiasm.
+    private static Experiment Enthusiasm(string directory, ITokenizer tokenizer, ulong seed)
     {
         var model = Pretrained.Load(directory);
         // The vocabulary ends with ids that stand for no text; a reply that stays in the vocabulary draws none of them.
@@ -69,15 +69,15 @@ public static class Experiments
         string[] questions = ["do you like {0}?", "tell me about {0}.", "what do you think of {0}?", "i like {0}.", "have you seen {0}?"];
         Problem[] all = [.. questions.SelectMany(question => subjects.Select(subject => new Problem($"[inst] {string.Format(System.Globalization.CultureInfo.InvariantCulture, question, subject)} [/inst]")))];
         return new Experiment(
-            "A chat model learns to ask back",
-            "A real chat model is rewarded when its reply ends in a question, and a little for ending at all. The divergence from the frozen model shows what that costs.",
+            "A chat model learns enthusiasm",
+            "A real chat model is rewarded when its reply says \"love\", and a little for ending within 32 tokens. The divergence from the frozen model shows what that costs.",
             model,
             tokenizer,
-            Reward.Weighted((1.0, Reward.Of("question", completion => Asks(completion) ? 1 : 0)), (0.2, Reward.Of("finished", completion => completion.Finished ? 1 : 0))),
+            Reward.Weighted((1.0, Reward.Of("love", completion => Loves(completion) ? 1 : 0)), (0.2, Reward.Of("finished", completion => completion.Finished ? 1 : 0))),
             [.. all.Where((_, i) => i % 4 != 0)],
             [.. all.Where((_, i) => i % 4 == 0)],
-            "replies that ask back",
-            Asks,
+            "replies that love",
+            Loves,
             RealOptions(seed, new SamplingOptions { MaxNewTokens = 32, SuppressedTokens = padding }));
     }
 
@@ -112,7 +112,7 @@ public static class Experiments
         Seed = seed,
     };
 
-    private static bool Asks(Completion completion) => completion.Finished && completion.Text.TrimEnd().EndsWith('?');
+    private static bool Loves(Completion completion) => completion.Text.Split(' ', '.', ',', '!', '?').Contains("love");
 
     private static bool IsHappy(Completion completion) => completion.Text.Contains("happy", StringComparison.OrdinalIgnoreCase);
 }

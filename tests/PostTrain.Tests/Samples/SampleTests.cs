@@ -1,0 +1,77 @@
+using System.Diagnostics;
+using System.Text.Json;
+using PostTrain.Tests.Support;
+
+namespace PostTrain.Tests.Samples;
+
+/// <summary>The samples as a user runs them: from the repository's root, as programs of their own.</summary>
+public class SampleTests
+{
+    private static readonly string Root = FindRoot();
+
+    [Fact]
+    public void Quickstart_IsTheReadmesExample()
+    {
+        var readme = File.ReadAllText(Path.Combine(Root, "README.md"));
+        var program = string.Join('\n', File.ReadLines(Path.Combine(Root, "samples", "quickstart.cs")).Where(line => !line.StartsWith("#:", StringComparison.Ordinal)));
+        Assert.Contains($"```csharp\n{program}\n```", readme, StringComparison.Ordinal);
+        Assert.InRange(program.Split('\n').Length, 1, 25);
+    }
+
+    [Fact]
+    public void Quickstart_Trains()
+    {
+        var text = Run("samples/quickstart.cs");
+        Assert.Equal(10, text.Split('\n').Count(line => line.Contains("reward", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public void R1Zero_OnTheProjectsModel_WritesItsReport() => CheckR1Zero(model: null);
+
+    [RealModelFact]
+    public void R1Zero_OnTheChatModel_WritesItsReport() => CheckR1Zero(RealModels.PathOf("craftgpt-5m"));
+
+    [RealModelFact]
+    public void R1Zero_OnTheStoryModel_WritesItsReport() => CheckR1Zero(RealModels.PathOf("stories260K-hf"));
+
+    private static void CheckR1Zero(string? model)
+    {
+        using var folder = new TemporaryDirectory();
+        string[] source = model is null ? [] : ["--model", model];
+        var text = Run(["samples/r1-zero.cs", "--", "--steps", "2", "--output", folder.Path, .. source]);
+        Assert.Contains("before", text, StringComparison.Ordinal);
+        Assert.DoesNotContain('\u001b', text);
+        Assert.Equal(2, File.ReadLines(Path.Combine(folder.Path, "metrics.jsonl")).Count());
+        Assert.Contains("<svg", File.ReadAllText(Path.Combine(folder.Path, "report.html")), StringComparison.Ordinal);
+        using var summary = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder.Path, "summary.json")));
+        foreach (var name in (string[])["accuracy_before", "accuracy_after", "seconds", "tokens_per_second"])
+            Assert.True(double.IsFinite(summary.RootElement.GetProperty(name).GetDouble()), name);
+        Assert.True(File.Exists(Path.Combine(folder.Path, "model", "model.safetensors")));
+    }
+
+    private static string Run(params string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet", ["run", "-c", "Release", .. arguments])
+        {
+            WorkingDirectory = Root,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        // What the test host was started with is not for another build.
+        foreach (var name in start.Environment.Keys.Where(key => key.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase)).ToArray())
+            start.Environment.Remove(name);
+        using var process = Process.Start(start)!;
+        var errors = process.StandardError.ReadToEndAsync();
+        var output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        Assert.True(process.ExitCode == 0, $"dotnet run {string.Join(' ', arguments)} ended with {process.ExitCode}:\n{output}\n{errors.Result}");
+        return output;
+    }
+
+    private static string FindRoot()
+    {
+        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
+            if (File.Exists(Path.Combine(folder.FullName, "PostTrain.sln"))) return folder.FullName;
+        throw new DirectoryNotFoundException($"no PostTrain.sln above {AppContext.BaseDirectory}");
+    }
+}
