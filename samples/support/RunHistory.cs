@@ -5,9 +5,9 @@ namespace PostTrain.Samples.Support;
 /// <summary>The reports of a run as a display needs them: the latest of each metric, its course, and how long is left.</summary>
 internal sealed class RunHistory(long steps)
 {
-    private readonly Dictionary<string, List<double>> _courses = [];
-    private long _firstStep;
-    private TimeSpan _firstElapsed;
+    private readonly Dictionary<string, List<double>> courses = [];
+    private long firstStep;
+    private TimeSpan firstElapsed;
 
     /// <summary>How many steps the whole run has.</summary>
     public long Steps => steps;
@@ -24,21 +24,21 @@ internal sealed class RunHistory(long steps)
     {
         get
         {
-            if (Last is null || Last.Step <= _firstStep)
+            if (Last is null || Last.Step <= firstStep)
                 return null;
-            var perStep = (Last.Elapsed - _firstElapsed) / (Last.Step - _firstStep);
+            var perStep = (Last.Elapsed - firstElapsed) / (Last.Step - firstStep);
             return perStep * Math.Max(0, steps - Last.Step);
         }
     }
 
     /// <summary>The values of a metric so far, oldest first.</summary>
-    public IReadOnlyList<double> Course(string metric) => _courses.TryGetValue(metric, out var course) ? course : [];
+    public IReadOnlyList<double> Course(string metric) => courses.TryGetValue(metric, out var course) ? course : [];
 
     /// <summary>Takes in the next report.</summary>
     public void Add(StepReport report)
     {
         if (Last is null)
-            (_firstStep, _firstElapsed) = (report.Step, report.Elapsed);
+            (firstStep, firstElapsed) = (report.Step, report.Elapsed);
         Last = report;
         Append("loss", report.Loss);
         foreach (var (name, value) in report.Metrics)
@@ -47,8 +47,8 @@ internal sealed class RunHistory(long steps)
 
     private void Append(string name, double value)
     {
-        if (!_courses.TryGetValue(name, out var course))
-            _courses[name] = course = [];
+        if (!courses.TryGetValue(name, out var course))
+            courses[name] = course = [];
         course.Add(value);
     }
 }

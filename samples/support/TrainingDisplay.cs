@@ -16,17 +16,17 @@ public sealed class TrainingDisplay : IProgress<StepReport>, IDisposable
 {
     private static readonly TimeSpan Frame = TimeSpan.FromMilliseconds(80);
 
-    private readonly Lock _gate = new();
-    private readonly string _title;
-    private readonly int _plainEvery;
-    private readonly TextWriter _plain;
-    private readonly RunHistory _history;
-    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly Task? _liveTask;
-    private LiveDisplayContext? _live;
-    private long _lastFrame;
-    private long _lastPlainStep;
-    private bool _disposed;
+    private readonly Lock gate = new();
+    private readonly string title;
+    private readonly int plainEvery;
+    private readonly TextWriter plain;
+    private readonly RunHistory history;
+    private readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly Task? liveTask;
+    private LiveDisplayContext? live;
+    private long lastFrame;
+    private long lastPlainStep;
+    private bool disposed;
 
     /// <summary>Starts the display; it draws with the first report.</summary>
     /// <param name="title">What is trained, in a few words.</param>
@@ -39,19 +39,19 @@ public sealed class TrainingDisplay : IProgress<StepReport>, IDisposable
         ArgumentNullException.ThrowIfNull(title);
         ArgumentOutOfRangeException.ThrowIfNegative(steps);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(plainEvery);
-        (_title, _plainEvery, _plain, _history) = (title, plainEvery, plain ?? Console.Out, new RunHistory(steps));
+        (this.title, this.plainEvery, this.plain, history) = (title, plainEvery, plain ?? Console.Out, new RunHistory(steps));
         if (plain is null && (console is not null || IsTerminal))
         {
             // The library draws inside a callback. This one only hands its context out and waits, so that reports may come from anywhere.
-            _liveTask = (console ?? AnsiConsole.Console).Live(new Text("")).AutoClear(false).StartAsync(async context =>
+            liveTask = (console ?? AnsiConsole.Console).Live(new Text("")).AutoClear(false).StartAsync(async context =>
             {
-                _live = context;
-                await _ended.Task.ConfigureAwait(false);
+                live = context;
+                await ended.Task.ConfigureAwait(false);
             });
         }
         else
         {
-            _plain.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{title}: {steps} steps"));
+            this.plain.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{title}: {steps} steps"));
         }
     }
 
@@ -63,14 +63,14 @@ public sealed class TrainingDisplay : IProgress<StepReport>, IDisposable
     public void Report(StepReport value)
     {
         ArgumentNullException.ThrowIfNull(value);
-        lock (_gate)
+        lock (gate)
         {
-            ObjectDisposedException.ThrowIf(_disposed, this);
-            var isFirst = _history.Last is null;
-            _history.Add(value);
-            if (_live is not null)
+            ObjectDisposedException.ThrowIf(disposed, this);
+            var isFirst = history.Last is null;
+            history.Add(value);
+            if (live is not null)
                 Draw(always: isFirst);
-            else if (isFirst || value.Step % _plainEvery == 0 || value.Step == _history.Steps)
+            else if (isFirst || value.Step % plainEvery == 0 || value.Step == history.Steps)
                 WriteLine();
         }
     }
@@ -78,36 +78,36 @@ public sealed class TrainingDisplay : IProgress<StepReport>, IDisposable
     /// <summary>Draws the last state and gives the terminal back.</summary>
     public void Dispose()
     {
-        lock (_gate)
+        lock (gate)
         {
-            if (_disposed)
+            if (disposed)
                 return;
-            _disposed = true;
-            if (_live is not null)
+            disposed = true;
+            if (live is not null)
                 Draw(always: true);
-            else if (_history.Last is { } last && last.Step != _lastPlainStep)
+            else if (history.Last is { } last && last.Step != lastPlainStep)
                 WriteLine();
         }
 
-        _ended.SetResult();
-        _liveTask?.GetAwaiter().GetResult();
+        ended.SetResult();
+        liveTask?.GetAwaiter().GetResult();
     }
 
     private void WriteLine()
     {
-        var last = _history.Last!;
-        _lastPlainStep = last.Step;
-        var metrics = string.Join("  ", MetricRows.Of(_history).Select(row => $"{row.Label.Trim()} {row.Value}"));
-        var left = _history.Left is { } time ? $"  left {MetricRows.Clock(time)}" : "";
-        _plain.WriteLine(string.Create(CultureInfo.InvariantCulture, $"step {last.Step}/{_history.Steps}  {metrics}  elapsed {MetricRows.Clock(last.Elapsed)}{left}"));
+        var last = history.Last!;
+        lastPlainStep = last.Step;
+        var metrics = string.Join("  ", MetricRows.Of(history).Select(row => $"{row.Label.Trim()} {row.Value}"));
+        var left = history.Left is { } time ? $"  left {MetricRows.Clock(time)}" : "";
+        plain.WriteLine(string.Create(CultureInfo.InvariantCulture, $"step {last.Step}/{history.Steps}  {metrics}  elapsed {MetricRows.Clock(last.Elapsed)}{left}"));
     }
 
     private void Draw(bool always)
     {
-        if (!always && System.Diagnostics.Stopwatch.GetElapsedTime(_lastFrame) < Frame)
+        if (!always && System.Diagnostics.Stopwatch.GetElapsedTime(lastFrame) < Frame)
             return;
-        _lastFrame = System.Diagnostics.Stopwatch.GetTimestamp();
-        _live!.UpdateTarget(Panel());
+        lastFrame = System.Diagnostics.Stopwatch.GetTimestamp();
+        live!.UpdateTarget(Panel());
     }
 
     private Rows Panel()
@@ -116,28 +116,28 @@ public sealed class TrainingDisplay : IProgress<StepReport>, IDisposable
         table.AddColumn(new TableColumn("").Width(14).NoWrap().PadLeft(0));
         table.AddColumn(new TableColumn("").RightAligned().Width(8).NoWrap());
         table.AddColumn(new TableColumn("").Width(42).NoWrap().PadLeft(2));
-        foreach (var (metric, label, value) in MetricRows.Of(_history))
+        foreach (var (metric, label, value) in MetricRows.Of(history))
         {
             var isReward = metric.StartsWith("reward/", StringComparison.Ordinal);
             table.AddRow(
                 new Text(label, new Style(Color.Grey)),
                 new Text(value, new Style(decoration: metric == "reward/mean" ? Decoration.Bold : Decoration.None)),
-                new Text(Sparkline.Of(_history.Course(metric), 40), new Style(isReward ? Color.Green : Color.Grey)));
+                new Text(Sparkline.Of(history.Course(metric), 40), new Style(isReward ? Color.Green : Color.Grey)));
         }
 
-        return new Rows(new Text(""), new Text("  " + _title, new Style(decoration: Decoration.Bold)), Progress(), new Text(""), new Padder(table, new Padding(2, 0, 0, 0)));
+        return new Rows(new Text(""), new Text("  " + title, new Style(decoration: Decoration.Bold)), Progress(), new Text(""), new Padder(table, new Padding(2, 0, 0, 0)));
     }
 
     private Paragraph Progress()
     {
         const int width = 36;
-        var filled = (int)Math.Round(_history.Share * width);
-        var elapsed = MetricRows.Clock(_history.Last?.Elapsed ?? TimeSpan.Zero);
-        var left = _history.Left is { } time ? $" · {MetricRows.Clock(time)} left" : "";
+        var filled = (int)Math.Round(history.Share * width);
+        var elapsed = MetricRows.Clock(history.Last?.Elapsed ?? TimeSpan.Zero);
+        var left = history.Left is { } time ? $" · {MetricRows.Clock(time)} left" : "";
         return new Paragraph()
-            .Append(string.Create(CultureInfo.InvariantCulture, $"  step {_history.Last?.Step ?? 0} of {_history.Steps}  "))
+            .Append(string.Create(CultureInfo.InvariantCulture, $"  step {history.Last?.Step ?? 0} of {history.Steps}  "))
             .Append(new string('━', filled), new Style(Color.Green))
             .Append(new string('━', width - filled), new Style(Color.Grey23))
-            .Append(string.Create(CultureInfo.InvariantCulture, $"  {100 * _history.Share:F0} %  {elapsed}{left}"), new Style(Color.Grey));
+            .Append(string.Create(CultureInfo.InvariantCulture, $"  {100 * history.Share:F0} %  {elapsed}{left}"), new Style(Color.Grey));
     }
 }

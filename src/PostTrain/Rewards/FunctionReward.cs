@@ -3,13 +3,13 @@ namespace PostTrain.Rewards;
 /// <summary>Scores each completion by itself, with a function of the completion and its index.</summary>
 internal sealed class FunctionReward : IReward
 {
-    private readonly Func<Completion, int, double> _score;
+    private readonly Func<Completion, int, double> score;
 
     internal FunctionReward(string name, Func<Completion, int, double> score)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
         Name = name;
-        _score = score;
+        this.score = score;
     }
 
     public string Name { get; }
@@ -21,7 +21,7 @@ internal sealed class FunctionReward : IReward
         for (var i = 0; i < values.Length; i++)
         {
             cancellation.ThrowIfCancellationRequested();
-            values[i] = _score(completions[i], i);
+            values[i] = score(completions[i], i);
         }
 
         return ValueTask.FromResult(new RewardScores(values, new Dictionary<string, double[]> { [Name] = values }));

@@ -3,7 +3,7 @@ namespace PostTrain.Rewards;
 /// <summary>See <see cref="Reward.Weighted(string, ValueTuple{double, IReward}[])"/>.</summary>
 internal sealed class WeightedReward : IReward
 {
-    private readonly (double Weight, IReward Reward)[] _parts;
+    private readonly (double Weight, IReward Reward)[] parts;
 
     internal WeightedReward(string name, (double Weight, IReward Reward)[] parts)
     {
@@ -26,7 +26,7 @@ internal sealed class WeightedReward : IReward
         }
 
         Name = name;
-        _parts = [.. parts];
+        this.parts = [.. parts];
     }
 
     public string Name { get; }
@@ -36,7 +36,7 @@ internal sealed class WeightedReward : IReward
         ArgumentNullException.ThrowIfNull(completions);
         var values = new double[completions.Count];
         var components = new Dictionary<string, double[]>(StringComparer.Ordinal);
-        foreach (var (weight, reward) in _parts)
+        foreach (var (weight, reward) in parts)
         {
             var scores = await Scoring.ScoreCheckedAsync(reward, completions, cancellation).ConfigureAwait(false);
             for (var i = 0; i < values.Length; i++)

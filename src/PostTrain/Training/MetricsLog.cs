@@ -11,14 +11,14 @@ namespace PostTrain.Training;
 /// Each line reaches the operating system before <see cref="Report"/> returns. Calls may come from any thread.</remarks>
 public sealed class MetricsLog : IProgress<StepReport>, IDisposable
 {
-    private readonly Lock _gate = new();
-    private readonly FileStream _stream;
-    private readonly ArrayBufferWriter<byte> _line = new(512);
+    private readonly Lock gate = new();
+    private readonly FileStream stream;
+    private readonly ArrayBufferWriter<byte> line = new(512);
 
     private MetricsLog(string path)
     {
         // No buffer in between: a line is one write, so that a killed process leaves at most one torn line.
-        _stream = new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.Read, bufferSize: 0);
+        stream = new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.Read, bufferSize: 0);
         Path = path;
     }
 
@@ -78,19 +78,19 @@ public sealed class MetricsLog : IProgress<StepReport>, IDisposable
     public void Report(StepReport value)
     {
         ArgumentNullException.ThrowIfNull(value);
-        lock (_gate)
+        lock (gate)
         {
-            ObjectDisposedException.ThrowIf(!_stream.CanWrite, this);
-            _line.ResetWrittenCount();
-            MetricsRecord.Write(_line, value);
-            var start = _stream.Position;
+            ObjectDisposedException.ThrowIf(!stream.CanWrite, this);
+            line.ResetWrittenCount();
+            MetricsRecord.Write(line, value);
+            var start = stream.Position;
             try
             {
-                _stream.Write(_line.WrittenSpan);
+                stream.Write(line.WrittenSpan);
             }
             catch (IOException)
             {
-                _stream.SetLength(start);
+                stream.SetLength(start);
                 throw;
             }
         }
@@ -99,11 +99,11 @@ public sealed class MetricsLog : IProgress<StepReport>, IDisposable
     /// <summary>Flushes the file to the disk and closes it.</summary>
     public void Dispose()
     {
-        lock (_gate)
+        lock (gate)
         {
-            if (_stream.CanWrite)
-                _stream.Flush(flushToDisk: true);
-            _stream.Dispose();
+            if (stream.CanWrite)
+                stream.Flush(flushToDisk: true);
+            stream.Dispose();
         }
     }
 }

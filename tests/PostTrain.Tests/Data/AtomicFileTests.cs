@@ -4,13 +4,13 @@ namespace PostTrain.Tests.Data;
 
 public sealed class AtomicFileTests : IDisposable
 {
-    private readonly string _directory = Directory.CreateTempSubdirectory("posttrain-").FullName;
+    private readonly string directory = Directory.CreateTempSubdirectory("posttrain-").FullName;
 
-    public void Dispose() => Directory.Delete(_directory, recursive: true);
+    public void Dispose() => Directory.Delete(directory, recursive: true);
 
-    private string InDirectory(string name) => Path.Combine(_directory, name);
+    private string InDirectory(string name) => Path.Combine(directory, name);
 
-    private string[] Names() => [.. Directory.EnumerateFileSystemEntries(_directory).Select(e => Path.GetFileName(e)!).Order()];
+    private string[] Names() => [.. Directory.EnumerateFileSystemEntries(directory).Select(e => Path.GetFileName(e)!).Order()];
 
     [Fact]
     public void Write_NewFile_HoldsTheBytesAndNothingElseIsLeft()
@@ -34,7 +34,7 @@ public sealed class AtomicFileTests : IDisposable
     [Fact]
     public void Write_MissingDirectories_AreCreated()
     {
-        var path = Path.Combine(_directory, "x", "y", "a.txt");
+        var path = Path.Combine(directory, "x", "y", "a.txt");
 
         AtomicFile.WriteText(path, "deep");
 

@@ -6,16 +6,16 @@ namespace PostTrain.Tests.Data;
 
 public sealed class JsonLinesTests : IDisposable
 {
-    private readonly TemporaryDirectory _directory = new();
+    private readonly TemporaryDirectory directory = new();
 
-    public void Dispose() => _directory.Dispose();
+    public void Dispose() => directory.Dispose();
 
     public sealed record Row(string ModelAnswer, int StepCount = 7);
 
     [Fact]
     public void Read_KnowsNamesInEveryCase()
     {
-        var path = _directory.Write("rows.jsonl", """
+        var path = directory.Write("rows.jsonl", """
             {"modelAnswer":"a","stepCount":1}
             {"model_answer":"b","step_count":2}
             {"ModelAnswer":"c"}
@@ -30,7 +30,7 @@ public sealed class JsonLinesTests : IDisposable
     public void Read_SkipsBlankLinesAndTheByteOrderMark(string lineEnd)
     {
         var text = string.Join(lineEnd, "{\"prompt\":\"1+1=\",\"answer\":\"2\"}", "", "  \t", "{\"prompt\":\"ü\"}");
-        var path = _directory.Write("p.jsonl", [.. Encoding.UTF8.Preamble, .. Encoding.UTF8.GetBytes(text)]);
+        var path = directory.Write("p.jsonl", [.. Encoding.UTF8.Preamble, .. Encoding.UTF8.GetBytes(text)]);
         Assert.Equal([new Problem("1+1=", "2"), new Problem("ü")], JsonLines.Read<Problem>(path));
     }
 
@@ -48,7 +48,7 @@ public sealed class JsonLinesTests : IDisposable
     [InlineData("{\"prompt\":\"\\ud800\",\"chosen\":\"b\",\"rejected\":\"c\"}", "expected a JSON object")]
     public void Read_NamesFileLineFoundAndExpected(string line, string part)
     {
-        var path = _directory.Write("pairs.jsonl", "{\"prompt\":\"a\",\"chosen\":\"b\",\"rejected\":\"c\"}\n\n" + line + "\n");
+        var path = directory.Write("pairs.jsonl", "{\"prompt\":\"a\",\"chosen\":\"b\",\"rejected\":\"c\"}\n\n" + line + "\n");
         var error = Assert.Throws<InvalidDataException>(() => JsonLines.Read<PreferencePair>(path));
         Assert.StartsWith($"{path}, line 3: ", error.Message, StringComparison.Ordinal);
         Assert.Contains(part, error.Message, StringComparison.Ordinal);
@@ -59,7 +59,7 @@ public sealed class JsonLinesTests : IDisposable
     [Fact]
     public void Read_BytesThatAreNotUtf8_NamesTheLine()
     {
-        var path = _directory.Write("p.jsonl", [.. "{\"prompt\":\""u8, 0xFF, 0xFE, .. "\"}"u8]);
+        var path = directory.Write("p.jsonl", [.. "{\"prompt\":\""u8, 0xFF, 0xFE, .. "\"}"u8]);
         Assert.StartsWith($"{path}, line 1: ", Assert.Throws<InvalidDataException>(() => JsonLines.Read<Problem>(path)).Message, StringComparison.Ordinal);
     }
 
@@ -68,7 +68,7 @@ public sealed class JsonLinesTests : IDisposable
     [InlineData("\n \n\r\n")]
     public void Read_FileWithoutRecords_SaysSo(string content)
     {
-        var path = _directory.Write("empty.jsonl", content);
+        var path = directory.Write("empty.jsonl", content);
         var error = Assert.Throws<InvalidDataException>(() => JsonLines.Read<Problem>(path));
         Assert.Equal($"{path} holds no records, expected one JSON object a line with the fields prompt, answer (optional)", error.Message);
     }
@@ -76,8 +76,8 @@ public sealed class JsonLinesTests : IDisposable
     [Fact]
     public void Read_MissingFileOrDirectory_NamesThePath()
     {
-        Assert.Contains("none.jsonl does not exist", Assert.Throws<FileNotFoundException>(() => JsonLines.Read<Problem>(_directory.File("none.jsonl"))).Message, StringComparison.Ordinal);
-        Assert.Contains("is a directory", Assert.Throws<FileNotFoundException>(() => JsonLines.Read<Problem>(_directory.Path)).Message, StringComparison.Ordinal);
+        Assert.Contains("none.jsonl does not exist", Assert.Throws<FileNotFoundException>(() => JsonLines.Read<Problem>(directory.File("none.jsonl"))).Message, StringComparison.Ordinal);
+        Assert.Contains("is a directory", Assert.Throws<FileNotFoundException>(() => JsonLines.Read<Problem>(directory.Path)).Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -86,7 +86,7 @@ public sealed class JsonLinesTests : IDisposable
     public void Read_LineOverTheLimit_IsRefused(int limit)
     {
         string Line(int length) => $"{{\"prompt\":\"{new string('x', length - 13)}\"}}";
-        var path = _directory.Write("long.jsonl", Line(limit) + "\n" + Line(limit) + "\n" + Line(limit + 1));
+        var path = directory.Write("long.jsonl", Line(limit) + "\n" + Line(limit) + "\n" + Line(limit + 1));
         var error = Assert.Throws<InvalidDataException>(() => JsonLines.Read<Problem>(path, limit));
         Assert.Contains($"line 3: the line has more than {limit} bytes", error.Message, StringComparison.Ordinal);
         Assert.Equal(3, JsonLines.Read<Problem>(path, limit + 1).Count);
@@ -96,7 +96,7 @@ public sealed class JsonLinesTests : IDisposable
     public void Write_ThenRead_GivesTheSameRecords()
     {
         Problem[] problems = [new("line\nend \"quoted\" \\ \u2028 ü 😀", "42"), new("", null), new("x", "")];
-        var path = _directory.File("out/p.jsonl");
+        var path = directory.File("out/p.jsonl");
         JsonLines.Write(path, problems);
         Assert.Equal(problems, JsonLines.Read<Problem>(path));
         Assert.Equal(3, File.ReadAllLines(path).Length);
@@ -106,7 +106,7 @@ public sealed class JsonLinesTests : IDisposable
     [Fact]
     public void Write_FailureWhileWriting_LeavesTheOldFile()
     {
-        var path = _directory.Write("p.jsonl", "old");
+        var path = directory.Write("p.jsonl", "old");
         IEnumerable<Problem> Broken()
         {
             yield return new Problem("a");
@@ -115,6 +115,6 @@ public sealed class JsonLinesTests : IDisposable
 
         Assert.Throws<InvalidOperationException>(() => JsonLines.Write(path, Broken()));
         Assert.Equal("old", File.ReadAllText(path));
-        Assert.Single(Directory.GetFiles(_directory.Path));
+        Assert.Single(Directory.GetFiles(directory.Path));
     }
 }

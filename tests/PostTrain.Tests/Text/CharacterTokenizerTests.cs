@@ -5,9 +5,9 @@ namespace PostTrain.Tests.Text;
 
 public sealed class CharacterTokenizerTests : IDisposable
 {
-    private readonly TemporaryDirectory _directory = new();
+    private readonly TemporaryDirectory directory = new();
 
-    public void Dispose() => _directory.Dispose();
+    public void Dispose() => directory.Dispose();
 
     private static CharacterTokenizer Toy() => new("0123456789+= <>/ansüw😀", ["<pad>", "<eos>", "<answer>", "</answer>", "<a"]);
 
@@ -77,11 +77,11 @@ public sealed class CharacterTokenizerTests : IDisposable
     public void SaveAndLoad_GiveTheSameIds()
     {
         var tokenizer = Toy();
-        tokenizer.Save(_directory.Path);
-        var loaded = Assert.IsType<CharacterTokenizer>(TokenizerFiles.Load(_directory.Path));
+        tokenizer.Save(directory.Path);
+        var loaded = Assert.IsType<CharacterTokenizer>(TokenizerFiles.Load(directory.Path));
         Assert.Equal(tokenizer.Encode("<answer>12 ü😀</answer>"), loaded.Encode("<answer>12 ü😀</answer>"));
         Assert.Equal((tokenizer.VocabularySize, tokenizer.PaddingId, tokenizer.EndOfSequenceId), (loaded.VocabularySize, loaded.PaddingId, loaded.EndOfSequenceId));
-        Assert.Equal([CharacterTokenizer.FileName], Directory.GetFiles(_directory.Path).Select(Path.GetFileName));
+        Assert.Equal([CharacterTokenizer.FileName], Directory.GetFiles(directory.Path).Select(Path.GetFileName));
     }
 
     [Theory]
@@ -96,7 +96,7 @@ public sealed class CharacterTokenizerTests : IDisposable
     [InlineData("""{"format":"posttrain-character-tokenizer","alphabet":"ab","specialTokens":7,"padding":"<pad>","endOfSequence":null}""")]
     public void Load_BrokenFile_NamesIt(string json)
     {
-        var path = _directory.Write(CharacterTokenizer.FileName, json);
-        Assert.Contains(path, Assert.Throws<InvalidDataException>(() => CharacterTokenizer.Load(_directory.Path)).Message, StringComparison.Ordinal);
+        var path = directory.Write(CharacterTokenizer.FileName, json);
+        Assert.Contains(path, Assert.Throws<InvalidDataException>(() => CharacterTokenizer.Load(directory.Path)).Message, StringComparison.Ordinal);
     }
 }

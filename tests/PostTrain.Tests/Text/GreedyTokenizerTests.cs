@@ -7,11 +7,11 @@ public sealed class GreedyTokenizerTests : IDisposable
 {
     //                            0        1         2    3    4     5   6  7  8    9
     private const string Tokens = "_[inst]\n_[/inst]\n_ca\n_cat\ncats\n_\na\nc\nt\n_the\n!\ns\n";
-    private readonly TemporaryDirectory _directory = new();
+    private readonly TemporaryDirectory directory = new();
 
-    public void Dispose() => _directory.Dispose();
+    public void Dispose() => directory.Dispose();
 
-    private GreedyTokenizer Toy(string content = Tokens) => GreedyTokenizer.Load(_directory.Write("tokens.txt", content));
+    private GreedyTokenizer Toy(string content = Tokens) => GreedyTokenizer.Load(directory.Write("tokens.txt", content));
 
     [Fact]
     public void Encode_TakesTheLongestTokenAtEachPlace()
@@ -64,7 +64,7 @@ public sealed class GreedyTokenizerTests : IDisposable
     public void Load_LongTokenOrBytesThatAreNotUtf8_IsRefused()
     {
         Assert.Contains("line 2: the token has 257 characters", Assert.Throws<InvalidDataException>(() => Toy("a\n" + new string('b', 257))).Message, StringComparison.Ordinal);
-        var path = _directory.Write("tokens.txt", [(byte)'a', 0xC3, (byte)'\n']);
+        var path = directory.Write("tokens.txt", [(byte)'a', 0xC3, (byte)'\n']);
         Assert.Contains("is not UTF-8", Assert.Throws<InvalidDataException>(() => GreedyTokenizer.Load(path)).Message, StringComparison.Ordinal);
     }
 
@@ -75,7 +75,7 @@ public sealed class GreedyTokenizerTests : IDisposable
     [Fact]
     public void Load_MutatedFiles_LoadOrAreRefused() => Mutations.LoadOrRefuse(System.Text.Encoding.UTF8.GetBytes(Tokens), seed: 3, bytes =>
     {
-        var tokenizer = GreedyTokenizer.Load(_directory.Write("tokens.txt", bytes));
+        var tokenizer = GreedyTokenizer.Load(directory.Write("tokens.txt", bytes));
         Assert.NotNull(tokenizer.Decode([0, tokenizer.VocabularySize - 1]));
     });
 }

@@ -7,9 +7,9 @@ namespace PostTrain.Tests.Text;
 public sealed class SentencePieceTokenizerTests : IDisposable
 {
     private const int FirstPiece = 259;     // 3 control pieces, 256 bytes
-    private readonly TemporaryDirectory _directory = new();
+    private readonly TemporaryDirectory directory = new();
 
-    public void Dispose() => _directory.Dispose();
+    public void Dispose() => directory.Dispose();
 
     private static byte[] Vocabulary(bool withBytes, params (float Score, string Piece)[] pieces)
     {
@@ -30,7 +30,7 @@ public sealed class SentencePieceTokenizerTests : IDisposable
         return stream.ToArray();
     }
 
-    private SentencePieceTokenizer Load(byte[] file) => SentencePieceTokenizer.Load(_directory.Write("tok.bin", file));
+    private SentencePieceTokenizer Load(byte[] file) => SentencePieceTokenizer.Load(directory.Write("tok.bin", file));
 
     private SentencePieceTokenizer Toy() => Load(Vocabulary(true,
         (-9, " "), (-9, "a"), (-9, "b"), (-9, "c"), (-2, "ab"), (-1, "bc"), (-3, " a"), (-4, "abc"), (-1.5f, "aa"), (-9, "é"), (-9, "<"), (-9, "0"), (-9, "x"), (-9, "A"), (-9, ">"), (-9, "<0"), (-9, "x0"), (-9, "A>")));

@@ -6,23 +6,23 @@ namespace PostTrain.Tests.Text;
 
 public sealed class TokenizerFilesTests : IDisposable
 {
-    private readonly TemporaryDirectory _directory = new();
+    private readonly TemporaryDirectory directory = new();
 
-    public void Dispose() => _directory.Dispose();
+    public void Dispose() => directory.Dispose();
 
     [Fact]
     public void Load_NothingThere_ListsWhatWasLookedFor()
     {
-        Assert.Contains("looked for tokenizer.posttrain.json, tokens.txt and tok*.bin", Assert.Throws<FileNotFoundException>(() => TokenizerFiles.Load(_directory.Path)).Message, StringComparison.Ordinal);
-        Assert.Throws<DirectoryNotFoundException>(() => TokenizerFiles.Load(_directory.File("none")));
+        Assert.Contains("looked for tokenizer.posttrain.json, tokens.txt and tok*.bin", Assert.Throws<FileNotFoundException>(() => TokenizerFiles.Load(directory.Path)).Message, StringComparison.Ordinal);
+        Assert.Throws<DirectoryNotFoundException>(() => TokenizerFiles.Load(directory.File("none")));
     }
 
     [Fact]
     public void Load_SeveralBinaries_AreNamed()
     {
-        _directory.Write("tok1.bin", "");
-        _directory.Write("tok2.bin", "");
-        Assert.Contains("tok1.bin, tok2.bin", Assert.Throws<InvalidDataException>(() => TokenizerFiles.Load(_directory.Path)).Message, StringComparison.Ordinal);
+        directory.Write("tok1.bin", "");
+        directory.Write("tok2.bin", "");
+        Assert.Contains("tok1.bin, tok2.bin", Assert.Throws<InvalidDataException>(() => TokenizerFiles.Load(directory.Path)).Message, StringComparison.Ordinal);
     }
 
     [RealModelFact]

@@ -4,11 +4,11 @@ namespace PostTrain.Tests.Training;
 
 public sealed class MetricsLogTests : IDisposable
 {
-    private readonly string _directory = Directory.CreateTempSubdirectory("posttrain-").FullName;
+    private readonly string directory = Directory.CreateTempSubdirectory("posttrain-").FullName;
 
-    private string LogPath => Path.Combine(_directory, "metrics.jsonl");
+    private string LogPath => Path.Combine(directory, "metrics.jsonl");
 
-    public void Dispose() => Directory.Delete(_directory, recursive: true);
+    public void Dispose() => Directory.Delete(directory, recursive: true);
 
     private static StepReport At(long step, double loss = 0.5, params (string Name, double Value)[] metrics) =>
         new(step, loss, metrics.ToDictionary(m => m.Name, m => m.Value), TimeSpan.FromTicks(1_234_567 * step));

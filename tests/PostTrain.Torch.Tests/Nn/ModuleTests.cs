@@ -10,7 +10,9 @@ public class ModuleTests
 {
     private sealed class Block : nn.Module<Tensor, Tensor>
     {
+#pragma warning disable IDE1006 // Names of components keep the underscore of the field.
         private readonly Linear _inner = nn.Linear(2, 3, dtype: float64);
+#pragma warning restore IDE1006
         [ComponentName(Name = "renamed")] private readonly Parameter scale = new(ones(3, float64));
         private readonly Tensor table = zeros(2, float64);
         private readonly List<nn.Module> ignored = [nn.Linear(1, 1)];

@@ -11,9 +11,9 @@ public sealed class CharacterTokenizer : ITokenizer
     /// <summary>The name of the file in a model's directory: <c>tokenizer.posttrain.json</c>.</summary>
     public const string FileName = "tokenizer.posttrain.json";
 
-    private readonly string[] _tokens;
-    private readonly Dictionary<Rune, int> _characters = [];
-    private readonly Dictionary<char, List<int>> _specialsByFirst = [];
+    private readonly string[] tokens;
+    private readonly Dictionary<Rune, int> characters = [];
+    private readonly Dictionary<char, List<int>> specialsByFirst = [];
 
     /// <summary>Creates a tokenizer.</summary>
     /// <param name="alphabet">The characters (Unicode scalar values), each once.</param>
@@ -41,7 +41,7 @@ public sealed class CharacterTokenizer : ITokenizer
         var tokens = new List<string>();
         AddSpecials(specials, tokens);
         AddCharacters(alphabet, tokens);
-        _tokens = [.. tokens];
+        this.tokens = [.. tokens];
         PaddingId = specials.IndexOf(padding);
         EndOfSequenceId = endOfSequence is null ? null : specials.IndexOf(endOfSequence);
         if (EndOfSequenceId == PaddingId)
@@ -55,7 +55,7 @@ public sealed class CharacterTokenizer : ITokenizer
     public IReadOnlyList<string> SpecialTokens { get; }
 
     /// <inheritdoc/>
-    public int VocabularySize => _tokens.Length;
+    public int VocabularySize => tokens.Length;
 
     /// <inheritdoc/>
     public int? EndOfSequenceId { get; }
@@ -87,16 +87,16 @@ public sealed class CharacterTokenizer : ITokenizer
             if (SpecialAt(text, position) is { } special)
             {
                 ids.Add(special);
-                position += _tokens[special].Length;
+                position += tokens[special].Length;
             }
-            else if (Rune.TryGetRuneAt(text, position, out var rune) && _characters.TryGetValue(rune, out var id))
+            else if (Rune.TryGetRuneAt(text, position, out var rune) && characters.TryGetValue(rune, out var id))
             {
                 ids.Add(id);
                 position += rune.Utf16SequenceLength;
             }
             else
             {
-                throw TokenIds.Unknown(text, position, $"special tokens and the {_characters.Count} characters of the alphabet");
+                throw TokenIds.Unknown(text, position, $"special tokens and the {characters.Count} characters of the alphabet");
             }
         }
 
@@ -111,7 +111,7 @@ public sealed class CharacterTokenizer : ITokenizer
         {
             var id = TokenIds.Checked(ids, i, VocabularySize);
             if (id != PaddingId && id != EndOfSequenceId)
-                text.Append(_tokens[id]);
+                text.Append(tokens[id]);
         }
 
         return text.ToString();
@@ -123,8 +123,8 @@ public sealed class CharacterTokenizer : ITokenizer
     public void Save(string directory)
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
-        var end = EndOfSequenceId is { } id ? _tokens[id] : null;
-        new CharacterTokenizerFile(CharacterTokenizerFile.Name, Alphabet, SpecialTokens, _tokens[PaddingId], end)
+        var end = EndOfSequenceId is { } id ? tokens[id] : null;
+        new CharacterTokenizerFile(CharacterTokenizerFile.Name, Alphabet, SpecialTokens, tokens[PaddingId], end)
             .Write(Path.Combine(directory, FileName));
     }
 
@@ -139,11 +139,11 @@ public sealed class CharacterTokenizer : ITokenizer
 
     private int? SpecialAt(string text, int position)
     {
-        if (!_specialsByFirst.TryGetValue(text[position], out var candidates))
+        if (!specialsByFirst.TryGetValue(text[position], out var candidates))
             return null;
         foreach (var id in candidates)
         {
-            if (string.CompareOrdinal(text, position, _tokens[id], 0, _tokens[id].Length) == 0)
+            if (string.CompareOrdinal(text, position, tokens[id], 0, tokens[id].Length) == 0)
                 return id;
         }
 
@@ -158,13 +158,13 @@ public sealed class CharacterTokenizer : ITokenizer
                 throw new ArgumentException($"specialTokens[{tokens.Count}] is empty, expected a name", nameof(specials));
             if (tokens.Contains(special))
                 throw new ArgumentException($"specialTokens has '{special}' twice, expected each token once", nameof(specials));
-            if (!_specialsByFirst.TryGetValue(special[0], out var candidates))
-                _specialsByFirst[special[0]] = candidates = [];
+            if (!specialsByFirst.TryGetValue(special[0], out var candidates))
+                specialsByFirst[special[0]] = candidates = [];
             candidates.Add(tokens.Count);
             tokens.Add(special);
         }
 
-        foreach (var candidates in _specialsByFirst.Values)
+        foreach (var candidates in specialsByFirst.Values)
             candidates.Sort((left, right) => tokens[right].Length.CompareTo(tokens[left].Length));
     }
 
@@ -174,7 +174,7 @@ public sealed class CharacterTokenizer : ITokenizer
         {
             if (!Rune.TryGetRuneAt(alphabet, position, out var rune))
                 throw Refuse($"half a surrogate pair at position {position}, expected whole characters");
-            if (!_characters.TryAdd(rune, tokens.Count) || SpecialTokens.Contains(rune.ToString()))
+            if (!characters.TryAdd(rune, tokens.Count) || SpecialTokens.Contains(rune.ToString()))
                 throw Refuse($"'{rune}' at position {position} a second time or as a special token, expected each once");
             tokens.Add(rune.ToString());
             position += rune.Utf16SequenceLength;

@@ -18,22 +18,22 @@ public sealed class GreedyTokenizer : ITokenizer
     private const string InstructionBegin = " [inst]";
     private const string InstructionEnd = " [/inst]";
 
-    private readonly string[] _tokens;
-    private readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> _ids;
-    private readonly int _longest;
-    private readonly int? _instructionEnd;
+    private readonly string[] tokens;
+    private readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> idOf;
+    private readonly int longest;
+    private readonly int? instructionEnd;
 
     private GreedyTokenizer(string[] tokens, Dictionary<string, int> ids)
     {
-        _tokens = tokens;
-        _ids = ids.GetAlternateLookup<ReadOnlySpan<char>>();
-        _longest = tokens.Max(token => token.Length);
+        this.tokens = tokens;
+        idOf = ids.GetAlternateLookup<ReadOnlySpan<char>>();
+        longest = tokens.Max(token => token.Length);
         EndOfSequenceId = ids.TryGetValue(InstructionBegin, out var begin) ? begin : null;
-        _instructionEnd = ids.TryGetValue(InstructionEnd, out var end) ? end : null;
+        instructionEnd = ids.TryGetValue(InstructionEnd, out var end) ? end : null;
     }
 
     /// <inheritdoc/>
-    public int VocabularySize => _tokens.Length;
+    public int VocabularySize => tokens.Length;
 
     /// <summary>The id of <c>[inst]</c>, which ends a reply; null when the file has no such token.</summary>
     public int? EndOfSequenceId { get; }
@@ -91,7 +91,7 @@ public sealed class GreedyTokenizer : ITokenizer
             if (id < 0)
                 throw TokenIds.Unknown(text, Math.Max(0, position - added), $"what the {VocabularySize} tokens can spell");
             ids.Add(id);
-            position += _tokens[id].Length;
+            position += tokens[id].Length;
         }
 
         return [.. ids];
@@ -104,8 +104,8 @@ public sealed class GreedyTokenizer : ITokenizer
         for (var i = 0; i < ids.Length; i++)
         {
             var id = TokenIds.Checked(ids, i, VocabularySize);
-            if (id != EndOfSequenceId && id != _instructionEnd)
-                text.Append(_tokens[id]);
+            if (id != EndOfSequenceId && id != instructionEnd)
+                text.Append(tokens[id]);
         }
 
         return text.Length > 0 && text[0] == ' ' ? text.ToString(1, text.Length - 1) : text.ToString();
@@ -113,9 +113,9 @@ public sealed class GreedyTokenizer : ITokenizer
 
     private int Match(ReadOnlySpan<char> rest)
     {
-        for (var length = Math.Min(_longest, rest.Length); length > 0; length--)
+        for (var length = Math.Min(longest, rest.Length); length > 0; length--)
         {
-            if (_ids.TryGetValue(rest[..length], out var id))
+            if (idOf.TryGetValue(rest[..length], out var id))
                 return id;
         }
 

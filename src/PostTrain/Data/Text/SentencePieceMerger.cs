@@ -9,7 +9,7 @@ namespace PostTrain.Data.Text;
 /// <param name="byteIds">The id of each byte's fallback piece.</param>
 internal sealed class SentencePieceMerger(Dictionary<string, int> ids, float[] scores, int[] byteIds)
 {
-    private readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> _ids = ids.GetAlternateLookup<ReadOnlySpan<char>>();
+    private readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> idOf = ids.GetAlternateLookup<ReadOnlySpan<char>>();
 
     // Negated score first (the queue gives the least), then the place: the leftmost of equals.
     private readonly record struct Priority(float NegatedScore, int Start) : IComparable<Priority>
@@ -66,7 +66,7 @@ internal sealed class SentencePieceMerger(Dictionary<string, int> ids, float[] s
         for (var start = 0; start < utf8.Length;)
         {
             _ = Rune.DecodeFromUtf8(utf8[start..], out _, out var length);
-            if (_ids.TryGetValue(text.AsSpan(start, length), out var id))
+            if (idOf.TryGetValue(text.AsSpan(start, length), out var id))
             {
                 symbols.Add(new Symbol { Start = start, Length = length, Id = id });
             }
@@ -96,7 +96,7 @@ internal sealed class SentencePieceMerger(Dictionary<string, int> ids, float[] s
         if (left.FromByte || right.FromByte)
             return;
         var length = left.Length + right.Length;
-        if (_ids.TryGetValue(text.AsSpan(left.Start, length), out var id))
+        if (idOf.TryGetValue(text.AsSpan(left.Start, length), out var id))
             queue.Enqueue(new Merge(leftIndex, left.Next, length, id), new Priority(-scores[id], left.Start));
     }
 }

@@ -17,35 +17,35 @@ public sealed class SentencePieceTokenizer : ITokenizer
     private const int UnknownId = 0;
     private const int EndId = 2;
 
-    private readonly byte[][] _pieces;
-    private readonly SentencePieceMerger _merger;
+    private readonly byte[][] pieces;
+    private readonly SentencePieceMerger merger;
 
     private SentencePieceTokenizer(SentencePieceFile file)
     {
-        _pieces = file.Pieces;
+        pieces = file.Pieces;
         var byteIds = Enumerable.Repeat(UnknownId, 256).ToArray();
 
         // Bytes are kept as Latin-1 text, one character a byte, so that slices can be looked up without copying.
         // Control and byte pieces are out of reach of merges: text that spells "<0x0A>" is not a line end.
         var ids = new Dictionary<string, int>(StringComparer.Ordinal);
-        for (var id = EndId + 1; id < _pieces.Length; id++)
+        for (var id = EndId + 1; id < pieces.Length; id++)
         {
-            if (ByteOf(_pieces[id]) is { } value)
+            if (ByteOf(pieces[id]) is { } value)
             {
-                _pieces[id] = [value];
+                pieces[id] = [value];
                 byteIds[value] = id;
             }
             else
             {
-                ids.TryAdd(Encoding.Latin1.GetString(_pieces[id]), id);
+                ids.TryAdd(Encoding.Latin1.GetString(pieces[id]), id);
             }
         }
 
-        _merger = new SentencePieceMerger(ids, file.Scores, byteIds);
+        merger = new SentencePieceMerger(ids, file.Scores, byteIds);
     }
 
     /// <inheritdoc/>
-    public int VocabularySize => _pieces.Length;
+    public int VocabularySize => pieces.Length;
 
     /// <summary>1: the models of this format are trained on texts that each begin with this id and follow on another, so it ends one
     /// too.</summary>
@@ -76,7 +76,7 @@ public sealed class SentencePieceTokenizer : ITokenizer
         if (beginningOfSequence)
             ids.Add(BeginningOfSequenceId);
         if (text.Length > 0)
-            _merger.Encode(Encoding.UTF8.GetBytes(leadingSpace ? ' ' + text : text), ids);
+            merger.Encode(Encoding.UTF8.GetBytes(leadingSpace ? ' ' + text : text), ids);
         return [.. ids];
     }
 
@@ -96,7 +96,7 @@ public sealed class SentencePieceTokenizer : ITokenizer
                 continue;
             }
 
-            var piece = _pieces[id].AsSpan();
+            var piece = pieces[id].AsSpan();
             bytes.AddRange(atBeginning && piece[0] == ' ' ? piece[1..] : piece);
             atBeginning = false;
         }

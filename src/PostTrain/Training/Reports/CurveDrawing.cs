@@ -11,19 +11,19 @@ internal sealed class CurveDrawing
     private const double Width = 420, Height = 220, Left = 44, Right = 10, Top = 12, Bottom = 26;
     private const int Buckets = 300, HoverBands = 80;
 
-    private readonly CurveChart _chart;
-    private readonly Ticks _ticks;
-    private readonly double _firstStep, _lastStep;
+    private readonly CurveChart chart;
+    private readonly Ticks ticks;
+    private readonly double firstStep, lastStep;
 
     private CurveDrawing(CurveChart chart, IReadOnlyList<CurvePoint> finite)
     {
-        _chart = chart;
-        (_firstStep, _lastStep) = (finite.Min(p => p.Step), finite.Max(p => p.Step));
+        this.chart = chart;
+        (firstStep, lastStep) = (finite.Min(p => p.Step), finite.Max(p => p.Step));
         var (min, max) = (finite.Min(p => p.Value), finite.Max(p => p.Value));
         // An axis that nearly reaches 0 should reach it: half a scale misleads.
         if (min > 0 && min < 0.35 * max)
             min = 0;
-        _ticks = Ticks.Around(min, max, 4);
+        ticks = Ticks.Around(min, max, 4);
     }
 
     /// <summary>Writes the <c>svg</c> element.</summary>
@@ -52,22 +52,22 @@ internal sealed class CurveDrawing
         Smoothing.IsNoisy(points) ? Smoothing.Ema(points, Math.Max(8, points.Count / 20.0)) : points;
 
     private double X(double step) =>
-        _firstStep == _lastStep ? (Left + Width - Right) / 2 : Left + (step - _firstStep) / (_lastStep - _firstStep) * (Width - Left - Right);
+        firstStep == lastStep ? (Left + Width - Right) / 2 : Left + (step - firstStep) / (lastStep - firstStep) * (Width - Left - Right);
 
     private double Y(double value) =>
-        Height - Bottom - (value - _ticks.Values[0]) / (_ticks.Values[^1] - _ticks.Values[0]) * (Height - Top - Bottom);
+        Height - Bottom - (value - ticks.Values[0]) / (ticks.Values[^1] - ticks.Values[0]) * (Height - Top - Bottom);
 
     private void Axes(Html html)
     {
-        foreach (var value in _ticks.Values)
+        foreach (var value in ticks.Values)
         {
             var y = Html.Number(Y(value));
-            html.Empty("line", ("class", value == _ticks.Values[0] ? "axis" : "grid"), ("x1", Html.Number(Left)), ("x2", Html.Number(Width - Right)), ("y1", y), ("y2", y));
-            html.Element("text", _ticks.Label(value), ("x", Html.Number(Left - 7)), ("y", Html.Number(Y(value) + 3.5)), ("text-anchor", "end"));
+            html.Empty("line", ("class", value == ticks.Values[0] ? "axis" : "grid"), ("x1", Html.Number(Left)), ("x2", Html.Number(Width - Right)), ("y1", y), ("y2", y));
+            html.Element("text", ticks.Label(value), ("x", Html.Number(Left - 7)), ("y", Html.Number(Y(value) + 3.5)), ("text-anchor", "end"));
         }
 
-        var steps = Ticks.Within(_firstStep, _lastStep, 5, minimumStep: 1);
-        var labels = steps.Values.Count > 0 ? steps.Values : [_firstStep];
+        var steps = Ticks.Within(firstStep, lastStep, 5, minimumStep: 1);
+        var labels = steps.Values.Count > 0 ? steps.Values : [firstStep];
         var baseline = Html.Number(Height - 8);
         html.Element("text", "step", ("x", Html.Number(Left - 7)), ("y", baseline), ("text-anchor", "end"), ("class", "name"));
         foreach (var step in labels)
@@ -81,9 +81,9 @@ internal sealed class CurveDrawing
 
     private void Lines(Html html)
     {
-        for (var i = 0; i < _chart.Series.Count; i++)
+        for (var i = 0; i < chart.Series.Count; i++)
         {
-            var points = _chart.Series[i].Points;
+            var points = chart.Series[i].Points;
             var colour = $"c{i % Colours}";
             var trend = Trend(points);
             if (trend != points)
@@ -118,10 +118,10 @@ internal sealed class CurveDrawing
     /// <summary>Invisible bands over the drawing; the style sheet shows a band's line and values while the pointer is in it.</summary>
     private void Hover(Html html)
     {
-        var steps = _chart.Series.SelectMany(s => s.Points).Select(p => p.Step).Where(double.IsFinite).Distinct().Order().ToArray();
+        var steps = chart.Series.SelectMany(s => s.Points).Select(p => p.Step).Where(double.IsFinite).Distinct().Order().ToArray();
         var stride = Math.Max(1, (steps.Length + HoverBands - 1) / HoverBands);
         var shown = Enumerable.Range(0, (steps.Length + stride - 1) / stride).Select(i => steps[Math.Min(i * stride, steps.Length - 1)]).ToArray();
-        var values = _chart.Series.Select(s => s.Points.DistinctBy(p => p.Step).ToDictionary(p => p.Step, p => p.Value)).ToArray();
+        var values = chart.Series.Select(s => s.Points.DistinctBy(p => p.Step).ToDictionary(p => p.Step, p => p.Value)).ToArray();
         for (var i = 0; i < shown.Length; i++)
         {
             double x = X(shown[i]);

@@ -7,22 +7,22 @@ namespace PostTrain.Training.Reports;
 /// <remarks>The output is well-formed XML too: every element is closed, every attribute is quoted.</remarks>
 internal sealed class Html
 {
-    private readonly StringBuilder _text = new();
-    private readonly Stack<string> _open = new();
+    private readonly StringBuilder written = new();
+    private readonly Stack<string> open = new();
 
     /// <summary>Opens an element; attributes are given as name and value.</summary>
     public Html Open(string name, params ReadOnlySpan<(string Name, string Value)> attributes)
     {
         Start(name, attributes);
-        _text.Append('>');
-        _open.Push(name);
+        written.Append('>');
+        open.Push(name);
         return this;
     }
 
     /// <summary>Closes the innermost open element.</summary>
     public Html Close()
     {
-        _text.Append("</").Append(_open.Pop()).Append('>');
+        written.Append("</").Append(open.Pop()).Append('>');
         return this;
     }
 
@@ -34,28 +34,28 @@ internal sealed class Html
     public Html Empty(string name, params ReadOnlySpan<(string Name, string Value)> attributes)
     {
         Start(name, attributes);
-        _text.Append("/>");
+        written.Append("/>");
         return this;
     }
 
     /// <summary>A text, escaped.</summary>
     public Html Text(string text)
     {
-        Escape(_text, text);
+        Escape(written, text);
         return this;
     }
 
     /// <summary>A line break in the source.</summary>
     public Html Line()
     {
-        _text.Append('\n');
+        written.Append('\n');
         return this;
     }
 
     /// <summary>Markup of our own, such as the style sheet. Never text from outside.</summary>
     public Html Raw(string markup)
     {
-        _text.Append(markup);
+        written.Append(markup);
         return this;
     }
 
@@ -63,16 +63,16 @@ internal sealed class Html
     public static string Number(double value) => value.ToString("0.##", CultureInfo.InvariantCulture);
 
     /// <summary>What was written so far.</summary>
-    public override string ToString() => _text.ToString();
+    public override string ToString() => written.ToString();
 
     private void Start(string name, ReadOnlySpan<(string Name, string Value)> attributes)
     {
-        _text.Append('<').Append(name);
+        written.Append('<').Append(name);
         foreach (var (key, value) in attributes)
         {
-            _text.Append(' ').Append(key).Append("=\"");
-            Escape(_text, value);
-            _text.Append('"');
+            written.Append(' ').Append(key).Append("=\"");
+            Escape(written, value);
+            written.Append('"');
         }
     }
 

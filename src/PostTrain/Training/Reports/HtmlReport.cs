@@ -13,10 +13,10 @@ namespace PostTrain.Training.Reports;
 /// </code></example>
 public sealed class HtmlReport
 {
-    private readonly string _title;
-    private readonly string _subtitle;
-    private readonly List<Action<Html>> _sections = [];
-    private IReadOnlyList<string> _facts = [];
+    private readonly string title;
+    private readonly string subtitle;
+    private readonly List<Action<Html>> sections = [];
+    private IReadOnlyList<string> facts = [];
 
     /// <summary>An empty report.</summary>
     /// <param name="title">The heading of the page and the title of the window.</param>
@@ -25,14 +25,14 @@ public sealed class HtmlReport
     {
         ArgumentNullException.ThrowIfNull(title);
         ArgumentNullException.ThrowIfNull(subtitle);
-        (_title, _subtitle) = (title, subtitle);
+        (this.title, this.subtitle) = (title, subtitle);
     }
 
     /// <summary>Sets the line over the title: engine, machine, date, seed, each a short text.</summary>
     public HtmlReport Facts(params IReadOnlyList<string> facts)
     {
         ArgumentNullException.ThrowIfNull(facts);
-        _facts = facts;
+        this.facts = facts;
         return this;
     }
 
@@ -124,22 +124,22 @@ public sealed class HtmlReport
         html.Empty("meta", ("charset", "utf-8")).Line();
         html.Empty("meta", ("name", "viewport"), ("content", "width=device-width, initial-scale=1")).Line();
         html.Empty("meta", ("name", "color-scheme"), ("content", "light dark")).Line();
-        html.Element("title", _title).Line().Open("style").Raw(ReportStyle.Css).Close().Line().Close().Line();
+        html.Element("title", title).Line().Open("style").Raw(ReportStyle.Css).Close().Line().Close().Line();
 
         html.Open("body").Line().Open("main").Line().Open("header").Line();
-        if (_facts.Count > 0)
+        if (facts.Count > 0)
         {
             html.Open("ul", ("class", "facts"));
-            foreach (var fact in _facts)
+            foreach (var fact in facts)
                 html.Element("li", fact);
             html.Close().Line();
         }
 
-        html.Element("h1", _title).Line();
-        if (_subtitle.Length > 0)
-            html.Element("p", _subtitle, ("class", "subtitle")).Line();
+        html.Element("h1", title).Line();
+        if (subtitle.Length > 0)
+            html.Element("p", subtitle, ("class", "subtitle")).Line();
         html.Close().Line();
-        foreach (var section in _sections)
+        foreach (var section in sections)
         {
             section(html);
             html.Line();
@@ -155,7 +155,7 @@ public sealed class HtmlReport
 
     private HtmlReport Add(Action<Html> section)
     {
-        _sections.Add(section);
+        sections.Add(section);
         return this;
     }
 
