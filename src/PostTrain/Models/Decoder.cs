@@ -107,7 +107,14 @@ public sealed class Decoder : CausalLm
     }
 
     /// <inheritdoc/>
-    public override Tensor Project(Tensor hidden) => head is null ? backbone.Tokens.Project(hidden) : head.call(hidden);
+    public override Tensor Project(Tensor hidden)
+    {
+        ArgumentNullException.ThrowIfNull(hidden);
+        // A matrix product of shapes that do not fit ends the process on some builds of TorchSharp.
+        if (hidden.dim() == 0 || hidden.size(-1) != Config.HiddenSize)
+            throw new ArgumentException($"hidden has the shape [{string.Join(",", hidden.shape)}], expected [...,{Config.HiddenSize}].", nameof(hidden));
+        return head is null ? backbone.Tokens.Project(hidden) : head.call(hidden);
+    }
 
     /// <inheritdoc/>
     public override KeyValueCache NewCache(int batch, int capacity)

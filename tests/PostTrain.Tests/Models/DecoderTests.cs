@@ -210,4 +210,17 @@ public sealed class DecoderTests
         var continued = model.Hidden(ids.index_select(0, rows).narrow(1, 6, 1), cache: cache);
         TensorAssert.Close(model.Hidden(ids).index_select(0, rows).narrow(1, 6, 1), continued, 1e-12);
     }
+
+    [Theory]
+    [InlineData("llama")]
+    [InlineData("gpt2")]
+    public void Project_OfAnotherWidth_IsRefused(string name)
+    {
+        using var model = TinyModels.Create(name);
+        using var hidden = zeros([1, 2, 7], dtype: ScalarType.Float64);
+
+        var error = Assert.Throws<ArgumentException>(() => model.Project(hidden));
+
+        Assert.Contains($"[1,2,7], expected [...,{model.Config.HiddenSize}]", error.Message, StringComparison.Ordinal);
+    }
 }
