@@ -1,3 +1,4 @@
+using PostTrain.Numerics;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -15,8 +16,11 @@ public sealed class Optimization : IDisposable
     /// <param name="options">Rates, schedule and clipping.</param>
     /// <param name="updatesPerStep">Updates in a step of the options' schedule.</param>
     /// <exception cref="ArgumentException">The model has no trainable parameter.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     public Optimization(nn.Module model, TrainingOptions options, int updatesPerStep = 1)
     {
+        options.Validate();
+        Guard.AtLeast(updatesPerStep, 1, nameof(updatesPerStep));
         this.options = options;
         totalUpdates = (long)options.Steps * updatesPerStep;
         // Matrices first, then the vectors, which weight decay leaves alone.
@@ -45,6 +49,7 @@ public sealed class Optimization : IDisposable
     /// <exception cref="InvalidOperationException">The loss or the gradient is not finite; no parameter has changed.</exception>
     public UpdateReport Update(int parts, Func<int, Tensor> loss)
     {
+        Guard.AtLeast(parts, 1, nameof(parts));
         optimizer.zero_grad();
         double total = 0;
         for (int part = 0; part < parts; part++)

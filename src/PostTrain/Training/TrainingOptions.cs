@@ -33,11 +33,11 @@ public abstract record TrainingOptions
     /// <value>The default is 0.</value>
     public double WeightDecay { get; init; }
 
-    /// <summary>AdamW's decay of the mean of gradients.</summary>
+    /// <summary>AdamW's decay of the mean of gradients, in [0, 1).</summary>
     /// <value>The default is 0.9.</value>
     public double Beta1 { get; init; } = 0.9;
 
-    /// <summary>AdamW's decay of the mean of squared gradients.</summary>
+    /// <summary>AdamW's decay of the mean of squared gradients, in [0, 1).</summary>
     /// <value>The default is 0.999.</value>
     public double Beta2 { get; init; } = 0.999;
 
@@ -75,10 +75,17 @@ public abstract record TrainingOptions
         Guard.Positive(LearningRate, nameof(LearningRate));
         Guard.AtLeast(WarmupSteps, 0, nameof(WarmupSteps));
         Guard.NotNegative(WeightDecay, nameof(WeightDecay));
-        Guard.Fraction(Beta1, nameof(Beta1));
-        Guard.Fraction(Beta2, nameof(Beta2));
+        Decay(Beta1, nameof(Beta1));
+        Decay(Beta2, nameof(Beta2));
         Guard.Positive(AdamEpsilon, nameof(AdamEpsilon));
         if (!(MaxGradNorm > 0)) throw new ArgumentOutOfRangeException(nameof(MaxGradNorm), MaxGradNorm, "MaxGradNorm must be above 0; positive infinity turns clipping off");
         Guard.AtLeast(CheckpointEvery, 0, nameof(CheckpointEvery));
+    }
+
+    // At 1 the correction of the first steps' bias would divide by 0.
+    private static void Decay(double value, string name)
+    {
+        if (!(value is >= 0 and < 1))
+            throw new ArgumentOutOfRangeException(name, value, $"{name} must be at least 0 and below 1");
     }
 }

@@ -1,0 +1,48 @@
+using PostTrain.Data.Text;
+using PostTrain.Models;
+using PostTrain.Training;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace PostTrain.Tests.Support;
+
+/// <summary>What tests of the trainers train: a tokenizer of 20 tokens and a decoder of a few thousand weights.</summary>
+internal static class Toy
+{
+    internal static CharacterTokenizer Tokenizer { get; } = new("0123456789+=abcdef");
+
+    internal static Decoder Model(ulong seed = 1, ScalarType type = ScalarType.Float32, int layers = 1, int hidden = 16) => Decoder.Create(
+        new DecoderConfig
+        {
+            VocabularySize = Tokenizer.VocabularySize,
+            ContextLength = 16,
+            HiddenSize = hidden,
+            Layers = layers,
+            Heads = 2,
+            FeedForwardSize = 32,
+        }, seed, type);
+
+    /// <summary>Every parameter's bytes, one after the other.</summary>
+    internal static byte[] Bytes(nn.Module model)
+    {
+        using var scope = NewDisposeScope();
+        return [.. model.parameters().SelectMany(parameter => parameter.detach().contiguous().bytes.ToArray())];
+    }
+
+    /// <summary>A report's numbers without those that measure time.</summary>
+    internal static Dictionary<string, double> Numbers(StepReport report) =>
+        new(report.Metrics.Where(metric => metric.Key != "tokens_per_second")) { ["loss"] = report.Loss, ["step"] = report.Step };
+
+    /// <summary>Log-probabilities of the token after each position, [T][V], worked out in C# from the model's logits.</summary>
+    internal static double[][] LogProbs(CausalLm model, int[] ids)
+    {
+        using var scope = NewDisposeScope();
+        using var mode = no_grad();
+        var logits = Support.Numbers.Values(model.call(tensor(ids.Select(id => (long)id).ToArray()).unsqueeze(0)));
+        return [.. logits.Chunk(model.VocabularySize).Select(row =>
+        {
+            double largest = row.Max(), total = largest + Math.Log(row.Sum(value => Math.Exp(value - largest)));
+            return row.Select(value => value - total).ToArray();
+        })];
+    }
+}
