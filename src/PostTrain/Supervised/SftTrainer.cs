@@ -44,7 +44,7 @@ public sealed class SftTrainer : IDisposable
     public IEnumerable<StepReport> Run(IReadOnlyList<Demonstration> data, CancellationToken cancellation = default)
     {
         if (data.Count == 0) throw new ArgumentException("data holds no example, expected at least one", nameof(data));
-        return Steps([.. data.Select(Tokenize)], cancellation);
+        return Steps([.. Enumerable.Range(0, data.Count).Select(index => Tokenize(data, index))], cancellation);
     }
 
     /// <summary>Gives the optimiser's state back; the model stays with the caller.</summary>
@@ -54,9 +54,8 @@ public sealed class SftTrainer : IDisposable
     {
         var order = new ShuffledOrder(examples.Length, options.Seed);
         session.Begin();
-        model.train();
         while (session.Continues(cancellation))
-            yield return Step([.. Enumerable.Range(0, options.BatchSize).Select(_ => examples[order[session.DataPosition++]])]);
+            yield return Step([.. Enumerable.Range(0, options.BatchSize).Select(i => examples[order[session.DataPosition + i]])]);
     }
 
     private StepReport Step(TokenExample[] examples)
@@ -67,6 +66,8 @@ public sealed class SftTrainer : IDisposable
         double denominator = options.Aggregation.Denominator(batch.LossMask);
         double tokens = batch.LossMask.sum().ToDouble(), hits = 0;
         int size = options.MicroBatchSize ?? examples.Length;
+        // In every step: who reads the reports may have evaluated the model in between.
+        model.train();
         var update = session.Optimization.Update((examples.Length + size - 1) / size, part =>
         {
             var rows = batch.Rows((long)part * size, size);
@@ -75,6 +76,7 @@ public sealed class SftTrainer : IDisposable
             hits += loss.Accuracy.ToDouble() * rows.LossMask.sum().ToDouble();
             return loss.Loss;
         });
+        session.DataPosition += examples.Length;
         return session.Complete(update.Loss, new Dictionary<string, double>
         {
             ["accuracy"] = tokens > 0 ? hits / tokens : 0,
@@ -84,8 +86,9 @@ public sealed class SftTrainer : IDisposable
         });
     }
 
-    private TokenExample Tokenize(Demonstration example, int index)
+    private TokenExample Tokenize(IReadOnlyList<Demonstration> data, int index)
     {
+        var example = data[index];
         // Encoded together: a tokenizer may begin every text with a token of its own, or join letters across the border.
         var text = tokenizer.Encode(example.Prompt + example.Completion);
         int promptLength = text.AsSpan().CommonPrefixLength(tokenizer.Encode(example.Prompt));
@@ -93,9 +96,9 @@ public sealed class SftTrainer : IDisposable
         int[] ids = [.. text, .. end];
         // The last token is only predicted, never read, so it may stand one place beyond the context.
         if (ids.Length > model.ContextLength + 1)
-            throw new ArgumentException($"data[{index}] has {ids.Length} tokens ({promptLength} of them its prompt), expected at most the model's context, {model.ContextLength}", nameof(example));
+            throw new ArgumentException($"data[{index}] has {ids.Length} tokens ({promptLength} of them its prompt), expected at most {model.ContextLength + 1}, one more than the model's context", nameof(data));
         if (ids.Length < 2)
-            throw new ArgumentException($"data[{index}] has {ids.Length} tokens, expected at least 2", nameof(example));
+            throw new ArgumentException($"data[{index}] has {ids.Length} tokens, expected at least 2", nameof(data));
         return new TokenExample(ids, Math.Max(promptLength, 1));
     }
 }
