@@ -99,6 +99,13 @@ public sealed class SftTrainerTests
     }
 
     [Fact]
+    public void Run_LargestSeed_IsASeedToo()
+    {
+        using var model = Toy.Model();
+        Assert.Equal(2, Train(model, Digits, new SftOptions { Steps = 2, Seed = ulong.MaxValue }).Length);
+    }
+
+    [Fact]
     public void Run_FrozenParameters_KeepTheirBytes()
     {
         using var model = Toy.Model(layers: 2);
