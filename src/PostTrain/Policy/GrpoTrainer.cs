@@ -39,6 +39,7 @@ public sealed class GrpoTrainer : IDisposable
     {
         if (options.Beta > 0 && reference is null)
             throw new ArgumentException($"Beta is {options.Beta} and there is no reference model, expected one to take the divergence from", nameof(reference));
+        options.Sampling.Validate(policy.VocabularySize);
         this.policy = policy;
         this.tokenizer = tokenizer;
         this.reward = reward;
@@ -52,20 +53,33 @@ public sealed class GrpoTrainer : IDisposable
 
     /// <summary>Trains step by step; each element is a step that is done.</summary>
     /// <param name="problems">What the policy is asked; at least one.</param>
-    /// <param name="cancellation">Looked at between steps; leaves a checkpoint (where a directory is given) and throws.</param>
+    /// <param name="cancellation">Looked at between steps and while completions are drawn and judged; leaves a checkpoint of the last whole step
+    /// (where a directory is given) and throws.</param>
     /// <exception cref="ArgumentException">There is no problem, or a prompt does not fit the model's context.</exception>
     /// <exception cref="InvalidOperationException">The reward's answer is unusable: wrong count, NaN or infinite.</exception>
     /// <exception cref="OperationCanceledException">The run was cancelled.</exception>
     public async IAsyncEnumerable<StepReport> RunAsync(IReadOnlyList<Problem> problems, [EnumeratorCancellation] CancellationToken cancellation = default)
     {
         if (problems.Count == 0) throw new ArgumentException("problems is empty, expected at least one problem", nameof(problems));
-        var order = new ShuffledOrder(problems.Count, options.Seed);
+        var questions = Enumerable.Range(0, problems.Count).Select(index => Tokenize(problems, index)).ToArray();
+        var order = new ShuffledOrder(questions.Length, options.Seed);
         session.Begin();
         while (session.Continues(cancellation))
         {
-            var asked = Enumerable.Range(0, options.BatchSize).Select(_ => problems[order[session.DataPosition++]])
-                .SelectMany(problem => Enumerable.Repeat(problem, options.GroupSize)).ToArray();
-            yield return await StepAsync(asked, cancellation).ConfigureAwait(false);
+            var asked = Enumerable.Range(0, options.BatchSize).Select(i => questions[order[session.DataPosition + i]])
+                .SelectMany(question => Enumerable.Repeat(question, options.GroupSize)).ToArray();
+            StepReport report;
+            try
+            {
+                report = await StepAsync(asked, cancellation).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+            {
+                // Drawing and judging change nothing, so the run stands where the last step left it.
+                session.Save();
+                throw;
+            }
+            yield return report;
         }
     }
 
@@ -73,25 +87,26 @@ public sealed class GrpoTrainer : IDisposable
     public void Dispose() => session.Dispose();
 
     // No dispose scope and no gradient mode may be open at the await: both belong to a thread.
-    private async Task<StepReport> StepAsync(Problem[] asked, CancellationToken cancellation)
+    private async Task<StepReport> StepAsync(Question[] asked, CancellationToken cancellation)
     {
         var watch = Stopwatch.StartNew();
         using var rollouts = Sample(asked, cancellation);
-        var completions = asked.Select((problem, i) =>
-            new Completion(problem, tokenizer.Decode(rollouts.Completions[i]), rollouts.Completions[i], rollouts.Finished[i])).ToArray();
+        var completions = asked.Select((question, i) =>
+            new Completion(question.Problem, tokenizer.Decode(rollouts.Completions[i]), rollouts.Completions[i], rollouts.Finished[i])).ToArray();
         var scores = await Scoring.ScoreCheckedAsync(reward, completions, cancellation).ConfigureAwait(false);
         var metrics = GrpoMetrics.Of(scores, completions, options.GroupSize);
         var update = Learn(rollouts, scores.Values, metrics);
         metrics["learning_rate"] = update.LearningRate;
         metrics["grad_norm"] = update.GradNorm;
         metrics["tokens_per_second"] = completions.Sum(completion => completion.Tokens.Length) / watch.Elapsed.TotalSeconds;
+        session.DataPosition += options.BatchSize;
         return session.Complete(update.Loss, metrics);
     }
 
-    private RolloutBatch Sample(Problem[] asked, CancellationToken cancellation)
+    private RolloutBatch Sample(Question[] asked, CancellationToken cancellation)
     {
         policy.eval();
-        var prompts = asked.Select(problem => tokenizer.Encode(problem.Prompt)).ToArray();
+        var prompts = asked.Select(question => question.Prompt).ToArray();
         ulong seed = CounterRandom.Bits(options.Seed, (ulong)session.Step);
         return Sampler.Generate(policy, prompts, options.Sampling.StoppingAt(tokenizer.EndOfSequenceId), seed, tokenizer.PaddingId, cancellation);
     }
@@ -142,4 +157,15 @@ public sealed class GrpoTrainer : IDisposable
             .Select(part => CompletionScores.Of(reference, rollouts.Rows(part * size, Math.Min(size, rows - part * size)), options.Sampling).LogProbs).ToArray();
         return cat(parts, 0).MoveToOuterDisposeScope();
     }
+
+    private Question Tokenize(IReadOnlyList<Problem> problems, int index)
+    {
+        var prompt = tokenizer.Encode(problems[index].Prompt);
+        if (prompt.Length == 0 || prompt.Length >= policy.ContextLength)
+            throw new ArgumentException(
+                $"problems[{index}] has a prompt of {prompt.Length} tokens, expected 1 to {policy.ContextLength - 1}, one less than the model's context", nameof(problems));
+        return new Question(problems[index], prompt);
+    }
+
+    private readonly record struct Question(Problem Problem, int[] Prompt);
 }

@@ -17,7 +17,9 @@ public static class Checkpoint
     private const string ModelFile = "model.safetensors";
     private const string OptimizerFile = "optimizer.safetensors";
     private const string StateFile = "state.json";
+    private const string StepCounts = "steps";
     private const string RandomState = "random_state";
+    private static readonly JsonSerializerOptions Strict = new() { RespectRequiredConstructorParameters = true };
 
     /// <summary>Writes a checkpoint and returns its directory; one of the same step is replaced.</summary>
     /// <param name="directory">Where checkpoints are kept; made when missing.</param>
@@ -35,7 +37,7 @@ public static class Checkpoint
             using (NewDisposeScope())
             {
                 SafetensorsFile.Write(Path.Combine(partial, ModelFile), Tensors(model));
-                SafetensorsFile.Write(Path.Combine(partial, OptimizerFile), Moments(optimization).Append((RandomState, get_rng_state())));
+                SafetensorsFile.Write(Path.Combine(partial, OptimizerFile), [.. Moments(optimization), (StepCounts, Counts(optimization)), (RandomState, get_rng_state())]);
             }
             Data.AtomicFile.Write(Path.Combine(partial, StateFile), stream => JsonSerializer.Serialize(stream, state));
             if (Directory.Exists(target)) Directory.Delete(target, recursive: true);
@@ -44,31 +46,39 @@ public static class Checkpoint
         }
         catch
         {
-            if (Directory.Exists(partial)) Directory.Delete(partial, recursive: true);
+            DeleteQuietly(partial);
             throw;
         }
     }
 
-    /// <summary>The checkpoint of the latest step, or null when there is none.</summary>
+    /// <summary>The checkpoint of the latest step, or null when there is none. What is not named by a step, such as a copy put aside, is not looked at.</summary>
     public static string? Latest(string directory) => !Directory.Exists(directory)
         ? null
-        : Directory.EnumerateDirectories(directory, Prefix + "*").Where(path => File.Exists(Path.Combine(path, StateFile))).Max(StringComparer.Ordinal);
+        : Directory.EnumerateDirectories(directory, Prefix + "*")
+            .Where(path => StepOf(path) is not null && File.Exists(Path.Combine(path, StateFile))).MaxBy(StepOf);
 
     /// <summary>Puts a checkpoint's tensors into the model and the optimiser, and returns where the run stood.</summary>
-    /// <exception cref="InvalidDataException">A file is broken or belongs to another model; names the file and what was expected.</exception>
+    /// <exception cref="FileNotFoundException">A file is missing.</exception>
+    /// <exception cref="InvalidDataException">A file is broken or belongs to another model; names the file and what was expected. Nothing has changed.</exception>
     public static TrainingState Load(string checkpoint, nn.Module model, Optimization optimization)
     {
-        var state = ReadState(Path.Combine(checkpoint, StateFile));
+        var state = ReadState(checkpoint);
         using var scope = NewDisposeScope();
         using var _ = no_grad();
-        using (var file = SafetensorsFile.Open(Path.Combine(checkpoint, ModelFile)))
-            Restore(file, Tensors(model));
-        using (var file = SafetensorsFile.Open(Path.Combine(checkpoint, OptimizerFile)))
-        {
-            Restore(file, Moments(optimization), RandomState);
-            foreach (var moment in optimization.States) moment.step = state.Updates;
-            set_rng_state(file.Read(RandomState));
-        }
+        using var weights = SafetensorsFile.Open(Path.Combine(checkpoint, ModelFile));
+        using var moments = SafetensorsFile.Open(Path.Combine(checkpoint, OptimizerFile));
+        var random = get_rng_state();
+        (string, Tensor)[] parameters = [.. Tensors(model)], averages = [.. Moments(optimization)];
+        Check(weights, parameters);
+        Check(moments, [.. averages, (StepCounts, Counts(optimization)), (RandomState, random)]);
+        var counts = moments.Read(StepCounts).data<long>().ToArray();
+        if (counts.Any(count => count < 0 || count > state.Updates))
+            throw new InvalidDataException($"{moments.Path}: tensor {StepCounts} holds {string.Join(", ", counts)}, expected 0 to {state.Updates}");
+
+        Restore(weights, parameters);
+        Restore(moments, averages);
+        foreach (var (moment, count) in optimization.States.Zip(counts)) moment.step = count;
+        set_rng_state(moments.Read(RandomState));
         optimization.Updates = state.Updates;
         return state;
     }
@@ -83,10 +93,12 @@ public static class Checkpoint
             ($"{pair.First.Name}.exp_avg_sq", pair.Second.exp_avg_sq),
         });
 
-    // All names and shapes are compared before the first tensor changes.
-    private static void Restore(SafetensorsFile file, IEnumerable<(string Name, Tensor Tensor)> targets, params string[] others)
+    // One for each parameter: those without a gradient in an update do not count it.
+    private static Tensor Counts(Optimization optimization) => tensor(optimization.States.Select(moment => moment.step).ToArray());
+
+    // The names and shapes of both files are compared before the first tensor changes.
+    private static void Check(SafetensorsFile file, (string Name, Tensor Tensor)[] wanted)
     {
-        var wanted = targets.ToArray();
         foreach (var (name, tensor) in wanted)
         {
             if (!file.TryGetEntry(name, out var entry))
@@ -95,27 +107,52 @@ public static class Checkpoint
                 throw new InvalidDataException(
                     $"{file.Path}: tensor {name} is {entry.Type} [{string.Join(", ", entry.Shape)}], expected {tensor.dtype} [{string.Join(", ", tensor.shape)}]");
         }
-        if (file.Entries.Select(entry => entry.Name).Except(wanted.Select(target => target.Name)).Except(others).FirstOrDefault() is { } unknown)
+        if (file.Entries.Select(entry => entry.Name).Except(wanted.Select(target => target.Name)).FirstOrDefault() is { } unknown)
             throw new InvalidDataException($"{file.Path}: tensor {unknown} belongs to no parameter of this run");
-        foreach (var (name, tensor) in wanted)
+    }
+
+    private static void Restore(SafetensorsFile file, (string Name, Tensor Tensor)[] targets)
+    {
+        foreach (var (name, tensor) in targets)
         {
             using var scope = NewDisposeScope();
             tensor.copy_(file.Read(name));
         }
     }
 
-    private static TrainingState ReadState(string path)
+    /// <summary>Where the run of a checkpoint stood.</summary>
+    /// <exception cref="FileNotFoundException">There is no <c>state.json</c>.</exception>
+    /// <exception cref="InvalidDataException">It is broken or of another format.</exception>
+    internal static TrainingState ReadState(string checkpoint)
     {
+        var path = Path.Combine(checkpoint, StateFile);
         try
         {
-            var state = JsonSerializer.Deserialize<TrainingState>(File.ReadAllText(path)) ?? throw new JsonException("it holds null");
+            var state = JsonSerializer.Deserialize<TrainingState>(File.ReadAllText(path), Strict) ?? throw new JsonException("it holds null");
             if (state.Format != TrainingState.CurrentFormat)
                 throw new InvalidDataException($"{path}: format {state.Format}, expected {TrainingState.CurrentFormat}");
+            if (state.Step < 0 || state.Updates < 0 || state.DataPosition < 0 || !(state.ElapsedSeconds >= 0 && state.ElapsedSeconds < 1e12))
+                throw new InvalidDataException($"{path}: {state}, expected no negative number");
             return state;
         }
         catch (JsonException exception)
         {
             throw new InvalidDataException($"{path}: not the state of a run: {exception.Message}", exception);
+        }
+    }
+
+    private static long? StepOf(string checkpoint) =>
+        long.TryParse(Path.GetFileName(checkpoint).AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out long step) ? step : null;
+
+    // The first failure is the one to report: one that follows from it must not hide it.
+    private static void DeleteQuietly(string directory)
+    {
+        try
+        {
+            if (Directory.Exists(directory)) Directory.Delete(directory, recursive: true);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
         }
     }
 }

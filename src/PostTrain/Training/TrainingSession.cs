@@ -15,7 +15,6 @@ internal sealed class TrainingSession : IDisposable
 
     internal TrainingSession(nn.Module model, TrainingOptions options, int updatesPerStep = 1)
     {
-        options.Validate();
         this.model = model;
         this.options = options;
         Optimization = new Optimization(model, options, updatesPerStep);
@@ -34,9 +33,10 @@ internal sealed class TrainingSession : IDisposable
     /// <summary>Goes on from a checkpoint directory.</summary>
     internal void Resume(string checkpoint)
     {
+        // Before the first tensor changes.
+        if (Checkpoint.ReadState(checkpoint).Seed is var seed && seed != options.Seed)
+            throw new ArgumentException($"the checkpoint {checkpoint} was made with seed {seed}, the options say {options.Seed}", nameof(checkpoint));
         var state = Checkpoint.Load(checkpoint, model, Optimization);
-        if (state.Seed != options.Seed)
-            throw new ArgumentException($"the checkpoint {checkpoint} was made with seed {state.Seed}, the options say {options.Seed}", nameof(checkpoint));
         (Step, DataPosition, before, savedStep) = (state.Step, state.DataPosition, TimeSpan.FromSeconds(state.ElapsedSeconds), state.Step);
     }
 
@@ -52,11 +52,11 @@ internal sealed class TrainingSession : IDisposable
     {
         if (cancellation.IsCancellationRequested)
         {
-            SaveIfNew();
+            Save();
             cancellation.ThrowIfCancellationRequested();
         }
         if (Step < options.Steps) return true;
-        SaveIfNew();
+        Save();
         watch.Stop();
         return false;
     }
@@ -67,17 +67,18 @@ internal sealed class TrainingSession : IDisposable
         Step++;
         var report = new StepReport(Step, loss, metrics, Elapsed);
         foreach (var observer in options.Observers) observer.Report(report);
-        if (options.CheckpointEvery > 0 && Step % options.CheckpointEvery == 0) SaveIfNew();
+        if (options.CheckpointEvery > 0 && Step % options.CheckpointEvery == 0) Save();
         return report;
     }
 
-    public void Dispose() => Optimization.Dispose();
-
-    private void SaveIfNew()
+    /// <summary>Keeps a checkpoint of this step, where a directory is given and there is none yet.</summary>
+    internal void Save()
     {
         if (options.CheckpointDirectory is not { } directory || savedStep == Step) return;
         Checkpoint.Save(directory, model, Optimization,
             new TrainingState(TrainingState.CurrentFormat, Step, Optimization.Updates, DataPosition, options.Seed, Elapsed.TotalSeconds));
         savedStep = Step;
     }
+
+    public void Dispose() => Optimization.Dispose();
 }
