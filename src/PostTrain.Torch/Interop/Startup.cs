@@ -6,10 +6,17 @@ namespace PostTrain.Torch.Interop;
 /// <summary>What happens once, before the first native call: the library is found and the threads are set.</summary>
 internal static partial class Startup
 {
+    // How often an idle worker looks for work before it sleeps. libgomp's own billions starve everything else on a busy machine.
+    private const string SpinCount = "1000";
+
     [LibraryImport("posttrain_torch")] private static partial void pt_set_num_threads(int count);
+
+    [LibraryImport("libc", StringMarshalling = StringMarshalling.Utf8)] private static partial int setenv(string name, string value, int overwrite);
 
     internal static void Prepare()
     {
+        // libgomp reads its settings when it is loaded, from the native environment, which Environment's setter does not reach.
+        if (Environment.GetEnvironmentVariable("OMP_WAIT_POLICY") is null) _ = setenv("GOMP_SPINCOUNT", SpinCount, 0);
         NativeLibrary.SetDllImportResolver(typeof(Startup).Assembly, Resolve);
         // libtorch may come up with one thread; the machine's cores are what users expect.
         pt_set_num_threads(Environment.ProcessorCount);
