@@ -11,4 +11,10 @@ public enum KlEstimator
 
     /// <summary>e^{−d} − 1 + d: unbiased and never negative.</summary>
     K3,
+
+    /// <summary>|d|: never negative and biased, of which only the bound Σ π|d| ≥ KL holds.</summary>
+    Absolute,
+
+    /// <summary>k3+: the value of k3 with the gradient of k2, so that the value is unbiased and the gradient is that of KL(π‖π_ref).</summary>
+    K3StraightThrough,
 }

@@ -17,6 +17,12 @@ public abstract record LossAggregation
     /// <summary>Σ m·l / Σ m: every token of the batch weighs the same (DAPO, arXiv:2503.14476, eq. 8).</summary>
     public static LossAggregation TokenMean { get; } = new TokenMeanAggregation();
 
+    /// <summary>Σ m·l: nothing is divided, unless a denominator is given.</summary>
+    public static LossAggregation TokenSum { get; } = new TokenSumAggregation();
+
+    /// <summary>(1/B) Σ_i Σ_t m·l: the mean of the sequences' sums, as a policy gradient of whole completions has it; <see cref="SequenceSum"/> with n = 1.</summary>
+    public static LossAggregation SequenceMeanOfSums { get; } = new SequenceSumAggregation(1);
+
     /// <summary>(1/B) Σ_i (1/|y_i|) Σ_t m·l: every sequence weighs the same (GRPO, arXiv:2402.03300, eq. 3). A sequence without a counted token gives 0 and counts in B.</summary>
     public static LossAggregation SequenceMean { get; } = new SequenceMeanAggregation();
 
@@ -44,7 +50,7 @@ public abstract record LossAggregation
         return Numerator(losses, mask).div(divisor > 0 ? divisor : 1).MoveToOuterDisposeScope();
     }
 
-    /// <summary>What the sum over a batch is divided by: its tokens for <see cref="TokenMean"/>, its sequences for the others.</summary>
+    /// <summary>What the sum over a batch is divided by: its tokens for <see cref="TokenMean"/>, 1 for <see cref="TokenSum"/>, its sequences for the others.</summary>
     /// <param name="mask">[B,T].</param>
     public abstract double Denominator(Tensor mask);
 
@@ -64,6 +70,15 @@ public abstract record LossAggregation
         private protected override Tensor Numerator(Tensor losses, Tensor mask) => Masked.Sum(losses, mask);
 
         public override string ToString() => "token mean";
+    }
+
+    private sealed record TokenSumAggregation : LossAggregation
+    {
+        public override double Denominator(Tensor mask) => 1;
+
+        private protected override Tensor Numerator(Tensor losses, Tensor mask) => Masked.Sum(losses, mask);
+
+        public override string ToString() => "token sum";
     }
 
     private sealed record SequenceMeanAggregation : LossAggregation

@@ -48,10 +48,15 @@ public static class TokenLogProbs
     {
         Guard.Floating(logits, nameof(logits));
         using var scope = NewDisposeScope();
-        var logProbs = logits.log_softmax(-1);
+        return EntropyOf(logits.log_softmax(-1)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>−Σ_v π_v log π_v of normalised log-probabilities [..., V]. Its intermediate results belong to the caller's scope.</summary>
+    internal static Tensor EntropyOf(Tensor logProbs)
+    {
         // p·log p has the limit 0 at p = 0, where the product would be NaN.
         var finite = logProbs.masked_fill(logProbs.isneginf(), 0);
-        return logProbs.exp().mul(finite).sum(-1).neg().MoveToOuterDisposeScope();
+        return logProbs.exp().mul(finite).sum(-1).neg();
     }
 
     private static void Check(Tensor logits, Tensor targets)

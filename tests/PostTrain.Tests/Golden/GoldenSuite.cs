@@ -39,7 +39,6 @@ internal static class GoldenSuite
         "grpo/grpo: top-entropy mask",
         "grpo/grpo: vespo",
         "grpo/gspo_token",
-        "logprobs/chunked_logprob",
         "ppo/adaptive_kl",
         "ppo/compute_rewards",
         "ppo/gae",
@@ -48,10 +47,6 @@ internal static class GoldenSuite
         "ppo/ppo_loss",
         "ppo/ppo_step",
         "ppo/truncate_response",
-        "sft/chunked_nll",
-        "sft/cross_entropy: label smoothing",
-        "sft/dft",
-        "sft/label_smoother",
     };
 
     /// <summary>Every case of every known area that the directory has.</summary>

@@ -13,7 +13,32 @@ internal static class LogProbsGolden
         ["selective_log_softmax"] = new(SelectiveLogSoftmax),
         ["entropy"] = new(item => Check(item, "entropy", TokenLogProbs.Entropy)),
         ["batch_logps"] = new(BatchLogProbs),
+        ["chunked_logprob"] = new(Chunked),
     };
+
+    private static void Chunked(GoldenCase item)
+    {
+        var (hidden, weight, targets) = (item.Input("hidden"), item.Input("lm_head_weight"), item.Input("targets"));
+        var transform = new LogitTransform
+        {
+            Scale = item.Parameter("logit_scale", 1),
+            SoftCap = item.HasParameter("final_logit_softcapping") ? item.Parameter("final_logit_softcapping", 0) : null,
+            Temperature = item.Parameter("temperature", 1),
+        };
+        // The reference's chunks are of the vocabulary, ours of positions; neither may change anything.
+        foreach (int chunkSize in new[] { 1, 3, (int)item.Parameter("chunk_size", 1) })
+        {
+            ChunkedTokens Gather(Tensor h, Tensor w) => ChunkedLogProbs.Gather(h, w, targets, ones_like(targets), null, transform, chunkSize);
+            var tokens = Gather(hidden, weight);
+            GoldenTolerance.Close(item.Expected("logps"), tokens.LogProbs, "logps");
+            GoldenTolerance.Close(item.Expected("entropy"), tokens.Entropies, "entropy");
+            GoldenTolerance.Close(item.Gradient("hidden"), Numbers.Gradient(h => (Gather(h, weight).LogProbs * item.Input("weight")).sum(), hidden), "gradient of hidden");
+            GoldenTolerance.Close(item.Gradient("lm_head_weight"), Numbers.Gradient(w => (Gather(hidden, w).LogProbs * item.Input("weight")).sum(), weight), "gradient of the weight");
+        }
+        var logits = transform.Apply(hidden.matmul(weight.t()));
+        GoldenTolerance.Close(item.Expected("logps"), TokenLogProbs.Gather(logits, targets), "logps from the logits");
+        GoldenTolerance.Close(item.Expected("entropy"), TokenLogProbs.Entropy(logits), "entropy from the logits");
+    }
 
     private static void SelectiveLogSoftmax(GoldenCase item)
     {

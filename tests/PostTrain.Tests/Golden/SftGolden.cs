@@ -1,6 +1,7 @@
 using PostTrain.Numerics;
 using PostTrain.Supervised;
 using PostTrain.Tests.Support;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace PostTrain.Tests.Golden;
@@ -10,30 +11,80 @@ internal static class SftGolden
 {
     internal static IReadOnlyDictionary<string, GoldenKind> Kinds { get; } = new Dictionary<string, GoldenKind>
     {
-        ["causal_lm_loss"] = new(item => Check(item)),
-        ["cross_entropy"] = new(item => Check(item), item => item.Parameter("label_smoothing", 0) != 0 ? "label smoothing" : null),
+        ["causal_lm_loss"] = new(item => Check(item, Plain)),
+        ["cross_entropy"] = new(item => Check(item, Smoothed(item, "label_smoothing"))),
+        ["label_smoother"] = new(LabelSmoother),
+        ["dft"] = new(item => Check(item, (logits, targets, items) => SupervisedLosses.Dft(logits, targets, targets != -100, LossAggregation.TokenMean, items))),
+        ["chunked_nll"] = new(Chunked),
         ["sft_trainer"] = new(Trainer),
     };
 
-    private static SupervisedLoss Check(GoldenCase item)
+    private delegate SupervisedLoss Function(Tensor logits, Tensor targets, double? items);
+
+    private static SupervisedLoss Plain(Tensor logits, Tensor targets, double? items) =>
+        SupervisedLosses.NegativeLogLikelihood(logits, targets, targets != -100, LossAggregation.TokenMean, items);
+
+    private static SupervisedLoss Check(GoldenCase item, Function function, double? tolerance = null)
     {
         var logits = item.Input("logits");
         SupervisedLoss Loss(Tensor all)
         {
             var labels = item.Input("labels");
             var targets = labels.narrow(1, 1, labels.shape[1] - 1);
-            double? items = item.HasParameter("num_items_in_batch") ? item.Parameter("num_items_in_batch", 0) : null;
-            return SupervisedLosses.NegativeLogLikelihood(all.narrow(1, 0, targets.shape[1]), targets, targets != -100, LossAggregation.TokenMean, items);
+            return function(all.narrow(1, 0, targets.shape[1]), targets, Items(item));
         }
         var loss = Loss(logits);
-        GoldenTolerance.Close(item.ExpectedNumber("loss"), loss.Loss, "loss");
-        GoldenTolerance.Close(item.Gradient("logits"), Numbers.Gradient(leaf => Loss(leaf).Loss, logits), "gradient of logits");
+        double near = tolerance ?? GoldenTolerance.Of(logits.dtype);
+        TensorAssert.Close(item.ExpectedNumber("loss"), loss.Loss, near, "loss");
+        TensorAssert.Close(item.Gradient("logits"), Numbers.Gradient(leaf => Loss(leaf).Loss, logits), near, "gradient of logits");
         return loss;
+    }
+
+    private static double? Items(GoldenCase item) => item.HasParameter("num_items_in_batch") ? item.Parameter("num_items_in_batch", 0) : null;
+
+    private static Function Smoothed(GoldenCase item, string parameter) => (logits, targets, items) => SupervisedLosses.CrossEntropy(
+        logits, targets, targets != -100, new CrossEntropyOptions { LabelSmoothing = item.Parameter(parameter, 0) }, null, LossAggregation.TokenMean, items);
+
+    // The reference sums its smoothing term in float32, whatever the inputs are.
+    private static void LabelSmoother(GoldenCase item) => Check(item, Smoothed(item, "epsilon"), 1e-6);
+
+    private static void Chunked(GoldenCase item)
+    {
+        var (hidden, weight, labels) = (item.Input("hidden"), item.Input("lm_head_weight"), item.Input("labels"));
+        var bias = item.HasInput("lm_head_bias") ? item.Input("lm_head_bias") : null;
+        var targets = labels.narrow(1, 1, labels.shape[1] - 1);
+        var mask = targets != -100;
+        var options = new CrossEntropyOptions
+        {
+            Logits = new LogitTransform
+            {
+                Scale = item.Parameter("logit_scale", 1),
+                SoftCap = item.HasParameter("final_logit_softcapping") ? item.Parameter("final_logit_softcapping", 0) : null,
+            },
+        };
+        int chunkSize = (int)item.Parameter("chunk_size", 1);
+        SupervisedLoss Loss(Tensor h, Tensor w, Tensor? b) => SupervisedLosses.ChunkedCrossEntropy(
+            h.narrow(1, 0, targets.shape[1]), w, targets, mask, options, b, null, LossAggregation.TokenMean, Items(item), chunkSize);
+        var loss = Loss(hidden, weight, bias);
+        GoldenTolerance.Close(item.ExpectedNumber("loss"), loss.Loss, "loss");
+        double valid = mask.sum().ToDouble();
+        Assert.Equal(item.ExpectedNumber("num_valid_tokens"), valid);
+        Assert.Equal(item.ExpectedNumber("num_correct_tokens"), Math.Round(loss.Accuracy.ToDouble() * valid, 4));
+        var tokens = ChunkedLogProbs.Gather(hidden.narrow(1, 0, targets.shape[1]), weight, targets, mask, bias, options.Logits, chunkSize);
+        GoldenTolerance.Close(item.ExpectedNumber("entropy_sum"), tokens.Entropies.sum(), "sum of entropies");
+        GoldenTolerance.Close(item.Gradient("hidden"), Numbers.Gradient(h => Loss(h, weight, bias).Loss, hidden), "gradient of hidden");
+        GoldenTolerance.Close(item.Gradient("lm_head_weight"), Numbers.Gradient(w => Loss(hidden, w, bias).Loss, weight), "gradient of the weight");
+        if (bias is not null)
+            GoldenTolerance.Close(item.Gradient("lm_head_bias"), Numbers.Gradient(b => Loss(hidden, weight, b).Loss, bias), "gradient of the bias");
     }
 
     private static void Trainer(GoldenCase item)
     {
-        var loss = Check(item);
+        var loss = Check(item, Plain);
         GoldenTolerance.Close(item.ExpectedNumber("metrics", "mean_token_accuracy"), loss.Accuracy, "accuracy");
+        var labels = item.Input("labels");
+        var shifted = labels.narrow(1, 1, labels.shape[1] - 1);
+        var entropies = TokenLogProbs.Entropy(item.Input("logits").narrow(1, 0, shifted.shape[1]));
+        GoldenTolerance.Close(item.ExpectedNumber("metrics", "entropy"), Masked.Mean(entropies, shifted != -100), "entropy");
     }
 }

@@ -7,12 +7,14 @@ namespace PostTrain.Tests.Numerics;
 
 public sealed class KlDivergenceTests
 {
-    public static TheoryData<KlEstimator> Estimators => new(KlEstimator.K1, KlEstimator.K2, KlEstimator.K3);
+    public static TheoryData<KlEstimator> Estimators => new(KlEstimator.K1, KlEstimator.K2, KlEstimator.K3, KlEstimator.Absolute, KlEstimator.K3StraightThrough);
 
     [Theory]
     [InlineData(KlEstimator.K1, 1, -0.6931471805599453, 0)]
     [InlineData(KlEstimator.K2, 0.5, 0.2402265069591007, 0)]
     [InlineData(KlEstimator.K3, 0.36787944117144233, 0.3068528194400547, 0)]
+    [InlineData(KlEstimator.Absolute, 1, 0.6931471805599453, 0)]
+    [InlineData(KlEstimator.K3StraightThrough, 0.36787944117144233, 0.3068528194400547, 0)]
     public void Estimate_GivesTheHandWorkedNumbers(KlEstimator estimator, double one, double minusLogTwo, double zero)
     {
         using var scope = NewDisposeScope();
@@ -55,7 +57,11 @@ public sealed class KlDivergenceTests
         using var scope = NewDisposeScope();
         var reference = Numbers.Uniform(1, 1, 6).requires_grad_(true);
         var weight = Numbers.Uniform(2, 1, 6);
-        GradientCheck.Run(inputs => (KlDivergence.Estimate(inputs[0], reference, estimator) * weight).sum(), Numbers.Uniform(3, 1, 6));
+        var logProbs = Numbers.Uniform(3, 1, 6);
+        // The straight-through gradient is on purpose not the value's: it is that of k2.
+        if (estimator == KlEstimator.K3StraightThrough)
+            TensorAssert.Close((logProbs - reference.detach()) * weight, Numbers.Gradient(x => (KlDivergence.Estimate(x, reference, estimator) * weight).sum(), logProbs), 1e-15);
+        else GradientCheck.Run(inputs => (KlDivergence.Estimate(inputs[0], reference, estimator) * weight).sum(), logProbs);
         Assert.True(reference.grad is null);
     }
 
@@ -84,6 +90,30 @@ public sealed class KlDivergenceTests
         TensorAssert.Close([0, 0, 0], Numbers.Gradient(z => Expected(z, KlEstimator.K1), logits), 1e-12);
         TensorAssert.Close(Numbers.Gradient(Forward, logits), Numbers.Gradient(z => Expected(z, KlEstimator.K2), logits), 1e-12);
         TensorAssert.Close(Numbers.Gradient(Reverse, logits), Numbers.Gradient(z => Expected(z, KlEstimator.K3), logits), 1e-12);
+        TensorAssert.Close(kl, Expected(logits, KlEstimator.K3StraightThrough), 1e-12);
+        TensorAssert.Close(Numbers.Gradient(Forward, logits), Numbers.Gradient(z => Expected(z, KlEstimator.K3StraightThrough), logits), 1e-12);
+        TensorAssert.Close(0.5 * 0.9162907318741551 + 0.3 * 0.4054651081081644 + 0.2 * 1.0986122886681098, Expected(logits, KlEstimator.Absolute), 1e-12);
+        // E[sign(d)·∇log π] = π ⊙ (s − Σ π s) for s = (1, 1, −1), Σ π s = 0.6.
+        TensorAssert.Close([0.2, 0.12, -0.32], Numbers.Gradient(z => Expected(z, KlEstimator.Absolute), logits), 1e-12);
+
+        // In the reward: only the score function sees the estimate.
+        Tensor Score(Tensor z, KlEstimator estimator) =>
+            (LogProbs(z).exp().detach() * KlDivergence.Estimate(LogProbs(z), reference.log(), estimator).detach() * LogProbs(z)).sum();
+        TensorAssert.Close(Numbers.Gradient(Forward, logits), Numbers.Gradient(z => Score(z, KlEstimator.K1), logits), 1e-12);
+        TensorAssert.Close(Numbers.Gradient(Forward, logits) - Numbers.Gradient(Reverse, logits), Numbers.Gradient(z => Score(z, KlEstimator.K3), logits), 1e-12);
+
+        // Tokens from another policy, (0.25, 0.5, 0.25), and from π itself.
+        var all = ones(3);
+        foreach (var old in new[] { tensor(new[] { 0.25, 0.5, 0.25 }), logits.exp() })
+        foreach (var estimator in new[] { KlEstimator.K1, KlEstimator.K3 })
+        {
+            Tensor Corrected(Tensor z) => (old * KlDivergence.RatioCorrected(LogProbs(z), old.log(), reference.log(), all, estimator)).sum();
+            TensorAssert.Close(kl, Corrected(logits), 1e-12);
+            TensorAssert.Close(Numbers.Gradient(Forward, logits), Numbers.Gradient(Corrected, logits), 1e-12);
+        }
+
+        TensorAssert.Close(kl, KlDivergence.Exact(logits, reference.log()), 1e-14);
+        TensorAssert.Close(Numbers.Gradient(Forward, logits), Numbers.Gradient(z => KlDivergence.Exact(z, reference.log()), logits), 1e-12);
         // ∇KL(π_ref‖π) with respect to the logits is π − π_ref.
         TensorAssert.Close([0.3, 0.1, -0.4], Numbers.Gradient(z => Expected(z, KlEstimator.K3), logits), 1e-12);
     }
@@ -107,6 +137,73 @@ public sealed class KlDivergenceTests
         var counted = logProbs.clone();
         counted[0, 0] = tensor(double.NaN);
         Assert.True(double.IsNaN(Numbers.Values(KlDivergence.Estimate(counted, reference, mask, estimator))[0]));
+    }
+
+    [Fact]
+    public void RatioCorrected_GivesTheHandWorkedNumbers_AndKeepsOutWhatDoesNotCount()
+    {
+        using var scope = NewDisposeScope();
+        // d = 1 and ρ = e^0.5; then d = −log 2 and ρ = 1; the rest does not count.
+        var logProbs = tensor(new[] { -1, -1.6931471805599453, double.NaN, -1 });
+        var old = tensor(new[] { -1.5, -1.6931471805599453, 0, double.NaN });
+        var reference = tensor(new double[] { -2, -1, 0, 0 });
+        var mask = tensor(new double[] { 1, 1, 0, 0 });
+        TensorAssert.Close([0.6065306597126334, 0.3068528194400547, 0, 0], KlDivergence.RatioCorrected(logProbs, old, reference, mask), 1e-15);
+        TensorAssert.Close([1.6487212707001282, -0.6931471805599453, 0, 0], KlDivergence.RatioCorrected(logProbs, old, reference, mask, KlEstimator.K1), 1e-15);
+        TensorAssert.Finite(Numbers.Gradient(x => KlDivergence.RatioCorrected(x, old, reference, mask).sum(), logProbs));
+        GradientCheck.Run(x => KlDivergence.RatioCorrected(x[0], Numbers.Uniform(30, 1, 5), Numbers.Uniform(31, 1, 5), ones(5)).sum(), Numbers.Uniform(32, 1, 5));
+    }
+
+    [Fact]
+    public void Exact_IsZeroForTheSame_AndKnowsExcludedTokens()
+    {
+        using var scope = NewDisposeScope();
+        var logits = Numbers.Uniform(33, 3, 2, 3, 6);
+        // A constant added to the logits changes no distribution.
+        TensorAssert.Close(zeros(2, 3, dtype: ScalarType.Float64), KlDivergence.Exact(logits, logits + 5), 1e-14);
+        var excluded = tensor(new[] { 0, double.NegativeInfinity });
+        var even = zeros(2, dtype: ScalarType.Float64);
+        // 1·log(1/(1/2)) + 0; and 1/2·log(1/2 / 0).
+        TensorAssert.Close(0.6931471805599453, KlDivergence.Exact(excluded, even), 1e-15);
+        TensorAssert.Close(double.PositiveInfinity, KlDivergence.Exact(even, excluded), 0);
+        TensorAssert.Zero(Numbers.Gradient(z => KlDivergence.Exact(z, even), excluded));
+        foreach (var type in new[] { ScalarType.Float32, ScalarType.Float64 })
+        {
+            var extreme = tensor(new double[] { 1e4, -1e4 }).to_type(type);
+            TensorAssert.Close(2e4, KlDivergence.Exact(extreme, extreme.neg()), 1e-7);
+            TensorAssert.Finite(Numbers.Gradient(z => KlDivergence.Exact(z, extreme.neg()), extreme));
+        }
+    }
+
+    [Fact]
+    public void Exact_GradientAgreesWithDifferences_AndTheMaskKeepsOut()
+    {
+        using var scope = NewDisposeScope();
+        var (logits, reference) = (Numbers.Uniform(34, 1, 2, 3, 4), Numbers.Uniform(35, 1, 2, 3, 4).requires_grad_(true));
+        var (weight, mask) = (Numbers.Uniform(36, 1, 2, 3), Numbers.Mask(3, 2, 1));
+        GradientCheck.Run(x => (KlDivergence.Exact(x[0], reference) * weight).sum(), logits);
+        GradientCheck.Run(x => (KlDivergence.Exact(x[0], reference, mask) * weight).sum(), logits);
+        Assert.True(reference.grad is null);
+        var outside = (mask == 0).unsqueeze(-1);
+        var (poisoned, poisonedReference) = (logits.masked_fill(outside, double.NaN), reference.detach().masked_fill(outside, double.NaN));
+        TensorAssert.Close(KlDivergence.Exact(logits, reference) * mask, KlDivergence.Exact(poisoned, poisonedReference, mask), 1e-15);
+        TensorAssert.Finite(Numbers.Gradient(z => KlDivergence.Exact(z, poisonedReference, mask).sum(), poisoned));
+        TensorAssert.Zero(KlDivergence.Exact(poisoned, poisonedReference, zeros(2, 3)));
+        Ownership.Check(() => [KlDivergence.Exact(logits, reference)], logits, reference);
+        Ownership.Check(() => [KlDivergence.Exact(logits, reference, mask)], logits, reference, mask);
+        Ownership.Check(() => [KlDivergence.RatioCorrected(logits, logits, reference, logits)], logits, reference);
+    }
+
+    [Fact]
+    public void Errors_OfTheOtherForms()
+    {
+        using var scope = NewDisposeScope();
+        Assert.Equal("estimator", Assert.Throws<ArgumentOutOfRangeException>(() => KlDivergence.RatioCorrected(zeros(2), zeros(2), zeros(2), zeros(2), KlEstimator.K2)).ParamName);
+        Assert.Equal("oldLogProbs", Assert.Throws<ArgumentException>(() => KlDivergence.RatioCorrected(zeros(2), zeros(3), zeros(2), zeros(2))).ParamName);
+        Assert.Equal("mask", Assert.Throws<ArgumentException>(() => KlDivergence.RatioCorrected(zeros(2), zeros(2), zeros(2), zeros(3))).ParamName);
+        Assert.Equal("referenceLogits", Assert.Throws<ArgumentException>(() => KlDivergence.Exact(zeros(2, 3), zeros(2, 4))).ParamName);
+        Assert.Equal("logits", Assert.Throws<ArgumentException>(() => KlDivergence.Exact(zeros(2, dtype: ScalarType.Int64), zeros(2))).ParamName);
+        Assert.Equal("mask", Assert.Throws<ArgumentException>(() => KlDivergence.Exact(zeros(2, 3), zeros(2, 3), zeros(3))).ParamName);
     }
 
     [Fact]

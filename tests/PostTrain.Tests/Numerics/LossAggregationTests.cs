@@ -7,12 +7,14 @@ namespace PostTrain.Tests.Numerics;
 
 public sealed class LossAggregationTests
 {
-    public static TheoryData<string> Names => new("token mean", "sequence mean", "sequence sum");
+    public static TheoryData<string> Names => new("token mean", "sequence mean", "sequence sum", "token sum", "sequence mean of sums");
 
     internal static LossAggregation Of(string name) => name switch
     {
         "token mean" => LossAggregation.TokenMean,
         "sequence mean" => LossAggregation.SequenceMean,
+        "token sum" => LossAggregation.TokenSum,
+        "sequence mean of sums" => LossAggregation.SequenceMeanOfSums,
         _ => LossAggregation.SequenceSum(5),
     };
 
@@ -30,7 +32,10 @@ public sealed class LossAggregationTests
         TensorAssert.Close(4, LossAggregation.SequenceMean.Apply(losses, mask), 0);
         TensorAssert.Close(2.6666666666666665, LossAggregation.SequenceSum(2).Apply(losses, mask), 1e-7);
         TensorAssert.Close(5.333333333333333, LossAggregation.SequenceSum().Apply(losses, mask), 1e-7);
+        TensorAssert.Close(16, LossAggregation.TokenSum.Apply(losses, mask), 0);
+        TensorAssert.Close(5.333333333333333, LossAggregation.SequenceMeanOfSums.Apply(losses, mask), 1e-7);
         Assert.Equal(4, LossAggregation.TokenMean.Denominator(mask));
+        Assert.Equal(1, LossAggregation.TokenSum.Denominator(mask));
         Assert.Equal(3, LossAggregation.SequenceMean.Denominator(mask));
         Assert.Equal(6, LossAggregation.SequenceSum(2).Denominator(mask));
         TensorAssert.Close(1.6, LossAggregation.TokenMean.Apply(losses, mask, 10), 1e-7);
@@ -151,6 +156,8 @@ public sealed class LossAggregationTests
         Assert.Equal(LossAggregation.SequenceSum(5), LossAggregation.SequenceSum(5));
         Assert.NotEqual(LossAggregation.SequenceSum(5), LossAggregation.SequenceSum(6));
         Assert.NotEqual(LossAggregation.TokenMean, LossAggregation.SequenceMean);
+        Assert.Equal(LossAggregation.SequenceSum(1), LossAggregation.SequenceMeanOfSums);
+        Assert.Equal("token sum", LossAggregation.TokenSum.ToString());
         Assert.Equal("sequence sum / 2.5", LossAggregation.SequenceSum(2.5).ToString());
     }
 }
