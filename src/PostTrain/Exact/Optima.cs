@@ -1,0 +1,67 @@
+using PostTrain.Numerics;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace PostTrain.Exact;
+
+/// <summary>Where training ends: policies that are optimal or stationary in closed form.</summary>
+public static class Optima
+{
+    /// <summary>π*(y) = π_ref(y)·e^{r(y)/β}/Z, which maximises E[r] − β·KL(π‖π_ref) with the value β·log Z.</summary>
+    /// <remarks>Also the minimiser of DPO on preferences that follow Bradley and Terry with r (Rafailov et al. 2023, arXiv:2305.18290, eq. 4). Sums are of logs: rewards of ±1e4 over β are no harm.</remarks>
+    /// <param name="tree">The tree.</param>
+    /// <param name="referenceLogits">[Nodes,V] of π_ref.</param>
+    /// <param name="rewards">r, [V^D].</param>
+    /// <param name="beta">β, above 0.</param>
+    /// <exception cref="ArgumentException">A shape does not fit the tree.</exception>
+    public static RlhfOptimum Rlhf(TokenTree tree, Tensor referenceLogits, Tensor rewards, double beta)
+    {
+        ExactPolicy.CheckRewards(tree, rewards);
+        Guard.Positive(beta, nameof(beta));
+        using var scope = NewDisposeScope();
+        var weights = ExactPolicy.LogProbs(tree, referenceLogits) + rewards / beta;
+        // The weight of a token is that of all sequences through it.
+        var levels = new List<Tensor>();
+        var below = weights;
+        foreach (var (_, count) in tree.Levels().Reverse())
+        {
+            levels.Insert(0, below.reshape(count, tree.Vocabulary));
+            below = levels[0].logsumexp(-1);
+        }
+        var partition = below.squeeze(0);
+        return new RlhfOptimum(cat(levels, 0).MoveToOuterDisposeScope(), (weights - partition).MoveToOuterDisposeScope(), (partition * beta).MoveToOuterDisposeScope());
+    }
+
+    /// <summary>Where GRPO with k3 as a loss term comes to rest on a bandit: π_a = β·ref_a/(λ − r_a), with λ such that Σπ = 1.</summary>
+    /// <remarks>
+    /// On-policy the expected gradient of k3 is that of KL(π_ref‖π), the other direction (<see cref="KlDivergence"/>), so what is maximised is E[r] − β·KL(π_ref‖π) and
+    /// not the objective of <see cref="Rlhf"/>; λ = β + E_π[r]. No scaling of the advantages by their deviation. λ is found by bisection to the last digit. Not differentiable.
+    /// </remarks>
+    /// <param name="referenceProbs">ref, [K], float64: at least 0, summing to 1; an action that it excludes stays excluded.</param>
+    /// <param name="rewards">r, [K], float64, finite.</param>
+    /// <param name="beta">β, above 0.</param>
+    /// <returns>π, [K], float64.</returns>
+    /// <exception cref="ArgumentException">Shapes or types do not fit, or the probabilities are none.</exception>
+    public static Tensor GrpoWithK3(Tensor referenceProbs, Tensor rewards, double beta)
+    {
+        Guard.Rank(referenceProbs, nameof(referenceProbs), 1, "[K]");
+        Guard.SameShape(rewards, nameof(rewards), referenceProbs, nameof(referenceProbs));
+        Guard.Positive(beta, nameof(beta));
+        var (reference, reward) = (Numbers(referenceProbs, nameof(referenceProbs)), Numbers(rewards, nameof(rewards)));
+        if (reference.Any(p => !(p >= 0)) || !(Math.Abs(reference.Sum() - 1) < 1e-9))
+            throw new ArgumentException($"referenceProbs sums to {reference.Sum():R}, expected numbers of at least 0 that sum to 1", nameof(referenceProbs));
+        if (!reward.All(double.IsFinite)) throw new ArgumentException("rewards holds a number that is not finite", nameof(rewards));
+
+        double best = reference.Zip(reward).Where(pair => pair.First > 0).Max(pair => pair.Second);
+        double[] At(double margin) => [.. reference.Zip(reward, (p, r) => p > 0 ? beta * p / (margin + (best - r)) : 0)];
+        // With μ = λ − max r the sum falls in μ; at β it is at most 1, towards 0 it has no bound.
+        double low = 0, high = beta;
+        for (double middle; (middle = low + (high - low) / 2) > low && middle < high;)
+            if (At(middle).Sum() > 1) low = middle;
+            else high = middle;
+        return tensor(At(high));
+    }
+
+    private static double[] Numbers(Tensor values, string name) => values.dtype == ScalarType.Float64 ? [.. values.detach().cpu().contiguous().data<double>()]
+        : throw new ArgumentException($"{name} has type {values.dtype}, expected Float64", name);
+}
