@@ -48,6 +48,9 @@ internal sealed class GoldenCase(JsonElement json, JsonElement batches)
 
     internal bool HasParameter(string name) => Find("params", name) is not null;
 
+    /// <summary>A part of the case ("inputs", "expected") that is not a tensor.</summary>
+    internal JsonElement Json(string part, string name) => Find(part, name) ?? throw Missing(part, name);
+
     public override string ToString() => Id;
 
     private JsonElement? Batch(string name) =>

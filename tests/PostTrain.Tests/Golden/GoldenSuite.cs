@@ -15,6 +15,7 @@ internal static class GoldenSuite
         ["grpo"] = GrpoGolden.Kinds,
         ["advantages"] = AdvantagesGolden.Kinds,
         ["ppo"] = PpoGolden.Kinds,
+        ["reward"] = RewardGolden.Kinds,
     };
 
     /// <summary>Kinds, and features of kinds ("area/kind: feature"), that no function of the library computes so far.</summary>
