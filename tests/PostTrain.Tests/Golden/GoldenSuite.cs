@@ -16,6 +16,7 @@ internal static class GoldenSuite
         ["advantages"] = AdvantagesGolden.Kinds,
         ["ppo"] = PpoGolden.Kinds,
         ["reward"] = RewardGolden.Kinds,
+        ["distill"] = DistillGolden.Kinds,
     };
 
     /// <summary>Kinds, and features of kinds ("area/kind: feature"), that no function of the library computes so far.</summary>
