@@ -123,6 +123,34 @@ public sealed class DistillationLossesTests
     }
 
     [Fact]
+    public void SecondDerivatives_AreFiniteAtExtremeLogits()
+    {
+        using var scope = NewDisposeScope();
+        var teacher = tensor(new[,,] { { { -1e4, 1e4, 0 }, { 0, 0, 1 } } });
+        foreach (var divergence in new[] { Divergence.ForwardKl, Divergence.ReverseKl, Divergence.GeneralizedJsd(0.4) })
+            foreach (var support in new[] { DistillationSupport.Full, DistillationSupport.TopK(1) })
+            {
+                var options = new DistillationOptions { Divergence = divergence, Support = support };
+                var second = Numbers.Gradient(x => autograd.grad([DistillationLosses.Distill(x, teacher, ones(1, 2), options).Loss], [x], null, true, true)[0].square().sum(),
+                    tensor(new[,,] { { { 1e4, -1e4, 0 }, { 1e4, 0, 0 } } }));
+                TensorAssert.Finite(second, $"{divergence}, {support}");
+            }
+    }
+
+    [Fact]
+    public void BFloat16_StaysItsTypeAndNearFloat64()
+    {
+        using var scope = NewDisposeScope();
+        var (student, teacher, mask) = (Numbers.Uniform(18, 2, 2, 3, 5).to_type(ScalarType.BFloat16), Numbers.Uniform(19, 2, 2, 3, 5).to_type(ScalarType.BFloat16), Numbers.Mask(3, 3, 1));
+        foreach (var options in new[] { new DistillationOptions(), Jsd, Top })
+        {
+            var loss = DistillationLosses.Distill(student, teacher, mask, options).Loss;
+            Assert.Equal(ScalarType.BFloat16, loss.dtype);
+            TensorAssert.Close(DistillationLosses.Distill(student.to_type(ScalarType.Float64), teacher, mask, options).Loss, loss, 3e-2);
+        }
+    }
+
+    [Fact]
     public void LawsOfTokenLosses_Hold()
     {
         using var scope = NewDisposeScope();

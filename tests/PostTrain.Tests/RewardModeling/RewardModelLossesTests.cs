@@ -170,6 +170,23 @@ public sealed class RewardModelLossesTests
     }
 
     [Fact]
+    public void BFloat16_StaysItsTypeAndNearFloat64()
+    {
+        using var scope = NewDisposeScope();
+        var (rewards, ranks, mask) = (Numbers.Uniform(26, 2, 3, 4).to_type(ScalarType.BFloat16), Numbers.Ids(27, 4, 3, 4), Numbers.Mask(4, 4, 2, 3));
+        foreach (var function in new Func<Tensor, Tensor>[]
+        {
+            x => RewardModelLosses.KWise(x, ranks, mask).Loss,
+            x => RewardModelLosses.PlackettLuce(x, ranks, mask).Loss,
+            x => RewardModelLosses.BradleyTerry(x.select(1, 0), x.select(1, 1)).Loss,
+        })
+        {
+            Assert.Equal(ScalarType.BFloat16, function(rewards).dtype);
+            TensorAssert.Close(function(rewards.to_type(ScalarType.Float64)), function(rewards), 3e-2);
+        }
+    }
+
+    [Fact]
     public void NothingToCompare_GivesZero_AndPartsAddUp()
     {
         using var scope = NewDisposeScope();
