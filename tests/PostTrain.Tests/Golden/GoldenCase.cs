@@ -46,6 +46,9 @@ internal sealed class GoldenCase(JsonElement json, JsonElement batches)
 
     internal double[] Numbers(string name) => [.. (Find("params", name) ?? throw Missing("parameter", name)).EnumerateArray().Select(Number)];
 
+    internal string[] Texts(string name) =>
+        [.. (Find("params", name) ?? throw Missing("parameter", name)).EnumerateArray().Select(item => item.GetString()!)];
+
     internal bool HasParameter(string name) => Find("params", name) is not null;
 
     /// <summary>A part of the case ("inputs", "expected") that is not a tensor.</summary>

@@ -17,6 +17,7 @@ internal static class GoldenSuite
         ["ppo"] = PpoGolden.Kinds,
         ["reward"] = RewardGolden.Kinds,
         ["distill"] = DistillGolden.Kinds,
+        ["dpo"] = DpoGolden.Kinds,
     };
 
     /// <summary>Kinds, and features of kinds ("area/kind: feature"), that no function of the library computes so far.</summary>

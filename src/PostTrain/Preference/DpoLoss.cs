@@ -1,0 +1,116 @@
+namespace PostTrain.Preference;
+
+/// <summary>Which loss of the scores DPO's family minimises.</summary>
+/// <remarks>
+/// With the log-ratios D_w, D_l of the chosen and the rejected completion, their scores s = f′(e^D) (s = D for the reverse KL) and the margin
+/// h = β(s_w − s_l). Divided scores and margins cost the completions' lengths, which <see cref="PairLogProbs"/> then has to hold.
+/// </remarks>
+public abstract record DpoLoss
+{
+    private protected DpoLoss()
+    {
+    }
+
+    /// <summary>−(1−ε) log σ(h) − ε log σ(−h): DPO, arXiv:2305.18290, eq. 7; cDPO with ε above 0.</summary>
+    /// <remarks>TRL's current sigmoid and hinge losses ignore their label smoothing; its v0.22, torchtune and OpenRLHF apply it as here.</remarks>
+    /// <param name="labelSmoothing">0 ≤ ε &lt; 0.5; 0 by default.</param>
+    public static DpoLoss Sigmoid(double labelSmoothing = 0) => OfMargin(MarginLoss.Sigmoid(labelSmoothing));
+
+    /// <summary>−log σ(β(s_w/|y_w| − s_l/|y_l|)): length-normalised DPO (Tülu 3, arXiv:2411.15124).</summary>
+    public static DpoLoss SigmoidNormalized { get; } = OfMargin(MarginLoss.Sigmoid(), lengthNormalized: true);
+
+    /// <summary>max(0, 1 − h): SLiC-HF, RSO.</summary>
+    public static DpoLoss Hinge { get; } = OfMargin(MarginLoss.Hinge);
+
+    /// <summary>(Δ − 1/(2β))²: IPO, arXiv:2310.12036, eq. 17.</summary>
+    /// <param name="lengthNormalized">
+    /// Δ of scores divided by their completions' lengths (TRL, as the paper's authors have confirmed); false: of sums, as the formula stands (Mitchell's code, OpenRLHF). True by default.
+    /// </param>
+    public static DpoLoss Ipo(bool lengthNormalized = true) => OfMargin(MarginLoss.Ipo, lengthNormalized);
+
+    /// <summary>[−(1−ε) log σ(h) + ε log σ(−h)]/(1−2ε): robust DPO, arXiv:2403.00409</summary>
+    /// <param name="labelSmoothing">0 ≤ ε &lt; 0.5.</param>
+    public static DpoLoss Robust(double labelSmoothing) => OfMargin(MarginLoss.Robust(labelSmoothing));
+
+    /// <summary>EXO for pairs, arXiv:2402.00856; see <see cref="MarginLoss.Exo"/>.</summary>
+    /// <param name="labelSmoothing">0 &lt; ε &lt; 0.5; 0.001 by default.</param>
+    public static DpoLoss ExoPair(double labelSmoothing = 1e-3) => OfMargin(MarginLoss.Exo(labelSmoothing));
+
+    /// <summary>DiscoPOP, arXiv:2406.08414; see <see cref="MarginLoss.DiscoPop"/>.</summary>
+    /// <param name="temperature">τ above 0; 0.05 by default.</param>
+    public static DpoLoss DiscoPop(double temperature = 0.05) => OfMargin(MarginLoss.DiscoPop(temperature));
+
+    /// <summary>−log σ(βs_w) − ½ log σ(−βs_w) − ½ log σ(−βs_l): NCA for pairs, arXiv:2402.05369</summary>
+    public static DpoLoss NcaPair { get; } = new NcaPairLoss();
+
+    /// <summary>−log σ(βs_w) − log σ(−βs_l): BCO for pairs without its reward shift, arXiv:2404.04656; the shifted form is that of unpaired completions.</summary>
+    public static DpoLoss BcoPair { get; } = new BcoPairLoss();
+
+    /// <summary>(s_w − 1/(2β))² + (s_l + 1/(2β))²: SPPO with hard labels, arXiv:2405.00675; 1/(2β²) at equality.</summary>
+    public static DpoLoss SppoHard { get; } = new SppoHardLoss();
+
+    /// <summary>Sorts the batch's log π(y_w) − log π(y_l) and the reference's, and takes the logistic loss of β times their difference in rank.</summary>
+    /// <remarks>Paired AOT, arXiv:2406.05882. Losses stand in sorted order. Uses plain log-probabilities whatever the divergence. A batch of one is DPO.</remarks>
+    /// <param name="labelSmoothing">0 ≤ ε &lt; 0.5; 0 by default.</param>
+    public static DpoLoss Aot(double labelSmoothing = 0) => new AotLoss(MarginLoss.Smoothing(labelSmoothing, nameof(labelSmoothing)));
+
+    /// <summary>Sorts D_w and D_l each, and takes the logistic loss of β times their difference in rank: unpaired AOT.</summary>
+    /// <inheritdoc cref="Aot"/>
+    public static DpoLoss AotUnpaired(double labelSmoothing = 0) => new AotUnpairedLoss(MarginLoss.Smoothing(labelSmoothing, nameof(labelSmoothing)));
+
+    /// <summary>(1 − σ(βD_w)) + σ(βD_l): APO-zero, arXiv:2408.06266; plain log-ratios whatever the divergence.</summary>
+    public static DpoLoss ApoZero { get; } = new ApoZeroLoss();
+
+    /// <summary>σ(βD_w) + (1 − σ(h)): APO-down, arXiv:2408.06266; the first term of the plain log-ratio.</summary>
+    public static DpoLoss ApoDown { get; } = new ApoDownLoss();
+
+    /// <summary>Negative log-likelihood of the chosen completions, for mixtures.</summary>
+    /// <param name="tokenMean">
+    /// True (default, as TRL): the mean over all chosen tokens of the given batch; each pair's loss is −log π(y_w)·B/Σ|y_w|. False: the mean over pairs
+    /// of −log π(y_w)/|y_w|, which does not depend on how a batch is split.
+    /// </param>
+    public static DpoLoss ChosenLikelihood(bool tokenMean = true) => new ChosenLikelihoodLoss(tokenMean);
+
+    /// <summary>Σ_k w_k L_k.</summary>
+    /// <param name="terms">At least one loss with its finite weight.</param>
+    public static DpoLoss Weighted(params (double Weight, DpoLoss Loss)[] terms)
+    {
+        ArgumentNullException.ThrowIfNull(terms);
+        if (terms.Length == 0) throw new ArgumentException("terms is empty, expected at least one loss", nameof(terms));
+        foreach (var (weight, loss) in terms)
+        {
+            ArgumentNullException.ThrowIfNull(loss, nameof(terms));
+            if (!double.IsFinite(weight)) throw new ArgumentOutOfRangeException(nameof(terms), weight, "the weights of terms must be finite numbers");
+        }
+        return new MixedDpoLoss([.. terms]);
+    }
+
+    /// <summary>0.8·DPO + 0.2·BCO + 1·NLL: mixed preference optimisation, arXiv:2411.10442.</summary>
+    public static DpoLoss Mpo() => Weighted((0.8, Sigmoid()), (0.2, BcoPair), (1, ChosenLikelihood()));
+
+    /// <summary>DPO + α·NLL over tokens: regularised preference optimisation, arXiv:2405.16436.</summary>
+    /// <param name="alpha">α of at least 0; 1 by default.</param>
+    public static DpoLoss Rpo(double alpha = 1) => Weighted((1, Sigmoid()), (NotNegative(alpha), ChosenLikelihood()));
+
+    /// <summary>DPO + α·NLL/|y_w| of each pair: iterative reasoning preference optimisation, arXiv:2404.19733, eq. 1.</summary>
+    /// <param name="alpha">α of at least 0; 1 by default.</param>
+    public static DpoLoss Irpo(double alpha = 1) => Weighted((1, Sigmoid()), (NotNegative(alpha), ChosenLikelihood(tokenMean: false)));
+
+    /// <summary>Any loss of the margin.</summary>
+    /// <param name="loss">The loss of β times the difference of scores.</param>
+    /// <param name="lengthNormalized">Divides each score by its completion's length first; false by default.</param>
+    public static DpoLoss OfMargin(MarginLoss loss, bool lengthNormalized = false)
+    {
+        ArgumentNullException.ThrowIfNull(loss);
+        return new MarginDpoLoss(loss, lengthNormalized);
+    }
+
+    /// <summary>The loss of each pair, [B].</summary>
+    internal abstract TorchSharp.torch.Tensor PerPair(DpoScores scores, double beta);
+
+    private static double NotNegative(double alpha)
+    {
+        Numerics.Guard.NotNegative(alpha, nameof(alpha));
+        return alpha;
+    }
+}

@@ -1,0 +1,71 @@
+using PostTrain.Numerics;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace PostTrain.Preference;
+
+/// <summary>The divergence that holds the policy near its reference: it says which score a log-ratio D = log π − log π_ref stands for, s = f′(e^D).</summary>
+/// <remarks>
+/// Wang et al. 2023, arXiv:2309.16240, table 1. A constant in f′ cancels in every loss of a difference of scores. Exponentials go over into their tangent
+/// beyond e^40, so that values and gradients stay finite where the policy has left the reference.
+/// </remarks>
+public abstract record FDivergence
+{
+    private FDivergence()
+    {
+    }
+
+    /// <summary>Reverse KL, KL(π‖π_ref), that of RLHF and DPO: s = D. The default.</summary>
+    public static FDivergence ReverseKl { get; } = new ReverseKlDivergence();
+
+    /// <summary>Forward KL, KL(π_ref‖π): s = −e^{−D}.</summary>
+    public static FDivergence ForwardKl { get; } = new ForwardKlDivergence();
+
+    /// <summary>Jensen-Shannon: s = log σ(D) (the paper's log(2u/(1+u)) without its constant log 2).</summary>
+    public static FDivergence JensenShannon { get; } = new JensenShannonDivergence();
+
+    /// <summary>α-divergence: s = (e^{(α−1)D} − 1)/(α − 1); D for α = 1.</summary>
+    /// <remarks>
+    /// The paper's (1 − u^{−α′})/α′ with α′ = 1 − α. α → 1 is the reverse KL, 0 the forward KL. TRL leaves the constant −1/(α − 1) out and so has no limit
+    /// at α = 1; losses of differences are the same.
+    /// </remarks>
+    /// <param name="alpha">α, any finite number.</param>
+    public static FDivergence Alpha(double alpha)
+    {
+        if (!double.IsFinite(alpha)) throw new ArgumentOutOfRangeException(nameof(alpha), alpha, "alpha must be a finite number");
+        return new AlphaDivergence(alpha);
+    }
+
+    /// <summary>s = f′(e^D).</summary>
+    /// <param name="logRatios">D = log π − log π_ref, any shape.</param>
+    /// <returns>The same shape; differentiable.</returns>
+    public Tensor Score(Tensor logRatios)
+    {
+        Guard.Floating(logRatios, nameof(logRatios));
+        using var scope = NewDisposeScope();
+        return Link(logRatios).MoveToOuterDisposeScope();
+    }
+
+    private protected abstract Tensor Link(Tensor logRatios);
+
+    private sealed record ReverseKlDivergence : FDivergence
+    {
+        private protected override Tensor Link(Tensor logRatios) => logRatios.alias();
+    }
+
+    private sealed record ForwardKlDivergence : FDivergence
+    {
+        private protected override Tensor Link(Tensor logRatios) => Stable.Exp(logRatios.neg()).neg();
+    }
+
+    private sealed record JensenShannonDivergence : FDivergence
+    {
+        private protected override Tensor Link(Tensor logRatios) => Stable.LogSigmoid(logRatios);
+    }
+
+    private sealed record AlphaDivergence(double Order) : FDivergence
+    {
+        private protected override Tensor Link(Tensor logRatios) =>
+            Order == 1 ? logRatios.alias() : Stable.Expm1(logRatios * (Order - 1)).div(Order - 1);
+    }
+}

@@ -1,0 +1,41 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace PostTrain.Preference;
+
+/// <summary>Functions of log-probabilities that stay finite, with their gradients, wherever the mathematics does.</summary>
+internal static class Stable
+{
+    // e^40 times a log-ratio of 1e4 is 2e21: far above anything that training meets, far below float32's and bfloat16's largest number.
+    private const double ExponentCap = 40;
+
+    /// <summary>log σ(x) = −softplus(−x).</summary>
+    internal static Tensor LogSigmoid(Tensor x) => nn.functional.logsigmoid(x);
+
+    /// <summary>e^x up to x = 40, and the tangent at 40 beyond: without overflow, and with a gradient that does not vanish.</summary>
+    internal static Tensor Exp(Tensor x)
+    {
+        using var scope = NewDisposeScope();
+        var bounded = x.clamp_max(ExponentCap);
+        return bounded.exp().mul(1 + (x - bounded)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>e^x − 1 up to x = 40, and the tangent at 40 beyond.</summary>
+    internal static Tensor Expm1(Tensor x)
+    {
+        using var scope = NewDisposeScope();
+        var bounded = x.clamp_max(ExponentCap);
+        return bounded.expm1().add(bounded.exp().mul(x - bounded)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>log(1 − e^x) for x below 0, without cancellation on either side of −log 2 (Mächler 2012, "Accurately computing log(1 − exp(−|a|))").</summary>
+    internal static Tensor Log1mExp(Tensor x)
+    {
+        using var scope = NewDisposeScope();
+        var near = x > -Math.Log(2);
+        // Each branch sees only arguments of its own side: the derivative of the other one would be 0·∞.
+        var log = x.masked_fill(near.logical_not(), -0.5).expm1().neg().log();
+        var log1p = x.masked_fill(near, -1).exp().neg().log1p();
+        return where(near, log, log1p).MoveToOuterDisposeScope();
+    }
+}
