@@ -43,7 +43,7 @@ public abstract record DpoLoss
     /// <summary>−log σ(βs_w) − ½ log σ(−βs_w) − ½ log σ(−βs_l): NCA for pairs, arXiv:2402.05369</summary>
     public static DpoLoss NcaPair { get; } = new NcaPairLoss();
 
-    /// <summary>−log σ(βs_w) − log σ(−βs_l): BCO for pairs without its reward shift, arXiv:2404.04656; the shifted form is that of unpaired completions.</summary>
+    /// <summary>−log σ(βs_w) − log σ(−βs_l): BCO for pairs without its reward shift, arXiv:2404.04656; the shifted form is <see cref="UnpairedLosses.Bco"/>.</summary>
     public static DpoLoss BcoPair { get; } = new BcoPairLoss();
 
     /// <summary>(s_w − 1/(2β))² + (s_l + 1/(2β))²: SPPO with hard labels, arXiv:2405.00675; 1/(2β²) at equality.</summary>

@@ -49,6 +49,17 @@ internal sealed class GoldenCase(JsonElement json, JsonElement batches)
     internal string[] Texts(string name) =>
         [.. (Find("params", name) ?? throw Missing("parameter", name)).EnumerateArray().Select(item => item.GetString()!)];
 
+    /// <summary>How many steps a case of several has.</summary>
+    internal int Steps => Find("inputs", "steps")?.GetArrayLength() ?? 0;
+
+    /// <summary>A tensor or number of one step; part is "inputs", "expected" or "grads".</summary>
+    internal Tensor OfStep(string part, int step, params string[] path)
+    {
+        var place = Find(part, "steps")?[step] ?? throw Missing(part, "steps");
+        foreach (string name in path) place = Get(place, name) ?? throw Missing(part, string.Join(", ", path));
+        return Read(place);
+    }
+
     internal bool HasParameter(string name) => Find("params", name) is not null;
 
     /// <summary>A part of the case ("inputs", "expected") that is not a tensor.</summary>

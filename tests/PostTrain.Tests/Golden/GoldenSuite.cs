@@ -18,6 +18,7 @@ internal static class GoldenSuite
         ["reward"] = RewardGolden.Kinds,
         ["distill"] = DistillGolden.Kinds,
         ["dpo"] = DpoGolden.Kinds,
+        ["preference"] = PreferenceGolden.Kinds,
     };
 
     /// <summary>Kinds, and features of kinds ("area/kind: feature"), that no function of the library computes so far.</summary>
