@@ -51,14 +51,15 @@ public static class Masked
     /// <param name="mask">The shape of <paramref name="values"/>.</param>
     /// <param name="keepMean">Adds the mean back after scaling, so that only the scale changes. False by default.</param>
     /// <param name="epsilon">Added to the variance, at least 0.</param>
+    /// <param name="unbiased">The variance divides by n − 1 (true) or by n (false, the default).</param>
     /// <returns>The shape of <paramref name="values"/>; 0 where nothing counts.</returns>
-    public static Tensor Whiten(Tensor values, Tensor mask, bool keepMean = false, double epsilon = 1e-8)
+    public static Tensor Whiten(Tensor values, Tensor mask, bool keepMean = false, double epsilon = 1e-8, bool unbiased = false)
     {
         Guard.NotNegative(epsilon, nameof(epsilon));
         using var scope = NewDisposeScope();
         var counted = Counted(values, mask);
         var mean = Mean(counted, mask);
-        var scaled = (counted - mean) * (Variance(counted, mask) + epsilon).rsqrt();
+        var scaled = (counted - mean) * (Variance(counted, mask, unbiased) + epsilon).rsqrt();
         return Counted(keepMean ? scaled + mean : scaled, mask).MoveToOuterDisposeScope();
     }
 
