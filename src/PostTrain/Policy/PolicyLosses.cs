@@ -1,11 +1,12 @@
 using PostTrain.Numerics;
+using PostTrain.Policy.Surrogates;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace PostTrain.Policy;
 
 /// <summary>Losses whose gradient is a policy gradient.</summary>
-public static class PolicyLosses
+public static partial class PolicyLosses
 {
     /// <summary>Clipped surrogate policy loss, L = −agg[min(ρA, clip(ρ, 1−ε₋, 1+ε₊)A)], ρ = exp(log π − log π_old).</summary>
     /// <remarks>
@@ -25,37 +26,81 @@ public static class PolicyLosses
     public static PolicyLoss ClippedSurrogate(Tensor logProbs, Tensor oldLogProbs, Tensor advantages, Tensor mask,
         ClipRange clip, LossAggregation? aggregation = null, double? denominator = null)
     {
-        Guard.Rank(logProbs, nameof(logProbs), 2, "[B,T]");
-        Guard.Floating(logProbs, nameof(logProbs));
-        Guard.SameShape(oldLogProbs, nameof(oldLogProbs), logProbs, nameof(logProbs));
-        Guard.SameShape(mask, nameof(mask), logProbs, nameof(logProbs));
         clip.Check(nameof(clip));
+        return Surrogate(logProbs, oldLogProbs, advantages, mask, PolicySurrogate.Clip(clip), aggregation: aggregation, denominator: denominator);
+    }
 
+    /// <summary>Any surrogate at any level of the ratio: L = agg[w·s(ρ, A)].</summary>
+    /// <remarks>
+    /// The composition that the named methods are made of; <see cref="PolicyObjective"/> adds the KL term and the entropy bonus. No gradient
+    /// flows through <paramref name="oldLogProbs"/>, <paramref name="advantages"/> or the weights. Positions that do not count are not read.
+    /// </remarks>
+    /// <param name="logProbs">log π of the taken tokens, [B,T].</param>
+    /// <param name="oldLogProbs">log π at sampling time, [B,T].</param>
+    /// <param name="advantages">[B,T], or [B] for one value a sequence.</param>
+    /// <param name="mask">[B,T]; 1 where the token was generated and counts.</param>
+    /// <param name="surrogate">s.</param>
+    /// <param name="ratio">Of what the ratio is taken; of each token by default.</param>
+    /// <param name="weights">w, [B,T] or [B]: masks of <see cref="CompletionMasks"/> that leave the normaliser alone; 1 when null.</param>
+    /// <param name="importanceWeights">Correction for the sampler, [B,T] or [B], see <see cref="ImportanceCorrection"/>; 1 when null.</param>
+    /// <param name="aggregation">Token mean when null.</param>
+    /// <param name="denominator">The aggregation's denominator of the whole batch where this is a part of it; its own when null.</param>
+    /// <exception cref="ArgumentException">Shapes do not agree; the message names both.</exception>
+    public static PolicyLoss Surrogate(Tensor logProbs, Tensor oldLogProbs, Tensor advantages, Tensor mask, PolicySurrogate surrogate,
+        RatioLevel ratio = RatioLevel.Token, Tensor? weights = null, Tensor? importanceWeights = null, LossAggregation? aggregation = null, double? denominator = null)
+    {
+        ArgumentNullException.ThrowIfNull(surrogate);
         using var scope = NewDisposeScope();
-        // Masked before any arithmetic: what stands where nothing counts may not reach the gradient as 0·NaN.
-        var perToken = Masked.Counted(PerToken(advantages, logProbs).detach(), mask);
-        var logRatio = Masked.Counted(logProbs - oldLogProbs.detach(), mask);
-        // min(ρA, clip(ρ)A) is a constant where the clip cuts and ρA elsewhere. Written as that choice, a ratio that overflows on the
-        // far side of the clip stays out of the graph, where its derivative would be 0·∞.
-        var ratio = logRatio.detach().exp();
-        var cut = (perToken >= 0).logical_and(ratio > 1 + clip.Upper).logical_or((perToken <= 0).logical_and(ratio < 1 - clip.Lower));
-        var bound = ratio.clamp(1 - clip.Lower, 1 + clip.Upper);
-        var losses = where(cut, bound, logRatio.masked_fill(cut, 0).exp()).mul(perToken).neg();
+        var (losses, cut, _) = Terms(logProbs, oldLogProbs, advantages, mask, surrogate, ratio, weights, importanceWeights);
         var loss = (aggregation ?? LossAggregation.TokenMean).Apply(losses, mask, denominator);
-
-        using var _ = no_grad();
-        var clipFraction = Masked.Mean(cut.logical_and(perToken != 0).to_type(losses.dtype), mask);
+        using var constant = no_grad();
+        var clipFraction = Masked.Mean(cut.to_type(losses.dtype), mask);
         // Tokens were drawn from π_old, so the divergence that they estimate is KL(π_old‖π).
         var oldKl = Masked.Mean(KlDivergence.Estimate(oldLogProbs.detach(), logProbs), mask);
         return new PolicyLoss(loss.MoveToOuterDisposeScope(), losses.MoveToOuterDisposeScope(),
             clipFraction.MoveToOuterDisposeScope(), oldKl.MoveToOuterDisposeScope());
     }
 
-    private static Tensor PerToken(Tensor advantages, Tensor logProbs)
+    /// <summary>Weighted token losses, where the bound acts, and the log-ratio with its gradient; they belong to the caller's scope.</summary>
+    internal static (Tensor Losses, Tensor Cut, Tensor LogRatio) Terms(Tensor logProbs, Tensor oldLogProbs, Tensor advantages, Tensor mask,
+        PolicySurrogate surrogate, RatioLevel ratio, Tensor? weights, Tensor? importanceWeights)
     {
-        if (advantages.dim() == 1 && advantages.shape[0] == logProbs.shape[0]) return advantages.unsqueeze(1).expand_as(logProbs);
-        if (advantages.shape.AsSpan().SequenceEqual(logProbs.shape)) return advantages;
+        Guard.Rank(logProbs, nameof(logProbs), 2, "[B,T]");
+        Guard.Floating(logProbs, nameof(logProbs));
+        Guard.SameShape(oldLogProbs, nameof(oldLogProbs), logProbs, nameof(logProbs));
+        Guard.SameShape(mask, nameof(mask), logProbs, nameof(logProbs));
+        // Masked before any arithmetic: what stands where nothing counts may not reach the gradient as 0·NaN.
+        var counted = mask.dtype == ScalarType.Bool ? mask : mask != 0;
+        var signal = Masked.Counted(PerToken(advantages, nameof(advantages), logProbs).detach(), counted);
+        var current = Masked.Counted(logProbs, counted);
+        var old = Masked.Counted(oldLogProbs.detach(), counted);
+        var correction = importanceWeights is null ? null : Masked.Counted(PerToken(importanceWeights, nameof(importanceWeights), logProbs).detach(), counted);
+        var logRatio = LogRatio(current, current - old, counted, ratio);
+        var terms = surrogate.Evaluate(new SurrogateInputs(current, old, logRatio, signal, counted, correction));
+        var losses = terms.Losses;
+        if (weights is not null) losses = losses * Masked.Counted(PerToken(weights, nameof(weights), logProbs).detach(), counted);
+        if (correction is not null && !surrogate.UsesImportanceWeights) losses = losses * correction;
+        return (Masked.Counted(losses, counted), terms.Cut, logRatio);
+    }
+
+    private static Tensor LogRatio(Tensor logProbs, Tensor difference, Tensor counted, RatioLevel level)
+    {
+        Tensor Spread(Tensor perSequence) => Masked.Counted(perSequence.unsqueeze(1).expand_as(difference), counted);
+        return level switch
+        {
+            RatioLevel.Token => difference,
+            RatioLevel.Sequence => Spread(Masked.Mean(difference, counted, 1)),
+            RatioLevel.SequenceToken => Spread(Masked.Mean(difference.detach(), counted, 1)) + logProbs - logProbs.detach(),
+            RatioLevel.SequenceSum => Spread(difference.sum(1L)),
+            _ => throw new ArgumentOutOfRangeException(nameof(level), level, "expected Token, Sequence, SequenceToken or SequenceSum"),
+        };
+    }
+
+    private static Tensor PerToken(Tensor values, string name, Tensor logProbs)
+    {
+        if (values.dim() == 1 && values.shape[0] == logProbs.shape[0]) return values.unsqueeze(1).expand_as(logProbs);
+        if (values.shape.AsSpan().SequenceEqual(logProbs.shape)) return values;
         throw new ArgumentException(
-            $"advantages has shape {Guard.Shape(advantages)}, expected {Guard.Shape(logProbs)} as logProbs, or [{logProbs.shape[0]}]", nameof(advantages));
+            $"{name} has shape {Guard.Shape(values)}, expected {Guard.Shape(logProbs)} as logProbs, or [{logProbs.shape[0]}]", name);
     }
 }

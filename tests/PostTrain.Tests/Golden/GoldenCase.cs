@@ -60,6 +60,13 @@ internal sealed class GoldenCase(JsonElement json, JsonElement batches)
         return Read(place);
     }
 
+    internal double[] ExpectedNumbers(string name) => [.. (Find("expected", name) ?? throw Missing("expected", name)).EnumerateArray().Select(Number)];
+
+    internal double[] InputNumbers(string name) => [.. (Find("inputs", name) ?? throw Missing("input", name)).EnumerateArray().Select(Number)];
+
+    internal long[][] InputRows(string name) =>
+        [.. (Find("inputs", name) ?? throw Missing("input", name)).EnumerateArray().Select(row => row.EnumerateArray().Select(value => value.GetInt64()).ToArray())];
+
     internal bool HasParameter(string name) => Find("params", name) is not null;
 
     /// <summary>A part of the case ("inputs", "expected") that is not a tensor.</summary>

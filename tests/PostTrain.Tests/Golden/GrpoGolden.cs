@@ -6,24 +6,15 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Tests.Golden;
 
-/// <summary>grpo.json: clipped surrogate + β·k3, aggregated in the ways that the reference calls loss types.</summary>
+/// <summary>grpo.json: policy objectives with a KL term, aggregated in the ways that the reference calls loss types.</summary>
 internal static class GrpoGolden
 {
-    internal static IReadOnlyDictionary<string, GoldenKind> Kinds { get; } = new Dictionary<string, GoldenKind> { ["grpo"] = new(Check, Feature) };
-
-    private static string? Feature(GoldenCase item)
+    internal static IReadOnlyDictionary<string, GoldenKind> Kinds { get; } = new Dictionary<string, GoldenKind>
     {
-        string type = item.Text("loss_type")!;
-        return type is not ("grpo" or "bnpo" or "dr_grpo" or "dapo") ? type
-            : item.Text("importance_sampling_level") != "token" ? "sequence-level ratio"
-            : item.HasParameter("delta") ? "delta"
-            : item.Flag("use_bias_correction_kl") ? "ratio-weighted KL"
-            : item.Parameter("entropy_coef", 0) != 0 ? "entropy bonus"
-            : item.HasParameter("off_policy_mask_threshold") ? "off-policy mask"
-            : item.Parameter("top_entropy_quantile", 1) != 1 ? "top-entropy mask"
-            : item.HasInput("importance_sampling_ratio") ? "importance_sampling_ratio"
-            : null;
-    }
+        ["grpo"] = new(Check),
+        ["gmpo"] = new(Check),
+        ["gspo_token"] = new(Check),
+    };
 
     private static void Check(GoldenCase item)
     {
@@ -39,39 +30,112 @@ internal static class GrpoGolden
         GoldenTolerance.Close(item.Expected("per_token_logps"), logProbs, "log-probs");
         var entropy = TokenLogProbs.Entropy(Predicting(logits));
         GoldenTolerance.Close(item.Expected("entropies"), entropy, "entropies");
+        TensorAssert.Close(item.ExpectedNumber("metrics", "entropy"), Masked.Mean(entropy, mask), 1e-6, "mean entropy");
 
         var old = item.Flag("on_policy") ? logProbs : item.Input("old_per_token_logps");
-        var (loss, perToken, policy) = Loss(item, logProbs, old, mask);
+        Tensor Loss(Tensor x, Tensor certainty) => Evaluate(item, x, certainty, old, mask).Loss;
+        var (loss, result) = Evaluate(item, logProbs, entropy, old, mask);
         GoldenTolerance.Close(item.ExpectedNumber("loss"), loss, "loss");
-        GoldenTolerance.Close(Masked.Counted(item.Expected("per_token_loss"), mask), perToken, "per-token loss");
-        // The reference's metrics went through float32.
-        TensorAssert.Close(item.ExpectedNumber("metrics", "clip_ratio/region_mean"), policy.ClipFraction, 1e-6, "clip fraction");
-        TensorAssert.Close(item.ExpectedNumber("metrics", "entropy"), Masked.Mean(entropy, mask), 1e-6, "mean entropy");
-        GoldenTolerance.Close(item.Gradient("per_token_logps"), Numbers.Gradient(leaf => Loss(item, leaf, old, mask).Loss, logProbs), "gradient of log-probs");
+        GoldenTolerance.Close(item.Gradient("per_token_logps"), Numbers.Gradient(x => Loss(x, entropy), logProbs), "gradient of log-probs");
         if (item.HasGradient("logits"))
-            GoldenTolerance.Close(item.Gradient("logits"), Numbers.Gradient(leaf => Loss(item, LogProbs(leaf), old, mask).Loss, logits), "gradient of logits");
+            GoldenTolerance.Close(item.Gradient("logits"), Numbers.Gradient(x => Loss(LogProbs(x), TokenLogProbs.Entropy(Predicting(x))), logits), "gradient of logits");
+        if (item.HasExpected("per_token_loss"))
+        {
+            var expected = item.Expected("per_token_loss").expand_as(logProbs);
+            GoldenTolerance.Close(Masked.Counted(expected, mask), result.TokenLosses, "per-token loss");
+        }
+        if (item.HasExpected("per_token_kl"))
+            TensorAssert.Close(item.ExpectedNumber("metrics", "kl"), result.Kl, 1e-6, "mean KL");
+        // The share of tokens; where the ratio is a sequence's, or capped from above, the reference counts something else.
+        if (item.Text("loss_type") is "grpo" or "bnpo" or "dr_grpo" or "dapo" && item.Text("importance_sampling_level") == "token" && !item.HasParameter("delta") && item.Kind == "grpo")
+            TensorAssert.Close(item.ExpectedNumber("metrics", "clip_ratio/region_mean"), result.ClipFraction, 1e-6, "clip fraction");
     }
 
-    private static (Tensor Loss, Tensor PerToken, PolicyLoss Policy) Loss(GoldenCase item, Tensor logProbs, Tensor old, Tensor mask)
+    private static (Tensor Loss, PolicyObjectiveLoss Result) Evaluate(GoldenCase item, Tensor logProbs, Tensor entropy, Tensor old, Tensor mask)
     {
-        var clip = new ClipRange(item.Parameter("epsilon_low", 0), item.Parameter("epsilon_high", 0));
-        var policy = PolicyLosses.ClippedSurrogate(logProbs, old, item.Input("advantages"), mask, clip);
-        var perToken = policy.TokenLosses;
-        if (item.Parameter("beta", 0) is > 0 and var beta)
+        var objective = Objective(item);
+        var advantages = item.Input("advantages");
+        var weights = ones_like(logProbs);
+        if (item.HasParameter("off_policy_mask_threshold"))
+            weights = weights * CompletionMasks.OnPolicySequences(logProbs, old, advantages, mask, item.Parameter("off_policy_mask_threshold", 0)).unsqueeze(1);
+        if (item.Parameter("top_entropy_quantile", 1) is < 1 and var share) weights = weights * CompletionMasks.TopEntropy(entropy, mask, share);
+        var batch = new PolicyBatch(logProbs, old, advantages, mask)
         {
-            var kl = KlDivergence.Estimate(logProbs, item.Input("ref_per_token_logps"), mask);
-            GoldenTolerance.Close(Masked.Counted(item.Expected("per_token_kl"), mask), kl, "per-token KL");
-            perToken = perToken + kl * beta;
-        }
-        var aggregation = item.Text("loss_type") switch
-        {
-            "grpo" => LossAggregation.SequenceMean,
-            "dr_grpo" => LossAggregation.SequenceSum(item.Parameter("max_completion_length", 0)),
-            _ => LossAggregation.TokenMean,
+            ReferenceLogProbs = item.Input("ref_per_token_logps"),
+            Entropy = entropy,
+            Weights = weights,
+            ImportanceWeights = Importance(item, mask),
         };
+        string type = item.Text("loss_type")!;
+        bool whole = type is "dapo" or "cispo" or "vespo";
+        double steps = item.Flag("training") ? item.Parameter("gradient_accumulation_steps", 1) : 1;
         // The reference divides micro-batch means by the accumulation steps, except where it counts the whole batch's tokens.
-        double denominator = item.Text("loss_type") == "dapo" ? item.Parameter("num_items_in_batch", 0)
-            : aggregation.Denominator(mask) * (item.Flag("training") ? item.Parameter("gradient_accumulation_steps", 1) : 1);
-        return (aggregation.Apply(perToken, mask, denominator), perToken, policy);
+        double denominator = whole ? item.Parameter("num_items_in_batch", 0) : objective.Aggregation.Denominator(mask) * steps;
+        var result = objective.Loss(batch, denominator);
+        return (type == "luspo" ? Luspo(item, objective, batch, steps) : result.Loss, result);
+    }
+
+    private static Tensor? Importance(GoldenCase item, Tensor mask)
+    {
+        if (!item.HasInput("importance_sampling_ratio")) return null;
+        var ratio = item.Input("importance_sampling_ratio");
+        if (item.Text("loss_type") != "vespo") return ratio.expand(mask.shape);
+        // VESPO multiplies a row's ratios; the reference takes along what does not count (1 in its own runs, but not in this case).
+        var others = ratio.masked_fill(mask != 0, 1).log().sum(1L).exp().unsqueeze(1);
+        return where(mask.cumsum(1).eq(1), ratio * others, ratio);
+    }
+
+    // The reference averages loss·length over all B·T places, whether they count or not. With a sequence's ratio and no KL term that is
+    // LUSPO; tokens' ratios and KL terms come into it from places that do not count, so they are given a mask of ones here.
+    private static Tensor Luspo(GoldenCase item, PolicyObjective objective, PolicyBatch batch, double steps)
+    {
+        long columns = batch.Mask.shape[1];
+        var (everywhere, lengths) = (ones_like(batch.Mask), batch.Mask.sum(1L).unsqueeze(1));
+        var mean = LossAggregation.SequenceSum(columns);
+        var loss = objective.Ratio == RatioLevel.Sequence
+            ? (objective with { Beta = 0 }).Loss(batch, batch.Mask.shape[0] * steps).Loss
+            : mean.Apply((objective with { Beta = 0 }).Loss(batch with { Mask = everywhere }).TokenLosses * lengths, everywhere, mean.Denominator(everywhere) * steps);
+        if (objective.Beta == 0) return loss;
+        var kl = KlDivergence.Estimate(batch.LogProbs, batch.ReferenceLogProbs!);
+        return loss + mean.Apply(kl * lengths, everywhere, mean.Denominator(everywhere) * steps) * objective.Beta;
+    }
+
+    private static PolicyObjective Objective(GoldenCase item)
+    {
+        double low = item.Parameter("epsilon_low", 0), high = item.Parameter("epsilon_high", 0);
+        var clip = new ClipRange(low, high);
+        var named = item.Kind == "gmpo" ? PolicyObjectives.Gmpo(clip) : item.Text("loss_type") switch
+        {
+            "grpo" => PolicyObjectives.Grpo(clip),
+            "bnpo" => PolicyObjectives.Bnpo(clip),
+            "dr_grpo" => PolicyObjectives.DrGrpo((int)item.Parameter("max_completion_length", 0), clip),
+            "dapo" => PolicyObjectives.Dapo(clip),
+            "cispo" => PolicyObjectives.Cispo(high),
+            "sapo" => PolicyObjectives.Sapo((float)item.Parameter("sapo_temperature_pos", 0), (float)item.Parameter("sapo_temperature_neg", 0)), // float32 in the reference
+            "luspo" => PolicyObjectives.Luspo(clip),
+            "vespo" => PolicyObjectives.Vespo(new VespoOptions
+            {
+                PositiveShape = item.Parameter("vespo_k_pos", 0),
+                PositiveRate = item.Parameter("vespo_lambda_pos", 0),
+                NegativeShape = item.Parameter("vespo_k_neg", 0),
+                NegativeRate = item.Parameter("vespo_lambda_neg", 0),
+            }),
+            var other => throw new NotSupportedException($"loss_type is {other}, which no test knows"),
+        };
+        return named with
+        {
+            Ratio = item.Text("importance_sampling_level") switch
+            {
+                "token" => RatioLevel.Token,
+                "sequence" => RatioLevel.Sequence,
+                "sequence_token" => RatioLevel.SequenceToken,
+                var other => throw new NotSupportedException($"importance_sampling_level is {other}, which no test knows"),
+            },
+            Surrogate = item.HasParameter("delta") ? PolicySurrogate.TwoSided(clip, item.Parameter("delta", 0)) : named.Surrogate,
+            Beta = item.Parameter("beta", 0),
+            CorrectKl = item.Flag("use_bias_correction_kl"),
+            EntropyCoefficient = item.Parameter("entropy_coef", 0),
+            EntropyAggregation = item.Text("loss_type") is "dapo" or "cispo" or "vespo" ? null : LossAggregation.TokenMean,
+        };
     }
 }
