@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# PostTrain's tasks: ./build.sh demo | test | build | bench | pack | format
+# PostTrain's tasks: ./build.sh demo | test | golden [DIR] | build | bench | pack | format
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 DOTNET_SKIP_FIRST_TIME_EXPERIENCE=1
@@ -65,9 +65,21 @@ run_tests() {
   [ "$failed" -eq 0 ]
 }
 
+# Runs all golden cases of a directory (by default tests/golden): a line a file, then the total.
+golden() {
+  build >/dev/null
+  [ $# -eq 0 ] || export POSTTRAIN_GOLDEN=$(cd "$1" && pwd)
+  dotnet test tests/PostTrain.Tests -c "$configuration" --no-build -nologo --tl:off --filter "FullyQualifiedName~GoldenTests" \
+    --logger "console;verbosity=normal" 2>&1 |
+    awk -F'"' '/^ +(Passed|Failed) .*\(area: "/ { all[$2]++; total++; if ($0 ~ /^ +Passed/) { good[$2]++; passed++ } else print }
+      END { for (name in all) printf "%s %d/%d\n", name, good[name], all[name] | "sort"; close("sort")
+            printf "total %d/%d\n", passed, total; exit passed != total || total == 0 }'
+}
+
 case "${1:-}" in
   demo) shift; build; dotnet run --no-cache -c "$configuration" samples/r1-zero.cs -- --output artifacts/demo "$@" ;;
   test) shift; run_tests "$@" ;;
+  golden) shift; golden "$@" ;;
   build) shift; build "$@" ;;
   bench) shift; build; dotnet run -c "$configuration" --no-build --project benchmarks/PostTrain.Benchmarks -- "$@" ;;
   pack) shift; build; dotnet pack PostTrain.sln -c "$configuration" --no-build -o artifacts/packages -v quiet -nologo "$@" ;;

@@ -26,7 +26,7 @@ public sealed partial class DisposeScope
 
     public void Detach(IEnumerable<IDisposable> disposables)
     {
-        foreach (var item in disposables.ToArray()) Detach(item);
+        foreach (var item in disposables.ToArray()) Detach<IDisposable>(item);
     }
 
     public T MoveToOuter<T>(T disposable) where T : IDisposable => MoveToOther(Outer, disposable);
@@ -53,7 +53,8 @@ public sealed partial class DisposeScope
 
     public void MoveToOther(DisposeScope? scope, IEnumerable<IDisposable> disposables)
     {
-        foreach (var item in disposables.ToArray()) MoveToOther(scope, item);
+        // Named explicitly: the overload with params would win, and call this one again.
+        foreach (var item in disposables.ToArray()) MoveToOther<IDisposable>(scope, item);
     }
 
     public T DisposeEverythingBut<T>(T keep) where T : IDisposable

@@ -12,6 +12,7 @@ internal static class PpoGolden
     internal static IReadOnlyDictionary<string, GoldenKind> Kinds { get; } = new Dictionary<string, GoldenKind>
     {
         ["kl_estimators"] = new(Estimators),
+        ["kl_penalty"] = new(Penalty),
         ["masked_whiten"] = new(Whiten),
         ["truncate_response"] = new(Truncate),
         ["gae"] = new(Gae),
@@ -33,6 +34,14 @@ internal static class PpoGolden
         var (logProbs, reference) = (item.Input("logprobs"), item.Input("ref_logprobs"));
         foreach (var (name, estimator) in new[] { ("k1", KlEstimator.K1), ("k2", KlEstimator.K2), ("k3", KlEstimator.K3) })
             GoldenTolerance.Close(item.Expected(name), KlDivergence.Estimate(logProbs, reference, estimator), name);
+    }
+
+    private static void Penalty(GoldenCase item)
+    {
+        var (logProbs, reference) = (item.Input("logprobs"), item.Input("ref_logprobs"));
+        foreach (var (name, estimator) in new[] { ("kl", KlEstimator.K1), ("abs", KlEstimator.Absolute), ("mse", KlEstimator.K2) })
+            GoldenTolerance.Close(item.Expected(name), KlDivergence.Estimate(logProbs, reference, estimator), name);
+        GoldenTolerance.Close(item.Expected("full"), KlDivergence.Exact(item.Input("full_logprobs"), item.Input("full_ref_logprobs")), "full");
     }
 
     private static void Whiten(GoldenCase item)
