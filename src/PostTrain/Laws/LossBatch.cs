@@ -33,9 +33,9 @@ public sealed record LossBatch(IReadOnlyDictionary<string, LossTensor> Tensors, 
     internal LossBatch Packed()
     {
         var counted = new CountedRows(Mask);
-        return Map((_, item) => item.Axes != LossAxes.Token ? item.Value
-            : item.Value.dim() == 2 ? counted.Numbers(item.Value).unsqueeze(0) : counted.Vectors(item.Value).reshape([1, -1, .. item.Value.shape[2..]]))
-            with { Mask = counted.Numbers(Mask).unsqueeze(0) };
+        var rows = Map((_, item) => item.Axes != LossAxes.Token ? item.Value
+            : item.Value.dim() == 2 ? counted.Numbers(item.Value).unsqueeze(0) : counted.Vectors(item.Value).reshape([1, -1, .. item.Value.shape[2..]]));
+        return rows with { Mask = counted.Numbers(Mask).unsqueeze(0) };
     }
 
     /// <summary>This many more columns that do not count and hold the fillers.</summary>

@@ -11,13 +11,19 @@ public static class PolicyObjectives
     /// <summary>GRPO (DeepSeekMath, arXiv:2402.03300): rewards scaled in their group, clip 0.2, sequence mean; the paper's β is 0.04, here as in TRL 0.</summary>
     public static PolicyObjective Grpo(ClipRange? clip = null) => new()
     {
-        Name = "GRPO", Advantage = OutcomeAdvantage.GroupScaled, Surrogate = PolicySurrogate.Clip(clip ?? 0.2), Aggregation = LossAggregation.SequenceMean,
+        Name = "GRPO",
+        Advantage = OutcomeAdvantage.GroupScaled,
+        Surrogate = PolicySurrogate.Clip(clip ?? 0.2),
+        Aggregation = LossAggregation.SequenceMean,
     };
 
     /// <summary>Dr. GRPO (arXiv:2503.20783): no division by a deviation or a length; the constant is the most tokens a completion may have.</summary>
     public static PolicyObjective DrGrpo(int maxTokens, ClipRange? clip = null) => new()
     {
-        Name = "Dr. GRPO", Advantage = OutcomeAdvantage.GroupCentred, Surrogate = PolicySurrogate.Clip(clip ?? 0.2), Aggregation = LossAggregation.SequenceSum(maxTokens),
+        Name = "Dr. GRPO",
+        Advantage = OutcomeAdvantage.GroupCentred,
+        Surrogate = PolicySurrogate.Clip(clip ?? 0.2),
+        Aggregation = LossAggregation.SequenceSum(maxTokens),
     };
 
     /// <summary>BNPO as in TRL: GRPO with the token mean of the batch at hand.</summary>
@@ -56,7 +62,10 @@ public static class PolicyObjectives
     /// <summary>REINFORCE: −A·log π, mean over sequences of token sums; rewards as they are.</summary>
     public static PolicyObjective Reinforce() => new()
     {
-        Name = "REINFORCE", Advantage = OutcomeAdvantage.Reward, Surrogate = PolicySurrogate.PolicyGradient, Aggregation = LossAggregation.SequenceSum(),
+        Name = "REINFORCE",
+        Advantage = OutcomeAdvantage.Reward,
+        Surrogate = PolicySurrogate.PolicyGradient,
+        Aggregation = LossAggregation.SequenceSum(),
     };
 
     /// <summary>GPG (arXiv:2504.02546): plain policy gradient on centred rewards that make up for groups without a gradient, token mean.</summary>

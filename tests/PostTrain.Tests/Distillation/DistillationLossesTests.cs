@@ -31,7 +31,7 @@ public sealed class DistillationLossesTests
     {
         using var scope = NewDisposeScope();
         // p = (½, ½); q = (¼, ¾) and (½, ½).
-        var student = tensor(new[,,] { { { 0, Math.Log(3) }, { 0, 0 } } });
+        var student = tensor(new[, ,] { { { 0, Math.Log(3) }, { 0, 0 } } });
         var teacher = zeros(1, 2, 2, dtype: ScalarType.Float64);
         var loss = DistillationLosses.Distill(student, teacher, ones(1, 2));
         double forward = 0.5 * Math.Log(4.0 / 3);
@@ -46,7 +46,7 @@ public sealed class DistillationLossesTests
         TensorAssert.Close([0.25 * Math.Log(4) + 0.75 * forward, 0.25 * Math.Log(2)], mixed.TokenLosses, 1e-15);
         TensorAssert.Close((0.25 * Math.Log(8) + 0.75 * forward) / 2, mixed.Loss, 1e-15);
         // cos((1, 1), (1, 0)) = 1/√2; the second is 0.
-        var cosine = DistillationLosses.Cosine(tensor(new[,,] { { { 3.0, 3 }, { 0, 0 } } }), tensor(new[,,] { { { 0.1, 0 }, { 1, 2 } } }), ones(1, 2));
+        var cosine = DistillationLosses.Cosine(tensor(new[, ,] { { { 3.0, 3 }, { 0, 0 } } }), tensor(new[, ,] { { { 0.1, 0 }, { 1, 2 } } }), ones(1, 2));
         TensorAssert.Close([1 - Math.Sqrt(0.5), 1], cosine.TokenLosses, 1e-15);
     }
 
@@ -92,13 +92,13 @@ public sealed class DistillationLossesTests
     public void TopK_KeepsSmallTailsAndSharpDistributionsExact()
     {
         using var scope = NewDisposeScope();
-        var logits = tensor(new[,,] { { { 1e4, 0, -1e4 }, { 50.0, 0, 0 }, { 1, double.NegativeInfinity, double.NegativeInfinity } } });
+        var logits = tensor(new[, ,] { { { 1e4, 0, -1e4 }, { 50.0, 0, 0 }, { 1, double.NegativeInfinity, double.NegativeInfinity } } });
         var options = new DistillationOptions { Support = DistillationSupport.TopK(1) };
         var same = DistillationLosses.Distill(logits, logits, ones(1, 3), options);
         TensorAssert.Close([0, 0, 0], same.TokenLosses, 1e-15);
         TensorAssert.Finite(Numbers.Gradient(x => DistillationLosses.Distill(x, logits, ones(1, 3), options).Loss, logits));
         // The tail 2e^{−50} against 4e^{−50}: log(1 − Σ) would see neither.
-        var doubled = tensor(new[,,] { { { 50.0, Math.Log(2), Math.Log(2) } } });
+        var doubled = tensor(new[, ,] { { { 50.0, Math.Log(2), Math.Log(2) } } });
         var tail = DistillationLosses.Distill(logits.narrow(1, 1, 1), doubled, ones(1, 1), options).TokenLosses;
         TensorAssert.Close([1], tail / (4 * Math.Exp(-50) * Math.Log(2)), 1e-12);
     }
@@ -126,13 +126,13 @@ public sealed class DistillationLossesTests
     public void SecondDerivatives_AreFiniteAtExtremeLogits()
     {
         using var scope = NewDisposeScope();
-        var teacher = tensor(new[,,] { { { -1e4, 1e4, 0 }, { 0, 0, 1 } } });
+        var teacher = tensor(new[, ,] { { { -1e4, 1e4, 0 }, { 0, 0, 1 } } });
         foreach (var divergence in new[] { Divergence.ForwardKl, Divergence.ReverseKl, Divergence.GeneralizedJsd(0.4) })
             foreach (var support in new[] { DistillationSupport.Full, DistillationSupport.TopK(1) })
             {
                 var options = new DistillationOptions { Divergence = divergence, Support = support };
                 var second = Numbers.Gradient(x => autograd.grad([DistillationLosses.Distill(x, teacher, ones(1, 2), options).Loss], [x], null, true, true)[0].square().sum(),
-                    tensor(new[,,] { { { 1e4, -1e4, 0 }, { 1e4, 0, 0 } } }));
+                    tensor(new[, ,] { { { 1e4, -1e4, 0 }, { 1e4, 0, 0 } } }));
                 TensorAssert.Finite(second, $"{divergence}, {support}");
             }
     }

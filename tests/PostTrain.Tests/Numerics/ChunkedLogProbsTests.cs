@@ -47,20 +47,20 @@ public sealed class ChunkedLogProbsTests
         var targets = Numbers.Ids(4, 7, 3, 5);
         var all = ones(3, 5);
         foreach (var transform in new[] { LogitTransform.None, Shaped })
-        foreach (var withBias in new[] { null, bias })
-        {
-            var expected = Outputs(Unchunked(hidden, weight, targets, withBias, transform));
-            var ofHidden = Numbers.Gradient(x => Sum(Unchunked(x, weight, targets, withBias, transform)), hidden);
-            var ofWeight = Numbers.Gradient(x => Sum(Unchunked(hidden, x, targets, withBias, transform)), weight);
-            // One at a time, sizes that do not divide 15, one that does, one chunk, and more than there are.
-            foreach (int size in new[] { 1, 2, 4, 5, 15, 1000 })
+            foreach (var withBias in new[] { null, bias })
             {
-                var actual = Outputs(ChunkedLogProbs.Gather(hidden, weight, targets, all, withBias, transform, size));
-                for (int i = 0; i < expected.Length; i++) TensorAssert.Close(expected[i], actual[i], 1e-12, $"output {i}");
-                TensorAssert.Close(ofHidden, Numbers.Gradient(x => Sum(ChunkedLogProbs.Gather(x, weight, targets, all, withBias, transform, size)), hidden), 1e-12);
-                TensorAssert.Close(ofWeight, Numbers.Gradient(x => Sum(ChunkedLogProbs.Gather(hidden, x, targets, all, withBias, transform, size)), weight), 1e-12);
+                var expected = Outputs(Unchunked(hidden, weight, targets, withBias, transform));
+                var ofHidden = Numbers.Gradient(x => Sum(Unchunked(x, weight, targets, withBias, transform)), hidden);
+                var ofWeight = Numbers.Gradient(x => Sum(Unchunked(hidden, x, targets, withBias, transform)), weight);
+                // One at a time, sizes that do not divide 15, one that does, one chunk, and more than there are.
+                foreach (int size in new[] { 1, 2, 4, 5, 15, 1000 })
+                {
+                    var actual = Outputs(ChunkedLogProbs.Gather(hidden, weight, targets, all, withBias, transform, size));
+                    for (int i = 0; i < expected.Length; i++) TensorAssert.Close(expected[i], actual[i], 1e-12, $"output {i}");
+                    TensorAssert.Close(ofHidden, Numbers.Gradient(x => Sum(ChunkedLogProbs.Gather(x, weight, targets, all, withBias, transform, size)), hidden), 1e-12);
+                    TensorAssert.Close(ofWeight, Numbers.Gradient(x => Sum(ChunkedLogProbs.Gather(hidden, x, targets, all, withBias, transform, size)), weight), 1e-12);
+                }
             }
-        }
     }
 
     [Fact]

@@ -105,12 +105,12 @@ public sealed class KlDivergenceTests
         // Tokens from another policy, (0.25, 0.5, 0.25), and from π itself.
         var all = ones(3);
         foreach (var old in new[] { tensor(new[] { 0.25, 0.5, 0.25 }), logits.exp() })
-        foreach (var estimator in new[] { KlEstimator.K1, KlEstimator.K3 })
-        {
-            Tensor Corrected(Tensor z) => (old * KlDivergence.RatioCorrected(LogProbs(z), old.log(), reference.log(), all, estimator)).sum();
-            TensorAssert.Close(kl, Corrected(logits), 1e-12);
-            TensorAssert.Close(Numbers.Gradient(Forward, logits), Numbers.Gradient(Corrected, logits), 1e-12);
-        }
+            foreach (var estimator in new[] { KlEstimator.K1, KlEstimator.K3 })
+            {
+                Tensor Corrected(Tensor z) => (old * KlDivergence.RatioCorrected(LogProbs(z), old.log(), reference.log(), all, estimator)).sum();
+                TensorAssert.Close(kl, Corrected(logits), 1e-12);
+                TensorAssert.Close(Numbers.Gradient(Forward, logits), Numbers.Gradient(Corrected, logits), 1e-12);
+            }
 
         TensorAssert.Close(kl, KlDivergence.Exact(logits, reference.log()), 1e-14);
         TensorAssert.Close(Numbers.Gradient(Forward, logits), Numbers.Gradient(z => KlDivergence.Exact(z, reference.log()), logits), 1e-12);

@@ -17,7 +17,11 @@ public sealed class GrpoTrainerTests
     private static readonly IReward Length = Reward.Of("length", completion => completion.Text.Length);
     private static readonly GrpoOptions Small = new()
     {
-        Steps = 3, BatchSize = 2, GroupSize = 4, LearningRate = 1e-2, Sampling = new SamplingOptions { MaxNewTokens = 4 },
+        Steps = 3,
+        BatchSize = 2,
+        GroupSize = 4,
+        LearningRate = 1e-2,
+        Sampling = new SamplingOptions { MaxNewTokens = 4 },
     };
 
     [Fact]

@@ -55,8 +55,8 @@ public sealed class StepRewardTests
     public void MonteCarloLabels_CountWhatReachedTheAnswer()
     {
         using var scope = NewDisposeScope();
-        var correct = tensor(new[,,] { { { 1L, 0, 0, 1 }, { 0, 0, 0, 0 } }, { { 1, 1, 1, 1 }, { 0, 1, 1, 0 } } });
-        var mask = tensor(new[,,] { { { 1L, 1, 1, 1 }, { 1, 1, 1, 1 } }, { { 1, 1, 1, 0 }, { 1, 0, 0, 1 } } });
+        var correct = tensor(new[, ,] { { { 1L, 0, 0, 1 }, { 0, 0, 0, 0 } }, { { 1, 1, 1, 1 }, { 0, 1, 1, 0 } } });
+        var mask = tensor(new[, ,] { { { 1L, 1, 1, 1 }, { 1, 1, 1, 1 } }, { { 1, 1, 1, 0 }, { 1, 0, 0, 1 } } });
         TensorAssert.Close([0.5, 0, 1, 0], StepLabels.MonteCarloSoft(correct, mask), 0);
         TensorAssert.Close([1, 0, 1, 0], StepLabels.MonteCarloHard(correct, mask), 0);
         Assert.Equal([2L, 2L], StepLabels.MonteCarloSoft(correct, mask).shape);

@@ -86,22 +86,22 @@ public sealed class CrossEntropyTests
         var (hidden, weight, bias) = (Numbers.Uniform(9, 1, 3, 5, 4), Numbers.Uniform(10, 1, 7, 4), Numbers.Uniform(11, 1, 7));
         var (targets, mask, weights) = (Numbers.Ids(12, 7, 3, 5), Numbers.Mask(5, 5, 0, 3), Numbers.Uniform(13, 1, 3, 5));
         foreach (var options in new[] { new CrossEntropyOptions(), Everything, new CrossEntropyOptions { Weighting = TokenWeighting.Probability } })
-        foreach (var aggregation in new[] { LossAggregation.TokenMean, LossAggregation.SequenceMean, LossAggregation.TokenSum })
-        {
-            SupervisedLoss Whole(Tensor h, Tensor w, Tensor b) => SupervisedLosses.CrossEntropy(h.matmul(w.t()) + b, targets, mask, options, weights, aggregation);
-            var expected = Whole(hidden, weight, bias);
-            var gradients = Gradients((h, w, b) => Whole(h, w, b).Loss, hidden, weight, bias);
-            foreach (int size in new[] { 1, 3, 4, 8, 100 })
+            foreach (var aggregation in new[] { LossAggregation.TokenMean, LossAggregation.SequenceMean, LossAggregation.TokenSum })
             {
-                SupervisedLoss Chunked(Tensor h, Tensor w, Tensor b) => SupervisedLosses.ChunkedCrossEntropy(h, w, targets, mask, options, b, weights, aggregation, chunkSize: size);
-                var actual = Chunked(hidden, weight, bias);
-                TensorAssert.Close(expected.Loss, actual.Loss, 1e-12);
-                TensorAssert.Close(expected.TokenLosses, actual.TokenLosses, 1e-12);
-                TensorAssert.Close(expected.Accuracy, actual.Accuracy, 0);
-                var found = Gradients((h, w, b) => Chunked(h, w, b).Loss, hidden, weight, bias);
-                for (int i = 0; i < 3; i++) TensorAssert.Close(gradients[i], found[i], 1e-12, $"gradient {i} with chunks of {size}");
+                SupervisedLoss Whole(Tensor h, Tensor w, Tensor b) => SupervisedLosses.CrossEntropy(h.matmul(w.t()) + b, targets, mask, options, weights, aggregation);
+                var expected = Whole(hidden, weight, bias);
+                var gradients = Gradients((h, w, b) => Whole(h, w, b).Loss, hidden, weight, bias);
+                foreach (int size in new[] { 1, 3, 4, 8, 100 })
+                {
+                    SupervisedLoss Chunked(Tensor h, Tensor w, Tensor b) => SupervisedLosses.ChunkedCrossEntropy(h, w, targets, mask, options, b, weights, aggregation, chunkSize: size);
+                    var actual = Chunked(hidden, weight, bias);
+                    TensorAssert.Close(expected.Loss, actual.Loss, 1e-12);
+                    TensorAssert.Close(expected.TokenLosses, actual.TokenLosses, 1e-12);
+                    TensorAssert.Close(expected.Accuracy, actual.Accuracy, 0);
+                    var found = Gradients((h, w, b) => Chunked(h, w, b).Loss, hidden, weight, bias);
+                    for (int i = 0; i < 3; i++) TensorAssert.Close(gradients[i], found[i], 1e-12, $"gradient {i} with chunks of {size}");
+                }
             }
-        }
     }
 
     private static Tensor[] Gradients(Func<Tensor, Tensor, Tensor, Tensor> function, params Tensor[] at)
@@ -133,13 +133,13 @@ public sealed class CrossEntropyTests
     {
         using var scope = NewDisposeScope();
         foreach (var type in new[] { ScalarType.Float32, ScalarType.Float64 })
-        foreach (var options in new[] { Everything, new CrossEntropyOptions { Weighting = TokenWeighting.Probability }, new CrossEntropyOptions { LabelSmoothing = 0.5, ZLoss = 1e-4 } })
-        {
-            var logits = tensor(new double[,,] { { { 1e4, -1e4 }, { -1e4, 1e4 } } }).to_type(type);
-            var targets = tensor(new long[,] { { 1, 1 } });
-            TensorAssert.Finite(Loss(logits, targets, ones(1, 2), options).Loss);
-            TensorAssert.Finite(Numbers.Gradient(z => Loss(z, targets, ones(1, 2), options).Loss, logits));
-        }
+            foreach (var options in new[] { Everything, new CrossEntropyOptions { Weighting = TokenWeighting.Probability }, new CrossEntropyOptions { LabelSmoothing = 0.5, ZLoss = 1e-4 } })
+            {
+                var logits = tensor(new double[,,] { { { 1e4, -1e4 }, { -1e4, 1e4 } } }).to_type(type);
+                var targets = tensor(new long[,] { { 1, 1 } });
+                TensorAssert.Finite(Loss(logits, targets, ones(1, 2), options).Loss);
+                TensorAssert.Finite(Numbers.Gradient(z => Loss(z, targets, ones(1, 2), options).Loss, logits));
+            }
     }
 
     [Fact]

@@ -53,7 +53,10 @@ public sealed class SftTrainerTests
             using var copy = Toy.Model(type: ScalarType.Float64);
             return Train(copy, data, new SftOptions
             {
-                Steps = 1, BatchSize = data.Length, Aggregation = aggregation ?? LossAggregation.TokenMean, AppendEndOfSequence = end,
+                Steps = 1,
+                BatchSize = data.Length,
+                Aggregation = aggregation ?? LossAggregation.TokenMean,
+                AppendEndOfSequence = end,
             })[0];
         }
     }

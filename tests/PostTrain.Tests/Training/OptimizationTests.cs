@@ -12,7 +12,9 @@ public sealed class OptimizationTests
 {
     private static readonly SftOptions Unclipped = new()
     {
-        LearningRate = 0.1, WeightDecay = 0.5, MaxGradNorm = double.PositiveInfinity,
+        LearningRate = 0.1,
+        WeightDecay = 0.5,
+        MaxGradNorm = double.PositiveInfinity,
     };
 
     // Step 1: m̂ = g and v̂ = g², so the step is −0.1·sign(g). Step 2, gradients 3 then 1: m = 0.9·0.3 + 0.1·1 = 0.37, 1 − 0.9² = 0.19,

@@ -36,8 +36,16 @@ internal static class TrainedRuns
         {
             using var sft = new SftTrainer(model, Toy.Tokenizer, new SftOptions
             {
-                Steps = 6, BatchSize = 2, MicroBatchSize = 1, LearningRate = 1e-2, WarmupSteps = 2, Schedule = LearningRateSchedule.Cosine,
-                WeightDecay = 0.1, Seed = seed, CheckpointDirectory = directory, CheckpointEvery = 3,
+                Steps = 6,
+                BatchSize = 2,
+                MicroBatchSize = 1,
+                LearningRate = 1e-2,
+                WarmupSteps = 2,
+                Schedule = LearningRateSchedule.Cosine,
+                WeightDecay = 0.1,
+                Seed = seed,
+                CheckpointDirectory = directory,
+                CheckpointEvery = 3,
             });
             if (resume is not null) sft.Resume(resume);
             foreach (var report in sft.Run([.. Prompts.Select(prompt => new Demonstration(prompt, "ab"))], cancellation)) Keep(report);
@@ -51,8 +59,17 @@ internal static class TrainedRuns
         });
         using var grpo = new GrpoTrainer(model, Toy.Tokenizer, reward, new GrpoOptions
         {
-            Steps = 6, BatchSize = 2, GroupSize = 4, UpdatesPerBatch = 2, LearningRate = 1e-2, WarmupSteps = 2, Schedule = LearningRateSchedule.Linear,
-            Seed = seed, CheckpointDirectory = directory, CheckpointEvery = 3, Sampling = new SamplingOptions { MaxNewTokens = 4 },
+            Steps = 6,
+            BatchSize = 2,
+            GroupSize = 4,
+            UpdatesPerBatch = 2,
+            LearningRate = 1e-2,
+            WarmupSteps = 2,
+            Schedule = LearningRateSchedule.Linear,
+            Seed = seed,
+            CheckpointDirectory = directory,
+            CheckpointEvery = 3,
+            Sampling = new SamplingOptions { MaxNewTokens = 4 },
         });
         if (resume is not null) grpo.Resume(resume);
         await foreach (var report in grpo.RunAsync([.. Prompts.Select(prompt => new Problem(prompt))], cancellation)) Keep(report);
