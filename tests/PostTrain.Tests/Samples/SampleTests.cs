@@ -26,6 +26,15 @@ public class SampleTests
     }
 
     [Fact]
+    public void Estimators_PrintsAndWritesItsReport()
+    {
+        using var folder = new TemporaryDirectory();
+        var text = Run("samples/estimators.cs", "--", folder.Path);
+        Assert.Contains("RLOO", text, StringComparison.Ordinal);
+        Assert.Contains("<table", File.ReadAllText(Path.Combine(folder.Path, "report.html")), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void R1Zero_OnTheProjectsModel_WritesItsReport() => CheckR1Zero(model: null);
 
     [RealModelFact]
