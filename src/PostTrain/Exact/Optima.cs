@@ -32,6 +32,34 @@ public static class Optima
         return new RlhfOptimum(cat(levels, 0).MoveToOuterDisposeScope(), (weights - partition).MoveToOuterDisposeScope(), (partition * beta).MoveToOuterDisposeScope());
     }
 
+    /// <summary>π*(y) = π_ref(y)·e^{p(y ≻ μ)/τ}/Z, the minimiser of IPO: <see cref="Rlhf"/> with the probability of winning in the place of the reward.</summary>
+    /// <remarks>
+    /// Azar et al. 2023, arXiv:2310.12036, eq. 9 with Ψ the identity; p(y ≻ μ) = Σ_y′ μ(y′)·p(y ≻ y′). IPO is the one of sums, both of whose completions are drawn from μ. Since
+    /// p lies between 0 and 1, log-ratios differ by at most 1/τ, also where preferences are certain and DPO has no minimiser.
+    /// </remarks>
+    /// <param name="tree">The tree.</param>
+    /// <param name="referenceLogits">[Nodes,V] of π_ref.</param>
+    /// <param name="preferences">p(y ≻ y′), [V^D,V^D], between 0 and 1, with p(y ≻ y′) + p(y′ ≻ y) = 1, so ½ on the diagonal.</param>
+    /// <param name="comparisonProbs">μ, [V^D].</param>
+    /// <param name="tau">τ, above 0; the β of <see cref="Preference.DpoOptions"/>.</param>
+    /// <exception cref="ArgumentException">A shape does not fit the tree, or the preferences are none.</exception>
+    public static RlhfOptimum Ipo(TokenTree tree, Tensor referenceLogits, Tensor preferences, Tensor comparisonProbs, double tau)
+    {
+        Guard.Floating(preferences, nameof(preferences));
+        Guard.Floating(comparisonProbs, nameof(comparisonProbs));
+        Guard.Positive(tau, nameof(tau));
+        if (!preferences.shape.AsSpan().SequenceEqual([tree.Sequences, tree.Sequences]))
+            throw new ArgumentException($"preferences has shape {Guard.Shape(preferences)}, expected [{tree.Sequences}, {tree.Sequences}], pairs of the tree's sequences", nameof(preferences));
+        if (!comparisonProbs.shape.AsSpan().SequenceEqual([tree.Sequences]))
+            throw new ArgumentException($"comparisonProbs has shape {Guard.Shape(comparisonProbs)}, expected [{tree.Sequences}], one a sequence of the tree", nameof(comparisonProbs));
+        using var scope = NewDisposeScope();
+        var numbers = preferences.detach();
+        if (!((numbers + numbers.t() - 1).abs() < 1e-6).logical_and(numbers >= 0).all().ToBoolean())
+            throw new ArgumentException("preferences holds p(y ≻ y′) and p(y′ ≻ y) that are below 0 or do not sum to 1", nameof(preferences));
+        var found = Rlhf(tree, referenceLogits, preferences.matmul(comparisonProbs), tau);
+        return new RlhfOptimum(found.Logits.MoveToOuterDisposeScope(), found.LogProbs.MoveToOuterDisposeScope(), found.Value.MoveToOuterDisposeScope());
+    }
+
     /// <summary>Where GRPO with k3 as a loss term comes to rest on a bandit: π_a = β·ref_a/(λ − r_a), with λ such that Σπ = 1.</summary>
     /// <remarks>
     /// On-policy the expected gradient of k3 is that of KL(π_ref‖π), the other direction (<see cref="KlDivergence"/>), so what is maximised is E[r] − β·KL(π_ref‖π) and
