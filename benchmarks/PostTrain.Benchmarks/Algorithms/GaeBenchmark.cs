@@ -1,0 +1,4 @@
+namespace PostTrain.Benchmarks.Algorithms;
+
+/// <summary>Generalised advantage estimation, BxT.</summary>
+public class GaeBenchmark() : WorkloadBenchmark("K.gae");

@@ -1,0 +1,37 @@
+using BenchmarkDotNet.Attributes;
+using PostTrain.Benchmarks.Workloads;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace PostTrain.Benchmarks.Algorithms;
+
+/// <summary>A workload of the registry as a benchmark; values and gradients in one call, on one thread.</summary>
+/// <param name="id">Of the workload.</param>
+[BenchmarkCategory("algorithms")]
+public abstract class WorkloadBenchmark(string id)
+{
+    private DisposeScope? scope;
+    private Action run = () => { };
+
+    /// <summary>Dimensions of the inputs.</summary>
+    [ParamsSource(nameof(Sizes))]
+    public string Size { get; set; } = "";
+
+    /// <summary>Those of the registry, unless a benchmark has its own.</summary>
+    public virtual IEnumerable<string> Sizes => WorkloadRegistry.Of(id).Sizes;
+
+    [GlobalSetup]
+    public void Setup()
+    {
+        set_num_threads(1);
+        scope = NewDisposeScope();
+        using var inputs = new Inputs();
+        run = WorkloadRegistry.Of(id).Setup(Size, inputs).Run;
+    }
+
+    [GlobalCleanup]
+    public void Cleanup() => scope?.Dispose();
+
+    [Benchmark]
+    public void Call() => run();
+}

@@ -1,0 +1,41 @@
+using System.Globalization;
+using System.IO.Enumeration;
+
+namespace PostTrain.Benchmarks.Runner;
+
+/// <summary>What <c>--json FILE [--threads N] [--cap-s S] [ids]</c> asks for.</summary>
+/// <param name="Path">Of the result lines.</param>
+/// <param name="Threads">Of libtorch, 1 or more.</param>
+/// <param name="Patience">Seconds for one workload, above 0.</param>
+/// <param name="Patterns">On <c>id</c> or <c>id:size</c>, with * and ?; all when empty.</param>
+internal sealed record RunnerOptions(string Path, int Threads, double Patience, IReadOnlyList<string> Patterns)
+{
+    /// <exception cref="FormatException">An argument is missing or out of range; the message says which.</exception>
+    public static RunnerOptions Parse(IReadOnlyList<string> arguments)
+    {
+        var (path, threads, patience, patterns) = ("", 1, 10.0, new List<string>());
+        for (int i = 0; i < arguments.Count; i++)
+        {
+            string Value() => ++i < arguments.Count ? arguments[i] : throw new FormatException($"{arguments[i - 1]} stands without its value");
+            switch (arguments[i])
+            {
+                case "--json": path = Value(); break;
+                case "--threads":
+                    if (!int.TryParse(Value(), NumberStyles.None, CultureInfo.InvariantCulture, out threads) || threads < 1)
+                        throw new FormatException($"--threads {arguments[i]}: expected a whole number of at least 1");
+                    break;
+                case "--cap-s":
+                    if (!double.TryParse(Value(), NumberStyles.Float, CultureInfo.InvariantCulture, out patience) || !(patience > 0 && double.IsFinite(patience)))
+                        throw new FormatException($"--cap-s {arguments[i]}: expected seconds above 0");
+                    break;
+                case var option when option.StartsWith('-'): throw new FormatException($"{option}: expected --json FILE [--threads N] [--cap-s S] [ids]");
+                case var pattern: patterns.Add(pattern); break;
+            }
+        }
+        return new(path.Length > 0 ? path : throw new FormatException("--json stands without its file"), threads, patience, patterns);
+    }
+
+    /// <summary>Whether a workload of a size is asked for.</summary>
+    public bool Selects(string id, string size) => Patterns.Count == 0
+        || Patterns.Any(pattern => FileSystemName.MatchesSimpleExpression(pattern, id) || FileSystemName.MatchesSimpleExpression(pattern, $"{id}:{size}"));
+}

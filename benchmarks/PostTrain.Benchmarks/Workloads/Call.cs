@@ -1,0 +1,9 @@
+namespace PostTrain.Benchmarks.Workloads;
+
+/// <summary>What is timed, and the least work in it.</summary>
+/// <param name="Run">One call: values and gradients, nothing kept from one call to the next.</param>
+/// <param name="Flops">Arithmetic of the matrix products; 0 where there is none.</param>
+/// <param name="TrafficBytes">Bytes of each input read once and each output written once; 0 where it is not counted.</param>
+/// <param name="Unit">Of the figure to read: <c>us</c>, or what <paramref name="Amount"/> over the seconds is.</param>
+/// <param name="Amount">Done by a call; null where the figure is the time.</param>
+internal sealed record Call(Action Run, double Flops = 0, double TrafficBytes = 0, string Unit = "us", double? Amount = null);

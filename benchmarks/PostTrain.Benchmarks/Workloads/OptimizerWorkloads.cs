@@ -1,0 +1,60 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace PostTrain.Benchmarks.Workloads;
+
+/// <summary>One AdamW step over n tensors, its moments kept; NxE, E numbers in each.</summary>
+internal sealed class AdamWStep : IWorkload
+{
+    public string Id => "K.adamw";
+
+    public IReadOnlyList<string> Sizes => ["50x4096", "4x2097152"];
+
+    public Call Setup(string size, Inputs inputs)
+    {
+        var parameters = OptimizerInputs.Make(size, inputs);
+        var optimizer = optim.AdamW(parameters, 1e-5, weight_decay: 0.01);
+        // Parameter, gradient and both moments are read; all but the gradient are written.
+        return new(() => optimizer.step(), TrafficBytes: 28.0 * parameters.Sum(parameter => parameter.numel()));
+    }
+}
+
+/// <summary>Global norm of the gradients of n tensors, and scaling them.</summary>
+internal sealed class ClipGradients : IWorkload
+{
+    public string Id => "K.clip";
+
+    public IReadOnlyList<string> Sizes => ["50x4096", "4x2097152"];
+
+    public Call Setup(string size, Inputs inputs)
+    {
+        var parameters = OptimizerInputs.Make(size, inputs);
+        double limit = nn.utils.clip_grad_norm_(parameters, 1e30);
+        // The norm must be known before anything is scaled: read, read again, written.
+        return new(() =>
+        {
+            // A clipped gradient has the limit's norm; the next limit lies below it again.
+            limit *= 0.9999;
+            nn.utils.clip_grad_norm_(parameters, limit);
+        }, TrafficBytes: 12.0 * parameters.Sum(parameter => parameter.numel()));
+    }
+}
+
+internal static class OptimizerInputs
+{
+    public static Parameter[] Make(string size, Inputs inputs)
+    {
+        var d = Inputs.Dimensions(size);
+        // Rows of 64 where the tensor is a square of them, of 1024 above.
+        long columns = d[1] == 4096 ? 64 : 1024;
+        long[] shape = [d[1] / columns, columns];
+        var parameters = new Parameter[d[0]];
+        for (int i = 0; i < parameters.Length; i++)
+        {
+            parameters[i] = new Parameter(inputs.Normal(shape));
+            parameters[i].grad = inputs.Normal(shape);
+        }
+        return parameters;
+    }
+}
