@@ -7,8 +7,9 @@ namespace PostTrain.Benchmarks.Algorithms;
 
 /// <summary>A workload of the registry as a benchmark; values and gradients in one call, on one thread.</summary>
 /// <param name="id">Of the workload.</param>
+/// <param name="sizes">Dimensions of the inputs; those of the registry where none are given.</param>
 [BenchmarkCategory("algorithms")]
-public abstract class WorkloadBenchmark(string id)
+public abstract class WorkloadBenchmark(string id, params string[] sizes)
 {
     private DisposeScope? scope;
     private Action run = () => { };
@@ -17,8 +18,8 @@ public abstract class WorkloadBenchmark(string id)
     [ParamsSource(nameof(Sizes))]
     public string Size { get; set; } = "";
 
-    /// <summary>Those of the registry, unless a benchmark has its own.</summary>
-    public virtual IEnumerable<string> Sizes => WorkloadRegistry.Of(id).Sizes;
+    /// <summary>What <see cref="Size"/> goes through.</summary>
+    public IEnumerable<string> Sizes => sizes.Length > 0 ? sizes : WorkloadRegistry.Of(id).Sizes;
 
     [GlobalSetup]
     public void Setup()
