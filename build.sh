@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# PostTrain's tasks: ./build.sh demo | test | golden [DIR] | build | bench | pack | format
+# PostTrain's tasks: ./build.sh demo | test | golden [DIR] | build | bench [--json FILE] | pack | format
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1 DOTNET_SKIP_FIRST_TIME_EXPERIENCE=1

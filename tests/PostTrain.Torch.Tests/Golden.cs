@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Runtime.CompilerServices;
 using System.Text.Json;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -9,9 +8,9 @@ namespace PostTrain.Torch.Tests;
 /// <summary>Reference values from tests/golden, or from the directory that POSTTRAIN_GOLDEN names.</summary>
 internal static class Golden
 {
-    internal static IEnumerable<JsonElement> Cases(string area, [CallerFilePath] string here = "")
+    internal static IEnumerable<JsonElement> Cases(string area)
     {
-        var directory = Environment.GetEnvironmentVariable("POSTTRAIN_GOLDEN") is { Length: > 0 } given ? given : FindDirectory(Path.GetDirectoryName(here)!);
+        var directory = Environment.GetEnvironmentVariable("POSTTRAIN_GOLDEN") is { Length: > 0 } given ? given : Repository.PathOf("tests", "golden");
         using var document = JsonDocument.Parse(File.ReadAllText(Path.Combine(directory, area + ".json")));
         return [.. document.RootElement.GetProperty("cases").EnumerateArray().Select(entry => entry.Clone())];
     }
@@ -39,11 +38,4 @@ internal static class Golden
         "float32" => float32,
         var other => throw new InvalidDataException($"dtype {other} is not known here"),
     };
-
-    private static string FindDirectory(string start)
-    {
-        for (var directory = new DirectoryInfo(start); directory is not null; directory = directory.Parent)
-            if (Directory.Exists(Path.Combine(directory.FullName, "golden"))) return Path.Combine(directory.FullName, "golden");
-        throw new DirectoryNotFoundException($"no directory golden above {start}");
-    }
 }

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using TorchSharp;
 
 namespace PostTrain.Torch.Tests.Api;
@@ -81,5 +80,5 @@ public class SourceCompatibilityTests
         File.WriteAllLines(ListingPath(), header.Concat(new ApiListing(File.ReadLines(full)).Needed(EngineLines())));
     }
 
-    private static string ListingPath([CallerFilePath] string here = "") => Path.Combine(Path.GetDirectoryName(here)!, "torchsharp-api.txt");
+    private static string ListingPath() => Repository.PathOf("tests", "PostTrain.Torch.Tests", "Api", "torchsharp-api.txt");
 }
