@@ -15,7 +15,7 @@ setup() {
   command -v "${CXX:-g++}" >/dev/null || missing+=(g++)
   if [ -z "${LIBTORCH:-}" ]; then
     [ -f /usr/include/torch/csrc/api/include/torch/version.h ] || missing+=(libtorch-dev)
-    # The reference BLAS is forty times slower, and a build of OpenBLAS with threads of its own fights libtorch's.
+    # The reference BLAS is many times slower, and a build of OpenBLAS with threads of its own fights libtorch's.
     compgen -G '/usr/lib/*/openblas-openmp/libblas.so.3' >/dev/null || missing+=(libopenblas0-openmp)
   elif [ ! -f "$LIBTORCH/include/torch/csrc/api/include/torch/version.h" ]; then
     fail "LIBTORCH is $LIBTORCH, expected the root of an unpacked libtorch (include/, lib/)"
