@@ -17,7 +17,12 @@ internal static class GrpoMetrics
             ["completion/length"] = completions.Average(completion => completion.Tokens.Length),
             ["completion/finished"] = completions.Average(completion => completion.Finished ? 1.0 : 0.0),
         };
-        foreach (var (name, values) in scores.Components) metrics[$"reward/{name}"] = values.Mean();
+        foreach (var (name, values) in scores.Components)
+        {
+            // A part counts where it is applicable.
+            var applicable = values.Where(value => !double.IsNaN(value)).ToArray();
+            if (applicable.Length > 0) metrics[$"reward/{name}"] = applicable.Mean();
+        }
         return metrics;
     }
 }

@@ -93,7 +93,7 @@ public sealed class GrpoTrainer : IDisposable
         using var rollouts = Sample(asked, cancellation);
         var completions = asked.Select((question, i) =>
             new Completion(question.Problem, tokenizer.Decode(rollouts.Completions[i]), rollouts.Completions[i], rollouts.Finished[i])).ToArray();
-        var scores = await Scoring.ScoreCheckedAsync(reward, completions, cancellation).ConfigureAwait(false);
+        var scores = await Scoring.ScoreCheckedAsync(reward, completions, new RewardContext(session.Step, options.Steps), cancellation).ConfigureAwait(false);
         var metrics = GrpoMetrics.Of(scores, completions, options.GroupSize);
         var update = Learn(rollouts, scores.Values, metrics);
         metrics["learning_rate"] = update.LearningRate;

@@ -1,11 +1,15 @@
 namespace PostTrain.Rewards;
 
-/// <summary>Scores each completion by itself, with a function of the completion and its index.</summary>
+/// <summary>Scores each completion by itself, with a function of the completion, its index and the progress of the training.</summary>
 internal sealed class FunctionReward : IReward
 {
-    private readonly Func<Completion, int, double> score;
+    private readonly Func<Completion, int, RewardContext, double> score;
 
-    internal FunctionReward(string name, Func<Completion, int, double> score)
+    internal FunctionReward(string name, Func<Completion, int, double> score) : this(name, (completion, index, _) => score(completion, index))
+    {
+    }
+
+    internal FunctionReward(string name, Func<Completion, int, RewardContext, double> score)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
         Name = name;
@@ -14,16 +18,16 @@ internal sealed class FunctionReward : IReward
 
     public string Name { get; }
 
-    public ValueTask<RewardScores> ScoreAsync(IReadOnlyList<Completion> completions, CancellationToken cancellation = default)
+    public ValueTask<RewardScores> ScoreAsync(IReadOnlyList<Completion> completions, RewardContext context, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(completions);
         var values = new double[completions.Count];
         for (var i = 0; i < values.Length; i++)
         {
             cancellation.ThrowIfCancellationRequested();
-            values[i] = score(completions[i], i);
+            values[i] = score(completions[i], i, context);
         }
 
-        return ValueTask.FromResult(new RewardScores(values, new Dictionary<string, double[]> { [Name] = values }));
+        return ValueTask.FromResult(RewardScores.Of(Name, values));
     }
 }

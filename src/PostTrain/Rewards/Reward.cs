@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 namespace PostTrain.Rewards;
 
 /// <summary>Makes rewards.</summary>
-public static class Reward
+public static partial class Reward
 {
     /// <summary>A reward from a function of one completion.</summary>
     /// <param name="name">Its name in the log.</param>
@@ -12,6 +12,34 @@ public static class Reward
     {
         ArgumentNullException.ThrowIfNull(score);
         return new FunctionReward(name, (completion, _) => score(completion));
+    }
+
+    /// <summary>A reward from a function of one completion and the progress of the training.</summary>
+    /// <param name="name">Its name in the log.</param>
+    /// <param name="score">The score, NaN where it is not applicable; what it throws reaches the caller.</param>
+    public static IReward Of(string name, Func<Completion, RewardContext, double> score)
+    {
+        ArgumentNullException.ThrowIfNull(score);
+        return new FunctionReward(name, (completion, _, context) => score(completion, context));
+    }
+
+    /// <summary>A reward from a function of the whole list, for example a reward model's forward pass.</summary>
+    /// <param name="name">Its name in the log.</param>
+    /// <param name="score">One score a completion, in their order, NaN where it is not applicable; what it throws reaches the caller.</param>
+    public static IReward OfAll(string name, Func<IReadOnlyList<Completion>, double[]> score)
+    {
+        ArgumentNullException.ThrowIfNull(score);
+        return new ListReward(name, (completions, _, _) => ValueTask.FromResult(score(completions)));
+    }
+
+    /// <summary>A reward from an asynchronous function of the whole list, for example a service; see <see cref="Batched"/>,
+    /// <see cref="WithTimeout"/> and <see cref="WithRetries"/>.</summary>
+    /// <param name="name">Its name in the log.</param>
+    /// <param name="score">One score a completion, in their order, NaN where it is not applicable; what it throws reaches the caller.</param>
+    public static IReward OfAll(string name, Func<IReadOnlyList<Completion>, RewardContext, CancellationToken, ValueTask<double[]>> score)
+    {
+        ArgumentNullException.ThrowIfNull(score);
+        return new ListReward(name, score);
     }
 
     /// <summary>Binary correctness, r = 1 when the extracted answer equals <see cref="Data.Problem.Answer"/>, else 0, with a tolerance of
@@ -61,9 +89,9 @@ public static class Reward
     /// <param name="parts">Weights (finite, of any sign) and rewards with different names.</param>
     public static IReward Weighted(params (double Weight, IReward Reward)[] parts) => Weighted("weighted", parts);
 
-    /// <summary>A weighted sum, r = Σₖ wₖ rₖ. Each part is called once, in order, and checked by
-    /// <see cref="Scoring.ScoreCheckedAsync"/>.</summary>
-    /// <remarks>Components: each part's unweighted values under its name, and a part's own components under
+    /// <summary>A weighted sum, r = Σₖ wₖ rₖ. Each part is called once, in order.</summary>
+    /// <remarks>A part that is not applicable (NaN) to a completion is left out of its sum, as TRL's None; where no part is applicable the
+    /// sum is NaN. An infinite part is an <see cref="InvalidOperationException"/>. Components: each part's unweighted values under its name, and a part's own components under
     /// <c>part/component</c>.</remarks>
     /// <param name="name">The name of the sum.</param>
     /// <param name="parts">Weights (finite, of any sign) and rewards with different names.</param>
@@ -72,6 +100,17 @@ public static class Reward
     public static IReward Weighted(string name, params (double Weight, IReward Reward)[] parts)
     {
         ArgumentNullException.ThrowIfNull(parts);
-        return new WeightedReward(name, parts);
+        return new WeightedReward(name, parts, isMean: false);
+    }
+
+    /// <summary>A weighted mean over the applicable parts, r = Σₖ wₖ rₖ / Σₖ wₖ: completions with fewer applicable parts keep the scale.</summary>
+    /// <remarks>As <see cref="Weighted(string, ValueTuple{double, IReward}[])"/> otherwise. Range: that of the parts.</remarks>
+    /// <param name="name">The name of the mean.</param>
+    /// <param name="parts">Weights (finite, above 0) and rewards with different names.</param>
+    /// <exception cref="ArgumentException">There are no parts, a weight is not above 0, a reward is null, or two have one name.</exception>
+    public static IReward WeightedMean(string name, params (double Weight, IReward Reward)[] parts)
+    {
+        ArgumentNullException.ThrowIfNull(parts);
+        return new WeightedReward(name, parts, isMean: true);
     }
 }

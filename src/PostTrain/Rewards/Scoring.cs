@@ -3,27 +3,41 @@ namespace PostTrain.Rewards;
 /// <summary>Calls rewards and refuses what no gradient may see.</summary>
 public static class Scoring
 {
-    /// <summary>Scores completions and checks the result: one finite value for each completion, and the same of each component.</summary>
+    /// <summary>Scores completions and checks the result: one finite value for each completion; each component has as many, NaN where it is
+    /// not applicable.</summary>
+    /// <param name="reward">What scores.</param>
+    /// <param name="completions">What is scored.</param>
+    /// <param name="context">How far the training is; <see cref="RewardContext.None"/> when null.</param>
+    /// <param name="cancellation">Ends the scoring.</param>
     /// <exception cref="InvalidOperationException">The reward returned null, a wrong count, NaN or an infinity; the message names the
     /// reward, the completion's index, the value and what was expected.</exception>
     public static async ValueTask<RewardScores> ScoreCheckedAsync(
-        IReward reward, IReadOnlyList<Completion> completions, CancellationToken cancellation = default)
+        IReward reward, IReadOnlyList<Completion> completions, RewardContext? context = null, CancellationToken cancellation = default)
+    {
+        var scores = await ScorePartAsync(reward, completions, context ?? RewardContext.None, cancellation).ConfigureAwait(false);
+        Check(scores.Values, completions.Count, $"reward '{reward.Name}'", mayBeAbsent: false);
+        return scores;
+    }
+
+    /// <summary>The same for a part of another reward, whose values may be NaN.</summary>
+    internal static async ValueTask<RewardScores> ScorePartAsync(
+        IReward reward, IReadOnlyList<Completion> completions, RewardContext context, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(reward);
         ArgumentNullException.ThrowIfNull(completions);
         cancellation.ThrowIfCancellationRequested();
-        var scores = await reward.ScoreAsync(completions, cancellation).ConfigureAwait(false)
+        var scores = await reward.ScoreAsync(completions, context, cancellation).ConfigureAwait(false)
             ?? throw new InvalidOperationException($"reward '{reward.Name}' returned null, expected {completions.Count} scores");
-        Check(scores.Values, completions.Count, $"reward '{reward.Name}'");
+        Check(scores.Values, completions.Count, $"reward '{reward.Name}'", mayBeAbsent: true);
         if (scores.Components is null)
             throw new InvalidOperationException(
                 $"reward '{reward.Name}' returned null components, expected a dictionary (empty where there are no parts)");
         foreach (var (name, values) in scores.Components)
-            Check(values, completions.Count, $"reward '{reward.Name}', component '{name}',");
+            Check(values, completions.Count, $"reward '{reward.Name}', component '{name}',", mayBeAbsent: true);
         return scores;
     }
 
-    private static void Check(double[]? values, int count, string who)
+    private static void Check(double[]? values, int count, string who, bool mayBeAbsent)
     {
         if (values is null)
             throw new InvalidOperationException($"{who} returned null, expected {count} values, one for each completion");
@@ -31,7 +45,7 @@ public static class Scoring
             throw new InvalidOperationException($"{who} returned {values.Length} values, expected {count}, one for each completion");
         for (var i = 0; i < count; i++)
         {
-            if (!double.IsFinite(values[i]))
+            if (!double.IsFinite(values[i]) && !(mayBeAbsent && double.IsNaN(values[i])))
                 throw new InvalidOperationException(
                     FormattableString.Invariant($"{who} returned {values[i]} for completion {i}, expected a finite number"));
         }

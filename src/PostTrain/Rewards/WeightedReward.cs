@@ -1,11 +1,12 @@
 namespace PostTrain.Rewards;
 
-/// <summary>See <see cref="Reward.Weighted(string, ValueTuple{double, IReward}[])"/>.</summary>
+/// <summary>See <see cref="Reward.Weighted(string, ValueTuple{double, IReward}[])"/> and <see cref="Reward.WeightedMean"/>.</summary>
 internal sealed class WeightedReward : IReward
 {
     private readonly (double Weight, IReward Reward)[] parts;
+    private readonly bool isMean;
 
-    internal WeightedReward(string name, (double Weight, IReward Reward)[] parts)
+    internal WeightedReward(string name, (double Weight, IReward Reward)[] parts, bool isMean)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(name);
         if (parts.Length == 0)
@@ -16,9 +17,9 @@ internal sealed class WeightedReward : IReward
             var (weight, reward) = parts[i];
             if (reward is null)
                 throw new ArgumentException($"parts[{i}] has no reward, expected one", nameof(parts));
-            if (!double.IsFinite(weight))
+            if (!double.IsFinite(weight) || (isMean && weight <= 0))
                 throw new ArgumentException(
-                    FormattableString.Invariant($"parts[{i}] ('{reward.Name}') has the weight {weight}, expected a finite number"),
+                    FormattableString.Invariant($"parts[{i}] ('{reward.Name}') has the weight {weight}, expected a finite number{(isMean ? " above 0" : "")}"),
                     nameof(parts));
             if (!names.Add(reward.Name))
                 throw new ArgumentException(
@@ -27,20 +28,30 @@ internal sealed class WeightedReward : IReward
 
         Name = name;
         this.parts = [.. parts];
+        this.isMean = isMean;
     }
 
     public string Name { get; }
 
-    public async ValueTask<RewardScores> ScoreAsync(IReadOnlyList<Completion> completions, CancellationToken cancellation = default)
+    public async ValueTask<RewardScores> ScoreAsync(IReadOnlyList<Completion> completions, RewardContext context, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(completions);
-        var values = new double[completions.Count];
+        var sums = new double[completions.Count];
+        var weights = new double[completions.Count];
+        var applicable = new bool[completions.Count];
         var components = new Dictionary<string, double[]>(StringComparer.Ordinal);
         foreach (var (weight, reward) in parts)
         {
-            var scores = await Scoring.ScoreCheckedAsync(reward, completions, cancellation).ConfigureAwait(false);
-            for (var i = 0; i < values.Length; i++)
-                values[i] += weight * scores.Values[i];
+            var scores = await Scoring.ScorePartAsync(reward, completions, context, cancellation).ConfigureAwait(false);
+            for (var i = 0; i < sums.Length; i++)
+            {
+                if (double.IsNaN(scores.Values[i]))
+                    continue;
+                sums[i] += weight * scores.Values[i];
+                weights[i] += weight;
+                applicable[i] = true;
+            }
+
             components[reward.Name] = scores.Values;
             foreach (var (component, part) in scores.Components)
             {
@@ -49,6 +60,6 @@ internal sealed class WeightedReward : IReward
             }
         }
 
-        return new RewardScores(values, components);
+        return new RewardScores([.. sums.Select((sum, i) => applicable[i] ? isMean ? sum / weights[i] : sum : double.NaN)], components);
     }
 }

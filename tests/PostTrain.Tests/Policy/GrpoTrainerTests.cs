@@ -240,7 +240,7 @@ public sealed class GrpoTrainerTests
     {
         public string Name => "all";
 
-        public ValueTask<RewardScores> ScoreAsync(IReadOnlyList<Completion> completions, CancellationToken cancellation = default) =>
+        public ValueTask<RewardScores> ScoreAsync(IReadOnlyList<Completion> completions, RewardContext context, CancellationToken cancellation = default) =>
             ValueTask.FromResult(score(completions));
     }
 }

@@ -39,7 +39,7 @@ public sealed class RewardTests
     [Fact]
     public async Task MathAnswer_ProblemWithoutAnswer_NamesTheCompletion()
     {
-        var error = await Assert.ThrowsAsync<InvalidOperationException>(async () => await Reward.MathAnswer().ScoreAsync([Of("1", "1"), Of("1")]));
+        var error = await Assert.ThrowsAsync<InvalidOperationException>(async () => await Reward.MathAnswer().ScoreAsync([Of("1", "1"), Of("1")], RewardContext.None));
         Assert.Equal("reward 'correct': the problem of completion 1 has no Answer, expected a reference answer", error.Message);
     }
 

@@ -11,7 +11,7 @@ public sealed class ScoringTests
     {
         public string Name => "judge";
 
-        public ValueTask<RewardScores> ScoreAsync(IReadOnlyList<Completion> completions, CancellationToken cancellation = default) => ValueTask.FromResult(scores);
+        public ValueTask<RewardScores> ScoreAsync(IReadOnlyList<Completion> completions, RewardContext context, CancellationToken cancellation = default) => ValueTask.FromResult(scores);
     }
 
     private static async Task<string> ErrorOf(IReward reward) =>
@@ -54,8 +54,8 @@ public sealed class ScoringTests
     [Fact]
     public async Task Weighted_NamesThePartThatFailed()
     {
-        var total = Reward.Weighted((1, Reward.Of("fine", _ => 1)), (0, Reward.Of("broken", completion => completion.Text == "b" ? double.NaN : 0)));
-        Assert.Equal("reward 'broken' returned NaN for completion 1, expected a finite number", await ErrorOf(total));
+        var total = Reward.Weighted((1, Reward.Of("fine", _ => 1)), (0, Reward.Of("broken", completion => completion.Text == "b" ? double.NegativeInfinity : 0)));
+        Assert.Equal("reward 'broken' returned -Infinity for completion 1, expected a finite number", await ErrorOf(total));
         var overflow = Reward.Weighted((1e300, Reward.Of("large", _ => 1e300)));
         Assert.Equal("reward 'weighted' returned Infinity for completion 0, expected a finite number", await ErrorOf(overflow));
     }
@@ -66,7 +66,7 @@ public sealed class ScoringTests
         using var source = new CancellationTokenSource();
         var calls = 0;
         var reward = Reward.Of("slow", _ => { calls++; source.Cancel(); return 0; });
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await Scoring.ScoreCheckedAsync(reward, Two, source.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(async () => await Scoring.ScoreCheckedAsync(reward, Two, cancellation: source.Token));
         Assert.Equal(1, calls);
     }
 }
