@@ -22,4 +22,15 @@ internal sealed record CompletionScores(Tensor LogProbs, Tensor Logits)
         var logProbs = TokenLogProbs.Gather(logits, rows.Ids.narrow(1, length - completion, completion), rows.CompletionMask);
         return new CompletionScores(logProbs.MoveToOuterDisposeScope(), logits.MoveToOuterDisposeScope());
     }
+
+    /// <summary>Log-probs of all completions without a gradient, some rows at a time: [B,T], 0 where the mask is 0.</summary>
+    internal static Tensor LogProbsOf(CausalLm model, RolloutBatch rollouts, SamplingOptions sampling, int? microBatchSize)
+    {
+        using var mode = no_grad();
+        using var scope = NewDisposeScope();
+        int rows = (int)rollouts.Ids.shape[0], size = microBatchSize ?? rows;
+        var parts = Enumerable.Range(0, (rows + size - 1) / size)
+            .Select(part => Of(model, rollouts.Rows(part * size, Math.Min(size, rows - part * size)), sampling).LogProbs).ToArray();
+        return cat(parts, 0).MoveToOuterDisposeScope();
+    }
 }

@@ -41,6 +41,3 @@ internal sealed record SupervisedBatch(Tensor Inputs, Tensor AttentionMask, Tens
             Targets.narrow(0, start, rows), LossMask.narrow(0, start, rows));
     }
 }
-
-/// <summary>One sequence: prompt and completion as token ids, and how many of them are the prompt.</summary>
-internal readonly record struct TokenExample(int[] Ids, int PromptLength);

@@ -6,7 +6,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Training;
 
-/// <summary>A run on disk: a directory <c>checkpoint-STEP</c> with <c>model.safetensors</c>, <c>optimizer.safetensors</c> and <c>state.json</c>.</summary>
+/// <summary>A run on disk: a directory <c>checkpoint-STEP</c> with <c>model.safetensors</c> (what is trained), <c>optimizer.safetensors</c>, <c>state.json</c>,
+/// and <c>trainer.safetensors</c> where the trainer has tensors of its own.</summary>
 /// <remarks>
 /// The directory gets its name when all of it is written and flushed: what bears the name is complete, whenever the process
 /// was stopped. A run that goes on from a checkpoint gives the same bytes as one that was never stopped.
@@ -16,6 +17,7 @@ public static class Checkpoint
     private const string Prefix = "checkpoint-";
     private const string ModelFile = "model.safetensors";
     private const string OptimizerFile = "optimizer.safetensors";
+    private const string TrainerFile = "trainer.safetensors";
     private const string StateFile = "state.json";
     private const string StepCounts = "steps";
     private const string RandomState = "random_state";
@@ -23,13 +25,17 @@ public static class Checkpoint
 
     /// <summary>Writes a checkpoint and returns its directory; one of the same step is replaced.</summary>
     /// <param name="directory">Where checkpoints are kept; made when missing.</param>
-    /// <param name="model">All its parameters and buffers are kept.</param>
+    /// <param name="model">Its trained parameters and its buffers are kept; of the others a digest, so that a run cannot go on over another base.</param>
     /// <param name="optimization">Its moments and step counts are kept.</param>
     /// <param name="state">Where the run stands.</param>
-    public static string Save(string directory, nn.Module model, Optimization optimization, TrainingState state)
+    public static string Save(string directory, nn.Module model, Optimization optimization, TrainingState state) => Save(directory, model, optimization, state, null);
+
+    internal static string Save(string directory, nn.Module model, Optimization optimization, TrainingState state, ITrainerState? own)
     {
+        if (state.Frozen.Length == 0) state = state with { Frozen = FrozenParameters.Digest(model) };
+        if (own is not null) state = state with { Values = own.Values };
         Directory.CreateDirectory(directory);
-        var target = Path.Combine(directory, string.Create(CultureInfo.InvariantCulture, $"{Prefix}{state.Step:D8}"));
+        var target = PathOf(directory, state.Step);
         var partial = Path.Combine(directory, $".{Path.GetFileName(target)}-{Guid.NewGuid():N}");
         try
         {
@@ -38,6 +44,7 @@ public static class Checkpoint
             {
                 SafetensorsFile.Write(Path.Combine(partial, ModelFile), Tensors(model));
                 SafetensorsFile.Write(Path.Combine(partial, OptimizerFile), [.. Moments(optimization), (StepCounts, Counts(optimization)), (RandomState, get_rng_state())]);
+                if (own?.Tensors is { Count: > 0 } kept) SafetensorsFile.Write(Path.Combine(partial, TrainerFile), kept);
             }
             Data.AtomicFile.Write(Path.Combine(partial, StateFile), stream => JsonSerializer.Serialize(stream, state));
             if (Directory.Exists(target)) Directory.Delete(target, recursive: true);
@@ -60,9 +67,14 @@ public static class Checkpoint
     /// <summary>Puts a checkpoint's tensors into the model and the optimiser, and returns where the run stood.</summary>
     /// <exception cref="FileNotFoundException">A file is missing.</exception>
     /// <exception cref="InvalidDataException">A file is broken or belongs to another model; names the file and what was expected. Nothing has changed.</exception>
-    public static TrainingState Load(string checkpoint, nn.Module model, Optimization optimization)
+    public static TrainingState Load(string checkpoint, nn.Module model, Optimization optimization) => Load(checkpoint, model, optimization, null);
+
+    internal static TrainingState Load(string checkpoint, nn.Module model, Optimization optimization, ITrainerState? own)
     {
         var state = ReadState(checkpoint);
+        if (FrozenParameters.Digest(model) is var frozen && frozen != state.Frozen)
+            throw new InvalidDataException(
+                $"{Path.Combine(checkpoint, StateFile)}: the parameters that are not trained had the digest '{state.Frozen}', those of this model have '{frozen}'; expected the same base model, frozen in the same places");
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         using var weights = SafetensorsFile.Open(Path.Combine(checkpoint, ModelFile));
@@ -75,6 +87,7 @@ public static class Checkpoint
         if (counts.Any(count => count < 0 || count > state.Updates))
             throw new InvalidDataException($"{moments.Path}: tensor {StepCounts} holds {string.Join(", ", counts)}, expected 0 to {state.Updates}");
 
+        own?.Restore(state.Values, OwnTensors(checkpoint));
         Restore(weights, parameters);
         Restore(moments, averages);
         foreach (var (moment, count) in optimization.States.Zip(counts)) moment.step = count;
@@ -83,8 +96,16 @@ public static class Checkpoint
         return state;
     }
 
+    private static Dictionary<string, Tensor> OwnTensors(string checkpoint)
+    {
+        var path = Path.Combine(checkpoint, TrainerFile);
+        if (!File.Exists(path)) return [];
+        using var file = SafetensorsFile.Open(path);
+        return file.Entries.ToDictionary(entry => entry.Name, entry => file.Read(entry.Name));
+    }
+
     private static IEnumerable<(string Name, Tensor Tensor)> Tensors(nn.Module model) =>
-        model.named_parameters().Select(p => (p.name, (Tensor)p.parameter)).Concat(model.named_buffers().Select(b => (b.name, b.buffer)));
+        model.named_parameters().Where(p => p.parameter.requires_grad).Select(p => (p.name, (Tensor)p.parameter)).Concat(model.named_buffers().Select(b => (b.name, b.buffer)));
 
     private static IEnumerable<(string Name, Tensor Tensor)> Moments(Optimization optimization) =>
         optimization.Parameters.Zip(optimization.States).SelectMany(pair => new[]
@@ -140,6 +161,24 @@ public static class Checkpoint
             throw new InvalidDataException($"{path}: not the state of a run: {exception.Message}", exception);
         }
     }
+
+    /// <summary>Removes all but the newest checkpoints and the one to spare.</summary>
+    internal static void Prune(string directory, int keep, long? spare)
+    {
+        foreach (var path in Directory.EnumerateDirectories(directory, Prefix + "*").Where(path => StepOf(path) is { } step && step != spare)
+            .OrderByDescending(StepOf).Skip(keep).ToArray())
+            DeleteQuietly(path);
+    }
+
+    /// <summary>The checkpoint of the best evaluation that the latest one knows of, or null.</summary>
+    public static string? Best(string directory)
+    {
+        if (Latest(directory) is not { } latest || ReadState(latest).Best is not { } best) return null;
+        var path = PathOf(directory, best.Step);
+        return File.Exists(Path.Combine(path, StateFile)) ? path : null;
+    }
+
+    private static string PathOf(string directory, long step) => Path.Combine(directory, string.Create(CultureInfo.InvariantCulture, $"{Prefix}{step:D8}"));
 
     private static long? StepOf(string checkpoint) =>
         long.TryParse(Path.GetFileName(checkpoint).AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out long step) ? step : null;

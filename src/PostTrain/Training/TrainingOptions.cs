@@ -61,6 +61,14 @@ public abstract record TrainingOptions
     /// <value>The default is 0.</value>
     public int CheckpointEvery { get; init; }
 
+    /// <summary>Newest checkpoints that are kept, besides the one of the best evaluation; 0 keeps all.</summary>
+    /// <value>The default is 0.</value>
+    public int KeepCheckpoints { get; init; }
+
+    /// <summary>When the run is evaluated on the data given for it, and whether it ends early.</summary>
+    /// <value>The default is every 100 steps, by <c>eval/loss</c>, without ending early.</value>
+    public EvaluationOptions Evaluation { get; init; } = new();
+
     /// <summary>Told of each step's report, in order: a console, a <see cref="MetricsLog"/>, a chart.</summary>
     /// <value>The default is empty.</value>
     public IReadOnlyList<IProgress<StepReport>> Observers { get; init; } = [];
@@ -80,6 +88,8 @@ public abstract record TrainingOptions
         Guard.Positive(AdamEpsilon, nameof(AdamEpsilon));
         if (!(MaxGradNorm > 0)) throw new ArgumentOutOfRangeException(nameof(MaxGradNorm), MaxGradNorm, "MaxGradNorm must be above 0; positive infinity turns clipping off");
         Guard.AtLeast(CheckpointEvery, 0, nameof(CheckpointEvery));
+        Guard.AtLeast(KeepCheckpoints, 0, nameof(KeepCheckpoints));
+        Evaluation.Validate();
     }
 
     // At 1 the correction of the first steps' bias would divide by 0.

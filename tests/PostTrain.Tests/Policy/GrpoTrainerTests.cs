@@ -59,7 +59,7 @@ public sealed class GrpoTrainerTests
     public async Task Run_Metrics_AreTheDocumentedOnes_WithHandWorkedValues()
     {
         string[] names = ["completion/finished", "completion/length", "entropy", "grad_norm", "learning_rate", "policy/clip_fraction", "policy/old_kl",
-            "reward/mean", "reward/part", "reward/std", "reward/zero_groups", "tokens_per_second"];
+            "reward/mean", "reward/part", "reward/std", "reward/zero_groups", "time/reward", "time/rollout", "time/update", "tokens_per_second"];
         using var model = new DropoutLm(Toy.Tokenizer.VocabularySize, scale: 0);
         var completions = new List<Completion>();
         var reward = new FunctionOfAll(all =>
@@ -83,7 +83,7 @@ public sealed class GrpoTrainerTests
         using var reference = Toy.Model();
         using var policy = Toy.Model();
         var with = Assert.Single(await Train(policy, reward, Small with { Steps = 1 }, reference));
-        Assert.Equal(names.Append("kl").Order(StringComparer.Ordinal), with.Metrics.Keys.Order(StringComparer.Ordinal));
+        Assert.Equal(names.Append("kl").Append("time/reference").Order(StringComparer.Ordinal), with.Metrics.Keys.Order(StringComparer.Ordinal));
     }
 
     [Fact]

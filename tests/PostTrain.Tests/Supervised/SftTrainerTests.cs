@@ -130,7 +130,7 @@ public sealed class SftTrainerTests
         var reports = Train(model, Words, new SftOptions { Steps = 4, BatchSize = 2, Observers = [seen] });
         Assert.Equal([1, 2, 3, 4], reports.Select(report => report.Step));
         Assert.Equal(reports, seen.Reports);
-        Assert.Equal(["accuracy", "grad_norm", "learning_rate", "tokens_per_second"], reports[0].Metrics.Keys.Order());
+        Assert.Equal(["accuracy", "grad_norm", "learning_rate", "time/batch", "time/update", "tokens_per_second"], reports[0].Metrics.Keys.Order());
     }
 
     [Fact]

@@ -31,7 +31,7 @@ internal static class Toy
 
     /// <summary>A report's numbers without those that measure time.</summary>
     internal static Dictionary<string, double> Numbers(StepReport report) =>
-        new(report.Metrics.Where(metric => metric.Key != "tokens_per_second")) { ["loss"] = report.Loss, ["step"] = report.Step };
+        new(report.Metrics.Where(metric => metric.Key != "tokens_per_second" && !metric.Key.StartsWith("time/", StringComparison.Ordinal))) { ["loss"] = report.Loss, ["step"] = report.Step };
 
     /// <summary>Log-probabilities of the token after each position, [T][V], worked out in C# from the model's logits.</summary>
     internal static double[][] LogProbs(CausalLm model, int[] ids)

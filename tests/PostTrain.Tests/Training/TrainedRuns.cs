@@ -48,7 +48,7 @@ internal static class TrainedRuns
                 CheckpointEvery = 3,
             });
             if (resume is not null) sft.Resume(resume);
-            foreach (var report in sft.Run([.. Prompts.Select(prompt => new Demonstration(prompt, "ab"))], cancellation)) Keep(report);
+            foreach (var report in sft.Run([.. Prompts.Select(prompt => new Demonstration(prompt, "ab"))], cancellation: cancellation)) Keep(report);
             return reports;
         }
 
@@ -72,7 +72,7 @@ internal static class TrainedRuns
             Sampling = new SamplingOptions { MaxNewTokens = 4 },
         });
         if (resume is not null) grpo.Resume(resume);
-        await foreach (var report in grpo.RunAsync([.. Prompts.Select(prompt => new Problem(prompt))], cancellation)) Keep(report);
+        await foreach (var report in grpo.RunAsync([.. Prompts.Select(prompt => new Problem(prompt))], cancellation: cancellation)) Keep(report);
         return reports;
     }
 }

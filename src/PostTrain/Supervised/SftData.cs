@@ -1,0 +1,48 @@
+using PostTrain.Models;
+using PostTrain.Training;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace PostTrain.Supervised;
+
+/// <summary>Demonstrations as token ids.</summary>
+internal sealed class SftData(TokenExample[] examples, CausalLm model, int paddingId, SftOptions options) : PreparedData
+{
+    internal override int Count => examples.Length;
+
+    internal override TrainingBatch Batch(IReadOnlyList<int> indices) =>
+        new SftBatch(SupervisedBatch.Of([.. indices.Select(index => examples[index])], paddingId), model, options);
+}
+
+/// <summary>A batch of demonstrations and their loss.</summary>
+internal sealed class SftBatch : TrainingBatch
+{
+    private readonly SupervisedBatch batch;
+    private readonly CausalLm model;
+    private readonly SftOptions options;
+    private readonly double denominator;
+
+    internal SftBatch(SupervisedBatch batch, CausalLm model, SftOptions options)
+    {
+        this.batch = batch;
+        this.model = model;
+        this.options = options;
+        denominator = options.Aggregation.Denominator(batch.LossMask);
+        Tokens = batch.AttentionMask.ne(0).sum().ToDouble();
+    }
+
+    internal override int Rows => (int)batch.Inputs.shape[0];
+
+    internal override double Tokens { get; }
+
+    internal override double Weight => denominator;
+
+    internal override Tensor Loss(int start, int count, MetricMeans means)
+    {
+        var rows = batch.Rows(start, count);
+        var logits = model.Project(model.Hidden(rows.Inputs, rows.AttentionMask));
+        var loss = SupervisedLosses.NegativeLogLikelihood(logits, rows.Targets, rows.LossMask, options.Aggregation, denominator);
+        means.Add("accuracy", loss.Accuracy, rows.LossMask.sum().ToDouble());
+        return loss.Loss;
+    }
+}

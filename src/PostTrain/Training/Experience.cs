@@ -1,0 +1,16 @@
+using PostTrain.Rewards;
+using PostTrain.Rollouts;
+
+namespace PostTrain.Training;
+
+/// <summary>Completions of a step and what was said of them; the groups stand one after another.</summary>
+internal sealed class Experience(RolloutBatch rollouts, IReadOnlyList<Completion> completions, RewardScores scores) : IDisposable
+{
+    internal RolloutBatch Rollouts { get; } = rollouts;
+
+    internal IReadOnlyList<Completion> Completions { get; } = completions;
+
+    internal RewardScores Scores { get; } = scores;
+
+    public void Dispose() => Rollouts.Dispose();
+}

@@ -1,0 +1,31 @@
+using System.Security.Cryptography;
+using System.Text;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace PostTrain.Training;
+
+/// <summary>What a run does not train: the base under an adapter.</summary>
+internal static class FrozenParameters
+{
+    // A span of bytes holds less than 2 GiB.
+    private const long ChunkElements = 1 << 26;
+
+    /// <summary>SHA-256 over the names, shapes and bytes of all parameters without a gradient, as hexadecimal digits; empty where all are trained.</summary>
+    internal static string Digest(nn.Module model)
+    {
+        var frozen = model.named_parameters().Where(p => !p.parameter.requires_grad).ToArray();
+        if (frozen.Length == 0) return "";
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        using var mode = no_grad();
+        foreach (var (name, parameter) in frozen)
+        {
+            using var scope = NewDisposeScope();
+            hash.AppendData(Encoding.UTF8.GetBytes($"{name} {parameter.dtype} {string.Join(",", parameter.shape)}\n"));
+            var flat = parameter.detach().contiguous().view(-1);
+            for (long start = 0; start < flat.NumberOfElements; start += ChunkElements)
+                hash.AppendData(flat.narrow(0, start, Math.Min(ChunkElements, flat.NumberOfElements - start)).cpu().bytes);
+        }
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+}

@@ -1,0 +1,28 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace PostTrain.Training;
+
+/// <summary>Means over a step or an evaluation, gathered from the weighted means of its parts.</summary>
+internal sealed class MetricMeans
+{
+    private readonly Dictionary<string, (double Sum, double Weight)> sums = [];
+
+    /// <summary>Adds a part's mean, weighed with what it is a mean of: its tokens, its pairs.</summary>
+    internal void Add(string name, double mean, double weight)
+    {
+        // A part without a counted token has no mean; 0·NaN must not spoil the others.
+        if (weight == 0) return;
+        var (sum, all) = sums.GetValueOrDefault(name);
+        sums[name] = (sum + mean * weight, all + weight);
+    }
+
+    /// <summary>Adds a scalar tensor's value.</summary>
+    internal void Add(string name, Tensor mean, double weight) => Add(name, mean.ToDouble(), weight);
+
+    /// <summary>Writes each mean under its name, with a prefix.</summary>
+    internal void AddTo(Dictionary<string, double> metrics, string prefix = "")
+    {
+        foreach (var (name, (sum, weight)) in sums) metrics[prefix + name] = sum / weight;
+    }
+}

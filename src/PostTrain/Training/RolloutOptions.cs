@@ -1,0 +1,31 @@
+using PostTrain.Numerics;
+using PostTrain.Rollouts;
+
+namespace PostTrain.Training;
+
+/// <summary>Options of every trainer that learns from completions which the policy draws itself.</summary>
+/// <remarks><see cref="TrainingOptions.BatchSize"/> counts prompts; a step samples <see cref="GroupSize"/> completions of each.</remarks>
+public abstract record RolloutOptions : TrainingOptions
+{
+    /// <summary>Completions of a prompt, at least 1; they stand beside each other, and methods that compare them need at least 2.</summary>
+    /// <value>The default is 8, except where a method says otherwise.</value>
+    public int GroupSize { get; init; } = 8;
+
+    /// <summary>Optimiser steps on each batch of completions (μ in DeepSeekMath).</summary>
+    /// <value>The default is 1: purely on-policy.</value>
+    public int UpdatesPerBatch { get; init; } = 1;
+
+    /// <summary>How completions are drawn.</summary>
+    /// <value>The default is temperature 1 and at most 64 tokens.</value>
+    public SamplingOptions Sampling { get; init; } = new();
+
+    /// <inheritdoc/>
+    internal override void Validate()
+    {
+        base.Validate();
+        Guard.AtLeast(GroupSize, 1, nameof(GroupSize));
+        Guard.AtLeast(UpdatesPerBatch, 1, nameof(UpdatesPerBatch));
+        if (!(Sampling.Temperature > 0))
+            throw new ArgumentOutOfRangeException(nameof(Sampling), Sampling.Temperature, "Sampling.Temperature must be above 0: greedy completions of a prompt are all the same");
+    }
+}
