@@ -34,9 +34,6 @@ internal sealed class TrainingSession : IDisposable
 
     internal TimeSpan Elapsed => before + watch.Elapsed;
 
-    /// <summary>Share of the steps that are done, 0 to 1.</summary>
-    internal double Progress => Math.Min(1, Step / (double)options.Steps);
-
     /// <summary>Whether the step at hand is to end with an evaluation.</summary>
     internal bool EvaluationIsDue => (Step + 1) % options.Evaluation.Every == 0 || Step + 1 == options.Steps;
 
