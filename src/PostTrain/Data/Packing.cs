@@ -6,7 +6,8 @@ namespace PostTrain.Data;
 /// <summary>Puts short sequences together in rows, so that little of a batch is padding.</summary>
 /// <remarks>
 /// With positions that begin again in each segment and a block-diagonal attention mask, a packed batch has the loss and the gradient of
-/// the same sequences one a row (aggregated per token: a sequence is no longer a row). Where a sequence takes n tokens, its segment takes n − 1
+/// the same sequences one a row (aggregated per token: a sequence is no longer a row): a model takes <see cref="PackedBatch.Segments"/> as its
+/// attention mask and does both. Where a sequence takes n tokens, its segment takes n − 1
 /// positions: the last token is only predicted, so no target belongs to the next segment.
 /// </remarks>
 public static class Packing

@@ -17,7 +17,7 @@ public sealed class Decoder : CausalLm
 {
     private readonly Backbone backbone;
     private readonly Linear? head;
-    private readonly AttentionBias bias = new();
+    private readonly AttentionPattern pattern = new();
     private readonly RotaryEmbedding? rotary;
     private readonly HashSet<string> ownNames = new(StringComparer.Ordinal);
 
@@ -52,6 +52,9 @@ public sealed class Decoder : CausalLm
     public override int VocabularySize => Config.VocabularySize;
 
     /// <inheritdoc/>
+    public override int HiddenSize => Config.HiddenSize;
+
+    /// <inheritdoc/>
     public override int ContextLength => Config.ContextLength;
 
     /// <summary>The token embedding, [V,D]; with tied embeddings the output projection too. It belongs to the model: do not dispose it.</summary>
@@ -69,38 +72,23 @@ public sealed class Decoder : CausalLm
     }
 
     /// <inheritdoc/>
-    public override Tensor Hidden(Tensor ids, Tensor? attentionMask = null, KeyValueCache? cache = null)
-    {
-        ArgumentNullException.ThrowIfNull(ids);
-        if (ids.Dimensions != 2)
-            throw new ArgumentException($"ids has the shape [{string.Join(",", ids.shape)}], expected [B,T].", nameof(ids));
-        using var mode = cache is null ? null : no_grad();
-        using var scope = NewDisposeScope();
-        return HiddenFromEmbeddings(Embed(ids), attentionMask, cache).MoveToOuterDisposeScope();
-    }
-
-    /// <summary>The tokens' embeddings, without positions: [B,T] to [B,T,D].</summary>
-    /// <exception cref="ArgumentException">An id is outside the vocabulary.</exception>
-    public Tensor Embed(Tensor ids)
+    public override Tensor Embed(Tensor ids)
     {
         ArgumentNullException.ThrowIfNull(ids);
         return backbone.Tokens.call(ids);
     }
 
-    /// <summary><see cref="Hidden"/> of embeddings instead of ids, e.g. with a soft prompt before the tokens': [B,T,D] to [B,T,D].</summary>
-    /// <param name="embeddings">[B,T,D], without positions.</param>
-    /// <param name="attentionMask">As in <see cref="Hidden"/>.</param>
-    /// <param name="cache">As in <see cref="Hidden"/>.</param>
-    /// <exception cref="ArgumentException">A shape does not fit; the message names what was given and the limit.</exception>
-    public Tensor HiddenFromEmbeddings(Tensor embeddings, Tensor? attentionMask = null, KeyValueCache? cache = null)
+    /// <inheritdoc/>
+    public override Tensor HiddenFromEmbeddings(Tensor embeddings, Tensor? attentionMask = null, KeyValueCache? cache = null)
     {
         ArgumentNullException.ThrowIfNull(embeddings);
         var (length, total) = CheckShapes(embeddings, attentionMask, cache);
         using var mode = cache is null ? null : no_grad();
         using var scope = NewDisposeScope();
-        var positions = Positions(attentionMask, length, total, embeddings.device);
+        var view = pattern.Create(attentionMask, length, total, embeddings);
+        var positions = view.Positions ?? (rotary is null ? arange(total - length, total, dtype: ScalarType.Int64, device: embeddings.device).unsqueeze(0) : null);
         var turn = rotary?.At(positions, total - length, length, embeddings);
-        var inputs = new AttentionInputs(bias.Create(attentionMask, length, total, embeddings), turn?.Cosine, turn?.Sine, cache);
+        var inputs = new AttentionInputs(view.Bias, turn?.Cosine, turn?.Sine, cache);
         var hidden = backbone.Apply(embeddings, positions, inputs).MoveToOuterDisposeScope();
         cache?.Advance((int)length);
         return hidden;
@@ -138,20 +126,11 @@ public sealed class Decoder : CausalLm
     {
         if (disposing)
         {
-            bias.Dispose();
+            pattern.Dispose();
             rotary?.Dispose();
         }
 
         base.Dispose(disposing);
-    }
-
-    // Positions are the numbers of real tokens before; [B,T], or [1,T] without a mask. A rotary table needs none in that case.
-    private Tensor? Positions(Tensor? mask, long length, long total, Device device)
-    {
-        if (mask is null)
-            return rotary is not null ? null : arange(total - length, total, dtype: ScalarType.Int64, device: device).unsqueeze(0);
-        using var scope = NewDisposeScope();
-        return mask.to_type(ScalarType.Int64).cumsum(1).sub(1).clamp_min(0).narrow(1, total - length, length).MoveToOuterDisposeScope();
     }
 
     private (long Length, long Total) CheckShapes(Tensor embeddings, Tensor? mask, KeyValueCache? cache)

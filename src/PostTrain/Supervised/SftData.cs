@@ -10,8 +10,14 @@ internal sealed class SftData(TokenExample[] examples, CausalLm model, int paddi
 {
     internal override int Count => examples.Length;
 
-    internal override TrainingBatch Batch(IReadOnlyList<int> indices) =>
-        new SftBatch(SupervisedBatch.Of([.. indices.Select(index => examples[index])], paddingId), model, options);
+    internal override TrainingBatch Batch(IReadOnlyList<int> indices)
+    {
+        TokenExample[] chosen = [.. indices.Select(index => examples[index])];
+        var batch = SupervisedBatch.Of(chosen, paddingId);
+        // Of the examples one a row, however they are laid out.
+        double denominator = options.Aggregation.Denominator(batch.LossMask);
+        return new SftBatch(options.Packing ? SupervisedBatch.Packed(chosen, model.ContextLength, paddingId) : batch, denominator, model, options);
+    }
 }
 
 /// <summary>A batch of demonstrations and their loss.</summary>
@@ -22,12 +28,12 @@ internal sealed class SftBatch : TrainingBatch
     private readonly SftOptions options;
     private readonly double denominator;
 
-    internal SftBatch(SupervisedBatch batch, CausalLm model, SftOptions options)
+    internal SftBatch(SupervisedBatch batch, double denominator, CausalLm model, SftOptions options)
     {
         this.batch = batch;
+        this.denominator = denominator;
         this.model = model;
         this.options = options;
-        denominator = options.Aggregation.Denominator(batch.LossMask);
         Tokens = batch.AttentionMask.ne(0).sum().ToDouble();
     }
 

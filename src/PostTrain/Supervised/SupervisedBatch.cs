@@ -1,3 +1,4 @@
+using PostTrain.Data;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -5,11 +6,19 @@ namespace PostTrain.Supervised;
 
 /// <summary>Token sequences side by side: what goes in, what is to be predicted, and where it counts.</summary>
 /// <param name="Inputs">[B,T] token ids, padded on the right.</param>
-/// <param name="AttentionMask">[B,T]; 1 where a token is real.</param>
+/// <param name="AttentionMask">[B,T]; 0 at padding, else the number of the row's sequence, from 1 on.</param>
 /// <param name="Targets">[B,T]; the token that follows each input.</param>
 /// <param name="LossMask">[B,T]; 1 where the target belongs to a completion.</param>
 internal sealed record SupervisedBatch(Tensor Inputs, Tensor AttentionMask, Tensor Targets, Tensor LossMask)
 {
+    /// <summary>Several sequences a row of at most <paramref name="capacity"/> positions.</summary>
+    internal static SupervisedBatch Packed(IReadOnlyList<TokenExample> examples, int capacity, int paddingId)
+    {
+        var packed = Packing.Pack([.. examples.Select(example => new TokenSequence(example.Ids, example.PromptLength))], capacity, paddingId);
+        packed.Positions.Dispose();
+        return new SupervisedBatch(packed.Inputs, packed.Segments, packed.Targets, packed.LossMask);
+    }
+
     /// <summary>Lays out sequences of prompt and completion; each has at least two tokens.</summary>
     internal static SupervisedBatch Of(IReadOnlyList<TokenExample> examples, int paddingId)
     {

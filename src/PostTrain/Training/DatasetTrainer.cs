@@ -113,7 +113,11 @@ public abstract class DatasetTrainer<TExample> : IDisposable
         var means = new MetricMeans();
         // In every step: who reads the reports may have evaluated the model in between.
         model.train();
-        var update = session.Optimization.Update((batch.Rows + size - 1) / size, part => batch.Loss(part * size, Math.Min(size, batch.Rows - part * size), means));
+        var update = session.Optimization.Update((int)(((long)batch.Rows + size - 1) / size), part =>
+        {
+            int start = (int)((long)part * size);
+            return batch.Loss(start, Math.Min(size, batch.Rows - start), means);
+        });
         clock.Book("update");
         means.AddTo(metrics);
         metrics["learning_rate"] = update.LearningRate;

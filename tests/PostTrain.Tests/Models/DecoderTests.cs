@@ -60,6 +60,40 @@ public sealed class DecoderTests
         TensorAssert.Finite(right);
     }
 
+    [Theory]
+    [MemberData(nameof(Both))]
+    public void Hidden_PackedSequences_AreTheSequencesAlone(string name)
+    {
+        using var scope = NewDisposeScope();
+        using var model = TinyModels.Create(name);
+        var (a, b, c) = (Numbers.Ids(20, 23, 1, 4), Numbers.Ids(21, 23, 1, 3), Numbers.Ids(22, 23, 1, 2));
+        var padding = Numbers.Ids(23, 23, 1, 2);
+        // Padding at the end, in the middle and before; the numbers of the segments need not rise one by one.
+        var ids = cat([cat([a, b, c, padding], 1), cat([padding, c, a, b], 1), cat([b, padding, c, a], 1)], 0);
+        var segments = Mask("11112223300", "00331111222", "11100772222");
+        var packed = model.Hidden(ids, segments);
+        (int Row, int Start, Tensor Ids)[] places = [(0, 0, a), (0, 4, b), (0, 7, c), (1, 2, c), (1, 4, a), (1, 8, b), (2, 0, b), (2, 5, c), (2, 7, a)];
+        foreach (var (row, start, alone) in places)
+            TensorAssert.Close(model.Hidden(alone), packed.narrow(0, row, 1).narrow(1, start, alone.size(1)), 1e-12);
+
+        using var cache = model.NewCache(3, 11);
+        var parts = new[] { (0, 6), (6, 1), (7, 3), (10, 1) }.Select(part =>
+            model.Hidden(ids.narrow(1, part.Item1, part.Item2), segments.narrow(1, 0, part.Item1 + part.Item2), cache)).ToList();
+        var real = segments.ne(0).unsqueeze(-1);
+        TensorAssert.Close(packed * real, cat(parts, 1) * real, 1e-12);
+    }
+
+    [Theory]
+    [MemberData(nameof(Both))]
+    public void Hidden_MaskOfOnes_IsNone(string name)
+    {
+        using var scope = NewDisposeScope();
+        using var model = TinyModels.Create(name);
+        var ids = Numbers.Ids(24, 23, 2, 6);
+        foreach (var type in new[] { ScalarType.Int64, ScalarType.Bool, ScalarType.Float32 })
+            TensorAssert.Same(model.Hidden(ids), model.Hidden(ids, ones([2, 6], dtype: type)));
+    }
+
     [Fact]
     public void Hidden_RowWithoutAnyToken_IsFiniteAndSoAreGradients()
     {

@@ -11,10 +11,14 @@ internal sealed class FixedLogits(Tensor table, int contextLength = 64) : Causal
 
     public override int ContextLength => contextLength;
 
-    public override Tensor Hidden(Tensor ids, Tensor? attentionMask = null, KeyValueCache? cache = null)
+    public override int HiddenSize => VocabularySize;
+
+    public override Tensor Embed(Tensor ids) => table.index_select(0, ids.reshape(-1)).reshape([.. ids.shape, VocabularySize]);
+
+    public override Tensor HiddenFromEmbeddings(Tensor embeddings, Tensor? attentionMask = null, KeyValueCache? cache = null)
     {
-        cache?.Advance((int)ids.size(1));
-        return table.index_select(0, ids.reshape(-1)).reshape([.. ids.shape, VocabularySize]);
+        cache?.Advance((int)embeddings.size(1));
+        return embeddings.alias();
     }
 
     public override Tensor Project(Tensor hidden) => hidden.alias();

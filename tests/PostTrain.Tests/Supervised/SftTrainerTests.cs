@@ -79,6 +79,32 @@ public sealed class SftTrainerTests
         foreach (var (a, b) in whole.parameters().Zip(parts.parameters())) TensorAssert.Close(a, b, 1e-10);
     }
 
+    [Theory]
+    [InlineData(null)]
+    [InlineData(1)]
+    public void Run_Packed_IsTheUnpackedRun(int? size)
+    {
+        var data = Words.Concat(Digits).Append(new("0+1+2+3=", "6")).ToArray();
+        foreach (var aggregation in new[] { LossAggregation.TokenMean, LossAggregation.SequenceSum(4) })
+        {
+            var options = new SftOptions { Steps = 3, BatchSize = 7, LearningRate = 1e-2, Aggregation = aggregation };
+            using var rows = Toy.Model(type: ScalarType.Float64, layers: 2);
+            using var packed = Toy.Model(type: ScalarType.Float64, layers: 2);
+            var expected = Train(rows, data, options);
+            var actual = Train(packed, data, options with { Packing = true, MicroBatchSize = size });
+            Assert.Equal(expected[0].Loss, actual[0].Loss, 1e-12);
+            Assert.Equal(expected[0].Metrics["grad_norm"], actual[0].Metrics["grad_norm"], 1e-12);
+            Assert.Equal(expected.Select(report => report.Metrics["accuracy"]), actual.Select(report => report.Metrics["accuracy"]), Near);
+            foreach (var (a, b) in rows.parameters().Zip(packed.parameters()))
+            {
+                TensorAssert.Close(a.grad!, b.grad!, 1e-10);
+                TensorAssert.Close(a, b, 1e-8);
+            }
+        }
+
+        static bool Near(double a, double b) => Math.Abs(a - b) < 1e-6;
+    }
+
     [Fact]
     public void Run_SameSeed_SameBits_AndAnotherSeedAnotherOrder()
     {
@@ -172,6 +198,7 @@ public sealed class SftTrainerTests
         Refused("Beta2", "below 1", new SftOptions { Beta2 = -0.5 });
         Refused("AdamEpsilon", "above 0", new SftOptions { AdamEpsilon = 0 });
         Refused("MaxGradNorm", "above 0", new SftOptions { MaxGradNorm = 0 });
+        Refused("Aggregation", "token mean or a sum", new SftOptions { Packing = true, Aggregation = LossAggregation.SequenceMean });
         Refused("CheckpointEvery", "at least 0", new SftOptions { CheckpointEvery = -1 });
         foreach (var parameter in model.parameters()) parameter.requires_grad = false;
         Assert.Throws<ArgumentException>(() => new SftTrainer(model, Toy.Tokenizer, new SftOptions()));

@@ -33,11 +33,14 @@ internal sealed class DropoutLm : CausalLm
 
     public override int ContextLength => 16;
 
-    public override Tensor Hidden(Tensor ids, Tensor? attentionMask = null, KeyValueCache? cache = null)
+    public override int HiddenSize => 12;
+
+    public override Tensor Embed(Tensor ids) => embedding.call(ids);
+
+    public override Tensor HiddenFromEmbeddings(Tensor embeddings, Tensor? attentionMask = null, KeyValueCache? cache = null)
     {
-        using var scope = NewDisposeScope();
-        cache?.Advance((int)ids.size(1));
-        return dropout.call(embedding.call(ids)).MoveToOuterDisposeScope();
+        cache?.Advance((int)embeddings.size(1));
+        return dropout.call(embeddings);
     }
 
     public override Tensor Project(Tensor hidden) => head.call(hidden);
