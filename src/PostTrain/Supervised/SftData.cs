@@ -47,7 +47,7 @@ internal sealed class SftBatch : TrainingBatch
     {
         var rows = batch.Rows(start, count);
         var logits = model.Project(model.Hidden(rows.Inputs, rows.AttentionMask));
-        var loss = SupervisedLosses.NegativeLogLikelihood(logits, rows.Targets, rows.LossMask, options.Aggregation, denominator);
+        var loss = SupervisedLosses.CrossEntropy(logits, rows.Targets, rows.LossMask, options.CrossEntropy, null, options.Aggregation, denominator);
         means.Add("accuracy", loss.Accuracy, rows.LossMask.sum().ToDouble());
         return loss.Loss;
     }

@@ -6,6 +6,10 @@ namespace PostTrain.Supervised;
 /// <summary>Options of supervised fine-tuning.</summary>
 public sealed record SftOptions : TrainingOptions
 {
+    /// <summary>The terms of a token's loss: label smoothing, z-loss, dynamic fine-tuning.</summary>
+    /// <value>The default is the plain negative log-likelihood.</value>
+    public CrossEntropyOptions CrossEntropy { get; init; } = new();
+
     /// <summary>How the tokens' losses become one number.</summary>
     /// <value>The default is <see cref="LossAggregation.TokenMean"/>.</value>
     public LossAggregation Aggregation { get; init; } = LossAggregation.TokenMean;
@@ -24,6 +28,7 @@ public sealed record SftOptions : TrainingOptions
     internal override void Validate()
     {
         base.Validate();
+        CrossEntropy.Check();
         // A packed row is no sequence, so that a mean over each one cannot be taken of it; sums can.
         if (Packing && Aggregation == LossAggregation.SequenceMean)
             throw new ArgumentOutOfRangeException(nameof(Aggregation), Aggregation, $"With {nameof(Packing)}, Aggregation must be a token mean or a sum.");

@@ -7,7 +7,7 @@ namespace PostTrain.Supervised;
 
 /// <summary>Supervised fine-tuning: makes given completions of given prompts likely.</summary>
 /// <remarks>
-/// Loss: the negative log-likelihood of the completions' tokens. Metrics besides those of <see cref="DatasetTrainer{TExample}"/>:
+/// Loss: the cross-entropy of the completions' tokens, see <see cref="SftOptions.CrossEntropy"/>. Metrics besides those of <see cref="DatasetTrainer{TExample}"/>:
 /// <c>accuracy</c> (share of tokens that were the most likely).
 /// </remarks>
 public sealed class SftTrainer : DatasetTrainer<Demonstration>
