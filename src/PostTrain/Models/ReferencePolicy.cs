@@ -27,6 +27,9 @@ public sealed class ReferencePolicy
         return new ReferencePolicy(policy, disable);
     }
 
+    /// <summary>The model, where it is one of its own.</summary>
+    internal CausalLm? Own => disable is null ? model : null;
+
     /// <summary>A model of its own; null stays null.</summary>
     public static implicit operator ReferencePolicy?(CausalLm? model) => model is null ? null : Of(model);
 

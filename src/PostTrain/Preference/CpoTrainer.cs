@@ -1,0 +1,32 @@
+using PostTrain.Data.Text;
+using PostTrain.Models;
+using PostTrain.Training;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace PostTrain.Preference;
+
+/// <summary>Preference optimisation without a reference: CPO, SimPO, AlphaPO (<see cref="CpoOptions"/>). One forward pass a pair, half of DPO's.</summary>
+/// <remarks>The likelihood term is a mean over the chosen tokens of the whole batch, so nothing depends on the micro-batch. Metrics: those of <see cref="PairTrainer"/>.</remarks>
+public sealed class CpoTrainer : PairTrainer
+{
+    private readonly CpoTrainerOptions options;
+
+    /// <param name="model">What is trained: its parameters that require a gradient.</param>
+    /// <param name="tokenizer">Turns texts into the model's token ids.</param>
+    /// <param name="options">Checked here.</param>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
+    public CpoTrainer(CausalLm model, ITokenizer tokenizer, CpoTrainerOptions options)
+        : base(model, tokenizer, options) => this.options = options;
+
+    internal override PreparedData Prepare(TokenPair[] pairs) => new PairData(pairs, Model, Tokenizer.PaddingId, Loss);
+
+    private Tensor Loss(PairPart part, IReadOnlyList<int> indices, MetricMeans means)
+    {
+        // The likelihood term is added here, over the whole batch's tokens.
+        var loss = PreferenceLosses.Cpo(part.Sums(), options.Objective with { LikelihoodWeight = 0 }, part.Pairs);
+        Report(loss, part, means);
+        double weight = options.Objective.LikelihoodWeight;
+        return weight == 0 ? loss.Loss : loss.Loss + part.TokenLikelihood() * weight;
+    }
+}
