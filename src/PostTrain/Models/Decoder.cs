@@ -57,6 +57,9 @@ public sealed class Decoder : CausalLm
     /// <inheritdoc/>
     public override int ContextLength => Config.ContextLength;
 
+    /// <summary>What the files of the checkpoint said that this was loaded from.</summary>
+    internal HuggingFace.CheckpointOrigin? Origin { get; init; }
+
     /// <summary>The token embedding, [V,D]; with tied embeddings the output projection too. It belongs to the model: do not dispose it.</summary>
     public Parameter TokenEmbeddings => backbone.Tokens.Weight;
 

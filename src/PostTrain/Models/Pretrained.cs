@@ -1,5 +1,4 @@
-using System.Text.Json;
-using PostTrain.Data;
+using PostTrain.Models.Heads;
 using PostTrain.Models.HuggingFace;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -7,40 +6,118 @@ using static TorchSharp.torch;
 namespace PostTrain.Models;
 
 /// <summary>
-/// Reads and writes checkpoint directories of Hugging Face's transformers: <c>config.json</c> and <c>model.safetensors</c>, for the
-/// architectures <c>gpt2</c> and <c>llama</c>.
+/// Reads and writes checkpoint directories of Hugging Face's transformers: <c>config.json</c> with <c>model.safetensors</c>, or with shards and
+/// <c>model.safetensors.index.json</c>. One call for every supported architecture: <c>config.json</c> says which it is.
 /// </summary>
-public static class Pretrained
+/// <remarks>
+/// Weights go from the mapped file straight into the parameters: loading takes the model's memory and a few megabytes. What is saved is what
+/// transformers would save, and loads again to the same bits; settings in <c>config.json</c> and <c>generation_config.json</c> that a model was
+/// loaded with and the decoder has no use for are written back.
+/// <para>Saving writes everything beside the old files and then renames: what fails before leaves the old checkpoint untouched.</para>
+/// </remarks>
+public static partial class Pretrained
 {
-    private const string ConfigName = "config.json";
-    private const string WeightsName = "model.safetensors";
+    private const string ValueWeight = CheckpointWeights.ValueHeadPrefix + "summary.weight";
+    private const string ValueBias = CheckpointWeights.ValueHeadPrefix + "summary.bias";
 
     /// <summary>Loads a decoder.</summary>
-    /// <param name="directory">Holds config.json and model.safetensors.</param>
-    /// <param name="type">Type of the weights in memory; null takes the stored one. For training, float32: bfloat16 weights lose small updates.</param>
+    /// <param name="directory">Holds config.json and the weights.</param>
+    /// <param name="type">Type of the weights in memory; null takes the stored one. For training, float32: bfloat16 weights lose small updates,
+    /// and libtorch on the CPU multiplies no float16 matrices before version 2.</param>
     /// <returns>The model, on the CPU; the caller disposes it.</returns>
     /// <exception cref="DirectoryNotFoundException">There is no such directory.</exception>
-    /// <exception cref="FileNotFoundException">One of the two files is missing.</exception>
+    /// <exception cref="FileNotFoundException">config.json or the weights are missing; a directory with Python's pickled weights only is one such.</exception>
     /// <exception cref="InvalidDataException">A file is malformed, the architecture is not supported, or tensors are missing, unexpected
     /// or of another shape than the configuration says; the message names the file, what it holds and what was expected.</exception>
     public static Decoder Load(string directory, ScalarType? type = null)
     {
+        using var file = OpenConfig(directory);
+        var config = Architectures.Read(file);
+        using var tensors = CheckpointFiles.Open(directory);
+        return Build(config, tensors, type, CheckpointOrigin.Of(file, directory), (model, _) => model);
+    }
+
+    /// <summary>Loads a model that scores texts: <c>…ForSequenceClassification</c>, and <c>…ForTokenClassification</c> with the head <c>score</c>.</summary>
+    /// <param name="directory">As in <see cref="Load"/>; the weights hold <c>score.weight</c>, [K,D].</param>
+    /// <param name="type">As in <see cref="Load"/>.</param>
+    /// <returns>The model, on the CPU; the caller disposes it.</returns>
+    /// <exception cref="InvalidDataException">As in <see cref="Load"/>, or there is no head.</exception>
+    /// <inheritdoc cref="Load" path="/exception"/>
+    public static SequenceClassifier LoadRewardModel(string directory, ScalarType? type = null)
+    {
+        using var file = OpenConfig(directory);
+        // A classifier has no output projection, whatever the configuration says of the language model.
+        var config = Architectures.Read(file) with { TiedEmbeddings = true };
+        using var tensors = CheckpointFiles.Open(directory);
+        if (!tensors.TryGetEntry("score.weight", out var entry) || entry.Shape.Count != 2 || entry.Shape[0] is < 1 or > int.MaxValue)
+            throw new InvalidDataException($"{tensors.Path}: there is no tensor 'score.weight' [labels,{config.HiddenSize}], the head of a reward model.");
+        var labels = (int)entry.Shape[0];
+        if (file.OptionalCount("id2label") is { } named && named != labels)
+            throw file.Error("id2label", $"an object of {named} labels", $"{labels}, as score.weight has rows");
+        var origin = CheckpointOrigin.Of(file, directory);
+        return Build(config, tensors, type, origin: null, (body, weights) =>
+        {
+            var bias = tensors.TryGetEntry("score.bias", out _);
+            var head = weights.Linear("score", config.HiddenSize, labels, bias, WeightRole.Embedding);
+            foreach (var parameter in head.parameters())
+                parameter.DetachFromDisposeScope();
+            return new SequenceClassifier(body, head, config.PaddingId) { Origin = origin };
+        });
+    }
+
+    /// <summary>Loads the critic's head of a checkpoint onto a model that is loaded already, whose body it shares.</summary>
+    /// <param name="directory">As in <see cref="Load"/>; the weights hold <c>v_head.summary.weight</c>, [1,D], as TRL writes them.</param>
+    /// <param name="body">The model whose hidden states are valued; it stays the caller's.</param>
+    /// <returns>The head; the caller disposes it.</returns>
+    /// <exception cref="InvalidDataException">A file is malformed, or there is no head for this body.</exception>
+    /// <inheritdoc cref="Load" path="/exception"/>
+    public static ValueHead LoadValueHead(string directory, CausalLm body)
+    {
+        ArgumentNullException.ThrowIfNull(body);
+        ThrowIfNoDirectory(directory);
+        using var tensors = CheckpointFiles.Open(directory);
+        return ReadValueHead(tensors, body, ownsBody: false);
+    }
+
+    /// <summary>Loads a critic with a body of its own: the checkpoint's model and its <c>v_head</c>.</summary>
+    /// <param name="directory">As in <see cref="LoadValueHead"/>.</param>
+    /// <param name="type">Type of the body's weights, as in <see cref="Load"/>.</param>
+    /// <returns>The critic, on the CPU; the caller disposes it.</returns>
+    /// <inheritdoc cref="LoadValueHead" path="/exception"/>
+    public static ValueHead LoadCritic(string directory, ScalarType? type = null)
+    {
+        using var file = OpenConfig(directory);
+        var config = Architectures.Read(file);
+        using var tensors = CheckpointFiles.Open(directory);
+        return Build(config, tensors, type, CheckpointOrigin.Of(file, directory), (body, _) => ReadValueHead(tensors, body, ownsBody: true));
+    }
+
+    private static ConfigFile OpenConfig(string directory)
+    {
+        ThrowIfNoDirectory(directory);
+        return ConfigFile.Open(Path.Combine(directory, CheckpointOrigin.ConfigName));
+    }
+
+    private static void ThrowIfNoDirectory(string directory)
+    {
         ArgumentException.ThrowIfNullOrEmpty(directory);
         if (!Directory.Exists(directory))
             throw new DirectoryNotFoundException($"There is no directory '{directory}'.");
-        DecoderConfig config;
-        using (var file = ConfigFile.Open(Path.Combine(directory, ConfigName)))
-            config = Architectures.Read(file);
-        var path = Path.Combine(directory, WeightsName);
-        if (!File.Exists(path))
-            throw new FileNotFoundException($"There is no file '{path}'; a checkpoint directory has {ConfigName} and {WeightsName}.", path);
-        using var tensors = SafetensorsFile.Open(path);
+    }
+
+    // Everything that was made is given back where something does not fit.
+    private static T Build<T>(DecoderConfig config, CheckpointFiles tensors, ScalarType? type, CheckpointOrigin? origin, Func<Decoder, CheckpointWeights, T> finish)
+        where T : nn.Module
+    {
         var weights = new CheckpointWeights(tensors, config, type ?? CheckpointWeights.StoredType(tensors, config));
-        var model = new Decoder(config, weights);
+        nn.Module model = new Decoder(config, weights) { Origin = origin };
         try
         {
+            using var scope = NewDisposeScope();
+            var result = finish((Decoder)model, weights);
+            model = result;
             weights.Finish();
-            return model;
+            return result;
         }
         catch
         {
@@ -49,41 +126,17 @@ public static class Pretrained
         }
     }
 
-    /// <summary>Saves a decoder so that transformers and <see cref="Load"/> read it; loading gives the same bits back.</summary>
-    /// <param name="model">The model. Only its own parameters are written: merge adapters first.</param>
-    /// <param name="directory">Created where it does not exist; each file is replaced atomically, the weights first.</param>
-    /// <exception cref="NotSupportedException">The model is not a <see cref="Decoder"/>, or neither architecture can express its configuration.</exception>
-    public static void Save(CausalLm model, string directory)
+    private static ValueHead ReadValueHead(CheckpointFiles tensors, CausalLm body, bool ownsBody)
     {
-        ArgumentNullException.ThrowIfNull(model);
-        ArgumentException.ThrowIfNullOrEmpty(directory);
-        if (model is not Decoder decoder)
-            throw new NotSupportedException($"A {model.GetType().Name} cannot be saved as a checkpoint of transformers, only a {nameof(Decoder)} can.");
-        var config = decoder.Config;
-        if (Architectures.WhyNotWritable(config) is { } reason)
-            throw new NotSupportedException($"The model is not what transformers calls {config.Naming}: {reason}.");
-        Directory.CreateDirectory(directory);
-
-        using (var scope = NewDisposeScope())
-        {
-            using var mode = no_grad();
-            var tensors = decoder.Weights().Select(item => (
-                item.Name,
-                CheckpointWeights.IsTransposed(config.Naming, item.Name) ? item.Parameter.t() : (Tensor)item.Parameter));
-            SafetensorsFile.Write(Path.Combine(directory, WeightsName), tensors, new Dictionary<string, string> { ["format"] = "pt" });
-        }
-
-        var dtype = decoder.TokenEmbeddings.dtype switch
-        {
-            ScalarType.Float64 => "float64",
-            ScalarType.Float16 => "float16",
-            ScalarType.BFloat16 => "bfloat16",
-            _ => "float32",
-        };
-        AtomicFile.Write(Path.Combine(directory, ConfigName), stream =>
-        {
-            using var json = new Utf8JsonWriter(stream, new JsonWriterOptions { Indented = true });
-            Architectures.Write(json, config, dtype);
-        });
+        if (!tensors.TryGetEntry(ValueWeight, out var weight) || !weight.Shape.SequenceEqual([1L, body.HiddenSize]))
+            throw new InvalidDataException($"{tensors.Path}: there is no tensor '{ValueWeight}' [1,{body.HiddenSize}], the head of a critic.");
+        var bias = tensors.TryGetEntry(ValueBias, out var entry);
+        if (bias && !entry!.Shape.SequenceEqual([1L]))
+            throw new InvalidDataException($"{tensors.Path}: tensor '{ValueBias}' has the shape [{string.Join(",", entry.Shape)}], expected [1].");
+        var summary = BodyParts.Head(body, 1, bias: true, ValueHead.TypeFor(body), new HeadOptions { StandardDeviation = 0 });
+        tensors.ReadInto(ValueWeight, summary.weight!);
+        if (bias)
+            tensors.ReadInto(ValueBias, summary.bias!);
+        return new ValueHead(body, summary, ownsBody);
     }
 }

@@ -1,20 +1,23 @@
+using System.IO.MemoryMappedFiles;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace PostTrain.Models;
 
 /// <summary>
-/// An open safetensors file. The header is read and checked at once; a tensor's bytes are read straight into its memory when it is asked for,
-/// so that loading needs no second copy of the weights.
+/// An open safetensors file. The header is read and checked at once; a tensor's bytes go from the mapped file straight into the memory that they
+/// are for, converted on the way where the types differ, so that loading needs no second copy of the weights.
 /// </summary>
 /// <remarks>Format: https://huggingface.co/docs/safetensors. Types F64, F32, F16, BF16, I64, I32, I16, I8, U8, BOOL.
-/// A file with overlapping tensors, gaps or bytes after the last tensor is refused. Not thread-safe.</remarks>
+/// A file with overlapping tensors, gaps or bytes after the last tensor is refused. Only a few megabytes are mapped at a time: the pages of the
+/// file that count as this process's memory stay few. Do not shorten a file while a tensor is read from it. Not thread-safe.</remarks>
 public sealed class SafetensorsFile : IDisposable
 {
-    // A span's length is an int, so that a big tensor is read in pieces of this many elements.
-    private const long PieceElements = 1L << 27;
+    /// <summary>How many bytes are mapped, and converted, at a time.</summary>
+    internal const long PieceBytes = 8 << 20;
 
     private readonly FileStream stream;
+    private readonly MemoryMappedFile map;
     private readonly Dictionary<string, SafetensorsEntry> byName;
 
     private SafetensorsFile(FileStream stream, SafetensorsHeader header, string path)
@@ -24,6 +27,7 @@ public sealed class SafetensorsFile : IDisposable
         Entries = header.Entries;
         Metadata = header.Metadata;
         byName = header.Entries.ToDictionary(entry => entry.Name, StringComparer.Ordinal);
+        map = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
     }
 
     /// <summary>The path that was opened.</summary>
@@ -74,25 +78,76 @@ public sealed class SafetensorsFile : IDisposable
     /// <exception cref="EndOfStreamException">The file was truncated after it had been opened.</exception>
     public Tensor Read(string name)
     {
-        if (!byName.TryGetValue(name, out var entry))
-            throw new KeyNotFoundException($"{Path}: there is no tensor '{name}'; the file holds {Entries.Count} others.");
+        var entry = Entry(name);
+        var tensor = empty(entry.Shape.ToArray(), dtype: entry.Type);
+        try
+        {
+            ReadInto(name, tensor);
+            return tensor;
+        }
+        catch
+        {
+            tensor.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Reads one tensor into memory that is there already, converting to its type.</summary>
+    /// <param name="name">Name of the tensor.</param>
+    /// <param name="destination">The same shape, of any type, strides and device. No gradient is recorded.</param>
+    /// <exception cref="KeyNotFoundException">The file holds no tensor of this name.</exception>
+    /// <exception cref="ArgumentException">The destination has another shape.</exception>
+    /// <exception cref="EndOfStreamException">The file was truncated after it had been opened.</exception>
+    public void ReadInto(string name, Tensor destination)
+    {
+        ArgumentNullException.ThrowIfNull(destination);
+        var entry = Entry(name);
+        if (!entry.Shape.SequenceEqual(destination.shape))
+            throw new ArgumentException($"destination has the shape [{string.Join(",", destination.shape)}], expected [{string.Join(",", entry.Shape)}] as tensor '{name}' of {Path}.", nameof(destination));
+        if (entry.Length == 0)
+            return;
         using var mode = no_grad();
         using var scope = NewDisposeScope();
-        // Any byte but 0 and 1 in a bool tensor would be undefined behaviour: read numbers, then compare.
-        var isBool = entry.Type == ScalarType.Bool;
-        var tensor = empty(entry.Shape.ToArray(), dtype: isBool ? ScalarType.Byte : entry.Type);
-        stream.Position = entry.Offset;
-        var flat = tensor.reshape(-1);
-        var count = flat.NumberOfElements;
-        for (long start = 0; start < count; start += PieceElements)
+        // Contiguous memory is one row of elements; of other memory a row is what the first index selects.
+        var rows = destination.is_contiguous() ? destination.reshape(-1) : destination;
+        var rowBytes = entry.Length / rows.size(0);
+        if (rowBytes > PieceBytes)
         {
-            using var piece = flat.narrow(0, start, Math.Min(PieceElements, count - start));
-            stream.ReadExactly(piece.bytes);
+            destination.copy_(Read(name));
+            return;
         }
 
-        return (isBool ? tensor.to_type(ScalarType.Bool) : tensor).MoveToOuterDisposeScope();
+        var straight = rows.dim() == 1 && rows.is_contiguous() && rows.dtype == entry.Type && rows.device.type == DeviceType.CPU && entry.Type != ScalarType.Bool;
+        var step = PieceBytes / rowBytes;
+        for (long start = 0; start < rows.size(0); start += step)
+        {
+            using var pieceScope = NewDisposeScope();
+            var piece = rows.narrow(0, start, Math.Min(step, rows.size(0) - start));
+            // Any byte but 0 and 1 in a bool tensor would be undefined behaviour: read numbers, then compare.
+            var buffer = straight ? piece : empty(piece.shape, dtype: entry.Type == ScalarType.Bool ? ScalarType.Byte : entry.Type);
+            Copy(entry.Offset + start * rowBytes, buffer.bytes);
+            if (!straight)
+                piece.copy_(entry.Type == ScalarType.Bool ? buffer.ne(0) : buffer);
+        }
     }
 
     /// <inheritdoc/>
-    public void Dispose() => stream.Dispose();
+    public void Dispose()
+    {
+        map.Dispose();
+        stream.Dispose();
+    }
+
+    private SafetensorsEntry Entry(string name) => byName.TryGetValue(name, out var entry)
+        ? entry
+        : throw new KeyNotFoundException($"{Path}: there is no tensor '{name}'; the file holds {Entries.Count} others.");
+
+    private void Copy(long offset, Span<byte> target)
+    {
+        // Reading a mapped page behind the end of a file ends the process: the length is looked at before each piece.
+        if (RandomAccess.GetLength(stream.SafeFileHandle) < offset + target.Length)
+            throw new EndOfStreamException($"{Path} was truncated while it was open.");
+        using var view = map.CreateViewAccessor(offset, target.Length, MemoryMappedFileAccess.Read);
+        view.SafeMemoryMappedViewHandle.ReadSpan((ulong)view.PointerOffset, target);
+    }
 }

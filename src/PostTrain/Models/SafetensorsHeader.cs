@@ -24,6 +24,8 @@ internal sealed record SafetensorsHeader(IReadOnlyList<SafetensorsEntry> Entries
         Span<byte> prefix = stackalloc byte[8];
         stream.ReadExactly(prefix);
         var headerLength = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
+        if (prefix.SequenceEqual("version "u8))
+            throw Broken(fileName, "it begins as the pointer file that Git LFS leaves where the content was not fetched (git lfs pull fetches it)");
         if (headerLength > MaximumLength)
             throw Broken(fileName, $"the header's length is given as {headerLength} bytes, the limit is {MaximumLength}");
         if (headerLength > (ulong)length - 8)

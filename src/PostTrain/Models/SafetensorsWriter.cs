@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using PostTrain.Data;
 using TorchSharp;
@@ -11,14 +12,19 @@ internal static class SafetensorsWriter
 {
     private const long PieceElements = 1L << 27;
 
-    public static void Write(string path, IEnumerable<(string Name, Tensor Tensor)> tensors, IReadOnlyDictionary<string, string>? metadata)
+    /// <param name="path">The file to write or to replace.</param>
+    /// <param name="tensors">Names and tensors.</param>
+    /// <param name="metadata">Strings for <c>__metadata__</c>, or null for none.</param>
+    /// <param name="type">What floating-point tensors are written as; null: as they are. Each is converted when its turn comes.</param>
+    public static void Write(string path, IEnumerable<(string Name, Tensor Tensor)> tensors, IReadOnlyDictionary<string, string>? metadata, ScalarType? type = null)
     {
         var ordered = tensors
-            .OrderByDescending(item => SafetensorsTypes.SizeOf(item.Tensor.dtype))
+            .Select(item => (item.Name, item.Tensor, Type: StoredType(item.Tensor, type)))
+            .OrderByDescending(item => SafetensorsTypes.SizeOf(item.Type))
             .ThenBy(item => item.Name, StringComparer.Ordinal)
             .ToList();
         var names = new HashSet<string>(StringComparer.Ordinal) { "__metadata__" };
-        foreach (var (name, _) in ordered)
+        foreach (var (name, _, _) in ordered)
         {
             if (!names.Add(name))
                 throw new ArgumentException($"The name '{name}' is given twice or reserved; every tensor needs its own.", nameof(tensors));
@@ -31,15 +37,18 @@ internal static class SafetensorsWriter
             BinaryPrimitives.WriteUInt64LittleEndian(length, (ulong)header.Length);
             stream.Write(length);
             stream.Write(header);
-            foreach (var (_, tensor) in ordered)
-                WriteData(stream, tensor);
+            foreach (var (_, tensor, stored) in ordered)
+                WriteData(stream, tensor, stored);
         });
     }
 
-    private static byte[] Header(List<(string Name, Tensor Tensor)> tensors, IReadOnlyDictionary<string, string>? metadata)
+    /// <summary>The type that a tensor is written as.</summary>
+    public static ScalarType StoredType(Tensor tensor, ScalarType? type) => type is { } given && tensor.is_floating_point() ? given : tensor.dtype;
+
+    private static byte[] Header(List<(string Name, Tensor Tensor, ScalarType Type)> tensors, IReadOnlyDictionary<string, string>? metadata)
     {
         using var buffer = new MemoryStream();
-        using (var json = new Utf8JsonWriter(buffer))
+        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
         {
             json.WriteStartObject();
             if (metadata is not null)
@@ -51,17 +60,17 @@ internal static class SafetensorsWriter
             }
 
             long offset = 0;
-            foreach (var (name, tensor) in tensors)
+            foreach (var (name, tensor, type) in tensors)
             {
                 json.WriteStartObject(name);
-                json.WriteString("dtype", SafetensorsTypes.NameOf(tensor.dtype));
+                json.WriteString("dtype", SafetensorsTypes.NameOf(type));
                 json.WriteStartArray("shape");
                 foreach (var size in tensor.shape)
                     json.WriteNumberValue(size);
                 json.WriteEndArray();
                 json.WriteStartArray("data_offsets");
                 json.WriteNumberValue(offset);
-                offset += tensor.NumberOfElements * SafetensorsTypes.SizeOf(tensor.dtype);
+                offset += tensor.NumberOfElements * SafetensorsTypes.SizeOf(type);
                 json.WriteNumberValue(offset);
                 json.WriteEndArray();
                 json.WriteEndObject();
@@ -76,11 +85,11 @@ internal static class SafetensorsWriter
         return buffer.ToArray();
     }
 
-    private static void WriteData(Stream stream, Tensor tensor)
+    private static void WriteData(Stream stream, Tensor tensor, ScalarType type)
     {
         using var mode = no_grad();
         using var scope = NewDisposeScope();
-        var flat = tensor.detach().cpu().contiguous().reshape(-1);
+        var flat = tensor.detach().cpu().to_type(type).contiguous().reshape(-1);
         var count = flat.NumberOfElements;
         for (long start = 0; start < count; start += PieceElements)
         {

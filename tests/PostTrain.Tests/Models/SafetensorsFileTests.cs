@@ -67,6 +67,86 @@ public sealed class SafetensorsFileTests : IDisposable
         Assert.Equal(0, file.Entries.Min(entry => entry.Offset) % 8);
     }
 
+    [Theory]
+    [InlineData(ScalarType.BFloat16, ScalarType.Float32)]
+    [InlineData(ScalarType.Float16, ScalarType.Float32)]
+    [InlineData(ScalarType.Float64, ScalarType.Float32)]
+    [InlineData(ScalarType.Float32, ScalarType.BFloat16)]
+    [InlineData(ScalarType.Float32, ScalarType.Float64)]
+    [InlineData(ScalarType.Float32, ScalarType.Float32)]
+    [InlineData(ScalarType.Int64, ScalarType.Int32)]
+    [InlineData(ScalarType.Bool, ScalarType.Float32)]
+    public void ReadInto_ConvertsAndTurns_AcrossTheBordersOfPieces(ScalarType stored, ScalarType wanted)
+    {
+        using var scope = NewDisposeScope();
+        // More elements than a piece holds bytes of any type, and a row length that divides no piece.
+        long rows = SafetensorsFile.PieceBytes / 1000 + 3;
+        var values = arange(rows * 1003, dtype: ScalarType.Int64).remainder(509).sub(100).reshape(rows, 1003).to_type(stored);
+        var path = directory.File("pieces.safetensors");
+        SafetensorsFile.Write(path, [("before", ones(3)), ("values", values), ("z", ones(5, dtype: ScalarType.Byte))]);
+        using var file = SafetensorsFile.Open(path);
+        var straight = zeros([rows, 1003], dtype: wanted);
+        var turned = zeros([1003, rows], dtype: wanted);
+        file.ReadInto("values", straight);
+        file.ReadInto("values", turned.t());
+        Assert.True(straight.eq(values.to_type(wanted)).all().ToBoolean());
+        Assert.True(turned.t().eq(straight).all().ToBoolean());
+    }
+
+    [Fact]
+    public void ReadInto_LeavesNothingBehind_AndRefusesAnotherShape()
+    {
+        using var matrix = ones(3, 2);
+        var path = directory.File("small.safetensors");
+        SafetensorsFile.Write(path, [("m", matrix)]);
+        using var file = SafetensorsFile.Open(path);
+        Ownership.Check(() => [file.Read("m")]);
+        using var target = zeros([3, 2], dtype: ScalarType.Float64);
+        Ownership.Check(() =>
+        {
+            file.ReadInto("m", target);
+            return [];
+        });
+        TensorAssert.Close([1, 1, 1, 1, 1, 1], target, 0);
+        using var other = zeros(2, 3);
+        Assert.Contains("[2,3], expected [3,2]", Assert.Throws<ArgumentException>(() => file.ReadInto("m", other)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Read_FileThatWasCutAfterwards_EndsInAnError()
+    {
+        if (!OperatingSystem.IsLinux())
+            return;
+        using var scope = NewDisposeScope();
+        var path = directory.File("cut.safetensors");
+        SafetensorsFile.Write(path, [("a", ones(1 << 14)), ("b", ones(1 << 14))]);
+        using var file = SafetensorsFile.Open(path);
+        // A writer that is not .NET's, which would ask for the lock.
+        using (var process = System.Diagnostics.Process.Start("truncate", ["-s", "70000", path]))
+            process.WaitForExit();
+        Assert.Equal(1 << 14, file.Read("a").sum().ToDouble());
+        Assert.Contains(path, Assert.Throws<EndOfStreamException>(() => file.Read("b")).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Open_PointerOfGitLfs_IsNamedAsOne()
+    {
+        var path = directory.Write("pointer.safetensors", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 7\n");
+        Assert.Contains("git lfs pull", Assert.Throws<InvalidDataException>(() => SafetensorsFile.Open(path)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Write_AsType_ConvertsNumbersAndLeavesIds()
+    {
+        using var scope = NewDisposeScope();
+        var path = directory.File("half.safetensors");
+        SafetensorsWriter.Write(path, [("ids", arange(3)), ("w", tensor(new[] { 1.0f, 1.00390625f, 3.140625f }))], null, ScalarType.BFloat16);
+        using var file = SafetensorsFile.Open(path);
+        Assert.Equal([ScalarType.Int64, ScalarType.BFloat16], file.Entries.Select(entry => entry.Type));
+        // 1 + 1/256 lies between two bfloat16 numbers and goes to the even one.
+        TensorAssert.Close([1, 1, 3.140625], file.Read("w"), 0);
+    }
+
     [Fact]
     public void Write_ReservedOrDoubleName_IsRefusedAndNothingIsWritten()
     {
@@ -125,44 +205,5 @@ public sealed class SafetensorsFileTests : IDisposable
         BinaryPrimitives.WriteUInt64LittleEndian(bytes, headerLength);
         var path = directory.Write("length.safetensors", bytes[..fileLength]);
         Assert.Contains(reason, Assert.Throws<InvalidDataException>(() => SafetensorsFile.Open(path)).Message, StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public void Open_TwoThousandMutations_AreReadOrRefused()
-    {
-        using var scope = NewDisposeScope();
-        var original = directory.File("whole.safetensors");
-        SafetensorsFile.Write(original, [("w", ones(3, 2)), ("b", zeros(2)), ("ids", arange(4))], new Dictionary<string, string> { ["format"] = "pt" });
-        var bytes = System.IO.File.ReadAllBytes(original);
-        var random = new Random(20260701);
-        var refused = 0;
-        for (var round = 0; round < 2000; round++)
-        {
-            var mutant = bytes.ToArray();
-            if (round % 4 == 0)
-            {
-                mutant = mutant[..random.Next(mutant.Length)];
-            }
-            else
-            {
-                for (var change = random.Next(1, 4); change > 0; change--)
-                    mutant[random.Next(mutant.Length)] = round % 4 == 1 ? (byte)random.Next(256) : (byte)"0123456789[]{},:\"-eF"[random.Next(20)];
-            }
-
-            var path = directory.Write("mutant.safetensors", mutant);
-            try
-            {
-                using var inner = NewDisposeScope();
-                using var file = SafetensorsFile.Open(path);
-                foreach (var entry in file.Entries)
-                    Assert.Equal(entry.Shape, file.Read(entry.Name).shape);
-            }
-            catch (InvalidDataException)
-            {
-                refused++;
-            }
-        }
-
-        Assert.InRange(refused, 600, 1999);
     }
 }

@@ -3,9 +3,12 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Models.HuggingFace;
 
-/// <summary>A decoder's weights out of a safetensors file. Everything that does not fit is collected and named in one error.</summary>
-internal sealed class CheckpointWeights(SafetensorsFile file, DecoderConfig config, ScalarType type) : WeightSource
+/// <summary>A model's weights out of a checkpoint's files. Everything that does not fit is collected and named in one error.</summary>
+internal sealed class CheckpointWeights(CheckpointFiles file, DecoderConfig config, ScalarType type) : WeightSource
 {
+    /// <summary>Before the names of a value head's tensors, as TRL writes them.</summary>
+    public const string ValueHeadPrefix = "v_head.";
+
     private const int ProblemsNamed = 8;
 
     private readonly HashSet<string> used = new(StringComparer.Ordinal);
@@ -29,9 +32,11 @@ internal sealed class CheckpointWeights(SafetensorsFile file, DecoderConfig conf
         if (!is_floating_point(entry.Type))
             return Refuse($"tensor '{entry.Name}' has the type {entry.Type}, expected a floating-point type", shape);
 
+        // The one allocation: the file's numbers are converted, and turned where need be, on their way into it.
         using var scope = NewDisposeScope();
-        var stored = file.Read(entry.Name).to_type(type);
-        return (transposed ? stored.t().contiguous() : stored).MoveToOuterDisposeScope();
+        var weight = empty(shape, dtype: type);
+        file.ReadInto(entry.Name, transposed ? weight.t() : weight);
+        return weight.MoveToOuterDisposeScope();
     }
 
     /// <summary>Fails if anything was missing or of the wrong shape, or if the file holds tensors that the architecture does not have.</summary>
@@ -41,7 +46,7 @@ internal sealed class CheckpointWeights(SafetensorsFile file, DecoderConfig conf
         foreach (var entry in file.Entries)
         {
             if (problems.Count < ProblemsNamed && !used.Contains(entry.Name) && !IsHarmless(entry.Name))
-                problems.Add($"tensor '{entry.Name}' [{string.Join(",", entry.Shape)}] is unexpected");
+                problems.Add($"tensor '{entry.Name}' [{string.Join(",", entry.Shape)}] is unexpected{(entry.Name == "score.weight" ? $" (a reward model's head: {nameof(Pretrained)}.{nameof(Pretrained.LoadRewardModel)} reads it)" : "")}");
         }
 
         if (problems.Count > 0)
@@ -49,7 +54,7 @@ internal sealed class CheckpointWeights(SafetensorsFile file, DecoderConfig conf
     }
 
     /// <summary>The type of the stored embedding, which a model takes when the caller names none.</summary>
-    public static ScalarType StoredType(SafetensorsFile file, DecoderConfig config)
+    public static ScalarType StoredType(CheckpointFiles file, DecoderConfig config)
     {
         var names = ModuleNames.Of(config.Naming);
         var name = $"{names.Backbone}.{names.Tokens}.weight";
@@ -66,10 +71,11 @@ internal sealed class CheckpointWeights(SafetensorsFile file, DecoderConfig conf
         return name.StartsWith(prefix, StringComparison.Ordinal) && file.TryGetEntry(name[prefix.Length..], out entry) ? entry : null;
     }
 
-    // Buffers of older files (causal masks, rotary frequencies), and the second copy of a tied embedding.
+    // Buffers of older files (causal masks, rotary frequencies), a critic's head, and the second copy of a tied embedding.
     private bool IsHarmless(string name) =>
         name.EndsWith(".attn.bias", StringComparison.Ordinal) || name.EndsWith(".attn.masked_bias", StringComparison.Ordinal)
         || name.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal)
+        || name.StartsWith(ValueHeadPrefix, StringComparison.Ordinal)
         || (config.TiedEmbeddings && name == ModuleNames.Of(config.Naming).Head + ".weight");
 
     // A placeholder of the right rank and no elements, so that the other problems are found too; a hostile layer count ends soon.

@@ -26,7 +26,7 @@ internal sealed class ConfigFile : IDisposable
             throw new InvalidDataException($"{path}: the file has {file.Length} bytes, the limit for a configuration is {MaximumLength}.");
         try
         {
-            var document = JsonDocument.Parse(File.ReadAllBytes(path));
+            var document = JsonDocument.Parse(File.ReadAllBytes(path), new JsonDocumentOptions { AllowDuplicateProperties = false });
             var kind = document.RootElement.ValueKind;
             if (kind == JsonValueKind.Object)
                 return new ConfigFile(path, document);
@@ -67,6 +67,12 @@ internal sealed class ConfigFile : IDisposable
 
     /// <summary>An object inside, under a name that is absent or null in many files.</summary>
     public JsonElement? OptionalObject(string name) => Read<JsonElement?>(name, "an object", value => value.ValueKind == JsonValueKind.Object ? value : null);
+
+    /// <summary>How many entries an object has, or null where there is none of this name.</summary>
+    public int? OptionalCount(string name) => OptionalObject(name)?.EnumerateObject().Count();
+
+    /// <summary>A copy of everything the file says, that outlives it.</summary>
+    public JsonElement Everything() => document.RootElement.Clone();
 
     public InvalidDataException Error(string name, string given, string expected) =>
         new($"{Path}: field '{name}' is {given}, expected {expected}.");

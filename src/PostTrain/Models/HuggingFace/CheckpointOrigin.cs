@@ -1,0 +1,37 @@
+using System.Text.Json;
+
+namespace PostTrain.Models.HuggingFace;
+
+/// <summary>
+/// What the files beside the weights said when a model was loaded. A decoder's configuration holds what the decoder does; the rest (the
+/// initialiser's range, the version that wrote it, settings of generation) is kept here, so that saving gives it back.
+/// </summary>
+/// <param name="Config">All of <c>config.json</c>.</param>
+/// <param name="Generation">The bytes of <c>generation_config.json</c>, or null where there was none.</param>
+internal sealed record CheckpointOrigin(JsonElement Config, byte[]? Generation)
+{
+    public const string ConfigName = "config.json";
+    public const string GenerationName = "generation_config.json";
+
+    private const int MaximumGenerationLength = 1 << 20;
+
+    public static CheckpointOrigin Of(ConfigFile config, string directory)
+    {
+        var path = Path.Combine(directory, GenerationName);
+        if (!File.Exists(path))
+            return new CheckpointOrigin(config.Everything(), null);
+        var bytes = Data.BoundedFile.ReadBytes(path, MaximumGenerationLength, "settings of generation");
+        try
+        {
+            using var json = JsonDocument.Parse(bytes);
+            if (json.RootElement.ValueKind != JsonValueKind.Object)
+                throw new InvalidDataException($"{path}: the file holds JSON of kind {json.RootElement.ValueKind}, expected an object.");
+        }
+        catch (JsonException exception)
+        {
+            throw new InvalidDataException($"{path}: the file is not JSON: {exception.Message}", exception);
+        }
+
+        return new CheckpointOrigin(config.Everything(), bytes);
+    }
+}

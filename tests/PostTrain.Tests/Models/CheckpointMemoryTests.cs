@@ -1,0 +1,128 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Text;
+using PostTrain.Models;
+using PostTrain.Tests.Support;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace PostTrain.Tests.Models;
+
+/// <summary>How much memory loading takes at its peak, by the kernel's own count: the model and little more, never the model twice.</summary>
+[Collection("Sequential")]
+public sealed class CheckpointMemoryTests : IDisposable
+{
+    private const int Hidden = 512, Inner = 2048, Vocabulary = 24000, Context = 64;
+    private const long Slack = 32 << 20;
+
+    private readonly TemporaryDirectory directory = new();
+
+    public void Dispose() => directory.Dispose();
+
+    // Files of the right length that the file system fills with zeros: hundreds of megabytes at no cost.
+    [Theory]
+    [InlineData("llama", "F32", 4, null, 1)]
+    [InlineData("llama", "F32", 4, null, 5)]
+    [InlineData("llama", "BF16", 2, ScalarType.Float32, 1)]
+    [InlineData("llama", "F64", 8, ScalarType.Float32, 1)]
+    [InlineData("gpt2", "F32", 4, null, 1)]
+    public void Load_TakesTheModelAndLittleMore(string architecture, string type, int bytes, ScalarType? wanted, int shards)
+    {
+        if (!OperatingSystem.IsLinux())
+            return;
+        var tensors = architecture == "llama" ? Llama(9) : Gpt2(12);
+        directory.Write("config.json", architecture == "llama"
+            ? Invariant($$"""{"model_type":"llama","vocab_size":{{Vocabulary}},"max_position_embeddings":{{Context}},"hidden_size":{{Hidden}},"intermediate_size":{{Inner}},"num_hidden_layers":9,"num_attention_heads":8,"tie_word_embeddings":true}""")
+            : Invariant($$"""{"model_type":"gpt2","vocab_size":{{Vocabulary}},"n_positions":{{Context}},"n_embd":{{Hidden}},"n_layer":12,"n_head":8}"""));
+        WriteZeros(tensors, type, bytes, shards);
+        var size = tensors.Sum(tensor => tensor.Shape.Aggregate(4L, (product, count) => product * count));
+        Assert.InRange(size, 180L << 20, 240L << 20);
+
+        PostTrain.Models.Decoder? model = null;
+        var peak = Peak(() => model = Pretrained.Load(directory.Path, wanted));
+        using (model)
+        {
+            Assert.Equal(size / 4, model!.parameters().Sum(parameter => parameter.numel()));
+            Assert.True(peak > size * 9 / 10, $"the measurement sees {peak >> 20} MiB where the model has {size >> 20}");
+            Assert.True(peak < size + Slack, $"{peak >> 20} MiB at the peak, expected less than the model's {size >> 20} MiB and {Slack >> 20} more");
+        }
+    }
+
+    private static List<(string Name, int[] Shape)> Llama(int layers)
+    {
+        var tensors = new List<(string, int[])> { ("model.embed_tokens.weight", [Vocabulary, Hidden]), ("model.norm.weight", [Hidden]) };
+        for (var i = 0; i < layers; i++)
+        {
+            var layer = Invariant($"model.layers.{i}.");
+            tensors.AddRange([(layer + "input_layernorm.weight", [Hidden]), (layer + "post_attention_layernorm.weight", [Hidden])]);
+            tensors.AddRange(new[] { "q", "k", "v", "o" }.Select(part => ($"{layer}self_attn.{part}_proj.weight", new[] { Hidden, Hidden })));
+            tensors.AddRange([(layer + "mlp.gate_proj.weight", [Inner, Hidden]), (layer + "mlp.up_proj.weight", [Inner, Hidden]), (layer + "mlp.down_proj.weight", [Hidden, Inner])]);
+        }
+
+        return tensors;
+    }
+
+    private static List<(string Name, int[] Shape)> Gpt2(int layers)
+    {
+        var tensors = new List<(string, int[])> { ("wte.weight", [Vocabulary, Hidden]), ("wpe.weight", [Context, Hidden]), ("ln_f.weight", [Hidden]), ("ln_f.bias", [Hidden]) };
+        for (var i = 0; i < layers; i++)
+        {
+            var layer = Invariant($"h.{i}.");
+            tensors.AddRange([(layer + "attn.c_attn.weight", [Hidden, 3 * Hidden]), (layer + "attn.c_attn.bias", [3 * Hidden]), (layer + "attn.c_proj.weight", [Hidden, Hidden]), (layer + "attn.c_proj.bias", [Hidden])]);
+            tensors.AddRange([(layer + "mlp.c_fc.weight", [Hidden, Inner]), (layer + "mlp.c_fc.bias", [Inner]), (layer + "mlp.c_proj.weight", [Inner, Hidden]), (layer + "mlp.c_proj.bias", [Hidden])]);
+            tensors.AddRange(new[] { "ln_1", "ln_2" }.SelectMany(norm => new[] { ($"{layer}{norm}.weight", new[] { Hidden }), ($"{layer}{norm}.bias", [Hidden]) }));
+        }
+
+        return tensors;
+    }
+
+    private void WriteZeros(List<(string Name, int[] Shape)> tensors, string type, int bytes, int shards)
+    {
+        var parts = tensors.Chunk((tensors.Count + shards - 1) / shards).ToArray();
+        var map = new List<string>();
+        for (var part = 0; part < parts.Length; part++)
+        {
+            var name = shards == 1 ? "model.safetensors" : Invariant($"model-{part + 1:D5}-of-{parts.Length:D5}.safetensors");
+            long offset = 0;
+            var header = Encoding.UTF8.GetBytes("{" + string.Join(",", parts[part].Select(tensor =>
+            {
+                var start = offset;
+                offset += tensor.Shape.Aggregate((long)bytes, (product, count) => product * count);
+                map.Add($"\"{tensor.Name}\":\"{name}\"");
+                return Invariant($"\"{tensor.Name}\":{{\"dtype\":\"{type}\",\"shape\":[{string.Join(",", tensor.Shape)}],\"data_offsets\":[{start},{offset}]}}");
+            })) + "}");
+            using var stream = File.Create(directory.File(name));
+            var length = new byte[8];
+            BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
+            stream.Write(length);
+            stream.Write(header);
+            stream.SetLength(8 + header.Length + offset);
+        }
+
+        if (shards > 1)
+            directory.Write("model.safetensors.index.json", "{\"weight_map\":{" + string.Join(",", map) + "}}");
+    }
+
+    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+
+    // Resets the peak of the resident size (clear_refs 5, man 5 proc), runs, and reads it.
+    private static long Peak(Action action)
+    {
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        // What earlier tests have freed and the allocator kept would be used again unseen.
+        _ = Trim(0);
+        File.WriteAllText("/proc/self/clear_refs", "5");
+        var before = Resident("VmRSS:");
+        action();
+        return Resident("VmHWM:") - before;
+    }
+
+    [DllImport("libc", EntryPoint = "malloc_trim")]
+    private static extern int Trim(nuint padding);
+
+    private static long Resident(string field) => 1024 * long.Parse(
+        File.ReadLines("/proc/self/status").Single(line => line.StartsWith(field, StringComparison.Ordinal)).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)[1],
+        CultureInfo.InvariantCulture);
+}
