@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace PostTrain.Models;
 
 /// <summary>What all layers of one forward pass share.</summary>
-internal readonly record struct AttentionInputs(Tensor? Bias, Tensor? Cosine, Tensor? Sine, KeyValueCache? Cache);
+internal readonly record struct AttentionInputs(Tensor? Bias, Tensor? Cosine, Tensor? Sine, KeyValueCache? Cache, KeyValuePrefix? Prefix);
 
 /// <summary>
 /// Causal multi-head attention, softmax(q kᵀ / √Dh + bias) v, with H query heads over H_kv key and value heads (grouped-query attention,
@@ -69,6 +69,8 @@ internal sealed class Attention : nn.Module
         var queries = turning.narrow(2, 0, heads).mul(scale).transpose(1, 2).reshape(batch, keyValueHeads, group * length, headSize);
         var keys = turning.narrow(2, heads, keyValueHeads).transpose(1, 2);
         var values = all.narrow(2, heads + keyValueHeads, keyValueHeads).transpose(1, 2);
+        if (inputs.Prefix is not null)
+            (keys, values) = inputs.Prefix.Before(layer, keys, values);
         if (inputs.Cache is not null)
             (keys, values) = inputs.Cache.Append(layer, keys, values);
 

@@ -18,6 +18,9 @@ public abstract class CausalLm : nn.Module<Tensor, Tensor>
     /// <summary>Number of token ids, V.</summary>
     public abstract int VocabularySize { get; }
 
+    /// <summary>Number of ids that may be read; more than <see cref="VocabularySize"/> where some stand for virtual tokens, which are never predicted.</summary>
+    public virtual int InputVocabularySize => VocabularySize;
+
     /// <summary>The longest sequence, cached positions included, in tokens.</summary>
     public abstract int ContextLength { get; }
 

@@ -82,18 +82,23 @@ public sealed class Decoder : CausalLm
     }
 
     /// <inheritdoc/>
-    public override Tensor HiddenFromEmbeddings(Tensor embeddings, Tensor? attentionMask = null, KeyValueCache? cache = null)
+    public override Tensor HiddenFromEmbeddings(Tensor embeddings, Tensor? attentionMask = null, KeyValueCache? cache = null) =>
+        HiddenAfter(null, embeddings, attentionMask, cache);
+
+    /// <summary><see cref="HiddenFromEmbeddings"/> with keys and values of n positions before the first. They count as positions: the mask, [B,n+S], covers them, and
+    /// the first embedding stands at position n. A cache takes them up, so that they are given in the first call only.</summary>
+    internal Tensor HiddenAfter(KeyValuePrefix? prefix, Tensor embeddings, Tensor? attentionMask, KeyValueCache? cache)
     {
         ArgumentNullException.ThrowIfNull(embeddings);
-        var (length, total) = CheckShapes(embeddings, attentionMask, cache);
+        var (length, total) = CheckShapes(embeddings, attentionMask, cache, prefix?.Length ?? 0);
         using var mode = cache is null ? null : no_grad();
         using var scope = NewDisposeScope();
         var view = pattern.Create(attentionMask, length, total, embeddings);
         var positions = view.Positions ?? (rotary is null ? arange(total - length, total, dtype: ScalarType.Int64, device: embeddings.device).unsqueeze(0) : null);
         var turn = rotary?.At(positions, total - length, length, embeddings);
-        var inputs = new AttentionInputs(view.Bias, turn?.Cosine, turn?.Sine, cache);
+        var inputs = new AttentionInputs(view.Bias, turn?.Cosine, turn?.Sine, cache, prefix);
         var hidden = backbone.Apply(embeddings, positions, inputs).MoveToOuterDisposeScope();
-        cache?.Advance((int)length);
+        cache?.Advance((int)length + (prefix?.Length ?? 0));
         return hidden;
     }
 
@@ -136,16 +141,16 @@ public sealed class Decoder : CausalLm
         base.Dispose(disposing);
     }
 
-    private (long Length, long Total) CheckShapes(Tensor embeddings, Tensor? mask, KeyValueCache? cache)
+    private (long Length, long Total) CheckShapes(Tensor embeddings, Tensor? mask, KeyValueCache? cache, int prefix)
     {
         var shape = embeddings.shape;
         if (shape.Length != 3 || shape[2] != Config.HiddenSize || shape[0] == 0 || shape[1] == 0)
             throw new ArgumentException($"embeddings have the shape [{string.Join(",", shape)}], expected [B,T,{Config.HiddenSize}] with B and T positive.", nameof(embeddings));
-        var total = shape[1] + (cache?.Length ?? 0);
+        var total = shape[1] + prefix + (cache?.Held ?? 0);
         if (total > ContextLength)
             throw new ArgumentException($"The sequence has {total} positions, cached ones included; the limit is the context length, {ContextLength}.", nameof(embeddings));
-        if (cache is not null && (cache.Batch != shape[0] || total > cache.Capacity))
-            throw new ArgumentException($"The cache holds {cache.Batch} rows of up to {cache.Capacity} positions, but {shape[0]} rows of {total} are given.", nameof(cache));
+        if (cache is not null && (cache.Batch != shape[0] || total > cache.Room))
+            throw new ArgumentException($"The cache holds {cache.Batch} rows of up to {cache.Room} positions, but {shape[0]} rows of {total} are given.", nameof(cache));
         if (mask is not null && (mask.Dimensions != 2 || mask.size(0) != shape[0] || mask.size(1) != total))
             throw new ArgumentException($"attentionMask has the shape [{string.Join(",", mask.shape)}], expected [{shape[0]},{total}].", nameof(mask));
         return (shape[1], total);

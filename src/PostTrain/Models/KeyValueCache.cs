@@ -15,7 +15,7 @@ public sealed class KeyValueCache : IDisposable
     internal KeyValueCache(int layers, int batch, int heads, int capacity, int headSize, ScalarType type, Device device)
     {
         Batch = batch;
-        Capacity = capacity;
+        Room = capacity;
         Device = device;
         Tensor Allocate() => zeros([batch, heads, capacity, headSize], dtype: type, device: device).DetachFromDisposeScope();
         keys = [.. Enumerable.Range(0, layers).Select(_ => Allocate())];
@@ -26,13 +26,22 @@ public sealed class KeyValueCache : IDisposable
     public int Batch { get; private set; }
 
     /// <summary>The most positions that fit.</summary>
-    public int Capacity { get; }
+    public int Capacity => Room - Reserved;
 
     /// <summary>Where the keys and values are: on the model's device.</summary>
     public Device Device { get; }
 
     /// <summary>Number of positions held.</summary>
-    public int Length { get; private set; }
+    public int Length => Math.Max(0, Held - Reserved);
+
+    /// <summary>Number of positions held, those of a soft prompt included.</summary>
+    internal int Held { get; private set; }
+
+    /// <summary>Positions that a soft prompt takes before the first token; neither <see cref="Length"/> nor <see cref="Capacity"/> counts them.</summary>
+    internal int Reserved { get; private set; }
+
+    /// <summary>The most positions that fit, those of a soft prompt included.</summary>
+    internal int Room { get; }
 
     /// <summary>Keeps the rows named by <paramref name="rows"/> ([N] int64, in that order, repeats allowed), e.g. to drop finished ones.</summary>
     public void SelectRows(Tensor rows)
@@ -55,7 +64,7 @@ public sealed class KeyValueCache : IDisposable
     }
 
     /// <summary>Forgets all positions; the memory stays.</summary>
-    public void Clear() => Length = 0;
+    public void Clear() => Held = 0;
 
     /// <inheritdoc/>
     public void Dispose()
@@ -64,18 +73,24 @@ public sealed class KeyValueCache : IDisposable
             buffer.Dispose();
     }
 
-    /// <summary>Writes a layer's new keys and values, [B,H,T,Dh], behind the held ones; gives views of all of them, [B,H,Length+T,Dh].</summary>
+    /// <summary>Writes a layer's new keys and values, [B,H,T,Dh], behind the held ones; gives views of all of them, [B,H,Held+T,Dh].</summary>
     internal (Tensor Keys, Tensor Values) Append(int layer, Tensor newKeys, Tensor newValues) =>
         (Append(keys[layer], newKeys), Append(values[layer], newValues));
 
     /// <summary>Counts the positions that <see cref="Append(int, Tensor, Tensor)"/> has written in every layer.</summary>
-    internal void Advance(int count) => Length += count;
+    internal void Advance(int count) => Held += count;
+
+    /// <summary>What is held: views [B,H,Held,Dh], of each layer the keys, then the values.</summary>
+    internal IEnumerable<Tensor> Contents() => keys.Zip(values).SelectMany(layer => new[] { layer.First, layer.Second }).Select(buffer => buffer.narrow(2, 0, Held));
+
+    /// <summary>Leaves <paramref name="count"/> positions for a soft prompt.</summary>
+    internal void Reserve(int count) => Reserved += count;
 
     private Tensor Append(Tensor buffer, Tensor added)
     {
         var count = added.size(2);
-        using var place = buffer.narrow(2, Length, count);
+        using var place = buffer.narrow(2, Held, count);
         place.copy_(added);
-        return buffer.narrow(2, 0, Length + count);
+        return buffer.narrow(2, 0, Held + count);
     }
 }

@@ -34,7 +34,7 @@ public static class Sampler
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(options);
         options.Validate(model.VocabularySize);
-        var batch = PromptBatch.Create(prompts, options.MaxNewTokens, paddingId, model.VocabularySize, model.ContextLength);
+        var batch = PromptBatch.Create(prompts, options.MaxNewTokens, paddingId, model.InputVocabularySize, model.ContextLength);
 
         using var mode = no_grad();
         using var scope = NewDisposeScope();
