@@ -19,10 +19,15 @@ internal static class GoldenSuite
         ["distill"] = DistillGolden.Kinds,
         ["dpo"] = DpoGolden.Kinds,
         ["preference"] = PreferenceGolden.Kinds,
+        ["peft"] = PeftPromptCases.Kinds,
     };
 
     /// <summary>Kinds, and features of kinds ("area/kind: feature"), that no function of the library computes so far.</summary>
-    internal static IReadOnlySet<string> NotYet { get; } = new SortedSet<string>(StringComparer.Ordinal);
+    internal static IReadOnlySet<string> NotYet { get; } = new SortedSet<string>(StringComparer.Ordinal)
+    {
+        "peft/adapter: ADALORA", "peft/adapter: IA3", "peft/adapter: LN_TUNING", "peft/adapter: LOHA", "peft/adapter: LOKR", "peft/adapter: LORA",
+        "peft/adapter: TRAINABLE_TOKENS", "peft/adapter: VERA", "peft/init",
+    };
 
     /// <summary>Every case of every known area that the directory has.</summary>
     internal static IEnumerable<(string Area, GoldenCase Case)> Cases() =>

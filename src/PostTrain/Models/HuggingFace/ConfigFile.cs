@@ -83,15 +83,16 @@ internal sealed class ConfigFile : IDisposable
 
     private T? Read<T>(string name, string expected, Func<JsonElement, T?> convert)
     {
-        if (!document.RootElement.TryGetProperty(name, out var value) || value.ValueKind == JsonValueKind.Null)
-            return default;
         try
         {
+            if (!document.RootElement.TryGetProperty(name, out var value) || value.ValueKind == JsonValueKind.Null)
+                return default;
             return convert(value) ?? throw Error(name, Shortened(value), expected);
         }
         catch (InvalidOperationException exception)
         {
-            throw new InvalidDataException($"{Path}: field '{name}' is not valid text.", exception);
+            // Half a surrogate pair, in the value or in the name of any field.
+            throw new InvalidDataException($"{Path}: field '{name}' is not valid text, or the file has a field whose name is not.", exception);
         }
     }
 
