@@ -38,7 +38,7 @@ static async Task<int> RunAsync(string? modelDirectory, string output, int? step
     var reports = new List<StepReport>();
     using (var trainer = new GrpoTrainer(experiment.Policy, experiment.Tokenizer, experiment.Reward, options, reference))
     using (var display = new TrainingDisplay(experiment.Title, options.Steps))
-        await foreach (var report in trainer.RunAsync(experiment.Train, cancellation))
+        await foreach (var report in trainer.RunAsync(experiment.Train, cancellation: cancellation))
         {
             reports.Add(report);
             display.Report(report);

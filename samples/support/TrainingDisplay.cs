@@ -9,7 +9,7 @@ namespace PostTrain.Samples.Support;
 /// anything else to the terminal; the panel then stays as it was last.</remarks>
 /// <example><code>
 /// using var display = new TrainingDisplay("GRPO", steps: 300);
-/// await foreach (var report in trainer.RunAsync(problems, stop))
+/// await foreach (var report in trainer.RunAsync(problems, cancellation: stop))
 ///     display.Report(report);
 /// </code></example>
 public sealed class TrainingDisplay : IProgress<StepReport>, IDisposable

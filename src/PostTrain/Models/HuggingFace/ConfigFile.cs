@@ -37,6 +37,11 @@ internal sealed class ConfigFile : IDisposable
         {
             throw new InvalidDataException($"{path}: the file is not JSON: {exception.Message}", exception);
         }
+        catch (InvalidOperationException exception)
+        {
+            // Half a surrogate pair in the name of a field.
+            throw new InvalidDataException($"{path}: the file holds text that is not valid: {exception.Message}", exception);
+        }
     }
 
     public string Text(string name) => OptionalText(name) ?? throw Missing(name, "a string");
