@@ -10,7 +10,7 @@ namespace PostTrain.Data;
 /// attention mask and does both. Where a sequence takes n tokens, its segment takes n − 1
 /// positions: the last token is only predicted, so no target belongs to the next segment.
 /// </remarks>
-public static class Packing
+public static partial class Packing
 {
     /// <summary>Which sequences share a row: first-fit decreasing, at most 11/9 of the fewest rows possible plus 6/9 (Dósa 2007).</summary>
     /// <remarks>Longest first, each into the first row that has room; equal lengths stay in their order. The same lengths give the same rows.</remarks>
@@ -20,10 +20,7 @@ public static class Packing
     /// <exception cref="ArgumentOutOfRangeException">A length or the capacity is out of range.</exception>
     public static IReadOnlyList<IReadOnlyList<int>> FirstFitDecreasing(IReadOnlyList<int> lengths, int capacity)
     {
-        Numerics.Guard.AtLeast(capacity, 1, nameof(capacity));
-        for (int i = 0; i < lengths.Count; i++)
-            if (lengths[i] < 1 || lengths[i] > capacity)
-                throw new ArgumentOutOfRangeException(nameof(lengths), lengths[i], $"lengths[{i}] must be between 1 and the capacity, {capacity}");
+        CheckLengths(lengths, capacity);
         var rows = new List<List<int>>();
         var room = new List<int>();
         foreach (int index in Enumerable.Range(0, lengths.Count).OrderByDescending(i => lengths[i]))
@@ -89,6 +86,14 @@ public static class Packing
         var queries = segments.unsqueeze(-1);
         var mask = queries.eq(segments.unsqueeze(1)).logical_and(queries.ne(0));
         return (causal ? mask.tril() : mask).MoveToOuterDisposeScope();
+    }
+
+    private static void CheckLengths(IReadOnlyList<int> lengths, int capacity)
+    {
+        Numerics.Guard.AtLeast(capacity, 1, nameof(capacity));
+        for (int i = 0; i < lengths.Count; i++)
+            if (lengths[i] < 1 || lengths[i] > capacity)
+                throw new ArgumentOutOfRangeException(nameof(lengths), lengths[i], $"lengths[{i}] must be between 1 and the capacity, {capacity}");
     }
 
     private static void Check(TokenSequence sequence, int index, int capacity)

@@ -20,6 +20,8 @@ internal static class GoldenSuite
         ["dpo"] = DpoGolden.Kinds,
         ["preference"] = PreferenceGolden.Kinds,
         ["peft"] = PeftPromptCases.Kinds,
+        ["data"] = DataGolden.Kinds,
+        ["tokenizers"] = TokenizersGolden.Kinds,
     };
 
     /// <summary>Kinds, and features of kinds ("area/kind: feature"), that no function of the library computes so far.</summary>

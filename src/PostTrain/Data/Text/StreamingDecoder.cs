@@ -1,0 +1,67 @@
+namespace PostTrain.Data.Text;
+
+/// <summary>Turns ids that come one by one into text as soon as it is whole: a character whose bytes are spread over several tokens comes with the last of
+/// them.</summary>
+/// <remarks>What <see cref="Add"/> and <see cref="Flush"/> return, joined, is <c>Decode</c> of all ids, wherever their bytes are valid UTF-8; bytes that are
+/// not come as U+FFFD once it is clear that no character follows. Memory and time per id do not grow with the length of the stream. One decoder is for one
+/// stream.</remarks>
+/// <param name="tokenizer">Decodes the ids.</param>
+public sealed class StreamingDecoder(ITokenizer tokenizer)
+{
+    // A character has at most 4 bytes, so that more tokens than this without a whole one can be none.
+    private const int LongestCharacter = 4;
+    private readonly List<int> window = [];
+    private string shown = "";
+    private int context;
+
+    /// <summary>Takes the next id.</summary>
+    /// <param name="id">An id of the vocabulary.</param>
+    /// <returns>The text that is whole now and was not before; often a token's text, sometimes empty.</returns>
+    /// <exception cref="ArgumentException">The id is outside the vocabulary; the decoder is as it was.</exception>
+    public string Add(int id)
+    {
+        window.Add(id);
+        string text;
+        try
+        {
+            text = tokenizer.Decode([.. window]);
+        }
+        catch (ArgumentException)
+        {
+            window.RemoveAt(window.Count - 1);
+            throw;
+        }
+
+        int pending = window.Count - context;
+        if (text == shown && pending == 1)
+        {
+            // A mark that adds no text.
+            window.RemoveAt(window.Count - 1);
+            return "";
+        }
+
+        bool whole = text.Length > shown.Length && text.StartsWith(shown, StringComparison.Ordinal) && text[^1] != '\uFFFD';
+        return whole || pending >= LongestCharacter ? Emit(text) : "";
+    }
+
+    /// <summary>Ends the stream: what was held back, an unfinished character as U+FFFD.</summary>
+    /// <returns>The rest of the text; often empty. The decoder is ready for another stream.</returns>
+    public string Flush()
+    {
+        var rest = window.Count > context ? Emit(tokenizer.Decode([.. window])) : "";
+        window.Clear();
+        (shown, context) = ("", 0);
+        return rest;
+    }
+
+    // The new tokens become the context of the next ones: what a token decodes to depends on those before it.
+    private string Emit(string text)
+    {
+        int[] fresh = [.. window.Skip(context)];
+        var alone = tokenizer.Decode(fresh);
+        var emitted = text.StartsWith(shown, StringComparison.Ordinal) ? text[shown.Length..] : alone;
+        window.RemoveRange(0, context);
+        (shown, context) = (alone, window.Count);
+        return emitted;
+    }
+}
