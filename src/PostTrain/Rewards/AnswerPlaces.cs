@@ -19,9 +19,12 @@ public enum AnswerPlaces
     /// <summary>The last number of the text.</summary>
     LastNumber = 8,
 
+    /// <summary>After the last "answer is" or "answer:", to the end of the sentence: the longest beginning that is mathematics, a number in it, or all of it.</summary>
+    Phrase = 16,
+
     /// <summary>The places that mark an answer as one.</summary>
     Marked = Boxed | Hashes | Tags,
 
     /// <summary>Any of them.</summary>
-    Any = Marked | LastNumber,
+    Any = Marked | Phrase | LastNumber,
 }

@@ -12,6 +12,10 @@ public sealed record MathAnswerOptions
     /// <summary>The largest relative difference of two equal numbers, at least 0 and below 1. Default 1e-6.</summary>
     public double Tolerance { get; init; } = AnswerEquivalence.DefaultTolerance;
 
+    /// <summary>Whether <c>48+24</c> is the answer 72. Default false: a policy would learn to repeat the question; see
+    /// <see cref="AnswerEquivalence.IsAnswer"/>.</summary>
+    public bool AcceptsComputations { get; init; }
+
     /// <summary>The reward of the right answer. Default 1.</summary>
     public double Right { get; init; } = 1;
 

@@ -11,6 +11,9 @@ internal static class MathAnswerReward
         if (AnswerExtraction.Extract(completion.Text, options.Places) is not { } answer)
             return options.Missing;
         reference = AnswerExtraction.Extract(reference, AnswerPlaces.Marked) ?? reference;
-        return AnswerEquivalence.AreEquivalent(answer, reference, options.Tolerance) ? options.Right : options.Wrong;
+        var isRight = options.AcceptsComputations
+            ? AnswerEquivalence.AreEquivalent(answer, reference, options.Tolerance)
+            : AnswerEquivalence.IsAnswer(answer, reference, options.Tolerance);
+        return isRight ? options.Right : options.Wrong;
     });
 }

@@ -69,6 +69,18 @@ public sealed class AnswerExtractionTests
     public void Extract_LastNumber(string text, string? expected) => Assert.Equal(expected, AnswerExtraction.Extract(text, AnswerPlaces.LastNumber));
 
     [Theory]
+    [InlineData("So the answer is 12.", "12")]
+    [InlineData("The answer is 12 apples in all. I had 3 before.", "12")]
+    [InlineData("The answer is: $\\frac{1}{2}$. Done", "$\\frac{1}{2}$")]
+    [InlineData("**Answer:** x = 5 because 2 + 3", "x = 5")]
+    [InlineData("Answer: 1\nThe ANSWER IS 2\nbye 3", "2")]
+    [InlineData("the answer is surely 7", "7")]
+    [InlineData("the answer is Paris.", "Paris")]
+    [InlineData("the answer is", null)]
+    [InlineData("7 it is", null)]
+    public void Extract_Phrase(string text, string? expected) => Assert.Equal(expected, AnswerExtraction.Extract(text, AnswerPlaces.Phrase));
+
+    [Theory]
     [InlineData(@"\boxed{1} #### 2 <answer>3</answer> 4", "1")]
     [InlineData("<answer>3</answer> 4\n#### 2", "2")]
     [InlineData("<answer>3</answer> 4", "3")]

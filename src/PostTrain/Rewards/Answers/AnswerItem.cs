@@ -1,0 +1,40 @@
+namespace PostTrain.Rewards.Answers;
+
+/// <summary>What an answer is: an expression, or brackets, sets and matrices of such.</summary>
+internal abstract record AnswerItem
+{
+    /// <summary>The variable of <c>x = ...</c>; null where the answer names none.</summary>
+    internal string? Variable { get; init; }
+
+    /// <summary>Equal in value. Symmetric, and true of one and the same item.</summary>
+    internal static bool AreEqual(AnswerItem a, AnswerItem b, double tolerance)
+    {
+        if (a.Variable is not null && b.Variable is not null && a.Variable != b.Variable) return false;
+        return (a, b) switch
+        {
+            (AnswerExpression x, AnswerExpression y) => AreEqual(x, y, tolerance),
+            (AnswerList x, AnswerList y) when x.IsSet && y.IsSet => Contains(x, y, tolerance) && Contains(y, x, tolerance),
+            (AnswerList x, AnswerList y) => x.Opening == y.Opening && x.Closing == y.Closing && x.Items.Length == y.Items.Length
+                && x.Items.Zip(y.Items).All(pair => AreEqual(pair.First, pair.Second, tolerance)),
+            // {5} and 5, as "the solutions are" and "the solution is" write one number.
+            (AnswerList { IsSet: true, Items: [var only] }, AnswerExpression y) => AreEqual(only, y, tolerance),
+            (AnswerExpression x, AnswerList { IsSet: true, Items: [var only] }) => AreEqual(x, only, tolerance),
+            _ => false,
+        };
+    }
+
+    private static bool Contains(AnswerList set, AnswerList items, double tolerance) =>
+        items.Items.All(item => set.Items.Any(other => AreEqual(item, other, tolerance)));
+
+    private static bool AreEqual(AnswerExpression a, AnswerExpression b, double tolerance)
+    {
+        if (!AnswerUnit.AreCompatible(a.Unit, b.Unit)) return false;
+        if (a.Sum.HasSameTerms(b.Sum)) return true;
+        var isRounded = a.IsDecimal || b.IsDecimal;
+        if (a.Sum.Number is { } first && b.Sum.Number is { } second)
+            return isRounded && Rational.AreClose(first, second, tolerance);
+        if (a.Sum.ToDouble() is not { } x || b.Sum.ToDouble() is not { } y || !double.IsFinite(x) || !double.IsFinite(y)) return false;
+        // Two exact forms that no rule brings together, such as nested roots, may still be one number; only rounding may part them.
+        return Math.Abs(x - y) <= (isRounded ? tolerance : 1e-13) * Math.Max(Math.Abs(x), Math.Abs(y));
+    }
+}
