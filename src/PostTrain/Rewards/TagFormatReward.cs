@@ -5,11 +5,17 @@ internal static class TagFormatReward
 {
     internal static IReward Create(string name, string[] tags)
     {
+        var marks = Marks(tags);
+        return new FunctionReward(name, (completion, _) => Matches(completion.Text, marks) ? 1 : 0);
+    }
+
+    /// <summary>The opening and the closing mark of each tag, in order.</summary>
+    internal static string[] Marks(string[] tags)
+    {
         if (tags.Length == 0 || tags.Any(string.IsNullOrWhiteSpace) || tags.Distinct(StringComparer.Ordinal).Count() != tags.Length)
             throw new ArgumentException(
                 $"tags are [{string.Join(", ", tags)}], expected at least one name, none empty, each once", nameof(tags));
-        var marks = tags.SelectMany(tag => new[] { $"<{tag}>", $"</{tag}>" }).ToArray();
-        return new FunctionReward(name, (completion, _) => Matches(completion.Text, marks) ? 1 : 0);
+        return [.. tags.SelectMany(tag => new[] { $"<{tag}>", $"</{tag}>" })];
     }
 
     // The marks occur once each, in order; nothing but white space stands outside the blocks.
