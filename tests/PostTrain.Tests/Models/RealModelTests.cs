@@ -52,4 +52,35 @@ public sealed class RealModelTests
             TensorAssert.Close([.. logProbs.EnumerateArray().Select(value => value.GetDouble())], batch.LogProbs[row].narrow(0, 0, expected.Length), 1e-4);
         }
     }
+
+    [RealModelFact]
+    public void CraftGpt_SavedWholeAndInShards_GivesTheSameBits() => SaveAndLoad("craftgpt-5m", 4_000_000);
+
+    [RealModelFact]
+    public void Stories_SavedWholeAndInShards_GivesTheSameBits() => SaveAndLoad("stories260K-hf", 200_000);
+
+    private static void SaveAndLoad(string name, long maximum)
+    {
+        using var scope = NewDisposeScope();
+        using var directory = new TemporaryDirectory();
+        using var model = Pretrained.Load(RealModels.PathOf(name));
+        var ids = Numbers.Ids(1, 400, 2, 20);
+        var logits = model.call(ids);
+        foreach (var limit in new[] { SaveOptions.DefaultMaxShardBytes, maximum })
+        {
+            Pretrained.Save(model, directory.Path, new SaveOptions { MaxShardBytes = limit });
+            using var loaded = Pretrained.Load(directory.Path);
+            Assert.Equal(Toy.Bytes(model), Toy.Bytes(loaded));
+            TensorAssert.Same(logits, loaded.call(ids));
+            if (limit == maximum)
+                continue;
+            // Every tensor of the original, and no other, with the same bytes.
+            using var original = SafetensorsFile.Open(RealModels.PathOf(name, "model.safetensors"));
+            using var written = SafetensorsFile.Open(directory.File("model.safetensors"));
+            Assert.Equal(original.Entries.Select(entry => entry.Name).Order(StringComparer.Ordinal), written.Entries.Select(entry => entry.Name).Order(StringComparer.Ordinal));
+            Assert.All(original.Entries, entry => Assert.True(original.Read(entry.Name).bytes.SequenceEqual(written.Read(entry.Name).bytes), entry.Name));
+        }
+
+        Assert.True(Directory.GetFiles(directory.Path, "model-*.safetensors").Length > 3);
+    }
 }
