@@ -109,6 +109,9 @@ public static partial class Pretrained
     private static T Build<T>(DecoderConfig config, CheckpointFiles tensors, ScalarType? type, CheckpointOrigin? origin, Func<Decoder, CheckpointWeights, T> finish)
         where T : nn.Module
     {
+        // A room for each layer is made before its weights are looked for: a layer count out of nowhere would take all memory.
+        if (config.Layers > tensors.Entries.Count())
+            throw new InvalidDataException($"{tensors.Path}: the configuration has {config.Layers} layers and there are {tensors.Entries.Count()} tensors in all; at least one of each layer is missing.");
         var weights = new CheckpointWeights(tensors, config, type ?? CheckpointWeights.StoredType(tensors, config));
         nn.Module model = new Decoder(config, weights) { Origin = origin };
         try

@@ -5,16 +5,18 @@ using System.Text;
 using PostTrain.Models;
 using PostTrain.Tests.Support;
 using TorchSharp;
+using Xunit.Abstractions;
 using static TorchSharp.torch;
 
 namespace PostTrain.Tests.Models;
 
 /// <summary>How much memory loading takes at its peak, by the kernel's own count: the model and little more, never the model twice.</summary>
 [Collection("Sequential")]
-public sealed class CheckpointMemoryTests : IDisposable
+public sealed class CheckpointMemoryTests(ITestOutputHelper output) : IDisposable
 {
     private const int Hidden = 512, Inner = 2048, Vocabulary = 24000, Context = 64;
-    private const long Slack = 32 << 20;
+    // The largest tensor: what a reader takes more that reads one whole and then converts it.
+    private const long Slack = 4L * Vocabulary * Hidden;
 
     private readonly TemporaryDirectory directory = new();
 
@@ -39,13 +41,27 @@ public sealed class CheckpointMemoryTests : IDisposable
         var size = tensors.Sum(tensor => tensor.Shape.Aggregate(4L, (product, count) => product * count));
         Assert.InRange(size, 180L << 20, 240L << 20);
 
+        WarmUp();
         PostTrain.Models.Decoder? model = null;
         var peak = Peak(() => model = Pretrained.Load(directory.Path, wanted));
         using (model)
         {
+            output.WriteLine($"{architecture} {type} in {shards} files: {peak >> 20} MiB at the peak for a model of {size >> 20} MiB");
             Assert.Equal(size / 4, model!.parameters().Sum(parameter => parameter.numel()));
             Assert.True(peak > size * 9 / 10, $"the measurement sees {peak >> 20} MiB where the model has {size >> 20}");
             Assert.True(peak < size + Slack, $"{peak >> 20} MiB at the peak, expected less than the model's {size >> 20} MiB and {Slack >> 20} more");
+        }
+    }
+
+    // The first load of a process brings the native libraries and compiled methods into memory.
+    private static void WarmUp()
+    {
+        using var small = new TemporaryDirectory();
+        foreach (var name in new[] { "llama", "gpt2" })
+        {
+            using var model = TinyModels.Create(name);
+            Pretrained.Save(model, small.Path, new SaveOptions { MaxShardBytes = 4000 });
+            Pretrained.Load(small.Path, ScalarType.Float32).Dispose();
         }
     }
 
