@@ -4,11 +4,11 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Models;
 
-/// <summary>What all layers of one forward pass share.</summary>
+/// <summary>What all layers with the same attention share in one forward pass.</summary>
 internal readonly record struct AttentionInputs(Tensor? Bias, Tensor? Cosine, Tensor? Sine, KeyValueCache? Cache, KeyValuePrefix? Prefix);
 
 /// <summary>
-/// Causal multi-head attention, softmax(q kᵀ / √Dh + bias) v, with H query heads over H_kv key and value heads (grouped-query attention,
+/// Causal multi-head attention, softmax(cap(scale q kᵀ) + bias) v, with H query heads over H_kv key and value heads (grouped-query attention,
 /// Ainslie et al. 2023, arXiv:2305.13245): the queries of a group are rows of one product, so that keys and values are never repeated.
 /// </summary>
 internal sealed class Attention : nn.Module
@@ -18,11 +18,14 @@ internal sealed class Attention : nn.Module
     private readonly Linear? key;
     private readonly Linear? value;
     private readonly Linear output;
+    private readonly RmsNorm? queryNorm;
+    private readonly RmsNorm? keyNorm;
     private readonly int layer;
     private readonly int heads;
     private readonly int keyValueHeads;
     private readonly int headSize;
     private readonly double scale;
+    private readonly double? softCap;
 
     public Attention(DecoderConfig config, WeightSource source, string name, int layer)
         : base(nameof(Attention))
@@ -30,7 +33,9 @@ internal sealed class Attention : nn.Module
         var names = ModuleNames.Of(config.Naming);
         this.layer = layer;
         (heads, keyValueHeads, headSize) = (config.Heads, config.KeyValueHeads, config.HeadSize);
-        scale = config.ScaleAttention ? 1 / Math.Sqrt(headSize) : 1;
+        var spec = config.Attention[layer];
+        scale = spec.Scale ?? 1 / Math.Sqrt(headSize);
+        softCap = spec.SoftCap;
         if (config.FusedProjections)
         {
             fused = Projection(names.Fused, heads + 2 * keyValueHeads);
@@ -42,8 +47,15 @@ internal sealed class Attention : nn.Module
             value = Projection(names.Value, keyValueHeads);
         }
 
-        output = source.Linear($"{name}.{names.AttentionOutput}", heads * headSize, config.HiddenSize, config.AttentionBias, WeightRole.ResidualProjection);
+        output = source.Linear($"{name}.{names.AttentionOutput}", heads * headSize, config.HiddenSize, config.AttentionOutputBias!.Value, WeightRole.ResidualProjection);
         register_module(names.AttentionOutput, output);
+        if (spec.QueryKeyNorm)
+        {
+            queryNorm = Norms.Rms(config, source, $"{name}.{names.QueryNorm}", headSize);
+            keyNorm = Norms.Rms(config, source, $"{name}.{names.KeyNorm}", headSize);
+            register_module(names.QueryNorm, queryNorm);
+            register_module(names.KeyNorm, keyNorm);
+        }
 
         Linear Projection(string part, int count)
         {
@@ -60,7 +72,9 @@ internal sealed class Attention : nn.Module
         var (batch, length) = (x.size(0), x.size(1));
         var projected = fused is not null ? fused.call(x) : cat([query!.call(x), key!.call(x), value!.call(x)], -1);
         var all = projected.view(batch, length, heads + 2 * keyValueHeads, headSize);
-        var turning = all.narrow(2, 0, heads + keyValueHeads);
+        var turning = queryNorm is null
+            ? all.narrow(2, 0, heads + keyValueHeads)
+            : cat([queryNorm.call(all.narrow(2, 0, heads)), keyNorm!.call(all.narrow(2, heads, keyValueHeads))], 2);
         if (inputs.Cosine is not null)
             turning = RotaryEmbedding.Rotate(turning, inputs.Cosine, inputs.Sine!);
 
@@ -75,6 +89,8 @@ internal sealed class Attention : nn.Module
             (keys, values) = inputs.Cache.Append(layer, keys, values);
 
         var scores = queries.matmul(keys.transpose(2, 3));
+        if (softCap is { } cap)
+            scores = scores.div(cap).tanh().mul(cap);
         var total = scores.size(3);
         if (inputs.Bias is not null)
             scores = scores.view(batch, keyValueHeads, group, length, total).add_(inputs.Bias).view(batch, keyValueHeads, group * length, total);

@@ -18,7 +18,7 @@ internal sealed class Backbone : nn.Module
         var name = names.Backbone;
         Tokens = new TokenEmbedding(source, $"{name}.{names.Tokens}", config.VocabularySize, config.HiddenSize);
         register_module(names.Tokens, Tokens);
-        if (config.RotaryTheta is null)
+        if (config.Attention[0].Rotary is null)
         {
             positions = new TokenEmbedding(source, $"{name}.{names.Positions}", config.ContextLength, config.HiddenSize);
             register_module(names.Positions, positions);
@@ -32,14 +32,17 @@ internal sealed class Backbone : nn.Module
 
     public TokenEmbedding Tokens { get; }
 
-    /// <summary>Embedded tokens, [B,T,D], through all layers; <paramref name="at"/> are their positions, [B or 1,T].</summary>
-    public Tensor Apply(Tensor embedded, Tensor? at, in AttentionInputs inputs)
+    /// <summary>Embedded tokens through all layers.</summary>
+    /// <param name="embedded">[B,T,D].</param>
+    /// <param name="at">Their positions, [B or 1,T]; needed where positions are learned.</param>
+    /// <param name="inputs">What the attention of layer i takes, at i modulo their number.</param>
+    public Tensor Apply(Tensor embedded, Tensor? at, AttentionInputs[] inputs)
     {
         using var scope = NewDisposeScope();
         var x = positions is null ? embedded : embedded + positions.call(at!);
-        foreach (var block in blocks)
+        for (var layer = 0; layer < blocks.Count; layer++)
         {
-            var next = block.Apply(x, inputs);
+            var next = blocks[layer].Apply(x, inputs[layer % inputs.Length]);
             // Autograd keeps what it needs; without it the layer's input is free now, not at the end of the pass.
             if (!ReferenceEquals(x, embedded))
                 x.Dispose();

@@ -3,18 +3,20 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Models;
 
-/// <summary>One pre-norm layer: x ← x + attention(norm(x)), x ← x + mlp(norm(x)).</summary>
+/// <summary>One layer: x ← x + attention(norm(x)), x ← x + mlp(norm(x)), with a norm after attention and MLP too where the configuration says so.</summary>
 internal sealed class Block : nn.Module
 {
     private readonly nn.Module<Tensor, Tensor> attentionNorm;
     private readonly Attention attention;
     private readonly nn.Module<Tensor, Tensor> feedForwardNorm;
     private readonly FeedForward feedForward;
+    private readonly nn.Module<Tensor, Tensor>? attentionAfterNorm;
+    private readonly nn.Module<Tensor, Tensor>? feedForwardAfterNorm;
 
     public Block(DecoderConfig config, WeightSource source, string name, int layer)
         : base(nameof(Block))
     {
-        var names = ModuleNames.Of(config.Naming);
+        var names = ModuleNames.Of(config);
         attentionNorm = Norms.Create(config, source, $"{name}.{names.AttentionNorm}");
         attention = new Attention(config, source, $"{name}.{names.Attention}", layer);
         feedForwardNorm = Norms.Create(config, source, $"{name}.{names.FeedForwardNorm}");
@@ -23,14 +25,22 @@ internal sealed class Block : nn.Module
         register_module(names.Attention, attention);
         register_module(names.FeedForwardNorm, feedForwardNorm);
         register_module(names.FeedForward, feedForward);
+        if (config.NormPlacement != NormPlacement.BeforeAndAfter)
+            return;
+        attentionAfterNorm = Norms.Create(config, source, $"{name}.{names.AttentionAfterNorm}");
+        feedForwardAfterNorm = Norms.Create(config, source, $"{name}.{names.FeedForwardAfterNorm}");
+        register_module(names.AttentionAfterNorm, attentionAfterNorm);
+        register_module(names.FeedForwardAfterNorm, feedForwardAfterNorm);
     }
 
     /// <summary>[B,T,D] to [B,T,D].</summary>
     public Tensor Apply(Tensor x, in AttentionInputs inputs)
     {
         using var scope = NewDisposeScope();
-        var seen = x + attention.Apply(attentionNorm.call(x), inputs);
-        return (seen + feedForward.Apply(feedForwardNorm.call(seen))).MoveToOuterDisposeScope();
+        var attended = attention.Apply(attentionNorm.call(x), inputs);
+        var seen = x + (attentionAfterNorm?.call(attended) ?? attended);
+        var transformed = feedForward.Apply(feedForwardNorm.call(seen));
+        return (seen + (feedForwardAfterNorm?.call(transformed) ?? transformed)).MoveToOuterDisposeScope();
     }
 
     /// <summary>Nothing: the names come from the configuration, not from the fields.</summary>

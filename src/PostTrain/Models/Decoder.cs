@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace PostTrain.Models;
 
 /// <summary>
-/// The transformer decoder of GPT-2, Llama and their like, assembled from a <see cref="DecoderConfig"/>. It has no dropout: post-training
+/// The transformer decoder of GPT-2, Llama, Mistral, Qwen, Gemma, Phi-3 and their like, assembled from a <see cref="DecoderConfig"/>. It has no dropout: post-training
 /// compares log-probs of the same tokens under several policies, which dropout would make random.
 /// </summary>
 /// <remarks>
@@ -17,8 +17,7 @@ public sealed class Decoder : CausalLm
 {
     private readonly Backbone backbone;
     private readonly Linear? head;
-    private readonly AttentionPattern pattern = new();
-    private readonly RotaryEmbedding? rotary;
+    private readonly AttentionViews views;
     private readonly HashSet<string> ownNames = new(StringComparer.Ordinal);
 
     internal Decoder(DecoderConfig config, WeightSource source)
@@ -36,8 +35,7 @@ public sealed class Decoder : CausalLm
             register_module(names.Head, head);
         }
 
-        if (config.RotaryTheta is { } theta)
-            rotary = new RotaryEmbedding(config.HeadSize, config.ContextLength, theta);
+        views = new AttentionViews(config);
         foreach (var (name, parameter) in named_parameters())
         {
             parameter.DetachFromDisposeScope();
@@ -78,7 +76,11 @@ public sealed class Decoder : CausalLm
     public override Tensor Embed(Tensor ids)
     {
         ArgumentNullException.ThrowIfNull(ids);
-        return backbone.Tokens.call(ids);
+        var embedded = backbone.Tokens.call(ids);
+        if (Config.EmbeddingScale == 1)
+            return embedded;
+        using (embedded)
+            return embedded.mul(Config.EmbeddingScale);
     }
 
     /// <inheritdoc/>
@@ -93,10 +95,7 @@ public sealed class Decoder : CausalLm
         var (length, total) = CheckShapes(embeddings, attentionMask, cache, prefix?.Length ?? 0);
         using var mode = cache is null ? null : no_grad();
         using var scope = NewDisposeScope();
-        var view = pattern.Create(attentionMask, length, total, embeddings);
-        var positions = view.Positions ?? (rotary is null ? arange(total - length, total, dtype: ScalarType.Int64, device: embeddings.device).unsqueeze(0) : null);
-        var turn = rotary?.At(positions, total - length, length, embeddings);
-        var inputs = new AttentionInputs(view.Bias, turn?.Cosine, turn?.Sine, cache, prefix);
+        var (inputs, positions) = views.Create(attentionMask, length, total, embeddings, cache, prefix);
         var hidden = backbone.Apply(embeddings, positions, inputs).MoveToOuterDisposeScope();
         cache?.Advance((int)length + (prefix?.Length ?? 0));
         return hidden;
@@ -109,7 +108,9 @@ public sealed class Decoder : CausalLm
         // A matrix product of shapes that do not fit ends the process on some builds of TorchSharp.
         if (hidden.dim() == 0 || hidden.size(-1) != Config.HiddenSize)
             throw new ArgumentException($"hidden has the shape [{string.Join(",", hidden.shape)}], expected [...,{Config.HiddenSize}].", nameof(hidden));
-        return head is null ? backbone.Tokens.Project(hidden) : head.call(hidden);
+        using var scope = NewDisposeScope();
+        var logits = head is null ? backbone.Tokens.Project(hidden) : head.call(hidden);
+        return (Config.LogitSoftCap is { } cap ? logits.div(cap).tanh().mul(cap) : logits).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
@@ -133,10 +134,7 @@ public sealed class Decoder : CausalLm
     protected override void Dispose(bool disposing)
     {
         if (disposing)
-        {
-            pattern.Dispose();
-            rotary?.Dispose();
-        }
+            views.Dispose();
 
         base.Dispose(disposing);
     }

@@ -2,7 +2,7 @@ namespace PostTrain.Models;
 
 /// <summary>
 /// What a <see cref="Decoder"/> is made of: a pre-norm transformer, x ← x + attention(norm(x)), x ← x + mlp(norm(x)).
-/// The defaults are Llama's architecture; <see cref="Gpt2"/> gives GPT-2's.
+/// The defaults are Llama's architecture; <see cref="Gpt2"/> gives GPT-2's. <see cref="Pretrained.Load"/> reads those of checkpoints.
 /// </summary>
 public sealed record DecoderConfig
 {
@@ -42,26 +42,38 @@ public sealed record DecoderConfig
     /// <summary>ε of the normalisation. Default 1e-5.</summary>
     public double NormEpsilon { get; init; } = 1e-5;
 
-    /// <summary>Base θ of the rotary embedding (Su et al. 2021, arXiv:2104.09864); null means learned positions. Default 10000.</summary>
-    public double? RotaryTheta { get; init; } = 10_000;
+    /// <summary>Where the norms stand. Default <see cref="NormPlacement.Before"/>.</summary>
+    public NormPlacement NormPlacement { get; init; }
 
-    /// <summary>Whether scores are divided by √(head size). Default true.</summary>
-    public bool ScaleAttention { get; init; } = true;
+    /// <summary>What each layer's attention does: window, rotary embedding, scale, soft cap, norms of queries and keys. Default: Llama's in all layers.</summary>
+    public AttentionLayers Attention { get; init; } = [new AttentionSpec()];
 
-    /// <summary>Whether queries, keys and values come from one projection. Default false.</summary>
+    /// <summary>Whether queries, keys and values come from one projection, and gate and up of a gated feed-forward layer too. Default false.</summary>
     public bool FusedProjections { get; init; }
 
-    /// <summary>Whether the four projections of attention have a bias. Default false.</summary>
+    /// <summary>Whether the projections to queries, keys and values have a bias. Default false.</summary>
     public bool AttentionBias { get; init; }
+
+    /// <summary>Whether the projection out of attention has a bias. Null, the default: as <see cref="AttentionBias"/> says.</summary>
+    public bool? AttentionOutputBias { get; init; }
 
     /// <summary>Whether the projections of the feed-forward layer have a bias. Default false.</summary>
     public bool FeedForwardBias { get; init; }
+
+    /// <summary>What the embeddings are multiplied by before the first layer; Gemma's is √<see cref="HiddenSize"/>. Default 1.</summary>
+    public double EmbeddingScale { get; init; } = 1;
+
+    /// <summary>Logits z become c tanh(z / c). Null, the default: they stay.</summary>
+    public double? LogitSoftCap { get; init; }
 
     /// <summary>Whether the output projection is the token embedding itself: one parameter, counted once. Default true.</summary>
     public bool TiedEmbeddings { get; init; } = true;
 
     /// <summary>Names of the parts. Default <see cref="ModuleNaming.Llama"/>.</summary>
     public ModuleNaming Naming { get; init; } = ModuleNaming.Llama;
+
+    /// <summary>The architecture's name in config.json, such as <c>qwen2</c>, under which the model is saved. Null, the default: the first that can express it.</summary>
+    public string? ModelType { get; init; }
 
     /// <summary>Id of the token that starts a text, where the checkpoint names one. Kept for the checkpoint; the decoder does not use it.</summary>
     public int? BeginOfSequenceId { get; init; }
@@ -83,7 +95,7 @@ public sealed record DecoderConfig
         Activation = Activation.GeluTanh,
         GatedFeedForward = false,
         Normalization = Normalization.LayerNorm,
-        RotaryTheta = null,
+        Attention = [new AttentionSpec { Rotary = null }],
         FusedProjections = true,
         AttentionBias = true,
         FeedForwardBias = true,
@@ -104,20 +116,33 @@ public sealed record DecoderConfig
         ArgumentOutOfRangeException.ThrowIfNegative(FeedForwardSize);
         if (!(NormEpsilon >= 0) || !double.IsFinite(NormEpsilon))
             throw new ArgumentOutOfRangeException(nameof(NormEpsilon), NormEpsilon, "NormEpsilon must be finite and not negative.");
-        if (RotaryTheta is { } theta && !(theta > 0 && double.IsFinite(theta)))
-            throw new ArgumentOutOfRangeException(nameof(RotaryTheta), theta, "RotaryTheta must be finite and positive.");
+        Numerics.Guard.Positive(EmbeddingScale, nameof(EmbeddingScale));
+        if (LogitSoftCap is { } cap)
+            Numerics.Guard.Positive(cap, nameof(LogitSoftCap));
         var keyValueHeads = KeyValueHeads == 0 ? Heads : KeyValueHeads;
         if (Heads % keyValueHeads != 0)
             throw new ArgumentOutOfRangeException(nameof(KeyValueHeads), keyValueHeads, $"KeyValueHeads must divide Heads, which is {Heads}.");
         if (HeadSize == 0 && HiddenSize % Heads != 0)
             throw new ArgumentOutOfRangeException(nameof(Heads), Heads, $"Heads must divide HiddenSize, which is {HiddenSize}, unless HeadSize is given.");
         var headSize = HeadSize == 0 ? HiddenSize / Heads : HeadSize;
-        if (RotaryTheta is not null && headSize % 2 != 0)
-            throw new ArgumentOutOfRangeException(nameof(HeadSize), headSize, "The rotary embedding needs an even HeadSize.");
+        foreach (var spec in Attention)
+        {
+            spec.Validate(headSize);
+            if (spec.Rotary is null != Attention[0].Rotary is null)
+                throw new ArgumentOutOfRangeException(nameof(Attention), Attention, "Either all layers have a rotary embedding or none has.");
+        }
+
         var inner = FeedForwardSize == 0 ? 4L * HiddenSize : FeedForwardSize;
         if (inner > int.MaxValue || (long)headSize * Heads > int.MaxValue / 3)
             throw new ArgumentOutOfRangeException(nameof(HiddenSize), HiddenSize, "The sizes of the projections overflow.");
-        return this with { KeyValueHeads = keyValueHeads, HeadSize = headSize, FeedForwardSize = (int)inner };
+        return this with
+        {
+            KeyValueHeads = keyValueHeads,
+            HeadSize = headSize,
+            FeedForwardSize = (int)inner,
+            Attention = Attention.Shortest(Layers),
+            AttentionOutputBias = AttentionOutputBias ?? AttentionBias,
+        };
     }
 
     private static void Positive(int value, string name)

@@ -4,11 +4,13 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Models;
 
-/// <summary>down(f(up(x))), or down(f(gate(x)) · up(x)) (gated linear unit, Shazeer 2020, arXiv:2002.05202).</summary>
+/// <summary>down(f(up(x))), or down(f(gate(x)) · up(x)) (gated linear unit, Shazeer 2020, arXiv:2002.05202); gate and
+/// up may be the halves of one projection.</summary>
 internal sealed class FeedForward : nn.Module
 {
+    private readonly Linear? fused;
     private readonly Linear? gate;
-    private readonly Linear up;
+    private readonly Linear? up;
     private readonly Linear down;
     private readonly Activation activation;
 
@@ -18,15 +20,24 @@ internal sealed class FeedForward : nn.Module
         var names = ModuleNames.Of(config.Naming);
         activation = config.Activation;
         var (width, inner, bias) = (config.HiddenSize, config.FeedForwardSize, config.FeedForwardBias);
-        if (config.GatedFeedForward)
+        if (config.GatedFeedForward && config.FusedProjections)
+        {
+            fused = source.Linear($"{name}.{names.GateUp}", width, 2L * inner, bias);
+            register_module(names.GateUp, fused);
+        }
+        else if (config.GatedFeedForward)
         {
             gate = source.Linear($"{name}.{names.Gate}", width, inner, bias);
             register_module(names.Gate, gate);
         }
 
-        up = source.Linear($"{name}.{names.Up}", width, inner, bias);
+        if (fused is null)
+        {
+            up = source.Linear($"{name}.{names.Up}", width, inner, bias);
+            register_module(names.Up, up);
+        }
+
         down = source.Linear($"{name}.{names.Down}", inner, width, bias, WeightRole.ResidualProjection);
-        register_module(names.Up, up);
         register_module(names.Down, down);
     }
 
@@ -34,10 +45,18 @@ internal sealed class FeedForward : nn.Module
     public Tensor Apply(Tensor x)
     {
         using var scope = NewDisposeScope();
-        var inner = gate is null
-            ? Activations.Apply(activation, up.call(x))
-            : Activations.Apply(activation, gate.call(x)) * up.call(x);
-        return down.call(inner).MoveToOuterDisposeScope();
+        return down.call(Inner(x)).MoveToOuterDisposeScope();
+    }
+
+    private Tensor Inner(Tensor x)
+    {
+        if (fused is not null)
+        {
+            var halves = fused.call(x).chunk(2, -1);
+            return Activations.Apply(activation, halves[0]) * halves[1];
+        }
+
+        return gate is null ? Activations.Apply(activation, up!.call(x)) : Activations.Apply(activation, gate.call(x)) * up!.call(x);
     }
 
     /// <summary>Nothing: the names come from the configuration, not from the fields.</summary>

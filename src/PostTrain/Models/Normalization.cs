@@ -8,4 +8,7 @@ public enum Normalization
 
     /// <summary>x / √(mean(x²) + ε) · w; no bias.</summary>
     RmsNorm,
+
+    /// <summary>x / √(mean(x²) + ε) · (1 + w); no bias. All in float32, as in Gemma.</summary>
+    RmsNormOffset,
 }

@@ -10,7 +10,11 @@ internal static class Norms
     public static nn.Module<Tensor, Tensor> Create(DecoderConfig config, WeightSource source, string name) =>
         config.Normalization == Normalization.LayerNorm
             ? new LayerNormalization(source, name, config.HiddenSize, config.NormEpsilon)
-            : new RmsNorm(source, name, config.HiddenSize, config.NormEpsilon);
+            : Rms(config, source, name, config.HiddenSize);
+
+    /// <summary>The RMS norm over <paramref name="width"/> elements, of the kind that the configuration has.</summary>
+    public static RmsNorm Rms(DecoderConfig config, WeightSource source, string name, int width) =>
+        new(source, name, width, config.NormEpsilon, config.Normalization == Normalization.RmsNormOffset);
 }
 
 /// <summary>(x − mean) / √(variance + ε) · w + b over the last dimension.</summary>
@@ -34,17 +38,21 @@ internal sealed class LayerNormalization : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor input) => nn.functional.layer_norm(input, width, weight, bias, epsilon);
 }
 
-/// <summary>x / √(mean(x²) + ε) · w over the last dimension (Zhang, Sennrich 2019, arXiv:1910.07467); half types are normalised in float32.</summary>
+/// <summary>x / √(mean(x²) + ε) · w over the last dimension (Zhang, Sennrich 2019, arXiv:1910.07467); half types are normalised in float32.
+/// With an offset the factor is 1 + w.</summary>
 internal sealed class RmsNorm : nn.Module<Tensor, Tensor>
 {
     private readonly Parameter weight;
     private readonly double epsilon;
+    private readonly bool offset;
 
-    public RmsNorm(WeightSource source, string name, int width, double epsilon)
+    public RmsNorm(WeightSource source, string name, int width, double epsilon, bool offset = false)
         : base(nameof(RmsNorm))
     {
         this.epsilon = epsilon;
-        weight = source.Parameter(name + ".weight", [width], WeightRole.NormScale);
+        this.offset = offset;
+        // Either way the factor starts at 1.
+        weight = source.Parameter(name + ".weight", [width], offset ? WeightRole.Bias : WeightRole.NormScale);
         RegisterComponents();
     }
 
@@ -54,6 +62,8 @@ internal sealed class RmsNorm : nn.Module<Tensor, Tensor>
         var type = input.dtype;
         var x = type is ScalarType.Float16 or ScalarType.BFloat16 ? input.to_type(ScalarType.Float32) : input;
         var normal = x * x.square().mean([-1], keepdim: true).add(epsilon).rsqrt();
+        if (offset)
+            return normal.mul(weight.to_type(x.dtype).add(1)).to_type(type).MoveToOuterDisposeScope();
         return (x.dtype == type ? normal : normal.to_type(type)).mul(weight).MoveToOuterDisposeScope();
     }
 }

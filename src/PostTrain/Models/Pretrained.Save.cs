@@ -57,7 +57,7 @@ public static partial class Pretrained
             throw new NotSupportedException($"A {model.GetType().Name} cannot be saved as a checkpoint of transformers, only a {nameof(Decoder)} can.");
         // What was read can be written: its configuration goes back as it came.
         if ((origin ?? decoder.Origin) is null && Architectures.WhyNotWritable(decoder.Config) is { } reason)
-            throw new NotSupportedException($"The model is not what transformers calls {decoder.Config.Naming}: {reason}.");
+            throw new NotSupportedException($"The model is not what transformers calls {decoder.Config.ModelType ?? decoder.Config.Naming.ToString()}: {reason}.");
         return decoder;
     }
 

@@ -7,7 +7,8 @@ namespace PostTrain.Models;
 
 /// <summary>
 /// Reads and writes checkpoint directories of Hugging Face's transformers: <c>config.json</c> with <c>model.safetensors</c>, or with shards and
-/// <c>model.safetensors.index.json</c>. One call for every supported architecture: <c>config.json</c> says which it is.
+/// <c>model.safetensors.index.json</c>. One call for every architecture, as <c>config.json</c> says:
+/// <c>gpt2</c>, <c>llama</c>, <c>mistral</c>, <c>qwen2</c>, <c>qwen3</c>, <c>gemma</c>, <c>gemma2</c>, <c>gemma3_text</c> and <c>phi3</c>.
 /// </summary>
 /// <remarks>
 /// Weights go from the mapped file straight into the parameters: loading takes the model's memory and a few megabytes. What is saved is what

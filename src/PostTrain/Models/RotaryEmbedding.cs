@@ -5,33 +5,39 @@ namespace PostTrain.Models;
 
 /// <summary>
 /// Rotary position embedding (Su et al. 2021, arXiv:2104.09864) in Hugging Face's layout: element i is paired with i + Dh/2, and the pair at
-/// position m is turned by the angle m θ^(−2i/Dh).
+/// position m is turned by the angle m ω_i, ω_i = θ^(−2i/Dh) unless a <see cref="RotaryScaling"/> changes it. Where only the first d elements
+/// are turned, d stands for Dh.
 /// </summary>
-internal sealed class RotaryEmbedding(int headSize, int capacity, double theta) : IDisposable
+internal sealed class RotaryEmbedding(int headSize, int capacity, RotarySpec spec) : IDisposable
 {
+    private readonly int size = spec.Size(headSize);
     private Tensor? cosines;
     private Tensor? sines;
+    private long tableLength;
 
     /// <summary>The tables' rows of given positions.</summary>
     /// <param name="positions">[B,T] int64, or null for <paramref name="start"/>, start + 1, ...</param>
     /// <param name="start">The first position where none are given.</param>
     /// <param name="length">T.</param>
     /// <param name="like">A tensor whose type and place the rows take.</param>
-    /// <returns>cos and sin, [B or 1,T,1,2,Dh/2]; sin has its sign folded in: −sin for the first half, +sin for the second.</returns>
+    /// <returns>cos and sin, [B or 1,T,1,2,d/2]; sin has its sign folded in: −sin for the first half, +sin for the second.</returns>
     public (Tensor Cosine, Tensor Sine) At(Tensor? positions, long start, long length, Tensor like)
     {
-        Prepare(like);
+        Prepare(like, LongSequence(positions, start + length));
         return (Rows(cosines!), Rows(sines!));
 
         Tensor Rows(Tensor table) => positions is null
             ? table.narrow(0, start, length).unsqueeze(0)
-            : table.index_select(0, positions.reshape(-1)).reshape(positions.size(0), length, 1, 2, headSize / 2);
+            : table.index_select(0, positions.reshape(-1)).reshape(positions.size(0), length, 1, 2, size / 2);
     }
 
-    /// <summary>Turns the heads of [B,T,H,Dh].</summary>
+    /// <summary>Turns the first elements of the heads of [B,T,H,Dh], as many as the tables have.</summary>
     public static Tensor Rotate(Tensor heads, Tensor cosine, Tensor sine)
     {
         using var scope = NewDisposeScope();
+        var size = 2 * cosine.size(-1);
+        if (size < heads.size(-1))
+            return cat([Rotate(heads.narrow(-1, 0, size), cosine, sine), heads.narrow(-1, size, heads.size(-1) - size)], -1).MoveToOuterDisposeScope();
         var shape = heads.shape;
         var pairs = heads.reshape(shape[0], shape[1], shape[2], 2, shape[3] / 2);
         return (pairs * cosine + pairs.flip(3) * sine).reshape(shape).MoveToOuterDisposeScope();
@@ -44,20 +50,29 @@ internal sealed class RotaryEmbedding(int headSize, int capacity, double theta) 
         (cosines, sines) = (null, null);
     }
 
-    // Made once, in float64, and again only when the model has moved to another type or device.
-    private void Prepare(Tensor like)
+    // How long the sequence is whose frequencies a scaling changes because of its length; 0 where it changes nothing.
+    private long LongSequence(Tensor? positions, long total)
     {
-        if (cosines is not null && cosines.dtype == like.dtype && cosines.device_type == like.device_type && cosines.device_index == like.device_index)
+        if (spec.Scaling is not DynamicScaling scaling || total <= scaling.OriginalLength)
+            return 0;
+        using var longest = positions?.max();
+        var length = longest is null ? total : longest.ToInt64() + 1;
+        return length > scaling.OriginalLength ? length : 0;
+    }
+
+    // Made once, in float64, and again only when the model has moved to another type or device, or for another length that counts.
+    private void Prepare(Tensor like, long length)
+    {
+        if (cosines is not null && tableLength == length && cosines.dtype == like.dtype && cosines.device_type == like.device_type && cosines.device_index == like.device_index)
             return;
         using var mode = no_grad();
         using var scope = NewDisposeScope();
-        var half = headSize / 2;
-        var frequencies = new double[half];
-        for (var i = 0; i < half; i++)
-            frequencies[i] = Math.Pow(theta, -2.0 * i / headSize);
-        var angles = arange(capacity, dtype: ScalarType.Float64).unsqueeze(1) * tensor(frequencies);
-        var (cosine, sine) = (angles.cos(), angles.sin());
+        var frequencies = spec.Scaling?.Frequencies(spec.Theta, size, length) ?? RotaryScaling.Plain(spec.Theta, size);
+        var factor = spec.Scaling?.AttentionFactor ?? 1;
+        var angles = arange(length > 0 ? length : capacity, dtype: ScalarType.Float64).unsqueeze(1) * tensor(frequencies);
+        var (cosine, sine) = (angles.cos().mul(factor), angles.sin().mul(factor));
         Dispose();
+        tableLength = length;
         cosines = Table([cosine, cosine]);
         sines = Table([-sine, sine]);
 

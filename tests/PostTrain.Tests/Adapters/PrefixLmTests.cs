@@ -29,7 +29,7 @@ public sealed class PrefixLmTests
     public void Forward_OneLayer_CanDoWhatASoftPromptDoes()
     {
         using var scope = NewDisposeScope();
-        using var model = TinyModels.Create(TinyModels.Llama with { Layers = 1, RotaryTheta = 1e30 });
+        using var model = TinyModels.Create(TinyModels.Llama with { Layers = 1, Attention = [new AttentionSpec { Rotary = new RotarySpec { Theta = 1e30 } }] });
         var rows = Numbers.Uniform(5, 1, 2, 16);
         using var soft = new SoftPromptLm(model, new PromptTable(rows));
         using var cache = model.NewCache(1, 2);

@@ -22,6 +22,7 @@ internal static class GoldenSuite
         ["peft"] = PeftPromptCases.Kinds,
         ["data"] = DataGolden.Kinds,
         ["tokenizers"] = TokenizersGolden.Kinds,
+        ["models"] = ModelsGolden.Kinds,
     };
 
     /// <summary>Kinds, and features of kinds ("area/kind: feature"), that no function of the library computes so far.</summary>

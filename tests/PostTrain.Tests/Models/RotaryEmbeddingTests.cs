@@ -12,7 +12,7 @@ public sealed class RotaryEmbeddingTests
     {
         // A head of width 2 has one pair and the frequency θ^0 = 1: (1, 0) at position m becomes (cos m, sin m).
         using var scope = NewDisposeScope();
-        using var rotary = new RotaryEmbedding(2, 8, 10_000);
+        using var rotary = new RotaryEmbedding(2, 8, new RotarySpec());
         var heads = tensor(new double[] { 1, 0, 1, 0, 1, 0 }, [1, 3, 1, 2]);
         var (cosine, sine) = rotary.At(null, 2, 3, heads);
         var turned = RotaryEmbedding.Rotate(heads, cosine, sine);
@@ -26,7 +26,7 @@ public sealed class RotaryEmbeddingTests
     {
         // Width 4, θ = 100: frequencies 1 and 1/10; pairs are (0,2) and (1,3). Position 1 of (0, 1, 1, 0): first pair (0,1) turns by 1, second (1,0) by 0.1.
         using var scope = NewDisposeScope();
-        using var rotary = new RotaryEmbedding(4, 8, 100);
+        using var rotary = new RotaryEmbedding(4, 8, new RotarySpec { Theta = 100 });
         var heads = tensor(new double[] { 0, 1, 1, 0 }, [1, 1, 1, 4]);
         var (cosine, sine) = rotary.At(tensor(new long[] { 1 }, [1, 1]), 0, 1, heads);
         TensorAssert.Close(
@@ -38,7 +38,7 @@ public sealed class RotaryEmbeddingTests
     public void Rotate_DotProducts_DependOnTheDistanceOnly()
     {
         using var scope = NewDisposeScope();
-        using var rotary = new RotaryEmbedding(8, 64, 10_000);
+        using var rotary = new RotaryEmbedding(8, 64, new RotarySpec());
         var query = Numbers.Uniform(1, 1, 1, 1, 1, 8);
         var key = Numbers.Uniform(2, 1, 1, 1, 1, 8);
         double Score(long at, long seen) => (Turn(query, at) * Turn(key, seen)).sum().ToDouble();

@@ -53,8 +53,22 @@ internal sealed class ConfigFile : IDisposable
     public int? OptionalSize(string name) => Read<int?>(name, "a positive integer", value =>
         value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number) && number > 0 ? number : null);
 
-    public double Number(string name, double otherwise) => Read<double?>(name, "a finite number", value =>
-        value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var number) && double.IsFinite(number) ? number : null) ?? otherwise;
+    public double Number(string name, double otherwise) => OptionalNumber(name) ?? otherwise;
+
+    public double? OptionalNumber(string name) => Read<double?>(name, "a finite number", value =>
+        value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var number) && double.IsFinite(number) ? number : null);
+
+    /// <summary>Zero or a positive integer.</summary>
+    public int Count(string name, int otherwise) => Read<int?>(name, "zero or a positive integer", Id) ?? otherwise;
+
+    /// <summary>A list of strings, or null where there is none of this name.</summary>
+    public IReadOnlyList<string>? OptionalTexts(string name) => Read(name, "a list of strings", value =>
+        value.ValueKind == JsonValueKind.Array && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String)
+            ? value.EnumerateArray().Select(item => item.GetString()!).ToArray()
+            : null);
+
+    /// <summary>Whether the file says anything of a field, be it null.</summary>
+    public bool Has(string name) => document.RootElement.TryGetProperty(name, out _);
 
     public bool Flag(string name, bool otherwise) => Read<bool?>(name, "true or false", value =>
         value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean() : null) ?? otherwise;

@@ -1,0 +1,63 @@
+using System.Collections;
+using System.Runtime.CompilerServices;
+
+namespace PostTrain.Models;
+
+/// <summary>
+/// Which attention each layer has: layer i has the i-th of these, and after the last they begin again. One is for all layers; two
+/// alternate. Equal where the specs are equal, in their order.
+/// </summary>
+[CollectionBuilder(typeof(AttentionLayers), nameof(Create))]
+public sealed class AttentionLayers : IReadOnlyList<AttentionSpec>, IEquatable<AttentionLayers>
+{
+    private readonly AttentionSpec[] specs;
+
+    private AttentionLayers(AttentionSpec[] specs) => this.specs = specs;
+
+    /// <summary>Number of specs until they begin again.</summary>
+    public int Count => specs.Length;
+
+    /// <summary>The attention of layer <paramref name="index"/>, at least 0.</summary>
+    public AttentionSpec this[int index] => specs[index % specs.Length];
+
+    /// <summary>The layers' attention, beginning with layer 0.</summary>
+    /// <exception cref="ArgumentException">There is none.</exception>
+    public static AttentionLayers Create(ReadOnlySpan<AttentionSpec> specs) => specs.IsEmpty
+        ? throw new ArgumentException("There is no attention, expected that of at least one layer.", nameof(specs))
+        : new AttentionLayers(specs.ToArray());
+
+    /// <summary>The same for a model of <paramref name="layers"/> layers in the fewest specs.</summary>
+    internal AttentionLayers Shortest(int layers)
+    {
+        var known = Math.Min(layers, Count);
+        for (var period = 1; period < known; period++)
+        {
+            // Both sides repeat after Count · period layers.
+            var compared = (int)Math.Min(layers, (long)Count * period);
+            if (Enumerable.Range(0, compared).All(i => this[i] == this[i % period]))
+                return new AttentionLayers(specs[..period]);
+        }
+
+        return new AttentionLayers(specs[..known]);
+    }
+
+    /// <summary>The same change to every layer's attention.</summary>
+    internal AttentionLayers With(Func<AttentionSpec, AttentionSpec> change) => new(Array.ConvertAll(specs, spec => change(spec)));
+
+    /// <inheritdoc/>
+    public IEnumerator<AttentionSpec> GetEnumerator() => ((IEnumerable<AttentionSpec>)specs).GetEnumerator();
+
+    IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+
+    /// <inheritdoc/>
+    public bool Equals(AttentionLayers? other) => other is not null && specs.AsSpan().SequenceEqual(other.specs);
+
+    /// <inheritdoc/>
+    public override bool Equals(object? obj) => Equals(obj as AttentionLayers);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(specs.Length, specs[0]);
+
+    /// <inheritdoc/>
+    public override string ToString() => "[" + string.Join(", ", (object[])specs) + "]";
+}
