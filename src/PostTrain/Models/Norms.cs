@@ -18,7 +18,7 @@ internal static class Norms
 }
 
 /// <summary>(x − mean) / √(variance + ε) · w + b over the last dimension.</summary>
-internal sealed class LayerNormalization : nn.Module<Tensor, Tensor>
+internal sealed class LayerNormalization : nn.Module<Tensor, Tensor>, IWeighted
 {
     private readonly Parameter weight;
     private readonly Parameter bias;
@@ -35,12 +35,18 @@ internal sealed class LayerNormalization : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    public override Tensor forward(Tensor input) => nn.functional.layer_norm(input, width, weight, bias, epsilon);
+    Parameter IWeighted.Weight => weight;
+
+    Parameter? IWeighted.Bias => bias;
+
+    public override Tensor forward(Tensor input) => Apply(input, weight, bias);
+
+    public Tensor Apply(Tensor input, Tensor weight, Tensor? bias) => nn.functional.layer_norm(input, width, weight, bias, epsilon);
 }
 
 /// <summary>x / √(mean(x²) + ε) · w over the last dimension (Zhang, Sennrich 2019, arXiv:1910.07467); half types are normalised in float32.
 /// With an offset the factor is 1 + w.</summary>
-internal sealed class RmsNorm : nn.Module<Tensor, Tensor>
+internal sealed class RmsNorm : nn.Module<Tensor, Tensor>, IWeighted
 {
     private readonly Parameter weight;
     private readonly double epsilon;
@@ -56,7 +62,13 @@ internal sealed class RmsNorm : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    public override Tensor forward(Tensor input)
+    Parameter IWeighted.Weight => weight;
+
+    Parameter? IWeighted.Bias => null;
+
+    public override Tensor forward(Tensor input) => Apply(input, weight, null);
+
+    public Tensor Apply(Tensor input, Tensor weight, Tensor? bias)
     {
         using var scope = NewDisposeScope();
         var type = input.dtype;

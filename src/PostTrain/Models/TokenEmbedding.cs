@@ -9,21 +9,32 @@ namespace PostTrain.Models;
 /// A lookup table that can be the output projection too. It holds its one parameter itself: two modules that share a weight through
 /// <c>Embedding.weight</c> would count it twice.
 /// </summary>
-internal sealed class TokenEmbedding : nn.Module<Tensor, Tensor>
+internal sealed class TokenEmbedding : nn.Module<Tensor, Tensor>, IWeighted
 {
     private readonly Parameter weight;
+
+    // Not a field of a module's type, so that it is not registered: it has no parameter of its own.
+    private readonly Lazy<TiedProjection> projection;
 
     public TokenEmbedding(WeightSource source, string name, long count, long width)
         : base(nameof(TokenEmbedding))
     {
         weight = source.Parameter(name + ".weight", [count, width], WeightRole.Embedding);
+        projection = new(() => new TiedProjection(this));
         RegisterComponents();
     }
 
     public Parameter Weight => weight;
 
+    Parameter? IWeighted.Bias => null;
+
+    /// <summary>The product with every row as a module, on whose calls others can listen.</summary>
+    public TiedProjection Projection => projection.Value;
+
     /// <summary>Rows of the table: [...] ids to [...,D].</summary>
-    public override Tensor forward(Tensor input)
+    public override Tensor forward(Tensor input) => Apply(input, weight, null);
+
+    public Tensor Apply(Tensor input, Tensor weight, Tensor? bias)
     {
         using var scope = NewDisposeScope();
         try
@@ -37,7 +48,7 @@ internal sealed class TokenEmbedding : nn.Module<Tensor, Tensor>
     }
 
     /// <summary>[...,D] to [...,V]: the product with every row.</summary>
-    public Tensor Project(Tensor hidden) => nn.functional.linear(hidden, weight);
+    public Tensor Project(Tensor hidden) => Projection.call(hidden);
 
     // The lookup checks each index anyway: only where it has failed are the ids looked at again, so that the check costs nothing.
     private long? OutOfRange(Tensor ids)
@@ -45,5 +56,22 @@ internal sealed class TokenEmbedding : nn.Module<Tensor, Tensor>
         using var scope = NewDisposeScope();
         var (least, most) = (ids.min().ToInt64(), ids.max().ToInt64());
         return least < 0 ? least : most >= weight.size(0) ? most : null;
+    }
+}
+
+/// <summary>The output projection by a token embedding: [...,D] to [...,V].</summary>
+internal sealed class TiedProjection(TokenEmbedding embedding) : nn.Module<Tensor, Tensor>(nameof(TiedProjection)), IWeighted
+{
+    public Parameter Weight => embedding.Weight;
+
+    public Parameter? Bias => null;
+
+    public override Tensor forward(Tensor input) => Apply(input, Weight, null);
+
+    public Tensor Apply(Tensor input, Tensor weight, Tensor? bias) => nn.functional.linear(input, weight, bias);
+
+    /// <summary>Nothing: the embedding has the parameter.</summary>
+    protected override void RegisterComponents()
+    {
     }
 }

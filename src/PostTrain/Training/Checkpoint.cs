@@ -11,6 +11,7 @@ namespace PostTrain.Training;
 /// <remarks>
 /// The directory gets its name when all of it is written and flushed: what bears the name is complete, whenever the process
 /// was stopped. A run that goes on from a checkpoint gives the same bytes as one that was never stopped.
+/// <para>Parameters that are not trained are not in it: with adapters on the model it holds the adapters, and resuming needs the same base model.</para>
 /// </remarks>
 public static class Checkpoint
 {

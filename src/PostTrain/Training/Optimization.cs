@@ -11,6 +11,7 @@ public sealed class Optimization : IDisposable
     private readonly TrainingOptions options;
     private readonly AdamW optimizer;
     private readonly long totalUpdates;
+    private readonly double[] factors;
 
     /// <param name="model">Its parameters that require a gradient are trained; the others keep their bytes.</param>
     /// <param name="options">Rates, schedule and clipping.</param>
@@ -25,13 +26,12 @@ public sealed class Optimization : IDisposable
         totalUpdates = (long)options.Steps * updatesPerStep;
         // Matrices first, then the vectors, which weight decay leaves alone.
         var trainable = model.named_parameters().Where(p => p.parameter.requires_grad).ToArray();
-        Parameters = [.. trainable.Where(p => p.parameter.dim() >= 2), .. trainable.Where(p => p.parameter.dim() < 2)];
-        if (Parameters.Count == 0) throw new ArgumentException("the model has no parameter that requires a gradient, expected at least one", nameof(model));
-
-        var groups = new[] { (Members(matrices: true), options.WeightDecay), (Members(matrices: false), 0.0) }
-            .Where(group => group.Item1.Length > 0)
-            .Select(group => new AdamW.ParamGroup(group.Item1, options.LearningRate, options.Beta1, options.Beta2, options.AdamEpsilon, group.Item2));
-        optimizer = torch.optim.AdamW(groups, options.LearningRate, options.Beta1, options.Beta2, options.AdamEpsilon);
+        if (trainable.Length == 0) throw new ArgumentException("the model has no parameter that requires a gradient, expected at least one", nameof(model));
+        var groups = trainable.OrderBy(p => p.parameter.dim() < 2).GroupBy(p => (Matrix: p.parameter.dim() >= 2, Factor: Factor(p.name))).ToArray();
+        Parameters = [.. groups.SelectMany(group => group)];
+        factors = [.. groups.Select(group => group.Key.Factor)];
+        optimizer = torch.optim.AdamW(groups.Select(group => new AdamW.ParamGroup([.. group.Select(p => p.parameter)], options.LearningRate, options.Beta1, options.Beta2,
+            options.AdamEpsilon, group.Key.Matrix ? options.WeightDecay : 0)), options.LearningRate, options.Beta1, options.Beta2, options.AdamEpsilon);
     }
 
     /// <summary>What is trained, with names, in the optimiser's order.</summary>
@@ -66,7 +66,7 @@ public sealed class Optimization : IDisposable
                 $"update {Updates + 1}: the loss is {total} and the gradient's norm {norm}, expected finite numbers; no parameter was changed");
 
         double rate = options.LearningRate * options.Schedule.Multiplier(Updates, Warmup, totalUpdates);
-        foreach (var group in optimizer.ParamGroups) group.LearningRate = rate;
+        foreach (var (group, factor) in optimizer.ParamGroups.Zip(factors)) group.LearningRate = rate * factor;
         optimizer.step();
         Updates++;
         return new UpdateReport(total, norm, rate);
@@ -77,5 +77,10 @@ public sealed class Optimization : IDisposable
 
     private long Warmup => options.WarmupSteps * (totalUpdates / options.Steps);
 
-    private Parameter[] Members(bool matrices) => [.. Parameters.Select(p => p.Parameter).Where(p => p.dim() >= 2 == matrices)];
+    private double Factor(string name)
+    {
+        var factor = options.LearningRateFactor?.Invoke(name) ?? 1;
+        Guard.Positive(factor, $"LearningRateFactor({name})");
+        return factor;
+    }
 }

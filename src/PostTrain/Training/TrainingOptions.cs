@@ -21,6 +21,10 @@ public abstract record TrainingOptions
     /// <value>The default is 1e-4.</value>
     public double LearningRate { get; init; } = 1e-4;
 
+    /// <summary>What a parameter's learning rate is multiplied with, by the parameter's name: above 0. Null: 1 for all.</summary>
+    /// <value>The default is null.</value>
+    public Func<string, double>? LearningRateFactor { get; init; }
+
     /// <summary>How the learning rate falls after warm-up.</summary>
     /// <value>The default is <see cref="LearningRateSchedule.Constant"/>.</value>
     public LearningRateSchedule Schedule { get; init; } = LearningRateSchedule.Constant;

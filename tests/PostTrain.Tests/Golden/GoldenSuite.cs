@@ -19,17 +19,22 @@ internal static class GoldenSuite
         ["distill"] = DistillGolden.Kinds,
         ["dpo"] = DpoGolden.Kinds,
         ["preference"] = PreferenceGolden.Kinds,
-        ["peft"] = PeftPromptCases.Kinds,
         ["data"] = DataGolden.Kinds,
         ["tokenizers"] = TokenizersGolden.Kinds,
         ["models"] = ModelsGolden.Kinds,
+        ["peft"] = PeftGolden.Kinds,
     };
 
     /// <summary>Kinds, and features of kinds ("area/kind: feature"), that no function of the library computes so far.</summary>
     internal static IReadOnlySet<string> NotYet { get; } = new SortedSet<string>(StringComparer.Ordinal)
     {
-        "peft/adapter: ADALORA", "peft/adapter: IA3", "peft/adapter: LN_TUNING", "peft/adapter: LOHA", "peft/adapter: LOKR", "peft/adapter: LORA",
-        "peft/adapter: TRAINABLE_TOKENS", "peft/adapter: VERA", "peft/init",
+        "peft/adapter: IA3",
+        "peft/adapter: VERA",
+        "peft/adapter: LOHA",
+        "peft/adapter: LOKR",
+        "peft/adapter: ADALORA",
+        "peft/adapter: LN_TUNING",
+        "peft/adapter: TRAINABLE_TOKENS",
     };
 
     /// <summary>Every case of every known area that the directory has.</summary>

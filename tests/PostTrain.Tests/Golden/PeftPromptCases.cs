@@ -12,13 +12,6 @@ internal static class PeftPromptCases
 {
     private const double Tolerance = 1e-4;
 
-    /// <summary>The kinds that hold such cases.</summary>
-    internal static IReadOnlyDictionary<string, GoldenKind> Kinds { get; } = new Dictionary<string, GoldenKind>
-    {
-        ["adapter"] = new(Adapter, item => Holds(item) ? null : item.Text("peft_type")),
-        ["prompt_encoder"] = new(Encoder),
-    };
-
     /// <summary>Whether an adapter case is one of these.</summary>
     internal static bool Holds(GoldenCase item) => item.Text("peft_type") is "PROMPT_TUNING" or "PREFIX_TUNING" or "P_TUNING";
 

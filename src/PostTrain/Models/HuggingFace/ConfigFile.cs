@@ -93,6 +93,13 @@ internal sealed class ConfigFile : IDisposable
     /// <summary>A copy of everything the file says, that outlives it.</summary>
     public JsonElement Everything() => document.RootElement.Clone();
 
+    /// <summary>A field of any kind; null where it is absent or null.</summary>
+    public JsonElement? Value(string name) =>
+        document.RootElement.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+
+    /// <summary>All fields in the file's order.</summary>
+    public IEnumerable<(string Name, JsonElement Value)> Fields() => document.RootElement.EnumerateObject().Select(field => (field.Name, field.Value));
+
     public InvalidDataException Error(string name, string given, string expected) =>
         new($"{Path}: field '{name}' is {given}, expected {expected}.");
 

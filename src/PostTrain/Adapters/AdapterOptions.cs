@@ -1,0 +1,66 @@
+using PostTrain.Adapters.Layers;
+
+namespace PostTrain.Adapters;
+
+/// <summary>What all kinds of weight adapters have in common: which modules they change, and what is trained besides.</summary>
+public abstract record AdapterOptions
+{
+    /// <summary>The modules that are adapted. Null takes the method's own choice where it has one, else it is an error.</summary>
+    public ModuleSelection? Targets { get; init; }
+
+    /// <summary>Modules that are left out of <see cref="Targets"/>. Null: none.</summary>
+    public ModuleSelection? Exclude { get; init; }
+
+    /// <summary>Ends of the names of modules that are trained as a whole: the adapter holds a copy that takes the module's place while it is active.</summary>
+    /// <value>The default is none.</value>
+    public IReadOnlyList<string> ModulesToSave { get; init; } = [];
+
+    /// <summary>The numbers of the layers that are adapted; not with a regular expression in <see cref="Targets"/>.</summary>
+    /// <value>The default is none, which means all.</value>
+    public IReadOnlyList<int> Layers { get; init; } = [];
+
+    /// <summary>Regular expressions of the module list in whose names the layer's number stands behind. Empty: any name with a number.</summary>
+    public IReadOnlyList<string> LayersPattern { get; init; } = [];
+
+    /// <summary>The base model's name or directory, kept in the adapter's file for its readers. Null: not told.</summary>
+    public string? BaseModel { get; init; }
+
+    /// <summary>PEFT's name of the task, kept in the adapter's file.</summary>
+    /// <value>The default is CAUSAL_LM.</value>
+    public string? TaskType { get; init; } = "CAUSAL_LM";
+
+    /// <summary>The version of PEFT that a loaded file names.</summary>
+    internal string? PeftVersion { get; init; }
+
+    /// <summary>PEFT's name of the method, its <c>peft_type</c>.</summary>
+    internal abstract string Method { get; }
+
+    /// <summary>Checks what does not depend on the model.</summary>
+    internal virtual void Validate()
+    {
+        if (Layers.Any(layer => layer < 0))
+            throw new ArgumentOutOfRangeException(nameof(Layers), $"Layers holds {Layers.Min()}, expected numbers of at least 0");
+        if (Layers.Count > 0 && Targets?.Pattern is { } pattern)
+            throw new ArgumentException($"Layers is given with the pattern '{pattern}': write the layers into the pattern", nameof(Layers));
+        if (LayersPattern.Count > 0 && Layers.Count == 0)
+            throw new ArgumentException("LayersPattern is given without Layers", nameof(LayersPattern));
+    }
+
+    /// <summary>Makes the adapter's pieces: the order in the list is the order in which they act.</summary>
+    internal virtual IEnumerable<ModuleAdapter> Build(AdapterPlan plan)
+    {
+        foreach (var leaf in plan.Targets(this))
+            yield return Create(leaf, plan);
+        foreach (var leaf in plan.Saved(this))
+            yield return new ModuleCopy(leaf);
+    }
+
+    /// <summary>The piece for one target.</summary>
+    private protected abstract ModuleAdapter Create(Leaf leaf, AdapterPlan plan);
+
+    private protected static void Probability(double value, string name)
+    {
+        if (!(value is >= 0 and < 1))
+            throw new ArgumentOutOfRangeException(name, value, $"{name} must be at least 0 and below 1");
+    }
+}

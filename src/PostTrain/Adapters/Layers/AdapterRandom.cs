@@ -1,0 +1,55 @@
+using PostTrain.Numerics;
+using static TorchSharp.torch;
+
+namespace PostTrain.Adapters.Layers;
+
+/// <summary>The numbers that adapters start from: the k-th tensor depends on (seed, k) only, and not on the engine.</summary>
+/// <param name="seed">Chooses the numbers.</param>
+/// <param name="limit">The largest tensor that may be made; what a file asks for must not exceed what it holds.</param>
+/// <param name="blank">Zeros for all numbers, where a file's values replace them anyway.</param>
+internal sealed class AdapterRandom(ulong seed, long limit = long.MaxValue, bool blank = false)
+{
+    private ulong drawn;
+
+    /// <summary>N(0, deviation²).</summary>
+    public Tensor Normal(long[] shape, double deviation, ScalarType type)
+    {
+        var values = new float[Count(shape)];
+        if (!blank) CounterRandom.FillNormal(values, seed, drawn++, deviation);
+        return tensor(values, shape, dtype: type);
+    }
+
+    /// <summary>U(−bound, bound).</summary>
+    public Tensor Uniform(long[] shape, double bound, ScalarType type)
+    {
+        var values = new double[Count(shape)];
+        for (var i = 0; !blank && i < values.Length; i++)
+            values[i] = bound * (2 * CounterRandom.Uniform(seed, drawn, (ulong)i) - 1);
+        drawn++;
+        return tensor(values, shape, dtype: type);
+    }
+
+    /// <summary>U(±1/√fan-in), PyTorch's start of a linear layer of weight [out,in].</summary>
+    public Tensor Kaiming(long[] shape, ScalarType type) => Uniform(shape, 1 / Math.Sqrt(Math.Max(1, shape[^1])), type);
+
+    public Tensor Zeros(long[] shape, ScalarType type)
+    {
+        _ = Count(shape);
+        return zeros(shape, dtype: type);
+    }
+
+    public Tensor Ones(long[] shape, ScalarType type)
+    {
+        _ = Count(shape);
+        return ones(shape, dtype: type);
+    }
+
+    private int Count(long[] shape)
+    {
+        var count = shape.Aggregate((Int128)1, (product, size) => product * size);
+        if (count > limit)
+            throw new InvalidDataException($"a tensor of the shape [{string.Join(",", shape)}] is asked for, but by the size of the file at most {limit} elements can be meant");
+        return count <= Array.MaxLength ? (int)count
+            : throw new ArgumentOutOfRangeException(nameof(shape), $"the shape [{string.Join(",", shape)}] has more than {Array.MaxLength} elements");
+    }
+}

@@ -1,0 +1,108 @@
+using System.Text.Json;
+using PostTrain.Models.HuggingFace;
+
+namespace PostTrain.Adapters.Peft;
+
+/// <summary>The fields of an adapter_config.json that methods share, read and written; each method adds its own.</summary>
+internal static class PeftConfig
+{
+    /// <summary>What files written here name where none was loaded.</summary>
+    public const string Version = "0.20.0";
+
+    private static readonly IPeftMethod[] Methods = [new LoraConfig()];
+
+    // Written by every version of PEFT, of no meaning to the numbers.
+    private static readonly HashSet<string> Common = ["auto_mapping", "base_model_name_or_path", "inference_mode", "peft_type", "peft_version", "revision", "task_type"];
+
+    /// <summary>Reads the options out of a file.</summary>
+    /// <exception cref="InvalidDataException">A field is missing, wrong or asks for what is not supported; names file, field and what was expected.</exception>
+    public static AdapterOptions Read(string path)
+    {
+        using var file = ConfigFile.Open(path);
+        try
+        {
+            return Read(file);
+        }
+        catch (Exception exception) when (exception is ArgumentException or InvalidOperationException)
+        {
+            throw new InvalidDataException($"{path}: {exception.Message}", exception);
+        }
+    }
+
+    private static AdapterOptions Read(ConfigFile file)
+    {
+        var type = file.Text("peft_type");
+        var method = Methods.FirstOrDefault(method => method.Type == type)
+            ?? throw file.Error("peft_type", $"'{type}'", "one of " + string.Join(", ", Methods.Select(method => method.Type)));
+        foreach (var (name, value) in file.Fields())
+        {
+            if (Common.Contains(name) || method.Reads.Contains(name)) continue;
+            if (!IsNothing(value) && !(method.Ignored.TryGetValue(name, out var harmless) && value.ToString() == harmless))
+                throw file.Error(name, Shortened(value), harmless is null ? "null, as this field's meaning is not supported" : harmless);
+        }
+
+        var options = method.Read(file) with
+        {
+            BaseModel = file.OptionalText("base_model_name_or_path"),
+            TaskType = file.OptionalText("task_type"),
+            PeftVersion = file.OptionalText("peft_version"),
+        };
+        options.Validate();
+        return options;
+    }
+
+    /// <summary>The file's text for these options.</summary>
+    /// <param name="options">The adapter's options.</param>
+    /// <param name="targets">The modules that were found, for options that list none.</param>
+    /// <param name="transposed">Whether the adapted layers are stored as [in,out].</param>
+    public static string Write(AdapterOptions options, IReadOnlyList<string> targets, bool transposed)
+    {
+        var method = Methods.First(method => method.Type == options.Method);
+        var fields = new Dictionary<string, object?>
+        {
+            ["auto_mapping"] = null,
+            ["base_model_name_or_path"] = options.BaseModel,
+            ["inference_mode"] = true,
+            ["peft_type"] = options.Method,
+            ["peft_version"] = options.PeftVersion ?? Version,
+            ["revision"] = null,
+            ["task_type"] = options.TaskType,
+        };
+        method.Write(options, fields, new PeftTargets(targets, transposed));
+        return PythonJson.Write(fields);
+    }
+
+    private static bool IsNothing(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.Null or JsonValueKind.False => true,
+        JsonValueKind.Array => value.GetArrayLength() == 0,
+        JsonValueKind.Object => !value.EnumerateObject().Any(),
+        _ => false,
+    };
+
+    private static string Shortened(JsonElement value)
+    {
+        var text = value.GetRawText();
+        return text.Length <= 60 ? text : text[..60] + "...";
+    }
+}
+
+/// <summary>What an adapter was found to change.</summary>
+internal readonly record struct PeftTargets(IReadOnlyList<string> Names, bool Transposed);
+
+/// <summary>One method's part of the file.</summary>
+internal interface IPeftMethod
+{
+    /// <summary>Its <c>peft_type</c>.</summary>
+    string Type { get; }
+
+    /// <summary>The fields that <see cref="Read"/> looks at.</summary>
+    IReadOnlySet<string> Reads { get; }
+
+    /// <summary>Fields with a value of no meaning, by that value's text.</summary>
+    IReadOnlyDictionary<string, string> Ignored { get; }
+
+    AdapterOptions Read(ConfigFile file);
+
+    void Write(AdapterOptions options, Dictionary<string, object?> fields, PeftTargets targets);
+}
