@@ -23,6 +23,9 @@ internal static class GoldenSuite
         ["tokenizers"] = TokenizersGolden.Kinds,
         ["models"] = ModelsGolden.Kinds,
         ["peft"] = PeftGolden.Kinds,
+        ["peft"] = PeftPromptCases.Kinds,
+        ["chat"] = ChatGolden.Kinds,
+        ["jinja"] = JinjaGolden.Kinds,
     };
 
     /// <summary>Kinds, and features of kinds ("area/kind: feature"), that no function of the library computes so far.</summary>

@@ -1,0 +1,37 @@
+using PostTrain.Data.Chat;
+
+namespace PostTrain.Tests.Golden;
+
+/// <summary>chat.json: conversations rendered with the templates of the tokenizers' directories.</summary>
+internal static class ChatGolden
+{
+    internal static IReadOnlyDictionary<string, GoldenKind> Kinds { get; } = new Dictionary<string, GoldenKind>
+    {
+        ["chat"] = new(Chat),
+        ["chat_error"] = new(Refusal),
+    };
+
+    private static void Chat(GoldenCase item)
+    {
+        var chat = Render(item);
+        Assert.Equal(item.Json("expected", "text").GetString(), chat.Text);
+        if (item.HasExpected("assistant_masks")) Assert.NotNull(chat.AssistantSpans);
+    }
+
+    private static void Refusal(GoldenCase item)
+    {
+        var exception = Assert.Throws<TemplateException>(() => Render(item));
+        Assert.Contains(item.Json("expected", "error").GetString()!, exception.Reason, StringComparison.Ordinal);
+    }
+
+    private static RenderedChat Render(GoldenCase item)
+    {
+        var template = ChatTemplate.Load(Path.Combine(GoldenFile.Directory, item.Text("tokenizer")!));
+        return template.Render([.. item.Json("inputs", "messages").EnumerateArray().Select(ChatMessage.FromJson)], new ChatOptions
+        {
+            AddGenerationPrompt = item.Flag("add_generation_prompt"),
+            ContinueFinalMessage = item.Flag("continue_final_message"),
+            Tools = item.HasParameter("tools") ? [.. item.Json("params", "tools").EnumerateArray()] : null,
+        });
+    }
+}
