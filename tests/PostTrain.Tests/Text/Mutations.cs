@@ -24,7 +24,7 @@ internal static class Mutations
         Assert.True(loaded > 20 && refused > 20, $"{loaded} loaded, {refused} refused");
     }
 
-    private static byte[] Mutate(byte[] file, Random random)
+    internal static byte[] Mutate(byte[] file, Random random)
     {
         var bytes = file.ToList();
         for (var changes = random.Next(1, 4); changes > 0 && bytes.Count > 0; changes--)

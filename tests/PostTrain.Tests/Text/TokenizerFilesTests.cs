@@ -13,7 +13,7 @@ public sealed class TokenizerFilesTests : IDisposable
     [Fact]
     public void Load_NothingThere_ListsWhatWasLookedFor()
     {
-        Assert.Contains("looked for tokenizer.posttrain.json, tokens.txt and tok*.bin", Assert.Throws<FileNotFoundException>(() => TokenizerFiles.Load(directory.Path)).Message, StringComparison.Ordinal);
+        Assert.Contains("looked for tokenizer.posttrain.json, tokenizer.json, tokens.txt and tok*.bin", Assert.Throws<FileNotFoundException>(() => TokenizerFiles.Load(directory.Path)).Message, StringComparison.Ordinal);
         Assert.Throws<DirectoryNotFoundException>(() => TokenizerFiles.Load(directory.File("none")));
     }
 

@@ -2,14 +2,16 @@ namespace PostTrain.Data.Text;
 
 /// <summary>Turns ids that come one by one into text as soon as it is whole: a character whose bytes are spread over several tokens comes with the last of
 /// them.</summary>
-/// <remarks>What <see cref="Add"/> and <see cref="Flush"/> return, joined, is <c>Decode</c> of all ids, wherever their bytes are valid UTF-8; bytes that are
-/// not come as U+FFFD once it is clear that no character follows. Memory and time per id do not grow with the length of the stream. One decoder is for one
+/// <remarks>What <see cref="Add"/> and <see cref="Flush"/> return, joined, is <c>Decode</c> of all ids. U+FFFD, which an unfinished character decodes to,
+/// is held back until other text follows it or until <see cref="LongestWait"/> tokens have come without any; after that long a run of bytes that are no UTF-8
+/// the pieces may have more of them than <c>Decode</c> gives. Memory and time per id do not grow with the length of the stream. One decoder is for one
 /// stream.</remarks>
 /// <param name="tokenizer">Decodes the ids.</param>
 public sealed class StreamingDecoder(ITokenizer tokenizer)
 {
-    // A character has at most 4 bytes, so that more tokens than this without a whole one can be none.
-    private const int LongestCharacter = 4;
+    /// <summary>The most tokens that are held back: 64.</summary>
+    public const int LongestWait = 64;
+
     private readonly List<int> window = [];
     private string shown = "";
     private int context;
@@ -40,8 +42,8 @@ public sealed class StreamingDecoder(ITokenizer tokenizer)
             return "";
         }
 
-        bool whole = text.Length > shown.Length && text.StartsWith(shown, StringComparison.Ordinal) && text[^1] != '\uFFFD';
-        return whole || pending >= LongestCharacter ? Emit(text) : "";
+        bool whole = text.Length > 0 && text != shown && text[^1] != '\uFFFD';
+        return whole || pending >= LongestWait ? Emit(text) : "";
     }
 
     /// <summary>Ends the stream: what was held back, an unfinished character as U+FFFD.</summary>

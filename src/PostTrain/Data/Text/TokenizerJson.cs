@@ -111,7 +111,7 @@ public sealed partial class TokenizerJson : ITokenizer
     // The configuration's word on the ends counts where the file's template says otherwise.
     private void ApplyEnds()
     {
-        var parts = Finish([new EncodedPart([], [], [], 0)], special: true);
+        var parts = Finish([EncodedPart.Empty], special: true);
         bool begins = parts[0].Special && parts[0].Ids is [var first, ..] && first == BeginningOfSequenceId;
         bool ends = parts[^1].Special && parts[^1].Ids is [.., var last] && last == EndOfSequenceId && (parts.Count > 1 || !begins);
         bool wantsBeginning = (Config.AddsBeginning ?? begins) && BeginningOfSequenceId is not null;

@@ -56,8 +56,8 @@ internal sealed class AddedTokenFinder
             if (token.StripsRight) end = text.Length - text[end..].TrimStart().Length;
             if (from < start) output.Add(piece with { Start = piece.Start + from, Length = start - from });
             output.Add(new Piece(piece.Text, piece.Start + start, end - start, token.Id));
+            // A token that lies in the white space which this one took is found all the same: so does the reference.
             from = end;
-            at = Math.Max(at, from);
         }
 
         if (from < text.Length) output.Add(piece with { Start = piece.Start + from, Length = text.Length - from });

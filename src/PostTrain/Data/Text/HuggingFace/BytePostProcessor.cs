@@ -21,8 +21,8 @@ internal sealed class BytePostProcessor(bool addsSpace, bool trims) : PostProces
             while (trailing < text.Length && IsSpace(text[text.Length - 1 - trailing])) trailing++;
             var (start, end) = offsets[i];
             if (leading == 1 && addsSpace && (i == 0 || start == 0)) leading = 0;
-            start = Math.Min(start + leading, end);
-            if (trailing > 0 && end >= trailing) end = Math.Max(end - trailing, start);
+            for (; leading > 0 && start < end; leading--) start += char.IsHighSurrogate(part.Source[start]) ? 2 : 1;
+            for (trailing = end >= trailing ? trailing : 0; trailing > 0 && end > start; trailing--) end -= char.IsLowSurrogate(part.Source[end - 1]) ? 2 : 1;
             offsets[i] = (start, end);
         }
 

@@ -4,12 +4,16 @@ namespace PostTrain.Data.Text.HuggingFace;
 /// <param name="Ids">The ids.</param>
 /// <param name="Offsets">Where each comes from in its sequence's text.</param>
 /// <param name="Texts">The tokens as the model spells them; empty where no step needs them.</param>
+/// <param name="Source">The sequence's text.</param>
 /// <param name="Type">0 or 1: which sequence of a pair.</param>
 /// <param name="Special">Whether a post-processor added them.</param>
-internal sealed record EncodedPart(int[] Ids, (int Start, int End)[] Offsets, string[] Texts, int Type, bool Special = false)
+internal sealed record EncodedPart(int[] Ids, (int Start, int End)[] Offsets, string[] Texts, string Source, int Type, bool Special = false)
 {
+    /// <summary>A sequence without tokens.</summary>
+    internal static EncodedPart Empty { get; } = new([], [], [], "", 0);
+
     /// <summary>Tokens that stand for no text.</summary>
-    internal static EncodedPart Added(IReadOnlyList<int> ids, int type) => new([.. ids], new (int, int)[ids.Count], [.. ids.Select(_ => "")], type, Special: true);
+    internal static EncodedPart Added(IReadOnlyList<int> ids, int type) => new([.. ids], new (int, int)[ids.Count], [], "", type, Special: true);
 
     /// <summary>The first or last tokens.</summary>
     internal EncodedPart Truncate(int length, bool keepsEnd)

@@ -45,7 +45,8 @@ internal sealed class TokenizerPipeline
     /// <param name="offsets">Whether it matters where tokens come from.</param>
     internal EncodedPart Encode(string text, int type, bool offsets)
     {
-        var pieces = added.Split(Characters.WithoutLoneSurrogates(text));
+        text = Characters.WithoutLoneSurrogates(text);
+        var pieces = added.Split(text);
         preTokenizer?.Apply(pieces);
         var ids = new List<int>(text.Length / 3);
         var sources = new List<(int, int)>();
@@ -65,7 +66,7 @@ internal sealed class TokenizerPipeline
             }
         }
 
-        return new EncodedPart([.. ids], offsets ? [.. sources] : new (int, int)[ids.Count], texts is null ? [] : [.. texts], type);
+        return new EncodedPart([.. ids], offsets ? [.. sources] : new (int, int)[ids.Count], texts is null ? [] : [.. texts], text, type);
     }
 
     /// <summary>The text of ids, each within the vocabulary.</summary>
@@ -90,7 +91,7 @@ internal sealed class TokenizerPipeline
     // Special tokens of a template must be tokens.
     private void Check(string place)
     {
-        var empty = new EncodedPart([], [], [], 0);
+        var empty = EncodedPart.Empty;
         foreach (var parts in new[] { PostProcessor?.Apply([empty], true), PostProcessor?.Apply([empty, empty], true) })
             foreach (int id in (parts ?? []).SelectMany(part => part.Ids))
                 if (id >= tokens.Length) throw new InvalidDataException($"{place}.post_processor adds the id {id}, expected one below {tokens.Length}");
