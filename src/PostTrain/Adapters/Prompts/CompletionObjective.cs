@@ -1,0 +1,111 @@
+using PostTrain.Data;
+using PostTrain.Data.Text;
+using PostTrain.Models;
+using PostTrain.Numerics;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace PostTrain.Adapters.Prompts;
+
+/// <summary>The negative log-likelihood of given completions, mean over their tokens, when a prompt stands before each text: −(1/Σm) Σ m·log π(y | prompt, x, y before).</summary>
+/// <remarks>The same function of embeddings as <see cref="SoftPromptLm"/>: a discrete prompt's loss is that of the soft prompt which starts from it.</remarks>
+public sealed class CompletionObjective : PromptObjective
+{
+    private readonly CausalLm model;
+    private readonly Tensor table;
+    private readonly Tensor texts;
+    private readonly Tensor targets;
+    private readonly Tensor attention;
+    private readonly Tensor counted;
+    private readonly int rowsAtATime;
+
+    /// <param name="model">Evaluated as it is; stays with the caller.</param>
+    /// <param name="examples">Ids of prompt and completion; at least one example, each completion at least one token.</param>
+    /// <param name="rowsAtATime">Rows (prompts × examples) of one pass through the model, a bound on memory; at least one prompt goes in.</param>
+    /// <exception cref="ArgumentException">There is no example, or a completion is empty.</exception>
+    public CompletionObjective(CausalLm model, IReadOnlyList<(int[] Prompt, int[] Completion)> examples, int rowsAtATime = 256)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(examples);
+        Guard.AtLeast(rowsAtATime, 1, nameof(rowsAtATime));
+        if (examples.Count == 0)
+            throw new ArgumentException("examples is empty, expected at least one.", nameof(examples));
+        (this.model, this.rowsAtATime) = (model, rowsAtATime);
+        var columns = examples.Max(example => example.Prompt.Length + example.Completion.Length);
+        var (ids, mask, loss) = (new long[examples.Count, columns], new long[examples.Count, columns], new double[examples.Count, columns]);
+        for (var row = 0; row < examples.Count; row++)
+        {
+            var (prompt, completion) = examples[row];
+            if (completion.Length == 0)
+                throw new ArgumentException($"examples[{row}] has an empty completion, expected at least one token.", nameof(examples));
+            for (var t = 0; t < prompt.Length + completion.Length; t++)
+                (ids[row, t], mask[row, t], loss[row, t]) = (t < prompt.Length ? prompt[t] : completion[t - prompt.Length], 1, t < prompt.Length ? 0 : 1);
+        }
+
+        using var mode = no_grad();
+        using var scope = NewDisposeScope();
+        targets = tensor(ids).DetachFromDisposeScope();
+        attention = tensor(mask).DetachFromDisposeScope();
+        texts = model.Embed(targets).DetachFromDisposeScope();
+        counted = tensor(loss).to_type(texts.dtype).DetachFromDisposeScope();
+        table = model.Embed(arange(model.VocabularySize, dtype: ScalarType.Int64).unsqueeze(0)).squeeze(0).DetachFromDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    public override Tensor Embeddings => table;
+
+    /// <summary>The objective of demonstrations: the loss is taken of the completion and, where the tokenizer has one, the end of the sequence.</summary>
+    public static CompletionObjective Of(CausalLm model, ITokenizer tokenizer, IReadOnlyList<Demonstration> demonstrations, int rowsAtATime = 256)
+    {
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        ArgumentNullException.ThrowIfNull(demonstrations);
+        return new CompletionObjective(model, [.. demonstrations.Select(item =>
+        {
+            // Encoded together, as in fine-tuning: a tokenizer may join letters across the border.
+            var text = tokenizer.Encode(item.Prompt + item.Completion);
+            var border = text.AsSpan().CommonPrefixLength(tokenizer.Encode(item.Prompt));
+            int[] end = tokenizer.EndOfSequenceId is { } id ? [id] : [];
+            return (text[..border], (int[])[.. text[border..], .. end]);
+        })], rowsAtATime);
+    }
+
+    /// <inheritdoc/>
+    public override Tensor Losses(Tensor prompts)
+    {
+        ArgumentNullException.ThrowIfNull(prompts);
+        if (prompts.Dimensions != 3 || prompts.size(0) == 0 || prompts.size(1) == 0 || prompts.size(2) != table.size(1))
+            throw new ArgumentException($"prompts has the shape [{string.Join(",", prompts.shape)}], expected [C,n,{table.size(1)}] with C and n positive.", nameof(prompts));
+        using var scope = NewDisposeScope();
+        var (count, atATime) = (prompts.size(0), Math.Max(1, rowsAtATime / texts.size(0)));
+        var parts = new List<Tensor>();
+        for (long start = 0; start < count; start += atATime)
+        {
+            using var part = NewDisposeScope();
+            parts.Add(Some(prompts.narrow(0, start, Math.Min(atATime, count - start))).MoveToOuterDisposeScope());
+        }
+
+        return cat(parts, 0).MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (!disposing)
+            return;
+        foreach (var tensor in new[] { table, texts, targets, attention, counted })
+            tensor.Dispose();
+    }
+
+    // The last position of the prompt predicts the first token of the text.
+    private Tensor Some(Tensor prompts)
+    {
+        var (count, length, rows, columns) = (prompts.size(0), prompts.size(1), texts.size(0), texts.size(1));
+        var before = prompts.unsqueeze(1).expand(count, rows, length, -1).reshape(count * rows, length, -1);
+        var inputs = cat([before, texts.repeat(count, 1, 1)], 1).narrow(1, 0, length + columns - 1);
+        var mask = cat([ones([rows, length], dtype: ScalarType.Int64), attention], 1).narrow(1, 0, length + columns - 1).repeat(count, 1);
+        var hidden = model.HiddenFromEmbeddings(inputs, mask).narrow(1, length - 1, columns);
+        var weights = counted.repeat(count, 1);
+        var logProbs = TokenLogProbs.Gather(model.Project(hidden), targets.repeat(count, 1), weights);
+        return (logProbs * weights).reshape(count, rows * columns).sum(1).neg() / counted.sum();
+    }
+}
