@@ -91,7 +91,7 @@ public sealed partial class AdaptedModel
                 new Dictionary<string, string> { ["format"] = "pt" });
         }
 
-        var adapted = entry.Pieces.Where(piece => piece is not (ModuleCopy or BiasShift)).Select(piece => piece.Leaf).Distinct().ToList();
+        var adapted = entry.Pieces.Where(piece => piece.IsTarget).Select(piece => piece.Leaf).Distinct().ToList();
         AtomicFile.WriteText(Path.Combine(directory, ConfigName),
             PeftConfig.Write(entry.Options, [.. adapted.Select(leaf => leaf.Name)], adapted.Any(leaf => leaf.TransposedOnDisk)));
     }

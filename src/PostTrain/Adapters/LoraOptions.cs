@@ -1,19 +1,10 @@
 using PostTrain.Adapters.Layers;
-using PostTrain.Numerics;
 
 namespace PostTrain.Adapters;
 
 /// <summary>LoRA: W' = W + s·B·A with A [r,in], B [out,r] and s = α/r (Hu et al. 2021, arXiv:2106.09685, eq. 3), and its variants.</summary>
-public sealed record LoraOptions : AdapterOptions
+public sealed record LoraOptions : LowRankOptions
 {
-    /// <summary>r, at least 1.</summary>
-    /// <value>The default is 8.</value>
-    public int Rank { get; init; } = 8;
-
-    /// <summary>α, above 0.</summary>
-    /// <value>The default is 8, a scale of 1 at the default rank.</value>
-    public double Alpha { get; init; } = 8;
-
     /// <summary>Probability with which an input of A is dropped in training, at least 0 and below 1.</summary>
     /// <value>The default is 0.</value>
     public double Dropout { get; init; }
@@ -34,12 +25,6 @@ public sealed record LoraOptions : AdapterOptions
     /// <value>The default is false.</value>
     public bool OwnBias { get; init; }
 
-    /// <summary>Ranks of modules whose names end with a key, a regular expression; the first that fits counts.</summary>
-    public IReadOnlyDictionary<string, int> RankPattern { get; init; } = new Dictionary<string, int>();
-
-    /// <summary>α of modules whose names end with a key, a regular expression; the first that fits counts.</summary>
-    public IReadOnlyDictionary<string, double> AlphaPattern { get; init; } = new Dictionary<string, double>();
-
     /// <summary>How A and B start.</summary>
     /// <value>The default changes nothing at the start.</value>
     public LoraInitialization Initialization { get; init; } = LoraInitialization.Default;
@@ -53,13 +38,7 @@ public sealed record LoraOptions : AdapterOptions
     internal override void Validate()
     {
         base.Validate();
-        Guard.AtLeast(Rank, 1, nameof(Rank));
-        Guard.Positive(Alpha, nameof(Alpha));
         Probability(Dropout, nameof(Dropout));
-        foreach (var (key, rank) in RankPattern)
-            Guard.AtLeast(rank, 1, $"RankPattern[{key}]");
-        foreach (var (key, alpha) in AlphaPattern)
-            Guard.Positive(alpha, $"AlphaPattern[{key}]");
         if (OwnBias && WeightDecomposed)
             throw new ArgumentException("OwnBias is given with WeightDecomposed, which has no bias to scale", nameof(OwnBias));
         if (OwnBias && Initialization != LoraInitialization.Default && Initialization != LoraInitialization.Random)
@@ -69,13 +48,7 @@ public sealed record LoraOptions : AdapterOptions
     internal override IEnumerable<ModuleAdapter> Build(AdapterPlan plan) =>
         [.. base.Build(plan), .. plan.Biases(this, Bias), .. Tokens.Build(plan)];
 
-    /// <summary>A module's rank and scale.</summary>
-    internal (int Rank, double Scale) Of(string module)
-    {
-        var rank = ModuleSelection.KeyFor(RankPattern.Keys, module) is { } rankKey ? RankPattern[rankKey] : Rank;
-        var alpha = ModuleSelection.KeyFor(AlphaPattern.Keys, module) is { } alphaKey ? AlphaPattern[alphaKey] : Alpha;
-        return (rank, alpha / (RankStabilized ? Math.Sqrt(rank) : rank));
-    }
+    private protected override double Scale(double alpha, int rank) => alpha / (RankStabilized ? Math.Sqrt(rank) : rank);
 
     private protected override ModuleAdapter Create(Leaf leaf, AdapterPlan plan) => leaf.Kind switch
     {

@@ -20,6 +20,14 @@ internal static class AdapterModels
         ["dora"] = new LoraOptions { Targets = ["q_proj", "down_proj", "embed_tokens"], Rank = 2, WeightDecomposed = true },
         ["pissa"] = new LoraOptions { Targets = ["q_proj", "up_proj"], Rank = 3, Initialization = LoraInitialization.Pissa },
         ["olora-dora"] = new LoraOptions { Targets = ["q_proj", "up_proj"], Rank = 3, Initialization = LoraInitialization.Olora, WeightDecomposed = true },
+        ["ia3"] = new Ia3Options { Targets = ["k_proj", "v_proj", "down_proj"], FeedForward = ["down_proj"] },
+        ["vera"] = new VeraOptions { Targets = ["q_proj", "k_proj", "down_proj"], Rank = 5, ProjectionSeed = 2, SaveProjection = false, Bias = AdapterBias.All },
+        ["loha"] = new LohaOptions { Targets = ["v_proj", "up_proj"], Rank = 2, Alpha = 3 },
+        ["lokr"] = new LokrOptions { Targets = ["v_proj", "up_proj"], Rank = 1, DecomposeBoth = true, ModulesToSave = ["lm_head"] },
+        ["lokr-lycoris"] = new LokrOptions { Targets = ["k_proj", "down_proj"], Rank = 4, Start = LokrStart.Right, Factor = 4 },
+        ["adalora"] = new AdaLoraOptions { Targets = ["q_proj", "up_proj"], InitialRank = 4, TargetRank = 2 },
+        ["ln-tuning"] = new NormTuningOptions(),
+        ["tokens"] = new TokenTuningOptions { Ids = [4, 17, 2] },
     };
 
     internal static TheoryData<string> Names => [.. Methods.Keys];

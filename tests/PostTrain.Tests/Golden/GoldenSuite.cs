@@ -31,13 +31,6 @@ internal static class GoldenSuite
     /// <summary>Kinds, and features of kinds ("area/kind: feature"), that no function of the library computes so far.</summary>
     internal static IReadOnlySet<string> NotYet { get; } = new SortedSet<string>(StringComparer.Ordinal)
     {
-        "peft/adapter: IA3",
-        "peft/adapter: VERA",
-        "peft/adapter: LOHA",
-        "peft/adapter: LOKR",
-        "peft/adapter: ADALORA",
-        "peft/adapter: LN_TUNING",
-        "peft/adapter: TRAINABLE_TOKENS",
     };
 
     /// <summary>Every case of every known area that the directory has.</summary>

@@ -14,16 +14,10 @@ internal static class PeftGolden
 {
     internal static IReadOnlyDictionary<string, GoldenKind> Kinds { get; } = new Dictionary<string, GoldenKind>
     {
-        ["adapter"] = new(Run, Feature),
+        ["adapter"] = new(Run),
         ["init"] = new(Start),
         ["prompt_encoder"] = new(PeftPromptCases.Encoder),
     };
-
-    private static string? Feature(GoldenCase item)
-    {
-        var method = item.Text("peft_type")!;
-        return method is "LORA" || PeftPromptCases.Holds(item) ? null : method;
-    }
 
     private static void Run(GoldenCase item)
     {
@@ -44,7 +38,7 @@ internal static class PeftGolden
 
         var logits = model.Project(model.Hidden(ids, mask));
         TensorAssert.Close(expected.Read("logits") * real, logits * real, 1e-4, "logits");
-        var loss = Loss(logits, labels) + Penalty(adapted);
+        var loss = Loss(logits, labels) + adapted.OrthogonalityPenalty();
         TensorAssert.Close(item.ExpectedNumber("loss"), loss, 1e-4, "loss");
         loss.backward();
         Gradients(expected, adapted);
@@ -98,9 +92,7 @@ internal static class PeftGolden
         Assert.Equal(File.ReadAllBytes(Path.Combine(directory, "adapter_model.safetensors")), File.ReadAllBytes(folder.File("adapter_model.safetensors")));
     }
 
-    private static Tensor Penalty(AdaptedModel adapted) => zeros(1).sum();
-
-    private static Tensor Loss(Tensor logits, Tensor labels)
+        private static Tensor Loss(Tensor logits, Tensor labels)
     {
         var (rows, length) = (logits.size(0), logits.size(1));
         return nn.functional.cross_entropy(logits.narrow(1, 0, length - 1).reshape(rows * (length - 1), -1), labels.narrow(1, 1, length - 1).reshape(-1));

@@ -20,6 +20,8 @@ internal sealed class BiasShift : ModuleAdapter
         RegisterComponents();
     }
 
+    public override bool IsTarget => false;
+
     public override Tensor After(Tensor input, Tensor output)
     {
         using var scope = NewDisposeScope();

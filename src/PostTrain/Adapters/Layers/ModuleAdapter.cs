@@ -9,6 +9,9 @@ internal abstract class ModuleAdapter(string name, Leaf leaf) : nn.Module(name)
 {
     public Leaf Leaf { get; } = leaf;
 
+    /// <summary>Whether the layer is a target of the method, and not something that is trained besides.</summary>
+    public virtual bool IsTarget => true;
+
     /// <summary>Whether <see cref="Before"/> does anything.</summary>
     public virtual bool ChangesInput => false;
 

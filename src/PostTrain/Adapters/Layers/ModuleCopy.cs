@@ -22,6 +22,8 @@ internal sealed class ModuleCopy : ModuleAdapter
         RegisterComponents();
     }
 
+    public override bool IsTarget => prefix.Length > 0;
+
     public override Tensor After(Tensor input, Tensor output)
     {
         using var scope = NewDisposeScope();

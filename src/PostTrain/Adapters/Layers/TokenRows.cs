@@ -40,6 +40,8 @@ internal sealed class TokenRows : ModuleAdapter
 
     public override bool CoversTied => true;
 
+    public override bool IsTarget => !wrapped;
+
     public Parameter Rows => rows;
 
     public Tensor Ids => ids;
@@ -64,6 +66,8 @@ internal sealed class TokenRows : ModuleAdapter
 internal sealed class TokenColumns(Leaf leaf, TokenRows tokens) : ModuleAdapter("tokens", leaf)
 {
     public override bool CoversTied => true;
+
+    public override bool IsTarget => false;
 
     public override Tensor After(Tensor input, Tensor output)
     {

@@ -30,8 +30,7 @@ internal sealed class LoraConfig : IPeftMethod
         WeightDecomposed = file.Flag("use_dora", false),
         Bias = file.Bias(),
         OwnBias = file.Flag("lora_bias", false),
-        RankPattern = file.Numbers("rank_pattern").ToDictionary(item => item.Key, item => (int)item.Value is var rank && rank == item.Value ? rank
-            : throw file.Error("rank_pattern", item.Value.ToString(CultureInfo.InvariantCulture), "positive integers")),
+        RankPattern = file.Ranks(),
         AlphaPattern = file.Numbers("alpha_pattern"),
         Initialization = Start(file),
         Tokens = Tokens(file),
@@ -42,15 +41,12 @@ internal sealed class LoraConfig : IPeftMethod
         var lora = (LoraOptions)options;
         AddCommon(fields);
         PeftFields.AddTargets(fields, options, targets);
-        fields["r"] = lora.Rank;
-        fields["lora_alpha"] = PeftFields.Plain(lora.Alpha);
+        PeftFields.AddRanks(fields, lora, "lora_alpha");
         fields["lora_dropout"] = lora.Dropout;
         fields["use_rslora"] = lora.RankStabilized;
         fields["use_dora"] = lora.WeightDecomposed;
         fields["bias"] = BiasName(lora.Bias);
         fields["lora_bias"] = lora.OwnBias;
-        fields["rank_pattern"] = PeftFields.Dictionary(lora.RankPattern, rank => rank);
-        fields["alpha_pattern"] = PeftFields.Dictionary(lora.AlphaPattern, PeftFields.Plain);
         fields["init_lora_weights"] = lora.Initialization.Name switch { "true" => true, "false" => false, var name => name };
         fields["fan_in_fan_out"] = targets.Transposed;
         var ids = lora.Tokens.Ids.Select(id => (object?)id).ToList();

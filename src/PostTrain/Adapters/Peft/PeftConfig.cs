@@ -9,7 +9,8 @@ internal static class PeftConfig
     /// <summary>What files written here name where none was loaded.</summary>
     public const string Version = "0.20.0";
 
-    private static readonly IPeftMethod[] Methods = [new LoraConfig()];
+    private static readonly IPeftMethod[] Methods = [new LoraConfig(), new AdaLoraConfig(), new Ia3Config(), new VeraConfig(), new LohaConfig(), new LokrConfig(),
+        new NormTuningConfig(), new TokenTuningConfig(), new BitFitConfig()];
 
     // Written by every version of PEFT, of no meaning to the numbers.
     private static readonly HashSet<string> Common = ["auto_mapping", "base_model_name_or_path", "inference_mode", "peft_type", "peft_version", "revision", "task_type"];

@@ -56,6 +56,22 @@ internal static class PeftFields
         var other => throw file.Error("bias", $"'{other}'", "none, all or lora_only"),
     };
 
+    /// <summary>The ranks of single modules.</summary>
+    public static Dictionary<string, int> Ranks(this ConfigFile file) => file.Numbers("rank_pattern").ToDictionary(
+        item => item.Key,
+        item => (int)item.Value is var rank && rank == item.Value ? rank
+            : throw file.Error("rank_pattern", item.Value.ToString(System.Globalization.CultureInfo.InvariantCulture), "positive integers"),
+        StringComparer.Ordinal);
+
+    /// <summary>The fields of a rank and a scale.</summary>
+    public static void AddRanks(Dictionary<string, object?> fields, LowRankOptions options, string alpha = "alpha")
+    {
+        fields["r"] = options.Rank;
+        fields[alpha] = Plain(options.Alpha);
+        fields["rank_pattern"] = Dictionary(options.RankPattern, rank => rank);
+        fields["alpha_pattern"] = Dictionary(options.AlphaPattern, Plain);
+    }
+
     /// <summary>What all methods with targets share.</summary>
     public static T WithTargets<T>(this T options, ConfigFile file) where T : AdapterOptions => options with
     {

@@ -1,0 +1,82 @@
+using PostTrain.Adapters.Layers;
+using PostTrain.Numerics;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace PostTrain.Adapters;
+
+/// <summary>Cuts the ranks of an AdaLoRA adapter down to a falling budget, the least important directions first.</summary>
+/// <remarks>Zhang et al. 2023, arXiv:2303.10512, eq. 6, 8 to 10 and section 3.3, with PEFT's details. The running importances are buffers of the model, so that checkpoints hold them.</remarks>
+public sealed class AdaLoraAllocator
+{
+    private readonly AdaLoraOptions options;
+    private readonly AdaLoraLinear[] layers;
+
+    /// <param name="adapted">The model.</param>
+    /// <param name="name">The adapter.</param>
+    /// <exception cref="ArgumentException">It is not AdaLoRA, or its TotalSteps is not told.</exception>
+    public AdaLoraAllocator(AdaptedModel adapted, string name = "default")
+    {
+        ArgumentNullException.ThrowIfNull(adapted);
+        options = adapted.Options(name) as AdaLoraOptions ?? throw new ArgumentException($"the adapter '{name}' is {adapted.Options(name).Method}, expected AdaLoRA", nameof(name));
+        if (options.TotalSteps == 0)
+            throw new ArgumentException($"the adapter '{name}' has no TotalSteps, expected the steps of the run", nameof(name));
+        layers = [.. adapted.Pieces(name).OfType<AdaLoraLinear>()];
+        InitialBudget = layers.Sum(layer => layer.Rank);
+        TargetBudget = layers.Length * options.TargetRank;
+    }
+
+    /// <summary>Directions of all layers at the start.</summary>
+    public int InitialBudget { get; }
+
+    /// <summary>Directions of all layers in the end.</summary>
+    public int TargetBudget { get; }
+
+    /// <summary>Directions of all layers that are kept now.</summary>
+    public int Kept => layers.Sum(layer => layer.Kept());
+
+    /// <summary>The directions that may be left at a step, and whether there is a cut: constant, then falling with a cube, then constant.</summary>
+    public (int Budget, bool Cuts) BudgetAt(long step)
+    {
+        Guard.AtLeast(step, 0, nameof(step));
+        if (step <= options.WarmupSteps) return (InitialBudget, false);
+        if (step > options.TotalSteps - options.FinalSteps) return (TargetBudget, true);
+        var rest = 1 - ((step - options.WarmupSteps) / (double)(options.TotalSteps - options.FinalSteps - options.WarmupSteps));
+        return ((int)(((InitialBudget - TargetBudget) * rest * rest * rest) + TargetBudget), step % options.Interval == 0);
+    }
+
+    /// <summary>Called at each step after the optimiser's, before the gradients are cleared.</summary>
+    /// <param name="step">Counted from 0.</param>
+    /// <returns>The step's budget.</returns>
+    /// <exception cref="InvalidOperationException">There are no gradients.</exception>
+    public int Update(long step)
+    {
+        var last = options.TotalSteps - options.FinalSteps;
+        var (budget, cuts) = BudgetAt(step);
+        if (step > last)
+        {
+            foreach (var layer in layers)
+                layer.Mask();
+            return budget;
+        }
+
+        if (step < last)
+        {
+            foreach (var layer in layers)
+                layer.Observe(options.Beta1, options.Beta2);
+        }
+
+        if ((cuts || step == last) && InitialBudget > budget)
+            Cut(budget);
+        return budget;
+    }
+
+    private void Cut(int budget)
+    {
+        using var mode = no_grad();
+        using var scope = NewDisposeScope();
+        var threshold = cat(layers.Select(layer => layer.Scores()).ToArray(), 0).kthvalue(InitialBudget - budget, 0).values.ToDouble();
+        foreach (var layer in layers)
+            layer.Keep(threshold);
+    }
+}
