@@ -32,6 +32,9 @@ internal sealed class Backbone : nn.Module
 
     public TokenEmbedding Tokens { get; }
 
+    /// <summary>Whether layers keep their inputs only, and compute the rest again in the backward pass.</summary>
+    public bool CheckpointActivations { get; set; }
+
     /// <summary>Embedded tokens through all layers.</summary>
     /// <param name="embedded">[B,T,D].</param>
     /// <param name="at">Their positions, [B or 1,T]; needed where positions are learned.</param>
@@ -42,7 +45,10 @@ internal sealed class Backbone : nn.Module
         var x = positions is null ? embedded : embedded + positions.call(at!);
         for (var layer = 0; layer < blocks.Count; layer++)
         {
-            var next = blocks[layer].Apply(x, inputs[layer % inputs.Length]);
+            var shared = inputs[layer % inputs.Length];
+            var next = CheckpointActivations && shared.Cache is null && is_grad_enabled()
+                ? CheckpointedBlock.Run(blocks[layer], x, shared)
+                : blocks[layer].Apply(x, shared);
             // Autograd keeps what it needs; without it the layer's input is free now, not at the end of the pass.
             if (!ReferenceEquals(x, embedded))
                 x.Dispose();

@@ -58,6 +58,15 @@ public sealed class Decoder : CausalLm
     /// <summary>What the files of the checkpoint said that this was loaded from.</summary>
     internal HuggingFace.CheckpointOrigin? Origin { get; init; }
 
+    /// <summary>Whether a training pass keeps only the layers' inputs and computes the rest of them again in the backward pass: the same
+    /// gradients to the bit, for much less memory and about a quarter more time. With it, gradients come by <c>backward</c>, not by <c>autograd.grad</c>.</summary>
+    /// <value>The default is false.</value>
+    public bool CheckpointActivations
+    {
+        get => backbone.CheckpointActivations;
+        set => backbone.CheckpointActivations = value;
+    }
+
     /// <summary>The token embedding, [V,D]; with tied embeddings the output projection too. It belongs to the model: do not dispose it.</summary>
     public Parameter TokenEmbeddings => backbone.Tokens.Weight;
 
