@@ -15,11 +15,12 @@ public static class Sampled
     public static IReadOnlyList<Completion> Completions(CausalLm model, ITokenizer tokenizer, IReadOnlyList<Problem> problems, SamplingOptions sampling, ulong seed)
     {
         model.eval();
+        var drawing = sampling.StoppingAt(tokenizer.EndOfSequenceId) with { Recording = LogProbRecording.Drawn };
         var completions = new List<Completion>(problems.Count);
         foreach (var chunk in problems.Chunk(RowsAtOnce))
         {
             int[][] prompts = [.. chunk.Select(problem => tokenizer.Encode(problem.Prompt))];
-            using var rollouts = Sampler.Generate(model, prompts, sampling.StoppingAt(tokenizer.EndOfSequenceId), seed + (ulong)completions.Count, tokenizer.PaddingId);
+            using var rollouts = Sampler.Generate(model, prompts, drawing, seed + (ulong)completions.Count, tokenizer);
             for (int i = 0; i < chunk.Length; i++)
                 completions.Add(new Completion(chunk[i], tokenizer.Decode(rollouts.Completions[i]), rollouts.Completions[i], rollouts.Finished[i]));
         }

@@ -36,6 +36,10 @@ public sealed class GrpoTrainer : RolloutTrainer
         this.reference = reference;
     }
 
+    /// <summary>Where a batch is used for one update, the update's own pass gives the log-probs of the policy that drew it, and no other pass is needed.</summary>
+    private protected override SamplingOptions Sampling =>
+        options.UpdatesPerBatch == 1 ? base.Sampling with { Recording = LogProbRecording.Drawn } : base.Sampling;
+
     private protected override UpdateReport Learn(Experience experience, Dictionary<string, double> metrics, StepClock clock)
     {
         using var scope = NewDisposeScope();
@@ -61,7 +65,8 @@ public sealed class GrpoTrainer : RolloutTrainer
     {
         var scores = CompletionScores.Of(Policy, part, Sampling);
         double tokens = part.CompletionMask.sum().ToDouble();
-        var loss = PolicyLosses.ClippedSurrogate(scores.LogProbs, part.LogProbs, advantages, part.CompletionMask, options.Clip, options.Aggregation, denominator);
+        var oldLogProbs = options.UpdatesPerBatch == 1 ? scores.LogProbs.detach() : part.LogProbs;
+        var loss = PolicyLosses.ClippedSurrogate(scores.LogProbs, oldLogProbs, advantages, part.CompletionMask, options.Clip, options.Aggregation, denominator);
         means.Add("policy/clip_fraction", loss.ClipFraction, tokens);
         means.Add("policy/old_kl", loss.OldKl, tokens);
         using (no_grad()) means.Add("entropy", Masked.Mean(TokenLogProbs.Entropy(scores.Logits.detach()), part.CompletionMask), tokens);

@@ -16,8 +16,9 @@ internal sealed record CompletionScores(Tensor LogProbs, Tensor Logits)
         using var scope = NewDisposeScope();
         long length = rows.Ids.shape[1], completion = rows.CompletionMask.shape[1];
         using var shaping = new LogitShaping(sampling, model.VocabularySize, rows.Ids.device);
-        // The last token is predicted and never read.
-        var hidden = model.Hidden(rows.Ids.narrow(1, 0, length - 1), rows.AttentionMask.narrow(1, 0, length - 1));
+        // The whole batch, although nothing is read behind the last token: where a BLAS computes a row differently beside other rows, the shape decides the bits,
+        // and this one is what everybody else would pass.
+        var hidden = model.Hidden(rows.Ids, rows.AttentionMask);
         var logits = shaping.Apply(model.Project(hidden.narrow(1, length - 1 - completion, completion)));
         var logProbs = TokenLogProbs.Gather(logits, rows.Ids.narrow(1, length - completion, completion), rows.CompletionMask);
         return new CompletionScores(logProbs.MoveToOuterDisposeScope(), logits.MoveToOuterDisposeScope());
@@ -29,8 +30,13 @@ internal sealed record CompletionScores(Tensor LogProbs, Tensor Logits)
         using var mode = no_grad();
         using var scope = NewDisposeScope();
         int rows = (int)rollouts.Ids.shape[0], size = microBatchSize ?? rows;
-        var parts = Enumerable.Range(0, (rows + size - 1) / size)
-            .Select(part => Of(model, rollouts.Rows(part * size, Math.Min(size, rows - part * size)), sampling).LogProbs).ToArray();
+        var parts = new List<Tensor>();
+        for (int start = 0; start < rows; start += size)
+        {
+            // Logits are large: those of one part at a time.
+            using var part = NewDisposeScope();
+            parts.Add(Of(model, rollouts.Rows(start, Math.Min(size, rows - start)), sampling).LogProbs.MoveToOuterDisposeScope());
+        }
         return cat(parts, 0).MoveToOuterDisposeScope();
     }
 }

@@ -1,3 +1,5 @@
+using PostTrain.Models;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace PostTrain.Rollouts;
@@ -8,12 +10,14 @@ namespace PostTrain.Rollouts;
 /// <remarks>The batch owns its tensors and outlives dispose scopes: dispose it.</remarks>
 public sealed class RolloutBatch : IDisposable
 {
-    internal RolloutBatch(Tensor ids, Tensor attentionMask, Tensor completionMask, Tensor logProbs, int promptLength, int[][] completions, bool[] finished)
+    internal RolloutBatch(Tensor ids, Tensor attentionMask, Tensor completionMask, Tensor logProbs, int promptLength, int[][] completions, bool[] finished,
+        Tensor? drawnLogProbs = null)
     {
         Ids = ids.DetachFromDisposeScope();
         AttentionMask = attentionMask.DetachFromDisposeScope();
         CompletionMask = completionMask.DetachFromDisposeScope();
         LogProbs = logProbs.DetachFromDisposeScope();
+        DrawnLogProbs = drawnLogProbs?.DetachFromDisposeScope() ?? LogProbs;
         PromptLength = promptLength;
         Completions = completions;
         Finished = finished;
@@ -28,8 +32,12 @@ public sealed class RolloutBatch : IDisposable
     /// <summary>[B,T] float32: 1 at generated tokens, the stop token included; 0 after it.</summary>
     public Tensor CompletionMask { get; }
 
-    /// <summary>[B,T]: log-probs of the generated tokens as they were drawn, 0 where the mask is 0. See <see cref="Sampler.Generate"/> for which distribution.</summary>
+    /// <summary>[B,T]: log-probs of the generated tokens, 0 where the mask is 0: those of <see cref="Score"/>, or as they were drawn, as
+    /// <see cref="SamplingOptions.Recording"/> says. See <see cref="Sampler"/> for which distribution.</summary>
     public Tensor LogProbs { get; }
+
+    /// <summary>[B,T]: log-probs of the generated tokens as the pass gave them that drew them, 0 where the mask is 0.</summary>
+    public Tensor DrawnLogProbs { get; }
 
     /// <summary>P, the length of the longest prompt.</summary>
     public int PromptLength { get; }
@@ -39,6 +47,25 @@ public sealed class RolloutBatch : IDisposable
 
     /// <summary>Whether each row ended by a stop token, not by the length limit.</summary>
     public IReadOnlyList<bool> Finished { get; }
+
+    /// <summary>The log-probs that training computes: one pass of a model over prompts and completions, or one for each
+    /// <see cref="SamplingOptions.ScoringRows"/> rows.</summary>
+    /// <remarks>With the model that drew them and unchanged weights the ratio to <see cref="LogProbs"/> is exactly 1 where
+    /// <see cref="SamplingOptions.Recording"/> is <see cref="LogProbRecording.Rescored"/>, threads and rows being the same.</remarks>
+    /// <param name="model">A model of the same vocabulary.</param>
+    /// <param name="options">Those of the sampling.</param>
+    /// <returns>[B,T], 0 where the mask is 0; no gradient.</returns>
+    public Tensor Score(CausalLm model, SamplingOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate(model.VocabularySize);
+        return CompletionScores.LogProbsOf(model, this, options, options.ScoringRows);
+    }
+
+    /// <summary>The same completions with other log-probs; what was recorded stays as the drawn ones. The tensors share their data.</summary>
+    internal RolloutBatch With(Tensor logProbs) => new(Ids.alias(), AttentionMask.alias(), CompletionMask.alias(), logProbs, PromptLength,
+        [.. Completions], [.. Finished], LogProbs.alias());
 
     /// <summary>The rows from <paramref name="start"/> on, as views that belong to the current scope.</summary>
     internal RolloutRows Rows(long start, long count) => new(Ids.narrow(0, start, count), AttentionMask.narrow(0, start, count),
@@ -51,5 +78,6 @@ public sealed class RolloutBatch : IDisposable
         AttentionMask.Dispose();
         CompletionMask.Dispose();
         LogProbs.Dispose();
+        DrawnLogProbs.Dispose();
     }
 }

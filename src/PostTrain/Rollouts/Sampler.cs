@@ -1,5 +1,6 @@
+using System.Runtime.CompilerServices;
+using PostTrain.Data.Text;
 using PostTrain.Models;
-using PostTrain.Numerics;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -10,13 +11,15 @@ public static class Sampler
 {
     /// <summary>Completes a batch of prompts, all rows at once, with cached keys and values.</summary>
     /// <remarks>
-    /// <para><see cref="RolloutBatch.LogProbs"/> are log-softmax(logits / temperature) with the suppressed tokens' probability 0, but without the
-    /// truncation by top-k and top-p, as in TRL and verl: it is what training recomputes. Greedy completions record them at temperature 1.</para>
-    /// <para>The randomness of a token is one number, a function of (seed, row, position in the completion). So the same seed gives the same
-    /// completions, and a row's tokens depend on its own prompt and number (<see cref="SamplingOptions.FirstRow"/> plus its place) only, up to the rounding of logits, which can differ with the size
-    /// of the batch and the padding.</para>
-    /// <para>A batch stops when all rows have drawn a stop token, at <see cref="SamplingOptions.MaxNewTokens"/>, or where the longest prompt
-    /// meets the end of the context. No gradient is recorded.</para>
+    /// <para><see cref="RolloutBatch.LogProbs"/> are log-softmax(logits / temperature) with the suppressed tokens' probability 0, but without
+    /// penalties, bans and truncation, as in TRL and verl: it is what training recomputes, and <see cref="SamplingOptions.Recording"/> says by
+    /// which pass. Greedy completions record them at temperature 1.</para>
+    /// <para>The randomness of a token is one number, a function of (seed, the row's number, position in the completion). So the same seed gives the same
+    /// completions, and a row's tokens depend on its own prompt and number (<see cref="SamplingOptions.RowSeeds"/>, else
+    /// <see cref="SamplingOptions.FirstRow"/> plus its place) only, not on the rows beside it, up to the rounding of logits: docs/generation.md
+    /// says where that is exact.</para>
+    /// <para>A batch stops when all rows have ended by a stop token or string, at <see cref="SamplingOptions.MaxNewTokens"/>, or where the longest
+    /// prompt meets the end of the context. No gradient is recorded.</para>
     /// </remarks>
     /// <param name="model">The model.</param>
     /// <param name="prompts">Token ids of each prompt, at least one each and at most the context length minus 1.</param>
@@ -25,92 +28,75 @@ public static class Sampler
     /// <param name="paddingId">Id for positions before a prompt and after a completion; the model does not look at it.</param>
     /// <param name="cancellation">Looked at before every token.</param>
     /// <returns>The completions; the caller disposes them.</returns>
-    /// <exception cref="ArgumentException">There is no prompt, or a prompt is empty, too long, or holds an id outside the vocabulary.</exception>
+    /// <exception cref="ArgumentException">There is no prompt, or a prompt is empty, too long, or holds an id outside the vocabulary; or there are
+    /// stop strings, for which a tokenizer is needed.</exception>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled; nothing is left allocated.</exception>
     public static RolloutBatch Generate(CausalLm model, IReadOnlyList<int[]> prompts, SamplingOptions options, ulong seed, int paddingId,
+        CancellationToken cancellation = default) => Generate(model, prompts, options, seed, paddingId, null, cancellation);
+
+    /// <summary>The same, with the tokenizer that decodes what is looked through for stop strings, and that names the padding.</summary>
+    /// <inheritdoc cref="Generate(CausalLm, IReadOnlyList{int[]}, SamplingOptions, ulong, int, CancellationToken)"/>
+    public static RolloutBatch Generate(CausalLm model, IReadOnlyList<int[]> prompts, SamplingOptions options, ulong seed, ITokenizer tokenizer,
         CancellationToken cancellation = default)
     {
-        ArgumentNullException.ThrowIfNull(model);
-        ArgumentNullException.ThrowIfNull(options);
-        options.Validate(model.VocabularySize);
-        var batch = PromptBatch.Create(prompts, options.MaxNewTokens, paddingId, model.InputVocabularySize, model.ContextLength);
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        return Generate(model, prompts, options, seed, tokenizer.PaddingId, tokenizer, cancellation);
+    }
 
-        using var mode = no_grad();
-        using var scope = NewDisposeScope();
-        using var cache = model.NewCache(batch.Rows, batch.Width);
-        var device = cache.Device;
-        var ids = tensor(batch.Ids, [batch.Rows, batch.Width], device: device);
-        var mask = tensor(batch.Mask, [batch.Rows, batch.Width], device: device);
-        var alive = ones([batch.Rows, 1], dtype: ScalarType.Int64, device: device);
-        var stops = options.StopTokens.Count == 0 ? null : tensor(options.StopTokens.Select(id => (long)id).ToArray(), device: device);
-        var uniforms = Uniforms(batch, seed, options.FirstRow, device);
-        var logProbs = new List<Tensor>(batch.NewTokens);
-        using var sampler = new TokenSampler(options, model.VocabularySize, device);
-
-        for (var step = 0; step < batch.NewTokens; step++)
+    private static RolloutBatch Generate(CausalLm model, IReadOnlyList<int[]> prompts, SamplingOptions options, ulong seed, int paddingId,
+        ITokenizer? tokenizer, CancellationToken cancellation)
+    {
+        using var decoding = new Decoding(model, prompts, options, seed, paddingId, tokenizer);
+        do
         {
             cancellation.ThrowIfCancellationRequested();
-            using var stepScope = NewDisposeScope();
-            var column = batch.PromptLength + step;
-            var input = ids.narrow(1, cache.Length, column - cache.Length);
-            var hidden = model.Hidden(input, mask.narrow(1, 0, column), cache);
-            var logits = model.Project(hidden.select(1, hidden.size(1) - 1));
-            var (tokens, drawn) = sampler.Draw(logits, uniforms.select(0, step));
-
-            var living = alive.ne(0);
-            ids.narrow(1, column, 1).copy_(where(living, tokens, ids.narrow(1, column, 1)));
-            mask.narrow(1, column, 1).copy_(alive);
-            logProbs.Add(drawn.masked_fill(living.logical_not(), 0).MoveToOuterDisposeScope());
-            if (stops is null)
-                continue;
-            alive.mul_(tokens.isin(stops, invert: true).to_type(ScalarType.Int64));
-            if (step + 1 < batch.NewTokens && !alive.ne(0).any().ToBoolean())
-                break;
+            decoding.Step();
         }
-
-        return Collect(batch, ids, mask, logProbs, options);
+        while (decoding.Continues);
+        return Recorded(model, decoding.Collect(), options);
     }
 
-    private static Tensor Uniforms(PromptBatch batch, ulong seed, int firstRow, Device device)
+    /// <summary>The same completions as <see cref="Generate(CausalLm, IReadOnlyList{int[]}, SamplingOptions, ulong, ITokenizer, CancellationToken)"/>, token by token as they are drawn.</summary>
+    /// <remarks>No log-probs are kept. The pieces of a row joined are <c>tokenizer.Decode</c> of its tokens; characters of several tokens come when
+    /// they are whole.</remarks>
+    /// <param name="model">The model.</param>
+    /// <param name="prompts">As in <see cref="Generate(CausalLm, IReadOnlyList{int[]}, SamplingOptions, ulong, ITokenizer, CancellationToken)"/>.</param>
+    /// <param name="options">As in <see cref="Generate(CausalLm, IReadOnlyList{int[]}, SamplingOptions, ulong, ITokenizer, CancellationToken)"/>.</param>
+    /// <param name="seed">As in <see cref="Generate(CausalLm, IReadOnlyList{int[]}, SamplingOptions, ulong, ITokenizer, CancellationToken)"/>.</param>
+    /// <param name="tokenizer">Decodes the pieces.</param>
+    /// <param name="cancellation">Looked at before every token.</param>
+    /// <exception cref="ArgumentException">As in <see cref="Generate(CausalLm, IReadOnlyList{int[]}, SamplingOptions, ulong, ITokenizer, CancellationToken)"/>, at the first element.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled; nothing is left allocated.</exception>
+    public static async IAsyncEnumerable<RolloutPiece> StreamAsync(CausalLm model, IReadOnlyList<int[]> prompts, SamplingOptions options, ulong seed,
+        ITokenizer tokenizer, [EnumeratorCancellation] CancellationToken cancellation = default)
     {
-        var values = new double[checked(batch.NewTokens * batch.Rows)];
-        for (var step = 0; step < batch.NewTokens; step++)
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        using var decoding = new Decoding(model, prompts, options, seed, tokenizer.PaddingId, tokenizer);
+        var texts = prompts.Select(_ => new TextPieces(tokenizer)).ToArray();
+        do
         {
-            for (var row = 0; row < batch.Rows; row++)
-                values[step * batch.Rows + row] = CounterRandom.OpenUniform(seed, (ulong)(firstRow + row), (ulong)step);
-        }
+            cancellation.ThrowIfCancellationRequested();
+            foreach (var row in decoding.Step())
+            {
+                var (token, last) = (decoding.Completion(row)[^1], decoding.HasEnded(row) || !decoding.Continues);
+                yield return new RolloutPiece(row, token, texts[row].Next(decoding.Completion(row), last), last, decoding.HasEnded(row));
+            }
 
-        return tensor(values, [batch.NewTokens, batch.Rows, 1], device: device);
+            // Whoever shares the thread, such as a window, has its turn.
+            await Task.Yield();
+        }
+        while (decoding.Continues);
     }
 
-    private static RolloutBatch Collect(PromptBatch batch, Tensor ids, Tensor mask, List<Tensor> logProbs, SamplingOptions options)
+    private static RolloutBatch Recorded(CausalLm model, RolloutBatch drawn, SamplingOptions options)
     {
-        var (start, length) = (batch.PromptLength, logProbs.Count);
-        var completionMask = mask.narrow(1, start, length);
-        // One transfer for everything that C# wants to know: -1 where there is no token.
-        var generated = ids.narrow(1, start, length).masked_fill(completionMask.eq(0), -1).cpu().data<long>().ToArray();
-        var completions = new int[batch.Rows][];
-        var finished = new bool[batch.Rows];
-        for (var row = 0; row < batch.Rows; row++)
+        if (options.Recording == LogProbRecording.Drawn)
+            return drawn;
+        using (drawn)
+        using (var scope = NewDisposeScope())
         {
-            var tokens = generated.AsSpan(row * length, length);
-            var end = tokens.IndexOf(-1L);
-            var completion = new int[end < 0 ? length : end];
-            for (var i = 0; i < completion.Length; i++)
-                completion[i] = (int)tokens[i];
-            completions[row] = completion;
-            finished[row] = options.StopTokens.Contains(completion[^1]);
+            return drawn.With(drawn.Score(model, options));
         }
-
-        // Copies, so that the room for tokens that were not drawn is freed.
-        return new RolloutBatch(
-            ids.narrow(1, 0, start + length).clone(),
-            mask.narrow(1, 0, start + length).clone(),
-            completionMask.to_type(ScalarType.Float32),
-            cat(logProbs, 1),
-            start,
-            completions,
-            finished);
     }
 }

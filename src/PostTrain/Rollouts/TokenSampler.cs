@@ -8,44 +8,51 @@ internal sealed class TokenSampler : IDisposable
 {
     private readonly SamplingOptions options;
     private readonly LogitShaping shaping;
+    private readonly LogitPipeline pipeline;
 
     public TokenSampler(SamplingOptions options, int vocabularySize, Device device)
     {
         this.options = options;
         shaping = new LogitShaping(options, vocabularySize, device);
+        pipeline = new LogitPipeline(options, vocabularySize, device);
     }
 
     /// <summary>Draws.</summary>
     /// <param name="logits">[B,V].</param>
+    /// <param name="ids">The contexts, [B,L].</param>
+    /// <param name="mask">[B,L].</param>
+    /// <param name="generated">Tokens that the completions have so far.</param>
     /// <param name="uniforms">[B,1] float64, in (0,1).</param>
-    /// <returns>The tokens, [B,1] int64, and their log-probs, [B,1], under the suppressed and tempered distribution before top-k and top-p.</returns>
-    public (Tensor Tokens, Tensor LogProbs) Draw(Tensor logits, Tensor uniforms)
+    /// <returns>The tokens, [B,1] int64, and their log-probs, [B,1], under the suppressed and tempered distribution before penalties, bans and truncation.</returns>
+    public (Tensor Tokens, Tensor LogProbs) Draw(Tensor logits, Tensor ids, Tensor mask, int generated, Tensor uniforms)
     {
         using var scope = NewDisposeScope();
         var logProbs = shaping.Apply(logits).log_softmax(-1);
-        var tokens = options.Temperature == 0 ? logProbs.argmax(-1, keepdim: true)
-            : options.TopK == 0 && options.TopP == 1 ? Inverse(logProbs, uniforms)
-            : Truncated(logProbs, uniforms);
+        var weights = Weights(logits, logProbs, ids, mask, generated);
+        var tokens = options.Temperature == 0 ? weights.argmax(-1, keepdim: true) : Inverse(weights, uniforms);
         return (tokens.MoveToOuterDisposeScope(), logProbs.gather(1, tokens).MoveToOuterDisposeScope());
     }
 
-    public void Dispose() => shaping.Dispose();
-
-    private Tensor Truncated(Tensor logProbs, Tensor uniforms)
+    public void Dispose()
     {
-        var count = logProbs.size(1);
-        var (values, ids) = options.TopK > 0 && options.TopK < count
-            ? logProbs.topk(options.TopK, dim: -1)
-            : logProbs.sort(dim: -1, descending: true, stable: true);
-        if (options.TopP < 1)
-        {
-            // A token stays when those before it have not reached p yet: the first always does. Seven digits are what float32 logits give.
-            var probabilities = values.to_type(ScalarType.Float64).softmax(-1);
-            var before = probabilities.cumsum(-1) - probabilities;
-            values = values.masked_fill(before.ge(options.TopP * (1 - 1e-7)), double.NegativeInfinity);
-        }
+        shaping.Dispose();
+        pipeline.Dispose();
+    }
 
-        return ids.gather(1, Inverse(values, uniforms));
+    // Log-weights of the draw, not normalised in general.
+    private Tensor Weights(Tensor logits, Tensor logProbs, Tensor ids, Tensor mask, int generated)
+    {
+        var truncates = pipeline.Truncates && options.Temperature != 0;
+        if (!pipeline.Changes(generated))
+            return truncates ? pipeline.Truncate(logProbs) : logProbs;
+        var scores = pipeline.Process(logits.to_type(logProbs.dtype), ids, mask, generated);
+        // Nothing is left in a row whose best score is −∞: it falls back on what is recorded.
+        var best = scores.amax([-1L], keepdim: true);
+        scores = where(best.isneginf(), logProbs, scores);
+        if (options.Temperature is not (0 or 1))
+            scores = scores / options.Temperature;
+        scores = scores.log_softmax(-1);
+        return truncates ? pipeline.Truncate(scores) : scores;
     }
 
     // The first index whose cumulative weight is over u times the total. It has a weight of its own, so that a suppressed token never comes out;

@@ -50,8 +50,12 @@ public abstract class RolloutTrainer : IDisposable
 
     private protected TrainingSession Session { get; }
 
-    /// <summary>How completions are drawn: the options', stopping at the tokenizer's end of sequence too.</summary>
-    private protected SamplingOptions Sampling => options.Sampling.StoppingAt(Tokenizer.EndOfSequenceId);
+    /// <summary>How completions are drawn: the options', stopping at the tokenizer's end of sequence too; log-probs are recorded in the parts in which the
+    /// update computes them.</summary>
+    private protected virtual SamplingOptions Sampling => options.Sampling.StoppingAt(Tokenizer.EndOfSequenceId) with
+    {
+        ScoringRows = options.Sampling.ScoringRows ?? options.MicroBatchSize,
+    };
 
     /// <summary>Goes on from a checkpoint (<see cref="Checkpoint.Latest"/>) of a run with the same options and problems.</summary>
     public void Resume(string checkpoint) => Session.Resume(checkpoint);
@@ -137,7 +141,7 @@ public abstract class RolloutTrainer : IDisposable
     private async Task<Experience> SampleAndJudgeAsync(Question[] asked, SamplingOptions sampling, ulong seed, StepClock clock, CancellationToken cancellation)
     {
         Policy.eval();
-        var rollouts = Sampler.Generate(Policy, [.. asked.Select(question => question.Prompt)], sampling, seed, Tokenizer.PaddingId, cancellation);
+        var rollouts = Sampler.Generate(Policy, [.. asked.Select(question => question.Prompt)], sampling, seed, Tokenizer, cancellation);
         try
         {
             clock.Book("rollout");
@@ -185,7 +189,7 @@ public abstract class RolloutTrainer : IDisposable
         foreach (var part in asked.Chunk(options.BatchSize * options.GroupSize))
         {
             ulong seed = CounterRandom.Bits(options.Seed, ulong.MaxValue, (ulong)completions.Count);
-            using var experience = await SampleAndJudgeAsync(part, Sampling, seed, clock, cancellation).ConfigureAwait(false);
+            using var experience = await SampleAndJudgeAsync(part, Sampling with { Recording = LogProbRecording.Drawn }, seed, clock, cancellation).ConfigureAwait(false);
             completions.AddRange(experience.Completions);
             scores.Add(experience.Scores);
         }

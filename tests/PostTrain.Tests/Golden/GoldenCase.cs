@@ -67,6 +67,9 @@ internal sealed class GoldenCase(JsonElement json, JsonElement batches)
     internal long[][] InputRows(string name) =>
         [.. (Find("inputs", name) ?? throw Missing("input", name)).EnumerateArray().Select(row => row.EnumerateArray().Select(value => value.GetInt64()).ToArray())];
 
+    /// <summary>Names of all hyper-parameters of the case.</summary>
+    internal IEnumerable<string> ParameterNames => json.GetProperty("params").EnumerateObject().Select(item => item.Name);
+
     internal bool HasParameter(string name) => Find("params", name) is not null;
 
     /// <summary>A part of the case ("inputs", "expected") that is not a tensor.</summary>

@@ -60,8 +60,9 @@ public sealed class SamplerTests
     public void Generate_TopP_DrawsFromTheSmallestSetThatReachesP(double p, int kept)
     {
         var counts = Counts(new SamplingOptions { TopP = p }, 5_000);
-        Assert.All(counts[..kept], count => Assert.True(count > 0));
-        Assert.All(counts[kept..], count => Assert.Equal(0, count));
+        Assert.Equal(kept, counts.Count(count => count > 0));
+        // The last two are equally likely.
+        Assert.All(counts[..Math.Min(kept, 3)], count => Assert.True(count > 0));
     }
 
     [Fact]
@@ -203,7 +204,7 @@ public sealed class SamplerTests
         using (NewDisposeScope())
         {
             using var batch = Sampler.Generate(model, Prompts, options, seed: 2, paddingId: 0);
-            Assert.Equal(before + 4, Alive);
+            Assert.Equal(before + 5, Alive);
         }
 
         Assert.Equal(before, Alive);

@@ -1,0 +1,91 @@
+using PostTrain.Models;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace PostTrain.Rollouts;
+
+/// <summary>Finds likely completions by following several at once.</summary>
+public static class BeamSearch
+{
+    /// <summary>Searches completions of every prompt, as transformers does.</summary>
+    /// <remarks>Each step extends all hypotheses by all tokens and goes on with the best that do not end; those among the best that end are finished, with the
+    /// score Σ log π / length^α. Biases, penalties and bans of the options act on the log-probs and are part of the score, which is not normalised
+    /// again; temperature, truncation, stop strings and everything about randomness and recording are not used.</remarks>
+    /// <param name="model">The model.</param>
+    /// <param name="prompts">Token ids of each prompt, at least one each and at most the context length minus 1.</param>
+    /// <param name="beams">How to search.</param>
+    /// <param name="options">What a token may be, which tokens end a completion, and how long it may be.</param>
+    /// <param name="paddingId">Id for positions before a prompt; the model does not look at it.</param>
+    /// <param name="cancellation">Looked at before every token.</param>
+    /// <returns>For each prompt the best completions, best first.</returns>
+    /// <exception cref="ArgumentException">A prompt or an option is not valid; the message names it.</exception>
+    /// <exception cref="OperationCanceledException">The token was cancelled; nothing is left allocated.</exception>
+    public static IReadOnlyList<IReadOnlyList<BeamHypothesis>> Generate(CausalLm model, IReadOnlyList<int[]> prompts, BeamOptions beams, SamplingOptions options,
+        int paddingId, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(beams);
+        ArgumentNullException.ThrowIfNull(options);
+        beams.Validate();
+        options.Validate(model.VocabularySize);
+        var batch = PromptBatch.Create(prompts, options.MaxNewTokens, paddingId, model.InputVocabularySize, model.ContextLength);
+        var searches = prompts.Select(_ => new BeamPrompt(beams, options, batch.NewTokens)).ToArray();
+
+        using var mode = no_grad();
+        using var scope = NewDisposeScope();
+        using var cache = model.NewCache(batch.Rows, batch.Width);
+        var device = cache.Device;
+        using var pipeline = new LogitPipeline(options, model.VocabularySize, device);
+        var count = beams.Beams;
+        var repeated = Enumerable.Range(0, batch.Rows * count).Select(row => (long)(row / count)).ToArray();
+        var ids = tensor(batch.Ids, [batch.Rows, batch.Width], device: device);
+        var mask = tensor(batch.Mask, [batch.Rows, batch.Width], device: device);
+        var candidates = Math.Min((long)Math.Max(2, 1 + options.StopTokens.Distinct().Count()) * count, (long)count * model.VocabularySize);
+
+        for (int step = 0, seen = 0; step < batch.NewTokens; step++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            using var stepScope = NewDisposeScope();
+            var column = batch.PromptLength + step;
+            var hidden = model.Hidden(ids.narrow(1, seen, column - seen), mask.narrow(1, 0, column), cache);
+            seen = column;
+            var logits = model.Project(hidden.select(1, hidden.size(1) - 1));
+            if (step == 0)
+            {
+                // The prompts are run once; then every prompt has a row for each of its hypotheses.
+                using var rows = tensor(repeated, device: device);
+                logits = logits.index_select(0, rows);
+                cache.SelectRows(rows);
+                ids = ids.index_select(0, rows).MoveToOuterDisposeScope();
+                mask = mask.index_select(0, rows).MoveToOuterDisposeScope();
+            }
+
+            var wide = logits.dtype == ScalarType.Float64 ? logits : logits.to_type(ScalarType.Float32);
+            var scores = pipeline.Process(wide.log_softmax(-1), ids.narrow(1, 0, column), mask.narrow(1, 0, column), step);
+            var running = tensor(searches.SelectMany(search => search.Scores).ToArray(), device: device).to_type(scores.dtype).unsqueeze(1);
+            var (values, places) = (scores + running).view(batch.Rows, -1).topk((int)candidates, dim: -1);
+            var best = values.to_type(ScalarType.Float64).cpu().data<double>().ToArray();
+            var at = places.cpu().data<long>().ToArray();
+            var parents = new long[batch.Rows * count];
+            var tokens = new long[parents.Length];
+            for (var row = 0; row < searches.Length; row++)
+            {
+                var range = new Range((int)(row * candidates), (int)((row + 1) * candidates));
+                searches[row].Advance(best.AsSpan(range), at.AsSpan(range), model.VocabularySize, parents.AsSpan(row * count, count), tokens.AsSpan(row * count, count), row * count);
+            }
+
+            if (!BeamPrompt.Continues(searches))
+                break;
+            using var kept = tensor(parents, device: device);
+            cache.SelectRows(kept);
+            var (nextIds, nextMask) = (ids.index_select(0, kept), mask.index_select(0, kept));
+            nextIds.narrow(1, column, 1).copy_(tensor(tokens, [tokens.Length, 1], device: device));
+            nextMask.narrow(1, column, 1).fill_(1);
+            ids.Dispose();
+            mask.Dispose();
+            (ids, mask) = (nextIds.MoveToOuterDisposeScope(), nextMask.MoveToOuterDisposeScope());
+        }
+
+        return [.. searches.Select(search => search.Best())];
+    }
+}

@@ -1,0 +1,189 @@
+using System.Runtime.InteropServices;
+using PostTrain.Data.Text;
+using PostTrain.Models;
+using PostTrain.Numerics;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace PostTrain.Rollouts;
+
+/// <summary>A batch of completions while it grows, a token a step. Rows that have ended leave the working tensors when enough of them have.</summary>
+/// <remarks>No scope or mode stays open between calls, so that a caller may wait there. Its tensors outlive dispose scopes.</remarks>
+internal sealed class Decoding : IDisposable
+{
+    // Dropping rows copies the cache of the others: worth it for a quarter of them, and then all copies together cost at most three of the first cache.
+    private const double KeptShare = 0.75;
+
+    private readonly CausalLm model;
+    private readonly SamplingOptions options;
+    private readonly ulong seed;
+    private readonly int paddingId;
+    private readonly PromptBatch batch;
+    private readonly StopStrings? stopStrings;
+    private readonly HashSet<int> stops;
+    private readonly List<int>[] completions;
+    private readonly bool[] ended;
+    private readonly KeyValueCache cache;
+    private readonly TokenSampler sampler;
+
+    // All rows, as they will be given back.
+    private readonly Tensor ids;
+    private readonly Tensor mask;
+    private Tensor? logProbs;
+
+    // The rows at work: their numbers, and copies of their part of the above (the same tensors while no row has left).
+    private int[] rows;
+    private Tensor workingIds;
+    private Tensor workingMask;
+    private Tensor? workingLogProbs;
+    private int seen;
+
+    /// <exception cref="ArgumentException">A prompt or an option is not valid.</exception>
+    public Decoding(CausalLm model, IReadOnlyList<int[]> prompts, SamplingOptions options, ulong seed, int paddingId, ITokenizer? tokenizer)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate(model.VocabularySize);
+        (this.model, this.options, this.seed, this.paddingId) = (model, options, seed, paddingId);
+        batch = PromptBatch.Create(prompts, options.MaxNewTokens, paddingId, model.InputVocabularySize, model.ContextLength);
+        if (options.RowSeeds is { } seeds && seeds.Count != batch.Rows)
+            throw new ArgumentException($"RowSeeds has {seeds.Count} numbers, expected {batch.Rows}, one for each prompt.", nameof(options));
+        stopStrings = options.StopStrings.Count == 0 ? null : new StopStrings(options.StopStrings, tokenizer, batch.Rows);
+        stops = [.. options.StopTokens];
+        rows = [.. Enumerable.Range(0, batch.Rows)];
+        completions = [.. rows.Select(_ => new List<int>())];
+        ended = new bool[batch.Rows];
+        cache = model.NewCache(batch.Rows, batch.Width);
+        sampler = new TokenSampler(options, model.VocabularySize, cache.Device);
+        workingIds = ids = tensor(batch.Ids, [batch.Rows, batch.Width], device: cache.Device).DetachFromDisposeScope();
+        workingMask = mask = tensor(batch.Mask, [batch.Rows, batch.Width], device: cache.Device).DetachFromDisposeScope();
+    }
+
+    /// <summary>Tokens that the rows at work have.</summary>
+    public int Length { get; private set; }
+
+    /// <summary>Whether there is a row that has not ended, and room for its next token.</summary>
+    public bool Continues => rows.Length > 0 && Length < batch.NewTokens;
+
+    /// <summary>The tokens of a row's completion so far; not valid after the next step.</summary>
+    public ReadOnlySpan<int> Completion(int row) => CollectionsMarshal.AsSpan(completions[row]);
+
+    /// <summary>Whether a row has ended by a stop.</summary>
+    public bool HasEnded(int row) => ended[row];
+
+    /// <summary>Draws a token for each row that has not ended; gives these rows.</summary>
+    public IReadOnlyList<int> Step()
+    {
+        using var mode = no_grad();
+        using var scope = NewDisposeScope();
+        var column = batch.PromptLength + Length;
+        var (context, real) = (workingIds.narrow(1, 0, column), workingMask.narrow(1, 0, column));
+        var hidden = model.Hidden(context.narrow(1, seen, column - seen), real, cache);
+        var logits = model.Project(hidden.select(1, hidden.size(1) - 1));
+        var (tokens, drawn) = sampler.Draw(logits, context, real, Length, Uniforms());
+        seen = column;
+        workingLogProbs ??= logProbs = zeros([batch.Rows, batch.NewTokens], dtype: drawn.dtype, device: drawn.device).DetachFromDisposeScope();
+        workingIds.narrow(1, column, 1).copy_(tokens);
+        workingMask.narrow(1, column, 1).fill_(1);
+        workingLogProbs.narrow(1, Length, 1).copy_(drawn);
+        Length++;
+        return Take(tokens.cpu().data<long>().ToArray());
+    }
+
+    /// <summary>The batch as far as it has come, at least one step; the caller disposes it.</summary>
+    public RolloutBatch Collect()
+    {
+        using var mode = no_grad();
+        using var scope = NewDisposeScope();
+        WriteBack();
+        var (start, length) = (batch.PromptLength, Length);
+        // What a row drew after its end, while it was still at work, is no token.
+        var lengths = tensor(completions.Select(completion => (long)completion.Count).ToArray(), device: ids.device).unsqueeze(1);
+        var counted = arange(length, dtype: ScalarType.Int64, device: ids.device).unsqueeze(0).lt(lengths);
+        var padding = counted.logical_not();
+        // Copies, so that the room for tokens that were not drawn is freed.
+        return new RolloutBatch(
+            cat([ids.narrow(1, 0, start), ids.narrow(1, start, length).masked_fill(padding, paddingId)], 1),
+            cat([mask.narrow(1, 0, start), counted.to_type(ScalarType.Int64)], 1),
+            counted.to_type(ScalarType.Float32),
+            logProbs!.narrow(1, 0, length).masked_fill(padding, 0),
+            start,
+            [.. completions.Select(completion => completion.ToArray())],
+            [.. ended]);
+    }
+
+    public void Dispose()
+    {
+        ReleaseWorking();
+        ids.Dispose();
+        mask.Dispose();
+        logProbs?.Dispose();
+        cache.Dispose();
+        sampler.Dispose();
+    }
+
+    private Tensor Uniforms()
+    {
+        var values = new double[rows.Length];
+        for (var i = 0; i < rows.Length; i++)
+            values[i] = CounterRandom.OpenUniform(seed, options.RowSeeds?[rows[i]] ?? (ulong)(options.FirstRow + rows[i]), (ulong)Length);
+        return tensor(values, [rows.Length, 1], device: cache.Device);
+    }
+
+    private List<int> Take(long[] tokens)
+    {
+        var drawn = new List<int>(rows.Length);
+        var alive = new List<long>(rows.Length);
+        for (var i = 0; i < rows.Length; i++)
+        {
+            var row = rows[i];
+            if (ended[row])
+                continue;
+            var token = (int)tokens[i];
+            completions[row].Add(token);
+            drawn.Add(row);
+            ended[row] = stops.Contains(token) || (stopStrings?.Ends(row, Completion(row)) ?? false);
+            if (!ended[row])
+                alive.Add(i);
+        }
+
+        if (alive.Count == 0 || (alive.Count <= KeptShare * rows.Length && Length < batch.NewTokens))
+            Keep(alive);
+        return drawn;
+    }
+
+    private void Keep(List<long> alive)
+    {
+        WriteBack();
+        var left = alive.Select(i => rows[i]).ToArray();
+        if (left.Length > 0)
+        {
+            using var kept = tensor(alive.ToArray(), device: cache.Device);
+            var (nextIds, nextMask, nextLogProbs) = (workingIds.index_select(0, kept), workingMask.index_select(0, kept), workingLogProbs!.index_select(0, kept));
+            ReleaseWorking();
+            (workingIds, workingMask, workingLogProbs) = (nextIds.DetachFromDisposeScope(), nextMask.DetachFromDisposeScope(), nextLogProbs.DetachFromDisposeScope());
+            cache.SelectRows(kept);
+        }
+
+        rows = left;
+    }
+
+    private void WriteBack()
+    {
+        if (ReferenceEquals(workingIds, ids) || rows.Length == 0)
+            return;
+        using var places = tensor(rows.Select(row => (long)row).ToArray(), device: cache.Device);
+        ids.index_copy_(0, places, workingIds);
+        mask.index_copy_(0, places, workingMask);
+        logProbs!.index_copy_(0, places, workingLogProbs!);
+    }
+
+    private void ReleaseWorking()
+    {
+        if (ReferenceEquals(workingIds, ids))
+            return;
+        workingIds.Dispose();
+        workingMask.Dispose();
+        workingLogProbs?.Dispose();
+    }
+}
