@@ -2,7 +2,7 @@ using PostTrain.Data.Chat;
 
 namespace PostTrain.Tests.Golden;
 
-/// <summary>chat.json: conversations rendered with the templates of the tokenizers' directories.</summary>
+/// <summary>chat.json: conversations rendered with the templates of the tokenizers' directories, their tokens, and which of them the assistant spoke.</summary>
 internal static class ChatGolden
 {
     internal static IReadOnlyDictionary<string, GoldenKind> Kinds { get; } = new Dictionary<string, GoldenKind>
@@ -15,7 +15,10 @@ internal static class ChatGolden
     {
         var chat = Render(item);
         Assert.Equal(item.Json("expected", "text").GetString(), chat.Text);
-        if (item.HasExpected("assistant_masks")) Assert.NotNull(chat.AssistantSpans);
+        var encoded = chat.Encode(TokenizersGolden.Tokenizer(item));
+        Assert.Equal(item.Json("expected", "ids").EnumerateArray().Select(id => id.GetInt32()), encoded.Ids);
+        if (item.HasExpected("assistant_masks"))
+            Assert.Equal(item.Json("expected", "assistant_masks").EnumerateArray().Select(counts => counts.GetInt32() != 0), encoded.AssistantMask);
     }
 
     private static void Refusal(GoldenCase item)

@@ -6,7 +6,7 @@ namespace PostTrain.Data.Text;
 /// <remarks>Ids, offsets and text are those of that library (0.23): added tokens, normaliser, pre-tokenizer, model, post-processor and decoder of the file.
 /// What it has and this has not is refused when the file is read. The file's own "truncation" and "padding" are ignored, as transformers does;
 /// <see cref="EncodingOptions"/> says what is wanted. Half a surrogate pair is read as U+FFFD.</remarks>
-public sealed partial class TokenizerJson : ITokenizer
+public sealed partial class TokenizerJson : IOffsetTokenizer
 {
     /// <summary>The name of the file in a model's directory: <c>tokenizer.json</c>.</summary>
     public const string FileName = "tokenizer.json";
