@@ -46,7 +46,7 @@ internal sealed class Backbone : nn.Module
         for (var layer = 0; layer < blocks.Count; layer++)
         {
             var shared = inputs[layer % inputs.Length];
-            var next = CheckpointActivations && shared.Cache is null && is_grad_enabled()
+            var next = CheckpointActivations && shared is { Cache: null, Prefix: null } && is_grad_enabled()
                 ? CheckpointedBlock.Run(blocks[layer], x, shared)
                 : blocks[layer].Apply(x, shared);
             // Autograd keeps what it needs; without it the layer's input is free now, not at the end of the pass.

@@ -54,7 +54,7 @@ internal sealed class CheckpointedBlock : autograd.SingleTensorFunction<Checkpoi
         set_rng_state(saved[1]);
         using (enable_grad())
         {
-            var y = block.Apply(x, new AttentionInputs(shared[0], shared[1], shared[2], null));
+            var y = block.Apply(x, new AttentionInputs(shared[0], shared[1], shared[2], null, null));
             set_rng_state(after);
             if (y.requires_grad)
                 autograd.backward([y], [grad_output]);

@@ -23,7 +23,6 @@ internal static class GoldenSuite
         ["tokenizers"] = TokenizersGolden.Kinds,
         ["models"] = ModelsGolden.Kinds,
         ["peft"] = PeftGolden.Kinds,
-        ["peft"] = PeftPromptCases.Kinds,
         ["chat"] = ChatGolden.Kinds,
         ["jinja"] = JinjaGolden.Kinds,
         ["generation"] = GenerationGolden.Kinds,
