@@ -35,9 +35,9 @@ public sealed class StreamingDecoder(ITokenizer tokenizer)
         }
 
         int pending = window.Count - context;
-        if (text == shown && pending == 1)
+        if (text == shown && pending == 1 && tokenizer.Decode([id, id]).Length == 0)
         {
-            // A mark that adds no text.
+            // A mark that adds no text, anywhere; a space that is dropped at a text's beginning is none.
             window.RemoveAt(window.Count - 1);
             return "";
         }
