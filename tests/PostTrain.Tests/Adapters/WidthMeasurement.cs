@@ -29,13 +29,13 @@ public sealed class WidthMeasurement(ITestOutputHelper output)
             {
                 using var model = Model(width, seed);
                 var mixture = Shifts.SelectMany(shift => Task(shift, shift)).ToArray();
-                var pretrained = Train(model, mixture, 800, 3e-3, seed);
+                var pretrained = Train(model, mixture, 500, 3e-3, seed);
                 // The name is '=': never seen before.
                 var task = Task(5, null);
                 string Cell(Func<PromptedLm> make, double rate)
                 {
                     using var prompted = make();
-                    return Text(Train(prompted, task, 300, rate, seed));
+                    return Text(Train(prompted, task, 150, rate, seed));
                 }
 
                 var cells = new[]
@@ -47,7 +47,7 @@ public sealed class WidthMeasurement(ITestOutputHelper output)
                 };
                 foreach (var parameter in model.parameters())
                     parameter.requires_grad = true;
-                output.WriteLine($"{seed} {width} {Text(pretrained)} {Text(Train(model, task, 300, 3e-3, seed))} {string.Join(' ', cells)}");
+                output.WriteLine($"{seed} {width} {Text(pretrained)} {Text(Train(model, task, 150, 3e-3, seed))} {string.Join(' ', cells)}");
             }
         }
     }
@@ -76,7 +76,7 @@ public sealed class WidthMeasurement(ITestOutputHelper output)
     // The loss of the last twenty steps.
     private static double Train(CausalLm model, Demonstration[] data, int steps, double rate, ulong seed)
     {
-        using var trainer = new SftTrainer(model, Toy.Tokenizer, new SftOptions { Steps = steps, BatchSize = 32, LearningRate = rate, Seed = seed, AppendEndOfSequence = false });
+        using var trainer = new SftTrainer(model, Toy.Tokenizer, new SftOptions { Steps = steps, BatchSize = 16, LearningRate = rate, Seed = seed, AppendEndOfSequence = false });
         return trainer.Run(data).Select(report => report.Loss).TakeLast(20).Average();
     }
 
