@@ -29,13 +29,13 @@ public sealed class WidthMeasurement(ITestOutputHelper output)
             {
                 using var model = Model(width, seed);
                 var mixture = Shifts.SelectMany(shift => Task(shift, shift)).ToArray();
-                var pretrained = Train(model, mixture, 500, 3e-3, seed);
+                var pretrained = Train(model, mixture, 600, 1e-2, seed);
                 // The name is '=': never seen before.
                 var task = Task(5, null);
                 string Cell(Func<PromptedLm> make, double rate)
                 {
                     using var prompted = make();
-                    return Text(Train(prompted, task, 150, rate, seed));
+                    return Text(Train(prompted, task, 200, rate, seed));
                 }
 
                 var cells = new[]
@@ -47,7 +47,7 @@ public sealed class WidthMeasurement(ITestOutputHelper output)
                 };
                 foreach (var parameter in model.parameters())
                     parameter.requires_grad = true;
-                output.WriteLine($"{seed} {width} {Text(pretrained)} {Text(Train(model, task, 150, 3e-3, seed))} {string.Join(' ', cells)}");
+                output.WriteLine($"{seed} {width} {Text(pretrained)} {Text(Train(model, task, 200, 1e-2, seed))} {string.Join(' ', cells)}");
             }
         }
     }
@@ -62,16 +62,9 @@ public sealed class WidthMeasurement(ITestOutputHelper output)
         FeedForwardSize = 2 * width,
     }, seed);
 
-    // "k=" and four digits, answered by the digits shifted; without a name the prompt begins with '='.
-    private static Demonstration[] Task(int shift, int? name)
-    {
-        var random = new Random(100 + shift);
-        return [.. Enumerable.Range(0, 64).Select(_ =>
-        {
-            int[] digits = [.. Enumerable.Range(0, 4).Select(_ => random.Next(8))];
-            return new Demonstration($"{name?.ToString(CultureInfo.InvariantCulture)}={string.Concat(digits)}+", string.Concat(digits.Select(digit => (digit + shift) % 8)));
-        })];
-    }
+    // "k=x" is answered by (x + k) mod 8; without a name the prompt is "=x".
+    private static Demonstration[] Task(int shift, int? name) =>
+        [.. Enumerable.Range(0, 8).Select(x => string.Create(CultureInfo.InvariantCulture, $"{name}={x}|{(x + shift) % 8}").Split('|')).Select(pair => new Demonstration(pair[0], pair[1]))];
 
     // The loss of the last twenty steps.
     private static double Train(CausalLm model, Demonstration[] data, int steps, double rate, ulong seed)
