@@ -18,6 +18,9 @@ internal sealed class GoldenCase(JsonElement json, JsonElement batches)
     internal Tensor Input(string name) =>
         Find("inputs", name) is { } own ? Read(own) : Batch(name) is { } shared ? Read(shared) : throw Missing("input", name);
 
+    /// <summary>One of an input's list of tensors.</summary>
+    internal Tensor InputAt(string name, int index) => Read((Find("inputs", name) ?? throw Missing("input", name))[index]);
+
     internal bool HasInput(string name) => Find("inputs", name) is not null || Batch(name) is not null;
 
     internal Tensor Expected(string name) => Find("expected", name) is { } found ? Read(found) : throw Missing("expected", name);

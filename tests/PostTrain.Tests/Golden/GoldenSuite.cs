@@ -26,6 +26,7 @@ internal static class GoldenSuite
         ["chat"] = ChatGolden.Kinds,
         ["jinja"] = JinjaGolden.Kinds,
         ["generation"] = GenerationGolden.Kinds,
+        ["merge"] = MergeGolden.Kinds,
     };
 
     /// <summary>Kinds, and features of kinds ("area/kind: feature"), that no function of the library computes so far.</summary>

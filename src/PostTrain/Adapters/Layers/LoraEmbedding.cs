@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace PostTrain.Adapters.Layers;
 
 /// <summary>Rows of W [V,D] plus s·(B A)ᵀ's, A [r,V], B [D,r]. With a magnitude m [D]: DoRA over the columns of W.</summary>
-internal sealed class LoraEmbedding : ModuleAdapter
+internal sealed class LoraEmbedding : ModuleAdapter, ILoraFactors
 {
     private readonly double scale;
     [ComponentName(Name = "lora_embedding_A")] private readonly Parameter a;
@@ -29,6 +29,14 @@ internal sealed class LoraEmbedding : ModuleAdapter
             magnitude = Trained(leaf, ColumnNorm());
         RegisterComponents();
     }
+
+    public Parameter A => a;
+
+    public Parameter B => b;
+
+    public double Scale => scale;
+
+    public bool IsPlain => magnitude is null;
 
     public override Tensor After(Tensor input, Tensor output)
     {

@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace PostTrain.Adapters.Layers;
 
 /// <summary>y + s·B(A x) − s·B₀(A₀ x) by two small products; s·BA is never made. With a magnitude m: DoRA.</summary>
-internal sealed class LoraLinear : ModuleAdapter
+internal sealed class LoraLinear : ModuleAdapter, ILoraFactors
 {
     private readonly double dropout;
     [ComponentName(Name = "lora_A")] private readonly Parameter a;
@@ -39,6 +39,8 @@ internal sealed class LoraLinear : ModuleAdapter
     public Parameter A => a;
 
     public Parameter B => b;
+
+    public bool IsPlain => magnitude is null && ownBias is null && startA is null;
 
     public override Tensor After(Tensor input, Tensor output)
     {
