@@ -10,6 +10,9 @@ namespace PostTrain.Models;
 [CollectionBuilder(typeof(AttentionLayers), nameof(Create))]
 public sealed class AttentionLayers : IReadOnlyList<AttentionSpec>, IEquatable<AttentionLayers>
 {
+    // Longer ones are not looked for: in a hostile list each would be compared to its end.
+    private const int MaximumPeriod = 64;
+
     private readonly AttentionSpec[] specs;
 
     private AttentionLayers(AttentionSpec[] specs) => this.specs = specs;
@@ -26,11 +29,11 @@ public sealed class AttentionLayers : IReadOnlyList<AttentionSpec>, IEquatable<A
         ? throw new ArgumentException("There is no attention, expected that of at least one layer.", nameof(specs))
         : new AttentionLayers(specs.ToArray());
 
-    /// <summary>The same for a model of <paramref name="layers"/> layers in the fewest specs.</summary>
+    /// <summary>The same for a model of <paramref name="layers"/> layers in the fewest specs, if they repeat after at most 64.</summary>
     internal AttentionLayers Shortest(int layers)
     {
         var known = Math.Min(layers, Count);
-        for (var period = 1; period < known; period++)
+        for (var period = 1; period < Math.Min(known, MaximumPeriod + 1); period++)
         {
             // Both sides repeat after Count · period layers.
             var compared = (int)Math.Min(layers, (long)Count * period);

@@ -117,6 +117,9 @@ public sealed class ArchitecturesTests : IDisposable
             {"query_pre_attn_scalar": 4, "rope_parameters": {"full_attention": {"rope_type": "linear", "factor": 8, "rope_theta": 1e6},
              "sliding_attention": {"rope_type": "default", "rope_theta": 1e4}}}
             """));
+        Assert.Equal(Activation.GeluTanh, Read("gemma", """{"hidden_act": "gelu"}""").Activation);
+        Assert.Equal(Activation.Gelu, Read("gemma", """{"hidden_act": "gelu_pytorch_tanh", "hidden_activation": "gelu"}""").Activation);
+        Assert.Equal(Activation.Silu, Read("gemma", """{"hidden_act": "silu"}""").Activation);
         Refused("'use_bidirectional_attention' is true", "gemma3_text", """{"use_bidirectional_attention": true}""");
         Refused("query_pre_attn_scalar' is 0", "gemma2", """{"query_pre_attn_scalar": 0}""");
     }
@@ -159,6 +162,8 @@ public sealed class ArchitecturesTests : IDisposable
         Assert.Equal([a, b, a], AttentionLayers.Create([a, b, a]).Shortest(5));
         Assert.Equal([a], AttentionLayers.Create([a, b]).Shortest(1));
         Assert.Equal([a, a, b], AttentionLayers.Create([a, a, b]).Shortest(2_000_000_000));
+        // A hostile list ends soon: alike up to its last entry.
+        Assert.Equal(500_000, AttentionLayers.Create([.. Enumerable.Repeat(a, 499_999), b]).Shortest(500_000).Count);
         Assert.Throws<ArgumentException>(() => AttentionLayers.Create([]));
     }
 }

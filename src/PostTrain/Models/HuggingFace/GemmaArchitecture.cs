@@ -28,6 +28,8 @@ internal class GemmaArchitecture : RotaryArchitecture
     public override void Write(Utf8JsonWriter json, DecoderConfig config)
     {
         base.Write(json, config);
+        // Under both names, as versions of transformers read one or the other.
+        json.WriteString("hidden_act", ActivationNames.Of(config.Activation));
         json.WriteBoolean("attention_bias", config.AttentionBias);
     }
 
@@ -35,8 +37,11 @@ internal class GemmaArchitecture : RotaryArchitecture
     {
         RefuseTrue(file, "use_bidirectional_attention");
         var config = ReadSizes(file, theta, headSize: 256);
+        // Gemma 1's first files say hidden_act, and "gelu" where the tanh approximation is meant.
+        var activation = file.OptionalText(ActivationField) is null ? ActivationNames.Read(file, "hidden_act", DefaultActivation) : config.Activation;
         return config with
         {
+            Activation = activation == Activation.Gelu && file.OptionalText(ActivationField) is null ? Activation.GeluTanh : activation,
             Normalization = Normalization.RmsNormOffset,
             EmbeddingScale = Math.Sqrt(config.HiddenSize),
             AttentionBias = file.Flag("attention_bias", false),
