@@ -10,6 +10,8 @@ namespace PostTrain.Models;
 /// </summary>
 internal sealed class RotaryEmbedding(int headSize, int capacity, RotarySpec spec) : IDisposable
 {
+    private const long SmallestTable = 256;
+
     private readonly int size = spec.Size(headSize);
     private Tensor? cosines;
     private Tensor? sines;
@@ -23,7 +25,7 @@ internal sealed class RotaryEmbedding(int headSize, int capacity, RotarySpec spe
     /// <returns>cos and sin, [B or 1,T,1,2,d/2]; sin has its sign folded in: −sin for the first half, +sin for the second.</returns>
     public (Tensor Cosine, Tensor Sine) At(Tensor? positions, long start, long length, Tensor like)
     {
-        Prepare(like, LongSequence(positions, start + length));
+        Prepare(like, LongSequence(positions, start + length), start + length);
         return (Rows(cosines!), Rows(sines!));
 
         Tensor Rows(Tensor table) => positions is null
@@ -60,16 +62,17 @@ internal sealed class RotaryEmbedding(int headSize, int capacity, RotarySpec spe
         return length > scaling.OriginalLength ? length : 0;
     }
 
-    // Made once, in float64, and again only when the model has moved to another type or device, or for another length that counts.
-    private void Prepare(Tensor like, long length)
+    // Made in float64, for the positions that have come up, doubled: contexts of a million tokens are declared and seldom used. Again only when the
+    // model has moved to another type or device, for longer sequences, or for another length that counts.
+    private void Prepare(Tensor like, long length, long needed)
     {
-        if (cosines is not null && tableLength == length && cosines.dtype == like.dtype && cosines.device_type == like.device_type && cosines.device_index == like.device_index)
+        if (cosines is not null && tableLength == length && cosines.size(0) >= needed && cosines.dtype == like.dtype && cosines.device_type == like.device_type && cosines.device_index == like.device_index)
             return;
         using var mode = no_grad();
         using var scope = NewDisposeScope();
         var frequencies = spec.Scaling?.Frequencies(spec.Theta, size, length) ?? RotaryScaling.Plain(spec.Theta, size);
         var factor = spec.Scaling?.AttentionFactor ?? 1;
-        var angles = arange(length > 0 ? length : capacity, dtype: ScalarType.Float64).unsqueeze(1) * tensor(frequencies);
+        var angles = arange(Math.Max(length, Math.Min(capacity, Math.Max(SmallestTable, 2 * needed))), dtype: ScalarType.Float64).unsqueeze(1) * tensor(frequencies);
         var (cosine, sine) = (angles.cos().mul(factor), angles.sin().mul(factor));
         Dispose();
         tableLength = length;

@@ -51,4 +51,19 @@ public sealed class RotaryEmbeddingTests
         Assert.Equal(Score(5, 2), Score(50, 47), 1e-12);
         Assert.NotEqual(Score(5, 2), Score(5, 3), 1e-3);
     }
+
+    // A table of a milliard positions would be 16 GB; the rows do not depend on how long it has been before.
+    [Fact]
+    public void At_AsMuchAsIsUsed_WhateverContextIsDeclared()
+    {
+        using var scope = NewDisposeScope();
+        using var grown = new RotaryEmbedding(4, 1_000_000_000, new RotarySpec());
+        using var whole = new RotaryEmbedding(4, 4096, new RotarySpec());
+        var like = zeros(1, dtype: ScalarType.Float64);
+        foreach (var (start, length) in new[] { (0L, 3L), (250L, 20L), (3000L, 7L), (1L, 2L) })
+        {
+            TensorAssert.Same(whole.At(null, start, length, like).Cosine, grown.At(null, start, length, like).Cosine);
+            TensorAssert.Same(whole.At(null, start, length, like).Sine, grown.At(null, start, length, like).Sine);
+        }
+    }
 }
