@@ -10,7 +10,7 @@ internal static class WorkloadRegistry
         new LogProb(), new LogProbEntropy(), new LogProbEntropyGradient(), new CrossEntropy(), new LinearCrossEntropy(),
         new Dpo("K.dpo.sigmoid", DpoLoss.Sigmoid()), new Dpo("K.dpo.ipo", DpoLoss.Ipo()), new Kto(),
         new Grpo("K.grpo.grpo", givenTokenCount: false), new Grpo("K.grpo.dapo", givenTokenCount: true), new Ppo(), new Gae(), new GroupAdvantages(),
-        new BradleyTerry(), new JensenShannon(), new AdamWStep(), new ClipGradients(), new LinearMap(),
+        new BradleyTerry(), new JensenShannon(), new AdamWStep(), new ClipGradients(), new LinearMap(), new AdaptedLinearMap(),
     ];
 
     /// <summary>The workload of an id.</summary>
