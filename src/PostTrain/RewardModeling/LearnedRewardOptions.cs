@@ -1,0 +1,31 @@
+using PostTrain.Numerics;
+
+namespace PostTrain.RewardModeling;
+
+/// <summary>How a trained reward model judges completions.</summary>
+public sealed record LearnedRewardOptions
+{
+    /// <summary>The name in the log.</summary>
+    /// <value>The default is <c>reward_model</c>.</value>
+    public string Name { get; init; } = "reward_model";
+
+    /// <summary>Completions that go through the model at once, at least 1.</summary>
+    /// <value>The default is 16.</value>
+    public int BatchSize { get; init; } = 16;
+
+    /// <summary>Ends finished completions with the tokenizer's end-of-sequence token; the same as in training. One that its length limit ended never has it.</summary>
+    /// <value>The default is true.</value>
+    public bool AppendEndOfSequence { get; init; } = true;
+
+    /// <summary>How a process reward model's solutions are laid out; the same as in training. All steps are scored, whatever it says of the last one.</summary>
+    /// <value>The default ends each step with a line feed.</value>
+    public StepEncodingOptions Encoding { get; init; } = new();
+
+    internal void Check()
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(Name);
+        Guard.AtLeast(BatchSize, 1, nameof(BatchSize));
+        ArgumentNullException.ThrowIfNull(Encoding);
+        Encoding.Check();
+    }
+}

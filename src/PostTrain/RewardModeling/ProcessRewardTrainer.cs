@@ -1,0 +1,60 @@
+using PostTrain.Data.Text;
+using PostTrain.Models.Heads;
+using PostTrain.Training;
+
+namespace PostTrain.RewardModeling;
+
+/// <summary>Trains a process reward model on judged steps: at the end of each step the model says whether it was right.</summary>
+/// <remarks>
+/// With one score a token the loss is <see cref="RewardClassificationLosses.Steps"/> (labels 0 and 1), with K of them <see cref="RewardClassificationLosses.StepClasses"/>
+/// (labels 0 to K−1). Lightman et al. 2023, arXiv:2305.20050. Nothing depends on the micro-batch. Metrics besides those of <see cref="DatasetTrainer{TExample}"/>:
+/// <c>accuracy</c> (share of steps that are judged as labelled) and <c>reward/chosen</c>, <c>reward/rejected</c> (mean probability of the best class at steps
+/// labelled with it, and at the others; absent where a batch has none).
+/// </remarks>
+public sealed class ProcessRewardTrainer : DatasetTrainer<StepwiseExample>
+{
+    private readonly SequenceClassifier model;
+    private readonly ITokenizer tokenizer;
+    private readonly ProcessRewardTrainerOptions options;
+
+    /// <param name="model">What is trained: its parameters that require a gradient, the head among them.</param>
+    /// <param name="tokenizer">Turns texts into the model's token ids.</param>
+    /// <param name="options">Checked here.</param>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
+    public ProcessRewardTrainer(SequenceClassifier model, ITokenizer tokenizer, ProcessRewardTrainerOptions options)
+        : base(model, options)
+    {
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        this.model = model;
+        this.tokenizer = tokenizer;
+        this.options = options;
+    }
+
+    private protected override PreparedData Prepare(IReadOnlyList<StepwiseExample> data, string name)
+    {
+        var examples = new StepEncoding[data.Count];
+        for (int i = 0; i < examples.Length; i++) examples[i] = Encode(data[i], $"{name}[{i}]", name);
+        return new StepData(this, examples);
+    }
+
+    private StepEncoding Encode(StepwiseExample example, string what, string parameter)
+    {
+        var encoding = StepEncoding.Of(example, tokenizer, options.Encoding);
+        if (encoding.Tokens.Length > model.Body.ContextLength)
+            throw new ArgumentException($"{what} has {encoding.Tokens.Length} tokens, expected at most {model.Body.ContextLength}, the model's context; {nameof(StepEncodingOptions.MaximumLength)} cuts", parameter);
+        if (encoding.Ends.Length == 0)
+            throw new ArgumentException($"{what} has no step with a label among its {encoding.Tokens.Length} tokens, expected at least one", parameter);
+        int classes = Math.Max(2, model.Labels);
+        int wrong = Array.FindIndex(encoding.Labels, label => label < 0 || label >= classes);
+        if (wrong >= 0) throw new ArgumentException($"{what} has the label {encoding.Labels[wrong]}, expected 0 to {classes - 1}", parameter);
+        return encoding;
+    }
+
+    private sealed class StepData(ProcessRewardTrainer trainer, StepEncoding[] examples) : PreparedData
+    {
+        internal override int Count => examples.Length;
+
+        internal override TrainingBatch Batch(IReadOnlyList<int> indices) =>
+            new StepBatch([.. indices.Select(index => examples[index])], trainer.model, trainer.tokenizer.PaddingId, trainer.options.Aggregation);
+    }
+}

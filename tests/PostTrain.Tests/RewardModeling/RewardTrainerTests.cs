@@ -1,0 +1,219 @@
+using PostTrain.Data;
+using PostTrain.Models;
+using PostTrain.Models.Heads;
+using PostTrain.RewardModeling;
+using PostTrain.Rewards;
+using PostTrain.Rewards.Steps;
+using PostTrain.Tests.Support;
+using PostTrain.Training;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace PostTrain.Tests.RewardModeling;
+
+[Collection("Sequential")]
+public sealed class RewardTrainerTests : IDisposable
+{
+    private static readonly PreferencePair[] Pairs = [new("0=", "ab", "b"), new("1+1=", "a", "bcd"), new("2=", "aab", "ba"), new("7=", "", "c")];
+    private static readonly StepwiseExample[] Solutions =
+        [new("1+1=", ["a", "b"], [1, 0]), new("2=", ["ab", "ba", "c"], [1, 1, 0]), new("3=", ["d"], [0]), new("0=", ["a", "a"], [1, 1])];
+    private readonly TemporaryDirectory directory = new();
+
+    // The tokenizer of the tests has no line feed.
+    private static readonly StepEncodingOptions Layout = new() { Separator = "+" };
+
+    public static TheoryData<string> Trainers => ["plain", "margin", "steps", "classes"];
+
+    public void Dispose() => directory.Dispose();
+
+    [Theory]
+    [MemberData(nameof(Trainers))]
+    public void Run_MicroBatches_ChangeNothing(string name)
+    {
+        using var whole = Model(name, ScalarType.Float64);
+        using var parts = Model(name, ScalarType.Float64);
+        var expected = Train(name, whole, steps: 3)[^1];
+        var actual = Train(name, parts, steps: 3, microBatch: 3)[^1];
+        Assert.True(expected.Metrics["grad_norm"] > 1e-3);
+        foreach (var (metric, value) in Toy.Numbers(expected)) Assert.Equal(value, Toy.Numbers(actual)[metric], 1e-9);
+        foreach (var (a, b) in whole.parameters().Zip(parts.parameters())) TensorAssert.Close(a, b, 1e-10);
+    }
+
+    [Theory]
+    [MemberData(nameof(Trainers))]
+    public void Run_Learns_AndResumesBitForBit(string name)
+    {
+        using var model = Model(name);
+        var reports = Train(name, model, steps: 24, where: directory.File("whole"));
+        Assert.True(reports[^1].Loss < 0.5 * reports[0].Loss, $"the loss went from {reports[0].Loss} to {reports[^1].Loss}");
+        Assert.True(reports[^1].Metrics["reward/chosen"] > reports[^1].Metrics["reward/rejected"]);
+        Assert.Equal(1, reports[^1].Metrics[name is "plain" or "margin" ? "reward/accuracy" : "accuracy"]);
+
+        using var other = Model(name, seed: 9);
+        var rest = Train(name, other, steps: 24, where: directory.File("rest"), resume: directory.File("whole/checkpoint-00000012"));
+        Assert.Equal(reports[12..].Select(Toy.Numbers), rest.Select(Toy.Numbers));
+        Assert.Equal(Toy.Bytes(model), Toy.Bytes(other));
+    }
+
+    // A head of zeros says 0 of everything: −log σ(0 − μ) = log(1 + e^μ), −log ½ a step or a class of two.
+    [Theory]
+    [InlineData("plain", 0.69314718055994529)]
+    [InlineData("margin", 1.3132616875182228)]
+    [InlineData("steps", 0.69314718055994529)]
+    [InlineData("classes", 0.69314718055994529)]
+    public void FirstStep_ZeroHead_HasTheKnownLoss(string name, double loss)
+    {
+        using var model = Model(name, ScalarType.Float64, start: 0);
+        Assert.Equal(loss, Train(name, model, steps: 1)[0].Loss, 1e-12);
+    }
+
+    [Fact]
+    public void Evaluate_Pairs_IsTheFormulaOfTheScoresAtTheLastTokens()
+    {
+        using var model = Model("plain", ScalarType.Float64, start: 1);
+        var objective = new BradleyTerryOptions { CenteringCoefficient = 0.1, LabelSmoothing = 0.2 };
+        using var trainer = new RewardTrainer(model, Toy.Tokenizer, new RewardTrainerOptions { Objective = objective, Margin = pair => pair.Chosen.Length });
+        double Loss(PreferencePair pair)
+        {
+            var (w, l) = (Score(model, pair.Prompt + pair.Chosen, end: true), Score(model, pair.Prompt + pair.Rejected, end: true));
+            double d = w - l - pair.Chosen.Length;
+            return 0.8 * Math.Log(1 + Math.Exp(-d)) + 0.2 * Math.Log(1 + Math.Exp(d)) + 0.1 * (w + l) * (w + l);
+        }
+        var metrics = trainer.Evaluate(Pairs);
+        Assert.Equal(Pairs.Average(Loss), metrics["eval/loss"], 1e-12);
+        Assert.Equal(Pairs.Average(pair => Score(model, pair.Prompt + pair.Chosen, end: true)), metrics["eval/reward/chosen"], 1e-12);
+    }
+
+    [Fact]
+    public async Task LearnedOutcome_IsTheScore_WhateverTheBatch()
+    {
+        using var model = Model("plain", ScalarType.Float64, start: 1);
+        model.train();
+        Completion[] completions = [.. Pairs.Select((pair, i) => new Completion(new Problem(pair.Prompt), pair.Rejected, [], Finished: i != 1))];
+        var reward = LearnedRewards.Outcome(model, Toy.Tokenizer, new LearnedRewardOptions { BatchSize = 3 });
+        _ = await reward.ScoreAsync(completions, RewardContext.None);
+        long before = DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
+        var scores = (await reward.ScoreAsync(completions, RewardContext.None)).Values;
+        Assert.Equal(before, DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount);
+        Assert.True(model.training);
+        for (int i = 0; i < scores.Length; i++) Assert.Equal(Score(model, Pairs[i].Prompt + Pairs[i].Rejected, end: i != 1), scores[i], 1e-12);
+
+        var tooLong = completions[0] with { Text = new string('a', 30) };
+        var error = await Assert.ThrowsAsync<InvalidOperationException>(async () => await LearnedRewards.Outcome(model, Toy.Tokenizer).ScoreAsync([completions[1], tooLong], RewardContext.None));
+        Assert.Contains("completion 1 has 33 tokens", error.Message, StringComparison.Ordinal);
+    }
+
+    // Each step's probability by a pass over nothing but what stands before its end: later steps and other rows change nothing.
+    [Theory]
+    [InlineData("steps")]
+    [InlineData("classes")]
+    public async Task LearnedSteps_AreTheProbabilitiesAtTheStepsEnds(string name)
+    {
+        using var model = Model(name, ScalarType.Float64, start: 1);
+        SteppedCompletion[] completions = [.. new[] { "ab+c", "", "d+e+f+aaaaa" }.Select(text => SteppedCompletion.Of(new Completion(new Problem("1="), text, [], true), "+"))];
+        var scores = await LearnedRewards.Steps(model, Toy.Tokenizer, new LearnedRewardOptions { Encoding = Layout, BatchSize = 2 }).ScoreStepsAsync(completions, RewardContext.None);
+        Assert.Equal([2, 0, 4], scores.Select(values => values.Length));
+        Assert.Equal(Probability("1=ab+c+"), scores[0][1], 1e-12);
+        Assert.Equal(Probability("1=ab+"), scores[0][0], 1e-12);
+        Assert.Equal(Probability("1=d+e+"), scores[2][1], 1e-12);
+
+        using var trained = Model(name);
+        _ = Train(name, trained, steps: 24);
+        var reward = StepReward.Aggregated(LearnedRewards.Steps(trained, Toy.Tokenizer, new LearnedRewardOptions { Encoding = Layout }), StepAggregation.Minimum, "+");
+        var values = (await reward.ScoreAsync([Judged("0=", "a+a"), Judged("2=", "ab+ba+c")], RewardContext.None)).Values;
+        Assert.True(values[0] > 0.5 && values[1] < 0.5, $"the right solution scores {values[0]}, the wrong one {values[1]}");
+
+        static Completion Judged(string prompt, string text) => new(new Problem(prompt), text, [], true);
+
+        double Probability(string text)
+        {
+            using var scope = NewDisposeScope();
+            using var mode = no_grad();
+            var z = Numbers.Values(model.TokenScores(Ids(text)))[^model.Labels..];
+            return 1 / (1 + Math.Exp(z.Length == 1 ? -z[0] : z[0] - z[1]));
+        }
+    }
+
+    [Fact]
+    public async Task LearnedSteps_BeyondTheContext_AreNotApplicable()
+    {
+        using var model = Model("steps");
+        var completion = SteppedCompletion.Of(new Completion(new Problem("1="), "ab+cccccccccccc+d", [], true), "+");
+        var scores = (await LearnedRewards.Steps(model, Toy.Tokenizer, new LearnedRewardOptions { Encoding = Layout }).ScoreStepsAsync([completion], RewardContext.None))[0];
+        Assert.Equal([true, false, false], scores.Select(double.IsFinite));
+        Assert.Equal([false, true, true], scores.Select(double.IsNaN));
+    }
+
+    [Fact]
+    public void Run_LeaksNothing()
+    {
+        foreach (var name in Trainers)
+        {
+            using var model = Model(name);
+            var alive = Run(name, model, steps: 6).Select(_ => DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount).ToArray();
+            Assert.Single(alive[2..].Distinct());
+        }
+    }
+
+    [Fact]
+    public void Refusals_NameWhatWasGiven()
+    {
+        using var model = Model("plain");
+        using var two = Model("classes");
+        Assert.Contains("model has 2 scores", Assert.Throws<ArgumentException>(() => new RewardTrainer(two, Toy.Tokenizer, new RewardTrainerOptions())).Message, StringComparison.Ordinal);
+        using var pairs = new RewardTrainer(model, Toy.Tokenizer, new RewardTrainerOptions { Margin = _ => double.NaN });
+        Assert.Contains("the margin of data[0] is NaN", Assert.Throws<ArgumentException>(() => pairs.Run(Pairs)).Message, StringComparison.Ordinal);
+        using var plain = new RewardTrainer(model, Toy.Tokenizer, new RewardTrainerOptions());
+        var error = Assert.Throws<ArgumentException>(() => plain.Run([Pairs[0], new("0=", "a", new string('b', 40))]));
+        Assert.Contains("data[1].Rejected has 43 tokens", error.Message, StringComparison.Ordinal);
+        using var steps = new ProcessRewardTrainer(model, Toy.Tokenizer, new ProcessRewardTrainerOptions { Encoding = Layout });
+        Assert.Contains("data[0] has the label 2, expected 0 to 1", Assert.Throws<ArgumentException>(() => steps.Run([new("1=", ["a"], [2])])).Message, StringComparison.Ordinal);
+        Assert.Contains("data[0] has no step", Assert.Throws<ArgumentException>(() => steps.Run([new("1=", [], [])])).Message, StringComparison.Ordinal);
+        Assert.Contains("data[0] has 23 tokens", Assert.Throws<ArgumentException>(() => steps.Run([new("1=", [new string('a', 20)], [1])])).Message, StringComparison.Ordinal);
+    }
+
+    private static SequenceClassifier Model(string name, ScalarType type = ScalarType.Float32, double start = 0.02, ulong seed = 1) => SequenceClassifier.For(
+        Toy.Model(seed, type), new ClassifierOptions { Labels = name == "classes" ? 2 : 1, Bias = name is "steps" or "classes", Head = new HeadOptions { StandardDeviation = start, Seed = seed } });
+
+    private static Tensor Ids(string text, bool end = false) =>
+        tensor((long[])[.. Toy.Tokenizer.Encode(text).Select(id => (long)id), .. end ? [Toy.Tokenizer.EndOfSequenceId!.Value] : Array.Empty<long>()]).unsqueeze(0);
+
+    private static double Score(SequenceClassifier model, string text, bool end)
+    {
+        using var scope = NewDisposeScope();
+        using var mode = no_grad();
+        return Numbers.Values(model.TokenScores(Ids(text, end)))[^1];
+    }
+
+    private static StepReport[] Train(string name, SequenceClassifier model, int steps, int? microBatch = null, string? where = null, string? resume = null) =>
+        [.. Run(name, model, steps, microBatch, where, resume)];
+
+    private static IEnumerable<StepReport> Run(string name, SequenceClassifier model, int steps, int? microBatch = null, string? where = null, string? resume = null)
+    {
+        if (name is "plain" or "margin")
+        {
+            var options = new RewardTrainerOptions { Steps = steps, BatchSize = 4, MicroBatchSize = microBatch, LearningRate = 2e-2, CheckpointDirectory = where, CheckpointEvery = 12 };
+            return Steps(new RewardTrainer(model, Toy.Tokenizer, name == "margin" ? options with { Margin = _ => 1 } : options), Pairs, resume);
+        }
+        var judged = new ProcessRewardTrainerOptions
+        {
+            Steps = steps,
+            BatchSize = 4,
+            MicroBatchSize = microBatch,
+            LearningRate = 2e-2,
+            CheckpointDirectory = where,
+            CheckpointEvery = 12,
+            Encoding = Layout,
+        };
+        return Steps(new ProcessRewardTrainer(model, Toy.Tokenizer, judged), Solutions, resume);
+    }
+
+    private static IEnumerable<StepReport> Steps<T>(DatasetTrainer<T> trainer, IReadOnlyList<T> data, string? resume)
+    {
+        using (trainer)
+        {
+            if (resume is not null) trainer.Resume(resume);
+            foreach (var report in trainer.Run(data)) yield return report;
+        }
+    }
+}
