@@ -1,0 +1,56 @@
+using PostTrain.Data;
+using PostTrain.Data.Text;
+using PostTrain.Models;
+using PostTrain.Supervised;
+using PostTrain.Training;
+
+namespace PostTrain.Distillation;
+
+/// <summary>Distillation on given completions: at each of their tokens the student's distribution is drawn to the teacher's.</summary>
+/// <remarks>
+/// Loss: <see cref="DistillationLosses.Distill"/>, or with labels <see cref="DistillationLosses.WithLabels"/> (Hinton et al. 2015, arXiv:1503.02531). Nothing depends on
+/// the micro-batch. Metrics besides those of <see cref="DatasetTrainer{TExample}"/>: <c>agreement</c> (share of tokens where both have the same most likely one) and
+/// <c>nll</c> (of the completions under the student). Sequence-level distillation (Kim and Rush 2016, arXiv:1606.07947) is <see cref="SftTrainer"/> on
+/// completions that the teacher wrote; distillation on the student's own completions is <see cref="OnPolicyDistillationTrainer"/>.
+/// </remarks>
+public sealed class DistillationTrainer : DatasetTrainer<Demonstration>
+{
+    private readonly CausalLm student;
+    private readonly ReferencePolicy teacher;
+    private readonly ITokenizer tokenizer;
+    private readonly DistillationTrainerOptions options;
+
+    /// <param name="student">What is trained: its parameters that require a gradient.</param>
+    /// <param name="teacher">A frozen model of the same vocabulary, or the student without its adapter.</param>
+    /// <param name="tokenizer">Turns texts into both models' token ids.</param>
+    /// <param name="options">Checked here.</param>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
+    /// <exception cref="ArgumentException">The vocabularies differ.</exception>
+    public DistillationTrainer(CausalLm student, ReferencePolicy teacher, ITokenizer tokenizer, DistillationTrainerOptions options)
+        : base(student, options)
+    {
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        Teachers.Check(student, teacher);
+        this.student = student;
+        this.teacher = teacher;
+        this.tokenizer = tokenizer;
+        this.options = options;
+    }
+
+    private protected override PreparedData Prepare(IReadOnlyList<Demonstration> data, string name)
+    {
+        int context = Math.Min(student.ContextLength, teacher.Own?.ContextLength ?? int.MaxValue);
+        var examples = new TokenExample[data.Count];
+        for (int i = 0; i < examples.Length; i++)
+            examples[i] = TokenExample.Of(data[i].Prompt, data[i].Completion, tokenizer, options.AppendEndOfSequence, context, $"{name}[{i}]", name);
+        return new DistillationData(this, examples);
+    }
+
+    private sealed class DistillationData(DistillationTrainer trainer, TokenExample[] examples) : PreparedData
+    {
+        internal override int Count => examples.Length;
+
+        internal override TrainingBatch Batch(IReadOnlyList<int> indices) =>
+            new DistillationBatch([.. indices.Select(index => examples[index])], trainer.tokenizer.PaddingId, trainer.student, trainer.teacher, trainer.options);
+    }
+}

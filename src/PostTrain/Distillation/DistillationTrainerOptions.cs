@@ -1,0 +1,34 @@
+using PostTrain.Numerics;
+using PostTrain.Training;
+
+namespace PostTrain.Distillation;
+
+/// <summary>Options of distillation on given completions.</summary>
+public sealed record DistillationTrainerOptions : TrainingOptions
+{
+    /// <summary>How student and teacher are compared: divergence, temperature, support.</summary>
+    /// <value>The default is the forward KL at temperature 1 on the full vocabulary.</value>
+    public DistillationOptions Objective { get; init; } = new();
+
+    /// <summary>α of α·CE + (1−α)·KD, 0 to 1: the weight of the given completions themselves.</summary>
+    /// <value>The default is 0: the teacher alone.</value>
+    public double LabelWeight { get; init; }
+
+    /// <summary>How the tokens' losses become one number.</summary>
+    /// <value>The default is <see cref="LossAggregation.TokenMean"/>.</value>
+    public LossAggregation Aggregation { get; init; } = LossAggregation.TokenMean;
+
+    /// <summary>Ends each completion with the tokenizer's end-of-sequence token, so that the student learns where the teacher stops.</summary>
+    /// <value>The default is true.</value>
+    public bool AppendEndOfSequence { get; init; } = true;
+
+    /// <inheritdoc/>
+    internal override void Validate()
+    {
+        base.Validate();
+        ArgumentNullException.ThrowIfNull(Objective);
+        ArgumentNullException.ThrowIfNull(Aggregation);
+        Objective.Check();
+        Guard.Fraction(LabelWeight, nameof(LabelWeight));
+    }
+}

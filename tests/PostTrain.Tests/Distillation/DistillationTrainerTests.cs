@@ -1,0 +1,234 @@
+using PostTrain.Data;
+using PostTrain.Distillation;
+using PostTrain.Models;
+using PostTrain.Rollouts;
+using PostTrain.Tests.Support;
+using PostTrain.Training;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace PostTrain.Tests.Distillation;
+
+[Collection("Sequential")]
+public sealed class DistillationTrainerTests : IDisposable
+{
+    private static readonly Demonstration[] Given = [new("0=", "ab"), new("1+1=", "bcd"), new("2=", "aab"), new("7=", "")];
+    private static readonly Problem[] Problems = [new("0=", "ab"), new("1+1=", "bcd"), new("2=", "aab"), new("7=", "c")];
+    private readonly TemporaryDirectory directory = new();
+
+    public static TheoryData<string> Offline => ["forward", "reverse", "jsd", "top", "labels"];
+
+    public static TheoryData<string> OnPolicy => ["gkd", "mixed", "minillm", "token", "token-twice"];
+
+    public void Dispose() => directory.Dispose();
+
+    [Theory]
+    [MemberData(nameof(Offline))]
+    public void Run_MicroBatches_ChangeNothing(string name)
+    {
+        using var whole = Toy.Model(type: ScalarType.Float64);
+        using var parts = Toy.Model(type: ScalarType.Float64);
+        var expected = Train(name, whole, steps: 3)[^1];
+        var actual = Train(name, parts, steps: 3, microBatch: 3)[^1];
+        Assert.True(expected.Metrics["grad_norm"] > 1e-3);
+        foreach (var (metric, value) in Toy.Numbers(expected)) Assert.Equal(value, Toy.Numbers(actual)[metric], 1e-9);
+        foreach (var (a, b) in whole.parameters().Zip(parts.parameters())) TensorAssert.Close(a, b, 1e-10);
+    }
+
+    [Theory]
+    [MemberData(nameof(Offline))]
+    public void Run_Learns_AndResumesBitForBit(string name)
+    {
+        using var model = Toy.Model();
+        var reports = Train(name, model, steps: 40, where: directory.File("whole"));
+        Assert.True(reports[^1].Loss < (name == "labels" ? 0.8 : 0.3) * reports[0].Loss, $"the loss went from {reports[0].Loss} to {reports[^1].Loss}");
+
+        using var other = Toy.Model(seed: 9);
+        var rest = Train(name, other, steps: 40, where: directory.File("rest"), resume: directory.File("whole/checkpoint-00000020"));
+        Assert.Equal(reports[20..].Select(Toy.Numbers), rest.Select(Toy.Numbers));
+        Assert.Equal(Toy.Bytes(model), Toy.Bytes(other));
+    }
+
+    // Σ p log(p/q) at each completion token and the end of sequence, from the models' log-probabilities.
+    [Fact]
+    public void Evaluate_IsTheFormulaOfTheModelsDistributions()
+    {
+        using var student = Toy.Model(type: ScalarType.Float64);
+        using var teacher = Toy.Model(seed: 4, type: ScalarType.Float64);
+        List<(double Kl, double Nll)> tokens = [];
+        foreach (var (prompt, completion) in Given)
+        {
+            int start = Toy.Tokenizer.Encode(prompt).Length;
+            int[] ids = [.. Toy.Tokenizer.Encode(prompt + completion), Toy.Tokenizer.EndOfSequenceId!.Value];
+            var (q, p) = (Toy.LogProbs(student, ids), Toy.LogProbs(teacher, ids));
+            for (int t = start; t < ids.Length; t++)
+                tokens.Add((p[t - 1].Zip(q[t - 1], (a, b) => Math.Exp(a) * (a - b)).Sum(), -q[t - 1][ids[t]]));
+        }
+        using var plain = new DistillationTrainer(student, ReferencePolicy.Of(teacher), Toy.Tokenizer, new DistillationTrainerOptions());
+        Assert.Equal(tokens.Average(token => token.Kl), plain.Evaluate(Given)["eval/loss"], 1e-12);
+        Assert.Equal(tokens.Average(token => token.Nll), plain.Evaluate(Given)["eval/nll"], 1e-12);
+        using var labels = new DistillationTrainer(student, ReferencePolicy.Of(teacher), Toy.Tokenizer, new DistillationTrainerOptions { LabelWeight = 0.25 });
+        Assert.Equal(tokens.Average(token => 0.25 * token.Nll + 0.75 * token.Kl), labels.Evaluate(Given)["eval/loss"], 1e-12);
+    }
+
+    [Theory]
+    [MemberData(nameof(OnPolicy))]
+    public async Task OnPolicy_MicroBatches_ChangeNothing(string name)
+    {
+        using var whole = Toy.Model(type: ScalarType.Float64);
+        using var parts = Toy.Model(type: ScalarType.Float64);
+        var expected = (await Sampled(name, whole, steps: 3))[^1];
+        var actual = (await Sampled(name, parts, steps: 3, microBatch: 3))[^1];
+        Assert.True(expected.Metrics["grad_norm"] > 1e-3);
+        foreach (var (metric, value) in Toy.Numbers(expected)) Assert.Equal(value, Toy.Numbers(actual)[metric], 1e-9);
+        foreach (var (a, b) in whole.parameters().Zip(parts.parameters())) TensorAssert.Close(a, b, 1e-10);
+    }
+
+    [Theory]
+    [MemberData(nameof(OnPolicy))]
+    public async Task OnPolicy_StudentComesNearToTheTeacher_AndResumesBitForBit(string name)
+    {
+        using var model = Toy.Model();
+        double before = Distance(model);
+        var reports = await Sampled(name, model, steps: 40, where: directory.File("whole"));
+        Assert.True(Distance(model) < 0.7 * before, $"the reverse KL went from {before} to {Distance(model)}");
+        Assert.DoesNotContain("reward/mean", reports[0].Metrics.Keys);
+        Assert.Equal(name == "mixed" ? 2 : 1, reports.Select(report => report.Metrics["student_samples"]).Distinct().Count());
+        Assert.All(reports, report => Assert.Equal(report.Metrics["student_samples"] == 1, report.Metrics.ContainsKey("kl")));
+
+        using var other = Toy.Model(seed: 9);
+        var rest = await Sampled(name, other, steps: 40, where: directory.File("rest"), resume: directory.File("whole/checkpoint-00000020"));
+        Assert.Equal(reports[20..].Select(Toy.Numbers), rest.Select(Toy.Numbers));
+        Assert.Equal(Toy.Bytes(model), Toy.Bytes(other));
+    }
+
+    // Without a single sample of the student the step is the offline trainer's on the same answers.
+    [Fact]
+    public async Task OnPolicy_ShareOfNothing_IsTheOfflineTrainer()
+    {
+        using var sampled = Toy.Model(type: ScalarType.Float64);
+        using var given = Toy.Model(type: ScalarType.Float64);
+        using var teacher = Toy.Model(seed: 4, type: ScalarType.Float64);
+        using var onPolicy = new OnPolicyDistillationTrainer(sampled, ReferencePolicy.Of(teacher), Toy.Tokenizer,
+            new OnPolicyDistillationOptions { StudentShare = 0, BatchSize = 4, Objective = OnPolicyObjective.Gkd(0.3), LearningRate = 1e-2 });
+        using var offline = new DistillationTrainer(given, ReferencePolicy.Of(teacher), Toy.Tokenizer,
+            new DistillationTrainerOptions { Objective = new DistillationOptions { Divergence = Divergence.GeneralizedJsd(0.3) }, LearningRate = 1e-2 });
+        var one = await onPolicy.StepAsync(Problems);
+        var two = offline.Step([.. Problems.Select(problem => new Demonstration(problem.Prompt, problem.Answer!))]);
+        Assert.Equal(two.Loss, one.Loss, 1e-12);
+        Assert.Equal(two.Metrics["grad_norm"], one.Metrics["grad_norm"], 1e-12);
+        Assert.Equal(two.Metrics["agreement"], one.Metrics["agreement"], 1e-12);
+    }
+
+    [Fact]
+    public async Task Run_LeaksNothing_AndTheTeacherKeepsItsBytes()
+    {
+        using var teacher = Toy.Model(seed: 4);
+        var before = Toy.Bytes(teacher);
+        foreach (var name in Offline)
+        {
+            using var model = Toy.Model();
+            var alive = Run(name, model, teacher, steps: 6).Select(_ => DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount).ToArray();
+            Assert.Single(alive[2..].Distinct());
+        }
+        foreach (var name in OnPolicy)
+        {
+            using var model = Toy.Model();
+            List<long> alive = [];
+            using var trainer = Online(name, model, teacher, 6);
+            await foreach (var report in trainer.RunAsync(Problems)) alive.Add(DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount);
+            Assert.Single(alive[2..].Distinct());
+        }
+        Assert.Equal(before, Toy.Bytes(teacher));
+    }
+
+    [Fact]
+    public async Task Refusals_NameWhatWasGiven()
+    {
+        using var model = Toy.Model();
+        using var other = Decoder.Create(((Decoder)Toy.Model()).Config with { VocabularySize = 7 }, 0);
+        var error = Assert.Throws<ArgumentException>(() => new DistillationTrainer(model, ReferencePolicy.Of(other), Toy.Tokenizer, new DistillationTrainerOptions()));
+        Assert.Contains("teacher has a vocabulary of 7", error.Message, StringComparison.Ordinal);
+        Assert.Throws<ArgumentOutOfRangeException>(() => new DistillationTrainer(model, ReferencePolicy.Of(model), Toy.Tokenizer, new DistillationTrainerOptions { LabelWeight = 1.5 }));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new OnPolicyDistillationTrainer(model, ReferencePolicy.Of(model), Toy.Tokenizer,
+            new OnPolicyDistillationOptions { StudentShare = 0.5, Objective = OnPolicyObjective.PerToken() }));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new OnPolicyDistillationTrainer(model, ReferencePolicy.Of(model), Toy.Tokenizer,
+            new OnPolicyDistillationOptions { UpdatesPerBatch = 2, Objective = OnPolicyObjective.MiniLlm() }));
+        using var given = new OnPolicyDistillationTrainer(model, ReferencePolicy.Of(model), Toy.Tokenizer, new OnPolicyDistillationOptions { StudentShare = 0 });
+        Assert.Contains("the problem '3=' has no answer", (await Assert.ThrowsAsync<ArgumentException>(() => given.StepAsync([new Problem("3=")]))).Message, StringComparison.Ordinal);
+    }
+
+    // The mean reverse KL over the tokens of all prompts and answers.
+    private static double Distance(CausalLm student)
+    {
+        using var teacher = Toy.Model(seed: 4);
+        return Problems.Average(problem =>
+        {
+            int[] ids = Toy.Tokenizer.Encode(problem.Prompt + problem.Answer);
+            var (q, p) = (Toy.LogProbs(student, ids), Toy.LogProbs(teacher, ids));
+            return q.Zip(p, (a, b) => a.Zip(b, (x, y) => Math.Exp(x) * (x - y)).Sum()).TakeLast(problem.Answer!.Length).Average();
+        });
+    }
+
+    private static StepReport[] Train(string name, CausalLm model, int steps, int? microBatch = null, string? where = null, string? resume = null)
+    {
+        using var teacher = Toy.Model(seed: 4, type: model.parameters().First().dtype);
+        return [.. Run(name, model, teacher, steps, microBatch, where, resume)];
+    }
+
+    private static IEnumerable<StepReport> Run(string name, CausalLm model, CausalLm teacher, int steps, int? microBatch = null, string? where = null, string? resume = null)
+    {
+        var objective = name switch
+        {
+            "reverse" => new DistillationOptions { Divergence = Divergence.ReverseKl, Temperature = 2 },
+            "jsd" => new DistillationOptions { Divergence = Divergence.GeneralizedJsd(0.5) },
+            "top" => new DistillationOptions { Support = DistillationSupport.TopK(5) },
+            _ => new DistillationOptions(),
+        };
+        using var trainer = new DistillationTrainer(model, ReferencePolicy.Of(teacher), Toy.Tokenizer, new DistillationTrainerOptions
+        {
+            Steps = steps,
+            BatchSize = 4,
+            MicroBatchSize = microBatch,
+            LearningRate = 1e-2,
+            CheckpointDirectory = where,
+            CheckpointEvery = 20,
+            Objective = objective,
+            LabelWeight = name == "labels" ? 0.5 : 0,
+        });
+        if (resume is not null) trainer.Resume(resume);
+        foreach (var report in trainer.Run(Given)) yield return report;
+    }
+
+    private static async Task<StepReport[]> Sampled(string name, CausalLm model, int steps, int? microBatch = null, string? where = null, string? resume = null)
+    {
+        using var teacher = Toy.Model(seed: 4, type: model.parameters().First().dtype);
+        using var trainer = Online(name, model, teacher, steps, microBatch, where);
+        if (resume is not null) trainer.Resume(resume);
+        List<StepReport> reports = [];
+        await foreach (var report in trainer.RunAsync(Problems)) reports.Add(report);
+        return [.. reports];
+    }
+
+    private static OnPolicyDistillationTrainer Online(string name, CausalLm model, CausalLm teacher, int steps, int? microBatch = null, string? where = null) =>
+        new(model, ReferencePolicy.Of(teacher), Toy.Tokenizer, new OnPolicyDistillationOptions
+        {
+            Steps = steps,
+            BatchSize = 4,
+            GroupSize = 4,
+            MicroBatchSize = microBatch,
+            LearningRate = 1e-2,
+            CheckpointDirectory = where,
+            CheckpointEvery = 20,
+            Sampling = new SamplingOptions { MaxNewTokens = 4, SuppressedTokens = [Toy.Tokenizer.PaddingId] },
+            Objective = name switch
+            {
+                "minillm" => OnPolicyObjective.MiniLlm(),
+                "token" => OnPolicyObjective.PerToken(),
+                "token-twice" => OnPolicyObjective.PerToken(ratioCap: 2),
+                _ => OnPolicyObjective.Gkd(1),
+            },
+            UpdatesPerBatch = name == "token-twice" ? 2 : 1,
+            StudentShare = name == "mixed" ? 0.5 : 1,
+        });
+}
