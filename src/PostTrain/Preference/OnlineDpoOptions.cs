@@ -1,0 +1,32 @@
+using PostTrain.Training;
+
+namespace PostTrain.Preference;
+
+/// <summary>Options of online DPO and its kin.</summary>
+public sealed record OnlineDpoOptions : RolloutOptions
+{
+    /// <summary>With two completions of each prompt.</summary>
+    public OnlineDpoOptions() => GroupSize = 2;
+
+    /// <summary>β, the loss of the scores and the divergence; Nash-MD takes its β only.</summary>
+    /// <value>The default is DPO with β = 0.1.</value>
+    public DpoOptions Objective { get; init; } = new();
+
+    /// <summary>Whom the policy's completions are compared with.</summary>
+    /// <value>The default is <see cref="OnlineMethod.Dpo"/>. The others take two completions of a prompt: the policy's and the opponent's.</value>
+    public OnlineMethod Method { get; init; } = OnlineMethod.Dpo;
+
+    /// <inheritdoc/>
+    internal override void Validate()
+    {
+        base.Validate();
+        ArgumentNullException.ThrowIfNull(Objective);
+        ArgumentNullException.ThrowIfNull(Method);
+        Objective.Validate();
+        if (GroupSize < 2) throw new ArgumentOutOfRangeException(nameof(GroupSize), GroupSize, "GroupSize must be at least 2: completions are compared");
+        if (Method is not OnlineMethod.DpoMethod && GroupSize != 2)
+            throw new ArgumentOutOfRangeException(nameof(GroupSize), GroupSize, "GroupSize must be 2: a completion of the policy is compared with one of its opponent");
+        if (Method is OnlineMethod.NashMdMethod && UpdatesPerBatch > 1)
+            throw new ArgumentOutOfRangeException(nameof(UpdatesPerBatch), UpdatesPerBatch, "UpdatesPerBatch must be 1: Nash-MD has no correction for completions of an earlier policy");
+    }
+}
