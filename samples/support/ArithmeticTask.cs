@@ -1,6 +1,7 @@
 using System.Globalization;
 using PostTrain.Data;
 using PostTrain.Data.Text;
+using PostTrain.Rewards;
 
 namespace PostTrain.Samples.Support;
 
@@ -44,12 +45,53 @@ public static class ArithmeticTask
         return notes;
     }
 
+    /// <summary>Sums that are worked out without a slip, one for each problem: what supervised fine-tuning is shown.</summary>
+    public static IReadOnlyList<Demonstration> Solutions(IEnumerable<Problem> problems) => [.. problems.Select(problem => new Demonstration(problem.Prompt, Solution(problem)))];
+
+    /// <summary>A solution of each problem, preferred to a wrong note on it such as the base model writes.</summary>
+    public static IReadOnlyList<PreferencePair> Pairs(IEnumerable<Problem> problems, ulong seed)
+    {
+        ArgumentNullException.ThrowIfNull(problems);
+        var random = new Random((int)seed);
+        return [.. problems.Select(problem => new PreferencePair(problem.Prompt, Solution(problem), WrongNote(problem, random)))];
+    }
+
+    /// <summary>Whether a completion has the right answer between the tags.</summary>
+    public static bool IsRight(Completion completion)
+    {
+        ArgumentNullException.ThrowIfNull(completion);
+        return IsRight(completion.Text, completion.Problem.Answer);
+    }
+
     // One pair in ten, by a fixed rule that depends on no seed and on nothing that a sum depends on: a hash of the pair.
     private static bool IsHeldOut(int a, int b)
     {
         uint hash = unchecked((uint)(a * 1000 + b) * 2654435761u);
         hash ^= hash >> 15;
         return (unchecked(hash * 2246822519u) >> 16) % 10 == 0;
+    }
+
+    private static bool IsRight(string text, string? answer) =>
+        AnswerExtraction.Extract(text, AnswerPlaces.Tags) is { } given && answer is not null && AnswerEquivalence.AreEquivalent(given, answer);
+
+    private static (int A, int B) Terms(Problem problem)
+    {
+        var terms = problem.Prompt.TrimEnd('=').Split('+');
+        return (int.Parse(terms[0], CultureInfo.InvariantCulture), int.Parse(terms[1], CultureInfo.InvariantCulture));
+    }
+
+    private static string Solution(Problem problem)
+    {
+        var (a, b) = Terms(problem);
+        return WorkedOut(a, b, new Random(0), slip: 0);
+    }
+
+    private static string WrongNote(Problem problem, Random random)
+    {
+        var (a, b) = Terms(problem);
+        string note;
+        do note = Note(a, b, random); while (IsRight(note, problem.Answer));
+        return note;
     }
 
     private static string Prompt(int a, int b) => $"{Text(a)}+{Text(b)}=";
@@ -64,14 +106,14 @@ public static class ArithmeticTask
     private static string Guess(int sum, Random random) => Text(random.NextDouble() < RightGuess ? sum : sum + random.Next(-200, 201));
 
     // Columns from the right: digit + digit + carry = total; a slip gives a total that is off, and the carry goes on from it.
-    private static string WorkedOut(int a, int b, Random random)
+    private static string WorkedOut(int a, int b, Random random, double slip = Slip)
     {
         var columns = new List<string>();
         int carry = 0, result = 0, place = 1;
         for (int column = 0; column < 3; column++, place *= 10)
         {
             int left = a / place % 10, right = b / place % 10;
-            int total = random.NextDouble() < Slip ? random.Next(0, 20) : left + right + carry;
+            int total = random.NextDouble() < slip ? random.Next(0, 20) : left + right + carry;
             columns.Add($"{left}+{right}+{carry}={total}");
             result += total % 10 * place;
             carry = total / 10;

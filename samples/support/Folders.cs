@@ -6,6 +6,17 @@ public static class Folders
     /// <summary>The base model of the arithmetic samples, made by <c>samples/arithmetic-base.cs</c>.</summary>
     public static string ArithmeticBase => Path.Combine(Samples, "models", "arithmetic-base");
 
+    /// <summary>The story model below POSTTRAIN_MODELS (without it, <c>../shared/models</c>); null where there is none.</summary>
+    public static string? StoryModel
+    {
+        get
+        {
+            string models = Environment.GetEnvironmentVariable("POSTTRAIN_MODELS") is { Length: > 0 } named ? named : Path.Combine("..", "shared", "models");
+            string folder = Path.Combine(models, "stories260K-hf");
+            return Directory.Exists(folder) ? folder : null;
+        }
+    }
+
     private static string Samples =>
         AppContext.GetData("EntryPointFileDirectoryPath") as string is { } folder && Directory.Exists(folder) ? folder : Path.GetFullPath("samples");
 }

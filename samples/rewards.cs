@@ -1,0 +1,123 @@
+#:project support/PostTrain.Samples.Support.csproj
+#:property PublishAot=false
+// The four schemes of rewards on the same completions: how much they vary, what they agree with, how each is fooled.
+//   dotnet run -c Release samples/rewards.cs [-- --model DIR --data FILE --held-out N --group N --output DIR]
+using MathNet.Numerics.Statistics;
+using PostTrain.Data;
+using PostTrain.Rewards;
+using PostTrain.Rollouts;
+using PostTrain.Samples.Support;
+using PostTrain.Training;
+using PostTrain.Training.Reports;
+
+var command = new SampleCommand("rewards", "Scores the same completions by the four schemes of rewards.", steps: 1, heldOut: 100);
+var groupSize = command.Option("--group", "Completions of a prompt, at least 3.", 8);
+var tokens = command.Option("--tokens", "Most tokens of a completion.", 48);
+var template = command.Option("--template", "Of questions: plain, alpaca, chat, or a format with {instruction}.", "plain");
+return await command.RunAsync(args, async (run, values) =>
+{
+    int size = values.GetValue(groupSize);
+    if (size < 3) throw new ArgumentException($"--group is {size}, expected at least 3");
+    using var subject = Subject.Load(run);
+    var problems = run.Data is null
+        ? ArithmeticTask.Problems(run.HeldOut, heldOut: true, run.Seed)
+        : [.. UserData.Fitting(UserData.Problems(run.Data, InstructionTemplate.Of(values.GetValue(template)!, subject.Folder)), subject.Tokenizer,
+            subject.Model.ContextLength - values.GetValue(tokens), problem => [problem.Prompt]).DistinctBy(problem => problem).Take(run.HeldOut)];
+    var places = subject.IsToy ? AnswerPlaces.Tags : AnswerPlaces.Any;
+    var schemes = RewardScheme.All(places, subject.IsToy ? ";" : "\n");
+    Problem[] asked = [.. problems.SelectMany(problem => Enumerable.Repeat(problem, size))];
+    Console.WriteLine($"{problems.Count} prompts, {size} completions of each");
+    var sampling = new SamplingOptions { MaxNewTokens = values.GetValue(tokens) };
+    var completions = Sampled.Completions(subject.Model, subject.Tokenizer, asked, sampling, run.Seed);
+    var truth = (await Reward.MathAnswer(new MathAnswerOptions { Places = places }).ScoreAsync(completions, RewardContext.None, run.Cancellation)).Values;
+
+    var scored = new List<Scored>();
+    foreach (var scheme in schemes)
+    {
+        var scores = await scheme.Signal.ScoreAsync(completions, RewardContext.None, run.Cancellation);
+        scored.Add(new Scored(scheme, scores.Values, [.. scores.Values.Chunk(size)], [.. truth.Chunk(size)]));
+        Console.WriteLine($"{scheme.Name,-12} mean {Format.Number(scores.Values.Average())}");
+    }
+
+    // A record a group: the mean of each scheme.
+    for (int group = 0; group < problems.Count; group++)
+        run.Log(new StepReport(group + 1, double.NaN, scored.ToDictionary(item => $"reward/{item.Scheme.Name}", item => item.Groups[group].Average()), TimeSpan.Zero));
+
+    var table = new ReportTable(["scheme", "mean", "variance", "within groups", "groups without a signal", "right above wrong", "correlation with right"],
+    [
+        .. scored.Select(item => (string[])
+        [
+            item.Scheme.Name, Format.Number(item.Values.Average()), Format.Number(item.Values.PopulationVariance()), Format.Number(item.Within),
+            item.Silent.ToString(), item.Order.ToString(), Format.Number(item.Correlation),
+        ]),
+    ]);
+    ConsoleTable.Print(table);
+    Console.WriteLine("right above wrong: over the groups that have both, the chance that a right completion scores above a wrong one (a tie is half); 95 % intervals");
+    var rules = new ReportTable(["scheme", "rewards", "fails"], [.. schemes.Select(scheme => (string[])[scheme.Name, scheme.Rule, scheme.Failure])]);
+    var fooled = subject.IsToy ? await FooledAsync(schemes) : null;
+    if (fooled is not null) ConsoleTable.Print(fooled);
+
+    var page = run.Page("Four rewards on the same completions", $"{subject.Folder}, {problems.Count} prompts, {size} completions of each at temperature 1.")
+        .Tiles([.. scored.Select(item => new SummaryTile(item.Scheme.Name, Format.Number(item.Values.Average()), $"variance {Format.Number(item.Values.PopulationVariance())}"))])
+        .Table("What is rewarded", rules)
+        .Table("Variance, and agreement with the right answer", table)
+        .Paragraph("The variance within groups is what a group-relative method learns from. Right above wrong: over the groups that have right and wrong completions, the chance "
+            + "that a right one scores above a wrong one, a tie counted as half; 0.5 is chance.")
+        .Proportions("Groups in which all rewards are equal", [.. scored.Select(item => new NamedProportion(item.Scheme.Name, item.Silent))])
+        .Curves("By group, sorted", new CurveChart("Mean reward of a group", "", [.. scored.Select(item => new CurveSeries(item.Scheme.Name,
+            [.. item.Groups.Select(group => group.Average()).Order().Select((value, i) => new CurvePoint(i + 1, value))]))]),
+            new CurveChart("Deviation within a group", "", [.. scored.Select(item => new CurveSeries(item.Scheme.Name,
+            [.. item.Groups.Select(group => group.PopulationStandardDeviation()).Order().Select((value, i) => new CurvePoint(i + 1, value))]))]));
+    if (fooled is not null) page.Table("How each is fooled", fooled);
+    run.Finish(page, scored.ToDictionary(item => item.Scheme.Name, object (item) => new Dictionary<string, object>
+    {
+        ["mean"] = item.Values.Average(),
+        ["variance"] = item.Values.PopulationVariance(),
+        ["variance_within_groups"] = item.Within,
+        ["silent_groups"] = item.Silent.Value,
+        ["silent_groups_interval"] = item.Silent.Interval(),
+        ["right_above_wrong"] = item.Order.Mean,
+        ["right_above_wrong_interval"] = item.Order.Interval,
+        ["correlation"] = item.Correlation,
+    }));
+});
+
+// One group of hand-made answers to one sum, each of which fools somebody.
+static async Task<ReportTable> FooledAsync(IReadOnlyList<RewardScheme> schemes)
+{
+    var problem = new Problem("347+285=", "632");
+    (string What, string Text)[] answers =
+    [
+        ("worked out, right", "<think>7+5+0=12;4+8+1=13;3+2+1=6</think><answer>632</answer>"),
+        ("right answer, wrong steps", "<think>7+5+0=11;4+8+1=15;3+2+1=9</think><answer>632</answer>"),
+        ("needless true steps, wrong answer", "<think>1+1+0=2;2+2+0=4;3+3+0=6</think><answer>999</answer>"),
+        ("bare guess that is right, no tags", "632"),
+        ("the mistake that all make", "<answer>622</answer>"),
+        ("the mistake that all make", "<answer>622</answer>"),
+        ("the mistake that all make", "<answer>622</answer>"),
+        ("long and wrong", "<think>7+5+0=19;4+8+1=18;3+2+1=17;7+5+0=19;4+8+1=18;3+2+1=17</think><answer>111</answer>"),
+    ];
+    Completion[] completions = [.. answers.Select(answer => new Completion(problem, answer.Text, [], true))];
+    var columns = new List<double[]>();
+    foreach (var scheme in schemes) columns.Add((await scheme.Signal.ScoreAsync(completions, RewardContext.None)).Values);
+    return new ReportTable([$"answer to {problem.Prompt}", "text", .. schemes.Select(scheme => scheme.Name)],
+        [.. answers.Select((answer, i) => (string[])[answer.What, answer.Text, .. columns.Select(column => Format.Number(column[i], 2))])]);
+}
+
+// A scheme's scores, by group, with what is right.
+internal sealed record Scored(RewardScheme Scheme, double[] Values, double[][] Groups, double[][] Truth)
+{
+    public double Within => Groups.Average(group => group.PopulationVariance());
+
+    public Proportion Silent => new(Groups.Count(group => group.Max() - group.Min() < 1e-12), Groups.Length);
+
+    public double Correlation => MathNet.Numerics.Statistics.Correlation.Pearson(Values, Truth.SelectMany(group => group));
+
+    // A value for each group that has right and wrong completions, so that the interval is over prompts.
+    public Estimate Order => Estimate.Of([.. Groups.Zip(Truth).Select(pair => Above(pair.First, pair.Second)).Where(value => !double.IsNaN(value))]);
+
+    private static double Above(double[] scores, double[] truth) =>
+        (from right in Enumerable.Range(0, scores.Length) where truth[right] > 0.5
+         from wrong in Enumerable.Range(0, scores.Length) where truth[wrong] < 0.5
+         select scores[right] > scores[wrong] ? 1 : scores[right] == scores[wrong] ? 0.5 : 0).DefaultIfEmpty(double.NaN).Average();
+}

@@ -1,0 +1,83 @@
+#:project support/PostTrain.Samples.Support.csproj
+#:property PublishAot=false
+// Supervised fine-tuning on instruction records: a template makes prompts of them, the loss falls on the answers alone.
+//   dotnet run -c Release samples/sft.cs [-- --model DIR --data FILE --template alpaca --lora 8 --steps N --output DIR]
+// Records: prompt and completion, instruction (input) output, question and answer, or messages (with --template chat).
+using PostTrain.Adapters;
+using PostTrain.Samples.Support;
+using PostTrain.Supervised;
+using PostTrain.Training;
+using PostTrain.Training.Reports;
+
+var command = new SampleCommand("sft", "Fine-tunes a model on instructions.", steps: 300);
+var rank = command.Option("--lora", "Rank of a LoRA adapter; 0 trains the whole model.", 0);
+var rate = command.Option<double?>("--learning-rate", "Default 1e-3, with an adapter 5e-3.", null);
+var batch = command.Option("--batch-size", "Examples in a step.", 32);
+var packing = command.Option("--packing", "Lay several examples in a row.", false);
+var template = command.Option("--template", "Of instructions: plain, alpaca, chat, or a format with {instruction} and {input}.", "alpaca");
+return await command.RunAsync(args, (run, values) =>
+{
+    using var subject = Subject.Load(run);
+    var data = TaskData.Load(run, subject, values.GetValue(template)!);
+    using var adapters = values.GetValue(rank) is var r and > 0
+        ? AdaptedModel.Attach(subject.Model, new LoraOptions { Targets = ModuleSelection.AllLinear, Rank = r, Alpha = 2 * r, BaseModel = subject.Folder })
+        : null;
+    var options = new SftOptions
+    {
+        Steps = run.Steps,
+        BatchSize = values.GetValue(batch),
+        LearningRate = values.GetValue(rate) ?? (adapters is null ? 1e-3 : 5e-3),
+        WarmupSteps = run.Steps / 10,
+        Schedule = LearningRateSchedule.Cosine,
+        Packing = values.GetValue(packing),
+        Evaluation = new EvaluationOptions { Every = Math.Max(1, run.Steps / 10) },
+        CheckpointDirectory = run.PathOf("checkpoints"),
+        KeepCheckpoints = 1,
+        Seed = run.Seed,
+    };
+    Console.WriteLine($"{data.Train.Count} examples, {data.HeldOut.Count} held out; the first (its answer alone is learnt):");
+    Console.WriteLine($"  prompt  {data.Train[0].Prompt.ReplaceLineEndings("\n          ")}");
+    Console.WriteLine($"  learnt  {data.Train[0].Completion.ReplaceLineEndings("\n          ")}");
+
+    using var trainer = new SftTrainer(subject.Model, subject.Tokenizer, options);
+    double[] lossesBefore = Measure.Losses(trainer, data.HeldOut);
+    var before = Measure.Answers(subject.Model, subject.Tokenizer, data.Problems);
+    var reports = run.Train("supervised fine-tuning", run.Steps, trainer.Run(data.Train, data.HeldOut, run.Cancellation));
+    double[] lossesAfter = Measure.Losses(trainer, data.HeldOut);
+    var after = Measure.Answers(subject.Model, subject.Tokenizer, data.Problems);
+    adapters?.Save(run.PathOf("adapter"));
+    adapters?.MergeAndDispose();
+    subject.Save(subject.Model, run.PathOf("model"));
+
+    var difference = Estimate.OfDifference(lossesAfter, lossesBefore);
+    var (right, rightBefore) = (Measure.Right(after), Measure.Right(before));
+    string[] columns = ["held out", "loss", .. subject.IsToy ? ["right answers"] : (string[])[]];
+    var table = new ReportTable(columns,
+    [
+        (string[])["before", Estimate.Of(lossesBefore).ToString(), .. subject.IsToy ? [rightBefore.ToString()] : (string[])[]],
+        (string[])["after", Estimate.Of(lossesAfter).ToString(), .. subject.IsToy ? [right.ToString()] : (string[])[]],
+        (string[])["difference", difference.ToString(), .. subject.IsToy ? [""] : (string[])[]],
+    ]);
+    ConsoleTable.Print(table);
+    var page = run.Page("Supervised fine-tuning", $"{subject.Folder} learns from {data.Train.Count} examples; the loss falls on the answers alone.")
+        .Table("Held-out examples", table);
+    if (subject.IsToy) page.Proportions("Right answers to held-out sums", new NamedProportion("before", rightBefore), new NamedProportion("after", right));
+    page.Curves("Training",
+            new CurveChart("Loss", "nats per token", [CurveSeries.Of(reports, "loss", "training"), CurveSeries.Of(reports, "eval/loss", "held out")]),
+            new CurveChart("Most likely token is the right one", "share", [CurveSeries.Of(reports, "accuracy", "training"), CurveSeries.Of(reports, "eval/accuracy", "held out")]),
+            new CurveChart("Gradient norm", "", CurveSeries.Of(reports, "grad_norm")),
+            new CurveChart("Speed", "tokens/s", CurveSeries.Of(reports, "tokens_per_second")))
+        .Completions("The same held-out prompts, before and after", Measure.Pairs(before, after))
+        .Completions("How a record is read: the prompt, and what is learnt", new CompletionPair(data.Train[0].Prompt, "(nothing falls on the prompt)", data.Train[0].Completion));
+    var summary = new Dictionary<string, object>
+    {
+        ["loss_before"] = lossesBefore.Average(),
+        ["loss_after"] = lossesAfter.Average(),
+        ["loss_difference_interval"] = difference.Interval,
+        ["held_out"] = data.HeldOut.Count,
+    };
+    if (subject.IsToy)
+        (summary["accuracy_before"], summary["accuracy_before_interval"], summary["accuracy_after"], summary["accuracy_after_interval"]) = (rightBefore.Value, rightBefore.Interval(), right.Value, right.Interval());
+    run.Finish(page, summary);
+    return Task.CompletedTask;
+});

@@ -1,0 +1,33 @@
+using System.Globalization;
+using MathNet.Numerics.Distributions;
+using MathNet.Numerics.Statistics;
+
+namespace PostTrain.Samples.Support;
+
+/// <summary>A mean and the half width of its 95 % interval: mean ± t·s/√n, t the quantile of Student's distribution with n − 1 degrees of freedom.</summary>
+/// <param name="Mean">The mean.</param>
+/// <param name="HalfWidth">Of the interval.</param>
+public readonly record struct Estimate(double Mean, double HalfWidth)
+{
+    /// <summary>The mean of values that are independent of each other.</summary>
+    public static Estimate Of(IReadOnlyCollection<double> values)
+    {
+        ArgumentNullException.ThrowIfNull(values);
+        if (values.Count < 2) return new Estimate(values.DefaultIfEmpty(double.NaN).First(), double.NaN);
+        return new Estimate(values.Mean(), StudentT.InvCDF(0, 1, values.Count - 1, 0.975) * values.StandardDeviation() / Math.Sqrt(values.Count));
+    }
+
+    /// <summary>The mean of <c>after[i] − before[i]</c>: two methods on the same examples. Where 0 lies outside the interval the methods differ.</summary>
+    public static Estimate OfDifference(IReadOnlyList<double> after, IReadOnlyList<double> before)
+    {
+        ArgumentNullException.ThrowIfNull(after);
+        ArgumentNullException.ThrowIfNull(before);
+        return Of([.. after.Zip(before, (a, b) => a - b)]);
+    }
+
+    /// <summary>For <c>summary.json</c>.</summary>
+    public IReadOnlyList<double> Interval => [Mean - HalfWidth, Mean + HalfWidth];
+
+    /// <summary>As <c>0.123 ± 0.004</c>.</summary>
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Mean:F3} ± {HalfWidth:F3}");
+}

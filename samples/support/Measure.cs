@@ -1,0 +1,46 @@
+using PostTrain.Data;
+using PostTrain.Data.Text;
+using PostTrain.Models;
+using PostTrain.Rewards;
+using PostTrain.Rollouts;
+using PostTrain.Supervised;
+using PostTrain.Training.Reports;
+
+namespace PostTrain.Samples.Support;
+
+/// <summary>What a model is worth on examples that it was not trained on.</summary>
+public static class Measure
+{
+    /// <summary>The loss of each example, the mean over its completion's tokens: a value an example, so that methods can be compared example by example.</summary>
+    public static double[] Losses(SftTrainer trainer, IReadOnlyList<Demonstration> examples)
+    {
+        ArgumentNullException.ThrowIfNull(trainer);
+        ArgumentNullException.ThrowIfNull(examples);
+        return [.. examples.Select(example => trainer.Evaluate([example])["eval/loss"])];
+    }
+
+    /// <summary>The model's most likely answer to each problem.</summary>
+    public static IReadOnlyList<Completion> Answers(CausalLm model, ITokenizer tokenizer, IReadOnlyList<Problem> problems, int tokens = 48)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        ArgumentNullException.ThrowIfNull(problems);
+        int longest = problems.Max(problem => tokenizer.Encode(problem.Prompt).Length);
+        var sampling = new SamplingOptions { Temperature = 0, MaxNewTokens = Math.Clamp(model.ContextLength - longest, 1, tokens) };
+        return Sampled.Completions(model, tokenizer, problems, sampling, seed: 0);
+    }
+
+    /// <summary>How many completions are right.</summary>
+    public static Proportion Right(IReadOnlyList<Completion> completions)
+    {
+        ArgumentNullException.ThrowIfNull(completions);
+        return new Proportion(completions.Count(ArithmeticTask.IsRight), completions.Count);
+    }
+
+    /// <summary>Some of the same prompts' completions before and after training, for a page; judged where they have an answer to be judged by.</summary>
+    public static IReadOnlyList<CompletionPair> Pairs(IReadOnlyList<Completion> before, IReadOnlyList<Completion> after, int count = 3) =>
+        [.. before.Zip(after).Take(count).Select(pair => new CompletionPair(pair.First.Problem.Prompt, pair.First.Text, pair.Second.Text, Verdict(pair.First), Verdict(pair.Second)))];
+
+    private static Verdict? Verdict(Completion completion) =>
+        completion.Problem.Answer is null ? null : ArithmeticTask.IsRight(completion) ? new Verdict(true, "right") : new Verdict(false, "wrong");
+}

@@ -1,0 +1,62 @@
+using System.CommandLine;
+
+namespace PostTrain.Samples.Support;
+
+/// <summary>A sample's command line: the options that all of them have, and its own.</summary>
+/// <example><code>
+/// var command = new SampleCommand("sft", "Fine-tunes a model on instructions.", steps: 200);
+/// var lora = command.Option("--lora", "Rank of an adapter; 0 trains the whole model.", 0);
+/// return await command.RunAsync(args, (run, values) => TrainAsync(run, values.GetValue(lora)));
+/// </code></example>
+public sealed class SampleCommand
+{
+    private readonly RootCommand root;
+    private readonly Option<string?> model = new("--model") { Description = "Directory of a Hugging Face model with its tokenizer; without it, the project's own toy." };
+    private readonly Option<string?> data = new("--data") { Description = "JSON Lines (or a JSON array) of records; without it, the toy's." };
+    private readonly Option<string> output;
+    private readonly Option<int> steps;
+    private readonly Option<int> heldOut;
+    private readonly Option<ulong> seed = new("--seed") { Description = "Where all randomness comes from.", DefaultValueFactory = _ => 0 };
+
+    /// <param name="name">The sample's name, also of its folder below <c>artifacts</c>.</param>
+    /// <param name="description">What it does, in a sentence.</param>
+    /// <param name="steps">Training steps by default.</param>
+    /// <param name="heldOut">Held-out examples by default.</param>
+    public SampleCommand(string name, string description, int steps, int heldOut = 300)
+    {
+        output = new("--output") { Description = "Where the results go.", DefaultValueFactory = _ => Path.Combine("artifacts", name) };
+        this.steps = new("--steps") { Description = "Training steps.", DefaultValueFactory = _ => steps };
+        this.heldOut = new("--held-out") { Description = "Examples that training never sees.", DefaultValueFactory = _ => heldOut };
+        root = new RootCommand(description) { model, data, output, this.steps, this.heldOut, seed };
+    }
+
+    /// <summary>Adds an option of the sample's own.</summary>
+    public Option<T> Option<T>(string name, string description, T value)
+    {
+        var option = new Option<T>(name) { Description = description, DefaultValueFactory = _ => value };
+        root.Add(option);
+        return option;
+    }
+
+    /// <summary>Reads the arguments and runs the sample; what is wrong with the user's files or options is told in a line.</summary>
+    /// <returns>The exit code.</returns>
+    public Task<int> RunAsync(string[] args, Func<SampleRun, ParseResult, Task> run)
+    {
+        root.SetAction(async (values, cancellation) =>
+        {
+            try
+            {
+                using var sample = new SampleRun(values.GetValue(model), values.GetValue(data), values.GetValue(output)!,
+                    values.GetValue(steps), values.GetValue(heldOut), values.GetValue(seed), cancellation);
+                await run(sample, values).ConfigureAwait(false);
+                return 0;
+            }
+            catch (Exception exception) when (exception is ArgumentException or InvalidDataException or IOException or NotSupportedException)
+            {
+                await Console.Error.WriteLineAsync(exception.Message).ConfigureAwait(false);
+                return 1;
+            }
+        });
+        return root.Parse(args).InvokeAsync();
+    }
+}

@@ -1,0 +1,101 @@
+using System.Diagnostics;
+using System.Globalization;
+using PostTrain.Training;
+using PostTrain.Training.Reports;
+
+namespace PostTrain.Samples.Support;
+
+/// <summary>A run of a sample: what the user asked for, the live display, and the three files that it leaves in its folder.</summary>
+public sealed class SampleRun : IDisposable
+{
+    private readonly Stopwatch watch = Stopwatch.StartNew();
+    private readonly MetricsLog metrics;
+
+    internal SampleRun(string? model, string? data, string output, int steps, int heldOut, ulong seed, CancellationToken cancellation)
+    {
+        if (steps < 1) throw new ArgumentException($"--steps is {steps}, expected at least 1");
+        if (heldOut < 2) throw new ArgumentException($"--held-out is {heldOut}, expected at least 2");
+        (Model, Data, Output, Steps, HeldOut, Seed, Cancellation) = (model, data, output, steps, heldOut, seed, cancellation);
+        Directory.CreateDirectory(output);
+        metrics = MetricsLog.Open(Path.Combine(output, "metrics.jsonl"));
+    }
+
+    /// <summary>The user's model directory; null for the toy.</summary>
+    public string? Model { get; }
+
+    /// <summary>The user's data file; null for the toy's.</summary>
+    public string? Data { get; }
+
+    /// <summary>Where the results go.</summary>
+    public string Output { get; }
+
+    /// <summary>Training steps.</summary>
+    public int Steps { get; }
+
+    /// <summary>Held-out examples, at most.</summary>
+    public int HeldOut { get; }
+
+    /// <summary>Where all randomness comes from.</summary>
+    public ulong Seed { get; }
+
+    /// <summary>The user has pressed Ctrl+C.</summary>
+    public CancellationToken Cancellation { get; }
+
+    /// <summary>A file or folder of the results.</summary>
+    public string PathOf(string name) => Path.Combine(Output, name);
+
+    /// <summary>Runs a training: shows each step and writes it to <c>metrics.jsonl</c>.</summary>
+    /// <param name="title">What is trained.</param>
+    /// <param name="steps">How many steps it has.</param>
+    /// <param name="training">The trainer's run.</param>
+    /// <param name="part">Where a sample trains several times: stands before the metrics' names in the file, as in <c>lora/loss</c>.</param>
+    public IReadOnlyList<StepReport> Train(string title, int steps, IEnumerable<StepReport> training, string? part = null)
+    {
+        var reports = new List<StepReport>();
+        using var display = new TrainingDisplay(title, steps, PlainEvery(steps));
+        foreach (var report in training) Show(report, reports, display, part);
+        return reports;
+    }
+
+    /// <inheritdoc cref="Train"/>
+    public async Task<IReadOnlyList<StepReport>> TrainAsync(string title, int steps, IAsyncEnumerable<StepReport> training, string? part = null)
+    {
+        var reports = new List<StepReport>();
+        using var display = new TrainingDisplay(title, steps, PlainEvery(steps));
+        await foreach (var report in training.ConfigureAwait(false)) Show(report, reports, display, part);
+        return reports;
+    }
+
+    /// <summary>Writes a record to <c>metrics.jsonl</c>.</summary>
+    public void Log(StepReport report) => metrics.Report(report);
+
+    /// <summary>A page with the sample's title and the facts of this run.</summary>
+    public HtmlReport Page(string title, string story) => new HtmlReport(title, story).Facts(EngineFacts.Describe(), $"seed {Seed}", $"{Steps} steps");
+
+    /// <summary>Writes <c>report.html</c> and <c>summary.json</c> and says where they are.</summary>
+    public void Finish(HtmlReport page, IEnumerable<KeyValuePair<string, object>> summary)
+    {
+        page.Save(PathOf("report.html"));
+        var values = new Dictionary<string, object>(summary)
+        {
+            ["steps"] = Steps,
+            ["seed"] = Seed,
+            ["seconds"] = Math.Round(watch.Elapsed.TotalSeconds, 1),
+            ["engine"] = EngineFacts.Describe(),
+        };
+        SummaryFile.Write(PathOf("summary.json"), values);
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{watch.Elapsed.TotalSeconds:F0} s; written: {PathOf("report.html")}, summary.json, metrics.jsonl"));
+    }
+
+    /// <summary>Closes the log.</summary>
+    public void Dispose() => metrics.Dispose();
+
+    private static int PlainEvery(int steps) => Math.Max(1, steps / 10);
+
+    private void Show(StepReport report, List<StepReport> reports, TrainingDisplay display, string? part)
+    {
+        reports.Add(report);
+        display.Report(report);
+        metrics.Report(part is null ? report : report with { Metrics = report.Metrics.Append(new("loss", report.Loss)).ToDictionary(item => $"{part}/{item.Key}", item => item.Value) });
+    }
+}

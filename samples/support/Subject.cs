@@ -1,0 +1,41 @@
+using PostTrain.Data.Text;
+using PostTrain.Models;
+using PostTrain.Training;
+
+namespace PostTrain.Samples.Support;
+
+/// <summary>What a sample trains: the user's model with its tokenizer, or the project's toy.</summary>
+/// <param name="Folder">Where it was loaded from.</param>
+/// <param name="Model">The model.</param>
+/// <param name="Tokenizer">Its tokenizer.</param>
+/// <param name="IsToy">Whether it is the toy, whose answers can be checked.</param>
+public sealed record Subject(string Folder, Decoder Model, ITokenizer Tokenizer, bool IsToy) : IDisposable
+{
+    /// <summary>Loads the model that the user named, or the toy.</summary>
+    public static Subject Load(SampleRun run)
+    {
+        ArgumentNullException.ThrowIfNull(run);
+        string folder = run.Model ?? Folders.ArithmeticBase;
+        if (run.Model is not null && run.Data is null) throw new ArgumentException("--model is given without --data: the toy's data are for the toy");
+        Console.WriteLine($"{folder} · {EngineFacts.Describe()}");
+        return Load(folder, isToy: run.Model is null);
+    }
+
+    /// <summary>Loads a model from a directory.</summary>
+    public static Subject Load(string folder, bool isToy) => new(folder, Pretrained.Load(folder), TokenizerFiles.Load(folder), isToy);
+
+    /// <summary>The same model once more, as it was.</summary>
+    public Decoder Again() => Pretrained.Load(Folder);
+
+    /// <summary>Saves a model with the tokenizer of this one, so that the folder is a model of its own.</summary>
+    public void Save(CausalLm model, string folder)
+    {
+        Pretrained.Save(model, folder);
+        string[] patterns = ["tok*", "special_tokens_map.json", "vocab*", "merges.txt", "chat_template*", "added_tokens.json"];
+        foreach (var file in patterns.SelectMany(pattern => Directory.EnumerateFiles(Folder, pattern)).Distinct())
+            File.Copy(file, Path.Combine(folder, Path.GetFileName(file)), overwrite: true);
+    }
+
+    /// <summary>Disposes the model.</summary>
+    public void Dispose() => Model.Dispose();
+}
