@@ -1,7 +1,6 @@
 using PostTrain.Data;
 using PostTrain.Data.Text;
 using PostTrain.Models;
-using PostTrain.Numerics;
 using PostTrain.Policy;
 using PostTrain.Rewards;
 using PostTrain.Rollouts;
@@ -39,8 +38,7 @@ public static class Experiments
                 GroupSize = 8,
                 LearningRate = 1e-3,
                 Schedule = LearningRateSchedule.Linear,
-                Scaling = GroupScaling.None,
-                Aggregation = LossAggregation.SequenceSum(40),
+                Objective = PolicyObjectives.DrGrpo(40),
                 Sampling = new SamplingOptions { MaxNewTokens = 48 },
                 Seed = seed,
             });
@@ -107,7 +105,7 @@ public static class Experiments
         GroupSize = 8,
         MicroBatchSize = 32,
         LearningRate = 1e-4,
-        Beta = 0.04,
+        Objective = PolicyObjectives.Grpo() with { Beta = 0.04 },
         Sampling = sampling,
         Seed = seed,
     };

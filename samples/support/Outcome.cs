@@ -80,10 +80,10 @@ public sealed record Outcome(
         return report.Settings("Settings", new Dictionary<string, string>
         {
             ["learning rate"] = Options.LearningRate.ToString("G", CultureInfo.InvariantCulture) + ", " + Options.Schedule.ToString().ToLowerInvariant(),
-            ["group scaling"] = Options.Scaling.ToString(),
-            ["aggregation"] = Options.Aggregation.ToString(),
-            ["clip"] = string.Create(CultureInfo.InvariantCulture, $"{Options.Clip.Lower} / {Options.Clip.Upper}"),
-            ["KL weight β"] = Options.Beta.ToString("G", CultureInfo.InvariantCulture),
+            ["objective"] = Options.Objective.Name,
+            ["advantage"] = Options.Objective.Advantage!.Name,
+            ["aggregation"] = Options.Objective.Aggregation.ToString(),
+            ["KL weight β"] = Options.Objective.Beta.ToString("G", CultureInfo.InvariantCulture),
             ["temperature"] = Options.Sampling.Temperature.ToString("G", CultureInfo.InvariantCulture),
             ["most new tokens"] = Options.Sampling.MaxNewTokens.ToString(CultureInfo.InvariantCulture),
         });

@@ -147,7 +147,7 @@ public static partial class Advantages
     }
 
     /// <summary>OPO: A_i = r_i − Σ_j L_j r_j / Σ_j L_j, the length-weighted baseline of the group.</summary>
-    /// <remarks>Hao et al. 2025, arXiv:2505.23585, eq. 9: the variance-optimal baseline where the squared gradient norm grows with the length. Biased by O(1/G): the own sample is in it.</remarks>
+    /// <remarks>Hao et al. 2025, arXiv:2505.23585, eq. 9: the variance-optimal baseline where the squared gradient norm grows with the length. Biased by O(1/G): the own sample is in it. Equal rewards give exactly 0.</remarks>
     /// <param name="rewards">[N].</param>
     /// <param name="lengths">Tokens of each completion, [N].</param>
     /// <param name="groupSize">Completions per prompt, at least 1.</param>
@@ -163,7 +163,8 @@ public static partial class Advantages
         var total = weights.sum(1L).unsqueeze(1);
         // Nobody has a token: nothing to weigh with, and nothing to learn from.
         var baseline = (groups * weights).sum(1L).unsqueeze(1) / total.masked_fill(total == 0, 1);
-        return (groups - baseline).reshape(-1).MoveToOuterDisposeScope();
+        var everything = ones_like(groups, dtype: ScalarType.Bool);
+        return (groups - baseline).masked_fill(Equal(groups, everything, 1), 0).reshape(-1).MoveToOuterDisposeScope();
     }
 
     /// <summary>GPG: A_i = α·(r_i − r̄)/F, α = N / number of completions in groups whose rewards differ.</summary>

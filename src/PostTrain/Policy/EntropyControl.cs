@@ -39,6 +39,9 @@ public sealed record EntropyControl
     /// <summary>The weight to use in a step whose mean entropy is <paramref name="entropy"/>.</summary>
     public double Weight(double entropy) => Target is { } target && !(entropy <= target) ? 0 : Coefficient;
 
+    /// <summary>The same control with another c, as a checkpoint gives it.</summary>
+    internal EntropyControl At(double coefficient) => this with { Coefficient = coefficient };
+
     /// <summary>The control after that step.</summary>
     public EntropyControl Next(double entropy) =>
         Target is not { } target ? this : this with { Coefficient = Math.Max(0, Coefficient + (entropy <= target ? Change : -Change)) };

@@ -3,35 +3,73 @@ using PostTrain.Training;
 
 namespace PostTrain.Policy;
 
-/// <summary>Options of group-relative policy optimisation (DeepSeekMath, arXiv:2402.03300) and its relatives; a group has at least 2 completions.</summary>
+/// <summary>Options of <see cref="GrpoTrainer"/>: an objective, and what a method may add around it. Everything but the objective is off by default.</summary>
 public sealed record GrpoOptions : RolloutOptions
 {
-    /// <summary>How far the ratio may move; has an effect from the second update on a batch on.</summary>
-    /// <value>The default is 0.2.</value>
-    public ClipRange Clip { get; init; } = 0.2;
+    /// <summary>The method: how rewards become advantages, what is made of the ratio, how tokens are averaged, the weights β and c. See <see cref="PolicyObjectives"/>.</summary>
+    /// <value>The default is <see cref="PolicyObjectives.Grpo"/>.</value>
+    public PolicyObjective Objective { get; init; } = PolicyObjectives.Grpo();
 
-    /// <summary>What the centred rewards are divided by.</summary>
-    /// <value>The default is <see cref="GroupScaling.Group"/>.</value>
-    public GroupScaling Scaling { get; init; } = GroupScaling.Group;
+    /// <summary>A KL penalty in the reward, or one in the loss whose weight adapts; with a fixed weight in the loss use <see cref="PolicyObjective.Beta"/>.</summary>
+    /// <value>The default is null.</value>
+    public KlPenalty? Kl { get; init; }
 
-    /// <summary>How the tokens' losses become one number.</summary>
-    /// <value>The default is <see cref="LossAggregation.SequenceMean"/>, as in the paper.</value>
-    public LossAggregation Aggregation { get; init; } = LossAggregation.SequenceMean;
+    /// <summary>The weight of an entropy bonus, where it is to adapt; a fixed one may also be given as <see cref="PolicyObjective.EntropyCoefficient"/>.</summary>
+    /// <value>The default is null.</value>
+    public EntropyControl? Entropy { get; init; }
 
-    /// <summary>Weight β of the KL divergence from the reference in the loss, at least 0. With a reference and 0 the divergence is only reported.</summary>
-    /// <value>The default is 0.</value>
-    public double Beta { get; init; }
+    /// <summary>A penalty for completions that come near to the longest length.</summary>
+    /// <value>The default is null.</value>
+    public OverlongPenalty? Overlong { get; init; }
 
-    /// <summary>How that divergence is estimated.</summary>
-    /// <value>The default is <see cref="KlEstimator.K3"/>.</value>
-    public KlEstimator KlEstimator { get; init; } = KlEstimator.K3;
+    /// <summary>Which tokens learn.</summary>
+    /// <value>The default is all that were generated.</value>
+    public TokenSelection Tokens { get; init; } = new();
+
+    /// <summary>Draw until enough groups have unequal rewards (DAPO).</summary>
+    /// <value>The default is null: each problem is drawn once.</value>
+    public DynamicSampling? DynamicSampling { get; init; }
+
+    /// <summary>Groups of earlier steps in the place of groups that teach nothing.</summary>
+    /// <value>The default is null.</value>
+    public ReplayOptions? Replay { get; init; }
+
+    /// <summary>Weights for the difference between the log-probs of drawing and those of training.</summary>
+    /// <value>The default is null.</value>
+    public ImportanceCorrection? Correction { get; init; }
+
+    /// <summary>No further update on a batch once KL(π_old‖π), in nats a token and measured while an update is made, is above 1.5 times this; see <see cref="KlControl.ShouldStop"/>.</summary>
+    /// <value>The default is null: <see cref="RolloutOptions.UpdatesPerBatch"/> updates in any case.</value>
+    public double? TargetKl { get; init; }
+
+    /// <summary>Whether the policy that makes the only update is the one that drew: its own pass gives the old log-probs.</summary>
+    internal bool UsesBatchOnce => UpdatesPerBatch == 1 && Replay is null;
 
     /// <inheritdoc/>
     internal override void Validate()
     {
         base.Validate();
-        Guard.AtLeast(GroupSize, 2, nameof(GroupSize));
-        Guard.NotNegative(Beta, nameof(Beta));
-        Clip.Check(nameof(Clip));
+        ArgumentNullException.ThrowIfNull(Objective);
+        ArgumentNullException.ThrowIfNull(Tokens);
+        Guard.NotNegative(Objective.Beta, nameof(Objective.Beta));
+        Guard.NotNegative(Objective.EntropyCoefficient, nameof(Objective.EntropyCoefficient));
+        var advantage = Objective.Advantage
+            ?? throw new ArgumentException($"the objective {Objective.Name} has no Advantage, which a critic would have to give; expected one with an {nameof(AdvantageMethod)}", nameof(Objective));
+        Guard.AtLeast(GroupSize, advantage.LeastGroup, nameof(GroupSize));
+        Overlong?.Validate(Sampling.MaxNewTokens);
+        Tokens.Validate();
+        DynamicSampling?.Validate();
+        Replay?.Validate();
+        if (TargetKl is { } target) Guard.Positive(target, nameof(TargetKl));
+        Refuse(Kl is { InReward: false } && Objective.Beta > 0, nameof(Kl), $"Kl is a penalty in the loss and Objective.Beta is {Objective.Beta}; expected one of the two");
+        Refuse(Entropy is not null && Objective.EntropyCoefficient > 0, nameof(Entropy), $"Entropy is given and Objective.EntropyCoefficient is {Objective.EntropyCoefficient}; expected one of the two");
+        Refuse(Kl is { InReward: true } && advantage.UsesComponents, nameof(Kl), "Kl is a penalty in the reward, and the objective's advantage is made of the reward's components; expected a penalty in the loss");
+        Refuse(Tokens.OffPolicyThreshold is not null && advantage.IsPerToken, nameof(Tokens), $"Tokens.OffPolicyThreshold needs one advantage a completion, and '{advantage.Name}' gives one a token");
+        Refuse((DynamicSampling ?? (object?)Replay) is not null && GroupSize < 2, nameof(GroupSize), "GroupSize is 1; dynamic sampling and replay compare the rewards of a group, expected at least 2");
+    }
+
+    private static void Refuse(bool wrong, string name, string message)
+    {
+        if (wrong) throw new ArgumentException(message, name);
     }
 }

@@ -1,6 +1,7 @@
 using PostTrain.Data.Text;
 using PostTrain.Models;
 using PostTrain.Numerics;
+using PostTrain.Policy.Grouped;
 using PostTrain.Rewards;
 using PostTrain.Rollouts;
 using PostTrain.Training;
@@ -9,16 +10,22 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Policy;
 
-/// <summary>Group-relative policy optimisation: samples several completions of each prompt and makes those that were rewarded above their group's mean more likely.</summary>
+/// <summary>Policy optimisation without a critic: samples several completions of each prompt and makes those more likely that were rewarded above their baseline.</summary>
 /// <remarks>
-/// DeepSeekMath, arXiv:2402.03300, algorithm 1, without the outer loop that retrains the reward model. Loss:
-/// agg[−min(ρA, clip(ρ)A) + β·kl]. Metrics besides those of <see cref="RolloutTrainer"/>: <c>entropy</c>, <c>kl</c> (with a reference),
-/// <c>policy/clip_fraction</c>, <c>policy/old_kl</c>.
+/// <para>DeepSeekMath, arXiv:2402.03300, algorithm 1, without the outer loop that retrains the reward model, and its relatives: the
+/// method is <see cref="GrpoOptions.Objective"/>. Advantages, masks and denominators are those of the whole batch, so that the gradient does not depend
+/// on how it is cut into micro-batches, except where a surrogate looks at a batch's covariances (Clip-Cov, KL-Cov) or an entropy aggregation of its own is asked for.</para>
+/// <para>Metrics besides those of <see cref="RolloutTrainer"/>: <c>entropy</c>, <c>policy/clip_fraction</c>, <c>policy/old_kl</c> (nats a token);
+/// with a reference <c>kl</c>; with <see cref="GrpoOptions.Kl"/> <c>kl/coefficient</c> and <c>kl/completion</c> (nats a completion, what the control follows); with
+/// <see cref="GrpoOptions.Entropy"/> <c>entropy/coefficient</c> (used in this step); with dynamic sampling <c>sampling/draws</c> and <c>sampling/efficiency</c> (share of
+/// drawn groups whose rewards differ); with replay <c>replay/groups</c> (used in this step) and <c>replay/size</c>; <c>policy/updates</c> (with a target KL),
+/// <c>policy/learnt_tokens</c> (share, with a token selection), <c>policy/importance_weight</c>, <c>reward/overlong</c>, <c>reward/greedy</c>.</para>
 /// </remarks>
 public sealed class GrpoTrainer : RolloutTrainer
 {
     private readonly ReferencePolicy? reference;
     private readonly GrpoOptions options;
+    private readonly GrpoState state;
 
     /// <param name="policy">What is trained: its parameters that require a gradient.</param>
     /// <param name="tokenizer">Turns texts into the model's token ids and back.</param>
@@ -26,54 +33,139 @@ public sealed class GrpoTrainer : RolloutTrainer
     /// <param name="options">Checked here.</param>
     /// <param name="reference">The model to stay near to, or only to measure the distance from; null for none.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
-    /// <exception cref="ArgumentException">Beta is above 0 and there is no reference.</exception>
+    /// <exception cref="ArgumentException">Options contradict each other, or a KL term has no reference.</exception>
     public GrpoTrainer(CausalLm policy, ITokenizer tokenizer, IReward reward, GrpoOptions options, ReferencePolicy? reference = null)
-        : base(policy, tokenizer, reward, options)
+        : this(policy, tokenizer, reward, options, reference, options is null || policy is null ? null! : new GrpoState(options, policy.InputVocabularySize))
     {
-        if (options.Beta > 0 && reference is null)
-            throw new ArgumentException($"Beta is {options.Beta} and there is no reference model, expected one to take the divergence from", nameof(reference));
-        this.options = options;
-        this.reference = reference;
+    }
+
+    private GrpoTrainer(CausalLm policy, ITokenizer tokenizer, IReward reward, GrpoOptions options, ReferencePolicy? reference, GrpoState state)
+        : base(policy, tokenizer, reward, options, state: state)
+    {
+        if (reference is null && (options.Objective.Beta > 0 || options.Kl is not null))
+        {
+            string what = options.Kl is null ? $"Beta is {options.Objective.Beta}" : "Kl is given";
+            throw new ArgumentException($"{what} and there is no reference model, expected one to take the divergence from", nameof(reference));
+        }
+        (this.options, this.reference, this.state) = (options, reference, state);
     }
 
     /// <summary>Where a batch is used for one update, the update's own pass gives the log-probs of the policy that drew it, and no other pass is needed.</summary>
     private protected override SamplingOptions Sampling =>
-        options.UpdatesPerBatch == 1 ? base.Sampling with { Recording = LogProbRecording.Drawn } : base.Sampling;
+        options.UsesBatchOnce && options.Correction is null ? base.Sampling with { Recording = LogProbRecording.Drawn } : base.Sampling;
+
+    private protected override Task<Experience> CollectAsync(QuestionSource source, StepClock clock, CancellationToken cancellation) =>
+        new GroupCollection(options, (asked, draw) => DrawAsync(asked, draw, clock, cancellation), asked => DrawGreedyAsync(asked, clock, cancellation)).CollectAsync(source);
 
     private protected override UpdateReport Learn(Experience experience, Dictionary<string, double> metrics, StepClock clock)
     {
         using var scope = NewDisposeScope();
-        var rollouts = experience.Rollouts;
-        var advantages = Advantages.GroupRelative(tensor(experience.Scores.Values), options.GroupSize, options.Scaling).to_type(rollouts.LogProbs.dtype);
-        var referenceLogProbs = reference?.Ask(model => CompletionScores.LogProbsOf(model, rollouts, Sampling, options.MicroBatchSize));
+        var drawn = (GroupExperience)experience;
+        var fresh = drawn.Blocks();
+        var (blocks, replayed) = WithReplay(fresh, drawn.Scores.Values.Length / options.GroupSize);
+        var batch = new StepBatch(blocks, options.MicroBatchSize);
+        var referenceLogProbs = reference?.Ask(model => batch.Ask(rows => CompletionScores.Of(model, rows, Sampling).LogProbs));
         if (reference is not null) clock.Book("reference");
-        double denominator = options.Aggregation.Denominator(rollouts.CompletionMask);
-        int rows = experience.Completions.Count, size = options.MicroBatchSize ?? rows;
+        var signal = LearningSignal.Of(batch, referenceLogProbs, () => Entropies(batch), state, options, metrics);
+        if (drawn.GreedyMean is { } greedy) metrics["reward/greedy"] = greedy;
+        if (options.DynamicSampling is not null) (metrics["sampling/draws"], metrics["sampling/efficiency"]) = (drawn.Draws, drawn.Efficiency);
+
         var means = new MetricMeans();
-        var report = default(UpdateReport);
-        for (int update = 0; update < options.UpdatesPerBatch; update++)
-            report = Session.Optimization.Update((rows + size - 1) / size, part =>
-            {
-                int start = part * size, count = Math.Min(size, rows - start);
-                return Loss(rollouts.Rows(start, count), advantages.narrow(0, start, count), referenceLogProbs?.narrow(0, start, count), denominator, means);
-            });
+        var report = Update(batch, signal, means, metrics);
         means.AddTo(metrics);
+        Advance(batch, signal, fresh, replayed, metrics);
         return report;
     }
 
-    private Tensor Loss(RolloutRows part, Tensor advantages, Tensor? referenceLogProbs, double denominator, MetricMeans means)
+    /// <inheritdoc/>
+    private protected override void Dispose(bool disposing)
     {
-        var scores = CompletionScores.Of(Policy, part, Sampling);
-        double tokens = part.CompletionMask.sum().ToDouble();
-        var oldLogProbs = options.UpdatesPerBatch == 1 ? scores.LogProbs.detach() : part.LogProbs;
-        var loss = PolicyLosses.ClippedSurrogate(scores.LogProbs, oldLogProbs, advantages, part.CompletionMask, options.Clip, options.Aggregation, denominator);
+        state.Dispose();
+        base.Dispose(disposing);
+    }
+
+    private UpdateReport Update(StepBatch batch, LearningSignal signal, MetricMeans means, Dictionary<string, double> metrics)
+    {
+        var report = default(UpdateReport);
+        for (int update = 1; update <= options.UpdatesPerBatch; update++)
+        {
+            var drift = new MetricMeans();
+            report = Session.Optimization.Update(batch.Parts.Count, part => Loss(batch.Parts[part], signal, means, drift));
+            if (options.TargetKl is not { } target) continue;
+            metrics["policy/updates"] = update;
+            var measured = new Dictionary<string, double>();
+            drift.AddTo(measured);
+            if (KlControl.ShouldStop(measured.GetValueOrDefault("policy/old_kl"), target)) break;
+        }
+        return report;
+    }
+
+    private Tensor Loss(BatchPart part, LearningSignal signal, MetricMeans means, MetricMeans drift)
+    {
+        var scores = CompletionScores.Of(Policy, part.Rows, Sampling);
+        var (mask, advantages) = (part.Of(signal.Mask), part.Of(signal.Advantages));
+        double tokens = mask.sum().ToDouble();
+        var oldLogProbs = options.UsesBatchOnce ? scores.LogProbs.detach() : part.Rows.LogProbs;
+        var weights = signal.Weights is { } chosen ? part.Of(chosen) : null;
+        if (options.Tokens.OffPolicyThreshold is { } threshold)
+        {
+            var near = CompletionMasks.OnPolicySequences(scores.LogProbs, oldLogProbs, advantages, mask, threshold).unsqueeze(1).expand_as(mask);
+            weights = weights is null ? near : weights * near;
+        }
+        var entropy = TokenLogProbs.Entropy(signal.Objective.EntropyCoefficient > 0 ? scores.Logits : scores.Logits.detach());
+        var loss = signal.Objective.Loss(new PolicyBatch(scores.LogProbs, oldLogProbs, advantages, mask)
+        {
+            ReferenceLogProbs = signal.ReferenceLogProbs is { } all ? part.Of(all) : null,
+            Entropy = entropy,
+            Weights = weights,
+            ImportanceWeights = signal.ImportanceWeights is { } correction ? part.Of(correction) : null,
+        }, signal.Denominator);
         means.Add("policy/clip_fraction", loss.ClipFraction, tokens);
         means.Add("policy/old_kl", loss.OldKl, tokens);
-        using (no_grad()) means.Add("entropy", Masked.Mean(TokenLogProbs.Entropy(scores.Logits.detach()), part.CompletionMask), tokens);
-        if (referenceLogProbs is null) return loss.Loss;
+        drift.Add("policy/old_kl", loss.OldKl, tokens);
+        means.Add("entropy", Masked.Mean(entropy.detach(), mask), tokens);
+        if (signal.ReferenceLogProbs is not null) means.Add("kl", loss.Kl, tokens);
+        return loss.Loss;
+    }
 
-        var kl = KlDivergence.Estimate(scores.LogProbs, referenceLogProbs, part.CompletionMask, options.KlEstimator);
-        means.Add("kl", Masked.Mean(kl.detach(), part.CompletionMask), tokens);
-        return options.Beta > 0 ? loss.Loss + options.Aggregation.Apply(kl, part.CompletionMask, denominator) * options.Beta : loss.Loss;
+    // The policy as it drew: without dropout.
+    private Tensor Entropies(StepBatch batch)
+    {
+        Policy.eval();
+        var entropies = batch.Ask(rows => TokenLogProbs.Entropy(CompletionScores.Of(Policy, rows, Sampling).Logits));
+        Policy.train();
+        return entropies;
+    }
+
+    // Groups that teach nothing leave for as many that were kept, so that the batch stays as large as it was meant to be.
+    private (IReadOnlyList<GroupBlock> Blocks, IReadOnlyList<ReplayEntry> Replayed) WithReplay(IReadOnlyList<GroupBlock> fresh, int drawnGroups)
+    {
+        if (state.Replay is null) return (fresh, []);
+        int teaching = fresh.Sum(block => Enumerable.Range(0, block.Groups).Count(block.Teaches));
+        int wanted = Math.Max(Math.Min(options.BatchSize, drawnGroups), fresh.Sum(block => block.Groups)) - teaching;
+        var replayed = state.Replay.Take(wanted, Session.Step);
+        int idle = Math.Max(0, wanted - replayed.Count);
+        var blocks = new List<GroupBlock>();
+        foreach (var block in fresh)
+        {
+            int[] stay = [.. Enumerable.Range(0, block.Groups).Where(group => block.Teaches(group) || idle-- > 0)];
+            if (stay.Length > 0) blocks.Add(block.Select(stay));
+        }
+        return ([.. blocks, .. replayed.Select(entry => entry.Block)], replayed);
+    }
+
+    // Last of all: a step that fails before has changed nothing.
+    private void Advance(StepBatch batch, LearningSignal signal, IReadOnlyList<GroupBlock> fresh, IReadOnlyList<ReplayEntry> replayed, Dictionary<string, double> metrics)
+    {
+        if (state.Kl is { } kl)
+        {
+            double divergence = LearningSignal.Divergence(batch, signal.ReferenceLogProbs!);
+            (metrics["kl/coefficient"], metrics["kl/completion"]) = (kl.Coefficient, divergence);
+            state.Kl = kl.Next(divergence, batch.RowCount);
+        }
+        if (signal.MeanEntropy is { } entropy) state.Entropy = state.Entropy?.Next(entropy);
+        if (state.Replay is not { } replay) return;
+        replay.Advance(replayed, fresh, Session.Step);
+        (metrics["replay/groups"], metrics["replay/size"]) = (replayed.Count, replay.Count);
     }
 }

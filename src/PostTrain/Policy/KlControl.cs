@@ -39,6 +39,9 @@ public abstract record KlControl
         return this with { Coefficient = Coefficient * Factor(kl, samples) };
     }
 
+    /// <summary>The same control with another β, as a checkpoint gives it.</summary>
+    internal KlControl At(double coefficient) => this with { Coefficient = coefficient };
+
     /// <summary>Whether the epochs on a batch should end: the divergence from the sampling policy is above <paramref name="slack"/>·<paramref name="target"/>.</summary>
     /// <remarks>Spinning Up's PPO stops at 1.5 times the target. A NaN stops.</remarks>
     /// <param name="oldKl">For example <see cref="PolicyLoss.OldKl"/>.</param>

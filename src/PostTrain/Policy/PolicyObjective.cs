@@ -10,8 +10,8 @@ public sealed record PolicyObjective
     /// <summary>For logs.</summary>
     public required string Name { get; init; }
 
-    /// <summary>How rewards become advantages; null where they are given for each token (a critic's, REINFORCE++).</summary>
-    public OutcomeAdvantage? Advantage { get; init; }
+    /// <summary>How rewards become advantages; null where a critic gives them (PPO).</summary>
+    public AdvantageMethod? Advantage { get; init; }
 
     /// <summary>Of what the ratio is taken.</summary>
     /// <value>The default is <see cref="RatioLevel.Token"/>.</value>

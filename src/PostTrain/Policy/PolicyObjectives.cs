@@ -12,7 +12,7 @@ public static class PolicyObjectives
     public static PolicyObjective Grpo(ClipRange? clip = null) => new()
     {
         Name = "GRPO",
-        Advantage = OutcomeAdvantage.GroupScaled,
+        Advantage = AdvantageMethod.GroupScaled,
         Surrogate = PolicySurrogate.Clip(clip ?? 0.2),
         Aggregation = LossAggregation.SequenceMean,
     };
@@ -21,7 +21,7 @@ public static class PolicyObjectives
     public static PolicyObjective DrGrpo(int maxTokens, ClipRange? clip = null) => new()
     {
         Name = "Dr. GRPO",
-        Advantage = OutcomeAdvantage.GroupCentred,
+        Advantage = AdvantageMethod.GroupCentred,
         Surrogate = PolicySurrogate.Clip(clip ?? 0.2),
         Aggregation = LossAggregation.SequenceSum(maxTokens),
     };
@@ -54,22 +54,25 @@ public static class PolicyObjectives
     public static PolicyObjective Vespo(VespoOptions? options = null) => Bnpo() with { Name = "VESPO", Surrogate = PolicySurrogate.Vespo(options) };
 
     /// <summary>RLOO (arXiv:2402.14740): leave-one-out baseline, ratio of whole sequences, clip 0.2, mean over sequences; KL in the reward.</summary>
-    public static PolicyObjective Rloo(ClipRange? clip = null) => Grpo(clip) with { Name = "RLOO", Advantage = OutcomeAdvantage.LeaveOneOut, Ratio = RatioLevel.SequenceSum };
+    public static PolicyObjective Rloo(ClipRange? clip = null) => Grpo(clip) with { Name = "RLOO", Advantage = AdvantageMethod.LeaveOneOut, Ratio = RatioLevel.SequenceSum };
 
     /// <summary>REINFORCE++ (arXiv:2501.03262): clipped token ratio, token mean; advantages of <see cref="Advantages.ReinforcePlusPlus"/>.</summary>
-    public static PolicyObjective ReinforcePlusPlus(ClipRange? clip = null) => Ppo(clip) with { Name = "REINFORCE++" };
+    public static PolicyObjective ReinforcePlusPlus(ClipRange? clip = null) => Ppo(clip) with { Name = "REINFORCE++", Advantage = AdvantageMethod.ReinforcePlusPlus() };
 
     /// <summary>REINFORCE: −A·log π, mean over sequences of token sums; rewards as they are.</summary>
     public static PolicyObjective Reinforce() => new()
     {
         Name = "REINFORCE",
-        Advantage = OutcomeAdvantage.Reward,
+        Advantage = AdvantageMethod.Reward,
         Surrogate = PolicySurrogate.PolicyGradient,
         Aggregation = LossAggregation.SequenceSum(),
     };
 
+    /// <summary>ReMax (arXiv:2310.10505) and self-critical sequence training (arXiv:1612.00563): REINFORCE with the reward of the greedy completion as baseline.</summary>
+    public static PolicyObjective ReMax() => Reinforce() with { Name = "ReMax", Advantage = AdvantageMethod.SelfCritical };
+
     /// <summary>GPG (arXiv:2504.02546): plain policy gradient on centred rewards that make up for groups without a gradient, token mean.</summary>
-    public static PolicyObjective Gpg() => new() { Name = "GPG", Advantage = OutcomeAdvantage.GroupPolicyGradient, Surrogate = PolicySurrogate.PolicyGradient };
+    public static PolicyObjective Gpg() => new() { Name = "GPG", Advantage = AdvantageMethod.GroupPolicyGradient, Surrogate = PolicySurrogate.PolicyGradient };
 
     /// <summary>DPPO-Binary-TV (arXiv:2602.04879): a trust region in probability instead of the clip.</summary>
     public static PolicyObjective Dppo(ClipRange? range = null) => Bnpo() with { Name = "DPPO", Surrogate = PolicySurrogate.DppoTv(range ?? 0.2) };

@@ -4,7 +4,7 @@ using PostTrain.Rollouts;
 namespace PostTrain.Training;
 
 /// <summary>Completions of a step and what was said of them; the groups stand one after another.</summary>
-internal sealed class Experience(RolloutBatch rollouts, IReadOnlyList<Completion> completions, RewardScores scores) : IDisposable
+internal class Experience(RolloutBatch rollouts, IReadOnlyList<Completion> completions, RewardScores scores) : IDisposable
 {
     internal RolloutBatch Rollouts { get; } = rollouts;
 
@@ -12,5 +12,5 @@ internal sealed class Experience(RolloutBatch rollouts, IReadOnlyList<Completion
 
     internal RewardScores Scores { get; } = scores;
 
-    public void Dispose() => Rollouts.Dispose();
+    public virtual void Dispose() => Rollouts.Dispose();
 }

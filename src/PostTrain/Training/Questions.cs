@@ -37,6 +37,9 @@ internal sealed class QuestionSource
     /// <summary>These and no others.</summary>
     internal QuestionSource(Question[] questions) => this.questions = questions;
 
+    /// <summary>Whether there are always more problems.</summary>
+    internal bool IsStream => order is not null;
+
     /// <summary>Problems taken.</summary>
     internal int Taken { get; private set; }
 

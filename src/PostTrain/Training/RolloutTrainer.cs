@@ -138,6 +138,10 @@ public abstract class RolloutTrainer : IDisposable
         return experience;
     }
 
+    /// <summary>The likeliest completion of each problem, and its reward.</summary>
+    private protected Task<Experience> DrawGreedyAsync(Question[] asked, StepClock clock, CancellationToken cancellation) =>
+        SampleAndJudgeAsync(asked, Sampling with { Temperature = 0, Recording = LogProbRecording.Drawn }, 0, clock, cancellation);
+
     private async Task<Experience> SampleAndJudgeAsync(Question[] asked, SamplingOptions sampling, ulong seed, StepClock clock, CancellationToken cancellation)
     {
         Policy.eval();

@@ -94,7 +94,7 @@ public sealed class GrpoTrainerTests
             using var model = Toy.Model();
             using var reference = Toy.Model();
             var before = Toy.Bytes(reference);
-            var reports = await Train(model, StartsWithA, Small with { Steps = 25, GroupSize = 16, Beta = beta }, reference);
+            var reports = await Train(model, StartsWithA, Small with { Steps = 25, GroupSize = 16, Objective = PolicyObjectives.Grpo() with { Beta = beta } }, reference);
             Assert.Equal(before, Toy.Bytes(reference));
             return [.. reports.Select(report => report.Metrics["kl"])];
         }
@@ -124,7 +124,7 @@ public sealed class GrpoTrainerTests
         using var whole = Toy.Model(type: ScalarType.Float64);
         using var parts = Toy.Model(type: ScalarType.Float64);
         using var reference = Toy.Model(seed: 2, type: ScalarType.Float64);
-        var options = Small with { Steps = 1, Beta = 0.1 };
+        var options = Small with { Steps = 1, Objective = PolicyObjectives.Grpo() with { Beta = 0.1 } };
         var expected = Assert.Single(await Train(whole, Length, options, reference));
         var actual = Assert.Single(await Train(parts, Length, options with { MicroBatchSize = size }, reference));
         Assert.True(expected.Metrics["grad_norm"] > 1e-3);
@@ -202,11 +202,11 @@ public sealed class GrpoTrainerTests
         Refused("Steps", "at least 1", Small with { Steps = 0 });
         Refused("GroupSize", "at least 2", Small with { GroupSize = 1 });
         Refused("UpdatesPerBatch", "at least 1", Small with { UpdatesPerBatch = 0 });
-        Refused("Beta", "at least 0", Small with { Beta = -0.1 });
+        Refused("Beta", "at least 0", Small with { Objective = PolicyObjectives.Grpo() with { Beta = -0.1 } });
         Refused("Sampling", "Temperature must be above 0", Small with { Sampling = new SamplingOptions { Temperature = 0 } });
         Refused("TopP", "(0, 1]", Small with { Sampling = new SamplingOptions { TopP = 2 } });
         Refused("StopTokens", "0 to 19", Small with { Sampling = new SamplingOptions { StopTokens = [20] } });
-        var error = Assert.Throws<ArgumentException>(() => new GrpoTrainer(model, Toy.Tokenizer, Length, Small with { Beta = 0.1 }));
+        var error = Assert.Throws<ArgumentException>(() => new GrpoTrainer(model, Toy.Tokenizer, Length, Small with { Objective = PolicyObjectives.Grpo() with { Beta = 0.1 } }));
         Assert.Equal("reference", error.ParamName);
         Assert.Contains("Beta is 0.1 and there is no reference", error.Message, StringComparison.Ordinal);
     }

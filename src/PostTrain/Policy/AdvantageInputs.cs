@@ -1,0 +1,26 @@
+using static TorchSharp.torch;
+
+namespace PostTrain.Policy;
+
+/// <summary>What an <see cref="AdvantageMethod"/> may look at; N completions, the groups standing one after another.</summary>
+/// <param name="Rewards">[N], with penalties.</param>
+/// <param name="GroupSize">Completions of a group.</param>
+/// <param name="Mask">[N,T]; 1 at generated tokens.</param>
+/// <param name="TokenRewards">[N,T]: the rewards, and penalties of tokens, where they fall.</param>
+internal sealed record AdvantageInputs(Tensor Rewards, int GroupSize, Tensor Mask, Tensor TokenRewards)
+{
+    /// <summary>Each named part of the reward, [N]; NaN where it does not apply.</summary>
+    internal IReadOnlyDictionary<string, double[]> Components { get; init; } = new Dictionary<string, double[]>();
+
+    /// <summary>[N/G].</summary>
+    internal Tensor? GreedyRewards { get; init; }
+
+    internal Tensor PerComponent((string Name, double Weight)[] components)
+    {
+        var columns = components.Select(component => Components.TryGetValue(component.Name, out var values)
+            ? values
+            : throw new InvalidOperationException($"the reward has no component '{component.Name}', expected one of {string.Join(", ", Components.Keys.Order(StringComparer.Ordinal))}")).ToArray();
+        var rewards = stack(columns.Select(values => tensor(values)).ToArray(), 1).to(Rewards.device);
+        return Advantages.PerComponent(rewards, [.. components.Select(component => component.Weight)], GroupSize, scored: rewards.isnan().logical_not());
+    }
+}

@@ -1,0 +1,51 @@
+using PostTrain.Training;
+using static TorchSharp.torch;
+
+namespace PostTrain.Policy.Grouped;
+
+/// <summary>What changes from step to step besides the model: the weights of the KL penalty and the entropy bonus, and the groups kept for replay.</summary>
+internal sealed class GrpoState : ITrainerState, IDisposable
+{
+    private const string KlName = "kl_coefficient";
+    private const string EntropyName = "entropy_coefficient";
+
+    internal GrpoState(GrpoOptions options, int vocabularySize)
+    {
+        Kl = options.Kl?.Control;
+        Entropy = options.Entropy;
+        Replay = options.Replay is { } replay ? new ReplayBuffer(replay, options.GroupSize, vocabularySize) : null;
+    }
+
+    internal KlControl? Kl { get; set; }
+
+    internal EntropyControl? Entropy { get; set; }
+
+    internal ReplayBuffer? Replay { get; }
+
+    public IReadOnlyDictionary<string, double> Values
+    {
+        get
+        {
+            var values = new Dictionary<string, double>();
+            if (Kl is not null) values[KlName] = Kl.Coefficient;
+            if (Entropy is not null) values[EntropyName] = Entropy.Coefficient;
+            return values;
+        }
+    }
+
+    public IReadOnlyList<(string Name, Tensor Tensor)> Tensors => Replay is null ? [] : [.. Replay.Tensors];
+
+    public void Restore(IReadOnlyDictionary<string, double> values, IReadOnlyDictionary<string, Tensor> tensors)
+    {
+        double Value(string name) => values.TryGetValue(name, out double value) && value >= 0 && double.IsFinite(value)
+            ? value
+            : throw new InvalidDataException($"the checkpoint's {name} is {(values.TryGetValue(name, out double found) ? found : "missing")}, expected a number of at least 0");
+        var kl = Kl?.At(Value(KlName));
+        var entropy = Entropy?.At(Value(EntropyName));
+        var replay = Replay?.Read(tensors);
+        (Kl, Entropy) = (kl, entropy);
+        if (replay is not null) Replay!.Replace(replay);
+    }
+
+    public void Dispose() => Replay?.Dispose();
+}
