@@ -100,7 +100,7 @@ internal static class GrpoGolden
         return loss + mean.Apply(kl * lengths, everywhere, mean.Denominator(everywhere) * steps) * objective.Beta;
     }
 
-    private static PolicyObjective Objective(GoldenCase item)
+    internal static PolicyObjective Objective(GoldenCase item)
     {
         double low = item.Parameter("epsilon_low", 0), high = item.Parameter("epsilon_high", 0);
         var clip = new ClipRange(low, high);
@@ -124,7 +124,7 @@ internal static class GrpoGolden
         };
         return named with
         {
-            Ratio = item.Text("importance_sampling_level") switch
+            Ratio = (item.Text("importance_sampling_level") ?? "token") switch
             {
                 "token" => RatioLevel.Token,
                 "sequence" => RatioLevel.Sequence,
