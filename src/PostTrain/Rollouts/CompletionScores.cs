@@ -14,11 +14,18 @@ internal sealed record CompletionScores(Tensor LogProbs, Tensor Logits)
     internal static CompletionScores Of(CausalLm model, RolloutRows rows, SamplingOptions sampling)
     {
         using var scope = NewDisposeScope();
-        long length = rows.Ids.shape[1], completion = rows.CompletionMask.shape[1];
-        using var shaping = new LogitShaping(sampling, model.VocabularySize, rows.Ids.device);
         // The whole batch, although nothing is read behind the last token: where a BLAS computes a row differently beside other rows, the shape decides the bits,
         // and this one is what everybody else would pass.
-        var hidden = model.Hidden(rows.Ids, rows.AttentionMask);
+        var (logProbs, logits) = OfHidden(model, model.Hidden(rows.Ids, rows.AttentionMask), rows, sampling);
+        return new CompletionScores(logProbs.MoveToOuterDisposeScope(), logits.MoveToOuterDisposeScope());
+    }
+
+    /// <summary>The same of hidden states, [B,P+T,D], that somebody else needs too.</summary>
+    internal static CompletionScores OfHidden(CausalLm model, Tensor hidden, RolloutRows rows, SamplingOptions sampling)
+    {
+        using var scope = NewDisposeScope();
+        long length = rows.Ids.shape[1], completion = rows.CompletionMask.shape[1];
+        using var shaping = new LogitShaping(sampling, model.VocabularySize, rows.Ids.device);
         var logits = shaping.Apply(model.Project(hidden.narrow(1, length - 1 - completion, completion)));
         var logProbs = TokenLogProbs.Gather(logits, rows.Ids.narrow(1, length - completion, completion), rows.CompletionMask);
         return new CompletionScores(logProbs.MoveToOuterDisposeScope(), logits.MoveToOuterDisposeScope());

@@ -12,5 +12,8 @@ internal class Experience(RolloutBatch rollouts, IReadOnlyList<Completion> compl
 
     internal RewardScores Scores { get; } = scores;
 
+    /// <summary>Rewards of each completion's tokens, where the trainer takes any.</summary>
+    internal IReadOnlyList<double[]>? TokenRewards { get; set; }
+
     public virtual void Dispose() => Rollouts.Dispose();
 }

@@ -30,6 +30,9 @@ public sealed class ValueHead : nn.Module<Tensor, Tensor>
     /// <summary>The model under the head.</summary>
     public CausalLm Body { get; }
 
+    /// <summary>Whether the body is the head's own.</summary>
+    internal bool OwnsBody => ownsBody;
+
     /// <summary>The head: weight [1,D], bias [1].</summary>
     public Linear Summary => summary;
 

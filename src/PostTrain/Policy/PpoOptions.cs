@@ -1,0 +1,92 @@
+using PostTrain.Numerics;
+using PostTrain.Training;
+
+namespace PostTrain.Policy;
+
+/// <summary>Options of proximal policy optimisation with a critic (Schulman et al. 2017, arXiv:1707.06347; for language: InstructGPT, arXiv:2203.02155).</summary>
+/// <remarks><see cref="RolloutOptions.UpdatesPerBatch"/> is 4 by default and counts minibatches: epochs on a batch of completions times <see cref="Minibatches"/>.</remarks>
+public sealed record PpoOptions : RolloutOptions
+{
+    /// <summary>PPO's defaults: one completion a prompt, four epochs on a batch.</summary>
+    public PpoOptions() => (GroupSize, UpdatesPerBatch) = (1, 4);
+
+    /// <summary>Surrogate, ratio, aggregation, a KL term in the loss and the entropy bonus. Its way from rewards to advantages is not used: the critic's is.</summary>
+    /// <value>The default is <see cref="PolicyObjectives.Ppo"/>: token ratio, clip 0.2, token mean.</value>
+    public PolicyObjective Objective { get; init; } = PolicyObjectives.Ppo();
+
+    /// <summary>β of the KL penalty in the reward, −β·kl_t at each token, and how it follows the divergence, which is measured in nats a completion.</summary>
+    /// <value>The default is 0.05, fixed.</value>
+    public KlControl Kl { get; init; } = KlControl.Fixed(0.05);
+
+    /// <summary>How that divergence is estimated. With k1 the expected gradient of the penalty is that of −β·KL(π‖π_ref).</summary>
+    /// <value>The default is <see cref="KlEstimator.K1"/>.</value>
+    public KlEstimator KlEstimator { get; init; } = KlEstimator.K1;
+
+    /// <summary>γ, 0 to 1.</summary>
+    /// <value>The default is 1: a token is not worth less for being late.</value>
+    public double Gamma { get; init; } = 1;
+
+    /// <summary>λ of generalised advantage estimation, 0 to 1; 1 takes the critic as a baseline only.</summary>
+    /// <value>The default is 0.95.</value>
+    public double Lambda { get; init; } = 0.95;
+
+    /// <summary>Scale the batch's advantages to mean 0 and variance 1.</summary>
+    /// <value>The default is true. Near an optimum, where all advantages vanish, it blows up what is left of them: false converges.</value>
+    public bool WhitenAdvantages { get; init; } = true;
+
+    /// <summary>Scale the token rewards to variance 1, their mean kept.</summary>
+    /// <value>The default is false.</value>
+    public bool WhitenRewards { get; init; }
+
+    /// <summary>What a completion loses that ended by the length limit and not by a stop token, at least 0.</summary>
+    /// <value>The default is 0.</value>
+    public double UnfinishedPenalty { get; init; }
+
+    /// <summary>Take the critic's value of the state behind the last token as the rest of a completion that the length limit cut off, instead of 0.</summary>
+    /// <value>The default is false: the limit is part of the task.</value>
+    public bool BootstrapUnfinished { get; init; }
+
+    /// <summary>How far a value may move from the one at sampling time before its loss is cut, at least 0; null does not cut.</summary>
+    /// <value>The default is 0.2.</value>
+    public double? ValueClip { get; init; } = 0.2;
+
+    /// <summary>The weight of the value loss beside the policy's, at least 0.</summary>
+    /// <value>The default is 0.1.</value>
+    public double ValueCoefficient { get; init; } = 0.1;
+
+    /// <summary>Steps at the beginning in which only the critic learns; on a shared body only its head.</summary>
+    /// <value>The default is 0.</value>
+    public int CriticWarmupSteps { get; init; }
+
+    /// <summary>In how many parts an epoch goes through the batch, each an optimiser step; divides <see cref="RolloutOptions.UpdatesPerBatch"/>. From 2 on the completions are shuffled in every epoch.</summary>
+    /// <value>The default is 1.</value>
+    public int Minibatches { get; init; } = 1;
+
+    /// <summary>The updates on a batch end when the divergence from the policy that drew it is above 1.5 times this in a minibatch, in nats a token, above 0; null never ends them.</summary>
+    /// <value>The default is null.</value>
+    public double? TargetKl { get; init; }
+
+    /// <summary>Demonstrations whose log-likelihood is mixed in (PPO-ptx); null for none.</summary>
+    /// <value>The default is null.</value>
+    public PtxOptions? Ptx { get; init; }
+
+    /// <inheritdoc/>
+    internal override void Validate()
+    {
+        base.Validate();
+        ArgumentNullException.ThrowIfNull(Objective);
+        ArgumentNullException.ThrowIfNull(Kl);
+        if (!Enum.IsDefined(KlEstimator)) throw new ArgumentOutOfRangeException(nameof(KlEstimator), KlEstimator, "KlEstimator must be one of the enumeration's");
+        Guard.Fraction(Gamma, nameof(Gamma));
+        Guard.Fraction(Lambda, nameof(Lambda));
+        Guard.NotNegative(UnfinishedPenalty, nameof(UnfinishedPenalty));
+        if (ValueClip is { } clip) Guard.NotNegative(clip, nameof(ValueClip));
+        Guard.NotNegative(ValueCoefficient, nameof(ValueCoefficient));
+        Guard.AtLeast(CriticWarmupSteps, 0, nameof(CriticWarmupSteps));
+        Guard.AtLeast(Minibatches, 1, nameof(Minibatches));
+        if (UpdatesPerBatch % Minibatches != 0)
+            throw new ArgumentOutOfRangeException(nameof(UpdatesPerBatch), UpdatesPerBatch, $"UpdatesPerBatch must be a multiple of Minibatches, {Minibatches}: whole epochs");
+        if (TargetKl is { } target) Guard.Positive(target, nameof(TargetKl));
+        Ptx?.Validate();
+    }
+}
