@@ -2,6 +2,7 @@ using System.Globalization;
 using PostTrain.Policy;
 using PostTrain.Rewards;
 using PostTrain.Training;
+using PostTrain.Training.Diagnostics;
 using PostTrain.Training.Reports;
 using Spectre.Console;
 
@@ -75,7 +76,9 @@ public sealed record Outcome(
                 new SummaryTile("time", $"{Elapsed.TotalSeconds.ToString("F0", CultureInfo.InvariantCulture)} s", "model loading and evaluation included"),
                 new SummaryTile("speed", $"{TokensPerSecond.ToString("F0", CultureInfo.InvariantCulture)} tokens/s", "sampled and trained on"))
             .Proportions($"Held out: {Experiment.Measure}", new NamedProportion("before", BeforeShare), new NamedProportion("after", AfterShare))
+            .Warnings("What the metrics say", TrainingDiagnostics.Of(Reports))
             .Curves("Training", Charts())
+            .Shares("Where the time went", TimeSplit.Of(Reports))
             .Completions("The same held-out prompts, before and after", [.. Pairs()]);
         return report.Settings("Settings", new Dictionary<string, string>
         {

@@ -1,5 +1,6 @@
 using System.Globalization;
 using PostTrain.Training;
+using PostTrain.Training.Diagnostics;
 using Spectre.Console;
 
 namespace PostTrain.Samples.Support;
@@ -21,6 +22,8 @@ public sealed class TrainingDisplay : IProgress<StepReport>, IDisposable
     private readonly int plainEvery;
     private readonly TextWriter plain;
     private readonly RunHistory history;
+    private readonly TrainingDiagnostics diagnostics = new();
+    private int shownWarnings;
     private readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Task? liveTask;
     private LiveDisplayContext? live;
@@ -68,10 +71,13 @@ public sealed class TrainingDisplay : IProgress<StepReport>, IDisposable
             ObjectDisposedException.ThrowIf(disposed, this);
             var isFirst = history.Last is null;
             history.Add(value);
+            diagnostics.Report(value);
             if (live is not null)
                 Draw(always: isFirst);
             else if (isFirst || value.Step % plainEvery == 0 || value.Step == history.Steps)
                 WriteLine();
+            if (live is null)
+                WriteWarnings();
         }
     }
 
@@ -102,6 +108,15 @@ public sealed class TrainingDisplay : IProgress<StepReport>, IDisposable
         plain.WriteLine(string.Create(CultureInfo.InvariantCulture, $"step {last.Step}/{history.Steps}  {metrics}  elapsed {MetricRows.Clock(last.Elapsed)}{left}"));
     }
 
+    private void WriteWarnings()
+    {
+        foreach (var warning in diagnostics.Warnings.Skip(shownWarnings))
+        {
+            shownWarnings++;
+            plain.WriteLine($"  {warning}");
+        }
+    }
+
     private void Draw(bool always)
     {
         if (!always && System.Diagnostics.Stopwatch.GetElapsedTime(lastFrame) < Frame)
@@ -125,8 +140,12 @@ public sealed class TrainingDisplay : IProgress<StepReport>, IDisposable
                 new Text(Sparkline.Of(history.Course(metric), 40), new Style(isReward ? Color.Green : Color.Grey)));
         }
 
-        return new Rows(new Text(""), new Text("  " + title, new Style(decoration: Decoration.Bold)), Progress(), new Text(""), new Padder(table, new Padding(2, 0, 0, 0)));
+        return new Rows([new Text(""), new Text("  " + title, new Style(decoration: Decoration.Bold)), Progress(), new Text(""), new Padder(table, new Padding(2, 0, 0, 0)), .. Warnings()]);
     }
+
+    // The latest ones; all of them are in the log and the report.
+    private IEnumerable<Padder> Warnings() => diagnostics.Warnings.TakeLast(3).Select(warning => new Padder(
+        new Text(warning.ToString(), new Style(warning.Level == DiagnosticLevel.Note ? Color.Grey : Color.Yellow)), new Padding(2, 1, 2, 0)));
 
     private Paragraph Progress()
     {

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text.Json;
 using PostTrain.Data;
+using PostTrain.Training.Diagnostics;
 
 namespace PostTrain.Training;
 
@@ -8,6 +9,7 @@ namespace PostTrain.Training;
 /// <remarks>A line is <c>{"step":1,"loss":0.5,"elapsed_seconds":0.25,"kl":0.01}</c>: three fixed fields, then every metric under its own name.
 /// Numbers are written so that they read back bit for bit; not-a-number and the infinities are the strings <c>"NaN"</c>,
 /// <c>"Infinity"</c> and <c>"-Infinity"</c>. A metric named like a fixed field is not written a second time.
+/// What <see cref="TrainingDiagnostics"/> has to say after a step stands in its line as <c>"warnings":[{"name":…,"level":…,"value":…,"message":…,"advice":…}]</c>.
 /// Each line reaches the operating system before <see cref="Report"/> returns. Calls may come from any thread.</remarks>
 public sealed class MetricsLog : IProgress<StepReport>, IDisposable
 {
@@ -15,8 +17,11 @@ public sealed class MetricsLog : IProgress<StepReport>, IDisposable
     private readonly FileStream stream;
     private readonly ArrayBufferWriter<byte> line = new(512);
 
-    private MetricsLog(string path)
+    private readonly TrainingDiagnostics diagnostics;
+
+    private MetricsLog(string path, TrainingDiagnostics diagnostics)
     {
+        this.diagnostics = diagnostics;
         // No buffer in between: a line is one write, so that a killed process leaves at most one torn line.
         stream = new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.Read, bufferSize: 0);
         Path = path;
@@ -29,47 +34,57 @@ public sealed class MetricsLog : IProgress<StepReport>, IDisposable
     /// <param name="path">The file, commonly <c>metrics.jsonl</c>. Missing directories are created.</param>
     /// <param name="resumeAfterStep">null (default) starts a new log in place of an old one. A number keeps the records up to and
     /// including that step and drops those after it, because the resumed run reports them again; a last line torn by a crash is dropped too.</param>
+    /// <param name="diagnostics">Looks at each report before it is written, so do not make it an observer of the run too; null looks with the default rules, and one without rules
+    /// (<c>new TrainingDiagnostics(rules: [])</c>) writes no warnings. It takes in the records that are kept, so that a resumed run raises the same warnings.</param>
     /// <exception cref="InvalidDataException">The log to continue has a broken line that is not its last; the file is left as it is.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
-    public static MetricsLog Open(string path, long? resumeAfterStep = null)
+    public static MetricsLog Open(string path, long? resumeAfterStep = null, TrainingDiagnostics? diagnostics = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        var kept = resumeAfterStep is { } last && File.Exists(path) ? Read(path).Where(report => report.Step <= last) : [];
+        diagnostics ??= new TrainingDiagnostics();
         AtomicFile.Write(path, stream =>
         {
-            var line = new ArrayBufferWriter<byte>(512);
-            foreach (var report in kept)
+            if (resumeAfterStep is not { } last || !File.Exists(path)) return;
+            foreach (var (line, report, _) in Records(path))
             {
-                line.ResetWrittenCount();
-                MetricsRecord.Write(line, report);
-                stream.Write(line.WrittenSpan);
+                if (report.Step > last) continue;
+                // The bytes as they are: what an earlier version wrote stays what it was.
+                stream.Write(line.Text.Span);
+                stream.WriteByte((byte)'\n');
+                diagnostics.Look(report, tell: false);
             }
         });
-        return new MetricsLog(path);
+        return new MetricsLog(path, diagnostics);
     }
 
     /// <summary>Reads a log back. A last line that a crash has torn is left out; an empty line is skipped.</summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">A line is not a record; the message names file, line and reason.</exception>
-    public static IReadOnlyList<StepReport> Read(string path)
+    public static IReadOnlyList<StepReport> Read(string path) => [.. Records(path).Select(record => record.Report)];
+
+    /// <summary>The warnings in a log, oldest first.</summary>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <exception cref="InvalidDataException">A line is not a record; the message names file, line and reason.</exception>
+    public static IReadOnlyList<Warning> ReadWarnings(string path) => [.. Records(path).SelectMany(record => record.Warnings)];
+
+    private static IEnumerable<(MetricsRecord.Line Line, StepReport Report, IReadOnlyList<Warning> Warnings)> Records(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        var reports = new List<StepReport>();
         foreach (var line in MetricsRecord.Lines(path))
         {
+            (StepReport Report, IReadOnlyList<Warning> Warnings) record;
             try
             {
-                reports.Add(MetricsRecord.Parse(line.Text));
+                record = MetricsRecord.Parse(line.Text);
             }
             catch (Exception error) when (error is JsonException or InvalidDataException)
             {
                 // Lines end in a line feed. One that does not was being written when the process ended.
-                if (line.Ended)
-                    throw new InvalidDataException($"{path}, line {line.Number}: expected a JSON object with step, loss and elapsed_seconds: {error.Message}", error);
+                if (!line.Ended) continue;
+                throw new InvalidDataException($"{path}, line {line.Number}: expected a JSON object with step, loss and elapsed_seconds: {error.Message}", error);
             }
+            yield return (line, record.Report, record.Warnings);
         }
-
-        return reports;
     }
 
     /// <summary>Appends one record.</summary>
@@ -82,7 +97,7 @@ public sealed class MetricsLog : IProgress<StepReport>, IDisposable
         {
             ObjectDisposedException.ThrowIf(!stream.CanWrite, this);
             line.ResetWrittenCount();
-            MetricsRecord.Write(line, value);
+            MetricsRecord.Write(line, value, diagnostics.Look(value));
             var start = stream.Position;
             try
             {

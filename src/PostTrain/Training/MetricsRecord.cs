@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using PostTrain.Training.Diagnostics;
 
 namespace PostTrain.Training;
 
@@ -14,6 +15,7 @@ internal static class MetricsRecord
     private const string Step = "step";
     private const string Loss = "loss";
     private const string Elapsed = "elapsed_seconds";
+    private const string Warnings = "warnings";
 
     private static readonly JsonWriterOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
@@ -21,7 +23,7 @@ internal static class MetricsRecord
     public readonly record struct Line(ReadOnlyMemory<byte> Text, int Number, bool Ended);
 
     /// <summary>Appends the record and its line feed.</summary>
-    public static void Write(IBufferWriter<byte> buffer, StepReport report)
+    public static void Write(IBufferWriter<byte> buffer, StepReport report, IReadOnlyList<Warning> warnings)
     {
         using (var json = new Utf8JsonWriter(buffer, Options))
         {
@@ -35,14 +37,33 @@ internal static class MetricsRecord
                     WriteNumber(json, name, value);
             }
 
+            if (warnings.Count > 0)
+                WriteWarnings(json, warnings);
             json.WriteEndObject();
         }
 
         buffer.Write("\n"u8);
     }
 
+    private static void WriteWarnings(Utf8JsonWriter json, IReadOnlyList<Warning> warnings)
+    {
+        json.WriteStartArray(Warnings);
+        foreach (var warning in warnings)
+        {
+            json.WriteStartObject();
+            json.WriteString("name", warning.Name);
+            json.WriteString("level", warning.Level == DiagnosticLevel.Note ? "note" : "warning");
+            WriteNumber(json, "value", warning.Value);
+            json.WriteString("message", warning.Message);
+            json.WriteString("advice", warning.Advice);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+    }
+
     /// <summary>Reads one record; throws <see cref="JsonException"/> or <see cref="InvalidDataException"/> with the reason.</summary>
-    public static StepReport Parse(ReadOnlyMemory<byte> line)
+    public static (StepReport Report, IReadOnlyList<Warning> Warnings) Parse(ReadOnlyMemory<byte> line)
     {
         using var document = JsonDocument.Parse(line);
         if (document.RootElement.ValueKind != JsonValueKind.Object)
@@ -51,6 +72,7 @@ internal static class MetricsRecord
         long? step = null;
         double? loss = null, seconds = null;
         var metrics = new Dictionary<string, double>();
+        JsonElement said = default;
         foreach (var field in document.RootElement.EnumerateObject())
         {
             switch (field.Name)
@@ -61,22 +83,44 @@ internal static class MetricsRecord
                         : throw new InvalidDataException($"step is {field.Value.GetRawText()}, expected a whole number.");
                     break;
                 case Loss:
-                    loss = ReadNumber(field);
+                    loss = ReadNumber(field.Name, field.Value);
                     break;
                 case Elapsed:
-                    seconds = ReadNumber(field);
+                    seconds = ReadNumber(field.Name, field.Value);
+                    break;
+                case Warnings when field.Value.ValueKind == JsonValueKind.Array:
+                    said = field.Value;
                     break;
                 default:
-                    metrics[field.Name] = ReadNumber(field);
+                    metrics[field.Name] = ReadNumber(field.Name, field.Value);
                     break;
             }
         }
 
-        return new StepReport(
+        var report = new StepReport(
             step ?? throw new InvalidDataException("step is missing."),
             loss ?? throw new InvalidDataException("loss is missing."),
             metrics,
             ToTimeSpan(seconds ?? throw new InvalidDataException("elapsed_seconds is missing.")));
+        return (report, said.ValueKind == JsonValueKind.Array ? [.. said.EnumerateArray().Select(warning => ReadWarning(warning, report.Step))] : []);
+    }
+
+    private static Warning ReadWarning(JsonElement warning, long step)
+    {
+        string Text(string name) => warning.ValueKind == JsonValueKind.Object && warning.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String
+            ? value.GetString()!
+            : throw new InvalidDataException($"warnings holds {warning.GetRawText()}, expected objects with name, level, value, message and advice.");
+        string level = Text("level");
+        double number = warning.TryGetProperty("value", out var found) ? ReadNumber("value", found) : throw new InvalidDataException("a warning has no value.");
+        return new Warning(Text("name"), step, number, Text("message"), Text("advice"))
+        {
+            Level = level switch
+            {
+                "note" => DiagnosticLevel.Note,
+                "warning" => DiagnosticLevel.Warning,
+                _ => throw new InvalidDataException($"a warning's level is \"{level}\", expected \"note\" or \"warning\"."),
+            },
+        };
     }
 
     /// <summary>The lines of a file that are not empty, in a buffer that grows no further than <see cref="MaximumLineBytes"/>.</summary>
@@ -125,17 +169,17 @@ internal static class MetricsRecord
             json.WriteString(name, value.ToString(CultureInfo.InvariantCulture));
     }
 
-    private static double ReadNumber(JsonProperty field) => field.Value.ValueKind switch
+    private static double ReadNumber(string name, JsonElement value) => value.ValueKind switch
     {
-        JsonValueKind.Number when field.Value.TryGetDouble(out var number) => number,
-        JsonValueKind.String => field.Value.GetString() switch
+        JsonValueKind.Number when value.TryGetDouble(out var number) => number,
+        JsonValueKind.String => value.GetString() switch
         {
             "NaN" => double.NaN,
             "Infinity" => double.PositiveInfinity,
             "-Infinity" => double.NegativeInfinity,
-            var text => throw new InvalidDataException($"{field.Name} is \"{text}\", expected a number, \"NaN\", \"Infinity\" or \"-Infinity\"."),
+            var text => throw new InvalidDataException($"{name} is \"{text}\", expected a number, \"NaN\", \"Infinity\" or \"-Infinity\"."),
         },
-        var kind => throw new InvalidDataException($"{field.Name} is {kind}, expected a number."),
+        var kind => throw new InvalidDataException($"{name} is {kind}, expected a number."),
     };
 
     private static TimeSpan ToTimeSpan(double seconds)

@@ -19,6 +19,10 @@ public abstract record RolloutOptions : TrainingOptions
     /// <value>The default is temperature 1 and at most 64 tokens.</value>
     public SamplingOptions Sampling { get; init; } = new();
 
+    /// <summary>Told of the completions of each step, before its report: a <see cref="CompletionLog"/>.</summary>
+    /// <value>The default is empty.</value>
+    public IReadOnlyList<IProgress<CompletionReport>> CompletionObservers { get; init; } = [];
+
     /// <inheritdoc/>
     internal override void Validate()
     {

@@ -182,6 +182,7 @@ public abstract class RolloutTrainer : IDisposable
             clock.Book("evaluation");
         }
         clock.AddTo(metrics);
+        foreach (var observer in options.CompletionObservers) observer.Report(new CompletionReport(Session.Step + 1, experience.Completions, experience.Scores));
         return Session.Complete(update.Loss, metrics);
     }
 

@@ -7,7 +7,7 @@ namespace PostTrain.Tests.Samples;
 /// <summary>The samples as a user runs them: from the repository's root, as programs of their own.</summary>
 public class SampleTests
 {
-    private static readonly string Root = FindRoot();
+    private static readonly string Root = RepositoryFolder.Root;
 
     [Fact]
     public void Quickstart_IsTheReadmesExample()
@@ -168,12 +168,5 @@ public class SampleTests
         var output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
         return (process.ExitCode, output, errors.Result);
-    }
-
-    private static string FindRoot()
-    {
-        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-            if (File.Exists(Path.Combine(folder.FullName, "PostTrain.sln"))) return folder.FullName;
-        throw new DirectoryNotFoundException($"no PostTrain.sln above {AppContext.BaseDirectory}");
     }
 }

@@ -1,4 +1,5 @@
 using PostTrain.Data;
+using PostTrain.Training.Diagnostics;
 
 namespace PostTrain.Training.Reports;
 
@@ -78,6 +79,13 @@ public sealed class HtmlReport
         return Section(heading, html => ProportionBars.Write(html, rows));
     }
 
+    /// <summary>Adds the parts of a whole as one bar, each with its share and its amount.</summary>
+    public HtmlReport Shares(string heading, params IReadOnlyList<NamedShare> parts)
+    {
+        ArgumentNullException.ThrowIfNull(parts);
+        return Section(heading, html => ShareBar.Write(html, parts));
+    }
+
     /// <summary>Adds charts, two beside each other where the window is wide.</summary>
     public HtmlReport Curves(string heading, params IReadOnlyList<CurveChart> charts)
     {
@@ -88,6 +96,23 @@ public sealed class HtmlReport
             foreach (var chart in charts)
                 Figure(html, chart);
             html.Close();
+        });
+    }
+
+    /// <summary>Adds what diagnostics had to say, in the order in which it was said; nothing where they had nothing to say.</summary>
+    /// <param name="heading">The section's heading.</param>
+    /// <param name="warnings">For instance <see cref="MetricsLog.ReadWarnings"/>.</param>
+    public HtmlReport Warnings(string heading, IReadOnlyList<Warning> warnings)
+    {
+        ArgumentNullException.ThrowIfNull(warnings);
+        return warnings.Count == 0 ? this : Section(heading, html =>
+        {
+            foreach (var warning in warnings)
+            {
+                html.Open("article", ("class", warning.Level == DiagnosticLevel.Note ? "warning note" : "warning")).Open("div", ("class", "label"));
+                html.Element("span", warning.Name, ("class", "name")).Element("span", FormattableString.Invariant($"step {warning.Step}")).Close();
+                html.Element("p", warning.Message, ("class", "seen")).Element("p", warning.Advice).Close().Line();
+            }
         });
     }
 

@@ -99,6 +99,23 @@ internal static class ReportStyle
         .good { color: var(--good); background: var(--good-soft); }
         .bad { color: var(--bad); background: var(--bad-soft); }
 
+        .shares { padding: 18px 20px 16px; }
+        .share { display: block; width: 100%; height: 30px; border-radius: 6px; }
+        .share rect { fill: var(--k); }
+        .shares dl { display: flex; flex-wrap: wrap; gap: 10px 34px; margin-top: 14px; font-size: 13.5px; }
+        .shares dt { color: var(--muted); font-size: 12.5px; }
+        .shares dd { display: inline; margin-right: 8px; }
+        .shares dd.strong { color: var(--ink); font-weight: 600; }
+        td.text { white-space: pre-line; overflow-wrap: anywhere; }
+
+        .warning { background: var(--card); border: 1px solid var(--line); border-left: 4px solid var(--bad); border-radius: 12px; padding: 11px 20px 13px 17px; font-size: 14px; }
+        .warning + .warning { margin-top: 10px; }
+        .warning p { max-width: 66em; text-wrap: pretty; }
+        .warning .name { color: var(--bad); font-weight: 600; }
+        .warning .seen { color: var(--ink); font-weight: 500; }
+        .warning.note { border-left-color: var(--s0); }
+        .warning.note .name { color: var(--s0); }
+
         .settings { columns: 2 420px; column-gap: 40px; font-size: 13.5px; }
         .settings div { display: flex; justify-content: space-between; gap: 20px; padding: 6px 0; border-bottom: 1px solid var(--grid); break-inside: avoid; }
         .settings dt { color: var(--muted); }

@@ -1,0 +1,58 @@
+namespace PostTrain.Training.Diagnostics;
+
+/// <summary>The reward rises by one of its components alone.</summary>
+public sealed record OneRewardComponent : DiagnosticRule
+{
+    /// <summary>The component's share of all that rose, above 0.</summary>
+    /// <value>The default is 0.9.</value>
+    public double Share { get; init; } = 0.9;
+
+    /// <summary>The reward must have risen by this share of its size at the beginning (mean and standard deviation together), above 0.</summary>
+    /// <value>The default is 0.1.</value>
+    public double Rise { get; init; } = 0.1;
+
+    /// <summary>Steps that are averaged, at the beginning and lately, 1 to 128.</summary>
+    /// <value>The default is 8.</value>
+    public int Window { get; init; } = 8;
+
+    /// <summary>The weight of each component in the reward by its name; those that are not named count 1.</summary>
+    /// <value>The default is empty: components are logged before their weights.</value>
+    public IReadOnlyDictionary<string, double> Weights { get; init; } = new Dictionary<string, double>();
+
+    /// <inheritdoc/>
+    public override string Name => "one-reward-component";
+
+    /// <inheritdoc/>
+    public override string Advice =>
+        "Is that the component that matters? If it is a form, a length or a style, lower its weight, cap it, or pay it only together with the right answer; normalise components before they are added.";
+
+    /// <inheritdoc/>
+    public override Finding? Look(RunCourse course)
+    {
+        ArgumentNullException.ThrowIfNull(course);
+        var (mean, std) = (course["reward/mean"], course["reward/std"]);
+        if (mean.Count < 2 * Window || mean.FirstMean(Window) is not { } first || mean.RecentMean(Window) is not { } recent) return null;
+        if (recent - first < Rise * (Math.Abs(first) + (std.FirstMean(Window) ?? 0)) || recent == first) return null;
+        (string Name, double Rise)[] rises = [.. course.Metrics.Where(IsComponent).Order(StringComparer.Ordinal).Select(name => (Component(name), Change(course[name]) * Weights.GetValueOrDefault(Component(name), 1)))];
+        double all = rises.Sum(component => Math.Max(0, component.Rise));
+        if (rises.Length < 2 || all <= 0) return null;
+        var (largest, rise) = rises.MaxBy(component => component.Rise);
+        return rise >= Share * all
+            ? new Finding(rise / all, $"The reward rose from {Number(first)} to {Number(recent)}, and {Percent(rise / all)} of what rose is its component '{largest}'.")
+            : null;
+    }
+
+    internal override void Validate()
+    {
+        CheckWindow(Window, nameof(Window));
+        CheckAbove(Share, 0, nameof(Share));
+        CheckAbove(Rise, 0, nameof(Rise));
+    }
+
+    private double Change(MetricCourse course) => course.Count >= 2 * Window ? course.RecentMean(Window)!.Value - course.FirstMean(Window)!.Value : 0;
+
+    private static bool IsComponent(string metric) =>
+        metric.StartsWith("reward/", StringComparison.Ordinal) && metric is not ("reward/mean" or "reward/std" or "reward/zero_groups" or "reward/greedy");
+
+    private static string Component(string metric) => metric["reward/".Length..];
+}

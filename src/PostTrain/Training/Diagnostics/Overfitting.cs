@@ -1,0 +1,18 @@
+namespace PostTrain.Training.Diagnostics;
+
+/// <summary>The loss on the training data falls while the loss on held-out data rises.</summary>
+public sealed record Overfitting : HeldOutGap
+{
+    /// <inheritdoc/>
+    public override string Name => "overfitting";
+
+    /// <inheritdoc/>
+    public override string Advice =>
+        "The model is learning the examples by heart. Keep the checkpoint of the best evaluation (Checkpoint.Best), end early (Evaluation.Patience), train for fewer passes or on more data, add weight decay, or train fewer parameters.";
+
+    private protected override string Training => "loss";
+
+    private protected override string HeldOutMetric => "eval/loss";
+
+    private protected override double Sign => -1;
+}

@@ -1,0 +1,34 @@
+namespace PostTrain.Training.Diagnostics;
+
+/// <summary>The course of every metric of a run.</summary>
+public sealed class RunCourse
+{
+    private static readonly MetricCourse Nothing = new();
+    private readonly Dictionary<string, MetricCourse> courses = new(StringComparer.Ordinal);
+
+    /// <summary>The latest step; 0 before the first.</summary>
+    public long Step { get; private set; }
+
+    /// <summary>The course of a metric, <c>loss</c> among them; an empty one for a metric that was never reported.</summary>
+    public MetricCourse this[string metric] => courses.GetValueOrDefault(metric, Nothing);
+
+    /// <summary>The metrics that were reported, in no order.</summary>
+    public IReadOnlyCollection<string> Metrics => courses.Keys;
+
+    /// <summary>Whether the run is judged by rewards of its own completions.</summary>
+    internal bool HasReward => this["reward/mean"].Count > 0;
+
+    internal void Add(StepReport report)
+    {
+        Step = report.Step;
+        Of("loss").Add(report.Step, report.Loss);
+        foreach (var (name, value) in report.Metrics)
+            if (name != "loss") Of(name).Add(report.Step, value);
+    }
+
+    private MetricCourse Of(string metric)
+    {
+        if (!courses.TryGetValue(metric, out var course)) courses[metric] = course = new MetricCourse();
+        return course;
+    }
+}
