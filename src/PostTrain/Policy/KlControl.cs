@@ -54,9 +54,6 @@ public abstract record KlControl
         return !(oldKl <= slack * target);
     }
 
-    /// <summary>The same control with another β, as a checkpoint keeps it.</summary>
-    internal KlControl At(double coefficient) => this with { Coefficient = coefficient };
-
     private protected abstract double Factor(double kl, long samples);
 
     private sealed record FixedControl(double Start) : KlControl(Start)
