@@ -1,0 +1,95 @@
+namespace PostTrain.Exact;
+
+/// <summary>π(way|x) = softmax(θx), trained by full gradients: nothing is sampled.</summary>
+internal sealed class StrategyPolicy(int features, int strategies)
+{
+    private readonly double[] theta = new double[features * strategies];
+
+    internal StrategyPolicy Copy()
+    {
+        var copy = new StrategyPolicy(features, strategies);
+        theta.CopyTo(copy.theta, 0);
+        return copy;
+    }
+
+    /// <summary>Probabilities of all ways for all questions, [n,M].</summary>
+    internal double[] Probabilities(StrategyQuestions questions)
+    {
+        var all = new double[questions.Count * strategies];
+        for (int i = 0; i < questions.Count; i++)
+        {
+            var row = all.AsSpan(i * strategies, strategies);
+            var x = questions.Features.AsSpan(i * features, features);
+            double largest = double.NegativeInfinity, total = 0;
+            for (int way = 0; way < strategies; way++)
+            {
+                row[way] = StrategyQuestions.Dot(theta.AsSpan(way * features, features), x);
+                largest = Math.Max(largest, row[way]);
+            }
+            foreach (ref double value in row) total += value = Math.Exp(value - largest);
+            foreach (ref double value in row) value /= total;
+        }
+        return all;
+    }
+
+    /// <summary>Ascends the mean log-likelihood Σ_a q(a) log π(a): the slope in a logit is q − π.</summary>
+    internal void Imitate(StrategyQuestions questions, double[] targets, int steps, double rate)
+    {
+        for (int step = 0; step < steps; step++)
+        {
+            var slopes = Probabilities(questions);
+            for (int i = 0; i < slopes.Length; i++) slopes[i] = targets[i] - slopes[i];
+            Ascend(questions, slopes, rate);
+        }
+    }
+
+    /// <summary>Ascends E[r] − β·KL(π‖π_ref): the slope in a logit is π(a)(r(a) − β·log(π/π_ref) − its mean under π), the KL's own slope of 1 cancelling.</summary>
+    internal void Reinforce(StrategyQuestions questions, double[] referenceProbabilities, int steps, double rate, double beta)
+    {
+        for (int step = 0; step < steps; step++)
+        {
+            var slopes = Probabilities(questions);
+            for (int i = 0; i < questions.Count; i++)
+            {
+                double mean = 0;
+                var gains = new double[strategies];
+                for (int way = 0; way < strategies; way++)
+                {
+                    int place = i * strategies + way;
+                    gains[way] = questions.Rewards[place] - (beta > 0 ? beta * Math.Log(slopes[place] / referenceProbabilities[place]) : 0);
+                    mean += slopes[place] * gains[way];
+                }
+                for (int way = 0; way < strategies; way++) slopes[i * strategies + way] *= gains[way] - mean;
+            }
+            Ascend(questions, slopes, rate);
+        }
+    }
+
+    /// <summary>How often a valid way is taken.</summary>
+    internal StrategyAccuracy Accuracy(StrategyQuestions questions)
+    {
+        var probabilities = Probabilities(questions);
+        double greedy = 0;
+        for (int i = 0; i < questions.Count; i++)
+        {
+            var row = probabilities.AsSpan(i * strategies, strategies);
+            int best = 0;
+            for (int way = 1; way < strategies; way++)
+                if (row[way] > row[best]) best = way;
+            greedy += questions.Valid[i * strategies + best];
+        }
+        return new StrategyAccuracy(StrategyQuestions.Dot(probabilities, questions.Valid) / questions.Count, greedy / questions.Count);
+    }
+
+    private void Ascend(StrategyQuestions questions, double[] slopes, double rate)
+    {
+        var gradient = new double[theta.Length];
+        for (int i = 0; i < questions.Count; i++)
+            for (int way = 0; way < strategies; way++)
+            {
+                double slope = slopes[i * strategies + way];
+                for (int d = 0; d < features; d++) gradient[way * features + d] += slope * questions.Features[i * features + d];
+            }
+        for (int j = 0; j < theta.Length; j++) theta[j] += rate / questions.Count * gradient[j];
+    }
+}
