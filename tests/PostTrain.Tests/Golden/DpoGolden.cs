@@ -81,16 +81,19 @@ internal static class DpoGolden
         return PreferenceWeights.Wpo(z[0], ids[0], counted[0], z[1], ids[1], counted[1]);
     }
 
-    private static DpoOptions Options(GoldenCase item)
+    /// <summary>The objective that the case's parameters name: one loss or a weighted list.</summary>
+    internal static DpoOptions Options(GoldenCase item)
     {
-        var terms = item.Texts("loss_type").Zip(item.Numbers("loss_weights"), (name, weight) => (weight, Named(item, name))).ToArray();
+        string[] names = item.Text("loss_type") is { } one ? [one] : item.Texts("loss_type");
+        double[] weights = item.HasParameter("loss_weights") ? item.Numbers("loss_weights") : [.. names.Select(_ => 1.0)];
+        var terms = names.Zip(weights, (name, weight) => (weight, Named(item, name))).ToArray();
         return new DpoOptions
         {
             Beta = item.Parameter("beta", double.NaN),
             Loss = terms.Length == 1 && terms[0].weight == 1 ? terms[0].Item2 : DpoLoss.Weighted(terms),
             Divergence = item.Text("f_divergence_type") switch
             {
-                "reverse_kl" => FDivergence.ReverseKl,
+                "reverse_kl" or null => FDivergence.ReverseKl,
                 "forward_kl" => FDivergence.ForwardKl,
                 "js_divergence" => FDivergence.JensenShannon,
                 "alpha_divergence" => FDivergence.Alpha(item.Parameter("f_alpha_divergence_coef", double.NaN)),

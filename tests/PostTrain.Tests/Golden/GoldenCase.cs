@@ -43,7 +43,8 @@ internal sealed class GoldenCase(JsonElement json, JsonElement batches)
     /// <summary>A hyper-parameter; the fallback where it is absent or null.</summary>
     internal double Parameter(string name, double fallback) => Find("params", name) is { } found ? Number(found) : fallback;
 
-    internal string? Text(string name) => Find("params", name)?.GetString();
+    /// <summary>A hyper-parameter that is a text; null where it is absent or something else.</summary>
+    internal string? Text(string name) => Find("params", name) is { ValueKind: JsonValueKind.String } found ? found.GetString() : null;
 
     internal bool Flag(string name) => Find("params", name)?.GetBoolean() ?? false;
 
@@ -91,7 +92,8 @@ internal sealed class GoldenCase(JsonElement json, JsonElement batches)
     private static double Number(JsonElement element) =>
         element.ValueKind == JsonValueKind.String ? double.Parse(element.GetString()!, NumberStyles.Float, CultureInfo.InvariantCulture) : element.GetDouble();
 
-    private static Tensor Read(JsonElement element)
+    /// <summary>A tensor, or a plain number as a scalar.</summary>
+    internal static Tensor Read(JsonElement element)
     {
         if (element.ValueKind == JsonValueKind.Number) return tensor(element.GetDouble());
         long[] shape = [.. element.GetProperty("shape").EnumerateArray().Select(size => size.GetInt64())];

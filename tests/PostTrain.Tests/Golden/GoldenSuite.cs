@@ -27,6 +27,7 @@ internal static class GoldenSuite
         ["jinja"] = JinjaGolden.Kinds,
         ["generation"] = GenerationGolden.Kinds,
         ["merge"] = MergeGolden.Kinds,
+        ["train"] = TrainGolden.Kinds,
     };
 
     /// <summary>Kinds, and features of kinds ("area/kind: feature"), that no function of the library computes so far.</summary>

@@ -53,7 +53,6 @@ internal static class GrpoGolden
 
     private static (Tensor Loss, PolicyObjectiveLoss Result) Evaluate(GoldenCase item, Tensor logProbs, Tensor entropy, Tensor old, Tensor mask)
     {
-        var objective = Objective(item);
         var advantages = item.Input("advantages");
         var weights = ones_like(logProbs);
         if (item.HasParameter("off_policy_mask_threshold"))
@@ -66,11 +65,22 @@ internal static class GrpoGolden
             Weights = weights,
             ImportanceWeights = Importance(item, mask),
         };
+        double steps = item.Flag("training") ? item.Parameter("gradient_accumulation_steps", 1) : 1;
+        return Evaluate(item, batch, steps, item.Parameter("num_items_in_batch", 0));
+    }
+
+    /// <summary>The loss that the case's loss type gives a micro-batch.</summary>
+    /// <param name="item">Names the objective.</param>
+    /// <param name="batch">The micro-batch.</param>
+    /// <param name="steps">Micro-batches of an update, where the loss divides by them.</param>
+    /// <param name="items">Tokens of all of them.</param>
+    internal static (Tensor Loss, PolicyObjectiveLoss Result) Evaluate(GoldenCase item, PolicyBatch batch, double steps, double items)
+    {
+        var objective = Objective(item);
         string type = item.Text("loss_type")!;
         bool whole = type is "dapo" or "cispo" or "vespo";
-        double steps = item.Flag("training") ? item.Parameter("gradient_accumulation_steps", 1) : 1;
         // The reference divides micro-batch means by the accumulation steps, except where it counts the whole batch's tokens.
-        double denominator = whole ? item.Parameter("num_items_in_batch", 0) : objective.Aggregation.Denominator(mask) * steps;
+        double denominator = whole ? items : objective.Aggregation.Denominator(batch.Mask) * steps;
         var result = objective.Loss(batch, denominator);
         return (type == "luspo" ? Luspo(item, objective, batch, steps) : result.Loss, result);
     }
@@ -111,14 +121,14 @@ internal static class GrpoGolden
             "dr_grpo" => PolicyObjectives.DrGrpo((int)item.Parameter("max_completion_length", 0), clip),
             "dapo" => PolicyObjectives.Dapo(clip),
             "cispo" => PolicyObjectives.Cispo(high),
-            "sapo" => PolicyObjectives.Sapo((float)item.Parameter("sapo_temperature_pos", 0), (float)item.Parameter("sapo_temperature_neg", 0)), // float32 in the reference
+            "sapo" => PolicyObjectives.Sapo((float)item.Parameter("sapo_temperature_pos", 1), (float)item.Parameter("sapo_temperature_neg", 1.05)), // float32 in the reference
             "luspo" => PolicyObjectives.Luspo(clip),
             "vespo" => PolicyObjectives.Vespo(new VespoOptions
             {
-                PositiveShape = item.Parameter("vespo_k_pos", 0),
-                PositiveRate = item.Parameter("vespo_lambda_pos", 0),
-                NegativeShape = item.Parameter("vespo_k_neg", 0),
-                NegativeRate = item.Parameter("vespo_lambda_neg", 0),
+                PositiveShape = item.Parameter("vespo_k_pos", new VespoOptions().PositiveShape),
+                PositiveRate = item.Parameter("vespo_lambda_pos", new VespoOptions().PositiveRate),
+                NegativeShape = item.Parameter("vespo_k_neg", new VespoOptions().NegativeShape),
+                NegativeRate = item.Parameter("vespo_lambda_neg", new VespoOptions().NegativeRate),
             }),
             var other => throw new NotSupportedException($"loss_type is {other}, which no test knows"),
         };
@@ -126,7 +136,7 @@ internal static class GrpoGolden
         {
             Ratio = (item.Text("importance_sampling_level") ?? "token") switch
             {
-                "token" => RatioLevel.Token,
+                "token" or null => RatioLevel.Token,
                 "sequence" => RatioLevel.Sequence,
                 "sequence_token" => RatioLevel.SequenceToken,
                 var other => throw new NotSupportedException($"importance_sampling_level is {other}, which no test knows"),

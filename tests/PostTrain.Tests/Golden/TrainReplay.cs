@@ -1,0 +1,213 @@
+using System.Text.Json;
+using PostTrain.Adapters;
+using PostTrain.Models;
+using PostTrain.Models.Heads;
+using PostTrain.Policy;
+using PostTrain.Preference;
+using PostTrain.RewardModeling;
+using PostTrain.Rollouts;
+using PostTrain.Supervised;
+using PostTrain.Tests.Support;
+using PostTrain.Training;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace PostTrain.Tests.Golden;
+
+/// <summary>The models of a recorded run, and the loss that our trainers give one of its batches.</summary>
+internal sealed class TrainReplay : IDisposable
+{
+    private readonly Stack<IDisposable> owned = new();
+    private readonly GoldenCase item;
+    private readonly CausalLm policy;
+    private readonly AdaptedModel? adapted;
+    private readonly double parts;
+
+    private TrainReplay(GoldenCase item)
+    {
+        this.item = item;
+        parts = item.Parameter("gradient_accumulation_steps", 1);
+        Directory = Path.Combine(GoldenFile.Directory, item.Text("dir")!);
+        policy = Own(Base());
+        Trained = item.Text("trainer") == "RewardTrainer" ? Own(Classifier()) : policy;
+        adapted = item.Flag("lora") ? Own(AdaptedModel.Load(Trained, Path.Combine(Directory, "initial"))) : null;
+        Loss = item.Text("trainer") switch
+        {
+            "SFTTrainer" => Sft,
+            "DPOTrainer" => Dpo(),
+            "KTOTrainer" => Kto(),
+            "ORPOTrainer" => Orpo(),
+            "GRPOTrainer" => Grpo,
+            "RLOOTrainer" => Rloo,
+            "RewardTrainer" => Reward,
+            var other => throw new NotSupportedException($"trainer is {other}, which no test knows"),
+        };
+    }
+
+    /// <summary>The case's directory.</summary>
+    internal string Directory { get; }
+
+    /// <summary>What is trained.</summary>
+    internal nn.Module Trained { get; }
+
+    /// <summary>The loss of a batch before it is divided by the number of batches of an update.</summary>
+    internal Func<JsonElement, MetricMeans, Tensor> Loss { get; }
+
+    /// <summary>What is trained, by the names of its files.</summary>
+    internal IReadOnlyDictionary<string, Tensor> Weights => adapted is not null
+        ? adapted.Stored("default").ToDictionary(stored => stored.Name, stored => stored.Transposed ? stored.Tensor.t() : stored.Tensor)
+        : Trained.named_parameters().ToDictionary(pair => pair.name, pair => (Tensor)pair.parameter);
+
+    internal static TrainReplay Of(GoldenCase item) => new(item);
+
+    public void Dispose()
+    {
+        while (owned.TryPop(out var next)) next.Dispose();
+    }
+
+    private T Own<T>(T value)
+        where T : IDisposable
+    {
+        owned.Push(value);
+        return value;
+    }
+
+    private CausalLm Base() => Pretrained.Load(Path.Combine(GoldenFile.Directory, item.Text("base")!));
+
+    // An adapted policy without its adapter, else the base once more.
+    private ReferencePolicy Reference() => adapted is null ? ReferencePolicy.Of(Own(Base())) : ReferencePolicy.WithoutAdapter(policy, adapted.Disabled);
+
+    private Tensor Sft(JsonElement batch, MetricMeans means)
+    {
+        var (ids, labels, attention) = (Read(batch, "input_ids"), Read(batch, "labels"), Read(batch, "attention_mask"));
+        long columns = ids.shape[1] - 1;
+        var targets = labels.narrow(1, 1, columns);
+        var rows = new SupervisedBatch(ids.narrow(1, 0, columns), attention.narrow(1, 0, columns), targets.clamp_min(0), targets.ne(-100).to_type(ScalarType.Float32));
+        var weighting = item.Text("loss_type") switch
+        {
+            "dft" => TokenWeighting.Probability,
+            "nll" or "chunked_nll" or null => TokenWeighting.None,
+            var other => throw new NotSupportedException($"loss_type is {other}, expected nll, chunked_nll or dft"),
+        };
+        var options = new SftOptions { CrossEntropy = new CrossEntropyOptions { Weighting = weighting } };
+        double denominator = batch.TryGetProperty("trainer_num_items", out var items) ? items.GetDouble() : options.Aggregation.Denominator(rows.LossMask);
+        return new SftBatch(rows, denominator, policy, options).Loss(0, (int)ids.shape[0], means);
+    }
+
+    private Func<JsonElement, MetricMeans, Tensor> Dpo()
+    {
+        var options = new DpoTrainerOptions
+        {
+            Objective = DpoGolden.Options(item),
+            TailWeight = item.Parameter("ld_alpha", 1),
+            PolicyWeights = item.Flag("use_weighting"),
+        };
+        return Pairs(Own(new DpoTrainer(policy, Toy.Tokenizer, options, Reference())), Concatenated);
+    }
+
+    private Func<JsonElement, MetricMeans, Tensor> Orpo()
+    {
+        var options = new OrpoTrainerOptions { Lambda = item.Parameter("beta", 0.1), Likelihood = OrpoLikelihood.PromptAndCompletion };
+        return Pairs(Own(new OrpoTrainer(policy, Toy.Tokenizer, options)), batch => [.. Labelled(batch, "chosen"), .. Labelled(batch, "rejected")]);
+
+        static TokenExample[] Labelled(JsonElement batch, string side) =>
+            Examples(Read(batch, $"{side}_input_ids"), Read(batch, $"{side}_attention_mask"), Read(batch, $"{side}_labels").ne(-100));
+    }
+
+    // The first half of the rows are chosen, the others rejected.
+    private static Func<JsonElement, MetricMeans, Tensor> Pairs(PairTrainer trainer, Func<JsonElement, TokenExample[]> rows) => (batch, means) =>
+    {
+        var examples = rows(batch);
+        int count = examples.Length / 2;
+        var data = trainer.Prepare([.. examples.Take(count).Zip(examples.Skip(count), (chosen, rejected) => new TokenPair(chosen, rejected))]);
+        return data.Batch([.. Enumerable.Range(0, count)]).Loss(0, count, means);
+    };
+
+    private Func<JsonElement, MetricMeans, Tensor> Kto()
+    {
+        if (item.Text("loss_type") is { } loss and not "kto") throw new NotSupportedException($"loss_type is {loss}, expected kto");
+        var options = new KtoTrainerOptions
+        {
+            Objective = new KtoOptions
+            {
+                Beta = item.Parameter("beta", 0.1),
+                DesirableWeight = item.Parameter("desirable_weight", 1),
+                UndesirableWeight = item.Parameter("undesirable_weight", 1),
+            },
+        };
+        var reference = Reference();
+        return (batch, means) =>
+        {
+            var labels = Read(batch, "label").to_type(ScalarType.Int64).data<long>().ToArray();
+            KtoExample[] examples = [.. Concatenated(batch).Zip(labels, (text, label) => new KtoExample(text, label != 0))];
+            var others = Examples(Read(batch, "KL_input_ids"), Read(batch, "KL_attention_mask"), Read(batch, "KL_completion_mask"));
+            return new KtoBatch(examples, others, policy, Toy.Tokenizer.PaddingId, reference, options, null).Loss(0, examples.Length, means);
+        };
+    }
+
+    // The head starts as the run's did, and so does all else.
+    private SequenceClassifier Classifier()
+    {
+        var classifier = SequenceClassifier.For(Base());
+        using var mode = no_grad();
+        using var file = SafetensorsFile.Open(Path.Combine(Directory, "initial.safetensors"));
+        foreach (var (name, parameter) in classifier.named_parameters()) parameter.copy_(file.Read(name));
+        return classifier;
+    }
+
+    private Tensor Reward(JsonElement batch, MetricMeans means)
+    {
+        var (ids, attention) = (Read(batch, "input_ids"), Read(batch, "attention_mask"));
+        int[][] rows = [.. Examples(ids, attention, attention).Select(example => example.Ids)];
+        int count = rows.Length / 2;
+        double[] margins = batch.TryGetProperty("margin", out var margin) ? Numbers.Values(GoldenCase.Read(margin)) : new double[count];
+        var pairs = Enumerable.Range(0, count).Select(i => new RewardPair(rows[i], rows[count + i], margins[i])).ToArray();
+        var objective = new BradleyTerryOptions { CenteringCoefficient = item.Parameter("center_rewards_coefficient", 0) };
+        return new RewardBatch(pairs, (SequenceClassifier)Trained, Toy.Tokenizer.PaddingId, objective).Loss(0, count, means);
+    }
+
+    private Tensor Grpo(JsonElement batch, MetricMeans means)
+    {
+        var (logProbs, mask) = Completions(batch);
+        var old = batch.TryGetProperty("old_per_token_logps", out var given) ? GoldenCase.Read(given) : logProbs.detach();
+        var rows = new PolicyBatch(logProbs, old, Read(batch, "advantages"), mask)
+        {
+            ReferenceLogProbs = batch.TryGetProperty("ref_per_token_logps", out var anchor) ? GoldenCase.Read(anchor) : null,
+        };
+        var (loss, result) = GrpoGolden.Evaluate(item, rows, parts, batch.TryGetProperty("num_items_in_batch", out var items) ? items.GetDouble() : 0);
+        means.Add("kl", result.Kl, 1);
+        return loss;
+    }
+
+    private Tensor Rloo(JsonElement batch, MetricMeans means)
+    {
+        var (logProbs, mask) = Completions(batch);
+        // The run gives the sums only: all of an old sum at the first token makes the same ratio.
+        var old = TokenRewards.AtLastToken(Read(batch, "old_logps"), mask);
+        var objective = PolicyObjectives.Rloo(new ClipRange(item.Parameter("epsilon_low", 0), item.Parameter("epsilon_high", 0)));
+        return objective.Loss(new PolicyBatch(logProbs, old, Read(batch, "advantages"), mask)).Loss;
+    }
+
+    private (Tensor LogProbs, Tensor Mask) Completions(JsonElement batch)
+    {
+        var mask = Read(batch, "completion_mask");
+        var ids = cat([Read(batch, "prompt_ids"), Read(batch, "completion_ids")], 1);
+        var attention = cat([Read(batch, "prompt_mask"), mask], 1);
+        var counted = mask.to_type(ScalarType.Float32);
+        var scores = CompletionScores.Of(policy, new RolloutRows(ids, attention, counted, counted), new SamplingOptions { Temperature = item.Parameter("temperature", 1) });
+        return (scores.LogProbs, counted);
+    }
+
+    private static TokenExample[] Concatenated(JsonElement batch) => Examples(Read(batch, "input_ids"), Read(batch, "attention_mask"), Read(batch, "completion_mask"));
+
+    // Rows that are padded on the right, and where each one's completion begins.
+    private static TokenExample[] Examples(Tensor ids, Tensor attention, Tensor completion)
+    {
+        var lengths = attention.sum(1L).data<long>().ToArray();
+        var prompts = completion.to_type(ScalarType.Int64).argmax(1).data<long>().ToArray();
+        var rows = ids.data<long>().ToArray().Chunk((int)ids.shape[1]);
+        return [.. rows.Select((row, i) => new TokenExample([.. row.Take((int)lengths[i]).Select(id => (int)id)], (int)prompts[i]))];
+    }
+
+    private static Tensor Read(JsonElement batch, string name) => GoldenCase.Read(batch.GetProperty(name));
+}
