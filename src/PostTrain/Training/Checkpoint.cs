@@ -10,7 +10,7 @@ namespace PostTrain.Training;
 /// and <c>trainer.safetensors</c> where the trainer has tensors of its own.</summary>
 /// <remarks>
 /// The directory gets its name when all of it is written and flushed: what bears the name is complete, whenever the process
-/// was stopped. A run that goes on from a checkpoint gives the same bytes as one that was never stopped.
+/// was stopped; what a killed process left half-written is removed by the next one that saves there, so give each run a directory of its own. A run that goes on from a checkpoint gives the same bytes as one that was never stopped.
 /// <para>Parameters that are not trained are not in it: with adapters on the model it holds the adapters, and resuming needs the same base model.</para>
 /// </remarks>
 public static class Checkpoint
@@ -20,6 +20,7 @@ public static class Checkpoint
     private const string OptimizerFile = "optimizer.safetensors";
     private const string TrainerFile = "trainer.safetensors";
     private const string StateFile = "state.json";
+    private const string Replaced = "-replaced";
     private const string StepCounts = "steps";
     private const string RandomState = "random_state";
     private static readonly JsonSerializerOptions Strict = new() { RespectRequiredConstructorParameters = true };
@@ -36,8 +37,9 @@ public static class Checkpoint
         if (state.Frozen.Length == 0) state = state with { Frozen = FrozenParameters.Digest(model) };
         if (own is not null) state = state with { Values = own.Values };
         Directory.CreateDirectory(directory);
+        TidyUp(directory);
         var target = PathOf(directory, state.Step);
-        var partial = Path.Combine(directory, $".{Path.GetFileName(target)}-{Guid.NewGuid():N}");
+        string partial = HiddenOf(target), replaced = Path.Combine(directory, $".{Path.GetFileName(target)}{Replaced}");
         try
         {
             Directory.CreateDirectory(partial);
@@ -48,22 +50,28 @@ public static class Checkpoint
                 if (own?.Tensors is { Count: > 0 } kept) SafetensorsFile.Write(Path.Combine(partial, TrainerFile), kept);
             }
             Data.AtomicFile.Write(Path.Combine(partial, StateFile), stream => JsonSerializer.Serialize(stream, state));
-            if (Directory.Exists(target)) Directory.Delete(target, recursive: true);
+            // Never without one of the two: an old one that stands aside counts until the new one has its name.
+            if (Directory.Exists(target)) Directory.Move(target, replaced);
             Directory.Move(partial, target);
+            DeleteQuietly(replaced);
             return target;
         }
         catch
         {
             DeleteQuietly(partial);
+            TidyUp(directory);
             throw;
         }
     }
 
     /// <summary>The checkpoint of the latest step, or null when there is none. What is not named by a step, such as a copy put aside, is not looked at.</summary>
+    /// <remarks>Where a process was killed between the two renames that replace a checkpoint of the same step, it is the old one, under its name of that moment.</remarks>
     public static string? Latest(string directory) => !Directory.Exists(directory)
         ? null
-        : Directory.EnumerateDirectories(directory, Prefix + "*")
-            .Where(path => StepOf(path) is not null && File.Exists(Path.Combine(path, StateFile))).MaxBy(StepOf);
+        : Directory.EnumerateDirectories(directory, Prefix + "*").Where(path => StepOf(path) is not null)
+            .Concat(SetAside(directory).Where(aside => !Directory.Exists(aside.Target)).Select(aside => aside.Path))
+            .Where(path => File.Exists(Path.Combine(path, StateFile)))
+            .MaxBy(path => StepOf(path) ?? StepOf(TargetOf(path)!));
 
     /// <summary>Puts a checkpoint's tensors into the model and the optimiser, and returns where the run stood.</summary>
     /// <exception cref="FileNotFoundException">A file is missing.</exception>
@@ -168,8 +176,42 @@ public static class Checkpoint
     {
         foreach (var path in Directory.EnumerateDirectories(directory, Prefix + "*").Where(path => StepOf(path) is { } step && step != spare)
             .OrderByDescending(StepOf).Skip(keep).ToArray())
-            DeleteQuietly(path);
+        {
+            // What bears the name is complete, also while it is being deleted.
+            var hidden = HiddenOf(path);
+            Directory.Move(path, hidden);
+            DeleteQuietly(hidden);
+        }
     }
+
+    /// <summary>Takes away what a killed process left: half-written and half-deleted directories; and gives an old checkpoint its name back whose successor did not come.</summary>
+    internal static void TidyUp(string directory)
+    {
+        if (!Directory.Exists(directory)) return;
+        foreach (var (path, target) in SetAside(directory).ToArray())
+        {
+            if (Directory.Exists(target)) DeleteQuietly(path);
+            else Directory.Move(path, target);
+        }
+        foreach (var path in Directory.EnumerateDirectories(directory, $".{Prefix}*").Where(IsHidden).ToArray()) DeleteQuietly(path);
+    }
+
+    private static IEnumerable<(string Path, string Target)> SetAside(string directory) =>
+        Directory.EnumerateDirectories(directory, $".{Prefix}*{Replaced}").Where(path => TargetOf(path) is not null).Select(path => (path, TargetOf(path)!));
+
+    // .checkpoint-00000002-replaced stands for checkpoint-00000002.
+    private static string? TargetOf(string aside)
+    {
+        var name = Path.GetFileName(aside);
+        if (!name.StartsWith('.') || !name.EndsWith(Replaced, StringComparison.Ordinal)) return null;
+        var target = Path.Combine(Path.GetDirectoryName(aside)!, name[1..^Replaced.Length]);
+        return StepOf(target) is null ? null : target;
+    }
+
+    // .checkpoint-00000002-0123456789abcdef0123456789abcdef is one that is being written or deleted.
+    private static string HiddenOf(string target) => Path.Combine(Path.GetDirectoryName(target)!, $".{Path.GetFileName(target)}-{Guid.NewGuid():N}");
+
+    private static bool IsHidden(string path) => Guid.TryParseExact(Path.GetFileName(path).Split('-')[^1], "N", out _);
 
     /// <summary>The checkpoint of the best evaluation that the latest one knows of, or null.</summary>
     public static string? Best(string directory)
@@ -182,7 +224,8 @@ public static class Checkpoint
     private static string PathOf(string directory, long step) => Path.Combine(directory, string.Create(CultureInfo.InvariantCulture, $"{Prefix}{step:D8}"));
 
     private static long? StepOf(string checkpoint) =>
-        long.TryParse(Path.GetFileName(checkpoint).AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out long step) ? step : null;
+        Path.GetFileName(checkpoint) is { } name && name.StartsWith(Prefix, StringComparison.Ordinal)
+        && long.TryParse(name.AsSpan(Prefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out long step) ? step : null;
 
     // The first failure is the one to report: one that follows from it must not hide it.
     private static void DeleteQuietly(string directory)

@@ -54,6 +54,7 @@ internal sealed class TrainingSession : IDisposable
     internal void Begin()
     {
         if (Step == 0) manual_seed((long)options.Seed);
+        if (!watch.IsRunning) TidyUp();
         watch.Start();
     }
 
@@ -91,6 +92,14 @@ internal sealed class TrainingSession : IDisposable
         Checkpoint.Save(directory, model, Optimization, state, own);
         savedStep = Step;
         if (options.KeepCheckpoints > 0) Checkpoint.Prune(directory, options.KeepCheckpoints, best?.Step);
+    }
+
+    // A process that was killed may have saved its last checkpoint and not come to take the older ones away.
+    private void TidyUp()
+    {
+        if (options.CheckpointDirectory is not { } directory) return;
+        Checkpoint.TidyUp(directory);
+        if (Step > 0 && options.KeepCheckpoints > 0 && Directory.Exists(directory)) Checkpoint.Prune(directory, options.KeepCheckpoints, best?.Step);
     }
 
     // Whether the step's evaluation, where it has one, is the best so far.

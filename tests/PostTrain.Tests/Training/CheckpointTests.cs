@@ -51,6 +51,34 @@ public sealed class CheckpointTests : IDisposable
         Assert.Equal(weights, Toy.Bytes(model));
     }
 
+    // The moments at which a process can be killed while it replaces a checkpoint of the same step, as the disk then looks.
+    [Fact]
+    public void Save_KilledWhileReplacing_LeavesTheOldOrTheNew()
+    {
+        using var model = Toy.Model();
+        using var optimization = Trained(model);
+        Save(model, optimization, step: 1);
+        var target = Save(model, optimization, step: 2);
+        var weights = Toy.Bytes(model);
+        string aside = directory.File(".checkpoint-00000002-replaced"), partial = directory.File($".checkpoint-00000002-{Guid.NewGuid():N}");
+        Copy("checkpoint-00000002", Path.GetFileName(partial));
+        Assert.Equal(target, Checkpoint.Latest(directory.Path));
+        Directory.Move(target, aside);
+        Assert.Equal(aside, Checkpoint.Latest(directory.Path));
+        optimization.Update(1, _ => Loss(model));
+        Assert.Equal(2, Checkpoint.Load(aside, model, optimization).Step);
+        Assert.Equal(weights, Toy.Bytes(model));
+        // The next save tidies up: the old one has its name again.
+        Save(model, optimization, step: 3);
+        Assert.Equal(["checkpoint-00000001", "checkpoint-00000002", "checkpoint-00000003"], Directory.GetFileSystemEntries(directory.Path).Select(Path.GetFileName).Order());
+        // After the second rename the new one counts.
+        Copy("checkpoint-00000001", Path.GetFileName(aside));
+        Assert.Equal(directory.File("checkpoint-00000003"), Checkpoint.Latest(directory.Path));
+        Save(model, optimization, step: 4);
+        Assert.False(Directory.Exists(aside));
+        Assert.Equal(2, Checkpoint.Load(target, model, optimization).Step);
+    }
+
     // Adam corrects its means by the number of updates that a parameter took part in.
     [Fact]
     public void Load_ParameterThatWasNotInEveryUpdate_GoesOnWithItsOwnCount()
