@@ -52,7 +52,7 @@ public sealed record OneRewardComponent : DiagnosticRule
     private double Change(MetricCourse course) => course.Count >= 2 * Window ? course.RecentMean(Window)!.Value - course.FirstMean(Window)!.Value : 0;
 
     private static bool IsComponent(string metric) =>
-        metric.StartsWith("reward/", StringComparison.Ordinal) && metric is not ("reward/mean" or "reward/std" or "reward/zero_groups" or "reward/greedy");
+        metric.StartsWith("reward/", StringComparison.Ordinal) && metric is not ("reward/mean" or "reward/std" or "reward/zero_groups" or "reward/greedy" or "reward/total");
 
     private static string Component(string metric) => metric["reward/".Length..];
 }

@@ -5,6 +5,10 @@ namespace PostTrain.Training.Reports;
 /// <param name="Rows">Each with as many cells as there are columns.</param>
 public sealed record ReportTable(IReadOnlyList<string> Columns, IReadOnlyList<IReadOnlyList<string>> Rows)
 {
+    /// <summary>Columns by number from 0 that are text whatever their cells start with.</summary>
+    /// <value>The default is empty.</value>
+    public IReadOnlyList<int> TextColumns { get; init; } = [];
+
     internal void WriteTo(Html html)
     {
         var style = Enumerable.Range(0, Columns.Count).Select(c => IsNumeric(c) ? "number" : "text").ToArray();
@@ -33,5 +37,5 @@ public sealed record ReportTable(IReadOnlyList<string> Columns, IReadOnlyList<IR
     }
 
     private bool IsNumeric(int column) =>
-        Rows.Count > 0 && Rows.All(row => row[column].TrimStart().TrimStart('+', '-', '−', '±', '<', '>', '≤', '≥', '~') is [>= '0' and <= '9', ..] or "NaN" or "–" or "");
+        Rows.Count > 0 && !TextColumns.Contains(column) && Rows.All(row => row[column].TrimStart().TrimStart('+', '-', '−', '±', '<', '>', '≤', '≥', '~') is [>= '0' and <= '9', ..] or "NaN" or "–" or "");
 }

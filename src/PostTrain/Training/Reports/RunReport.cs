@@ -65,7 +65,7 @@ public static class RunReport
         ArgumentNullException.ThrowIfNull(reports);
         page.Warnings("What the metrics say", warnings ?? TrainingDiagnostics.Of(reports));
         page.Curves("Training", [.. Charts(reports)]);
-        if (TimeSplit.Of(reports) is { Count: > 0 } parts) page.Shares("Where the time went", parts).Curves("", TimeSplit.Chart(reports));
+        if (TimeSplit.Of(reports) is { Count: > 0 } parts) page.Shares("Where the time went", parts);
         return completions is { Count: > 0 } ? page.Table("Completions over the run", Table(completions)) : page;
     }
 
@@ -111,6 +111,7 @@ public static class RunReport
         // What a trainer has of its own.
         foreach (var metric in metrics.Where(name => !name.StartsWith("time/", StringComparison.Ordinal)).ToArray())
             if (drawn.Add(metric)) yield return new CurveChart(metric, "", CurveSeries.Of(reports, metric));
+        if (TimeSplit.Of(reports).Count > 0) yield return TimeSplit.Chart(reports);
     }
 
     private static ReportTable Table(IReadOnlyList<LoggedCompletion> completions)
@@ -119,6 +120,6 @@ public static class RunReport
         return new ReportTable(["Step", "Prompt", "Completion", "Reward", "Tokens", "Finished"], [.. Enumerable.Range(0, count)
             .Select(i => completions[count == 1 ? 0 : (int)((long)i * (completions.Count - 1) / (count - 1))])
             .Select(completion => (string[])[completion.Step.ToString(CultureInfo.InvariantCulture), completion.Prompt, completion.Completion, Ticks.Short(completion.Reward),
-                completion.Tokens.ToString(CultureInfo.InvariantCulture), completion.Finished ? "yes" : "cut off"])]);
+                completion.Tokens.ToString(CultureInfo.InvariantCulture), completion.Finished ? "yes" : "cut off"])]) { TextColumns = [1, 2] };
     }
 }

@@ -8,7 +8,7 @@ public static class TimeSplit
     private const string Prefix = "time/";
 
     // In the order of a step; parts that are not known come after these.
-    private static readonly string[] Order = ["rollout", "reward", "reference", "batch", "update", "evaluation"];
+    private static readonly string[] Order = ["rollout", "reward", "reference", "critic", "batch", "update", "evaluation"];
 
     /// <summary>The seconds of each part, added up over the run, in the order of a step; empty where the reports have none.</summary>
     public static IReadOnlyList<NamedShare> Of(IEnumerable<StepReport> reports)

@@ -32,6 +32,7 @@ public sealed class RunReportTests : IDisposable
         {
             "Mean reward", "Held-out reward", "What the metrics say", "equal-rewards", "All completions of each of the last 3 steps", "Where the time went", "rollout", "75.0 %", "25.0 %", "90.0 s", "30.0 s",
             "Divergence from the reference", "own/number", "Completions over the run", "answer &lt;20&gt; 0", "cut off",
+            "<td class=\"text\">20+4=</td>", "Time of a step",
         })
             Assert.Contains(text, html, StringComparison.Ordinal);
         Assert.DoesNotContain("answer &lt;21&gt;", html, StringComparison.Ordinal);
