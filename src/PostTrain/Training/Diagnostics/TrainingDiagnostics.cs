@@ -5,7 +5,7 @@ namespace PostTrain.Training.Diagnostics;
 /// <summary>An observer that watches the metrics of a run and says in words what is going wrong, or only looks so.</summary>
 /// <remarks>
 /// Each rule raises its <see cref="Warning"/> once an episode: again only after it has had nothing to say for <see cref="QuietReports"/> reports in a row.
-/// The warnings are a function of the reports, whatever the time they took. Calls may come from any thread.
+/// A step that is before the last one begins another run. The warnings are a function of the reports, whatever the time they took. Calls may come from any thread.
 /// </remarks>
 /// <example><code>
 /// var diagnostics = new TrainingDiagnostics(new Progress&lt;Warning&gt;(warning => Console.Error.WriteLine(warning)));
@@ -16,7 +16,7 @@ public sealed class TrainingDiagnostics : IProgress<StepReport>
     private readonly Lock gate = new();
     private readonly IReadOnlyList<DiagnosticRule> rules;
     private readonly IProgress<Warning>? observer;
-    private readonly RunCourse course = new();
+    private RunCourse course = new();
     private readonly List<Warning> warnings = [];
     private readonly int[] quiet;
 
@@ -85,6 +85,12 @@ public sealed class TrainingDiagnostics : IProgress<StepReport>
         List<Warning> raised = [];
         lock (gate)
         {
+            // A second run into the same log, which must not be compared with the first.
+            if (value.Step < course.Step)
+            {
+                course = new RunCourse();
+                Array.Fill(quiet, int.MaxValue);
+            }
             course.Add(value);
             for (int i = 0; i < rules.Count; i++)
             {

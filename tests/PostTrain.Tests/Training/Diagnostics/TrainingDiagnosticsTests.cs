@@ -111,6 +111,14 @@ public sealed class TrainingDiagnosticsTests
         Assert.Equal(again ? [13L, 43] : [13L], steps);
     }
 
+    // Two runs into the same observer: the second, at a higher loss, is compared with itself alone.
+    [Fact]
+    public void StepsThatBeginAgain_AreAnotherRun()
+    {
+        var runs = new[] { 1.0, 30 }.SelectMany(scale => Enumerable.Range(1, 120).Select(t => At(t, scale / t, ("grad_norm", scale), ("learning_rate", t - 1)))).ToArray();
+        Assert.Equal(["learning-rate-warm-up", "learning-rate-warm-up"], TrainingDiagnostics.Of(runs).Select(warning => warning.Name));
+    }
+
     [Fact]
     public void OneOutlier_IsNoExplosion_AndQuadraticKlIsNoAcceleration()
     {
