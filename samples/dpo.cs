@@ -117,7 +117,7 @@ return await command.RunAsync(args, (run, values) =>
                   select (string[])[$"{name}, held out", Format.Number(last.Metrics["eval/" + name])]);
     var table = new ReportTable(["held out", "value"], rows);
     ConsoleTable.Print(table);
-    var page = run.Page($"Preference optimisation: {loss}", $"{subject.Folder} learns from {train.Count} pairs; {heldOut.Count} are held out.").Table("Held-out pairs", table);
+    var page = run.Page($"Preference optimisation: {loss}", $"{subject.Name} learns from {train.Count} pairs; {heldOut.Count} are held out.").Table("Held-out pairs", table);
     if (subject.IsToy) page.Proportions("Right answers to held-out sums", new NamedProportion("before", rightBefore), new NamedProportion("after", right));
     page.Curves("Training",
             new CurveChart("Loss", "", [CurveSeries.Of(reports, "loss", "training"), CurveSeries.Of(reports, "eval/loss", "held out")]),

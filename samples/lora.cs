@@ -34,7 +34,7 @@ return await command.RunAsync(args, (run, values) =>
     ];
     var results = SideBySide.Run(run, subject, data, contenders, values.GetValue(batch));
     SideBySide.Conclude(run, subject, "Weight adapters side by side",
-        $"Each method trains a fresh copy of {subject.Folder} on the same {data.Train.Count} examples. The loss is a mean over {data.HeldOut.Count} held-out examples.", results, "LoRA");
+        $"Each method trains a fresh copy of {subject.Name} on the same {data.Train.Count} examples. The loss is a mean over {data.HeldOut.Count} held-out examples.", results, "LoRA");
     return Task.CompletedTask;
 });
 

@@ -35,7 +35,7 @@ return await command.RunAsync(args, (run, values) =>
     ];
     var results = SideBySide.Run(run, subject, data, contenders, values.GetValue(batch));
     SideBySide.Conclude(run, subject, "Soft prompts beside LoRA and full fine-tuning",
-        $"Each method trains a fresh copy of {subject.Folder} on the same {data.Train.Count} examples, prompts with {n} virtual tokens. "
+        $"Each method trains a fresh copy of {subject.Name} on the same {data.Train.Count} examples, prompts with {n} virtual tokens. "
         + "P-tuning's and prefix tuning's numbers are those of the network that makes the rows; only the rows are kept after training.", results, "LoRA");
     return Task.CompletedTask;
 });

@@ -57,7 +57,7 @@ return await command.RunAsync(args, async (run, values) =>
     var fooled = subject.IsToy ? await FooledAsync(schemes) : null;
     if (fooled is not null) ConsoleTable.Print(fooled);
 
-    var page = run.Page("Four rewards on the same completions", $"{subject.Folder}, {problems.Count} prompts, {size} completions of each at temperature 1.")
+    var page = run.Page("Four rewards on the same completions", $"{subject.Name}, {problems.Count} prompts, {size} completions of each at temperature 1.")
         .Tiles([.. scored.Select(item => new SummaryTile(item.Scheme.Name, Format.Number(item.Values.Average()), $"variance {Format.Number(item.Values.PopulationVariance())}"))])
         .Table("What is rewarded", rules)
         .Table("Variance, and agreement with the right answer", table)
@@ -100,8 +100,8 @@ static async Task<ReportTable> FooledAsync(IReadOnlyList<RewardScheme> schemes)
     Completion[] completions = [.. answers.Select(answer => new Completion(problem, answer.Text, [], true))];
     var columns = new List<double[]>();
     foreach (var scheme in schemes) columns.Add((await scheme.Signal.ScoreAsync(completions, RewardContext.None)).Values);
-    return new ReportTable([$"answer to {problem.Prompt}", "text", .. schemes.Select(scheme => scheme.Name)],
-        [.. answers.Select((answer, i) => (string[])[answer.What, answer.Text, .. columns.Select(column => Format.Number(column[i], 2))])]);
+    return new ReportTable([$"answer to {problem.Prompt}", .. schemes.Select(scheme => scheme.Name), "text"],
+        [.. answers.Select((answer, i) => (string[])[answer.What, .. columns.Select(column => Format.Number(column[i], 2)), answer.Text])]);
 }
 
 // A scheme's scores, by group, with what is right.

@@ -59,7 +59,7 @@ return await command.RunAsync(args, (run, values) =>
         (string[])["difference", difference.ToString(), .. subject.IsToy ? [""] : (string[])[]],
     ]);
     ConsoleTable.Print(table);
-    var page = run.Page("Supervised fine-tuning", $"{subject.Folder} learns from {data.Train.Count} examples; the loss falls on the answers alone.")
+    var page = run.Page("Supervised fine-tuning", $"{subject.Name} learns from {data.Train.Count} examples; the loss falls on the answers alone.")
         .Table("Held-out examples", table);
     if (subject.IsToy) page.Proportions("Right answers to held-out sums", new NamedProportion("before", rightBefore), new NamedProportion("after", right));
     page.Curves("Training",

@@ -70,7 +70,7 @@ public sealed class SampleRun : IDisposable
     public void Log(StepReport report) => metrics.Report(report);
 
     /// <summary>A page with the sample's title and the facts of this run.</summary>
-    public HtmlReport Page(string title, string story) => new HtmlReport(title, story).Facts(EngineFacts.Describe(), $"seed {Seed}", $"{Steps} steps");
+    public HtmlReport Page(string title, string story) => new HtmlReport(title, story).Facts(EngineFacts.Describe(), $"seed {Seed}", Steps > 1 ? $"{Steps} steps" : "no training");
 
     /// <summary>Writes <c>report.html</c> and <c>summary.json</c> and says where they are.</summary>
     public void Finish(HtmlReport page, IEnumerable<KeyValuePair<string, object>> summary)

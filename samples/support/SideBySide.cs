@@ -33,13 +33,13 @@ public static class SideBySide
         var anchor = results.Single(result => result.Name == reference);
         var table = Table(subject, results, anchor);
         ConsoleTable.Print(table);
-        Console.WriteLine("All intervals are 95 %. Methods differ where the interval of the difference does not hold 0: one run each, so this says nothing of other seeds.");
-        var page = run.Page(title, story).Table("Methods", table);
+        const string reading = "All intervals are 95 %. Minus: the difference of the losses, example by example. Methods differ where the interval of the difference does not hold 0: one run each, so this says nothing of other seeds. Merge: the largest change of a log-probability when the adapter is written into the weights.";
+        Console.WriteLine(reading);
+        var page = run.Page(title, story).Table("Methods", table).Paragraph(reading);
         if (subject.IsToy) page.Proportions("Right answers to held-out sums", [.. results.Select(result => new NamedProportion(result.Name, result.Right))]);
         page.Curves("Training", new CurveChart("Loss", "nats per token", [.. results.Select(result => CurveSeries.Of(result.Reports, "loss", result.Name))]),
             new CurveChart("Gradient norm", "", [.. results.Select(result => CurveSeries.Of(result.Reports, "grad_norm", result.Name))]));
-        foreach (var result in results)
-            page.Completions($"Held-out prompts: {anchor.Name} and {result.Name}", Measure.Pairs(anchor.Answers, result.Answers, result == anchor ? 0 : 1));
+        page.Table($"The answers to {anchor.Answers[0].Problem.Prompt}", new ReportTable(["method", "answer"], [.. results.Select(result => (string[])[result.Name, result.Answers[0].Text])]));
         run.Finish(page, results.ToDictionary(result => result.Name, object (result) => Summary(subject, result, anchor)));
     }
 
@@ -83,12 +83,11 @@ public static class SideBySide
 
     private static ReportTable Table(Subject subject, IReadOnlyList<ContenderResult> results, ContenderResult anchor)
     {
-        string[] columns = ["method", "trained", "of the model", "learning rate", "held-out loss", $"minus {anchor.Name}", .. subject.IsToy ? ["right answers"] : (string[])[], "training", "merge |Δ log p|"];
+        string[] columns = ["method", "trained", "learning rate", "held-out loss", $"minus {anchor.Name}", .. subject.IsToy ? ["right answers"] : (string[])[], "time", "merge |Δ|"];
         return new ReportTable(columns, [.. results.Select(result => (string[])
         [
             result.Name,
-            Format.Count(result.Trainable),
-            Format.Percent(result.Share),
+            $"{Format.Count(result.Trainable)} ({Format.Percent(result.Share)})",
             result.Contender.LearningRate.ToString("G3", System.Globalization.CultureInfo.InvariantCulture),
             result.Loss.ToString(),
             result == anchor ? "–" : Estimate.OfDifference(result.Losses, anchor.Losses).ToString(),

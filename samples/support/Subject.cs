@@ -11,6 +11,9 @@ namespace PostTrain.Samples.Support;
 /// <param name="IsToy">Whether it is the toy, whose answers can be checked.</param>
 public sealed record Subject(string Folder, Decoder Model, ITokenizer Tokenizer, bool IsToy) : IDisposable
 {
+    /// <summary>The model's name in a report.</summary>
+    public string Name => IsToy ? "the project's arithmetic model" : Folder;
+
     /// <summary>Loads the model that the user named, or the toy.</summary>
     public static Subject Load(SampleRun run)
     {
