@@ -25,11 +25,11 @@ public abstract record TrainingOptions
     /// <value>The default is null.</value>
     public Func<string, double>? LearningRateFactor { get; init; }
 
-    /// <summary>How the learning rate falls after warm-up.</summary>
+    /// <summary>How the learning rate rises in warm-up and falls after it.</summary>
     /// <value>The default is <see cref="LearningRateSchedule.Constant"/>.</value>
     public LearningRateSchedule Schedule { get; init; } = LearningRateSchedule.Constant;
 
-    /// <summary>Steps over which the learning rate rises from 0; with warm-up the first step has a rate of 0, as everywhere in this field.</summary>
+    /// <summary>Steps over which the learning rate rises, from 0 unless the schedule says otherwise: the first step changes nothing then, as everywhere in this field.</summary>
     /// <value>The default is 0.</value>
     public int WarmupSteps { get; init; }
 
@@ -86,6 +86,8 @@ public abstract record TrainingOptions
         if (MicroBatchSize is { } size) Guard.AtLeast(size, 1, nameof(MicroBatchSize));
         Guard.Positive(LearningRate, nameof(LearningRate));
         Guard.AtLeast(WarmupSteps, 0, nameof(WarmupSteps));
+        ArgumentNullException.ThrowIfNull(Schedule);
+        Schedule.Validate();
         Guard.NotNegative(WeightDecay, nameof(WeightDecay));
         Decay(Beta1, nameof(Beta1));
         Decay(Beta2, nameof(Beta2));
