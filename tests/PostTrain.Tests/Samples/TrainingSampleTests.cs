@@ -7,6 +7,16 @@ namespace PostTrain.Tests.Samples;
 public class TrainingSampleTests
 {
     [Fact]
+    public void Reft_PrintsAndWritesItsReport()
+    {
+        using var folder = new TemporaryDirectory();
+        using var summary = RunToSummary("reft", folder, "--worlds", "4", "--steps", "100");
+        Assert.True(double.IsFinite(summary.RootElement.GetProperty("1 to 5 valid ways, sampled: gain").GetDouble()));
+        Assert.Equal(16, File.ReadLines(Path.Combine(folder.Path, "metrics.jsonl")).Count());
+        Assert.Contains("<table", File.ReadAllText(Path.Combine(folder.Path, "report.html")), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void RoundTrip_IsExact()
     {
         using var folder = new TemporaryDirectory();
