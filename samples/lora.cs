@@ -8,7 +8,7 @@ using PostTrain.Models;
 using PostTrain.Samples.Support;
 using TorchSharp;
 
-var command = new SampleCommand("lora", "Compares weight adapters with each other and with full fine-tuning.", steps: 150);
+var command = new SampleCommand("lora", "Compares weight adapters with each other and with full fine-tuning.", steps: 60);
 var rank = command.Option("--rank", "r of the low-rank methods.", 8);
 var batch = command.Option("--batch-size", "Examples in a step.", 32);
 var template = command.Option("--template", "Of instructions: plain, alpaca, chat, or a format with {instruction} and {input}.", "alpaca");

@@ -7,7 +7,7 @@ using PostTrain.Adapters.Prompts;
 using PostTrain.Models;
 using PostTrain.Samples.Support;
 
-var command = new SampleCommand("prompt-tuning", "Compares soft prompts with LoRA and full fine-tuning.", steps: 200);
+var command = new SampleCommand("prompt-tuning", "Compares soft prompts with LoRA and full fine-tuning.", steps: 150);
 var length = command.Option("--length", "Virtual tokens of a prompt, at least 2.", 8);
 var batch = command.Option("--batch-size", "Examples in a step.", 32);
 var template = command.Option("--template", "Of instructions: plain, alpaca, chat, or a format with {instruction} and {input}.", "alpaca");

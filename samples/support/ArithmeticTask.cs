@@ -56,6 +56,27 @@ public static class ArithmeticTask
         return [.. problems.Select(problem => new PreferencePair(problem.Prompt, Solution(problem), WrongNote(problem, random)))];
     }
 
+    /// <summary>Sums that are worked out with a slip now and then, one for each problem: how a hasty teacher shows them.</summary>
+    public static IReadOnlyList<Demonstration> Drafts(IEnumerable<Problem> problems, ulong seed)
+    {
+        ArgumentNullException.ThrowIfNull(problems);
+        var random = new Random((int)seed);
+        return [.. problems.Select(problem => new Demonstration(problem.Prompt, Draft(problem, random)))];
+    }
+
+    /// <summary>A solution of each problem, preferred to a draft of it with slips: both look alike, only the arithmetic differs.</summary>
+    public static IReadOnlyList<PreferencePair> DraftPairs(IEnumerable<Problem> problems, ulong seed)
+    {
+        ArgumentNullException.ThrowIfNull(problems);
+        var random = new Random((int)seed);
+        return [.. problems.Select(problem =>
+        {
+            string solution = Solution(problem), draft;
+            do draft = Draft(problem, random); while (draft == solution);
+            return new PreferencePair(problem.Prompt, solution, draft);
+        })];
+    }
+
     /// <summary>Whether a completion has the right answer between the tags.</summary>
     public static bool IsRight(Completion completion)
     {
@@ -84,6 +105,12 @@ public static class ArithmeticTask
     {
         var (a, b) = Terms(problem);
         return WorkedOut(a, b, new Random(0), slip: 0);
+    }
+
+    private static string Draft(Problem problem, Random random)
+    {
+        var (a, b) = Terms(problem);
+        return WorkedOut(a, b, random);
     }
 
     private static string WrongNote(Problem problem, Random random)

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using PostTrain.Data;
 using PostTrain.Data.Text;
+using PostTrain.RewardModeling;
 
 namespace PostTrain.Samples.Support;
 
@@ -33,6 +34,11 @@ public static class UserData
     public static IReadOnlyList<Problem> Problems(string path, InstructionTemplate template) => Read(path, "a prompt or a question, and an answer", record =>
         (record.Prompt ?? (Instruction(record) is { } instruction ? template.Prompt(instruction, record.Input) : null)) is { } prompt
             && (record.Answer ?? record.Output ?? record.Completion) is { } answer ? new Problem(prompt, answer) : null);
+
+    /// <summary>Solutions in steps that were judged: prompt, completions, labels.</summary>
+    public static IReadOnlyList<StepwiseExample> Steps(string path) => Read(path, "prompt, completions and as many labels", record =>
+        record is { Prompt: { } prompt, Completions: { } steps, Labels: { } labels } && steps.Count == labels.Count
+            ? new StepwiseExample(prompt, steps, [.. labels.Select(label => label ? 1 : 0)]) : null);
 
     /// <summary>Those that fit into a context; says how many do not.</summary>
     /// <param name="items">The data.</param>

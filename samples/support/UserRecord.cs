@@ -13,6 +13,8 @@ namespace PostTrain.Samples.Support;
 /// <param name="Chosen">The preferred completion.</param>
 /// <param name="Rejected">The other one.</param>
 /// <param name="Messages">A conversation, put into the model's chat template; its last message is to be learnt.</param>
+/// <param name="Completions">The steps of a solution to the prompt.</param>
+/// <param name="Labels">Whether each step is right.</param>
 public sealed record UserRecord(
     string? Prompt = null,
     string? Completion = null,
@@ -23,4 +25,6 @@ public sealed record UserRecord(
     string? Answer = null,
     string? Chosen = null,
     string? Rejected = null,
-    IReadOnlyList<ChatMessage>? Messages = null);
+    IReadOnlyList<ChatMessage>? Messages = null,
+    IReadOnlyList<string>? Completions = null,
+    IReadOnlyList<bool>? Labels = null);

@@ -93,6 +93,45 @@ public class TrainingSampleTests
         Assert.Equal(1, summary.RootElement.GetProperty("binary").GetProperty("right_above_wrong").GetDouble(), 9);
     }
 
+    [Theory]
+    [InlineData("grpo", "step")]
+    [InlineData("dapo", "consistency")]
+    [InlineData("rloo", "preference")]
+    public void Grpo_TakesAnyPresetAndScheme(string preset, string reward)
+    {
+        using var folder = new TemporaryDirectory();
+        using var summary = RunToSummary("grpo", folder, "--steps", "2", "--held-out", "8", "--batch-size", "4", "--preset", preset, "--reward", reward);
+        Assert.Equal((preset, reward), (summary.RootElement.GetProperty("preset").GetString(), summary.RootElement.GetProperty("reward").GetString()));
+        Assert.Equal(2, summary.RootElement.GetProperty("accuracy_after_interval").GetArrayLength());
+        Assert.True(File.Exists(Path.Combine(folder.Path, "model", "model.safetensors")));
+    }
+
+    [Fact]
+    public void Ppo_GoesThroughItsThreeStages()
+    {
+        using var folder = new TemporaryDirectory();
+        using var summary = RunToSummary("ppo", folder, "--steps", "2", "--sft-steps", "2", "--reward-steps", "2", "--held-out", "8", "--batch-size", "4");
+        foreach (var stage in (string[])["base", "supervised", "PPO"])
+            Assert.Equal(2, summary.RootElement.GetProperty($"accuracy_{stage}_interval").GetArrayLength());
+        foreach (var model in (string[])["sft", "reward-model", "model"])
+            Assert.True(File.Exists(Path.Combine(folder.Path, model, "model.safetensors")), model);
+        var parts = File.ReadLines(Path.Combine(folder.Path, "metrics.jsonl")).ToArray();
+        Assert.Equal(6, parts.Length);
+        Assert.Contains("ppo/kl", parts[^1], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void RewardModel_TrainsOutcomeAndProcess()
+    {
+        using var folder = new TemporaryDirectory();
+        using var summary = RunToSummary("reward-model", folder, "--steps", "2", "--held-out", "8");
+        foreach (var name in (string[])["outcome_accuracy", "process_accuracy"])
+            Assert.InRange(summary.RootElement.GetProperty(name).GetDouble(), 0, 1);
+        var any = summary.RootElement.GetProperty("any is right").GetProperty("accuracy").GetDouble();
+        foreach (var choice in (string[])["the first answer", "majority vote", "best by the outcome model"])
+            Assert.InRange(summary.RootElement.GetProperty(choice).GetProperty("accuracy").GetDouble(), 0, any);
+    }
+
     // What every sample leaves: a report with a table, metrics, a summary; and a plain text where there is no terminal.
     private static JsonDocument RunToSummary(string sample, TemporaryDirectory folder, params string[] arguments)
     {
