@@ -47,6 +47,65 @@ public class OptimizerTests
         Numbers.Same([1.1], parameter);
     }
 
+    // v = 0.75·0 + 0.25·16 = 4, so the step is 0.1·4/2; then v = 3 + 4 = 7, b = 0.5·2 + 4/√7.
+    [Fact]
+    public void RmsProp_TwoSteps_AreByHand()
+    {
+        using var scope = NewDisposeScope();
+        var parameter = Given(1.0, 4.0);
+        using var optimizer = optim.RMSProp([parameter], lr: 0.1, alpha: 0.75, eps: 0, momentum: 0.5);
+
+        optimizer.step();
+        Numbers.Same([0.8], parameter);
+        optimizer.step();
+        Numbers.Same([0.8 - 0.1 * (1 + 4 / Math.Sqrt(7))], parameter);
+    }
+
+    // ḡ = 1 and v = 4 after the first step: v − ḡ² = 3.
+    [Fact]
+    public void RmsProp_Centered_TakesTheSquareOfTheMeanAway()
+    {
+        using var scope = NewDisposeScope();
+        var parameter = Given(1.0, 4.0);
+        using var optimizer = optim.RMSProp([parameter], lr: 0.1, alpha: 0.75, eps: 0, centered: true, maximize: true);
+
+        optimizer.step();
+
+        Numbers.Same([1 + 0.4 / Math.Sqrt(3)], parameter);
+    }
+
+    // s = 7 + 9 = 16, then 25 with the rate halved.
+    [Fact]
+    public void Adagrad_TwoSteps_AreByHand()
+    {
+        using var scope = NewDisposeScope();
+        var parameter = Given(1.0, 3.0);
+        using var optimizer = optim.Adagrad([parameter], lr: 0.1, lr_decay: 1, initial_accumulator_value: 7, eps: 0);
+
+        optimizer.step();
+        Numbers.Same([1 - 0.1 * 3 / 4], parameter);
+        optimizer.step();
+        Numbers.Same([1 - 0.1 * 3 / 4 - 0.05 * 3 / 5], parameter);
+    }
+
+    [Fact]
+    public void LoadStateDict_OfRmsPropAndAdagrad_GoesOnFromTheCopy()
+    {
+        using var scope = NewDisposeScope();
+        foreach (var make in new Func<Parameter, optim.Optimizer>[] { parameter => optim.RMSProp([parameter], momentum: 0.5, centered: true), parameter => optim.Adagrad([parameter]) })
+        {
+            var (first, second) = (Given(1.0, 4.0), Given(1.0, 4.0));
+            using OptimizerHelper left = (OptimizerHelper)make(first), right = (OptimizerHelper)make(second);
+            left.step();
+            right.load_state_dict(left.state_dict());
+            Assert.True(right.state_dict().State.Single().ApproximatelyEquals(left.state_dict().State.Single()));
+            using (no_grad()) second.copy_(first);
+            left.step();
+            right.step();
+            Numbers.Same([first.ToDouble()], second);
+        }
+    }
+
     [Fact]
     public void Step_ParameterWithoutGradient_StaysAndKeepsItsOwnCount()
     {
