@@ -28,7 +28,7 @@ public static class Checkpoint
     /// <summary>Writes a checkpoint and returns its directory; one of the same step is replaced.</summary>
     /// <param name="directory">Where checkpoints are kept; made when missing.</param>
     /// <param name="model">Its trained parameters and its buffers are kept; of the others a digest, so that a run cannot go on over another base.</param>
-    /// <param name="optimization">Its moments and step counts are kept.</param>
+    /// <param name="optimization">Its optimiser's tensors and step counts are kept.</param>
     /// <param name="state">Where the run stands.</param>
     public static string Save(string directory, nn.Module model, Optimization optimization, TrainingState state) => Save(directory, model, optimization, state, null);
 
@@ -99,7 +99,7 @@ public static class Checkpoint
         own?.Restore(state.Values, OwnTensors(checkpoint));
         Restore(weights, parameters);
         Restore(moments, averages);
-        foreach (var (moment, count) in optimization.States.Zip(counts)) moment.step = count;
+        foreach (var (moment, count) in optimization.States.Zip(counts)) moment.Step = count;
         set_rng_state(moments.Read(RandomState));
         optimization.Updates = state.Updates;
         return state;
@@ -117,14 +117,10 @@ public static class Checkpoint
         model.named_parameters().Where(p => p.parameter.requires_grad).Select(p => (p.name, (Tensor)p.parameter)).Concat(model.named_buffers().Select(b => (b.name, b.buffer)));
 
     private static IEnumerable<(string Name, Tensor Tensor)> Moments(Optimization optimization) =>
-        optimization.Parameters.Zip(optimization.States).SelectMany(pair => new[]
-        {
-            ($"{pair.First.Name}.exp_avg", pair.Second.exp_avg),
-            ($"{pair.First.Name}.exp_avg_sq", pair.Second.exp_avg_sq),
-        });
+        optimization.Parameters.Zip(optimization.States).SelectMany(pair => pair.Second.Tensors.Select(kept => ($"{pair.First.Name}.{kept.Name}", kept.Tensor)));
 
     // One for each parameter: those without a gradient in an update do not count it.
-    private static Tensor Counts(Optimization optimization) => tensor(optimization.States.Select(moment => moment.step).ToArray());
+    private static Tensor Counts(Optimization optimization) => tensor(optimization.States.Select(moment => moment.Step).ToArray());
 
     // The names and shapes of both files are compared before the first tensor changes.
     private static void Check(SafetensorsFile file, (string Name, Tensor Tensor)[] wanted)

@@ -1,17 +1,17 @@
 using PostTrain.Numerics;
+using PostTrain.Training.Optimizers;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace PostTrain.Training;
 
-/// <summary>AdamW with warm-up, schedule and clipping over the trainable parameters of a model, fed with a batch in parts.</summary>
+/// <summary>An optimiser with warm-up, schedule and clipping over the trainable parameters of a model, fed with a batch in parts.</summary>
 public sealed class Optimization : IDisposable
 {
     private readonly TrainingOptions options;
-    private readonly AdamW optimizer;
+    private readonly IParameterOptimizer optimizer;
     private readonly long totalUpdates;
-    private readonly double[] factors;
 
     /// <param name="model">Its parameters that require a gradient are trained; the others keep their bytes.</param>
     /// <param name="options">Rates, schedule and clipping.</param>
@@ -27,11 +27,11 @@ public sealed class Optimization : IDisposable
         // Matrices first, then the vectors, which weight decay leaves alone.
         var trainable = model.named_parameters().Where(p => p.parameter.requires_grad).ToArray();
         if (trainable.Length == 0) throw new ArgumentException("the model has no parameter that requires a gradient, expected at least one", nameof(model));
-        var groups = trainable.OrderBy(p => p.parameter.dim() < 2).GroupBy(p => (Matrix: p.parameter.dim() >= 2, Factor: Factor(p.name))).ToArray();
+        var groups = trainable.OrderBy(p => p.parameter.dim() < 2).GroupBy(p =>
+            (Matrix: p.parameter.dim() >= 2, Factor: Factor(p.name), Orthogonal: options.Optimizer.IsOrthogonal(p.name, p.parameter))).ToArray();
         Parameters = [.. groups.SelectMany(group => group)];
-        factors = [.. groups.Select(group => group.Key.Factor)];
-        optimizer = torch.optim.AdamW(groups.Select(group => new AdamW.ParamGroup([.. group.Select(p => p.parameter)], options.LearningRate, options.Beta1, options.Beta2,
-            options.AdamEpsilon, group.Key.Matrix ? options.WeightDecay : 0)), options.LearningRate, options.Beta1, options.Beta2, options.AdamEpsilon);
+        optimizer = options.Optimizer.Create([.. groups.Select(group => new ParameterGroup([.. group.Select(p => p.parameter)],
+            group.Key.Matrix ? options.WeightDecay : 0, group.Key.Factor, group.Key.Orthogonal))], options);
     }
 
     /// <summary>What is trained, with names, in the optimiser's order.</summary>
@@ -41,7 +41,7 @@ public sealed class Optimization : IDisposable
     public long Updates { get; internal set; }
 
     /// <summary>The optimiser's state of each parameter, in the order of <see cref="Parameters"/>.</summary>
-    internal IReadOnlyList<AdamW.State> States => [.. optimizer.state_dict().State.Cast<AdamW.State>()];
+    internal IReadOnlyList<IParameterState> States => optimizer.States;
 
     /// <summary>One optimiser step over a batch in parts.</summary>
     /// <param name="parts">How many parts, at least 1.</param>
@@ -50,7 +50,7 @@ public sealed class Optimization : IDisposable
     public UpdateReport Update(int parts, Func<int, Tensor> loss)
     {
         Guard.AtLeast(parts, 1, nameof(parts));
-        optimizer.zero_grad();
+        optimizer.ZeroGradients();
         double total = 0;
         for (int part = 0; part < parts; part++)
         {
@@ -66,8 +66,7 @@ public sealed class Optimization : IDisposable
                 $"update {Updates + 1}: the loss is {total} and the gradient's norm {norm}, expected finite numbers; no parameter was changed");
 
         double rate = options.LearningRate * options.Schedule.Multiplier(Updates, Warmup, totalUpdates);
-        foreach (var (group, factor) in optimizer.ParamGroups.Zip(factors)) group.LearningRate = rate * factor;
-        optimizer.step();
+        optimizer.Step(rate);
         Updates++;
         return new UpdateReport(total, norm, rate);
     }

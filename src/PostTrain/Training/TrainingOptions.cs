@@ -33,19 +33,23 @@ public abstract record TrainingOptions
     /// <value>The default is 0.</value>
     public int WarmupSteps { get; init; }
 
-    /// <summary>AdamW's decoupled weight decay, on matrices only (no biases, no norms); at least 0.</summary>
+    /// <summary>What changes the parameters.</summary>
+    /// <value>The default is <see cref="OptimizerChoice.AdamW"/>.</value>
+    public OptimizerChoice Optimizer { get; init; } = OptimizerChoice.AdamW;
+
+    /// <summary>Weight decay, on matrices only (no biases, no norms): decoupled, but part of the gradient with Adam and Sgd; at least 0.</summary>
     /// <value>The default is 0.</value>
     public double WeightDecay { get; init; }
 
-    /// <summary>AdamW's decay of the mean of gradients, in [0, 1).</summary>
+    /// <summary>AdamW's and Adam's decay of the mean of gradients, in [0, 1).</summary>
     /// <value>The default is 0.9.</value>
     public double Beta1 { get; init; } = 0.9;
 
-    /// <summary>AdamW's decay of the mean of squared gradients, in [0, 1).</summary>
+    /// <summary>AdamW's and Adam's decay of the mean of squared gradients, in [0, 1).</summary>
     /// <value>The default is 0.999.</value>
     public double Beta2 { get; init; } = 0.999;
 
-    /// <summary>AdamW's term in the divisor, above 0.</summary>
+    /// <summary>AdamW's and Adam's term in the divisor, above 0.</summary>
     /// <value>The default is 1e-8.</value>
     public double AdamEpsilon { get; init; } = 1e-8;
 
@@ -88,6 +92,7 @@ public abstract record TrainingOptions
         Guard.AtLeast(WarmupSteps, 0, nameof(WarmupSteps));
         ArgumentNullException.ThrowIfNull(Schedule);
         Schedule.Validate();
+        ArgumentNullException.ThrowIfNull(Optimizer);
         Guard.NotNegative(WeightDecay, nameof(WeightDecay));
         Decay(Beta1, nameof(Beta1));
         Decay(Beta2, nameof(Beta2));

@@ -14,12 +14,22 @@ internal sealed class GoldenCase(JsonElement json, JsonElement batches)
     /// <summary>Which function the case is about.</summary>
     internal string Kind { get; } = json.GetProperty("kind").GetString()!;
 
+    /// <summary>The reference's own name of the function.</summary>
+    internal string Peer => json.GetProperty("peer").GetString()!;
+
     /// <summary>An input of the case, or of the batch that it shares with others.</summary>
     internal Tensor Input(string name) =>
         Find("inputs", name) is { } own ? Read(own) : Batch(name) is { } shared ? Read(shared) : throw Missing("input", name);
 
     /// <summary>One of an input's list of tensors.</summary>
     internal Tensor InputAt(string name, int index) => Read((Find("inputs", name) ?? throw Missing("input", name))[index]);
+
+    /// <summary>The tensors of a list of a part ("inputs", "expected"), which may be in a list of lists: one for each step.</summary>
+    internal Tensor[] Tensors(string part, string name, int? step = null)
+    {
+        var list = Json(part, name);
+        return [.. (step is { } at ? list[at] : list).EnumerateArray().Select(Read)];
+    }
 
     internal bool HasInput(string name) => Find("inputs", name) is not null || Batch(name) is not null;
 

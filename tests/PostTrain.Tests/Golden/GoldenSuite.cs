@@ -28,6 +28,7 @@ internal static class GoldenSuite
         ["generation"] = GenerationGolden.Kinds,
         ["merge"] = MergeGolden.Kinds,
         ["train"] = TrainGolden.Kinds,
+        ["optim"] = OptimGolden.Kinds,
     };
 
     /// <summary>Kinds, and features of kinds ("area/kind: feature"), that no function of the library computes so far.</summary>

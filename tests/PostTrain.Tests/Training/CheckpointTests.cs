@@ -232,7 +232,7 @@ public sealed class CheckpointTests : IDisposable
     private static Tensor Loss(CausalLm model) => model.call(Numbers.Ids(1, 20, 2, 5)).square().mean();
 
     private static double[][] Moments(Optimization optimization) =>
-        [.. optimization.States.SelectMany(state => new[] { Numbers.Values(state.exp_avg), Numbers.Values(state.exp_avg_sq) })];
+        [.. optimization.States.SelectMany(state => state.Tensors.Select(kept => Numbers.Values(kept.Tensor)))];
 
     private static float[] Draw()
     {
