@@ -6,7 +6,7 @@ using PostTrain.Models;
 using PostTrain.Policy;
 using PostTrain.Rewards;
 
-var folder = "samples/models/arithmetic-base";                  // or any GPT-2 or Llama directory from Hugging Face
+var folder = "samples/models/arithmetic-base";                  // or any directory from Hugging Face
 using var model = Pretrained.Load(folder);
 var tokenizer = TokenizerFiles.Load(folder);
 var problems = Enumerable.Range(100, 400).Select(i => new Problem($"{i}+{i + 123}=", $"{2 * i + 123}")).ToArray();
