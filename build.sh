@@ -47,7 +47,8 @@ run_tests() {
   log=$(mktemp)
   for project in tests/*/*.csproj; do
     : >"$log"
-    dotnet test "$project" -c "$configuration" --no-build -nologo --tl:off "$@" 2>&1 | tee "$log" || status=1
+    # A test that stands still is named and fails the run.
+    dotnet test "$project" -c "$configuration" --no-build -nologo --tl:off --blame-hang-timeout 10m --blame-hang-dump-type none "$@" 2>&1 | tee "$log" || status=1
     # "Passed!  - Failed:     0, Passed:    12, Skipped:     0, Total:    12"
     if read -r f p s < <(sed -nE 's/.*Failed: +([0-9]+), Passed: +([0-9]+), Skipped: +([0-9]+), Total.*/\1 \2 \3/p' "$log" | tail -n 1); then
       failed=$((failed + f)) passed=$((passed + p)) skipped=$((skipped + s))

@@ -10,7 +10,9 @@ internal static class Patience
     internal static async Task<T> WithinAsync<T>(Func<CancellationToken, Task<T>> call, string what, TimeSpan limit, TimeProvider time, CancellationToken cancellation)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        var running = Task.Run(() => call(stop.Token), CancellationToken.None);
+        // Taken now: the call may begin only when the time is over and the source is gone.
+        var token = stop.Token;
+        var running = Task.Run(() => call(token), CancellationToken.None);
         try
         {
             return await running.WaitAsync(limit, time, cancellation).ConfigureAwait(false);
