@@ -147,8 +147,13 @@ public sealed class RewardDecoratorTests
     {
         var calls = 0;
         var never = new TaskCompletionSource<double[]>();
-        var reward = Reward.OfAll("slow", async (_, _, token) => ++calls < 3 ? await never.Task.WaitAsync(token) : [5, 6])
-            .WithTimeout(TimeSpan.FromSeconds(7), new InstantTimeUntil(2)).WithRetries(time: new InstantTime());
+        using var begun = new SemaphoreSlim(0);
+        var reward = Reward.OfAll("slow", async (_, _, token) =>
+        {
+            if (Interlocked.Increment(ref calls) == 3) return [5, 6];
+            begun.Release();
+            return await never.Task.WaitAsync(token);
+        }).WithTimeout(TimeSpan.FromSeconds(7), new TimeOfSlowCalls(begun)).WithRetries(time: new InstantTime());
         Same([5, 6], await Score(reward, Two));
         Assert.Equal(3, calls);
     }
@@ -211,13 +216,13 @@ public sealed class RewardDecoratorTests
         public void Report(Exception value) => failures.Add(value);
     }
 
-    // So many timers ring at once, the others never.
-    private sealed class InstantTimeUntil(int timers) : TimeProvider
+    // A timer rings when a slow call has begun, and never before: a limit that passes by a call that has not begun would count for nothing.
+    private sealed class TimeOfSlowCalls(SemaphoreSlim begun) : TimeProvider
     {
-        private readonly InstantTime instant = new();
-        private int made;
-
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) =>
-            instant.CreateTimer(Interlocked.Increment(ref made) <= timers ? callback : _ => { }, state, dueTime, period);
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            _ = begun.WaitAsync().ContinueWith(_ => callback(state), TaskScheduler.Default);
+            return System.CreateTimer(_ => { }, null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        }
     }
 }
