@@ -1,3 +1,4 @@
+using PostTrain.Numerics;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -72,7 +73,7 @@ internal sealed class RmsNorm : nn.Module<Tensor, Tensor>, IWeighted
     {
         using var scope = NewDisposeScope();
         var type = input.dtype;
-        var x = type is ScalarType.Float16 or ScalarType.BFloat16 ? input.to_type(ScalarType.Float32) : input;
+        var x = input.AtLeastSingle();
         var normal = x * x.square().mean([-1], keepdim: true).add(epsilon).rsqrt();
         if (offset)
             return normal.mul(weight.to_type(x.dtype).add(1)).to_type(type).MoveToOuterDisposeScope();

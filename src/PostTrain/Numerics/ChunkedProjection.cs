@@ -90,7 +90,7 @@ internal sealed class ChunkedProjection : autograd.MultiTensorFunction<ChunkedPr
     private static Tensor Project(Tensor rows, Tensor weight)
     {
         var logits = rows.mm(weight.t());
-        return logits.dtype is ScalarType.Float16 or ScalarType.BFloat16 ? logits.to_type(ScalarType.Float32) : logits;
+        return logits.AtLeastSingle();
     }
 
     // One empty chunk where there are no rows, so that the results exist.

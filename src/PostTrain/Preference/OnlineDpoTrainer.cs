@@ -130,7 +130,7 @@ public sealed class OnlineDpoTrainer : RolloutTrainer
         // Logits mix as log-probabilities do, but for a constant of each position. The reference reads the whole text again at each token: it has no cache of its own.
         Tensor Mixture(Tensor scores, Tensor ids, Tensor mask)
         {
-            var logits = reference.Ask(model => model.Project(model.Hidden(ids, mask).select(1, ids.shape[1] - 1)));
+            var logits = reference.Ask(model => model.Project(model.Hidden(ids, mask).select(1, ids.shape[1] - 1)).AtLeastSingle());
             return scores * (1 - mixed) + logits * mixed;
         }
         var sampling = Sampling with { Processors = [.. Sampling.Processors, Mixture] };

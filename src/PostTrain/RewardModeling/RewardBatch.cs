@@ -1,5 +1,6 @@
 using PostTrain.Data;
 using PostTrain.Models.Heads;
+using PostTrain.Numerics;
 using PostTrain.Training;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -35,7 +36,7 @@ internal sealed class RewardBatch : TrainingBatch
 
     internal override Tensor Loss(int start, int count, MetricMeans means)
     {
-        var scores = model.Score(Both(ids), Both(mask)).squeeze(1);
+        var scores = model.Score(Both(ids), Both(mask)).squeeze(1).AtLeastSingle();
         var (chosen, rejected) = (scores.narrow(0, 0, count), scores.narrow(0, count, count));
         var margin = margins?.narrow(0, start, count).to(scores.dtype, scores.device);
         var loss = RewardModelLosses.BradleyTerry(chosen, rejected, margin, objective, Rows);

@@ -1,4 +1,5 @@
 using PostTrain.Models;
+using PostTrain.Numerics;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -60,7 +61,7 @@ public static class BeamSearch
                 mask = mask.index_select(0, rows).MoveToOuterDisposeScope();
             }
 
-            var wide = logits.dtype == ScalarType.Float64 ? logits : logits.to_type(ScalarType.Float32);
+            var wide = logits.AtLeastSingle();
             var scores = pipeline.Process(wide.log_softmax(-1), ids.narrow(1, 0, column), mask.narrow(1, 0, column), step);
             var running = tensor(searches.SelectMany(search => search.Scores).ToArray(), device: device).to_type(scores.dtype).unsqueeze(1);
             var (values, places) = (scores + running).view(batch.Rows, -1).topk((int)candidates, dim: -1);

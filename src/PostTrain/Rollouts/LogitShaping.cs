@@ -1,3 +1,4 @@
+using PostTrain.Numerics;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -23,7 +24,7 @@ internal sealed class LogitShaping : IDisposable
     internal Tensor Apply(Tensor logits)
     {
         using var scope = NewDisposeScope();
-        var shaped = logits.dtype is ScalarType.Float16 or ScalarType.BFloat16 ? logits.to_type(ScalarType.Float32) : logits.alias();
+        var shaped = Precision.IsHalf(logits.dtype) ? logits.AtLeastSingle() : logits.alias();
         if (suppression is not null) shaped = shaped + suppression;
         if (temperature != 1) shaped = shaped / temperature;
         return shaped.MoveToOuterDisposeScope();

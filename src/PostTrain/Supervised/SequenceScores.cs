@@ -7,7 +7,7 @@ namespace PostTrain.Supervised;
 
 /// <summary>What a model says of the counted tokens of given sequences.</summary>
 /// <param name="LogProbs">log π of each target, 0 where the mask is 0, [B,C]; differentiable in the model's parameters.</param>
-/// <param name="Logits">[B,C,V].</param>
+/// <param name="Logits">[B,C,V], of 32 bits at least.</param>
 /// <param name="Targets">[B,C].</param>
 /// <param name="Mask">[B,C].</param>
 internal sealed record SequenceScores(Tensor LogProbs, Tensor Logits, Tensor Targets, Tensor Mask)
@@ -17,7 +17,7 @@ internal sealed record SequenceScores(Tensor LogProbs, Tensor Logits, Tensor Tar
     {
         long columns = rows.Inputs.shape[1] - first;
         var hidden = model.Hidden(rows.Inputs, rows.AttentionMask);
-        var logits = model.Project(hidden.narrow(1, first, columns));
+        var logits = model.Project(hidden.narrow(1, first, columns)).AtLeastSingle();
         var (targets, mask) = (rows.Targets.narrow(1, first, columns), rows.LossMask.narrow(1, first, columns));
         return new SequenceScores(TokenLogProbs.Gather(logits, targets, mask), logits, targets, mask);
     }

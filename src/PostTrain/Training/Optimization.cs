@@ -7,16 +7,18 @@ using static TorchSharp.torch;
 namespace PostTrain.Training;
 
 /// <summary>An optimiser with warm-up, schedule and clipping over the trainable parameters of a model, fed with a batch in parts.</summary>
+/// <remarks>Mixed precision: parameters in bfloat16 are trained through float32 copies, which are part of the optimiser's state.</remarks>
 public sealed class Optimization : IDisposable
 {
     private readonly TrainingOptions options;
     private readonly IParameterOptimizer optimizer;
+    private readonly MasterWeights masters;
     private readonly long totalUpdates;
 
     /// <param name="model">Its parameters that require a gradient are trained; the others keep their bytes.</param>
     /// <param name="options">Rates, schedule and clipping.</param>
     /// <param name="updatesPerStep">Updates in a step of the options' schedule.</param>
-    /// <exception cref="ArgumentException">The model has no trainable parameter.</exception>
+    /// <exception cref="ArgumentException">The model has no trainable parameter, or one in float16.</exception>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     public Optimization(nn.Module model, TrainingOptions options, int updatesPerStep = 1)
     {
@@ -30,8 +32,10 @@ public sealed class Optimization : IDisposable
         var groups = trainable.OrderBy(p => p.parameter.dim() < 2).GroupBy(p =>
             (Matrix: p.parameter.dim() >= 2, Factor: Factor(p.name), Orthogonal: options.Optimizer.IsOrthogonal(p.name, p.parameter))).ToArray();
         Parameters = [.. groups.SelectMany(group => group)];
-        optimizer = options.Optimizer.Create([.. groups.Select(group => new ParameterGroup([.. group.Select(p => p.parameter)],
+        masters = new MasterWeights(Parameters);
+        optimizer = options.Optimizer.Create([.. groups.Select(group => new ParameterGroup([.. group.Select(p => masters.Of(p.parameter))],
             group.Key.Matrix ? options.WeightDecay : 0, group.Key.Factor, group.Key.Orthogonal))], options);
+        States = [.. Parameters.Zip(optimizer.States, (item, state) => masters.WithMaster(item.Parameter, state))];
     }
 
     /// <summary>What is trained, with names, in the optimiser's order.</summary>
@@ -41,7 +45,7 @@ public sealed class Optimization : IDisposable
     public long Updates { get; internal set; }
 
     /// <summary>The optimiser's state of each parameter, in the order of <see cref="Parameters"/>.</summary>
-    internal IReadOnlyList<IParameterState> States => optimizer.States;
+    internal IReadOnlyList<IParameterState> States { get; }
 
     /// <summary>One optimiser step over a batch in parts.</summary>
     /// <param name="parts">How many parts, at least 1.</param>
@@ -50,6 +54,8 @@ public sealed class Optimization : IDisposable
     public UpdateReport Update(int parts, Func<int, Tensor> loss)
     {
         Guard.AtLeast(parts, 1, nameof(parts));
+        // What stands in gradients from before goes with the zeros.
+        masters.CollectGradients();
         optimizer.ZeroGradients();
         double total = 0;
         for (int part = 0; part < parts; part++)
@@ -57,9 +63,10 @@ public sealed class Optimization : IDisposable
             using var scope = NewDisposeScope();
             var value = loss(part);
             value.backward();
+            masters.CollectGradients();
             total += value.ToDouble();
         }
-        var parameters = Parameters.Select(p => p.Parameter);
+        var parameters = Parameters.Select(p => masters.Of(p.Parameter));
         double norm = nn.utils.clip_grad_norm_(parameters, options.MaxGradNorm);
         if (!double.IsFinite(total) || !double.IsFinite(norm))
             throw new InvalidOperationException(
@@ -67,12 +74,17 @@ public sealed class Optimization : IDisposable
 
         double rate = options.LearningRate * options.Schedule.Multiplier(Updates, Warmup, totalUpdates);
         optimizer.Step(rate);
+        masters.Publish();
         Updates++;
         return new UpdateReport(total, norm, rate);
     }
 
     /// <summary>Gives the optimiser's state back.</summary>
-    public void Dispose() => optimizer.Dispose();
+    public void Dispose()
+    {
+        optimizer.Dispose();
+        masters.Dispose();
+    }
 
     private long Warmup => options.WarmupSteps * (totalUpdates / options.Steps);
 

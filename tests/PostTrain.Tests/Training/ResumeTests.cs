@@ -1,6 +1,7 @@
 using PostTrain.Models;
 using PostTrain.Tests.Support;
 using PostTrain.Training;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace PostTrain.Tests.Training;
@@ -16,8 +17,10 @@ public sealed class ResumeTests : IDisposable
     [Theory]
     [InlineData("sft", "dropout")]
     [InlineData("sft", "decoder")]
+    [InlineData("sft", "bfloat16")]
     [InlineData("grpo", "dropout")]
     [InlineData("grpo", "decoder")]
+    [InlineData("grpo", "bfloat16")]
     public async Task Resume_HalfWay_GivesTheBitsOfTheWholeRun(string trainer, string architecture)
     {
         using var model = Create(architecture);
@@ -104,7 +107,7 @@ public sealed class ResumeTests : IDisposable
     }
 
     // A model to be overwritten starts from other weights.
-    private static CausalLm Create(string architecture, bool started = false) => architecture == "decoder"
-        ? Toy.Model(seed: started ? 9UL : 1)
-        : new DropoutLm(Toy.Tokenizer.VocabularySize, started ? 0.3 : 0.5);
+    private static CausalLm Create(string architecture, bool started = false) => architecture == "dropout"
+        ? new DropoutLm(Toy.Tokenizer.VocabularySize, started ? 0.3 : 0.5)
+        : Toy.Model(seed: started ? 9UL : 1, architecture == "decoder" ? ScalarType.Float32 : ScalarType.BFloat16);
 }

@@ -1,3 +1,4 @@
+using PostTrain.Numerics;
 using static TorchSharp.torch;
 
 namespace PostTrain.Adapters.Layers;
@@ -14,7 +15,7 @@ internal static class LoraStart
         var (outputs, inputs) = (weight.size(0), weight.size(1));
         // Decompositions and starts in float32 at least, wherever the weight is.
         var w = weight.detach().cpu();
-        w = w.to_type(w.dtype == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32);
+        w = w.AtLeastSingle();
         var type = w.dtype;
         if (start.ShiftsBase && rank > Math.Min(inputs, outputs))
             throw new ArgumentOutOfRangeException(nameof(rank), rank, $"the start '{start.Name}' of a weight [{outputs},{inputs}] has a rank of at most {Math.Min(inputs, outputs)}");

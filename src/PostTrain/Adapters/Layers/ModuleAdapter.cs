@@ -1,3 +1,4 @@
+using PostTrain.Numerics;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -36,7 +37,7 @@ internal abstract class ModuleAdapter(string name, Leaf leaf) : nn.Module(name)
     public abstract IEnumerable<StoredTensor> Stored();
 
     /// <summary>Half-precision bases get float32 adapters.</summary>
-    protected static ScalarType TypeFor(Leaf leaf) => leaf.Weight.dtype is ScalarType.Float16 or ScalarType.BFloat16 ? ScalarType.Float32 : leaf.Weight.dtype;
+    protected static ScalarType TypeFor(Leaf leaf) => Precision.AtLeastSingle(leaf.Weight.dtype);
 
     /// <summary>A parameter that belongs to no dispose scope.</summary>
     protected static Parameter Trained(Leaf leaf, Tensor data)

@@ -105,7 +105,7 @@ public sealed class CompletionObjective : PromptObjective
         var mask = cat([ones([rows, length], dtype: ScalarType.Int64), attention], 1).narrow(1, 0, length + columns - 1).repeat(count, 1);
         var hidden = model.HiddenFromEmbeddings(inputs, mask).narrow(1, length - 1, columns);
         var weights = counted.repeat(count, 1);
-        var logProbs = TokenLogProbs.Gather(model.Project(hidden), targets.repeat(count, 1), weights);
+        var logProbs = TokenLogProbs.Gather(model.Project(hidden).AtLeastSingle(), targets.repeat(count, 1), weights);
         return (logProbs * weights).reshape(count, rows * columns).sum(1).neg() / counted.sum();
     }
 }

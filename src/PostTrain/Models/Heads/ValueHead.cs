@@ -1,3 +1,4 @@
+using PostTrain.Numerics;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -83,7 +84,7 @@ public sealed class ValueHead : nn.Module<Tensor, Tensor>
     }
 
     /// <summary>The type that a head on this body computes in.</summary>
-    internal static ScalarType TypeFor(CausalLm body) => BodyParts.TypeOf(body) == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
+    internal static ScalarType TypeFor(CausalLm body) => Precision.AtLeastSingle(BodyParts.TypeOf(body));
 
     private static ValueHead Create(CausalLm body, HeadOptions? options, bool ownsBody)
     {

@@ -1,3 +1,4 @@
+using PostTrain.Numerics;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -8,14 +9,13 @@ namespace PostTrain.Training.Optimizers;
 /// V ← β₂V + (1 − β₂)(G² + ε₁), of which a matrix keeps the means R over rows and C over columns, V̂ = R·C/mean(R); U = G/√V̂,
 /// θ ← θ − η·λθ − η·U/max(1, RMS(U)/d). State and arithmetic are in 32 bits at least.</remarks>
 internal sealed class Adafactor(IReadOnlyList<ParameterGroup> groups, AdafactorOptions options)
-    : TensorOptimizer(groups, parameter => Layout(parameter.shape, options.Beta1 is not null), AtLeastSingle)
+    : TensorOptimizer(groups, parameter => Layout(parameter.shape, options.Beta1 is not null), Precision.AtLeastSingle)
 {
     private const string Row = "exp_avg_sq_row", Column = "exp_avg_sq_col", Square = "exp_avg_sq", Average = "exp_avg";
 
     private protected override void Update(Tensor parameter, Tensor gradient, State state, double rate, double weightDecay)
     {
-        var type = AtLeastSingle(parameter.dtype);
-        var (weight, slope) = (parameter.to_type(type), gradient.to_type(type));
+        var (weight, slope) = (parameter.AtLeastSingle(), gradient.AtLeastSingle());
         var size = StepSize(weight, state.Step, rate);
         var update = Scaled(slope, state);
         update.div_(RootMeanSquare(update).div_(options.ClipThreshold).clamp_min_(1)).mul_(size);
@@ -57,6 +57,4 @@ internal sealed class Adafactor(IReadOnlyList<ParameterGroup> groups, AdafactorO
         yield return (Row, shape[..^1]);
         yield return (Column, [.. shape[..^2], shape[^1]]);
     }
-
-    private static ScalarType AtLeastSingle(ScalarType type) => type == ScalarType.Float64 ? ScalarType.Float64 : ScalarType.Float32;
 }

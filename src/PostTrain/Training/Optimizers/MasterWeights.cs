@@ -1,0 +1,73 @@
+using PostTrain.Numerics;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace PostTrain.Training.Optimizers;
+
+/// <summary>float32 copies of what is trained in bfloat16: the optimiser changes the copies, and the model computes with their rounding.</summary>
+/// <remarks>
+/// Micikevicius et al. 2018, arXiv:1710.03740, section 3.1. bfloat16 has 8 bits: a step of less than 1/256 of a weight rounds to nothing, so that without the copies
+/// a model at the usual rates does not move. The gradients of a batch's parts are added up in float32 too. Parameters of 32 bits and more are their own masters.
+/// </remarks>
+internal sealed class MasterWeights : IDisposable
+{
+    private readonly (Parameter Weight, Parameter Master)[] copies;
+    private readonly Dictionary<object, Parameter> masters;
+
+    /// <exception cref="ArgumentException">A parameter is float16, whose gradients vanish without a scaled loss.</exception>
+    internal MasterWeights(IEnumerable<(string Name, Parameter Parameter)> trained)
+    {
+        using var mode = no_grad();
+        var found = new List<(Parameter, Parameter)>();
+        foreach (var (name, weight) in trained)
+        {
+            if (weight.dtype == ScalarType.Float16)
+                throw new ArgumentException($"parameter {name} is Float16, expected BFloat16, Float32 or Float64: float16's gradients underflow", nameof(trained));
+            if (!Precision.IsHalf(weight.dtype)) continue;
+            using var scope = NewDisposeScope();
+            found.Add((weight, (Parameter)new Parameter(weight.detach().AtLeastSingle()).DetachFromDisposeScope()));
+        }
+        copies = [.. found];
+        masters = new(found.Select(pair => KeyValuePair.Create<object, Parameter>(pair.Item1, pair.Item2)), ReferenceEqualityComparer.Instance);
+    }
+
+    /// <summary>What the optimiser changes in the place of a parameter: its copy, or itself.</summary>
+    internal Parameter Of(Parameter weight) => masters.GetValueOrDefault(weight, weight);
+
+    /// <summary>The optimiser's state of a parameter, with its copy where there is one.</summary>
+    internal IParameterState WithMaster(Parameter weight, IParameterState state) => masters.TryGetValue(weight, out var master) ? new MasterState(master, state) : state;
+
+    /// <summary>Adds what a backward pass has left to the copies' gradients, and takes it away.</summary>
+    internal void CollectGradients()
+    {
+        using var mode = no_grad();
+        foreach (var (weight, master) in copies)
+        {
+            using var scope = NewDisposeScope();
+            if (weight.grad is not { } gradient) continue;
+            if (master.grad is { } sum) sum.add_(gradient);
+            else master.grad = gradient.AtLeastSingle().DetachFromDisposeScope();
+            gradient.zero_();
+        }
+    }
+
+    /// <summary>Rounds the copies into the model.</summary>
+    internal void Publish()
+    {
+        using var mode = no_grad();
+        foreach (var (weight, master) in copies) weight.copy_(master);
+    }
+
+    public void Dispose()
+    {
+        foreach (var (_, master) in copies) master.Dispose();
+    }
+
+    private sealed class MasterState(Parameter master, IParameterState state) : IParameterState
+    {
+        public IReadOnlyList<(string Name, Tensor Tensor)> Tensors => [("master", master), .. state.Tensors];
+
+        public long Step { get => state.Step; set => state.Step = value; }
+    }
+}
