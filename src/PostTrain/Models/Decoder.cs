@@ -67,6 +67,12 @@ public sealed class Decoder : CausalLm
         set => backbone.CheckpointActivations = value;
     }
 
+    /// <summary>Whether a pass over padded rows leaves the padding out: the rows are laid one behind the other into fewer rows of the same width, which do
+    /// not see each other, and the hidden states are put back to where the tokens were. Same numbers but for the last digits, same gradients, in any trainer,
+    /// with heads and with soft prompts; it pays where lengths differ. Not with a cache, a prefix, or an adapter a row.</summary>
+    /// <value>The default is false.</value>
+    public bool PaddingFree { get; set; }
+
     /// <summary>The token embedding, [V,D]; with tied embeddings the output projection too. It belongs to the model: do not dispose it.</summary>
     public Parameter TokenEmbeddings => backbone.Tokens.Weight;
 
@@ -93,8 +99,18 @@ public sealed class Decoder : CausalLm
     }
 
     /// <inheritdoc/>
-    public override Tensor HiddenFromEmbeddings(Tensor embeddings, Tensor? attentionMask = null, KeyValueCache? cache = null) =>
-        HiddenAfter(null, embeddings, attentionMask, cache);
+    public override Tensor HiddenFromEmbeddings(Tensor embeddings, Tensor? attentionMask = null, KeyValueCache? cache = null)
+    {
+        if (!PaddingFree || attentionMask is null || cache is not null)
+            return HiddenAfter(null, embeddings, attentionMask, cache);
+        ArgumentNullException.ThrowIfNull(embeddings);
+        CheckShapes(embeddings, attentionMask, cache, prefix: 0);
+        using var scope = NewDisposeScope();
+        var hidden = PackedLayout.Of(attentionMask) is { } layout
+            ? layout.Unpack(HiddenAfter(null, layout.Pack(embeddings), layout.Segments, null))
+            : HiddenAfter(null, embeddings, attentionMask, null);
+        return hidden.MoveToOuterDisposeScope();
+    }
 
     /// <summary><see cref="HiddenFromEmbeddings"/> with keys and values of n positions before the first. They count as positions: the mask, [B,n+S], covers them, and
     /// the first embedding stands at position n. A cache takes them up, so that they are given in the first call only.</summary>
