@@ -23,8 +23,8 @@ public static partial class Pretrained
 
     /// <summary>Loads a decoder.</summary>
     /// <param name="directory">Holds config.json and the weights.</param>
-    /// <param name="type">Type of the weights in memory; null takes the stored one. For training, float32: bfloat16 weights lose small updates,
-    /// and libtorch on the CPU multiplies no float16 matrices before version 2.</param>
+    /// <param name="type">Type of the weights in memory; null takes the stored one. bfloat16 trains in mixed precision (<see cref="Training.Optimization"/>); float16
+    /// does not train, and libtorch on the CPU multiplies no float16 matrices before version 2.</param>
     /// <returns>The model, on the CPU; the caller disposes it.</returns>
     /// <exception cref="DirectoryNotFoundException">There is no such directory.</exception>
     /// <exception cref="FileNotFoundException">config.json or the weights are missing; a directory with Python's pickled weights only is one such.</exception>
