@@ -4,4 +4,9 @@ namespace PostTrain.Data;
 /// <param name="Prompt">The text that both continue.</param>
 /// <param name="Chosen">The completion that was preferred.</param>
 /// <param name="Rejected">The other completion.</param>
-public sealed record PreferencePair(string Prompt, string Chosen, string Rejected);
+public sealed record PreferencePair(string Prompt, string Chosen, string Rejected)
+{
+    /// <summary>How likely the chosen completion is the better one, 0 to 1: a soft label, such as a judge's. Reward models learn from it; trainers of policies take the order only.</summary>
+    /// <value>The default is 1.</value>
+    public double Probability { get; init; } = 1;
+}

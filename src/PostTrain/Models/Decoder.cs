@@ -55,6 +55,9 @@ public sealed class Decoder : CausalLm
     /// <inheritdoc/>
     public override int ContextLength => Config.ContextLength;
 
+    /// <summary>Whether somebody has registered parameters that are not the decoder's own.</summary>
+    internal bool HasAdapter => named_parameters().Any(item => !ownNames.Contains(item.name));
+
     /// <summary>What the files of the checkpoint said that this was loaded from.</summary>
     internal HuggingFace.CheckpointOrigin? Origin { get; init; }
 
@@ -85,6 +88,19 @@ public sealed class Decoder : CausalLm
     {
         ArgumentNullException.ThrowIfNull(config);
         return new Decoder(config, new RandomWeights(seed, config.Layers, type));
+    }
+
+    /// <summary>A second decoder with the same configuration and weights, in the same type and place, which shares nothing with this one: a frozen reference, a critic's body.</summary>
+    /// <returns>All its parameters require a gradient; the caller disposes it.</returns>
+    /// <exception cref="InvalidOperationException">There is an adapter on the model, which a decoder has no place for.</exception>
+    public Decoder Copy()
+    {
+        if (HasAdapter)
+            throw new InvalidOperationException("The model has an adapter, expected a plain decoder: merge the adapter, or dispose it.");
+        using var mode = no_grad();
+        var copy = new Decoder(Config, new CopiedWeights(this)) { Origin = Origin };
+        copy.train(training);
+        return copy;
     }
 
     /// <inheritdoc/>

@@ -5,8 +5,6 @@ using PostTrain.Models;
 using PostTrain.Models.Heads;
 using PostTrain.Policy;
 using PostTrain.Supervised;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace PostTrain.Refinement;
 
@@ -32,35 +30,17 @@ public static class ReinforcedFineTuning
     {
         ArgumentNullException.ThrowIfNull(policy);
         options ??= new ReftOptions();
-        if (options.Reference is null && policy is not Decoder)
-            throw new ArgumentException($"the policy is a {policy.GetType().Name}, which is not copied; expected {nameof(ReftOptions)}.{nameof(ReftOptions.Reference)}", nameof(options));
+        if (options.Reference is null && policy is not Decoder { HasAdapter: false })
+            throw new ArgumentException($"the policy is a {policy.GetType().Name}, expected a {nameof(Decoder)} without adapters, which can be copied, or {nameof(ReftOptions)}.{nameof(ReftOptions.Reference)}", nameof(options));
         using (var trainer = new SftTrainer(policy, tokenizer, options.Warmup))
             foreach (var step in trainer.Run(demonstrations, cancellation: cancellation))
                 yield return new ReftReport(ReftStage.Warmup, step);
 
-        using var copy = options.Reference is null ? Copy((Decoder)policy) : null;
+        using var copy = options.Reference is null ? ((Decoder)policy).Copy() : null;
         // Values begin as 0.
         using var critic = ValueHead.For(policy, new HeadOptions { StandardDeviation = 0 });
         using (var trainer = new PpoTrainer(policy, critic, tokenizer, options.Reward, options.Reinforcement, copy ?? options.Reference!(policy)))
             await foreach (var step in trainer.RunAsync(problems, evaluation, cancellation).ConfigureAwait(false))
                 yield return new ReftReport(ReftStage.Reinforcement, step);
-    }
-
-    private static Decoder Copy(Decoder policy)
-    {
-        using var mode = no_grad();
-        var copy = Decoder.Create(policy.Config, seed: 0, policy.TokenEmbeddings.dtype);
-        copy.to(policy.TokenEmbeddings.device);
-        var targets = copy.named_parameters().ToDictionary(item => item.name, item => item.parameter);
-        foreach (var (name, source) in policy.named_parameters())
-        {
-            if (!targets.Remove(name, out var target))
-            {
-                copy.Dispose();
-                throw new ArgumentException($"the policy has the parameter {name} that no plain decoder has, expected one without adapters, or {nameof(ReftOptions)}.{nameof(ReftOptions.Reference)}", nameof(policy));
-            }
-            target.copy_(source);
-        }
-        return copy;
     }
 }

@@ -15,6 +15,7 @@ internal sealed class RewardBatch : TrainingBatch
     private readonly Tensor ids;
     private readonly Tensor mask;
     private readonly Tensor? margins;
+    private readonly Tensor? probabilities;
 
     internal RewardBatch(IReadOnlyList<RewardPair> pairs, SequenceClassifier model, int paddingId, BradleyTerryOptions objective)
     {
@@ -25,6 +26,9 @@ internal sealed class RewardBatch : TrainingBatch
         ids = Padding.Pad(rows, paddingId);
         mask = RewardText.Mask(rows);
         if (pairs.Any(pair => pair.Margin != 0)) margins = tensor(pairs.Select(pair => pair.Margin).ToArray());
+        // A smoothed label is the other way round with probability ε.
+        double smoothing = objective.LabelSmoothing;
+        if (pairs.Any(pair => pair.Probability != 1)) probabilities = tensor(pairs.Select(pair => pair.Probability * (1 - 2 * smoothing) + smoothing).ToArray());
         Tokens = rows.Sum(row => row.Length);
     }
 
@@ -39,7 +43,9 @@ internal sealed class RewardBatch : TrainingBatch
         var scores = model.Score(Both(ids), Both(mask)).squeeze(1).AtLeastSingle();
         var (chosen, rejected) = (scores.narrow(0, 0, count), scores.narrow(0, count, count));
         var margin = margins?.narrow(0, start, count).to(scores.dtype, scores.device);
-        var loss = RewardModelLosses.BradleyTerry(chosen, rejected, margin, objective, Rows);
+        var loss = probabilities?.narrow(0, start, count).to(scores.dtype, scores.device) is { } soft
+            ? RewardModelLosses.SoftBradleyTerry(chosen, rejected, soft, margin, objective.CenteringCoefficient, Rows)
+            : RewardModelLosses.BradleyTerry(chosen, rejected, margin, objective, Rows);
         means.Add("reward/chosen", chosen.detach().mean(), count);
         means.Add("reward/rejected", rejected.detach().mean(), count);
         means.Add("reward/margin", loss.Margin, count);

@@ -7,8 +7,8 @@ namespace PostTrain.RewardModeling;
 
 /// <summary>Trains an outcome reward model on preference pairs: the chosen completion of a prompt is to score higher than the rejected one.</summary>
 /// <remarks>
-/// Loss: <see cref="RewardModelLosses.BradleyTerry"/> of the scores at the sequences' last tokens (Ouyang et al. 2022, arXiv:2203.02155, section 3.5). Nothing depends on the
-/// micro-batch. Metrics besides those of <see cref="DatasetTrainer{TExample}"/>: <c>reward/chosen</c>, <c>reward/rejected</c>, <c>reward/margin</c>, <c>reward/mean</c>,
+/// Loss: <see cref="RewardModelLosses.BradleyTerry"/> of the scores at the sequences' last tokens (Ouyang et al. 2022, arXiv:2203.02155, section 3.5), with soft labels where pairs
+/// have a <see cref="PreferencePair.Probability"/> below 1. Nothing depends on the micro-batch. Metrics besides those of <see cref="DatasetTrainer{TExample}"/>: <c>reward/chosen</c>, <c>reward/rejected</c>, <c>reward/margin</c>, <c>reward/mean</c>,
 /// <c>reward/accuracy</c> (share of pairs whose chosen reward is the higher). What comes out becomes a reward by <see cref="LearnedRewards.Outcome"/>.
 /// </remarks>
 public sealed class RewardTrainer : DatasetTrainer<PreferencePair>
@@ -39,7 +39,9 @@ public sealed class RewardTrainer : DatasetTrainer<PreferencePair>
             pairs[i] = new RewardPair(
                 Encode(data[i].Prompt, data[i].Chosen, $"{name}[{i}].{nameof(PreferencePair.Chosen)}", name),
                 Encode(data[i].Prompt, data[i].Rejected, $"{name}[{i}].{nameof(PreferencePair.Rejected)}", name),
-                Margin(data[i], $"{name}[{i}]"));
+                Margin(data[i], $"{name}[{i}]"),
+                data[i].Probability is >= 0 and <= 1 and var probability ? probability
+                    : throw new ArgumentException(FormattableString.Invariant($"{name}[{i}].{nameof(PreferencePair.Probability)} is {data[i].Probability}, expected 0 to 1"), name));
         return new RewardData(this, pairs);
     }
 

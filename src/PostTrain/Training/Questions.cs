@@ -1,6 +1,8 @@
 using PostTrain.Data;
 using PostTrain.Data.Text;
 using PostTrain.Models;
+using PostTrain.Rewards;
+using PostTrain.Rollouts;
 
 namespace PostTrain.Training;
 
@@ -13,6 +15,23 @@ internal readonly record struct Question(Problem Problem, int[] Prompt)
         ArgumentNullException.ThrowIfNull(problems, name);
         if (problems.Count == 0) throw new ArgumentException($"{name} is empty, expected at least one problem", name);
         return [.. problems.Select((problem, index) => Tokenize(problem, $"{name}[{index}]", name, policy, tokenizer))];
+    }
+
+    /// <summary>One completion of each, outside of a training: without dropout, which is switched back to what it was.</summary>
+    internal static Completion[] Draw(CausalLm policy, ITokenizer tokenizer, IReadOnlyList<Question> asked, SamplingOptions sampling, ulong seed, CancellationToken cancellation)
+    {
+        bool training = policy.training;
+        policy.eval();
+        try
+        {
+            using var rollouts = Sampler.Generate(policy, [.. asked.Select(question => question.Prompt)],
+                sampling.StoppingAt(tokenizer.EndOfSequenceId) with { Recording = LogProbRecording.Drawn }, seed, tokenizer, cancellation);
+            return [.. asked.Select((question, i) => new Completion(question.Problem, tokenizer.Decode(rollouts.Completions[i]), rollouts.Completions[i], rollouts.Finished[i]))];
+        }
+        finally
+        {
+            policy.train(training);
+        }
     }
 
     private static Question Tokenize(Problem problem, string what, string name, CausalLm policy, ITokenizer tokenizer)

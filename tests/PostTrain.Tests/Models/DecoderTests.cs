@@ -1,3 +1,4 @@
+using PostTrain.Adapters;
 using PostTrain.Models;
 using PostTrain.Tests.Support;
 using TorchSharp;
@@ -286,5 +287,29 @@ public sealed class DecoderTests
         var error = Assert.Throws<ArgumentException>(() => model.Project(hidden));
 
         Assert.Contains($"[1,2,7], expected [...,{model.Config.HiddenSize}]", error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [MemberData(nameof(Families))]
+    public void Copy_IsTheSameModel_AndSharesNothing(string name)
+    {
+        using var scope = NewDisposeScope();
+        using var model = TinyModels.Create(name, ScalarType.Float64);
+        using var copy = model.Copy();
+        var ids = Numbers.Ids(3, 23, 2, 7);
+        var expected = model.call(ids);
+        TensorAssert.Same(expected, copy.call(ids));
+        Assert.Equal(model.named_parameters().Select(item => item.name), copy.named_parameters().Select(item => item.name));
+        using (no_grad())
+            foreach (var parameter in model.parameters()) parameter.zero_();
+        TensorAssert.Same(expected, copy.call(ids));
+    }
+
+    [Fact]
+    public void Copy_WithAnAdapter_IsRefused()
+    {
+        using var model = TinyModels.Create("llama", ScalarType.Float32);
+        using var adapter = AdaptedModel.Attach(model, new LoraOptions { Targets = ModuleSelection.AllLinear });
+        Assert.Contains("has an adapter", Assert.Throws<InvalidOperationException>(model.Copy).Message, StringComparison.Ordinal);
     }
 }

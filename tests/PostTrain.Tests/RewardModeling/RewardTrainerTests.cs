@@ -55,6 +55,33 @@ public sealed class RewardTrainerTests : IDisposable
         Assert.Equal(Toy.Bytes(model), Toy.Bytes(other));
     }
 
+    // The loss −p·log σ(d) − (1−p)·log σ(−d) is least at d = log(p/(1−p)); smoothing by ε makes p(1−2ε) + ε of p.
+    [Theory]
+    [InlineData(0.75, 0, 1.0986122886681098)]
+    [InlineData(0.2, 0, -1.3862943611198906)]
+    [InlineData(1, 0.2, 1.3862943611198906)]
+    [InlineData(0.75, 0.1, 0.8472978603872034)]
+    public void Run_SoftLabels_EndsAtTheirLogOdds(double probability, double smoothing, double margin)
+    {
+        using var model = SequenceClassifier.For(Toy.Model(type: ScalarType.Float64));
+        using var trainer = new RewardTrainer(model, Toy.Tokenizer, new RewardTrainerOptions { Steps = 200, BatchSize = 1, LearningRate = 1e-2, Schedule = LearningRateSchedule.Linear, Objective = new BradleyTerryOptions { LabelSmoothing = smoothing } });
+        PreferencePair[] pairs = [new("0=", "ab", "b") { Probability = probability }];
+        _ = trainer.Run(pairs).Last();
+        Assert.Equal(margin, trainer.Evaluate(pairs)["eval/reward/margin"], 1e-3);
+    }
+
+    [Theory]
+    [InlineData(-0.1)]
+    [InlineData(1.1)]
+    [InlineData(double.NaN)]
+    public void Run_LabelOutsideItsRange_IsNamed(double probability)
+    {
+        using var model = SequenceClassifier.For(Toy.Model());
+        using var trainer = new RewardTrainer(model, Toy.Tokenizer, new RewardTrainerOptions());
+        var error = Assert.Throws<ArgumentException>(() => trainer.Run([Pairs[0], Pairs[1] with { Probability = probability }]).First());
+        Assert.Contains("[1].Probability is ", error.Message, StringComparison.Ordinal);
+    }
+
     // A head of zeros says 0 of everything: −log σ(0 − μ) = log(1 + e^μ), −log ½ a step or a class of two.
     [Theory]
     [InlineData("plain", 0.69314718055994529)]

@@ -30,6 +30,15 @@ public static class Judge
         return 0.5 * (forth + 1 - back);
     }
 
+    /// <summary><see cref="PreferenceAsync"/> of a client, as a judge that recipes take.</summary>
+    /// <param name="client">Answers; must bear several questions at a time.</param>
+    /// <param name="options">Defaults when null.</param>
+    public static PairJudge Pairs(IChatClient client, JudgeOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(client);
+        return (problem, first, second, cancellation) => PreferenceAsync(client, problem, first, second, options, cancellation);
+    }
+
     /// <summary>The mean probability that a completion beats the others of its group: r_i = 1/(G−1) Σ_{j≠i} p(i ≻ j).</summary>
     /// <remarks>Each pair is asked once in both orders, G(G−1) questions a group. Pairs without a verdict are left out; a completion without any pair is not
     /// applicable. Range 0 to 1; the mean of a group is ½.</remarks>

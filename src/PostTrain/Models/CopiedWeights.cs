@@ -1,0 +1,12 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace PostTrain.Models;
+
+/// <summary>The weights of a decoder that is there, copied.</summary>
+internal sealed class CopiedWeights(Decoder source) : WeightSource
+{
+    private readonly Dictionary<string, Tensor> weights = source.Weights().ToDictionary(item => item.Name, item => (Tensor)item.Parameter);
+
+    public override Tensor Get(string name, long[] shape, WeightRole role) => weights[name].detach().clone();
+}
