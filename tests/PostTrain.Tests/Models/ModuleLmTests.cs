@@ -6,7 +6,6 @@ using PostTrain.Rollouts;
 using PostTrain.Supervised;
 using PostTrain.Tests.Support;
 using TorchSharp;
-using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace PostTrain.Tests.Models;
@@ -15,49 +14,13 @@ public sealed class ModuleLmTests
 {
     private const int Vocabulary = 20;
 
-    // A user's recurrent network: h ← (1 - z) h + z tanh(W e + U h), z = σ(W' e + U' h), the update gate of Cho et al. 2014.
-    private sealed class Recurrent : nn.Module<Tensor, Tensor>
-    {
-        private readonly Embedding embedding = nn.Embedding(Vocabulary, 24);
-        private readonly Linear input = nn.Linear(24, 64);
-        private readonly Linear recurrent = nn.Linear(32, 64, hasBias: false);
-        private readonly Linear output = nn.Linear(32, Vocabulary);
-
-        internal Recurrent(int seed)
-            : base(nameof(Recurrent))
-        {
-            RegisterComponents();
-            using var scope = NewDisposeScope();
-            using var mode = no_grad();
-            foreach (var parameter in parameters())
-                parameter.copy_(Numbers.Uniform(seed++, 0.3, parameter.shape));
-        }
-
-        public override Tensor forward(Tensor ids)
-        {
-            using var scope = NewDisposeScope();
-            var inputs = input.call(embedding.call(ids));
-            var hidden = zeros(ids.size(0), 32);
-            var states = new List<Tensor>();
-            for (var t = 0; t < ids.size(1); t++)
-            {
-                var gates = inputs.select(1, t) + recurrent.call(hidden);
-                var update = gates.narrow(1, 0, 32).sigmoid();
-                hidden = (1 - update) * hidden + update * gates.narrow(1, 32, 32).tanh();
-                states.Add(hidden);
-            }
-
-            return output.call(stack(states, 1)).MoveToOuterDisposeScope();
-        }
-    }
-
-    private static ModuleLm Model(int seed = 1) => new(new Recurrent(seed), Vocabulary, 16);
+    private static ModuleLm Model(int seed = 1) => new(new Recurrent(Vocabulary, seed), Vocabulary, 16);
 
     [Fact]
     public void Forward_IsTheModulesOwn()
     {
         using var scope = NewDisposeScope();
-        using var module = new Recurrent(1);
+        using var module = new Recurrent(Vocabulary);
         using var model = Model();
         var ids = Numbers.Ids(1, Vocabulary, 2, 7);
         TensorAssert.Same(module.call(ids), model.call(ids));
@@ -102,7 +65,7 @@ public sealed class ModuleLmTests
     public void Generate_Greedily_IsTheModulesOwnArgmax_WithPromptsOfDifferentLengths()
     {
         using var scope = NewDisposeScope();
-        using var module = new Recurrent(1);
+        using var module = new Recurrent(Vocabulary);
         using var model = Model();
         int[][] prompts = [[3, 7, 1], [5], [2, 2, 9, 4, 8]];
         using var batch = Sampler.Generate(model, prompts, new SamplingOptions { Temperature = 0, MaxNewTokens = 6 }, seed: 1, paddingId: 0);
@@ -146,7 +109,7 @@ public sealed class ModuleLmTests
         Assert.Throws<NotSupportedException>(() => Pretrained.Save(model, "nowhere"));
         Assert.Contains("holds 20, expected ids from 0 to 19", Assert.Throws<ArgumentException>(() => model.call(full([1, 2], 20L, dtype: ScalarType.Int64))).Message, StringComparison.Ordinal);
         Assert.Contains("the limit is the context length, 16", Assert.Throws<ArgumentException>(() => model.call(zeros(1, 17, dtype: ScalarType.Int64))).Message, StringComparison.Ordinal);
-        using var wrong = new ModuleLm(new Recurrent(1), Vocabulary + 1, 16);
+        using var wrong = new ModuleLm(new Recurrent(Vocabulary), Vocabulary + 1, 16);
         Assert.Contains("expected [1,2,21]", Assert.Throws<InvalidOperationException>(() => wrong.call(zeros(1, 2, dtype: ScalarType.Int64))).Message, StringComparison.Ordinal);
     }
 

@@ -12,13 +12,16 @@ internal static class Architectures
         new GemmaArchitecture(), new Gemma2Architecture(), new Gemma3Architecture(), new Phi3Architecture(),
     ];
 
+    /// <summary>Every <c>model_type</c> that is read and written.</summary>
+    public static IEnumerable<string> ModelTypes => All.Select(architecture => architecture.ModelType);
+
     /// <summary>The configuration of a checkpoint, every derived size filled in.</summary>
     /// <exception cref="InvalidDataException">A field is missing, malformed, or asks for what the decoder does not do; the message names it.</exception>
     public static DecoderConfig Read(ConfigFile file)
     {
         var type = file.Text("model_type");
         var architecture = Array.Find(All, candidate => candidate.ModelType == type)
-            ?? throw file.Error("model_type", $"'{type}'", "one of the supported architectures: " + string.Join(", ", All.Select(candidate => candidate.ModelType)));
+            ?? throw file.Error("model_type", $"'{type}'", "one of the supported architectures: " + string.Join(", ", ModelTypes));
         if (file.OptionalObject("quantization_config") is not null)
             throw file.Error("quantization_config", "given", "none: quantised weights are not read");
         var config = architecture.Read(file) with
