@@ -63,6 +63,49 @@ public sealed class LoraLawsTests
         Assert.InRange(Loss().ToDouble() - optimum, -1e-9, 1e-3 * first);
     }
 
+    // A task of rank 2 is reached to the last digit from rank 2 on, and the best loss of a rank is a convex, falling function of it.
+    [Fact]
+    public void LeastSquares_RankOfTheTask_IsEnough()
+    {
+        using var scope = NewDisposeScope();
+        var task = Numbers.Uniform(4, 1, 6, 2).matmul(Numbers.Uniform(5, 1, 2, 8));
+        var (u, s, vh) = linalg.svd(task, false);
+        var losses = Enumerable.Range(1, 4).Select(rank =>
+        {
+            using var model = nn.Sequential(("layer", nn.Linear(8, 6, hasBias: false, dtype: ScalarType.Float64)));
+            var plain = model.call(eye(8, dtype: ScalarType.Float64)).detach();
+            using var adapted = AdaptedModel.Attach(model, new LoraOptions { Targets = ["layer"], Rank = rank, Alpha = rank });
+            var lora = (LoraLinear)adapted.Pieces("default")[0];
+            using var mode = no_grad();
+            lora.A.copy_(vh.narrow(0, 0, rank));
+            lora.B.copy_(u.narrow(1, 0, rank) * s.narrow(0, 0, rank));
+            return (model.call(eye(8, dtype: ScalarType.Float64)) - plain - task.t()).square().sum().ToDouble();
+        }).Prepend(task.square().sum().ToDouble()).ToArray();
+        Assert.True(losses[1] > 1e-2);
+        Assert.All(losses[2..], loss => Assert.InRange(loss, 0, 1e-25));
+        Assert.True(losses[0] - losses[1] >= losses[1] - losses[2]);
+    }
+
+    // No latency when merged: the forward pass is that of a plain layer with the weight W + s B A, bit by bit.
+    [Fact]
+    public void Merged_IsAPlainLayer_BitByBit()
+    {
+        using var scope = NewDisposeScope();
+        using var mode = no_grad();
+        var layer = nn.Linear(16, 12, dtype: ScalarType.Float32);
+        using var model = nn.Sequential(("layer", layer));
+        using var adapted = AdaptedModel.Attach(model, new LoraOptions { Targets = ["layer"], Rank = 4, Alpha = 8 });
+        AdapterModels.Randomize(adapted);
+        var lora = (LoraLinear)adapted.Pieces("default")[0];
+        var plain = nn.Linear(16, 12, dtype: ScalarType.Float32);
+        plain.weight!.copy_(layer.weight! + lora.Delta());
+        plain.bias!.copy_(layer.bias!);
+        adapted.Merge();
+        var inputs = Numbers.Uniform(6, 1, 5, 16).to_type(ScalarType.Float32);
+        Assert.Equal(AdapterModels.Bytes(plain.weight!), AdapterModels.Bytes(layer.weight!));
+        Assert.Equal(AdapterModels.Bytes(plain.call(inputs)), AdapterModels.Bytes(model.call(inputs)));
+    }
+
     // With entries of A and B of fixed size, s·B A x grows as s√r: constant with α/√r, falling as 1/√r with α/r.
     [Theory]
     [InlineData(true, 0)]

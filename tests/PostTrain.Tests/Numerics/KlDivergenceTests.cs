@@ -118,6 +118,26 @@ public sealed class KlDivergenceTests
         TensorAssert.Close([0.3, 0.1, -0.4], Numbers.Gradient(z => Expected(z, KlEstimator.K3), logits), 1e-12);
     }
 
+    /// <summary>Near the reference k3 varies much less than k1 (as k2 does, in the second order); far from it more.</summary>
+    [Fact]
+    public void Variance_OfK3IsSmallNearTheReference_AndNotFarFromIt()
+    {
+        using var scope = NewDisposeScope();
+        var direction = tensor(new[] { 1.0, 0.3, -0.2, 0.4, -1.5 });
+        double Deviation(double distance, KlEstimator estimator)
+        {
+            var logProbs = (direction * distance).log_softmax(-1);
+            var (drawn, estimate) = (logProbs.exp(), KlDivergence.Estimate(logProbs, full([5], Math.Log(0.2), dtype: ScalarType.Float64), estimator));
+            return Math.Sqrt(((drawn * estimate.square()).sum() - (drawn * estimate).sum().square()).ToDouble());
+        }
+        foreach (double distance in new[] { 0.01, 0.1 })
+        {
+            Assert.InRange(Deviation(distance, KlEstimator.K3), 0, distance * Deviation(distance, KlEstimator.K1));
+            Assert.Equal(Deviation(distance, KlEstimator.K2), Deviation(distance, KlEstimator.K3), distance * Deviation(distance, KlEstimator.K2));
+        }
+        Assert.True(Deviation(3, KlEstimator.K3) > Deviation(3, KlEstimator.K1));
+    }
+
     [Theory]
     [MemberData(nameof(Estimators))]
     public void Mask_KeepsWhatDoesNotCountOutOfValueAndGradient(KlEstimator estimator)

@@ -207,6 +207,31 @@ public sealed class DpoTests
         TensorAssert.Close([-0.25, 0.25], loss.ChosenRewards, 1e-15);
     }
 
+    /// <summary>
+    /// Why the chosen completion may lose probability: with logits f_y·θ a step moves θ by c = η·β/2 along f_w − f_l, and log π(w) by c·(f_w − E f)(f_w − f_l). Three completions with one feature share θ: where the third
+    /// has more of it than the chosen one, both compared ones fall, and the margin grows all the same. With logits of their own the chosen one rises.
+    /// </summary>
+    [Theory]
+    [InlineData(3, -1.0 / 3, -4.0 / 3)]
+    [InlineData(2, 0, -1)]
+    [InlineData(0.5, 0.5, -0.5)]
+    public void ChosenLogProb_MayFall_WhereFeaturesAreShared(double third, double chosen, double rejected)
+    {
+        using var scope = NewDisposeScope();
+        var features = Doubles(1, 0, third);
+        PairLogProbs Pair(Tensor logProbs) => new(logProbs.narrow(0, 0, 1), logProbs.narrow(0, 1, 1));
+        Tensor Moved(Func<Tensor, Tensor> logits, Tensor at)
+        {
+            var reference = logits(at).log_softmax(-1);
+            var slope = Numbers.Gradient(x => PreferenceLosses.Dpo(Pair(logits(x).log_softmax(-1)), Pair(reference.detach()), new DpoOptions { Beta = 0.2 }).Loss, at);
+            // β/2 = 0.1; a small step, per its length.
+            return (logits(at - slope * 1e-5).log_softmax(-1) - reference) / 1e-6;
+        }
+        var shared = Moved(theta => features * theta, zeros(1, dtype: ScalarType.Float64));
+        TensorAssert.Close([chosen, rejected], shared.narrow(0, 0, 2), 1e-5);
+        TensorAssert.Close([1, -1], Moved(logits => logits, zeros(3, dtype: ScalarType.Float64)).narrow(0, 0, 2), 1e-5);
+    }
+
     [Fact]
     public void Parts_AddUpToTheWhole_AndWeightsMultiply()
     {

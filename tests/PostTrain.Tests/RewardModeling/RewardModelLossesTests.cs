@@ -55,6 +55,25 @@ public sealed class RewardModelLossesTests
         TensorAssert.Close(1.0 / 3, RewardModelLosses.SoftBradleyTerry(second + 1, second, probabilities).Accuracy, 1e-15);
     }
 
+    /// <summary>A judge that is wrong once in 1/ε times shrinks a true margin of 3 to log((σ(3)(1−ε) + σ(−3)ε)/(σ(−3)(1−ε) + σ(3)ε)); the order stays as long as ε is below ½.</summary>
+    [Theory]
+    [InlineData(0, 3)]
+    [InlineData(0.1, 1.833)]
+    [InlineData(0.3, 0.759)]
+    [InlineData(0.5, 0)]
+    [InlineData(0.7, -0.759)]
+    public void NoisyLabels_ShrinkTheMargin_AndKeepTheOrder(double flips, double expected)
+    {
+        using var scope = NewDisposeScope();
+        double right = 1 / (1 + Math.Exp(-3)), seen = right * (1 - flips) + (1 - right) * flips;
+        double margin = Math.Log(seen / (1 - seen));
+        Assert.Equal(expected, margin, 5e-4);
+        // The minimum over clean labels and flipped ones in their shares, by the loss on pairs in both orders.
+        var rewards = tensor(new[] { margin, 0.0 });
+        Tensor Loss(Tensor r) => (RewardModelLosses.BradleyTerry(r.narrow(0, 0, 1), r.narrow(0, 1, 1)).Loss * seen) + (RewardModelLosses.BradleyTerry(r.narrow(0, 1, 1), r.narrow(0, 0, 1)).Loss * (1 - seen));
+        TensorAssert.Close([0, 0], Numbers.Gradient(Loss, rewards), 1e-15);
+    }
+
     [Fact]
     public void AConstantAddedToAllRewards_ChangesOnlyTheCentredLoss()
     {

@@ -1,5 +1,9 @@
 using PostTrain.Data;
+using PostTrain.Exact;
 using PostTrain.Rewards;
+using PostTrain.Tests.Support;
+using TorchSharp;
+using static TorchSharp.torch;
 
 namespace PostTrain.Tests.Rewards;
 
@@ -121,9 +125,72 @@ public sealed class SelfConsistencyTests
         }
 
         Assert.Equal([0.400, 0.448, 0.509, 0.617, 0.708], new[] { 1, 3, 5, 10, 16 }.Select(n => Math.Round(TestTime.MajorityAccuracy([0.4, 0.2, 0.2, 0.2], n), 3)));
-        Assert.Equal([0.30, 0.23], new[] { 1, 16 }.Select(n => Math.Round(TestTime.MajorityAccuracy([0.3, 0.4, 0.3], n), 2)));
+        // Where the mode is wrong it worsens. Counted apart in whole-number fractions: 0.2294523363852288 at 16, so 0.229 and not 0.230 to three decimals.
+        Assert.Equal(0.3, TestTime.MajorityAccuracy([0.3, 0.4, 0.3], 1), 15);
+        Assert.Equal(0.2294523363852288, TestTime.MajorityAccuracy([0.3, 0.4, 0.3], 16), 13);
         Assert.Equal(1, TestTime.MajorityAccuracy([1], 150), 9);
         Assert.True(Binary(0.6, 149) > 0.99);
+    }
+
+    /// <summary>Over many questions the curve saturates at the share of those whose mode is right.</summary>
+    [Fact]
+    public void MajorityAccuracy_OverQuestions_TendsToTheShareOfRightModes()
+    {
+        double[][] questions = [[0.9, 0.1], [0.7, 0.2, 0.1], [0.5, 0.25, 0.25], [0.4, 0.2, 0.2, 0.2], [0.2, 0.7, 0.1], [0.3, 0.6, 0.1], [0.5, 0.5], [0.1, 0.8, 0.1]];
+        double Mean(int n) => questions.Average(p => TestTime.MajorityAccuracy(p, n));
+        // Four right modes, a tie between two, three wrong ones.
+        Assert.InRange(Mean(150), 4.5 / 8 - 2e-3, 4.5 / 8 + 2e-3);
+        Assert.True(Math.Abs(Mean(150) - 4.5 / 8) < Math.Abs(Mean(60) - 4.5 / 8) && Math.Abs(Mean(60) - 4.5 / 8) < Math.Abs(Mean(15) - 4.5 / 8));
+    }
+
+    /// <summary>p^{1/T}: near temperature 0 all samples are the mode, and voting gains nothing.</summary>
+    [Fact]
+    public void MajorityAccuracy_GainsNothingAtTemperatureZero()
+    {
+        double Gain(double temperature)
+        {
+            double[] weights = [.. new[] { 0.4, 0.2, 0.2, 0.2 }.Select(p => Math.Pow(p, 1 / temperature))];
+            double[] sharpened = [.. weights.Select(weight => weight / weights.Sum())];
+            return TestTime.MajorityAccuracy(sharpened, 16) - sharpened[0];
+        }
+        Assert.Equal(0.708 - 0.4, Gain(1), 5e-4);
+        Assert.InRange(Gain(0.05), 0, 1e-5);
+        Assert.True(Gain(0.5) > Gain(0.25) && Gain(0.25) > Gain(0.05));
+    }
+
+    /// <summary>The mean of pass@k over samples of n is 1 − (1 − p)^k.</summary>
+    [Fact]
+    public void PassAtK_IsUnbiased()
+    {
+        foreach (double p in new[] { 0.05, 0.3, 0.8 })
+            foreach (int k in new[] { 1, 3, 10 })
+            {
+                double mean = 0, probability = Math.Pow(1 - p, 10);
+                for (int right = 0; right <= 10; right++)
+                {
+                    if (right > 0) probability *= (11.0 - right) / right * p / (1 - p);
+                    mean += probability * TestTime.PassAtK(10, right, k);
+                }
+                Assert.Equal(TestTime.BestOfNAccuracy(p, k), mean, 13);
+            }
+    }
+
+    /// <summary>The RLHF optimum π·e^{r/β}/Z raises maj@k where the right answer becomes the mode; pass@k was near 1 before (the finding of DeepSeekMath, arXiv:2402.03300, section 5.2.2).</summary>
+    [Fact]
+    public void TheRlhfOptimum_RaisesMajorityAtK_AndHardlyPassAtK()
+    {
+        using var scope = NewDisposeScope();
+        var tree = new TokenTree(4, 1);
+        var rewards = tensor(new double[] { 1, 0, 0, 0 });
+        double[][] questions = [[0.4, 0.2, 0.2, 0.2], [0.25, 0.45, 0.2, 0.1], [0.3, 0.35, 0.3, 0.05]];
+        double[][] trained = [.. questions.Select(p => Numbers.Values(Optima.Rlhf(tree, tensor(p).log().unsqueeze(0), rewards, 1).LogProbs.exp()))];
+        foreach (var (before, after) in questions.Zip(trained)) Assert.Equal(before[0] * Math.E / (1 + before[0] * (Math.E - 1)), after[0], 14);
+        double Majority(double[][] policy) => policy.Average(p => TestTime.MajorityAccuracy(p, 64));
+        double Pass(double[][] policy) => policy.Average(p => TestTime.BestOfNAccuracy(p[0], 64));
+        Assert.True(Majority(trained) > Majority(questions) + 0.5, $"{Majority(questions)} to {Majority(trained)}");
+        Assert.InRange(Pass(trained) - Pass(questions), 0, 1e-8);
+        // pass@1 does rise: what is learnt is to draw the right answer more often, not to find more of them.
+        Assert.True(trained.Average(p => p[0]) > questions.Average(p => p[0]) + 0.2);
     }
 
     [Fact]
@@ -154,6 +221,13 @@ public sealed class SelfConsistencyTests
     public void BestOfN_ClosedForms()
     {
         Assert.Equal(1.20444154, TestTime.BestOfNKl(8), 8);
+        // The best of n has the density n·u^{n−1} in the rank u of its score: KL = ∫ n u^{n−1} log(n u^{n−1}) du, and it beats a sample with ∫ n u^n du.
+        foreach (int n in new[] { 2, 8, 50 })
+        {
+            double Mean(Func<double, double> of) => Enumerable.Range(0, 200_000).Sum(i => (i + 0.5) / 200_000 is var u ? n * Math.Pow(u, n - 1) * of(u) / 200_000 : 0);
+            Assert.Equal(Mean(u => Math.Log(n) + (n - 1) * Math.Log(u)), TestTime.BestOfNKl(n), 7);
+            Assert.Equal(Mean(u => u), TestTime.BestOfNWinRate(n), 7);
+        }
         Assert.Equal(0, TestTime.BestOfNKl(1));
         Assert.Equal(0.784, TestTime.BestOfNAccuracy(0.4, 3), 12);
         Assert.Equal(0.8, TestTime.BestOfNWinRate(4));

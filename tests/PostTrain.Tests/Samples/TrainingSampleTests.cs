@@ -17,6 +17,18 @@ public class TrainingSampleTests
     }
 
     [Fact]
+    public void BestOfN_FindsWhereTheCurvesCross()
+    {
+        using var folder = new TemporaryDirectory();
+        using var summary = RunToSummary("best-of-n", folder, "--most", "16");
+        Assert.Equal(8, summary.RootElement.GetProperty("process_ahead_from").GetInt32());
+        Assert.Equal(0.8962, summary.RootElement.GetProperty("process_limit").GetDouble(), 4);
+        Assert.Equal(5, summary.RootElement.GetProperty("accuracy").GetProperty("outcome").GetArrayLength());
+        Assert.Equal(5, File.ReadLines(Path.Combine(folder.Path, "metrics.jsonl")).Count());
+        Assert.Contains("<svg", File.ReadAllText(Path.Combine(folder.Path, "report.html")), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void RoundTrip_IsExact()
     {
         using var folder = new TemporaryDirectory();

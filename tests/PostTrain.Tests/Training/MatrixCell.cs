@@ -42,7 +42,7 @@ internal sealed class MatrixCell : IDisposable
     {
         Plain => Toy.Model(seed),
         Module => new ModuleLm(new Recurrent(Toy.Tokenizer.VocabularySize, (int)seed), Toy.Tokenizer.VocabularySize, 16),
-        _ => Decoder.Create(TinyModels.Config(architecture) with { VocabularySize = Toy.Tokenizer.VocabularySize }, seed),
+        _ => OneOfEachLayer(TinyModels.Config(architecture), seed),
     };
 
     internal static MatrixCell Of(string architecture, string parameters, bool classifier = false)
@@ -99,6 +99,9 @@ internal sealed class MatrixCell : IDisposable
     public void Dispose() => parts.ForEach(part => part.Dispose());
 
     private void Remember(CausalLm model) => frozen.Add((model, Bytes(model)));
+
+    private static Decoder OneOfEachLayer(DecoderConfig config, ulong seed) =>
+        Decoder.Create(config with { VocabularySize = Toy.Tokenizer.VocabularySize, Layers = config.Attention.Count }, seed);
 
     private static Dictionary<string, byte[]> Bytes(CausalLm model)
     {
