@@ -83,7 +83,7 @@ case "${1:-}" in
   golden) shift; golden "$@" ;;
   build) shift; build "$@" ;;
   bench) shift; build; dotnet run -c "$configuration" --no-build --project benchmarks/PostTrain.Benchmarks -- "$@" ;;
-  pack) shift; build; dotnet pack PostTrain.sln -c "$configuration" --no-build -o artifacts/packages -v quiet -nologo "$@" ;;
+  pack) shift; build "$@"; dotnet pack PostTrain.sln -c "$configuration" --no-build -o artifacts/packages -v quiet -nologo "$@" ;;
   format) shift; setup; dotnet format PostTrain.sln --no-restore --exclude-diagnostics CA1707 "$@" ;;
   *) sed -n '2p' "$0" | cut -c3-; exit 2 ;;
 esac

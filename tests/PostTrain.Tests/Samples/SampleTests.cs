@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.Json;
 using PostTrain.Tests.Support;
 
@@ -65,21 +64,6 @@ public class SampleTests
         return output;
     }
 
-    internal static (int Code, string Output, string Errors) Start(string[] arguments)
-    {
-        var start = new ProcessStartInfo("dotnet", ["run", "-c", "Release", .. arguments])
-        {
-            WorkingDirectory = Root,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-        // What the test host was started with is not for another build.
-        foreach (var name in start.Environment.Keys.Where(key => key.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase)).ToArray())
-            start.Environment.Remove(name);
-        using var process = Process.Start(start)!;
-        var errors = process.StandardError.ReadToEndAsync();
-        var output = process.StandardOutput.ReadToEnd();
-        process.WaitForExit();
-        return (process.ExitCode, output, errors.Result);
-    }
+    internal static (int Code, string Output, string Errors) Start(string[] arguments) =>
+        DotnetCommand.Start(Root, TimeSpan.FromMinutes(10), new Dictionary<string, string>(), ["run", "-c", "Release", .. arguments]);
 }

@@ -1,0 +1,99 @@
+using System.Reflection;
+using System.Text.Json;
+using System.Xml.Linq;
+using PostTrain.Models;
+using PostTrain.Tests.Support;
+
+namespace PostTrain.Tests.Packaging;
+
+/// <summary>The packages as a user gets them: from a folder, into a project that knows nothing of the repository.</summary>
+[Collection("Sequential")]
+public sealed class PackageTests : IDisposable
+{
+    private static readonly string Configuration = new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name;
+    private static readonly bool OwnEngine = File.Exists(Path.Combine(AppContext.BaseDirectory, "PostTrain.Torch.dll"));
+    private static readonly Dictionary<string, string> Quiet = new() { ["MSBUILDDISABLENODEREUSE"] = "1", ["UseSharedCompilation"] = "false", ["DOTNET_NOLOGO"] = "1" };
+    private readonly TemporaryDirectory directory = new();
+
+    public void Dispose() => directory.Dispose();
+
+    [Fact]
+    public void Packages_HoldWhatAUserNeeds_AndNothingElse()
+    {
+        var version = Pack();
+        Assert.Equal(DocumentedProject.Version, version);
+        using var library = new PackageFile(directory.Path, "PostTrain", version);
+        CheckWhatBothHave(library, version);
+        var documented = XDocument.Parse(library.Text("lib/net10.0/PostTrain.xml")).Descendants("member").Where(member => member.Element("summary")?.Value.Trim().Length > 0)
+            .Select(member => member.Attribute("name")!.Value).ToHashSet();
+        Assert.All(typeof(Pretrained).Assembly.GetExportedTypes(), type => Assert.Contains($"T:{type.FullName!.Replace('+', '.')}", documented));
+        (string, string) engine = OwnEngine ? ("PostTrain.Torch", version) : ("TorchSharp-cpu", Pinned("TorchSharp-cpu"));
+        Assert.Equal([engine, .. ((string[])["MathNet.Numerics", "Microsoft.Extensions.AI.Abstractions"]).Select(id => (id, Pinned(id)))], library.Dependencies);
+        Assert.Equal(["LICENSE", "PostTrain.nuspec", "README.md", "lib/net10.0/PostTrain.dll", "lib/net10.0/PostTrain.xml"], library.Files.Order(StringComparer.Ordinal));
+        if (!OwnEngine) return;
+        using var torch = new PackageFile(directory.Path, "PostTrain.Torch", version);
+        CheckWhatBothHave(torch, version);
+        Assert.Empty(torch.Dependencies);
+        var native = Directory.GetFiles(Path.Combine(RepositoryFolder.Root, "src", "PostTrain.Torch", "native")).Select(Path.GetFileName).Where(name => name != "PostTrain.Torch.targets");
+        Assert.Equal([.. native.Select(name => $"buildTransitive/native/{name}").Append("buildTransitive/PostTrain.Torch.targets").Order(StringComparer.Ordinal)],
+            torch.Files.Where(name => name.StartsWith("build", StringComparison.Ordinal)).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void ProjectOutsideTheRepository_RestoresFromTheFolder_AndTrains()
+    {
+        var version = Pack();
+        var app = Directory.CreateDirectory(directory.File("app")).FullName;
+        DocumentedProject.Write(app, directory.Path, MachineCache(), version);
+        var cache = directory.File("cache");
+        var published = directory.File("published");
+        Run(app, new(Quiet) { ["NUGET_PACKAGES"] = cache }, "publish", "-c", "Release", "-o", published, "-v", "quiet", "--tl:off");
+        Assert.True(File.Exists(Path.Combine(cache, "posttrain", version, "lib", "net10.0", "PostTrain.dll")));
+        var built = Path.Combine(app, "bin", "Release", "net10.0");
+        foreach (var folder in (string[])[built, published])
+        {
+            if (OwnEngine) Assert.True(File.Exists(Path.Combine(folder, "libposttrain_torch.so")), folder);
+            CheckTrains(Run(directory.Path, Quiet, Path.Combine(folder, "App.dll"), Path.Combine(RepositoryFolder.Root, "samples", "models", "arithmetic-base")));
+        }
+    }
+
+    private static void CheckTrains(string text)
+    {
+        var lines = text.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal(3, lines.Length);
+        Assert.Matches(@"^SFT loss \d+\.\d+ -> \d+\.\d+$", lines[0]);
+        foreach (var step in (int[])[1, 2]) Assert.Matches($@"^GRPO step {step}  reward [01]\.\d+  entropy \d+\.\d+$", lines[step]);
+    }
+
+    private static void CheckWhatBothHave(PackageFile package, string version)
+    {
+        Assert.Equal((package.Id, version, "MIT", "README.md"), (package.Field("id"), package.Field("version"), package.Field("license"), package.Field("readme")));
+        Assert.True(package.Field("description").Length > 40 && package.Field("authors").Length > 0 && package.Field("tags").Contains("grpo", StringComparison.Ordinal));
+        foreach (var name in (string[])["README.md", "LICENSE"]) Assert.Equal(File.ReadAllText(Path.Combine(RepositoryFolder.Root, name)), package.Text(name));
+        Assert.True(package.SymbolsBelongToTheAssembly());
+    }
+
+    // What was built, as ./build.sh pack does; the version of the assembly.
+    private string Pack()
+    {
+        Run(RepositoryFolder.Root, Quiet, "pack", "PostTrain.sln", "-c", Configuration, "--no-build", "-o", directory.Path, "-v", "quiet", "-nologo", $"-p:TorchEngine={(OwnEngine ? "libtorch" : "TorchSharp")}");
+        return typeof(Pretrained).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
+    }
+
+    // Where restoring the library found the packages that it depends on.
+    private static string MachineCache()
+    {
+        using var assets = JsonDocument.Parse(File.ReadAllText(Path.Combine(RepositoryFolder.Root, "src", "PostTrain", "obj", "project.assets.json")));
+        return assets.RootElement.GetProperty("packageFolders").EnumerateObject().First().Name;
+    }
+
+    private static string Pinned(string id) =>
+        XDocument.Load(Path.Combine(RepositoryFolder.Root, "Directory.Packages.props")).Descendants("PackageVersion").Single(item => item.Attribute("Include")!.Value == id).Attribute("Version")!.Value;
+
+    private static string Run(string folder, Dictionary<string, string> environment, params string[] arguments)
+    {
+        var (code, output, errors) = DotnetCommand.Start(folder, TimeSpan.FromMinutes(5), environment, arguments);
+        Assert.True(code == 0, $"dotnet {string.Join(' ', arguments)} ended with {code}:\n{output}\n{errors}");
+        return output;
+    }
+}
