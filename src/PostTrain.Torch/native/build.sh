@@ -6,10 +6,15 @@ out=$1
 objects=() jobs=()
 here=${2:-$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)}
 mkdir -p "$(dirname "$out")"
+# In the form that MSBuild reports as an error of the build.
+fail() { echo "PostTrain.Torch : error PT0001: $*" >&2; exit 1; }
+command -v "${CXX:-g++}" >/dev/null || fail "the engine's native part is compiled here, and there is no ${CXX:-g++} (Debian, Ubuntu: apt-get install g++)"
 flags=(-std=c++17 -O2 -fPIC -fvisibility=hidden -Wall -Wno-sign-compare -Wno-unknown-pragmas)
 if [ -n "${LIBTORCH:-}" ]; then
+  [ -f "$LIBTORCH/include/torch/csrc/api/include/torch/version.h" ] || fail "LIBTORCH is $LIBTORCH, expected the root of an unpacked libtorch (include/, lib/)"
   flags+=(-isystem "$LIBTORCH/include" -isystem "$LIBTORCH/include/torch/csrc/api/include" -L"$LIBTORCH/lib" -Wl,-rpath,"$LIBTORCH/lib")
 else
+  [ -f /usr/include/torch/csrc/api/include/torch/version.h ] || fail "libtorch's headers are missing (Debian, Ubuntu: apt-get install libtorch-dev libopenblas0-openmp), and LIBTORCH names no other"
   flags+=(-isystem /usr/include/torch/csrc/api/include)
 fi
 for source in "$here"/*.cpp; do

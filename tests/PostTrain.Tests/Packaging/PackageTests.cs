@@ -13,6 +13,7 @@ public sealed class PackageTests : IDisposable
     private static readonly string Configuration = new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name;
     private static readonly bool OwnEngine = File.Exists(Path.Combine(AppContext.BaseDirectory, "PostTrain.Torch.dll"));
     private static readonly Dictionary<string, string> Quiet = new() { ["MSBUILDDISABLENODEREUSE"] = "1", ["UseSharedCompilation"] = "false", ["DOTNET_NOLOGO"] = "1" };
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(5);
     private readonly TemporaryDirectory directory = new();
 
     public void Dispose() => directory.Dispose();
@@ -47,7 +48,15 @@ public sealed class PackageTests : IDisposable
         DocumentedProject.Write(app, directory.Path, MachineCache(), version);
         var cache = directory.File("cache");
         var published = directory.File("published");
-        Run(app, new(Quiet) { ["NUGET_PACKAGES"] = cache }, "publish", "-c", "Release", "-o", published, "-v", "quiet", "--tl:off");
+        Dictionary<string, string> ownCache = new(Quiet) { ["NUGET_PACKAGES"] = cache };
+        string[] publish = ["publish", "-c", "Release", "-o", published, "-v", "quiet", "--tl:off"];
+        if (OwnEngine)
+        {
+            var (code, output, _) = DotnetCommand.Start(app, Limit, new Dictionary<string, string>(ownCache) { ["CXX"] = "no-such-compiler" }, publish);
+            Assert.NotEqual(0, code);
+            Assert.Contains("error PT0001: the engine's native part is compiled here, and there is no no-such-compiler", output, StringComparison.Ordinal);
+        }
+        Run(app, ownCache, publish);
         Assert.True(File.Exists(Path.Combine(cache, "posttrain", version, "lib", "net10.0", "PostTrain.dll")));
         var built = Path.Combine(app, "bin", "Release", "net10.0");
         foreach (var folder in (string[])[built, published])
@@ -92,7 +101,7 @@ public sealed class PackageTests : IDisposable
 
     private static string Run(string folder, Dictionary<string, string> environment, params string[] arguments)
     {
-        var (code, output, errors) = DotnetCommand.Start(folder, TimeSpan.FromMinutes(5), environment, arguments);
+        var (code, output, errors) = DotnetCommand.Start(folder, Limit, environment, arguments);
         Assert.True(code == 0, $"dotnet {string.Join(' ', arguments)} ended with {code}:\n{output}\n{errors}");
         return output;
     }
