@@ -130,7 +130,7 @@ public static class JsonLines
     }
 
     // The serializer's own "Path: ... | LineNumber: 0 | ..." would name a second, wrong line number.
-    private static string Describe(JsonException exception)
+    internal static string Describe(JsonException exception)
     {
         var message = exception.Message;
         foreach (var end in (ReadOnlySpan<string>)[" Path: ", " LineNumber: "])

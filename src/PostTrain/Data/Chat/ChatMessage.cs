@@ -4,9 +4,10 @@ using System.Text.Json.Serialization;
 namespace PostTrain.Data.Chat;
 
 /// <summary>One message of a conversation: a role, a content, and whatever further fields a template reads (<c>tool_calls</c>,
-/// <c>name</c>, <c>reasoning_content</c>, ...). Immutable; in JSON an object with a string <c>role</c>.</summary>
+/// <c>name</c>, <c>reasoning_content</c>, ...). Immutable; in JSON an object with a string <c>role</c>. Two messages are equal when their fields
+/// are, in whatever order.</summary>
 [JsonConverter(typeof(ChatMessageConverter))]
-public sealed class ChatMessage
+public sealed class ChatMessage : IEquatable<ChatMessage>
 {
     private readonly KeyValuePair<string, JsonElement>[] fields;
 
@@ -67,6 +68,16 @@ public sealed class ChatMessage
 
     /// <summary>Role and text.</summary>
     public override string ToString() => $"{Role}: {Content ?? this["content"]?.GetRawText()}";
+
+    /// <inheritdoc/>
+    public bool Equals(ChatMessage? other) => other is not null && fields.Length == other.fields.Length
+        && fields.All(field => other[field.Key] is { } value && JsonElement.DeepEquals(field.Value, value));
+
+    /// <inheritdoc/>
+    public override bool Equals(object? obj) => Equals(obj as ChatMessage);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(Role, Content);
 
     private static JsonElement Text(string role)
     {

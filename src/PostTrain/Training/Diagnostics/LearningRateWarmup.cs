@@ -1,8 +1,13 @@
 namespace PostTrain.Training.Diagnostics;
 
-/// <summary>The first step has a learning rate of 0, as warm-up begins.</summary>
+/// <summary>The second step has the loss of the first, on the same data, because warm-up begins with a learning rate of 0.</summary>
+/// <remarks>Where each step has a batch of its own, or is judged by rewards, the rate of 0 is not to be seen and nothing is said.</remarks>
 public sealed record LearningRateWarmup : DiagnosticRule
 {
+    /// <summary>Losses are the same when they differ by no more than this share, above 0.</summary>
+    /// <value>The default is 1e-6: the order of a sum.</value>
+    public double Tolerance { get; init; } = 1e-6;
+
     /// <inheritdoc/>
     public override string Name => "learning-rate-warm-up";
 
@@ -16,7 +21,12 @@ public sealed record LearningRateWarmup : DiagnosticRule
     public override Finding? Look(RunCourse course)
     {
         ArgumentNullException.ThrowIfNull(course);
-        var rate = course["learning_rate"];
-        return rate.Count == 1 && rate.Last == 0 ? new Finding(0, "The learning rate of the first step is 0.") : null;
+        var (rate, loss) = (course["learning_rate"], course["loss"]);
+        if (course.HasReward || rate.Count != 2 || loss.Count != 2 || rate.FirstMean(1) != 0 || rate.Last == 0) return null;
+        double first = loss.FirstMean(1)!.Value;
+        return Math.Abs(loss.Last - first) <= Tolerance * Math.Abs(first)
+            ? new Finding(loss.Last, $"The loss is {Number(loss.Last)} as at the first step, whose learning rate was 0.") : null;
     }
+
+    internal override void Validate() => CheckAbove(Tolerance, 0, nameof(Tolerance));
 }

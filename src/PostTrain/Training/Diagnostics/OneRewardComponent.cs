@@ -31,7 +31,7 @@ public sealed record OneRewardComponent : DiagnosticRule
     {
         ArgumentNullException.ThrowIfNull(course);
         var (mean, std) = (course["reward/mean"], course["reward/std"]);
-        if (mean.Count < 2 * Window || mean.FirstMean(Window) is not { } first || mean.RecentMean(Window) is not { } recent) return null;
+        if (!course.HasReward || mean.Count < 2 * Window || mean.FirstMean(Window) is not { } first || mean.RecentMean(Window) is not { } recent) return null;
         if (recent - first < Rise * (Math.Abs(first) + (std.FirstMean(Window) ?? 0)) || recent == first) return null;
         (string Name, double Rise)[] rises = [.. course.Metrics.Where(IsComponent).Order(StringComparer.Ordinal).Select(name => (Component(name), Change(course[name]) * Weights.GetValueOrDefault(Component(name), 1)))];
         double all = rises.Sum(component => Math.Max(0, component.Rise));

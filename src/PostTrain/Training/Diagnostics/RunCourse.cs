@@ -15,8 +15,9 @@ public sealed class RunCourse
     /// <summary>The metrics that were reported, in no order.</summary>
     public IReadOnlyCollection<string> Metrics => courses.Keys;
 
-    /// <summary>Whether the run is judged by rewards of its own completions.</summary>
-    internal bool HasReward => this["reward/mean"].Count > 0;
+    /// <summary>Whether the run is judged by rewards of its own completions. A reward model has a mean reward too, but it is what the model itself says of
+    /// pairs, whose margin is reported beside it: no aim, and not to be held against anything.</summary>
+    internal bool HasReward => this["reward/mean"].Count > 0 && this["reward/margin"].Count == 0;
 
     internal void Add(StepReport report)
     {

@@ -19,7 +19,7 @@ public sealed class TrainingDiagnosticsTests
     // Each course is worked out by hand: the step at which the rule's mean or count passes its threshold.
     public static TheoryData<string, int> Courses => new()
     {
-        { "learning-rate-warm-up", 1 },
+        { "learning-rate-warm-up", 2 },
         { "learning-rate-zero", 3 },
         { "zero-loss", 3 },
         { "no-gradient", 8 },               // 0 from step 6 on, 3 in a row
@@ -94,10 +94,10 @@ public sealed class TrainingDiagnosticsTests
     {
         var warnings = TrainingDiagnostics.Of(Enumerable.Range(1, 100).Select(t => At(t, 1e-9 * t, ("learning_rate", t == 1 ? 0 : 1e-5), ("grad_norm", 0.3), ("reward/mean", 0.5), ("reward/std", 0.5),
             ("policy/clip_fraction", 0), ("policy/old_kl", 0))));
-        Assert.Equal([("learning-rate-warm-up", 1L), ("zero-loss", 3), ("clip-fraction-zero", 5)], warnings.Select(warning => (warning.Name, warning.Step)));
+        Assert.Equal([("zero-loss", 3L), ("clip-fraction-zero", 5)], warnings.Select(warning => (warning.Name, warning.Step)));
         Assert.All(warnings, warning => Assert.Equal(DiagnosticLevel.Note, warning.Level));
-        Assert.Contains("It is training.", warnings[1].Advice, StringComparison.Ordinal);
-        Assert.Contains("the gradient norm 0.3", warnings[1].Message, StringComparison.Ordinal);
+        Assert.Contains("It is training.", warnings[0].Advice, StringComparison.Ordinal);
+        Assert.Contains("the gradient norm 0.3", warnings[0].Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -115,8 +115,32 @@ public sealed class TrainingDiagnosticsTests
     [Fact]
     public void StepsThatBeginAgain_AreAnotherRun()
     {
-        var runs = new[] { 1.0, 30 }.SelectMany(scale => Enumerable.Range(1, 120).Select(t => At(t, scale / t, ("grad_norm", scale), ("learning_rate", t - 1)))).ToArray();
+        var runs = new[] { 1.0, 30 }.SelectMany(scale => Enumerable.Range(1, 120).Select(t => At(t, scale / Math.Max(1, t - 1), ("grad_norm", scale), ("learning_rate", t - 1)))).ToArray();
         Assert.Equal(["learning-rate-warm-up", "learning-rate-warm-up"], TrainingDiagnostics.Of(runs).Select(warning => warning.Name));
+    }
+
+    // Batches of their own differ in their loss, and a policy's loss says nothing: a rate of 0 is not to be seen there.
+    [Fact]
+    public void WarmUp_IsMentionedOnlyWhereItLooksWrong()
+    {
+        StepReport Batch(int t, double loss, params (string, double)[] further) => At(t, loss, [("learning_rate", 0.1 * (t - 1)), .. further]);
+        Assert.Empty(TrainingDiagnostics.Of([Batch(1, 3), Batch(2, 3.1), Batch(3, 2.9)]));
+        Assert.Empty(TrainingDiagnostics.Of([Batch(1, 3), Batch(2, 2.99), Batch(3, 2.99)]));
+        Assert.Empty(TrainingDiagnostics.Of([Batch(1, 0.5, ("reward/mean", 1)), Batch(2, 0.5, ("reward/mean", 1))]));
+        Assert.Empty(TrainingDiagnostics.Of([At(1, 3, ("learning_rate", 0.1)), At(2, 3, ("learning_rate", 0.1))]));
+        Assert.Equal("learning-rate-warm-up", Assert.Single(TrainingDiagnostics.Of([Batch(1, 3), Batch(2, 3 + 1e-7), Batch(3, 3)])).Name);
+    }
+
+    // A reward model's mean reward drifts as it likes, and its chosen reward is no component of anything; the same numbers of a policy are hacking.
+    [Fact]
+    public void RewardModel_IsNoPolicy()
+    {
+        StepReport[] Run(bool pairs) => [.. Enumerable.Range(1, 120).Select(t => At(t, 5.0 / t, [("reward/mean", 0.01 * t), ("reward/std", 0.1), ("reward/chosen", 0.02 * t), ("reward/rejected", 0),
+            .. pairs ? [("reward/margin", 0.02 * t)] : ((string, double)[])[], .. Evaluation("eval/reward/mean", t)]))];
+        Assert.Empty(TrainingDiagnostics.Of(Run(pairs: true)));
+        Assert.Equal(["one-reward-component", "proxy-above-gold"], TrainingDiagnostics.Of(Run(pairs: false)).Select(warning => warning.Name).Order());
+        // Its loss is judged as any other's.
+        Assert.Equal("loss-not-falling", Assert.Single(TrainingDiagnostics.Of(Run(pairs: true).Select(report => report with { Loss = 0.7 }))).Name);
     }
 
     [Fact]
@@ -208,7 +232,7 @@ public sealed class TrainingDiagnosticsTests
 
     private static StepReport Course(string name, int t) => name switch
     {
-        "learning-rate-warm-up" => At(t, 5.0 / t, ("learning_rate", 0.1 * (t - 1))),
+        "learning-rate-warm-up" => At(t, 5.0 / Math.Max(1, t - 1), ("learning_rate", 0.1 * (t - 1))),
         "learning-rate-zero" => At(t, 5.0 / t, ("learning_rate", 0)),
         "zero-loss" => At(t, 1e-8, ("grad_norm", 0.3), ("reward/mean", 0.5)),
         "no-gradient" => At(t, 5.0 / t, ("grad_norm", t < 6 ? 1 : 0)),
