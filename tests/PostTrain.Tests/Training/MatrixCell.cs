@@ -18,6 +18,9 @@ internal sealed class MatrixCell : IDisposable
     /// <summary>The architecture that every parameterisation is tried on.</summary>
     internal const string Plain = "llama";
 
+    /// <summary>The same in bfloat16, trained through float32 copies.</summary>
+    internal const string Mixed = "llama in bfloat16";
+
     private const string Module = "module";
 
     private readonly string architecture;
@@ -41,6 +44,7 @@ internal sealed class MatrixCell : IDisposable
     internal static CausalLm Create(string architecture, ulong seed) => architecture switch
     {
         Plain => Toy.Model(seed),
+        Mixed => Toy.Model(seed, ScalarType.BFloat16),
         Module => new ModuleLm(new Recurrent(Toy.Tokenizer.VocabularySize, (int)seed), Toy.Tokenizer.VocabularySize, 16),
         _ => OneOfEachLayer(TinyModels.Config(architecture), seed),
     };

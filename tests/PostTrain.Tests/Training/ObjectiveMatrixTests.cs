@@ -97,13 +97,17 @@ public sealed class ObjectiveMatrixTests
         cell.KeepsTheFrozen();
     }
 
-    // All parameterisations of one model; of every other architecture full weights and LoRA in turn, so that each objective meets each.
+    // All parameterisations of one model in two types; of every other architecture full weights and LoRA in turn, so that each objective meets each.
     private static TheoryData<string, string, string> Cells(string[] objectives, string[] parameters)
     {
         var cells = new TheoryData<string, string, string>();
         foreach (var (row, objective) in objectives.Index())
         {
-            foreach (var parameter in parameters) cells.Add(objective, MatrixCell.Plain, parameter);
+            foreach (var parameter in parameters)
+            {
+                cells.Add(objective, MatrixCell.Plain, parameter);
+                cells.Add(objective, MatrixCell.Mixed, parameter);
+            }
             foreach (var (column, architecture) in MatrixCell.Others.Index()) cells.Add(objective, architecture, parameters[(row + column) % 2]);
         }
         return cells;
