@@ -42,7 +42,7 @@ Pretrained.Save(model, directory);
 tokenizer.Save(directory);
 
 var problems = ArithmeticTask.Problems(500, heldOut: true, seed: 0);
-var experiment = Experiments.Arithmetic(directory, seed: 0);
+var experiment = Experiments.Arithmetic(directory, heldOut: 2, seed: 0);
 foreach (double temperature in (double[])[1, 0])
 {
     var sampling = experiment.Options.Sampling with { Temperature = temperature };

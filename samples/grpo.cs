@@ -2,9 +2,10 @@
 #:property PublishAot=false
 // Policy optimisation without a critic: any preset, any of the four schemes of rewards.
 //   dotnet run -c Release samples/grpo.cs [-- --preset dapo --reward step --model DIR --data FILE --lora 8 --steps N --output DIR]
-// Records: question or prompt, and answer.
+// Records: question or prompt, and answer (of GSM8K's, what follows ####), and others: docs/data.md.
 using PostTrain.Adapters;
 using PostTrain.Data;
+using PostTrain.Data.Records;
 using PostTrain.Models;
 using PostTrain.Policy;
 using PostTrain.Rewards;
@@ -43,9 +44,9 @@ var batch = command.Option("--batch-size", "Prompts in a step.", 32);
 var updates = command.Option("--updates", "Updates on each batch.", 1);
 var beta = command.Option("--beta", "Weight of the divergence from the model as it was.", 0.0);
 var rank = command.Option("--lora", "Rank of a LoRA adapter; 0 trains the whole model.", 0);
-var rate = command.Option("--learning-rate", "Learning rate.", 1e-3);
+var rate = command.Option<double?>("--learning-rate", "By default what suits the model's width: 1e-3 at 64, less in wider models.", null);
 var tokens = command.Option("--tokens", "Most tokens of a completion.", 48);
-var template = command.Option("--template", "Of questions: plain, alpaca, chat, or a format with {instruction}.", "plain");
+var template = command.Option("--template", UserData.TemplateHelp, "plain");
 return await command.RunAsync(args, async (run, values) =>
 {
     string preset = values.GetValue(presetName)!;
@@ -53,10 +54,11 @@ return await command.RunAsync(args, async (run, values) =>
     using var subject = Subject.Load(run);
     var places = subject.IsToy ? AnswerPlaces.Tags : AnswerPlaces.Any;
     var scheme = RewardScheme.Of(values.GetValue(rewardName)!, places, subject.IsToy ? ";" : "\n");
+    int longest = subject.Model.ContextLength;
     var (train, heldOut) = run.Data is null
         ? (ArithmeticTask.Problems(toyProblems, heldOut: false, run.Seed), ArithmeticTask.Problems(run.HeldOut, heldOut: true, run.Seed))
-        : UserData.Split(UserData.Fitting(UserData.Problems(run.Data, InstructionTemplate.Of(values.GetValue(template)!, subject.Folder)), subject.Tokenizer,
-            subject.Model.ContextLength - values.GetValue(tokens), problem => [problem.Prompt]), run.HeldOut);
+        : UserProblems(run.Data);
+    Console.WriteLine($"{train.Count} problems to learn from, {heldOut.Count} held out");
     using var adapters = values.GetValue(rank) is var r and > 0
         ? AdaptedModel.Attach(subject.Model, new LoraOptions { Targets = ModuleSelection.AllLinear, Rank = r, Alpha = 2 * r, BaseModel = subject.Folder })
         : null;
@@ -71,7 +73,9 @@ return await command.RunAsync(args, async (run, values) =>
         BatchSize = values.GetValue(batch),
         GroupSize = values.GetValue(group),
         UpdatesPerBatch = values.GetValue(updates),
-        LearningRate = values.GetValue(rate),
+        LearningRate = values.GetValue(rate) ?? subject.Rate(1e-3),
+        MicroBatchSize = run.MicroBatch(longest),
+        CompletionObservers = [run.Completions],
         Schedule = LearningRateSchedule.Linear,
         Objective = objective(values.GetValue(tokens)) with { Beta = values.GetValue(beta) },
         DynamicSampling = preset == "dapo" ? new DynamicSampling { MaxDraws = 3 } : null,
@@ -99,10 +103,11 @@ return await command.RunAsync(args, async (run, values) =>
     ]);
     ConsoleTable.Print(table);
     run.Finish(run.Page($"{options.Objective.Name} with the {scheme.Name} reward", $"{subject.Name}. Rewarded: {scheme.Rule}. How that fails: {scheme.Failure}")
+        .Tiles(RunReport.Tiles(reports))
         .Table("Held-out problems, one sampled answer each", table)
         .Proportions("Right answers", new NamedProportion("before", rightBefore), new NamedProportion("after", right))
-        .Run(reports)
-        .Completions("The same held-out prompts, before and after", Measure.Pairs(before, after)), new Dictionary<string, object>
+        .Completions("The same held-out prompts, before and after", Measure.Pairs(before, after, places))
+        .Run(reports, completions: run.LoggedCompletions), new Dictionary<string, object>
     {
         ["preset"] = preset,
         ["reward"] = scheme.Name,
@@ -114,6 +119,14 @@ return await command.RunAsync(args, async (run, values) =>
         ["reward_last"] = reports[^1].Metrics["reward/mean"],
         ["held_out"] = heldOut.Count,
     });
+
+    (IReadOnlyList<Problem> Train, IReadOnlyList<Problem> HeldOut) UserProblems(string path)
+    {
+        var problems = RecordReader.Problems(path, UserData.Template(values.GetValue(template)!, subject.Folder));
+        var fitting = UserData.Fitting(problems, subject.Tokenizer, subject.Model.ContextLength - values.GetValue(tokens), problem => [problem.Prompt]);
+        longest = fitting.Longest + values.GetValue(tokens);
+        return fitting.Split(run.HeldOut);
+    }
 
     async Task<Proportion> RightAsync(IReadOnlyList<Completion> completions)
     {

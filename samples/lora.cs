@@ -11,7 +11,7 @@ using TorchSharp;
 var command = new SampleCommand("lora", "Compares weight adapters with each other and with full fine-tuning.", steps: 60);
 var rank = command.Option("--rank", "r of the low-rank methods.", 8);
 var batch = command.Option("--batch-size", "Examples in a step.", 32);
-var template = command.Option("--template", "Of instructions: plain, alpaca, chat, or a format with {instruction} and {input}.", "alpaca");
+var template = command.Option("--template", UserData.TemplateHelp, "alpaca");
 return await command.RunAsync(args, (run, values) =>
 {
     using var subject = Subject.Load(run);
@@ -20,7 +20,7 @@ return await command.RunAsync(args, (run, values) =>
     var lora = new LoraOptions { Targets = ModuleSelection.AllLinear, Rank = r, Alpha = 2 * r };
     Contender[] contenders =
     [
-        new("full", 1e-3, (model, tokenizer) => new Tuning(model, tokenizer)),
+        new("full", subject.Rate(1e-3), (model, tokenizer) => new Tuning(model, tokenizer)),
         With("LoRA", 5e-3, lora),
         With("rsLoRA", 2e-3, lora with { RankStabilized = true }),
         With("DoRA", 5e-3, lora with { WeightDecomposed = true }),
@@ -36,7 +36,8 @@ return await command.RunAsync(args, (run, values) =>
     SideBySide.Conclude(run, subject, "Weight adapters side by side",
         $"Each method trains a fresh copy of {subject.Name} on the same {data.Train.Count} examples. The loss is a mean over {data.HeldOut.Count} held-out examples.", results, "LoRA");
     return Task.CompletedTask;
-});
 
-static Contender With(string name, double learningRate, AdapterOptions options) =>
-    new(name, learningRate, (model, tokenizer) => new Tuning(model, tokenizer, AdaptedModel.Attach(model, options)));
+    // The rates are the toy's; wider models get less.
+    Contender With(string name, double learningRate, AdapterOptions options) =>
+        new(name, subject.Rate(learningRate), (model, tokenizer) => new Tuning(model, tokenizer, AdaptedModel.Attach(model, options)));
+});

@@ -2,8 +2,9 @@
 #:property PublishAot=false
 // RLHF in three stages: supervised fine-tuning, a reward model from preferences, PPO against it. The learnt reward is watched with the true one.
 //   dotnet run -c Release samples/ppo.cs [-- --model DIR --data FILE --steps N --kl 0.05 --output DIR]
-// Records: chosen and rejected with a prompt or an instruction; the chosen side is the demonstration too.
+// Records: chosen and rejected, texts or messages, with a prompt or an instruction or without: docs/data.md; the chosen side is the demonstration too.
 using PostTrain.Data;
+using PostTrain.Data.Records;
 using PostTrain.Models;
 using PostTrain.Models.Heads;
 using PostTrain.Policy;
@@ -20,29 +21,33 @@ var command = new SampleCommand("ppo", "RLHF in three stages; --steps are PPO's.
 var firstSteps = command.Option("--sft-steps", "Steps of supervised fine-tuning.", 40);
 var rewardSteps = command.Option("--reward-steps", "Steps of the reward model.", 200);
 var kl = command.Option("--kl", "Weight of the divergence from the first stage's model.", 0.05);
-var rate = command.Option("--learning-rate", "PPO's.", 3e-4);
+var rate = command.Option<double?>("--learning-rate", "PPO's; by default what suits the model's width: 3e-4 at 64, less in wider models.", null);
 var batch = command.Option("--batch-size", "Prompts in a step of PPO.", 64);
 var tokens = command.Option("--tokens", "Most tokens of a completion.", 48);
-var template = command.Option("--template", "Of instructions: plain, alpaca, chat, or a format with {instruction} and {input}.", "alpaca");
+var template = command.Option("--template", UserData.TemplateHelp, "alpaca");
 return await command.RunAsync(args, async (run, values) =>
 {
     using var subject = Subject.Load(run);
-    var (train, heldOut, demonstrations, problems) = Data();
+    int longest = subject.Model.ContextLength;
+    var (train, heldOut, demonstrations, asked, problems) = Data();
+    Console.WriteLine($"{train.Count} pairs to learn from, {heldOut.Count} held out; {asked.Count} prompts for PPO, {problems.Count} held out");
     var sampling = new SamplingOptions { MaxNewTokens = values.GetValue(tokens) };
     var stages = new List<(string Name, IReadOnlyList<Completion> Completions)> { ("base", Draw()) };
 
+    IReadOnlyList<StepReport> supervised, judging, reports;
+
     // 1. Demonstrations. The toy's teacher slips now and then, so that something is left to learn.
-    using (var trainer = new SftTrainer(subject.Model, subject.Tokenizer, Common(new SftOptions { LearningRate = 1e-3 }, values.GetValue(firstSteps), 32)))
-        run.Train("1. supervised fine-tuning", values.GetValue(firstSteps), trainer.Run(demonstrations, cancellation: run.Cancellation), "sft");
+    using (var trainer = new SftTrainer(subject.Model, subject.Tokenizer, Common(new SftOptions { LearningRate = subject.Rate(1e-3) }, values.GetValue(firstSteps), 32)))
+        supervised = run.Train("1. supervised fine-tuning", values.GetValue(firstSteps), trainer.Run(demonstrations, cancellation: run.Cancellation), "sft");
     subject.Save(subject.Model, run.PathOf("sft"));
     stages.Add(("supervised", Draw()));
 
     // 2. A reward model from preferences, on the supervised model's body.
     using var judge = SequenceClassifier.For(Pretrained.Load(run.PathOf("sft")));
     Proportion ranked;
-    using (var trainer = new RewardTrainer(judge, subject.Tokenizer, Common(new RewardTrainerOptions { LearningRate = 5e-4, Objective = new BradleyTerryOptions { CenteringCoefficient = 0.01 } }, values.GetValue(rewardSteps), 32)))
+    using (var trainer = new RewardTrainer(judge, subject.Tokenizer, Common(new RewardTrainerOptions { LearningRate = subject.Rate(5e-4), Objective = new BradleyTerryOptions { CenteringCoefficient = 0.01 } }, values.GetValue(rewardSteps), 32)))
     {
-        run.Train("2. reward model", values.GetValue(rewardSteps), trainer.Run(train, cancellation: run.Cancellation), "reward_model");
+        judging = run.Train("2. reward model", values.GetValue(rewardSteps), trainer.Run(train, cancellation: run.Cancellation), "reward_model");
         ranked = new Proportion(heldOut.Count(pair => trainer.Evaluate([pair])["eval/reward/accuracy"] > 0.5), heldOut.Count);
     }
     Pretrained.Save(judge, run.PathOf("reward-model"));
@@ -53,16 +58,16 @@ return await command.RunAsync(args, async (run, values) =>
     using var critic = ValueHead.WithOwnBody(Pretrained.Load(run.PathOf("sft")), new HeadOptions { StandardDeviation = 0 });
     var options = Common(new PpoOptions
     {
-        LearningRate = values.GetValue(rate),
+        LearningRate = values.GetValue(rate) ?? subject.Rate(3e-4),
+        CompletionObservers = [run.Completions],
         Kl = KlControl.Fixed(values.GetValue(kl)),
         UnfinishedPenalty = 1,
         CriticWarmupSteps = Math.Min(5, run.Steps / 4),
         ValueCoefficient = 0.5,
         Sampling = sampling,
     }, run.Steps, values.GetValue(batch));
-    IReadOnlyList<StepReport> reports;
     using (var trainer = new PpoTrainer(subject.Model, critic, subject.Tokenizer, reward, options, ReferencePolicy.Of(frozen)))
-        reports = await run.TrainAsync("3. PPO", run.Steps, trainer.RunAsync([.. train.Select(pair => new Problem(pair.Prompt))], cancellation: run.Cancellation), "ppo");
+        reports = await run.TrainAsync("3. PPO", run.Steps, trainer.RunAsync(asked, cancellation: run.Cancellation), "ppo");
     subject.Save(subject.Model, run.PathOf("model"));
     stages.Add(("PPO", Draw()));
 
@@ -74,12 +79,14 @@ return await command.RunAsync(args, async (run, values) =>
     ConsoleTable.Print(table);
     Console.WriteLine($"held-out pairs that the reward model puts in the right order: {ranked}");
     var page = run.Page("RLHF in three stages", $"{subject.Name}: supervised fine-tuning, a reward model from {train.Count} pairs, PPO with a KL weight of {values.GetValue(kl)}.")
+        .Tiles(RunReport.Tiles(reports))
         .Table("One sampled answer to each held-out prompt", table)
         .Paragraph("The learnt reward is what PPO sees. Where it rises and the share of right answers does not, the policy has found what the reward model overrates.");
     if (subject.IsToy) page.Proportions("Right answers", [.. results.Select(result => new NamedProportion(result.Name, result.Right))]);
     run.Finish(page.Proportions("Reward model", new NamedProportion("held-out pairs in the right order", ranked))
-        .Run(reports)
-        .Completions("The same held-out prompts: supervised, and after PPO", Measure.Pairs(stages[1].Completions, stages[2].Completions)),
+        .Curves("The stages before", new CurveChart("Supervised: loss", "nats per token", CurveSeries.Of(supervised, "loss")), new CurveChart("Reward model: loss", "", CurveSeries.Of(judging, "loss")))
+        .Completions("The same held-out prompts: supervised, and after PPO", Measure.Pairs(stages[1].Completions, stages[2].Completions))
+        .Run(reports, completions: run.LoggedCompletions, name: "PPO"),
         results.SelectMany(result => (KeyValuePair<string, object>[])
         [
             new($"reward_{result.Name}", result.Learnt.Mean), new($"reward_{result.Name}_interval", result.Learnt.Interval),
@@ -89,20 +96,26 @@ return await command.RunAsync(args, async (run, values) =>
     IReadOnlyList<Completion> Draw() => Sampled.Completions(subject.Model, subject.Tokenizer, problems, sampling, run.Seed);
 
     T Common<T>(T options, int steps, int batchSize)
-        where T : TrainingOptions => (T)(options with { Steps = steps, BatchSize = batchSize, WarmupSteps = steps / 10, Schedule = LearningRateSchedule.Cosine, Seed = run.Seed });
+        where T : TrainingOptions => (T)(options with { Steps = steps, BatchSize = batchSize, MicroBatchSize = run.MicroBatch(longest), WarmupSteps = steps / 10, Schedule = LearningRateSchedule.Cosine, Seed = run.Seed });
 
-    (IReadOnlyList<PreferencePair> Train, IReadOnlyList<PreferencePair> HeldOut, IReadOnlyList<Demonstration> Demonstrations, IReadOnlyList<Problem> Problems) Data()
+    (IReadOnlyList<PreferencePair> Train, IReadOnlyList<PreferencePair> HeldOut, IReadOnlyList<Demonstration> Demonstrations, IReadOnlyList<Problem> Asked, IReadOnlyList<Problem> Problems) Data()
     {
         if (run.Data is null)
         {
             var seen = ArithmeticTask.Problems(toyProblems, heldOut: false, run.Seed);
             var unseen = ArithmeticTask.Problems(run.HeldOut, heldOut: true, run.Seed);
-            return (ArithmeticTask.DraftPairs(seen, run.Seed), ArithmeticTask.DraftPairs(unseen, run.Seed + 1), ArithmeticTask.Drafts(seen, run.Seed + 2), unseen);
+            return (ArithmeticTask.DraftPairs(seen, run.Seed), ArithmeticTask.DraftPairs(unseen, run.Seed + 1), ArithmeticTask.Drafts(seen, run.Seed + 2), seen, unseen);
         }
-        var (train, heldOut) = UserData.Split(UserData.Fitting(UserData.Pairs(run.Data, InstructionTemplate.Of(values.GetValue(template)!, subject.Folder)), subject.Tokenizer,
-            subject.Model.ContextLength - 1, pair => [pair.Prompt + pair.Chosen, pair.Prompt + pair.Rejected]), run.HeldOut);
+        // The reward model appends an end; prompts to draw from leave room for a completion.
+        var fitting = UserData.Fitting(RecordReader.Pairs(run.Data, UserData.Template(values.GetValue(template)!, subject.Folder)), subject.Tokenizer,
+            subject.Model.ContextLength - 1, pair => [pair.Prompt + pair.Chosen, pair.Prompt + pair.Rejected]);
+        var (train, heldOut) = fitting.Split(run.HeldOut);
         int room = subject.Model.ContextLength - values.GetValue(tokens);
-        return ([.. train.Where(pair => subject.Tokenizer.Encode(pair.Prompt).Length <= room)], heldOut, [.. train.Select(pair => new Demonstration(pair.Prompt, pair.Chosen))],
-            [.. heldOut.Select(pair => new Problem(pair.Prompt)).Where(problem => subject.Tokenizer.Encode(problem.Prompt).Length <= room)]);
+        Problem[] Fitting(IEnumerable<PreferencePair> pairs) => [.. pairs.Select(pair => new Problem(pair.Prompt)).Distinct().Where(problem => subject.Tokenizer.Encode(problem.Prompt).Length is > 0 and var length && length <= room)];
+        var (asked, problems) = (Fitting(train), Fitting(heldOut));
+        if (asked.Length == 0 || problems.Length == 0)
+            throw new ArgumentException($"{asked.Length} prompts to learn from and {problems.Length} held out leave room for {values.GetValue(tokens)} tokens in the model's context of {subject.Model.ContextLength}, expected at least one each: fewer --tokens");
+        longest = Math.Max(fitting.Longest, asked.Concat(problems).Max(problem => subject.Tokenizer.Encode(problem.Prompt).Length) + values.GetValue(tokens));
+        return (train, heldOut, [.. train.Select(pair => new Demonstration(pair.Prompt, pair.Chosen))], asked, problems);
     }
 });

@@ -10,7 +10,7 @@ using PostTrain.Samples.Support;
 var command = new SampleCommand("prompt-tuning", "Compares soft prompts with LoRA and full fine-tuning.", steps: 150);
 var length = command.Option("--length", "Virtual tokens of a prompt, at least 2.", 8);
 var batch = command.Option("--batch-size", "Examples in a step.", 32);
-var template = command.Option("--template", "Of instructions: plain, alpaca, chat, or a format with {instruction} and {input}.", "alpaca");
+var template = command.Option("--template", UserData.TemplateHelp, "alpaca");
 return await command.RunAsync(args, (run, values) =>
 {
     int n = values.GetValue(length);
@@ -21,8 +21,8 @@ return await command.RunAsync(args, (run, values) =>
     var placement = new PromptTemplate($"{{{n - n / 2}}}{{prompt}}{{{n / 2}}}");
     Contender[] contenders =
     [
-        new("full", 1e-3, (model, tokenizer) => new Tuning(model, tokenizer)),
-        new("LoRA", 5e-3, (model, tokenizer) => new Tuning(model, tokenizer, AdaptedModel.Attach(model, new LoraOptions { Targets = ModuleSelection.AllLinear, Alpha = 16 }))),
+        new("full", subject.Rate(1e-3), (model, tokenizer) => new Tuning(model, tokenizer)),
+        new("LoRA", subject.Rate(5e-3), (model, tokenizer) => new Tuning(model, tokenizer, AdaptedModel.Attach(model, new LoraOptions { Targets = ModuleSelection.AllLinear, Alpha = 16 }))),
         new("prompt tuning", 0.05, (model, tokenizer) => new Tuning(new SoftPromptLm(model, PromptTable.FromVocabulary(model, n, run.Seed)), tokenizer)),
         // Half of the virtual tokens before the prompt, half between it and the answer.
         new("P-tuning", 5e-3, (model, tokenizer) =>

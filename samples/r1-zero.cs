@@ -1,57 +1,50 @@
 #:project support/PostTrain.Samples.Support.csproj
-#:package System.CommandLine
 #:property PublishAot=false
-// R1-Zero in miniature: GRPO from verifiable rewards alone, on the project's own base model or on a real one.
-//   dotnet run -c Release samples/r1-zero.cs [-- --model DIR --steps N --seed N --output DIR]
-using System.CommandLine;
-using System.Diagnostics;
-using System.Globalization;
+// R1-Zero in miniature: GRPO from verifiable rewards alone, on the project's own base model, on a real one, or on a model and problems of yours.
+//   dotnet run -c Release samples/r1-zero.cs [-- --model DIR --data FILE --steps N --seed N --output DIR]
+// Records: question or prompt, and answer (of GSM8K's, what follows ####), and others: docs/data.md.
 using PostTrain.Models;
 using PostTrain.Policy;
 using PostTrain.Rewards;
 using PostTrain.Samples.Support;
 using PostTrain.Training;
-using PostTrain.Training.Reports;
 
-var model = new Option<string?>("--model") { Description = "Directory of a real pretrained model; without it, the project's own base model." };
-var output = new Option<string>("--output") { Description = "Where the report goes.", DefaultValueFactory = _ => Path.Combine("artifacts", "r1-zero") };
-var steps = new Option<int?>("--steps") { Description = "Training steps." };
-var seed = new Option<ulong>("--seed") { Description = "Where all randomness comes from.", DefaultValueFactory = _ => 0 };
-var command = new RootCommand("Improves a model by group-relative policy optimisation from a rule-based reward.") { model, output, steps, seed };
-command.SetAction((arguments, cancellation) => RunAsync(
-    arguments.GetValue(model), arguments.GetValue(output)!, arguments.GetValue(steps), arguments.GetValue(seed), cancellation));
-return await command.Parse(args).InvokeAsync();
-
-static async Task<int> RunAsync(string? modelDirectory, string output, int? steps, ulong seed, CancellationToken cancellation)
+var command = new SampleCommand("r1-zero", "Improves a model by group-relative policy optimisation from a rule-based reward.", steps: 100, heldOut: 500);
+var batch = command.Option<int?>("--batch-size", "Prompts in a step; by default 32 of the toy, 8 of others.", null);
+var group = command.Option("--group", "Completions of a prompt.", 8);
+var rate = command.Option<double?>("--learning-rate", "By default what suits the model's width.", null);
+var tokens = command.Option("--tokens", "Most tokens of a completion, with --data.", 128);
+var template = command.Option("--template", UserData.TemplateHelp, "r1-zero");
+return await command.RunAsync(args, async (run, values) =>
 {
-    var watch = Stopwatch.StartNew();
-    Directory.CreateDirectory(output);
-    string source = modelDirectory ?? Folders.ArithmeticBase;
-    var experiment = modelDirectory is null ? Experiments.Arithmetic(source, seed) : Experiments.Real(source, seed);
+    string source = run.Model ?? Folders.ArithmeticBase;
+    var experiment = (run.Model, run.Data) switch
+    {
+        (null, null) => Experiments.Arithmetic(source, run.HeldOut, run.Seed),
+        (null, _) => throw new ArgumentException("--data is given without --model: the toy's tokenizer knows sums alone"),
+        (_, null) => Experiments.Real(source, run.Seed),
+        _ => Experiments.Problems(run, source, values.GetValue(template)!, values.GetValue(tokens)),
+    };
     using var reference = Pretrained.Load(source);
-    using var metrics = MetricsLog.Open(Path.Combine(output, "metrics.jsonl"));
-    var options = experiment.Options with { Steps = steps ?? experiment.Options.Steps, Observers = [metrics] };
+    var options = experiment.Options with
+    {
+        Steps = run.Steps,
+        BatchSize = values.GetValue(batch) ?? experiment.Options.BatchSize,
+        GroupSize = values.GetValue(group),
+        LearningRate = values.GetValue(rate) ?? experiment.Options.LearningRate,
+        CompletionObservers = [run.Completions],
+    };
     Console.WriteLine($"{experiment.Title} · {EngineFacts.Describe()}");
     Console.WriteLine(experiment.Story);
 
-    var before = HeldOut(experiment, seed);
-    var reports = new List<StepReport>();
+    var before = HeldOut();
+    IReadOnlyList<StepReport> reports;
     using (var trainer = new GrpoTrainer(experiment.Policy, experiment.Tokenizer, experiment.Reward, options, reference))
-    using (var display = new TrainingDisplay(experiment.Title, options.Steps))
-        await foreach (var report in trainer.RunAsync(experiment.Train, cancellation: cancellation))
-        {
-            reports.Add(report);
-            display.Report(report);
-        }
-
-    var after = HeldOut(experiment, seed);
-    var outcome = new Outcome(experiment, options, before, after, reports, watch.Elapsed);
+        reports = await run.TrainAsync(experiment.Title, run.Steps, trainer.RunAsync(experiment.Train, cancellation: run.Cancellation));
+    var outcome = new Outcome(experiment, options, before, HeldOut(), reports);
+    new Subject(source, (Decoder)experiment.Policy, experiment.Tokenizer, run.Model is null).Save(experiment.Policy, run.PathOf("model"));
     outcome.Print(Console.Out);
-    outcome.Save(output);
-    Pretrained.Save(experiment.Policy, Path.Combine(output, "model"));
-    Console.WriteLine($"written: {Path.Combine(output, "report.html")}, summary.json, metrics.jsonl, model/");
-    return 0;
-}
+    run.Finish(outcome.Page(run), outcome.Summary());
 
-static IReadOnlyList<Completion> HeldOut(Experiment experiment, ulong seed) =>
-    Sampled.Completions(experiment.Policy, experiment.Tokenizer, experiment.HeldOut, experiment.Options.Sampling, seed);
+    IReadOnlyList<Completion> HeldOut() => Sampled.Completions(experiment.Policy, experiment.Tokenizer, experiment.HeldOut, options.Sampling, run.Seed);
+});

@@ -4,6 +4,7 @@
 //   dotnet run -c Release samples/rewards.cs [-- --model DIR --data FILE --held-out N --group N --output DIR]
 using MathNet.Numerics.Statistics;
 using PostTrain.Data;
+using PostTrain.Data.Records;
 using PostTrain.Rewards;
 using PostTrain.Rollouts;
 using PostTrain.Samples.Support;
@@ -13,7 +14,7 @@ using PostTrain.Training.Reports;
 var command = new SampleCommand("rewards", "Scores the same completions by the four schemes of rewards.", steps: 1, heldOut: 100);
 var groupSize = command.Option("--group", "Completions of a prompt, at least 3.", 8);
 var tokens = command.Option("--tokens", "Most tokens of a completion.", 48);
-var template = command.Option("--template", "Of questions: plain, alpaca, chat, or a format with {instruction}.", "plain");
+var template = command.Option("--template", UserData.TemplateHelp, "plain");
 return await command.RunAsync(args, async (run, values) =>
 {
     int size = values.GetValue(groupSize);
@@ -21,8 +22,8 @@ return await command.RunAsync(args, async (run, values) =>
     using var subject = Subject.Load(run);
     var problems = run.Data is null
         ? ArithmeticTask.Problems(run.HeldOut, heldOut: true, run.Seed)
-        : [.. UserData.Fitting(UserData.Problems(run.Data, InstructionTemplate.Of(values.GetValue(template)!, subject.Folder)), subject.Tokenizer,
-            subject.Model.ContextLength - values.GetValue(tokens), problem => [problem.Prompt]).DistinctBy(problem => problem).Take(run.HeldOut)];
+        : [.. UserData.Fitting(RecordReader.Problems(run.Data, UserData.Template(values.GetValue(template)!, subject.Folder)), subject.Tokenizer,
+            subject.Model.ContextLength - values.GetValue(tokens), problem => [problem.Prompt]).Items.Distinct().Take(run.HeldOut)];
     var places = subject.IsToy ? AnswerPlaces.Tags : AnswerPlaces.Any;
     var schemes = RewardScheme.All(places, subject.IsToy ? ";" : "\n");
     Problem[] asked = [.. problems.SelectMany(problem => Enumerable.Repeat(problem, size))];
@@ -52,6 +53,7 @@ return await command.RunAsync(args, async (run, values) =>
         ]),
     ]);
     ConsoleTable.Print(table);
+    if (truth.All(value => value < 0.5)) Console.WriteLine("no completion is right, so that no scheme can be compared with what is right: an easier task, a better model, or more --group and --tokens");
     Console.WriteLine("right above wrong: over the groups that have both, the chance that a right completion scores above a wrong one (a tie is half); 95 % intervals");
     var rules = new ReportTable(["scheme", "rewards", "fails"], [.. schemes.Select(scheme => (string[])[scheme.Name, scheme.Rule, scheme.Failure])]);
     var fooled = subject.IsToy ? await FooledAsync(schemes) : null;

@@ -15,7 +15,7 @@ using static TorchSharp.torch;
 
 var command = new SampleCommand("round-trip", "Loads a model, trains an adapter, merges and saves it, and compares the logits of every stage.", steps: 50);
 var rank = command.Option("--rank", "r of the adapter.", 8);
-var template = command.Option("--template", "Of instructions: plain, alpaca, chat, or a format with {instruction} and {input}.", "alpaca");
+var template = command.Option("--template", UserData.TemplateHelp, "alpaca");
 return await command.RunAsync(args, (run, values) =>
 {
     using var scope = NewDisposeScope();
@@ -35,7 +35,7 @@ return await command.RunAsync(args, (run, values) =>
     Stage($"attach LoRA, {Format.Count(adapters.TrainableCount)} of {Format.Count(adapters.TotalCount)} numbers", null, Difference(Logits(model), original), "the base");
     watch.Restart();
     IReadOnlyList<PostTrain.Training.StepReport> reports;
-    using (var trainer = new SftTrainer(model, subject.Tokenizer, new SftOptions { Steps = run.Steps, BatchSize = 8, LearningRate = 5e-3, Seed = run.Seed }))
+    using (var trainer = new SftTrainer(model, subject.Tokenizer, new SftOptions { Steps = run.Steps, BatchSize = 8, MicroBatchSize = run.MicroBatch(data.Longest), LearningRate = subject.Rate(5e-3), Seed = run.Seed }))
         reports = run.Train("LoRA", run.Steps, trainer.Run(data.Train, cancellation: run.Cancellation));
     var trained = Logits(model);
     Stage($"train {run.Steps} steps, loss {Format.Number(reports[0].Loss)} to {Format.Number(reports[^1].Loss)}", null, Difference(trained, original), "the base");

@@ -2,7 +2,7 @@
 #:property PublishAot=false
 // Supervised fine-tuning on instruction records: a template makes prompts of them, the loss falls on the answers alone.
 //   dotnet run -c Release samples/sft.cs [-- --model DIR --data FILE --template alpaca --lora 8 --steps N --output DIR]
-// Records: prompt and completion, instruction (input) output, question and answer, or messages (with --template chat).
+// Records: prompt and completion, instruction (input) output, question and answer, messages, and others: docs/data.md.
 using PostTrain.Adapters;
 using PostTrain.Samples.Support;
 using PostTrain.Supervised;
@@ -11,10 +11,10 @@ using PostTrain.Training.Reports;
 
 var command = new SampleCommand("sft", "Fine-tunes a model on instructions.", steps: 300);
 var rank = command.Option("--lora", "Rank of a LoRA adapter; 0 trains the whole model.", 0);
-var rate = command.Option<double?>("--learning-rate", "Default 1e-3, with an adapter 5e-3.", null);
+var rate = command.Option<double?>("--learning-rate", "By default what suits the model's width: 1e-3 at 64, with an adapter 5e-3, less in wider models.", null);
 var batch = command.Option("--batch-size", "Examples in a step.", 32);
 var packing = command.Option("--packing", "Lay several examples in a row.", false);
-var template = command.Option("--template", "Of instructions: plain, alpaca, chat, or a format with {instruction} and {input}.", "alpaca");
+var template = command.Option("--template", UserData.TemplateHelp, "alpaca");
 return await command.RunAsync(args, (run, values) =>
 {
     using var subject = Subject.Load(run);
@@ -26,7 +26,8 @@ return await command.RunAsync(args, (run, values) =>
     {
         Steps = run.Steps,
         BatchSize = values.GetValue(batch),
-        LearningRate = values.GetValue(rate) ?? (adapters is null ? 1e-3 : 5e-3),
+        LearningRate = values.GetValue(rate) ?? subject.Rate(adapters is null ? 1e-3 : 5e-3),
+        MicroBatchSize = run.MicroBatch(data.Longest),
         WarmupSteps = run.Steps / 10,
         Schedule = LearningRateSchedule.Cosine,
         Packing = values.GetValue(packing),
@@ -35,7 +36,7 @@ return await command.RunAsync(args, (run, values) =>
         KeepCheckpoints = 1,
         Seed = run.Seed,
     };
-    Console.WriteLine($"{data.Train.Count} examples, {data.HeldOut.Count} held out; the first (its answer alone is learnt):");
+    Console.WriteLine($"learning rate {options.LearningRate:G3}; the first example (its answer alone is learnt):");
     Console.WriteLine($"  prompt  {data.Train[0].Prompt.ReplaceLineEndings("\n          ")}");
     Console.WriteLine($"  learnt  {data.Train[0].Completion.ReplaceLineEndings("\n          ")}");
 
@@ -60,13 +61,10 @@ return await command.RunAsync(args, (run, values) =>
     ]);
     ConsoleTable.Print(table);
     var page = run.Page("Supervised fine-tuning", $"{subject.Name} learns from {data.Train.Count} examples; the loss falls on the answers alone.")
+        .Tiles(RunReport.Tiles(reports))
         .Table("Held-out examples", table);
     if (subject.IsToy) page.Proportions("Right answers to held-out sums", new NamedProportion("before", rightBefore), new NamedProportion("after", right));
-    page.Curves("Training",
-            new CurveChart("Loss", "nats per token", [CurveSeries.Of(reports, "loss", "training"), CurveSeries.Of(reports, "eval/loss", "held out")]),
-            new CurveChart("Most likely token is the right one", "share", [CurveSeries.Of(reports, "accuracy", "training"), CurveSeries.Of(reports, "eval/accuracy", "held out")]),
-            new CurveChart("Gradient norm", "", CurveSeries.Of(reports, "grad_norm")),
-            new CurveChart("Speed", "tokens/s", CurveSeries.Of(reports, "tokens_per_second")))
+    page.Run(reports)
         .Completions("The same held-out prompts, before and after", Measure.Pairs(before, after))
         .Completions("How a record is read: the prompt, and what is learnt", new CompletionPair(data.Train[0].Prompt, "(nothing falls on the prompt)", data.Train[0].Completion));
     var summary = new Dictionary<string, object>

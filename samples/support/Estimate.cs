@@ -28,6 +28,6 @@ public readonly record struct Estimate(double Mean, double HalfWidth)
     /// <summary>For <c>summary.json</c>.</summary>
     public IReadOnlyList<double> Interval => [Mean - HalfWidth, Mean + HalfWidth];
 
-    /// <summary>As <c>0.123 ± 0.004</c>.</summary>
-    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Mean:F3} ± {HalfWidth:F3}");
+    /// <summary>As <c>0.123 ± 0.004</c>; a single value has no interval, and no value is a dash.</summary>
+    public override string ToString() => double.IsNaN(Mean) ? "–" : double.IsNaN(HalfWidth) ? string.Create(CultureInfo.InvariantCulture, $"{Mean:F3} (one value)") : string.Create(CultureInfo.InvariantCulture, $"{Mean:F3} ± {HalfWidth:F3}");
 }

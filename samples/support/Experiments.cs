@@ -1,4 +1,5 @@
 using PostTrain.Data;
+using PostTrain.Data.Records;
 using PostTrain.Data.Text;
 using PostTrain.Models;
 using PostTrain.Policy;
@@ -11,10 +12,8 @@ namespace PostTrain.Samples.Support;
 /// <summary>The experiments of the reinforcement-learning sample: sums on the project's own base model, and rules of style on real pretrained models.</summary>
 public static class Experiments
 {
-    private const int HeldOutProblems = 500;
-
     /// <summary>Sums of three-digit numbers, judged by their answer and their format alone.</summary>
-    public static Experiment Arithmetic(string baseModel, ulong seed)
+    public static Experiment Arithmetic(string baseModel, int heldOut, ulong seed)
     {
         var reward = Reward.Weighted(
             (1.0, Reward.MathAnswer(new MathAnswerOptions { Places = AnswerPlaces.Tags })),
@@ -27,7 +26,7 @@ public static class Experiments
             TokenizerFiles.Load(baseModel),
             reward,
             ArithmeticTask.Problems(4000, heldOut: false, seed),
-            ArithmeticTask.Problems(HeldOutProblems, heldOut: true, seed),
+            ArithmeticTask.Problems(heldOut, heldOut: true, seed),
             "accuracy",
             completion => AnswerExtraction.Extract(completion.Text, AnswerPlaces.Tags) is { } answer
                 && completion.Problem.Answer is { } right && AnswerEquivalence.AreEquivalent(answer, right),
@@ -36,11 +35,38 @@ public static class Experiments
                 Steps = 100,
                 BatchSize = 32,
                 GroupSize = 8,
+                MicroBatchSize = 64,
                 LearningRate = 1e-3,
                 Schedule = LearningRateSchedule.Linear,
                 Objective = PolicyObjectives.DrGrpo(40),
                 Sampling = new SamplingOptions { MaxNewTokens = 48 },
                 Seed = seed,
+            });
+    }
+
+    /// <summary>The user's model on the user's problems, judged by their answers and by the format that R1-Zero's prompt asks for.</summary>
+    public static Experiment Problems(SampleRun run, string directory, string template, int tokens)
+    {
+        ArgumentNullException.ThrowIfNull(run);
+        var (model, tokenizer) = (Pretrained.Load(directory), TokenizerFiles.Load(directory));
+        var fitting = UserData.Fitting(RecordReader.Problems(run.Data!, UserData.Template(template, directory)), tokenizer, model.ContextLength - tokens, problem => [problem.Prompt]);
+        var (train, heldOut) = fitting.Split(run.HeldOut);
+        var right = Reward.MathAnswer(new MathAnswerOptions { Name = "right" });
+        return new Experiment(
+            "R1-Zero on problems with answers",
+            $"{directory} is rewarded for a right answer (1) and for thinking and answering between tags (0.1): {train.Count} problems to learn from, {heldOut.Count} held out.",
+            model,
+            tokenizer,
+            Reward.Weighted((1.0, right), (0.1, Reward.Format(@"\s*<think>[^<]*</think>\s*<answer>[^<]*</answer>\s*"))),
+            train,
+            heldOut,
+            "accuracy",
+            completion => right.ScoreAsync([completion], RewardContext.None).AsTask().GetAwaiter().GetResult().Values[0] > 0.5,
+            RealOptions(run.Seed, new SamplingOptions { MaxNewTokens = tokens }) with
+            {
+                // 1e-4 at a width of 240, less in wider models.
+                LearningRate = Math.Min(1e-3, 0.024 / model.HiddenSize),
+                MicroBatchSize = run.MicroBatch(fitting.Longest + tokens),
             });
     }
 
@@ -53,7 +79,7 @@ public static class Experiments
         {
             GreedyTokenizer => Enthusiasm(directory, tokenizer, seed),
             SentencePieceTokenizer => Happy(directory, tokenizer, seed),
-            _ => throw new ArgumentException($"{directory}: the sample has a rule for chat models with tokens.txt and for story models with tok*.bin", nameof(directory)),
+            _ => throw new ArgumentException($"{directory}: the sample has a rule for chat models with tokens.txt and for story models with tok*.bin; other models learn from --data, problems with their answers", nameof(directory)),
         };
     }
 

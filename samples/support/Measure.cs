@@ -25,9 +25,15 @@ public static class Measure
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentNullException.ThrowIfNull(problems);
-        int longest = problems.Max(problem => tokenizer.Encode(problem.Prompt).Length);
-        var sampling = new SamplingOptions { Temperature = 0, MaxNewTokens = Math.Clamp(model.ContextLength - longest, 1, tokens) };
-        return Sampled.Completions(model, tokenizer, problems, sampling, seed: 0);
+        // A long prompt leaves less room to its own answer, and to no other.
+        var answers = new Completion[problems.Count];
+        foreach (var group in Enumerable.Range(0, problems.Count).GroupBy(i => Math.Clamp(model.ContextLength - tokenizer.Encode(problems[i].Prompt).Length, 1, tokens)))
+        {
+            int[] places = [.. group];
+            var drawn = Sampled.Completions(model, tokenizer, [.. places.Select(i => problems[i])], new SamplingOptions { Temperature = 0, MaxNewTokens = group.Key }, seed: 0);
+            for (int i = 0; i < places.Length; i++) answers[places[i]] = drawn[i];
+        }
+        return answers;
     }
 
     /// <summary>How many completions are right.</summary>
@@ -38,9 +44,9 @@ public static class Measure
     }
 
     /// <summary>Some of the same prompts' completions before and after training, for a page; judged where they have an answer to be judged by.</summary>
-    public static IReadOnlyList<CompletionPair> Pairs(IReadOnlyList<Completion> before, IReadOnlyList<Completion> after, int count = 3) =>
-        [.. before.Zip(after).Take(count).Select(pair => new CompletionPair(pair.First.Problem.Prompt, pair.First.Text, pair.Second.Text, Verdict(pair.First), Verdict(pair.Second)))];
+    public static IReadOnlyList<CompletionPair> Pairs(IReadOnlyList<Completion> before, IReadOnlyList<Completion> after, AnswerPlaces places = AnswerPlaces.Tags, int count = 3) =>
+        [.. before.Zip(after).Take(count).Select(pair => new CompletionPair(pair.First.Problem.Prompt, pair.First.Text, pair.Second.Text, Verdict(pair.First, places), Verdict(pair.Second, places)))];
 
-    private static Verdict? Verdict(Completion completion) =>
-        completion.Problem.Answer is null ? null : ArithmeticTask.IsRight(completion) ? new Verdict(true, "right") : new Verdict(false, "wrong");
+    private static Verdict? Verdict(Completion completion, AnswerPlaces places) => completion.Problem.Answer is not { } answer ? null
+        : AnswerExtraction.Extract(completion.Text, places) is { } given && AnswerEquivalence.IsAnswer(given, AnswerExtraction.Extract(answer, AnswerPlaces.Marked) ?? answer) ? new Verdict(true, "right") : new Verdict(false, "wrong");
 }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using PostTrain.Data.Chat;
 
 namespace PostTrain.Samples.Support;
 
@@ -10,12 +11,16 @@ namespace PostTrain.Samples.Support;
 /// </code></example>
 public sealed class SampleCommand
 {
+    // As shells have it: 128 and the number of the signal.
+    private const int Interrupted = 130;
+
     private readonly RootCommand root;
     private readonly Option<string?> model = new("--model") { Description = "Directory of a Hugging Face model with its tokenizer; without it, the project's own toy." };
     private readonly Option<string?> data = new("--data") { Description = "JSON Lines (or a JSON array) of records; without it, the toy's." };
     private readonly Option<string> output;
     private readonly Option<int> steps;
     private readonly Option<int> heldOut;
+    private readonly Option<int?> microBatch = new("--micro-batch-size") { Description = "Rows that go through the model at once; without it, as many as have some thousand tokens." };
     private readonly Option<ulong> seed = new("--seed") { Description = "Where all randomness comes from.", DefaultValueFactory = _ => 0 };
 
     /// <param name="name">The sample's name, also of its folder below <c>artifacts</c>.</param>
@@ -27,7 +32,7 @@ public sealed class SampleCommand
         output = new("--output") { Description = "Where the results go.", DefaultValueFactory = _ => Path.Combine("artifacts", name) };
         this.steps = new("--steps") { Description = "Training steps.", DefaultValueFactory = _ => steps };
         this.heldOut = new("--held-out") { Description = "Examples that training never sees.", DefaultValueFactory = _ => heldOut };
-        root = new RootCommand(description) { model, data, output, this.steps, this.heldOut, seed };
+        root = new RootCommand(description) { model, data, output, this.steps, this.heldOut, microBatch, seed };
     }
 
     /// <summary>Adds an option of the sample's own.</summary>
@@ -47,16 +52,22 @@ public sealed class SampleCommand
             try
             {
                 using var sample = new SampleRun(values.GetValue(model), values.GetValue(data), values.GetValue(output)!,
-                    values.GetValue(steps), values.GetValue(heldOut), values.GetValue(seed), cancellation);
+                    values.GetValue(steps), values.GetValue(heldOut), values.GetValue(microBatch), values.GetValue(seed), cancellation);
                 await run(sample, values).ConfigureAwait(false);
                 return 0;
             }
-            catch (Exception exception) when (exception is ArgumentException or InvalidDataException or IOException or NotSupportedException)
+            catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+            {
+                await Console.Error.WriteLineAsync($"stopped; the steps that were done stand in {Path.Combine(values.GetValue(output)!, "metrics.jsonl")}").ConfigureAwait(false);
+                return Interrupted;
+            }
+            catch (Exception exception) when (exception is ArgumentException or InvalidDataException or IOException or UnauthorizedAccessException or NotSupportedException or TemplateException)
             {
                 await Console.Error.WriteLineAsync(exception.Message).ConfigureAwait(false);
                 return 1;
             }
         });
-        return root.Parse(args).InvokeAsync();
+        // A step that has begun is ended before the sample stops.
+        return root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromMinutes(1) });
     }
 }

@@ -51,6 +51,7 @@ public static class SideBySide
         {
             Steps = run.Steps,
             BatchSize = batchSize,
+            MicroBatchSize = run.MicroBatch(data.Longest),
             LearningRate = contender.LearningRate,
             WarmupSteps = run.Steps / 10,
             Schedule = LearningRateSchedule.Cosine,

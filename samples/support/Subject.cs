@@ -27,6 +27,10 @@ public sealed record Subject(string Folder, Decoder Model, ITokenizer Tokenizer,
     /// <summary>Loads a model from a directory.</summary>
     public static Subject Load(string folder, bool isToy) => new(folder, Pretrained.Load(folder), TokenizerFiles.Load(folder), isToy);
 
+    /// <summary>A learning rate that suits the model's width, where the user names none: the toy's, and less in wider models in proportion to 1/width.</summary>
+    /// <param name="atToy">What suits the toy, which is 64 wide.</param>
+    public double Rate(double atToy) => atToy * Math.Min(1, 64.0 / Model.HiddenSize);
+
     /// <summary>The same model once more, as it was.</summary>
     public Decoder Again() => Pretrained.Load(Folder);
 
@@ -34,6 +38,8 @@ public sealed record Subject(string Folder, Decoder Model, ITokenizer Tokenizer,
     public void Save(CausalLm model, string folder)
     {
         Pretrained.Save(model, folder);
+        // The folder may be the one that it came from.
+        if (Path.GetFullPath(folder) == Path.GetFullPath(Folder)) return;
         string[] patterns = ["tok*", "special_tokens_map.json", "vocab*", "merges.txt", "chat_template*", "added_tokens.json"];
         foreach (var file in patterns.SelectMany(pattern => Directory.EnumerateFiles(Folder, pattern)).Distinct())
             File.Copy(file, Path.Combine(folder, Path.GetFileName(file)), overwrite: true);

@@ -1,4 +1,5 @@
 using PostTrain.Data;
+using PostTrain.Data.Records;
 
 namespace PostTrain.Samples.Support;
 
@@ -6,20 +7,21 @@ namespace PostTrain.Samples.Support;
 /// <param name="Train">What training sees.</param>
 /// <param name="HeldOut">What it never sees.</param>
 /// <param name="Problems">The held-out prompts; the toy's have the right answer.</param>
-public sealed record TaskData(IReadOnlyList<Demonstration> Train, IReadOnlyList<Demonstration> HeldOut, IReadOnlyList<Problem> Problems)
+/// <param name="Longest">Tokens of the longest example.</param>
+public sealed record TaskData(IReadOnlyList<Demonstration> Train, IReadOnlyList<Demonstration> HeldOut, IReadOnlyList<Problem> Problems, int Longest)
 {
     private const int ToyExamples = 4000;
 
     /// <summary>The user's records, or sums that are worked out; either as a file in the results' folder too.</summary>
     /// <param name="run">The run.</param>
     /// <param name="subject">The model that is to learn.</param>
-    /// <param name="template">The name of the template of instructions; see <see cref="InstructionTemplate.Of"/>.</param>
+    /// <param name="template">The name of the template of instructions; see <see cref="UserData.Template"/>.</param>
     /// <param name="reserve">Positions of the context that a soft prompt takes.</param>
     public static TaskData Load(SampleRun run, Subject subject, string template, int reserve = 0)
     {
         ArgumentNullException.ThrowIfNull(run);
         ArgumentNullException.ThrowIfNull(subject);
-        return run.Data is null ? Toy(run) : Of(run, subject, UserData.Demonstrations(run.Data, InstructionTemplate.Of(template, subject.Folder)), reserve);
+        return run.Data is null ? Toy(run, subject) : Of(run, subject, RecordReader.Demonstrations(run.Data, UserData.Template(template, subject.Folder)), reserve);
     }
 
     /// <summary>Splits demonstrations that fit into the model's context.</summary>
@@ -28,14 +30,15 @@ public sealed record TaskData(IReadOnlyList<Demonstration> Train, IReadOnlyList<
         ArgumentNullException.ThrowIfNull(run);
         ArgumentNullException.ThrowIfNull(subject);
         var fitting = UserData.Fitting(all, subject.Tokenizer, subject.Model.ContextLength - reserve, item => [item.Prompt + item.Completion]);
-        var (train, heldOut) = UserData.Split(fitting, run.HeldOut);
-        return new TaskData(train, heldOut, [.. heldOut.Select(item => new Problem(item.Prompt))]);
+        var (train, heldOut) = fitting.Split(run.HeldOut);
+        Console.WriteLine($"{train.Count} examples to learn from, {heldOut.Count} held out");
+        return new TaskData(train, heldOut, [.. heldOut.Select(item => new Problem(item.Prompt))], fitting.Longest + reserve);
     }
 
-    private static TaskData Toy(SampleRun run)
+    private static TaskData Toy(SampleRun run, Subject subject)
     {
         var problems = ArithmeticTask.Problems(run.HeldOut, heldOut: true, run.Seed);
-        var data = new TaskData(ArithmeticTask.Solutions(ArithmeticTask.Problems(ToyExamples, heldOut: false, run.Seed)), ArithmeticTask.Solutions(problems), problems);
+        var data = new TaskData(ArithmeticTask.Solutions(ArithmeticTask.Problems(ToyExamples, heldOut: false, run.Seed)), ArithmeticTask.Solutions(problems), problems, subject.Model.ContextLength);
         JsonLines.Write(run.PathOf("data.jsonl"), data.Train);
         return data;
     }

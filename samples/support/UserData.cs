@@ -1,94 +1,81 @@
-using System.Text.Json;
-using PostTrain.Data;
+using PostTrain.Data.Chat;
+using PostTrain.Data.Records;
 using PostTrain.Data.Text;
-using PostTrain.RewardModeling;
 
 namespace PostTrain.Samples.Support;
 
-/// <summary>Reads the user's files: JSON Lines, or one JSON array.</summary>
+/// <summary>The user's records: the template that they go through, and which of them a model can read.</summary>
 public static class UserData
 {
-    private static readonly JsonSerializerOptions Options = new(JsonSerializerDefaults.Web);
+    /// <summary>What the option <c>--template</c> says for itself.</summary>
+    public const string TemplateHelp = "Of instructions: plain, alpaca, r1-zero, chat (the model's own), or a format with {instruction} and {input}.";
 
-    /// <summary>Demonstrations of prompt/completion, instruction/input/output, question/answer or messages.</summary>
-    public static IReadOnlyList<Demonstration> Demonstrations(string path, InstructionTemplate template) => Read(path, "prompt and completion, instruction and output, question and answer, or messages", record =>
-        record switch
-        {
-            { Messages: { } messages } => template.Conversation(messages),
-            { Prompt: { } prompt, Completion: { } completion } => new Demonstration(prompt, completion),
-            _ when Instruction(record) is { } instruction && (record.Output ?? record.Answer ?? record.Completion) is { } output => new Demonstration(template.Prompt(instruction, record.Input), output),
-            _ => null,
-        });
+    /// <summary>The template of a name: <c>plain</c>, <c>alpaca</c>, <c>r1-zero</c>, <c>chat</c> (the model's own), or a format with <c>{instruction}</c> and <c>{input}</c>.</summary>
+    public static InstructionTemplate Template(string name, string modelFolder) => name switch
+    {
+        "plain" => InstructionTemplate.Plain,
+        "alpaca" => InstructionTemplate.Alpaca,
+        "r1-zero" => InstructionTemplate.R1Zero,
+        "chat" => ChatOf(modelFolder),
+        _ when name?.Contains("{instruction}", StringComparison.Ordinal) == true => InstructionTemplate.Format(name),
+        _ => throw new ArgumentException($"--template is '{name}', expected plain, alpaca, r1-zero, chat, or a format with {{instruction}} and perhaps {{input}}"),
+    };
 
-    /// <summary>Pairs with a prompt or an instruction; without either, what both completions begin with.</summary>
-    public static IReadOnlyList<PreferencePair> Pairs(string path, InstructionTemplate template) => Read(path, "chosen and rejected, and a prompt or an instruction", record =>
-        record switch
-        {
-            not { Chosen: not null, Rejected: not null } => null,
-            { Prompt: { } prompt } => new PreferencePair(prompt, record.Chosen, record.Rejected),
-            _ when Instruction(record) is { } instruction => new PreferencePair(template.Prompt(instruction, record.Input), record.Chosen, record.Rejected),
-            _ => PromptExtraction.Extract(record.Chosen, record.Rejected),
-        });
-
-    /// <summary>Problems with the answer that a verifier compares with.</summary>
-    public static IReadOnlyList<Problem> Problems(string path, InstructionTemplate template) => Read(path, "a prompt or a question, and an answer", record =>
-        (record.Prompt ?? (Instruction(record) is { } instruction ? template.Prompt(instruction, record.Input) : null)) is { } prompt
-            && (record.Answer ?? record.Output ?? record.Completion) is { } answer ? new Problem(prompt, answer) : null);
-
-    /// <summary>Solutions in steps that were judged: prompt, completions, labels.</summary>
-    public static IReadOnlyList<StepwiseExample> Steps(string path) => Read(path, "prompt, completions and as many labels", record =>
-        record is { Prompt: { } prompt, Completions: { } steps, Labels: { } labels } && steps.Count == labels.Count
-            ? new StepwiseExample(prompt, steps, [.. labels.Select(label => label ? 1 : 0)]) : null);
-
-    /// <summary>Those that fit into a context; says how many do not.</summary>
+    /// <summary>Those that fit into a context and that the tokenizer can spell; says how many do not.</summary>
     /// <param name="items">The data.</param>
     /// <param name="tokenizer">Counts tokens.</param>
-    /// <param name="most">The most tokens.</param>
+    /// <param name="most">The most tokens of a text.</param>
     /// <param name="texts">The texts of an item, each of which must fit.</param>
-    public static IReadOnlyList<T> Fitting<T>(IReadOnlyList<T> items, ITokenizer tokenizer, int most, Func<T, IEnumerable<string>> texts)
+    /// <exception cref="ArgumentException">Fewer than two are left: one to learn from, one held out.</exception>
+    public static Fitted<T> Fitting<T>(IReadOnlyList<T> items, ITokenizer tokenizer, int most, Func<T, IEnumerable<string>> texts)
     {
         ArgumentNullException.ThrowIfNull(items);
-        T[] fitting = [.. items.Where(item => texts(item).All(text => tokenizer.Encode(text).Length <= most))];
-        if (fitting.Length < 4) throw new ArgumentException($"{fitting.Length} of {items.Count} records have at most {most} tokens, which the model can read; expected at least 4");
-        if (fitting.Length < items.Count) Console.WriteLine($"{items.Count - fitting.Length} of {items.Count} records are longer than {most} tokens and are left out");
-        return fitting;
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        ArgumentNullException.ThrowIfNull(texts);
+        if (items.Count < 2) throw new ArgumentException($"the data have {items.Count} example, expected at least 2: one to learn from, one held out");
+        if (most < 1) throw new ArgumentException("the model's context leaves no room for a prompt beside what is asked for: fewer --tokens or --length");
+        var fitting = new List<T>();
+        int tooLong = 0, unspelt = 0, longest = 0, shortestLeftOut = int.MaxValue;
+        string? reason = null;
+        foreach (var item in items)
+        {
+            try
+            {
+                int length = texts(item).Max(text => tokenizer.Encode(text).Length);
+                if (length <= most)
+                {
+                    fitting.Add(item);
+                    longest = Math.Max(longest, length);
+                    continue;
+                }
+                tooLong++;
+                shortestLeftOut = Math.Min(shortestLeftOut, length);
+            }
+            catch (ArgumentException exception)
+            {
+                unspelt++;
+                reason ??= exception.Message.Replace(" (Parameter 'text')", "", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal);
+            }
+        }
+        string[] reasons =
+        [
+            .. tooLong > 0 ? [$"{tooLong} have more than the {most} tokens that the model has room for (the shortest of them {shortestLeftOut})"] : Array.Empty<string>(),
+            .. unspelt > 0 ? [$"{unspelt} have text that the tokenizer cannot spell (the first: {reason})"] : Array.Empty<string>(),
+        ];
+        if (fitting.Count < 2) throw new ArgumentException($"{fitting.Count} of {items.Count} examples can be used, expected at least 2: {string.Join("; ", reasons)}. A shorter --template may help");
+        if (reasons.Length > 0) Console.WriteLine($"{fitting.Count} of {items.Count} examples are used: {string.Join("; ", reasons)}");
+        return new Fitted<T>(fitting, longest);
     }
 
-    /// <summary>The last records are held out: as many as asked for, a quarter at most.</summary>
-    public static (IReadOnlyList<T> Train, IReadOnlyList<T> HeldOut) Split<T>(IReadOnlyList<T> items, int heldOut)
-    {
-        ArgumentNullException.ThrowIfNull(items);
-        int count = Math.Clamp(items.Count / 4, 1, heldOut);
-        return ([.. items.Take(items.Count - count)], [.. items.Skip(items.Count - count)]);
-    }
-
-    private static string? Instruction(UserRecord record) => record.Instruction ?? record.Question;
-
-    private static T[] Read<T>(string path, string expected, Func<UserRecord, T?> convert)
-        where T : class
-    {
-        var records = IsArray(path) ? Array(path) : JsonLines.Read<UserRecord>(path);
-        return [.. records.Select((record, index) => convert(record) ?? throw new InvalidDataException($"{path}: record {index + 1} lacks fields, expected {expected}"))];
-    }
-
-    private static bool IsArray(string path)
-    {
-        using var reader = new StreamReader(path);
-        int character;
-        do character = reader.Read(); while (character >= 0 && char.IsWhiteSpace((char)character));
-        return character == '[';
-    }
-
-    private static UserRecord[] Array(string path)
+    private static InstructionTemplate ChatOf(string folder)
     {
         try
         {
-            using var stream = File.OpenRead(path);
-            return JsonSerializer.Deserialize<UserRecord[]>(stream, Options) ?? [];
+            return InstructionTemplate.Chat(ChatTemplate.Load(folder));
         }
-        catch (JsonException exception)
+        catch (FileNotFoundException exception)
         {
-            throw new InvalidDataException($"{path}: expected an array of JSON objects: {exception.Message}", exception);
+            throw new ArgumentException($"{exception.Message}; --template plain, alpaca or a format of your own need none", exception);
         }
     }
 }

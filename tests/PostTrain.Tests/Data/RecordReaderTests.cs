@@ -90,6 +90,7 @@ public sealed class RecordReaderTests : IDisposable
     [Fact]
     public void Judged_AndSteps()
     {
+        Assert.Equal([new JudgedCompletion("p", "c", true), new JudgedCompletion("p", "d", false)], RecordReader.Judged(Lines("""{"prompt":"p","chosen":"c","rejected":"d"}"""), InstructionTemplate.Plain));
         Assert.Equal([new JudgedCompletion("p", "c", true), new JudgedCompletion("p", "d", false)],
             RecordReader.Judged(Lines("""{"prompt":"p","completion":"c","label":true}""", """{"prompt":"p","completion":"d","label":0}"""), InstructionTemplate.Plain));
         var steps = StepwiseExample.Read(Lines("""{"prompt":"p","completions":["a","b"],"labels":[true,false]}""", """{"problem":"q","steps":["a"],"labels":[1]}"""));

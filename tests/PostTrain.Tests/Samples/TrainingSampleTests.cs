@@ -137,7 +137,9 @@ public class TrainingSampleTests
     {
         using var folder = new TemporaryDirectory();
         using var summary = RunToSummary("reward-model", folder, "--steps", "2", "--held-out", "8");
-        foreach (var name in (string[])["outcome_accuracy", "process_accuracy"])
+        var (low, high) = (summary.RootElement.GetProperty("process_area_interval")[0].GetDouble(), summary.RootElement.GetProperty("process_area_interval")[1].GetDouble());
+        Assert.InRange(summary.RootElement.GetProperty("process_area").GetDouble(), low, high);
+        foreach (var name in (string[])["outcome_accuracy", "process_accuracy", "process_balanced_accuracy"])
             Assert.InRange(summary.RootElement.GetProperty(name).GetDouble(), 0, 1);
         var any = summary.RootElement.GetProperty("any is right").GetProperty("accuracy").GetDouble();
         foreach (var choice in (string[])["the first answer", "majority vote", "best by the outcome model"])

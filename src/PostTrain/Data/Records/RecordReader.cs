@@ -37,13 +37,14 @@ public static class RecordReader
         return RecordFile.Read<PreferencePair>(path, "chosen and rejected, and perhaps a prompt or an instruction", record => Pair(record, template) is { } pair ? [pair] : null);
     }
 
-    /// <summary>Completions with a verdict: <c>prompt</c>, <c>completion</c> and <c>label</c> (true or false, 1 or 0).</summary>
+    /// <summary>Completions with a verdict: <c>prompt</c>, <c>completion</c> and <c>label</c> (true or false, 1 or 0); or preferences as <see cref="Pairs"/> reads them, which are two each.</summary>
     /// <inheritdoc cref="Demonstrations(string, InstructionTemplate)"/>
     public static IReadOnlyList<JudgedCompletion> Judged(string path, InstructionTemplate template)
     {
         ArgumentNullException.ThrowIfNull(template);
-        return RecordFile.Read(path, "prompt, completion and label", record => record.Verdict("label") is { } label
-            ? Demonstrations(record, template)?.Select(item => new JudgedCompletion(item.Prompt, item.Completion, label)) : null);
+        return RecordFile.Read(path, "prompt, completion and label, or chosen and rejected", record => record.Verdict("label") is { } label
+            ? Demonstrations(record, template)?.Select(item => new JudgedCompletion(item.Prompt, item.Completion, label))
+            : Pair(record, template) is { } pair ? [new(pair.Prompt, pair.Chosen, true), new(pair.Prompt, pair.Rejected, false)] : null);
     }
 
     /// <summary>Problems with the answer that a verifier compares with: a <c>prompt</c> (a text, or messages) or an instruction, and <c>answer</c>, <c>final_answer</c>, <c>ground_truth</c>, <c>solution</c>, <c>output</c>,

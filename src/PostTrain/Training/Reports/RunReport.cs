@@ -14,7 +14,9 @@ public static class RunReport
 
     private static readonly (string Metric, string Title, string Unit)[] Known =
     [
-        ("accuracy", "Accuracy", "share of tokens"),
+        ("accuracy", "Accuracy", "share"),
+        ("reward/accuracy", "Chosen above rejected", "share of pairs"),
+        ("reward/margin", "Margin of rewards", ""),
         ("completion/length", "Completion length", "tokens"),
         ("completion/finished", "Finished completions", "share"),
         ("kl", "Divergence from the reference", "nats per token"),
@@ -54,32 +56,47 @@ public static class RunReport
     {
         ArgumentNullException.ThrowIfNull(reports);
         var page = new HtmlReport(title, subtitle).Facts(EngineFacts.Describe());
-        if (reports.Count > 0) page.Tiles([.. Tiles(reports)]);
+        if (reports.Count > 0) page.Tiles(Tiles(reports));
         return page.Run(reports, warnings, completions);
     }
 
     /// <summary>Adds a run's sections to a page: warnings, curves of every metric, the split of time, completions.</summary>
-    public static HtmlReport Run(this HtmlReport page, IReadOnlyList<StepReport> reports, IReadOnlyList<Warning>? warnings = null, IReadOnlyList<LoggedCompletion>? completions = null)
+    /// <param name="page">The page.</param>
+    /// <param name="reports">Every step.</param>
+    /// <param name="warnings">What diagnostics said; null looks at the reports with the default rules.</param>
+    /// <param name="completions">What the policy answered over the run; null for none.</param>
+    /// <param name="name">Where a page has several runs: which one this is, in the headings.</param>
+    public static HtmlReport Run(this HtmlReport page, IReadOnlyList<StepReport> reports, IReadOnlyList<Warning>? warnings = null, IReadOnlyList<LoggedCompletion>? completions = null, string? name = null)
     {
         ArgumentNullException.ThrowIfNull(page);
         ArgumentNullException.ThrowIfNull(reports);
-        page.Warnings("What the metrics say", warnings ?? TrainingDiagnostics.Of(reports));
-        page.Curves("Training", [.. Charts(reports)]);
-        if (TimeSplit.Of(reports) is { Count: > 0 } parts) page.Shares("Where the time went", parts);
-        return completions is { Count: > 0 } ? page.Table("Completions over the run", Table(completions)) : page;
+        string Heading(string text) => name is null ? text : $"{name}: {char.ToLowerInvariant(text[0])}{text[1..]}";
+        page.Warnings(Heading("What the metrics say"), warnings ?? TrainingDiagnostics.Of(reports));
+        page.Curves(name ?? "Training", [.. Charts(reports)]);
+        if (TimeSplit.Of(reports) is { Count: > 0 } parts) page.Shares(Heading("Where the time went"), parts);
+        return completions is { Count: > 0 } ? page.Table(Heading("Completions over the run"), Table(completions)) : page;
     }
 
-    private static IEnumerable<SummaryTile> Tiles(IReadOnlyList<StepReport> reports)
+    /// <summary>The numbers of a run to see first: reward or loss at the beginning and the end, the same of held-out data, steps, time, speed.</summary>
+    /// <param name="reports">Every step; without any there are no tiles.</param>
+    public static IReadOnlyList<SummaryTile> Tiles(IReadOnlyList<StepReport> reports)
     {
+        ArgumentNullException.ThrowIfNull(reports);
+        if (reports.Count == 0) return [];
         var last = reports[^1];
-        yield return Course(reports, reports.Any(report => report.Metrics.ContainsKey("reward/mean")) ? ("reward/mean", "Mean reward") : ("loss", "Loss"));
-        foreach (var (metric, name) in new[] { ("eval/reward/mean", "Held-out reward"), ("eval/loss", "Held-out loss") })
-            if (reports.Any(report => report.Metrics.ContainsKey(metric))) yield return Course(reports, (metric, name));
-        yield return new SummaryTile("Steps", last.Step.ToString(CultureInfo.InvariantCulture));
-        yield return new SummaryTile("Time", last.Elapsed.ToString(last.Elapsed.TotalHours >= 1 ? @"h\:mm\:ss" : @"m\:ss", CultureInfo.InvariantCulture));
+        // The mean reward of a reward model is no aim; its loss is.
+        bool rewarded = Has(reports, "reward/mean") && !Has(reports, "reward/margin");
+        var tiles = new List<SummaryTile> { Course(reports, rewarded ? ("reward/mean", "Mean reward") : ("loss", "Loss")) };
+        foreach (var (metric, name) in new[] { (rewarded ? "eval/reward/mean" : "eval/loss", rewarded ? "Held-out reward" : "Held-out loss") })
+            if (Has(reports, metric)) tiles.Add(Course(reports, (metric, name)));
+        tiles.Add(new SummaryTile("Steps", last.Step.ToString(CultureInfo.InvariantCulture)));
+        tiles.Add(new SummaryTile("Time", last.Elapsed.ToString(last.Elapsed.TotalHours >= 1 ? @"h\:mm\:ss" : @"m\:ss", CultureInfo.InvariantCulture)));
         var speed = CurveSeries.Of(reports, "tokens_per_second").Points.Where(point => double.IsFinite(point.Value)).ToArray();
-        if (speed.Length > 0) yield return new SummaryTile("Speed", Ticks.Short(speed.Average(point => point.Value)), "tokens per second");
+        if (speed.Length > 0) tiles.Add(new SummaryTile("Speed", Ticks.Short(speed.Average(point => point.Value)), "tokens per second"));
+        return tiles;
     }
+
+    private static bool Has(IReadOnlyList<StepReport> reports, string metric) => reports.Any(report => report.Metrics.ContainsKey(metric));
 
     // The end against the beginning, each a mean over a tenth of the run.
     private static SummaryTile Course(IReadOnlyList<StepReport> reports, (string Metric, string Name) shown)
@@ -92,26 +109,49 @@ public static class RunReport
     private static IEnumerable<CurveChart> Charts(IReadOnlyList<StepReport> reports)
     {
         string[] metrics = [.. reports.SelectMany(report => report.Metrics.Keys).Distinct()];
-        var drawn = new HashSet<string>(StringComparer.Ordinal) { "loss", "eval/loss", "reward/std", "eval/reward/std", "elapsed_seconds" };
+        var drawn = new HashSet<string>(StringComparer.Ordinal) { "reward/std", "eval/reward/std", "elapsed_seconds" };
+        foreach (var (prefix, title) in new[] { ("reward/", "Reward"), ("eval/reward/", "Held-out reward") })
+            if (Rewards(reports, metrics, prefix, drawn) is { Length: > 0 } rewards) yield return new CurveChart(title, "", rewards);
+        yield return Pair("loss", "Loss", "");
+        if (metrics.Contains("logp/chosen"))
+            yield return new CurveChart("Log-probability of a completion", "nats", [.. metrics.Where(name => name.StartsWith("logp/", StringComparison.Ordinal)).Select(name => Line(name, name["logp/".Length..]))]);
+        foreach (var (metric, title, unit) in Known)
+            if (metrics.Contains(metric) || metrics.Contains("eval/" + metric)) yield return Pair(metric, title, unit);
+        // What a trainer has of its own.
+        foreach (var metric in metrics.Where(name => !name.StartsWith("time/", StringComparison.Ordinal)).ToArray())
+            if (!drawn.Contains(metric)) yield return Pair(metric.StartsWith("eval/", StringComparison.Ordinal) ? metric["eval/".Length..] : metric, metric, "");
+        if (TimeSplit.Of(reports).Count > 0) yield return TimeSplit.Chart(reports);
+
         CurveSeries Line(string metric, string name)
         {
             drawn.Add(metric);
             return CurveSeries.Of(reports, metric, name);
         }
 
-        string[] rewards = [.. metrics.Where(name => name.StartsWith("reward/", StringComparison.Ordinal) && name is not ("reward/std" or "reward/zero_groups"))
-            .OrderBy(name => name != "reward/mean")];
-        if (rewards.Length > 0)
-            yield return new CurveChart("Reward", "", [.. rewards.Take(CurveDrawing.Colours).Select(name => Line(name, name == "reward/mean" ? "total" : name["reward/".Length..]))]);
-        yield return new CurveChart("Loss", "", metrics.Contains("eval/loss") ? [Line("loss", "training"), Line("eval/loss", "held out")] : [Line("loss", "loss")]);
-        if (metrics.Contains("eval/reward/mean"))
-            yield return new CurveChart("Held-out reward", "", Line("eval/reward/mean", "held out"));
-        foreach (var (metric, title, unit) in Known)
-            if (metrics.Contains(metric)) yield return new CurveChart(title, unit, Line(metric, title));
-        // What a trainer has of its own.
-        foreach (var metric in metrics.Where(name => !name.StartsWith("time/", StringComparison.Ordinal)).ToArray())
-            if (drawn.Add(metric)) yield return new CurveChart(metric, "", CurveSeries.Of(reports, metric));
-        if (TimeSplit.Of(reports).Count > 0) yield return TimeSplit.Chart(reports);
+        // A metric, and the same on held-out data where it was measured.
+        CurveChart Pair(string metric, string title, string unit)
+        {
+            string heldOut = "eval/" + metric;
+            CurveSeries[] lines = [.. metric == "loss" || metrics.Contains(metric) ? [Line(metric, metrics.Contains(heldOut) ? "training" : title)] : Array.Empty<CurveSeries>(), .. metrics.Contains(heldOut) ? [Line(heldOut, "held out")] : Array.Empty<CurveSeries>()];
+            return new CurveChart(title, unit, lines);
+        }
+    }
+
+    // The mean and its components on one chart. A component that is the whole reward would be the same line twice; shares and margins have a scale of their own.
+    private static CurveSeries[] Rewards(IReadOnlyList<StepReport> reports, string[] metrics, string prefix, HashSet<string> drawn)
+    {
+        string[] names = [.. metrics.Where(name => name.StartsWith(prefix, StringComparison.Ordinal) && name[prefix.Length..] is not ("std" or "zero_groups" or "accuracy" or "margin")).OrderBy(name => name != prefix + "mean")];
+        var mean = CurveSeries.Of(reports, prefix + "mean").Points;
+        var lines = new List<CurveSeries>();
+        foreach (var name in names)
+        {
+            var line = CurveSeries.Of(reports, name, name[prefix.Length..]);
+            bool same = lines.Count > 0 && line.Points.SequenceEqual(mean);
+            if (lines.Count >= CurveDrawing.Colours && !same) continue;
+            drawn.Add(name);
+            if (!same) lines.Add(line);
+        }
+        return [.. lines];
     }
 
     private static ReportTable Table(IReadOnlyList<LoggedCompletion> completions)

@@ -50,6 +50,34 @@ public sealed class RunReportTests : IDisposable
         Assert.DoesNotContain("What the metrics say", html, StringComparison.Ordinal);
     }
 
+    // A reward of one part, and PPO's sum with its penalties: the part is the mean, and no name stands for two lines.
+    [Fact]
+    public void RewardChart_DrawsEachLineOnce()
+    {
+        var html = Chart("Reward", Enumerable.Range(1, 30).Select(t => new StepReport(t, 0, new Dictionary<string, double> { ["reward/mean"] = t, ["reward/std"] = 1, ["reward/learnt"] = t, ["reward/total"] = t - 0.5 }, TimeSpan.Zero)));
+        Assert.Equal(["mean", "total"], Legend(html));
+    }
+
+    // Pairs: what has a scale of its own has a chart of its own, with the held-out course beside the training's.
+    [Fact]
+    public void Preferences_HaveTheirCharts()
+    {
+        StepReport[] reports = [.. Enumerable.Range(1, 30).Select(t => new StepReport(t, 1, new Dictionary<string, double>
+        {
+            ["reward/chosen"] = t, ["reward/rejected"] = -t, ["reward/margin"] = 2 * t, ["reward/accuracy"] = 0.9, ["reward/mean"] = 0, ["eval/reward/accuracy"] = 0.8, ["eval/reward/mean"] = 0,
+            ["logp/chosen"] = -t, ["logp/rejected"] = -2 * t, ["eval/loss"] = 2, ["loss"] = 1,
+        }, TimeSpan.FromSeconds(t)))];
+        Assert.Equal(["mean", "chosen", "rejected"], Legend(Chart("Reward", reports)));
+        Assert.Equal(["training", "held out"], Legend(Chart("Chosen above rejected", reports)));
+        Assert.Equal(["chosen", "rejected"], Legend(Chart("Log-probability of a completion", reports)));
+        Assert.Equal(["training", "held out"], Legend(Chart("Loss", reports)));
+        Assert.Equal(["Loss", "Held-out loss", "Steps", "Time"], RunReport.Tiles(reports).Select(tile => tile.Name));
+        var named = new HtmlReport("two").Run(reports, name: "First").ToHtml();
+        Assert.Contains("<h2>First</h2>", named, StringComparison.Ordinal);
+        Assert.DoesNotContain("proxy-above-gold", named, StringComparison.Ordinal);
+        Assert.Empty(RunReport.Tiles([]));
+    }
+
     [Fact]
     public void Of_NoSteps_IsAPage() => XDocument.Parse(RunReport.Of("nothing", []).ToHtml().Replace("<!DOCTYPE html>", "", StringComparison.Ordinal));
 
@@ -88,6 +116,12 @@ public sealed class RunReportTests : IDisposable
         Assert.Equal(["3.0 s", "1.0 s"], parts.Select(part => part.Text));
         Assert.Empty(TimeSplit.Of([]));
     }
+
+    private static XElement Chart(string title, IEnumerable<StepReport> reports) =>
+        XDocument.Parse(RunReport.Of("run", [.. reports]).ToHtml().Replace("<!DOCTYPE html>", "", StringComparison.Ordinal)).Descendants("figure").Single(figure => figure.Descendants("span").First().Value == title);
+
+    private static IEnumerable<string> Legend(XElement figure) =>
+        figure.Descendants("span").Where(span => ((string?)span.Attribute("class"))?.StartsWith("key", StringComparison.Ordinal) == true).Select(span => span.Value);
 
     private static StepReport Step(int t) => new(t, 0.02, new Dictionary<string, double>
     {
