@@ -14,7 +14,6 @@ using PostTrain.Samples.Support;
 using PostTrain.Training;
 using PostTrain.Training.Reports;
 
-const int toyProblems = 4000;
 var presets = new Dictionary<string, Func<int, PolicyObjective>>
 {
     ["grpo"] = _ => PolicyObjectives.Grpo(),
@@ -54,11 +53,7 @@ return await command.RunAsync(args, async (run, values) =>
     using var subject = Subject.Load(run);
     var places = subject.IsToy ? AnswerPlaces.Tags : AnswerPlaces.Any;
     var scheme = RewardScheme.Of(values.GetValue(rewardName)!, places, subject.IsToy ? ";" : "\n");
-    int longest = subject.Model.ContextLength;
-    var (train, heldOut) = run.Data is null
-        ? (ArithmeticTask.Problems(toyProblems, heldOut: false, run.Seed), ArithmeticTask.Problems(run.HeldOut, heldOut: true, run.Seed))
-        : UserProblems(run.Data);
-    Console.WriteLine($"{train.Count} problems to learn from, {heldOut.Count} held out");
+    var (train, heldOut, longest) = ProblemData.Load(run, subject, values.GetValue(template)!, values.GetValue(tokens));
     using var adapters = values.GetValue(rank) is var r and > 0
         ? AdaptedModel.Attach(subject.Model, new LoraOptions { Targets = ModuleSelection.AllLinear, Rank = r, Alpha = 2 * r, BaseModel = subject.Folder })
         : null;
@@ -119,14 +114,6 @@ return await command.RunAsync(args, async (run, values) =>
         ["reward_last"] = reports[^1].Metrics["reward/mean"],
         ["held_out"] = heldOut.Count,
     });
-
-    (IReadOnlyList<Problem> Train, IReadOnlyList<Problem> HeldOut) UserProblems(string path)
-    {
-        var problems = RecordReader.Problems(path, UserData.Template(values.GetValue(template)!, subject.Folder));
-        var fitting = UserData.Fitting(problems, subject.Tokenizer, subject.Model.ContextLength - values.GetValue(tokens), problem => [problem.Prompt]);
-        longest = fitting.Longest + values.GetValue(tokens);
-        return fitting.Split(run.HeldOut);
-    }
 
     async Task<Proportion> RightAsync(IReadOnlyList<Completion> completions)
     {

@@ -32,6 +32,14 @@ public static class ArithmeticTask
         return [.. chosen.Select(pair => new Problem(Prompt(pair.Item1, pair.Item2), Text(pair.Item1 + pair.Item2)))];
     }
 
+    /// <summary>The sum of a prompt such as <c>347+285=</c>, with its answer.</summary>
+    public static Problem Problem(string prompt)
+    {
+        var problem = new Problem(prompt);
+        var (a, b) = Terms(problem);
+        return problem with { Answer = Text(a + b) };
+    }
+
     /// <summary>Notes on sums that are not held out.</summary>
     public static IReadOnlyList<Demonstration> Notes(int count, ulong seed)
     {

@@ -7,6 +7,8 @@ internal static class MetricRows
 {
     private static readonly (string Metric, string Label, string Format)[] Known =
     [
+        ("feedback/pairs", "pairs", "F0"),
+        ("feedback/confidence", "confidence", "F3"),
         ("loss", "loss", "F4"),
         ("completion/length", "length", "F1"),
         ("completion/finished", "finished", "P0"),
@@ -34,7 +36,10 @@ internal static class MetricRows
         foreach (var (metric, label, format) in Known)
         {
             if (metric == "loss")
-                yield return (metric, label, Text(report.Loss, format));
+            {
+                // A step that trains nothing has none.
+                if (!double.IsNaN(report.Loss) || report.Metrics.ContainsKey("grad_norm")) yield return (metric, label, Text(report.Loss, format));
+            }
             else if (report.Metrics.TryGetValue(metric, out var value))
                 yield return (metric, label, Text(value, format));
         }

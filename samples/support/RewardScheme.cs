@@ -24,7 +24,7 @@ public sealed record RewardScheme(string Name, string Rule, string Failure, IRew
         new("consistency", "the share of the group's other answers that agree", "It pays for a mistake that the whole group makes, and it needs no right answer to be at its best.",
             Reward.SelfConsistency(new SelfConsistencyOptions { Name = "consistency", Places = places })),
         new("preference", "how often a judge prefers it to the group's others, asked in both orders", "It pays for whatever the judge likes: this one likes work that is shown, and does not check it.",
-            Judge.Pairwise(new StyleJudge(), new JudgeOptions { Name = "preference" })),
+            Judge.Pairwise(ScriptedJudge.OfStyle(), new JudgeOptions { Name = "preference" })),
     ];
 
     /// <summary>The scheme of a name.</summary>

@@ -53,7 +53,7 @@ public sealed class JsonLinesTests : IDisposable
         Assert.StartsWith($"{path}, line 3: ", error.Message, StringComparison.Ordinal);
         Assert.Contains(part, error.Message, StringComparison.Ordinal);
         Assert.DoesNotContain("LineNumber", error.Message, StringComparison.Ordinal);
-        Assert.EndsWith("expected a JSON object with the fields prompt, chosen, rejected", error.Message, StringComparison.Ordinal);
+        Assert.EndsWith("expected a JSON object with the fields prompt, chosen, rejected, probability (optional)", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -28,6 +28,19 @@ public class TrainingSampleTests
         Assert.Contains("<svg", File.ReadAllText(Path.Combine(folder.Path, "report.html")), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("sums")]
+    [InlineData("style")]
+    public void Rlaif_RunsItsThreeStages(string judge)
+    {
+        using var folder = new TemporaryDirectory();
+        using var summary = RunToSummary("rlaif", folder, "--judge", judge, "--steps", "2", "--sft-steps", "10", "--reward-steps", "2", "--pairs", "70", "--held-out", "8");
+        Assert.InRange(summary.RootElement.GetProperty("pairs").GetDouble(), 10, 70);
+        Assert.Equal(2, summary.RootElement.GetProperty("wins_interval").GetArrayLength());
+        var stages = File.ReadLines(Path.Combine(folder.Path, "metrics.jsonl")).Select(line => line.Contains("\"feedback/", StringComparison.Ordinal) ? "feedback" : line.Contains("\"rewardmodel/", StringComparison.Ordinal) ? "reward model" : "other").ToArray();
+        Assert.Equal((2, 2, 12), (stages.Count(stage => stage == "feedback"), stages.Count(stage => stage == "reward model"), stages.Count(stage => stage == "other")));
+    }
+
     [Fact]
     public void RoundTrip_IsExact()
     {

@@ -1,0 +1,38 @@
+using PostTrain.Data;
+using PostTrain.Data.Records;
+
+namespace PostTrain.Samples.Support;
+
+/// <summary>Problems for a policy to learn from, and held-out ones to measure with; each with the answer that a verifier compares with.</summary>
+/// <param name="Train">What training sees.</param>
+/// <param name="HeldOut">What it never sees.</param>
+/// <param name="Longest">Tokens of the longest prompt and completion.</param>
+public sealed record ProblemData(IReadOnlyList<Problem> Train, IReadOnlyList<Problem> HeldOut, int Longest)
+{
+    private const int ToyProblems = 4000;
+
+    /// <summary>The user's problems, or sums.</summary>
+    /// <param name="run">The run.</param>
+    /// <param name="subject">The model that is to learn.</param>
+    /// <param name="template">The name of the template of instructions; see <see cref="UserData.Template"/>.</param>
+    /// <param name="tokens">The most tokens of a completion.</param>
+    public static ProblemData Load(SampleRun run, Subject subject, string template, int tokens)
+    {
+        ArgumentNullException.ThrowIfNull(run);
+        ArgumentNullException.ThrowIfNull(subject);
+        var data = run.Data is null ? Toy(run, subject) : User(run, subject, template, tokens);
+        Console.WriteLine($"{data.Train.Count} problems to learn from, {data.HeldOut.Count} held out");
+        return data;
+    }
+
+    private static ProblemData Toy(SampleRun run, Subject subject) =>
+        new(ArithmeticTask.Problems(ToyProblems, heldOut: false, run.Seed), ArithmeticTask.Problems(run.HeldOut, heldOut: true, run.Seed), subject.Model.ContextLength);
+
+    private static ProblemData User(SampleRun run, Subject subject, string template, int tokens)
+    {
+        var problems = RecordReader.Problems(run.Data!, UserData.Template(template, subject.Folder));
+        var fitting = UserData.Fitting(problems, subject.Tokenizer, subject.Model.ContextLength - tokens, problem => [problem.Prompt]);
+        var (train, heldOut) = fitting.Split(run.HeldOut);
+        return new ProblemData(train, heldOut, fitting.Longest + tokens);
+    }
+}
