@@ -60,7 +60,7 @@ return await command.RunAsync(args, (run, values) =>
             + $"a share of {world.Flips} of what it is told is the opposite. It scores with the probability of being right that follows. Nothing is sampled.")
         .Tiles(new SummaryTile("One sample", Share(right)), new SummaryTile("Process, n → ∞", Share(rules[0].Limit)), new SummaryTile("Outcome, n → ∞", Share(rules[3].Limit)))
         .Paragraph(finding)
-        .Curves("Accuracy of the best of n, over log₂ n", new CurveChart("Process and outcome", "", [.. new[] { 0, 3, 5 }.Select(Line)]), new CurveChart("How steps are aggregated", "", [.. new[] { 0, 1, 2 }.Select(Line)]))
+        .Curves("Accuracy of the best of n, over log₂ n", new CurveChart("Process and outcome", "", [Line(0), Line(3), Line(5)]), new CurveChart("How steps are aggregated", "", [Line(0), Line(1), Line(2)]))
         .Table("Accuracy", table);
     run.Finish(page, new Dictionary<string, object>
     {
