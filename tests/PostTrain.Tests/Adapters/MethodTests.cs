@@ -213,6 +213,32 @@ public sealed class MethodTests
 
     // E over what is dropped is the tensor; at density 1 nothing is.
     [Fact]
+    public void Merging_HasItsIdentities()
+    {
+        using var scope = NewDisposeScope();
+        Tensor[] tasks = [Numbers.Uniform(21, 1, 4, 5), Numbers.Uniform(22, 1, 4, 5), Numbers.Uniform(23, 1, 4, 5)];
+        // A thing merged with itself is itself, and all of one is that one.
+        TensorAssert.Close(tasks[0], TaskVectors.Ties([tasks[0], tasks[0]], [1, 1], 1), 1e-15);
+        TensorAssert.Close(tasks[0], TaskVectors.TaskArithmetic([tasks[0], tasks[0]], [0.5, 0.5]), 1e-15);
+        TensorAssert.Close(tasks[1], TaskVectors.TaskArithmetic(tasks, [0, 1, 0]), 0);
+        TensorAssert.Close(TaskVectors.TaskArithmetic(tasks, [1, 2, 3]), TaskVectors.MagnitudePrune(tasks, [1, 2, 3], 1), 0);
+        // The election of signs, entry by entry.
+        double[][] values = [.. tasks.Select(Numbers.Values)];
+        double[] elected = [.. Enumerable.Range(0, 20).Select(i =>
+        {
+            int sign = values.Sum(task => task[i]) >= 0 ? 1 : -1;
+            return values.Select(task => task[i]).Where(value => Math.Sign(value) == sign).Average();
+        })];
+        TensorAssert.Close(elected, TaskVectors.Ties(tasks, [1, 1, 1], 1), 1e-15);
+        // Two least-squares tasks on features of their own: the sum of what each has learnt solves both.
+        var (first, second) = (Numbers.Uniform(24, 1, 3, 3), Numbers.Uniform(25, 1, 2, 2));
+        var (one, two) = (Numbers.Uniform(26, 1, 3, 4), Numbers.Uniform(27, 1, 2, 4));
+        var sum = TaskVectors.TaskArithmetic([cat([linalg.solve(first, one), zeros(2, 4, dtype: ScalarType.Float64)], 0), cat([zeros(3, 4, dtype: ScalarType.Float64), linalg.solve(second, two)], 0)], [1, 1]);
+        TensorAssert.Close(one, cat([first, zeros(3, 2, dtype: ScalarType.Float64)], 1).matmul(sum), 1e-12);
+        TensorAssert.Close(two, cat([zeros(2, 3, dtype: ScalarType.Float64), second], 1).matmul(sum), 1e-12);
+    }
+
+    [Fact]
     public void Dare_IsUnbiased_AndOwnsItsResults()
     {
         using var scope = NewDisposeScope();

@@ -97,9 +97,18 @@ public sealed class OutcomeAdvantagesTests
             Assert.Equal(1, others, 1e-12);
             if (size == 2) Assert.Equal(1 / Math.Sqrt(2), scaled, 1e-12);
         }
-        // The table of the paper's analysis, to its three decimals.
-        var table = new Dictionary<int, double> { [2] = 0.707, [4] = 1.400, [8] = 1.736, [16] = 1.873, [64] = 1.969 };
-        Assert.Equal(table[size], Weight(size, 0.5), 5e-4);
+        // At p = 0.01, 0.05, 0.1, 0.3 and 0.5, to three decimals: hard prompts weigh more, at most 1/√(p(1 − p)), and in pairs no more than others.
+        var table = new Dictionary<int, double[]>
+        {
+            [2] = [0.707, 0.707, 0.707, 0.707, 0.707],
+            [4] = [1.496, 1.481, 1.464, 1.416, 1.400],
+            [8] = [2.440, 2.313, 2.177, 1.836, 1.736],
+            [16] = [3.614, 3.163, 2.757, 2.026, 1.873],
+            [64] = [6.683, 4.302, 3.229, 2.145, 1.969],
+        };
+        double[] rates = [0.01, 0.05, 0.1, 0.3, 0.5];
+        Assert.Equal(table[size], rates.Select(p => Math.Round(Weight(size, p), 3)));
+        Assert.All(rates, p => Assert.True(Weight(size, p) < 1 / Math.Sqrt(p * (1 - p))));
     }
 
     private static double Weight(int size, double p)
