@@ -193,24 +193,6 @@ public sealed class LoraLawsTests
         Assert.Equal(plain, Toy.Bytes(model));
     }
 
-    [Fact]
-    public void Resume_WithAnAdapter_GivesTheBitsOfTheWholeRun()
-    {
-        using var folder = new TemporaryDirectory();
-        var options = new LoraOptions { Targets = ModuleSelection.AllLinear, Rank = 2, Dropout = 0.2 };
-        byte[] Run(string? from, string to)
-        {
-            using var model = Toy.Model();
-            using var adapted = AdaptedModel.Attach(model, options);
-            var trainer = new SftTrainer(model, Toy.Tokenizer, new SftOptions { Steps = 8, BatchSize = 2, LearningRate = 1e-2, CheckpointDirectory = folder.File(to), CheckpointEvery = 4 });
-            if (from is not null) trainer.Resume(folder.File(from));
-            foreach (var _ in trainer.Run(Words)) { }
-            return Toy.Bytes(model);
-        }
-        var whole = Run(null, "whole");
-        Assert.Equal(whole, Run("whole/checkpoint-00000004", "rest"));
-    }
-
     // Adam's first step is the learning rate in every place, whatever the gradient.
     [Fact]
     public void LoraPlus_MovesBFaster()

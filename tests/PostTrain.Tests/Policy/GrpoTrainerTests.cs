@@ -115,23 +115,6 @@ public sealed class GrpoTrainerTests
         Assert.True(report.Metrics["policy/old_kl"] > 1e-3);
     }
 
-    [Theory]
-    [InlineData(1)]
-    [InlineData(3)]
-    [InlineData(100)]
-    public async Task Run_MicroBatches_ChangeNothing(int size)
-    {
-        using var whole = Toy.Model(type: ScalarType.Float64);
-        using var parts = Toy.Model(type: ScalarType.Float64);
-        using var reference = Toy.Model(seed: 2, type: ScalarType.Float64);
-        var options = Small with { Steps = 1, Objective = PolicyObjectives.Grpo() with { Beta = 0.1 } };
-        var expected = Assert.Single(await Train(whole, Length, options, reference));
-        var actual = Assert.Single(await Train(parts, Length, options with { MicroBatchSize = size }, reference));
-        Assert.True(expected.Metrics["grad_norm"] > 1e-3);
-        foreach (var (name, value) in Toy.Numbers(expected)) Assert.Equal(value, Toy.Numbers(actual)[name], 1e-6);
-        foreach (var (a, b) in whole.parameters().Zip(parts.parameters())) TensorAssert.Close(a, b, 1e-10);
-    }
-
     [Fact]
     public async Task Run_SameSeed_SameNumbers_AndAnotherSeedOthers()
     {

@@ -9,6 +9,7 @@ using PostTrain.Rewards;
 using PostTrain.Rewards.Steps;
 using PostTrain.Rollouts;
 using PostTrain.Tests.Support;
+using PostTrain.Tests.Training;
 using PostTrain.Training;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -16,7 +17,7 @@ using static TorchSharp.torch;
 namespace PostTrain.Tests.Policy;
 
 [Collection("Sequential")]
-public sealed class PpoTrainerTests : IDisposable
+public sealed class PpoTrainerTests
 {
     private static readonly Problem[] Problems = [new("0="), new("1+1="), new("2=")];
     private static readonly IReward StartsWithA = Reward.Of("starts_with_a", completion => completion.Text.StartsWith('a') ? 1 : 0);
@@ -37,7 +38,6 @@ public sealed class PpoTrainerTests : IDisposable
         Minibatches = 2,
         MicroBatchSize = 3,
         CriticWarmupSteps = 2,
-        CheckpointEvery = 4,
         Kl = KlControl.Adaptive(0.1, target: 0.05, horizon: 50),
         UnfinishedPenalty = 0.5,
         BootstrapUnfinished = true,
@@ -47,29 +47,19 @@ public sealed class PpoTrainerTests : IDisposable
         Ptx = new PtxOptions([new Demonstration("0=", "ab"), new Demonstration("2=", "c")]) { BatchSize = 3 },
     };
 
-    private readonly TemporaryDirectory directory = new();
-
-    public void Dispose() => directory.Dispose();
-
     [Theory]
     [InlineData("shared")]
     [InlineData("own")]
     [InlineData("lora")]
     [InlineData("prompt")]
-    public async Task Run_Learns_AndResumesBitForBit(string kind)
+    public async Task Run_WithEverything_LeavesTheReference(string kind)
     {
         using var run = new Subject(kind, seed: 1);
         var before = Toy.Bytes(run.Reference ?? run.Policy);
-        var reports = await run.Train(Full with { CheckpointDirectory = directory.File("whole") });
+        var reports = await run.Train(Full);
         Assert.Equal(8, reports.Length);
         if (run.Reference is not null) Assert.Equal(before, Toy.Bytes(run.Reference));
         Assert.NotEqual(reports[2].Metrics["kl/coefficient"], reports[^1].Metrics["kl/coefficient"]);
-
-        using var other = new Subject(kind, seed: 1);
-        var rest = await other.Train(Full with { CheckpointDirectory = directory.File("rest") }, resume: directory.File("whole/checkpoint-00000004"));
-        Assert.Equal(reports[4..].Select(Toy.Numbers), rest.Select(Toy.Numbers));
-        Assert.Equal(Toy.Bytes(run.Policy), Toy.Bytes(other.Policy));
-        Assert.Equal(Toy.Bytes(run.Critic), Toy.Bytes(other.Critic));
     }
 
     [Theory]
@@ -100,24 +90,6 @@ public sealed class PpoTrainerTests : IDisposable
         await run.Train(options, StartsWithA, [new Problem("0=")]);
         double after = Toy.LogProbs(run.Policy, prompt)[^1][a];
         Assert.True(after > before + 0.03, $"log π of what was rewarded went from {before} to {after}");
-    }
-
-    [Theory]
-    [InlineData("shared")]
-    [InlineData("own")]
-    public async Task Run_MicroBatches_ChangeNothing(string kind)
-    {
-        using var whole = new Subject(kind, seed: 1, ScalarType.Float64);
-        using var parts = new Subject(kind, seed: 1, ScalarType.Float64);
-        var options = Full with { Steps = 3, CriticWarmupSteps = 1, TargetKl = null, ValueClip = null, MicroBatchSize = null };
-        var expected = await whole.Train(options);
-        var actual = await parts.Train(options with { MicroBatchSize = 3 });
-        foreach (var (a, b) in expected.Zip(actual))
-        {
-            Assert.True(a.Metrics["grad_norm"] > 1e-4);
-            foreach (var (name, value) in Toy.Numbers(a)) Assert.Equal(value, Toy.Numbers(b)[name], 1e-9);
-        }
-        foreach (var (a, b) in whole.Policy.parameters().Zip(parts.Policy.parameters())) TensorAssert.Close(a, b, 1e-9);
     }
 
     // At ratio 1, without penalties and with a critic that says 0 everywhere, γ = λ = 1 makes every token's advantage the score.
@@ -303,6 +275,18 @@ public sealed class PpoTrainerTests : IDisposable
         Assert.Throws<InvalidDataException>(() => state.Restore(new Dictionary<string, double> { ["kl_coefficient"] = double.NaN }, new Dictionary<string, Tensor>()));
         Assert.Equal(1, new PpoOptions().GroupSize);
     }
+
+    // Where values are clipped, or a divergence ends the updates, rounding decides which branch is taken.
+    internal static TrainerCase Case(string kind) => TrainerCase.Of(run => new Subject(kind, seed: 1, run.Type), (subject, run) => subject.Train(Full with
+    {
+        Steps = run.Steps,
+        CriticWarmupSteps = 1,
+        TargetKl = null,
+        ValueClip = null,
+        MicroBatchSize = run.MicroBatch,
+        CheckpointDirectory = run.Directory,
+        CheckpointEvery = TrainerRun.CheckpointEvery,
+    }, resume: run.Resume), subject => [subject.Policy, subject.Critic]);
 
     private static Experience Judged()
     {

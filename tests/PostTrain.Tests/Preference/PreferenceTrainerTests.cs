@@ -2,6 +2,7 @@ using PostTrain.Data;
 using PostTrain.Models;
 using PostTrain.Preference;
 using PostTrain.Tests.Support;
+using PostTrain.Tests.Training;
 using PostTrain.Training;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -9,42 +10,23 @@ using static TorchSharp.torch;
 namespace PostTrain.Tests.Preference;
 
 [Collection("Sequential")]
-public sealed class PreferenceTrainerTests : IDisposable
+public sealed class PreferenceTrainerTests
 {
     private static readonly PreferencePair[] Pairs = [new("0=", "ab", "b"), new("1+1=", "a", "bcd"), new("2=", "aab", "ba"), new("7=", "", "c")];
     private static readonly JudgedCompletion[] Judged = [new("0=", "ab", true), new("1+1=", "bcd", false), new("2=", "aab", true), new("7=", "c", false)];
-    private readonly TemporaryDirectory directory = new();
 
-    public static TheoryData<string> Trainers => ["dpo", "ipo", "ld-wpo", "tr-dpo", "cpo", "simpo", "orpo", "orpo-text", "kto"];
+    internal static string[] Names { get; } = ["dpo", "ipo", "ld-wpo", "tr-dpo", "cpo", "simpo", "orpo", "orpo-text", "kto"];
 
-    public void Dispose() => directory.Dispose();
-
-    [Theory]
-    [MemberData(nameof(Trainers))]
-    public void Run_MicroBatches_ChangeNothing(string name)
-    {
-        using var whole = Toy.Model(type: ScalarType.Float64);
-        using var parts = Toy.Model(type: ScalarType.Float64);
-        var expected = Train(name, whole, steps: 3)[^1];
-        var actual = Train(name, parts, steps: 3, microBatch: 3)[^1];
-        Assert.True(expected.Metrics["grad_norm"] > 1e-3);
-        foreach (var (metric, value) in Toy.Numbers(expected)) Assert.Equal(value, Toy.Numbers(actual)[metric], 1e-9);
-        foreach (var (a, b) in whole.parameters().Zip(parts.parameters())) TensorAssert.Close(a, b, 1e-10);
-    }
+    public static TheoryData<string> Trainers => [.. Names];
 
     [Theory]
     [MemberData(nameof(Trainers))]
-    public void Run_Learns_AndResumesBitForBit(string name)
+    public void Run_Learns(string name)
     {
         using var model = Toy.Model();
-        var reports = Train(name, model, steps: 12, where: directory.File("whole"));
+        var reports = Train(name, model, steps: 12);
         Assert.True(reports[^1].Metrics["reward/chosen"] > reports[^1].Metrics["reward/rejected"], "the chosen completions have no higher reward");
         Assert.True(reports[^1].Loss < reports[0].Loss, $"the loss went from {reports[0].Loss} to {reports[^1].Loss}");
-
-        using var other = Toy.Model(seed: 9);
-        var rest = Train(name, other, steps: 12, where: directory.File("rest"), resume: directory.File("whole/checkpoint-00000006"));
-        Assert.Equal(reports[6..].Select(Toy.Numbers), rest.Select(Toy.Numbers));
-        Assert.Equal(Toy.Bytes(model), Toy.Bytes(other));
     }
 
     // At the start policy and reference agree: h = 0, so −log σ(0) = log 2, (0 − 1/(2β))² = 25 for IPO, and 1 − σ(0) = ½ for KTO.
@@ -119,7 +101,7 @@ public sealed class PreferenceTrainerTests : IDisposable
         {
             using var model = Toy.Model();
             using var reference = Toy.Model();
-            var alive = Run(name, model, reference, steps: 6).Select(_ => DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount).ToArray();
+            var alive = Run(name, model, reference, new TrainerRun(6)).Select(_ => DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount).ToArray();
             Assert.Single(alive[2..].Distinct());
         }
     }
@@ -146,19 +128,25 @@ public sealed class PreferenceTrainerTests : IDisposable
         return Enumerable.Range(start, ids.Length - start).Sum(t => logProbs[t - 1][ids[t]]);
     }
 
-    private static StepReport[] Train(string name, CausalLm model, int steps, int? microBatch = null, string? where = null, string? resume = null, bool precompute = false)
+    internal static StepReport[] Train(string name, CausalLm model, TrainerRun run)
     {
         using var reference = Toy.Model(type: model.parameters().First().dtype);
-        return [.. Run(name, model, reference, steps, microBatch, where, resume, precompute)];
+        return [.. Run(name, model, reference, run)];
     }
 
-    private static IEnumerable<StepReport> Run(string name, CausalLm model, CausalLm reference, int steps, int? microBatch = null, string? where = null, string? resume = null, bool precompute = false)
+    private static StepReport[] Train(string name, CausalLm model, int steps, int? microBatch = null, bool precompute = false)
+    {
+        using var reference = Toy.Model(type: model.parameters().First().dtype);
+        return [.. Run(name, model, reference, new TrainerRun(steps, microBatch), precompute)];
+    }
+
+    private static IEnumerable<StepReport> Run(string name, CausalLm model, CausalLm reference, TrainerRun run, bool precompute = false)
     {
         if (name == "kto")
-            return Steps(new KtoTrainer(model, Toy.Tokenizer, new KtoTrainerOptions { Steps = steps, BatchSize = 4, MicroBatchSize = microBatch, LearningRate = 1e-2, CheckpointDirectory = where, CheckpointEvery = 6, PrecomputeReference = precompute }, ReferencePolicy.Of(reference)), Judged, resume);
-        var dpo = new DpoTrainerOptions { Steps = steps, BatchSize = 4, MicroBatchSize = microBatch, LearningRate = 1e-2, CheckpointDirectory = where, CheckpointEvery = 6, PrecomputeReference = precompute };
-        var cpo = new CpoTrainerOptions { Steps = steps, BatchSize = 4, MicroBatchSize = microBatch, LearningRate = 1e-2, CheckpointDirectory = where, CheckpointEvery = 6 };
-        var orpo = new OrpoTrainerOptions { Steps = steps, BatchSize = 4, MicroBatchSize = microBatch, LearningRate = 1e-2, CheckpointDirectory = where, CheckpointEvery = 6 };
+            return Steps(new KtoTrainer(model, Toy.Tokenizer, new KtoTrainerOptions { Steps = run.Steps, BatchSize = 4, MicroBatchSize = run.MicroBatch, LearningRate = 1e-2, CheckpointDirectory = run.Directory, CheckpointEvery = TrainerRun.CheckpointEvery, PrecomputeReference = precompute }, ReferencePolicy.Of(reference)), Judged, run.Resume);
+        var dpo = new DpoTrainerOptions { Steps = run.Steps, BatchSize = 4, MicroBatchSize = run.MicroBatch, LearningRate = 1e-2, CheckpointDirectory = run.Directory, CheckpointEvery = TrainerRun.CheckpointEvery, PrecomputeReference = precompute };
+        var cpo = new CpoTrainerOptions { Steps = run.Steps, BatchSize = 4, MicroBatchSize = run.MicroBatch, LearningRate = 1e-2, CheckpointDirectory = run.Directory, CheckpointEvery = TrainerRun.CheckpointEvery };
+        var orpo = new OrpoTrainerOptions { Steps = run.Steps, BatchSize = 4, MicroBatchSize = run.MicroBatch, LearningRate = 1e-2, CheckpointDirectory = run.Directory, CheckpointEvery = TrainerRun.CheckpointEvery };
         DatasetTrainer<PreferencePair> trainer = name switch
         {
             "dpo" => new DpoTrainer(model, Toy.Tokenizer, dpo, reference),
@@ -170,7 +158,7 @@ public sealed class PreferenceTrainerTests : IDisposable
             "orpo" => new OrpoTrainer(model, Toy.Tokenizer, orpo),
             _ => new OrpoTrainer(model, Toy.Tokenizer, orpo with { Likelihood = OrpoLikelihood.PromptAndCompletion }),
         };
-        return Steps(trainer, Pairs, resume);
+        return Steps(trainer, Pairs, run.Resume);
     }
 
     private static IEnumerable<StepReport> Steps<T>(DatasetTrainer<T> trainer, IReadOnlyList<T> data, string? resume)

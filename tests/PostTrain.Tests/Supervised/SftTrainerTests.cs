@@ -62,24 +62,6 @@ public sealed class SftTrainerTests
     }
 
     [Theory]
-    [InlineData(1)]
-    [InlineData(3)]
-    [InlineData(100)]
-    public void Run_MicroBatches_ChangeNothing(int size)
-    {
-        var data = Words.Concat(Digits).ToArray();
-        var options = new SftOptions { Steps = 1, BatchSize = 8, LearningRate = 1e-2, Aggregation = LossAggregation.SequenceMean };
-        using var whole = Toy.Model(type: ScalarType.Float64);
-        using var parts = Toy.Model(type: ScalarType.Float64);
-        var expected = Train(whole, data, options)[0];
-        var actual = Train(parts, data, options with { MicroBatchSize = size })[0];
-        Assert.Equal(expected.Loss, actual.Loss, 1e-12);
-        Assert.Equal(expected.Metrics["accuracy"], actual.Metrics["accuracy"], 1e-6);
-        Assert.Equal(expected.Metrics["grad_norm"], actual.Metrics["grad_norm"], 1e-12);
-        foreach (var (a, b) in whole.parameters().Zip(parts.parameters())) TensorAssert.Close(a, b, 1e-10);
-    }
-
-    [Theory]
     [InlineData(null)]
     [InlineData(1)]
     public void Run_Packed_IsTheUnpackedRun(int? size)
