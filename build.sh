@@ -77,13 +77,21 @@ golden() {
             printf "total %d/%d\n", passed, total; exit passed != total || total == 0 }'
 }
 
+# Properties (-p:...) hold for building, too: the packages hold what was built with them.
+pack() {
+  local argument properties=()
+  for argument in "$@"; do if [[ $argument == -p:* ]]; then properties+=("$argument"); fi; done
+  build "${properties[@]}"
+  dotnet pack PostTrain.sln -c "$configuration" --no-build -o artifacts/packages -v quiet -nologo "$@"
+}
+
 case "${1:-}" in
   demo) shift; build; dotnet run --no-cache -c "$configuration" samples/r1-zero.cs -- --output artifacts/demo "$@" ;;
   test) shift; run_tests "$@" ;;
   golden) shift; golden "$@" ;;
   build) shift; build "$@" ;;
   bench) shift; build; dotnet run -c "$configuration" --no-build --project benchmarks/PostTrain.Benchmarks -- "$@" ;;
-  pack) shift; build "$@"; dotnet pack PostTrain.sln -c "$configuration" --no-build -o artifacts/packages -v quiet -nologo "$@" ;;
+  pack) shift; pack "$@" ;;
   format) shift; setup; dotnet format PostTrain.sln --no-restore --exclude-diagnostics CA1707 "$@" ;;
   *) sed -n '2p' "$0" | cut -c3-; exit 2 ;;
 esac
