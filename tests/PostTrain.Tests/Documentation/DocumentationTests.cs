@@ -71,7 +71,7 @@ public class DocumentationTests
         var trainers = Types.Where(type => !type.IsAbstract && Bases(type).Any(parent => parent == typeof(RolloutTrainer) || (parent.IsGenericType && parent.GetGenericTypeDefinition() == typeof(DatasetTrainer<>))));
         var titles = Page.All.Where(page => page.Name.StartsWith("docs/trainers/", StringComparison.Ordinal)).Select(page => page.Text.Split('\n')[0]).ToArray();
         Assert.All(trainers, trainer => Assert.Single(titles, title => title.Contains($"`{trainer.Name}`", StringComparison.Ordinal)));
-        Assert.Equal(12, trainers.Count());
+        Assert.True(trainers.Count() >= 12);
     }
 
     [Fact]
