@@ -118,10 +118,10 @@ return await command.RunAsync(args, (run, values) =>
     rows.AddRange(from name in (string[])["reward/chosen", "reward/rejected", "logp/chosen", "logp/rejected"]
                   let last = reports.LastOrDefault(report => report.Metrics.ContainsKey("eval/" + name))
                   where last is not null
-                  select (string[])[$"{name}, held out", Format.Number(last.Metrics["eval/" + name])]);
+                  select (string[])[$"{(name.StartsWith("reward", StringComparison.Ordinal) ? "implicit reward" : "log-probability")} of {name[(name.IndexOf('/') + 1)..]} completions", Format.Number(last.Metrics["eval/" + name])]);
     var table = new ReportTable(["held out", "value"], rows);
     ConsoleTable.Print(table);
-    var page = run.Page($"Preference optimisation: {loss}", $"{subject.Name} learns from {learnt}.").Tiles(RunReport.Tiles(reports)).Table("Held-out pairs", table);
+    var page = run.Page($"Preference optimisation: {loss}", $"{subject.Name} learns from {learnt}.").Tiles(RunReport.Tiles(reports)).Table("Held out", table);
     if (subject.IsToy) page.Proportions("Right answers to held-out sums", new NamedProportion("before", rightBefore), new NamedProportion("after", right));
     page.Run(reports)
         .Paragraph("Both log-probabilities may fall while the margin rises: the loss sees their difference only. rpo, irpo, mpo and orpo hold the chosen one up.")

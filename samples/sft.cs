@@ -64,9 +64,9 @@ return await command.RunAsync(args, (run, values) =>
         .Tiles(RunReport.Tiles(reports))
         .Table("Held-out examples", table);
     if (subject.IsToy) page.Proportions("Right answers to held-out sums", new NamedProportion("before", rightBefore), new NamedProportion("after", right));
-    page.Run(reports)
-        .Completions("The same held-out prompts, before and after", Measure.Pairs(before, after))
-        .Completions("How a record is read: the prompt, and what is learnt", new CompletionPair(data.Train[0].Prompt, "(nothing falls on the prompt)", data.Train[0].Completion));
+    page.Completions("The same held-out prompts, before and after", Measure.Pairs(before, after))
+        .Run(reports)
+        .Table("How a record is read", new ReportTable(["part", "text"], [["prompt, given", data.Train[0].Prompt], ["completion, learnt", data.Train[0].Completion]]) { TextColumns = [1] });
     var summary = new Dictionary<string, object>
     {
         ["loss_before"] = lossesBefore.Average(),

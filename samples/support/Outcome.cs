@@ -63,8 +63,8 @@ public sealed record Outcome(
         var report = new HtmlReport(Experiment.Title, Experiment.Story)
             .Facts(EngineFacts.Describe(), $"seed {Options.Seed}", $"{Options.Steps} steps of {Options.BatchSize} × {Options.GroupSize} completions")
             .Tiles([
-                new SummaryTile($"{Experiment.Measure} before", Format.Percent(BeforeShare.Value), BeforeShare.Interval().ToString()),
-                new SummaryTile($"{Experiment.Measure} after", Format.Percent(AfterShare.Value), AfterShare.Interval().ToString()),
+                new SummaryTile($"{Title} before", Format.Percent(BeforeShare.Value), BeforeShare.Interval().ToString()),
+                new SummaryTile($"{Title} after", Format.Percent(AfterShare.Value), AfterShare.Interval().ToString()),
                 .. RunReport.Tiles(Reports)])
             .Proportions($"Held out: {Experiment.Measure}", new NamedProportion("before", BeforeShare), new NamedProportion("after", AfterShare))
             .Completions("The same held-out prompts, before and after", [.. Pairs()])
@@ -85,6 +85,8 @@ public sealed record Outcome(
         .Select(i => new CompletionPair(Before[i].Problem.Prompt, Before[i].Text, After[i].Text, Judge(Before[i]), Judge(After[i])));
 
     private Verdict Judge(Completion completion) => Experiment.Succeeds(completion) ? new Verdict(true, "counts") : new Verdict(false, "does not count");
+
+    private string Title => char.ToUpperInvariant(Experiment.Measure[0]) + Experiment.Measure[1..];
 
     private Proportion Share(IReadOnlyList<Completion> completions) => new(completions.Count(Experiment.Succeeds), completions.Count);
 }

@@ -63,7 +63,9 @@ public sealed class SampleCommand
             }
             catch (Exception exception) when (exception is ArgumentException or InvalidDataException or IOException or UnauthorizedAccessException or NotSupportedException or TemplateException)
             {
-                await Console.Error.WriteLineAsync(exception.Message).ConfigureAwait(false);
+                // Parameters are the library's, not the user's.
+                string message = exception is ArgumentException { ParamName: { } name } ? exception.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal) : exception.Message;
+                await Console.Error.WriteLineAsync(message).ConfigureAwait(false);
                 return 1;
             }
         });

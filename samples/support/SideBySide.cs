@@ -38,8 +38,9 @@ public static class SideBySide
         var page = run.Page(title, story).Table("Methods", table).Paragraph(reading);
         if (subject.IsToy) page.Proportions("Right answers to held-out sums", [.. results.Select(result => new NamedProportion(result.Name, result.Right))]);
         page.Curves("Training", new CurveChart("Loss", "nats per token", [.. results.Select(result => CurveSeries.Of(result.Reports, "loss", result.Name))]),
-            new CurveChart("Gradient norm", "", [.. results.Select(result => CurveSeries.Of(result.Reports, "grad_norm", result.Name))]));
-        page.Table($"The answers to {anchor.Answers[0].Problem.Prompt}", new ReportTable(["method", "answer"], [.. results.Select(result => (string[])[result.Name, result.Answers[0].Text])]));
+            new CurveChart("Gradient norm", "", [.. results.Select(result => CurveSeries.Of(result.Reports, "grad_norm", result.Name))]),
+            new CurveChart("Speed", "tokens per second", [.. results.Select(result => CurveSeries.Of(result.Reports, "tokens_per_second", result.Name))]));
+        page.Paragraph(anchor.Answers[0].Problem.Prompt, "A held-out prompt, and the most likely answer of each").Table("", new ReportTable(["method", "answer"], [.. results.Select(result => (string[])[result.Name, result.Answers[0].Text])]) { TextColumns = [1] });
         run.Finish(page, results.ToDictionary(result => result.Name, object (result) => Summary(subject, result, anchor)));
     }
 

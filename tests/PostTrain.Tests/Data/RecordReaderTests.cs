@@ -126,6 +126,7 @@ public sealed class RecordReaderTests : IDisposable
         Assert.Contains("records.jsonl", message, StringComparison.Ordinal);
         Assert.Contains(place, message, StringComparison.Ordinal);
         Assert.Contains(reason, message, StringComparison.Ordinal);
+        Assert.DoesNotContain("Parameter", message, StringComparison.Ordinal);
     }
 
     [Fact]

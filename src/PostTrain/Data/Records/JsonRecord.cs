@@ -70,7 +70,12 @@ internal sealed class JsonRecord(string place, JsonElement json)
         new($"{place} has the fields {(fields.Count == 0 ? "of an empty object" : string.Join(", ", fields.Values.Select(field => field.Name)))}, expected {expected}");
 
     /// <summary>What is wrong with a record, with its place.</summary>
-    public InvalidDataException Refuse(Exception reason) => new($"{place}: {reason.Message}", reason);
+    public InvalidDataException Refuse(Exception reason)
+    {
+        // Whoever reads a file has passed no such argument.
+        string message = reason is ArgumentException { ParamName: { } name } ? reason.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal) : reason.Message;
+        return new InvalidDataException($"{place}: {message}", reason);
+    }
 
     private JsonProperty? Find(params ReadOnlySpan<string> names)
     {

@@ -5,8 +5,13 @@ namespace PostTrain.Training.Reports;
 /// <summary>Draws a <see cref="CurveChart"/> as SVG: grid, labels, lines, and a value at the pointer without any script.</summary>
 internal sealed class CurveDrawing
 {
-    /// <summary>Colours of the style sheet; a further series starts again at the first.</summary>
+    /// <summary>Colours of the style sheet; a further series starts again at the first, with dashes.</summary>
     public const int Colours = 6;
+
+    /// <summary>The classes of a series: its colour, and dashes from the seventh on.</summary>
+    /// <param name="kind"><c>c</c> in a drawing, <c>k</c> in a legend.</param>
+    /// <param name="series">Its number from 0.</param>
+    public static string Style(char kind, int series) => $"{kind}{series % Colours}{(series / Colours % 2 == 1 ? " dashed" : "")}";
 
     private const double Width = 420, Height = 220, Left = 44, Right = 10, Top = 12, Bottom = 26;
     private const int Buckets = 300, HoverBands = 80;
@@ -84,7 +89,7 @@ internal sealed class CurveDrawing
         for (var i = 0; i < chart.Series.Count; i++)
         {
             var points = chart.Series[i].Points;
-            var colour = $"c{i % Colours}";
+            var colour = Style('c', i);
             var trend = Trend(points);
             if (trend != points)
                 Line(html, Smoothing.Thin(points, Buckets), $"raw {colour}");

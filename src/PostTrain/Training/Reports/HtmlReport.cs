@@ -206,7 +206,7 @@ public sealed class HtmlReport
         {
             html.Open("span", ("class", "legend"));
             for (var i = 0; i < chart.Series.Count; i++)
-                html.Element("span", chart.Series[i].Name, ("class", $"key k{i % CurveDrawing.Colours}"));
+                html.Element("span", chart.Series[i].Name, ("class", $"key {CurveDrawing.Style('k', i)}"));
             html.Close();
         }
         else if (chart.Series is [{ Points.Count: > 0 } single])

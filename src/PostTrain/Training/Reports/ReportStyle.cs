@@ -75,6 +75,8 @@ internal static class ReportStyle
         .chart .axis { stroke: var(--line); stroke-width: 1; }
         .chart path { fill: none; stroke: var(--k); stroke-width: 1.7; stroke-linejoin: round; stroke-linecap: round; }
         .chart path.raw { stroke-width: 1; opacity: .26; }
+        .chart path.dashed { stroke-dasharray: 5 3; }
+        .key.dashed::before { background: repeating-linear-gradient(90deg, var(--k) 0 5px, transparent 5px 7px); }
         .chart circle { fill: var(--k); }
         .chart circle.raw { opacity: .4; }
         .c0 { --k: var(--s0); } .c1 { --k: var(--s1); } .c2 { --k: var(--s2); } .c3 { --k: var(--s3); } .c4 { --k: var(--s4); } .c5 { --k: var(--s5); }

@@ -72,7 +72,11 @@ public static class RunReport
         ArgumentNullException.ThrowIfNull(reports);
         string Heading(string text) => name is null ? text : $"{name}: {char.ToLowerInvariant(text[0])}{text[1..]}";
         page.Warnings(Heading("What the metrics say"), warnings ?? TrainingDiagnostics.Of(reports));
-        page.Curves(name ?? "Training", [.. Charts(reports)]);
+        // A flat line says no more than its number.
+        var charts = Charts(reports).ToLookup(IsConstant);
+        page.Curves(name ?? "Training", [.. charts[false]]);
+        if (charts[true].Any())
+            page.Settings(Heading("The same at every step"), charts[true].Select(chart => KeyValuePair.Create(chart.Title, $"{Ticks.Short(chart.Series[0].Points[0].Value)} {chart.Unit}".TrimEnd())));
         if (TimeSplit.Of(reports) is { Count: > 0 } parts) page.Shares(Heading("Where the time went"), parts);
         return completions is { Count: > 0 } ? page.Table(Heading("Completions over the run"), Table(completions)) : page;
     }
@@ -96,6 +100,9 @@ public static class RunReport
         return tiles;
     }
 
+    private static bool IsConstant(CurveChart chart) =>
+        chart.Title != "Loss" && chart.Series is [{ Points: [var first, _, ..] points }] && points.All(point => point.Value == first.Value);
+
     private static bool Has(IReadOnlyList<StepReport> reports, string metric) => reports.Any(report => report.Metrics.ContainsKey(metric));
 
     // The end against the beginning, each a mean over a tenth of the run.
@@ -113,8 +120,9 @@ public static class RunReport
         foreach (var (prefix, title) in new[] { ("reward/", "Reward"), ("eval/reward/", "Held-out reward") })
             if (Rewards(reports, metrics, prefix, drawn) is { Length: > 0 } rewards) yield return new CurveChart(title, "", rewards);
         yield return Pair("loss", "Loss", "");
-        if (metrics.Contains("logp/chosen"))
-            yield return new CurveChart("Log-probability of a completion", "nats", [.. metrics.Where(name => name.StartsWith("logp/", StringComparison.Ordinal)).Select(name => Line(name, name["logp/".Length..]))]);
+        foreach (var (prefix, title) in new[] { ("logp/", "Log-probability of a completion"), ("eval/logp/", "Log-probability, held out") })
+            if (metrics.Where(name => name.StartsWith(prefix, StringComparison.Ordinal)).Select(name => Line(name, name[prefix.Length..])).ToArray() is { Length: > 0 } sums)
+                yield return new CurveChart(title, "nats", sums);
         foreach (var (metric, title, unit) in Known)
             if (metrics.Contains(metric) || metrics.Contains("eval/" + metric)) yield return Pair(metric, title, unit);
         // What a trainer has of its own.

@@ -78,6 +78,17 @@ public sealed class RunReportTests : IDisposable
         Assert.Empty(RunReport.Tiles([]));
     }
 
+    // No axis from −1 to 1 around a line at 0.
+    [Fact]
+    public void WhatNeverChanges_IsANumber()
+    {
+        var html = RunReport.Of("run", [.. Enumerable.Range(1, 30).Select(t => new StepReport(t, 1, new Dictionary<string, double> { ["policy/clip_fraction"] = 0, ["completion/finished"] = t == 30 ? 0.5 : 1 }, TimeSpan.Zero))]).ToHtml();
+        Assert.Contains("The same at every step", html, StringComparison.Ordinal);
+        Assert.Contains("<dt>Clipped tokens</dt><dd>0 share</dd>", html, StringComparison.Ordinal);
+        Assert.DoesNotContain("Clipped tokens</span>", html, StringComparison.Ordinal);
+        Assert.Contains("Finished completions</span>", html, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Of_NoSteps_IsAPage() => XDocument.Parse(RunReport.Of("nothing", []).ToHtml().Replace("<!DOCTYPE html>", "", StringComparison.Ordinal));
 
