@@ -4,6 +4,7 @@ using PostTrain.Data;
 using PostTrain.Rewards;
 using PostTrain.Rewards.Judges;
 using PostTrain.Tests.Support;
+using Client = PostTrain.Tests.Support.ChatFunction;
 
 namespace PostTrain.Tests.Rewards;
 
@@ -12,26 +13,6 @@ public sealed class JudgeTests
     private static readonly Problem Question = new("why?");
 
     private static Completion Of(string text) => new(Question, text, [], true);
-
-    /// <summary>A chat client that is a function of the question.</summary>
-    private sealed class Client(Func<string, CancellationToken, Task<string>> reply) : IChatClient
-    {
-        internal Client(Func<string, string> reply) : this((question, _) => Task.FromResult(reply(question)))
-        {
-        }
-
-        public async Task<ChatResponse> GetResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default) =>
-            new(new ChatMessage(ChatRole.Assistant, await reply(messages.Single().Text, cancellationToken)));
-
-        public IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default) =>
-            throw new NotSupportedException();
-
-        public object? GetService(Type serviceType, object? serviceKey = null) => null;
-
-        public void Dispose()
-        {
-        }
-    }
 
     private static string Between(string text, string tag) => text.Split($"<{tag}>\n")[1].Split($"\n</{tag}>")[0];
 

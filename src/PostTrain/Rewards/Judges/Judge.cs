@@ -113,7 +113,7 @@ public static class Judge
         _ => null,
     };
 
-    private static double? Mark(ChatResponse response, RubricOptions options)
+    internal static double? Mark(ChatResponse response, RubricOptions options)
     {
         if (options.Probabilities?.Invoke(response) is not { } probabilities) return JudgeQuestion.Mark(response.Text, options.Lowest, options.Highest);
         var marks = probabilities.Where(mark => mark.Key >= options.Lowest && mark.Key <= options.Highest).ToDictionary();

@@ -50,6 +50,13 @@ internal static class JudgeQuestion
         return start < 0 ? null : text[(start + 2)..end].Trim().ToString();
     }
 
+    /// <summary>What stands before the last [[...]] of a reply, trimmed; all of it where there is none.</summary>
+    internal static string Reasons(string reply)
+    {
+        var start = reply.LastIndexOf("]]", StringComparison.Ordinal) is var end and >= 0 ? reply.AsSpan(0, end).LastIndexOf("[[", StringComparison.Ordinal) : -1;
+        return (start < 0 ? reply : reply[..start]).Trim();
+    }
+
     internal static int? Mark(string? reply, int lowest, int highest) =>
         int.TryParse(Verdict(reply), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var mark) && mark >= lowest && mark <= highest ? mark : null;
 

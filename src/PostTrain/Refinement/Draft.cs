@@ -1,0 +1,8 @@
+using PostTrain.Rewards;
+
+namespace PostTrain.Refinement;
+
+/// <summary>A text that a refiner wrote.</summary>
+/// <param name="Prompt">What it was written to: the problem's prompt, or one that holds the earlier attempt and its feedback too.</param>
+/// <param name="Completion">The text, as a completion of the problem.</param>
+public sealed record Draft(string Prompt, Completion Completion);

@@ -1,0 +1,26 @@
+using PostTrain.Numerics;
+using PostTrain.Rewards;
+
+namespace PostTrain.Refinement;
+
+/// <summary>Options of <see cref="SelfRefinement"/>.</summary>
+public sealed record SelfRefinementOptions
+{
+    /// <summary>The most rounds of revision, K, at least 0.</summary>
+    /// <value>The default is 3.</value>
+    public int Rounds { get; init; } = 3;
+
+    /// <summary>Which text stands after a revision.</summary>
+    /// <value>The default is <see cref="RefinementRule.TakeRevision"/>.</value>
+    public RefinementRule Rule { get; init; } = RefinementRule.TakeRevision;
+
+    /// <summary>What is right, above ½: for the tables of transitions only. Neither refiner nor feedback hear of it. Null makes no tables.</summary>
+    /// <value>The default is null.</value>
+    public IReward? Gold { get; init; }
+
+    internal void Validate()
+    {
+        Guard.AtLeast(Rounds, 0, nameof(Rounds));
+        if (!Enum.IsDefined(Rule)) throw new ArgumentOutOfRangeException(nameof(Rule), Rule, "Rule must be TakeRevision or KeepBetter");
+    }
+}
