@@ -47,10 +47,10 @@ public static class Padding
         if (columns == 0 || mask.shape[0] == 0) return (mask.clone().MoveToOuterDisposeScope(), values.clone().MoveToOuterDisposeScope());
         var counted = mask.ne(0).to_type(ScalarType.Int64);
         // The first of several largest ones: counting up from the end gives each position a rank of its own.
-        var first = counted.mul(arange(columns, 0, -1, ScalarType.Int64)).argmax(1, true);
-        var index = (arange(columns, ScalarType.Int64) + first).remainder(columns);
+        var first = counted.mul(arange(columns, 0, -1, ScalarType.Int64, mask.device)).argmax(1, true);
+        var index = (arange(columns, ScalarType.Int64, mask.device) + first).remainder(columns);
         var rolled = mask.gather(1, index);
-        bool[] used = [.. counted.gather(1, index).sum(0L).ne(0).data<bool>()];
+        bool[] used = [.. counted.gather(1, index).sum(0L).ne(0).cpu().data<bool>()];
         int kept = Array.IndexOf(used, false);
         long length = kept < 0 ? columns : kept;
         return (rolled.narrow(1, 0, length).clone().MoveToOuterDisposeScope(), values.gather(1, index).narrow(1, 0, length).clone().MoveToOuterDisposeScope());

@@ -1,6 +1,7 @@
 using PostTrain.Data;
 using PostTrain.Data.Text;
 using PostTrain.Models;
+using PostTrain.Models.Heads;
 using PostTrain.Numerics;
 using PostTrain.Rewards;
 using PostTrain.Rollouts;
@@ -119,7 +120,8 @@ public sealed class OnPolicyDistillationTrainer : RolloutTrainer
         var counted = arange(ids.shape[1] - prompt, dtype: ScalarType.Int64).unsqueeze(0).lt(lengths);
         var real = Padding.Pad([.. prompts.Select(row => Enumerable.Repeat(1, row.Length).ToArray())], 0, SequenceSide.Left);
         var mask = counted.to_type(ScalarType.Float32);
-        return new RolloutBatch(ids, cat([real, counted.to_type(ScalarType.Int64)], 1), mask, zeros_like(mask), prompt, completions,
+        var device = BodyParts.DeviceOf(Policy);
+        return new RolloutBatch(ids.to(device), cat([real, counted.to_type(ScalarType.Int64)], 1).to(device), mask.to(device), zeros_like(mask).to(device), prompt, completions,
             [.. completions.Zip(examples, (completion, example) => completion.Length == example.Ids.Length - example.PromptLength)]);
     }
 }

@@ -54,7 +54,7 @@ internal sealed class KtoBatch : TrainingBatch
         referencePoint ??= ReferencePoint();
         var logProbs = Sums(model, rows);
         var anchor = known is null ? reference.Ask(scorer => Sums(scorer, rows)) : tensor(known[start..(start + count)]).to(logProbs.dtype, logProbs.device);
-        var labels = desirable.narrow(0, start, count);
+        var labels = desirable.narrow(0, start, count).to(logProbs.device);
         var loss = UnpairedLosses.Kto(logProbs, anchor, labels, tensor(referencePoint.Value).to(logProbs.dtype, logProbs.device), options.Objective, Rows);
         Report(loss, logProbs.detach(), labels, means);
         return loss.Loss;

@@ -69,14 +69,14 @@ public sealed class OnlineDpoTrainer : RolloutTrainer
 
     private Tensor Pairs(RolloutBatch rollouts, Tensor anchor, OnlineDuel[] duels, double denominator, MetricMeans means)
     {
-        var chosen = tensor(duels.Select(duel => (long)duel.Chosen).ToArray());
-        var rejected = tensor(duels.Select(duel => (long)duel.Rejected).ToArray());
+        var chosen = tensor(duels.Select(duel => (long)duel.Chosen).ToArray(), device: anchor.device);
+        var rejected = tensor(duels.Select(duel => (long)duel.Rejected).ToArray(), device: anchor.device);
         var rows = rollouts.Rows(cat([chosen, rejected], 0));
         var scores = CompletionScores.Of(Policy, rows, Sampling).LogProbs;
         PairLogProbs Sums(Tensor values) => PairLogProbs.Of(values.narrow(0, 0, duels.Length), values.narrow(0, duels.Length, duels.Length),
             rows.CompletionMask.narrow(0, 0, duels.Length), rows.CompletionMask.narrow(0, duels.Length, duels.Length));
         var (policy, held) = (Sums(scores), Sums(anchor.index_select(0, cat([chosen, rejected], 0))));
-        var weights = tensor(duels.Select(duel => duel.Weight).ToArray()).to_type(scores.dtype);
+        var weights = tensor(duels.Select(duel => duel.Weight).ToArray()).to(scores.dtype, scores.device);
         // Second in its pair is the reference's completion: an odd row.
         var loss = options.Method is OnlineMethod.XpoMethod xpo && duels[0].Weight > 0
             ? PreferenceLosses.Xpo(policy, held, where(chosen.remainder(2).ne(0), policy.Chosen, policy.Rejected), xpo.Alpha, options.Objective, denominator)
@@ -91,10 +91,10 @@ public sealed class OnlineDpoTrainer : RolloutTrainer
 
     private Tensor Nash(RolloutBatch rollouts, Tensor anchor, OnlineDuel[] duels, double denominator)
     {
-        var indices = tensor(duels.Select(duel => (long)duel.Chosen).ToArray());
+        var indices = tensor(duels.Select(duel => (long)duel.Chosen).ToArray(), device: anchor.device);
         var rows = rollouts.Rows(indices);
         var scores = CompletionScores.Of(Policy, rows, Sampling).LogProbs;
-        var wins = tensor(duels.Select(duel => duel.WinProbability).ToArray()).to_type(scores.dtype);
+        var wins = tensor(duels.Select(duel => duel.WinProbability).ToArray()).to(scores.dtype, scores.device);
         return PreferenceLosses.NashMd(scores, anchor.index_select(0, indices), wins, rows.CompletionMask, options.Objective.Beta, false, denominator).Loss;
     }
 

@@ -1,4 +1,5 @@
 using PostTrain.Models;
+using PostTrain.Models.Heads;
 using PostTrain.Supervised;
 using PostTrain.Training;
 using TorchSharp;
@@ -49,7 +50,7 @@ internal sealed class PairBatch : TrainingBatch
     /// <summary>Some pairs as a model sees them.</summary>
     internal PairPart Part(CausalLm scorer, int start, int count)
     {
-        var rows = new SupervisedBatch(Both(sequences.Inputs), Both(sequences.AttentionMask), Both(sequences.Targets), Both(sequences.LossMask));
+        var rows = new SupervisedBatch(Both(sequences.Inputs), Both(sequences.AttentionMask), Both(sequences.Targets), Both(sequences.LossMask)).To(BodyParts.DeviceOf(scorer));
         var scores = SequenceScores.Of(scorer, rows, first);
         return new PairPart(scores.Rows(0, count), scores.Rows(count, count), rows, start, indices.Count, chosenTokens, chosenTextTokens);
 

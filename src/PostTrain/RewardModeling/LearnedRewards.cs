@@ -34,7 +34,7 @@ public static class LearnedRewards
             {
                 cancellation.ThrowIfCancellationRequested();
                 using var scope = NewDisposeScope();
-                return Values(model.Score(Padding.Pad(part, tokenizer.PaddingId), RewardText.Mask(part)));
+                return Values(model.Score(RewardText.Ids(part, model, tokenizer), RewardText.Mask(part, model)));
             }).ToArray()));
         });
     }
@@ -66,7 +66,7 @@ public static class LearnedRewards
                     cancellation.ThrowIfCancellationRequested();
                     using var scope = NewDisposeScope();
                     int[][] rows = [.. part.Select(i => encodings[i].Tokens)];
-                    var probabilities = StepBatch.Probabilities(model.TokenScores(Padding.Pad(rows, tokenizer.PaddingId), RewardText.Mask(rows)));
+                    var probabilities = StepBatch.Probabilities(model.TokenScores(RewardText.Ids(rows, model, tokenizer), RewardText.Mask(rows, model)));
                     foreach (var (values, i) in Values(probabilities).Chunk((int)probabilities.shape[1]).Zip(part))
                         for (int step = 0; step < encodings[i].Ends.Length; step++) scores[i][step] = values[encodings[i].Ends[step]];
                 }

@@ -53,6 +53,6 @@ internal sealed class RewardBatch : TrainingBatch
         means.Add("reward/accuracy", loss.Accuracy, count);
         return loss.Loss;
 
-        Tensor Both(Tensor values) => cat([values.narrow(0, start, count), values.narrow(0, Rows + start, count)], 0);
+        Tensor Both(Tensor values) => cat([values.narrow(0, start, count), values.narrow(0, Rows + start, count)], 0).to(BodyParts.DeviceOf(model.Body));
     }
 }

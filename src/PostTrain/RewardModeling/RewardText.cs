@@ -1,3 +1,4 @@
+using PostTrain.Data;
 using PostTrain.Data.Text;
 using PostTrain.Models.Heads;
 using TorchSharp;
@@ -22,6 +23,12 @@ internal static class RewardText
         var lengths = tensor(rows.Select(row => (long)row.Length).ToArray()).unsqueeze(1);
         return arange(rows.Max(row => row.Length), dtype: ScalarType.Int64).unsqueeze(0).lt(lengths).to_type(ScalarType.Int64).MoveToOuterDisposeScope();
     }
+
+    /// <summary>The same where a model is.</summary>
+    internal static Tensor Mask(IReadOnlyList<int[]> rows, SequenceClassifier model) => Mask(rows).to(BodyParts.DeviceOf(model.Body));
+
+    /// <summary>The rows' ids, [B,T], where a model is.</summary>
+    internal static Tensor Ids(IReadOnlyList<int[]> rows, SequenceClassifier model, ITokenizer tokenizer) => Padding.Pad(rows, tokenizer.PaddingId).to(BodyParts.DeviceOf(model.Body));
 
     /// <summary>Refuses models with several scores.</summary>
     internal static void OneScore(SequenceClassifier model, string name)

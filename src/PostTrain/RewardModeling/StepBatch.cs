@@ -43,8 +43,10 @@ internal sealed class StepBatch : TrainingBatch
 
     internal override Tensor Loss(int start, int count, MetricMeans means)
     {
-        var (classes, mask) = (labels.narrow(0, start, count), ends.narrow(0, start, count));
-        var scores = model.TokenScores(ids.narrow(0, start, count), attention.narrow(0, start, count)).AtLeastSingle();
+        var device = BodyParts.DeviceOf(model.Body);
+        Tensor Part(Tensor values) => values.narrow(0, start, count).to(device);
+        var (classes, mask) = (Part(labels), Part(ends));
+        var scores = model.TokenScores(Part(ids), Part(attention)).AtLeastSingle();
         var loss = model.Labels == 1
             ? RewardClassificationLosses.Steps(scores.squeeze(-1), classes.to_type(scores.dtype), mask, aggregation, Weight)
             : RewardClassificationLosses.StepClasses(scores, classes, mask, aggregation, Weight);

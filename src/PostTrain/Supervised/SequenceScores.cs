@@ -1,11 +1,12 @@
 using PostTrain.Models;
+using PostTrain.Models.Heads;
 using PostTrain.Numerics;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace PostTrain.Supervised;
 
-/// <summary>What a model says of the counted tokens of given sequences.</summary>
+/// <summary>What a model says of the counted tokens of given sequences; all tensors are where the model is.</summary>
 /// <param name="LogProbs">log π of each target, 0 where the mask is 0, [B,C]; differentiable in the model's parameters.</param>
 /// <param name="Logits">[B,C,V], of 32 bits at least.</param>
 /// <param name="Targets">[B,C].</param>
@@ -15,6 +16,7 @@ internal sealed record SequenceScores(Tensor LogProbs, Tensor Logits, Tensor Tar
     /// <summary>Runs the model over the rows; only the columns from <paramref name="first"/> on, where something counts, are projected to the vocabulary.</summary>
     internal static SequenceScores Of(CausalLm model, SupervisedBatch rows, long first)
     {
+        rows = rows.To(BodyParts.DeviceOf(model));
         long columns = rows.Inputs.shape[1] - first;
         var hidden = model.Hidden(rows.Inputs, rows.AttentionMask);
         var logits = model.Project(hidden.narrow(1, first, columns)).AtLeastSingle();

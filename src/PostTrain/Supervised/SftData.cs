@@ -1,4 +1,5 @@
 using PostTrain.Models;
+using PostTrain.Models.Heads;
 using PostTrain.Numerics;
 using PostTrain.Training;
 using TorchSharp;
@@ -46,7 +47,7 @@ internal sealed class SftBatch : TrainingBatch
 
     internal override Tensor Loss(int start, int count, MetricMeans means)
     {
-        var rows = batch.Rows(start, count);
+        var rows = batch.Rows(start, count).To(BodyParts.DeviceOf(model));
         var logits = model.Project(model.Hidden(rows.Inputs, rows.AttentionMask)).AtLeastSingle();
         var loss = SupervisedLosses.CrossEntropy(logits, rows.Targets, rows.LossMask, options.CrossEntropy, null, options.Aggregation, denominator);
         means.Add("accuracy", loss.Accuracy, rows.LossMask.sum().ToDouble());

@@ -42,6 +42,9 @@ internal sealed record SupervisedBatch(Tensor Inputs, Tensor AttentionMask, Tens
         return new SupervisedBatch(tensor(inputs), tensor(attention), tensor(targets), tensor(loss));
     }
 
+    /// <summary>The same on a device.</summary>
+    internal SupervisedBatch To(Device device) => new(Inputs.to(device), AttentionMask.to(device), Targets.to(device), LossMask.to(device));
+
     /// <summary>The rows from <paramref name="start"/> on, at most <paramref name="count"/>, as views.</summary>
     internal SupervisedBatch Rows(long start, long count)
     {

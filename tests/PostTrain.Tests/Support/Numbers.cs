@@ -34,7 +34,7 @@ internal static class Numbers
     }
 
     /// <summary>The elements in row-major order.</summary>
-    internal static double[] Values(Tensor tensor) => [.. tensor.detach().to_type(ScalarType.Float64).contiguous().reshape(-1).data<double>()];
+    internal static double[] Values(Tensor tensor) => [.. tensor.detach().cpu().to_type(ScalarType.Float64).contiguous().reshape(-1).data<double>()];
 
     /// <summary>The gradient of a scalar function at a point.</summary>
     internal static Tensor Gradient(Func<Tensor, Tensor> function, Tensor at)

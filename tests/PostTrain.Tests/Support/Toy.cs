@@ -11,22 +11,35 @@ internal static class Toy
 {
     internal static CharacterTokenizer Tokenizer { get; } = new("0123456789+=abcdef");
 
-    internal static Decoder Model(ulong seed = 1, ScalarType type = ScalarType.Float32, int layers = 1, int hidden = 16) => Decoder.Create(
-        new DecoderConfig
-        {
-            VocabularySize = Tokenizer.VocabularySize,
-            ContextLength = 16,
-            HiddenSize = hidden,
-            Layers = layers,
-            Heads = 2,
-            FeedForwardSize = 32,
-        }, seed, type);
+    private static readonly AsyncLocal<Device?> Place = new();
+
+    /// <summary>Until the result is disposed, models are made there.</summary>
+    internal static IDisposable On(Device device)
+    {
+        Place.Value = device;
+        return new Here();
+    }
+
+    internal static Decoder Model(ulong seed = 1, ScalarType type = ScalarType.Float32, int layers = 1, int hidden = 16)
+    {
+        var model = Decoder.Create(
+            new DecoderConfig
+            {
+                VocabularySize = Tokenizer.VocabularySize,
+                ContextLength = 16,
+                HiddenSize = hidden,
+                Layers = layers,
+                Heads = 2,
+                FeedForwardSize = 32,
+            }, seed, type);
+        return Place.Value is { } place ? model.to(place) : model;
+    }
 
     /// <summary>Every parameter's bytes, one after the other.</summary>
     internal static byte[] Bytes(nn.Module model)
     {
         using var scope = NewDisposeScope();
-        return [.. model.parameters().SelectMany(parameter => parameter.detach().contiguous().bytes.ToArray())];
+        return [.. model.parameters().SelectMany(parameter => parameter.detach().cpu().contiguous().bytes.ToArray())];
     }
 
     /// <summary>A report's numbers without those that measure time.</summary>
@@ -44,5 +57,10 @@ internal static class Toy
             double largest = row.Max(), total = largest + Math.Log(row.Sum(value => Math.Exp(value - largest)));
             return row.Select(value => value - total).ToArray();
         })];
+    }
+
+    private sealed class Here : IDisposable
+    {
+        public void Dispose() => Place.Value = null;
     }
 }
