@@ -39,7 +39,7 @@ var command = new SampleCommand("grpo", $"Reinforcement learning without a criti
 var presetName = command.Option("--preset", "The method.", "grpo");
 var rewardName = command.Option("--reward", "binary, step, consistency or preference.", "binary");
 var group = command.Option("--group", "Completions of a prompt.", 8);
-var batch = command.Option("--batch-size", "Prompts in a step.", 32);
+var batch = command.Option<int?>("--batch-size", "Prompts in a step; by default 32 of the toy, 8 of others.", null);
 var updates = command.Option("--updates", "Updates on each batch.", 1);
 var beta = command.Option("--beta", "Weight of the divergence from the model as it was.", 0.0);
 var rank = command.Option("--lora", "Rank of a LoRA adapter; 0 trains the whole model.", 0);
@@ -65,7 +65,7 @@ return await command.RunAsync(args, async (run, values) =>
     var options = new GrpoOptions
     {
         Steps = run.Steps,
-        BatchSize = values.GetValue(batch),
+        BatchSize = values.GetValue(batch) ?? (subject.IsToy ? 32 : 8),
         GroupSize = values.GetValue(group),
         UpdatesPerBatch = values.GetValue(updates),
         LearningRate = values.GetValue(rate) ?? subject.Rate(1e-3),
@@ -75,7 +75,7 @@ return await command.RunAsync(args, async (run, values) =>
         Objective = objective(values.GetValue(tokens)) with { Beta = values.GetValue(beta) },
         DynamicSampling = preset == "dapo" ? new DynamicSampling { MaxDraws = 3 } : null,
         Overlong = preset == "dapo" ? new OverlongPenalty { Buffer = Math.Max(1, values.GetValue(tokens) / 4) } : null,
-        Sampling = new SamplingOptions { MaxNewTokens = values.GetValue(tokens) },
+        Sampling = subject.Sampling(values.GetValue(tokens)),
         Seed = run.Seed,
     };
 

@@ -22,7 +22,7 @@ var firstSteps = command.Option("--sft-steps", "Steps of supervised fine-tuning.
 var rewardSteps = command.Option("--reward-steps", "Steps of the reward model.", 200);
 var kl = command.Option("--kl", "Weight of the divergence from the first stage's model.", 0.05);
 var rate = command.Option<double?>("--learning-rate", "PPO's; by default what suits the model's width: 3e-4 at 64, less in wider models.", null);
-var batch = command.Option("--batch-size", "Prompts in a step of PPO.", 64);
+var batch = command.Option<int?>("--batch-size", "Prompts in a step of PPO; by default 64 of the toy, 16 of others.", null);
 var tokens = command.Option("--tokens", "Most tokens of a completion.", 48);
 var template = command.Option("--template", UserData.TemplateHelp, "alpaca");
 return await command.RunAsync(args, async (run, values) =>
@@ -31,7 +31,7 @@ return await command.RunAsync(args, async (run, values) =>
     int longest = subject.Model.ContextLength;
     var (train, heldOut, demonstrations, asked, problems) = Data();
     Console.WriteLine($"{train.Count} pairs to learn from, {heldOut.Count} held out; {asked.Count} prompts for PPO, {problems.Count} held out");
-    var sampling = new SamplingOptions { MaxNewTokens = values.GetValue(tokens) };
+    var sampling = subject.Sampling(values.GetValue(tokens));
     var stages = new List<(string Name, IReadOnlyList<Completion> Completions)> { ("base", Draw()) };
 
     IReadOnlyList<StepReport> supervised, judging, reports;
@@ -53,7 +53,7 @@ return await command.RunAsync(args, async (run, values) =>
     Pretrained.Save(judge, run.PathOf("reward-model"));
 
     // 3. PPO against the learnt reward, near to the supervised model.
-    var reward = LearnedRewards.Outcome(judge, subject.Tokenizer);
+    var reward = LearnedRewards.Outcome(judge, subject.Tokenizer, new LearnedRewardOptions { CutsLonger = true });
     using var frozen = Pretrained.Load(run.PathOf("sft"));
     using var critic = ValueHead.WithOwnBody(Pretrained.Load(run.PathOf("sft")), new HeadOptions { StandardDeviation = 0 });
     var options = Common(new PpoOptions
@@ -65,7 +65,7 @@ return await command.RunAsync(args, async (run, values) =>
         CriticWarmupSteps = Math.Min(5, run.Steps / 4),
         ValueCoefficient = 0.5,
         Sampling = sampling,
-    }, run.Steps, values.GetValue(batch));
+    }, run.Steps, values.GetValue(batch) ?? (subject.IsToy ? 64 : 16));
     using (var trainer = new PpoTrainer(subject.Model, critic, subject.Tokenizer, reward, options, ReferencePolicy.Of(frozen)))
         reports = await run.TrainAsync("3. PPO", run.Steps, trainer.RunAsync(asked, cancellation: run.Cancellation), "ppo");
     subject.Save(subject.Model, run.PathOf("model"));

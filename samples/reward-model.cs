@@ -52,7 +52,7 @@ return await command.RunAsync(args, async (run, values) =>
         (summary["outcome_accuracy"], summary["outcome_accuracy_interval"]) = (ranked.Value, ranked.Interval());
         pages.Add(() => page.Proportions("Outcome: held-out pairs in the right order", new NamedProportion("outcome", ranked)).Run(reports, name: "Outcome reward model"));
         Pretrained.Save(outcomeModel, run.PathOf("outcome-model"));
-        outcome = LearnedRewards.Outcome(outcomeModel, subject.Tokenizer);
+        outcome = LearnedRewards.Outcome(outcomeModel, subject.Tokenizer, new LearnedRewardOptions { CutsLonger = true });
     }
     if (processModel is not null)
     {
@@ -132,7 +132,7 @@ return await command.RunAsync(args, async (run, values) =>
     async Task BestOfAsync()
     {
         Problem[] repeated = [.. unseen.Take(asked).SelectMany(problem => Enumerable.Repeat(problem, samples))];
-        var answers = Sampled.Completions(subject.Model, subject.Tokenizer, repeated, new SamplingOptions { MaxNewTokens = 40 }, run.Seed);
+        var answers = Sampled.Completions(subject.Model, subject.Tokenizer, repeated, subject.Sampling(tokens: 40), run.Seed);
         var groups = answers.Chunk(samples).ToArray();
         var byOutcome = (await outcome!.ScoreAsync(answers, RewardContext.None, run.Cancellation)).Values.Chunk(samples).ToArray();
         var bySteps = (await StepReward.Aggregated(process!, StepAggregation.Minimum, encoding.Separator).OrElse(0).ScoreAsync(answers, RewardContext.None, run.Cancellation)).Values.Chunk(samples).ToArray();

@@ -28,7 +28,7 @@ return await command.RunAsync(args, async (run, values) =>
     var schemes = RewardScheme.All(places, subject.IsToy ? ";" : "\n");
     Problem[] asked = [.. problems.SelectMany(problem => Enumerable.Repeat(problem, size))];
     Console.WriteLine($"{problems.Count} prompts, {size} completions of each");
-    var sampling = new SamplingOptions { MaxNewTokens = values.GetValue(tokens) };
+    var sampling = subject.Sampling(values.GetValue(tokens));
     var completions = Sampled.Completions(subject.Model, subject.Tokenizer, asked, sampling, run.Seed);
     var truth = (await Reward.MathAnswer(new MathAnswerOptions { Places = places }).ScoreAsync(completions, RewardContext.None, run.Cancellation)).Values;
 

@@ -62,7 +62,7 @@ public static class Experiments
             heldOut,
             "accuracy",
             completion => right.ScoreAsync([completion], RewardContext.None).AsTask().GetAwaiter().GetResult().Values[0] > 0.5,
-            RealOptions(run.Seed, new SamplingOptions { MaxNewTokens = tokens }) with
+            RealOptions(run.Seed, new SamplingOptions { MaxNewTokens = tokens, SuppressedTokens = Sampled.WithoutText(model, tokenizer) }) with
             {
                 // 1e-4 at a width of 240, less in wider models.
                 LearningRate = Math.Min(1e-3, 0.024 / model.HiddenSize),
@@ -87,8 +87,6 @@ public static class Experiments
     private static Experiment Enthusiasm(string directory, ITokenizer tokenizer, ulong seed)
     {
         var model = Pretrained.Load(directory);
-        // The vocabulary ends with ids that stand for no text; a reply that stays in the vocabulary draws none of them.
-        int[] padding = [.. Enumerable.Range(1906, Math.Max(0, model.VocabularySize - 1906))];
         string[] subjects = ["the rain", "music", "books", "the sea", "cats", "dogs", "trees", "winter", "summer", "stories", "the moon", "flowers", "bread", "games", "birds", "snow"];
         string[] questions = ["do you like {0}?", "tell me about {0}.", "what do you think of {0}?", "i like {0}.", "have you seen {0}?"];
         Problem[] all = [.. questions.SelectMany(question => subjects.Select(subject => new Problem($"[inst] {string.Format(System.Globalization.CultureInfo.InvariantCulture, question, subject)} [/inst]")))];
@@ -102,7 +100,7 @@ public static class Experiments
             [.. all.Where((_, i) => i % 4 == 0)],
             "replies that love",
             Loves,
-            RealOptions(seed, new SamplingOptions { MaxNewTokens = 32, SuppressedTokens = padding }));
+            RealOptions(seed, new SamplingOptions { MaxNewTokens = 32, SuppressedTokens = Sampled.WithoutText(model, tokenizer) }));
     }
 
     // A story model: it is rewarded for a happy word in the story's beginning.

@@ -30,7 +30,7 @@ public static class Measure
         foreach (var group in Enumerable.Range(0, problems.Count).GroupBy(i => Math.Clamp(model.ContextLength - tokenizer.Encode(problems[i].Prompt).Length, 1, tokens)))
         {
             int[] places = [.. group];
-            var drawn = Sampled.Completions(model, tokenizer, [.. places.Select(i => problems[i])], new SamplingOptions { Temperature = 0, MaxNewTokens = group.Key }, seed: 0);
+            var drawn = Sampled.Completions(model, tokenizer, [.. places.Select(i => problems[i])], new SamplingOptions { Temperature = 0, MaxNewTokens = group.Key, SuppressedTokens = Sampled.WithoutText(model, tokenizer) }, seed: 0);
             for (int i = 0; i < places.Length; i++) answers[places[i]] = drawn[i];
         }
         return answers;

@@ -69,7 +69,13 @@ public sealed class SampleCommand
                 return 1;
             }
         });
-        // A step that has begun is ended before the sample stops.
-        return root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = TimeSpan.FromMinutes(1) });
+        // The first Ctrl+C lets the step that has begun come to its end, the second does not.
+        var stop = new CancellationTokenSource();
+        Console.CancelKeyPress += (_, press) =>
+        {
+            press.Cancel = !stop.IsCancellationRequested;
+            stop.Cancel();
+        };
+        return root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null }, stop.Token);
     }
 }

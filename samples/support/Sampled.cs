@@ -11,6 +11,14 @@ public static class Sampled
 {
     private const int RowsAtOnce = 256;
 
+    /// <summary>Ids that a model can draw and no text stands for: its matrix is often wider than the vocabulary.</summary>
+    public static IReadOnlyList<int> WithoutText(CausalLm model, ITokenizer tokenizer)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        return [.. Enumerable.Range(tokenizer.VocabularySize, Math.Max(0, model.VocabularySize - tokenizer.VocabularySize))];
+    }
+
     /// <summary>Draws a completion for every problem.</summary>
     public static IReadOnlyList<Completion> Completions(CausalLm model, ITokenizer tokenizer, IReadOnlyList<Problem> problems, SamplingOptions sampling, ulong seed)
     {

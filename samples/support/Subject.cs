@@ -1,5 +1,6 @@
 using PostTrain.Data.Text;
 using PostTrain.Models;
+using PostTrain.Rollouts;
 using PostTrain.Training;
 
 namespace PostTrain.Samples.Support;
@@ -30,6 +31,9 @@ public sealed record Subject(string Folder, Decoder Model, ITokenizer Tokenizer,
     /// <summary>A learning rate that suits the model's width, where the user names none: the toy's, and less in wider models in proportion to 1/width.</summary>
     /// <param name="atToy">What suits the toy, which is 64 wide.</param>
     public double Rate(double atToy) => atToy * Math.Min(1, 64.0 / Model.HiddenSize);
+
+    /// <summary>How completions are drawn: at temperature 1, of ids that the tokenizer knows.</summary>
+    public SamplingOptions Sampling(int tokens) => new() { MaxNewTokens = tokens, SuppressedTokens = Sampled.WithoutText(Model, Tokenizer) };
 
     /// <summary>The same model once more, as it was.</summary>
     public Decoder Again() => Pretrained.Load(Folder);

@@ -17,6 +17,11 @@ public sealed record LearnedRewardOptions
     /// <value>The default is true.</value>
     public bool AppendEndOfSequence { get; init; } = true;
 
+    /// <summary>Judges a text that is longer than the reward model's context by its beginning, where it is refused otherwise. A policy's completion can be longer as text than the tokens
+    /// that it was drawn as, and the two models may have other tokenizers.</summary>
+    /// <value>The default is false.</value>
+    public bool CutsLonger { get; init; }
+
     /// <summary>How a process reward model's solutions are laid out; the same as in training. All steps are scored, whatever it says of the last one.</summary>
     /// <value>The default ends each step with a line feed.</value>
     public StepEncodingOptions Encoding { get; init; } = new();

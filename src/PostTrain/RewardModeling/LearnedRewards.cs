@@ -17,7 +17,7 @@ public static class LearnedRewards
     /// <param name="model">One score a sequence.</param>
     /// <param name="tokenizer">The model's; the policy may have another, as texts are compared.</param>
     /// <param name="options">Defaults when null.</param>
-    /// <returns>A reward that throws an <see cref="InvalidOperationException"/> for a text that does not fit the model's context.</returns>
+    /// <returns>A reward that throws an <see cref="InvalidOperationException"/> for a text that does not fit the model's context, unless <see cref="LearnedRewardOptions.CutsLonger"/>.</returns>
     /// <exception cref="ArgumentException">The model has more than one score, or an option is out of range.</exception>
     public static IReward Outcome(SequenceClassifier model, ITokenizer tokenizer, LearnedRewardOptions? options = null)
     {
@@ -29,7 +29,7 @@ public static class LearnedRewards
         return Reward.OfAll(settings.Name, (completions, _, cancellation) =>
         {
             int[][] rows = [.. completions.Select((completion, i) => Fitting(
-                RewardText.Encode(completion.Problem.Prompt, completion.Text, tokenizer, settings.AppendEndOfSequence && completion.Finished), model, i))];
+                RewardText.Encode(completion.Problem.Prompt, completion.Text, tokenizer, settings.AppendEndOfSequence && completion.Finished), model, i, settings.CutsLonger))];
             return ValueTask.FromResult(RewardText.Ask(model, () => rows.Chunk(settings.BatchSize).SelectMany(part =>
             {
                 cancellation.ThrowIfCancellationRequested();
@@ -75,7 +75,7 @@ public static class LearnedRewards
         });
     }
 
-    private static int[] Fitting(int[] ids, SequenceClassifier model, int index) => ids.Length > 0 && ids.Length <= model.Body.ContextLength
+    private static int[] Fitting(int[] ids, SequenceClassifier model, int index, bool cuts) => cuts && ids.Length > model.Body.ContextLength ? ids[..model.Body.ContextLength] : ids.Length > 0 && ids.Length <= model.Body.ContextLength
         ? ids
         : throw new InvalidOperationException($"completion {index} has {ids.Length} tokens with its prompt, expected 1 to {model.Body.ContextLength}, the reward model's context");
 

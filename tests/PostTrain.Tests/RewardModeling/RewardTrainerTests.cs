@@ -110,6 +110,10 @@ public sealed class RewardTrainerTests
         var tooLong = completions[0] with { Text = new string('a', 30) };
         var error = await Assert.ThrowsAsync<InvalidOperationException>(async () => await LearnedRewards.Outcome(model, Toy.Tokenizer).ScoreAsync([completions[1], tooLong], RewardContext.None));
         Assert.Contains("completion 1 has 33 tokens", error.Message, StringComparison.Ordinal);
+        var cutting = LearnedRewards.Outcome(model, Toy.Tokenizer, new LearnedRewardOptions { CutsLonger = true });
+        var cut = (await cutting.ScoreAsync([completions[1], tooLong], RewardContext.None)).Values;
+        Assert.Equal(scores[1], cut[0], 1e-12);
+        Assert.Equal(Score(model, (tooLong.Problem.Prompt + tooLong.Text)[..model.Body.ContextLength], end: false), cut[1], 1e-12);
     }
 
     // Each step's probability by a pass over nothing but what stands before its end: later steps and other rows change nothing.
