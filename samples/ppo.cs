@@ -81,7 +81,9 @@ return await command.RunAsync(args, async (run, values) =>
     var page = run.Page("RLHF in three stages", $"{subject.Name}: supervised fine-tuning, a reward model from {train.Count} pairs, PPO with a KL weight of {values.GetValue(kl)}.")
         .Tiles(RunReport.Tiles(reports))
         .Table("One sampled answer to each held-out prompt", table)
-        .Paragraph("The learnt reward is what PPO sees. Where it rises and the share of right answers does not, the policy has found what the reward model overrates.");
+        .Paragraph(subject.IsToy
+            ? "The learnt reward is what PPO sees. Where it rises and the share of right answers does not, the policy has found what the reward model overrates."
+            : "The learnt reward is what PPO sees. That it rises says nothing of what people prefer: read the completions.");
     if (subject.IsToy) page.Proportions("Right answers", [.. results.Select(result => new NamedProportion(result.Name, result.Right))]);
     run.Finish(page.Proportions("Reward model", new NamedProportion("held-out pairs in the right order", ranked))
         .Curves("The stages before", new CurveChart("Supervised: loss", "nats per token", CurveSeries.Of(supervised, "loss")), new CurveChart("Reward model: loss", "", CurveSeries.Of(judging, "loss")))
