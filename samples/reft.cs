@@ -1,74 +1,94 @@
 #:project support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
-// Reinforced against supervised fine-tuning on the same questions, with exact gradients: where questions have several valid ways, and where they have one.
-//   dotnet run -c Release samples/reft.cs [-- --worlds N --steps N --held-out N --seed N --output DIR]
+// Reinforced fine-tuning against supervised fine-tuning continued and offline self-training, from the same warm-up on the same questions, over paired seeds.
+//   dotnet run -c Release samples/reft.cs [-- --seeds 5 --model DIR --data FILE --lora 8 --steps N --output DIR]
+// First the claim in exact worlds, then on a small language model, both with their negative control; with --model and --data on the user's alone.
+// Records: question and answer, or prompt and completion; what is learnt ends in the answer, as in "#### 72".
 using PostTrain.Exact;
+using PostTrain.Models;
 using PostTrain.Samples.Support;
+using PostTrain.Supervised;
 using PostTrain.Training;
-using PostTrain.Training.Reports;
 
-var command = new SampleCommand("reft", "Compares reinforced fine-tuning with supervised fine-tuning and self-training over paired worlds.", steps: 1500, heldOut: 4000);
-var worlds = command.Option("--worlds", "Worlds of each kind, at least 2.", 20);
-return await command.RunAsync(args, (run, values) =>
+var command = new SampleCommand("reft", "Compares reinforced fine-tuning with supervised fine-tuning and self-training over paired seeds; --steps are PPO's.", steps: 40, heldOut: 500);
+var seeds = command.Option("--seeds", "Runs of everything, at least 2; an interval of less than 5 says little.", 5);
+var worlds = command.Option("--worlds", "Exact worlds of each kind, at least 2.", 20);
+var worldSteps = command.Option("--world-steps", "Steps of each method in a world.", 1500);
+var baseSteps = command.Option("--base-steps", "Steps in which the toy's base model reads careless notes.", 1500);
+var questions = command.Option("--questions", "The toy's questions to train on.", 128);
+var warmupSteps = command.Option("--warmup-steps", "Steps of the supervised warm-up.", 20);
+var batch = command.Option("--batch-size", "Questions in a step.", 64);
+var group = command.Option("--group", "Completions of a question in a step of PPO.", 2);
+var samples = command.Option("--samples", "Completions of a question that self-training chooses from.", 8);
+var rate = command.Option("--learning-rate", "PPO's.", 5e-4);
+var supervisedRate = command.Option("--sft-learning-rate", "Of the warm-up, of SFT after it and of self-training.", 5e-4);
+var kl = command.Option("--kl", "Weight of the divergence from the warm-up.", 0.05);
+var tokens = command.Option<int?>("--tokens", "Most tokens of a completion; default 20, for records 128.", null);
+var rank = command.Option("--lora", "Rank of a LoRA adapter, for records; 0 trains the whole model.", 0);
+var template = command.Option("--template", "Of questions: plain, alpaca, chat, or a format with {instruction}.", "plain");
+return await command.RunAsync(args, async (run, values) =>
 {
-    int count = values.GetValue(worlds);
-    if (count < 2) throw new ArgumentException($"--worlds is {count}, expected at least 2");
-    if (run.Model is not null || run.Data is not null) throw new ArgumentException("the sample makes its own worlds: --model and --data are not for it");
-    var options = new StrategyOptions { Steps = run.Steps, TestQuestions = run.HeldOut };
-    (string Name, StrategyOptions Options)[] kinds =
-    [
-        ("1 to 5 valid ways", options with { MostValid = 5 }),
-        ("1 to 3 valid ways", options with { MostValid = 3 }),
-        ("1 to 3, a quarter guessed", options with { MostValid = 3, GuessRate = 0.25 }),
-        ("one valid way (control)", options with { MostValid = 1 }),
-    ];
-
-    var rows = new List<string[]>();
-    var tiles = new List<SummaryTile>();
-    var summary = new Dictionary<string, object> { ["worlds"] = count };
-    foreach (var (name, kind) in kinds)
+    foreach (var option in (System.CommandLine.Option<int>[])[seeds, worlds])
+        if (values.GetValue(option) < 2) throw new ArgumentException($"{option.Name} is {values.GetValue(option)}, expected at least 2");
+    bool isToy = run.Model is null && run.Data is null;
+    var settings = new RefinementSettings
     {
-        // A world is a function of its seed alone, so that it does not matter which thread works it out.
-        StrategyOutcome[] outcomes = [.. Enumerable.Range(0, count).AsParallel().AsOrdered().Select(world => StrategyExperiment.Run(kind, run.Seed * 1000 + (ulong)world))];
-        for (int world = 0; world < count; world++) run.Log(Record(rows.Count / 2 * count + world + 1, outcomes[world]));
-        foreach (var (measure, of) in Measures())
-        {
-            double[] supervised = [.. outcomes.Select(outcome => of(outcome.Supervised))], trained = [.. outcomes.Select(outcome => of(outcome.SelfTraining))];
-            double[] reinforced = [.. outcomes.Select(outcome => of(outcome.Reinforced))];
-            var gain = Estimate.OfDifference(reinforced, supervised);
-            string won = $"{reinforced.Zip(supervised).Count(pair => pair.First > pair.Second)} of {count}";
-            rows.Add([name, measure, Format.Number(outcomes.Average(outcome => of(outcome.Warmup))), Format.Number(supervised.Average()), Format.Number(trained.Average()),
-                Format.Number(reinforced.Average()), gain.ToString(), won, Estimate.OfDifference(reinforced, trained).ToString()]);
-            summary[$"{name}, {measure}: gain"] = gain.Mean;
-            summary[$"{name}, {measure}: gain_interval"] = gain.Interval;
-            if (measure == "sampled") tiles.Add(new SummaryTile(name, gain.ToString(), $"ReFT − SFT, sampled; {won} worlds won"));
-        }
-        Console.WriteLine($"{name,-26} ReFT − SFT {rows[^2][6]}");
+        WarmupSteps = values.GetValue(warmupSteps),
+        Steps = run.Steps,
+        BatchSize = values.GetValue(batch),
+        GroupSize = values.GetValue(group),
+        SupervisedRate = values.GetValue(supervisedRate),
+        Rate = values.GetValue(rate),
+        Kl = values.GetValue(kl),
+        Samples = values.GetValue(samples),
+        Tokens = values.GetValue(tokens) ?? (isToy ? 20 : 128),
+    };
+    int count = values.GetValue(seeds);
+    var comparison = new RefinementComparison();
+    RefinementTable? exact = null;
+    if (isToy)
+    {
+        exact = StrategyWorlds.Run(run, values.GetValue(worlds), new StrategyOptions { Steps = values.GetValue(worldSteps) });
+        ConsoleTable.Print(exact.Table);
+        string folder = ReadNotes(run, values.GetValue(baseSteps));
+        foreach (bool control in (bool[])[false, true])
+            await comparison.AddAsync(run, RefinementTask.Chains(folder, control, values.GetValue(questions), run.HeldOut), settings, count);
+    }
+    else
+    {
+        using var subject = Subject.Load(run);
+        var records = UserData.Fitting(UserData.Demonstrations(run.Data!, InstructionTemplate.Of(values.GetValue(template)!, subject.Folder)), subject.Tokenizer,
+            subject.Model.ContextLength - 1, record => [record.Prompt + record.Completion]);
+        var (train, heldOut) = UserData.Split(UserData.Fitting(records, subject.Tokenizer, subject.Model.ContextLength - settings.Tokens, record => [record.Prompt]), run.HeldOut);
+        await comparison.AddAsync(run, RefinementTask.Records(subject, train, heldOut, values.GetValue(rank)), settings, count);
     }
 
-    var table = new ReportTable(["worlds", "accuracy", "warm-up", "SFT", "self-training", "ReFT", "ReFT − SFT", "won", "ReFT − self-training"], rows);
-    ConsoleTable.Print(table);
-    Console.WriteLine("accuracy on held-out questions: sampled at temperature 1, or the likeliest way; differences with the 95 % interval over paired worlds");
-    var page = run.Page("ReFT in miniature",
-            "Questions have several ways to their answer, and a demonstration shows one. From the same supervised warm-up on the same questions: supervised fine-tuning continued, "
-            + "self-training on the policy's own right answers, and reinforced fine-tuning, which is paid for any right answer. Where one way is valid there is nothing to find.")
-        .Tiles(tiles)
-        .Table($"Held-out accuracy, {count} worlds of each kind, {options.TrainQuestions} questions to train on, exact gradients", table);
-    run.Finish(page, summary);
-    return Task.CompletedTask;
+    ConsoleTable.Print(comparison.Table.Table);
+    Console.WriteLine(RefinementTable.Reading);
+    var page = run.Page("Reinforced fine-tuning",
+            "Questions have several ways to their answer, and a demonstration shows one. From the same supervised warm-up on the same questions, with as many updates of as many completions: supervised "
+            + "fine-tuning continued, self-training on the policy's own right answers, and reinforced fine-tuning (PPO), which is paid 1 for a right answer, 0.1 for another number and 0 for none.")
+        .Tiles(comparison.Table.Tiles)
+        .Table($"A language model: held-out accuracy, {count} seeds", comparison.Table.Table)
+        .Paragraph(RefinementTable.Reading);
+    if (isToy)
+        page.Paragraph("Sums of three numbers, worked out in two steps. The base model has read careless notes, whose writer adds numbers of one digit rightly and guesses where a number of two digits is to be "
+            + "added. Six valid ways: any order of adding is right, and a demonstration shows one that is drawn for it. The negative control has one valid way: the numbers are added as they stand in all demonstrations, and "
+            + "nothing else is paid or counted, so that there is nothing to find and self-training keeps nothing.", "What is asked");
+    comparison.WriteTo(page);
+    if (exact is not null)
+        page.Table($"Exact worlds: held-out accuracy, {values.GetValue(worlds)} worlds of each kind, exact gradients", exact.Table)
+            .Paragraph("Each question is a vector, each way has a true score, the best 1 to k are valid and one of them is shown; a linear softmax policy, nothing sampled. Where one way is valid there is nothing to find.");
+    run.Finish(page, (exact?.Summary ?? new Dictionary<string, object>()).Concat(comparison.Table.Summary).Append(new("seeds", count)));
 });
 
-static (string Name, Func<StrategyAccuracy, double> Of)[] Measures() => [("sampled", accuracy => accuracy.Sampled), ("greedy", accuracy => accuracy.Greedy)];
-
-static StepReport Record(long line, StrategyOutcome outcome)
+// The base model that all seeds begin with.
+static string ReadNotes(SampleRun run, int steps)
 {
-    var metrics = new Dictionary<string, double>();
-    foreach (var (measure, of) in Measures())
-    {
-        metrics[$"warmup/{measure}"] = of(outcome.Warmup);
-        metrics[$"sft/{measure}"] = of(outcome.Supervised);
-        metrics[$"self_training/{measure}"] = of(outcome.SelfTraining);
-        metrics[$"reft/{measure}"] = of(outcome.Reinforced);
-    }
-    return new StepReport(line, double.NaN, metrics, TimeSpan.Zero);
+    string folder = run.PathOf("base");
+    using var model = ChainTask.Model(seed: 1);
+    using var trainer = new SftTrainer(model, ChainTask.Tokenizer(), new SftOptions { Steps = steps, BatchSize = 64, LearningRate = 3e-3, WarmupSteps = steps / 30, Schedule = LearningRateSchedule.Cosine });
+    run.Train("base model on careless notes", steps, trainer.Run(ChainTask.Notes(100_000, seed: 1), cancellation: run.Cancellation), "base");
+    Pretrained.Save(model, folder);
+    return folder;
 }

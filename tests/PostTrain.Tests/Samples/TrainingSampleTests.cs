@@ -7,13 +7,32 @@ namespace PostTrain.Tests.Samples;
 public class TrainingSampleTests
 {
     [Fact]
-    public void Reft_PrintsAndWritesItsReport()
+    public void Reft_ComparesWorldsAndAModel_EachWithItsControl()
     {
         using var folder = new TemporaryDirectory();
-        using var summary = RunToSummary("reft", folder, "--worlds", "4", "--steps", "100");
+        using var summary = RunToSummary("reft", folder, "--worlds", "4", "--world-steps", "100", "--base-steps", "5", "--seeds", "2", "--steps", "2", "--warmup-steps", "2",
+            "--questions", "16", "--held-out", "8", "--batch-size", "8");
         Assert.True(double.IsFinite(summary.RootElement.GetProperty("1 to 5 valid ways, sampled: gain").GetDouble()));
-        Assert.Equal(16, File.ReadLines(Path.Combine(folder.Path, "metrics.jsonl")).Count());
-        Assert.Contains("<table", File.ReadAllText(Path.Combine(folder.Path, "report.html")), StringComparison.Ordinal);
+        Assert.Equal(2, summary.RootElement.GetProperty("six valid orders, sampled: gain_interval").GetArrayLength());
+        // Where the demonstration is the only valid way there is nothing to keep: self-training is supervised fine-tuning to the bit.
+        foreach (var measure in (string[])["sampled", "greedy"])
+            Assert.Equal(0, summary.RootElement.GetProperty($"one valid order (control), {measure}: gain_of_self_training").GetDouble());
+        // Worlds; the base model; for each task and seed the warm-up, PPO, twice as many updates of SFT and of self-training, and what it came to.
+        var lines = File.ReadAllLines(Path.Combine(folder.Path, "metrics.jsonl"));
+        Assert.Equal(4 * 4 + 5 + 2 * 2 * (2 + 2 + 4 + 4 + 1), lines.Length);
+        Assert.Contains("one_valid_order/seed1/held_out/reft/greedy", lines[^1], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Reft_ComparesOnTheUsersRecords()
+    {
+        using var folder = new TemporaryDirectory();
+        var data = Path.Combine(folder.Path, "records.jsonl");
+        File.WriteAllLines(data, Enumerable.Range(100, 16).Select(i => $$"""{"question":"{{i}}+{{i}}=","answer":"{{i}}+{{i}}={{2 * i}}"}"""));
+        using var summary = RunToSummary("reft", folder, "--model", Path.Combine(SampleTests.Root, "samples", "models", "arithmetic-base"), "--data", data, "--lora", "2",
+            "--seeds", "2", "--steps", "2", "--warmup-steps", "2", "--held-out", "4", "--batch-size", "4", "--tokens", "16");
+        Assert.Equal(2, summary.RootElement.GetProperty("the records, greedy: gain_interval").GetArrayLength());
+        Assert.False(summary.RootElement.TryGetProperty("1 to 5 valid ways, sampled: gain", out _));
     }
 
     [Fact]

@@ -1,0 +1,48 @@
+using PostTrain.Numerics;
+using PostTrain.Rollouts;
+
+namespace PostTrain.Refinement;
+
+/// <summary>Options of <see cref="SelfTraining"/>.</summary>
+public sealed record SelfTrainingOptions
+{
+    /// <summary>Completions that are drawn of each problem, at least 1. Yuan et al. draw 100.</summary>
+    /// <value>The default is 8.</value>
+    public int SamplesPerProblem { get; init; } = 8;
+
+    /// <summary>The least reward of a completion that is kept; finite.</summary>
+    /// <value>The default is 1: right, by <see cref="Rewards.Reward.MathAnswer(Rewards.MathAnswerOptions)"/>.</value>
+    public double Threshold { get; init; } = 1;
+
+    /// <summary>The most completions of a problem that are kept, the first drawn ones; at least 1. Null keeps all.</summary>
+    /// <value>The default is null.</value>
+    public int? MostPerProblem { get; init; }
+
+    /// <summary>What a completion is told apart by: completions of a prompt that are the same by it are kept once. Yuan et al. compare the equations in it.</summary>
+    /// <value>The default is the text without white space around it.</value>
+    public Func<string, string> Way { get; init; } = text => text.Trim();
+
+    /// <summary>How completions are drawn.</summary>
+    /// <value>The default is temperature 1 and at most 64 tokens.</value>
+    public SamplingOptions Sampling { get; init; } = new();
+
+    /// <summary>Completions that are drawn at once, at least 1. What is drawn does not depend on it, up to the rounding of logits.</summary>
+    /// <value>The default is 256.</value>
+    public int BatchSize { get; init; } = 256;
+
+    /// <summary>Where the draws come from.</summary>
+    /// <value>The default is 0.</value>
+    public ulong Seed { get; init; }
+
+    internal void Validate()
+    {
+        Guard.AtLeast(SamplesPerProblem, 1, nameof(SamplesPerProblem));
+        if (!double.IsFinite(Threshold)) throw new ArgumentOutOfRangeException(nameof(Threshold), Threshold, "Threshold must be finite");
+        if (MostPerProblem is { } most) Guard.AtLeast(most, 1, nameof(MostPerProblem));
+        ArgumentNullException.ThrowIfNull(Way);
+        ArgumentNullException.ThrowIfNull(Sampling);
+        if (SamplesPerProblem > 1 && !(Sampling.Temperature > 0))
+            throw new ArgumentOutOfRangeException(nameof(Sampling), Sampling.Temperature, "Sampling.Temperature must be above 0: greedy completions of a prompt are all the same");
+        Guard.AtLeast(BatchSize, 1, nameof(BatchSize));
+    }
+}
