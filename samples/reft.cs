@@ -20,7 +20,7 @@ var warmupSteps = command.Option("--warmup-steps", "Steps of the supervised warm
 var batch = command.Option("--batch-size", "Questions in a step.", 64);
 var group = command.Option("--group", "Completions of a question in a step of PPO.", 2);
 var samples = command.Option("--samples", "Completions of a question that self-training chooses from.", 8);
-var rate = command.Option("--learning-rate", "PPO's.", 5e-4);
+var rate = command.Option("--learning-rate", "PPO's.", 1e-3);
 var supervisedRate = command.Option("--sft-learning-rate", "Of the warm-up, of SFT after it and of self-training.", 5e-4);
 var kl = command.Option("--kl", "Weight of the divergence from the warm-up.", 0.05);
 var tokens = command.Option<int?>("--tokens", "Most tokens of a completion; default 20, for records 128.", null);
@@ -49,7 +49,7 @@ return await command.RunAsync(args, async (run, values) =>
     if (isToy)
     {
         exact = StrategyWorlds.Run(run, values.GetValue(worlds), new StrategyOptions { Steps = values.GetValue(worldSteps) });
-        ConsoleTable.Print(exact.Table);
+        exact.Print();
         string folder = ReadNotes(run, values.GetValue(baseSteps));
         foreach (bool control in (bool[])[false, true])
             await comparison.AddAsync(run, RefinementTask.Chains(folder, control, values.GetValue(questions), run.HeldOut), settings, count);
@@ -63,13 +63,14 @@ return await command.RunAsync(args, async (run, values) =>
         await comparison.AddAsync(run, RefinementTask.Records(subject, train, heldOut, values.GetValue(rank)), settings, count);
     }
 
-    ConsoleTable.Print(comparison.Table.Table);
+    comparison.Table.Print();
     Console.WriteLine(RefinementTable.Reading);
     var page = run.Page("Reinforced fine-tuning",
             "Questions have several ways to their answer, and a demonstration shows one. From the same supervised warm-up on the same questions, with as many updates of as many completions: supervised "
             + "fine-tuning continued, self-training on the policy's own right answers, and reinforced fine-tuning (PPO), which is paid 1 for a right answer, 0.1 for another number and 0 for none.")
         .Tiles(comparison.Table.Tiles)
-        .Table($"A language model: held-out accuracy, {count} seeds", comparison.Table.Table)
+        .Table($"A language model: held-out accuracy, {count} seeds", comparison.Table.Accuracies)
+        .Table("Differences", comparison.Table.Differences)
         .Paragraph(RefinementTable.Reading);
     if (isToy)
         page.Paragraph("Sums of three numbers, worked out in two steps. The base model has read careless notes, whose writer adds numbers of one digit rightly and guesses where a number of two digits is to be "
@@ -77,7 +78,8 @@ return await command.RunAsync(args, async (run, values) =>
             + "nothing else is paid or counted, so that there is nothing to find and self-training keeps nothing.", "What is asked");
     comparison.WriteTo(page);
     if (exact is not null)
-        page.Table($"Exact worlds: held-out accuracy, {values.GetValue(worlds)} worlds of each kind, exact gradients", exact.Table)
+        page.Table($"Exact worlds: held-out accuracy, {values.GetValue(worlds)} worlds of each kind, exact gradients", exact.Accuracies)
+            .Table("Differences over the worlds", exact.Differences)
             .Paragraph("Each question is a vector, each way has a true score, the best 1 to k are valid and one of them is shown; a linear softmax policy, nothing sampled. Where one way is valid there is nothing to find.");
     run.Finish(page, (exact?.Summary ?? new Dictionary<string, object>()).Concat(comparison.Table.Summary).Append(new("seeds", count)));
 });

@@ -40,12 +40,12 @@ public sealed class RefinementComparison
         ArgumentNullException.ThrowIfNull(page);
         foreach (var (task, results) in tasks)
         {
-            page.Table($"Each seed: {task.Name}", new ReportTable(["seed's pair", .. results[0].Stages.Select(stage => $"{stage.Name}, sampled / greedy"), "own right answers kept", .. results[0].Stages.Select(stage => $"{stage.Name}, time")],
+            page.Table($"Each seed, sampled / greedy: {task.Name}", new ReportTable(["seed", .. results[0].Stages.Select(stage => stage.Name), "own answers kept", "seconds of each"],
             [
                 .. results.Select((result, i) => (string[])
                 [
                     (i + 1).ToString(CultureInfo.InvariantCulture), .. result.Stages.Select(stage => $"{Format.Number(stage.Accuracy.Sampled)} / {Format.Number(stage.Accuracy.Greedy)}"),
-                    Format.Count(result.Collected), .. result.Stages.Select(stage => Format.Seconds(stage.Time)),
+                    Format.Count(result.Collected), string.Join(" / ", result.Stages.Select(stage => Format.Number(stage.Time.TotalSeconds, 0))),
                 ]),
             ]));
             page.Curves($"Training: {task.Name}",

@@ -54,6 +54,8 @@ public sealed record RefinementSettings
         LearningRate = Rate,
         Schedule = LearningRateSchedule.Linear,
         Kl = KlControl.Fixed(Kl),
+        // The values begin as 0, and on a shared body their first errors would move the policy.
+        CriticWarmupSteps = Math.Min(8, Steps / 5),
         Sampling = Sampling,
     };
 

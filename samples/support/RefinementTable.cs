@@ -8,7 +8,8 @@ namespace PostTrain.Samples.Support;
 /// <param name="pair">What a pair is: <c>worlds</c>, <c>seeds</c>.</param>
 public sealed class RefinementTable(string pair)
 {
-    private readonly List<string[]> rows = [];
+    private readonly List<string[]> accuracies = [];
+    private readonly List<string[]> differences = [];
     private readonly List<SummaryTile> tiles = [];
     private readonly Dictionary<string, object> summary = [];
 
@@ -16,8 +17,11 @@ public sealed class RefinementTable(string pair)
     public static string Reading => "Accuracy on held-out questions: sampled at temperature 1, or the likeliest. Differences are paired, with Student's 95 % interval; p: of the paired t test, two-sided. "
         + "Methods differ where the interval leaves 0 out; where it does not, nothing is claimed.";
 
-    /// <summary>All that was added.</summary>
-    public ReportTable Table => new([pair, "accuracy", "warm-up", "SFT", "self-training", "ReFT", "ReFT − SFT", "p", "won", "ReFT − self-training", "self-training − SFT"], rows);
+    /// <summary>The accuracy of each method, a mean over the pairs.</summary>
+    public ReportTable Accuracies => new([pair, "accuracy", "warm-up", "SFT", "self-training", "ReFT"], accuracies);
+
+    /// <summary>The methods' differences.</summary>
+    public ReportTable Differences => new([pair, "accuracy", "ReFT − SFT", "p", "won", "ReFT − self-training", "self-training − SFT"], differences);
 
     /// <summary>The difference of each kind.</summary>
     public IReadOnlyList<SummaryTile> Tiles => tiles;
@@ -35,8 +39,8 @@ public sealed class RefinementTable(string pair)
             double[] supervised = Values(outcome => outcome.Supervised), trained = Values(outcome => outcome.SelfTraining), reinforced = Values(outcome => outcome.Reinforced);
             PairedTest gain = PairedTest.Of(reinforced, supervised), overTraining = PairedTest.Of(reinforced, trained), ofTraining = PairedTest.Of(trained, supervised);
             string won = $"{gain.Wins} of {gain.Pairs}";
-            rows.Add([name, measure, Format.Number(Values(outcome => outcome.Warmup).Average()), Format.Number(supervised.Average()), Format.Number(trained.Average()),
-                Format.Number(reinforced.Average()), gain.ToString(), P(gain.PValue), won, overTraining.ToString(), ofTraining.ToString()]);
+            accuracies.Add([name, measure, Format.Number(Values(outcome => outcome.Warmup).Average()), Format.Number(supervised.Average()), Format.Number(trained.Average()), Format.Number(reinforced.Average())]);
+            differences.Add([name, measure, gain.ToString(), P(gain.PValue), won, overTraining.ToString(), ofTraining.ToString()]);
             string key = $"{name}, {measure}";
             foreach (var (method, values) in new[] { ("warmup", Values(outcome => outcome.Warmup)), ("sft", supervised), ("self_training", trained), ("reft", reinforced) }) summary[$"{key}: {method}"] = values.Average();
             foreach (var (what, test) in new[] { ("gain", gain), ("gain_over_self_training", overTraining), ("gain_of_self_training", ofTraining) })
@@ -45,6 +49,13 @@ public sealed class RefinementTable(string pair)
             tiles.Add(new SummaryTile(name, gain.ToString(), $"ReFT − SFT, sampled; {won} {pair} won"));
             Console.WriteLine($"{name,-26} ReFT − SFT, sampled: {gain}, {won} {pair} won: {gain.Verdict}");
         }
+    }
+
+    /// <summary>Prints both tables.</summary>
+    public void Print()
+    {
+        ConsoleTable.Print(Accuracies);
+        ConsoleTable.Print(Differences);
     }
 
     /// <summary>The accuracies of one pair, for <c>metrics.jsonl</c>.</summary>
