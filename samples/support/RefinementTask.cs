@@ -60,6 +60,6 @@ public sealed record RefinementTask(string Name, ITokenizer Tokenizer, Func<Tuni
             return new Tuning(model, subject.Tokenizer, attach(model));
         }
 
-        static Problem[] Asked(IReadOnlyList<Demonstration> records) => [.. records.Select(record => new Problem(record.Prompt, record.Completion))];
+        static Problem[] Asked(IReadOnlyList<Demonstration> records) => [.. records.Select(record => new Problem(record.Prompt, AnswerExtraction.Extract(record.Completion) ?? record.Completion))];
     }
 }
