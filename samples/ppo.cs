@@ -43,7 +43,7 @@ return await command.RunAsync(args, async (run, values) =>
     stages.Add(("supervised", Draw()));
 
     // 2. A reward model from preferences, on the supervised model's body.
-    using var judge = SequenceClassifier.For(Pretrained.Load(run.PathOf("sft")));
+    using var judge = SequenceClassifier.For(subject.Again(run.PathOf("sft")));
     Proportion ranked;
     using (var trainer = new RewardTrainer(judge, subject.Tokenizer, Common(new RewardTrainerOptions { LearningRate = subject.Rate(5e-4), Objective = new BradleyTerryOptions { CenteringCoefficient = 0.01 } }, values.GetValue(rewardSteps), 32)))
     {
@@ -54,8 +54,8 @@ return await command.RunAsync(args, async (run, values) =>
 
     // 3. PPO against the learnt reward, near to the supervised model.
     var reward = LearnedRewards.Outcome(judge, subject.Tokenizer, new LearnedRewardOptions { CutsLonger = true });
-    using var frozen = Pretrained.Load(run.PathOf("sft"));
-    using var critic = ValueHead.WithOwnBody(Pretrained.Load(run.PathOf("sft")), new HeadOptions { StandardDeviation = 0 });
+    using var frozen = subject.Again(run.PathOf("sft"));
+    using var critic = ValueHead.WithOwnBody(subject.Again(run.PathOf("sft")), new HeadOptions { StandardDeviation = 0 });
     var options = Common(new PpoOptions
     {
         LearningRate = values.GetValue(rate) ?? subject.Rate(3e-4),

@@ -20,12 +20,13 @@ return await command.RunAsync(args, async (run, values) =>
     string source = run.Model ?? Folders.ArithmeticBase;
     var experiment = (run.Model, run.Data) switch
     {
-        (null, null) => Experiments.Arithmetic(source, run.HeldOut, run.Seed),
+        (null, null) => Experiments.Arithmetic(source, run.HeldOut, run.Seed, run.Type),
         (null, _) => throw new ArgumentException("--data is given without --model: the toy's tokenizer knows sums alone"),
-        (_, null) => Experiments.Real(source, run.Seed),
+        (_, null) => Experiments.Real(source, run.Seed, run.Type),
         _ => Experiments.Problems(run, source, values.GetValue(template)!, values.GetValue(tokens)),
     };
-    using var reference = Pretrained.Load(source);
+    using var reference = Pretrained.Load(source, run.Type);
+    reference.PaddingFree = ((Decoder)experiment.Policy).PaddingFree = run.PaddingFree;
     var options = experiment.Options with
     {
         Steps = run.Steps,

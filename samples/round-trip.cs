@@ -22,7 +22,7 @@ return await command.RunAsync(args, (run, values) =>
     var stages = new List<string[]>();
     var watch = Stopwatch.StartNew();
     string folder = run.Model ?? Folders.StoryModel ?? Folders.ArithmeticBase;
-    using var subject = Subject.Load(folder, isToy: folder == Folders.ArithmeticBase);
+    using var subject = Subject.Load(folder, isToy: folder == Folders.ArithmeticBase, run.Type, run.PaddingFree);
     var model = subject.Model;
     Stage("load the model", folder, null);
     var data = run.Data is not null || subject.IsToy ? TaskData.Load(run, subject, values.GetValue(template)!) : TaskData.Of(run, subject, Stories());

@@ -6,6 +6,7 @@ using PostTrain.Policy;
 using PostTrain.Rewards;
 using PostTrain.Rollouts;
 using PostTrain.Training;
+using static TorchSharp.torch;
 
 namespace PostTrain.Samples.Support;
 
@@ -13,7 +14,7 @@ namespace PostTrain.Samples.Support;
 public static class Experiments
 {
     /// <summary>Sums of three-digit numbers, judged by their answer and their format alone.</summary>
-    public static Experiment Arithmetic(string baseModel, int heldOut, ulong seed)
+    public static Experiment Arithmetic(string baseModel, int heldOut, ulong seed, ScalarType? type = null)
     {
         var reward = Reward.Weighted(
             (1.0, Reward.MathAnswer(new MathAnswerOptions { Places = AnswerPlaces.Tags })),
@@ -22,7 +23,7 @@ public static class Experiments
             "R1-Zero in miniature",
             "A small base model has read careless notes on sums of three-digit numbers: bare guesses, guesses between answer tags, and some sums worked "
             + "out column by column, often with a slip. GRPO rewards nothing but a right answer between the tags (1) and the format (0.1).",
-            Pretrained.Load(baseModel),
+            Pretrained.Load(baseModel, type),
             TokenizerFiles.Load(baseModel),
             reward,
             ArithmeticTask.Problems(4000, heldOut: false, seed),
@@ -48,7 +49,7 @@ public static class Experiments
     public static Experiment Problems(SampleRun run, string directory, string template, int tokens)
     {
         ArgumentNullException.ThrowIfNull(run);
-        var (model, tokenizer) = (Pretrained.Load(directory), TokenizerFiles.Load(directory));
+        var (model, tokenizer) = (Pretrained.Load(directory, run.Type), TokenizerFiles.Load(directory));
         var fitting = UserData.Fitting(RecordReader.Problems(run.Data!, UserData.Template(template, directory)), tokenizer, model.ContextLength - tokens, problem => [problem.Prompt]);
         var (train, heldOut) = fitting.Split(run.HeldOut);
         var right = Reward.MathAnswer(new MathAnswerOptions { Name = "right" });
@@ -72,21 +73,21 @@ public static class Experiments
 
     /// <summary>A real pretrained model from a directory, on a rule of style that its kind of text can follow.</summary>
     /// <exception cref="ArgumentException">The directory is not one of the models that this sample knows a rule for.</exception>
-    public static Experiment Real(string directory, ulong seed)
+    public static Experiment Real(string directory, ulong seed, ScalarType? type = null)
     {
         var tokenizer = TokenizerFiles.Load(directory);
         return tokenizer switch
         {
-            GreedyTokenizer => Enthusiasm(directory, tokenizer, seed),
-            SentencePieceTokenizer => Happy(directory, tokenizer, seed),
+            GreedyTokenizer => Enthusiasm(directory, tokenizer, seed, type),
+            SentencePieceTokenizer => Happy(directory, tokenizer, seed, type),
             _ => throw new ArgumentException($"{directory}: the sample has a rule for chat models with tokens.txt and for story models with tok*.bin; other models learn from --data, problems with their answers", nameof(directory)),
         };
     }
 
     // A chat model that answers: it is rewarded for enthusiasm.
-    private static Experiment Enthusiasm(string directory, ITokenizer tokenizer, ulong seed)
+    private static Experiment Enthusiasm(string directory, ITokenizer tokenizer, ulong seed, ScalarType? type)
     {
-        var model = Pretrained.Load(directory);
+        var model = Pretrained.Load(directory, type);
         string[] subjects = ["the rain", "music", "books", "the sea", "cats", "dogs", "trees", "winter", "summer", "stories", "the moon", "flowers", "bread", "games", "birds", "snow"];
         string[] questions = ["do you like {0}?", "tell me about {0}.", "what do you think of {0}?", "i like {0}.", "have you seen {0}?"];
         Problem[] all = [.. questions.SelectMany(question => subjects.Select(subject => new Problem($"[inst] {string.Format(System.Globalization.CultureInfo.InvariantCulture, question, subject)} [/inst]")))];
@@ -104,7 +105,7 @@ public static class Experiments
     }
 
     // A story model: it is rewarded for a happy word in the story's beginning.
-    private static Experiment Happy(string directory, ITokenizer tokenizer, ulong seed)
+    private static Experiment Happy(string directory, ITokenizer tokenizer, ulong seed, ScalarType? type)
     {
         string[] names = ["Lily", "Tom", "Sara", "Ben", "Mia", "Tim", "Anna", "Max", "Sue", "Jack", "Lucy", "Sam"];
         string[] openings = ["Once upon a time, there was a child named {0}.", "One day, {0} went to the park.", "{0} had a new toy.", "{0} and a friend were in the garden."];
@@ -112,7 +113,7 @@ public static class Experiments
         return new Experiment(
             "A story model learns to be happy",
             "A real story model is rewarded when the word \"happy\" stands in the next 48 tokens. The divergence from the frozen model shows what that costs.",
-            Pretrained.Load(directory),
+            Pretrained.Load(directory, type),
             tokenizer,
             Reward.Of("happy", completion => IsHappy(completion) ? 1 : 0),
             [.. all.Where((_, i) => i % 4 != 0)],

@@ -3,7 +3,7 @@ using PostTrain.Data.Text;
 using PostTrain.Models;
 using PostTrain.Rewards;
 using PostTrain.Rollouts;
-using PostTrain.Supervised;
+using PostTrain.Training;
 using PostTrain.Training.Reports;
 
 namespace PostTrain.Samples.Support;
@@ -12,11 +12,14 @@ namespace PostTrain.Samples.Support;
 public static class Measure
 {
     /// <summary>The loss of each example, the mean over its completion's tokens: a value an example, so that methods can be compared example by example.</summary>
-    public static double[] Losses(SftTrainer trainer, IReadOnlyList<Demonstration> examples)
+    public static double[] Losses(DatasetTrainer<Demonstration> trainer, IReadOnlyList<Demonstration> examples) => Values(trainer, examples, "eval/loss");
+
+    /// <summary>A metric of each example by itself, as the trainer's evaluation names it.</summary>
+    public static double[] Values(DatasetTrainer<Demonstration> trainer, IReadOnlyList<Demonstration> examples, string metric)
     {
         ArgumentNullException.ThrowIfNull(trainer);
         ArgumentNullException.ThrowIfNull(examples);
-        return [.. examples.Select(example => trainer.Evaluate([example])["eval/loss"])];
+        return [.. examples.Select(example => trainer.Evaluate([example])[metric])];
     }
 
     /// <summary>The model's most likely answer to each problem.</summary>

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using PostTrain.Data.Chat;
+using static TorchSharp.torch;
 
 namespace PostTrain.Samples.Support;
 
@@ -21,6 +22,8 @@ public sealed class SampleCommand
     private readonly Option<int> steps;
     private readonly Option<int> heldOut;
     private readonly Option<int?> microBatch = new("--micro-batch-size") { Description = "Rows that go through the model at once; without it, as many as have some thousand tokens." };
+    private readonly Option<string?> type = new("--type") { Description = "float32, or bfloat16: mixed precision; without it, the type that the model is stored in." };
+    private readonly Option<bool> paddingFree = new("--padding-free") { Description = "Leave the padding of batches out." };
     private readonly Option<ulong> seed = new("--seed") { Description = "Where all randomness comes from.", DefaultValueFactory = _ => 0 };
 
     /// <param name="name">The sample's name, also of its folder below <c>artifacts</c>.</param>
@@ -32,7 +35,7 @@ public sealed class SampleCommand
         output = new("--output") { Description = "Where the results go.", DefaultValueFactory = _ => Path.Combine("artifacts", name) };
         this.steps = new("--steps") { Description = "Training steps.", DefaultValueFactory = _ => steps };
         this.heldOut = new("--held-out") { Description = "Examples that training never sees.", DefaultValueFactory = _ => heldOut };
-        root = new RootCommand(description) { model, data, output, this.steps, this.heldOut, microBatch, seed };
+        root = new RootCommand(description) { model, data, output, this.steps, this.heldOut, microBatch, type, paddingFree, seed };
     }
 
     /// <summary>Adds an option of the sample's own.</summary>
@@ -52,7 +55,11 @@ public sealed class SampleCommand
             try
             {
                 using var sample = new SampleRun(values.GetValue(model), values.GetValue(data), values.GetValue(output)!,
-                    values.GetValue(steps), values.GetValue(heldOut), values.GetValue(microBatch), values.GetValue(seed), cancellation);
+                    values.GetValue(steps), values.GetValue(heldOut), values.GetValue(microBatch), values.GetValue(seed), cancellation)
+                {
+                    Type = TypeOf(values.GetValue(type)),
+                    PaddingFree = values.GetValue(paddingFree),
+                };
                 await run(sample, values).ConfigureAwait(false);
                 return 0;
             }
@@ -78,4 +85,12 @@ public sealed class SampleCommand
         };
         return root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null }, stop.Token);
     }
+
+    private static ScalarType? TypeOf(string? name) => name switch
+    {
+        null => null,
+        "float32" => ScalarType.Float32,
+        "bfloat16" => ScalarType.BFloat16,
+        _ => throw new ArgumentException($"--type is '{name}', expected float32 or bfloat16"),
+    };
 }

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using PostTrain.Training;
 using PostTrain.Training.Reports;
+using static TorchSharp.torch;
 
 namespace PostTrain.Samples.Support;
 
@@ -40,6 +41,12 @@ public sealed class SampleRun : IDisposable
 
     /// <summary>Held-out examples, at most.</summary>
     public int HeldOut { get; }
+
+    /// <summary>The type that the user's model is loaded in; null for the one that it is stored in. bfloat16 trains in mixed precision.</summary>
+    public ScalarType? Type { get; init; }
+
+    /// <summary>Whether training and scoring leave the padding of batches out.</summary>
+    public bool PaddingFree { get; init; }
 
     /// <summary>Where all randomness comes from.</summary>
     public ulong Seed { get; }

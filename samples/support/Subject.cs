@@ -2,6 +2,7 @@ using PostTrain.Data.Text;
 using PostTrain.Models;
 using PostTrain.Rollouts;
 using PostTrain.Training;
+using static TorchSharp.torch;
 
 namespace PostTrain.Samples.Support;
 
@@ -22,11 +23,20 @@ public sealed record Subject(string Folder, Decoder Model, ITokenizer Tokenizer,
         string folder = run.Model ?? Folders.ArithmeticBase;
         if (run.Model is not null && run.Data is null) throw new ArgumentException("--model is given without --data: the toy's data are for the toy");
         Console.WriteLine($"{folder} · {EngineFacts.Describe()}");
-        return Load(folder, isToy: run.Model is null);
+        return Load(folder, isToy: run.Model is null, run.Type, run.PaddingFree);
     }
 
     /// <summary>Loads a model from a directory.</summary>
-    public static Subject Load(string folder, bool isToy) => new(folder, Pretrained.Load(folder), TokenizerFiles.Load(folder), isToy);
+    /// <param name="folder">The directory.</param>
+    /// <param name="isToy">Whether it is the toy.</param>
+    /// <param name="type">Of the weights in memory; null takes the stored one.</param>
+    /// <param name="paddingFree">Whether passes leave padding out.</param>
+    public static Subject Load(string folder, bool isToy, ScalarType? type = null, bool paddingFree = false)
+    {
+        var model = Pretrained.Load(folder, type);
+        model.PaddingFree = paddingFree;
+        return new Subject(folder, model, TokenizerFiles.Load(folder), isToy);
+    }
 
     /// <summary>A learning rate that suits the model's width, where the user names none: the toy's, and less in wider models in proportion to 1/width.</summary>
     /// <param name="atToy">What suits the toy, which is 64 wide.</param>
@@ -36,7 +46,15 @@ public sealed record Subject(string Folder, Decoder Model, ITokenizer Tokenizer,
     public SamplingOptions Sampling(int tokens) => new() { MaxNewTokens = tokens, SuppressedTokens = Sampled.WithoutText(Model, Tokenizer) };
 
     /// <summary>The same model once more, as it was.</summary>
-    public Decoder Again() => Pretrained.Load(Folder);
+    public Decoder Again() => Again(Folder);
+
+    /// <summary>A model of another directory, loaded as this one was: in the same type, with or without padding.</summary>
+    public Decoder Again(string folder)
+    {
+        var model = Pretrained.Load(folder, Model.TokenEmbeddings.dtype);
+        model.PaddingFree = Model.PaddingFree;
+        return model;
+    }
 
     /// <summary>Saves a model with the tokenizer of this one, so that the folder is a model of its own.</summary>
     public void Save(CausalLm model, string folder)

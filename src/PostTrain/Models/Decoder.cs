@@ -90,7 +90,7 @@ public sealed class Decoder : CausalLm
         return new Decoder(config, new RandomWeights(seed, config.Layers, type));
     }
 
-    /// <summary>A second decoder with the same configuration and weights, in the same type and place, which shares nothing with this one: a frozen reference, a critic's body.</summary>
+    /// <summary>A second decoder with the same configuration, weights and ways to compute, in the same type and place, which shares nothing with this one: a frozen reference, a critic's body.</summary>
     /// <returns>All its parameters require a gradient; the caller disposes it.</returns>
     /// <exception cref="InvalidOperationException">There is an adapter on the model, which a decoder has no place for.</exception>
     public Decoder Copy()
@@ -98,7 +98,7 @@ public sealed class Decoder : CausalLm
         if (HasAdapter)
             throw new InvalidOperationException("The model has an adapter, expected a plain decoder: merge the adapter, or dispose it.");
         using var mode = no_grad();
-        var copy = new Decoder(Config, new CopiedWeights(this)) { Origin = Origin };
+        var copy = new Decoder(Config, new CopiedWeights(this)) { Origin = Origin, PaddingFree = PaddingFree, CheckpointActivations = CheckpointActivations };
         copy.train(training);
         return copy;
     }

@@ -306,6 +306,17 @@ public sealed class DecoderTests
     }
 
     [Fact]
+    public void Copy_ComputesInTheSameWay()
+    {
+        using var model = TinyModels.Create("llama", ScalarType.Float32);
+        using (var plain = model.Copy())
+            Assert.Equal((false, false), (plain.PaddingFree, plain.CheckpointActivations));
+        model.PaddingFree = model.CheckpointActivations = true;
+        using var copy = model.Copy();
+        Assert.Equal((true, true), (copy.PaddingFree, copy.CheckpointActivations));
+    }
+
+    [Fact]
     public void Copy_WithAnAdapter_IsRefused()
     {
         using var model = TinyModels.Create("llama", ScalarType.Float32);

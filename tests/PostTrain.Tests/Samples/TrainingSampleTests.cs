@@ -1,5 +1,7 @@
 using System.Text.Json;
+using PostTrain.Models;
 using PostTrain.Tests.Support;
+using static TorchSharp.torch;
 
 namespace PostTrain.Tests.Samples;
 
@@ -123,6 +125,59 @@ public class TrainingSampleTests
         using var summary = RunToSummary("dpo", folder, "--steps", "2", "--held-out", "8", "--loss", loss, "--lora", loss == "sigmoid" ? "4" : "0");
         Assert.Equal(loss, summary.RootElement.GetProperty("loss").GetString());
         Assert.Equal(loss == "kto", !summary.RootElement.TryGetProperty("margin_interval", out _));
+    }
+
+    // A teacher is no distance from itself, and nobody is less than none from it.
+    [Theory]
+    [InlineData("jsd")]
+    [InlineData("gkd")]
+    [InlineData("minillm")]
+    [InlineData("sequence")]
+    public void Distillation_TrainsByAnyMethod_BesideSft(string method)
+    {
+        using var folder = new TemporaryDirectory();
+        using var summary = RunToSummary("distillation", folder, "--steps", "2", "--teacher-steps", "2", "--start-steps", "2", "--held-out", "8", "--batch-size", "4", "--method", method);
+        foreach (var divergence in (string[])["forward_kl", "own_kl"])
+        {
+            Assert.Equal(0, summary.RootElement.GetProperty("teacher").GetProperty(divergence).GetDouble(), 6);
+            foreach (var model in (string[])["before", "SFT", method])
+                Assert.True(summary.RootElement.GetProperty(model).GetProperty(divergence).GetDouble() > 0, model);
+            var difference = summary.RootElement.GetProperty(method).GetProperty(divergence).GetDouble() - summary.RootElement.GetProperty("SFT").GetProperty(divergence).GetDouble();
+            Assert.Equal(difference, summary.RootElement.GetProperty($"{divergence}_minus_sft").GetDouble(), 9);
+        }
+
+        Assert.Equal(8, File.ReadLines(Path.Combine(folder.Path, "metrics.jsonl")).Count());
+        Assert.True(File.Exists(Path.Combine(folder.Path, "model", "model.safetensors")));
+    }
+
+    [Theory]
+    [InlineData("online-dpo", "judge")]
+    [InlineData("xpo", "rule")]
+    [InlineData("nash-md", "rule")]
+    public void OnlineDpo_TrainsByAnyMethod_BesideDpo(string method, string reward)
+    {
+        using var folder = new TemporaryDirectory();
+        using var summary = RunToSummary("online-dpo", folder, "--steps", "2", "--sft-steps", "10", "--held-out", "8", "--batch-size", "8", "--method", method, "--reward", reward);
+        Assert.Equal((method, reward), (summary.RootElement.GetProperty("method").GetString(), summary.RootElement.GetProperty("reward").GetString()));
+        Assert.InRange(summary.RootElement.GetProperty("offline_pairs").GetInt32(), 1, 16);
+        var gain = summary.RootElement.GetProperty("accuracy_after").GetDouble() - summary.RootElement.GetProperty("accuracy_offline").GetDouble();
+        Assert.Equal(gain, summary.RootElement.GetProperty("after_minus_offline").GetDouble(), 9);
+        var steps = File.ReadLines(Path.Combine(folder.Path, "metrics.jsonl")).ToArray();
+        Assert.Equal(14, steps.Length);
+        Assert.Contains($"{method}/reward/mean", steps[^1], StringComparison.Ordinal);
+        Assert.True(File.Exists(Path.Combine(folder.Path, "model", "model.safetensors")));
+    }
+
+    [Fact]
+    public void Sft_InMixedPrecision_WithoutPadding()
+    {
+        using var folder = new TemporaryDirectory();
+        using (var summary = RunToSummary("sft", folder, "--steps", "20", "--held-out", "20", "--type", "bfloat16", "--padding-free", "true"))
+            Assert.True(summary.RootElement.GetProperty("loss_difference_interval")[1].GetDouble() < 0);
+        using (var model = Pretrained.Load(Path.Combine(folder.Path, "model")))
+            Assert.Equal(ScalarType.BFloat16, model.TokenEmbeddings.dtype);
+        var (code, _, errors) = SampleTests.Start(["samples/sft.cs", "--", "--output", folder.Path, "--type", "float16"]);
+        Assert.Equal((1, "--type is 'float16', expected float32 or bfloat16"), (code, errors.Trim()));
     }
 
     [Fact]

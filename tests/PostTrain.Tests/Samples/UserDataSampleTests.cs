@@ -35,6 +35,7 @@ public sealed class UserDataSampleTests : IDisposable
     [InlineData("grpo", "gsm8k", "--group", "4", "--batch-size", "2", "--reward", "consistency")]
     [InlineData("r1-zero", "svamp", "--template", "plain", "--group", "4", "--batch-size", "2")]
     [InlineData("ppo", "dialogues", "--template", "plain", "--batch-size", "4", "--sft-steps", "2", "--reward-steps", "2")]
+    [InlineData("online-dpo", "gsm8k", "--reward", "judge", "--batch-size", "4")]
     public void OnRecords_LearnsFromItsOwnCompletions(string sample, string form, params string[] further)
     {
         Run(sample, ["--data", files.Records(form), "--tokens", "8", "--steps", "2", .. further]).Dispose();
@@ -43,6 +44,31 @@ public sealed class UserDataSampleTests : IDisposable
             Assert.Contains(text, page, StringComparison.Ordinal);
         Assert.Equal(2, CompletionLog.Read(files.Result("completions.jsonl")).Select(completion => completion.Step).Distinct().Count());
         Pretrained.Load(files.Result("model")).Dispose();
+    }
+
+    // The student is its own teacher: nothing to learn, but from the data.
+    [Theory]
+    [InlineData("forward-kl")]
+    [InlineData("gkd")]
+    public void Distillation_OnRecords_StaysWithItsTeacher(string method)
+    {
+        using var summary = Run("distillation", ["--teacher", files.Model, "--data", files.Records("alpaca"), "--steps", "2", "--tokens", "8", "--batch-size", "4", "--method", method]);
+        double Divergence(string model) => summary.RootElement.GetProperty(model).GetProperty("forward_kl").GetDouble();
+        Assert.Equal(0, Divergence("before"), 6);
+        Assert.True(Divergence(method) < Divergence("SFT"));
+        Assert.False(summary.RootElement.TryGetProperty("accuracy_minus_sft", out _));
+        Pretrained.Load(files.Result("model")).Dispose();
+    }
+
+    [Fact]
+    public void Distillation_FromATeacherOfAnotherTokenizer_IsRefusedInALine()
+    {
+        string[] student = ["samples/distillation.cs", "--", "--output", files.Output, "--model", files.Model, "--data", files.Records("alpaca")];
+        var (code, _, errors) = SampleTests.Start([.. student, "--teacher", Path.Combine("samples", "models", "arithmetic-base")]);
+        Assert.Equal((1, 1), (code, errors.Trim().Split('\n').Length));
+        Assert.Contains("expected the student's tokenizer", errors, StringComparison.Ordinal);
+        (code, _, errors) = SampleTests.Start(student);
+        Assert.Equal((1, "--model is the student, expected --teacher with the teacher's directory too"), (code, errors.Trim()));
     }
 
     [Fact]
