@@ -77,7 +77,7 @@ return await command.RunAsync(args, async (run, values) =>
         .Tiles(RunReport.Tiles(reports)).Table("Held-out examples", table).Paragraph(reading);
     if (subject.IsToy) page.Proportions("Right answers to held-out sums", [.. results.Select(result => new NamedProportion(result.Name, result.Right))]);
     page.Curves("Supervised fine-tuning", new CurveChart("Loss", "nats per token", CurveSeries.Of(plainReports, "loss")))
-        .Completions($"The same held-out prompts: SFT, then {method}", Measure.Pairs(sft.Answers, after.Answers))
+        .Completions("The same held-out prompts, before and after", Measure.Pairs(results[0].Answers, after.Answers))
         .Run(reports, completions: run.LoggedCompletions);
     var summary = results.ToDictionary(result => result.Name, object (result) => result.Summary(subject.IsToy));
     foreach (var (name, difference) in after.Minus(sft, subject.IsToy))

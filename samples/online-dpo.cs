@@ -117,11 +117,13 @@ return await command.RunAsync(args, async (run, values) =>
         var scores = new List<double>(written.Count);
         // As many at a time as a step of the online run has.
         foreach (var part in written.Chunk(compared * values.GetValue(batch))) scores.AddRange((await signal.ScoreAsync(part, RewardContext.None, run.Cancellation)).Values);
-        PreferencePair[] found = [.. from rows in Enumerable.Range(0, written.Count).Chunk(compared)
-                                     let best = rows.MaxBy(row => scores[row])
-                                     let worst = rows.MinBy(row => scores[row])
-                                     where scores[best] > scores[worst]
-                                     select new PreferencePair(written[best].Problem.Prompt, written[best].Text, written[worst].Text)];
+        PreferencePair[] found =
+        [
+            .. Enumerable.Range(0, written.Count).Chunk(compared)
+                .Select(rows => (Best: rows.MaxBy(row => scores[row]), Worst: rows.MinBy(row => scores[row])))
+                .Where(pair => scores[pair.Best] > scores[pair.Worst])
+                .Select(pair => new PreferencePair(written[pair.Best].Problem.Prompt, written[pair.Best].Text, written[pair.Worst].Text)),
+        ];
         Console.WriteLine($"{found.Length} of {prompts.Length / compared} prompts have a better and a worse completion of the first policy");
         return found.Length > 0 ? (found, prompts.Length / compared) : throw new ArgumentException("the reward tells none of the first policy's completions of a prompt from the others, expected some better and some worse ones: another --reward, a larger --group, more --sft-steps, or more --steps");
     }
