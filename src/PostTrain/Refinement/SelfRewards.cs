@@ -24,7 +24,7 @@ public static class SelfRewards
     }
 
     /// <summary>The model's own answer to whether a text is right: p(yes)/(p(yes) + p(no)), 0 to 1.</summary>
-    /// <remarks>Kadavath et al. 2022, arXiv:2207.05221, section 3: P(True). Both words' whole probabilities are compared, however many tokens they have.</remarks>
+    /// <remarks>Kadavath et al. 2022, arXiv:2207.05221: P(True). Both words' whole probabilities are compared, however many tokens they have.</remarks>
     /// <param name="model">Asked; it stays with the caller.</param>
     /// <param name="tokenizer">The model's.</param>
     /// <param name="question">The prompt that asks of a text; by default problem and text in tags (<see cref="RevisionTemplate.Quote"/>), then the question.</param>

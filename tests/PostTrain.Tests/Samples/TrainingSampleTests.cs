@@ -181,6 +181,34 @@ public class TrainingSampleTests
     }
 
     [Fact]
+    public void SelfRefine_PrintsTheTableOfEveryRound()
+    {
+        using var folder = new TemporaryDirectory();
+        using var summary = RunToSummary("self-refine", folder, "--steps", "2", "--held-out", "30", "--train", "100", "--rounds", "2", "--format-steps", "10");
+        var verified = summary.RootElement.GetProperty("external verifier");
+        var accuracy = verified.GetProperty("accuracy").EnumerateArray().Select(value => value.GetDouble()).ToArray();
+        Assert.Equal(3, accuracy.Length);
+        // A verifier spoils nothing.
+        Assert.Equal(accuracy.Order(), accuracy);
+        Assert.All(verified.GetProperty("cells").EnumerateArray(), cells => Assert.Equal((0, 30), (cells[1].GetInt32(), cells.EnumerateArray().Sum(cell => cell.GetInt32()))));
+        foreach (var way in (string[])["intrinsic, always revised", "intrinsic, likelier text kept", "fine-tuned intrinsic", "fine-tuned external"])
+            Assert.Equal(2, summary.RootElement.GetProperty(way).GetProperty("repaired_interval").GetArrayLength());
+        Assert.NotEmpty(File.ReadLines(Path.Combine(folder.Path, "pairs.jsonl")));
+        Assert.True(File.Exists(Path.Combine(folder.Path, "model-external", "model.safetensors")));
+    }
+
+    [Fact]
+    public void SelfRefine_TakesAModelAndQuestions()
+    {
+        using var folder = new TemporaryDirectory();
+        var data = Path.Combine(folder.Path, "records.jsonl");
+        File.WriteAllLines(data, Enumerable.Range(100, 24).Select(i => $$"""{"question":"{{i}}+{{i}}=","answer":"{{2 * i}}"}"""));
+        using var summary = RunToSummary("self-refine", folder, "--steps", "1", "--held-out", "6", "--rounds", "1", "--revision", "{problem}",
+            "--model", Path.Combine(SampleTests.Root, "samples", "models", "arithmetic-base"), "--data", data);
+        Assert.Equal(2, summary.RootElement.GetProperty("external verifier").GetProperty("accuracy").GetArrayLength());
+    }
+
+    [Fact]
     public void Rewards_ComparesTheFourSchemes()
     {
         using var folder = new TemporaryDirectory();
