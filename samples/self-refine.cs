@@ -101,11 +101,11 @@ return await command.RunAsync(args, async (run, values) =>
     Console.WriteLine(Way.Reading);
     var page = run.Page("Self-refinement, four kinds", $"{subject.Name} answers {heldOut.Count} held-out problems and revises its answers, {most} rounds at most.")
         .Tiles([.. ways.Select(way => new SummaryTile(way.Name, Format.Percent(way.Rounds[^1].Accuracy!.Value), $"from {Format.Percent(way.Rounds[0].Accuracy!.Value)}; a {Format.Percent(way.Pooled.Repaired.Value)}, b {Format.Percent(way.Pooled.Spoiled.Value)}"))])
-        .Table("What each round did", table)
-        .Paragraph(Way.Reading)
         .Proportions("Right at the end", [.. ways.Select(way => new NamedProportion(way.Name, way.Rounds[^1].Accuracy!))])
         .Curves("Accuracy by round", new CurveChart("Measured", "share", [.. ways.Select(way => way.Measured)]), new CurveChart("The chain of round 1's a and b", "share", [.. ways.Select(way => way.Predicted)]))
-        .Table("One problem, all attempts", Way.Attempts(ways[2]));
+        .Paragraph(Way.Reading, "What each round did");
+    foreach (var way in ways) page.Table(way.Name, way.Table());
+    page.Table("One problem, all attempts", Way.Attempts(ways[2]));
     if (trainings.Count > 0) page.Curves("Training", [.. trainings.Select(training => new CurveChart(training.Name, "loss", CurveSeries.Of(training.Reports, "loss")))]);
     run.Finish(page, ways.ToDictionary(way => way.Name, object (way) => way.Summary()));
 
@@ -138,6 +138,8 @@ return await command.RunAsync(args, async (run, values) =>
 /// <summary>One kind of self-refinement on the held-out problems.</summary>
 internal sealed record Way(string Name, IReadOnlyList<RefinementRound> Rounds)
 {
+    private static readonly string[] Columns = ["way", "round", "right → right", "right → wrong", "wrong → right", "wrong → wrong", "a", "b", "accuracy", "chain"];
+
     internal const string Reading = "a: of the wrong answers, the share that the round repaired; b: of the right ones, the share that it spoiled; with 95 % Wilson intervals. "
         + "Chain: the accuracy that the a and b of round 1 predict for the later rounds, p* = a/(a+b). It supposes that all wrong answers are equally hard to repair; measured curves that stay below it say that they are not.";
 
@@ -147,9 +149,9 @@ internal sealed record Way(string Name, IReadOnlyList<RefinementRound> Rounds)
 
     internal CurveSeries Predicted => new(Name, [.. Rounds.Select(round => new CurvePoint(round.Round, Prediction(round.Round)))]);
 
-    internal static ReportTable Table(IEnumerable<Way> ways) => new(
-        ["way", "round", "right → right", "right → wrong", "wrong → right", "wrong → wrong", "a", "b", "accuracy", "chain"],
-        [.. ways.SelectMany(way => way.Rounds.Select(way.Row))]);
+    internal static ReportTable Table(IEnumerable<Way> ways) => new(Columns, [.. ways.SelectMany(way => way.Rounds.Select(way.Row))]);
+
+    internal ReportTable Table() => new(Columns[1..], [.. Rounds.Select(round => Row(round)[1..])]);
 
     internal static ReportTable Attempts(Way way)
     {

@@ -184,7 +184,7 @@ public class TrainingSampleTests
     public void SelfRefine_PrintsTheTableOfEveryRound()
     {
         using var folder = new TemporaryDirectory();
-        using var summary = RunToSummary("self-refine", folder, "--steps", "2", "--held-out", "30", "--train", "100", "--rounds", "2", "--format-steps", "10");
+        using var summary = RunToSummary("self-refine", folder, "--steps", "2", "--held-out", "30", "--train", "150", "--rounds", "2", "--format-steps", "60");
         var verified = summary.RootElement.GetProperty("external verifier");
         var accuracy = verified.GetProperty("accuracy").EnumerateArray().Select(value => value.GetDouble()).ToArray();
         Assert.Equal(3, accuracy.Length);
