@@ -40,7 +40,7 @@ public sealed class UserDataSampleTests : IDisposable
     {
         Run(sample, ["--data", files.Records(form), "--tokens", "8", "--steps", "2", .. further]).Dispose();
         var page = File.ReadAllText(files.Result("report.html"));
-        foreach (var text in (string[])["Completions over the run", "here the time went", ">rollout<", ">reward<", ">update<", "Throughput", "tokens per second"])
+        foreach (var text in (string[])["ompletions over the run", "here the time went", ">rollout<", ">reward<", ">update<", "Throughput", "tokens per second"])
             Assert.Contains(text, page, StringComparison.Ordinal);
         Assert.Equal(2, CompletionLog.Read(files.Result("completions.jsonl")).Select(completion => completion.Step).Distinct().Count());
         Pretrained.Load(files.Result("model")).Dispose();
