@@ -138,9 +138,9 @@ return await command.RunAsync(args, async (run, values) =>
 /// <summary>One kind of self-refinement on the held-out problems.</summary>
 internal sealed record Way(string Name, IReadOnlyList<RefinementRound> Rounds)
 {
-    private static readonly string[] Columns = ["way", "round", "right → right", "right → wrong", "wrong → right", "wrong → wrong", "a", "b", "accuracy", "chain"];
+    private static readonly string[] Columns = ["way", "round", "r → r", "r → w", "w → r", "w → w", "a", "b", "accuracy", "chain"];
 
-    internal const string Reading = "a: of the wrong answers, the share that the round repaired; b: of the right ones, the share that it spoiled; with 95 % Wilson intervals. "
+    internal const string Reading = "r → w: right before the round and wrong after it, and so on. a: of the wrong answers, the share that the round repaired; b: of the right ones, the share that it spoiled; with 95 % Wilson intervals. "
         + "Chain: the accuracy that the a and b of round 1 predict for the later rounds, p* = a/(a+b). It supposes that all wrong answers are equally hard to repair; measured curves that stay below it say that they are not.";
 
     internal TransitionTable Pooled { get; } = TransitionTable.Sum(Rounds.Skip(1).Select(round => round.Transitions!));
