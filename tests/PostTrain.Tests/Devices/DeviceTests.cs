@@ -30,6 +30,7 @@ public sealed class DeviceTests(OtherDevice device) : IClassFixture<OtherDevice>
         var run = new TrainerRun(2, MicroBatch: 3) { Type = ScalarType.Float64 };
         var expected = await TrainerTable.All[name].Run(run);
         using var place = Toy.On(OtherDevice.Place);
+        using (var model = Toy.Model()) Assert.All(model.parameters(), parameter => Assert.Equal(DeviceType.FPGA, parameter.device_type));
         var actual = await TrainerTable.All[name].Run(run);
         foreach (var (here, there) in expected.Reports.Zip(actual.Reports))
             foreach (var (metric, value) in here) Assert.True(Math.Abs(value - there[metric]) < 1e-10, $"{metric} of step {here["step"]} is {there[metric]:R}, expected {value:R}");
