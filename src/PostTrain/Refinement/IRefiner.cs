@@ -1,6 +1,6 @@
 namespace PostTrain.Refinement;
 
-/// <summary>Writes first attempts and revises them: <see cref="ModelRefiner"/>, <see cref="ChatRefiner"/>, or a program.</summary>
+/// <summary>Writes first attempts and revises them: <see cref="ModelRefiner"/>, <see cref="TextRefiner"/>, or a program.</summary>
 public interface IRefiner
 {
     /// <summary>Writes a text for every request.</summary>

@@ -32,8 +32,7 @@ public sealed class ModelRefiner : IRefiner
     public ValueTask<IReadOnlyList<Draft?>> WriteAsync(IReadOnlyList<DraftRequest> requests, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(requests);
-        string[] prompts = [.. requests.Select(request => request.Earlier is null ? request.Problem.Prompt
-            : options.Template.Apply(request.Problem, request.Earlier, request.Feedback ?? new Feedback("", double.NaN, false)))];
+        string[] prompts = [.. requests.Select(options.Template.Prompt)];
         int[][] ids = [.. prompts.Select(tokenizer.Encode)];
         var drafts = new Draft?[requests.Count];
         bool training = model.training;

@@ -59,6 +59,10 @@ public sealed partial record RevisionTemplate
         });
     }
 
+    /// <summary>The prompt of a request: the problem's own for a first attempt.</summary>
+    internal string Prompt(DraftRequest request) =>
+        request.Earlier is null ? request.Problem.Prompt : Apply(request.Problem, request.Earlier, request.Feedback ?? new Feedback("", double.NaN, false));
+
     [GeneratedRegex(@"\{(problem|attempt|feedback)\}", RegexOptions.CultureInvariant)]
     private static partial Regex Places();
 }

@@ -16,7 +16,7 @@ public sealed class ChatRefinementTests
         var writer = new ChatFunction(message => message.Contains("<feedback>\nOne too many.\n</feedback>", StringComparison.Ordinal) ? "2" : "3");
         var critic = new ChatFunction(question => question.Contains("<answer>\n2\n</answer>", StringComparison.Ordinal) ? "Nothing. [[10]]" : "One too many.\n[[4]]");
         var rounds = new List<RefinementRound>();
-        await foreach (var round in SelfRefinement.RunAsync([new("1+1=")], new ChatRefiner(writer), FeedbackSources.Critic(critic))) rounds.Add(round);
+        await foreach (var round in SelfRefinement.RunAsync([new("1+1=")], new TextRefiner(TextSource.Of(writer)), FeedbackSources.Critic(critic))) rounds.Add(round);
         Assert.Equal(2, rounds.Count);
         var attempts = rounds[^1].Traces.Single().Attempts;
         Assert.Equal([new Feedback("One too many.", 3.0 / 9, false), new Feedback("Nothing.", 1, true)], attempts.Select(attempt => attempt.Feedback));
@@ -52,11 +52,11 @@ public sealed class ChatRefinementTests
     {
         int tries = 0;
         var flaky = new ChatFunction(_ => ++tries == 1 ? throw new HttpRequestException("away") : "2");
-        var drafts = await new ChatRefiner(flaky, new ChatRefinerOptions { Retry = NoWait }).WriteAsync([new DraftRequest(new Problem("1+1="), 0, 0)]);
+        var drafts = await new TextRefiner(TextSource.Of(flaky, new ChatSourceOptions { Retry = NoWait })).WriteAsync([new DraftRequest(new Problem("1+1="), 0, 0)]);
         Assert.Equal(("2", 2), (drafts.Single()!.Completion.Text, tries));
-        var broken = new ChatRefiner(new ChatFunction(_ => throw new HttpRequestException("away")), new ChatRefinerOptions { Retry = NoWait });
+        var broken = new TextRefiner(TextSource.Of(new ChatFunction(_ => throw new HttpRequestException("away")), new ChatSourceOptions { Retry = NoWait }));
         await Assert.ThrowsAsync<HttpRequestException>(async () => await broken.WriteAsync([new DraftRequest(new Problem("1+1="), 0, 0)]));
-        Assert.Throws<ArgumentOutOfRangeException>(() => new ChatRefiner(flaky, new ChatRefinerOptions { Parallelism = 0 }));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new TextRefiner(TextSource.Of(flaky), request: new TextRequest { MaxTokens = 0 }));
         Assert.Throws<ArgumentOutOfRangeException>(() => FeedbackSources.Critic(flaky, acceptFrom: 1.5));
     }
 
