@@ -4,6 +4,7 @@
 //   dotnet run -c Release samples/reft.cs [-- --seeds 5 --model DIR --data FILE --lora 8 --steps N --output DIR]
 // First the claim in exact worlds, then on a small language model, both with their negative control; with --model and --data on the user's alone.
 // Records: question and answer, or prompt and completion; what is learnt ends in the answer, as in "#### 72".
+using PostTrain.Data.Records;
 using PostTrain.Exact;
 using PostTrain.Models;
 using PostTrain.Samples.Support;
@@ -25,7 +26,7 @@ var supervisedRate = command.Option("--sft-learning-rate", "Of the warm-up, of S
 var kl = command.Option("--kl", "Weight of the divergence from the warm-up.", 0.05);
 var tokens = command.Option<int?>("--tokens", "Most tokens of a completion; default 20, for records 128.", null);
 var rank = command.Option("--lora", "Rank of a LoRA adapter, for records; 0 trains the whole model.", 0);
-var template = command.Option("--template", "Of questions: plain, alpaca, chat, or a format with {instruction}.", "plain");
+var template = command.Option("--template", UserData.TemplateHelp, "plain");
 return await command.RunAsync(args, async (run, values) =>
 {
     foreach (var option in (System.CommandLine.Option<int>[])[seeds, worlds])
@@ -57,9 +58,9 @@ return await command.RunAsync(args, async (run, values) =>
     else
     {
         using var subject = Subject.Load(run);
-        var records = UserData.Fitting(UserData.Demonstrations(run.Data!, InstructionTemplate.Of(values.GetValue(template)!, subject.Folder)), subject.Tokenizer,
-            subject.Model.ContextLength - 1, record => [record.Prompt + record.Completion]);
-        var (train, heldOut) = UserData.Split(UserData.Fitting(records, subject.Tokenizer, subject.Model.ContextLength - settings.Tokens, record => [record.Prompt]), run.HeldOut);
+        var records = UserData.Fitting(RecordReader.Demonstrations(run.Data!, UserData.Template(values.GetValue(template)!, subject.Folder)), subject.Tokenizer,
+            subject.Model.ContextLength - 1, record => [record.Prompt + record.Completion]).Items;
+        var (train, heldOut) = UserData.Fitting(records, subject.Tokenizer, subject.Model.ContextLength - settings.Tokens, record => [record.Prompt]).Split(run.HeldOut);
         await comparison.AddAsync(run, RefinementTask.Records(subject, train, heldOut, values.GetValue(rank)), settings, count);
     }
 

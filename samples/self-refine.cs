@@ -22,7 +22,7 @@ var batch = command.Option("--batch-size", "Examples in a step.", 64);
 var rate = command.Option("--learning-rate", "Learning rate of supervised fine-tuning.", 1e-3);
 var pairRate = command.Option("--pair-learning-rate", "Learning rate of DPO.", 3e-4);
 var tokens = command.Option("--tokens", "Most tokens of an answer.", 40);
-var template = command.Option("--template", "Of questions: plain, alpaca, chat, or a format with {instruction}.", "plain");
+var template = command.Option("--template", UserData.TemplateHelp, "plain");
 var revision = command.Option<string?>("--revision", "Of revisions: a format with {problem}, {attempt} and {feedback}.", null);
 return await command.RunAsync(args, async (run, values) =>
 {
@@ -30,10 +30,7 @@ return await command.RunAsync(args, async (run, values) =>
     if (most < 1) throw new ArgumentException($"--rounds is {most}, expected at least 1");
     using var loaded = Subject.Load(run);
     var subject = loaded;
-    var (train, heldOut) = run.Data is null
-        ? (ArithmeticTask.Problems(values.GetValue(trainProblems), heldOut: false, run.Seed), ArithmeticTask.Problems(run.HeldOut, heldOut: true, run.Seed))
-        : UserData.Split(UserData.Fitting(UserData.Problems(run.Data, InstructionTemplate.Of(values.GetValue(template)!, subject.Folder)), subject.Tokenizer,
-            subject.Model.ContextLength - values.GetValue(tokens), problem => [problem.Prompt]), run.HeldOut);
+    var (train, heldOut, _) = ProblemData.Load(run, subject, values.GetValue(template)!, values.GetValue(tokens));
     train = [.. train.Take(values.GetValue(trainProblems))];
     var right = Reward.MathAnswer(new MathAnswerOptions { Places = subject.IsToy ? AnswerPlaces.Tags : AnswerPlaces.Any });
     var verifier = subject.IsToy ? FeedbackSources.Verifier(right, text: (completion, _) => SumRevision.WrongColumn(completion)) : FeedbackSources.Verifier(right);

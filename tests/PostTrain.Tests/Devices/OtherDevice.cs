@@ -8,11 +8,11 @@ using static TorchSharp.torch;
 namespace PostTrain.Tests.Devices;
 
 /// <summary>The device of <c>device.cpp</c>, compiled and loaded once: this processor, which libtorch takes for another. What a GPU would refuse, it refuses.</summary>
-public sealed class OtherDevice : IDisposable
+internal sealed class OtherDevice : IDisposable
 {
     private readonly TemporaryDirectory directory = new();
 
-    public OtherDevice()
+    internal OtherDevice()
     {
         var library = directory.File("device.so");
         var start = new ProcessStartInfo("bash", [Path.Combine(SampleTests.Root, "src", "PostTrain.Torch", "native", "build.sh"), library, Path.Combine(SampleTests.Root, "tests", "PostTrain.Tests", "Devices")])

@@ -228,7 +228,7 @@ public sealed class SelfInstructTests
             if (Interlocked.Increment(ref calls) == 1) throw new HttpRequestException("busy");
             return new ChatResponse(new ChatMessage(ChatRole.Assistant, $"{question}! STOP and more")) { FinishReason = question == "b" ? ChatFinishReason.Length : ChatFinishReason.Stop };
         });
-        var source = TextSource.Of(client, new ChatSourceOptions { Time = new InstantTime(), Timeout = TimeSpan.FromDays(1), Parallelism = 1, Chat = new ChatOptions { TopP = 0.25f } });
+        var source = TextSource.Of(client, new ChatSourceOptions { Retry = new RetryOptions { Attempts = 2, Delay = TimeSpan.Zero }, Parallelism = 1, Chat = new ChatOptions { TopP = 0.25f } });
         var request = new TextRequest { Temperature = 0.5, MaxTokens = 7, Seed = 3 };
         Assert.Equal([new("a! STOP and more"), new SourcedText("b! STOP and more", Finished: false)], await source.CompleteAsync(["a", "b"], request));
         Assert.Equal([new SourcedText("a! "), new("b! ")], await source.CompleteAsync(["a", "b"], request with { StopStrings = ["STOP"] }));
