@@ -2,7 +2,6 @@ using PostTrain.Data;
 using PostTrain.Data.Text;
 using PostTrain.Models;
 using PostTrain.Rewards;
-using PostTrain.Rollouts;
 using PostTrain.Training;
 
 namespace PostTrain.Refinement;
@@ -46,7 +45,7 @@ public static class SelfTraining
         int first = 0;
         foreach (var part in asked.Chunk(options.BatchSize))
         {
-            var completions = Draw(policy, tokenizer, part, options.Sampling with { FirstRow = first }, options.Seed, cancellation);
+            var completions = Question.Draw(policy, tokenizer, part, options.Sampling with { FirstRow = first }, options.Seed, cancellation);
             first += part.Length;
             var scores = await Scoring.ScoreCheckedAsync(reward, completions, RewardContext.None, cancellation).ConfigureAwait(false);
             foreach (var (completion, score) in completions.Zip(scores.Values))
@@ -59,21 +58,5 @@ public static class SelfTraining
             }
         }
         return own;
-    }
-
-    private static Completion[] Draw(CausalLm policy, ITokenizer tokenizer, Question[] asked, SamplingOptions sampling, ulong seed, CancellationToken cancellation)
-    {
-        bool training = policy.training;
-        policy.eval();
-        try
-        {
-            using var rollouts = Sampler.Generate(policy, [.. asked.Select(question => question.Prompt)],
-                sampling.StoppingAt(tokenizer.EndOfSequenceId) with { Recording = LogProbRecording.Drawn }, seed, tokenizer, cancellation);
-            return [.. asked.Select((question, i) => new Completion(question.Problem, tokenizer.Decode(rollouts.Completions[i]), rollouts.Completions[i], rollouts.Finished[i]))];
-        }
-        finally
-        {
-            policy.train(training);
-        }
     }
 }
