@@ -4,6 +4,7 @@
 //   dotnet run -c Release samples/arithmetic-base.cs [steps] [directory]
 using System.Globalization;
 using PostTrain.Models;
+using PostTrain.Runtime;
 using PostTrain.Samples.Support;
 using PostTrain.Supervised;
 using PostTrain.Training;

@@ -1,4 +1,5 @@
 #:project ../src/PostTrain/PostTrain.csproj
+#:package TorchSharp-cpu
 #:property PublishAot=false
 using PostTrain.Data;
 using PostTrain.Data.Text;

@@ -6,6 +6,7 @@
 using PostTrain.Models;
 using PostTrain.Policy;
 using PostTrain.Rewards;
+using PostTrain.Runtime;
 using PostTrain.Samples.Support;
 using PostTrain.Training;
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using PostTrain.Policy;
 using PostTrain.Rewards;
+using PostTrain.Runtime;
 using PostTrain.Training;
 using PostTrain.Training.Reports;
 using Spectre.Console;

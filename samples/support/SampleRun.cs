@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using PostTrain.Runtime;
 using PostTrain.Training;
 using PostTrain.Training.Reports;
 using static TorchSharp.torch;

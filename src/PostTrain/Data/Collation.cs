@@ -17,9 +17,9 @@ public static class Collation
     {
         Check(examples);
         return new LanguageModelBatch(
-            Padding.Pad([.. examples.Select(example => example.Ids)], paddingId, multipleOf: padToMultipleOf),
-            Padding.Pad([.. examples.Select(Labels)], Ignored, multipleOf: padToMultipleOf),
-            Padding.Pad([.. examples.Select(example => Ones(example.Ids.Length))], 0, multipleOf: padToMultipleOf),
+            SequencePadding.Pad([.. examples.Select(example => example.Ids)], paddingId, multipleOf: padToMultipleOf),
+            SequencePadding.Pad([.. examples.Select(Labels)], Ignored, multipleOf: padToMultipleOf),
+            SequencePadding.Pad([.. examples.Select(example => Ones(example.Ids.Length))], 0, multipleOf: padToMultipleOf),
             Positions: null);
     }
 
@@ -38,10 +38,10 @@ public static class Collation
         for (int i = 0; i < labels.Length; i++)
             if (positions[i] == 0) labels[i] = Ignored;
         return new LanguageModelBatch(
-            Padding.Pad([[.. examples.SelectMany(example => example.Ids)]], paddingId, multipleOf: padToMultipleOf),
-            Padding.Pad([labels], Ignored, multipleOf: padToMultipleOf),
+            SequencePadding.Pad([[.. examples.SelectMany(example => example.Ids)]], paddingId, multipleOf: padToMultipleOf),
+            SequencePadding.Pad([labels], Ignored, multipleOf: padToMultipleOf),
             AttentionMask: null,
-            Padding.Pad([positions], 0, multipleOf: padToMultipleOf));
+            SequencePadding.Pad([positions], 0, multipleOf: padToMultipleOf));
     }
 
     /// <summary>Preference pairs as rows of prompt and completion.</summary>
@@ -62,9 +62,9 @@ public static class Collation
         int[][] ids = [.. rows.Select(row => Cut([.. row.Prompt, .. row.Completion]))];
         int[][] completions = [.. rows.Select(row => Cut([.. new int[row.Prompt.Length], .. Ones(row.Completion.Length)]))];
         return new PreferenceBatch(
-            Padding.Pad(ids, paddingId, multipleOf: padToMultipleOf),
-            Padding.Pad([.. ids.Select(row => Ones(row.Length))], 0, multipleOf: padToMultipleOf),
-            Padding.Pad(completions, 0, multipleOf: padToMultipleOf));
+            SequencePadding.Pad(ids, paddingId, multipleOf: padToMultipleOf),
+            SequencePadding.Pad([.. ids.Select(row => Ones(row.Length))], 0, multipleOf: padToMultipleOf),
+            SequencePadding.Pad(completions, 0, multipleOf: padToMultipleOf));
     }
 
     private static int[] Labels(LanguageModelExample example) => example.Labels ?? example.Ids;

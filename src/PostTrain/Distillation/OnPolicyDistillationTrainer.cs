@@ -116,9 +116,9 @@ public sealed class OnPolicyDistillationTrainer : RolloutTrainer
         int[][] completions = [.. examples.Select(example => example.Ids[example.PromptLength..].Take(room).ToArray())];
         int[][] prompts = [.. examples.Select(example => example.Ids[..example.PromptLength])];
         var lengths = tensor(completions.Select(completion => (long)completion.Length).ToArray()).unsqueeze(1);
-        var ids = cat([Padding.Pad(prompts, Tokenizer.PaddingId, SequenceSide.Left), Padding.Pad(completions, Tokenizer.PaddingId)], 1);
+        var ids = cat([SequencePadding.Pad(prompts, Tokenizer.PaddingId, SequenceSide.Left), SequencePadding.Pad(completions, Tokenizer.PaddingId)], 1);
         var counted = arange(ids.shape[1] - prompt, dtype: ScalarType.Int64).unsqueeze(0).lt(lengths);
-        var real = Padding.Pad([.. prompts.Select(row => Enumerable.Repeat(1, row.Length).ToArray())], 0, SequenceSide.Left);
+        var real = SequencePadding.Pad([.. prompts.Select(row => Enumerable.Repeat(1, row.Length).ToArray())], 0, SequenceSide.Left);
         var mask = counted.to_type(ScalarType.Float32);
         var device = BodyParts.DeviceOf(Policy);
         return new RolloutBatch(ids.to(device), cat([real, counted.to_type(ScalarType.Int64)], 1).to(device), mask.to(device), zeros_like(mask).to(device), prompt, completions,

@@ -68,7 +68,7 @@ public static class EstimatorReport
     }
 
     private static Tensor Gradient(Tensor value, Tensor policy) =>
-        autograd.grad(new[] { value }, new[] { policy }, retain_graph: true)[0].reshape(-1);
+        Numerics.Gradients.Of(value, policy, retainGraph: true).reshape(-1);
 
     // One row a sequence.
     private static Tensor Gradients(Tensor values, Tensor policy) =>

@@ -27,12 +27,20 @@ public sealed class Decoder : CausalLm
         var names = ModuleNames.Of(config.Naming);
         // Where a weight does not fit, the scope frees those before it; a finished model's parameters belong to no scope.
         using var scope = NewDisposeScope();
-        backbone = new Backbone(config, source);
-        register_module(names.Backbone, backbone);
-        if (!config.TiedEmbeddings)
+        try
         {
-            head = source.Linear(names.Head, config.HiddenSize, config.VocabularySize, bias: false, WeightRole.Embedding);
-            register_module(names.Head, head);
+            backbone = new Backbone(config, source);
+            register_module(names.Backbone, backbone);
+            if (!config.TiedEmbeddings)
+            {
+                head = source.Linear(names.Head, config.HiddenSize, config.VocabularySize, bias: false, WeightRole.Embedding);
+                register_module(names.Head, head);
+            }
+        }
+        catch
+        {
+            source.DisposeLayers();
+            throw;
         }
 
         views = new AttentionViews(config);

@@ -14,8 +14,10 @@ namespace PostTrain.Models;
 public sealed class SafetensorsFile : IDisposable
 {
     /// <summary>How many bytes are mapped, and converted, at a time.</summary>
-    internal const long PieceBytes = 8 << 20;
+    internal const long PieceBytes = 1 << 20;
 
+    // One buffer for all conversions: glibc up to 2.37 does not reuse the holes that aligned blocks of one size leave.
+    private Tensor? buffer;
     private readonly FileStream stream;
     private readonly MemoryMappedFile map;
     private readonly Dictionary<string, SafetensorsEntry> byName;
@@ -124,18 +126,32 @@ public sealed class SafetensorsFile : IDisposable
             using var pieceScope = NewDisposeScope();
             var piece = rows.narrow(0, start, Math.Min(step, rows.size(0) - start));
             // Any byte but 0 and 1 in a bool tensor would be undefined behaviour: read numbers, then compare.
-            var buffer = straight ? piece : empty(piece.shape, dtype: entry.Type == ScalarType.Bool ? ScalarType.Byte : entry.Type);
-            Copy(entry.Offset + start * rowBytes, buffer.bytes);
-            if (!straight)
-                piece.copy_(entry.Type == ScalarType.Bool ? buffer.ne(0) : buffer);
+            if (straight)
+            {
+                Copy(entry.Offset + start * rowBytes, piece.bytes);
+                continue;
+            }
+            var read = Buffer(entry.Type == ScalarType.Bool ? ScalarType.Byte : entry.Type).narrow(0, 0, piece.numel()).view(piece.shape);
+            Copy(entry.Offset + start * rowBytes, read.bytes);
+            piece.copy_(entry.Type == ScalarType.Bool ? read.ne(0) : read);
         }
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
+        buffer?.Dispose();
         map.Dispose();
         stream.Dispose();
+    }
+
+    private Tensor Buffer(ScalarType type)
+    {
+        if (buffer?.dtype == type) return buffer;
+        buffer?.Dispose();
+        using var bytes = empty(1, dtype: type);
+        buffer = empty(PieceBytes / bytes.element_size(), dtype: type);
+        return buffer.DetachFromDisposeScope();
     }
 
     private SafetensorsEntry Entry(string name) => byName.TryGetValue(name, out var entry)

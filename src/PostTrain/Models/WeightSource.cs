@@ -25,6 +25,8 @@ internal enum WeightRole
 /// <summary>Where a decoder's weights come from while it is built: a random start or a file. One call for each parameter, by its full name.</summary>
 internal abstract class WeightSource
 {
+    private readonly List<Linear> layers = [];
+
     /// <summary>A fresh tensor of this name and shape.</summary>
     public abstract Tensor Get(string name, long[] shape, WeightRole role);
 
@@ -32,7 +34,16 @@ internal abstract class WeightSource
     public Parameter Parameter(string name, long[] shape, WeightRole role) => new(Get(name, shape, role));
 
     /// <summary>A linear layer whose parameters are <c>name.weight</c>, [out,in], and <c>name.bias</c>.</summary>
-    public Linear Linear(string name, long inputs, long outputs, bool bias, WeightRole role = WeightRole.Projection) => nn.Linear(
-        Parameter(name + ".weight", [outputs, inputs], role),
-        bias ? Parameter(name + ".bias", [outputs], WeightRole.Bias) : null);
+    public Linear Linear(string name, long inputs, long outputs, bool bias, WeightRole role = WeightRole.Projection)
+    {
+        var layer = nn.Linear(Parameter(name + ".weight", [outputs, inputs], role), bias ? Parameter(name + ".bias", [outputs], WeightRole.Bias) : null);
+        layers.Add(layer);
+        return layer;
+    }
+
+    /// <summary>Disposes the linear layers made so far: TorchSharp takes their parameters out of the dispose scope.</summary>
+    public void DisposeLayers()
+    {
+        foreach (var layer in layers) layer.Dispose();
+    }
 }

@@ -16,6 +16,8 @@ internal sealed class ChunkedProjection : autograd.MultiTensorFunction<ChunkedPr
     {
         var (rows, weight, targets) = ((Tensor)vars[0], (Tensor)vars[1], (Tensor)vars[2]);
         var (transform, chunkSize) = ((LogitTransform)vars[3], (int)vars[4]);
+        // Without it, gradients of results that nobody uses would be made like tensors of the scope below, which are gone by then.
+        ctx.set_materialize_grads(false);
         ctx.save_for_backward([rows, weight, targets]);
         ctx.save_data("transform", transform);
         ctx.save_data("chunkSize", chunkSize);
@@ -63,7 +65,9 @@ internal sealed class ChunkedProjection : autograd.MultiTensorFunction<ChunkedPr
             var part = rows.narrow(0, start, length);
             var logits = Project(part, weight);
             var gradient = LogitGradient(transform.Apply(logits), targets.narrow(0, start, length),
-                index => grad_outputs[index].narrow(0, start, length).to_type(logits.dtype).unsqueeze(-1));
+                index => grad_outputs[index].IsInvalid
+                    ? zeros([length, 1], logits.dtype, logits.device)
+                    : grad_outputs[index].narrow(0, start, length).to_type(logits.dtype).unsqueeze(-1));
             gradient = transform.Backward(gradient, logits).to_type(rows.dtype);
             if (needRows) rowParts.Add(gradient.mm(weight).MoveToOuterDisposeScope());
             weightGradient?.add_(gradient.t().mm(part));

@@ -23,7 +23,7 @@ internal sealed class RewardBatch : TrainingBatch
         this.objective = objective;
         Rows = pairs.Count;
         int[][] rows = [.. pairs.Select(pair => pair.Chosen), .. pairs.Select(pair => pair.Rejected)];
-        ids = Padding.Pad(rows, paddingId);
+        ids = SequencePadding.Pad(rows, paddingId);
         mask = RewardText.Mask(rows);
         if (pairs.Any(pair => pair.Margin != 0)) margins = tensor(pairs.Select(pair => pair.Margin).ToArray());
         // A smoothed label is the other way round with probability ε.

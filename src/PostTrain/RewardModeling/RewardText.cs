@@ -28,7 +28,7 @@ internal static class RewardText
     internal static Tensor Mask(IReadOnlyList<int[]> rows, SequenceClassifier model) => Mask(rows).to(BodyParts.DeviceOf(model.Body));
 
     /// <summary>The rows' ids, [B,T], where a model is.</summary>
-    internal static Tensor Ids(IReadOnlyList<int[]> rows, SequenceClassifier model, ITokenizer tokenizer) => Padding.Pad(rows, tokenizer.PaddingId).to(BodyParts.DeviceOf(model.Body));
+    internal static Tensor Ids(IReadOnlyList<int[]> rows, SequenceClassifier model, ITokenizer tokenizer) => SequencePadding.Pad(rows, tokenizer.PaddingId).to(BodyParts.DeviceOf(model.Body));
 
     /// <summary>Refuses models with several scores.</summary>
     internal static void OneScore(SequenceClassifier model, string name)

@@ -23,7 +23,7 @@ internal sealed class StepBatch : TrainingBatch
         this.aggregation = aggregation;
         Rows = examples.Count;
         int[][] rows = [.. examples.Select(example => example.Tokens)];
-        ids = Padding.Pad(rows, paddingId);
+        ids = SequencePadding.Pad(rows, paddingId);
         attention = RewardText.Mask(rows);
         var (classes, counted) = (new long[Rows, ids.shape[1]], new float[Rows, ids.shape[1]]);
         for (int row = 0; row < Rows; row++)

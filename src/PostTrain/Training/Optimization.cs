@@ -54,7 +54,9 @@ public sealed class Optimization : IDisposable
     public UpdateReport Update(int parts, Func<int, Tensor> loss)
     {
         Guard.AtLeast(parts, 1, nameof(parts));
-        // What stands in gradients from before goes with the zeros.
+        // Each read of a gradient makes a tensor of its own, also those of TorchSharp's optimisers.
+        using var update = NewDisposeScope();
+        // Zeroing also clears gradients left over from earlier calls.
         masters.CollectGradients();
         optimizer.ZeroGradients();
         double total = 0;

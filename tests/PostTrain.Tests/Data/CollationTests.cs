@@ -11,11 +11,11 @@ public sealed class CollationTests
     [Fact]
     public void Pad_FillsTheSideToTheMultiple()
     {
-        TensorAssert.Close([1, 2, 9, 9, 3, 9, 9, 9], Padding.Pad([[1, 2], [3]], 9, multipleOf: 4), 0);
-        TensorAssert.Close([1, 2, 9, 3], Padding.Pad([[1, 2], [3]], 9, SequenceSide.Left), 0);
-        Assert.Equal([2L, 0L], Padding.Pad([[], []], 9).shape);
-        Assert.Throws<ArgumentException>(() => Padding.Pad([], 0));
-        Assert.Throws<ArgumentOutOfRangeException>(() => Padding.Pad([[1]], 0, multipleOf: 0));
+        TensorAssert.Close([1, 2, 9, 9, 3, 9, 9, 9], SequencePadding.Pad([[1, 2], [3]], 9, multipleOf: 4), 0);
+        TensorAssert.Close([1, 2, 9, 3], SequencePadding.Pad([[1, 2], [3]], 9, SequenceSide.Left), 0);
+        Assert.Equal([2L, 0L], SequencePadding.Pad([[], []], 9).shape);
+        Assert.Throws<ArgumentException>(() => SequencePadding.Pad([], 0));
+        Assert.Throws<ArgumentOutOfRangeException>(() => SequencePadding.Pad([[1]], 0, multipleOf: 0));
     }
 
     [Fact]
@@ -23,16 +23,16 @@ public sealed class CollationTests
     {
         var mask = tensor(new long[,] { { 0, 1, 1, 0 }, { 0, 0, 1, 0 } });
         var values = tensor(new double[,] { { 1, 2, 3, 4 }, { 5, 6, 7, 8 } });
-        var (flushed, rolled) = Padding.FlushLeft(mask, values);
+        var (flushed, rolled) = SequencePadding.FlushLeft(mask, values);
         TensorAssert.Close([1, 1, 1, 0], flushed, 0);
         TensorAssert.Close([2, 3, 7, 8], rolled, 0);
-        Assert.Equal([2L, 0L], Padding.FlushLeft(zeros_like(mask), values).Values.shape);
+        Assert.Equal([2L, 0L], SequencePadding.FlushLeft(zeros_like(mask), values).Values.shape);
         Ownership.Check(() =>
         {
-            var (one, two) = Padding.FlushLeft(mask, values);
+            var (one, two) = SequencePadding.FlushLeft(mask, values);
             return [one, two];
         }, mask, values);
-        Assert.Throws<ArgumentException>(() => Padding.FlushLeft(mask, values.narrow(1, 0, 2)));
+        Assert.Throws<ArgumentException>(() => SequencePadding.FlushLeft(mask, values.narrow(1, 0, 2)));
     }
 
     [Fact]

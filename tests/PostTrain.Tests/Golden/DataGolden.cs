@@ -27,13 +27,13 @@ internal static class DataGolden
     private static void Pad(GoldenCase item)
     {
         var side = item.Text("padding_side") == "left" ? SequenceSide.Left : SequenceSide.Right;
-        var padded = Padding.Pad(Rows(item.Json("inputs", "tensors")), (long)item.Parameter("padding_value", 0), side, (int)item.Parameter("pad_to_multiple_of", 1));
+        var padded = SequencePadding.Pad(Rows(item.Json("inputs", "tensors")), (long)item.Parameter("padding_value", 0), side, (int)item.Parameter("pad_to_multiple_of", 1));
         TensorAssert.Same(item.Expected("padded"), padded, "padded");
     }
 
     private static void FlushLeft(GoldenCase item)
     {
-        var (mask, values) = Padding.FlushLeft(item.Input("mask"), item.Input("tensor"));
+        var (mask, values) = SequencePadding.FlushLeft(item.Input("mask"), item.Input("tensor"));
         TensorAssert.Same(item.Expected("mask"), mask, "mask");
         TensorAssert.Same(item.Expected("tensor"), values, "values");
     }

@@ -46,22 +46,22 @@ internal static class LawTable
         var direction = names.Select((name, i) => Numbers.Uniform(100 + i, 1, [.. start[name].shape])).ToArray();
 
         Tensor[] Leaves(double shift) => [.. names.Select((name, i) => (start[name] + direction[i] * shift).detach().requires_grad_(true))];
-        Tensor?[] Gradient(Tensor[] leaves, bool keep)
+        Tensor[] Gradient(Tensor[] leaves)
         {
             var batch = subject.Batch with { Tensors = subject.Batch.Tensors.ToDictionary(pair => pair.Key, pair => Array.IndexOf(names, pair.Key) is >= 0 and var i ? pair.Value with { Value = leaves[i] } : pair.Value) };
-            return [.. autograd.grad([subject.Loss(batch)], leaves, create_graph: keep, allow_unused: true)];
+            return Numbers.GradientGraph(subject.Loss(batch), leaves);
         }
 
         var leaves = Leaves(0);
-        var first = Gradient(leaves, keep: true).Zip(direction).Where(pair => pair.First is { requires_grad: true }).Select(pair => (pair.First! * pair.Second).sum()).ToArray();
+        var first = Gradient(leaves).Zip(direction).Where(pair => pair.First.requires_grad).Select(pair => (pair.First * pair.Second).sum()).ToArray();
         // A loss that is linear in its inputs has none.
         if (first.Length == 0) return;
-        var product = autograd.grad([first.Aggregate((a, b) => a + b)], leaves, allow_unused: true).Select((value, i) => value ?? zeros_like(leaves[i])).ToArray();
+        var product = Numbers.GradientGraph(first.Aggregate((a, b) => a + b), leaves);
         foreach (var value in product) Assert.True(value.isfinite().all().ToBoolean(), "the second derivative is not finite");
         if (!compare) return;
-        var (above, below) = (Gradient(Leaves(step), keep: false), Gradient(Leaves(-step), keep: false));
+        var (above, below) = (Gradient(Leaves(step)), Gradient(Leaves(-step)));
         for (int i = 0; i < product.Length; i++)
-            TensorAssert.Close(above[i] is null ? zeros_like(product[i]) : (above[i]! - below[i]!) / (2 * step), product[i], 1e-6, $"the Hessian of {names[i]} along a direction");
+            TensorAssert.Close((above[i] - below[i]) / (2 * step), product[i], 1e-6, $"the Hessian of {names[i]} along a direction");
     }
 
     /// <summary>Log-probabilities, logits and rewards of −1e4, all alike, give finite losses and gradients.</summary>

@@ -102,6 +102,8 @@ public sealed class SafetensorsFileTests : IDisposable
         using var file = SafetensorsFile.Open(path);
         Ownership.Check(() => [file.Read("m")]);
         using var target = zeros([3, 2], dtype: ScalarType.Float64);
+        // The first conversion makes the file's buffer, which lives as long as the file.
+        file.ReadInto("m", target);
         Ownership.Check(() =>
         {
             file.ReadInto("m", target);

@@ -16,7 +16,7 @@ internal static class DocumentedProject
     {
         File.WriteAllText(Path.Combine(folder, "Program.cs"), Block("csharp"));
         var project = XDocument.Parse(Block("xml", "<Project"));
-        project.Descendants("PackageReference").Single().SetAttributeValue("Version", version);
+        Ours(project).SetAttributeValue("Version", version);
         project.Save(Path.Combine(folder, "App.csproj"));
         var configuration = XDocument.Parse(Block("xml", "<configuration"));
         var sources = configuration.Descendants("packageSources").Single();
@@ -29,7 +29,9 @@ internal static class DocumentedProject
     }
 
     /// <summary>The version that the page names.</summary>
-    internal static string Version => XDocument.Parse(Block("xml", "<Project")).Descendants("PackageReference").Single().Attribute("Version")!.Value;
+    internal static string Version => Ours(XDocument.Parse(Block("xml", "<Project"))).Attribute("Version")!.Value;
+
+    private static XElement Ours(XDocument project) => project.Descendants("PackageReference").Single(item => item.Attribute("Include")!.Value == "PostTrain");
 
     private static string Block(string language, string start = "")
     {

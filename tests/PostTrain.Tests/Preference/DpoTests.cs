@@ -151,7 +151,7 @@ public sealed class DpoTests
         GradientCheck.Run(inputs =>
         {
             var at = inputs[0].requires_grad ? inputs[0] : inputs[0].requires_grad_(true);
-            return autograd.grad([Of(at, policy.Rejected)], [at], create_graph: true)[0].square().sum();
+            return Numbers.GradientGraph(Of(at, policy.Rejected), at)[0].square().sum();
         }, policy.Chosen);
     }
 

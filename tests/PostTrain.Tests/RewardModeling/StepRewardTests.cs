@@ -113,7 +113,7 @@ public sealed class StepRewardTests
         var whole = RunningRewardStatistics.Empty.Add(rewards);
         var parts = RunningRewardStatistics.Empty.Add(rewards.narrow(0, 0, 7)).Add(rewards.narrow(0, 7, 0)).Add(rewards.narrow(0, 7, 60))
             .Merge(RunningRewardStatistics.Empty.Add(rewards.narrow(0, 67, 33)));
-        double variance = (rewards - 1e8).var(false).ToDouble();
+        double variance = (rewards - 1e8).std(false).square().ToDouble();
         Assert.Equal(100, parts.Count);
         Assert.Equal(variance, whole.Variance, 1e-7);
         Assert.Equal(variance, parts.Variance, 1e-7);

@@ -43,4 +43,10 @@ internal static class Numbers
         function(leaf).backward();
         return leaf.grad!;
     }
+
+    /// <summary>The gradients of a scalar, which have gradients themselves; zeros where it does not depend on a tensor.</summary>
+    /// <remarks>TorchSharp 0.107 frees the graph under create_graph unless told to keep it, and gives tensors without content for what is unused.</remarks>
+    internal static Tensor[] GradientGraph(Tensor value, params Tensor[] inputs) =>
+        [.. autograd.grad([value], inputs, retain_graph: true, create_graph: true, allow_unused: true)
+            .Select((gradient, i) => gradient is null || gradient.IsInvalid ? zeros_like(inputs[i]) : gradient)];
 }

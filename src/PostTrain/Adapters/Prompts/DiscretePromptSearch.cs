@@ -101,7 +101,7 @@ public static class DiscretePromptSearch
             using var scope = NewDisposeScope();
             var prompts = Embedded(next).requires_grad_(true);
             // Of the prompts only: the model's parameters may require gradients of their own.
-            var gradient = autograd.grad([objective.Losses(prompts).sum()], [prompts])[0];
+            var gradient = Gradients.Of(objective.Losses(prompts).sum(), prompts);
             using var mode = no_grad();
             // −(E_v − E_cur)ᵀg; E_curᵀg is the same for all v of a place. A NaN gradient ranks nothing but stops nothing.
             var gains = gradient.matmul(objective.Embeddings.index_select(0, ids).t()).neg().nan_to_num(double.MinValue);

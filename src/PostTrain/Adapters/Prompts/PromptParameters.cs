@@ -15,7 +15,8 @@ internal sealed class PromptParameters(ulong seed, ScalarType type)
     {
         var values = new float[Count(shape)];
         CounterRandom.FillNormal(values, seed, drawn++, deviation);
-        return tensor(values, shape, dtype: type);
+        using var pinned = tensor(values, shape, dtype: type);
+        return pinned.clone();
     }
 
     /// <summary>Uniform in (−bound, bound).</summary>
@@ -25,7 +26,8 @@ internal sealed class PromptParameters(ulong seed, ScalarType type)
         for (var i = 0; i < values.Length; i++)
             values[i] = bound * (2 * CounterRandom.OpenUniform(seed, drawn, (ulong)i) - 1);
         drawn++;
-        return tensor(values, shape, dtype: type);
+        using var pinned = tensor(values, shape, dtype: type);
+        return pinned.clone();
     }
 
     /// <summary>A linear layer, weights and bias uniform in ±1/√inputs.</summary>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using PostTrain.Runtime;
 using PostTrain.Training.Diagnostics;
 
 namespace PostTrain.Training.Reports;

@@ -1,4 +1,0 @@
-namespace TorchSharp.Modules;
-
-/// <summary>Marks modules without parameters.</summary>
-public interface IParameterLessModule;
