@@ -56,7 +56,7 @@ public static class Optima
         var numbers = preferences.detach();
         if (!((numbers + numbers.t() - 1).abs() < 1e-6).logical_and(numbers >= 0).all().ToBoolean())
             throw new ArgumentException("preferences holds p(y ≻ y′) and p(y′ ≻ y) that are below 0 or do not sum to 1", nameof(preferences));
-        var found = Rlhf(tree, referenceLogits, preferences.matmul(comparisonProbs), tau);
+        var found = Rlhf(tree, referenceLogits, preferences.mm(comparisonProbs.to_type(preferences.dtype).unsqueeze(1)).squeeze(1), tau);
         return new RlhfOptimum(found.Logits.MoveToOuterDisposeScope(), found.LogProbs.MoveToOuterDisposeScope(), found.Value.MoveToOuterDisposeScope());
     }
 

@@ -33,6 +33,9 @@ internal sealed class Block : nn.Module
         register_module(names.FeedForwardAfterNorm, feedForwardAfterNorm);
     }
 
+    /// <summary>Exception of the last backward pass through <see cref="CheckpointedBlock"/>, for the next forward pass to raise.</summary>
+    internal Exception? BackwardFailure { get; set; }
+
     /// <summary>[B,T,D] to [B,T,D].</summary>
     public Tensor Apply(Tensor x, in AttentionInputs inputs)
     {

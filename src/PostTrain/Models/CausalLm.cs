@@ -52,6 +52,7 @@ public abstract class CausalLm : nn.Module<Tensor, Tensor>
         ArgumentNullException.ThrowIfNull(ids);
         if (ids.Dimensions != 2)
             throw new ArgumentException($"ids has the shape [{string.Join(",", ids.shape)}], expected [B,T].", nameof(ids));
+        Guard.Ids(ids, nameof(ids));
         using var mode = cache is null ? null : no_grad();
         using var scope = NewDisposeScope();
         return HiddenFromEmbeddings(Embed(ids), attentionMask, cache).MoveToOuterDisposeScope();

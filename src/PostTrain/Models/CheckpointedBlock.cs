@@ -20,6 +20,11 @@ internal sealed class CheckpointedBlock : autograd.SingleTensorFunction<Checkpoi
     public static Tensor Run(Block block, Tensor x, in AttentionInputs inputs)
     {
         using var scope = NewDisposeScope();
+        if (block.BackwardFailure is { } failure)
+        {
+            block.BackwardFailure = null;
+            throw new InvalidOperationException($"the last backward pass through a checkpointed layer failed: {failure.Message}", failure);
+        }
         // The graph goes through this node also where the layer's input needs no gradient, as with frozen embeddings.
         var link = zeros([1], dtype: x.dtype, device: x.device).requires_grad_(true);
         return apply(x, link, block, inputs).MoveToOuterDisposeScope();
@@ -52,12 +57,22 @@ internal sealed class CheckpointedBlock : autograd.SingleTensorFunction<Checkpoi
         var x = saved[0].detach().requires_grad_(needed);
         var after = get_rng_state();
         set_rng_state(saved[1]);
-        using (enable_grad())
+        try
         {
+            using var mode = enable_grad();
             var y = block.Apply(x, new AttentionInputs(shared[0], shared[1], shared[2], null, null));
-            set_rng_state(after);
             if (y.requires_grad)
                 autograd.backward([y], [grad_output]);
+        }
+        catch (Exception exception)
+        {
+            // An exception here would end the process. NaN stops the update; the next forward pass raises the exception.
+            block.BackwardFailure = exception;
+            return [needed ? full_like(saved[0], double.NaN).MoveToOuterDisposeScope() : null!, null!, null!, null!];
+        }
+        finally
+        {
+            set_rng_state(after);
         }
 
         return [needed ? x.grad!.MoveToOuterDisposeScope() : null!, null!, null!, null!];

@@ -9,6 +9,8 @@ internal static class Guard
     /// <summary>Both tensors have the same shape.</summary>
     internal static void SameShape(Tensor tensor, string name, Tensor expected, string expectedName)
     {
+        ArgumentNullException.ThrowIfNull(tensor, name);
+        ArgumentNullException.ThrowIfNull(expected, expectedName);
         if (!tensor.shape.AsSpan().SequenceEqual(expected.shape))
             throw new ArgumentException($"{name} has shape {Shape(tensor)}, expected {Shape(expected)} as {expectedName}", name);
     }
@@ -16,6 +18,7 @@ internal static class Guard
     /// <summary>The tensor has this many dimensions, which <paramref name="expected"/> describes.</summary>
     internal static void Rank(Tensor tensor, string name, int rank, string expected)
     {
+        ArgumentNullException.ThrowIfNull(tensor, name);
         if (tensor.dim() != rank)
             throw new ArgumentException($"{name} has shape {Shape(tensor)}, expected {expected}", name);
     }
@@ -23,6 +26,7 @@ internal static class Guard
     /// <summary>The tensor holds real numbers.</summary>
     internal static void Floating(Tensor tensor, string name)
     {
+        ArgumentNullException.ThrowIfNull(tensor, name);
         if (!tensor.is_floating_point())
             throw new ArgumentException($"{name} has type {tensor.dtype}, expected floating point", name);
     }
@@ -30,6 +34,7 @@ internal static class Guard
     /// <summary>The tensor holds token ids.</summary>
     internal static void Ids(Tensor tensor, string name)
     {
+        ArgumentNullException.ThrowIfNull(tensor, name);
         if (tensor.dtype != ScalarType.Int64)
             throw new ArgumentException($"{name} has type {tensor.dtype}, expected Int64 token ids", name);
     }

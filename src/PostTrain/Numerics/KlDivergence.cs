@@ -102,6 +102,7 @@ public static class KlDivergence
     {
         Guard.Floating(logits, nameof(logits));
         Guard.SameShape(referenceLogits, nameof(referenceLogits), logits, nameof(logits));
+        ArgumentNullException.ThrowIfNull(mask);
         if (logits.dim() != mask.dim() + 1 || !logits.shape.AsSpan()[..^1].SequenceEqual(mask.shape))
             throw new ArgumentException($"mask has shape {Guard.Shape(mask)}, expected logits' shape {Guard.Shape(logits)} without its last dimension", nameof(mask));
         using var scope = NewDisposeScope();

@@ -27,6 +27,7 @@ public static class CompletionMasks
     public static Tensor WithoutUnfinished(Tensor mask, Tensor finished)
     {
         Guard.Rank(mask, nameof(mask), 2, "[B,T]");
+        ArgumentNullException.ThrowIfNull(finished);
         if (finished.dim() != 1 || finished.shape[0] != mask.shape[0])
             throw new ArgumentException($"finished has shape {Guard.Shape(finished)}, expected [{mask.shape[0]}], one a row of mask", nameof(finished));
         using var scope = NewDisposeScope();

@@ -72,6 +72,7 @@ public static partial class PreferenceLosses
         Guard.Floating(logProbs, nameof(logProbs));
         Guard.SameShape(referenceLogProbs, nameof(referenceLogProbs), logProbs, nameof(logProbs));
         Guard.NotNegative(beta, nameof(beta));
+        ArgumentNullException.ThrowIfNull(winProbabilities);
         if (winProbabilities.dim() != 1 || winProbabilities.shape[0] != logProbs.shape[0])
             throw new ArgumentException($"winProbabilities has shape {Guard.Shape(winProbabilities)}, expected [{logProbs.shape[0]}]", nameof(winProbabilities));
         using var scope = NewDisposeScope();

@@ -31,6 +31,7 @@ public static class StepLabels
 
     private static Tensor Outcomes(Tensor correct, Tensor mask)
     {
+        ArgumentNullException.ThrowIfNull(correct);
         if (correct.dim() == 0 || correct.shape[^1] == 0)
             throw new ArgumentException($"correct has shape {Guard.Shape(correct)}, expected [..., N] with at least one completion", nameof(correct));
         Guard.SameShape(mask, nameof(mask), correct, nameof(correct));

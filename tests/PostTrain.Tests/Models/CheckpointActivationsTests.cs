@@ -54,6 +54,27 @@ public sealed class CheckpointActivationsTests
     }
 
     [Fact]
+    public void HookThatThrowsInTheSecondPass_GivesNaN_AndIsRaisedByTheNextCall()
+    {
+        using var scope = NewDisposeScope();
+        using var model = TinyModels.Create("llama", ScalarType.Float32);
+        model.CheckpointActivations = true;
+        int calls = 0;
+        var layer = (Linear)model.named_modules().Single(item => item.name == "model.layers.1.mlp.down_proj").module;
+        var hook = layer.register_forward_hook((_, _, output) => ++calls == 2 ? throw new TimeoutException("the hook gave up") : output);
+        var ids = Numbers.Ids(3, 23, 2, 8);
+        model.call(ids).square().sum().backward();
+        Assert.Equal(2, calls);
+        Assert.All(model.named_parameters().Where(item => item.name.Contains("layers.0.", StringComparison.Ordinal)),
+            item => Assert.True(item.parameter.grad!.isnan().any().ToBoolean(), item.name));
+        var error = Assert.Throws<InvalidOperationException>(() => model.call(ids));
+        Assert.Contains("the hook gave up", error.Message, StringComparison.Ordinal);
+        Assert.IsType<TimeoutException>(error.InnerException);
+        Assert.True(model.call(ids).isfinite().all().ToBoolean());
+        hook.remove();
+    }
+
+    [Fact]
     public void InputsAndParametersOutsideTheModel_GetTheirGradients()
     {
         // A hook adds what an adapter would: a matrix that the model's tree does not have, after dropout.
