@@ -7,7 +7,7 @@ public static class AnswerExtraction
 {
     private const int LongestSentence = 200;
     private static readonly string[] Phrases = ["answer is", "answer:", "answer :"];
-    private const string BoxedOpening = "\\boxed{";
+    private static readonly string[] SentenceEnds = [". ", "! ", "? "];
     private const string Hashes = "####";
     private const string OpeningTag = "<answer>";
     private const string ClosingTag = "</answer>";
@@ -18,40 +18,15 @@ public static class AnswerExtraction
     public static string? Extract(string text, AnswerPlaces places = AnswerPlaces.Any)
     {
         ArgumentNullException.ThrowIfNull(text);
-        return (places.HasFlag(AnswerPlaces.Boxed) ? Boxed(text) : null)
+        return (places.HasFlag(AnswerPlaces.Boxed) ? Reduced(AnswerBoxes.Last(text)) : null)
             ?? (places.HasFlag(AnswerPlaces.Hashes) ? AfterHashes(text) : null)
             ?? (places.HasFlag(AnswerPlaces.Tags) ? InTags(text) : null)
             ?? (places.HasFlag(AnswerPlaces.Phrase) ? AfterPhrase(text) : null)
-            ?? (places.HasFlag(AnswerPlaces.LastNumber) ? NumberScanner.Last(text) : null);
+            ?? (places.HasFlag(AnswerPlaces.LastNumber) ? AnswerProse.Last(text) : null);
     }
 
-    // One pass with a stack of open braces. An enclosing \boxed closes after the one within it, so the last to close is the last outermost.
-    private static string? Boxed(string text)
-    {
-        var open = new Stack<int>();
-        string? answer = null;
-        for (var i = 0; i < text.Length; i++)
-        {
-            switch (text[i])
-            {
-                case '\\' when text.AsSpan(i).StartsWith(BoxedOpening, StringComparison.Ordinal):
-                    i += BoxedOpening.Length - 1;
-                    open.Push(i + 1);
-                    break;
-                case '\\':
-                    i++;            // \{ and \} are characters, not groups
-                    break;
-                case '{':
-                    open.Push(-1);
-                    break;
-                case '}' when open.TryPop(out var start) && start >= 0:
-                    answer = NotEmpty(text.AsSpan(start, i - start)) ?? answer;
-                    break;
-            }
-        }
-
-        return answer;
-    }
+    /// <summary>The answer that a reference is: what it marks as one, itself where it is mathematics, else what its words come to.</summary>
+    internal static string Reference(string text) => Extract(text, AnswerPlaces.Marked) ?? Reduced(text) ?? text;
 
     private static string? AfterHashes(string text)
     {
@@ -60,7 +35,7 @@ public static class AnswerExtraction
             return null;
         var rest = text.AsSpan(start + Hashes.Length);
         var end = rest.IndexOfAny('\r', '\n');
-        return NotEmpty(end < 0 ? rest : rest[..end]);
+        return Reduced(end < 0 ? rest : rest[..end]);
     }
 
     private static string? InTags(string text)
@@ -69,7 +44,7 @@ public static class AnswerExtraction
         if (end < 0)
             return null;
         var start = text.AsSpan(0, end).LastIndexOf(OpeningTag, StringComparison.Ordinal);
-        return start < 0 ? null : NotEmpty(text.AsSpan(start + OpeningTag.Length, end - start - OpeningTag.Length));
+        return start < 0 ? null : Reduced(text.AsSpan(start + OpeningTag.Length, end - start - OpeningTag.Length));
     }
 
     private static string? AfterPhrase(string text)
@@ -84,16 +59,24 @@ public static class AnswerExtraction
         if (start < 0) return null;
         var rest = text.AsSpan(start, Math.Min(LongestSentence, text.Length - start));
         if (rest.IndexOfAny('\r', '\n') is var line and >= 0) rest = rest[..line];
-        if (rest.IndexOf(". ", StringComparison.Ordinal) is var sentence and >= 0) rest = rest[..sentence];
-        rest = rest.Trim(" \t:*.");
-        if (!rest.ContainsAnyInRange('0', '9')) return NotEmpty(rest);
-        // Ever fewer words, until what is left is mathematics: "12 apples in all" gives 12.
-        for (var words = rest; words.Length > 0; words = words[..Math.Max(0, words.LastIndexOf(' '))].TrimEnd())
+        foreach (var end in SentenceEnds)
         {
-            if (words.ContainsAnyInRange('0', '9') && AnswerParser.Parse(AnswerText.Normalize(words.ToString()), out _) is not null) return words.ToString();
+            if (rest.IndexOf(end, StringComparison.Ordinal) is var sentence and >= 0) rest = rest[..(sentence + 1)];
         }
 
-        return NumberScanner.Last(rest.ToString());
+        rest = rest.Trim(" \t:*");
+        var words = rest.Trim(" .!?").ToString();
+        return AnswerProse.First(rest.ToString()) ?? (rest.ContainsAnyInRange('0', '9') ? AnswerProse.Last(words) : AnswerProse.Choice(words) ?? NotEmpty(words));
+    }
+
+    // "5 apples" is 5, "The answer is 5." is 5; what is an answer as it stands, or has no number at its beginning, stays.
+    private static string? Reduced(ReadOnlySpan<char> marked)
+    {
+        if (NotEmpty(marked) is not { } answer || answer.Length > LongestSentence * 20 || AnswerParser.CanParse(answer)) return NotEmpty(marked);
+        if (AfterPhrase(answer) is { } phrase) return phrase;
+        var isLine = answer.Length <= LongestSentence && answer.AsSpan().IndexOfAny('\r', '\n') < 0;
+        var beginning = answer.AsSpan().TrimStart("$\\(+-.");
+        return isLine && beginning.Length > 0 && char.IsAsciiDigit(beginning[0]) ? AnswerProse.First(answer) ?? answer : answer;
     }
 
     private static string? NotEmpty(ReadOnlySpan<char> answer)

@@ -10,7 +10,7 @@ internal static class MathAnswerReward
                 $"reward '{options.Name}': the problem of completion {index} has no Answer, expected a reference answer");
         if (AnswerExtraction.Extract(completion.Text, options.Places) is not { } answer)
             return options.Missing;
-        reference = AnswerExtraction.Extract(reference, AnswerPlaces.Marked) ?? reference;
+        reference = AnswerExtraction.Reference(reference);
         var isRight = options.AcceptsComputations
             ? AnswerEquivalence.AreEquivalent(answer, reference, options.Tolerance)
             : AnswerEquivalence.IsAnswer(answer, reference, options.Tolerance);

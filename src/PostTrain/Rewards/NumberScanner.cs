@@ -11,7 +11,8 @@ internal static class NumberScanner
             if (!char.IsAsciiDigit(text[i]))
                 continue;
             var end = End(text, i);
-            last = (Start(text, i), end);
+            // A digit between letters is a part of a name.
+            if (!(i > 0 && char.IsLetter(text[i - 1]) && end < text.Length && char.IsLetter(text[end]))) last = (Start(text, i), end);
             i = end - 1;
         }
 

@@ -5,7 +5,7 @@ namespace PostTrain.Rewards.Answers;
 
 /// <summary>Sums, products, quotients, powers and roots of sums, exact where they can be. Null where the result would be too large, is undefined,
 /// or the work allowed for one answer is done.</summary>
-internal sealed class AnswerAlgebra
+internal sealed partial class AnswerAlgebra
 {
     private const int MaximumTerms = 64;
     private const int MaximumName = 512;
@@ -30,7 +30,7 @@ internal sealed class AnswerAlgebra
             }
         }
 
-        return Bounded(AnswerSum.Of(products));
+        return Bounded(WithoutSquaredSines(products));
     }
 
     internal AnswerSum? Divide(AnswerSum? a, AnswerSum? b) => Multiply(a, Inverse(b));
@@ -65,17 +65,6 @@ internal sealed class AnswerAlgebra
             return Rational.Of(outside, number.Denominator) is { } coefficient ? AnswerSum.Of([new AnswerTerm(coefficient, radicand, [])]) : null;
         return Opaque($"root{degree}", [value], (x, _) => Math.CopySign(Math.Pow(Math.Abs(x), 1.0 / degree), x));
     }
-
-    /// <summary>A function of an argument, as a symbol of its own.</summary>
-    internal static AnswerSum? Function(string name, AnswerSum? argument) => argument is null ? null : Opaque(name, [argument], (x, _) => name switch
-    {
-        "sin" => Math.Sin(x),
-        "cos" => Math.Cos(x),
-        "tan" => Math.Tan(x),
-        "ln" => Math.Log(x),
-        "exp" => Math.Exp(x),
-        _ => double.NaN,
-    });
 
     internal static AnswerSum? Factorial(AnswerSum? value)
     {
@@ -143,15 +132,6 @@ internal sealed class AnswerAlgebra
         }
 
         return new AnswerTerm(scaled, radicand, [.. powers.Values.Where(power => power.Power != 0)]);
-    }
-
-    private static AnswerSum? Opaque(string name, AnswerSum[] arguments, Func<double, double, double> function)
-    {
-        var text = $"{name}({string.Join(';', arguments.Select(argument => argument.ToString()))})";
-        if (text.Length > MaximumName) return null;
-        var values = arguments.Select(argument => argument.ToDouble()).ToArray();
-        double? value = values.All(number => number is not null) ? function(values[0]!.Value, values[^1]!.Value) : null;
-        return AnswerSum.Of(new AnswerSymbol(text, value is { } finite && double.IsFinite(finite) ? finite : null));
     }
 
     // The whole number whose power this is, or null.

@@ -3,15 +3,21 @@ namespace PostTrain.Rewards.Answers;
 /// <summary>What an answer is: an expression, or brackets, sets and matrices of such.</summary>
 internal abstract record AnswerItem
 {
-    /// <summary>The variable of <c>x = ...</c>; null where the answer names none.</summary>
+    /// <summary>The name before <c>=</c>, from <see cref="AnswerName.Parse"/>; null where the answer names none, empty where it names it in words.</summary>
     internal string? Variable { get; init; }
 
     /// <summary>Equal in value. Symmetric, and true of one and the same item.</summary>
     internal static bool AreEqual(AnswerItem a, AnswerItem b, double tolerance)
     {
-        if (a.Variable is not null && b.Variable is not null && a.Variable != b.Variable) return false;
         return (a, b) switch
         {
+            (AnswerRelation x, AnswerRelation y) => AnswerRelation.AreEqual(x, y, tolerance),
+            (AnswerRelation x, AnswerExpression y) => AnswerRelation.AreEqual(x, AnswerRelation.Of(y), tolerance),
+            (AnswerExpression x, AnswerRelation y) => AnswerRelation.AreEqual(AnswerRelation.Of(x), y, tolerance),
+            // y = x + 1 and x = y - 1
+            (AnswerExpression x, AnswerExpression y) when !AnswerName.AreCompatible(x.Variable, y.Variable) =>
+                AnswerRelation.AreEqual(AnswerRelation.Of(x), AnswerRelation.Of(y), tolerance),
+            _ when !AnswerName.AreCompatible(a.Variable, b.Variable) => false,
             (AnswerExpression x, AnswerExpression y) => AreEqual(x, y, tolerance),
             (AnswerList x, AnswerList y) when x.IsSet && y.IsSet => Contains(x, y, tolerance) && Contains(y, x, tolerance),
             (AnswerList x, AnswerList y) => x.Opening == y.Opening && x.Closing == y.Closing && x.Items.Length == y.Items.Length
@@ -33,6 +39,7 @@ internal abstract record AnswerItem
         var isRounded = a.IsDecimal || b.IsDecimal;
         if (a.Sum.Number is { } first && b.Sum.Number is { } second)
             return isRounded && Rational.AreClose(first, second, tolerance);
+        if (isRounded && a.Sum.IsClose(b.Sum, tolerance)) return true;
         if (a.Sum.ToDouble() is not { } x || b.Sum.ToDouble() is not { } y || !double.IsFinite(x) || !double.IsFinite(y)) return false;
         // Two exact forms that no rule brings together, such as nested roots, may still be one number; only rounding may part them.
         return Math.Abs(x - y) <= (isRounded ? tolerance : 1e-13) * Math.Max(Math.Abs(x), Math.Abs(y));

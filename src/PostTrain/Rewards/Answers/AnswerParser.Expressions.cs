@@ -1,17 +1,10 @@
 using System.Buffers;
-using System.Globalization;
 
 namespace PostTrain.Rewards.Answers;
 
 internal sealed partial class AnswerParser
 {
     private static readonly SearchValues<char> Digits = SearchValues.Create("0123456789.");
-
-    private static readonly SearchValues<char> Mathematics = SearchValues.Create("0123456789+-*/^\\");
-
-    private static readonly string[] Functions = ["sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "ln", "log", "exp"];
-
-    private static readonly string[] Greek = ["alpha", "beta", "gamma", "delta", "epsilon", "theta", "lambda", "mu", "rho", "sigma", "tau", "phi", "omega"];
 
     private AnswerSum? Expression()
     {
@@ -114,13 +107,13 @@ internal sealed partial class AnswerParser
         if (isSeparator) return false;
         // A number after a letter or a number is a name or two numbers, not a product.
         if (char.IsAsciiDigit(text[position]) || text[position] == '.') return Before() is ')' or '}' or ']' && brackets == 0;
-        return text[position] is '(' or '{' || char.IsAsciiLetter(text[position]) || (text[position] == '\\' && BeginsCommand());
+        return text[position] is '(' or '{' || (At('|') && bars == 0) || char.IsAsciiLetter(text[position]) || (text[position] == '\\' && BeginsCommand());
     }
 
     private char Before()
     {
         var before = position - 1;
-        while (before >= 0 && char.IsWhiteSpace(text[before])) before--;
+        while (before >= 0 && AnswerText.IsSpace(text[before])) before--;
         return before < 0 ? '\0' : text[before];
     }
 
@@ -142,7 +135,15 @@ internal sealed partial class AnswerParser
             value = AnswerAlgebra.Factorial(value);
         }
 
-        if (value is null || !Accept("^")) return value;
+        if (value is null) return null;
+        var end = position;
+        SkipSpaces();
+        if (!Accept("^"))
+        {
+            position = end;
+            return value;
+        }
+
         var exponent = Exponent();
         if (exponent is null) return null;
         var isTen = text.AsSpan(start).StartsWith("10^");
@@ -162,131 +163,5 @@ internal sealed partial class AnswerParser
         if (exponent is not null && Accept("^")) exponent = algebra.Power(exponent, Exponent());
         depth--;
         return exponent;
-    }
-
-    private AnswerSum? Atom(bool isFirst)
-    {
-        if (!Afford() || AtEnd) return null;
-        var character = text[position];
-        if (char.IsAsciiDigit(character) || character == '.') return Number(isFirst);
-        if (character is '(' or '{') return Group(character == '(' ? ")" : "}");
-        if (character == '\\') return Command();
-        return char.IsAsciiLetter(character) ? Letter() : null;
-    }
-
-    private AnswerSum? Group(string closing)
-    {
-        position++;
-        brackets++;
-        var sum = Expression();
-        brackets--;
-        SkipSpaces();
-        return sum is not null && Accept(closing) ? sum : null;
-    }
-
-    private AnswerSum? Command()
-    {
-        position++;
-        var name = Letters();
-        SkipSpaces();
-        switch (name)
-        {
-            case "frac":
-                return Fraction();
-            case "sqrt":
-                return Root();
-            case "pi":
-                return AnswerSum.Of(AnswerSymbol.Pi);
-            case "infty":
-                hasInfinity = true;
-                return AnswerSum.Of(AnswerSymbol.Infinity);
-        }
-
-        if (Functions.Contains(name)) return Applied(name);
-        return Greek.Contains(name) ? AnswerSum.Of(new AnswerSymbol(name, null)) : null;
-    }
-
-    private AnswerSum? Applied(string name)
-    {
-        SkipSpaces();
-        return At('^') || At('_') ? null : AnswerAlgebra.Function(name, Atom(isFirst: false));
-    }
-
-    private AnswerSum? Fraction()
-    {
-        if (++depth > MaximumDepth || Argument() is not { } numerator || Argument() is not { } denominator) return null;
-        depth--;
-        return Quotient(numerator, denominator);
-    }
-
-    private AnswerSum? Root()
-    {
-        if (++depth > MaximumDepth) return null;
-        var degree = 2;
-        if (Accept("["))
-        {
-            var end = text.IndexOf(']', position);
-            if (end < 0 || !int.TryParse(text.AsSpan(position, end - position), NumberStyles.None, CultureInfo.InvariantCulture, out degree) || degree is < 2 or > 12) return null;
-            position = end + 1;
-        }
-
-        var radicand = At('(') ? Group(")") : Argument();
-        depth--;
-        var root = algebra.Root(radicand, degree);
-        IsUnevaluated |= root?.Number is not null;
-        return root;
-    }
-
-    // {...}, or a single digit, letter or command, as TeX reads \frac12.
-    private AnswerSum? Argument()
-    {
-        SkipSpaces();
-        if (AtEnd) return null;
-        if (At('{')) return Group("}");
-        if (char.IsAsciiDigit(text[position])) return AnswerSum.Of(Rational.Of(text[position++] - '0'));
-        return text[position] == '\\' ? Command() : char.IsAsciiLetter(text[position]) ? AnswerSum.Of(new AnswerSymbol(text[position++].ToString(), null)) : null;
-    }
-
-    // Runs of one to three letters are a product of variables, read one at a time so that an exponent is the last one's alone; longer runs are
-    // words. A single e is Euler's number.
-    private AnswerSum? Letter()
-    {
-        var start = position;
-        while (start > 0 && char.IsAsciiLetter(text[start - 1]) && !IsCommand(start - 1)) start--;
-        var end = position;
-        while (end < text.Length && char.IsAsciiLetter(text[end])) end++;
-        var run = text.AsSpan(start, end - start);
-        if (start == position)
-        {
-            position = end;
-            if (run is "pi") return AnswerSum.Of(AnswerSymbol.Pi);
-            if (run is "inf" or "infinity" or "Infinity" or "oo")
-            {
-                hasInfinity = true;
-                return AnswerSum.Of(AnswerSymbol.Infinity);
-            }
-
-            if (run is "sqrt") return At('(') || At('{') ? Root() : null;
-            if (Functions.Contains(run.ToString())) return At('(') ? Applied(run.ToString()) : null;
-            position = start;
-        }
-
-        if (run.Length > 3 || (end < text.Length && text[end] is '_' or '\'') || (run.Length > 1 && !text.AsSpan().ContainsAny(Mathematics))) return null;
-        var letter = text[position++];
-        return AnswerSum.Of(letter == 'e' ? new AnswerSymbol("e", Math.E) : new AnswerSymbol(letter.ToString(), null));
-    }
-
-    // Whether the letter at this place belongs to a command, \pi in "\pi r".
-    private bool IsCommand(int letter)
-    {
-        while (letter > 0 && char.IsAsciiLetter(text[letter - 1])) letter--;
-        return letter > 0 && text[letter - 1] == '\\';
-    }
-
-    private string Letters()
-    {
-        var start = position;
-        while (position < text.Length && char.IsAsciiLetter(text[position])) position++;
-        return text[start..position];
     }
 }

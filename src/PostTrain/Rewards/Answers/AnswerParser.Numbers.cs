@@ -12,6 +12,13 @@ internal sealed partial class AnswerParser
     {
         var start = position;
         if (Literal() is not { } number) return null;
+        // 204_5, of another base, stands for itself.
+        if (At('_'))
+        {
+            var digits = text[start..position];
+            return Subscript() is { } radix ? AnswerSum.Of(new AnswerSymbol($"{digits}_{radix}", null)) : null;
+        }
+
         if (!isFirst || !number.IsInteger || text.AsSpan(start, position - start).ContainsAny('.', 'e', 'E')) return AnswerSum.Of(number);
         // A mixed number: 1 1/2 or 1\frac{1}{2}.
         var after = position;
@@ -73,7 +80,7 @@ internal sealed partial class AnswerParser
 
         var decimals = 0;
         var nonzero = false;
-        var whole = digits.Length;
+        var hasPoint = digits.Length > 0 && At('.') && !text.AsSpan(position).StartsWith("..", StringComparison.Ordinal);
         if (At('.') && !text.AsSpan(position).StartsWith("..", StringComparison.Ordinal))
         {
             position++;
@@ -88,11 +95,10 @@ internal sealed partial class AnswerParser
         if (digits.Length > MaximumDigits) return null;
         BigInteger repeating = 0;
         var period = 0;
-        if (decimals + whole > 0 && whole < text.Length && Accept("\\overline{"))
+        if (hasPoint && RepetitionBegins(decimals))
         {
-            var start = position;
-            if (Whole() is not { } found || !Accept("}")) return null;
-            (repeating, period) = (found, position - 1 - start);
+            if (Repetition() is not { } tail) return null;
+            (repeating, period) = tail;
         }
 
         if (digits.Length == 0) return null;
@@ -105,7 +111,7 @@ internal sealed partial class AnswerParser
         var number = scale >= 0 ? Rational.Of(mantissa * BigInteger.Pow(10, scale), 1) : Rational.Of(mantissa, BigInteger.Pow(10, -scale));
         if (period == 0 || number is null) return number;
         // 0.1\overline{6} = 0.1 + 6/(9·10)
-        return Rational.Of(repeating, (BigInteger.Pow(10, period) - 1) * BigInteger.Pow(10, decimals)) is { } tail ? Rational.Add(number.Value, tail) : null;
+        return Rational.Of(repeating, (BigInteger.Pow(10, period) - 1) * BigInteger.Pow(10, decimals)) is { } rest ? Rational.Add(number.Value, rest) : null;
     }
 
     // e5, E-3; a lone e is left unread.
@@ -121,5 +127,50 @@ internal sealed partial class AnswerParser
         if (position > digits) return int.MaxValue / 2;
         position = start;
         return null;
+    }
+
+    // 0.\overline{3}, 0.\bar 3, 0.\dot{1}4\dot{2}; 0.(3) only right after the point: 2.5(3) is a product.
+    private bool RepetitionBegins(int decimals)
+    {
+        if (At('(')) return decimals == 0;
+        var start = position;
+        var begins = AcceptCommand("\\overline") || AcceptCommand("\\bar") || AcceptCommand("\\dot");
+        position = start;
+        return begins;
+    }
+
+    private (BigInteger Digits, int Period)? Repetition()
+    {
+        var isDotted = AcceptCommand("\\dot");
+        if (!isDotted && !AcceptCommand("\\overline")) AcceptCommand("\\bar");
+        if (RepeatedDigits(isDotted) is not { } digits) return null;
+        if (isDotted && !AtEnd && (char.IsAsciiDigit(text[position]) || At('\\')))
+        {
+            var start = position;
+            while (position < text.Length && char.IsAsciiDigit(text[position])) position++;
+            digits += text[start..position];
+            if (AcceptCommand("\\dot"))
+            {
+                if (RepeatedDigits(isDotted) is not { } last) return null;
+                digits += last;
+            }
+            else if (position > start)
+            {
+                return null;
+            }
+        }
+
+        return digits.Length > MaximumDigits ? null : (BigInteger.Parse(digits, NumberStyles.None, CultureInfo.InvariantCulture), digits.Length);
+    }
+
+    // {34}, (34) or one digit.
+    private string? RepeatedDigits(bool isSingle)
+    {
+        SkipSpaces();
+        var closing = Accept("{") ? "}" : Accept("(") ? ")" : "";
+        var start = position;
+        while (position < text.Length && char.IsAsciiDigit(text[position]) && (position == start || (closing.Length > 0 && !isSingle))) position++;
+        var digits = text[start..position];
+        return digits.Length > 0 && Accept(closing) ? digits : null;
     }
 }

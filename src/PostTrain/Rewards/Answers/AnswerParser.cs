@@ -1,24 +1,33 @@
+using System.Buffers;
+
 namespace PostTrain.Rewards.Answers;
 
 /// <summary>Reads an answer by recursive descent. Total: every text gives an answer or null, with bounded depth, size and work.</summary>
 /// <remarks>
-/// answer = item {(, | ; | or | and | \cup) item}; item = [variable (= | \in)] (bracketed | expression [% | unit]);
-/// expression = [sign] term {(+ | - | \pm) term}; term = power {(* | / | \cdot | \times | \div | nothing) power};
-/// power = atom {!} [^ exponent]; atom = number | mixed number | ( expression ) | \frac | \sqrt | variable | function atom.
+/// answer = item {(, | ; | or | and | \cup) item}; item = side {(= | ≈ | ∈ | ≠ | &lt; | ≤ | &gt; | ≥) side};
+/// side = bracketed | expression [% | unit] {: expression} | name; expression = [sign] term {(+ | - | \pm) term};
+/// term = power {(* | / | \cdot | \times | \div | nothing) power}; power = atom {!} [^ exponent];
+/// atom = number | mixed number | ( expression ) | |expression| | \frac | \sqrt | variable | function atom.
 /// </remarks>
 internal sealed partial class AnswerParser
 {
     private const int MaximumLength = 4096;
     private const int MaximumDepth = 24;
     private const int MaximumItems = 64;
+    private static readonly SearchValues<char> Relations = SearchValues.Create("=≈∈≠<≤>≥");
     private readonly string text;
     private readonly AnswerAlgebra algebra = new();
     private int position;
     private int depth;
     private int brackets;
+    private int bars;
     private int work = 20_000;
     private bool isDecimal;
     private bool hasInfinity;
+    private bool hasInequality;
+
+    // Whether the side that is read has digits or signs: xy alone is a word.
+    private bool isAlgebra;
 
     // What \pm stands for in this reading, and whether one was met.
     private int plusMinus = 1;
@@ -42,17 +51,32 @@ internal sealed partial class AnswerParser
         return answer;
     }
 
+    /// <summary>Whether a text that is not normalised yet is an answer.</summary>
+    internal static bool CanParse(string text) => text.Length <= MaximumLength && Parse(AnswerText.Normalize(text), out _) is not null;
+
     private AnswerItem? Answer()
     {
-        var items = new List<AnswerItem>();
-        do
+        List<List<AnswerItem>> groups = [[]];
+        var count = 0;
+        var hasAnd = false;
+        for (var separator = Separation.Comma; separator != Separation.None;)
         {
-            if (items.Count >= MaximumItems || Items() is not { } read) return null;
-            items.AddRange(read);
+            if (count >= MaximumItems || Items() is not { } read) return null;
+            groups[^1].AddRange(read);
+            count += read.Length;
+            separator = Separator();
+            hasAnd |= separator == Separation.And;
+            if (separator == Separation.Semicolon) groups.Add([]);
         }
-        while (Separator());
-        if (!AtEnd) return null;
-        return items.Count == 1 ? items[0] : new AnswerList('{', '}', [.. items]);
+
+        // "x > 1 and x < 2" is no list.
+        if (!AtEnd || (hasAnd && hasInequality)) return null;
+        // p = 5, q = 2; p = 7, q = 2
+        var first = groups[0].Count;
+        AnswerItem[] items = groups.Count > 1 && first > 1 && groups.TrueForAll(group => group.Count == first)
+            ? [.. groups.Select(group => new AnswerList('(', ')', [.. group]))]
+            : [.. groups.SelectMany(group => group)];
+        return items.Length == 1 ? items[0] : new AnswerList('{', '}', items);
     }
 
     // One item, or the two of a \pm.
@@ -68,164 +92,41 @@ internal sealed partial class AnswerParser
         return second is null ? null : [first, second];
     }
 
-    private AnswerItem? Item()
+    private enum Separation
     {
-        if (!Afford() || ++depth > MaximumDepth) return null;
-        SkipSpaces();
-        var variable = Assignment();
-        var start = position;
-        var item = Quantity() ?? Bracketed(start);
-        depth--;
-        return item is null ? null : variable is null ? item : item with { Variable = variable };
+        None,
+        Comma,
+        Semicolon,
+        And,
+        Or,
     }
 
-    // "x =" or "x \in"; anything else is left unread.
-    private string? Assignment()
-    {
-        var start = position;
-        string? name = null;
-        if (position < text.Length && char.IsAsciiLetter(text[position])) name = text[position++].ToString();
-        if (name is not null && Accept("(") && position < text.Length && char.IsAsciiLetter(text[position]))
-        {
-            position++;
-            if (!Accept(")")) name = null;      // f(x) =
-        }
-
-        SkipSpaces();
-        if (name is not null && (AcceptCommand("\\in") || (Accept("=") && !At('=')))) return name;
-        position = start;
-        return null;
-    }
-
-    // An expression with what may follow it.
-    private AnswerExpression? Quantity()
-    {
-        var (start, before) = (position, (depth, brackets, IsUnevaluated));
-        // Units first: 5 cm is no product of variables.
-        var end = ItemEnd(start);
-        var tries = 0;
-        for (var cut = start + 1; cut < end && tries < 8; cut++)
-        {
-            var previous = text[cut - 1];
-            var begins = text[cut] == '%' || ((char.IsLetter(text[cut]) || text[cut] is '°' or '¢') && previous != '\\' && !char.IsLetter(previous));
-            if (!begins) continue;
-            tries++;
-            if (Suffixed(start, cut, end) is { } quantity) return quantity;
-        }
-
-        if (start < end && text[start] is '€' or '£' or '¥' or '₹') return Suffixed(start + 1, end, end, AnswerUnit.Parse(text.AsSpan(start, 1), true));
-        (isDecimal, hasInfinity) = (false, false);
-        if (Expression() is { } sum && Ending() && IsFiniteOrInfinity(sum)) return new AnswerExpression(sum, isDecimal, null);
-        (position, (depth, brackets, IsUnevaluated)) = (start, before);
-        return null;
-    }
-
-    private AnswerExpression? Suffixed(int start, int cut, int end, AnswerUnit? prefix = null)
-    {
-        var isPercent = prefix is null && (text[cut] == '%' || text.AsSpan(cut, end - cut).Trim() is "percent");
-        var unit = prefix ?? (isPercent ? null : AnswerUnit.Parse(text.AsSpan(cut, end - cut).Trim(), char.IsWhiteSpace(text[cut - 1])));
-        if ((isPercent && text[cut] == '%' && !text.AsSpan(cut + 1, end - cut - 1).IsWhiteSpace()) || (!isPercent && unit is null)) return null;
-        var inner = new AnswerParser(text[start..cut]) { brackets = brackets, work = work, plusMinus = plusMinus };
-        var sum = inner.Expression();
-        inner.SkipSpaces();
-        work = inner.work;
-        if (sum is null || !inner.AtEnd || inner.hasInfinity || sum.ToDouble() is null) return null;
-        hasPlusMinus |= inner.hasPlusMinus;
-        IsUnevaluated |= inner.IsUnevaluated;
-        if (isPercent) sum = algebra.Multiply(sum, AnswerSum.Of(Rational.Of(1, 100)!.Value));
-        position = end;
-        return sum is null ? null : new AnswerExpression(sum, inner.isDecimal, unit);
-    }
-
-    // ( , ) [ , ] \{ \} and matrices.
-    private AnswerItem? Bracketed(int start)
-    {
-        position = start;
-        AnswerItem? item;
-        if (AcceptCommand("\\emptyset")) item = new AnswerList('{', '}', []);
-        else if (Accept("\\begin{")) item = Matrix();
-        else if (Accept("\\{") || Accept("{")) item = List('{');
-        else if (Accept("(")) item = List('(');
-        else if (Accept("[")) item = List('[');
-        else return null;
-        return item is not null && Ending() ? item : null;
-    }
-
-    private AnswerList? List(char opening)
-    {
-        brackets++;
-        var items = new List<AnswerItem>();
-        var closing = Closing(opening);
-        while (closing is null)
-        {
-            if (items.Count > 0 && !Separator()) return null;
-            if (items.Count >= MaximumItems || Items() is not { } read) return null;
-            items.AddRange(read);
-            closing = Closing(opening);
-        }
-
-        brackets--;
-        return items.Count == 0 && opening != '{' ? null : new AnswerList(opening, closing.Value, [.. items]);
-    }
-
-    private char? Closing(char opening)
-    {
-        SkipSpaces();
-        if (opening == '{') return Accept("\\}") || Accept("}") ? '}' : null;
-        return Accept(")") ? ')' : Accept("]") ? ']' : null;
-    }
-
-    private AnswerList? Matrix()
-    {
-        var end = text.IndexOf('}', position);
-        if (end < 0) return null;
-        var kind = text[position..end];
-        if (kind is not ("pmatrix" or "bmatrix" or "vmatrix" or "matrix")) return null;
-        position = end + 1;
-        brackets++;
-        List<AnswerItem> rows = [], row = [];
-        while (true)
-        {
-            if (rows.Count + row.Count >= MaximumItems || Items() is not { } read) return null;
-            row.AddRange(read);
-            SkipSpaces();
-            if (Accept("&")) continue;
-            rows.Add(new AnswerList('[', ']', [.. row]));
-            row.Clear();
-            var isNext = Accept("¶");
-            SkipSpaces();
-            if (Accept("\\end{" + kind + "}")) break;
-            if (!isNext) return null;
-        }
-
-        brackets--;
-        return new AnswerList(kind == "vmatrix" ? '|' : '[', ']', [.. rows]);
-    }
-
-    private bool Separator()
+    private Separation Separator()
     {
         SkipSpaces();
         if (Accept(",") || Accept(";"))
         {
-            if (!Word("and")) Word("or");
-            return true;
+            var mark = text[position - 1];
+            return Word("and") ? Separation.And : Word("or") ? Separation.Or : mark == ';' ? Separation.Semicolon : Separation.Comma;
         }
 
-        return Word("or") || Word("and") || (brackets == 0 && AcceptCommand("\\cup"));
+        if (Word("or") || (brackets == 0 && AcceptCommand("\\cup"))) return Separation.Or;
+        return Word("and") ? Separation.And : brackets == 0 && Accept("¶") ? Separation.Comma : Separation.None;
     }
 
-    // Where an item may end; reads nothing but spaces.
+    // Where a side may end; reads nothing but spaces.
     private bool Ending()
     {
         SkipSpaces();
-        if (AtEnd || text[position] is ',' or ';' or ')' or ']' or '}' or '&' or '¶') return true;
+        if (AtEnd || text[position] is ',' or ';' or ')' or ']' or '}' or '&' or '¶' or ':' || Relations.Contains(text[position])) return true;
         var start = position;
-        var ends = Accept("\\}") || Accept("\\end{") || Separator();
+        var ends = Accept("\\}") || Accept("\\end{") || Separator() != Separation.None;
         position = start;
         return ends;
     }
 
-    private int ItemEnd(int start)
+    // The end of the side that starts here: no bracket is open there.
+    private int SideEnd(int start)
     {
         var nested = 0;
         var end = start;
@@ -235,18 +136,21 @@ internal sealed partial class AnswerParser
             var character = text[end];
             if (character is '{' or '(' or '[') nested++;
             else if (character is '}' or ')' or ']') nested--;
-            if (nested < 0 || (nested == 0 && (character is ';' or '&' or '¶' || (character == ',' && !IsThousands(end)) || ((character is ' ' or '\\') && Ending())))) break;
+            if (nested < 0 || (nested == 0 && IsSideEnd(end))) break;
             end++;
         }
 
         position = start;
-        while (end > start && (char.IsWhiteSpace(text[end - 1]) || (text[end - 1] == '\\' && end < text.Length))) end--;
         return end;
     }
 
-    private bool IsFiniteOrInfinity(AnswerSum sum) =>
-        !hasInfinity || (sum.Terms is [{ Powers: [var only] } term] && only.Symbol.Name == AnswerSymbol.Infinity.Name && only.Power == 1
-            && term.Radicand.IsOne && term.Coefficient.IsInteger && term.Coefficient.Numerator is { IsOne: true } or { Sign: -1 });
+    private bool IsSideEnd(int end) => text[end] switch
+    {
+        ';' or '&' or '¶' => true,
+        ',' => !IsThousands(end),
+        '\\' => Ending(),
+        var character => Relations.Contains(character) || (AnswerText.IsSpace(character) && Ending()),
+    };
 
     private bool AtEnd => position >= text.Length;
 
@@ -272,13 +176,13 @@ internal sealed partial class AnswerParser
     {
         var start = position;
         SkipSpaces();
-        if (AcceptCommand(word) && (AtEnd || char.IsWhiteSpace(text[position]))) return true;
+        if (AcceptCommand(word)) return true;
         position = start;
         return false;
     }
 
     private void SkipSpaces()
     {
-        while (position < text.Length && char.IsWhiteSpace(text[position])) position++;
+        while (position < text.Length && AnswerText.IsSpace(text[position])) position++;
     }
 }

@@ -39,6 +39,22 @@ internal sealed class AnswerSum
         Terms.Length == other.Terms.Length
         && Terms.Zip(other.Terms).All(pair => pair.First.Key == pair.Second.Key && pair.First.Coefficient == pair.Second.Coefficient);
 
+    /// <summary>The parts of slope·x + offset, where this is that of one variable x.</summary>
+    internal (Rational Slope, string Name, Rational Offset)? Linear
+    {
+        get
+        {
+            var rest = Terms.Where(term => !term.IsRational).ToArray();
+            return rest is [{ Powers: [{ Power: 1, Symbol: { Value: null } symbol }], Radicand.IsOne: true } term] && AnswerName.IsSymbol(symbol.Name)
+                ? (term.Coefficient, symbol.Name, Terms.FirstOrDefault(other => other.IsRational)?.Coefficient ?? Rational.Zero) : null;
+        }
+    }
+
+    /// <summary>The same keys with coefficients that differ by rounding only.</summary>
+    internal bool IsClose(AnswerSum other, double tolerance) =>
+        Terms.Length == other.Terms.Length
+        && Terms.Zip(other.Terms).All(pair => pair.First.Key == pair.Second.Key && Rational.AreClose(pair.First.Coefficient, pair.Second.Coefficient, tolerance));
+
     /// <summary>The value, null where a symbol has none.</summary>
     internal double? ToDouble()
     {

@@ -5,25 +5,27 @@ namespace PostTrain.Rewards.Answers;
 /// <summary>An answer without what only sets its type: one pass over the text for each kind of noise.</summary>
 internal static class AnswerText
 {
-    private static readonly (string From, string To)[] Spellings =
+    /// <summary>Stands before every word that a wrapper such as \text{…} held: such words are words and no product of variables.</summary>
+    internal const char Word = '\u2060';
+
+    private const char ThinSpace = '\u2009';
+
+    private static readonly (string From, string To)[] Sequences =
     [
-        ("\\\\", "¶"), ("\u2212", "-"), ("\u2013", "-"), ("\u00d7", "*"), ("\u00b7", "*"), ("\u22c5", "*"), ("\u00f7", "/"), ("\u221e", "\\infty "), ("\u03c0", "\\pi "), ("\u00b1", "\\pm "),
-        ("\u222a", "\\cup "), ("\u2208", "\\in "), ("\u2205", "\\emptyset "), ("\u00a0", " "), ("\u221a", "\\sqrt "), ("\u00bd", "\\frac{1}{2}"), ("\u00bc", "\\frac{1}{4}"), ("\u00be", "\\frac{3}{4}"),
-        ("\\left.", ""), ("\\right.", ""), ("\\leftarrow", "\u2190"), ("\\rightarrow", "\u2192"), ("\\left", ""), ("\\right", ""),
-        ("\\bigl", ""), ("\\bigr", ""), ("\\Bigl", ""), ("\\Bigr", ""), ("\\displaystyle", ""),
-        ("\\!", ""), ("\\,", "\u2009"), ("\\;", " "), ("\\:", " "), ("\\ ", " "), ("\\(", ""), ("\\)", ""), ("\\[", ""), ("\\]", ""), ("\\$", ""), ("$", ""),
-        ("\\qquad", " "), ("\\quad", " "), ("~", " "), ("\\dfrac", "\\frac"), ("\\tfrac", "\\frac"), ("\\cfrac", "\\frac"), ("\\%", "%"), ("\\&", "&"), ("\\#", "#"),
-        ("^{\\circ}", "°"), ("^\\circ", "°"), ("^{°}", "°"), ("^°", "°"), ("\\degree", "°"), ("\\circ", "°"),
-        ("\\lbrace", "\\{"), ("\\rbrace", "\\}"), ("\\varnothing", "\\emptyset"), ("\\ldots", "..."), ("\\dots", "..."), ("**", "\u2217\u2217"),
+        ("^{°}", "°"), ("^°", "°"), ("!=", "≠"), ("\\not=", "≠"), ("<=", "≤"), (">=", "≥"), ("**", "\u2217\u2217"),
     ];
 
-    private static readonly string[] Wrappers = ["\\textbf", "\\textit", "\\textrm", "\\text", "\\mathrm", "\\mathbf", "\\mathit", "\\mbox", "\\operatorname", "\\boxed", "\\fbox"];
+    private static readonly string[] Wrappers =
+    [
+        "\\textbf", "\\textit", "\\textrm", "\\textnormal", "\\textsf", "\\texttt", "\\text", "\\emph", "\\mbox", "\\mathrm", "\\mathbf", "\\mathit", "\\mathsf",
+        "\\operatorname", "\\boxed", "\\fbox",
+    ];
 
     /// <summary>The text in the one spelling that is compared and parsed; the end of a matrix' row is ¶ in it.</summary>
     internal static string Normalize(string text)
     {
-        text = text.Trim();
-        foreach (var (from, to) in Spellings) text = text.Replace(from, to, StringComparison.Ordinal);
+        text = AnswerCommands.Replace(text.Trim());
+        foreach (var (from, to) in Sequences) text = text.Replace(from, to, StringComparison.Ordinal);
         text = Joined(Unwrapped(text)).Trim().TrimEnd('\\', ' ');
         return text.Length > 1 && text[^1] == '.' && text[^2] != '.' ? text[..^1].TrimEnd() : text;
     }
@@ -37,7 +39,7 @@ internal static class AnswerText
         var onlyLetters = true;
         foreach (var character in normalized)
         {
-            if (char.IsWhiteSpace(character))
+            if (IsSpace(character))
             {
                 isSpace = true;
                 continue;
@@ -55,32 +57,39 @@ internal static class AnswerText
         return onlyLetters && letters > 1 ? canonical.ToLowerInvariant() : canonical;
     }
 
-    // \text{cm} becomes " cm ": the braces of a wrapper go with it.
+    /// <summary>White space, or the mark of a word.</summary>
+    internal static bool IsSpace(char character) => character == Word || char.IsWhiteSpace(character);
+
+    // \text{cm} becomes " cm " with its words marked: the braces of a wrapper go with it.
     private static string Unwrapped(string text)
     {
         if (!text.Contains('\\', StringComparison.Ordinal)) return text;
         var result = new StringBuilder(text.Length);
-        var isWrapper = new Stack<bool>();
+        var groups = new Stack<Group>();
+        var words = 0;
         for (var i = 0; i < text.Length; i++)
         {
-            var wrapper = text[i] == '\\' ? Wrapper(text, i) : 0;
-            if (wrapper > 0)
+            var (length, hasWords) = text[i] == '\\' ? Wrapper(text, i) : default;
+            if (length > 0)
             {
-                i += wrapper - 1;
-                isWrapper.Push(true);
+                i += length - 1;
+                groups.Push(hasWords ? Group.Words : Group.Wrapper);
+                words += hasWords ? 1 : 0;
                 result.Append(' ');
             }
             else if (text[i] == '\\' && i + 1 < text.Length)
             {
                 result.Append(text[i]).Append(text[++i]);
             }
-            else if (text[i] == '}' && isWrapper.TryPop(out var wraps) && wraps)
+            else if (text[i] == '}' && groups.TryPop(out var group) && group != Group.Braces)
             {
+                words -= group == Group.Words ? 1 : 0;
                 result.Append(' ');
             }
             else
             {
-                if (text[i] == '{') isWrapper.Push(false);
+                if (text[i] == '{') groups.Push(Group.Braces);
+                if (words > 0 && char.IsLetter(text[i]) && (result.Length == 0 || result[^1] == ' ')) result.Append(Word);
                 result.Append(text[i]);
             }
         }
@@ -88,32 +97,68 @@ internal static class AnswerText
         return result.ToString();
     }
 
+    private enum Group
+    {
+        Braces,
+        Wrapper,
+        Words,
+    }
+
     // The length of "\text {" at this place, or 0.
-    private static int Wrapper(string text, int start)
+    private static (int Length, bool HasWords) Wrapper(string text, int start)
     {
         foreach (var name in Wrappers)
         {
             if (!text.AsSpan(start).StartsWith(name, StringComparison.Ordinal)) continue;
             var end = start + name.Length;
             while (end < text.Length && text[end] == ' ') end++;
-            if (end < text.Length && text[end] == '{') return end + 1 - start;
+            if (end < text.Length && text[end] == '{') return (end + 1 - start, name is not ("\\boxed" or "\\fbox"));
         }
 
-        return 0;
+        return default;
     }
 
     // Digits on both sides of {,} or of a thin space are one number; other thin spaces are spaces. 1,\!000 has lost its \! before.
     private static string Joined(string text)
     {
-        text = text.Replace("{,}", "\u2009", StringComparison.Ordinal).Replace(",\u2009", ", ", StringComparison.Ordinal);
-        if (!text.Contains('\u2009', StringComparison.Ordinal)) return text;
+        text = Commas(text).Replace(",\u2009", ", ", StringComparison.Ordinal);
+        if (!text.Contains(ThinSpace, StringComparison.Ordinal)) return text;
         var result = new StringBuilder(text.Length);
         for (var i = 0; i < text.Length; i++)
         {
-            if (text[i] != '\u2009') result.Append(text[i]);
+            if (text[i] != ThinSpace) result.Append(text[i]);
             else if (!(i > 0 && i + 1 < text.Length && char.IsAsciiDigit(text[i - 1]) && char.IsAsciiDigit(text[i + 1]))) result.Append(' ');
         }
 
         return result.ToString();
+    }
+
+    // {,} and { , } with spaces about them become thin spaces.
+    private static string Commas(string text)
+    {
+        if (!text.Contains('{', StringComparison.Ordinal) || !text.Contains(',', StringComparison.Ordinal)) return text;
+        var result = new StringBuilder(text.Length);
+        for (var i = 0; i < text.Length; i++)
+        {
+            var end = text[i] == '{' ? AfterSpaces(text, i + 1) : -1;
+            if (end >= 0 && end < text.Length && text[end] == ',' && AfterSpaces(text, end + 1) is var closing && closing < text.Length && text[closing] == '}')
+            {
+                while (result.Length > 0 && result[^1] == ' ') result.Length--;
+                result.Append(ThinSpace);
+                i = AfterSpaces(text, closing + 1) - 1;
+            }
+            else
+            {
+                result.Append(text[i]);
+            }
+        }
+
+        return result.ToString();
+    }
+
+    private static int AfterSpaces(string text, int position)
+    {
+        while (position < text.Length && text[position] == ' ') position++;
+        return position;
     }
 }

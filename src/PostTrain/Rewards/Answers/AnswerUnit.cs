@@ -7,6 +7,7 @@ namespace PostTrain.Rewards.Answers;
 /// <param name="IsCertain">False where it may as well be a variable (5m): then it is not left out in a comparison.</param>
 internal sealed record AnswerUnit(string Name, bool IsCertain)
 {
+    private const int LongestName = 60;
     private static readonly FrozenDictionary<string, string> Words = Table();
 
     /// <summary>One of them has no unit, or both have the same.</summary>
@@ -22,9 +23,9 @@ internal sealed record AnswerUnit(string Name, bool IsCertain)
     /// <summary>The unit that a text spells (cm, square meters, km/h, miles per hour), or null.</summary>
     internal static AnswerUnit? Parse(ReadOnlySpan<char> text, bool followsSpace)
     {
-        if (text.Length is 0 or > 40) return null;
-        var spelling = text.ToString().Trim().Replace(" per ", "/", StringComparison.Ordinal).Replace("{", "", StringComparison.Ordinal)
-            .Replace("}", "", StringComparison.Ordinal).Replace('²', '2').Replace('³', '3');
+        if (text.Length is 0 or > LongestName) return null;
+        var spelling = Plain(text).Replace(" per ", "/", StringComparison.Ordinal).Replace("{", "", StringComparison.Ordinal)
+            .Replace("}", "", StringComparison.Ordinal).Replace("° ", "°", StringComparison.Ordinal).Replace('²', '2').Replace('³', '3');
         var parts = spelling.Split('/');
         if (parts.Length > 2) return null;
         var names = new string[parts.Length];
@@ -36,6 +37,24 @@ internal sealed record AnswerUnit(string Name, bool IsCertain)
 
         return new AnswerUnit(string.Join('/', names), followsSpace || spelling.Length != 1 || !char.IsAsciiLetter(spelling[0]));
     }
+
+    /// <summary>A unit that is in no table: the words themselves, without regard to case and to the s of the plural; null where they are not only words.</summary>
+    internal static AnswerUnit? Named(ReadOnlySpan<char> text)
+    {
+        var words = Plain(text).ToLowerInvariant();
+        return words.Length is 0 or > LongestName || !words.All(character => char.IsLetter(character) || character is ' ' or '-' or '.')
+            ? null : new AnswerUnit(words.TrimEnd('.').TrimEnd('s'), true);
+    }
+
+    /// <summary>Whether the text is a sign or word for one hundredth.</summary>
+    internal static bool IsPercent(ReadOnlySpan<char> text) => Plain(text) is "%" or "percent" or "pct" or "per cent" or "percentage" or "percents";
+
+    /// <summary>Whether a word of a sentence is a unit or the beginning of one.</summary>
+    internal static bool IsWord(string word) =>
+        Words.ContainsKey(word) || IsPercent(word) || word is "per" or "square" or "sq" or "cubic" || (word.Contains('/', StringComparison.Ordinal) && Parse(word, true) is not null);
+
+    private static string Plain(ReadOnlySpan<char> text) =>
+        text.Length > 2 * LongestName ? "" : text.ToString().Replace(AnswerText.Word.ToString(), "", StringComparison.Ordinal).Trim();
 
     private static string? Factor(string text)
     {
@@ -63,15 +82,15 @@ internal sealed record AnswerUnit(string Name, bool IsCertain)
             mg milligram milligrams; g gram grams; kg kilogram kilograms; lb lbs pound pounds; oz ounce ounces; ton tons;
             ms millisecond milliseconds; s sec second seconds; min minute minutes; h hr hrs hour hours; day days; week weeks; month months; year years;
             ml mL milliliter milliliters; l L liter liters litre litres; gallon gallons; cup cups;
-            dollar dollars USD; cent cents ¢; euro euros € EUR; £ GBP; ¥ yen; rupee rupees ₹;
-            ° degree degrees deg; radian radians rad; unit units; mph; N newton newtons; J joule joules; W watt watts; V volt volts; Hz hertz; K kelvin; °C; °F;
+            dollar dollars USD; cent cents ¢; euro euros € EUR; £ GBP; ¥ yen; rupee rupees ₹; yuan; peso pesos; won; franc francs; ruble rubles;
+            ° degree degrees deg; radian radians rad; unit units; mph; N newton newtons; J joule joules; W watt watts; V volt volts; Hz hertz; K kelvin; °C degrees_Celsius degrees_celsius degree_Celsius Celsius celsius; °F degrees_Fahrenheit degrees_fahrenheit degree_Fahrenheit Fahrenheit fahrenheit;
             people; person; students; points; times; ways
             """;
         var table = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var line in spellings.Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
         {
             var words = line.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
-            foreach (var word in words) table[word] = words[0];
+            foreach (var word in words) table[word.Replace('_', ' ')] = words[0];
         }
 
         return table.ToFrozenDictionary(StringComparer.Ordinal);

@@ -22,6 +22,9 @@ internal readonly record struct Rational
 
     internal bool IsZero => Numerator.IsZero;
 
+    /// <summary>1 or -1.</summary>
+    internal bool IsUnit => Denominator.IsOne && BigInteger.Abs(Numerator).IsOne;
+
     internal static Rational? Of(BigInteger numerator, BigInteger denominator)
     {
         if (denominator.IsZero || numerator.GetBitLength() > 2 * MaximumBits || denominator.GetBitLength() > 2 * MaximumBits) return null;

@@ -1,0 +1,69 @@
+namespace PostTrain.Rewards.Answers;
+
+internal sealed partial class AnswerParser
+{
+    private const int MaximumTries = 8;
+
+    // An expression with what may follow it.
+    private AnswerExpression? Quantity()
+    {
+        var (start, before) = (position, (depth, brackets, bars, IsUnevaluated));
+        // Units first: 5 cm is no product of variables.
+        var end = SideEnd(start);
+        var tries = 0;
+        for (var cut = start + 1; cut < end && tries < MaximumTries; cut++)
+        {
+            if (!BeginsUnit(cut)) continue;
+            tries++;
+            if (Suffixed(start, cut, end) is { } quantity) return quantity;
+        }
+
+        if (start < end && text[start] is '€' or '£' or '¥' or '₹') return Suffixed(start + 1, end, end, AnswerUnit.Parse(text.AsSpan(start, 1), true));
+        (isDecimal, hasInfinity, isAlgebra) = (false, false, text.AsSpan(start, end - start).ContainsAny(Mathematics));
+        if (Expression() is { } sum && Ending() && IsFiniteOrInfinity(sum)) return new AnswerExpression(sum, isDecimal, null);
+        (position, (depth, brackets, bars, IsUnevaluated)) = (start, before);
+        return null;
+    }
+
+    private bool BeginsUnit(int cut) =>
+        text[cut] is '%' or '°' or '¢' || (char.IsLetter(text[cut]) && text[cut - 1] != '\\' && !char.IsLetter(text[cut - 1]));
+
+    private AnswerExpression? Suffixed(int start, int cut, int end, AnswerUnit? prefix = null)
+    {
+        var suffix = text.AsSpan(cut, end - cut);
+        var isPercent = prefix is null && AnswerUnit.IsPercent(suffix);
+        var unit = prefix ?? (isPercent ? null : AnswerUnit.Parse(suffix, AnswerText.IsSpace(text[cut - 1])));
+        // \text{apples} is a unit, whatever it is; apples may be anything.
+        if (unit is null && !isPercent && text[cut - 1] == AnswerText.Word) unit = AnswerUnit.Named(suffix);
+        if (unit is null && !isPercent) return null;
+        var inner = new AnswerParser(text[start..cut]) { brackets = brackets, work = work, plusMinus = plusMinus, isAlgebra = true };
+        var sum = inner.Expression();
+        inner.SkipSpaces();
+        work = inner.work;
+        if (sum is null || !inner.AtEnd || inner.hasInfinity || sum.ToDouble() is null) return null;
+        hasPlusMinus |= inner.hasPlusMinus;
+        IsUnevaluated |= inner.IsUnevaluated;
+        if (isPercent) sum = algebra.Multiply(sum, AnswerSum.Of(Rational.Of(1, 100)!.Value));
+        position = end;
+        return sum is null ? null : new AnswerExpression(sum, inner.isDecimal, unit);
+    }
+
+    private bool IsFiniteOrInfinity(AnswerSum sum) =>
+        !hasInfinity || (sum.Terms is [{ Powers: [var only] } term] && only.Symbol.Name == AnswerSymbol.Infinity.Name && only.Power == 1
+            && term.Radicand.IsOne && term.Coefficient.IsUnit);
+
+    // 3:4, 12:00, 1:2:3; in this order and not reduced.
+    private AnswerList? Ratio(AnswerItem first)
+    {
+        List<AnswerItem> parts = [first];
+        while (Accept(":"))
+        {
+            SkipSpaces();
+            if (parts.Count >= MaximumItems || Quantity() is not { } part) return null;
+            parts.Add(part);
+            SkipSpaces();
+        }
+
+        return new AnswerList(':', ':', [.. parts]);
+    }
+}

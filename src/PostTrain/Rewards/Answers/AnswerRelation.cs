@@ -1,0 +1,35 @@
+namespace PostTrain.Rewards.Answers;
+
+/// <summary>An equation or inequality that gives no value: a sum, and its relation to 0.</summary>
+/// <param name="Relation">One of = ≠ > ≥.</param>
+/// <param name="Difference">The sum; the sign matters for > and ≥ only, its scale never.</param>
+/// <param name="IsDecimal">Written with decimals, and so perhaps rounded.</param>
+internal sealed record AnswerRelation(char Relation, AnswerSum Difference, bool IsDecimal) : AnswerItem
+{
+    internal static AnswerRelation? Of(char relation, AnswerSum difference, bool isDecimal) =>
+        difference.Terms.Length == 0 ? null : new AnswerRelation(relation, difference, isDecimal);
+
+    /// <summary>y = 2x + 1 as y - 2x - 1 = 0; null where the value has no name that may stand in a sum.</summary>
+    internal static AnswerRelation? Of(AnswerExpression named)
+    {
+        if (named.Variable is not { Length: > 0 } name || !AnswerName.IsSymbol(name) || named.Unit is not null) return null;
+        var algebra = new AnswerAlgebra();
+        return algebra.Add(AnswerSum.Of(new AnswerSymbol(name.TrimStart('\\'), null)), algebra.Negate(named.Sum)) is { } difference ? Of('=', difference, named.IsDecimal) : null;
+    }
+
+    /// <summary>One is the other times a constant; of an inequality a positive one.</summary>
+    internal static bool AreEqual(AnswerRelation? a, AnswerRelation? b, double tolerance)
+    {
+        if (a is null || b is null || a.Relation != b.Relation || a.Difference.Terms.Length != b.Difference.Terms.Length) return false;
+        var (left, right) = (a.Difference.Terms, b.Difference.Terms);
+        if (a.Relation is '>' or '≥' && left[0].Coefficient.Numerator.Sign != right[0].Coefficient.Numerator.Sign) return false;
+        for (var i = 0; i < left.Length; i++)
+        {
+            if (left[i].Key != right[i].Key
+                || Rational.Multiply(left[i].Coefficient, right[0].Coefficient) is not { } x || Rational.Multiply(right[i].Coefficient, left[0].Coefficient) is not { } y
+                || (x != y && !((a.IsDecimal || b.IsDecimal) && Rational.AreClose(x, y, tolerance)))) return false;
+        }
+
+        return true;
+    }
+}
