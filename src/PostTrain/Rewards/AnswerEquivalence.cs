@@ -6,11 +6,12 @@ namespace PostTrain.Rewards;
 /// <remarks>
 /// Both texts are normalised (LaTeX spacing, <c>\left</c>, <c>\text{…}</c>, dollar signs, a full stop at the end). Equal texts are equal
 /// answers. Else both are parsed: integers, thousands separators (in groups of three, outside brackets), decimals, <c>0.\overline{3}</c>, exponents,
-/// fractions, mixed numbers, per cent (50% is 0.5), radicals, π, powers, products and sums of these and of variables, <c>x = …</c>, units and
-/// currency, tuples, intervals, sets (also bare lists, <c>or</c>, <c>\pm</c>, unions of intervals), matrices. Exact forms are compared exactly, as
-/// polynomials in roots and symbols with bounded fractions; where one is written with decimals, |a − b| ≤ tolerance · max(|a|, |b|). A unit that only
-/// one side names is left out. What does not parse (words, statements, numbers beyond 4096 bits) is compared as text: white space between words
-/// only, words without regard to case.
+/// fractions, mixed numbers, per cent (50% is 0.5), radicals, π, powers, products and sums of these and of variables, names before <c>=</c>,
+/// equations and inequalities, units and currency, ratios, tuples, intervals, sets (also bare lists, <c>or</c>, <c>\pm</c>, unions of intervals),
+/// matrices. Exact forms are compared exactly, as polynomials in roots and symbols with bounded fractions; where one is written with decimals,
+/// |a − b| ≤ tolerance · max(|a|, |b|). Of <c>x = 2+3 = 5</c> the last part is the value. Equations are compared up to a factor, an inequality of
+/// one variable as an interval. A unit that only one side names is left out. What does not parse (words, statements, numbers beyond 4096 bits)
+/// is compared as text: white space between words only, words without regard to case.
 /// </remarks>
 public static class AnswerEquivalence
 {

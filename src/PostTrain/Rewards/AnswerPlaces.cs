@@ -7,7 +7,7 @@ public enum AnswerPlaces
     /// <summary>Nowhere.</summary>
     None = 0,
 
-    /// <summary>The last <c>\boxed{…}</c>, with nested braces.</summary>
+    /// <summary>The last <c>\boxed{…}</c>, <c>\boxed 7</c> or <c>\fbox{…}</c>, with nested braces; boxes in a row as a list.</summary>
     Boxed = 1,
 
     /// <summary>The rest of the line after the last <c>####</c>, as in GSM8K.</summary>
@@ -16,7 +16,7 @@ public enum AnswerPlaces
     /// <summary>Between the last <c>&lt;answer&gt;</c> and <c>&lt;/answer&gt;</c>.</summary>
     Tags = 4,
 
-    /// <summary>The last number of the text.</summary>
+    /// <summary>The last number of the text, with the formula or expression that holds it.</summary>
     LastNumber = 8,
 
     /// <summary>After the last "answer is" or "answer:", to the end of the sentence: the longest beginning that is mathematics, a number in it, or all of it.</summary>

@@ -57,8 +57,12 @@ public sealed class AnswerCompletionTests(ITestOutputHelper output)
     [InlineData("-2 < x \\le 5", "(-2,5]")]
     public async Task TheSameAnswer_IsRightInEveryPlace(string answer, string reference)
     {
-        string[] texts = [$"so \\boxed{{{answer}}}.", $"so $\\boxed{{{answer}}}$", $"\\fbox{{{answer}}}", $"#### {answer}", $"<answer>{answer}</answer>", $"<answer>${answer}$</answer>",
-            $"The answer is ${answer}$.", $"The final answer is: \\({answer}\\). I hope it is correct.", $"Hence we find ${answer}$, and are done.", $"Hence\n\\[ {answer} \\]", $"${answer}$"];
+        string[] texts =
+        [
+            $"so \\boxed{{{answer}}}.", $"so $\\boxed{{{answer}}}$", $"\\fbox{{{answer}}}", $"#### {answer}", $"<answer>{answer}</answer>",
+            $"<answer>${answer}$</answer>", $"The answer is ${answer}$.", $"The final answer is: \\({answer}\\). I hope it is correct.",
+            $"Hence we find ${answer}$, and are done.", $"Hence\n\\[ {answer} \\]", $"${answer}$",
+        ];
         var scores = (await Reward.MathAnswer().ScoreAsync([.. texts.Select(text => Answer(text, reference))], RewardContext.None)).Values;
         Assert.All(scores.Zip(texts), pair => Assert.True(pair.First == 1, $"{pair.Second}: found {AnswerExtraction.Extract(pair.Second)}"));
     }

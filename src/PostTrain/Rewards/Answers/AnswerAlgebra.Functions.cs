@@ -17,7 +17,8 @@ internal sealed partial class AnswerAlgebra
     };
 
     internal static AnswerSum? Absolute(AnswerSum argument) => argument.Number is { } number
-        ? AnswerSum.Of(number.Numerator.Sign < 0 ? Rational.Multiply(number, Rational.Of(-1))!.Value : number) : Opaque("abs", [argument], (x, _) => Math.Abs(x));
+        ? AnswerSum.Of(number.Numerator.Sign < 0 ? Rational.Multiply(number, Rational.Of(-1))!.Value : number)
+        : Opaque("abs", [argument], (x, _) => Math.Abs(x));
 
     /// <summary>The logarithm to a base that is written: a whole number where it is one.</summary>
     internal static AnswerSum? Logarithm(AnswerSum @base, AnswerSum? argument)
@@ -58,7 +59,8 @@ internal sealed partial class AnswerAlgebra
     {
         for (var i = 0; i < terms.Count; i++)
         {
-            var index = Array.FindIndex(terms[i].Powers, power => power.Power > 1 && power.Symbol.Value is null && power.Symbol.Name.StartsWith(Sine, StringComparison.Ordinal));
+            var index = Array.FindIndex(terms[i].Powers, power =>
+                power.Power > 1 && power.Symbol.Value is null && power.Symbol.Name.StartsWith(Sine, StringComparison.Ordinal));
             if (index < 0) continue;
             if (!Afford(1) || terms.Count > MaximumTerms * MaximumTerms) return null;
             var (sine, power) = terms[i].Powers[index];

@@ -9,7 +9,8 @@ internal static class AnswerBoxes
     private static readonly string[] Commands = ["\\boxed", "\\fbox"];
 
     // Words between two boxes of which the second follows from the first.
-    private static readonly string[] Consequences = ["so", "then", "thus", "hence", "therefore", "gives", "which", "because", "since", "not", "instead", "wait"];
+    private static readonly string[] Consequences =
+        ["so", "then", "thus", "hence", "therefore", "gives", "which", "because", "since", "not", "instead", "wait"];
 
     private readonly record struct Box(int Start, int End, string Content);
 
@@ -93,9 +94,10 @@ internal static class AnswerBoxes
         var nested = 0;
         for (; end < text.Length; end++)
         {
-            if (text[end] == '{') nested++;
-            else if (text[end] == '}' && --nested < 0) break;
-            if (nested == 0 && (char.IsWhiteSpace(text[end]) || text[end] == '$' || (text[end] == '\\' && end + 1 < text.Length && text[end + 1] is ')' or ']'))) break;
+            if (text[end] is '{' or '(') nested++;
+            else if (text[end] is '}' or ')' && --nested < 0) break;
+            var isDelimiter = text[end] == '\\' && end + 1 < text.Length && text[end + 1] is ')' or ']';
+            if (text[end] == '$' || (nested == 0 && (isDelimiter || char.IsWhiteSpace(text[end])))) break;
         }
 
         while (end > start && text[end - 1] is '.' or ',' or ';' or ':') end--;
@@ -110,7 +112,9 @@ internal static class AnswerBoxes
         foreach (var character in gap)
             words.Append(char.IsLetter(character) || character is ',' or ';' or '+' or '-' or '=' or '*' ? character : ' ');
         var between = words.ToString().Replace(",", " , ", StringComparison.Ordinal).Replace(";", " , ", StringComparison.Ordinal)
-            .Split(' ', StringSplitOptions.RemoveEmptyEntries).Where(word => word is not ("text" or "quad" or "qquad" or "mathrm" or "textrm")).ToArray();
-        return between.Length == 0 || (Array.Exists(between, word => word is "," or "and" or "or") && !Array.Exists(between, Consequences.Contains));
+            .Split(' ', StringSplitOptions.RemoveEmptyEntries)
+            .Where(word => word is not ("text" or "quad" or "qquad" or "mathrm" or "textrm")).ToArray();
+        var isJoined = between.Length == 0 || Array.Exists(between, word => word is "," or "and" or "or");
+        return isJoined && !Array.Exists(between, Consequences.Contains);
     }
 }

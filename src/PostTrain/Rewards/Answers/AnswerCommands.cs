@@ -33,11 +33,14 @@ internal static class AnswerCommands
 
     private static readonly FrozenDictionary<char, string> Characters = new Dictionary<char, string>
     {
-        ['\u2212'] = "-", ['\u2013'] = "-", ['\u00d7'] = "*", ['\u00b7'] = "*", ['\u22c5'] = "*", ['\u00f7'] = "/", ['\u221e'] = "\\infty ", ['\u03c0'] = "\\pi ",
+        ['\u2212'] = "-", ['\u2013'] = "-", ['\u00d7'] = "*", ['\u00b7'] = "*", ['\u22c5'] = "*", ['\u00f7'] = "/",
+        ['\u221e'] = "\\infty ", ['\u03c0'] = "\\pi ",
         ['\u00b1'] = "\\pm ", ['\u222a'] = "\\cup ", ['\u2205'] = "\\emptyset ", ['\u00a0'] = " ", ['\u202f'] = " ", ['\u221a'] = "\\sqrt ",
         ['\u00bd'] = "\\frac{1}{2}", ['\u00bc'] = "\\frac{1}{4}", ['\u00be'] = "\\frac{3}{4}", ['$'] = "", ['~'] = " ", ['\u27e8'] = "(", ['\u27e9'] = ")",
         [AnswerText.Word] = "",
     }.ToFrozenDictionary();
+
+    private const string Superscripts = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻";
 
     // Escapes of one character. \! is nothing, and with it go the spaces after it: 32,\! 349 is one number. A thin space may join digits.
     private static string? Escape(char character) => character switch
@@ -61,6 +64,16 @@ internal static class AnswerCommands
         {
             if (text[i] != '\\')
             {
+                if (Superscripts.Contains(text[i]))
+                {
+                    result.Append("^{");
+                    for (; i < text.Length && Superscripts.IndexOf(text[i], StringComparison.Ordinal) is var digit and >= 0; i++)
+                        result.Append("0123456789-"[digit]);
+                    result.Append('}');
+                    i--;
+                    continue;
+                }
+
                 if (Characters.TryGetValue(text[i], out var spelling)) result.Append(spelling);
                 else result.Append(text[i]);
                 continue;
@@ -110,7 +123,8 @@ internal static class AnswerCommands
         var result = new StringBuilder(text.Length);
         for (var i = 0; i < text.Length; i++)
         {
-            if (text[i] == '\\' && i + 2 < text.Length && text[i + 1] == '\\' && (char.IsAsciiLetter(text[i + 2]) || text[i + 2] is '{' or '}' or '%')) i++;
+            var isDoubled = text[i] == '\\' && i + 2 < text.Length && text[i + 1] == '\\';
+            if (isDoubled && (char.IsAsciiLetter(text[i + 2]) || text[i + 2] is '{' or '}' or '%')) i++;
             result.Append(text[i]);
         }
 
@@ -123,7 +137,8 @@ internal static class AnswerCommands
         foreach (var row in rows.Split('\n'))
         {
             var sides = row.Split("=>");
-            foreach (var name in sides[0].Split(' ', StringSplitOptions.RemoveEmptyEntries)) table[name] = sides[1].Trim().Replace("SPACE", " ", StringComparison.Ordinal);
+            foreach (var name in sides[0].Split(' ', StringSplitOptions.RemoveEmptyEntries))
+                table[name] = sides[1].Trim().Replace("SPACE", " ", StringComparison.Ordinal);
         }
 
         return table.ToFrozenDictionary(StringComparer.Ordinal);

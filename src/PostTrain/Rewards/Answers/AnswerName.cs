@@ -10,9 +10,13 @@ internal static class AnswerName
     // Single letters that are read as a function where a sum stands in the parentheses after them: f(x+1), but x(x+1).
     private const string Functions = "fghpqFGHPQREV";
 
-    private static readonly string[] Values = ["\\pi", "\\infty", "\\pm", "\\cdot", "\\times", "\\div", "\\sqrt", "\\cup", "\\cap", "\\emptyset", "\\begin", "\\end", "\\setminus"];
+    private static readonly string[] Values =
+        ["\\pi", "\\infty", "\\pm", "\\cdot", "\\times", "\\div", "\\sqrt", "\\cup", "\\cap", "\\emptyset", "\\begin", "\\end", "\\setminus"];
 
-    private static readonly string[] Labels = ["\\int", "\\iint", "\\sum", "\\prod", "\\lim", "\\lfloor", "\\lceil", "\\binom", "\\dbinom", "\\gcd", "\\lcm", "\\max", "\\min", "\\det", "\\deg"];
+    private static readonly string[] Labels =
+    [
+        "\\int", "\\iint", "\\sum", "\\prod", "\\lim", "\\lfloor", "\\lceil", "\\binom", "\\dbinom", "\\gcd", "\\lcm", "\\max", "\\min", "\\det", "\\deg",
+    ];
 
     /// <summary>The name in one spelling, empty where it is words, which are not compared; null where the text is no name but an expression.</summary>
     internal static string? Parse(string text)
@@ -39,13 +43,18 @@ internal static class AnswerName
                 case '_' when letters > 0:
                     var subscript = AfterGroup(text, i + 1);
                     if (subscript < 0) return null;
-                    name.Append(text[i..subscript].Replace("{", "", StringComparison.Ordinal).Replace("}", "", StringComparison.Ordinal).Replace(" ", "", StringComparison.Ordinal));
+                    foreach (var part in text.AsSpan(i, subscript - i))
+                    {
+                        if (part is not ('{' or '}') && !AnswerText.IsSpace(part)) name.Append(part);
+                    }
+
                     i = subscript - 1;
                     break;
-                case '(' when letters > 0:
+                case '(' or '[' when letters > 0:
                     var closing = AfterGroup(text, i);
                     var argument = closing < 0 ? "" : text[(i + 1)..(closing - 1)];
-                    if (argument.Length == 0 || (argument.AsSpan().ContainsAny('+', '-', '^') && !Functions.Contains(text[i - 1], StringComparison.Ordinal))) return null;
+                    var isSum = argument.AsSpan().ContainsAny('+', '-', '^');
+                    if (argument.Length == 0 || (isSum && !Functions.Contains(text[i - 1], StringComparison.Ordinal))) return null;
                     i = closing - 1;
                     break;
                 case '(' or ')' or '{' or '}' or '|' or ':' or '/' or ',' or '\'':
@@ -84,12 +93,12 @@ internal static class AnswerName
     private static int AfterGroup(string text, int start)
     {
         if (start >= text.Length) return -1;
-        if (text[start] is not ('{' or '(')) return start + 1;
+        if (text[start] is not ('{' or '(' or '[')) return start + 1;
         var nested = 0;
         for (var i = start; i < text.Length; i++)
         {
-            if (text[i] is '{' or '(') nested++;
-            else if (text[i] is '}' or ')' && --nested == 0) return i + 1;
+            if (text[i] is '{' or '(' or '[') nested++;
+            else if (text[i] is '}' or ')' or ']' && --nested == 0) return i + 1;
         }
 
         return -1;

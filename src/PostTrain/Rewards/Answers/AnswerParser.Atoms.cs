@@ -192,8 +192,17 @@ internal sealed partial class AnswerParser
             position = start;
         }
 
-        if (run.Length > 3 || (end < text.Length && text[end] == '\'') || (run.Length > 1 && (IsWord(start) || !isAlgebra))) return null;
+        if (run.Length > 3 || (end < text.Length && text[end] == '\'')) return null;
+        if (run.Length > 1 && (IsWord(start) || !isAlgebra || IsEnglish(start, run))) return null;
         return Symbol(text[position++].ToString());
+    }
+
+    // "18 a day" is no product; "ax + by" is one.
+    private bool IsEnglish(int start, ReadOnlySpan<char> run)
+    {
+        var before = start - 1;
+        while (before >= 0 && AnswerText.IsSpace(text[before])) before--;
+        return before >= 0 && before < start - 1 && char.IsLetterOrDigit(text[before]) && AnswerWords.IsShort(run);
     }
 
     private bool IsWord(int start) => start > 0 && text[start - 1] == AnswerText.Word;

@@ -18,7 +18,7 @@ internal sealed partial class AnswerParser
         return item is not null && Ending() ? item : null;
     }
 
-    private AnswerItem? List(char opening)
+    private AnswerList? List(char opening)
     {
         brackets++;
         var items = new List<AnswerItem>();
@@ -73,7 +73,9 @@ internal sealed partial class AnswerParser
         }
 
         brackets--;
-        return kind == "cases" ? new AnswerList('{', '}', [.. rows]) : new AnswerList(kind == "vmatrix" ? '|' : '[', ']', [.. rows]) { IsMatrix = true };
+        return kind == "cases"
+            ? new AnswerList('{', '}', [.. rows])
+            : new AnswerList(kind == "vmatrix" ? '|' : '[', ']', [.. rows]) { IsMatrix = true };
     }
 
     // {cc} or {c|c} after \begin{array}

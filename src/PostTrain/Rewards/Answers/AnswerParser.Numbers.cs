@@ -48,7 +48,8 @@ internal sealed partial class AnswerParser
     {
         var start = position;
         while (position < text.Length && char.IsAsciiDigit(text[position]) && position - start <= MaximumDigits) position++;
-        return position == start || position - start > MaximumDigits ? null : BigInteger.Parse(text.AsSpan(start, position - start), NumberStyles.None, CultureInfo.InvariantCulture);
+        if (position == start || position - start > MaximumDigits) return null;
+        return BigInteger.Parse(text.AsSpan(start, position - start), NumberStyles.None, CultureInfo.InvariantCulture);
     }
 
     private bool IsThousands(int comma)

@@ -30,12 +30,24 @@ internal sealed partial class AnswerParser
 
     private AnswerExpression? Suffixed(int start, int cut, int end, AnswerUnit? prefix = null)
     {
-        var suffix = text.AsSpan(cut, end - cut);
-        var isPercent = prefix is null && AnswerUnit.IsPercent(suffix);
-        var unit = prefix ?? (isPercent ? null : AnswerUnit.Parse(suffix, AnswerText.IsSpace(text[cut - 1])));
-        // \text{apples} is a unit, whatever it is; apples may be anything.
-        if (unit is null && !isPercent && text[cut - 1] == AnswerText.Word) unit = AnswerUnit.Named(suffix);
-        if (unit is null && !isPercent) return null;
+        ReadOnlySpan<char> suffix = text.AsSpan(cut, end - cut);
+        var isMarked = text[cut - 1] == AnswerText.Word;
+        var scale = prefix is null && AnswerUnit.IsPercent(suffix) ? -2 : 0;
+        AnswerUnit? unit = prefix;
+        if (prefix is null && scale == 0)
+        {
+            if (AnswerUnit.Scale(suffix) is { } large)
+            {
+                scale = large.Exponent;
+                suffix = large.Unit;
+            }
+
+            // \text{apples} is a unit, whatever it is; apples may be anything.
+            if (suffix.Length > 0)
+                unit = AnswerUnit.Parse(suffix, AnswerText.IsSpace(text[cut - 1])) ?? (isMarked ? AnswerUnit.Named(suffix) : null);
+            if (suffix.Length > 0 && unit is null) return null;
+        }
+
         var inner = new AnswerParser(text[start..cut]) { brackets = brackets, work = work, plusMinus = plusMinus, isAlgebra = true };
         var sum = inner.Expression();
         inner.SkipSpaces();
@@ -43,7 +55,8 @@ internal sealed partial class AnswerParser
         if (sum is null || !inner.AtEnd || inner.hasInfinity || sum.ToDouble() is null) return null;
         hasPlusMinus |= inner.hasPlusMinus;
         IsUnevaluated |= inner.IsUnevaluated;
-        if (isPercent) sum = algebra.Multiply(sum, AnswerSum.Of(Rational.Of(1, 100)!.Value));
+        // 28% and 5 million are numbers.
+        if (scale != 0) sum = algebra.Multiply(sum, AnswerSum.Of(Rational.Of(10).Power(scale)!.Value));
         position = end;
         return sum is null ? null : new AnswerExpression(sum, inner.isDecimal, unit);
     }

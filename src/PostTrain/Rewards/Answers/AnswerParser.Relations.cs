@@ -65,12 +65,13 @@ internal sealed partial class AnswerParser
         var last = sides.Count - 1;
         var approximation = relations.IndexOf('≈', StringComparison.Ordinal);
         var chosen = approximation > 0 ? approximation : last;
-        if (last == 1 && sides[0].Name is null && sides[0].Value is not null && (approximation == 0 || (relations == "=" && sides[1].Name is not null))) chosen = 0;
+        var isReversed = approximation == 0 || (relations == "=" && sides[1].Name is not null);
+        if (last == 1 && isReversed && sides[0].Name is null && sides[0].Value is not null) chosen = 0;
         var others = sides.Where((_, index) => index != chosen).ToArray();
         if (Array.Find(others, side => side.Name is not null).Name is { } name) return Chosen(sides[chosen], name);
         if (relations.Contains('∈', StringComparison.Ordinal)) return null;
-        if (Array.TrueForAll(others, side => side.Text.Length == 0 || AnswerName.IsLabel(side.Text)) || sides.TrueForAll(side => side.Sum?.ToDouble() is not null))
-            return Chosen(sides[chosen], null);
+        var isLabelled = Array.TrueForAll(others, side => side.Text.Length == 0 || AnswerName.IsLabel(side.Text));
+        if (isLabelled || sides.TrueForAll(side => side.Sum?.ToDouble() is not null)) return Chosen(sides[chosen], null);
         if (relations != "=" || algebra.Add(sides[0].Sum, algebra.Negate(sides[1].Sum)) is not { } difference) return null;
         // x + 2 = 5 leaves it to the reader to solve it.
         IsUnevaluated |= difference.Linear is not null;
@@ -80,7 +81,8 @@ internal sealed partial class AnswerParser
     // a < x is the interval (a, ∞), a < x ≤ b is (a, b]; others are a difference's relation to 0.
     private AnswerItem? Inequality(List<Side> sides, string relations)
     {
-        if (relations is "≠") return algebra.Add(sides[0].Sum, algebra.Negate(sides[1].Sum)) is { Number: null } distance ? AnswerRelation.Of('≠', distance, isDecimal) : null;
+        if (relations is "≠")
+            return algebra.Add(sides[0].Sum, algebra.Negate(sides[1].Sum)) is { Number: null } distance ? AnswerRelation.Of('≠', distance, isDecimal) : null;
         if (relations.AsSpan().ContainsAnyExcept("<≤"))
         {
             if (relations.AsSpan().ContainsAnyExcept(">≥")) return null;
@@ -89,7 +91,11 @@ internal sealed partial class AnswerParser
         }
 
         if (relations.Length == 2)
-            return sides[1].Name is { } middle && sides[0].Name is null && sides[2].Name is null ? Interval(sides[0], relations[0], sides[2], relations[1], middle) : null;
+        {
+            return sides[1].Name is { } middle && sides[0].Name is null && sides[2].Name is null
+                ? Interval(sides[0], relations[0], sides[2], relations[1], middle) : null;
+        }
+
         if (sides[1].Name is { } right && sides[0].Name is null) return Interval(sides[0], relations[0], null, '<', right);
         if (sides[0].Name is { } left && sides[1].Name is null) return Interval(null, '<', sides[1], relations[0], left);
         if (algebra.Add(sides[1].Sum, algebra.Negate(sides[0].Sum)) is not { Number: null } difference) return null;

@@ -14,7 +14,8 @@ internal sealed record AnswerRelation(char Relation, AnswerSum Difference, bool 
     {
         if (named.Variable is not { Length: > 0 } name || !AnswerName.IsSymbol(name) || named.Unit is not null) return null;
         var algebra = new AnswerAlgebra();
-        return algebra.Add(AnswerSum.Of(new AnswerSymbol(name.TrimStart('\\'), null)), algebra.Negate(named.Sum)) is { } difference ? Of('=', difference, named.IsDecimal) : null;
+        var symbol = AnswerSum.Of(new AnswerSymbol(name.TrimStart('\\'), null));
+        return algebra.Add(symbol, algebra.Negate(named.Sum)) is { } difference ? Of('=', difference, named.IsDecimal) : null;
     }
 
     /// <summary>One is the other times a constant; of an inequality a positive one.</summary>
@@ -26,7 +27,8 @@ internal sealed record AnswerRelation(char Relation, AnswerSum Difference, bool 
         for (var i = 0; i < left.Length; i++)
         {
             if (left[i].Key != right[i].Key
-                || Rational.Multiply(left[i].Coefficient, right[0].Coefficient) is not { } x || Rational.Multiply(right[i].Coefficient, left[0].Coefficient) is not { } y
+                || Rational.Multiply(left[i].Coefficient, right[0].Coefficient) is not { } x
+                || Rational.Multiply(right[i].Coefficient, left[0].Coefficient) is not { } y
                 || (x != y && !((a.IsDecimal || b.IsDecimal) && Rational.AreClose(x, y, tolerance)))) return false;
         }
 

@@ -17,7 +17,8 @@ internal static class AnswerText
 
     private static readonly string[] Wrappers =
     [
-        "\\textbf", "\\textit", "\\textrm", "\\textnormal", "\\textsf", "\\texttt", "\\text", "\\emph", "\\mbox", "\\mathrm", "\\mathbf", "\\mathit", "\\mathsf",
+        "\\textbf", "\\textit", "\\textrm", "\\textnormal", "\\textsf", "\\texttt", "\\text", "\\emph", "\\mbox",
+        "\\mathrm", "\\mathbf", "\\mathit", "\\mathsf",
         "\\operatorname", "\\boxed", "\\fbox",
     ];
 
@@ -141,7 +142,8 @@ internal static class AnswerText
         for (var i = 0; i < text.Length; i++)
         {
             var end = text[i] == '{' ? AfterSpaces(text, i + 1) : -1;
-            if (end >= 0 && end < text.Length && text[end] == ',' && AfterSpaces(text, end + 1) is var closing && closing < text.Length && text[closing] == '}')
+            var closing = end >= 0 && end < text.Length && text[end] == ',' ? AfterSpaces(text, end + 1) : text.Length;
+            if (closing < text.Length && text[closing] == '}')
             {
                 while (result.Length > 0 && result[^1] == ' ') result.Length--;
                 result.Append(ThinSpace);

@@ -10,6 +10,9 @@ internal sealed record AnswerUnit(string Name, bool IsCertain)
     private const int LongestName = 60;
     private static readonly FrozenDictionary<string, string> Words = Table();
 
+    private static readonly FrozenDictionary<string, int> Scales =
+        new Dictionary<string, int> { ["hundred"] = 2, ["thousand"] = 3, ["million"] = 6, ["billion"] = 9, ["trillion"] = 12 }.ToFrozenDictionary();
+
     /// <summary>One of them has no unit, or both have the same.</summary>
     internal static bool AreCompatible(AnswerUnit? a, AnswerUnit? b) =>
         (a, b) switch
@@ -38,7 +41,8 @@ internal sealed record AnswerUnit(string Name, bool IsCertain)
         return new AnswerUnit(string.Join('/', names), followsSpace || spelling.Length != 1 || !char.IsAsciiLetter(spelling[0]));
     }
 
-    /// <summary>A unit that is in no table: the words themselves, without regard to case and to the s of the plural; null where they are not only words.</summary>
+    /// <summary>A unit that is in no table: the words themselves, without regard to case and to the s of the plural; null where they are
+    /// not only words.</summary>
     internal static AnswerUnit? Named(ReadOnlySpan<char> text)
     {
         var words = Plain(text).ToLowerInvariant();
@@ -49,9 +53,18 @@ internal sealed record AnswerUnit(string Name, bool IsCertain)
     /// <summary>Whether the text is a sign or word for one hundredth.</summary>
     internal static bool IsPercent(ReadOnlySpan<char> text) => Plain(text) is "%" or "percent" or "pct" or "per cent" or "percentage" or "percents";
 
+    /// <summary>The power of ten that a suffix begins with (million, thousand dollars), and the rest of it; null where it begins with none.</summary>
+    internal static (int Exponent, string Unit)? Scale(ReadOnlySpan<char> text)
+    {
+        var words = Plain(text);
+        var end = words.IndexOf(' ', StringComparison.Ordinal) is var space and >= 0 ? space : words.Length;
+        return Scales.TryGetValue(words[..end], out var exponent) ? (exponent, words[end..].Trim()) : null;
+    }
+
     /// <summary>Whether a word of a sentence is a unit or the beginning of one.</summary>
     internal static bool IsWord(string word) =>
-        Words.ContainsKey(word) || IsPercent(word) || word is "per" or "square" or "sq" or "cubic" || (word.Contains('/', StringComparison.Ordinal) && Parse(word, true) is not null);
+        Words.ContainsKey(word) || Scales.ContainsKey(word) || IsPercent(word)
+        || word is "per" or "square" or "sq" or "cubic" || (word.Contains('/', StringComparison.Ordinal) && Parse(word, true) is not null);
 
     private static string Plain(ReadOnlySpan<char> text) =>
         text.Length > 2 * LongestName ? "" : text.ToString().Replace(AnswerText.Word.ToString(), "", StringComparison.Ordinal).Trim();
@@ -83,7 +96,9 @@ internal sealed record AnswerUnit(string Name, bool IsCertain)
             ms millisecond milliseconds; s sec second seconds; min minute minutes; h hr hrs hour hours; day days; week weeks; month months; year years;
             ml mL milliliter milliliters; l L liter liters litre litres; gallon gallons; cup cups;
             dollar dollars USD; cent cents ¢; euro euros € EUR; £ GBP; ¥ yen; rupee rupees ₹; yuan; peso pesos; won; franc francs; ruble rubles;
-            ° degree degrees deg; radian radians rad; unit units; mph; N newton newtons; J joule joules; W watt watts; V volt volts; Hz hertz; K kelvin; °C degrees_Celsius degrees_celsius degree_Celsius Celsius celsius; °F degrees_Fahrenheit degrees_fahrenheit degree_Fahrenheit Fahrenheit fahrenheit;
+            ° degree degrees deg; radian radians rad; unit units; mph; N newton newtons; J joule joules; W watt watts; V volt volts; Hz hertz; K kelvin; 
+            °C degrees_Celsius degrees_celsius degree_Celsius Celsius celsius;
+            °F degrees_Fahrenheit degrees_fahrenheit degree_Fahrenheit Fahrenheit fahrenheit;
             people; person; students; points; times; ways
             """;
         var table = new Dictionary<string, string>(StringComparer.Ordinal);

@@ -1,3 +1,5 @@
+using System.Collections.Frozen;
+
 namespace PostTrain.Rewards.Answers;
 
 /// <summary>A word of a sentence: what stands between spaces outside braces, or a formula.</summary>
@@ -25,6 +27,19 @@ internal static class AnswerWords
     private const string Marks = ".,;:!?";
 
     private static readonly string[] Mathematical = ["pi", "sqrt", "sin", "cos", "tan", "cot", "sec", "csc", "ln", "log", "exp", "inf", "infinity", "oo"];
+
+    // Those of two and three letters that follow numbers; longer ones are no products of variables anyway.
+    private static readonly FrozenSet<string> Short =
+    [
+        "as", "at", "an", "be", "by", "do", "go", "he", "if", "in", "is", "it", "me", "my", "no", "of", "on", "so", "to", "up", "us",
+        "we", "all", "any", "are", "bag", "bed", "box", "boy", "but", "can", "car", "cat", "cow", "cup", "day", "did", "dog", "egg",
+        "for", "had", "has", "hat", "hen", "her", "him", "his", "how", "its", "let", "man", "may", "men", "new", "not", "now", "off",
+        "old", "one", "our", "out", "own", "pen", "per", "pie", "pig", "she", "six", "ten", "the", "too", "two", "was", "way", "who",
+        "why", "yes", "yet", "you",
+    ];
+
+    /// <summary>Whether two or three letters are an English word.</summary>
+    internal static bool IsShort(ReadOnlySpan<char> letters) => Short.GetAlternateLookup<ReadOnlySpan<char>>().Contains(letters);
 
     /// <summary>The words in their order.</summary>
     internal static List<AnswerWord> Split(string text)
@@ -59,7 +74,7 @@ internal static class AnswerWords
             }
 
             // Braces that never close hold nothing together.
-            if (nested > 0) i = Math.Max(start + 1, text.AsSpan(start).IndexOf(' ') is var space and > 0 ? start + space : text.Length);
+            if (nested > 0) i = text.AsSpan(start).IndexOf(' ') is var space and > 0 ? start + space : text.Length;
             words.Add(new AnswerWord(start, i, hasFormula ? AnswerWordKind.Mathematics : Kind(text.AsSpan(start, i - start))));
         }
 
@@ -72,8 +87,9 @@ internal static class AnswerWords
     private static AnswerWordKind Kind(ReadOnlySpan<char> word)
     {
         var bare = Bare(word).Trim("()");
-        if (bare.Length == 0) return word.ContainsAny('(', ')', '"') || word.Trim(Marks).Length == 0 ? AnswerWordKind.English : AnswerWordKind.Mathematics;
-        if (bare is "—" or "-" or "–") return bare is "—" ? AnswerWordKind.English : AnswerWordKind.Mathematics;
+        if (bare.Length == 0)
+            return word.ContainsAny('(', ')', '"') || word.Trim(Marks).Length == 0 ? AnswerWordKind.English : AnswerWordKind.Mathematics;
+        if (bare is "—") return AnswerWordKind.English;
         if (bare is "and" or "or") return AnswerWordKind.Connector;
         var text = bare.ToString();
         if (AnswerUnit.IsWord(text)) return AnswerWordKind.Unit;
@@ -105,5 +121,6 @@ internal static class AnswerWords
         return words;
     }
 
-    private static bool IsSign(string text, AnswerWord word) => text.AsSpan(word.Start, word.End - word.Start) is "=" or "<" or ">" or "≤" or "≥" or "≈" or "+" or "*" or "/" or "^";
+    private static bool IsSign(string text, AnswerWord word) =>
+        text.AsSpan(word.Start, word.End - word.Start) is "=" or "<" or ">" or "≤" or "≥" or "≈" or "+" or "*" or "/" or "^";
 }

@@ -68,8 +68,8 @@ internal static class MathSpans
     {
         var text = content.AsSpan().TrimStart();
         if (text.IsEmpty || !(char.IsAsciiDigit(text[0]) || text[0] == '.')) return false;
-        return (content[^1] == ' ' && char.IsAsciiDigit(next)) || (content.Contains(' ', StringComparison.Ordinal) && !content.Contains('\\', StringComparison.Ordinal)
-            && HasWord(text) && !AnswerParser.CanParse(content));
+        if (content[^1] == ' ' && char.IsAsciiDigit(next)) return true;
+        return text.Contains(' ') && !text.Contains('\\') && HasWord(text) && !AnswerParser.CanParse(content);
     }
 
     private static bool HasWord(ReadOnlySpan<char> text)
