@@ -7,7 +7,6 @@ public static class AnswerExtraction
 {
     private const int LongestSentence = 200;
     private static readonly string[] Phrases = ["answer is", "answer:", "answer :"];
-    private static readonly string[] SentenceEnds = [". ", "! ", "? "];
     private const string Hashes = "####";
     private const string OpeningTag = "<answer>";
     private const string ClosingTag = "</answer>";
@@ -59,14 +58,23 @@ public static class AnswerExtraction
         if (start < 0) return null;
         var rest = text.AsSpan(start, Math.Min(LongestSentence, text.Length - start));
         if (rest.IndexOfAny('\r', '\n') is var line and >= 0) rest = rest[..line];
-        foreach (var end in SentenceEnds)
-        {
-            if (rest.IndexOf(end, StringComparison.Ordinal) is var sentence and >= 0) rest = rest[..(sentence + 1)];
-        }
-
+        rest = rest[..SentenceEnd(rest.ToString())];
         rest = rest.Trim(" \t:*");
         var words = rest.Trim(" .!?").ToString();
         return AnswerProse.First(rest.ToString()) ?? (rest.ContainsAnyInRange('0', '9') ? AnswerProse.Last(words) : AnswerProse.Choice(words) ?? NotEmpty(words));
+    }
+
+    // After the first full stop, exclamation or question mark before a space, outside formulas.
+    private static int SentenceEnd(string text)
+    {
+        var spans = MathSpans.Find(text);
+        for (var i = 1; i + 1 < text.Length; i++)
+        {
+            if (text[i] is not ('.' or '!' or '?') || text[i + 1] != ' ' || text[i - 1] == '\\') continue;
+            if (!spans.Exists(span => span.Start < i && i < span.End)) return i + 1;
+        }
+
+        return text.Length;
     }
 
     // "5 apples" is 5, "The answer is 5." is 5; what is an answer as it stands, or has no number at its beginning, stays.
