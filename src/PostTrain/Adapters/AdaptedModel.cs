@@ -14,10 +14,8 @@ namespace PostTrain.Adapters;
 /// that want different adapters need two models.</remarks>
 public sealed partial class AdaptedModel : IDisposable
 {
-    private const string Container = "adapters";
-
     private readonly AdapterState state = new();
-    private readonly AdapterNode container = new();
+    private readonly AdapterTree tree;
     private readonly IReadOnlyList<Leaf> leaves;
     private readonly IReadOnlyList<string> modules;
     private readonly string[] trainedBefore;
@@ -27,16 +25,13 @@ public sealed partial class AdaptedModel : IDisposable
 
     private AdaptedModel(nn.Module root)
     {
-        if (root.named_children().Any(child => child.name == Container))
-            throw new ArgumentException($"the model has adapters already; take more of them with {nameof(Add)}", nameof(root));
         Root = root;
         leaves = Leaf.All(root);
         modules = [.. root.named_modules().Select(item => item.name)];
         trainedBefore = [.. root.named_parameters().Where(item => item.parameter.requires_grad).Select(item => item.name)];
+        tree = new AdapterTree(root);
         foreach (var parameter in root.parameters())
             parameter.requires_grad = false;
-        container.train(root.training);
-        root.register_module(Container, container);
     }
 
     /// <summary>The model itself. It belongs to the caller.</summary>
@@ -49,13 +44,14 @@ public sealed partial class AdaptedModel : IDisposable
     public IReadOnlyList<string> Active => state.Active;
 
     /// <summary>What is trained now: the parameters of the active adapters, by their names in the model's tree.</summary>
-    public IReadOnlyList<(string Name, Parameter Parameter)> TrainableParameters => [.. Root.named_parameters().Where(item => item.parameter.requires_grad)];
+    /// <remarks>Take an optimiser's parameters from here where the model is TorchSharp's <c>Sequential</c>, which does not list them itself.</remarks>
+    public IReadOnlyList<(string Name, Parameter Parameter)> TrainableParameters => [.. tree.Parameters().Where(item => item.Parameter.requires_grad)];
 
     /// <summary>Numbers in <see cref="TrainableParameters"/>.</summary>
     public long TrainableCount => TrainableParameters.Sum(item => item.Parameter.numel());
 
     /// <summary>Numbers in all parameters, the base's and every adapter's.</summary>
-    public long TotalCount => Root.parameters().Sum(parameter => parameter.numel());
+    public long TotalCount => tree.Parameters().Sum(item => item.Parameter.numel());
 
     /// <summary>Puts a first adapter on a model and freezes everything else.</summary>
     /// <param name="model">The base model; a <see cref="Models.CausalLm"/> or any other tree of linear, embedding and normalisation layers.</param>
@@ -104,7 +100,7 @@ public sealed partial class AdaptedModel : IDisposable
         state.Active = [.. state.Active.Where(active => active != name)];
         foreach (var site in sites.Values)
             site.Remove(name);
-        container.register_module(name, null!);
+        tree.Node.register_module(name, null!);
         entry.Node.Dispose();
         adapters.Remove(name);
     }
@@ -171,8 +167,7 @@ public sealed partial class AdaptedModel : IDisposable
         if (state.Merged) Unmerge();
         foreach (var name in Names)
             Remove(name);
-        Root.register_module(Container, null!);
-        container.Dispose();
+        tree.Dispose();
         state.Rows?.Dispose();
         var before = trainedBefore.ToHashSet(StringComparer.Ordinal);
         foreach (var (name, parameter) in Root.named_parameters())
@@ -203,7 +198,7 @@ public sealed partial class AdaptedModel : IDisposable
 
     private void Add(string name, AdapterOptions options, List<ModuleAdapter> pieces)
     {
-        var node = container.Child(name);
+        var node = tree.Node.Child(name);
         foreach (var piece in pieces)
         {
             node.Add(piece);

@@ -197,6 +197,34 @@ public sealed class AdaptedModelTests
         TensorAssert.Close(x.matmul((layer.weight! + delta).t()) + layer.bias!, model.call(x), 1e-14);
     }
 
+    // TorchSharp's Sequential lists only the layers that it was made of.
+    [Fact]
+    public void Sequential_AsRoot_TrainsItsAdapters_FollowsItsMode_AndIsLeftAsItWas()
+    {
+        using var scope = NewDisposeScope();
+        var layer = nn.Linear(5, 4, dtype: ScalarType.Float64);
+        using var model = nn.Sequential(("first", layer), ("second", nn.Linear(4, 2, dtype: ScalarType.Float64)));
+        var x = Numbers.Uniform(1, 1, 3, 5);
+        using (var adapted = AdaptedModel.Attach(model, new LoraOptions { Targets = ["first"], Rank = 2, Alpha = 4, Dropout = 0.5 }))
+        {
+            Assert.Equal(["adapters.default.first.lora.lora_A", "adapters.default.first.lora.lora_B"], adapted.TrainableParameters.Select(item => item.Name));
+            Assert.Equal(2 * (5 + 4), adapted.TrainableCount);
+            Assert.Equal(24 + 10 + 18, adapted.TotalCount);
+            Assert.Throws<ArgumentException>(() => AdaptedModel.Attach(model, new LoraOptions { Targets = ["first"] }));
+            AdapterModels.Randomize(adapted, scale: 1);
+            model.eval();
+            TensorAssert.Same(model.call(x), model.call(x), "evaluation drops nothing");
+            model.train();
+            Assert.NotEqual(Numbers.Values(model.call(x)), Numbers.Values(model.call(x)));
+            model.call(x).sum().backward();
+            Assert.All(adapted.TrainableParameters, item => Assert.NotNull(item.Parameter.grad));
+        }
+
+        Assert.All(model.parameters(), parameter => Assert.True(parameter.requires_grad));
+        using var again = AdaptedModel.Attach(model, new LoraOptions { Targets = ["second"], Rank = 1 });
+        Assert.Equal(4 + 2, again.TrainableCount);
+    }
+
     [Fact]
     public void Generate_WithCache_ScoresAsTraining_AndAsMerged()
     {

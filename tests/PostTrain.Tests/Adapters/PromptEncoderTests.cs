@@ -61,6 +61,19 @@ public sealed class PromptEncoderTests
     }
 
     [Fact]
+    public void Lstm_Rows_AreTheSameBitsWithAndWithoutGradients()
+    {
+        using var scope = NewDisposeScope();
+        using var encoder = new LstmPromptEncoder(20, 64, 32, 2, 0, 7);
+        var rows = encoder.Rows();
+        Assert.True(rows.requires_grad);
+        using var mode = no_grad();
+        var plain = encoder.Rows();
+        Assert.False(plain.requires_grad);
+        TensorAssert.Same(rows, plain);
+    }
+
+    [Fact]
     public void Lstm_Dropout_ActsInTrainingOnly()
     {
         using var scope = NewDisposeScope();

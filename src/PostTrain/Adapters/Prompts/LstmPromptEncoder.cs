@@ -42,8 +42,12 @@ public sealed class LstmPromptEncoder : PromptEncoder
     public override Tensor Rows()
     {
         using var scope = NewDisposeScope();
+        var differentiable = is_grad_enabled();
+        // Without gradients the float32 LSTM of the CPU takes another kernel, which rounds differently; rollouts and training must see the same rows.
+        using var mode = enable_grad();
         var (outputs, _, _) = lstm.call(embedding.Weight.unsqueeze(0));
-        return head.call(outputs.squeeze(0)).MoveToOuterDisposeScope();
+        var rows = head.call(outputs.squeeze(0));
+        return (differentiable ? rows : rows.detach()).MoveToOuterDisposeScope();
     }
 
     /// <summary>Nothing: the parts are registered by PEFT's names.</summary>
