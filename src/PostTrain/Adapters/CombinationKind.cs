@@ -1,6 +1,7 @@
 namespace PostTrain.Adapters;
 
-/// <summary>How several LoRA adapters become one; sᵢ is the scale of adapter i, wᵢ its weight.</summary>
+/// <summary>Rules that make one LoRA adapter of several; sᵢ is the scale of adapter i, wᵢ its weight, ΔWᵢ = sᵢ BᵢAᵢ the change that it makes.</summary>
+/// <remarks>With every rule one adapter of weight 1 gives its own change, at a density of 1 and a rank that holds it.</remarks>
 public enum CombinationKind
 {
     /// <summary>A = Σ ±√|wᵢsᵢ| Aᵢ and B = Σ √|wᵢsᵢ| Bᵢ, so that the product has cross terms; ranks must agree.</summary>
@@ -9,7 +10,7 @@ public enum CombinationKind
     /// <summary>A's and B's one beside the other: exactly Σ wᵢsᵢ BᵢAᵢ, with the sum of the ranks.</summary>
     Concatenation,
 
-    /// <summary>The best approximation of Σ wᵢsᵢ ΔWᵢ at a rank. ΔWᵢ has its scale already: it acts twice, as in PEFT.</summary>
+    /// <summary>The best approximation of Σ wᵢ ΔWᵢ at a rank.</summary>
     Svd,
 
     /// <summary>TIES on A's and on B's.</summary>

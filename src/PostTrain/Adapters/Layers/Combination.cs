@@ -8,15 +8,16 @@ internal static class Combination
     public static (Tensor A, Tensor B) Of(IReadOnlyList<ILoraFactors> factors, IReadOnlyList<double> weights, CombinationOptions options)
     {
         Tensor[] a = [.. factors.Select(item => item.A.detach())], b = [.. factors.Select(item => item.B.detach())];
+        if (options.Decomposes)
+        {
+            // The changes themselves, each with its own scale: only the weights are left to apply.
+            var changes = factors.Select((item, i) => b[i].matmul(a[i]) * item.Scale).ToArray();
+            return Decomposed(Merged(changes, [.. weights], options, 0), options.Rank ?? (int)a.Max(matrix => matrix.size(0)), options.Clamp);
+        }
+
         double[] scaled = [.. factors.Zip(weights, (item, weight) => weight * item.Scale)];
         if (options.Kind == CombinationKind.Concatenation)
             return (cat(a.Zip(scaled, (matrix, weight) => matrix * weight).ToArray(), 0), cat(b, 1));
-        if (options.Decomposes)
-        {
-            var deltas = factors.Select((item, i) => b[i].matmul(a[i]) * item.Scale).ToArray();
-            return Decomposed(Merged(deltas, scaled, options, 0), options.Rank ?? (int)a.Max(matrix => matrix.size(0)), options.Clamp);
-        }
-
         if (a.Select(matrix => matrix.size(0)).Distinct().Count() > 1)
             throw new ArgumentException($"the ranks at '{factors[0].Leaf.Name}' are {string.Join(", ", a.Select(matrix => matrix.size(0)))}; {options.Kind} needs equal ones", nameof(factors));
         double[] roots = [.. scaled.Select(weight => Math.Sqrt(Math.Abs(weight)))];
