@@ -23,7 +23,7 @@ public sealed record DistillationOptions
 
     internal void Check()
     {
-        Guard.Positive(Temperature, nameof(Temperature));
+        Guard.Temperature(Temperature, nameof(Temperature));
         ArgumentNullException.ThrowIfNull(Divergence, nameof(Divergence));
         ArgumentNullException.ThrowIfNull(Support, nameof(Support));
     }

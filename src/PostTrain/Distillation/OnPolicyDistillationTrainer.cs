@@ -108,12 +108,12 @@ public sealed class OnPolicyDistillationTrainer : RolloutTrainer
         ? TokenExample.Of(question.Problem.Prompt, answer, Tokenizer, appendEnd: true, Policy.ContextLength - 1, $"the answer of '{question.Problem.Prompt}'", nameof(question))
         : throw new ArgumentException($"the problem '{question.Problem.Prompt}' has no answer, expected one, as StudentShare is {options.StudentShare}", nameof(question));
 
-    // As the sampler lays completions out: prompts on the right of their columns, completions cut where the context ends.
+    // As the sampler lays completions out: prompts on the right of their columns, each completion cut where its own row's context ends.
     private RolloutBatch Layout(TokenExample[] examples)
     {
         using var scope = NewDisposeScope();
-        int prompt = examples.Max(example => example.PromptLength), room = Policy.ContextLength - prompt;
-        int[][] completions = [.. examples.Select(example => example.Ids[example.PromptLength..].Take(room).ToArray())];
+        int prompt = examples.Max(example => example.PromptLength);
+        int[][] completions = [.. examples.Select(example => example.Ids[example.PromptLength..].Take(Policy.ContextLength - example.PromptLength).ToArray())];
         int[][] prompts = [.. examples.Select(example => example.Ids[..example.PromptLength])];
         var lengths = tensor(completions.Select(completion => (long)completion.Length).ToArray()).unsqueeze(1);
         var ids = cat([SequencePadding.Pad(prompts, Tokenizer.PaddingId, SequenceSide.Left), SequencePadding.Pad(completions, Tokenizer.PaddingId)], 1);

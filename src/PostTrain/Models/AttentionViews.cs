@@ -26,7 +26,9 @@ internal sealed class AttentionViews : IDisposable
         var positions = view.Positions;
         if (positions is null && rotaries.Length == 0)
             positions = arange(keys - queries, keys, dtype: ScalarType.Int64, device: like.device).unsqueeze(0);
-        var turns = Array.ConvertAll(rotaries, rotary => rotary.At(positions, keys - queries, queries, like));
+        var lengths = segments is not null && rotaries.Any(rotary => rotary.DependsOnLength(keys))
+            ? ContextLimit.SequenceLengths(segments.narrow(1, keys - queries, queries), segments) : null;
+        var turns = Array.ConvertAll(rotaries, rotary => rotary.At(positions, keys - queries, queries, like, lengths));
         return (Array.ConvertAll(kinds, kind => kind.Rotary < 0
             ? new AttentionInputs(view.Biases[kind.Window], null, null, cache, prefix)
             : new AttentionInputs(view.Biases[kind.Window], turns[kind.Rotary].Cosine, turns[kind.Rotary].Sine, cache, prefix)), positions);

@@ -21,7 +21,7 @@ public abstract class CausalLm : nn.Module<Tensor, Tensor>
     /// <summary>Number of ids that may be read; more than <see cref="VocabularySize"/> where some stand for virtual tokens, which are never predicted.</summary>
     public virtual int InputVocabularySize => VocabularySize;
 
-    /// <summary>The longest sequence, cached positions included, in tokens.</summary>
+    /// <summary>The longest sequence, cached positions included and padding not, in tokens.</summary>
     public abstract int ContextLength { get; }
 
     /// <summary>Width of the embeddings and of the hidden states, D.</summary>
@@ -41,7 +41,8 @@ public abstract class CausalLm : nn.Module<Tensor, Tensor>
     /// The segment map, [B,S], S = cached positions + T: 0 at padding, on whichever side; k ≥ 1 at a token of the row's k-th sequence. A
     /// token sees only what stands before it in its own segment, and its position is the number of tokens that stand there: packed
     /// sequences do not see each other, and padding moves nothing. A row of one sequence has 1 at its tokens, as everywhere. Null: one
-    /// sequence a row, no padding. Padding positions give finite numbers without meaning.
+    /// sequence a row, no padding. Padding positions give finite numbers without meaning. S may be over the context length where no sequence is:
+    /// a batch of prompts and completions of several lengths is wider than each of its rows.
     /// </param>
     /// <param name="cache">Keys and values of the positions before; those of <paramref name="ids"/> are added. A call with a cache is for
     /// generation: it records no gradient.</param>

@@ -194,12 +194,13 @@ public sealed class Decoder : CausalLm
         if (shape.Length != 3 || shape[2] != Config.HiddenSize || shape[0] == 0 || shape[1] == 0)
             throw new ArgumentException($"embeddings have the shape [{string.Join(",", shape)}], expected [B,T,{Config.HiddenSize}] with B and T positive.", nameof(embeddings));
         var total = shape[1] + prefix + (cache?.Held ?? 0);
-        if (total > ContextLength)
-            throw new ArgumentException($"The sequence has {total} positions, cached ones included; the limit is the context length, {ContextLength}.", nameof(embeddings));
+        if (mask is null)
+            ContextLimit.Check(total, null, ContextLength, nameof(embeddings));
         if (cache is not null && (cache.Batch != shape[0] || total > cache.Room))
             throw new ArgumentException($"The cache holds {cache.Batch} rows of up to {cache.Room} positions, but {shape[0]} rows of {total} are given.", nameof(cache));
         if (mask is not null && (mask.Dimensions != 2 || mask.size(0) != shape[0] || mask.size(1) != total))
             throw new ArgumentException($"attentionMask has the shape [{string.Join(",", mask.shape)}], expected [{shape[0]},{total}].", nameof(mask));
+        ContextLimit.Check(total, mask, ContextLength, nameof(embeddings));
         return (shape[1], total);
     }
 }

@@ -63,6 +63,21 @@ public sealed class KeyValueCache : IDisposable
         Batch = checked((int)rows.NumberOfElements);
     }
 
+    /// <summary>Forgets the first positions behind a soft prompt's, which are padding in every row, so that there is room for as many at the end.</summary>
+    internal void DropFirst(int count)
+    {
+        using var mode = no_grad();
+        foreach (var buffer in keys.Concat(values))
+        {
+            using var rest = buffer.narrow(2, Reserved + count, Held - Reserved - count);
+            using var copy = rest.clone();
+            using var place = buffer.narrow(2, Reserved, Held - Reserved - count);
+            place.copy_(copy);
+        }
+
+        Held -= count;
+    }
+
     /// <summary>Forgets all positions; the memory stays.</summary>
     public void Clear() => Held = 0;
 

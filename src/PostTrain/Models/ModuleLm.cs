@@ -137,12 +137,13 @@ public sealed class ModuleLm : CausalLm
             throw new ArgumentException($"ids has the shape [{string.Join(",", shape)}], expected [B,T] with B and T positive.", nameof(ids));
         Guard.Ids(ids, nameof(ids));
         var total = shape[1] + (cache?.Length ?? 0);
-        if (total > ContextLength)
-            throw new ArgumentException($"The sequence has {total} positions, cached ones included; the limit is the context length, {ContextLength}.", nameof(ids));
+        if (mask is null)
+            ContextLimit.Check(total, null, ContextLength, nameof(ids));
         if (cache is not null && (cache.Batch != shape[0] || total > cache.Capacity))
             throw new ArgumentException($"The cache holds {cache.Batch} rows of up to {cache.Capacity} positions, but {shape[0]} rows of {total} are given.", nameof(cache));
         if (mask is not null && (mask.Dimensions != 2 || mask.size(0) != shape[0] || mask.size(1) != total))
             throw new ArgumentException($"attentionMask has the shape [{string.Join(",", mask.shape)}], expected [{shape[0]},{total}].", nameof(mask));
+        ContextLimit.Check(total, mask, ContextLength, nameof(ids));
         using var scope = NewDisposeScope();
         var (least, most) = (ids.min().ToInt64(), ids.max().ToInt64());
         if (least < 0 || most >= VocabularySize)

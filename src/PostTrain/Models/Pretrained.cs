@@ -18,10 +18,12 @@ namespace PostTrain.Models;
 /// </remarks>
 public static partial class Pretrained
 {
-    private const string ValueWeight = CheckpointWeights.ValueHeadPrefix + "summary.weight";
-    private const string ValueBias = CheckpointWeights.ValueHeadPrefix + "summary.bias";
+    private const string ValueWeight = CheckpointLeftovers.ValueHeadPrefix + "summary.weight";
+    private const string ValueBias = CheckpointLeftovers.ValueHeadPrefix + "summary.bias";
 
     /// <summary>Loads a decoder.</summary>
+    /// <remarks>Every tensor of the files is read or judged: a second copy of a tied embedding must be equal to it, constant buffers of older files must hold
+    /// the architecture's values, and a critic's <c>v_head</c> is left to <see cref="LoadCritic"/>; any other tensor that the model has no place for is refused by name.</remarks>
     /// <param name="directory">Holds config.json and the weights.</param>
     /// <param name="type">Type of the weights in memory; null takes the stored one. bfloat16 trains in mixed precision (<see cref="Training.Optimization"/>); float16
     /// does not train, and libtorch on the CPU multiplies no float16 matrices before version 2.</param>
@@ -114,13 +116,14 @@ public static partial class Pretrained
         if (config.Layers > tensors.Entries.Count())
             throw new InvalidDataException($"{tensors.Path}: the configuration has {config.Layers} layers and there are {tensors.Entries.Count()} tensors in all; at least one of each layer is missing.");
         var weights = new CheckpointWeights(tensors, config, type ?? CheckpointWeights.StoredType(tensors, config));
-        nn.Module model = new Decoder(config, weights) { Origin = origin };
+        var decoder = new Decoder(config, weights) { Origin = origin };
+        nn.Module model = decoder;
         try
         {
             using var scope = NewDisposeScope();
-            var result = finish((Decoder)model, weights);
+            var result = finish(decoder, weights);
             model = result;
-            weights.Finish();
+            weights.Finish(decoder, result is SequenceClassifier);
             return result;
         }
         catch
@@ -137,6 +140,8 @@ public static partial class Pretrained
         var bias = tensors.TryGetEntry(ValueBias, out var entry);
         if (bias && !entry!.Shape.SequenceEqual([1L]))
             throw new InvalidDataException($"{tensors.Path}: tensor '{ValueBias}' has the shape [{string.Join(",", entry.Shape)}], expected [1].");
+        if (tensors.Entries.FirstOrDefault(other => other.Name.StartsWith(CheckpointLeftovers.ValueHeadPrefix, StringComparison.Ordinal) && other.Name is not (ValueWeight or ValueBias)) is { } more)
+            throw new InvalidDataException($"{tensors.Path}: tensor '{more.Name}' [{string.Join(",", more.Shape)}] is unexpected, expected '{ValueWeight}' and '{ValueBias}' only.");
         var summary = BodyParts.Head(body, 1, bias: true, ValueHead.TypeFor(body), new HeadOptions { StandardDeviation = 0 });
         tensors.ReadInto(ValueWeight, summary.weight!);
         if (bias)

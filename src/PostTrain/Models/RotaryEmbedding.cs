@@ -22,16 +22,22 @@ internal sealed class RotaryEmbedding(int headSize, int capacity, RotarySpec spe
     /// <param name="start">The first position where none are given.</param>
     /// <param name="length">T.</param>
     /// <param name="like">A tensor whose type and place the rows take.</param>
+    /// <param name="lengths">[B,T], tokens of each position's own sequence, where <see cref="DependsOnLength"/>; null: the longest decides.</param>
     /// <returns>cos and sin, [B or 1,T,1,2,d/2]; sin has its sign folded in: −sin for the first half, +sin for the second.</returns>
-    public (Tensor Cosine, Tensor Sine) At(Tensor? positions, long start, long length, Tensor like)
+    public (Tensor Cosine, Tensor Sine) At(Tensor? positions, long start, long length, Tensor like, Tensor? lengths = null)
     {
-        Prepare(like, LongSequence(positions, start + length), start + length);
+        if (positions is not null && lengths is not null && DependsOnLength(start + length))
+            return OfEach(positions, lengths, like);
+        Prepare(like, LongSequence(positions, start + length), Math.Min(start + length, capacity));
         return (Rows(cosines!), Rows(sines!));
 
         Tensor Rows(Tensor table) => positions is null
             ? table.narrow(0, start, length).unsqueeze(0)
             : table.index_select(0, positions.reshape(-1)).reshape(positions.size(0), length, 1, 2, size / 2);
     }
+
+    /// <summary>Whether a sequence of this many positions is so long that its length changes the frequencies.</summary>
+    public bool DependsOnLength(long total) => spec.Scaling is DynamicScaling scaling && total > scaling.OriginalLength;
 
     /// <summary>Turns the first elements of the heads of [B,T,H,Dh], as many as the tables have.</summary>
     public static Tensor Rotate(Tensor heads, Tensor cosine, Tensor sine)
@@ -55,11 +61,25 @@ internal sealed class RotaryEmbedding(int headSize, int capacity, RotarySpec spe
     // How long the sequence is whose frequencies a scaling changes because of its length; 0 where it changes nothing.
     private long LongSequence(Tensor? positions, long total)
     {
-        if (spec.Scaling is not DynamicScaling scaling || total <= scaling.OriginalLength)
+        if (!DependsOnLength(total))
             return 0;
         using var longest = positions?.max();
         var length = longest is null ? total : longest.ToInt64() + 1;
-        return length > scaling.OriginalLength ? length : 0;
+        return DependsOnLength(length) ? length : 0;
+    }
+
+    // Sequences of several lengths have frequencies of their own, and no table.
+    private (Tensor Cosine, Tensor Sine) OfEach(Tensor positions, Tensor lengths, Tensor like)
+    {
+        using var mode = no_grad();
+        using var scope = NewDisposeScope();
+        var scaling = (DynamicScaling)spec.Scaling!;
+        var angles = positions.to_type(ScalarType.Float64).unsqueeze(-1) * scaling.FrequenciesOf(lengths, spec.Theta, size);
+        var (cosine, sine) = (angles.cos(), angles.sin());
+        return (Rows(cosine, cosine), Rows(-sine, sine));
+
+        Tensor Rows(Tensor first, Tensor second) =>
+            stack([first, second], 2).unsqueeze(2).to(like.dtype, like.device).MoveToOuterDisposeScope();
     }
 
     // Made in float64, for the positions that have come up, doubled: contexts of a million tokens are declared and seldom used. Again only when the

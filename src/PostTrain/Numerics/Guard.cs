@@ -6,6 +6,9 @@ namespace PostTrain.Numerics;
 /// <summary>Checks of arguments; each message names the argument, what was given and what was expected.</summary>
 internal static class Guard
 {
+    /// <summary>The lowest temperature whose gradients are taken.</summary>
+    internal const double LeastTemperature = 1e-6;
+
     /// <summary>Both tensors have the same shape.</summary>
     internal static void SameShape(Tensor tensor, string name, Tensor expected, string expectedName)
     {
@@ -43,6 +46,13 @@ internal static class Guard
     {
         if (!(value > 0) || double.IsInfinity(value))
             throw new ArgumentOutOfRangeException(name, value, $"{name} must be a finite number above 0");
+    }
+
+    /// <summary>A temperature of a loss: what logits and gradients are divided by, so that neither leaves the range of float32.</summary>
+    internal static void Temperature(double value, string name)
+    {
+        if (!(value is >= LeastTemperature and <= 1 / LeastTemperature))
+            throw new ArgumentOutOfRangeException(name, value, $"{name} must be from 1e-6 to 1e6");
     }
 
     internal static void NotNegative(double value, string name)

@@ -19,7 +19,7 @@ public sealed record LogitTransform
     /// <summary>c, above 0: the largest magnitude that a logit may have. The default is null: no cap.</summary>
     public double? SoftCap { get; init; }
 
-    /// <summary>τ, above 0. The default is 1.</summary>
+    /// <summary>τ, from 1e-6 to 1e6. The default is 1.</summary>
     public double Temperature { get; init; } = 1;
 
     /// <summary>The transformed logits, in a fresh tensor of the same shape; differentiable.</summary>
@@ -37,7 +37,7 @@ public sealed record LogitTransform
     {
         Guard.Positive(Scale, nameof(Scale));
         if (SoftCap is { } cap) Guard.Positive(cap, nameof(SoftCap));
-        Guard.Positive(Temperature, nameof(Temperature));
+        Guard.Temperature(Temperature, nameof(Temperature));
     }
 
     /// <summary>The gradient with respect to the logits before, given that after the transform. Its tensors belong to the caller's scope.</summary>

@@ -61,8 +61,8 @@ public abstract record PolicySurrogate
     /// <param name="negative">τ elsewhere; 1.05 by default: bad tokens are let go sooner.</param>
     public static PolicySurrogate Sapo(double positive = 1, double negative = 1.05)
     {
-        Guard.Positive(positive, nameof(positive));
-        Guard.Positive(negative, nameof(negative));
+        Guard.Temperature(positive, nameof(positive));
+        Guard.Temperature(negative, nameof(negative));
         return new SapoSurrogate(positive, negative);
     }
 

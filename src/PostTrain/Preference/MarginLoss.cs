@@ -41,7 +41,7 @@ public abstract record MarginLoss
     /// <param name="temperature">τ above 0; 0.05 by default. Finite for all h where τ ≤ 1.</param>
     public static MarginLoss DiscoPop(double temperature = 0.05)
     {
-        Guard.Positive(temperature, nameof(temperature));
+        Guard.Temperature(temperature, nameof(temperature));
         return new DiscoPopLoss(temperature);
     }
 

@@ -31,6 +31,8 @@ internal sealed class MovingReference(CausalLm model) : ITrainerState
         foreach (var (name, target) in targets)
             if (!tensors.TryGetValue(name, out var kept) || !kept.shape.SequenceEqual(target.shape))
                 throw new InvalidDataException($"tensor {name} of the reference is missing or of another shape, expected [{string.Join(",", target.shape)}]");
+        if (tensors.Keys.Except(targets.Select(item => item.Name)).FirstOrDefault() is { } surplus)
+            throw new InvalidDataException($"tensor {surplus} belongs to no parameter of the reference");
         using var mode = no_grad();
         foreach (var (name, target) in targets) target.copy_(tensors[name]);
     }

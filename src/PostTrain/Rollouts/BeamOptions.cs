@@ -10,7 +10,7 @@ public sealed record BeamOptions
     public int Returned { get; init; } = 1;
 
     /// <summary>α of the score: sum of log-probs / length^α, the length being that of the completion, the stop token included. Above 0 favours long
-    /// completions, below 0 short ones. Default 1.</summary>
+    /// completions, below 0 short ones. From −32 to 32, so that every length^α is a number. Default 1.</summary>
     public double LengthPenalty { get; init; } = 1;
 
     /// <summary>When a prompt's search ends. Default <see cref="BeamStopping.WhenNoBetterIsLikely"/>.</summary>
@@ -21,8 +21,8 @@ public sealed record BeamOptions
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Beams);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(Returned);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(Returned, Beams);
-        if (!double.IsFinite(LengthPenalty))
-            throw new ArgumentOutOfRangeException(nameof(LengthPenalty), LengthPenalty, "LengthPenalty must be finite.");
+        if (!(LengthPenalty is >= -32 and <= 32))
+            throw new ArgumentOutOfRangeException(nameof(LengthPenalty), LengthPenalty, "LengthPenalty must be from -32 to 32.");
         if (!Enum.IsDefined(Stopping))
             throw new ArgumentOutOfRangeException(nameof(Stopping), Stopping, "Stopping must be one of the named values.");
     }

@@ -9,6 +9,7 @@ internal sealed class BeamPrompt
     private readonly BeamOptions options;
     private readonly HashSet<int> stops;
     private readonly int limit;
+    private readonly int prompt;
     private readonly List<BeamHypothesis> finished = [];
     private readonly double[] scores;
     private Node?[] paths;
@@ -19,32 +20,38 @@ internal sealed class BeamPrompt
     /// <param name="options">How to search.</param>
     /// <param name="sampling">Which tokens end.</param>
     /// <param name="limit">The most tokens.</param>
-    public BeamPrompt(BeamOptions options, SamplingOptions sampling, int limit)
+    /// <param name="prompt">The prompt's number.</param>
+    public BeamPrompt(BeamOptions options, SamplingOptions sampling, int limit, int prompt)
     {
         this.options = options;
         this.limit = limit;
+        this.prompt = prompt;
         stops = [.. sampling.StopTokens];
         paths = new Node?[options.Beams];
         // All begin with the same prompt: the first alone is extended.
         scores = [0, .. Enumerable.Repeat(Nothing, options.Beams - 1)];
     }
 
+    /// <summary>The prompt's number.</summary>
+    public int Prompt => prompt;
+
     /// <summary>Sums of log-probs of the hypotheses that go on.</summary>
     public IReadOnlyList<double> Scores => scores;
 
+    /// <summary>Whether a place holds a hypothesis.</summary>
+    public bool Holds(int place) => scores[place] > Nothing / 2;
+
     private bool IsFull => finished.Count == options.Beams;
 
-    /// <summary>Whether the search goes on for any of some prompts.</summary>
-    public static bool Continues(IReadOnlyList<BeamPrompt> prompts) =>
-        prompts.Any(prompt => prompt.mayImprove)
-        && !(prompts[0].options.Stopping == BeamStopping.WhenFull && prompts.All(prompt => prompt.IsFull))
-        && !prompts.All(prompt => prompt.allEnd);
+    /// <summary>Whether the search goes on.</summary>
+    public bool Continues => mayImprove && !(options.Stopping == BeamStopping.WhenFull && IsFull) && !allEnd;
 
     /// <summary>Takes the best extensions, best first, as beam · V + token; says which hypotheses go on, as row of the batch and next token.</summary>
     public void Advance(ReadOnlySpan<double> best, ReadOnlySpan<long> places, int vocabularySize, Span<long> parents, Span<long> tokens, int firstRow)
     {
+        if (!(best[0] > Nothing / 2) && finished.Count == 0)
+            throw new InvalidOperationException($"Every continuation of prompt {prompt} is banned at step {length}, expected options that leave one.");
         length++;
-        var takes = mayImprove && !(IsFull && options.Stopping == BeamStopping.WhenFull);
         var next = new Node?[paths.Length];
         var going = 0;
         allEnd = true;
@@ -57,7 +64,7 @@ internal sealed class BeamPrompt
             allEnd &= ends;
             if (ends)
             {
-                if (takes && i < paths.Length && best[i] > Nothing / 2)
+                if (i < paths.Length && best[i] > Nothing / 2)
                     Finish(new BeamHypothesis(new Node(paths[parent], token).ToArray(length), best[i] / Math.Pow(length, options.LengthPenalty), stopped));
                 continue;
             }

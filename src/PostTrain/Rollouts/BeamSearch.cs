@@ -30,11 +30,12 @@ public static class BeamSearch
         beams.Validate();
         options.Validate(model.VocabularySize);
         var batch = PromptBatch.Create(prompts, options.MaxNewTokens, paddingId, model.InputVocabularySize, model.ContextLength);
-        var searches = prompts.Select(_ => new BeamPrompt(beams, options, batch.NewTokens)).ToArray();
+        var searches = prompts.Select((_, i) => new BeamPrompt(beams, options, batch.Limits[i], i)).ToArray();
 
         using var mode = no_grad();
         using var scope = NewDisposeScope();
-        using var cache = model.NewCache(batch.Rows, batch.Width);
+        var room = Math.Min(batch.Width, model.ContextLength);
+        using var cache = model.NewCache(batch.Rows, room);
         var device = cache.Device;
         using var pipeline = new LogitPipeline(options, model.VocabularySize, device);
         var count = beams.Beams;
@@ -43,12 +44,21 @@ public static class BeamSearch
         var mask = tensor(batch.Mask, [batch.Rows, batch.Width], device: device);
         var candidates = Math.Min((long)Math.Max(2, 1 + options.StopTokens.Distinct().Count()) * count, (long)count * model.VocabularySize);
 
-        for (int step = 0, seen = 0; step < batch.NewTokens; step++)
+        // The prompts whose search goes on, in the order of their rows; columns of padding at the start that the cache has forgotten.
+        var open = searches;
+        for (int step = 0, seen = 0, forgotten = 0; ; step++)
         {
             cancellation.ThrowIfCancellationRequested();
             using var stepScope = NewDisposeScope();
             var column = batch.PromptLength + step;
-            var hidden = model.Hidden(ids.narrow(1, seen, column - seen), mask.narrow(1, 0, column), cache);
+            if (column - forgotten > room)
+            {
+                var padding = open.Min(search => batch.PromptLength - batch.Lengths[search.Prompt]) - forgotten;
+                cache.DropFirst(padding);
+                forgotten += padding;
+            }
+
+            var hidden = model.Hidden(ids.narrow(1, seen, column - seen), mask.narrow(1, forgotten, column - forgotten), cache);
             seen = column;
             var logits = model.Project(hidden.select(1, hidden.size(1) - 1));
             if (step == 0)
@@ -61,22 +71,27 @@ public static class BeamSearch
                 mask = mask.index_select(0, rows).MoveToOuterDisposeScope();
             }
 
-            var wide = logits.AtLeastSingle();
-            var scores = pipeline.Process(wide.log_softmax(-1), ids.narrow(1, 0, column), mask.narrow(1, 0, column), step);
-            var running = tensor(searches.SelectMany(search => search.Scores).ToArray(), device: device).to_type(scores.dtype).unsqueeze(1);
-            var (values, places) = (scores + running).view(batch.Rows, -1).topk((int)candidates, dim: -1);
+            int? Reader(int row) => open[row / count].Holds(row % count) ? open[row / count].Prompt : null;
+            ScoreCheck.Require(logits, "The model's logits", step, Reader);
+            var scores = pipeline.Process(logits.AtLeastSingle().log_softmax(-1), ids.narrow(1, 0, column), mask.narrow(1, 0, column), step);
+            ScoreCheck.Require(scores, "The scores after the options' processors", step, Reader, allowsNone: true);
+            var running = tensor(open.SelectMany(search => search.Scores).ToArray(), device: device).to_type(scores.dtype).unsqueeze(1);
+            var (values, places) = (scores + running).view(open.Length, -1).topk((int)candidates, dim: -1);
             var best = values.to_type(ScalarType.Float64).cpu().data<double>().ToArray();
             var at = places.cpu().data<long>().ToArray();
-            var parents = new long[batch.Rows * count];
+            var parents = new long[open.Length * count];
             var tokens = new long[parents.Length];
-            for (var row = 0; row < searches.Length; row++)
+            for (var row = 0; row < open.Length; row++)
             {
                 var range = new Range((int)(row * candidates), (int)((row + 1) * candidates));
-                searches[row].Advance(best.AsSpan(range), at.AsSpan(range), model.VocabularySize, parents.AsSpan(row * count, count), tokens.AsSpan(row * count, count), row * count);
+                open[row].Advance(best.AsSpan(range), at.AsSpan(range), model.VocabularySize, parents.AsSpan(row * count, count), tokens.AsSpan(row * count, count), row * count);
             }
 
-            if (!BeamPrompt.Continues(searches))
+            int[] going = [.. Enumerable.Range(0, parents.Length).Where(row => open[row / count].Continues)];
+            open = [.. open.Where(search => search.Continues)];
+            if (open.Length == 0)
                 break;
+            (parents, tokens) = ([.. going.Select(row => parents[row])], [.. going.Select(row => tokens[row])]);
             using var kept = tensor(parents, device: device);
             cache.SelectRows(kept);
             var (nextIds, nextMask) = (ids.index_select(0, kept), mask.index_select(0, kept));

@@ -23,6 +23,7 @@ internal sealed class Decoding : IDisposable
     private readonly HashSet<int> stops;
     private readonly List<int>[] completions;
     private readonly bool[] ended;
+    private readonly int room;
     private readonly KeyValueCache cache;
     private readonly TokenSampler sampler;
 
@@ -37,6 +38,9 @@ internal sealed class Decoding : IDisposable
     private Tensor workingMask;
     private Tensor? workingLogProbs;
     private int seen;
+
+    // Columns of padding at the start that the cache has forgotten.
+    private int forgotten;
 
     /// <exception cref="ArgumentException">A prompt or an option is not valid.</exception>
     public Decoding(CausalLm model, IReadOnlyList<int[]> prompts, SamplingOptions options, ulong seed, int paddingId, ITokenizer? tokenizer)
@@ -53,7 +57,8 @@ internal sealed class Decoding : IDisposable
         rows = [.. Enumerable.Range(0, batch.Rows)];
         completions = [.. rows.Select(_ => new List<int>())];
         ended = new bool[batch.Rows];
-        cache = model.NewCache(batch.Rows, batch.Width);
+        room = Math.Min(batch.Width, model.ContextLength);
+        cache = model.NewCache(batch.Rows, room);
         sampler = new TokenSampler(options, model.VocabularySize, cache.Device);
         workingIds = ids = tensor(batch.Ids, [batch.Rows, batch.Width], device: cache.Device).DetachFromDisposeScope();
         workingMask = mask = tensor(batch.Mask, [batch.Rows, batch.Width], device: cache.Device).DetachFromDisposeScope();
@@ -62,7 +67,7 @@ internal sealed class Decoding : IDisposable
     /// <summary>Tokens that the rows at work have.</summary>
     public int Length { get; private set; }
 
-    /// <summary>Whether there is a row that has not ended, and room for its next token.</summary>
+    /// <summary>Whether there is a row that gets another token.</summary>
     public bool Continues => rows.Length > 0 && Length < batch.NewTokens;
 
     /// <summary>The tokens of a row's completion so far; not valid after the next step.</summary>
@@ -71,16 +76,22 @@ internal sealed class Decoding : IDisposable
     /// <summary>Whether a row has ended by a stop.</summary>
     public bool HasEnded(int row) => ended[row];
 
+    /// <summary>Whether a row gets no further token: it has ended by a stop, or has as many as it may have.</summary>
+    public bool IsComplete(int row) => ended[row] || completions[row].Count == batch.Limits[row];
+
     /// <summary>Draws a token for each row that has not ended; gives these rows.</summary>
     public IReadOnlyList<int> Step()
     {
         using var mode = no_grad();
         using var scope = NewDisposeScope();
         var column = batch.PromptLength + Length;
+        if (column - forgotten > room) MakeRoom();
         var (context, real) = (workingIds.narrow(1, 0, column), workingMask.narrow(1, 0, column));
-        var hidden = model.Hidden(context.narrow(1, seen, column - seen), real, cache);
+        var hidden = model.Hidden(context.narrow(1, seen, column - seen), real.narrow(1, forgotten, column - forgotten), cache);
         var logits = model.Project(hidden.select(1, hidden.size(1) - 1));
-        var (tokens, drawn) = sampler.Draw(logits, context, real, Length, Uniforms());
+        ScoreCheck.Require(logits, "The model's logits", Length, Reader);
+        var (tokens, drawn) = sampler.Draw(logits, context, real, Length, Uniforms(),
+            scores => ScoreCheck.Require(scores, "The scores after the options' processors", Length, Reader, allowsNone: true));
         seen = column;
         workingLogProbs ??= logProbs = zeros([batch.Rows, batch.NewTokens], dtype: drawn.dtype, device: drawn.device).DetachFromDisposeScope();
         workingIds.narrow(1, column, 1).copy_(tokens);
@@ -122,6 +133,9 @@ internal sealed class Decoding : IDisposable
         sampler.Dispose();
     }
 
+    // The prompt whose next token a row of the working tensors decides.
+    private int? Reader(int row) => IsComplete(rows[row]) ? null : rows[row];
+
     private Tensor Uniforms()
     {
         var values = new double[rows.Length];
@@ -137,19 +151,29 @@ internal sealed class Decoding : IDisposable
         for (var i = 0; i < rows.Length; i++)
         {
             var row = rows[i];
-            if (ended[row])
+            if (IsComplete(row))
                 continue;
             var token = (int)tokens[i];
             completions[row].Add(token);
             drawn.Add(row);
             ended[row] = stops.Contains(token) || (stopStrings?.Ends(row, Completion(row)) ?? false);
-            if (!ended[row])
+            if (!IsComplete(row))
                 alive.Add(i);
         }
 
         if (alive.Count == 0 || (alive.Count <= KeptShare * rows.Length && Length < batch.NewTokens))
             Keep(alive);
         return drawn;
+    }
+
+    // The cache is as long as the context. Rows that fill it are complete; what the others have at their start is padding.
+    private void MakeRoom()
+    {
+        var alive = Enumerable.Range(0, rows.Length).Where(i => !IsComplete(rows[i])).Select(i => (long)i).ToList();
+        if (alive.Count < rows.Length) Keep(alive);
+        var padding = rows.Min(row => batch.PromptLength - batch.Lengths[row]) - forgotten;
+        cache.DropFirst(padding);
+        forgotten += padding;
     }
 
     private void Keep(List<long> alive)

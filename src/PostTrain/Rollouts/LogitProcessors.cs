@@ -11,14 +11,27 @@ namespace PostTrain.Rollouts;
 /// </remarks>
 public static partial class LogitProcessors
 {
+    // Outside of 1/Mild to Mild a quotient may leave the range of float32.
+    private const double Mild = 1e6;
+
     /// <summary>scores / T.</summary>
+    /// <remarks>Where quotients could leave the type's range (T below 1e-6 or above 1e6; below 1 in float16), the row's highest score is taken off first, which
+    /// leaves the distribution as it is: the highest become 0, and the others at least the type's lowest finite number. A score of −∞ stays.</remarks>
+    /// <param name="scores">[..., V].</param>
+    /// <param name="temperature">T, positive and finite, down to the smallest double.</param>
     /// <exception cref="ArgumentOutOfRangeException">The temperature is not positive and finite.</exception>
     public static Tensor Temperature(Tensor scores, double temperature)
     {
         Guard.Floating(scores, nameof(scores));
         if (!(temperature > 0) || !double.IsFinite(temperature))
             throw new ArgumentOutOfRangeException(nameof(temperature), temperature, "temperature must be positive and finite.");
-        return scores / temperature;
+        if (temperature >= (scores.dtype == ScalarType.Float16 ? 1 : 1 / Mild) && temperature <= Mild)
+            return scores / temperature;
+        using var scope = NewDisposeScope();
+        var lowest = scores.dtype switch { ScalarType.Float16 => -6e4, ScalarType.Float64 => -1e308, _ => -3e38 };
+        var wide = scores.to_type(ScalarType.Float64);
+        var tempered = ((wide - wide.detach().amax([-1L], keepdim: true)) / temperature).clamp_min(lowest);
+        return tempered.masked_fill(scores.isneginf(), double.NegativeInfinity).to_type(scores.dtype).MoveToOuterDisposeScope();
     }
 
     /// <summary>Keeps the k highest scores and all that equal the lowest of them.</summary>

@@ -26,7 +26,7 @@ internal sealed class LogitShaping : IDisposable
         using var scope = NewDisposeScope();
         var shaped = Precision.IsHalf(logits.dtype) ? logits.AtLeastSingle() : logits.alias();
         if (suppression is not null) shaped = shaped + suppression;
-        if (temperature != 1) shaped = shaped / temperature;
+        if (temperature != 1) shaped = LogitProcessors.Temperature(shaped, temperature);
         return shaped.MoveToOuterDisposeScope();
     }
 

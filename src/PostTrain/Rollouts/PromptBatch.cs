@@ -1,9 +1,22 @@
 namespace PostTrain.Rollouts;
 
 /// <summary>Prompts padded on the left to one length, with room for the completions.</summary>
-internal sealed record PromptBatch(long[] Ids, long[] Mask, int Rows, int PromptLength, int NewTokens)
+/// <param name="Ids">[B,P+T], row by row.</param>
+/// <param name="Mask">[B,P+T]: 1 at the prompts' tokens.</param>
+/// <param name="Lengths">Tokens of each prompt.</param>
+/// <param name="Limits">The most new tokens of each row: those that were asked for, fewer where its own context ends before.</param>
+internal sealed record PromptBatch(long[] Ids, long[] Mask, int[] Lengths, int[] Limits)
 {
-    /// <summary>P + the most new tokens that fit.</summary>
+    /// <summary>B.</summary>
+    public int Rows => Lengths.Length;
+
+    /// <summary>P, the length of the longest prompt.</summary>
+    public int PromptLength { get; } = Lengths.Max();
+
+    /// <summary>T, the largest of the limits.</summary>
+    public int NewTokens { get; } = Limits.Max();
+
+    /// <summary>P + T. It can be over the context length, which no row is.</summary>
     public int Width => PromptLength + NewTokens;
 
     /// <exception cref="ArgumentException">There is no prompt, or one is empty, too long, or holds an id outside the vocabulary; the message names it.</exception>
@@ -17,9 +30,10 @@ internal sealed record PromptBatch(long[] Ids, long[] Mask, int Rows, int Prompt
         for (var row = 0; row < prompts.Count; row++)
             Check(prompts[row], row, vocabularySize, contextLength);
 
-        var length = prompts.Max(prompt => prompt.Length);
-        var newTokens = Math.Min(maxNewTokens, contextLength - length);
-        var width = length + newTokens;
+        int[] lengths = [.. prompts.Select(prompt => prompt.Length)];
+        int[] limits = [.. lengths.Select(tokens => Math.Min(maxNewTokens, contextLength - tokens))];
+        var length = lengths.Max();
+        var width = checked(length + limits.Max());
         var ids = new long[checked(prompts.Count * width)];
         var mask = new long[ids.Length];
         Array.Fill(ids, paddingId);
@@ -30,7 +44,7 @@ internal sealed record PromptBatch(long[] Ids, long[] Mask, int Rows, int Prompt
                 (ids[start + i], mask[start + i]) = (prompts[row][i], 1);
         }
 
-        return new PromptBatch(ids, mask, prompts.Count, length, newTokens);
+        return new PromptBatch(ids, mask, lengths, limits);
     }
 
     private static void Check(int[] prompt, int row, int vocabularySize, int contextLength)

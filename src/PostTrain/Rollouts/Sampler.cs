@@ -18,8 +18,8 @@ public static class Sampler
     /// completions, and a row's tokens depend on its own prompt and number (<see cref="SamplingOptions.RowSeeds"/>, else
     /// <see cref="SamplingOptions.FirstRow"/> plus its place) only, not on the rows beside it, up to the rounding of logits: docs/generation.md
     /// says where that is exact.</para>
-    /// <para>A batch stops when all rows have ended by a stop token or string, at <see cref="SamplingOptions.MaxNewTokens"/>, or where the longest
-    /// prompt meets the end of the context. No gradient is recorded.</para>
+    /// <para>Each row ends alone: by a stop token or string, at <see cref="SamplingOptions.MaxNewTokens"/>, or where its own prompt and completion fill
+    /// the context. So <see cref="RolloutBatch.Ids"/> can have more columns than the context has positions, the padding being none. No gradient is recorded.</para>
     /// </remarks>
     /// <param name="model">The model.</param>
     /// <param name="prompts">Token ids of each prompt, at least one each and at most the context length minus 1.</param>
@@ -31,6 +31,8 @@ public static class Sampler
     /// <exception cref="ArgumentException">There is no prompt, or a prompt is empty, too long, or holds an id outside the vocabulary; or there are
     /// stop strings, for which a tokenizer is needed.</exception>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
+    /// <exception cref="InvalidOperationException">The model's logits, or the scores after the processors, hold NaN or +∞, or the logits are all −∞; the message names
+    /// the row and the step.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled; nothing is left allocated.</exception>
     public static RolloutBatch Generate(CausalLm model, IReadOnlyList<int[]> prompts, SamplingOptions options, ulong seed, int paddingId,
         CancellationToken cancellation = default) => Generate(model, prompts, options, seed, paddingId, null, cancellation);
@@ -79,7 +81,7 @@ public static class Sampler
             cancellation.ThrowIfCancellationRequested();
             foreach (var row in decoding.Step())
             {
-                var (token, last) = (decoding.Completion(row)[^1], decoding.HasEnded(row) || !decoding.Continues);
+                var (token, last) = (decoding.Completion(row)[^1], decoding.IsComplete(row));
                 yield return new RolloutPiece(row, token, texts[row].Next(decoding.Completion(row), last), last, decoding.HasEnded(row));
             }
 

@@ -8,7 +8,7 @@ namespace PostTrain.Rollouts;
 /// </remarks>
 public sealed record SamplingOptions
 {
-    /// <summary>What logits are divided by; 0 takes the likeliest token (greedy). Default 1.</summary>
+    /// <summary>What logits are divided by; 0 takes the likeliest token (greedy), and so does anything below 1e-30. Default 1.</summary>
     public double Temperature { get; init; } = 1;
 
     /// <summary>Draw only from the k likeliest tokens (and those that equal the least of them); 0, the default, keeps all.</summary>
@@ -47,7 +47,7 @@ public sealed record SamplingOptions
     /// <summary>Further processors, before the temperature, in this order. Default none.</summary>
     public IReadOnlyList<LogitProcessor> Processors { get; init; } = [];
 
-    /// <summary>The most tokens that a completion gets; fewer where the context ends before. Default 64.</summary>
+    /// <summary>The most tokens that a completion gets; fewer where its own prompt and completion fill the context before. Default 64.</summary>
     public int MaxNewTokens { get; init; } = 64;
 
     /// <summary>No stop token is drawn before a completion has this many tokens. Default 0.</summary>

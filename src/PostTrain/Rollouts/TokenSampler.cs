@@ -6,13 +6,18 @@ namespace PostTrain.Rollouts;
 /// <summary>Draws one token a row from logits, by the inverse of the cumulative distribution, on the logits' device.</summary>
 internal sealed class TokenSampler : IDisposable
 {
+    // Colder, the likeliest token is drawn and the first of equal ones, as at 0: differences between scores that are smaller do not occur.
+    private const double Coldest = 1e-30;
+
     private readonly SamplingOptions options;
+    private readonly bool isGreedy;
     private readonly LogitShaping shaping;
     private readonly LogitPipeline pipeline;
 
     public TokenSampler(SamplingOptions options, int vocabularySize, Device device)
     {
         this.options = options;
+        isGreedy = options.Temperature < Coldest;
         shaping = new LogitShaping(options, vocabularySize, device);
         pipeline = new LogitPipeline(options, vocabularySize, device);
     }
@@ -23,13 +28,15 @@ internal sealed class TokenSampler : IDisposable
     /// <param name="mask">[B,L].</param>
     /// <param name="generated">Tokens that the completions have so far.</param>
     /// <param name="uniforms">[B,1] float64, in (0,1).</param>
+    /// <param name="check">Told of the scores, [B,V], after biases, penalties, bans and processors, where there are any.</param>
     /// <returns>The tokens, [B,1] int64, and their log-probs, [B,1], under the suppressed and tempered distribution before penalties, bans and truncation.</returns>
-    public (Tensor Tokens, Tensor LogProbs) Draw(Tensor logits, Tensor ids, Tensor mask, int generated, Tensor uniforms)
+    public (Tensor Tokens, Tensor LogProbs) Draw(Tensor logits, Tensor ids, Tensor mask, int generated, Tensor uniforms,
+        Action<Tensor> check)
     {
         using var scope = NewDisposeScope();
         var logProbs = shaping.Apply(logits).log_softmax(-1);
-        var weights = Weights(logits, logProbs, ids, mask, generated);
-        var tokens = options.Temperature == 0 ? weights.argmax(-1, keepdim: true) : Inverse(weights, uniforms);
+        var weights = Weights(logits, logProbs, ids, mask, generated, check);
+        var tokens = isGreedy ? weights.argmax(-1, keepdim: true) : Inverse(weights, uniforms);
         return (tokens.MoveToOuterDisposeScope(), logProbs.gather(1, tokens).MoveToOuterDisposeScope());
     }
 
@@ -40,23 +47,23 @@ internal sealed class TokenSampler : IDisposable
     }
 
     // Log-weights of the draw, not normalised in general.
-    private Tensor Weights(Tensor logits, Tensor logProbs, Tensor ids, Tensor mask, int generated)
+    private Tensor Weights(Tensor logits, Tensor logProbs, Tensor ids, Tensor mask, int generated, Action<Tensor> check)
     {
-        var truncates = pipeline.Truncates && options.Temperature != 0;
+        var truncates = pipeline.Truncates && !isGreedy;
         if (!pipeline.Changes(generated))
             return truncates ? pipeline.Truncate(logProbs) : logProbs;
         var scores = pipeline.Process(logits.to_type(logProbs.dtype), ids, mask, generated);
+        check(scores);
         // Nothing is left in a row whose best score is −∞: it falls back on what is recorded.
-        var best = scores.amax([-1L], keepdim: true);
-        scores = where(best.isneginf(), logProbs, scores);
+        var isEmpty = scores.amax([-1L], keepdim: true).isneginf();
         if (options.Temperature is not (0 or 1))
-            scores = scores / options.Temperature;
-        scores = scores.log_softmax(-1);
+            scores = LogitProcessors.Temperature(scores, options.Temperature);
+        scores = where(isEmpty, logProbs, scores.log_softmax(-1));
         return truncates ? pipeline.Truncate(scores) : scores;
     }
 
     // The first index whose cumulative weight is over u times the total. It has a weight of its own, so that a suppressed token never comes out;
-    // float64 and CounterRandom's coarse u keep u times the total under the total. The clamp is for NaN logits, whose log-prob then tells.
+    // float64 and CounterRandom's coarse u keep u times the total under the total. The clamp is for rows that are complete, which may hold NaN.
     private static Tensor Inverse(Tensor logWeights, Tensor uniforms)
     {
         var cumulative = logWeights.to_type(ScalarType.Float64).exp().cumsum(-1);

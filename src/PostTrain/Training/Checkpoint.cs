@@ -96,7 +96,10 @@ public static class Checkpoint
         if (counts.Any(count => count < 0 || count > state.Updates))
             throw new InvalidDataException($"{moments.Path}: tensor {StepCounts} holds {string.Join(", ", counts)}, expected 0 to {state.Updates}");
 
-        own?.Restore(state.Values, OwnTensors(checkpoint));
+        var kept = OwnTensors(checkpoint);
+        if (own is null && kept.Keys.FirstOrDefault() is { } surplus)
+            throw new InvalidDataException($"{Path.Combine(checkpoint, TrainerFile)}: tensor {surplus} belongs to nothing that this run keeps");
+        own?.Restore(state.Values, kept);
         Restore(weights, parameters);
         Restore(moments, averages);
         foreach (var (moment, count) in optimization.States.Zip(counts)) moment.Step = count;

@@ -121,7 +121,7 @@ public sealed class SoftPromptLmTests
         using var model = TinyModels.Create("llama");
         using var prompted = new SoftPromptLm(model, PromptTable.Random(3, 16, 2, 1, ScalarType.Float64));
         using var batch = Sampler.Generate(prompted, Prompts, new SamplingOptions { MaxNewTokens = 100 }, 1, 0);
-        Assert.All(batch.Completions, completion => Assert.Equal(24 - 3 - 5, completion.Length));
+        Assert.Equal(Prompts.Select(prompt => 24 - 3 - prompt.Length), batch.Completions.Select(completion => completion.Length));
         using var scope = NewDisposeScope();
         Assert.Contains("context length", Assert.Throws<ArgumentException>(() => prompted.Hidden(Numbers.Ids(1, 23, 1, 22))).Message, StringComparison.Ordinal);
     }

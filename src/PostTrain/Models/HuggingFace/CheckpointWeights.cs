@@ -6,9 +6,6 @@ namespace PostTrain.Models.HuggingFace;
 /// <summary>A model's weights out of a checkpoint's files. Everything that does not fit is collected and named in one error.</summary>
 internal sealed class CheckpointWeights(CheckpointFiles file, DecoderConfig config, ScalarType type) : WeightSource
 {
-    /// <summary>Before the names of a value head's tensors, as TRL writes them.</summary>
-    public const string ValueHeadPrefix = "v_head.";
-
     private const int ProblemsNamed = 8;
 
     private readonly HashSet<string> used = new(StringComparer.Ordinal);
@@ -39,14 +36,18 @@ internal sealed class CheckpointWeights(CheckpointFiles file, DecoderConfig conf
         return weight.MoveToOuterDisposeScope();
     }
 
-    /// <summary>Fails if anything was missing or of the wrong shape, or if the file holds tensors that the architecture does not have.</summary>
+    /// <summary>Fails if anything was missing or of the wrong shape, or if the file holds tensors that say something which the model does not hold.</summary>
+    /// <param name="model">What was made of the weights.</param>
+    /// <param name="isClassifier">Whether it has a head for scores, and no other.</param>
     /// <exception cref="InvalidDataException">The message names the tensors.</exception>
-    public void Finish()
+    public void Finish(Decoder model, bool isClassifier)
     {
-        foreach (var entry in file.Entries)
+        var judge = new CheckpointLeftovers(file, config);
+        var whole = problems.Count == 0 ? model : null;
+        foreach (var entry in file.Entries.Where(entry => !used.Contains(entry.Name)))
         {
-            if (problems.Count < ProblemsNamed && !used.Contains(entry.Name) && !IsHarmless(entry.Name))
-                problems.Add($"tensor '{entry.Name}' [{string.Join(",", entry.Shape)}] is unexpected{(entry.Name == "score.weight" ? $" (a reward model's head: {nameof(Pretrained)}.{nameof(Pretrained.LoadRewardModel)} reads it)" : "")}");
+            if (problems.Count >= ProblemsNamed) break;
+            if (judge.Problem(entry, whole, isClassifier) is { } problem) problems.Add(problem);
         }
 
         if (problems.Count > 0)
@@ -70,13 +71,6 @@ internal sealed class CheckpointWeights(CheckpointFiles file, DecoderConfig conf
         var prefix = ModuleNames.Of(config.Naming).Backbone + ".";
         return name.StartsWith(prefix, StringComparison.Ordinal) && file.TryGetEntry(name[prefix.Length..], out entry) ? entry : null;
     }
-
-    // Buffers of older files (causal masks, rotary frequencies), a critic's head, and the second copy of a tied embedding.
-    private bool IsHarmless(string name) =>
-        name.EndsWith(".attn.bias", StringComparison.Ordinal) || name.EndsWith(".attn.masked_bias", StringComparison.Ordinal)
-        || name.EndsWith(".rotary_emb.inv_freq", StringComparison.Ordinal)
-        || name.StartsWith(ValueHeadPrefix, StringComparison.Ordinal)
-        || (config.TiedEmbeddings && name == ModuleNames.Of(config.Naming).Head + ".weight");
 
     // A placeholder of the right rank and no elements, so that the other problems are found too; a hostile layer count ends soon.
     private Tensor Refuse(string problem, long[] shape)

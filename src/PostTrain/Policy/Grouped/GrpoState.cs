@@ -40,6 +40,8 @@ internal sealed class GrpoState : ITrainerState, IDisposable
         double Value(string name) => values.TryGetValue(name, out double value) && value >= 0 && double.IsFinite(value)
             ? value
             : throw new InvalidDataException($"the checkpoint's {name} is {(values.TryGetValue(name, out double found) ? found : "missing")}, expected a number of at least 0");
+        if (tensors.Keys.FirstOrDefault(name => Replay is null || !name.StartsWith(ReplayBuffer.Prefix, StringComparison.Ordinal)) is { } surplus)
+            throw new InvalidDataException($"tensor {surplus} belongs to nothing that this run keeps");
         var kl = Kl?.At(Value(KlName));
         var entropy = Entropy?.At(Value(EntropyName));
         var replay = Replay?.Read(tensors);

@@ -8,6 +8,9 @@ namespace PostTrain.Policy.Grouped;
 /// <summary>Groups of earlier steps, newest last. Looking changes nothing; <see cref="Advance"/> does, after the step's updates.</summary>
 internal sealed class ReplayBuffer(ReplayOptions options, int groupSize, int vocabularySize) : IDisposable
 {
+    /// <summary>Before the names of its tensors.</summary>
+    internal const string Prefix = "replay.";
+
     private readonly List<ReplayEntry> entries = [];
 
     internal int Count => entries.Count;
@@ -37,7 +40,7 @@ internal sealed class ReplayBuffer(ReplayOptions options, int groupSize, int voc
         var read = new List<ReplayEntry>();
         try
         {
-            foreach (var group in tensors.Where(item => item.Key.StartsWith("replay.", StringComparison.Ordinal))
+            foreach (var group in tensors.Where(item => item.Key.StartsWith(Prefix, StringComparison.Ordinal))
                 .GroupBy(item => item.Key[..Math.Min(item.Key.Length, "replay.00000.".Length)]).OrderBy(group => group.Key, StringComparer.Ordinal))
                 read.Add(ReplayEntry.Read(group.Key, group.ToDictionary(item => item.Key[group.Key.Length..], item => item.Value), groupSize, vocabularySize));
             if (read.Count > options.Capacity) throw new InvalidDataException($"the checkpoint holds {read.Count} groups for replay, expected at most {options.Capacity}");

@@ -32,8 +32,10 @@ internal sealed class ReplayEntry(GroupBlock block, long step, int uses)
     /// <exception cref="InvalidDataException">A tensor is missing or does not fit.</exception>
     internal static ReplayEntry Read(string where, Dictionary<string, Tensor> tensors, int groupSize, int vocabularySize)
     {
+        var read = new HashSet<string>(StringComparer.Ordinal);
         Tensor Get(string name, ScalarType? type, params long[] shape)
         {
+            read.Add(name);
             if (!tensors.TryGetValue(name, out var found)) throw new InvalidDataException($"tensor {where}{name} is missing from the checkpoint");
             if ((type ?? found.dtype) != found.dtype || found.dim() != shape.Length || shape.Where((size, i) => size >= 0 && size != found.shape[i]).Any())
                 throw new InvalidDataException($"tensor {where}{name} is {found.dtype} [{string.Join(", ", found.shape)}], expected {type} [{string.Join(", ", shape)}], -1 for any size");
@@ -57,6 +59,7 @@ internal sealed class ReplayEntry(GroupBlock block, long step, int uses)
             [.. Get("finished", ScalarType.Int64, groupSize).data<long>().ToArray().Select(value => value != 0)],
             tensors.Keys.Where(name => name.StartsWith(ComponentPrefix, StringComparison.Ordinal)).ToDictionary(name => name[ComponentPrefix.Length..], name => Numbers(name, groupSize)),
             tensors.ContainsKey("greedy_reward") ? Numbers("greedy_reward", 1) : null);
+        if (tensors.Keys.FirstOrDefault(name => !read.Contains(name)) is { } surplus) throw new InvalidDataException($"tensor {where}{surplus} belongs to no part of a group");
         return new ReplayEntry(block.Detached(), use[0], (int)use[1]);
     }
 }
