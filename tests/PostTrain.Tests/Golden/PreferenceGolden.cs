@@ -94,10 +94,11 @@ internal static class PreferenceGolden
         }
     }
 
-    private static CpoOptions Options(GoldenCase item, bool normalize)
+    /// <summary>The objective of a case with CPO's or TPO's parameters; its log-probs are still to be divided by lengths where <paramref name="normalize"/> is true.</summary>
+    internal static CpoOptions Options(GoldenCase item, bool normalize)
     {
         double smoothing = item.Parameter("label_smoothing", 0);
-        string type = item.Text("loss_type")!;
+        string type = item.Text("loss_type") ?? "sigmoid";
         return new CpoOptions
         {
             Beta = Beta(item),

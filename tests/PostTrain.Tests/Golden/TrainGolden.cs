@@ -61,8 +61,7 @@ internal static class TrainGolden
             Assert.Equal(logs[step].GetProperty("learning_rate").GetDouble(), update.LearningRate, 1e-12);
             var metrics = new Dictionary<string, double>();
             means.AddTo(metrics);
-            // ORPO's log-probs are means over tokens in the reference.
-            foreach (var (theirs, ours) in Metrics.Where(metric => item.Text("trainer") != "ORPOTrainer" || !metric.Ours.StartsWith("logp/", StringComparison.Ordinal)))
+            foreach (var (theirs, ours) in Metrics.Where(metric => !LogsMeans(item) || !metric.Ours.StartsWith("logp/", StringComparison.Ordinal)))
                 if (metrics.TryGetValue(ours, out double value) && logs[step].TryGetProperty(theirs, out _) && !(ours == "reward/accuracy" && IsRounding(logs[step])))
                     Expect(theirs, value, 1e-5);
         }
@@ -75,6 +74,9 @@ internal static class TrainGolden
         }
         Weights(item, replay);
     }
+
+    // The reference logs log-probs as its loss takes them: ORPO's, SimPO's and IPO's are means over tokens, ours always sums.
+    private static bool LogsMeans(GoldenCase item) => item.Text("trainer") == "ORPOTrainer" || (item.Text("trainer") == "CPOTrainer" && item.Text("loss_type") is "simpo" or "ipo");
 
     // While policy and reference agree, the sign of a margin says nothing.
     private static bool IsRounding(JsonElement log) => log.TryGetProperty("rewards/margins", out var margin) && Math.Abs(margin.GetDouble()) < 1e-5;

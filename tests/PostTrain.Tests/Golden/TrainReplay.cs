@@ -37,6 +37,7 @@ internal sealed class TrainReplay : IDisposable
             "DPOTrainer" => Dpo(),
             "KTOTrainer" => Kto(),
             "ORPOTrainer" => Orpo(),
+            "CPOTrainer" => Cpo(),
             "GRPOTrainer" => Grpo,
             "RLOOTrainer" => Rloo,
             "RewardTrainer" => Reward,
@@ -108,9 +109,31 @@ internal sealed class TrainReplay : IDisposable
     private Func<JsonElement, MetricMeans, Tensor> Orpo()
     {
         var options = new OrpoTrainerOptions { Lambda = item.Parameter("beta", 0.1), Likelihood = OrpoLikelihood.PromptAndCompletion };
-        return Pairs(Own(new OrpoTrainer(policy, Toy.Tokenizer, options)), batch => [.. Labelled(batch, "chosen"), .. Labelled(batch, "rejected")]);
+        return Pairs(Own(new OrpoTrainer(policy, Toy.Tokenizer, options)), Labelled);
+    }
 
-        static TokenExample[] Labelled(JsonElement batch, string side) =>
+    // Where the run was not told, the reference's own defaults hold.
+    private Func<JsonElement, MetricMeans, Tensor> Cpo()
+    {
+        var given = PreferenceGolden.Options(item, normalize: true);
+        var options = new CpoTrainerOptions
+        {
+            Objective = given with
+            {
+                Beta = item.Parameter("beta", 0.1),
+                LikelihoodWeight = item.Parameter("cpo_alpha", 1),
+                TargetMargin = item.Text("loss_type") == "simpo" ? item.Parameter("simpo_gamma", 0.5) : 0,
+            },
+        };
+        return Pairs(Own(new CpoTrainer(policy, Toy.Tokenizer, options)), Labelled);
+    }
+
+    // The chosen rows, then the rejected ones, with labels of −100 outside of the completions.
+    private static TokenExample[] Labelled(JsonElement batch)
+    {
+        return [.. Side("chosen"), .. Side("rejected")];
+
+        TokenExample[] Side(string side) =>
             Examples(Read(batch, $"{side}_input_ids"), Read(batch, $"{side}_attention_mask"), Read(batch, $"{side}_labels").ne(-100));
     }
 
