@@ -10,7 +10,7 @@ namespace PostTrain.Numerics;
 /// <listheader><term>estimator</term><description>E[value] · E[gradient as a loss term on-policy]</description></listheader>
 /// <item><term>k1 = d</term><description>KL(π‖π_ref) · 0: no effect at all; use it in the reward</description></item>
 /// <item><term>k2 = d²/2</term><description>biased · ∇KL(π‖π_ref)</description></item>
-/// <item><term>k3 = e^{−d} − 1 + d</term><description>KL(π‖π_ref) · ∇KL(π_ref‖π), the other direction</description></item>
+/// <item><term>k3 = e^{−d} − 1 + d, its tangent where −d is above 40</term><description>KL(π‖π_ref) · ∇KL(π_ref‖π), the other direction</description></item>
 /// <item><term>|d|</term><description>biased · E[sign(d) ∇log π], no divergence's gradient</description></item>
 /// <item><term>k3+, straight-through (verl)</term><description>KL(π‖π_ref) · ∇KL(π‖π_ref)</description></item>
 /// <item><term>ρ·k1, ρ·k3 (<see cref="RatioCorrected"/>)</term><description>KL(π‖π_ref) · ∇KL(π‖π_ref), also off-policy</description></item>
@@ -22,6 +22,9 @@ namespace PostTrain.Numerics;
 /// </remarks>
 public static class KlDivergence
 {
+    /// <summary>A log-ratio of probabilities stands in an exponent within ± this, as in verl: ρ is at most e^20, 4.9e8, and no less than its reciprocal. Beyond, it has no gradient.</summary>
+    public const double RatioBound = 20;
+
     /// <summary>The estimate of each token.</summary>
     /// <param name="logProbs">log π of the taken tokens, any shape.</param>
     /// <param name="referenceLogProbs">log π_ref of the same tokens, the same shape; no gradient flows through it.</param>
@@ -53,7 +56,7 @@ public static class KlDivergence
     /// <summary>ρ·k with ρ = π/π_old on a token drawn from π_old, the importance-corrected estimate of each token that counts; 0 elsewhere.</summary>
     /// <remarks>
     /// DeepSeek-V3.2 (arXiv:2512.02556, section 3.1) with k3; TRL's <c>use_bias_correction_kl</c>. The gradient flows through ρ too: in expectation over
-    /// π_old the value is KL(π‖π_ref) and the gradient ∇KL(π‖π_ref), on-policy (ρ = 1) as well. ρ is not clipped.
+    /// π_old the value is KL(π‖π_ref) and the gradient ∇KL(π‖π_ref), on-policy (ρ = 1) as well. log ρ is kept within ±20 (<see cref="RatioBound"/>).
     /// </remarks>
     /// <param name="logProbs">log π of the taken tokens, any shape.</param>
     /// <param name="oldLogProbs">log π_old, the same shape: the policy that the tokens were drawn from; no gradient flows through it.</param>
@@ -71,7 +74,7 @@ public static class KlDivergence
         using var scope = NewDisposeScope();
         var difference = Masked.Counted(logProbs - referenceLogProbs.detach(), mask);
         var logRatio = Masked.Counted(logProbs - oldLogProbs.detach(), mask);
-        return (logRatio.exp() * Of(difference, estimator)).MoveToOuterDisposeScope();
+        return (Bounded(logRatio).exp() * Of(difference, estimator)).MoveToOuterDisposeScope();
     }
 
     /// <summary>KL(π‖π_ref) = Σ_v π_v (log π_v − log π_ref,v) of each position's whole distribution.</summary>
@@ -116,13 +119,16 @@ public static class KlDivergence
         Guard.SameShape(referenceLogProbs, nameof(referenceLogProbs), logProbs, nameof(logProbs));
     }
 
+    /// <summary>A log-ratio as it may stand in an exponent.</summary>
+    internal static Tensor Bounded(Tensor logRatio) => logRatio.clamp(-RatioBound, RatioBound);
+
     // Its intermediate results belong to the caller's scope.
     private static Tensor Of(Tensor difference, KlEstimator estimator) => estimator switch
     {
         KlEstimator.K1 => difference,
         KlEstimator.K2 => difference.square() * 0.5,
-        // e^{−d} − 1 + d loses all digits near d = 0; expm1 keeps them, and no clamp is needed.
-        KlEstimator.K3 => difference.neg().expm1() + difference,
+        // e^{−d} − 1 + d loses all digits near d = 0; expm1 keeps them. Far below 0 it goes over into its tangent, which stays finite and still pulls back.
+        KlEstimator.K3 => Stable.Expm1(difference.neg()) + difference,
         KlEstimator.Absolute => difference.abs(),
         KlEstimator.K3StraightThrough => StraightThrough(difference),
         _ => throw new ArgumentOutOfRangeException(nameof(estimator), estimator, "expected K1, K2, K3, Absolute or K3StraightThrough"),

@@ -13,8 +13,8 @@ namespace PostTrain.Policy;
 /// <summary>Policy optimisation without a critic: samples several completions of each prompt and makes those more likely that were rewarded above their baseline.</summary>
 /// <remarks>
 /// <para>DeepSeekMath, arXiv:2402.03300, algorithm 1, without the outer loop that retrains the reward model, and its relatives: the
-/// method is <see cref="GrpoOptions.Objective"/>. Advantages, masks and denominators are those of the whole batch, so that the gradient does not depend
-/// on how it is cut into micro-batches, except where a surrogate looks at a batch's covariances (Clip-Cov, KL-Cov) or an entropy aggregation of its own is asked for.</para>
+/// method is <see cref="GrpoOptions.Objective"/>. Advantages, masks and denominators are those of the whole batch, so that loss, gradient and metrics do not depend
+/// on how it is cut into micro-batches. Surrogates that look at a batch's covariances (Clip-Cov, KL-Cov) are refused together with what would cut it.</para>
 /// <para>Metrics besides those of <see cref="RolloutTrainer"/>: <c>entropy</c>, <c>policy/clip_fraction</c>, <c>policy/old_kl</c> (nats a token);
 /// with a reference <c>kl</c>; with <see cref="GrpoOptions.Kl"/> <c>kl/coefficient</c> and <c>kl/completion</c> (nats a completion, what the control follows); with
 /// <see cref="GrpoOptions.Entropy"/> <c>entropy/coefficient</c> (used in this step); with dynamic sampling <c>sampling/draws</c> and <c>sampling/efficiency</c> (share of
@@ -70,10 +70,12 @@ public sealed class GrpoTrainer : RolloutTrainer
         if (drawn.GreedyMean is { } greedy) metrics["reward/greedy"] = greedy;
         if (options.DynamicSampling is not null) (metrics["sampling/draws"], metrics["sampling/efficiency"]) = (drawn.Draws, drawn.Efficiency);
 
+        // Worked out before the first update: what it refuses must not leave half a step.
+        var nextKl = NextKl(batch, signal, metrics);
         var means = new MetricMeans();
         var report = Update(batch, signal, means, metrics);
         means.AddTo(metrics);
-        Advance(batch, signal, fresh, replayed, metrics);
+        Advance(signal, nextKl, fresh, replayed, metrics);
         return report;
     }
 
@@ -119,7 +121,7 @@ public sealed class GrpoTrainer : RolloutTrainer
             Entropy = entropy,
             Weights = weights,
             ImportanceWeights = signal.ImportanceWeights is { } correction ? part.Of(correction) : null,
-        }, signal.Denominator);
+        }, signal.Denominators);
         means.Add("policy/clip_fraction", loss.ClipFraction, tokens);
         means.Add("policy/old_kl", loss.OldKl, tokens);
         drift.Add("policy/old_kl", loss.OldKl, tokens);
@@ -154,15 +156,18 @@ public sealed class GrpoTrainer : RolloutTrainer
         return ([.. blocks, .. replayed.Select(entry => entry.Block)], replayed);
     }
 
-    // Last of all: a step that fails before has changed nothing.
-    private void Advance(StepBatch batch, LearningSignal signal, IReadOnlyList<GroupBlock> fresh, IReadOnlyList<ReplayEntry> replayed, Dictionary<string, double> metrics)
+    private KlControl? NextKl(StepBatch batch, LearningSignal signal, Dictionary<string, double> metrics)
     {
-        if (state.Kl is { } kl)
-        {
-            double divergence = LearningSignal.Divergence(batch, signal.ReferenceLogProbs!);
-            (metrics["kl/coefficient"], metrics["kl/completion"]) = (kl.Coefficient, divergence);
-            state.Kl = kl.Next(divergence, batch.RowCount);
-        }
+        if (state.Kl is not { } kl) return null;
+        double divergence = LearningSignal.Divergence(batch, signal.ReferenceLogProbs!);
+        (metrics["kl/coefficient"], metrics["kl/completion"]) = (kl.Coefficient, divergence);
+        return kl.Next(divergence, batch.RowCount);
+    }
+
+    // Last of all: a step that fails before has changed nothing.
+    private void Advance(LearningSignal signal, KlControl? nextKl, IReadOnlyList<GroupBlock> fresh, IReadOnlyList<ReplayEntry> replayed, Dictionary<string, double> metrics)
+    {
+        state.Kl = nextKl;
         if (signal.MeanEntropy is { } entropy) state.Entropy = state.Entropy?.Next(entropy);
         if (state.Replay is not { } replay) return;
         replay.Advance(replayed, fresh, Session.Step);

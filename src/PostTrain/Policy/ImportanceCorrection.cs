@@ -28,7 +28,7 @@ public sealed record ImportanceCorrection(double Upper, double Lower = 0, bool M
     /// <param name="logProbs">The trainer's log-probs at sampling time, [B,T]; no gradient flows.</param>
     /// <param name="samplerLogProbs">The sampler's, [B,T].</param>
     /// <param name="mask">[B,T].</param>
-    /// <returns>[B,T], 0 where nothing counts; without a gradient.</returns>
+    /// <returns>[B,T], 0 where nothing counts; with <see cref="WholeSequences"/> [B], one a sequence. Without a gradient.</returns>
     public Tensor Weights(Tensor logProbs, Tensor samplerLogProbs, Tensor mask)
     {
         Guard.Positive(Upper, nameof(Upper));
@@ -39,9 +39,9 @@ public sealed record ImportanceCorrection(double Upper, double Lower = 0, bool M
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var difference = Masked.Counted(logProbs.detach() - samplerLogProbs.detach(), mask);
-        if (WholeSequences) difference = difference.sum(1L).unsqueeze(1).expand_as(difference);
+        if (WholeSequences) difference = difference.sum(1L);
         var weights = difference.exp();
         var bounded = Masks ? weights.masked_fill((weights > Upper).logical_or(weights < Lower), 0) : weights.clamp(Lower, Upper);
-        return Masked.Counted(bounded, mask).MoveToOuterDisposeScope();
+        return (WholeSequences ? bounded : Masked.Counted(bounded, mask)).MoveToOuterDisposeScope();
     }
 }

@@ -18,6 +18,6 @@ public sealed record PolicyBatch(Tensor LogProbs, Tensor OldLogProbs, Tensor Adv
     /// <summary>[B,T] or [B]: multiplies the surrogate and not the KL term; see <see cref="CompletionMasks"/>.</summary>
     public Tensor? Weights { get; init; }
 
-    /// <summary>[B,T] or [B]: correction for the sampler; see <see cref="ImportanceCorrection"/>.</summary>
+    /// <summary>[B,T], or [B] for one a sequence: correction for the sampler; see <see cref="ImportanceCorrection"/>.</summary>
     public Tensor? ImportanceWeights { get; init; }
 }

@@ -32,7 +32,8 @@ public static partial class PolicyLosses
 
     /// <summary>Any surrogate at any level of the ratio: L = agg[w·s(ρ, A)].</summary>
     /// <remarks>
-    /// The composition that the named methods are made of; <see cref="PolicyObjective"/> adds the KL term and the entropy bonus. No gradient
+    /// The composition that the named methods are made of; <see cref="PolicyObjective"/> adds the KL term and the entropy bonus. In an exponent log ρ is kept
+    /// within ±20 (<see cref="KlDivergence.RatioBound"/>), so that a policy far from the sampler's gives finite losses; beyond, ρ has no gradient. No gradient
     /// flows through <paramref name="oldLogProbs"/>, <paramref name="advantages"/> or the weights. Positions that do not count are not read.
     /// </remarks>
     /// <param name="logProbs">log π of the taken tokens, [B,T].</param>
@@ -42,7 +43,7 @@ public static partial class PolicyLosses
     /// <param name="surrogate">s.</param>
     /// <param name="ratio">Of what the ratio is taken; of each token by default.</param>
     /// <param name="weights">w, [B,T] or [B]: masks of <see cref="CompletionMasks"/> that leave the normaliser alone; 1 when null.</param>
-    /// <param name="importanceWeights">Correction for the sampler, [B,T] or [B], see <see cref="ImportanceCorrection"/>; 1 when null.</param>
+    /// <param name="importanceWeights">Correction for the sampler, see <see cref="ImportanceCorrection"/>: [B,T], or [B] for one a sequence, which counts once in a weight of whole sequences; 1 when null.</param>
     /// <param name="aggregation">Token mean when null.</param>
     /// <param name="denominator">The aggregation's denominator of the whole batch where this is a part of it; its own when null.</param>
     /// <exception cref="ArgumentException">Shapes do not agree; the message names both.</exception>
@@ -71,15 +72,15 @@ public static partial class PolicyLosses
         Guard.SameShape(mask, nameof(mask), logProbs, nameof(logProbs));
         // Masked before any arithmetic: what stands where nothing counts may not reach the gradient as 0·NaN.
         var counted = mask.dtype == ScalarType.Bool ? mask : mask != 0;
-        var signal = Masked.Counted(PerToken(advantages, nameof(advantages), logProbs).detach(), counted);
+        var signal = SequenceFactors.Of(advantages, nameof(advantages), logProbs).PerToken(counted);
         var current = Masked.Counted(logProbs, counted);
         var old = Masked.Counted(oldLogProbs.detach(), counted);
-        var correction = importanceWeights is null ? null : Masked.Counted(PerToken(importanceWeights, nameof(importanceWeights), logProbs).detach(), counted);
+        var correction = importanceWeights is null ? null : SequenceFactors.Of(importanceWeights, nameof(importanceWeights), logProbs);
         var logRatio = LogRatio(current, current - old, counted, ratio);
         var terms = surrogate.Evaluate(new SurrogateInputs(current, old, logRatio, signal, counted, correction));
         var losses = terms.Losses;
-        if (weights is not null) losses = losses * Masked.Counted(PerToken(weights, nameof(weights), logProbs).detach(), counted);
-        if (correction is not null && !surrogate.UsesImportanceWeights) losses = losses * correction;
+        if (weights is not null) losses = losses * SequenceFactors.Of(weights, nameof(weights), logProbs).PerToken(counted);
+        if (correction is not null && !surrogate.UsesImportanceWeights) losses = losses * correction.PerToken(counted);
         return (Masked.Counted(losses, counted), terms.Cut, logRatio);
     }
 
@@ -94,13 +95,5 @@ public static partial class PolicyLosses
             RatioLevel.SequenceSum => Spread(difference.sum(1L)),
             _ => throw new ArgumentOutOfRangeException(nameof(level), level, "expected Token, Sequence, SequenceToken or SequenceSum"),
         };
-    }
-
-    private static Tensor PerToken(Tensor values, string name, Tensor logProbs)
-    {
-        if (values.dim() == 1 && values.shape[0] == logProbs.shape[0]) return values.unsqueeze(1).expand_as(logProbs);
-        if (values.shape.AsSpan().SequenceEqual(logProbs.shape)) return values;
-        throw new ArgumentException(
-            $"{name} has shape {Guard.Shape(values)}, expected {Guard.Shape(logProbs)} as logProbs, or [{logProbs.shape[0]}]", name);
     }
 }

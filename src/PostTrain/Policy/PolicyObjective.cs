@@ -40,15 +40,37 @@ public sealed record PolicyObjective
     /// <value>The default is 0.</value>
     public double EntropyCoefficient { get; init; }
 
-    /// <summary>How the tokens' entropies become one number; as <see cref="Aggregation"/>, with its denominator, when null. TRL takes the token mean of the part at hand whatever the loss does.</summary>
+    /// <summary>How the tokens' entropies become one number; as <see cref="Aggregation"/>, with its denominator, when null. TRL takes the token mean whatever the loss does.</summary>
     /// <value>The default is null.</value>
     public LossAggregation? EntropyAggregation { get; init; }
 
+    /// <summary>Returns what the terms are divided by over a batch.</summary>
+    /// <param name="mask">[B,T], of the whole batch; 1 where a token counts.</param>
+    public PolicyDenominators Denominators(Tensor mask) => new(Aggregation.Denominator(mask), (EntropyAggregation ?? Aggregation).Denominator(mask));
+
     /// <summary>The loss of a batch, or of a part of one.</summary>
     /// <param name="batch">Log-probs, advantages and mask; a reference where β is above 0, entropies where c is.</param>
-    /// <param name="denominator">The aggregation's denominator of the whole batch where this is a part of it; its own when null.</param>
+    /// <param name="denominator">The aggregation's denominator of the whole batch where this is a part of it; its own when null. An entropy bonus with an aggregation of its own
+    /// is divided by that one's denominator of the given tokens; for parts that add up, give <see cref="Denominators"/>.</param>
     /// <exception cref="ArgumentException">Shapes do not agree, or a tensor is missing; the message names it.</exception>
-    public PolicyObjectiveLoss Loss(PolicyBatch batch, double? denominator = null)
+    public PolicyObjectiveLoss Loss(PolicyBatch batch, double? denominator = null) => Loss(batch, denominator, EntropyAggregation is null ? denominator : null);
+
+    /// <summary>The share of a part in the loss of a whole batch: the shares of the parts add up, whatever the parts.</summary>
+    /// <param name="batch">Log-probs, advantages and mask; a reference where β is above 0, entropies where c is.</param>
+    /// <param name="whole">Of the whole batch's mask.</param>
+    /// <exception cref="ArgumentException">Shapes do not agree, or a tensor is missing; the message names it.</exception>
+    public PolicyObjectiveLoss Loss(PolicyBatch batch, PolicyDenominators whole) => Loss(batch, whole.Loss, whole.Entropy);
+
+    /// <summary>Refuses to cut a batch whose sequences are compared with each other.</summary>
+    /// <param name="option">What would cut it; null for nothing.</param>
+    internal void CheckParts(string? option)
+    {
+        ArgumentNullException.ThrowIfNull(Surrogate);
+        if (option is not null && Surrogate.ComparesSequences)
+            throw new ArgumentException($"the surrogate of {Name} takes its covariances over a whole batch, which {option} cuts into parts; expected {option} to be null", option);
+    }
+
+    private PolicyObjectiveLoss Loss(PolicyBatch batch, double? denominator, double? entropyDenominator)
     {
         ArgumentNullException.ThrowIfNull(batch);
         Guard.NotNegative(Beta, nameof(Beta));
@@ -62,12 +84,12 @@ public sealed record PolicyObjective
         if (batch.ReferenceLogProbs is { } reference)
         {
             var estimate = KlDivergence.Estimate(logProbs, reference, mask, KlEstimator);
-            if (CorrectKl) estimate = estimate * logRatio.exp();
+            if (CorrectKl) estimate = estimate * KlDivergence.Bounded(logRatio).exp();
             kl = Masked.Mean(estimate.detach(), mask);
             if (Beta > 0) losses = losses + estimate * Beta;
         }
         var loss = Aggregation.Apply(losses, mask, denominator);
-        if (EntropyCoefficient > 0) loss = loss - (EntropyAggregation ?? Aggregation).Apply(batch.Entropy!, mask, EntropyAggregation is null ? denominator : null) * EntropyCoefficient;
+        if (EntropyCoefficient > 0) loss = loss - (EntropyAggregation ?? Aggregation).Apply(batch.Entropy!, mask, entropyDenominator) * EntropyCoefficient;
         using var _ = no_grad();
         var clipFraction = Masked.Mean(cut.to_type(losses.dtype), mask);
         var oldKl = Masked.Mean(KlDivergence.Estimate(batch.OldLogProbs.detach(), logProbs), mask);

@@ -89,8 +89,10 @@ public sealed class PpoTrainer : RolloutTrainer
         var batch = Prepare(experience, metrics, clock);
         // The optimiser passes over what has no gradient, and an earlier run may have left zeros.
         if (IsWarmingUp) Policy.zero_grad();
+        // Worked out before the first update: what it refuses must not leave half a step.
+        var next = !IsWarmingUp && metrics.TryGetValue("kl/sequence", out double divergence) ? state.Kl.Next(divergence, batch.Count) : state.Kl;
         var report = Update(batch, metrics);
-        if (!IsWarmingUp && metrics.TryGetValue("kl/sequence", out double divergence)) state.Kl = state.Kl.Next(divergence, batch.Count);
+        state.Kl = next;
         return report;
     }
 

@@ -10,7 +10,7 @@ namespace PostTrain.Policy;
 internal sealed class PpoUpdate(PpoBatch batch, ActorCritic model, PpoOptions options, SamplingOptions sampling, bool criticOnly, MetricMeans means)
 {
     private readonly int size = options.MicroBatchSize ?? batch.Count;
-    private readonly double policyDenominator = options.Objective.Aggregation.Denominator(batch.Mask);
+    private readonly PolicyDenominators denominators = options.Objective.Denominators(batch.Mask);
     private readonly double tokens = LossAggregation.TokenMean.Denominator(batch.Mask);
     private double oldKl;
 
@@ -39,9 +39,8 @@ internal sealed class PpoUpdate(PpoBatch batch, ActorCritic model, PpoOptions op
         {
             ReferenceLogProbs = objective.Beta > 0 ? rows.ReferenceLogProbs : null,
             Entropy = entropy,
-        }, policyDenominator);
-        // The parts' shares add up to the update's loss, and its mean over the updates is wanted.
-        means.Add("policy/loss", loss.Loss.ToDouble() * Parts, 1);
+        }, denominators);
+        means.AddShare("policy/loss", loss.Loss, Parts);
         means.Add("policy/clip_fraction", loss.ClipFraction, weight);
         means.Add("policy/old_kl", loss.OldKl, weight);
         means.Add("entropy", Masked.Mean(entropy.detach(), rows.Mask), weight);
@@ -53,7 +52,7 @@ internal sealed class PpoUpdate(PpoBatch batch, ActorCritic model, PpoOptions op
     {
         var values = states.narrow(1, 0, rows.Mask.shape[1]).to_type(rows.Returns.dtype);
         var loss = PolicyLosses.Value(values, rows.Values, rows.Returns, rows.Mask, options.ValueClip, LossAggregation.TokenMean, tokens);
-        means.Add("value/loss", loss.Loss.ToDouble() * Parts, 1);
+        means.AddShare("value/loss", loss.Loss, Parts);
         means.Add("value/clip_fraction", loss.ClipFraction, weight);
         return loss.Loss * options.ValueCoefficient;
     }

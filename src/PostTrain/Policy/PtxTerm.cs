@@ -31,8 +31,7 @@ internal sealed class PtxTerm
     internal Tensor Loss(TrainingBatch batch, int start, int count, int parts, MetricMeans means)
     {
         var share = batch.Loss(start, Math.Min(count, batch.Rows - start), means);
-        // The shares of the parts add up to the update's loss.
-        means.Add("loss", share.ToDouble() * parts, 1);
+        means.AddShare("loss", share, parts);
         return share * options.Coefficient;
     }
 }

@@ -50,7 +50,10 @@ public abstract record DpoLoss
     public static DpoLoss SppoHard { get; } = new SppoHardLoss();
 
     /// <summary>Sorts the batch's log π(y_w) − log π(y_l) and the reference's, and takes the logistic loss of β times their difference in rank.</summary>
-    /// <remarks>Paired AOT, arXiv:2406.05882. Losses stand in sorted order. Uses plain log-probabilities whatever the divergence. A batch of one is DPO.</remarks>
+    /// <remarks>
+    /// Paired AOT, arXiv:2406.05882. Losses stand in sorted order. Uses plain log-probabilities whatever the divergence. A batch of one is DPO. Ranks are those of the whole batch, so trainers refuse
+    /// to cut it into micro-batches.
+    /// </remarks>
     /// <param name="labelSmoothing">0 ≤ ε &lt; 0.5; 0 by default.</param>
     public static DpoLoss Aot(double labelSmoothing = 0) => new AotLoss(MarginLoss.Smoothing(labelSmoothing, nameof(labelSmoothing)));
 
@@ -66,8 +69,8 @@ public abstract record DpoLoss
 
     /// <summary>Negative log-likelihood of the chosen completions, for mixtures.</summary>
     /// <param name="tokenMean">
-    /// True (default, as TRL): the mean over all chosen tokens of the given batch; each pair's loss is −log π(y_w)·B/Σ|y_w|. False: the mean over pairs
-    /// of −log π(y_w)/|y_w|, which does not depend on how a batch is split.
+    /// True (default, as TRL): the mean over all chosen tokens of the batch; each pair's loss is −log π(y_w)·B/Σ|y_w|, with the mean length Σ|y_w|/B of the whole batch where a part is
+    /// given it. False: the mean over pairs of −log π(y_w)/|y_w|.
     /// </param>
     public static DpoLoss ChosenLikelihood(bool tokenMean = true) => new ChosenLikelihoodLoss(tokenMean);
 
@@ -104,6 +107,9 @@ public abstract record DpoLoss
         ArgumentNullException.ThrowIfNull(loss);
         return new MarginDpoLoss(loss, lengthNormalized);
     }
+
+    /// <summary>Whether a pair's loss depends on the other pairs' log-probs, so that parts of a batch do not add up to it.</summary>
+    internal virtual bool ComparesPairs => false;
 
     /// <summary>The loss of each pair, [B].</summary>
     internal abstract TorchSharp.torch.Tensor PerPair(DpoScores scores, double beta);

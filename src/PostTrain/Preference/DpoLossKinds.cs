@@ -1,3 +1,4 @@
+using PostTrain.Numerics;
 using static TorchSharp.torch;
 
 namespace PostTrain.Preference;
@@ -29,6 +30,8 @@ internal sealed record SppoHardLoss : DpoLoss
 
 internal sealed record AotLoss(double Epsilon) : DpoLoss
 {
+    internal override bool ComparesPairs => true;
+
     internal override Tensor PerPair(DpoScores scores, double beta)
     {
         var gaps = (scores.Policy.Chosen - scores.Policy.Rejected).sort(0).Values;
@@ -39,6 +42,8 @@ internal sealed record AotLoss(double Epsilon) : DpoLoss
 
 internal sealed record AotUnpairedLoss(double Epsilon) : DpoLoss
 {
+    internal override bool ComparesPairs => true;
+
     internal override Tensor PerPair(DpoScores scores, double beta) =>
         MarginLoss.Sigmoid(Epsilon).Of((scores.ChosenRatios.sort(0).Values - scores.RejectedRatios.sort(0).Values) * beta, beta);
 }
@@ -59,8 +64,9 @@ internal sealed record ChosenLikelihoodLoss(bool TokenMean) : DpoLoss
 {
     internal override Tensor PerPair(DpoScores scores, double beta)
     {
+        // Divided by the mean length, the mean over pairs is the mean over tokens.
+        if (TokenMean && scores.MeanChosenLength is { } length) return -scores.Policy.Chosen / length;
         var lengths = scores.Policy.ChosenCounts("the likelihood term");
-        // Scaled by B/Σ|y|, the mean over pairs is the mean over tokens.
         return TokenMean
             ? scores.Policy.Chosen * (-(double)lengths.shape[0]) / lengths.sum().clamp_min(1)
             : -scores.Policy.Chosen / lengths.clamp_min(1);
@@ -69,6 +75,8 @@ internal sealed record ChosenLikelihoodLoss(bool TokenMean) : DpoLoss
 
 internal sealed record MixedDpoLoss(IReadOnlyList<(double Weight, DpoLoss Loss)> Terms) : DpoLoss
 {
+    internal override bool ComparesPairs => Terms.Any(term => term.Loss.ComparesPairs);
+
     internal override Tensor PerPair(DpoScores scores, double beta) =>
         Terms.Select(term => term.Loss.PerPair(scores, beta) * term.Weight).Aggregate((sum, term) => sum + term);
 }

@@ -33,4 +33,11 @@ public sealed record DpoOptions
         ArgumentNullException.ThrowIfNull(Loss);
         ArgumentNullException.ThrowIfNull(Divergence);
     }
+
+    /// <summary>Refuses to cut a batch whose pairs are compared with each other.</summary>
+    internal void CheckParts(int? microBatchSize)
+    {
+        if (microBatchSize is { } size && Loss.ComparesPairs)
+            throw new ArgumentException($"the loss compares the pairs of a whole batch with each other (AOT), which MicroBatchSize = {size} cuts into parts; expected MicroBatchSize to be null", nameof(Training.TrainingOptions.MicroBatchSize));
+    }
 }

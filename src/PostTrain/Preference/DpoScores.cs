@@ -11,6 +11,9 @@ namespace PostTrain.Preference;
 /// <param name="Rejected">Score of the rejected completion.</param>
 internal sealed record DpoScores(PairLogProbs Policy, PairLogProbs? Reference, Tensor ChosenRatios, Tensor RejectedRatios, Tensor Chosen, Tensor Rejected)
 {
+    /// <summary>Mean tokens of the whole batch's chosen completions; null where these are the whole batch.</summary>
+    internal double? MeanChosenLength { get; init; }
+
     /// <summary>Δ = s_w − s_l.</summary>
     internal Tensor Difference() => Chosen - Rejected;
 

@@ -9,8 +9,8 @@ namespace PostTrain.Preference;
 /// <summary>Direct preference optimisation (Rafailov et al. 2023, arXiv:2305.18290) and its family, on pairs of completions.</summary>
 /// <remarks>
 /// Each step: both completions of each pair through the policy, and, unless it was asked beforehand, through the reference; then <see cref="PreferenceLosses.Dpo"/>. The metrics
-/// are those of <see cref="PairTrainer"/>. Losses that compare pairs with each other (AOT) and the token mean of
-/// <see cref="DpoLoss.ChosenLikelihood"/> are taken within a micro-batch, as in TRL; all others do not depend on it.
+/// are those of <see cref="PairTrainer"/>. Nothing depends on the micro-batch; losses that compare pairs with each other (AOT) are refused together with
+/// <see cref="TrainingOptions.MicroBatchSize"/>.
 /// </remarks>
 public sealed class DpoTrainer : PairTrainer
 {
@@ -41,7 +41,7 @@ public sealed class DpoTrainer : PairTrainer
 
     private protected override void BeforeStep(long step)
     {
-        if (moving is not null && step > 0 && step % options.ReferenceSyncEvery == 0) moving.Follow(Model, options.ReferenceMix);
+        if (moving is not null && step > 0 && step % options.ReferenceSyncEvery == 0) moving.Follow(Model, options.ReferenceMix, step);
     }
 
     internal override PreparedData Prepare(TokenPair[] pairs)
@@ -57,7 +57,7 @@ public sealed class DpoTrainer : PairTrainer
             var weights = options.PolicyWeights
                 ? PreferenceWeights.Wpo(part.Chosen.Logits, part.Chosen.Targets, part.Chosen.Mask, part.Rejected.Logits, part.Rejected.Targets, part.Rejected.Mask)
                 : null;
-            var loss = PreferenceLosses.Dpo(part.Sums(options.TailWeight), anchor, options.Objective, weights, part.Pairs);
+            var loss = PreferenceLosses.Dpo(part.Sums(options.TailWeight), anchor, options.Objective, weights, part.Pairs, part.MeanChosenLength);
             Report(loss, part, means);
             return loss.Loss;
         }

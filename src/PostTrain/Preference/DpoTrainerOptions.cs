@@ -22,6 +22,7 @@ public sealed record DpoTrainerOptions : ReferenceTrainerOptions
     {
         base.Validate();
         Objective.Validate();
+        Objective.CheckParts(MicroBatchSize);
         Guard.Fraction(TailWeight, nameof(TailWeight));
     }
 }

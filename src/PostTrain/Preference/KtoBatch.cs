@@ -80,7 +80,7 @@ internal sealed class KtoBatch : TrainingBatch
 
     private void Report(UnpairedLoss loss, Tensor logProbs, Tensor labels, MetricMeans means)
     {
-        means.Add("kl", referencePoint!.Value, 1);
+        means.Add("kl", referencePoint!.Value, labels.shape[0]);
         var all = labels.to_type(loss.Rewards.dtype);
         foreach (var (name, mask) in new[] { ("chosen", all), ("rejected", 1 - all) })
         {

@@ -10,7 +10,8 @@ namespace PostTrain.Preference;
 
 /// <summary>Kahneman-Tversky optimisation (Ethayarajh et al. 2024, arXiv:2402.01306): learns from completions that were each judged alone.</summary>
 /// <remarks>
-/// The reference point is estimated on the whole batch, each prompt with the next example's completion, so nothing depends on the micro-batch.
+/// The reference point is estimated on the whole batch, each prompt with the next other completion of another prompt: of the batch, else of the data set; where all have
+/// one prompt, with its next other completion. So nothing depends on the micro-batch. Data with a single completion are refused.
 /// Metrics besides those of <see cref="DatasetTrainer{TExample}"/>: <c>kl</c> (the reference point), <c>reward/chosen</c>, <c>reward/rejected</c>, <c>logp/chosen</c>, <c>logp/rejected</c>
 /// (means over the desirable and the undesirable completions; absent where a batch has none).
 /// </remarks>
@@ -46,7 +47,7 @@ public sealed class KtoTrainer : DatasetTrainer<JudgedCompletion>
 
     private protected override void BeforeStep(long step)
     {
-        if (moving is not null && step > 0 && step % options.ReferenceSyncEvery == 0) moving.Follow(model, options.ReferenceMix);
+        if (moving is not null && step > 0 && step % options.ReferenceSyncEvery == 0) moving.Follow(model, options.ReferenceMix, step);
     }
 
     private protected override PreparedData Prepare(IReadOnlyList<JudgedCompletion> data, string name)
@@ -55,6 +56,9 @@ public sealed class KtoTrainer : DatasetTrainer<JudgedCompletion>
         for (int i = 0; i < examples.Length; i++)
             examples[i] = new KtoExample(
                 TokenExample.Of(data[i].Prompt, data[i].Completion, tokenizer, options.AppendEndOfSequence, model.ContextLength, $"{name}[{i}]", name), data[i].Desirable);
+        if (!examples.Any(example => example.Differs(examples[0])))
+            throw new ArgumentException(
+                $"{name} holds one completion only, expected at least two: the reference point pairs each prompt with another example's completion", name);
         return new KtoData(this, examples);
     }
 
@@ -78,8 +82,18 @@ public sealed class KtoTrainer : DatasetTrainer<JudgedCompletion>
         private KtoBatch Batch(IReadOnlyList<int> indices, double[]? scores)
         {
             KtoExample[] chosen = [.. indices.Select(index => examples[index])];
-            TokenExample[] others = [.. chosen.Select((example, i) => example.Mismatched(chosen[(i + 1) % chosen.Length], trainer.model.ContextLength))];
+            TokenExample[] others = [.. chosen.Select((example, i) => example.Mismatched(Other(chosen, i, indices[i]), trainer.model.ContextLength))];
             return new KtoBatch(chosen, others, trainer.model, trainer.tokenizer.PaddingId, trainer.reference, trainer.options, scores);
+        }
+
+        // Whose completion an example's prompt is paired with: in the batch as far as it has one, so that an epoch pairs all completions alike.
+        private KtoExample Other(KtoExample[] batch, int place, int index)
+        {
+            var example = batch[place];
+            var all = After(batch, place).Concat(After(examples, index));
+            return all.FirstOrDefault(other => example.HasAnotherPrompt(other) && example.Differs(other), all.FirstOrDefault(example.Differs));
+
+            static IEnumerable<KtoExample> After(KtoExample[] from, int start) => Enumerable.Range(1, from.Length - 1).Select(i => from[(start + i) % from.Length]);
         }
 
         private double[] Precompute(CausalLm scorer)

@@ -8,6 +8,8 @@ namespace PostTrain.Preference;
 /// <summary>A reference that follows the policy, as in TR-DPO: its parameters belong to the run and into its checkpoints.</summary>
 internal sealed class MovingReference(CausalLm model) : ITrainerState
 {
+    private long moved = -1;
+
     public IReadOnlyDictionary<string, double> Values { get; } = new Dictionary<string, double>();
 
     public IReadOnlyList<(string Name, Tensor Tensor)> Tensors => [.. model.named_parameters().Select(item => ($"reference.{item.name}", (Tensor)item.parameter))];
@@ -22,8 +24,13 @@ internal sealed class MovingReference(CausalLm model) : ITrainerState
             : throw new ArgumentException($"ReferenceSyncEvery is {options.ReferenceSyncEvery}, which needs a reference that is a model of its own", nameof(reference));
     }
 
-    /// <summary>Moves the reference towards the policy.</summary>
-    internal void Follow(CausalLm policy, double mix) => ReferenceSync.Blend(model.parameters(), policy.parameters(), mix);
+    /// <summary>Moves the reference towards the policy before a step; once, however often the step is tried.</summary>
+    internal void Follow(CausalLm policy, double mix, long step)
+    {
+        if (moved == step) return;
+        ReferenceSync.Blend(model.parameters(), policy.parameters(), mix);
+        moved = step;
+    }
 
     public void Restore(IReadOnlyDictionary<string, double> values, IReadOnlyDictionary<string, Tensor> tensors)
     {
@@ -35,5 +42,6 @@ internal sealed class MovingReference(CausalLm model) : ITrainerState
             throw new InvalidDataException($"tensor {surplus} belongs to no parameter of the reference");
         using var mode = no_grad();
         foreach (var (name, target) in targets) target.copy_(tensors[name]);
+        moved = -1;
     }
 }

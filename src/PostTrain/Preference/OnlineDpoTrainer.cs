@@ -12,8 +12,8 @@ namespace PostTrain.Preference;
 /// <summary>Online DPO: the policy writes the completions itself, a reward says which of two is the better, and DPO learns from the pair. Also XPO and Nash-MD.</summary>
 /// <remarks>
 /// Losses: <see cref="PreferenceLosses.Dpo"/>, <see cref="PreferenceLosses.Xpo"/>, <see cref="PreferenceLosses.NashMd"/>. Prompts whose completions have equal rewards teach DPO
-/// and XPO nothing and are left out; <c>reward/zero_groups</c> says how many. Nothing depends on the micro-batch, except for losses that compare
-/// pairs with each other. Metrics besides those of <see cref="RolloutTrainer"/>: <c>kl</c> (mean log π − log π_ref of the policy's completions when drawn), and of DPO and XPO
+/// and XPO nothing and are left out; <c>reward/zero_groups</c> says how many. Nothing depends on the micro-batch; losses that compare pairs with each
+/// other (AOT) are refused together with it. Metrics besides those of <see cref="RolloutTrainer"/>: <c>kl</c> (mean log π − log π_ref of the policy's completions when drawn), and of DPO and XPO
 /// <c>implicit_reward/chosen</c>, <c>implicit_reward/rejected</c>, <c>implicit_reward/margin</c>, <c>implicit_reward/accuracy</c>.
 /// </remarks>
 public sealed class OnlineDpoTrainer : RolloutTrainer
@@ -53,12 +53,14 @@ public sealed class OnlineDpoTrainer : RolloutTrainer
         int size = Math.Max(1, (options.MicroBatchSize ?? int.MaxValue) / 2);
         OnlineDuel[][] parts = [.. duels.Chunk(size)];
         double denominator = duels.Sum(duel => duel.Weight) is > 0 and var all ? all : 1;
+        // A stand-in counts for nothing, and any length will do.
+        double length = duels.Sum(duel => duel.Weight * rollouts.Completions[duel.Chosen].Length) is > 0 and var tokens ? tokens / denominator : 1;
         var means = new MetricMeans();
         var report = default(UpdateReport);
         for (int update = 0; update < options.UpdatesPerBatch; update++)
             report = Session.Optimization.Update(parts.Length, part => options.Method is OnlineMethod.NashMdMethod
                 ? Nash(rollouts, anchor, parts[part], denominator)
-                : Pairs(rollouts, anchor, parts[part], denominator, means));
+                : Pairs(rollouts, anchor, parts[part], denominator, length, means));
         means.AddTo(metrics);
         // Of pairs of policy and opponent, the first is the policy's.
         using var mode = no_grad();
@@ -67,7 +69,7 @@ public sealed class OnlineDpoTrainer : RolloutTrainer
         return report;
     }
 
-    private Tensor Pairs(RolloutBatch rollouts, Tensor anchor, OnlineDuel[] duels, double denominator, MetricMeans means)
+    private Tensor Pairs(RolloutBatch rollouts, Tensor anchor, OnlineDuel[] duels, double denominator, double length, MetricMeans means)
     {
         var chosen = tensor(duels.Select(duel => (long)duel.Chosen).ToArray(), device: anchor.device);
         var rejected = tensor(duels.Select(duel => (long)duel.Rejected).ToArray(), device: anchor.device);
@@ -79,8 +81,8 @@ public sealed class OnlineDpoTrainer : RolloutTrainer
         var weights = tensor(duels.Select(duel => duel.Weight).ToArray()).to(scores.dtype, scores.device);
         // Second in its pair is the reference's completion: an odd row.
         var loss = options.Method is OnlineMethod.XpoMethod xpo && duels[0].Weight > 0
-            ? PreferenceLosses.Xpo(policy, held, where(chosen.remainder(2).ne(0), policy.Chosen, policy.Rejected), xpo.Alpha, options.Objective, denominator)
-            : PreferenceLosses.Dpo(policy, held, options.Objective, weights, denominator);
+            ? PreferenceLosses.Xpo(policy, held, where(chosen.remainder(2).ne(0), policy.Chosen, policy.Rejected), xpo.Alpha, options.Objective, denominator, length)
+            : PreferenceLosses.Dpo(policy, held, options.Objective, weights, denominator, length);
         double counted = duels.Sum(duel => duel.Weight);
         means.Add("implicit_reward/chosen", loss.ChosenRewards.mean(), counted);
         means.Add("implicit_reward/rejected", loss.RejectedRewards.mean(), counted);

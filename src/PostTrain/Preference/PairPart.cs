@@ -19,6 +19,9 @@ internal sealed record PairPart(SequenceScores Chosen, SequenceScores Rejected, 
     /// <summary>Pairs of this part.</summary>
     internal int Count => (int)Chosen.Mask.shape[0];
 
+    /// <summary>Mean tokens of the whole batch's chosen completions; 1 where none has any, whose log-probs are 0.</summary>
+    internal double MeanChosenLength => ChosenTokens > 0 ? ChosenTokens / Pairs : 1;
+
     /// <summary>Sequence log-probs and lengths; see <see cref="PairLogProbs.Of"/> for the weight of tails.</summary>
     internal PairLogProbs Sums(double tailWeight = 1) => PairLogProbs.Of(Chosen.LogProbs, Rejected.LogProbs, Chosen.Mask, Rejected.Mask, tailWeight);
 

@@ -37,15 +37,16 @@ public static partial class PreferenceLosses
     /// <param name="alpha">α of at least 0; 1e-5 by default, as in TRL.</param>
     /// <param name="options">As for <see cref="Dpo"/>.</param>
     /// <param name="denominator">What the sums over pairs are divided by; B when null.</param>
+    /// <param name="meanChosenLength">As for <see cref="Dpo"/>.</param>
     public static PreferenceLoss Xpo(PairLogProbs policy, PairLogProbs reference, Tensor explorationLogProbs, double alpha = 1e-5, DpoOptions? options = null,
-        double? denominator = null)
+        double? denominator = null, double? meanChosenLength = null)
     {
         ArgumentNullException.ThrowIfNull(policy);
         ArgumentNullException.ThrowIfNull(reference);
         Guard.NotNegative(alpha, nameof(alpha));
         Guard.SameShape(explorationLogProbs, nameof(explorationLogProbs), policy.Chosen, "policy.Chosen");
         using var scope = NewDisposeScope();
-        var dpo = Dpo(policy, reference, options, null, denominator);
+        var dpo = Dpo(policy, reference, options, null, denominator, meanChosenLength);
         return Outer(dpo with { Loss = dpo.Loss + Mean(explorationLogProbs, denominator) * alpha });
     }
 

@@ -55,7 +55,7 @@ public static class FeedbackSources
 
         public async ValueTask<IReadOnlyList<Feedback>> JudgeAsync(IReadOnlyList<Completion> attempts, CancellationToken cancellation = default)
         {
-            var scores = await Scoring.ScorePartAsync(reward, attempts, RewardContext.None, cancellation).ConfigureAwait(false);
+            var scores = await Patience.UntilAsync(() => Scoring.ScorePartAsync(reward, attempts, RewardContext.None, cancellation).AsTask(), cancellation).ConfigureAwait(false);
             return [.. attempts.Zip(scores.Values, (attempt, score) => new Feedback(text(attempt, score), score, score >= acceptFrom))];
         }
     }

@@ -25,12 +25,41 @@ internal static class Patience
         {
             if (!running.IsCompleted)
             {
-                // What it throws when it ends at last is nobody's.
-                _ = running.ContinueWith(static task => _ = task.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
+                Forget(running);
                 await stop.CancelAsync().ConfigureAwait(false);
             }
         }
     }
+
+    /// <summary>The call's result, or the caller's cancellation as soon as it comes: a call that does not heed its token, or blocks its thread, is left behind and its result is dropped.</summary>
+    /// <remarks>Without a token that can be cancelled the call is made on the caller's thread. With one, what it does before its first await is done on the thread pool while the caller's thread waits,
+    /// so that a call that awaits nothing leaves the caller on its thread.</remarks>
+    internal static async Task<T> UntilAsync<T>(Func<Task<T>> call, CancellationToken cancellation)
+    {
+        if (!cancellation.CanBeCanceled) return await call().ConfigureAwait(false);
+        cancellation.ThrowIfCancellationRequested();
+        return await Begun(call, cancellation).WaitAsync(cancellation).ConfigureAwait(false);
+    }
+
+    private static Task<T> Begun<T>(Func<Task<T>> call, CancellationToken cancellation)
+    {
+        var beginning = Task.Factory.StartNew(call, CancellationToken.None, TaskCreationOptions.DenyChildAttach, TaskScheduler.Default);
+        var running = beginning.Unwrap();
+        Forget(running);
+        try
+        {
+            beginning.Wait(cancellation);
+        }
+        catch (AggregateException)
+        {
+            // What the beginning threw is what awaiting the call throws.
+        }
+        return running;
+    }
+
+    // What a call throws that nobody awaits any longer is nobody's.
+    private static void Forget(Task running) =>
+        _ = running.ContinueWith(static task => _ = task.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
 
     /// <summary>The first try that does not throw, else what the last one threw. Cancellation by the caller is not tried again.</summary>
     internal static async Task<T> RepeatedAsync<T>(Func<CancellationToken, Task<T>> call, RetryOptions options, TimeProvider time, CancellationToken cancellation)

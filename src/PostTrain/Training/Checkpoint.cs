@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using PostTrain.Models;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -23,7 +24,7 @@ public static class Checkpoint
     private const string Replaced = "-replaced";
     private const string StepCounts = "steps";
     private const string RandomState = "random_state";
-    private static readonly JsonSerializerOptions Strict = new() { RespectRequiredConstructorParameters = true };
+    private static readonly JsonSerializerOptions Strict = new() { RespectRequiredConstructorParameters = true, NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
 
     /// <summary>Writes a checkpoint and returns its directory; one of the same step is replaced.</summary>
     /// <param name="directory">Where checkpoints are kept; made when missing.</param>
@@ -49,7 +50,7 @@ public static class Checkpoint
                 SafetensorsFile.Write(Path.Combine(partial, OptimizerFile), [.. Moments(optimization), (StepCounts, Counts(optimization)), (RandomState, get_rng_state())]);
                 if (own?.Tensors is { Count: > 0 } kept) SafetensorsFile.Write(Path.Combine(partial, TrainerFile), kept);
             }
-            Data.AtomicFile.Write(Path.Combine(partial, StateFile), stream => JsonSerializer.Serialize(stream, state));
+            Data.AtomicFile.Write(Path.Combine(partial, StateFile), stream => JsonSerializer.Serialize(stream, state, Strict));
             // Never without one of the two: an old one that stands aside counts until the new one has its name.
             if (Directory.Exists(target)) Directory.Move(target, replaced);
             Directory.Move(partial, target);

@@ -37,9 +37,12 @@ public abstract class DatasetTrainer<TExample> : IDisposable
     /// <param name="cancellation">Looked at between steps; leaves a checkpoint (where a directory is given) and throws.</param>
     /// <exception cref="ArgumentException">The data are empty, or an example does not fit the model's context.</exception>
     /// <exception cref="OperationCanceledException">The run was cancelled.</exception>
+    /// <remarks>A step is counted as soon as its update is made. When an evaluation, an observer or a checkpoint throws after that, a further call goes on behind the update, and first makes up for an
+    /// evaluation that is missing; its weights are those of a run that nothing interrupted.</remarks>
     public IEnumerable<StepReport> Run(IReadOnlyList<TExample> data, IReadOnlyList<TExample>? evaluation = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(data);
+        options.Evaluation.CheckData(evaluation is not null);
         var prepared = Prepared(data, nameof(data));
         return Steps(prepared, evaluation is null ? null : Prepared(evaluation, nameof(evaluation)), cancellation);
     }
@@ -49,8 +52,10 @@ public abstract class DatasetTrainer<TExample> : IDisposable
     public StepReport Step(IReadOnlyList<TExample> batch)
     {
         ArgumentNullException.ThrowIfNull(batch);
+        var prepared = Prepared(batch, nameof(batch));
         session.Begin();
-        return Step(Prepared(batch, nameof(batch)), [.. Enumerable.Range(0, batch.Count)], null);
+        Update(prepared, [.. Enumerable.Range(0, batch.Count)]);
+        return session.Complete();
     }
 
     /// <summary>Loss and metrics of examples as the model is now: <c>eval/loss</c> and the objective's metrics. Nothing is trained.</summary>
@@ -84,24 +89,43 @@ public abstract class DatasetTrainer<TExample> : IDisposable
     {
         var order = new ShuffledOrder(data.Count, options.Seed);
         session.Begin();
-        while (session.Continues(cancellation))
-            yield return Step(data, [.. Enumerable.Range(0, options.BatchSize).Select(i => order[session.DataPosition + i])], evaluation);
+        while (session.IsUnfinished || session.Continues(cancellation))
+        {
+            if (!session.IsUnfinished) Update(data, [.. Enumerable.Range(0, options.BatchSize).Select(i => order[session.DataPosition + i])]);
+            yield return Finish(evaluation);
+        }
     }
 
-    private StepReport Step(PreparedData data, int[] indices, PreparedData? evaluation)
+    private void Update(PreparedData data, int[] indices)
     {
         var clock = new StepClock();
         var metrics = new Dictionary<string, double>();
-        BeforeStep(session.Step);
-        double loss = Train(data, indices, metrics, clock);
-        session.DataPosition += indices.Length;
-        if (evaluation is not null && session.EvaluationIsDue)
+        double loss;
+        using var start = session.Start();
+        try
         {
-            Evaluate(evaluation, metrics);
-            clock.Book("evaluation");
+            BeforeStep(session.Step);
+            loss = Train(data, indices, metrics, clock);
+        }
+        catch
+        {
+            session.Undo(start);
+            throw;
         }
         clock.AddTo(metrics);
-        return session.Complete(loss, metrics);
+        session.Count(loss, metrics, indices.Length);
+    }
+
+    private StepReport Finish(PreparedData? evaluation)
+    {
+        if (evaluation is not null && session.EvaluationIsDue)
+        {
+            var clock = new StepClock();
+            Evaluate(evaluation, session.Metrics);
+            clock.Book("evaluation");
+            clock.AddTo(session.Metrics);
+        }
+        return session.Complete();
     }
 
     private double Train(PreparedData data, int[] indices, Dictionary<string, double> metrics, StepClock clock)

@@ -97,7 +97,8 @@ public sealed class MetricsLog : IProgress<StepReport>, IDisposable
         {
             ObjectDisposedException.ThrowIf(!stream.CanWrite, this);
             line.ResetWrittenCount();
-            MetricsRecord.Write(line, value, diagnostics.Look(value));
+            var warnings = diagnostics.Look(value, tell: false);
+            MetricsRecord.Write(line, value, warnings);
             var start = stream.Position;
             try
             {
@@ -108,6 +109,8 @@ public sealed class MetricsLog : IProgress<StepReport>, IDisposable
                 stream.SetLength(start);
                 throw;
             }
+            // What a listener throws must not cost the line.
+            diagnostics.Tell(warnings);
         }
     }
 

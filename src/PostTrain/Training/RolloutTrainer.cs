@@ -63,28 +63,32 @@ public abstract class RolloutTrainer : IDisposable
     /// <summary>Trains step by step; each element is a step that is done.</summary>
     /// <param name="problems">What the policy is asked; at least one.</param>
     /// <param name="evaluation">Problems that <see cref="TrainingOptions.Evaluation"/> judges the policy by, one completion each; null for none. Choose a metric such as <c>eval/reward/mean</c>.</param>
-    /// <param name="cancellation">Looked at between steps and while completions to learn from are drawn and judged; leaves a checkpoint of the last whole step
-    /// (where a directory is given) and throws.</param>
+    /// <param name="cancellation">Looked at between steps and while completions are drawn and judged; leaves a checkpoint of the last step whose updates are made (where a directory is given) and
+    /// throws. With a token that can be cancelled, rewards run on the thread pool: one that does not heed its token is left behind.</param>
+    /// <remarks>A step is counted as soon as its updates are made. When an evaluation, an observer or a checkpoint throws after that, or an evaluation is cancelled, a further call goes on behind the
+    /// updates, and first makes up for an evaluation that is missing; its weights are those of a run that nothing interrupted. A checkpoint that a cancelled evaluation left is without it.</remarks>
     /// <exception cref="ArgumentException">There is no problem, or a prompt does not fit the model's context.</exception>
     /// <exception cref="InvalidOperationException">The reward's answer is unusable: wrong count, NaN or infinite.</exception>
     /// <exception cref="OperationCanceledException">The run was cancelled.</exception>
     public async IAsyncEnumerable<StepReport> RunAsync(IReadOnlyList<Problem> problems, IReadOnlyList<Problem>? evaluation = null,
         [EnumeratorCancellation] CancellationToken cancellation = default)
     {
+        options.Evaluation.CheckData(evaluation is not null);
         var questions = Question.Of(problems, nameof(problems), Policy, Tokenizer);
         var heldOut = evaluation is null ? null : Question.Of(evaluation, nameof(evaluation), Policy, Tokenizer);
         var order = new ShuffledOrder(questions.Length, options.Seed);
         Session.Begin();
-        while (Session.Continues(cancellation))
+        while (Session.IsUnfinished || Session.Continues(cancellation))
         {
             StepReport report;
             try
             {
-                report = await StepAsync(new QuestionSource(questions, order, Session.DataPosition), heldOut, cancellation).ConfigureAwait(false);
+                if (!Session.IsUnfinished) await UpdateAsync(new QuestionSource(questions, order, Session.DataPosition), cancellation).ConfigureAwait(false);
+                report = await FinishAsync(heldOut, cancellation).ConfigureAwait(false);
             }
             catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
             {
-                // Drawing and judging change nothing, so the run stands where the last step left it.
+                // Drawing and judging change nothing, so the run stands where the last update left it.
                 Session.Save();
                 throw;
             }
@@ -95,11 +99,12 @@ public abstract class RolloutTrainer : IDisposable
     /// <summary>One step on problems of the caller's choice, for a loop of one's own: completions, rewards, updates, report.</summary>
     /// <param name="problems">At least one. <see cref="TrainingOptions.BatchSize"/> is not looked at.</param>
     /// <param name="cancellation">As in <see cref="RunAsync"/>, without the checkpoint.</param>
-    public Task<StepReport> StepAsync(IReadOnlyList<Problem> problems, CancellationToken cancellation = default)
+    public async Task<StepReport> StepAsync(IReadOnlyList<Problem> problems, CancellationToken cancellation = default)
     {
         var questions = Question.Of(problems, nameof(problems), Policy, Tokenizer);
         Session.Begin();
-        return StepAsync(new QuestionSource(questions), null, cancellation);
+        await UpdateAsync(new QuestionSource(questions), cancellation).ConfigureAwait(false);
+        return Session.Complete();
     }
 
     /// <summary>Draws one completion of each problem and judges it: <c>eval/reward/mean</c>, its components, length and share of finished ones. Nothing is trained.</summary>
@@ -162,28 +167,42 @@ public abstract class RolloutTrainer : IDisposable
         }
     }
 
-    private async Task<StepReport> StepAsync(QuestionSource source, Question[]? heldOut, CancellationToken cancellation)
+    private async Task UpdateAsync(QuestionSource source, CancellationToken cancellation)
     {
-        var clock = new StepClock();
-        var metrics = new Dictionary<string, double>();
-        using var experience = await CollectAsync(source, clock, cancellation).ConfigureAwait(false);
-        RolloutMetrics.AddTo(metrics, experience.Scores, experience.Completions, options.GroupSize);
-        Policy.train();
-        var update = Learn(experience, metrics, clock);
-        clock.Book("update");
-        metrics["learning_rate"] = update.LearningRate;
-        metrics["grad_norm"] = update.GradNorm;
-        metrics["tokens_per_second"] = experience.Completions.Sum(completion => completion.Tokens.Length) / clock.Total;
-        Session.DataPosition += source.Taken;
+        using var start = Session.Start();
+        try
+        {
+            var clock = new StepClock();
+            var metrics = new Dictionary<string, double>();
+            using var experience = await CollectAsync(source, clock, cancellation).ConfigureAwait(false);
+            RolloutMetrics.AddTo(metrics, experience.Scores, experience.Completions, options.GroupSize);
+            Policy.train();
+            var update = Learn(experience, metrics, clock);
+            clock.Book("update");
+            metrics["learning_rate"] = update.LearningRate;
+            metrics["grad_norm"] = update.GradNorm;
+            metrics["tokens_per_second"] = experience.Completions.Sum(completion => completion.Tokens.Length) / clock.Total;
+            clock.AddTo(metrics);
+            var told = new CompletionReport(Session.Step + 1, experience.Completions, experience.Scores);
+            Session.Count(update.Loss, metrics, source.Taken, [.. options.CompletionObservers.Select(observer => (Action)(() => observer.Report(told)))]);
+        }
+        catch
+        {
+            Session.Undo(start);
+            throw;
+        }
+    }
+
+    private async Task<StepReport> FinishAsync(Question[]? heldOut, CancellationToken cancellation)
+    {
         if (heldOut is not null && Session.EvaluationIsDue)
         {
-            // Not to be cancelled: the update has been made, and its step must be counted with all that belongs to it.
-            await EvaluateAsync(heldOut, metrics, CancellationToken.None).ConfigureAwait(false);
+            var clock = new StepClock();
+            await EvaluateAsync(heldOut, Session.Metrics, cancellation).ConfigureAwait(false);
             clock.Book("evaluation");
+            clock.AddTo(Session.Metrics);
         }
-        clock.AddTo(metrics);
-        foreach (var observer in options.CompletionObservers) observer.Report(new CompletionReport(Session.Step + 1, experience.Completions, experience.Scores));
-        return Session.Complete(update.Loss, metrics);
+        return Session.Complete();
     }
 
     private async Task EvaluateAsync(Question[] asked, Dictionary<string, double> metrics, CancellationToken cancellation)

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.ExceptionServices;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -15,6 +16,8 @@ internal sealed class TrainingSession : IDisposable
     private BestEvaluation? best;
     private TimeSpan before;
     private long savedStep = -1;
+    private UnfinishedStep? unfinished;
+    private string? broken;
 
     internal TrainingSession(nn.Module model, TrainingOptions options, int updatesPerStep = 1, ITrainerState? state = null)
     {
@@ -34,8 +37,14 @@ internal sealed class TrainingSession : IDisposable
 
     internal TimeSpan Elapsed => before + watch.Elapsed;
 
-    /// <summary>Whether the step at hand is to end with an evaluation.</summary>
-    internal bool EvaluationIsDue => (Step + 1) % options.Evaluation.Every == 0 || Step + 1 == options.Steps;
+    /// <summary>Whether the last step's updates are made and its evaluation and its report are not, because something threw in between. A run that goes on begins with them.</summary>
+    internal bool IsUnfinished => unfinished is not null;
+
+    /// <summary>The metrics of the step that is not finished, to add to.</summary>
+    internal Dictionary<string, double> Metrics => unfinished!.Metrics;
+
+    /// <summary>Whether the step that is not finished is to end with an evaluation.</summary>
+    internal bool EvaluationIsDue => Step % options.Evaluation.Every == 0 || Step == options.Steps;
 
     private bool OutOfPatience => options.Evaluation.Patience > 0 && best is { } value && value.Since >= options.Evaluation.Patience;
 
@@ -47,12 +56,14 @@ internal sealed class TrainingSession : IDisposable
             throw new ArgumentException($"the checkpoint {checkpoint} was made with seed {seed}, the options say {options.Seed}", nameof(checkpoint));
         var state = Checkpoint.Load(checkpoint, model, Optimization, own);
         (Step, DataPosition, before, savedStep) = (state.Step, state.DataPosition, TimeSpan.FromSeconds(state.ElapsedSeconds), state.Step);
-        (best, frozen) = (state.Best, state.Frozen);
+        (best, frozen, unfinished, broken) = (state.Best, state.Frozen, null, null);
     }
 
     /// <summary>Called first: seeds what a model draws by itself (dropout), unless the run goes on from a checkpoint.</summary>
+    /// <exception cref="InvalidOperationException">A step has failed between its updates.</exception>
     internal void Begin()
     {
+        if (broken is not null) throw new InvalidOperationException(broken);
         if (Step == 0) manual_seed((long)options.Seed);
         if (!watch.IsRunning) TidyUp();
         watch.Start();
@@ -72,15 +83,58 @@ internal sealed class TrainingSession : IDisposable
         return false;
     }
 
-    /// <summary>Ends a step: counts, saves when it is time, tells the observers.</summary>
-    internal StepReport Complete(double loss, Dictionary<string, double> metrics)
+    /// <summary>Where the next step starts from; to be given back to <see cref="Undo"/> when the step throws, and to be disposed.</summary>
+    internal StepStart Start() => new(Optimization.Updates);
+
+    /// <summary>Takes back what a step that has thrown changed, which is the state of the generator. A step that has made some of its updates cannot be taken back: the run then goes on only
+    /// from a checkpoint.</summary>
+    internal void Undo(StepStart start)
+    {
+        long made = Optimization.Updates - start.Updates;
+        if (made == 0) start.RestoreRandomState();
+        else broken = $"step {Step + 1} failed after {made} of its updates, which cannot be taken back; expected a call of Resume with a checkpoint before the run goes on";
+    }
+
+    /// <summary>Counts a step as soon as its updates are made, so that nothing that follows and throws can have them made again.</summary>
+    /// <param name="loss">Of the last update.</param>
+    /// <param name="metrics">To be reported.</param>
+    /// <param name="examples">Read from the data.</param>
+    /// <param name="tellings">What is to be told besides the report, before it.</param>
+    internal void Count(double loss, Dictionary<string, double> metrics, long examples, params IReadOnlyList<Action> tellings)
     {
         Step++;
-        bool better = Judge(metrics);
+        DataPosition += examples;
+        unfinished = new UnfinishedStep(loss, metrics, tellings);
+    }
+
+    /// <summary>Ends a counted step: tells the observers, saves when it is time. What one of them throws reaches the caller after all have had their turn; of several failures the first.</summary>
+    internal StepReport Complete()
+    {
+        var (loss, metrics, tellings) = unfinished!;
+        unfinished = null;
         var report = new StepReport(Step, loss, metrics, Elapsed);
-        foreach (var observer in options.Observers) observer.Report(report);
-        if (better || (options.CheckpointEvery > 0 && Step % options.CheckpointEvery == 0)) Save();
+        bool better = false;
+        ExceptionDispatchInfo? failure = null;
+        foreach (var telling in tellings) Try(telling);
+        Try(() => better = Judge(metrics));
+        foreach (var observer in options.Observers) Try(() => observer.Report(report));
+        // One that a cancelled evaluation has left does not know of the evaluation.
+        if (savedStep == Step) savedStep = -1;
+        if (better || (options.CheckpointEvery > 0 && Step % options.CheckpointEvery == 0)) Try(Save);
+        failure?.Throw();
         return report;
+
+        void Try(Action action)
+        {
+            try
+            {
+                action();
+            }
+            catch (Exception exception)
+            {
+                failure ??= ExceptionDispatchInfo.Capture(exception);
+            }
+        }
     }
 
     /// <summary>Keeps a checkpoint of this step, where a directory is given and there is none yet.</summary>
@@ -105,9 +159,10 @@ internal sealed class TrainingSession : IDisposable
     // Whether the step's evaluation, where it has one, is the best so far.
     private bool Judge(Dictionary<string, double> metrics)
     {
+        if (best is null) options.Evaluation.CheckNamed(metrics);
         if (!metrics.TryGetValue(options.Evaluation.Metric, out double value)) return false;
         best = options.Evaluation.Judge(best, Step, value);
-        return best.Step == Step;
+        return best?.Step == Step;
     }
 
     public void Dispose() => Optimization.Dispose();

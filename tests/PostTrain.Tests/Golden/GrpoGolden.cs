@@ -89,6 +89,8 @@ internal static class GrpoGolden
     {
         if (!item.HasInput("importance_sampling_ratio")) return null;
         var ratio = item.Input("importance_sampling_ratio");
+        // A column is one weight a sequence.
+        if (ratio.dim() == 2 && ratio.shape[1] == 1 && mask.shape[1] > 1) return ratio.squeeze(1);
         if (item.Text("loss_type") != "vespo") return ratio.expand(mask.shape);
         // VESPO multiplies a row's ratios; the reference takes along what does not count (1 in its own runs, but not in this case).
         var others = ratio.masked_fill(mask != 0, 1).log().sum(1L).exp().unsqueeze(1);

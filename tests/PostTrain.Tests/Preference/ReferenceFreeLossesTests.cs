@@ -1,3 +1,4 @@
+using PostTrain.Numerics;
 using PostTrain.Preference;
 using PostTrain.Tests.Support;
 using TorchSharp;

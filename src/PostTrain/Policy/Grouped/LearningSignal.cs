@@ -10,8 +10,8 @@ namespace PostTrain.Policy.Grouped;
 /// <param name="Objective">With this step's weights β and c.</param>
 /// <param name="Advantages">[N] or [N,T], in the type of the log-probs.</param>
 /// <param name="Mask">[N,T]: the tokens that count.</param>
-/// <param name="Denominator">The aggregation's, of the whole batch.</param>
-internal sealed record LearningSignal(PolicyObjective Objective, Tensor Advantages, Tensor Mask, double Denominator)
+/// <param name="Denominators">The objective's, of the whole batch.</param>
+internal sealed record LearningSignal(PolicyObjective Objective, Tensor Advantages, Tensor Mask, PolicyDenominators Denominators)
 {
     /// <summary>[N,T]; 0 where a token adds nothing to the surrogate.</summary>
     internal Tensor? Weights { get; init; }
@@ -19,7 +19,7 @@ internal sealed record LearningSignal(PolicyObjective Objective, Tensor Advantag
     /// <summary>In nats a token, where it had to be measured before the update.</summary>
     internal double? MeanEntropy { get; init; }
 
-    /// <summary>[N,T].</summary>
+    /// <summary>[N,T], or [N] for one a completion.</summary>
     internal Tensor? ImportanceWeights { get; init; }
 
     /// <summary>[N,T].</summary>
@@ -52,7 +52,7 @@ internal sealed record LearningSignal(PolicyObjective Objective, Tensor Advantag
             Beta = options.Kl is { InReward: false } ? state.Kl!.Coefficient : options.Objective.Beta,
             EntropyCoefficient = bonus,
         };
-        return new LearningSignal(objective, AdvantagesOf(batch, referenceLogProbs, state, options, metrics), mask, objective.Aggregation.Denominator(mask))
+        return new LearningSignal(objective, AdvantagesOf(batch, referenceLogProbs, state, options, metrics), mask, objective.Denominators(mask))
         {
             Weights = weights,
             MeanEntropy = meanEntropy,
@@ -96,7 +96,7 @@ internal sealed record LearningSignal(PolicyObjective Objective, Tensor Advantag
     {
         if (options.Correction is not { } correction) return null;
         var weights = correction.Weights(batch.LogProbs, batch.DrawnLogProbs, mask);
-        metrics["policy/importance_weight"] = Masked.Mean(weights, mask).ToDouble();
+        metrics["policy/importance_weight"] = Masked.Mean(weights.dim() == 1 ? weights.unsqueeze(1).expand_as(mask) : weights, mask).ToDouble();
         return weights;
     }
 }

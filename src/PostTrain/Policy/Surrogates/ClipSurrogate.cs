@@ -9,9 +9,9 @@ internal sealed record ClipSurrogate(ClipRange Range, double? Cap) : PolicySurro
     internal override SurrogateTerms Evaluate(SurrogateInputs inputs)
     {
         var advantages = inputs.Advantages;
-        // Each branch is ρA or, where its bound acts, a constant. Written as that choice, a ratio that overflows on the far side
-        // of a bound stays out of the graph, where its derivative would be 0·∞.
-        var ratio = inputs.LogRatio.detach().exp();
+        // Each branch is ρA or, where its bound acts, a constant. Written as that choice, rounding inside the range cuts nothing.
+        var logRatio = inputs.Exponent;
+        var ratio = logRatio.detach().exp();
         var bound = ratio.clamp(1 - Range.Lower, 1 + Range.Upper);
         var isBound = (ratio > 1 + Range.Upper).logical_or(ratio < 1 - Range.Lower);
         var free = Cap is { } cap ? ratio.clamp_max(cap) : ratio;
@@ -19,7 +19,7 @@ internal sealed record ClipSurrogate(ClipRange Range, double? Cap) : PolicySurro
         var cut = takesBound.logical_and(isBound);
         if (Cap is { } limit) cut = cut.logical_or(takesBound.logical_not().logical_and(ratio > limit));
         var constant = where(takesBound, bound, free);
-        var losses = where(cut, constant, inputs.LogRatio.masked_fill(cut, 0).exp()).mul(advantages).neg();
+        var losses = where(cut, constant, logRatio.masked_fill(cut, 0).exp()).mul(advantages).neg();
         return new SurrogateTerms(losses, cut.logical_and(advantages != 0));
     }
 }

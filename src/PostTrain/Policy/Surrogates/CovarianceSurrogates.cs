@@ -27,6 +27,8 @@ internal static class Covariance
 /// <summary>The clipped surrogate without the gradient of the chosen tokens.</summary>
 internal sealed record ClipCovSurrogate(ClipRange Range, double Fraction, double Least, double Most) : PolicySurrogate
 {
+    internal override bool ComparesSequences => true;
+
     internal override SurrogateTerms Evaluate(SurrogateInputs inputs)
     {
         var terms = new ClipSurrogate(Range, null).Evaluate(inputs);
@@ -40,6 +42,8 @@ internal sealed record ClipCovSurrogate(ClipRange Range, double Fraction, double
 /// <summary>−ρA, and β·|log ρ| more at the chosen tokens.</summary>
 internal sealed record KlCovSurrogate(double Fraction, double Beta) : PolicySurrogate
 {
+    internal override bool ComparesSequences => true;
+
     internal override SurrogateTerms Evaluate(SurrogateInputs inputs)
     {
         var chosen = Covariance.Top(Covariance.Of(inputs), inputs.Mask, inputs.Mask, Fraction);

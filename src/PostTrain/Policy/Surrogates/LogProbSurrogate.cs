@@ -8,7 +8,7 @@ internal abstract record LogProbSurrogate : PolicySurrogate
 {
     internal sealed override SurrogateTerms Evaluate(SurrogateInputs inputs)
     {
-        var (weight, cut) = Weight(inputs, inputs.LogRatio.detach().exp());
+        var (weight, cut) = Weight(inputs, inputs.Exponent.detach().exp());
         var signal = weight is null ? inputs.Advantages : inputs.Advantages * weight;
         return new SurrogateTerms(inputs.LogProbs.mul(signal).neg(), cut ?? zeros_like(inputs.Advantages, dtype: ScalarType.Bool));
     }
@@ -38,7 +38,7 @@ internal sealed record VespoSurrogate(VespoOptions Options) : LogProbSurrogate
     internal override (Tensor? Weight, Tensor? Cut) Weight(SurrogateInputs inputs, Tensor ratio)
     {
         var logRatio = (inputs.LogProbs.detach() - inputs.OldLogProbs).sum(1L);
-        if (inputs.ImportanceWeights is { } weights) logRatio += weights.log().masked_fill(inputs.Mask.logical_not(), 0).sum(1L);
+        if (inputs.ImportanceWeights is { } weights) logRatio += weights.LogProducts(inputs.Mask);
         logRatio = logRatio.unsqueeze(1);
         var w = logRatio.exp();
         // In logarithms no clamp is needed: at both ends the weight goes to 0.

@@ -8,18 +8,15 @@ namespace PostTrain.Policy.Surrogates;
 internal sealed record RatioSurrogate : PolicySurrogate
 {
     internal override SurrogateTerms Evaluate(SurrogateInputs inputs) =>
-        new(inputs.LogRatio.masked_fill(inputs.Advantages == 0, 0).exp().mul(inputs.Advantages).neg(), zeros_like(inputs.Advantages, dtype: ScalarType.Bool));
+        new(inputs.Exponent.exp().mul(inputs.Advantages).neg(), zeros_like(inputs.Advantages, dtype: ScalarType.Bool));
 }
 
 /// <summary>−(4/τ)·σ(τ(ρ − 1))·A.</summary>
 internal sealed record SapoSurrogate(double Positive, double Negative) : PolicySurrogate
 {
-    // From here on the gate is 1 and its slope 0 in every floating-point type; beyond, the ratio would overflow beside that 0.
-    private const double Saturated = 20;
-
     internal override SurrogateTerms Evaluate(SurrogateInputs inputs)
     {
-        var ratio = inputs.LogRatio.masked_fill(inputs.LogRatio.detach() > Saturated, Saturated).exp();
+        var ratio = inputs.Exponent.exp();
         var temperature = where(inputs.Advantages > 0, full_like(inputs.Advantages, Positive), full_like(inputs.Advantages, Negative));
         var gate = ((ratio - 1) * temperature).sigmoid() * 4 / temperature;
         return new SurrogateTerms(gate.mul(inputs.Advantages).neg(), zeros_like(inputs.Advantages, dtype: ScalarType.Bool));
@@ -31,12 +28,12 @@ internal sealed record GmpoSurrogate(ClipRange Range) : PolicySurrogate
 {
     internal override SurrogateTerms Evaluate(SurrogateInputs inputs)
     {
-        var logRatio = inputs.LogRatio;
+        var logRatio = inputs.Exponent;
         var (above, below) = (logRatio.detach() > Range.Upper, logRatio.detach() < -Range.Lower);
         var cut = above.logical_and(inputs.Advantages >= 0).logical_or(below.logical_and(inputs.Advantages <= 0)).logical_and(inputs.Mask);
         var bounded = where(cut, logRatio.detach().clamp(-Range.Lower, Range.Upper), logRatio);
         var mean = Masked.Mean(bounded, inputs.Mask, 1).unsqueeze(1).expand_as(logRatio);
-        return new SurrogateTerms(mean.masked_fill(inputs.Advantages == 0, 0).exp().mul(inputs.Advantages).neg(), cut.logical_and(inputs.Advantages != 0));
+        return new SurrogateTerms(mean.exp().mul(inputs.Advantages).neg(), cut.logical_and(inputs.Advantages != 0));
     }
 }
 

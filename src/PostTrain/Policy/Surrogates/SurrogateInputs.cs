@@ -1,3 +1,4 @@
+using PostTrain.Numerics;
 using static TorchSharp.torch;
 
 namespace PostTrain.Policy.Surrogates;
@@ -9,4 +10,8 @@ namespace PostTrain.Policy.Surrogates;
 /// <param name="Advantages">A, detached.</param>
 /// <param name="Mask">Where a token counts; bool.</param>
 /// <param name="ImportanceWeights">Correction for the sampler, detached; null for none.</param>
-internal sealed record SurrogateInputs(Tensor LogProbs, Tensor OldLogProbs, Tensor LogRatio, Tensor Advantages, Tensor Mask, Tensor? ImportanceWeights);
+internal sealed record SurrogateInputs(Tensor LogProbs, Tensor OldLogProbs, Tensor LogRatio, Tensor Advantages, Tensor Mask, SequenceFactors? ImportanceWeights)
+{
+    /// <summary>log ρ as it may stand in an exponent: within ±<see cref="KlDivergence.RatioBound"/>, without a gradient beyond.</summary>
+    internal Tensor Exponent => KlDivergence.Bounded(LogRatio);
+}

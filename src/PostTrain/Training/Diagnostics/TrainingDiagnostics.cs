@@ -40,7 +40,7 @@ public sealed class TrainingDiagnostics : IProgress<StepReport>
     [
         new LearningRateWarmup(), new LearningRateZero(), new ZeroLoss(), new NoGradient(), new ExplodingGradient(), new LossNotFalling(),
         new OnPolicyClipping(), new EqualRewards(), new ZeroGradientGroups(), new EntropyCollapse(), new LengthDrift(), new KlAcceleration(),
-        new OneRewardComponent(), new ProxyAboveGold(), new Overfitting(),
+        new OneRewardComponent(), new ProxyAboveGold(), new Overfitting(), new NotFinite(),
     ];
 
     /// <summary>Reports without a finding after which a rule may raise its warning again, at least 1.</summary>
@@ -105,8 +105,13 @@ public sealed class TrainingDiagnostics : IProgress<StepReport>
             }
             warnings.AddRange(raised);
         }
-        if (tell)
-            foreach (var warning in raised) observer?.Report(warning);
+        if (tell) Tell(raised);
         return raised;
+    }
+
+    /// <summary>Tells the observer of warnings.</summary>
+    internal void Tell(IReadOnlyList<Warning> raised)
+    {
+        foreach (var warning in raised) observer?.Report(warning);
     }
 }

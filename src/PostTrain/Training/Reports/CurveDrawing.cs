@@ -23,7 +23,9 @@ internal sealed class CurveDrawing
     private CurveDrawing(CurveChart chart, IReadOnlyList<CurvePoint> finite)
     {
         this.chart = chart;
-        (firstStep, lastStep) = (finite.Min(p => p.Step), finite.Max(p => p.Step));
+        // Over what is not drawn too: a value that is not finite is a gap in the line, at its step.
+        var steps = chart.Series.SelectMany(s => s.Points).Select(p => p.Step).Where(double.IsFinite).ToList();
+        (firstStep, lastStep) = (steps.Min(), steps.Max());
         var (min, max) = (finite.Min(p => p.Value), finite.Max(p => p.Value));
         // An axis that nearly reaches 0 should reach it: half a scale misleads.
         if (min > 0 && min < 0.35 * max)

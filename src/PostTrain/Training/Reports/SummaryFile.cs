@@ -35,12 +35,7 @@ public static class SummaryFile
                 ? new ConfidenceInterval(lower, upper)
                 : throw new JsonException("expected [lower, upper].");
 
-        public override void Write(Utf8JsonWriter writer, ConfidenceInterval value, JsonSerializerOptions options)
-        {
-            writer.WriteStartArray();
-            writer.WriteNumberValue(value.Lower);
-            writer.WriteNumberValue(value.Upper);
-            writer.WriteEndArray();
-        }
+        public override void Write(Utf8JsonWriter writer, ConfidenceInterval value, JsonSerializerOptions options) =>
+            JsonSerializer.Serialize(writer, new[] { value.Lower, value.Upper }, options);
     }
 }

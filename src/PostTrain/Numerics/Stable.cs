@@ -1,7 +1,7 @@
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace PostTrain.Preference;
+namespace PostTrain.Numerics;
 
 /// <summary>Functions of log-probabilities that stay finite, with their gradients, wherever the mathematics does.</summary>
 internal static class Stable
@@ -17,7 +17,7 @@ internal static class Stable
     {
         using var scope = NewDisposeScope();
         var bounded = x.clamp_max(ExponentCap);
-        return bounded.exp().mul(1 + (x - bounded)).MoveToOuterDisposeScope();
+        return bounded.exp().mul(1 + Beyond(x)).MoveToOuterDisposeScope();
     }
 
     /// <summary>e^x − 1 up to x = 40, and the tangent at 40 beyond.</summary>
@@ -25,7 +25,7 @@ internal static class Stable
     {
         using var scope = NewDisposeScope();
         var bounded = x.clamp_max(ExponentCap);
-        return bounded.expm1().add(bounded.exp().mul(x - bounded)).MoveToOuterDisposeScope();
+        return bounded.expm1().add(bounded.exp().mul(Beyond(x))).MoveToOuterDisposeScope();
     }
 
     /// <summary>log(1 − e^x) for x below 0, without cancellation on either side of −log 2 (Mächler 2012, "Accurately computing log(1 − exp(−|a|))").</summary>
@@ -38,4 +38,7 @@ internal static class Stable
         var log1p = x.masked_fill(near, -1).exp().neg().log1p();
         return where(near, log, log1p).MoveToOuterDisposeScope();
     }
+
+    // Not x less its bounded self, which would be NaN at −∞.
+    private static Tensor Beyond(Tensor x) => (x - ExponentCap).relu();
 }

@@ -1,0 +1,22 @@
+namespace PostTrain.Training.Diagnostics;
+
+/// <summary>A metric is NaN or infinite.</summary>
+public sealed record NotFinite : DiagnosticRule
+{
+    /// <inheritdoc/>
+    public override string Name => "not-finite";
+
+    /// <inheritdoc/>
+    public override string Advice =>
+        "An evaluation whose metric is not finite is never the best one and does not count against the patience, so that early stopping waits. Look for empty or broken held-out examples, for probabilities of 0 "
+        + "and for overflow in half precision; a loss that is not finite in training stops the run before the weights change.";
+
+    /// <inheritdoc/>
+    public override Finding? Look(RunCourse course)
+    {
+        ArgumentNullException.ThrowIfNull(course);
+        return course.NotFinite is [var first, ..] metrics
+            ? new Finding(first.Value, string.Join(", ", metrics.Select(metric => $"{metric.Key} is {Number(metric.Value)}")) + ".")
+            : null;
+    }
+}
