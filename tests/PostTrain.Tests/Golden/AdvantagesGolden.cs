@@ -26,11 +26,6 @@ internal static class AdvantagesGolden
     {
         var rewards = item.Input("rewards_per_func");
         int size = (int)item.Parameter("num_generations", 0);
-        if (item.Text("multi_objective_aggregation") == "normalize_then_sum")
-        {
-            Close(item.Expected("advantages"), Advantages.PerComponent(rewards, item.Numbers("reward_weights"), size, scored: rewards.isnan().logical_not()));
-            return;
-        }
         var scaling = item.Text("scale_rewards") switch
         {
             "group" => GroupScaling.Group,
@@ -39,7 +34,13 @@ internal static class AdvantagesGolden
             var other => throw new NotSupportedException($"scale_rewards is {other}, expected group, batch or none"),
         };
         var (total, scored) = Total(item, rewards);
-        Close(item.Expected("advantages"), Advantages.GroupRelative(total, size, scaling, scored: scored));
+        // Normalised components are normalised in their groups whatever the scaling of a sum would be.
+        Close(item.Expected("advantages"), item.Text("multi_objective_aggregation") switch
+        {
+            "sum_then_normalize" => Advantages.GroupRelative(total, size, scaling, scored: scored),
+            "normalize_then_sum" => Advantages.PerComponent(rewards, item.Numbers("reward_weights"), size, scored: rewards.isnan().logical_not()),
+            var other => throw new NotSupportedException($"multi_objective_aggregation is {other}, expected sum_then_normalize or normalize_then_sum"),
+        });
     }
 
     // A reward function that does not apply to a completion says NaN and adds nothing.
@@ -87,6 +88,8 @@ internal static class AdvantagesGolden
         var mask = item.Input("completion_mask");
         if (item.HasInput("tool_mask")) mask = mask * item.Input("tool_mask");
         string mode = item.Text("mode")!;
+        if (mode is not ("token_mask" or "token_truncate" or "sequence_mask" or "sequence_truncate"))
+            throw new NotSupportedException($"mode is {mode}, expected token_mask, token_truncate, sequence_mask or sequence_truncate");
         var correction = new ImportanceCorrection(item.Parameter("clip_max", 0), item.Parameter("clip_min", 0),
             mode.EndsWith("mask", StringComparison.Ordinal), mode.StartsWith("sequence", StringComparison.Ordinal));
         var weights = correction.Weights(item.Input("old_per_token_logps"), item.Input("sampling_per_token_logps"), mask);

@@ -29,12 +29,23 @@ internal static class ChatGolden
 
     private static RenderedChat Render(GoldenCase item)
     {
-        var template = ChatTemplate.Load(Path.Combine(GoldenFile.Directory, item.Text("tokenizer")!));
+        string directory = Path.Combine(GoldenFile.Directory, item.Text("tokenizer")!);
+        var template = ChatTemplate.Load(directory);
         return template.Render([.. item.Json("inputs", "messages").EnumerateArray().Select(ChatMessage.FromJson)], new ChatOptions
         {
             AddGenerationPrompt = item.Flag("add_generation_prompt"),
             ContinueFinalMessage = item.Flag("continue_final_message"),
             Tools = item.HasParameter("tools") ? [.. item.Json("params", "tools").EnumerateArray()] : null,
+            Variables = Variables(item, directory),
         });
+    }
+
+    // Any other parameter is a variable of the template; one that no template of the directory mentions stays unread, and fails the case.
+    private static Dictionary<string, object?> Variables(GoldenCase item, string directory)
+    {
+        string[] known = ["tokenizer", "add_generation_prompt", "continue_final_message", "tools"];
+        string sources = string.Concat(System.IO.Directory.EnumerateFiles(directory, "*.jinja").Append(Path.Combine(directory, "tokenizer_config.json")).Select(File.ReadAllText));
+        return item.ParameterNames.Except(known).Where(name => sources.Contains(name, StringComparison.Ordinal))
+            .ToDictionary(name => name, name => (object?)item.Parameters.Find(name));
     }
 }

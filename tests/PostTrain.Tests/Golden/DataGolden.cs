@@ -49,8 +49,8 @@ internal static class DataGolden
 
     private static void LanguageModel(GoldenCase item)
     {
-        LanguageModelExample[] examples = [.. item.Json("inputs", "examples").EnumerateArray().Select(example => new LanguageModelExample(
-            Row(example.GetProperty("input_ids")), Optional(example, "labels"), Optional(example, "seq_lengths")))];
+        LanguageModelExample[] examples = [.. item.Inputs.Objects("examples").Select(example => new LanguageModelExample(
+            Row(example.Value("input_ids")), Optional(example, "labels"), Optional(example, "seq_lengths")))];
         int padding = (int)item.Parameter("pad_token_id", 0), multiple = (int)item.Parameter("pad_to_multiple_of", 1);
         using var batch = item.Flag("padding_free") ? Collation.PaddingFree(examples, padding, multiple) : Collation.LanguageModel(examples, padding, multiple);
         TensorAssert.Same(item.Expected("input_ids"), batch.Ids, "ids");
@@ -63,8 +63,8 @@ internal static class DataGolden
 
     private static void Preference(GoldenCase item)
     {
-        PreferenceTokens[] pairs = [.. item.Json("inputs", "examples").EnumerateArray().Select(example => new PreferenceTokens(
-            Row(example.GetProperty("prompt_ids")), Row(example.GetProperty("chosen_ids")), Row(example.GetProperty("rejected_ids"))))];
+        PreferenceTokens[] pairs = [.. item.Inputs.Objects("examples").Select(example => new PreferenceTokens(
+            Row(example.Value("prompt_ids")), Row(example.Value("chosen_ids")), Row(example.Value("rejected_ids"))))];
         using var batch = Collation.Preference(pairs, (int)item.Parameter("pad_token_id", 0), item.HasParameter("max_length") ? (int)item.Parameter("max_length", 0) : null,
             item.Text("truncation_mode") == "keep_end" ? SequenceSide.Left : SequenceSide.Right, (int)item.Parameter("pad_to_multiple_of", 1));
         TensorAssert.Same(item.Expected("input_ids"), batch.Ids, "ids");
@@ -147,5 +147,5 @@ internal static class DataGolden
 
     private static int[][] Rows(JsonElement element) => [.. element.EnumerateArray().Select(Row)];
 
-    private static int[]? Optional(JsonElement example, string name) => example.TryGetProperty(name, out var found) && found.ValueKind != JsonValueKind.Null ? Row(found) : null;
+    private static int[]? Optional(GoldenFields example, string name) => example.Find(name) is { } found ? Row(found) : null;
 }

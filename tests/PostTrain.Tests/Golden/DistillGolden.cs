@@ -50,10 +50,12 @@ internal static class DistillGolden
         var teacher = item.Input("teacher_logits");
         var mask = item.HasInput("labels") ? item.Input("labels") != -100 : ones(teacher.shape[0], teacher.shape[1], dtype: ScalarType.Bool);
         double kept = mask.sum().ToDouble();
+        // Only the mean over the batch can be told what to divide by.
+        double? items = Items(item);
         double? denominator = item.Text("reduction") switch
         {
             // Without labels the reference divides by the sequences and not by the tokens.
-            "batchmean" => item.HasInput("labels") ? Items(item) : teacher.shape[0],
+            "batchmean" => item.HasInput("labels") ? items : teacher.shape[0],
             "sum" => 1,
             "mean" => kept * teacher.shape[2],
             "none" => null,
@@ -84,6 +86,7 @@ internal static class DistillGolden
     {
         var mask = item.Input("completion_mask");
         long start = item.Input("prompt_ids").shape[1] - 1;
+        Assert.Equal(item.Input("completion_ids").shape, mask.shape);
         Tensor Completion(Tensor logits) => logits.narrow(1, start, mask.shape[1]);
         var teacher = Completion(item.Input("teacher_logits"));
         CheckLoss(item, "student_logits", student => DistillationLosses.Distill(Completion(student), teacher, mask, Options(item), LossAggregation.TokenMean, Items(item)).Loss);
@@ -98,11 +101,12 @@ internal static class DistillGolden
     private static void SelfDistillation(GoldenCase item)
     {
         var teacher = item.Input("teacher_logits");
+        bool tail = item.Flag("add_tail");
         var options = new DistillationOptions
         {
             Divergence = Divergence.Gkd(item.Parameter("alpha", 0)),
             Support = item.HasParameter("topk")
-                ? DistillationSupport.TopK((int)item.Parameter("topk", 0), item.Flag("add_tail") ? SupportTail.Bucket : SupportTail.Renormalize, SupportSource.Student)
+                ? DistillationSupport.TopK((int)item.Parameter("topk", 0), tail ? SupportTail.Bucket : SupportTail.Renormalize, SupportSource.Student)
                 : DistillationSupport.Full,
         };
         Check(item, "per_token", "student_logits", student => DistillationLosses.Distill(student, teacher, ones(teacher.shape[0], teacher.shape[1]), options).TokenLosses);

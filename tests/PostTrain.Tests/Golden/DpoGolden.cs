@@ -24,7 +24,7 @@ internal static class DpoGolden
 
     private static void FromLogits(GoldenCase item)
     {
-        var (targets, mask) = (GoldenTokens.Targets(item.Input("input_ids")), GoldenTokens.Targets(item.Input("completion_mask")));
+        var (targets, mask) = (GoldenTokens.Targets(item.Input("input_ids")), GoldenTokens.Targets(item.Input("completion_mask") * item.Input("attention_mask")));
         double tail = item.Parameter("ld_alpha", 1);
         var logits = item.Input("logits");
         Tensor PerToken(Tensor z) => TokenLogProbs.Gather(GoldenTokens.Predicting(z), targets, mask);
@@ -86,7 +86,9 @@ internal static class DpoGolden
     {
         string[] names = item.Text("loss_type") is { } one ? [one] : item.Texts("loss_type");
         double[] weights = item.HasParameter("loss_weights") ? item.Numbers("loss_weights") : [.. names.Select(_ => 1.0)];
-        var terms = names.Zip(weights, (name, weight) => (weight, Named(item, name))).ToArray();
+        // The peer lists these for every loss and divergence; only the ones of their names have them.
+        double tau = item.Parameter("discopop_tau", 0.05), alpha = item.Parameter("f_alpha_divergence_coef", double.NaN);
+        var terms = names.Zip(weights, (name, weight) => (weight, Named(item, name, tau))).ToArray();
         return new DpoOptions
         {
             Beta = item.Parameter("beta", double.NaN),
@@ -96,13 +98,13 @@ internal static class DpoGolden
                 "reverse_kl" or null => FDivergence.ReverseKl,
                 "forward_kl" => FDivergence.ForwardKl,
                 "js_divergence" => FDivergence.JensenShannon,
-                "alpha_divergence" => FDivergence.Alpha(item.Parameter("f_alpha_divergence_coef", double.NaN)),
+                "alpha_divergence" => FDivergence.Alpha(alpha),
                 var other => throw new NotSupportedException($"f_divergence_type is {other}"),
             },
         };
     }
 
-    private static DpoLoss Named(GoldenCase item, string name)
+    private static DpoLoss Named(GoldenCase item, string name, double tau)
     {
         double smoothing = item.Parameter("label_smoothing", 0);
         return name switch
@@ -120,7 +122,7 @@ internal static class DpoGolden
             "aot_unpaired" => DpoLoss.AotUnpaired(smoothing),
             "apo_zero" => DpoLoss.ApoZero,
             "apo_down" => DpoLoss.ApoDown,
-            "discopop" => DpoLoss.DiscoPop(item.Parameter("discopop_tau", 0.05)),
+            "discopop" => DpoLoss.DiscoPop(tau),
             "sft" => DpoLoss.ChosenLikelihood(),
             "sigmoid_norm" => DpoLoss.SigmoidNormalized,
             _ => throw new NotSupportedException($"loss_type holds {name}"),

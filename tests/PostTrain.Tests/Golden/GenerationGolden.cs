@@ -23,7 +23,6 @@ internal static class GenerationGolden
         var (ids, scores) = (item.Input("input_ids"), item.Input("scores"));
         var mask = ones_like(ids);
         var keep = (int)item.Parameter("min_tokens_to_keep", 1);
-        var used = new HashSet<string> { "min_tokens_to_keep", "eos_token_id", "prompt_length" };
         Step("sequence_bias", () => LogitProcessors.SequenceBias(scores, ids, mask, Biases(item)));
         Step("repetition_penalty", () => LogitProcessors.RepetitionPenalty(scores, ids, mask, Number("repetition_penalty")));
         Step("no_repeat_ngram_size", () => LogitProcessors.NoRepeatNGram(scores, ids, mask, (int)Number("no_repeat_ngram_size")));
@@ -39,14 +38,12 @@ internal static class GenerationGolden
         Step("typical_p", () => LogitProcessors.Typical(scores, Number("typical_p"), keep));
         Step("epsilon", () => LogitProcessors.EpsilonCutoff(scores, Number("epsilon"), keep));
         Step("eta", () => LogitProcessors.EtaCutoff(scores, Number("eta"), keep));
-        Assert.Empty(item.ParameterNames.Except(used));
         GoldenTolerance.Close(item.Expected("scores"), scores, "scores");
         GoldenTolerance.Close(item.Expected("probs"), scores.softmax(-1), "probs");
 
         double Number(string name) => item.Parameter(name, double.NaN);
         void Step(string name, Func<Tensor> processor)
         {
-            used.Add(name);
             if (item.HasParameter(name))
                 scores = processor();
         }

@@ -2,8 +2,7 @@ namespace PostTrain.Tests.Golden;
 
 /// <summary>How the cases of one kind are run.</summary>
 /// <param name="Run">Computes the case with the library's functions and compares.</param>
-/// <param name="Feature">What else than the kind's plain function a case asks for; null for a case without anything special.</param>
-internal sealed record GoldenKind(Action<GoldenCase> Run, Func<GoldenCase, string?>? Feature = null);
+internal sealed record GoldenKind(Action<GoldenCase> Run);
 
 /// <summary>Which golden areas and kinds the library's functions are held against. A kind that stands neither here nor in <see cref="NotYet"/> is an error.</summary>
 internal static class GoldenSuite
@@ -31,7 +30,7 @@ internal static class GoldenSuite
         ["optim"] = OptimGolden.Kinds,
     };
 
-    /// <summary>Kinds, and features of kinds ("area/kind: feature"), that no function of the library computes so far.</summary>
+    /// <summary>Kinds ("area/kind") that no function of the library computes so far.</summary>
     internal static IReadOnlySet<string> NotYet { get; } = new SortedSet<string>(StringComparer.Ordinal)
     {
     };
@@ -41,9 +40,5 @@ internal static class GoldenSuite
         Areas.Keys.Select(GoldenFile.Load).OfType<GoldenFile>().SelectMany(file => file.Cases.Select(item => (file.Area, item)));
 
     /// <summary>How <see cref="NotYet"/> would name a case.</summary>
-    internal static string NameOf(string area, GoldenCase item)
-    {
-        string kind = $"{area}/{item.Kind}";
-        return Areas[area].GetValueOrDefault(item.Kind)?.Feature?.Invoke(item) is { } feature ? $"{kind}: {feature}" : kind;
-    }
+    internal static string NameOf(string area, GoldenCase item) => $"{area}/{item.Kind}";
 }

@@ -22,6 +22,8 @@ internal static class GrpoGolden
         var mask = item.Input("completion_mask");
         if (item.HasInput("tool_mask")) mask = mask * item.Input("tool_mask");
         long first = item.Input("prompt_ids").shape[1] - 1;
+        // The logits are given: what the model saw of the prompts is in them.
+        Assert.Equal(item.Input("prompt_ids").shape, item.Input("prompt_mask").shape);
         var logits = item.Input("logits");
         Tensor Predicting(Tensor all) => all.narrow(1, first, ids.shape[1]) / item.Parameter("temperature", 1);
         Tensor LogProbs(Tensor all) => TokenLogProbs.Gather(Predicting(all), ids);
@@ -32,7 +34,8 @@ internal static class GrpoGolden
         GoldenTolerance.Close(item.Expected("entropies"), entropy, "entropies");
         TensorAssert.Close(item.ExpectedNumber("metrics", "entropy"), Masked.Mean(entropy, mask), 1e-6, "mean entropy");
 
-        var old = item.Flag("on_policy") ? logProbs : item.Input("old_per_token_logps");
+        var stored = item.Input("old_per_token_logps");
+        var old = item.Flag("on_policy") ? logProbs : stored;
         Tensor Loss(Tensor x, Tensor certainty) => Evaluate(item, x, certainty, old, mask).Loss;
         var (loss, result) = Evaluate(item, logProbs, entropy, old, mask);
         GoldenTolerance.Close(item.ExpectedNumber("loss"), loss, "loss");
@@ -65,7 +68,8 @@ internal static class GrpoGolden
             Weights = weights,
             ImportanceWeights = Importance(item, mask),
         };
-        double steps = item.Flag("training") ? item.Parameter("gradient_accumulation_steps", 1) : 1;
+        double steps = item.Parameter("gradient_accumulation_steps", 1);
+        if (!item.Flag("training")) steps = 1;
         return Evaluate(item, batch, steps, item.Parameter("num_items_in_batch", 0));
     }
 
@@ -116,29 +120,33 @@ internal static class GrpoGolden
     {
         double low = item.Parameter("epsilon_low", 0), high = item.Parameter("epsilon_high", 0);
         var clip = new ClipRange(low, high);
+        // The reference lists the parameters of all loss types in every case.
+        var (limit, calm, hot) = ((int)item.Parameter("max_completion_length", 0), item.Parameter("sapo_temperature_pos", 1), item.Parameter("sapo_temperature_neg", 1.05));
+        var plain = new VespoOptions();
+        var shapes = new VespoOptions
+        {
+            PositiveShape = item.Parameter("vespo_k_pos", plain.PositiveShape),
+            PositiveRate = item.Parameter("vespo_lambda_pos", plain.PositiveRate),
+            NegativeShape = item.Parameter("vespo_k_neg", plain.NegativeShape),
+            NegativeRate = item.Parameter("vespo_lambda_neg", plain.NegativeRate),
+        };
         var named = item.Kind == "gmpo" ? PolicyObjectives.Gmpo(clip) : item.Text("loss_type") switch
         {
             "grpo" => PolicyObjectives.Grpo(clip),
             "bnpo" => PolicyObjectives.Bnpo(clip),
-            "dr_grpo" => PolicyObjectives.DrGrpo((int)item.Parameter("max_completion_length", 0), clip),
+            "dr_grpo" => PolicyObjectives.DrGrpo(limit, clip),
             "dapo" => PolicyObjectives.Dapo(clip),
             "cispo" => PolicyObjectives.Cispo(high),
-            "sapo" => PolicyObjectives.Sapo((float)item.Parameter("sapo_temperature_pos", 1), (float)item.Parameter("sapo_temperature_neg", 1.05)), // float32 in the reference
+            "sapo" => PolicyObjectives.Sapo((float)calm, (float)hot), // float32 in the reference
             "luspo" => PolicyObjectives.Luspo(clip),
-            "vespo" => PolicyObjectives.Vespo(new VespoOptions
-            {
-                PositiveShape = item.Parameter("vespo_k_pos", new VespoOptions().PositiveShape),
-                PositiveRate = item.Parameter("vespo_lambda_pos", new VespoOptions().PositiveRate),
-                NegativeShape = item.Parameter("vespo_k_neg", new VespoOptions().NegativeShape),
-                NegativeRate = item.Parameter("vespo_lambda_neg", new VespoOptions().NegativeRate),
-            }),
+            "vespo" => PolicyObjectives.Vespo(shapes),
             var other => throw new NotSupportedException($"loss_type is {other}, which no test knows"),
         };
         return named with
         {
             Ratio = (item.Text("importance_sampling_level") ?? "token") switch
             {
-                "token" or null => RatioLevel.Token,
+                "token" => RatioLevel.Token,
                 "sequence" => RatioLevel.Sequence,
                 "sequence_token" => RatioLevel.SequenceToken,
                 var other => throw new NotSupportedException($"importance_sampling_level is {other}, which no test knows"),

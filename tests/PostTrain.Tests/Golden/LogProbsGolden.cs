@@ -68,8 +68,8 @@ internal static class LogProbsGolden
     {
         var logits = item.Input("logits");
         GoldenTolerance.Close(item.Expected(output), function(logits), output);
-        if (!item.HasGradient("logits")) return;
         var weight = item.Input("weight");
+        if (!item.HasGradient("logits")) return;
         var gradient = Numbers.Gradient(leaf => (function(leaf) * weight).sum(), logits);
         if (logits.dtype != ScalarType.Float32 || logits.abs().max().ToDouble() < 1000)
         {

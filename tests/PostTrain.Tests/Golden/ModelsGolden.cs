@@ -1,3 +1,4 @@
+using System.Text.Json;
 using PostTrain.Models;
 using PostTrain.Models.HuggingFace;
 using PostTrain.Rollouts;
@@ -24,14 +25,19 @@ internal static class ModelsGolden
 
     private static void Model(GoldenCase item)
     {
-        var directory = Path.Combine(GoldenFile.Directory, item.Text("dir")!);
+        var directory = Directory(item);
         using var expected = SafetensorsFile.Open(Path.Combine(directory, "expected.safetensors"));
         using var wide = Pretrained.Load(directory, ScalarType.Float64);
         Assert.Equal(item.Json("expected", "parameters").GetInt64(), wide.parameters().Sum(parameter => parameter.numel()));
-        if (item.Text("dtype") == "bfloat16")
+        switch (item.Text("dtype"))
         {
-            Half(directory, wide, expected);
-            return;
+            case "bfloat16":
+                Half(directory, wide, expected);
+                return;
+            case "float32":
+                break;
+            case var other:
+                throw new NotSupportedException($"dtype is {other}, expected float32 or bfloat16");
         }
 
         using var model = Pretrained.Load(directory, ScalarType.Float32);
@@ -43,6 +49,15 @@ internal static class ModelsGolden
 
         Greedy(model, expected);
         SavedAgain(wide, expected);
+    }
+
+    /// <summary>The case's checkpoint, which is of the family that the case names.</summary>
+    internal static string Directory(GoldenCase item)
+    {
+        string directory = Path.Combine(GoldenFile.Directory, item.Text("dir")!);
+        using var config = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(directory, "config.json")));
+        Assert.Equal(item.Text("model_type"), config.RootElement.GetProperty("model_type").GetString());
+        return directory;
     }
 
     // Each operator rounds to 8 bits, in another order than the reference's: what can be asked is to be as near to the exact logits as the reference is.

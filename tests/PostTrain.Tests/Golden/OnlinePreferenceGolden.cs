@@ -56,11 +56,8 @@ internal static class OnlinePreferenceGolden
     {
         var (ids, mask) = (item.Input("completion_ids"), item.Input("completion_mask"));
         var rewards = item.Input("rewards");
-        if (item.HasParameter("missing_eos_penalty"))
-        {
-            var ended = ids.eq((long)item.Parameter("eos_token_id", -1)).any(1);
-            rewards = where(ended, rewards, rewards - item.Parameter("missing_eos_penalty", 0));
-        }
+        var ended = ids.eq((long)item.Parameter("eos_token_id", -1)).any(1);
+        rewards = where(ended, rewards, rewards - item.Parameter("missing_eos_penalty", 0));
         long start = item.Input("prompt_ids").shape[1] - 1, length = ids.shape[1];
         Tensor LogProbs(Tensor z) => Masked.Sum(TokenLogProbs.Gather(CompletionLogits(z, start, length), ids, mask), mask, 1);
         var (logits, reference) = (item.Input("logits"), LogProbs(item.Input("ref_logits")));

@@ -58,7 +58,7 @@ internal static class PeftPromptCases
         using var scope = NewDisposeScope();
         using var expected = SafetensorsFile.Open(Path.Combine(GoldenFile.Directory, item.Text("dir")!, "expected.safetensors"));
         var weights = expected.Entries.Where(entry => entry.Name.StartsWith("weight.", StringComparison.Ordinal)).ToDictionary(entry => entry.Name["weight.".Length..], entry => expected.Read(entry.Name));
-        using var encoder = Create(weights);
+        using var encoder = Create(item.Parameters.Object("config"), (int)item.Parameter("token_dim", 0), weights);
         using (no_grad())
         {
             var parameters = encoder.named_parameters().ToDictionary(pair => pair.name, pair => pair.parameter);
@@ -78,17 +78,24 @@ internal static class PeftPromptCases
             TensorAssert.Close(expected.Read("grad." + name), parameter.grad!, 3e-5, "gradient of " + name);
     }
 
-    // The sizes are those of the weights.
-    private static PromptEncoder Create(Dictionary<string, Tensor> weights)
+    // How many heads have keys and values of their own, and how many layers there are, the configuration does not tell: a prefix's widths are those of its weights.
+    private static PromptEncoder Create(GoldenFields config, int width, Dictionary<string, Tensor> weights)
     {
-        var (length, width) = ((int)weights["embedding.weight"].size(0), (int)weights["embedding.weight"].size(1));
-        if (weights.TryGetValue("transform.2.weight", out var last))
-            return new PrefixProjection(length, (int)last.size(0), width, (int)last.size(1), 1);
-        if (weights.TryGetValue("lstm_head.weight_hh_l0", out var state))
-            return new LstmPromptEncoder(length, width, (int)state.size(1), weights.Keys.Count(name => name.StartsWith("lstm_head.weight_hh_l", StringComparison.Ordinal)) / 2, 0.1, 1);
-        return weights.TryGetValue("mlp_head.0.weight", out var first)
-            ? new MlpPromptEncoder(length, width, (int)first.size(0), 1)
-            : new PromptTable(weights["embedding.weight"]);
+        int Size(string name, int fallback) => config.Find(name)?.GetInt32() ?? fallback;
+        var (length, hidden) = (Size("num_virtual_tokens", 0), Size("encoder_hidden_size", width));
+        if (config.Find("prefix_projection")?.GetBoolean() == true)
+        {
+            var (rows, narrow) = ((int)weights["transform.2.weight"].size(0), (int)weights["embedding.weight"].size(1));
+            Assert.Equal(0, width % narrow);
+            return new PrefixProjection(length, rows, narrow, hidden, 1);
+        }
+        return config.Find("encoder_reparameterization_type")?.GetString() switch
+        {
+            "LSTM" => new LstmPromptEncoder(length, width, hidden, Size("encoder_num_layers", 2), config.Find("encoder_dropout")?.GetDouble() ?? 0, 1),
+            "MLP" => new MlpPromptEncoder(length, width, hidden, 1),
+            null => new PromptTable(weights["embedding.weight"]),
+            var other => throw new NotSupportedException($"encoder_reparameterization_type is {other}, expected MLP or LSTM"),
+        };
     }
 
     // transformers' loss over the labels with those of the virtual positions ignored: the last virtual token of a prompt predicts the first token, a prefix's does not.

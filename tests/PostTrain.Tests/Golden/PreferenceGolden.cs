@@ -36,7 +36,7 @@ internal static class PreferenceGolden
 
     private static void Kto(GoldenCase item)
     {
-        var (ids, mask, label) = (item.Input("input_ids"), item.Input("completion_mask"), item.Input("label"));
+        var (ids, mask, label) = (item.Input("input_ids"), item.Input("completion_mask") * item.Input("attention_mask"), item.Input("label"));
         var logits = item.Input("logits");
         var reference = SequenceSum(item.Input("ref_logits"), ids, mask);
         Tensor? point = item.Text("loss_type") == "apo_zero_unpaired" ? null : ReferencePoint(item);
@@ -70,9 +70,9 @@ internal static class PreferenceGolden
         // The reference's running moments are float32.
         const double Tolerance = 1e-6;
         var moments = new RewardMoments();
-        for (int step = 0; step < item.Steps; step++)
+        foreach (var (step, inputs) in item.Inputs.Objects("steps").Index())
         {
-            Tensor Input(string name) => item.OfStep("inputs", step, name);
+            Tensor Input(string name) => GoldenCase.Read(inputs.Value(name));
             void Close(Tensor actual, params string[] path) => TensorAssert.Close(item.OfStep("expected", step, path), actual, Tolerance, string.Join(", ", path));
             var (chosen, rejected) = (Input("policy_chosen_logps"), Input("policy_rejected_logps"));
             var reference = cat([Input("ref_chosen_logps"), Input("ref_rejected_logps")]);
@@ -97,14 +97,15 @@ internal static class PreferenceGolden
     /// <summary>The objective of a case with CPO's or TPO's parameters; its log-probs are still to be divided by lengths where <paramref name="normalize"/> is true.</summary>
     internal static CpoOptions Options(GoldenCase item, bool normalize)
     {
-        double smoothing = item.Parameter("label_smoothing", 0);
+        double smoothing = item.Parameter("label_smoothing", 0), margin = item.Parameter("simpo_gamma", item.Parameter("tpo_l_gamma", 0));
         string type = item.Text("loss_type") ?? "sigmoid";
         return new CpoOptions
         {
             Beta = Beta(item),
             RewardShape = item.Parameter("alpha", 0),
             LengthNormalized = normalize && (type is "simpo" or "tpo-l" or "ipo"),
-            TargetMargin = type switch { "simpo" => item.Parameter("simpo_gamma", 0), "tpo-l" => item.Parameter("tpo_l_gamma", 0), _ => 0 },
+            // The peer's other losses have no margin, whatever it is set to.
+            TargetMargin = type is "simpo" or "tpo-l" ? margin : 0,
             LikelihoodWeight = item.Parameter("cpo_alpha", item.Parameter("tpo_alpha", 0)),
             Loss = type switch
             {
@@ -138,12 +139,13 @@ internal static class PreferenceGolden
     private static PairLogProbs Labelled(GoldenCase item, Tensor logits)
     {
         var rows = logits.chunk(2, 0);
-        (Tensor Values, Tensor Mask) Side(Tensor z, Tensor labels)
+        (Tensor Values, Tensor Mask) Side(Tensor z, string side)
         {
-            var targets = GoldenTokens.Targets(labels);
-            return (TokenLogProbs.Gather(z.narrow(1, 0, targets.shape[1]), targets, targets != -100), targets != -100);
+            Tensor Shifted(string name) => GoldenTokens.Targets(item.Input($"{side}_{name}"));
+            var (targets, mask) = (Shifted("input_ids"), Shifted("labels").ne(-100) & Shifted("attention_mask").ne(0));
+            return (TokenLogProbs.Gather(z.narrow(1, 0, targets.shape[1]), targets, mask), mask);
         }
-        var ((chosen, chosenMask), (rejected, rejectedMask)) = (Side(rows[0], item.Input("chosen_labels")), Side(rows[1], item.Input("rejected_labels")));
+        var ((chosen, chosenMask), (rejected, rejectedMask)) = (Side(rows[0], "chosen"), Side(rows[1], "rejected"));
         return PairLogProbs.Of(chosen, rejected, chosenMask, rejectedMask);
     }
 
@@ -202,7 +204,7 @@ internal static class PreferenceGolden
     {
         var options = Options(item, normalize: true);
         var logits = item.Input("logits");
-        var (targets, mask) = (GoldenTokens.Targets(item.Input("input_ids")), GoldenTokens.Targets(item.Input("completion_mask")));
+        var (targets, mask) = (GoldenTokens.Targets(item.Input("input_ids")), GoldenTokens.Targets(item.Input("completion_mask") * item.Input("attention_mask")));
         bool withGold = options.LikelihoodWeight > 0;
         PairLogProbs Pairs(Tensor z, out Tensor gold, out Tensor goldLengths)
         {

@@ -56,10 +56,11 @@ internal static class RewardGolden
             [.. item.Json("inputs", "completions").EnumerateArray().Select(step => step.GetString()!)],
             [.. item.Json("inputs", "labels").EnumerateArray().Select(label => label.GetBoolean() ? 1 : 0)]);
         int? Limit(string name) => item.HasParameter(name) ? (int)item.Parameter(name, 0) : null;
+        bool lastOnly = item.Flag("train_on_last_step_only"), evaluates = item.Flag("is_eval");
         var encoding = StepEncoding.Of(example, new CodePoints(), new StepEncodingOptions
         {
             Separator = item.Text("step_separator")!,
-            LastStepOnly = item.Flag("train_on_last_step_only") && !item.Flag("is_eval"),
+            LastStepOnly = lastOnly && !evaluates,
             BeginningOfSequenceId = Limit("bos_token_id"),
             MaximumCompletionLength = Limit("max_completion_length"),
             MaximumLength = Limit("max_length"),

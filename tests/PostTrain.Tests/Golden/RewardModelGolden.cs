@@ -11,7 +11,7 @@ internal static class RewardModelGolden
 {
     internal static void Run(GoldenCase item)
     {
-        var directory = Path.Combine(GoldenFile.Directory, item.Text("dir")!);
+        var directory = ModelsGolden.Directory(item);
         using var expected = SafetensorsFile.Open(Path.Combine(directory, "expected.safetensors"));
         var scores = expected.Read("scores");
         // The reference computed in the type that it stored; here in float32 from the same weights.

@@ -14,24 +14,23 @@ internal static class SftGolden
         ["causal_lm_loss"] = new(item => Check(item, Plain)),
         ["cross_entropy"] = new(item => Check(item, Smoothed(item, "label_smoothing"))),
         ["label_smoother"] = new(LabelSmoother),
-        ["dft"] = new(item => Check(item, (logits, targets, items) => SupervisedLosses.Dft(logits, targets, targets != -100, LossAggregation.TokenMean, items))),
+        ["dft"] = new(item => Check(item, (logits, targets, mask, items) => SupervisedLosses.Dft(logits, targets, mask, LossAggregation.TokenMean, items))),
         ["chunked_nll"] = new(Chunked),
         ["sft_trainer"] = new(Trainer),
     };
 
-    private delegate SupervisedLoss Function(Tensor logits, Tensor targets, double? items);
+    private delegate SupervisedLoss Function(Tensor logits, Tensor targets, Tensor mask, double? items);
 
-    private static SupervisedLoss Plain(Tensor logits, Tensor targets, double? items) =>
-        SupervisedLosses.NegativeLogLikelihood(logits, targets, targets != -100, LossAggregation.TokenMean, items);
+    private static SupervisedLoss Plain(Tensor logits, Tensor targets, Tensor mask, double? items) =>
+        SupervisedLosses.NegativeLogLikelihood(logits, targets, mask, LossAggregation.TokenMean, items);
 
     private static SupervisedLoss Check(GoldenCase item, Function function, double? tolerance = null)
     {
         var logits = item.Input("logits");
         SupervisedLoss Loss(Tensor all)
         {
-            var labels = item.Input("labels");
-            var targets = labels.narrow(1, 1, labels.shape[1] - 1);
-            return function(all.narrow(1, 0, targets.shape[1]), targets, Items(item));
+            var targets = Targets(item);
+            return function(all.narrow(1, 0, targets.shape[1]), targets, Counted(item, targets), Items(item));
         }
         var loss = Loss(logits);
         double near = tolerance ?? GoldenTolerance.Of(logits.dtype);
@@ -40,20 +39,29 @@ internal static class SftGolden
         return loss;
     }
 
+    private static Tensor Targets(GoldenCase item) => GoldenTokens.Targets(item.Input("labels"));
+
+    // What is padded has no label either.
+    private static Tensor Counted(GoldenCase item, Tensor targets)
+    {
+        var counted = targets != (long)item.Parameter("ignore_index", -100);
+        return item.HasInput("attention_mask") ? counted & GoldenTokens.Targets(item.Input("attention_mask")).ne(0) : counted;
+    }
+
     private static double? Items(GoldenCase item) => item.HasParameter("num_items_in_batch") ? item.Parameter("num_items_in_batch", 0) : null;
 
-    private static Function Smoothed(GoldenCase item, string parameter) => (logits, targets, items) => SupervisedLosses.CrossEntropy(
-        logits, targets, targets != -100, new CrossEntropyOptions { LabelSmoothing = item.Parameter(parameter, 0) }, null, LossAggregation.TokenMean, items);
+    private static Function Smoothed(GoldenCase item, string parameter) => (logits, targets, mask, items) => SupervisedLosses.CrossEntropy(
+        logits, targets, mask, new CrossEntropyOptions { LabelSmoothing = item.Parameter(parameter, 0) }, null, LossAggregation.TokenMean, items);
 
     // The reference sums its smoothing term in float32, whatever the inputs are.
     private static void LabelSmoother(GoldenCase item) => Check(item, Smoothed(item, "epsilon"), 1e-6);
 
     private static void Chunked(GoldenCase item)
     {
-        var (hidden, weight, labels) = (item.Input("hidden"), item.Input("lm_head_weight"), item.Input("labels"));
+        var (hidden, weight) = (item.Input("hidden"), item.Input("lm_head_weight"));
         var bias = item.HasInput("lm_head_bias") ? item.Input("lm_head_bias") : null;
-        var targets = labels.narrow(1, 1, labels.shape[1] - 1);
-        var mask = targets != -100;
+        var targets = Targets(item);
+        var mask = Counted(item, targets);
         var options = new CrossEntropyOptions
         {
             Logits = new LogitTransform
@@ -82,9 +90,7 @@ internal static class SftGolden
     {
         var loss = Check(item, Plain);
         GoldenTolerance.Close(item.ExpectedNumber("metrics", "mean_token_accuracy"), loss.Accuracy, "accuracy");
-        var labels = item.Input("labels");
-        var shifted = labels.narrow(1, 1, labels.shape[1] - 1);
-        var entropies = TokenLogProbs.Entropy(item.Input("logits").narrow(1, 0, shifted.shape[1]));
-        GoldenTolerance.Close(item.ExpectedNumber("metrics", "entropy"), Masked.Mean(entropies, shifted != -100), "entropy");
+        var entropies = TokenLogProbs.Entropy(GoldenTokens.Predicting(item.Input("logits")));
+        GoldenTolerance.Close(item.ExpectedNumber("metrics", "entropy"), Masked.Mean(entropies, Counted(item, Targets(item))), "entropy");
     }
 }

@@ -37,7 +37,7 @@ internal static class TrainGolden
         using var optimization = new Optimization(replay.Trained, options);
         int parts = (int)item.Parameter("gradient_accumulation_steps", 1);
         double share = item.Flag("divides_by_accumulation") ? 1.0 / parts : 1;
-        var batches = item.Json("inputs", "batches").EnumerateArray().ToArray();
+        var batches = item.Inputs.Objects("batches");
         var expectedLosses = item.ExpectedNumbers("micro_losses");
         var logs = item.Json("expected", "logs").EnumerateArray().ToArray();
         Assert.Equal(expectedLosses.Length, batches.Length);

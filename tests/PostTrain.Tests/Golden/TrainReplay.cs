@@ -1,4 +1,3 @@
-using System.Text.Json;
 using PostTrain.Adapters;
 using PostTrain.Models;
 using PostTrain.Models.Heads;
@@ -52,7 +51,7 @@ internal sealed class TrainReplay : IDisposable
     internal nn.Module Trained { get; }
 
     /// <summary>The loss of a batch before it is divided by the number of batches of an update.</summary>
-    internal Func<JsonElement, MetricMeans, Tensor> Loss { get; }
+    internal Func<GoldenFields, MetricMeans, Tensor> Loss { get; }
 
     /// <summary>What is trained, by the names of its files.</summary>
     internal IReadOnlyDictionary<string, Tensor> Weights => adapted is not null
@@ -78,7 +77,7 @@ internal sealed class TrainReplay : IDisposable
     // An adapted policy without its adapter, else the base once more.
     private ReferencePolicy Reference() => adapted is null ? ReferencePolicy.Of(Own(Base())) : ReferencePolicy.WithoutAdapter(policy, adapted.Disabled);
 
-    private Tensor Sft(JsonElement batch, MetricMeans means)
+    private Tensor Sft(GoldenFields batch, MetricMeans means)
     {
         var (ids, labels, attention) = (Read(batch, "input_ids"), Read(batch, "labels"), Read(batch, "attention_mask"));
         long columns = ids.shape[1] - 1;
@@ -91,11 +90,11 @@ internal sealed class TrainReplay : IDisposable
             var other => throw new NotSupportedException($"loss_type is {other}, expected nll, chunked_nll or dft"),
         };
         var options = new SftOptions { CrossEntropy = new CrossEntropyOptions { Weighting = weighting } };
-        double denominator = batch.TryGetProperty("trainer_num_items", out var items) ? items.GetDouble() : options.Aggregation.Denominator(rows.LossMask);
+        double denominator = batch.Find("trainer_num_items") is { } items ? items.GetDouble() : options.Aggregation.Denominator(rows.LossMask);
         return new SftBatch(rows, denominator, policy, options).Loss(0, (int)ids.shape[0], means);
     }
 
-    private Func<JsonElement, MetricMeans, Tensor> Dpo()
+    private Func<GoldenFields, MetricMeans, Tensor> Dpo()
     {
         var options = new DpoTrainerOptions
         {
@@ -106,14 +105,14 @@ internal sealed class TrainReplay : IDisposable
         return Pairs(Own(new DpoTrainer(policy, Toy.Tokenizer, options, Reference())), Concatenated);
     }
 
-    private Func<JsonElement, MetricMeans, Tensor> Orpo()
+    private Func<GoldenFields, MetricMeans, Tensor> Orpo()
     {
         var options = new OrpoTrainerOptions { Lambda = item.Parameter("beta", 0.1), Likelihood = OrpoLikelihood.PromptAndCompletion };
         return Pairs(Own(new OrpoTrainer(policy, Toy.Tokenizer, options)), Labelled);
     }
 
     // Where the run was not told, the reference's own defaults hold.
-    private Func<JsonElement, MetricMeans, Tensor> Cpo()
+    private Func<GoldenFields, MetricMeans, Tensor> Cpo()
     {
         var given = PreferenceGolden.Options(item, normalize: true);
         var options = new CpoTrainerOptions
@@ -129,16 +128,23 @@ internal sealed class TrainReplay : IDisposable
     }
 
     // The chosen rows, then the rejected ones, with labels of −100 outside of the completions.
-    private static TokenExample[] Labelled(JsonElement batch)
+    private static TokenExample[] Labelled(GoldenFields batch)
     {
         return [.. Side("chosen"), .. Side("rejected")];
 
-        TokenExample[] Side(string side) =>
-            Examples(Read(batch, $"{side}_input_ids"), Read(batch, $"{side}_attention_mask"), Read(batch, $"{side}_labels").ne(-100));
+        TokenExample[] Side(string side)
+        {
+            var examples = Examples(Read(batch, $"{side}_input_ids"), Read(batch, $"{side}_attention_mask"), Read(batch, $"{side}_labels").ne(-100));
+            // Prompts alone are padded on the left.
+            var (prompts, attention) = (Read(batch, "prompt_input_ids"), Read(batch, "prompt_attention_mask"));
+            var own = prompts.data<long>().Zip(attention.data<long>()).Chunk((int)prompts.shape[1]).Select(row => row.Where(id => id.Second != 0).Select(id => (int)id.First).ToArray());
+            Assert.Equal(own, examples.Select(example => example.Ids[..example.PromptLength]));
+            return examples;
+        }
     }
 
     // The first half of the rows are chosen, the others rejected.
-    private static Func<JsonElement, MetricMeans, Tensor> Pairs(PairTrainer trainer, Func<JsonElement, TokenExample[]> rows) => (batch, means) =>
+    private static Func<GoldenFields, MetricMeans, Tensor> Pairs(PairTrainer trainer, Func<GoldenFields, TokenExample[]> rows) => (batch, means) =>
     {
         var examples = rows(batch);
         int count = examples.Length / 2;
@@ -146,7 +152,7 @@ internal sealed class TrainReplay : IDisposable
         return data.Batch([.. Enumerable.Range(0, count)]).Loss(0, count, means);
     };
 
-    private Func<JsonElement, MetricMeans, Tensor> Kto()
+    private Func<GoldenFields, MetricMeans, Tensor> Kto()
     {
         if (item.Text("loss_type") is { } loss and not "kto") throw new NotSupportedException($"loss_type is {loss}, expected kto");
         var options = new KtoTrainerOptions
@@ -178,32 +184,39 @@ internal sealed class TrainReplay : IDisposable
         return classifier;
     }
 
-    private Tensor Reward(JsonElement batch, MetricMeans means)
+    private Tensor Reward(GoldenFields batch, MetricMeans means)
     {
         var (ids, attention) = (Read(batch, "input_ids"), Read(batch, "attention_mask"));
         int[][] rows = [.. Examples(ids, attention, attention).Select(example => example.Ids)];
         int count = rows.Length / 2;
-        double[] margins = batch.TryGetProperty("margin", out var margin) ? Numbers.Values(GoldenCase.Read(margin)) : new double[count];
+        double[] margins = batch.Find("margin") is { } margin ? Numbers.Values(GoldenCase.Read(margin)) : new double[count];
         var pairs = Enumerable.Range(0, count).Select(i => new RewardPair(rows[i], rows[count + i], margins[i])).ToArray();
         var objective = new BradleyTerryOptions { CenteringCoefficient = item.Parameter("center_rewards_coefficient", 0) };
         return new RewardBatch(pairs, (SequenceClassifier)Trained, Toy.Tokenizer.PaddingId, objective).Loss(0, count, means);
     }
 
-    private Tensor Grpo(JsonElement batch, MetricMeans means)
+    // The batches hold what was sampled, in the order of its updates.
+    private void Sampled() => item.Unneeded("num_generations", "num_iterations", "max_completion_length");
+
+    private Tensor Grpo(GoldenFields batch, MetricMeans means)
     {
+        Sampled();
         var (logProbs, mask) = Completions(batch);
-        var old = batch.TryGetProperty("old_per_token_logps", out var given) ? GoldenCase.Read(given) : logProbs.detach();
+        var old = batch.Find("old_per_token_logps") is { } given ? GoldenCase.Read(given) : logProbs.detach();
         var rows = new PolicyBatch(logProbs, old, Read(batch, "advantages"), mask)
         {
-            ReferenceLogProbs = batch.TryGetProperty("ref_per_token_logps", out var anchor) ? GoldenCase.Read(anchor) : null,
+            ReferenceLogProbs = batch.Find("ref_per_token_logps") is { } anchor ? GoldenCase.Read(anchor) : null,
         };
-        var (loss, result) = GrpoGolden.Evaluate(item, rows, parts, batch.TryGetProperty("num_items_in_batch", out var items) ? items.GetDouble() : 0);
+        var (loss, result) = GrpoGolden.Evaluate(item, rows, parts, batch.Find("num_items_in_batch") is { } items ? items.GetDouble() : 0);
         means.Add("kl", result.Kl, 1);
         return loss;
     }
 
-    private Tensor Rloo(JsonElement batch, MetricMeans means)
+    private Tensor Rloo(GoldenFields batch, MetricMeans means)
     {
+        Sampled();
+        // The KL term is in the rewards, and so in the advantages.
+        item.Unneeded("beta");
         var (logProbs, mask) = Completions(batch);
         // The run gives the sums only: all of an old sum at the first token makes the same ratio.
         var old = TokenRewards.AtLastToken(Read(batch, "old_logps"), mask);
@@ -211,7 +224,7 @@ internal sealed class TrainReplay : IDisposable
         return objective.Loss(new PolicyBatch(logProbs, old, Read(batch, "advantages"), mask)).Loss;
     }
 
-    private (Tensor LogProbs, Tensor Mask) Completions(JsonElement batch)
+    private (Tensor LogProbs, Tensor Mask) Completions(GoldenFields batch)
     {
         var mask = Read(batch, "completion_mask");
         var ids = cat([Read(batch, "prompt_ids"), Read(batch, "completion_ids")], 1);
@@ -221,7 +234,7 @@ internal sealed class TrainReplay : IDisposable
         return (scores.LogProbs, counted);
     }
 
-    private static TokenExample[] Concatenated(JsonElement batch) => Examples(Read(batch, "input_ids"), Read(batch, "attention_mask"), Read(batch, "completion_mask"));
+    private static TokenExample[] Concatenated(GoldenFields batch) => Examples(Read(batch, "input_ids"), Read(batch, "attention_mask"), Read(batch, "completion_mask"));
 
     // Rows that are padded on the right, and where each one's completion begins.
     private static TokenExample[] Examples(Tensor ids, Tensor attention, Tensor completion)
@@ -232,5 +245,5 @@ internal sealed class TrainReplay : IDisposable
         return [.. rows.Select((row, i) => new TokenExample([.. row.Take((int)lengths[i]).Select(id => (int)id)], (int)prompts[i]))];
     }
 
-    private static Tensor Read(JsonElement batch, string name) => GoldenCase.Read(batch.GetProperty(name));
+    private static Tensor Read(GoldenFields batch, string name) => GoldenCase.Read(batch.Value(name));
 }
