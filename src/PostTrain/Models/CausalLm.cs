@@ -1,3 +1,4 @@
+using PostTrain.Numerics;
 using TorchSharp;
 using static TorchSharp.torch;
 
