@@ -25,7 +25,7 @@ public sealed class Decoder : CausalLm
     {
         Config = config = config.Resolved();
         var names = ModuleNames.Of(config.Naming);
-        // Where a weight does not fit, the scope frees those before it; a finished model's parameters belong to no scope.
+        // A finished model's parameters belong to no scope.
         using var scope = NewDisposeScope();
         try
         {
@@ -39,7 +39,7 @@ public sealed class Decoder : CausalLm
         }
         catch
         {
-            source.DisposeLayers();
+            source.Release();
             throw;
         }
 

@@ -27,8 +27,6 @@ internal sealed class RandomWeights(ulong seed, int layers, ScalarType type) : W
         var values = new float[checked((int)shape.Aggregate(1L, (product, size) => checked(product * size)))];
         var deviation = role == WeightRole.ResidualProjection ? StandardDeviation / Math.Sqrt(2.0 * layers) : StandardDeviation;
         CounterRandom.FillNormal(values, seed, drawn++, deviation);
-        // In memory of libtorch: a tensor on an array keeps the array pinned for the model's life.
-        using var pinned = tensor(values, shape, dtype: type);
-        return pinned.clone();
+        return NativeTensor.Of(values, shape, type);
     }
 }

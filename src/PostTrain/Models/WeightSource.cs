@@ -25,25 +25,24 @@ internal enum WeightRole
 /// <summary>Where a decoder's weights come from while it is built: a random start or a file. One call for each parameter, by its full name.</summary>
 internal abstract class WeightSource
 {
-    private readonly List<Linear> layers = [];
-
     /// <summary>A fresh tensor of this name and shape.</summary>
     public abstract Tensor Get(string name, long[] shape, WeightRole role);
 
+    private readonly List<Parameter> made = [];
+
     /// <summary>The same as a parameter; the model takes it out of its dispose scope when it is complete.</summary>
-    public Parameter Parameter(string name, long[] shape, WeightRole role) => new(Get(name, shape, role));
+    public Parameter Parameter(string name, long[] shape, WeightRole role)
+    {
+        var parameter = new Parameter(Get(name, shape, role));
+        made.Add(parameter);
+        return parameter;
+    }
+
+    /// <summary>Frees every parameter that was given out, where the model could not be completed: TorchSharp's <c>Linear</c> takes its own out of the dispose scope at once.</summary>
+    public void Release() => made.ForEach(parameter => parameter.Dispose());
 
     /// <summary>A linear layer whose parameters are <c>name.weight</c>, [out,in], and <c>name.bias</c>.</summary>
-    public Linear Linear(string name, long inputs, long outputs, bool bias, WeightRole role = WeightRole.Projection)
-    {
-        var layer = nn.Linear(Parameter(name + ".weight", [outputs, inputs], role), bias ? Parameter(name + ".bias", [outputs], WeightRole.Bias) : null);
-        layers.Add(layer);
-        return layer;
-    }
-
-    /// <summary>Disposes the linear layers made so far: TorchSharp takes their parameters out of the dispose scope.</summary>
-    public void DisposeLayers()
-    {
-        foreach (var layer in layers) layer.Dispose();
-    }
+    public Linear Linear(string name, long inputs, long outputs, bool bias, WeightRole role = WeightRole.Projection) => nn.Linear(
+        Parameter(name + ".weight", [outputs, inputs], role),
+        bias ? Parameter(name + ".bias", [outputs], WeightRole.Bias) : null);
 }

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using PostTrain.Tests.Support;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -47,6 +49,33 @@ public sealed class PackageFaultTests
 
         Assert.InRange((with - without).abs().max().ToDouble(), double.Epsilon, 1e-6);
         TensorAssert.Same(with, again);
+    }
+
+    // Workaround: Numerics/NativeTensor, for weights.
+    [Fact]
+    public void Tensor_OfAnArray_LiesInManagedMemory_AtAnyAddress()
+    {
+        using var scope = NewDisposeScope();
+        var made = Enumerable.Range(1, 40).Select(size => tensor(new float[size])).ToArray();
+        Assert.Contains(made, item => Address(item) % 64 != 0);
+        Assert.All(made, item => Assert.Equal(0, Address(item.clone()) % 64));
+
+        static nint Address(Tensor item) => Unsafe.ByteOffset(ref Unsafe.NullRef<byte>(), ref MemoryMarshal.GetReference(item.bytes));
+    }
+
+    // Workaround: WeightSource.Release, where a model cannot be completed.
+    [Fact]
+    public void Linear_TakesItsParametersOutOfTheScopeAtOnce()
+    {
+        Parameter weight;
+        using (NewDisposeScope())
+        {
+            weight = new Parameter(ones(2, 2));
+            _ = nn.Linear(weight);
+        }
+
+        Assert.False(weight.IsInvalid);
+        weight.Dispose();
     }
 
     // Workaround: Numerics takes variances from the mean, and tests square std.

@@ -123,7 +123,7 @@ public sealed class UnusedTensorsTests : IDisposable
         Pretrained.Load(directory.Path).Dispose();
         (string Name, Tensor Tensor)[] wrong =
         [
-            ("transformer.h.0.attn.bias", ones(1, 1, 24, 24)), ("transformer.h.0.attn.bias", ones(24)), ("transformer.h.1.attn.masked_bias", tensor(0f)), ("transformer.h.1.attn.masked_bias", ones(2)),
+            ("transformer.h.0.attn.bias", zeros(1, 1, 24, 24)), ("transformer.h.0.attn.bias", ones(1, 1, 24, 24).triu()), ("transformer.h.0.attn.bias", ones(24)), ("transformer.h.1.attn.masked_bias", tensor(0f)), ("transformer.h.1.attn.masked_bias", ones(2)),
             ("transformer.h.2.attn.masked_bias", tensor(-1e4f)), ("transformer.h.0.attn.c_attn.attn.bias", ones(24, 24).tril()), ("transformer.rotary_emb.inv_freq", ones(2)), ("x.attn.bias", ones(24, 24).tril()),
         ];
         foreach (var (name, values) in wrong)

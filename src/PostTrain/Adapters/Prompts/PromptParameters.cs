@@ -15,8 +15,7 @@ internal sealed class PromptParameters(ulong seed, ScalarType type)
     {
         var values = new float[Count(shape)];
         CounterRandom.FillNormal(values, seed, drawn++, deviation);
-        using var pinned = tensor(values, shape, dtype: type);
-        return pinned.clone();
+        return NativeTensor.Of(values, shape, type);
     }
 
     /// <summary>Uniform in (−bound, bound).</summary>
@@ -26,8 +25,7 @@ internal sealed class PromptParameters(ulong seed, ScalarType type)
         for (var i = 0; i < values.Length; i++)
             values[i] = bound * (2 * CounterRandom.OpenUniform(seed, drawn, (ulong)i) - 1);
         drawn++;
-        using var pinned = tensor(values, shape, dtype: type);
-        return pinned.clone();
+        return NativeTensor.Of(values, shape, type);
     }
 
     /// <summary>A linear layer, weights and bias uniform in ±1/√inputs.</summary>

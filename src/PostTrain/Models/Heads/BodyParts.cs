@@ -35,7 +35,7 @@ internal static class BodyParts
         if (options.StandardDeviation > 0)
             CounterRandom.FillNormal(values, options.Seed, 0, options.StandardDeviation);
         var device = DeviceOf(body);
-        var weight = new Parameter(tensor(values, [outputs, body.HiddenSize], dtype: type, device: device).clone());
+        var weight = new Parameter(NativeTensor.Of(values, [outputs, body.HiddenSize], type, device));
         var offset = bias ? new Parameter(zeros(outputs, dtype: type, device: device)) : null;
         weight.DetachFromDisposeScope();
         offset?.DetachFromDisposeScope();

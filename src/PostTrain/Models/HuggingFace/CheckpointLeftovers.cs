@@ -48,18 +48,19 @@ internal sealed partial class CheckpointLeftovers(CheckpointFiles file, DecoderC
             return null;
         return match.Groups["part"].Value switch
         {
-            "bias" => (IsCausal, "a lower triangle of ones"),
+            "bias" => (ShowsThePast, "ones up to the diagonal"),
             "masked_bias" => (entry => entry.Shape.Aggregate(1L, (a, b) => a * b) == 1 && Read(entry).ToDouble() <= -1e4, "a number of at most -10000"),
             _ when config.Attention.Any(spec => spec.Rotary is not null) => (IsFrequencies, "the configuration's frequencies"),
             _ => null,
         };
     }
 
-    private bool IsCausal(SafetensorsEntry entry)
+    // A mask that hides no earlier position. What stands over the diagonal changes nothing: a decoder looks at no later one.
+    private bool ShowsThePast(SafetensorsEntry entry)
     {
         if (entry.Shape is not [.., var rows, var columns] || rows != columns || entry.Shape.SkipLast(2).Any(size => size != 1)) return false;
         var mask = Read(entry);
-        return mask.eq(ones_like(mask).tril()).all().ToBoolean();
+        return mask.eq(1).logical_or(ones_like(mask).tril().eq(0)).all().ToBoolean();
     }
 
     // A file of half precision rounds them; a scaled embedding's may be the scaled ones or those before.
