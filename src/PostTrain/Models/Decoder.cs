@@ -198,6 +198,8 @@ public sealed class Decoder : CausalLm
             ContextLimit.Check(total, null, ContextLength, nameof(embeddings));
         if (cache is not null && (cache.Batch != shape[0] || total > cache.Room))
             throw new ArgumentException($"The cache holds {cache.Batch} rows of up to {cache.Room} positions, but {shape[0]} rows of {total} are given.", nameof(cache));
+        if (cache is not null && cache.Type != embeddings.dtype)
+            throw new ArgumentException($"The cache holds {cache.Type}, expected {embeddings.dtype} as the model's weights: make the cache after the model's type is set.", nameof(cache));
         if (mask is not null && (mask.Dimensions != 2 || mask.size(0) != shape[0] || mask.size(1) != total))
             throw new ArgumentException($"attentionMask has the shape [{string.Join(",", mask.shape)}], expected [{shape[0]},{total}].", nameof(mask));
         ContextLimit.Check(total, mask, ContextLength, nameof(embeddings));

@@ -17,6 +17,7 @@ public sealed class KeyValueCache : IDisposable
         Batch = batch;
         Room = capacity;
         Device = device;
+        Type = type;
         Tensor Allocate() => zeros([batch, heads, capacity, headSize], dtype: type, device: device).DetachFromDisposeScope();
         keys = [.. Enumerable.Range(0, layers).Select(_ => Allocate())];
         values = [.. Enumerable.Range(0, layers).Select(_ => Allocate())];
@@ -27,6 +28,9 @@ public sealed class KeyValueCache : IDisposable
 
     /// <summary>The most positions that fit.</summary>
     public int Capacity => Room - Reserved;
+
+    /// <summary>Type of the keys and values: that of the model's weights when the cache was made.</summary>
+    internal ScalarType Type { get; }
 
     /// <summary>Where the keys and values are: on the model's device.</summary>
     public Device Device { get; }

@@ -14,5 +14,5 @@ internal sealed record KeyValuePrefix(Tensor Values)
     public (Tensor Keys, Tensor Values) Before(int layer, Tensor keys, Tensor values) =>
         (cat([Rows(2L * layer, keys), keys], 2), cat([Rows(2L * layer + 1, values), values], 2));
 
-    private Tensor Rows(long index, Tensor like) => Values.narrow(0, index, 1).expand(like.size(0), like.size(1), Length, like.size(3));
+    private Tensor Rows(long index, Tensor like) => Values.narrow(0, index, 1).to_type(like.dtype).expand(like.size(0), like.size(1), Length, like.size(3));
 }

@@ -26,7 +26,7 @@ public static partial class Pretrained
     /// the architecture's values, and a critic's <c>v_head</c> is left to <see cref="LoadCritic"/>; any other tensor that the model has no place for is refused by name.</remarks>
     /// <param name="directory">Holds config.json and the weights.</param>
     /// <param name="type">Type of the weights in memory; null takes the stored one. bfloat16 trains in mixed precision (<see cref="Training.Optimization"/>); float16
-    /// does not train, and libtorch on the CPU multiplies no float16 matrices before version 2.</param>
+    /// does not train.</param>
     /// <returns>The model, on the CPU; the caller disposes it.</returns>
     /// <exception cref="DirectoryNotFoundException">There is no such directory.</exception>
     /// <exception cref="FileNotFoundException">config.json or the weights are missing; a directory with Python's pickled weights only is one such.</exception>

@@ -40,11 +40,25 @@ internal static class WorstModelCalls
             Try($"{family}.Hidden", input => model.Hidden(input));
             Try($"{family}.Hidden with a mask", input => model.Hidden(Numbers.Ids(1, 20, 2, 5), input));
             Try($"{family}.Hidden of ids with another mask", input => model.Hidden(input, mask));
+            Try($"{family}.HiddenFromEmbeddings", input => model.HiddenFromEmbeddings(input));
             Try($"{family}.Project", model.Project);
+            foreach (var other in TinyModelNames.Append("gemma2"))
+            {
+                using var stranger = PostTrain.Tests.Models.TinyModels.Create(other, ScalarType.Float64);
+                Try($"{family} with the cache of {other} in float64", input => WithCache(model, stranger, input));
+                stranger.to(ScalarType.Float32);
+                Try($"{family} with the cache of {other}", input => WithCache(model, stranger, input));
+            }
             Try($"{family} ValueHead.Values", input => value.Values(input));
             Try($"{family} ValueHead.call", input => value.call(input));
             Try($"{family} SequenceClassifier.call", input => classifier.call(input));
         }
+    }
+
+    private static Tensor WithCache(Decoder model, Decoder stranger, Tensor ids)
+    {
+        using var cache = stranger.NewCache(1, 8);
+        return model.Hidden(ids.dim() == 2 ? ids : zeros(1, 3, dtype: ScalarType.Int64), cache: cache);
     }
 
     private static IEnumerable<string> TinyModelNames => ["llama", "gpt2"];

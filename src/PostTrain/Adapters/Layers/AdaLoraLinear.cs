@@ -52,7 +52,7 @@ internal sealed class AdaLoraLinear : ModuleAdapter
     }
 
     public override (Tensor? Weight, Tensor? Bias) Merged(Tensor weight, Tensor? bias) =>
-        (Cast(weight, a.dtype) + b.detach().matmul((a * e).detach()) * scale, null);
+        (Cast(weight, a.dtype) + b.detach().mm((a * e).detach()) * scale, null);
 
     public override IEnumerable<StoredTensor> Stored()
     {
@@ -66,7 +66,7 @@ internal sealed class AdaLoraLinear : ModuleAdapter
     {
         using var scope = NewDisposeScope();
         var one = eye(Rank, dtype: a.dtype, device: a.device);
-        return (((a.matmul(a.t()) - one).norm() + (b.t().matmul(b) - one).norm()) / 2).MoveToOuterDisposeScope();
+        return (((a.mm(a.t()) - one).norm() + (b.t().mm(b) - one).norm()) / 2).MoveToOuterDisposeScope();
     }
 
     /// <summary>Takes the gradients of a step into the running importance, |w·∂L/∂w|.</summary>

@@ -11,7 +11,7 @@ internal static class Combination
         if (options.Decomposes)
         {
             // The changes themselves, each with its own scale: only the weights are left to apply.
-            var changes = factors.Select((item, i) => b[i].matmul(a[i]) * item.Scale).ToArray();
+            var changes = factors.Select((item, i) => b[i].mm(a[i]) * item.Scale).ToArray();
             return Decomposed(Merged(changes, [.. weights], options, 0), options.Rank ?? (int)a.Max(matrix => matrix.size(0)), options.Clamp);
         }
 

@@ -35,5 +35,5 @@ internal sealed class LohaLinear : DeltaAdapter
         yield return new("hada_w2_b", right2);
     }
 
-    protected override Tensor Delta() => left1.matmul(right1) * left2.matmul(right2) * scale;
+    protected override Tensor Delta() => left1.mm(right1) * left2.mm(right2) * scale;
 }

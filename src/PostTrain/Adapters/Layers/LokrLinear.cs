@@ -68,7 +68,7 @@ internal sealed class LokrLinear : DeltaAdapter
         return (mixed * scale).reshape([.. shape[..^1], first.size(0) * second.size(0)]);
     }
 
-    private Tensor First() => whole1 ?? left1!.matmul(right1!);
+    private Tensor First() => whole1 ?? left1!.mm(right1!);
 
-    private Tensor Second() => whole2 ?? left2!.matmul(right2!);
+    private Tensor Second() => whole2 ?? left2!.mm(right2!);
 }

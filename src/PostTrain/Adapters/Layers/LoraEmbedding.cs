@@ -55,7 +55,7 @@ internal sealed class LoraEmbedding : ModuleAdapter, ILoraFactors
 
     public override (Tensor? Weight, Tensor? Bias) Merged(Tensor weight, Tensor? bias)
     {
-        var changed = Cast(weight, a.dtype) + b.matmul(a).t() * scale;
+        var changed = Cast(weight, a.dtype) + b.mm(a).t() * scale;
         return (magnitude is null ? changed : changed * (magnitude / ColumnNorm()), null);
     }
 
@@ -71,6 +71,6 @@ internal sealed class LoraEmbedding : ModuleAdapter, ILoraFactors
     {
         using var mode = no_grad();
         using var scope = NewDisposeScope();
-        return (Cast(Leaf.Weight, a.dtype) + b.matmul(a).t() * scale).square().sum([0L]).sqrt().MoveToOuterDisposeScope();
+        return (Cast(Leaf.Weight, a.dtype) + b.mm(a).t() * scale).square().sum([0L]).sqrt().MoveToOuterDisposeScope();
     }
 }

@@ -81,9 +81,9 @@ internal sealed class LoraLinear : ModuleAdapter, ILoraFactors
     public Tensor Delta()
     {
         using var scope = NewDisposeScope();
-        var product = b.matmul(a);
+        var product = b.mm(a);
         if (startA is not null)
-            product = product - startB!.matmul(startA);
+            product = product - startB!.mm(startA);
         return product.mul(Scale).detach().MoveToOuterDisposeScope();
     }
 
@@ -105,8 +105,8 @@ internal sealed class LoraLinear : ModuleAdapter, ILoraFactors
         var weight = Cast(Leaf.Weight, a.dtype);
         if (startA is not null)
             return (weight + Delta()).square().sum([1L]).sqrt().MoveToOuterDisposeScope();
-        var cross = (weight.matmul(a.t()) * b).sum([1L]) * (2 * Scale);
-        var own = (b.matmul(a.matmul(a.t())) * b).sum([1L]) * (Scale * Scale);
+        var cross = (weight.mm(a.t()) * b).sum([1L]) * (2 * Scale);
+        var own = (b.mm(a.mm(a.t())) * b).sum([1L]) * (Scale * Scale);
         return (weight.square().sum([1L]) + cross + own).clamp_min(0).sqrt().MoveToOuterDisposeScope();
     }
 }

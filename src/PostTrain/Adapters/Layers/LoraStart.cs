@@ -51,11 +51,11 @@ internal static class LoraStart
     // columns than the rank make up for singular values that lie close to each other (section 4.2).
     private static (Tensor U, Tensor S, Tensor Vh) Randomized(Tensor weight, int rank, int iterations, AdapterRandom random)
     {
-        var basis = linalg.qr(weight.matmul(random.Normal([weight.size(1), Math.Min(rank + Oversampling, Math.Min(weight.size(0), weight.size(1)))], 1, weight.dtype))).Q;
+        var basis = linalg.qr(weight.mm(random.Normal([weight.size(1), Math.Min(rank + Oversampling, Math.Min(weight.size(0), weight.size(1)))], 1, weight.dtype))).Q;
         for (var i = 0; i < iterations; i++)
-            basis = linalg.qr(weight.matmul(linalg.qr(weight.t().matmul(basis)).Q)).Q;
-        var (u, s, vh) = linalg.svd(basis.t().matmul(weight), false);
-        return (basis.matmul(u), s, vh);
+            basis = linalg.qr(weight.mm(linalg.qr(weight.t().mm(basis)).Q)).Q;
+        var (u, s, vh) = linalg.svd(basis.t().mm(weight), false);
+        return (basis.mm(u), s, vh);
     }
 
     // Odd and even rows of an orthogonal matrix are orthogonal to each other, so that B A = 0.
@@ -64,7 +64,7 @@ internal static class LoraStart
         if (rank % 2 != 0)
             throw new ArgumentOutOfRangeException(nameof(rank), rank, "the orthogonal start needs an even rank");
         var q = linalg.qr(random.Normal([rank, rank], 1, type)).Q.reshape(rank / 2, 2, rank);
-        var a = random.Normal([inputs, rank / 2], 0.1, type).matmul(q.select(1, 0)).t().contiguous();
-        return (a, random.Normal([outputs, rank / 2], 0.1, type).matmul(q.select(1, 1)));
+        var a = random.Normal([inputs, rank / 2], 0.1, type).mm(q.select(1, 0)).t().contiguous();
+        return (a, random.Normal([outputs, rank / 2], 0.1, type).mm(q.select(1, 1)));
     }
 }

@@ -38,7 +38,7 @@ internal sealed class VeraLinear : ModuleAdapter
     }
 
     public override (Tensor? Weight, Tensor? Bias) Merged(Tensor weight, Tensor? bias) =>
-        (Cast(weight, inner.dtype) + (outer.detach().unsqueeze(1) * OuterPart).matmul(inner.detach().unsqueeze(1) * InnerPart), null);
+        (Cast(weight, inner.dtype) + (outer.detach().unsqueeze(1) * OuterPart).mm(inner.detach().unsqueeze(1) * InnerPart), null);
 
     public override IEnumerable<StoredTensor> Stored()
     {

@@ -104,7 +104,7 @@ public static class DiscretePromptSearch
             var gradient = Gradients.Of(objective.Losses(prompts).sum(), prompts);
             using var mode = no_grad();
             // −(E_v − E_cur)ᵀg; E_curᵀg is the same for all v of a place. A NaN gradient ranks nothing but stops nothing.
-            var gains = gradient.matmul(objective.Embeddings.index_select(0, ids).t()).neg().nan_to_num(double.MinValue);
+            var gains = nn.functional.linear(gradient, objective.Embeddings.index_select(0, ids)).neg().nan_to_num(double.MinValue);
             var count = Math.Min(options.Candidates + 1, allowed.Length);
             var order = gains.topk(count, dim: -1).indexes.cpu().data<long>().ToArray();
             for (var row = 0; row < next.Length; row++)
