@@ -89,7 +89,8 @@ public static class DistillationLosses
     /// <remarks>
     /// Its gradient is the policy gradient −A·∇log q with the advantage A = −(log q − log p) of each token by itself, <see cref="DistillationAdvantages.PerToken"/>; its expectation over the
     /// student's own tokens is the gradient of the position's KL(q‖p). Lu et al. 2025, "On-Policy Distillation" (Thinking Machines); with the cap: SDPO, arXiv:2601.20802.
-    /// The ratio is a constant weight (truncated importance sampling), not a surrogate; its logarithm is kept within ±20 (<see cref="KlDivergence.RatioBound"/>).
+    /// The ratio is a constant weight (truncated importance sampling), not a surrogate; its logarithm is kept within ±20 (<see
+    /// cref="KlDivergence.RatioBound"/>).
     /// </remarks>
     /// <param name="logProbs">log q of the sampled tokens, [B,T].</param>
     /// <param name="oldLogProbs">log q at sampling time, [B,T]; null: they are the student's own, ρ = 1.</param>

@@ -22,7 +22,8 @@ namespace PostTrain.Numerics;
 /// </remarks>
 public static class KlDivergence
 {
-    /// <summary>A log-ratio of probabilities stands in an exponent within ± this, as in verl: ρ is at most e^20, 4.9e8, and no less than its reciprocal. Beyond, it has no gradient.</summary>
+    /// <summary>A log-ratio of probabilities stands in an exponent within ± this, as in verl: ρ is at most e^20, 4.9e8, and no less than its
+    /// reciprocal. Beyond, it has no gradient.</summary>
     public const double RatioBound = 20;
 
     /// <summary>The estimate of each token.</summary>

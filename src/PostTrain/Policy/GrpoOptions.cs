@@ -62,7 +62,8 @@ public sealed record GrpoOptions : RolloutOptions
         Replay?.Validate();
         if (TargetKl is { } target) Guard.Positive(target, nameof(TargetKl));
         // Several draws and groups of earlier steps have shapes of their own, so they go through the model apart.
-        Objective.CheckParts(MicroBatchSize is not null ? nameof(MicroBatchSize) : DynamicSampling is not null ? nameof(DynamicSampling) : Replay is not null ? nameof(Replay) : null);
+        Objective.CheckParts(MicroBatchSize is not null ? nameof(MicroBatchSize) : DynamicSampling is not null ? nameof(DynamicSampling)
+            : Replay is not null ? nameof(Replay) : null);
         Refuse(Kl is { InReward: false } && Objective.Beta > 0, nameof(Kl), $"Kl is a penalty in the loss and Objective.Beta is {Objective.Beta}; expected one of the two");
         Refuse(Entropy is not null && Objective.EntropyCoefficient > 0, nameof(Entropy), $"Entropy is given and Objective.EntropyCoefficient is {Objective.EntropyCoefficient}; expected one of the two");
         Refuse(Kl is { InReward: true } && advantage.UsesComponents, nameof(Kl), "Kl is a penalty in the reward, and the objective's advantage is made of the reward's components; expected a penalty in the loss");

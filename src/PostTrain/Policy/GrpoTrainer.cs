@@ -13,7 +13,8 @@ namespace PostTrain.Policy;
 /// <summary>Policy optimisation without a critic: samples several completions of each prompt and makes those more likely that were rewarded above their baseline.</summary>
 /// <remarks>
 /// <para>DeepSeekMath, arXiv:2402.03300, algorithm 1, without the outer loop that retrains the reward model, and its relatives: the
-/// method is <see cref="GrpoOptions.Objective"/>. Advantages, masks and denominators are those of the whole batch, so that loss, gradient and metrics do not depend
+/// method is <see cref="GrpoOptions.Objective"/>. Advantages, masks and denominators are those of the whole batch, so that loss, gradient and
+/// metrics do not depend
 /// on how it is cut into micro-batches. Surrogates that look at a batch's covariances (Clip-Cov, KL-Cov) are refused together with what would cut it.</para>
 /// <para>Metrics besides those of <see cref="RolloutTrainer"/>: <c>entropy</c>, <c>policy/clip_fraction</c>, <c>policy/old_kl</c> (nats a token);
 /// with a reference <c>kl</c>; with <see cref="GrpoOptions.Kl"/> <c>kl/coefficient</c> and <c>kl/completion</c> (nats a completion, what the control follows); with

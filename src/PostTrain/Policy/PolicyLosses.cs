@@ -43,7 +43,8 @@ public static partial class PolicyLosses
     /// <param name="surrogate">s.</param>
     /// <param name="ratio">Of what the ratio is taken; of each token by default.</param>
     /// <param name="weights">w, [B,T] or [B]: masks of <see cref="CompletionMasks"/> that leave the normaliser alone; 1 when null.</param>
-    /// <param name="importanceWeights">Correction for the sampler, see <see cref="ImportanceCorrection"/>: [B,T], or [B] for one a sequence, which counts once in a weight of whole sequences; 1 when null.</param>
+    /// <param name="importanceWeights">Correction for the sampler, see <see cref="ImportanceCorrection"/>: [B,T], or [B] for one a sequence,
+    /// which counts once in a weight of whole sequences; 1 when null.</param>
     /// <param name="aggregation">Token mean when null.</param>
     /// <param name="denominator">The aggregation's denominator of the whole batch where this is a part of it; its own when null.</param>
     /// <exception cref="ArgumentException">Shapes do not agree; the message names both.</exception>

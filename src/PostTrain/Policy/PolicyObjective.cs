@@ -40,7 +40,8 @@ public sealed record PolicyObjective
     /// <value>The default is 0.</value>
     public double EntropyCoefficient { get; init; }
 
-    /// <summary>How the tokens' entropies become one number; as <see cref="Aggregation"/>, with its denominator, when null. TRL takes the token mean whatever the loss does.</summary>
+    /// <summary>How the tokens' entropies become one number; as <see cref="Aggregation"/>, with its denominator, when null. TRL takes the token
+    /// mean whatever the loss does.</summary>
     /// <value>The default is null.</value>
     public LossAggregation? EntropyAggregation { get; init; }
 
@@ -50,7 +51,8 @@ public sealed record PolicyObjective
 
     /// <summary>The loss of a batch, or of a part of one.</summary>
     /// <param name="batch">Log-probs, advantages and mask; a reference where β is above 0, entropies where c is.</param>
-    /// <param name="denominator">The aggregation's denominator of the whole batch where this is a part of it; its own when null. An entropy bonus with an aggregation of its own
+    /// <param name="denominator">The aggregation's denominator of the whole batch where this is a part of it; its own when null. An entropy
+    /// bonus with an aggregation of its own
     /// is divided by that one's denominator of the given tokens; for parts that add up, give <see cref="Denominators"/>.</param>
     /// <exception cref="ArgumentException">Shapes do not agree, or a tensor is missing; the message names it.</exception>
     public PolicyObjectiveLoss Loss(PolicyBatch batch, double? denominator = null) => Loss(batch, denominator, EntropyAggregation is null ? denominator : null);

@@ -6,7 +6,8 @@ namespace PostTrain.Policy;
 /// <summary>A function of ratio and advantage whose gradient improves the policy: the loss of one token before masks, KL term and aggregation.</summary>
 /// <remarks>
 /// ρ is the ratio at the chosen <see cref="RatioLevel"/>, l = log π, sg[·] a constant. No gradient flows through old log-probs or advantages.
-/// In every exponent log ρ is kept within ±20, as verl keeps it: losses and gradients are finite however far the policy has moved, and beyond the bound ρ has no gradient.
+/// In every exponent log ρ is kept within ±20, as verl keeps it: losses and gradients are finite however far the policy has moved, and beyond
+/// the bound ρ has no gradient.
 /// At ρ = 1 the gradient of each is −A∇l but for DRO's quadratic term, which is 0 there, and KL-Cov's, whose slope at 0 is taken as 0.
 /// </remarks>
 public abstract record PolicySurrogate
@@ -76,7 +77,8 @@ public abstract record PolicySurrogate
     }
 
     /// <summary>−sg[φ(W)]·A·l, φ(W) = e^λ·W^k·e^(−λW), W the ratio of the whole sequence times its importance weights (VESPO, arXiv:2602.10693).</summary>
-    /// <remarks>Importance weights of tokens are multiplied over the sequence; one of a sequence, [B], counts once. Computed in logarithms without the peers' clamps (log W in [−18.4, 20]), beyond which φ &lt; 1e-14.</remarks>
+    /// <remarks>Importance weights of tokens are multiplied over the sequence; one of a sequence, [B], counts once. Computed in logarithms
+    /// without the peers' clamps (log W in [−18.4, 20]), beyond which φ &lt; 1e-14.</remarks>
     /// <param name="options">k and λ by the advantage's sign; the defaults when null.</param>
     public static PolicySurrogate Vespo(VespoOptions? options = null)
     {
@@ -114,7 +116,8 @@ public abstract record PolicySurrogate
     }
 
     /// <summary>The clipped surrogate without the gradient of the tokens of high covariance (A − Ā)(l − l̄) (Clip-Cov, arXiv:2505.22617, eq. 12).</summary>
-    /// <remarks>Means and shares are the batch's, so trainers refuse to cut it into micro-batches. Deviation: of the tokens within the bounds the largest are taken, where the paper draws at random; the loss is a function of its inputs.</remarks>
+    /// <remarks>Means and shares are the batch's, so trainers refuse to cut it into micro-batches. Deviation: of the tokens within the bounds
+    /// the largest are taken, where the paper draws at random; the loss is a function of its inputs.</remarks>
     /// <param name="clip">ε₋ and ε₊.</param>
     /// <param name="fraction">Share of the counted tokens, at least one token; 2e-4 by default.</param>
     /// <param name="least">Smallest covariance; 1 by default.</param>

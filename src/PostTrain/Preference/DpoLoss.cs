@@ -51,7 +51,8 @@ public abstract record DpoLoss
 
     /// <summary>Sorts the batch's log π(y_w) − log π(y_l) and the reference's, and takes the logistic loss of β times their difference in rank.</summary>
     /// <remarks>
-    /// Paired AOT, arXiv:2406.05882. Losses stand in sorted order. Uses plain log-probabilities whatever the divergence. A batch of one is DPO. Ranks are those of the whole batch, so trainers refuse
+    /// Paired AOT, arXiv:2406.05882. Losses stand in sorted order. Uses plain log-probabilities whatever the divergence. A batch of one is DPO.
+    /// Ranks are those of the whole batch, so trainers refuse
     /// to cut it into micro-batches.
     /// </remarks>
     /// <param name="labelSmoothing">0 ≤ ε &lt; 0.5; 0 by default.</param>
@@ -69,7 +70,8 @@ public abstract record DpoLoss
 
     /// <summary>Negative log-likelihood of the chosen completions, for mixtures.</summary>
     /// <param name="tokenMean">
-    /// True (default, as TRL): the mean over all chosen tokens of the batch; each pair's loss is −log π(y_w)·B/Σ|y_w|, with the mean length Σ|y_w|/B of the whole batch where a part is
+    /// True (default, as TRL): the mean over all chosen tokens of the batch; each pair's loss is −log π(y_w)·B/Σ|y_w|, with the mean length
+    /// Σ|y_w|/B of the whole batch where a part is
     /// given it. False: the mean over pairs of −log π(y_w)/|y_w|.
     /// </param>
     public static DpoLoss ChosenLikelihood(bool tokenMean = true) => new ChosenLikelihoodLoss(tokenMean);

@@ -35,9 +35,11 @@ public sealed record DpoOptions
     }
 
     /// <summary>Refuses to cut a batch whose pairs are compared with each other.</summary>
-    internal void CheckParts(int? microBatchSize)
+    internal void CheckParts(int? microBatchSize, string option)
     {
         if (microBatchSize is { } size && Loss.ComparesPairs)
-            throw new ArgumentException($"the loss compares the pairs of a whole batch with each other (AOT), which MicroBatchSize = {size} cuts into parts; expected MicroBatchSize to be null", nameof(Training.TrainingOptions.MicroBatchSize));
+            throw new ArgumentException(
+                $"the loss compares the pairs of a whole batch with each other (AOT), which {option} = {size} cuts into parts; expected {option} to be null",
+                option);
     }
 }

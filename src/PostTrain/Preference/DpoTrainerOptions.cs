@@ -22,7 +22,7 @@ public sealed record DpoTrainerOptions : ReferenceTrainerOptions
     {
         base.Validate();
         Objective.Validate();
-        Objective.CheckParts(MicroBatchSize);
+        Objective.CheckParts(MicroBatchSize, nameof(MicroBatchSize));
         Guard.Fraction(TailWeight, nameof(TailWeight));
     }
 }

@@ -10,7 +10,8 @@ namespace PostTrain.Preference;
 
 /// <summary>Kahneman-Tversky optimisation (Ethayarajh et al. 2024, arXiv:2402.01306): learns from completions that were each judged alone.</summary>
 /// <remarks>
-/// The reference point is estimated on the whole batch, each prompt with the next other completion of another prompt: of the batch, else of the data set; where all have
+/// The reference point is estimated on the whole batch, each prompt with the next other completion of another prompt: of the batch, else of the
+/// data set; where all have
 /// one prompt, with its next other completion. So nothing depends on the micro-batch. Data with a single completion are refused.
 /// Metrics besides those of <see cref="DatasetTrainer{TExample}"/>: <c>kl</c> (the reference point), <c>reward/chosen</c>, <c>reward/rejected</c>, <c>logp/chosen</c>, <c>logp/rejected</c>
 /// (means over the desirable and the undesirable completions; absent where a batch has none).

@@ -23,7 +23,7 @@ public sealed record OnlineDpoOptions : RolloutOptions
         ArgumentNullException.ThrowIfNull(Objective);
         ArgumentNullException.ThrowIfNull(Method);
         Objective.Validate();
-        Objective.CheckParts(MicroBatchSize);
+        Objective.CheckParts(MicroBatchSize, nameof(MicroBatchSize));
         if (GroupSize < 2) throw new ArgumentOutOfRangeException(nameof(GroupSize), GroupSize, "GroupSize must be at least 2: completions are compared");
         if (Method is not OnlineMethod.DpoMethod && GroupSize != 2)
             throw new ArgumentOutOfRangeException(nameof(GroupSize), GroupSize, "GroupSize must be 2: a completion of the policy is compared with one of its opponent");

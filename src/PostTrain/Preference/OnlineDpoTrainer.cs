@@ -13,7 +13,8 @@ namespace PostTrain.Preference;
 /// <remarks>
 /// Losses: <see cref="PreferenceLosses.Dpo"/>, <see cref="PreferenceLosses.Xpo"/>, <see cref="PreferenceLosses.NashMd"/>. Prompts whose completions have equal rewards teach DPO
 /// and XPO nothing and are left out; <c>reward/zero_groups</c> says how many. Nothing depends on the micro-batch; losses that compare pairs with each
-/// other (AOT) are refused together with it. Metrics besides those of <see cref="RolloutTrainer"/>: <c>kl</c> (mean log π − log π_ref of the policy's completions when drawn), and of DPO and XPO
+/// other (AOT) are refused together with it. Metrics besides those of <see cref="RolloutTrainer"/>: <c>kl</c> (mean log π − log π_ref of the
+/// policy's completions when drawn), and of DPO and XPO
 /// <c>implicit_reward/chosen</c>, <c>implicit_reward/rejected</c>, <c>implicit_reward/margin</c>, <c>implicit_reward/accuracy</c>.
 /// </remarks>
 public sealed class OnlineDpoTrainer : RolloutTrainer

@@ -31,8 +31,10 @@ internal static class Patience
         }
     }
 
-    /// <summary>The call's result, or the caller's cancellation as soon as it comes: a call that does not heed its token, or blocks its thread, is left behind and its result is dropped.</summary>
-    /// <remarks>Without a token that can be cancelled the call is made on the caller's thread. With one, what it does before its first await is done on the thread pool while the caller's thread waits,
+    /// <summary>The call's result, or the caller's cancellation as soon as it comes: a call that does not heed its token, or blocks its thread,
+    /// is left behind and its result is dropped.</summary>
+    /// <remarks>Without a token that can be cancelled the call is made on the caller's thread. With one, what it does before its first await is
+    /// done on the thread pool while the caller's thread waits,
     /// so that a call that awaits nothing leaves the caller on its thread.</remarks>
     internal static async Task<T> UntilAsync<T>(Func<Task<T>> call, CancellationToken cancellation)
     {

@@ -8,7 +8,8 @@ public static class Scoring
     /// <param name="reward">What scores.</param>
     /// <param name="completions">What is scored.</param>
     /// <param name="context">How far the training is; <see cref="RewardContext.None"/> when null.</param>
-    /// <param name="cancellation">Ends the scoring at once, also where the reward does not heed it: such a call is left behind on the thread pool, and its result is dropped.</param>
+    /// <param name="cancellation">Ends the scoring at once, also where the reward does not heed it: such a call is left behind on the thread
+    /// pool, and its result is dropped.</param>
     /// <exception cref="InvalidOperationException">The reward returned null, a wrong count, NaN or an infinity; the message names the
     /// reward, the completion's index, the value and what was expected.</exception>
     public static async ValueTask<RewardScores> ScoreCheckedAsync(

@@ -24,7 +24,8 @@ public static class Checkpoint
     private const string Replaced = "-replaced";
     private const string StepCounts = "steps";
     private const string RandomState = "random_state";
-    private static readonly JsonSerializerOptions Strict = new() { RespectRequiredConstructorParameters = true, NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
+    private static readonly JsonSerializerOptions Strict = new() { RespectRequiredConstructorParameters = true,
+        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
 
     /// <summary>Writes a checkpoint and returns its directory; one of the same step is replaced.</summary>
     /// <param name="directory">Where checkpoints are kept; made when missing.</param>

@@ -37,12 +37,13 @@ public abstract class DatasetTrainer<TExample> : IDisposable
     /// <param name="cancellation">Looked at between steps; leaves a checkpoint (where a directory is given) and throws.</param>
     /// <exception cref="ArgumentException">The data are empty, or an example does not fit the model's context.</exception>
     /// <exception cref="OperationCanceledException">The run was cancelled.</exception>
-    /// <remarks>A step is counted as soon as its update is made. When an evaluation, an observer or a checkpoint throws after that, a further call goes on behind the update, and first makes up for an
+    /// <remarks>A step is counted as soon as its update is made. When an evaluation, an observer or a checkpoint throws after that, a further
+    /// call goes on behind the update, and first makes up for an
     /// evaluation that is missing; its weights are those of a run that nothing interrupted.</remarks>
     public IEnumerable<StepReport> Run(IReadOnlyList<TExample> data, IReadOnlyList<TExample>? evaluation = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(data);
-        options.Evaluation.CheckData(evaluation is not null);
+        options.Evaluation.CheckData(evaluation is not null, nameof(evaluation));
         var prepared = Prepared(data, nameof(data));
         return Steps(prepared, evaluation is null ? null : Prepared(evaluation, nameof(evaluation)), cancellation);
     }

@@ -11,15 +11,18 @@ public sealed record EvaluationOptions
 
     private const string DefaultMetric = "eval/loss";
 
-    /// <summary>The metric that decides which evaluation is the best. One that the first evaluation does not give is refused there, with the names there are.</summary>
-    /// <value>The default is <c>eval/loss</c>. Trainers on completions of their own have none: they take <c>eval/reward/mean</c> or another of theirs, without which no evaluation is the best.</value>
+    /// <summary>The metric that decides which evaluation is the best. One that the first evaluation does not give is refused there, with the
+    /// names there are.</summary>
+    /// <value>The default is <c>eval/loss</c>. Trainers on completions of their own have none: they take <c>eval/reward/mean</c> or another of
+    /// theirs, without which no evaluation is the best.</value>
     public string Metric { get; init; } = DefaultMetric;
 
     /// <summary>Whether more of the metric is better, as of a reward.</summary>
     /// <value>The default is false.</value>
     public bool HigherIsBetter { get; init; }
 
-    /// <summary>The run ends after this many evaluations in a row without a better one; 0 never ends it early. An evaluation whose metric is not finite does not count; the
+    /// <summary>The run ends after this many evaluations in a row without a better one; 0 never ends it early. An evaluation whose metric is not
+    /// finite does not count; the
     /// diagnostic <c>not-finite</c> says so.</summary>
     /// <value>The default is 0.</value>
     public int Patience { get; init; }
@@ -38,10 +41,12 @@ public sealed record EvaluationOptions
         : best with { Since = best.Since + 1 };
 
     /// <summary>Refuses a run whose patience waits for a metric of evaluations that are never made.</summary>
-    internal void CheckData(bool given)
+    internal void CheckData(bool given, string name)
     {
         if (!given && Patience > 0 && IsEvaluated(Metric))
-            throw new ArgumentException($"Evaluation.Patience is {Patience} and there is no evaluation, so that Evaluation.Metric '{Metric}' never appears; expected data to evaluate on", "evaluation");
+            throw new ArgumentException(
+                $"Evaluation.Patience is {Patience} and there is no evaluation, so that Evaluation.Metric '{Metric}' never appears; expected data to evaluate on",
+                name);
     }
 
     /// <summary>Refuses a metric that an evaluation should have given, where something depends on it.</summary>

@@ -20,7 +20,8 @@ internal sealed class MetricMeans
     /// <summary>Adds a scalar tensor's value.</summary>
     internal void Add(string name, Tensor mean, double weight) => Add(name, mean.ToDouble(), weight);
 
-    /// <summary>Adds a part's share of a loss: the shares of an update's parts add up to its loss, and the mean is over updates, however many parts each has.</summary>
+    /// <summary>Adds a part's share of a loss: the shares of an update's parts add up to its loss, and the mean is over updates, however many
+    /// parts each has.</summary>
     internal void AddShare(string name, Tensor share, int parts) => Add(name, share.ToDouble() * parts, 1.0 / parts);
 
     /// <summary>Writes each mean under its name, with a prefix.</summary>

@@ -63,17 +63,20 @@ public abstract class RolloutTrainer : IDisposable
     /// <summary>Trains step by step; each element is a step that is done.</summary>
     /// <param name="problems">What the policy is asked; at least one.</param>
     /// <param name="evaluation">Problems that <see cref="TrainingOptions.Evaluation"/> judges the policy by, one completion each; null for none. Choose a metric such as <c>eval/reward/mean</c>.</param>
-    /// <param name="cancellation">Looked at between steps and while completions are drawn and judged; leaves a checkpoint of the last step whose updates are made (where a directory is given) and
+    /// <param name="cancellation">Looked at between steps and while completions are drawn and judged; leaves a checkpoint of the last step whose
+    /// updates are made (where a directory is given) and
     /// throws. With a token that can be cancelled, rewards run on the thread pool: one that does not heed its token is left behind.</param>
-    /// <remarks>A step is counted as soon as its updates are made. When an evaluation, an observer or a checkpoint throws after that, or an evaluation is cancelled, a further call goes on behind the
-    /// updates, and first makes up for an evaluation that is missing; its weights are those of a run that nothing interrupted. A checkpoint that a cancelled evaluation left is without it.</remarks>
+    /// <remarks>A step is counted as soon as its updates are made. When an evaluation, an observer or a checkpoint throws after that, or an
+    /// evaluation is cancelled, a further call goes on behind the
+    /// updates, and first makes up for an evaluation that is missing; its weights are those of a run that nothing interrupted. A checkpoint that
+    /// a cancelled evaluation left is without it.</remarks>
     /// <exception cref="ArgumentException">There is no problem, or a prompt does not fit the model's context.</exception>
     /// <exception cref="InvalidOperationException">The reward's answer is unusable: wrong count, NaN or infinite.</exception>
     /// <exception cref="OperationCanceledException">The run was cancelled.</exception>
     public async IAsyncEnumerable<StepReport> RunAsync(IReadOnlyList<Problem> problems, IReadOnlyList<Problem>? evaluation = null,
         [EnumeratorCancellation] CancellationToken cancellation = default)
     {
-        options.Evaluation.CheckData(evaluation is not null);
+        options.Evaluation.CheckData(evaluation is not null, nameof(evaluation));
         var questions = Question.Of(problems, nameof(problems), Policy, Tokenizer);
         var heldOut = evaluation is null ? null : Question.Of(evaluation, nameof(evaluation), Policy, Tokenizer);
         var order = new ShuffledOrder(questions.Length, options.Seed);

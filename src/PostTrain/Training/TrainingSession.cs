@@ -37,7 +37,8 @@ internal sealed class TrainingSession : IDisposable
 
     internal TimeSpan Elapsed => before + watch.Elapsed;
 
-    /// <summary>Whether the last step's updates are made and its evaluation and its report are not, because something threw in between. A run that goes on begins with them.</summary>
+    /// <summary>Whether the last step's updates are made and its evaluation and its report are not, because something threw in between. A run
+    /// that goes on begins with them.</summary>
     internal bool IsUnfinished => unfinished is not null;
 
     /// <summary>The metrics of the step that is not finished, to add to.</summary>
@@ -86,7 +87,8 @@ internal sealed class TrainingSession : IDisposable
     /// <summary>Where the next step starts from; to be given back to <see cref="Undo"/> when the step throws, and to be disposed.</summary>
     internal StepStart Start() => new(Optimization.Updates);
 
-    /// <summary>Takes back what a step that has thrown changed, which is the state of the generator. A step that has made some of its updates cannot be taken back: the run then goes on only
+    /// <summary>Takes back what a step that has thrown changed, which is the state of the generator. A step that has made some of its updates
+    /// cannot be taken back: the run then goes on only
     /// from a checkpoint.</summary>
     internal void Undo(StepStart start)
     {
@@ -107,7 +109,8 @@ internal sealed class TrainingSession : IDisposable
         unfinished = new UnfinishedStep(loss, metrics, tellings);
     }
 
-    /// <summary>Ends a counted step: tells the observers, saves when it is time. What one of them throws reaches the caller after all have had their turn; of several failures the first.</summary>
+    /// <summary>Ends a counted step: tells the observers, saves when it is time. What one of them throws reaches the caller after all have had
+    /// their turn; of several failures the first.</summary>
     internal StepReport Complete()
     {
         var (loss, metrics, tellings) = unfinished!;

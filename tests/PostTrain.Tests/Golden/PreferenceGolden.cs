@@ -94,7 +94,8 @@ internal static class PreferenceGolden
         }
     }
 
-    /// <summary>The objective of a case with CPO's or TPO's parameters; its log-probs are still to be divided by lengths where <paramref name="normalize"/> is true.</summary>
+    /// <summary>The objective of a case with CPO's or TPO's parameters; its log-probs are still to be divided by lengths where <paramref
+    /// name="normalize"/> is true.</summary>
     internal static CpoOptions Options(GoldenCase item, bool normalize)
     {
         double smoothing = item.Parameter("label_smoothing", 0), margin = item.Parameter("simpo_gamma", item.Parameter("tpo_l_gamma", 0));

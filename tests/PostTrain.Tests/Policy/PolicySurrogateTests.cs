@@ -153,7 +153,8 @@ public sealed class PolicySurrogateTests
                 }
     }
 
-    /// <summary>Within ±20 the exponent is the log-ratio; beyond, the ratio stays e^±20 and has no gradient, while a penalty on the log-ratio keeps its own.</summary>
+    /// <summary>Within ±20 the exponent is the log-ratio; beyond, the ratio stays e^±20 and has no gradient, while a penalty on the log-ratio
+    /// keeps its own.</summary>
     [Theory]
     [InlineData(19, 178482300.96318725, true)]
     [InlineData(21, 485165195.40979030, false)]
@@ -166,17 +167,21 @@ public sealed class PolicySurrogateTests
         var (bad, mask) = (tensor(new[] { -1.0 }), ones(1, 1));
         TensorAssert.Close(1, Loss(PolicySurrogate.Ratio, now, old, bad, mask).Loss / ratio, 1e-12);
         TensorAssert.Close([moves ? 1 : 0], Numbers.Gradient(x => Loss(PolicySurrogate.Ratio, x, old, bad, mask).Loss, now) / ratio, 1e-12);
-        TensorAssert.Close([(moves ? ratio : 0) + 0.5 * Math.Sign(logRatio)], Numbers.Gradient(x => Loss(PolicySurrogate.KlCov(1, 0.5), x, old, bad, mask).Loss, now), 1e-12 * Math.Max(1, ratio));
+        TensorAssert.Close([(moves ? ratio : 0) + 0.5 * Math.Sign(logRatio)], Numbers.Gradient(x => Loss(PolicySurrogate.KlCov(1, 0.5), x,
+            old, bad, mask).Loss, now), 1e-12 * Math.Max(1, ratio));
     }
 
-    /// <summary>Every preset at every level of the ratio with KL term, correction and entropy bonus, ±1e4 nats from the sampler and from the reference.</summary>
+    /// <summary>Every preset at every level of the ratio with KL term, correction and entropy bonus, ±1e4 nats from the sampler and from the
+    /// reference.</summary>
     [Fact]
     public void Presets_FarFromSamplerAndReference_AreFinite()
     {
         PolicyObjective[] presets =
         [
-            PolicyObjectives.Ppo(), PolicyObjectives.Grpo(), PolicyObjectives.DrGrpo(4), PolicyObjectives.Bnpo(), PolicyObjectives.Dapo(), PolicyObjectives.Gspo(), PolicyObjectives.GspoToken(),
-            PolicyObjectives.Cispo(), PolicyObjectives.Sapo(), PolicyObjectives.Gmpo(), PolicyObjectives.Luspo(), PolicyObjectives.Vespo(), PolicyObjectives.Rloo(), PolicyObjectives.Reinforce(),
+            PolicyObjectives.Ppo(), PolicyObjectives.Grpo(), PolicyObjectives.DrGrpo(4), PolicyObjectives.Bnpo(), PolicyObjectives.Dapo(),
+                PolicyObjectives.Gspo(), PolicyObjectives.GspoToken(),
+            PolicyObjectives.Cispo(), PolicyObjectives.Sapo(), PolicyObjectives.Gmpo(), PolicyObjectives.Luspo(), PolicyObjectives.Vespo(),
+                PolicyObjectives.Rloo(), PolicyObjectives.Reinforce(),
             PolicyObjectives.ReMax(), PolicyObjectives.ReinforcePlusPlus(), PolicyObjectives.Gpg(), PolicyObjectives.Dppo(),
             .. All.Values.Select(surrogate => PolicyObjectives.Grpo() with { Name = surrogate.ToString(), Surrogate = surrogate }),
         ];
@@ -189,7 +194,8 @@ public sealed class PolicySurrogateTests
                         // One token far away, the others near; a good and a bad completion.
                         var now = (Numbers.Uniform(20, 0.1, 2, 3) - 2).to_type(ScalarType.Float32);
                         var far = tensor(new float[,] { { 1, 0, 0 }, { 0, 1, 0 } });
-                        var batch = new PolicyBatch(now, now - far * shift, tensor(new float[] { 2, -2 }), Numbers.Mask(3, 3, 2).to_type(ScalarType.Float32)) { ReferenceLogProbs = now - far * apart, Entropy = now.exp() };
+                        var batch = new PolicyBatch(now, now - far * shift, tensor(new float[] { 2, -2 }), Numbers.Mask(3, 3,
+                            2).to_type(ScalarType.Float32)) { ReferenceLogProbs = now - far * apart, Entropy = now.exp() };
                         PolicyObjectiveLoss Of(Tensor x) => (preset with { Beta = 0.1, CorrectKl = corrects, EntropyCoefficient = 0.01 }).Loss(batch with { LogProbs = x });
                         var loss = Of(now);
                         string what = $"{preset.Name} at {shift}, {apart}";
@@ -198,14 +204,16 @@ public sealed class PolicySurrogateTests
                     }
     }
 
-    /// <summary>A weight of 1.5 for a sequence of three tokens: φ(1.5) = e³·1.5²·e^−4.5 = 0.5020… for a good one, e²·1.5³·e^−3 for a bad one; three weights of tokens are multiplied.</summary>
+    /// <summary>A weight of 1.5 for a sequence of three tokens: φ(1.5) = e³·1.5²·e^−4.5 = 0.5020… for a good one, e²·1.5³·e^−3 for a bad one;
+    /// three weights of tokens are multiplied.</summary>
     [Fact]
     public void Vespo_CountsASequencesWeightOnce()
     {
         using var scope = NewDisposeScope();
         var logProbs = tensor(new double[,] { { -1, -2, -3, 9 }, { -1, -2, -3, 9 } });
         var (signal, mask) = (tensor(new[] { 1.0, -1 }), Numbers.Mask(4, 3, 3));
-        double[] Losses(Tensor weights) => Numbers.Values(PolicyLosses.Surrogate(logProbs, logProbs, signal, mask, PolicySurrogate.Vespo(), importanceWeights: weights).TokenLosses);
+        double[] Losses(Tensor weights) => Numbers.Values(PolicyLosses.Surrogate(logProbs, logProbs, signal, mask, PolicySurrogate.Vespo(),
+            importanceWeights: weights).TokenLosses);
         double good = Math.Exp(3) * 2.25 * Math.Exp(-4.5), bad = Math.Exp(2) * 3.375 * Math.Exp(-3);
         Assert.Equal(0.502043, good, 1e-6);
         TensorAssert.Close([good, 2 * good, 3 * good, 0, -bad, -2 * bad, -3 * bad, 0], tensor(Losses(tensor(new[] { 1.5, 1.5 }))), 1e-14, "one a sequence");
@@ -213,13 +221,16 @@ public sealed class PolicySurrogateTests
         TensorAssert.Close([token, 2 * token, 3 * token], tensor(Losses(full([2, 4], 1.5, dtype: ScalarType.Float64))[..3]), 1e-14, "one a token");
         // The correction's own weights of whole sequences: Σ = log 1.5, bounded nowhere.
         var sampler = logProbs - Numbers.Mask(4, 1, 1) * Math.Log(1.5);
-        TensorAssert.Close([good, 2 * good, 3 * good], tensor(Losses(new ImportanceCorrection(9, WholeSequences: true).Weights(logProbs, sampler, mask))[..3]), 1e-14, "a correction of whole sequences");
+        TensorAssert.Close([good, 2 * good, 3 * good], tensor(Losses(new ImportanceCorrection(9, WholeSequences: true).Weights(logProbs,
+            sampler, mask))[..3]), 1e-14, "a correction of whole sequences");
         // A sequence without a token changes nothing, whatever its weight.
-        TensorAssert.Close([0, 0], PolicyLosses.Surrogate(logProbs, logProbs, signal, zeros(2, 4), PolicySurrogate.Vespo(), importanceWeights: full([2], double.NaN, dtype: ScalarType.Float64)).TokenLosses.sum(1L), 0);
+        TensorAssert.Close([0, 0], PolicyLosses.Surrogate(logProbs, logProbs, signal, zeros(2, 4), PolicySurrogate.Vespo(),
+            importanceWeights: full([2], double.NaN, dtype: ScalarType.Float64)).TokenLosses.sum(1L), 0);
         // Others are multiplied by it once a token, either way.
         TensorAssert.Close(Losses2(full([2, 4], 1.5, dtype: ScalarType.Float64)), tensor(Losses2(tensor(new[] { 1.5, 1.5 }))), 0, "other surrogates");
 
-        double[] Losses2(Tensor weights) => Numbers.Values(PolicyLosses.Surrogate(logProbs, logProbs, signal, mask, PolicySurrogate.Clip(0.2), importanceWeights: weights).TokenLosses);
+        double[] Losses2(Tensor weights) => Numbers.Values(PolicyLosses.Surrogate(logProbs, logProbs, signal, mask,
+            PolicySurrogate.Clip(0.2), importanceWeights: weights).TokenLosses);
     }
 
     [Theory]

@@ -289,11 +289,13 @@ public sealed class PpoTrainerTests
     }, resume: run.Resume), subject => [subject.Policy, subject.Critic]);
 
     /// <summary>Minibatches of three and four completions, and every term beside the clipped surrogate.</summary>
-    internal static IEnumerable<KeyValuePair<string, TrainerCase>> Variants => new LossAggregation?[] { null, LossAggregation.TokenMean, LossAggregation.SequenceMean, LossAggregation.SequenceSum(4) }.Select(entropy =>
+    internal static IEnumerable<KeyValuePair<string, TrainerCase>> Variants => new LossAggregation?[] { null, LossAggregation.TokenMean,
+        LossAggregation.SequenceMean, LossAggregation.SequenceSum(4) }.Select(entropy =>
         KeyValuePair.Create($"ppo terms, entropy by {entropy}", TrainerCase.Of(run => new Subject("shared", seed: 1, run.Type), (subject, run) => subject.Train(Full with
         {
             Steps = run.Steps, BatchSize = 7, CriticWarmupSteps = 1, TargetKl = null, MicroBatchSize = run.MicroBatch,
-            Objective = PolicyObjectives.Ppo() with { Aggregation = LossAggregation.SequenceMean, EntropyCoefficient = 0.05, EntropyAggregation = entropy, Beta = 0.1, CorrectKl = true },
+            Objective = PolicyObjectives.Ppo() with { Aggregation = LossAggregation.SequenceMean, EntropyCoefficient = 0.05,
+                EntropyAggregation = entropy, Beta = 0.1, CorrectKl = true },
         }), subject => [subject.Policy, subject.Critic])));
 
     private static Experience Judged()

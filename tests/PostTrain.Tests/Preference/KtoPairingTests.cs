@@ -51,7 +51,8 @@ public sealed class KtoPairingTests : IDisposable
     public void Step_TakesTheCompletionOfAnotherPrompt()
     {
         JudgedCompletion[] data = [new("0=", "ab", true), new("0=", "b", false), new("1+1=", "a", true), new("1+1=", "bcd", false)];
-        double expected = Math.Max(0, new[] { ("0=", "a"), ("0=", "a"), ("1+1=", "bcd"), ("1+1=", "ab") }.Select((pair, i) => Ratio(pair.Item1, i == 2 ? "ab" : pair.Item2)).Average());
+        double expected = Math.Max(0, new[] { ("0=", "a"), ("0=", "a"), ("1+1=", "bcd"), ("1+1=", "ab") }.Select((pair, i) =>
+            Ratio(pair.Item1, i == 2 ? "ab" : pair.Item2)).Average());
         using var trainer = Trainer(4, null);
         Assert.Equal(expected, trainer.Evaluate(data)["eval/kl"], 1e-12);
     }
@@ -85,12 +86,14 @@ public sealed class KtoPairingTests : IDisposable
         Assert.Contains("batch holds one completion only", Assert.Throws<ArgumentException>(() => trainer.Step([one])).Message, StringComparison.Ordinal);
         Assert.Contains("data holds one completion only", Assert.Throws<ArgumentException>(() => trainer.Evaluate([one, one])).Message, StringComparison.Ordinal);
         Assert.Contains("data holds one completion only", Assert.Throws<ArgumentException>(() => trainer.Run([one])).Message, StringComparison.Ordinal);
-        Assert.Contains("evaluation holds one completion only", Assert.Throws<ArgumentException>(() => trainer.Run([one, one with { Completion = "b" }], [one])).Message, StringComparison.Ordinal);
+        Assert.Contains("evaluation holds one completion only", Assert.Throws<ArgumentException>(() => trainer.Run([one, one
+            with { Completion = "b" }], [one])).Message, StringComparison.Ordinal);
         Assert.Equal(before, Toy.Bytes(model));
     }
 
     private KtoTrainer Trainer(int batch, int? micro) =>
-        new(model, Toy.Tokenizer, new KtoTrainerOptions { Steps = 1, BatchSize = batch, MicroBatchSize = micro, Objective = new KtoOptions { Beta = 0.3 } }, ReferencePolicy.Of(reference));
+        new(model, Toy.Tokenizer, new KtoTrainerOptions { Steps = 1, BatchSize = batch, MicroBatchSize = micro,
+            Objective = new KtoOptions { Beta = 0.3 } }, ReferencePolicy.Of(reference));
 
     private double Ratio(string prompt, string completion) => LogProb(model, prompt, completion) - LogProb(reference, prompt, completion);
 

@@ -122,7 +122,8 @@ public sealed class AbandonedRewardTests : IDisposable
             end.Wait();
             return new double[completion.Tokens.Length];
         });
-        using var trainer = new PpoTrainer(model, ValueHead.For(model), Toy.Tokenizer, GrpoRuns.Even, new PpoOptions { Steps = 1, BatchSize = 2, Kl = KlControl.Fixed(0) }, tokenReward: tokens);
+        using var trainer = new PpoTrainer(model, ValueHead.For(model), Toy.Tokenizer, GrpoRuns.Even, new PpoOptions { Steps = 1,
+            BatchSize = 2, Kl = KlControl.Fixed(0) }, tokenReward: tokens);
         var step = Task.Run(() => trainer.StepAsync([new Problem("0=")], source.Token));
         Assert.True(called.Wait(Soon));
         await source.CancelAsync();

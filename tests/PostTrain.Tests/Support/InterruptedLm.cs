@@ -28,7 +28,8 @@ internal sealed class InterruptedLm : CausalLm
 
     public override Tensor Embed(Tensor ids) => inner.Embed(ids);
 
-    public override Tensor HiddenFromEmbeddings(Tensor embeddings, Tensor? attentionMask = null, KeyValueCache? cache = null) => inner.HiddenFromEmbeddings(embeddings, attentionMask, cache);
+    public override Tensor HiddenFromEmbeddings(Tensor embeddings, Tensor? attentionMask = null, KeyValueCache? cache = null) =>
+        inner.HiddenFromEmbeddings(embeddings, attentionMask, cache);
 
     public override Tensor Project(Tensor hidden) => Logits is { } change ? change(inner.Project(hidden), training) : inner.Project(hidden);
 

@@ -12,7 +12,8 @@ public sealed class MicroBatchRefusalTests
 {
     public static TheoryData<string> Covariances => ["Clip-Cov", "KL-Cov"];
 
-    private static PolicyObjective Objective(string name) => PolicyObjectives.Grpo() with { Name = name, Surrogate = name == "KL-Cov" ? PolicySurrogate.KlCov() : PolicySurrogate.ClipCov(0.2) };
+    private static PolicyObjective Objective(string name) => PolicyObjectives.Grpo() with { Name = name, Surrogate = name == "KL-Cov"
+        ? PolicySurrogate.KlCov() : PolicySurrogate.ClipCov(0.2) };
 
     [Theory]
     [MemberData(nameof(Covariances))]
@@ -48,7 +49,8 @@ public sealed class MicroBatchRefusalTests
             Assert.Equal("MicroBatchSize", error.ParamName);
             Assert.Contains("compares the pairs of a whole batch", error.Message, StringComparison.Ordinal);
             var online = new OnlineDpoOptions { Objective = objective, MicroBatchSize = 2 };
-            Assert.Equal("MicroBatchSize", Assert.Throws<ArgumentException>(() => new OnlineDpoTrainer(model, Toy.Tokenizer, GrpoRuns.Even, online, ReferencePolicy.Of(model))).ParamName);
+            Assert.Equal("MicroBatchSize", Assert.Throws<ArgumentException>(() => new OnlineDpoTrainer(model, Toy.Tokenizer, GrpoRuns.Even,
+                online, ReferencePolicy.Of(model))).ParamName);
             using var whole = new DpoTrainer(model, Toy.Tokenizer, offline with { MicroBatchSize = null }, model);
         }
     }

@@ -44,7 +44,8 @@ public sealed class NotFiniteEvaluationTests : IDisposable
         using var model = new InterruptedLm();
         int step = 0;
         // Of an infinite loss the logits of all letters are −∞.
-        model.Logits = (logits, training) => training || step + 1 != at ? logits : double.IsNaN(value) ? logits * double.NaN : logits.index_fill(-1, TorchSharp.torch.tensor(Toy.Tokenizer.Encode("ab").Select(id => (long)id).ToArray()), float.NegativeInfinity);
+        model.Logits = (logits, training) => training || step + 1 != at ? logits : double.IsNaN(value) ? logits * double.NaN
+            : logits.index_fill(-1, TorchSharp.torch.tensor(Toy.Tokenizer.Encode("ab").Select(id => (long)id).ToArray()), float.NegativeInfinity);
         string metrics = directory.File("metrics.jsonl"), events;
         var (reports, diagnostics) = (new List<StepReport>(), new TrainingDiagnostics());
         using (var log = MetricsLog.Open(metrics))
@@ -77,9 +78,11 @@ public sealed class NotFiniteEvaluationTests : IDisposable
         Assert.Contains(warning with { }, MetricsLog.ReadWarnings(metrics));
         Assert.True(new FileInfo(events).Length > 100);
         var page = XDocument.Parse(File.ReadAllText(RunReport.Write(metrics)));
-        Assert.All(page.Descendants().Attributes("width").Concat(page.Descendants().Attributes("height")), size => Assert.True(double.Parse(size.Value, System.Globalization.CultureInfo.InvariantCulture) >= 0, size.Parent!.ToString()));
+        Assert.All(page.Descendants().Attributes("width").Concat(page.Descendants().Attributes("height")), size =>
+            Assert.True(double.Parse(size.Value, System.Globalization.CultureInfo.InvariantCulture) >= 0, size.Parent!.ToString()));
         Assert.DoesNotContain(page.Descendants(Svg + "path"), path => path.Attribute("d")!.Value.Contains("NaN", StringComparison.Ordinal));
-        SummaryFile.Write(directory.File("summary.json"), new Dictionary<string, object> { ["loss"] = value, ["all"] = losses, ["interval"] = new ConfidenceInterval(value, double.NegativeInfinity) });
+        SummaryFile.Write(directory.File("summary.json"), new Dictionary<string, object> { ["loss"] = value, ["all"] = losses,
+            ["interval"] = new ConfidenceInterval(value, double.NegativeInfinity) });
         using var summary = JsonDocument.Parse(File.ReadAllText(directory.File("summary.json")));
         Assert.Equal(double.IsNaN(value) ? "NaN" : "Infinity", summary.RootElement.GetProperty("interval")[0].GetString());
         Assert.Equal("-Infinity", summary.RootElement.GetProperty("interval")[1].GetString());
@@ -136,7 +139,8 @@ public sealed class NotFiniteEvaluationTests : IDisposable
             using var model = Toy.Model();
             using var trainer = new SftTrainer(model, Toy.Tokenizer, new SftOptions { Steps = 4, BatchSize = 2, Evaluation = evaluation });
             var error = Assert.Throws<InvalidOperationException>(() => trainer.Run(Shown, Shown).ToArray());
-            Assert.Contains("Evaluation.Metric is 'eval/los', which the evaluation does not give; expected one of eval/accuracy, eval/loss", error.Message, StringComparison.Ordinal);
+            Assert.Contains("Evaluation.Metric is 'eval/los', which the evaluation does not give; expected one of eval/accuracy, eval/loss",
+                error.Message, StringComparison.Ordinal);
             Assert.Equal(2, trainer.StepsDone);
         }
     }
@@ -152,7 +156,8 @@ public sealed class NotFiniteEvaluationTests : IDisposable
         }
 
         var error = await Assert.ThrowsAsync<InvalidOperationException>(() => Run(new EvaluationOptions { Every = 1, Patience = 2 }, true));
-        Assert.Contains("is 'eval/loss', which the evaluation does not give; expected one of eval/completion/finished, eval/completion/length, eval/reward/even, eval/reward/mean", error.Message, StringComparison.Ordinal);
+        Assert.Contains("is 'eval/loss', which the evaluation does not give; expected one of "
+            + "eval/completion/finished, eval/completion/length, eval/reward/even, eval/reward/mean", error.Message, StringComparison.Ordinal);
         var without = await Assert.ThrowsAsync<ArgumentException>(() => Run(new EvaluationOptions { Every = 1, Patience = 2, Metric = "eval/reward/mean" }, false));
         Assert.Contains("Evaluation.Patience is 2 and there is no evaluation", without.Message, StringComparison.Ordinal);
         // Nothing depends on the default.

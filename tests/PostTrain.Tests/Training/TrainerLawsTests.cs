@@ -32,7 +32,8 @@ public sealed class TrainerLawsTests : IDisposable
             {
                 Assert.Equal(whole.Keys.Order(StringComparer.Ordinal), parts.Keys.Order(StringComparer.Ordinal));
                 foreach (var (metric, value) in whole)
-                    Assert.True(Math.Abs(value - parts[metric]) < 1e-12 * (1 + Math.Abs(value)), $"{metric} of step {whole["step"]} is {parts[metric]:R} with parts of {size}, {value:R} with the whole");
+                    Assert.True(Math.Abs(value - parts[metric]) < 1e-12 * (1 + Math.Abs(value)),
+                        $"{metric} of step {whole["step"]} is {parts[metric]:R} with parts of {size}, {value:R} with the whole");
             }
             double apart = expected.Parameters.Zip(actual.Parameters, (a, b) => Math.Abs(a - b)).Max();
             Assert.True(apart < 1e-10, $"with parts of {size} the weights are {apart} apart");

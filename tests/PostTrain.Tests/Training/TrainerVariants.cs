@@ -23,12 +23,13 @@ internal static class TrainerVariants
     internal static IReadOnlyDictionary<string, TrainerCase> All { get; } = new Dictionary<string, TrainerCase>(
     [
         .. Named("dpo loss", DpoLosses, objective => (model, run) => Dpo(model, run, new DpoTrainerOptions { Objective = objective, PolicyWeights = true, TailWeight = 0.5 })),
-        .. Named("cpo loss", CpoObjectives, objective => (model, run) => Offline(run, new CpoTrainer(model, Toy.Tokenizer, With(new CpoTrainerOptions { Objective = objective }, run)), Pairs)),
+        .. Named("cpo loss", CpoObjectives, objective => (model, run) => Offline(run, new CpoTrainer(model, Toy.Tokenizer,
+            With(new CpoTrainerOptions { Objective = objective }, run)), Pairs)),
         .. Named("sft terms", SftTerms, options => (model, run) => Offline(run, new SftTrainer(model, Toy.Tokenizer, With(options, run)), Shown)),
         .. Named("online", OnlineObjectives, options => (model, run) => Online(model, run, options)),
         .. Named("grpo terms", GrpoTerms, options => (model, run) => Grpo(model, run, options)),
         .. Named("surrogate", Surrogates, objective => (model, run) => Grpo(model, run, GrpoRuns.Small with { Objective = objective, UpdatesPerBatch = 2 })),
-        new("reward smoothed", TrainerCase.Of<SequenceClassifier>(run => SequenceClassifier.For(Toy.Model(run.Seed, run.Type)), (model, run) => Task.FromResult(Reward(model, run)))),
+        new("reward smoothed", TrainerCase.Of<SequenceClassifier>(run => SequenceClassifier.For(Toy.Model(run.Seed, run.Type)), Reward)),
         .. PpoTrainerTests.Variants,
     ]);
 
@@ -50,7 +51,8 @@ internal static class TrainerVariants
         ["smoothed"] = new SftOptions { CrossEntropy = new CrossEntropyOptions { LabelSmoothing = 0.1, ZLoss = 1e-2 } },
         ["dft sums"] = new SftOptions { CrossEntropy = new CrossEntropyOptions { Weighting = TokenWeighting.Probability, ZLoss = 1e-2 }, Aggregation = LossAggregation.TokenSum },
         ["sequences"] = new SftOptions { CrossEntropy = new CrossEntropyOptions { LabelSmoothing = 0.1, ZLoss = 1e-2 }, Aggregation = LossAggregation.SequenceMean },
-        ["constant"] = new SftOptions { CrossEntropy = new CrossEntropyOptions { LabelSmoothing = 0.1, ZLoss = 1e-2 }, Aggregation = LossAggregation.SequenceSum(5), Packing = true },
+        ["constant"] = new SftOptions { CrossEntropy = new CrossEntropyOptions { LabelSmoothing = 0.1, ZLoss = 1e-2 },
+            Aggregation = LossAggregation.SequenceSum(5), Packing = true },
     };
 
     private static Dictionary<string, OnlineDpoOptions> OnlineObjectives => new()
@@ -60,26 +62,43 @@ internal static class TrainerVariants
         ["xpo with rpo"] = new OnlineDpoOptions { Objective = new DpoOptions { Loss = DpoLoss.Rpo() }, Method = OnlineMethod.Xpo(1e-2) },
     };
 
-    private static Dictionary<string, GrpoOptions> GrpoTerms => new LossAggregation?[] { LossAggregation.TokenMean, LossAggregation.TokenSum, LossAggregation.SequenceMean, LossAggregation.SequenceSum(5), LossAggregation.SequenceMeanOfSums }
-        .SelectMany(entropy => new[] { PolicyObjectives.Grpo(), PolicyObjectives.Dapo(), PolicyObjectives.DrGrpo(4), PolicyObjectives.Luspo() }.Select(objective => KeyValuePair.Create($"{objective.Name}, entropy by {entropy}",
-            GrpoRuns.Small with { Objective = objective with { Beta = 0.1, CorrectKl = true, EntropyCoefficient = 0.05, EntropyAggregation = entropy }, UpdatesPerBatch = 2, Tokens = new TokenSelection { DropUnfinished = true, OffPolicyThreshold = 0.01 } })))
+    private static LossAggregation[] Aggregations =>
+        [LossAggregation.TokenMean, LossAggregation.TokenSum, LossAggregation.SequenceMean, LossAggregation.SequenceSum(5), LossAggregation.SequenceMeanOfSums];
+
+    private static PolicyObjective[] Objectives => [PolicyObjectives.Grpo(), PolicyObjectives.Dapo(), PolicyObjectives.DrGrpo(4), PolicyObjectives.Luspo()];
+
+    private static KeyValuePair<string, GrpoOptions> WithEntropy(PolicyObjective objective, LossAggregation entropy) => new(
+        $"{objective.Name}, entropy by {entropy}", GrpoRuns.Small with
+        {
+            Objective = objective with { Beta = 0.1, CorrectKl = true, EntropyCoefficient = 0.05, EntropyAggregation = entropy },
+            UpdatesPerBatch = 2,
+            Tokens = new TokenSelection { DropUnfinished = true, OffPolicyThreshold = 0.01 },
+        });
+
+    private static Dictionary<string, GrpoOptions> GrpoTerms => Aggregations.SelectMany(entropy => Objectives.Select(objective => WithEntropy(objective, entropy)))
         .Concat([
-            new("VESPO, correction of sequences", GrpoRuns.Small with { Objective = PolicyObjectives.Vespo(), Correction = ImportanceCorrection.Tis() with { WholeSequences = true }, UpdatesPerBatch = 2 }),
-            new("GRPO, correction of sequences", GrpoRuns.Small with { Correction = ImportanceCorrection.IcePop() with { WholeSequences = true }, Overlong = new OverlongPenalty { Buffer = 2 } }),
+            new("VESPO, correction of sequences", GrpoRuns.Small with { Objective = PolicyObjectives.Vespo(),
+                Correction = ImportanceCorrection.Tis() with { WholeSequences = true }, UpdatesPerBatch = 2 }),
+            new("GRPO, correction of sequences", GrpoRuns.Small with { Correction = ImportanceCorrection.IcePop()
+                with { WholeSequences = true }, Overlong = new OverlongPenalty { Buffer = 2 } }),
             new("adaptive entropy by tokens", GrpoRuns.Small with
             {
-                Objective = PolicyObjectives.Grpo() with { EntropyAggregation = LossAggregation.TokenMean }, Entropy = EntropyControl.Adaptive(target: 2.9, change: 0.01, coefficient: 0.05),
+                Objective = PolicyObjectives.Grpo() with { EntropyAggregation = LossAggregation.TokenMean },
+                Entropy = EntropyControl.Adaptive(target: 2.9, change: 0.01, coefficient: 0.05),
                 Kl = KlPenalty.Loss(KlControl.Adaptive(0.1, target: 0.05, horizon: 50)), UpdatesPerBatch = 2,
             }),
         ]).ToDictionary();
 
     private static Dictionary<string, PolicyObjective> Surrogates => new PolicySurrogate[]
     {
-        PolicySurrogate.Ratio, PolicySurrogate.DualClip(0.2), PolicySurrogate.TwoSided(0.2, 1.1), PolicySurrogate.Cispo(1.2, 0.9), PolicySurrogate.DppoTv(0.1), PolicySurrogate.DppoKl(0.05), PolicySurrogate.Dro(0.5),
-    }.Select((surrogate, i) => PolicyObjectives.Grpo() with { Name = surrogate.ToString(), Surrogate = surrogate, Ratio = (RatioLevel)(i % 4), Beta = 0.1, KlEstimator = (KlEstimator)(i % 5) })
+        PolicySurrogate.Ratio, PolicySurrogate.DualClip(0.2), PolicySurrogate.TwoSided(0.2, 1.1), PolicySurrogate.Cispo(1.2, 0.9),
+            PolicySurrogate.DppoTv(0.1), PolicySurrogate.DppoKl(0.05), PolicySurrogate.Dro(0.5),
+    }.Select((surrogate, i) => PolicyObjectives.Grpo() with { Name = surrogate.ToString(), Surrogate = surrogate,
+        Ratio = (RatioLevel)(i % 4), Beta = 0.1, KlEstimator = (KlEstimator)(i % 5) })
         .ToDictionary(objective => objective.Name);
 
-    private static IEnumerable<KeyValuePair<string, TrainerCase>> Named<T>(string family, Dictionary<string, T> options, Func<T, Func<Decoder, TrainerRun, Task<StepReport[]>>> train) =>
+    private static IEnumerable<KeyValuePair<string, TrainerCase>> Named<T>(
+        string family, Dictionary<string, T> options, Func<T, Func<Decoder, TrainerRun, Task<StepReport[]>>> train) =>
         options.Select(item => KeyValuePair.Create($"{family} {item.Key}", TrainerCase.Of(run => Toy.Model(run.Seed, run.Type), train(item.Value))));
 
     private static T With<T>(T options, TrainerRun run)
@@ -107,7 +126,8 @@ internal static class TrainerVariants
     {
         using var reference = Toy.Model(seed: 4, run.Type);
         using var trainer = new OnlineDpoTrainer(model, Toy.Tokenizer, GrpoRuns.EvenAndLength,
-            With(options, run) with { Sampling = new SamplingOptions { MaxNewTokens = 4, SuppressedTokens = [Toy.Tokenizer.PaddingId] }, UpdatesPerBatch = 2 }, ReferencePolicy.Of(reference));
+            With(options, run) with { Sampling = new SamplingOptions { MaxNewTokens = 4, SuppressedTokens = [Toy.Tokenizer.PaddingId] },
+                UpdatesPerBatch = 2 }, ReferencePolicy.Of(reference));
         return await Reports(trainer);
     }
 

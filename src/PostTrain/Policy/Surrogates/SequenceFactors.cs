@@ -3,7 +3,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Policy.Surrogates;
 
-/// <summary>Factors of the tokens' losses, without a gradient: one a token, or one a sequence, which counts once wherever a sequence is looked at as a whole.</summary>
+/// <summary>Factors of the tokens' losses, without a gradient: one a token, or one a sequence, which counts once wherever a sequence is looked
+/// at as a whole.</summary>
 /// <param name="Values">[B,T], or [B] for one a sequence.</param>
 internal sealed record SequenceFactors(Tensor Values)
 {

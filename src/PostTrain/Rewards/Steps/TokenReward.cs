@@ -41,7 +41,8 @@ public static class TokenReward
         ITokenReward reward, IReadOnlyList<Completion> completions, RewardContext context, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
-        var scores = await Patience.UntilAsync(async () => await reward.ScoreTokensAsync(completions, context, cancellation).ConfigureAwait(false), cancellation).ConfigureAwait(false);
+        var scores = await Patience.UntilAsync(async () => await reward.ScoreTokensAsync(completions, context,
+            cancellation).ConfigureAwait(false), cancellation).ConfigureAwait(false);
         if (scores is null || scores.Count != completions.Count)
             throw new InvalidOperationException($"token reward '{reward.Name}' returned {scores?.Count.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "null"}, expected {completions.Count} lists, one for each completion");
         for (int i = 0; i < scores.Count; i++)

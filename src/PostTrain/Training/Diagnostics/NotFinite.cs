@@ -1,6 +1,6 @@
 namespace PostTrain.Training.Diagnostics;
 
-/// <summary>A metric is NaN or infinite.</summary>
+/// <summary>A metric of an evaluation is NaN or infinite.</summary>
 public sealed record NotFinite : DiagnosticRule
 {
     /// <inheritdoc/>
@@ -8,15 +8,15 @@ public sealed record NotFinite : DiagnosticRule
 
     /// <inheritdoc/>
     public override string Advice =>
-        "An evaluation whose metric is not finite is never the best one and does not count against the patience, so that early stopping waits. Look for empty or broken held-out examples, for probabilities of 0 "
+        "An evaluation whose metric is not finite is never the best one and does not count against the patience, so that early stopping waits. "
+        + "Look for empty or broken held-out examples, for probabilities of 0 "
         + "and for overflow in half precision; a loss that is not finite in training stops the run before the weights change.";
 
     /// <inheritdoc/>
     public override Finding? Look(RunCourse course)
     {
         ArgumentNullException.ThrowIfNull(course);
-        return course.NotFinite is [var first, ..] metrics
-            ? new Finding(first.Value, string.Join(", ", metrics.Select(metric => $"{metric.Key} is {Number(metric.Value)}")) + ".")
-            : null;
+        var metrics = course.NotFinite.Where(metric => metric.Key.StartsWith("eval/", StringComparison.Ordinal)).ToArray();
+        return metrics.Length == 0 ? null : new Finding(metrics[0].Value, string.Join(", ", metrics.Select(metric => $"{metric.Key} is {Number(metric.Value)}")) + ".");
     }
 }

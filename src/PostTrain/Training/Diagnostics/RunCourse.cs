@@ -27,7 +27,7 @@ public sealed class RunCourse
     {
         Step = report.Step;
         notFinite.Clear();
-        notFinite.AddRange(report.Metrics.Where(metric => metric.Key != "loss").Prepend(KeyValuePair.Create("loss", report.Loss)).Where(metric => !double.IsFinite(metric.Value)));
+        notFinite.AddRange(report.Metrics.Where(metric => !double.IsFinite(metric.Value)));
         Of("loss").Add(report.Step, report.Loss);
         foreach (var (name, value) in report.Metrics)
             if (name != "loss") Of(name).Add(report.Step, value);

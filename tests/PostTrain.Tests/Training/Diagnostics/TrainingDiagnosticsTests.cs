@@ -34,6 +34,7 @@ public sealed class TrainingDiagnosticsTests
         { "one-reward-component", 22 },     // style from 0.1 to 0.3 at step 21: 0.2k/8 ≥ 0.1·(0.3 + 0.19) for k = 2
         { "proxy-above-gold", 40 },         // evaluations 0.5, 0.6, 0.55, 0.5 at 10, 20, 30, 40
         { "overfitting", 40 },
+        { "not-finite", 30 },               // NaN at 30 alone
     };
 
     [Theory]
@@ -247,6 +248,7 @@ public sealed class TrainingDiagnosticsTests
         "one-reward-component" => At(t, 5.0 / t, ("reward/mean", t <= 20 ? 0.3 : 0.5), ("reward/std", 0.19), ("reward/correct", 0.2), ("reward/style", t <= 20 ? 0.1 : 0.3)),
         "proxy-above-gold" => At(t, 5.0 / t, [("reward/mean", 0.01 * t), .. Evaluation("eval/reward/mean", t)]),
         "overfitting" => At(t, 5.0 / t, [.. Evaluation("eval/loss", t).Select(metric => (metric.Item1, 2 - metric.Item2))]),
+        "not-finite" => At(t, 5.0 / t, [("kl", double.NaN), .. t % 10 == 0 ? [("eval/loss", t == 30 ? double.NaN : 1)] : Array.Empty<(string, double)>()]),
         _ => throw new ArgumentOutOfRangeException(nameof(name), name, "no such course"),
     };
 
