@@ -2,7 +2,7 @@ using System.Numerics;
 
 namespace PostTrain.Data.Chat.Jinja;
 
-/// <summary>The arithmetic operators, with Python's rules: / gives a float, // and % round down.</summary>
+/// <summary>The arithmetic operators, with Python's rules: / gives a float, // and % round down, % of a text formats.</summary>
 internal static class Arithmetic
 {
     internal static object? Apply(Run run, string symbol, object? left, object? right)
@@ -15,6 +15,7 @@ internal static class Arithmetic
                 ("+", string a, string b) => Join(run, a, b),
                 ("+", ListValue a, ListValue b) => new ListValue(Join(run, a.Items, b.Items)),
                 ("+", TupleValue a, TupleValue b) => new TupleValue(Join(run, a.Items, b.Items)),
+                ("%", string format, _) => PrintfFormat.Apply(run, format, right),
                 ("*", string text, _) when Whole(right) is { } count => Repeat(run, text, count),
                 ("*", _, string text) when Whole(left) is { } count => Repeat(run, text, count),
                 ("*", ListValue list, _) when Whole(right) is { } count => new ListValue(Repeat(run, list.Items, count)),

@@ -17,6 +17,7 @@ internal static class Filters
         ["e"] = (run, value, _) => TextFilters.Escape(run, Text(run, value)),
         ["replace"] = (run, value, given) => given.Bind(run, "replace", "old", "new", "count") is var bound
             ? TextSearch.Replace(run, Text(run, value), Text(run, bound.Value(0)), Text(run, bound.Value(1)), bound.OptionalInteger(2) ?? -1) : null,
+        ["format"] = (run, value, given) => PrintfFormat.Apply(run, Text(run, value), Formatted(run, given)),
         ["indent"] = (run, value, given) => TextFilters.Indent(run, value as string ?? throw run.Error($"indent needs a string, found {PythonText.TypeName(value)}"), given.Bind(run, "indent", "width", "first", "blank")),
         ["center"] = (run, value, given) => StringMethods.Center(run, Text(run, value), given.Bind(run, "center", "width").Integer(0, 80)),
         ["truncate"] = (run, value, given) => TextFilters.Truncate(run, Text(run, value), given.Bind(run, "truncate", "length", "killwords", "end", "leeway")),
@@ -53,6 +54,16 @@ internal static class Filters
 
     internal static object? Apply(Run run, string name, object? value, Arguments arguments) =>
         ByName.TryGetValue(name, out var filter) ? filter(run, value, arguments) : throw run.Error($"there is no filter '{name}'");
+
+    // Names, or values in order.
+    private static object Formatted(Run run, Arguments given)
+    {
+        if (given.Named.Count == 0) return new TupleValue(given.Positional);
+        if (given.Positional.Length > 0) throw run.Error("can't handle positional and keyword arguments at the same time");
+        var names = new DictValue();
+        foreach (var (name, value) in given.Named) names.Set(name, value);
+        return names;
+    }
 
     // Most filters make a text as long as their input.
     private static string Text(Run run, object? value)

@@ -3,7 +3,7 @@ namespace PostTrain.Data.Chat.Jinja;
 /// <summary>A template in the part of Jinja that chat templates use, rendered as transformers renders them: <c>trim_blocks</c> and
 /// <c>lstrip_blocks</c> on, no escaping, loop controls, <c>tojson</c> without ASCII or HTML escapes, no way to change what it is given.
 /// Immutable and safe to share between threads.</summary>
-/// <remarks>Not supported, with an error that says so: recursive loops, template inheritance, includes and imports, printf-style formatting.
+/// <remarks>Not supported, with an error that says so: recursive loops, template inheritance, includes and imports.
 /// A template cannot read files, reach .NET objects, run without end or allocate without bound: see <see cref="JinjaLimits"/>.</remarks>
 public sealed class JinjaTemplate
 {
