@@ -5,7 +5,7 @@ namespace PostTrain.Data.Text.HuggingFace;
 internal sealed class AddedVocabulary
 {
     private readonly Dictionary<string, int> ids = new(StringComparer.Ordinal);
-    private readonly HashSet<string> special = new(StringComparer.Ordinal);
+    private readonly HashSet<int> special = [];
     private readonly Normalizer? normalizer;
     private readonly AddedTokenFinder? raw;
     private readonly AddedTokenFinder? normalized;
@@ -17,7 +17,7 @@ internal sealed class AddedVocabulary
         foreach (var token in tokens)
         {
             ids[token.Content] = token.Id;
-            if (token.Special) special.Add(token.Content);
+            if (token.Special) special.Add(token.Id);
             byId[token.Id] = token;
         }
 
@@ -53,7 +53,8 @@ internal sealed class AddedVocabulary
     /// <summary>The id of an added token, or −1.</summary>
     internal int IdOf(string content) => ids.GetValueOrDefault(content, -1);
 
-    internal bool IsSpecial(string token) => special.Contains(token);
+    /// <summary>Whether an id is a special token's, however that is spelt after normalisation.</summary>
+    internal bool IsSpecial(int id) => special.Contains(id);
 
     /// <summary>A text's added tokens and the normalised text between them.</summary>
     internal PieceList Split(string text)

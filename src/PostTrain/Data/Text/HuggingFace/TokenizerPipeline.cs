@@ -37,8 +37,6 @@ internal sealed class TokenizerPipeline
     /// <summary>A token as it is decoded; null where no token has the id.</summary>
     internal string? TokenOf(int id) => tokens[id];
 
-    internal bool IsSpecial(int id) => tokens[id] is { } token && added.IsSpecial(token);
-
     /// <summary>A text's tokens, without special tokens that a template adds.</summary>
     /// <param name="text">The text.</param>
     /// <param name="type">0 for the first text of a pair, 1 for the second.</param>
@@ -74,7 +72,7 @@ internal sealed class TokenizerPipeline
     {
         var parts = new List<string>(ids.Length);
         foreach (int id in ids)
-            if (tokens[id] is { } token && !(skipSpecialTokens && added.IsSpecial(token))) parts.Add(token);
+            if (tokens[id] is { } token && !(skipSpecialTokens && added.IsSpecial(id))) parts.Add(token);
         return decoder is null ? string.Join(' ', parts) : string.Concat(decoder.Apply(parts));
     }
 
