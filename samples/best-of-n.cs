@@ -10,17 +10,15 @@ using PostTrain.Training;
 using PostTrain.Training.Reports;
 
 var command = new SampleCommand("best-of-n", "Compares process and outcome verification at best-of-n by enumeration.", steps: 1);
-var length = command.Option("--length", "Steps of a solution, 1 to 16.", 4);
-var accuracy = command.Option("--accuracy", "How often a step is right.", 0.8);
-var flips = command.Option("--flips", "How often a verifier is told the opposite, below 0.5.", 0.1);
-var lucky = command.Option("--lucky", "How often a solution with a wrong step has the right answer all the same.", 0.0);
-var wrongAnswers = command.Option("--wrong-answers", "Different wrong answers, all as likely, for the vote.", 4);
-var most = command.Option("--most", "The largest n, at least 2.", 1024);
+var length = command.Option("--length", "Steps of a solution, 1 to 16.", 4, OptionRange.Between(1, 16));
+var accuracy = command.Option("--accuracy", "How often a step is right.", 0.8, OptionRange.Between(0, 1));
+var flips = command.Option("--flips", "How often a verifier is told the opposite, below 0.5.", 0.1, OptionRange.Between(0, 0.5));
+var lucky = command.Option("--lucky", "How often a solution with a wrong step has the right answer all the same.", 0.0, OptionRange.Between(0, 1));
+var wrongAnswers = command.Option("--wrong-answers", "Different wrong answers, all as likely, for the vote.", 4, OptionRange.AtLeast(1));
+var most = command.Option("--most", "The largest n, at least 2.", 1024, OptionRange.Between(2, 1 << 20));
 return await command.RunAsync(args, (run, values) =>
 {
     if (run.Model is not null || run.Data is not null) throw new ArgumentException("the sample makes its own world: --model and --data are not for it");
-    if (values.GetValue(most) is < 2 or > 1 << 20) throw new ArgumentException($"--most is {values.GetValue(most)}, expected 2 to {1 << 20}");
-    if (values.GetValue(wrongAnswers) < 1) throw new ArgumentException($"--wrong-answers is {values.GetValue(wrongAnswers)}, expected at least 1");
     var world = new NoisyVerification(values.GetValue(length), values.GetValue(accuracy), values.GetValue(flips)) { LuckyAnswers = values.GetValue(lucky) };
     double right = world.Accuracy, answered = right + (1 - right) * world.LuckyAnswers;
     double[] answers = [answered, .. Enumerable.Repeat((1 - answered) / values.GetValue(wrongAnswers), values.GetValue(wrongAnswers))];

@@ -39,10 +39,10 @@ string[] names = [.. family.Keys, "cpo", "simpo", "alphapo", "orpo", "kto"];
 
 var command = new SampleCommand("dpo", $"Learns from preferences. Losses: {string.Join(", ", names)}.", steps: 150);
 var lossName = command.Option("--loss", "Which of the family.", "sigmoid");
-var beta = command.Option<double?>("--beta", "How near the policy is held to the reference; the method's own by default.", null);
-var rank = command.Option("--lora", "Rank of a LoRA adapter, whose base is then the reference; 0 trains the whole model.", 0);
-var rate = command.Option<double?>("--learning-rate", "By default what suits the model's width: 3e-4 at 64, less in wider models.", null);
-var batch = command.Option("--batch-size", "Pairs in a step.", 32);
+var beta = command.Option<double?>("--beta", "How near the policy is held to the reference; the method's own by default.", null, OptionRange.AtLeast(0));
+var rank = command.Option("--lora", "Rank of a LoRA adapter, whose base is then the reference; 0 trains the whole model.", 0, OptionRange.AtLeast(0));
+var rate = command.Option<double?>("--learning-rate", "By default what suits the model's width: 3e-4 at 64, less in wider models.", null, OptionRange.Positive);
+var batch = command.Option("--batch-size", "Pairs in a step.", 32, OptionRange.AtLeast(1));
 var template = command.Option("--template", UserData.TemplateHelp, "alpaca");
 return await command.RunAsync(args, (run, values) =>
 {

@@ -9,8 +9,8 @@ using PostTrain.Samples.Support;
 using TorchSharp;
 
 var command = new SampleCommand("lora", "Compares weight adapters with each other and with full fine-tuning.", steps: 60);
-var rank = command.Option("--rank", "r of the low-rank methods.", 8);
-var batch = command.Option("--batch-size", "Examples in a step.", 32);
+var rank = command.Option("--rank", "r of the low-rank methods.", 8, OptionRange.AtLeast(1));
+var batch = command.Option("--batch-size", "Examples in a step.", 32, OptionRange.AtLeast(1));
 var template = command.Option("--template", UserData.TemplateHelp, "alpaca");
 return await command.RunAsync(args, (run, values) =>
 {

@@ -19,14 +19,14 @@ var methods = new Dictionary<string, OnlineMethod> { ["online-dpo"] = OnlineMeth
 var command = new SampleCommand("online-dpo", $"Learns from preferences between its own completions. Methods: {string.Join(", ", methods.Keys)}.", steps: 100);
 var methodName = command.Option("--method", "Whom the policy is compared with: itself, the model as it was, a mixture of both.", "online-dpo");
 var rewardName = command.Option("--reward", "rule (the right answer) or judge (a script: it checks the toy's sums, with errors; elsewhere it likes shown work).", "rule");
-var errors = command.Option("--errors", "Share of the pairs that the judge of sums takes the wrong way.", 0.1);
-var group = command.Option("--group", "Completions of a prompt, the best and the worst of which are compared; xpo and nash-md compare two.", 4);
-var beta = command.Option("--beta", "How near the policy is held to the model as it was.", 0.1);
-var scale = command.Option("--scale", "Of nash-md, which takes differences of rewards as log-odds: what a difference of 1 counts.", 4.0);
-var firstSteps = command.Option("--sft-steps", "Steps of supervised fine-tuning before, on the toy only.", 40);
-var rate = command.Option<double?>("--learning-rate", "By default what suits the model's width: 3e-4 at 64, less in wider models.", null);
-var batch = command.Option("--batch-size", "Prompts in a step.", 16);
-var tokens = command.Option("--tokens", "Most tokens of a completion.", 48);
+var errors = command.Option("--errors", "Share of the pairs that the judge of sums takes the wrong way.", 0.1, OptionRange.Between(0, 1));
+var group = command.Option("--group", "Completions of a prompt, the best and the worst of which are compared; xpo and nash-md compare two.", 4, OptionRange.AtLeast(2));
+var beta = command.Option("--beta", "How near the policy is held to the model as it was.", 0.1, OptionRange.AtLeast(0));
+var scale = command.Option("--scale", "Of nash-md, which takes differences of rewards as log-odds: what a difference of 1 counts.", 4.0, OptionRange.Positive);
+var firstSteps = command.Option("--sft-steps", "Steps of supervised fine-tuning before, on the toy only.", 40, OptionRange.AtLeast(0));
+var rate = command.Option<double?>("--learning-rate", "By default what suits the model's width: 3e-4 at 64, less in wider models.", null, OptionRange.Positive);
+var batch = command.Option("--batch-size", "Prompts in a step.", 16, OptionRange.AtLeast(1));
+var tokens = command.Option("--tokens", "Most tokens of a completion.", 48, OptionRange.AtLeast(1));
 var template = command.Option("--template", UserData.TemplateHelp, "plain");
 return await command.RunAsync(args, async (run, values) =>
 {

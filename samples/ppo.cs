@@ -18,12 +18,12 @@ using PostTrain.Training.Reports;
 
 const int toyProblems = 4000;
 var command = new SampleCommand("ppo", "RLHF in three stages; --steps are PPO's.", steps: 60);
-var firstSteps = command.Option("--sft-steps", "Steps of supervised fine-tuning.", 40);
-var rewardSteps = command.Option("--reward-steps", "Steps of the reward model.", 200);
-var kl = command.Option("--kl", "Weight of the divergence from the first stage's model.", 0.05);
-var rate = command.Option<double?>("--learning-rate", "PPO's; by default what suits the model's width: 3e-4 at 64, less in wider models.", null);
-var batch = command.Option<int?>("--batch-size", "Prompts in a step of PPO; by default 64 of the toy, 16 of others.", null);
-var tokens = command.Option("--tokens", "Most tokens of a completion.", 48);
+var firstSteps = command.Option("--sft-steps", "Steps of supervised fine-tuning.", 40, OptionRange.AtLeast(0));
+var rewardSteps = command.Option("--reward-steps", "Steps of the reward model.", 200, OptionRange.AtLeast(1));
+var kl = command.Option("--kl", "Weight of the divergence from the first stage's model.", 0.05, OptionRange.AtLeast(0));
+var rate = command.Option<double?>("--learning-rate", "PPO's; by default what suits the model's width: 3e-4 at 64, less in wider models.", null, OptionRange.Positive);
+var batch = command.Option<int?>("--batch-size", "Prompts in a step of PPO; by default 64 of the toy, 16 of others.", null, OptionRange.AtLeast(1));
+var tokens = command.Option("--tokens", "Most tokens of a completion.", 48, OptionRange.AtLeast(1));
 var template = command.Option("--template", UserData.TemplateHelp, "alpaca");
 return await command.RunAsync(args, async (run, values) =>
 {

@@ -8,13 +8,12 @@ using PostTrain.Models;
 using PostTrain.Samples.Support;
 
 var command = new SampleCommand("prompt-tuning", "Compares soft prompts with LoRA and full fine-tuning.", steps: 150);
-var length = command.Option("--length", "Virtual tokens of a prompt, at least 2.", 8);
-var batch = command.Option("--batch-size", "Examples in a step.", 32);
+var length = command.Option("--length", "Virtual tokens of a prompt, at least 2.", 8, OptionRange.AtLeast(2));
+var batch = command.Option("--batch-size", "Examples in a step.", 32, OptionRange.AtLeast(1));
 var template = command.Option("--template", UserData.TemplateHelp, "alpaca");
 return await command.RunAsync(args, (run, values) =>
 {
     int n = values.GetValue(length);
-    if (n < 2) throw new ArgumentException($"--length is {n}, expected at least 2");
     using var subject = Subject.Load(run);
     var data = TaskData.Load(run, subject, values.GetValue(template)!, reserve: n);
     int width = subject.Model.HiddenSize, prefix = PrefixLm.WidthFor(subject.Model);

@@ -11,10 +11,10 @@ using PostTrain.Samples.Support;
 using PostTrain.Training;
 
 var command = new SampleCommand("r1-zero", "Improves a model by group-relative policy optimisation from a rule-based reward.", steps: 100, heldOut: 500);
-var batch = command.Option<int?>("--batch-size", "Prompts in a step; by default 32 of the toy, 8 of others.", null);
-var group = command.Option("--group", "Completions of a prompt.", 8);
-var rate = command.Option<double?>("--learning-rate", "By default what suits the model's width.", null);
-var tokens = command.Option("--tokens", "Most tokens of a completion, with --data.", 128);
+var batch = command.Option<int?>("--batch-size", "Prompts in a step; by default 32 of the toy, 8 of others.", null, OptionRange.AtLeast(1));
+var group = command.Option("--group", "Completions of a prompt.", 8, OptionRange.AtLeast(1));
+var rate = command.Option<double?>("--learning-rate", "By default what suits the model's width.", null, OptionRange.Positive);
+var tokens = command.Option("--tokens", "Most tokens of a completion, with --data.", 128, OptionRange.AtLeast(1));
 var template = command.Option("--template", UserData.TemplateHelp, "r1-zero");
 return await command.RunAsync(args, async (run, values) =>
 {

@@ -12,25 +12,23 @@ using PostTrain.Supervised;
 using PostTrain.Training;
 
 var command = new SampleCommand("reft", "Compares reinforced fine-tuning with supervised fine-tuning and self-training over paired seeds; --steps are PPO's.", steps: 40, heldOut: 500);
-var seeds = command.Option("--seeds", "Runs of everything, at least 2; an interval of less than 5 says little.", 5);
-var worlds = command.Option("--worlds", "Exact worlds of each kind, at least 2.", 20);
-var worldSteps = command.Option("--world-steps", "Steps of each method in a world.", 1500);
-var baseSteps = command.Option("--base-steps", "Steps in which the toy's base model reads careless notes.", 1500);
-var questions = command.Option("--questions", "The toy's questions to train on.", 128);
-var warmupSteps = command.Option("--warmup-steps", "Steps of the supervised warm-up.", 20);
-var batch = command.Option("--batch-size", "Questions in a step.", 64);
-var group = command.Option("--group", "Completions of a question in a step of PPO.", 2);
-var samples = command.Option("--samples", "Completions of a question that self-training chooses from.", 8);
-var rate = command.Option("--learning-rate", "PPO's.", 1e-3);
-var supervisedRate = command.Option("--sft-learning-rate", "Of the warm-up, of SFT after it and of self-training.", 5e-4);
-var kl = command.Option("--kl", "Weight of the divergence from the warm-up.", 0.05);
-var tokens = command.Option<int?>("--tokens", "Most tokens of a completion; default 20, for records 128.", null);
-var rank = command.Option("--lora", "Rank of a LoRA adapter, for records; 0 trains the whole model.", 0);
+var seeds = command.Option("--seeds", "Runs of everything, at least 2; an interval of less than 5 says little.", 5, OptionRange.AtLeast(2));
+var worlds = command.Option("--worlds", "Exact worlds of each kind, at least 2.", 20, OptionRange.AtLeast(2));
+var worldSteps = command.Option("--world-steps", "Steps of each method in a world.", 1500, OptionRange.AtLeast(1));
+var baseSteps = command.Option("--base-steps", "Steps in which the toy's base model reads careless notes.", 1500, OptionRange.AtLeast(0));
+var questions = command.Option("--questions", "The toy's questions to train on.", 128, OptionRange.AtLeast(1));
+var warmupSteps = command.Option("--warmup-steps", "Steps of the supervised warm-up.", 20, OptionRange.AtLeast(1));
+var batch = command.Option("--batch-size", "Questions in a step.", 64, OptionRange.AtLeast(1));
+var group = command.Option("--group", "Completions of a question in a step of PPO.", 2, OptionRange.AtLeast(1));
+var samples = command.Option("--samples", "Completions of a question that self-training chooses from.", 8, OptionRange.AtLeast(1));
+var rate = command.Option("--learning-rate", "PPO's.", 1e-3, OptionRange.Positive);
+var supervisedRate = command.Option("--sft-learning-rate", "Of the warm-up, of SFT after it and of self-training.", 5e-4, OptionRange.Positive);
+var kl = command.Option("--kl", "Weight of the divergence from the warm-up.", 0.05, OptionRange.AtLeast(0));
+var tokens = command.Option<int?>("--tokens", "Most tokens of a completion; default 20, for records 128.", null, OptionRange.AtLeast(1));
+var rank = command.Option("--lora", "Rank of a LoRA adapter, for records; 0 trains the whole model.", 0, OptionRange.AtLeast(0));
 var template = command.Option("--template", UserData.TemplateHelp, "plain");
 return await command.RunAsync(args, async (run, values) =>
 {
-    foreach (var option in (System.CommandLine.Option<int>[])[seeds, worlds])
-        if (values.GetValue(option) < 2) throw new ArgumentException($"{option.Name} is {values.GetValue(option)}, expected at least 2");
     bool isToy = run.Model is null && run.Data is null;
     var settings = new RefinementSettings
     {

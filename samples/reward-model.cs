@@ -18,9 +18,9 @@ using PostTrain.Training.Reports;
 const int toyProblems = 4000, samples = 8, asked = 100;
 var command = new SampleCommand("reward-model", "Trains an outcome reward model and a process reward model.", steps: 600);
 var kind = command.Option<string?>("--kind", "outcome or process; the toy trains both.", null);
-var rate = command.Option<double?>("--learning-rate", "By default what suits the model's width: 5e-4 at 64, less in wider models.", null);
+var rate = command.Option<double?>("--learning-rate", "By default what suits the model's width: 5e-4 at 64, less in wider models.", null, OptionRange.Positive);
 var separator = command.Option<string?>("--separator", "What ends a step; by default a line end, and a semicolon of the toy, whose tokenizer has no line end.", null);
-var batch = command.Option("--batch-size", "Pairs or solutions in a step.", 32);
+var batch = command.Option("--batch-size", "Pairs or solutions in a step.", 32, OptionRange.AtLeast(1));
 var template = command.Option("--template", UserData.TemplateHelp, "alpaca");
 return await command.RunAsync(args, async (run, values) =>
 {

@@ -12,13 +12,12 @@ using PostTrain.Training;
 using PostTrain.Training.Reports;
 
 var command = new SampleCommand("rewards", "Scores the same completions by the four schemes of rewards.", steps: 1, heldOut: 100);
-var groupSize = command.Option("--group", "Completions of a prompt, at least 3.", 8);
-var tokens = command.Option("--tokens", "Most tokens of a completion.", 48);
+var groupSize = command.Option("--group", "Completions of a prompt, at least 3.", 8, OptionRange.AtLeast(3));
+var tokens = command.Option("--tokens", "Most tokens of a completion.", 48, OptionRange.AtLeast(1));
 var template = command.Option("--template", UserData.TemplateHelp, "plain");
 return await command.RunAsync(args, async (run, values) =>
 {
     int size = values.GetValue(groupSize);
-    if (size < 3) throw new ArgumentException($"--group is {size}, expected at least 3");
     using var subject = Subject.Load(run);
     var problems = run.Data is null
         ? ArithmeticTask.Problems(run.HeldOut, heldOut: true, run.Seed)

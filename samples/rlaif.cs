@@ -18,13 +18,13 @@ using PostTrain.Training.Reports;
 
 var command = new SampleCommand("rlaif", "Reinforcement learning from AI feedback; --steps are the policy's.", steps: 100);
 var judgeName = command.Option("--judge", "sums (checks the toy's sums, with errors) or style (likes shown work, checks nothing).", "sums");
-var errors = command.Option("--errors", "Share of the pairs that the judge of sums takes the wrong way.", 0.1);
-var pairs = command.Option("--pairs", "Pairs that are judged.", 4000);
-var firstSteps = command.Option("--sft-steps", "Steps of supervised fine-tuning before, on the toy only.", 40);
-var rewardSteps = command.Option("--reward-steps", "Steps of the reward model.", 500);
-var kl = command.Option("--kl", "Weight of the divergence from the model as it was.", 0.05);
-var batch = command.Option("--batch-size", "Prompts in a step of the policy; 4 completions each.", 16);
-var tokens = command.Option("--tokens", "Most tokens of a completion.", 48);
+var errors = command.Option("--errors", "Share of the pairs that the judge of sums takes the wrong way.", 0.1, OptionRange.Between(0, 1));
+var pairs = command.Option("--pairs", "Pairs that are judged.", 4000, OptionRange.AtLeast(2));
+var firstSteps = command.Option("--sft-steps", "Steps of supervised fine-tuning before, on the toy only.", 40, OptionRange.AtLeast(0));
+var rewardSteps = command.Option("--reward-steps", "Steps of the reward model.", 500, OptionRange.AtLeast(1));
+var kl = command.Option("--kl", "Weight of the divergence from the model as it was.", 0.05, OptionRange.AtLeast(0));
+var batch = command.Option("--batch-size", "Prompts in a step of the policy; 4 completions each.", 16, OptionRange.AtLeast(1));
+var tokens = command.Option("--tokens", "Most tokens of a completion.", 48, OptionRange.AtLeast(1));
 var template = command.Option("--template", UserData.TemplateHelp, "plain");
 return await command.RunAsync(args, async (run, values) =>
 {

@@ -14,7 +14,7 @@ using TorchSharp;
 using static TorchSharp.torch;
 
 var command = new SampleCommand("round-trip", "Loads a model, trains an adapter, merges and saves it, and compares the logits of every stage.", steps: 50);
-var rank = command.Option("--rank", "r of the adapter.", 8);
+var rank = command.Option("--rank", "r of the adapter.", 8, OptionRange.AtLeast(1));
 var template = command.Option("--template", UserData.TemplateHelp, "alpaca");
 return await command.RunAsync(args, (run, values) =>
 {

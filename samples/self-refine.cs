@@ -15,19 +15,18 @@ using PostTrain.Training;
 using PostTrain.Training.Reports;
 
 var command = new SampleCommand("self-refine", "Refines answers by the model's own feedback and by a verifier's, then fine-tunes on what was repaired.", steps: 100, heldOut: 400);
-var rounds = command.Option("--rounds", "Rounds of revision.", 3);
-var trainProblems = command.Option("--train", "Problems whose repairs are trained on, at most.", 600);
-var formatSteps = command.Option<int?>("--format-steps", "Steps that first teach what a revision's prompt is, on the model's own texts as they come; 120 for the toy, none for other models.", null);
-var batch = command.Option("--batch-size", "Examples in a step.", 64);
-var rate = command.Option("--learning-rate", "Learning rate of supervised fine-tuning.", 1e-3);
-var pairRate = command.Option("--pair-learning-rate", "Learning rate of DPO.", 3e-4);
-var tokens = command.Option("--tokens", "Most tokens of an answer.", 40);
+var rounds = command.Option("--rounds", "Rounds of revision.", 3, OptionRange.AtLeast(1));
+var trainProblems = command.Option("--train", "Problems whose repairs are trained on, at most.", 600, OptionRange.AtLeast(1));
+var formatSteps = command.Option<int?>("--format-steps", "Steps that first teach what a revision's prompt is, on the model's own texts as they come; 120 for the toy, none for other models.", null, OptionRange.AtLeast(0));
+var batch = command.Option("--batch-size", "Examples in a step.", 64, OptionRange.AtLeast(1));
+var rate = command.Option("--learning-rate", "Learning rate of supervised fine-tuning.", 1e-3, OptionRange.Positive);
+var pairRate = command.Option("--pair-learning-rate", "Learning rate of DPO.", 3e-4, OptionRange.Positive);
+var tokens = command.Option("--tokens", "Most tokens of an answer.", 40, OptionRange.AtLeast(1));
 var template = command.Option("--template", UserData.TemplateHelp, "plain");
 var revision = command.Option<string?>("--revision", "Of revisions: a format with {problem}, {attempt} and {feedback}.", null);
 return await command.RunAsync(args, async (run, values) =>
 {
     int most = values.GetValue(rounds);
-    if (most < 1) throw new ArgumentException($"--rounds is {most}, expected at least 1");
     using var loaded = Subject.Load(run);
     var subject = loaded;
     var (train, heldOut, _) = ProblemData.Load(run, subject, values.GetValue(template)!, values.GetValue(tokens));

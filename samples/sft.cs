@@ -10,9 +10,9 @@ using PostTrain.Training;
 using PostTrain.Training.Reports;
 
 var command = new SampleCommand("sft", "Fine-tunes a model on instructions.", steps: 300);
-var rank = command.Option("--lora", "Rank of a LoRA adapter; 0 trains the whole model.", 0);
-var rate = command.Option<double?>("--learning-rate", "By default what suits the model's width: 1e-3 at 64, with an adapter 5e-3, less in wider models.", null);
-var batch = command.Option("--batch-size", "Examples in a step.", 32);
+var rank = command.Option("--lora", "Rank of a LoRA adapter; 0 trains the whole model.", 0, OptionRange.AtLeast(0));
+var rate = command.Option<double?>("--learning-rate", "By default what suits the model's width: 1e-3 at 64, with an adapter 5e-3, less in wider models.", null, OptionRange.Positive);
+var batch = command.Option("--batch-size", "Examples in a step.", 32, OptionRange.AtLeast(1));
 var packing = command.Option("--packing", "Lay several examples in a row.", false);
 var template = command.Option("--template", UserData.TemplateHelp, "alpaca");
 return await command.RunAsync(args, (run, values) =>
@@ -37,8 +37,8 @@ return await command.RunAsync(args, (run, values) =>
         Seed = run.Seed,
     };
     Console.WriteLine($"learning rate {options.LearningRate:G3}; the first example (its answer alone is learnt):");
-    Console.WriteLine($"  prompt  {data.Train[0].Prompt.ReplaceLineEndings("\n          ")}");
-    Console.WriteLine($"  learnt  {data.Train[0].Completion.ReplaceLineEndings("\n          ")}");
+    Console.WriteLine($"  prompt  {data.Train[0].Prompt.Text.ReplaceLineEndings("\n          ")}");
+    Console.WriteLine($"  learnt  {data.Train[0].Completion.Text.ReplaceLineEndings("\n          ")}");
 
     using var trainer = new SftTrainer(subject.Model, subject.Tokenizer, options);
     double[] lossesBefore = Measure.Losses(trainer, data.HeldOut);

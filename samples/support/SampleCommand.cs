@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using PostTrain.Data.Chat;
 using static TorchSharp.torch;
 
@@ -7,7 +8,7 @@ namespace PostTrain.Samples.Support;
 /// <summary>A sample's command line: the options that all of them have, and its own.</summary>
 /// <example><code>
 /// var command = new SampleCommand("sft", "Fine-tunes a model on instructions.", steps: 200);
-/// var lora = command.Option("--lora", "Rank of an adapter; 0 trains the whole model.", 0);
+/// var lora = command.Option("--lora", "Rank of an adapter; 0 trains the whole model.", 0, OptionRange.AtLeast(0));
 /// return await command.RunAsync(args, (run, values) => TrainAsync(run, values.GetValue(lora)));
 /// </code></example>
 public sealed class SampleCommand
@@ -35,15 +36,43 @@ public sealed class SampleCommand
         output = new("--output") { Description = "Where the results go.", DefaultValueFactory = _ => Path.Combine("artifacts", name) };
         this.steps = new("--steps") { Description = "Training steps.", DefaultValueFactory = _ => steps };
         this.heldOut = new("--held-out") { Description = "Examples that training never sees.", DefaultValueFactory = _ => heldOut };
+        Within(this.steps, OptionRange.AtLeast(1));
+        Within(this.heldOut, OptionRange.AtLeast(1));
+        Within(microBatch, OptionRange.AtLeast(1));
         root = new RootCommand(description) { model, data, output, this.steps, this.heldOut, microBatch, type, paddingFree, seed };
     }
 
-    /// <summary>Adds an option of the sample's own.</summary>
+    /// <summary>Adds an option of the sample's own: a text, or a switch.</summary>
+    /// <exception cref="ArgumentException">The option is a number, which needs a range.</exception>
     public Option<T> Option<T>(string name, string description, T value)
     {
+        if (IsNumber(typeof(T))) throw new ArgumentException($"the option {name} is a number, expected its {nameof(OptionRange)}", nameof(name));
         var option = new Option<T>(name) { Description = description, DefaultValueFactory = _ => value };
         root.Add(option);
         return option;
+    }
+
+    /// <summary>Adds an option that is a number. One out of its range ends the program with an error before anything else is done.</summary>
+    public Option<T> Option<T>(string name, string description, T value, OptionRange range)
+    {
+        var option = new Option<T>(name) { Description = description, DefaultValueFactory = _ => value };
+        Within(option, range);
+        root.Add(option);
+        return option;
+    }
+
+    private static bool IsNumber(Type type) => (Nullable.GetUnderlyingType(type) ?? type) is var plain && plain != typeof(bool) && plain.IsPrimitive;
+
+    private static void Within<T>(Option<T> option, OptionRange range)
+    {
+        ArgumentNullException.ThrowIfNull(range);
+        option.Validators.Add(result =>
+        {
+            // Text that is no number has an error of its own.
+            if (result.Errors.Any() || result.GetValueOrDefault<T>() is not { } value) return;
+            if (!range.Holds(Convert.ToDouble(value, CultureInfo.InvariantCulture)))
+                result.AddError(string.Create(CultureInfo.InvariantCulture, $"{option.Name} is {value}, expected {range}"));
+        });
     }
 
     /// <summary>Reads the arguments and runs the sample; what is wrong with the user's files or options is told in a line.</summary>

@@ -8,6 +8,29 @@ namespace PostTrain.Tests.Samples;
 /// <summary>The samples of training methods, each for a few steps: what they leave, and what must hold after any number of steps.</summary>
 public class TrainingSampleTests
 {
+    // Before anything is loaded or trained.
+    [Theory]
+    [InlineData("sft", "--lora", "-1", "at least 0")]
+    [InlineData("sft", "--steps", "-1", "at least 1")]
+    [InlineData("sft", "--learning-rate", "0", "above 0")]
+    [InlineData("sft", "--micro-batch-size", "0", "at least 1")]
+    [InlineData("grpo", "--batch-size", "0", "at least 1")]
+    [InlineData("grpo", "--beta", "-0.1", "at least 0")]
+    [InlineData("distillation", "--temperature", "-1", "above 0")]
+    [InlineData("distillation", "--student-share", "1.5", "0 to 1")]
+    [InlineData("distillation", "--learning-rate", "NaN", "above 0")]
+    [InlineData("rewards", "--held-out", "0", "at least 1")]
+    [InlineData("rewards", "--group", "2", "at least 3")]
+    public void OptionsOutOfRange_AreRefused(string sample, string option, string value, string range)
+    {
+        using var folder = new TemporaryDirectory();
+        var (code, output, errors) = SampleTests.Start([$"samples/{sample}.cs", "--", "--output", folder.File("out"), option, value]);
+        Assert.True(code != 0, output);
+        Assert.Contains($"{option} is {value}, expected", errors, StringComparison.Ordinal);
+        Assert.Contains(range, errors, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(folder.File("out")));
+    }
+
     [Fact]
     public void Reft_ComparesWorldsAndAModel_EachWithItsControl()
     {

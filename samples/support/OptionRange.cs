@@ -1,0 +1,31 @@
+using System.Globalization;
+
+namespace PostTrain.Samples.Support;
+
+/// <summary>Numbers that an option of a command line takes. NaN is in no range.</summary>
+/// <param name="Least">Least value.</param>
+/// <param name="Most">Greatest value.</param>
+/// <param name="ExcludesEnds">Whether the ends themselves are left out.</param>
+public sealed record OptionRange(double Least, double Most = double.MaxValue, bool ExcludesEnds = false)
+{
+    /// <summary>Finite numbers above 0, such as learning rates.</summary>
+    public static OptionRange Positive { get; } = new(0, double.PositiveInfinity, ExcludesEnds: true);
+
+    /// <summary>Finite numbers from a least one on.</summary>
+    public static OptionRange AtLeast(double least) => new(least);
+
+    /// <summary>Numbers between two, both included.</summary>
+    public static OptionRange Between(double least, double most) => new(least, most);
+
+    /// <summary>Whether a number is inside.</summary>
+    public bool Holds(double value) => ExcludesEnds ? value > Least && value < Most : value >= Least && value <= Most;
+
+    /// <summary>The range in words.</summary>
+    public override string ToString() => (ExcludesEnds, Most >= double.MaxValue) switch
+    {
+        (true, true) => string.Create(CultureInfo.InvariantCulture, $"a finite number above {Least}"),
+        (true, false) => string.Create(CultureInfo.InvariantCulture, $"a number between {Least} and {Most}, neither included"),
+        (false, true) => string.Create(CultureInfo.InvariantCulture, $"at least {Least}"),
+        _ => string.Create(CultureInfo.InvariantCulture, $"{Least} to {Most}"),
+    };
+}
