@@ -105,7 +105,7 @@ public static class ArithmeticTask
 
     private static (int A, int B) Terms(Problem problem)
     {
-        var terms = problem.Prompt.TrimEnd('=').Split('+');
+        var terms = problem.Prompt.Text.TrimEnd('=').Split('+');
         return (int.Parse(terms[0], CultureInfo.InvariantCulture), int.Parse(terms[1], CultureInfo.InvariantCulture));
     }
 

@@ -92,7 +92,7 @@ public static class ChainTask
         return terms;
     }
 
-    private static int[] Terms(Problem problem) => [.. problem.Prompt.TrimEnd('=').Split('+').Select(text => int.Parse(text, CultureInfo.InvariantCulture))];
+    private static int[] Terms(Problem problem) => [.. problem.Prompt.Text.TrimEnd('=').Split('+').Select(text => int.Parse(text, CultureInfo.InvariantCulture))];
 
     private static string Prompt(int[] terms) => $"{string.Join('+', terms.Select(Text))}=";
 

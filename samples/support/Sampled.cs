@@ -23,7 +23,7 @@ public static class Sampled
     public static IReadOnlyList<Completion> Completions(CausalLm model, ITokenizer tokenizer, IReadOnlyList<Problem> problems, SamplingOptions sampling, ulong seed)
     {
         model.eval();
-        var drawing = sampling.StoppingAt(tokenizer.EndOfSequenceId) with { Recording = LogProbRecording.Drawn };
+        var drawing = sampling.StoppingAt(model, tokenizer) with { Recording = LogProbRecording.Drawn };
         var completions = new List<Completion>(problems.Count);
         foreach (var chunk in problems.Chunk(RowsAtOnce))
         {

@@ -27,7 +27,7 @@ public static class UserData
     /// <param name="most">The most tokens of a text.</param>
     /// <param name="texts">The texts of an item, each of which must fit.</param>
     /// <exception cref="ArgumentException">Fewer than two are left: one to learn from, one held out.</exception>
-    public static Fitted<T> Fitting<T>(IReadOnlyList<T> items, ITokenizer tokenizer, int most, Func<T, IEnumerable<string>> texts)
+    public static Fitted<T> Fitting<T>(IReadOnlyList<T> items, ITokenizer tokenizer, int most, Func<T, IEnumerable<MarkedText>> texts)
     {
         ArgumentNullException.ThrowIfNull(items);
         ArgumentNullException.ThrowIfNull(tokenizer);

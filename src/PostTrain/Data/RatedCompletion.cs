@@ -1,10 +1,12 @@
+using PostTrain.Data.Text;
+
 namespace PostTrain.Data;
 
 /// <summary>A completion that somebody liked or did not.</summary>
 /// <param name="Prompt">The text that it continues.</param>
 /// <param name="Completion">The completion.</param>
 /// <param name="Label">True: liked.</param>
-public sealed record RatedCompletion(string Prompt, string Completion, bool Label)
+public sealed record RatedCompletion(MarkedText Prompt, MarkedText Completion, bool Label)
 {
     /// <summary>Takes pairs apart: first all chosen completions, then all rejected ones, each in the order of the pairs.</summary>
     public static IReadOnlyList<RatedCompletion> Unpair(IReadOnlyList<PreferencePair> pairs)

@@ -25,6 +25,9 @@ public abstract class CausalLm : nn.Module<Tensor, Tensor>
     /// <summary>The longest sequence, cached positions included and padding not, in tokens.</summary>
     public abstract int ContextLength { get; }
 
+    /// <summary>Ids that end a generation, as the model's files name them; the tokenizer's are apart (<see cref="Rollouts.SamplingOptions.StoppingAt(CausalLm, Data.Text.ITokenizer)"/>). Default none.</summary>
+    public virtual IReadOnlyList<int> EndOfSequenceIds => [];
+
     /// <summary>Width of the embeddings and of the hidden states, D.</summary>
     public abstract int HiddenSize { get; }
 

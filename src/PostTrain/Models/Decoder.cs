@@ -63,6 +63,11 @@ public sealed class Decoder : CausalLm
     /// <inheritdoc/>
     public override int ContextLength => Config.ContextLength;
 
+    /// <summary>The configuration's ends (<c>config.json</c>) and those of the <c>generation_config.json</c> that the model was loaded with.</summary>
+    public override IReadOnlyList<int> EndOfSequenceIds => Origin?.Generation is { } settings
+        ? [.. Config.EndOfSequenceIds.Union(Data.Text.GenerationEnds.Read(settings, HuggingFace.CheckpointOrigin.GenerationName))]
+        : Config.EndOfSequenceIds;
+
     /// <summary>Whether somebody has registered parameters that are not the decoder's own.</summary>
     internal bool HasAdapter => named_parameters().Any(item => !ownNames.Contains(item.name));
 

@@ -15,7 +15,7 @@ public sealed record PtxOptions(IReadOnlyList<Demonstration> Demonstrations)
     /// <value>The default is 8.</value>
     public int BatchSize { get; init; } = 8;
 
-    /// <summary>Ends each completion with the tokenizer's end-of-sequence token.</summary>
+    /// <summary>Ends each completion that has no end yet with the tokenizer's end-of-sequence token.</summary>
     /// <value>The default is true.</value>
     public bool AppendEndOfSequence { get; init; } = true;
 

@@ -1,3 +1,4 @@
+using PostTrain.Data.Text;
 using PostTrain.Rewards;
 
 namespace PostTrain.Refinement;
@@ -8,4 +9,4 @@ namespace PostTrain.Refinement;
 /// <param name="Feedback">What was said of it.</param>
 /// <param name="Kept">Whether it took the place of the attempt before; a first attempt always does.</param>
 /// <param name="Right">Whether it is right by <see cref="SelfRefinementOptions.Gold"/>; null without one.</param>
-public sealed record Attempt(string Prompt, Completion Completion, Feedback Feedback, bool Kept, bool? Right);
+public sealed record Attempt(MarkedText Prompt, Completion Completion, Feedback Feedback, bool Kept, bool? Right);

@@ -1,3 +1,4 @@
+using PostTrain.Data.Text;
 using PostTrain.Rewards;
 
 namespace PostTrain.Refinement;
@@ -5,4 +6,4 @@ namespace PostTrain.Refinement;
 /// <summary>A text that a refiner wrote.</summary>
 /// <param name="Prompt">What it was written to: the problem's prompt, or one that holds the earlier attempt and its feedback too.</param>
 /// <param name="Completion">The text, as a completion of the problem.</param>
-public sealed record Draft(string Prompt, Completion Completion);
+public sealed record Draft(MarkedText Prompt, Completion Completion);

@@ -32,8 +32,8 @@ public sealed class ModelRefiner : IRefiner
     public ValueTask<IReadOnlyList<Draft?>> WriteAsync(IReadOnlyList<DraftRequest> requests, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(requests);
-        string[] prompts = [.. requests.Select(options.Template.Prompt)];
-        int[][] ids = [.. prompts.Select(tokenizer.Encode)];
+        MarkedText[] prompts = [.. requests.Select(options.Template.Prompt)];
+        int[][] ids = [.. prompts.Select(prompt => tokenizer.Encode(prompt))];
         var drafts = new Draft?[requests.Count];
         bool training = model.training;
         model.eval();
@@ -42,7 +42,7 @@ public sealed class ModelRefiner : IRefiner
             // Neighbours in length share a batch: less padding.
             foreach (var part in Enumerable.Range(0, ids.Length).Where(i => Fits(requests[i], ids[i].Length)).OrderBy(i => ids[i].Length).Chunk(options.BatchSize))
             {
-                var sampling = options.Sampling.StoppingAt(tokenizer.EndOfSequenceId) with
+                var sampling = options.Sampling.StoppingAt(model, tokenizer) with
                 {
                     RowSeeds = [.. part.Select(i => ((ulong)requests[i].Round << 32) | (uint)requests[i].Index)],
                     Recording = LogProbRecording.Drawn,

@@ -21,7 +21,7 @@ internal sealed class ModelTextSource(CausalLm model, ITokenizer tokenizer, Samp
             MaxNewTokens = most,
             StopStrings = [.. sampling.StopStrings, .. request.StopStrings],
             Recording = LogProbRecording.Drawn,
-        }).StoppingAt(tokenizer.EndOfSequenceId);
+        }).StoppingAt(model, tokenizer);
         int[][] ids = [.. prompts.Select(prompt => Fitting(tokenizer.Encode(prompt), model.ContextLength - most))];
         bool training = model.training;
         model.eval();

@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using PostTrain.Data;
+using PostTrain.Data.Text;
 using PostTrain.Rewards;
 
 namespace PostTrain.Refinement;
@@ -41,26 +42,27 @@ public sealed partial record RevisionTemplate
         return text.Replace("</", "< /", StringComparison.Ordinal).Replace("<|", "< |", StringComparison.Ordinal);
     }
 
-    /// <summary>The prompt.</summary>
+    /// <summary>The prompt. It is marked as rendered where the problem's is, whose special tokens are written in it.</summary>
     /// <param name="problem">The problem.</param>
     /// <param name="attempt">The earlier attempt.</param>
     /// <param name="feedback">What was said of it.</param>
-    public string Apply(Problem problem, Completion attempt, Feedback feedback)
+    public MarkedText Apply(Problem problem, Completion attempt, Feedback feedback)
     {
         ArgumentNullException.ThrowIfNull(problem);
         ArgumentNullException.ThrowIfNull(attempt);
         ArgumentNullException.ThrowIfNull(feedback);
         var (earlier, said) = (QuoteAttempt(attempt.Text), QuoteFeedback(feedback.Text));
-        return Places().Replace(Format, place => place.ValueSpan switch
+        var text = Places().Replace(Format, place => place.ValueSpan switch
         {
             "{problem}" => problem.Prompt,
             "{attempt}" => earlier,
             _ => said,
         });
+        return problem.Prompt with { Text = text };
     }
 
     /// <summary>The prompt of a request: the problem's own for a first attempt.</summary>
-    internal string Prompt(DraftRequest request) =>
+    internal MarkedText Prompt(DraftRequest request) =>
         request.Earlier is null ? request.Problem.Prompt : Apply(request.Problem, request.Earlier, request.Feedback ?? new Feedback("", double.NaN, false));
 
     [GeneratedRegex(@"\{(problem|attempt|feedback)\}", RegexOptions.CultureInvariant)]

@@ -31,7 +31,7 @@ public static class SelfRewards
     /// <param name="yes">The answer for right.</param>
     /// <param name="no">The answer for wrong, another text.</param>
     /// <param name="batchSize">Rows that go through the model at once, two a text; at least 1. Default 64.</param>
-    public static IReward Verdict(CausalLm model, ITokenizer tokenizer, Func<Completion, string>? question = null, string yes = " Yes", string no = " No", int batchSize = 64)
+    public static IReward Verdict(CausalLm model, ITokenizer tokenizer, Func<Completion, MarkedText>? question = null, string yes = " Yes", string no = " No", int batchSize = 64)
     {
         Check(model, tokenizer, batchSize);
         ArgumentException.ThrowIfNullOrEmpty(yes);
@@ -40,14 +40,14 @@ public static class SelfRewards
         question ??= Question;
         return Reward.OfAll("verdict", (completions, _, cancellation) =>
         {
-            string[] prompts = [.. completions.Select(question)];
+            MarkedText[] prompts = [.. completions.Select(question)];
             var answers = TextLikelihood.Of(model, tokenizer, [.. prompts.Select(prompt => (prompt, yes, false)), .. prompts.Select(prompt => (prompt, no, false))], batchSize, cancellation);
             return ValueTask.FromResult<double[]>([.. prompts.Select((_, i) => 1 / (1 + Math.Exp(answers[prompts.Length + i].Sum - answers[i].Sum)))]);
         });
     }
 
-    private static string Question(Completion completion) => $"""
-        {completion.Problem.Prompt}
+    private static MarkedText Question(Completion completion) => completion.Problem.Prompt + $"""
+
         <answer>
         {RevisionTemplate.Quote(completion.Text)}
         </answer>

@@ -10,7 +10,7 @@ namespace PostTrain.Refinement;
 internal static class TextLikelihood
 {
     /// <summary>Of each text the sum of its tokens' log-probabilities, and how many there are.</summary>
-    internal static (double Sum, int Tokens)[] Of(CausalLm model, ITokenizer tokenizer, IReadOnlyList<(string Prompt, string Text, bool Ends)> texts, int batchSize, CancellationToken cancellation)
+    internal static (double Sum, int Tokens)[] Of(CausalLm model, ITokenizer tokenizer, IReadOnlyList<(MarkedText Prompt, string Text, bool Ends)> texts, int batchSize, CancellationToken cancellation)
     {
         TokenExample[] examples = [.. texts.Select((text, i) => TokenExample.Of(text.Prompt, text.Text, tokenizer, text.Ends, model.ContextLength, $"completions[{i}]", "completions"))];
         var likelihoods = new (double, int)[examples.Length];

@@ -28,7 +28,7 @@ public sealed class TextRefiner : IRefiner
     public async ValueTask<IReadOnlyList<Draft?>> WriteAsync(IReadOnlyList<DraftRequest> requests, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(requests);
-        string[] prompts = [.. requests.Select(template.Prompt)];
+        string[] prompts = [.. requests.Select(request => template.Prompt(request).Text)];
         ulong round = (ulong)requests.Select(item => item.Round).DefaultIfEmpty().Max();
         var texts = await TextSource.AskAsync(source, prompts, request with { Seed = CounterRandom.Bits(request.Seed, round) }, cancellation).ConfigureAwait(false);
         return [.. requests.Zip(prompts, texts).Select(item => new Draft(item.Second, new Completion(item.First.Problem, item.Third.Text, [], item.Third.Finished)))];

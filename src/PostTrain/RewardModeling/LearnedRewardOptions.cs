@@ -13,7 +13,7 @@ public sealed record LearnedRewardOptions
     /// <value>The default is 16.</value>
     public int BatchSize { get; init; } = 16;
 
-    /// <summary>Ends finished completions with the tokenizer's end-of-sequence token; the same as in training. One that its length limit ended never has it.</summary>
+    /// <summary>Ends finished completions that have no end yet with the tokenizer's end-of-sequence token; the same as in training. One that its length limit ended never has it.</summary>
     /// <value>The default is true.</value>
     public bool AppendEndOfSequence { get; init; } = true;
 

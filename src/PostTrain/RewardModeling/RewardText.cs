@@ -9,12 +9,9 @@ namespace PostTrain.RewardModeling;
 /// <summary>Texts as reward models read them.</summary>
 internal static class RewardText
 {
-    /// <summary>Prompt and completion, encoded together, and the end of the sequence where it is asked for.</summary>
-    internal static int[] Encode(string prompt, string completion, ITokenizer tokenizer, bool appendEnd)
-    {
-        int[] end = appendEnd && tokenizer.EndOfSequenceId is { } id ? [id] : [];
-        return [.. tokenizer.Encode(prompt + completion), .. end];
-    }
+    /// <summary>Prompt and completion, encoded together, and the end of the sequence where it is asked for and not there yet.</summary>
+    internal static int[] Encode(MarkedText prompt, MarkedText completion, ITokenizer tokenizer, bool appendEnd) =>
+        CompletionTokens.Of(prompt, completion, tokenizer, appendEnd).Ids;
 
     /// <summary>1 where a row has a token, [B,T]: padding is told by its place and not by its id, which a text may hold.</summary>
     internal static Tensor Mask(IReadOnlyList<int[]> rows)

@@ -45,7 +45,7 @@ public sealed class RewardTrainer : DatasetTrainer<PreferencePair>
         return new RewardData(this, pairs);
     }
 
-    private int[] Encode(string prompt, string completion, string what, string parameter)
+    private int[] Encode(MarkedText prompt, MarkedText completion, string what, string parameter)
     {
         int[] ids = RewardText.Encode(prompt, completion, tokenizer, options.AppendEndOfSequence);
         if (ids.Length == 0 || ids.Length > model.Body.ContextLength)

@@ -14,7 +14,7 @@ public sealed record RewardTrainerOptions : TrainingOptions
     /// <value>The default is null: no margin.</value>
     public Func<PreferencePair, double>? Margin { get; init; }
 
-    /// <summary>Ends each completion with the tokenizer's end-of-sequence token, on which the reward is then read.</summary>
+    /// <summary>Ends each completion that has no end yet with the tokenizer's end-of-sequence token, on which the reward is then read.</summary>
     /// <value>The default is true.</value>
     public bool AppendEndOfSequence { get; init; } = true;
 

@@ -13,7 +13,7 @@ public sealed record StepEncodingOptions
     /// <value>False by default.</value>
     public bool LastStepOnly { get; init; }
 
-    /// <summary>An id that stands before the prompt.</summary>
+    /// <summary>An id that stands before the prompt, unless the prompt begins with it already.</summary>
     /// <value>None by default.</value>
     public int? BeginningOfSequenceId { get; init; }
 

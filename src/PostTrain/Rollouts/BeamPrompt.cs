@@ -8,6 +8,7 @@ internal sealed class BeamPrompt
 
     private readonly BeamOptions options;
     private readonly HashSet<int> stops;
+    private readonly StopStrings? stopStrings;
     private readonly int limit;
     private readonly int prompt;
     private readonly List<BeamHypothesis> finished = [];
@@ -21,8 +22,10 @@ internal sealed class BeamPrompt
     /// <param name="sampling">Which tokens end.</param>
     /// <param name="limit">The most tokens.</param>
     /// <param name="prompt">The prompt's number.</param>
-    public BeamPrompt(BeamOptions options, SamplingOptions sampling, int limit, int prompt)
+    /// <param name="stopStrings">Which texts end.</param>
+    public BeamPrompt(BeamOptions options, SamplingOptions sampling, int limit, int prompt, StopStrings? stopStrings = null)
     {
+        this.stopStrings = stopStrings;
         this.options = options;
         this.limit = limit;
         this.prompt = prompt;
@@ -59,7 +62,8 @@ internal sealed class BeamPrompt
         for (var i = 0; i < best.Length; i++)
         {
             var (parent, token) = ((int)(places[i] / vocabularySize), (int)(places[i] % vocabularySize));
-            var stopped = stops.Contains(token);
+            // A place without a hypothesis has no text.
+            var stopped = stops.Contains(token) || (best[i] > Nothing / 2 && (stopStrings?.End(new Node(paths[parent], token).ToArray(length)) ?? false));
             var ends = stopped || length == limit;
             allEnd &= ends;
             if (ends)

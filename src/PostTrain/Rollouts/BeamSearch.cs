@@ -1,3 +1,4 @@
+using PostTrain.Data.Text;
 using PostTrain.Models;
 using PostTrain.Numerics;
 using TorchSharp;
@@ -11,7 +12,7 @@ public static class BeamSearch
     /// <summary>Searches completions of every prompt, as transformers does.</summary>
     /// <remarks>Each step extends all hypotheses by all tokens and goes on with the best that do not end; those among the best that end are finished, with the
     /// score Σ log π / length^α. Biases, penalties and bans of the options act on the log-probs and are part of the score, which is not normalised
-    /// again; temperature, truncation, stop strings and everything about randomness and recording are not used.</remarks>
+    /// again; temperature, truncation and everything about randomness and recording are not used.</remarks>
     /// <param name="model">The model.</param>
     /// <param name="prompts">Token ids of each prompt, at least one each and at most the context length minus 1.</param>
     /// <param name="beams">How to search.</param>
@@ -19,18 +20,31 @@ public static class BeamSearch
     /// <param name="paddingId">Id for positions before a prompt; the model does not look at it.</param>
     /// <param name="cancellation">Looked at before every token.</param>
     /// <returns>For each prompt the best completions, best first.</returns>
-    /// <exception cref="ArgumentException">A prompt or an option is not valid; the message names it.</exception>
+    /// <exception cref="ArgumentException">A prompt or an option is not valid, or there are stop strings, for which a tokenizer is needed; the message names it.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled; nothing is left allocated.</exception>
     public static IReadOnlyList<IReadOnlyList<BeamHypothesis>> Generate(CausalLm model, IReadOnlyList<int[]> prompts, BeamOptions beams, SamplingOptions options,
-        int paddingId, CancellationToken cancellation = default)
+        int paddingId, CancellationToken cancellation = default) => Generate(model, prompts, beams, options, paddingId, null, cancellation);
+
+    /// <summary>The same, with the tokenizer that decodes what is looked through for stop strings, and that names the padding. A hypothesis that completes a stop string is finished.</summary>
+    /// <inheritdoc cref="Generate(CausalLm, IReadOnlyList{int[]}, BeamOptions, SamplingOptions, int, CancellationToken)"/>
+    public static IReadOnlyList<IReadOnlyList<BeamHypothesis>> Generate(CausalLm model, IReadOnlyList<int[]> prompts, BeamOptions beams, SamplingOptions options,
+        ITokenizer tokenizer, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        return Generate(model, prompts, beams, options, tokenizer.PaddingId, tokenizer, cancellation);
+    }
+
+    private static IReadOnlyList<IReadOnlyList<BeamHypothesis>> Generate(CausalLm model, IReadOnlyList<int[]> prompts, BeamOptions beams, SamplingOptions options,
+        int paddingId, ITokenizer? tokenizer, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(beams);
         ArgumentNullException.ThrowIfNull(options);
         beams.Validate();
         options.Validate(model.VocabularySize);
+        var stopStrings = StopStrings.Of(options, tokenizer);
         var batch = PromptBatch.Create(prompts, options.MaxNewTokens, paddingId, model.InputVocabularySize, model.ContextLength);
-        var searches = prompts.Select((_, i) => new BeamPrompt(beams, options, batch.Limits[i], i)).ToArray();
+        var searches = prompts.Select((_, i) => new BeamPrompt(beams, options, batch.Limits[i], i, stopStrings)).ToArray();
 
         using var mode = no_grad();
         using var scope = NewDisposeScope();

@@ -52,7 +52,7 @@ internal sealed class Decoding : IDisposable
         batch = PromptBatch.Create(prompts, options.MaxNewTokens, paddingId, model.InputVocabularySize, model.ContextLength);
         if (options.RowSeeds is { } seeds && seeds.Count != batch.Rows)
             throw new ArgumentException($"RowSeeds has {seeds.Count} numbers, expected {batch.Rows}, one for each prompt.", nameof(options));
-        stopStrings = options.StopStrings.Count == 0 ? null : new StopStrings(options.StopStrings, tokenizer, batch.Rows);
+        stopStrings = StopStrings.Of(options, tokenizer);
         stops = [.. options.StopTokens];
         rows = [.. Enumerable.Range(0, batch.Rows)];
         completions = [.. rows.Select(_ => new List<int>())];
@@ -156,7 +156,7 @@ internal sealed class Decoding : IDisposable
             var token = (int)tokens[i];
             completions[row].Add(token);
             drawn.Add(row);
-            ended[row] = stops.Contains(token) || (stopStrings?.Ends(row, Completion(row)) ?? false);
+            ended[row] = stops.Contains(token) || (stopStrings?.End(Completion(row)) ?? false);
             if (!IsComplete(row))
                 alive.Add(i);
         }

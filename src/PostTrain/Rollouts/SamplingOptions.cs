@@ -1,3 +1,6 @@
+using PostTrain.Data.Text;
+using PostTrain.Models;
+
 namespace PostTrain.Rollouts;
 
 /// <summary>How completions are drawn: the one set of options of sampling, greedy and beam search.</summary>
@@ -56,8 +59,8 @@ public sealed record SamplingOptions
     /// <summary>Tokens that end a completion; the stop token belongs to it. Default none.</summary>
     public IReadOnlyList<int> StopTokens { get; init; } = [];
 
-    /// <summary>Texts that end a completion, wherever their characters fall into tokens; the token that completes one belongs to the completion.
-    /// They need a tokenizer. Default none.</summary>
+    /// <summary>Texts that end a completion, wherever their characters fall into tokens; the token that completes one belongs to the completion. One may be, or hold, the
+    /// spelling of a special token. They need a tokenizer. Default none.</summary>
     public IReadOnlyList<string> StopStrings { get; init; } = [];
 
     /// <summary>Tokens that are never drawn, e.g. padding. Their probability is 0 in the recorded log-probs too. Default none.</summary>
@@ -81,6 +84,18 @@ public sealed record SamplingOptions
     /// <param name="endOfSequenceId">Usually the tokenizer's; null leaves the options as they are.</param>
     public SamplingOptions StoppingAt(int? endOfSequenceId) =>
         StopTokens.Count > 0 || endOfSequenceId is not { } id ? this : this with { StopTokens = [id] };
+
+    /// <summary>The same, ending completions at every end of generation that the files name, unless <see cref="StopTokens"/> says otherwise: those of the tokenizer
+    /// (<see cref="ITokenizer.EndOfSequenceIds"/>) and those of the model (<see cref="CausalLm.EndOfSequenceIds"/>).</summary>
+    /// <param name="model">Draws; ids that it cannot draw are left out.</param>
+    /// <param name="tokenizer">The model's.</param>
+    public SamplingOptions StoppingAt(CausalLm model, ITokenizer tokenizer)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        return StopTokens.Count > 0 ? this
+            : this with { StopTokens = [.. tokenizer.EndOfSequenceIds.Concat(model.EndOfSequenceIds).Distinct().Where(id => id >= 0 && id < model.VocabularySize)] };
+    }
 
     /// <exception cref="ArgumentException">A value is out of its range; the message names the value and the range.</exception>
     internal void Validate(int vocabularySize)

@@ -2,36 +2,25 @@ using PostTrain.Data.Text;
 
 namespace PostTrain.Rollouts;
 
-/// <summary>Finds stop strings in the text of a completion, wherever they fall into tokens.</summary>
+/// <summary>Finds stop strings in the text of a completion, wherever they fall into tokens. Special tokens count as they are spelt and as nothing: a stop string may be one, hold one, or go on behind one.</summary>
 internal sealed class StopStrings
 {
     private readonly IReadOnlyList<string> texts;
     private readonly ITokenizer tokenizer;
-    private readonly int longest;
-    private readonly int[] lengths;
 
+    private StopStrings(IReadOnlyList<string> texts, ITokenizer tokenizer) => (this.texts, this.tokenizer) = (texts, tokenizer);
+
+    /// <summary>The stop strings of options; null where they have none.</summary>
     /// <exception cref="ArgumentException">There is no tokenizer to decode with.</exception>
-    public StopStrings(IReadOnlyList<string> texts, ITokenizer? tokenizer, int rows)
-    {
-        this.texts = texts;
-        this.tokenizer = tokenizer ?? throw new ArgumentException("StopStrings are given and no tokenizer, expected one to decode with.", nameof(tokenizer));
-        longest = texts.Max(text => text.Length);
-        lengths = new int[rows];
-    }
+    public static StopStrings? Of(SamplingOptions options, ITokenizer? tokenizer) => options.StopStrings.Count == 0 ? null
+        : new StopStrings(options.StopStrings, tokenizer ?? throw new ArgumentException("StopStrings are given and no tokenizer, expected one to decode with.", nameof(tokenizer)));
 
-    /// <summary>Whether the last token of a row's completion has completed one.</summary>
-    public bool Ends(int row, ReadOnlySpan<int> completion)
+    /// <summary>Whether a completion holds one; it has ended at the first.</summary>
+    public bool End(ReadOnlySpan<int> completion)
     {
-        var text = tokenizer.Decode(completion);
-        // A new match ends in what is new; a decoder may change a few characters before it, such as the mark of half a character.
-        var start = Math.Clamp(lengths[row] - longest - 4, 0, text.Length);
-        lengths[row] = text.Length;
-        foreach (var stop in texts)
-        {
-            if (text.AsSpan(start).IndexOf(stop, StringComparison.Ordinal) >= 0)
-                return true;
-        }
-
+        string plain = tokenizer.Decode(completion), spelt = tokenizer.Decode(completion, skipSpecialTokens: false);
+        foreach (string stop in texts)
+            if (plain.Contains(stop, StringComparison.Ordinal) || spelt.Contains(stop, StringComparison.Ordinal)) return true;
         return false;
     }
 }

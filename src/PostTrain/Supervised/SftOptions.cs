@@ -14,7 +14,7 @@ public sealed record SftOptions : TrainingOptions
     /// <value>The default is <see cref="LossAggregation.TokenMean"/>.</value>
     public LossAggregation Aggregation { get; init; } = LossAggregation.TokenMean;
 
-    /// <summary>Ends each completion with the tokenizer's end-of-sequence token, so that the model learns to stop.</summary>
+    /// <summary>Ends each completion that has no end yet with the tokenizer's end-of-sequence token, so that the model learns to stop.</summary>
     /// <value>The default is true.</value>
     public bool AppendEndOfSequence { get; init; } = true;
 

@@ -25,7 +25,7 @@ internal readonly record struct Question(Problem Problem, int[] Prompt)
         try
         {
             using var rollouts = Sampler.Generate(policy, [.. asked.Select(question => question.Prompt)],
-                sampling.StoppingAt(tokenizer.EndOfSequenceId) with { Recording = LogProbRecording.Drawn }, seed, tokenizer, cancellation);
+                sampling.StoppingAt(policy, tokenizer) with { Recording = LogProbRecording.Drawn }, seed, tokenizer, cancellation);
             return [.. asked.Select((question, i) => new Completion(question.Problem, tokenizer.Decode(rollouts.Completions[i]), rollouts.Completions[i], rollouts.Finished[i]))];
         }
         finally

@@ -50,9 +50,9 @@ public abstract class RolloutTrainer : IDisposable
 
     private protected TrainingSession Session { get; }
 
-    /// <summary>How completions are drawn: the options', stopping at the tokenizer's end of sequence too; log-probs are recorded in the parts in which the
+    /// <summary>How completions are drawn: the options', which without stop tokens of their own stop at every end that the tokenizer and the model name; log-probs are recorded in the parts in which the
     /// update computes them.</summary>
-    private protected virtual SamplingOptions Sampling => options.Sampling.StoppingAt(Tokenizer.EndOfSequenceId) with
+    private protected virtual SamplingOptions Sampling => options.Sampling.StoppingAt(Policy, Tokenizer) with
     {
         ScoringRows = options.Sampling.ScoringRows ?? options.MicroBatchSize,
     };

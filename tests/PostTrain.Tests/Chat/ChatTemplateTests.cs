@@ -49,7 +49,7 @@ public sealed class ChatTemplateTests : IDisposable
     {
         var chat = new ChatTemplate(Marked, Tokens).Render(Talk);
         Assert.Equal("<[u]Hi[a]Yo>[u]more[a]🙂!>", chat.Text);
-        Assert.Equal(["Yo>", "🙂!>"], chat.AssistantSpans!.Select(span => chat.Text[span.Start..span.End]));
+        Assert.Equal(["Yo>", "🙂!>"], chat.AssistantSpans!.Select(span => chat.Text.Text[span.Start..span.End]));
         var encoded = chat.Encode(new CodePointTokenizer());
         Assert.Equal("0000000001110000000000111", string.Concat(encoded.AssistantMask!.Select(counts => counts ? '1' : '0')));
     }

@@ -1,6 +1,7 @@
 using PostTrain.Data;
 using PostTrain.Data.Chat;
 using PostTrain.Data.Records;
+using PostTrain.Data.Text;
 using PostTrain.RewardModeling;
 using PostTrain.Tests.Support;
 
@@ -53,8 +54,9 @@ public sealed class RecordReaderTests : IDisposable
     public void Conversations_ThroughAChatTemplate_LearnTheLastMessage()
     {
         var read = RecordReader.Demonstrations(Lines("""{"conversations":[{"from":"system","value":"s"},{"from":"human","value":"a"},{"from":"gpt","value":"b"},{"from":"human","value":"c"},{"from":"gpt","value":"d"}]}"""), Chat);
-        Assert.Equal([new Demonstration("<system>s</s><user>a</s><assistant>b</s><user>c</s><assistant>", "d")], read);
-        Assert.Equal([new Demonstration("<user>Add.\n\n1, 1</s><assistant>", "2")], RecordReader.Demonstrations(Lines("""{"instruction":"Add.","input":"1, 1","output":"2"}"""), Chat));
+        // With the template's end of the turn: nothing is to be added to what it rendered.
+        Assert.Equal([new Demonstration(MarkedText.Rendered("<system>s</s><user>a</s><assistant>b</s><user>c</s><assistant>"), MarkedText.Rendered("d</s>"))], read);
+        Assert.Equal([new Demonstration(MarkedText.Rendered("<user>Add.\n\n1, 1</s><assistant>"), MarkedText.Rendered("2</s>"))], RecordReader.Demonstrations(Lines("""{"instruction":"Add.","input":"1, 1","output":"2"}"""), Chat));
     }
 
     public static TheoryData<string, string, string, string> Pairs => new()

@@ -130,7 +130,7 @@ public sealed class DistillationTrainerTests
         using var teacher = Toy.Model(seed: 4);
         return Problems.Average(problem =>
         {
-            int[] ids = Toy.Tokenizer.Encode(problem.Prompt + problem.Answer);
+            int[] ids = Toy.Tokenizer.Encode(problem.Prompt + problem.Answer!);
             var (q, p) = (Toy.LogProbs(student, ids), Toy.LogProbs(teacher, ids));
             return q.Zip(p, (a, b) => a.Zip(b, (x, y) => Math.Exp(x) * (x - y)).Sum()).TakeLast(problem.Answer!.Length).Average();
         });

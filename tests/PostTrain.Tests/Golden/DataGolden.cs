@@ -132,8 +132,8 @@ internal static class DataGolden
         string[] Texts(string part, string name) => [.. item.Json(part, name).EnumerateArray().Select(text => text.GetString()!)];
         var (prompts, chosen, rejected) = (Texts("inputs", "prompt"), Texts("inputs", "chosen"), Texts("inputs", "rejected"));
         var rows = RatedCompletion.Unpair([.. prompts.Select((prompt, i) => new PreferencePair(prompt, chosen[i], rejected[i]))]);
-        Assert.Equal(Texts("expected", "prompt"), rows.Select(row => row.Prompt));
-        Assert.Equal(Texts("expected", "completion"), rows.Select(row => row.Completion));
+        Assert.Equal(Texts("expected", "prompt"), rows.Select(row => row.Prompt.Text));
+        Assert.Equal(Texts("expected", "completion"), rows.Select(row => row.Completion.Text));
         Assert.Equal(item.Json("expected", "label").EnumerateArray().Select(label => label.GetBoolean()), rows.Select(row => row.Label));
     }
 

@@ -44,6 +44,6 @@ public sealed class RevisionTemplateTests
     private static string Apply(RevisionTemplate template, string attempt, string feedback)
     {
         var problem = new Problem("1+1=");
-        return template.Apply(problem, new Completion(problem, attempt, [], true), new Feedback(feedback, 0, false)).ReplaceLineEndings("\n");
+        return template.Apply(problem, new Completion(problem, attempt, [], true), new Feedback(feedback, 0, false)).Text.ReplaceLineEndings("\n");
     }
 }

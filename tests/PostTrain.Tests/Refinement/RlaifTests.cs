@@ -65,7 +65,7 @@ public sealed class RlaifTests
         var batches = await Collect(model, Short, (_, first, _, _) => Task.FromResult(first.Contains('a', StringComparison.Ordinal) ? double.NaN : 1));
         Assert.Equal(16, batches.Sum(batch => batch.Pairs.Count + batch.Same + batch.WithoutVerdict));
         Assert.True(batches.Sum(batch => batch.WithoutVerdict) > 0);
-        Assert.All(batches.SelectMany(batch => batch.Pairs), pair => Assert.DoesNotContain('a', pair.Chosen));
+        Assert.All(batches.SelectMany(batch => batch.Pairs), pair => Assert.DoesNotContain('a', pair.Chosen.Text));
 
         var error = await Assert.ThrowsAsync<InvalidOperationException>(() => Collect(model, Short, (_, _, _, _) => Task.FromResult(1.5)));
         Assert.Contains("the judge gave 1.5, expected 0 to 1", error.Message, StringComparison.Ordinal);
@@ -120,7 +120,7 @@ public sealed class RlaifTests
     {
         var pairs = await Collect(model, Short with { PairsPerProblem = 32, Seed = 99 }, (_, _, _, _) => Task.FromResult(0.5));
         // Equal texts are left out of the pairs.
-        return pairs.SelectMany(batch => batch.Pairs).SelectMany(pair => new[] { pair.Chosen, pair.Rejected }).Average(text => text.Contains('a', StringComparison.Ordinal) ? 1.0 : 0);
+        return pairs.SelectMany(batch => batch.Pairs).SelectMany(pair => new[] { pair.Chosen, pair.Rejected }).Average(text => text.Text.Contains('a', StringComparison.Ordinal) ? 1.0 : 0);
     }
 
     private static async Task<List<AiFeedbackBatch>> Collect(CausalLm model, AiFeedbackOptions options, PairJudge judge, CancellationToken cancellation = default)

@@ -111,7 +111,7 @@ public sealed class SelfRefinementTests
     [Fact]
     public async Task Run_EndsWhereNothingIsLeft_AndAProblemThatCannotBeRevisedKeepsItsText()
     {
-        var refiner = new FunctionRefiner(request => (request.Problem.Prompt, request.Round) switch { ("hard", 0) => Wrong, ("hard", _) => null, (_, 0) => Wrong, _ => Right });
+        var refiner = new FunctionRefiner(request => (request.Problem.Prompt.Text, request.Round) switch { ("hard", 0) => Wrong, ("hard", _) => null, (_, 0) => Wrong, _ => Right });
         var rounds = await Run(refiner, FeedbackSources.Verifier(Gold), new SelfRefinementOptions { Rounds = 9, Gold = Gold }, [new("hard"), new("easy")]);
         Assert.Equal([2, 1], rounds.Select(round => round.Revised));
         Assert.Equal((1, false, Wrong), (rounds[1].Traces[0].Attempts.Count, rounds[1].Traces[0].IsOpen, rounds[1].Traces[0].Current.Completion.Text));

@@ -28,7 +28,7 @@ public sealed class SftTrainerTests
         model.eval();
         using var greedy = Sampler.Generate(model, [.. Words.Select(word => Toy.Tokenizer.Encode(word.Prompt))],
             new SamplingOptions { Temperature = 0, MaxNewTokens = 8 }.StoppingAt(Toy.Tokenizer.EndOfSequenceId), 1, Toy.Tokenizer.PaddingId);
-        Assert.Equal(Words.Select(word => word.Completion), greedy.Completions.Select(ids => Toy.Tokenizer.Decode(ids)));
+        Assert.Equal(Words.Select(word => word.Completion.Text), greedy.Completions.Select(ids => Toy.Tokenizer.Decode(ids)));
         Assert.All(greedy.Finished, Assert.True);
     }
 

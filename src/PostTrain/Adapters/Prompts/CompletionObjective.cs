@@ -61,11 +61,9 @@ public sealed class CompletionObjective : PromptObjective
         ArgumentNullException.ThrowIfNull(demonstrations);
         return new CompletionObjective(model, [.. demonstrations.Select(item =>
         {
-            // Encoded together, as in fine-tuning: a tokenizer may join letters across the border.
-            var text = tokenizer.Encode(item.Prompt + item.Completion);
-            var border = text.AsSpan().CommonPrefixLength(tokenizer.Encode(item.Prompt));
-            int[] end = tokenizer.EndOfSequenceId is { } id ? [id] : [];
-            return (text[..border], (int[])[.. text[border..], .. end]);
+            // As in fine-tuning.
+            var (ids, border) = CompletionTokens.Of(item.Prompt, item.Completion, tokenizer, appendEnd: true);
+            return (ids[..border], ids[border..]);
         })], rowsAtATime);
     }
 

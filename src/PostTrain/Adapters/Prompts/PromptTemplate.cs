@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using PostTrain.Data;
+using PostTrain.Data.Text;
 
 namespace PostTrain.Adapters.Prompts;
 
@@ -71,6 +72,9 @@ public sealed class PromptTemplate
 
     /// <summary>The prompt with the marks of the virtual tokens around it.</summary>
     public string Apply(string prompt) => before + prompt + after;
+
+    /// <summary>The same for a text that a chat template may have rendered.</summary>
+    public MarkedText Apply(MarkedText prompt) => prompt with { Text = Apply(prompt.Text) };
 
     /// <summary>The same for the prompt of a problem.</summary>
     public Problem Apply(Problem problem)

@@ -45,6 +45,9 @@ public abstract class PromptedLm : CausalLm
     public override int HiddenSize => Base.HiddenSize;
 
     /// <inheritdoc/>
+    public override IReadOnlyList<int> EndOfSequenceIds => Base.EndOfSequenceIds;
+
+    /// <inheritdoc/>
     public override Tensor Embed(Tensor ids) => Base.Embed(ids);
 
     /// <inheritdoc/>

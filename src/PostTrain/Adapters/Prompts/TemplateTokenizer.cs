@@ -50,10 +50,21 @@ public sealed class TemplateTokenizer : ITokenizer
     public static string Mark(int index) => string.Create(CultureInfo.InvariantCulture, $"{Open}{index}{Close}");
 
     /// <inheritdoc/>
+    public IReadOnlyList<int> EndOfSequenceIds => inner.EndOfSequenceIds;
+
+    /// <inheritdoc/>
     public int[] Encode(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        var beginning = inner.Encode(string.Empty);
+        return Encode((MarkedText)text);
+    }
+
+    /// <inheritdoc/>
+    public int[] Encode(MarkedText text) => Encode(text.Text, piece => inner.Encode(text with { Text = piece }));
+
+    private int[] Encode(string text, Func<string, int[]> encode)
+    {
+        var beginning = encode(string.Empty);
         var ids = new List<int>(beginning);
         var start = 0;
         for (var i = text.IndexOf(Open, StringComparison.Ordinal); i >= 0; i = text.IndexOf(Open, i, StringComparison.Ordinal))
@@ -76,13 +87,16 @@ public sealed class TemplateTokenizer : ITokenizer
         {
             if (from == to)
                 return;
-            var piece = inner.Encode(text[from..to]).AsSpan();
+            var piece = encode(text[from..to]).AsSpan();
             ids.AddRange(piece.StartsWith(beginning) ? piece[beginning.Length..] : piece);
         }
     }
 
     /// <summary>The text of ids, with the marks of the virtual ones.</summary>
-    public string Decode(ReadOnlySpan<int> ids)
+    public string Decode(ReadOnlySpan<int> ids) => Decode(ids, skipSpecialTokens: true);
+
+    /// <summary>The text of ids, with the marks of the virtual ones, and with the inner tokenizer's special tokens left out or spelt.</summary>
+    public string Decode(ReadOnlySpan<int> ids, bool skipSpecialTokens)
     {
         var text = new StringBuilder();
         for (var i = 0; i < ids.Length;)
@@ -96,7 +110,7 @@ public sealed class TemplateTokenizer : ITokenizer
             var end = i + 1;
             while (end < ids.Length && (ids[end] < firstId || ids[end] - firstId >= length))
                 end++;
-            text.Append(inner.Decode(ids[i..end]));
+            text.Append(inner.Decode(ids[i..end], skipSpecialTokens));
             i = end;
         }
 

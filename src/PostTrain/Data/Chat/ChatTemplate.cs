@@ -61,8 +61,8 @@ public sealed class ChatTemplate
     }
 
     /// <summary>The text of a conversation, with the assistant's parts found by rendering its beginnings: for templates that do not mark them.</summary>
-    /// <remarks>An assistant's part goes from the end of what is rendered before it with a generation prompt to the end of what is rendered with
-    /// it, so what ends a turn (and a line end after it) is part of it. Possible only where the text of a beginning is the beginning of
+    /// <remarks>An assistant's part goes from where the text leaves what is rendered before it with a generation prompt (its end, or before the thinking
+    /// that only a generation prompt opens) to the end of what is rendered with it, so what ends a turn (and a line end after it) is part of it. Possible only where the text of a beginning is the beginning of
     /// the text: templates that drop the reasoning of earlier turns are not of that kind.</remarks>
     /// <param name="messages">The conversation.</param>
     /// <param name="options">What else the template is given, without a generation prompt or continuation.</param>
@@ -74,7 +74,7 @@ public sealed class ChatTemplate
         options ??= new ChatOptions();
         if (options.AddGenerationPrompt || options.ContinueFinalMessage)
             throw new ArgumentException("a conversation that is learnt has neither a generation prompt nor a continued message", nameof(options));
-        var text = Render(messages, options).Text;
+        string text = Render(messages, options).Text;
         List<TextSpan> spans = [];
         for (var place = 0; place < messages.Count; place++)
         {
@@ -82,7 +82,7 @@ public sealed class ChatTemplate
                 continue;
             if (place == 0)
                 throw new ArgumentException("message 0 is the assistant's: there is nothing before it to render", nameof(messages));
-            var start = Beginning(text, [.. messages.Take(place)], options with { AddGenerationPrompt = true }, place);
+            var start = PromptLength(text, [.. messages.Take(place)], options) ?? throw Changes(place, messages);
             var end = Beginning(text, [.. messages.Take(place + 1)], options, place);
             if (end < start)
                 throw new ArgumentException($"the text up to message {place} is shorter than the prompt before it", nameof(messages));
@@ -99,9 +99,36 @@ public sealed class ChatTemplate
 
     private int Beginning(string text, IReadOnlyList<ChatMessage> messages, ChatOptions options, int place)
     {
-        var beginning = Render(messages, options).Text;
-        return text.StartsWith(beginning, StringComparison.Ordinal) ? beginning.Length
-            : throw new ArgumentException($"the template changes what comes before message {place} when more follows, so the assistant's part cannot be told apart; mark it with {{% generation %}}", nameof(messages));
+        string beginning = Render(messages, options).Text;
+        return text.StartsWith(beginning, StringComparison.Ordinal) ? beginning.Length : throw Changes(place, messages);
+    }
+
+    private static ArgumentException Changes(int place, IReadOnlyList<ChatMessage> messages) =>
+        new($"the template changes what comes before message {place} when more follows, so the assistant's part cannot be told apart; mark it with {{% generation %}}", nameof(messages));
+
+    /// <summary>Length of the prompt in a rendered conversation: its common beginning with the messages before the answer, rendered with a generation prompt.</summary>
+    /// <param name="whole">The rendered conversation.</param>
+    /// <param name="asked">The messages before the answer.</param>
+    /// <param name="options">As for <paramref name="whole"/>.</param>
+    /// <returns>Null where the two differ before the last of the messages is written.</returns>
+    internal int? PromptLength(string whole, IReadOnlyList<ChatMessage> asked, ChatOptions options)
+    {
+        string prompt = Render(asked, options with { AddGenerationPrompt = true }).Text;
+        if (whole.StartsWith(prompt, StringComparison.Ordinal))
+            return prompt.Length;
+        var common = Common(whole, prompt);
+        // A text that stands nowhere, as a template may change it, says nothing about the place.
+        var written = 0;
+        foreach (var text in asked.Select(message => message.Content?.Trim()).OfType<string>())
+            written = whole.IndexOf(text, written, StringComparison.Ordinal) is var at and >= 0 ? at + text.Length : written;
+        return common >= written ? common : null;
+    }
+
+    // Without half of a surrogate pair.
+    private static int Common(string left, string right)
+    {
+        var length = left.AsSpan().CommonPrefixLength(right);
+        return length > 0 && char.IsHighSurrogate(left[length - 1]) ? length - 1 : length;
     }
 
     private JinjaTemplate Select(ChatOptions options)

@@ -29,7 +29,7 @@ internal static class Continuation
 
     internal static RenderedChat Cut(RenderedChat chat, string message)
     {
-        var text = chat.Text;
+        string text = chat.Text;
         var place = text.LastIndexOf(Tag.Trim(), StringComparison.Ordinal);
         if (place < 0 || !text.Contains(message.Trim(), StringComparison.Ordinal))
             throw new ArgumentException("the template changes or omits the last message, so it cannot be continued", nameof(message));

@@ -3,11 +3,14 @@ using PostTrain.Data.Text;
 namespace PostTrain.Data.Chat;
 
 /// <summary>A conversation as one text.</summary>
-/// <param name="Text">The text; special tokens are written out in it, so a tokenizer must not add them again.</param>
+/// <param name="Text">The text, marked as rendered: special tokens are written out in it, so a tokenizer does not add them again.</param>
 /// <param name="AssistantSpans">Where the assistant speaks, in order; null where the template does not mark it
 /// (<c>{% generation %}</c>): see <see cref="ChatTemplate.RenderByPrefixes"/>.</param>
-public sealed record RenderedChat(string Text, IReadOnlyList<TextSpan>? AssistantSpans)
+public sealed record RenderedChat(MarkedText Text, IReadOnlyList<TextSpan>? AssistantSpans)
 {
+    /// <summary>The text. As a prompt, or as part of one, it is encoded as <see cref="Encode"/> does.</summary>
+    public MarkedText Text { get; init; } = Text with { IsRendered = true };
+
     /// <summary>The text's tokens, and which of them the assistant spoke.</summary>
     /// <remarks>A token counts when any of its characters lies in a span. transformers' <c>assistant_masks</c> are the same wherever both ends of
     /// a span lie in tokens; where the first does not, transformers marks nothing, where the last does not, everything up to the end.</remarks>

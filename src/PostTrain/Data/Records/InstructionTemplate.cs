@@ -1,4 +1,5 @@
 using PostTrain.Data.Chat;
+using PostTrain.Data.Text;
 
 namespace PostTrain.Data.Records;
 
@@ -9,8 +10,10 @@ public sealed class InstructionTemplate
     private readonly string without;
     private readonly string with;
     private readonly ChatTemplate? chat;
+    private readonly ChatOptions options;
 
-    private InstructionTemplate(string without, string with, ChatTemplate? chat = null) => (this.without, this.with, this.chat) = (without, with, chat);
+    private InstructionTemplate(string without, string with, ChatTemplate? chat = null, ChatOptions? options = null) =>
+        (this.without, this.with, this.chat, this.options) = (without, with, chat, options ?? new ChatOptions());
 
     /// <summary>The instruction as it is, and its input in the next line.</summary>
     public static InstructionTemplate Plain { get; } = new(Instruction, $"{Instruction}\n{Input}");
@@ -39,28 +42,33 @@ public sealed class InstructionTemplate
         return place < 0 ? new(format, $"{format.Replace(Instruction, $"{Instruction}\n{Input}", StringComparison.Ordinal)}") : new(format[..place].TrimEnd() + format[(place + Input.Length)..], format);
     }
 
-    /// <summary>A chat model's own template.</summary>
-    public static InstructionTemplate Chat(ChatTemplate template)
+    /// <summary>A chat model's own template. Its texts are marked as rendered: they are encoded as <see cref="RenderedChat.Encode"/> does.</summary>
+    /// <param name="template">The template.</param>
+    /// <param name="options">What the template is given besides the messages: the time, variables such as <c>enable_thinking</c>, tools; null for the defaults.</param>
+    /// <exception cref="ArgumentException">The options ask for a generation prompt or a continuation, which this decides.</exception>
+    public static InstructionTemplate Chat(ChatTemplate template, ChatOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(template);
-        return new InstructionTemplate("", "", template);
+        if (options is { AddGenerationPrompt: true } or { ContinueFinalMessage: true })
+            throw new ArgumentException($"options set {(options.AddGenerationPrompt ? nameof(ChatOptions.AddGenerationPrompt) : nameof(ChatOptions.ContinueFinalMessage))}, expected neither: prompts have a generation prompt, whole conversations none", nameof(options));
+        return new InstructionTemplate("", "", template, options);
     }
 
     /// <summary>The prompt of an instruction.</summary>
     /// <param name="instruction">What is asked.</param>
     /// <param name="input">What it is asked of; null or blank for none.</param>
-    public string Prompt(string instruction, string? input = null)
+    public MarkedText Prompt(string instruction, string? input = null)
     {
         ArgumentNullException.ThrowIfNull(instruction);
         bool hasInput = !string.IsNullOrWhiteSpace(input);
-        if (chat is not null) return Render([new("user", hasInput ? $"{instruction}\n\n{input}" : instruction)], ask: true);
+        if (chat is not null) return Render([User(instruction, input)], ask: true);
         // In one pass, so that an instruction which speaks of {input} stays what it is.
         return string.Concat((hasInput ? with : without).Split(Instruction).Select((part, i) => (i == 0 ? "" : instruction) + part.Replace(Input, input, StringComparison.Ordinal)));
     }
 
     /// <summary>The prompt of a conversation that the assistant is to go on with.</summary>
     /// <exception cref="ArgumentException">There are several turns, or a role or a content that a format has no place for, and this is not a chat template.</exception>
-    public string Prompt(IReadOnlyList<ChatMessage> messages)
+    public MarkedText Prompt(IReadOnlyList<ChatMessage> messages)
     {
         ArgumentNullException.ThrowIfNull(messages);
         if (chat is not null) return Render(messages, ask: true);
@@ -73,7 +81,20 @@ public sealed class InstructionTemplate
         };
     }
 
+    /// <summary>An instruction with its answer. A chat template renders both as one conversation, with whatever ends a turn.</summary>
+    /// <param name="instruction">The request.</param>
+    /// <param name="input">The text that the request is about; null or blank for none.</param>
+    /// <param name="answer">The completion.</param>
+    public Demonstration Answered(string instruction, string? input, string answer)
+    {
+        ArgumentNullException.ThrowIfNull(instruction);
+        ArgumentNullException.ThrowIfNull(answer);
+        return chat is null ? new Demonstration(Prompt(instruction, input), answer) : Conversation([User(instruction, input), new("assistant", answer)]);
+    }
+
     /// <summary>A conversation whose last message is to be learnt.</summary>
+    /// <remarks>Of a chat template, prompt and completion together are the rendered conversation. The prompt is what its beginning has in common with the messages before the answer
+    /// rendered with a generation prompt, as TRL takes it: a generation prompt that opens the thinking, where the answer is rendered without, ends before that.</remarks>
     /// <exception cref="ArgumentException">It does not end with the assistant's message; or as <see cref="Prompt(IReadOnlyList{ChatMessage})"/>; or the chat template changes earlier messages when an answer follows.</exception>
     public Demonstration Conversation(IReadOnlyList<ChatMessage> messages)
     {
@@ -81,15 +102,13 @@ public sealed class InstructionTemplate
         if (messages is not [_, .., { Role: "assistant" } answer])
             throw new ArgumentException($"the conversation has the roles {string.Join(", ", messages.Select(message => message.Role))}, expected the assistant's message at its end, which is to be learnt, and another before it", nameof(messages));
         ChatMessage[] asked = [.. messages.Take(messages.Count - 1)];
-        string prompt = Prompt(asked);
-        if (chat is null) return new Demonstration(prompt, answer.Content ?? throw new ArgumentException("the assistant's message has no text, which only the template of a chat model can write", nameof(messages)));
-        string whole = Render(messages, ask: false);
-        if (!whole.StartsWith(prompt, StringComparison.Ordinal)) throw new ArgumentException("the chat template changes earlier messages when an answer follows them", nameof(messages));
-        // Trainers end each completion with the tokenizer's own end of sequence.
-        string completion = whole[prompt.Length..].TrimEnd();
-        string end = chat.SpecialTokens.GetValueOrDefault("eos_token", "");
-        return new Demonstration(prompt, end.Length > 0 && completion.EndsWith(end, StringComparison.Ordinal) ? completion[..^end.Length] : completion);
+        if (chat is null) return new Demonstration(Prompt(asked), answer.Content ?? throw new ArgumentException("the assistant's message has no text, which only the template of a chat model can write", nameof(messages)));
+        string whole = chat.Render(messages, options).Text;
+        int border = chat.PromptLength(whole, asked, options) ?? throw new ArgumentException("the chat template changes earlier messages when an answer follows them", nameof(messages));
+        return new Demonstration(MarkedText.Rendered(whole[..border]), MarkedText.Rendered(whole[border..]));
     }
 
-    private string Render(IReadOnlyList<ChatMessage> messages, bool ask) => chat!.Render(messages, new ChatOptions { AddGenerationPrompt = ask }).Text;
+    private static ChatMessage User(string instruction, string? input) => new("user", string.IsNullOrWhiteSpace(input) ? instruction : $"{instruction}\n\n{input}");
+
+    private MarkedText Render(IReadOnlyList<ChatMessage> messages, bool ask) => chat!.Render(messages, options with { AddGenerationPrompt = ask }).Text;
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using PostTrain.Data.Chat;
+using PostTrain.Data.Text;
 
 namespace PostTrain.Data.Records;
 
@@ -24,6 +25,13 @@ internal sealed class JsonRecord(string place, JsonElement json)
             JsonValueKind.False => "false",
             _ => throw Wrong(field, "a text"),
         };
+    }
+
+    /// <summary>As <see cref="Text"/>, or a text that a template rendered, as <see cref="JsonLines"/> writes it.</summary>
+    public MarkedText? Marked(params ReadOnlySpan<string> names)
+    {
+        if (Find(names) is { Value.ValueKind: JsonValueKind.Object } field && MarkedTextConverter.Of(field.Value) is { } marked) return marked;
+        return Text(names) is { } text ? new MarkedText(text) : default(MarkedText?);
     }
 
     /// <summary>The objects of a list; null where the record has none under the name.</summary>

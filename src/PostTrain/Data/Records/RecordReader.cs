@@ -1,4 +1,5 @@
 using PostTrain.Data.Chat;
+using PostTrain.Data.Text;
 
 namespace PostTrain.Data.Records;
 
@@ -62,18 +63,19 @@ public static class RecordReader
         if (record.Messages("messages", "conversations", "conversation") is { } messages) return [template.Conversation(messages)];
         if (record.HoldsMessages("prompt") && record.Messages("prompt") is { } asked)
             return Answer(record, "completion") is { } answer ? [template.Conversation([.. asked, answer])] : null;
-        if (record.Text("prompt") is { } prompt && record.Text("completion") is { } completion) return [new Demonstration(prompt, completion)];
+        if (record.Marked("prompt") is { } prompt && record.Marked("completion") is { } completion) return [new Demonstration(prompt, completion)];
         if (Instruction(record) is not { } instruction) return null;
         if (record.List("instances") is { } instances)
-            return instances.Select(instance => new Demonstration(template.Prompt(instruction, instance.Text("input")), instance.Text(Outputs) ?? throw instance.Lacks("input and output")));
-        return record.Text(Outputs) is { } output ? [new Demonstration(template.Prompt(instruction, record.Text("input", "context")), output)] : null;
+            return instances.Select(instance => template.Answered(instruction, instance.Text("input"), instance.Text(Outputs) ?? throw instance.Lacks("input and output")));
+        return record.Text(Outputs) is { } output ? [template.Answered(instruction, record.Text("input", "context"), output)] : null;
     }
 
     private static PreferencePair? Pair(JsonRecord record, InstructionTemplate template)
     {
         if (record.HoldsMessages("chosen", "responsej")) return ConversationPair(record, template);
-        if (record.Text("chosen", "responsej") is not { } chosen || record.Text("rejected", "responsek") is not { } rejected) return null;
-        if (Prompt(record, template) is { } prompt) return new PreferencePair(prompt, chosen, rejected);
+        if (record.Marked("chosen", "responsej") is not { } better || record.Marked("rejected", "responsek") is not { } worse) return null;
+        if (Answers(record, template) is { } answered) return Joined(answered(better), answered(worse));
+        var (chosen, rejected) = (better.Text, worse.Text);
         int place = chosen.LastIndexOf(Dialogue[0], StringComparison.Ordinal) + Dialogue[0].Length;
         return chosen.StartsWith(Dialogue[1], StringComparison.Ordinal) && place >= Dialogue[0].Length && rejected.StartsWith(chosen[..place], StringComparison.Ordinal)
             ? new PreferencePair(chosen[..place], chosen[place..], rejected[place..])
@@ -87,17 +89,38 @@ public static class RecordReader
         // Without common messages the two are the answers alone, and the prompt stands in a field of its own.
         if (prompt.Count == 0)
             prompt = record.HoldsMessages("prompt") ? record.Messages("prompt")! : record.Text("prompt", "instruction", "question") is { } asked ? [new ChatMessage("user", asked)] : throw record.Lacks("conversations that begin with the same messages, or a prompt");
-        var (left, right) = (template.Conversation([.. prompt, .. better]), template.Conversation([.. prompt, .. worse]));
-        if (left.Prompt != right.Prompt) throw new ArgumentException("the two conversations differ before their last message");
-        return new PreferencePair(left.Prompt, left.Completion, right.Completion);
+        if (better.Count > 1 || worse.Count > 1) throw new ArgumentException("the two conversations differ before their last message");
+        return Joined(template.Conversation([.. prompt, .. better]), template.Conversation([.. prompt, .. worse]));
+    }
+
+    // A template may open a turn in two ways, such as with thinking and without: the prompt is what both begin with.
+    private static PreferencePair Joined(Demonstration chosen, Demonstration rejected)
+    {
+        if (chosen.Prompt == rejected.Prompt) return new PreferencePair(chosen.Prompt, chosen.Completion, rejected.Completion);
+        string shorter = chosen.Prompt.Length < rejected.Prompt.Length ? chosen.Prompt : rejected.Prompt, longer = chosen.Prompt.Length < rejected.Prompt.Length ? rejected.Prompt : chosen.Prompt;
+        if (!longer.StartsWith(shorter, StringComparison.Ordinal)) throw new ArgumentException("the two conversations differ before their last message");
+        MarkedText Rest(Demonstration side) => side.Completion with { Text = side.Prompt.Text[shorter.Length..] + side.Completion.Text };
+        return new PreferencePair(chosen.Prompt with { Text = shorter }, Rest(chosen), Rest(rejected));
+    }
+
+    // Completions of a record's prompt as demonstrations; null where it has none.
+    private static Func<MarkedText, Demonstration>? Answers(JsonRecord record, InstructionTemplate template)
+    {
+        if (record.HoldsMessages("prompt"))
+        {
+            var asked = record.Messages("prompt")!;
+            return answer => template.Conversation([.. asked, new ChatMessage("assistant", answer)]);
+        }
+        if (record.Marked("prompt") is { } prompt) return answer => new Demonstration(prompt, answer);
+        return Instruction(record) is { } instruction ? answer => template.Answered(instruction, record.Text("input", "context"), answer) : null;
     }
 
     private static ChatMessage? Answer(JsonRecord record, string name) =>
         record.HoldsMessages(name) ? record.Messages(name) is [var only] ? only : null : record.Text(name) is { } text ? new ChatMessage("assistant", text) : null;
 
-    private static string? Prompt(JsonRecord record, InstructionTemplate template) =>
+    private static MarkedText? Prompt(JsonRecord record, InstructionTemplate template) =>
         record.HoldsMessages("prompt") ? template.Prompt(record.Messages("prompt")!)
-        : record.Text("prompt") ?? (Instruction(record) is { } instruction ? template.Prompt(instruction, record.Text("input", "context")) : null);
+        : record.Marked("prompt") ?? (Instruction(record) is { } instruction ? template.Prompt(instruction, record.Text("input", "context")) : (MarkedText?)null);
 
     private static string? Instruction(JsonRecord record)
     {

@@ -7,4 +7,7 @@ public interface IOffsetTokenizer : ITokenizer
     /// <param name="text">The text.</param>
     /// <param name="addSpecialTokens">Whether the special tokens that the tokenizer puts around a text are added.</param>
     TokenEncoding EncodeWithOffsets(string text, bool addSpecialTokens);
+
+    /// <inheritdoc/>
+    int[] ITokenizer.Encode(MarkedText text) => text.IsRendered ? EncodeWithOffsets(text.Text, addSpecialTokens: false).Ids : Encode(text.Text);
 }

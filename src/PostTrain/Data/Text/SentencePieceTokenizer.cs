@@ -51,6 +51,9 @@ public sealed class SentencePieceTokenizer : ITokenizer
     /// too.</summary>
     public int? EndOfSequenceId => BeginningOfSequenceId;
 
+    /// <summary>The beginning piece, which separates stories, and the end piece.</summary>
+    public IReadOnlyList<int> EndOfSequenceIds { get; } = [BeginningOfSequenceId, EndId];
+
     /// <summary>2, the end piece, which these models never emit.</summary>
     public int PaddingId => EndId;
 

@@ -17,6 +17,9 @@ public sealed record TokenizerConfig
     /// <summary>The token that ends a text, or null.</summary>
     public string? EndOfSequence { get; init; }
 
+    /// <summary>Further ids that end a completion, as <c>generation_config.json</c> and <c>config.json</c> name them. Default none; ids that the vocabulary lacks are left out.</summary>
+    public IReadOnlyList<int> EndOfSequenceIds { get; init; } = [];
+
     /// <summary>The token that fills a batch, or null.</summary>
     public string? Padding { get; init; }
 

@@ -20,6 +20,7 @@ public sealed partial class TokenizerJson : IOffsetTokenizer
         Config = config;
         BeginningOfSequenceId = IdOf(config.BeginningOfSequence);
         EndOfSequenceId = IdOf(config.EndOfSequence);
+        EndOfSequenceIds = [.. new[] { EndOfSequenceId }.OfType<int>().Concat(config.EndOfSequenceIds.Where(id => id >= 0 && id < pipeline.VocabularySize)).Distinct()];
         PaddingId = IdOf(config.Padding) ?? EndOfSequenceId ?? 0;
         if (config.AddsBeginning is not null || config.AddsEnd is not null) ApplyEnds();
     }
@@ -36,11 +37,15 @@ public sealed partial class TokenizerJson : IOffsetTokenizer
     /// <summary>The id that ends a completion, or null where the configuration names none.</summary>
     public int? EndOfSequenceId { get; }
 
+    /// <summary>All ids that end a completion: the configuration's, and those of <c>generation_config.json</c> and <c>config.json</c> beside the file.</summary>
+    public IReadOnlyList<int> EndOfSequenceIds { get; }
+
     /// <summary>The padding id of the configuration, else the end's, else 0.</summary>
     public int PaddingId { get; }
 
     /// <summary>Reads a tokenizer.</summary>
-    /// <param name="path">The file, or a directory with a <c>tokenizer.json</c>. A <c>tokenizer_config.json</c> beside it is read too.</param>
+    /// <param name="path">The file, or a directory with a <c>tokenizer.json</c>. A <c>tokenizer_config.json</c> beside it is read too, and the ends of generation that a
+    /// <c>generation_config.json</c> and a <c>config.json</c> name.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">The file is broken or has something that is not supported; the message names the file, the place in it, what was
     /// found and what was expected. Or it is larger than 256 MiB.</exception>
@@ -49,8 +54,10 @@ public sealed partial class TokenizerJson : IOffsetTokenizer
         ArgumentException.ThrowIfNullOrEmpty(path);
         if (Directory.Exists(path)) path = Path.Combine(path, FileName);
         var json = BoundedFile.ReadBytes(path, MaximumFileBytes, "a tokenizer in JSON");
-        var beside = Path.Combine(Path.GetDirectoryName(Path.GetFullPath(path))!, TokenizerConfig.FileName);
-        return new TokenizerJson(TokenizerPipeline.Parse(json, path), File.Exists(beside) ? TokenizerConfig.Load(beside) : new TokenizerConfig());
+        var folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        var beside = Path.Combine(folder, TokenizerConfig.FileName);
+        var config = File.Exists(beside) ? TokenizerConfig.Load(beside) : new TokenizerConfig();
+        return new TokenizerJson(TokenizerPipeline.Parse(json, path), config with { EndOfSequenceIds = GenerationEnds.Of(folder) });
     }
 
     /// <summary>Reads a tokenizer from memory.</summary>
@@ -67,15 +74,21 @@ public sealed partial class TokenizerJson : IOffsetTokenizer
     public string? TokenOf(int id) => pipeline.TokenOf(TokenIds.Checked([id], 0, VocabularySize));
 
     /// <summary>The ids of a text with the special tokens of the tokenizer's template, but without an end of the sequence that it appends.</summary>
+    /// <remarks>A text that begins with the template's beginning gets no second one.</remarks>
     public int[] Encode(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        var parts = Finish([pipeline.Encode(text, 0, offsets: false)], special: true);
+        var plain = pipeline.Encode(text, 0, offsets: false);
+        var parts = Finish([plain], special: true);
+        if (parts is [{ Special: true } first, _, ..] && plain.Ids.AsSpan().StartsWith(first.Ids)) parts = [.. parts.Skip(1)];
         var last = parts[^1];
         if (last.Special && last.Ids.Length > 0 && last.Ids[^1] == EndOfSequenceId)
             parts = [.. parts.SkipLast(1), last with { Ids = last.Ids[..^1] }];
         return Join(parts);
     }
+
+    /// <summary>The ids of a text; of one that a template rendered, those that are written in it and no others: <see cref="Chat.RenderedChat.Encode"/>'s.</summary>
+    public int[] Encode(MarkedText text) => text.IsRendered ? Encode(text.Text, addSpecialTokens: false) : Encode(text.Text);
 
     /// <summary>The ids of a text, with all special tokens of the tokenizer's template or with none of them.</summary>
     public int[] Encode(string text, bool addSpecialTokens)
