@@ -52,6 +52,19 @@ public abstract record Divergence
         return beta == 0 ? ForwardKl : beta == 1 ? ReverseKl : GeneralizedJsd(beta);
     }
 
+    /// <summary>A divergence of one's own.</summary>
+    /// <param name="name">Name for messages.</param>
+    /// <param name="function">
+    /// What each token adds to the divergence, from log q of the student and log p of the teacher (no gradient), both [..., V]; of the same shape.
+    /// Tensors that it makes belong to the caller's dispose scope.
+    /// </param>
+    public static Divergence Of(string name, Func<Tensor, Tensor, Tensor> function)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        ArgumentNullException.ThrowIfNull(function);
+        return new OwnDivergence(name, function);
+    }
+
     /// <summary>The divergence of each position: <see cref="Terms"/> summed over the last dimension.</summary>
     /// <param name="studentLogProbs">log q, [..., V]; normalised, or on a part of the vocabulary.</param>
     /// <param name="teacherLogProbs">log p, the same shape.</param>
@@ -74,11 +87,11 @@ public abstract record Divergence
         Guard.Floating(teacherLogProbs, nameof(teacherLogProbs));
         Guard.SameShape(teacherLogProbs, nameof(teacherLogProbs), studentLogProbs, nameof(studentLogProbs));
         using var scope = NewDisposeScope();
-        return Of(studentLogProbs, teacherLogProbs.detach().to_type(studentLogProbs.dtype)).MoveToOuterDisposeScope();
+        return Compute(studentLogProbs, teacherLogProbs.detach().to_type(studentLogProbs.dtype)).MoveToOuterDisposeScope();
     }
 
     // Intermediate results belong to the caller's scope.
-    private protected abstract Tensor Of(Tensor student, Tensor teacher);
+    private protected abstract Tensor Compute(Tensor student, Tensor teacher);
 
     // Σ e^a (a − b), 0 where e^a is 0: there 0·(−∞ + ∞) would be NaN, and an underflowing probability against an impossible one too.
     private static Tensor Kl(Tensor a, Tensor b)
@@ -88,10 +101,18 @@ public abstract record Divergence
         return probability * (a.masked_fill(none, 0) - b.masked_fill(none, 0));
     }
 
+    private sealed record OwnDivergence(string Name, Func<Tensor, Tensor, Tensor> Function) : Divergence
+    {
+        private protected override Tensor Compute(Tensor student, Tensor teacher) =>
+            Guard.Result(Function(student, teacher), $"the divergence '{Name}'", student.shape, "the student's log-probs");
+
+        public override string ToString() => Name;
+    }
+
     private sealed record SymmetricKlDivergence(double ForwardWeight) : Divergence
     {
         // A divergence of weight 0 is not computed: it may be infinite.
-        private protected override Tensor Of(Tensor student, Tensor teacher) =>
+        private protected override Tensor Compute(Tensor student, Tensor teacher) =>
             ForwardWeight == 1 ? Kl(teacher, student)
             : ForwardWeight == 0 ? Kl(student, teacher)
             : Kl(teacher, student) * ForwardWeight + Kl(student, teacher) * (1 - ForwardWeight);
@@ -102,14 +123,14 @@ public abstract record Divergence
 
     private sealed record TotalVariationDivergence : Divergence
     {
-        private protected override Tensor Of(Tensor student, Tensor teacher) => (student.exp() - teacher.exp()).abs() * 0.5;
+        private protected override Tensor Compute(Tensor student, Tensor teacher) => (student.exp() - teacher.exp()).abs() * 0.5;
 
         public override string ToString() => "total variation";
     }
 
     private sealed record GeneralizedJsdDivergence(double Beta) : Divergence
     {
-        private protected override Tensor Of(Tensor student, Tensor teacher)
+        private protected override Tensor Compute(Tensor student, Tensor teacher)
         {
             // With d = log[(1−β)q / βp]: p/m = σ(−d)/β and q/m = σ(d)/(1−β). No logarithm of a sum that may underflow.
             var difference = student - teacher + Math.Log((1 - Beta) / Beta);

@@ -43,6 +43,17 @@ public abstract record OnPolicyObjective
         return new TokenObjective(ratioCap);
     }
 
+    /// <summary>An objective of one's own.</summary>
+    /// <param name="name">Name for messages.</param>
+    /// <param name="function">Loss of each token, [B,T], with the student's gradient. Tensors that it makes belong to the caller's dispose scope.</param>
+    /// <param name="ofSamples">Whether it holds only for completions that the student drew; false by default.</param>
+    public static OnPolicyObjective Of(string name, Func<OnPolicyPart, Tensor> function, bool ofSamples = false)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        ArgumentNullException.ThrowIfNull(function);
+        return new OwnObjective(name, function, ofSamples);
+    }
+
     /// <summary>Whether the loss holds only for completions that the student drew, under the distribution that it drew them from.</summary>
     internal abstract bool OfSamples { get; }
 
@@ -50,6 +61,16 @@ public abstract record OnPolicyObjective
     internal virtual bool Repeatable => true;
 
     internal abstract Tensor Loss(OnPolicyPart part, LossAggregation aggregation, double denominator, MetricMeans means);
+
+    private sealed record OwnObjective(string Name, Func<OnPolicyPart, Tensor> Function, bool Samples) : OnPolicyObjective
+    {
+        internal override bool OfSamples => Samples;
+
+        internal override Tensor Loss(OnPolicyPart part, LossAggregation aggregation, double denominator, MetricMeans means) =>
+            aggregation.Apply(Masked.Counted(Guard.Result(Function(part), $"the objective '{Name}'", part.Mask.shape, "the mask"), part.Mask), part.Mask, denominator);
+
+        public override string ToString() => Name;
+    }
 
     private sealed record DistributionObjective(DistillationOptions Options) : OnPolicyObjective
     {

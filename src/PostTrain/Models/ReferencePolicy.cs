@@ -33,9 +33,11 @@ public sealed class ReferencePolicy
     /// <summary>A model of its own; null stays null.</summary>
     public static implicit operator ReferencePolicy?(CausalLm? model) => model is null ? null : Of(model);
 
-    /// <summary>Asks the reference something, without gradients and without dropout.</summary>
-    internal T Ask<T>(Func<CausalLm, T> question)
+    /// <summary>Runs a function of the reference model, without gradients and without dropout.</summary>
+    /// <param name="question">For example <c>model => CompletionScores.Of(model, rows, sampling).LogProbs</c>.</param>
+    public T Ask<T>(Func<CausalLm, T> question)
     {
+        ArgumentNullException.ThrowIfNull(question);
         using var mode = no_grad();
         using var without = disable?.Invoke();
         bool training = model.training;

@@ -73,5 +73,14 @@ internal static class Guard
             throw new ArgumentOutOfRangeException(name, value, $"{name} must be between 0 and 1");
     }
 
+    /// <summary>Result of a user's function: there, floating point, and of the expected shape.</summary>
+    internal static Tensor Result(Tensor? result, string function, ReadOnlySpan<long> expected, string expectedName)
+    {
+        if (result is null || result.IsInvalid) throw new InvalidOperationException($"{function} returned no tensor, expected one of shape [{string.Join(", ", expected.ToArray())}]");
+        if (!result.shape.AsSpan().SequenceEqual(expected) || !result.is_floating_point())
+            throw new InvalidOperationException($"{function} returned {result.dtype} of shape {Shape(result)}, expected floating point of shape [{string.Join(", ", expected.ToArray())}] as {expectedName}");
+        return result;
+    }
+
     internal static string Shape(Tensor tensor) => $"[{string.Join(", ", tensor.shape)}]";
 }

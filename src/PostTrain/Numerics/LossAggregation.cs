@@ -34,6 +34,18 @@ public abstract record LossAggregation
         return new SequenceSumAggregation(normalizer);
     }
 
+    /// <summary>An aggregation of one's own, Σ w·m·l / D.</summary>
+    /// <param name="name">Name for messages.</param>
+    /// <param name="weights">w from the mask, [B,T] each; a row's weights depend on that row alone, so that parts of a batch add up to it.</param>
+    /// <param name="denominator">D from the mask, at least 0 and additive over rows.</param>
+    public static LossAggregation Of(string name, Func<Tensor, Tensor> weights, Func<Tensor, double> denominator)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        ArgumentNullException.ThrowIfNull(weights);
+        ArgumentNullException.ThrowIfNull(denominator);
+        return new OwnAggregation(name, weights, denominator);
+    }
+
     /// <summary>The loss of a batch, or of a part of one.</summary>
     /// <param name="losses">Per-token losses, [B,T].</param>
     /// <param name="mask">[B,T]; 1 where a token counts.</param>
@@ -61,6 +73,26 @@ public abstract record LossAggregation
     {
         using var scope = NewDisposeScope();
         return mask.to_type(ScalarType.Float64).sum().ToDouble();
+    }
+
+    private sealed record OwnAggregation(string Name, Func<Tensor, Tensor> Weights, Func<Tensor, double> Divisor) : LossAggregation
+    {
+        public override double Denominator(Tensor mask)
+        {
+            using var scope = NewDisposeScope();
+            return Divisor(mask) is var divisor && divisor >= 0 && double.IsFinite(divisor)
+                ? divisor
+                : throw new InvalidOperationException($"the aggregation '{Name}' returned a denominator of {divisor}, expected a finite number of at least 0");
+        }
+
+        private protected override Tensor Numerator(Tensor losses, Tensor mask)
+        {
+            using var scope = NewDisposeScope();
+            var weights = Guard.Result(Weights(mask), $"the aggregation '{Name}'", losses.shape, "the losses").detach();
+            return Masked.Sum(losses * weights.to_type(losses.dtype), mask).MoveToOuterDisposeScope();
+        }
+
+        public override string ToString() => Name;
     }
 
     private sealed record TokenMeanAggregation : LossAggregation

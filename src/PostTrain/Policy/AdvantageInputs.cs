@@ -2,18 +2,18 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Policy;
 
-/// <summary>What an <see cref="AdvantageMethod"/> may look at; N completions, the groups standing one after another.</summary>
+/// <summary>Inputs of an <see cref="AdvantageMethod"/>: N completions, the groups standing one after another.</summary>
 /// <param name="Rewards">[N], with penalties.</param>
 /// <param name="GroupSize">Completions of a group.</param>
 /// <param name="Mask">[N,T]; 1 at generated tokens.</param>
 /// <param name="TokenRewards">[N,T]: the rewards, and penalties of tokens, where they fall.</param>
-internal sealed record AdvantageInputs(Tensor Rewards, int GroupSize, Tensor Mask, Tensor TokenRewards)
+public sealed record AdvantageInputs(Tensor Rewards, int GroupSize, Tensor Mask, Tensor TokenRewards)
 {
-    /// <summary>Each named part of the reward, [N]; NaN where it does not apply.</summary>
-    internal IReadOnlyDictionary<string, double[]> Components { get; init; } = new Dictionary<string, double[]>();
+    /// <summary>Parts of the reward by name, [N]; NaN where a part does not apply.</summary>
+    public IReadOnlyDictionary<string, double[]> Components { get; init; } = new Dictionary<string, double[]>();
 
-    /// <summary>[N/G].</summary>
-    internal Tensor? GreedyRewards { get; init; }
+    /// <summary>Rewards of the prompts' greedy completions, [N/G]; null unless the method asks for them.</summary>
+    public Tensor? GreedyRewards { get; init; }
 
     internal Tensor PerComponent((string Name, double Weight)[] components)
     {

@@ -10,25 +10,25 @@ public abstract class AdvantageMethod
     private protected AdvantageMethod(string name, int leastGroup) => (Name, LeastGroup) = (name, leastGroup);
 
     /// <summary>(r − mean)/(std + 1e-4) of the group.</summary>
-    public static AdvantageMethod GroupScaled { get; } = Of("group mean and deviation", (rewards, size) => Advantages.GroupRelative(rewards, size), 2);
+    public static AdvantageMethod GroupScaled { get; } = OfRewards("group mean and deviation", (rewards, size) => Advantages.GroupRelative(rewards, size), 2);
 
     /// <summary>(r − mean of the group)/(std of the batch + 1e-4).</summary>
-    public static AdvantageMethod BatchScaled { get; } = Of("group mean, batch deviation", (rewards, size) => Advantages.GroupRelative(rewards, size, GroupScaling.Batch), 2);
+    public static AdvantageMethod BatchScaled { get; } = OfRewards("group mean, batch deviation", (rewards, size) => Advantages.GroupRelative(rewards, size, GroupScaling.Batch), 2);
 
     /// <summary>r − mean of the group.</summary>
-    public static AdvantageMethod GroupCentred { get; } = Of("group mean", (rewards, size) => Advantages.GroupRelative(rewards, size, GroupScaling.None), 2);
+    public static AdvantageMethod GroupCentred { get; } = OfRewards("group mean", (rewards, size) => Advantages.GroupRelative(rewards, size, GroupScaling.None), 2);
 
     /// <summary>r − mean of the group's others.</summary>
-    public static AdvantageMethod LeaveOneOut { get; } = Of("leave one out", (rewards, size) => Advantages.LeaveOneOut(rewards, size), 2);
+    public static AdvantageMethod LeaveOneOut { get; } = OfRewards("leave one out", (rewards, size) => Advantages.LeaveOneOut(rewards, size), 2);
 
     /// <summary>GPG's α(r − mean of the group).</summary>
-    public static AdvantageMethod GroupPolicyGradient { get; } = Of("GPG", (rewards, size) => Advantages.GroupPolicyGradient(rewards, size), 2);
+    public static AdvantageMethod GroupPolicyGradient { get; } = OfRewards("GPG", (rewards, size) => Advantages.GroupPolicyGradient(rewards, size), 2);
 
     /// <summary>The group's best completion gets its lead over the second, the others 0: <see cref="Advantages.PassAtK"/>.</summary>
-    public static AdvantageMethod PassAtK { get; } = Of("pass@k", (rewards, size) => Advantages.PassAtK(rewards, size), 2);
+    public static AdvantageMethod PassAtK { get; } = OfRewards("pass@k", (rewards, size) => Advantages.PassAtK(rewards, size), 2);
 
     /// <summary>r itself.</summary>
-    public static AdvantageMethod Reward { get; } = Of("reward", (rewards, _) => Advantages.Reinforce(rewards));
+    public static AdvantageMethod Reward { get; } = OfRewards("reward", (rewards, _) => Advantages.Reinforce(rewards));
 
     /// <summary>r − reward of the greedy completion of the same prompt, which the trainer draws and judges too (self-critical training, ReMax): <see cref="Advantages.SelfCritical"/>.</summary>
     public static AdvantageMethod SelfCritical { get; } = new Composed("greedy completion", 1,
@@ -59,14 +59,31 @@ public abstract class AdvantageMethod
         return new Composed("components", 2, inputs => inputs.PerComponent(components)) { UsesComponents = true };
     }
 
-    /// <summary>A function of one's own.</summary>
-    /// <param name="name">For logs.</param>
-    /// <param name="compute">Of [N] rewards (float64), the groups standing one after another, and the size of a group: [N] advantages.</param>
-    /// <param name="leastGroup">The smallest group that it makes sense for; 1 by default.</param>
-    public static AdvantageMethod Of(string name, Func<Tensor, int, Tensor> compute, int leastGroup = 1)
+    /// <summary>A method of one's own.</summary>
+    /// <param name="name">Name for logs and messages.</param>
+    /// <param name="function">Advantages, [N] or [N,T], from the rewards, their components, token rewards and masks.</param>
+    /// <param name="leastGroup">Smallest group size that the method is defined for; 1 by default.</param>
+    /// <param name="perToken">Whether advantages differ within a completion, [N,T]; false by default.</param>
+    /// <param name="needsGreedy">Whether the trainer draws and judges a greedy completion of each prompt too; false by default.</param>
+    public static AdvantageMethod Of(string name, Func<AdvantageInputs, Tensor> function, int leastGroup = 1, bool perToken = false, bool needsGreedy = false)
     {
-        ArgumentNullException.ThrowIfNull(compute);
-        return new Composed(name, leastGroup, inputs => compute(inputs.Rewards, inputs.GroupSize)) { IsOfRewards = true };
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        ArgumentNullException.ThrowIfNull(function);
+        Guard.AtLeast(leastGroup, 1, nameof(leastGroup));
+        return new Composed(name, leastGroup, inputs => Guard.Result(function(inputs), $"the advantage '{name}'",
+            perToken ? inputs.Mask.shape : inputs.Rewards.shape, perToken ? "the mask" : "the rewards")) { IsPerToken = perToken, NeedsGreedy = needsGreedy };
+    }
+
+    /// <summary>A method of one's own that sees the rewards alone; <see cref="Compute(Tensor, int)"/> evaluates it outside of a trainer.</summary>
+    /// <param name="name">Name for logs and messages.</param>
+    /// <param name="function">Advantages, [N], from the rewards, [N] in float64, and the size of a group.</param>
+    /// <param name="leastGroup">Smallest group size that the method is defined for; 1 by default.</param>
+    public static AdvantageMethod OfRewards(string name, Func<Tensor, int, Tensor> function, int leastGroup = 1)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        ArgumentNullException.ThrowIfNull(function);
+        return new Composed(name, leastGroup, inputs => Guard.Result(function(inputs.Rewards, inputs.GroupSize), $"the advantage '{name}'",
+            inputs.Rewards.shape, "the rewards")) { IsOfRewards = true };
     }
 
     /// <summary>For logs.</summary>

@@ -29,6 +29,17 @@ public abstract record KlControl
         return new AdaptiveControl(coefficient, target, horizon);
     }
 
+    /// <summary>A control of one's own.</summary>
+    /// <param name="name">Name for messages.</param>
+    /// <param name="coefficient">The first β, at least 0.</param>
+    /// <param name="function">What β is multiplied with after a step, at least 0, from the measured divergence and the number of completions.</param>
+    public static KlControl Of(string name, double coefficient, Func<double, long, double> function)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        ArgumentNullException.ThrowIfNull(function);
+        return new OwnControl(name, coefficient, function);
+    }
+
     /// <summary>The control after a step on <paramref name="samples"/> completions whose measured divergence was <paramref name="kl"/>.</summary>
     /// <param name="kl">In the unit of the target; a NaN is refused.</param>
     /// <param name="samples">At least 0.</param>
@@ -55,6 +66,15 @@ public abstract record KlControl
     }
 
     private protected abstract double Factor(double kl, long samples);
+
+    private sealed record OwnControl(string Name, double Start, Func<double, long, double> Function) : KlControl(Start)
+    {
+        private protected override double Factor(double kl, long samples) => Function(kl, samples) is var factor && factor >= 0 && double.IsFinite(factor)
+            ? factor
+            : throw new InvalidOperationException($"the control '{Name}' returned {factor}, expected a finite number of at least 0");
+
+        public override string ToString() => Name;
+    }
 
     private sealed record FixedControl(double Start) : KlControl(Start)
     {

@@ -82,7 +82,7 @@ public static partial class PolicyLosses
         var losses = terms.Losses;
         if (weights is not null) losses = losses * SequenceFactors.Of(weights, nameof(weights), logProbs).PerToken(counted);
         if (correction is not null && !surrogate.UsesImportanceWeights) losses = losses * correction.PerToken(counted);
-        return (Masked.Counted(losses, counted), terms.Cut, logRatio);
+        return (Masked.Counted(losses, counted), terms.Cut ?? zeros_like(counted), logRatio);
     }
 
     private static Tensor LogRatio(Tensor logProbs, Tensor difference, Tensor counted, RatioLevel level)

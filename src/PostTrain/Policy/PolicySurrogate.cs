@@ -141,6 +141,33 @@ public abstract record PolicySurrogate
         return new KlCovSurrogate(fraction, beta);
     }
 
+    /// <summary>A surrogate of one's own.</summary>
+    /// <remarks>Masks, weights, KL term, entropy bonus and aggregation are applied to its losses as to those of any other surrogate.</remarks>
+    /// <param name="name">Name for messages.</param>
+    /// <param name="function">Losses of the tokens, [B,T], from ratio, advantages and the rest. Tensors that it makes belong to the caller's dispose scope.</param>
+    /// <param name="comparesSequences">Whether a token's loss depends on other sequences of the batch; trainers then refuse to cut a batch into parts.</param>
+    public static PolicySurrogate Of(string name, Func<SurrogateInputs, SurrogateTerms> function, bool comparesSequences = false)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        ArgumentNullException.ThrowIfNull(function);
+        return new OwnSurrogate(name, function, comparesSequences);
+    }
+
+    private sealed record OwnSurrogate(string Name, Func<SurrogateInputs, SurrogateTerms> Function, bool Compares) : PolicySurrogate
+    {
+        internal override bool ComparesSequences => Compares;
+
+        internal override SurrogateTerms Evaluate(SurrogateInputs inputs)
+        {
+            var terms = Function(inputs);
+            Guard.Result(terms?.Losses, $"the surrogate '{Name}'", inputs.LogProbs.shape, "logProbs");
+            if (terms!.Cut is { } cut) Guard.SameShape(cut, $"Cut of the surrogate '{Name}'", inputs.LogProbs, "logProbs");
+            return terms;
+        }
+
+        public override string ToString() => Name;
+    }
+
     /// <summary>Whether the surrogate works the sampler's importance weights in itself; the others are multiplied by them.</summary>
     internal virtual bool UsesImportanceWeights => false;
 

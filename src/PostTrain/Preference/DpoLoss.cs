@@ -110,6 +110,27 @@ public abstract record DpoLoss
         return new MarginDpoLoss(loss, lengthNormalized);
     }
 
+    /// <summary>A loss of one's own.</summary>
+    /// <param name="name">Name for messages.</param>
+    /// <param name="function">Loss of each pair, [B], from the scores and β. Tensors that it makes belong to the caller's dispose scope.</param>
+    /// <param name="comparesPairs">Whether a pair's loss depends on the other pairs of the batch; trainers then refuse to cut a batch into parts.</param>
+    public static DpoLoss Of(string name, Func<DpoScores, double, TorchSharp.torch.Tensor> function, bool comparesPairs = false)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        ArgumentNullException.ThrowIfNull(function);
+        return new OwnDpoLoss(name, function, comparesPairs);
+    }
+
+    private sealed record OwnDpoLoss(string Name, Func<DpoScores, double, TorchSharp.torch.Tensor> Function, bool Compares) : DpoLoss
+    {
+        internal override bool ComparesPairs => Compares;
+
+        internal override TorchSharp.torch.Tensor PerPair(DpoScores scores, double beta) =>
+            Numerics.Guard.Result(Function(scores, beta), $"the loss '{Name}'", scores.ChosenRatios.shape, "the pairs");
+
+        public override string ToString() => Name;
+    }
+
     /// <summary>Whether a pair's loss depends on the other pairs' log-probs, so that parts of a batch do not add up to it.</summary>
     internal virtual bool ComparesPairs => false;
 

@@ -7,7 +7,7 @@ namespace PostTrain.Preference;
 internal sealed record MarginDpoLoss(MarginLoss Loss, bool LengthNormalized) : DpoLoss
 {
     internal override Tensor PerPair(DpoScores scores, double beta) =>
-        Loss.Of((LengthNormalized ? scores.NormalizedDifference("a length-normalised loss") : scores.Difference()) * beta, beta);
+        Loss.Evaluate((LengthNormalized ? scores.NormalizedDifference("a length-normalised loss") : scores.Difference()) * beta, beta);
 }
 
 internal sealed record NcaPairLoss : DpoLoss
@@ -36,7 +36,7 @@ internal sealed record AotLoss(double Epsilon) : DpoLoss
     {
         var gaps = (scores.Policy.Chosen - scores.Policy.Rejected).sort(0).Values;
         var margins = scores.Reference is { } reference ? gaps - (reference.Chosen - reference.Rejected).sort(0).Values : gaps;
-        return MarginLoss.Sigmoid(Epsilon).Of(margins * beta, beta);
+        return MarginLoss.Sigmoid(Epsilon).Evaluate(margins * beta, beta);
     }
 }
 
@@ -45,7 +45,7 @@ internal sealed record AotUnpairedLoss(double Epsilon) : DpoLoss
     internal override bool ComparesPairs => true;
 
     internal override Tensor PerPair(DpoScores scores, double beta) =>
-        MarginLoss.Sigmoid(Epsilon).Of((scores.ChosenRatios.sort(0).Values - scores.RejectedRatios.sort(0).Values) * beta, beta);
+        MarginLoss.Sigmoid(Epsilon).Evaluate((scores.ChosenRatios.sort(0).Values - scores.RejectedRatios.sort(0).Values) * beta, beta);
 }
 
 internal sealed record ApoZeroLoss : DpoLoss

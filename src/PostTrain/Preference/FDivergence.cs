@@ -36,6 +36,16 @@ public abstract record FDivergence
         return new AlphaDivergence(alpha);
     }
 
+    /// <summary>A divergence of one's own.</summary>
+    /// <param name="name">Name for messages.</param>
+    /// <param name="function">Score s = f′(e^D) of each log-ratio D, of the same shape. Tensors that it makes belong to the caller's dispose scope.</param>
+    public static FDivergence Of(string name, Func<Tensor, Tensor> function)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        ArgumentNullException.ThrowIfNull(function);
+        return new OwnDivergence(name, function);
+    }
+
     /// <summary>s = f′(e^D).</summary>
     /// <param name="logRatios">D = log π − log π_ref, any shape.</param>
     /// <returns>The same shape; differentiable.</returns>
@@ -47,6 +57,13 @@ public abstract record FDivergence
     }
 
     private protected abstract Tensor Link(Tensor logRatios);
+
+    private sealed record OwnDivergence(string Name, Func<Tensor, Tensor> Function) : FDivergence
+    {
+        private protected override Tensor Link(Tensor logRatios) => Guard.Result(Function(logRatios), $"the divergence '{Name}'", logRatios.shape, "the log-ratios");
+
+        public override string ToString() => Name;
+    }
 
     private sealed record ReverseKlDivergence : FDivergence
     {

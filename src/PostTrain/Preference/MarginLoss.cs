@@ -45,11 +45,21 @@ public abstract record MarginLoss
         return new DiscoPopLoss(temperature);
     }
 
-    /// <summary>The loss of each margin.</summary>
+    /// <summary>A loss of one's own.</summary>
+    /// <param name="name">Name for messages.</param>
+    /// <param name="function">Loss of each margin h, of the same shape, from h and β. Tensors that it makes belong to the caller's dispose scope.</param>
+    public static MarginLoss Of(string name, Func<Tensor, double, Tensor> function)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        ArgumentNullException.ThrowIfNull(function);
+        return new OwnLoss(name, function);
+    }
+
+    /// <summary>Computes the loss of each margin.</summary>
     /// <param name="margins">h, any shape.</param>
     /// <param name="beta">β, which <see cref="Ipo"/> divides by; above 0.</param>
     /// <returns>The same shape; differentiable.</returns>
-    public Tensor Of(Tensor margins, double beta)
+    public Tensor Evaluate(Tensor margins, double beta)
     {
         Guard.Floating(margins, nameof(margins));
         Guard.Positive(beta, nameof(beta));
@@ -62,6 +72,13 @@ public abstract record MarginLoss
     /// <summary>ε of a label-smoothed loss.</summary>
     internal static double Smoothing(double value, string name) =>
         value is >= 0 and < 0.5 ? value : throw new ArgumentOutOfRangeException(name, value, $"{name} must be at least 0 and below 0.5");
+
+    private sealed record OwnLoss(string Name, Func<Tensor, double, Tensor> Function) : MarginLoss
+    {
+        private protected override Tensor Losses(Tensor h, double beta) => Guard.Result(Function(h, beta), $"the loss '{Name}'", h.shape, "the margins");
+
+        public override string ToString() => Name;
+    }
 
     private sealed record SigmoidLoss(double Epsilon) : MarginLoss
     {

@@ -84,7 +84,7 @@ public static partial class PreferenceLosses
         }
         if (options.RewardShape is var alpha && alpha != 0)
             (chosen, rejected) = (Stable.Expm1(chosen * -alpha).div(-alpha), Stable.Expm1(rejected * -alpha).div(-alpha));
-        var losses = options.Loss.Of((chosen - rejected) * options.Beta - options.TargetMargin, options.Beta);
+        var losses = options.Loss.Evaluate((chosen - rejected) * options.Beta - options.TargetMargin, options.Beta);
         return Result(losses, chosen * options.Beta, rejected * options.Beta, denominator, likelihood is null ? null : likelihood * options.LikelihoodWeight);
     }
 

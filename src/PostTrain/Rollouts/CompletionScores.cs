@@ -5,14 +5,21 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Rollouts;
 
-/// <summary>What a model says of completions that were sampled before, under the distribution that they were sampled from.</summary>
+/// <summary>Scores of completions that were sampled before, under the distribution that they were sampled from.</summary>
 /// <param name="LogProbs">log π of each completion token, 0 where the mask is 0, [B,T]; differentiable in the model's parameters.</param>
 /// <param name="Logits">[B,T,V], with temperature and suppressed tokens as in sampling.</param>
-internal sealed record CompletionScores(Tensor LogProbs, Tensor Logits)
+public sealed record CompletionScores(Tensor LogProbs, Tensor Logits)
 {
-    /// <summary>Runs the model over prompts and completions in one pass.</summary>
-    internal static CompletionScores Of(CausalLm model, RolloutRows rows, SamplingOptions sampling)
+    /// <summary>Runs a model over prompts and completions in one pass.</summary>
+    /// <remarks>With unchanged weights and the same rows, log-probs equal those of <see cref="LogProbRecording.Rescored"/> to the last bit.</remarks>
+    /// <param name="model">Policy, reference or teacher. Gradients are recorded unless they are switched off.</param>
+    /// <param name="rows">Rows of a <see cref="RolloutBatch"/>.</param>
+    /// <param name="sampling">Options that the completions were drawn with: temperature and suppressed tokens shape the logits.</param>
+    public static CompletionScores Of(CausalLm model, RolloutRows rows, SamplingOptions sampling)
     {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(rows);
+        ArgumentNullException.ThrowIfNull(sampling);
         using var scope = NewDisposeScope();
         // The whole batch, although nothing is read behind the last token: where a BLAS computes a row differently beside other rows, the shape decides the bits,
         // and this one is what everybody else would pass.
@@ -20,7 +27,7 @@ internal sealed record CompletionScores(Tensor LogProbs, Tensor Logits)
         return new CompletionScores(logProbs.MoveToOuterDisposeScope(), logits.MoveToOuterDisposeScope());
     }
 
-    /// <summary>The same of hidden states, [B,P+T,D], that somebody else needs too.</summary>
+    /// <summary>Overload for callers that already have the hidden states, [B,P+T,D].</summary>
     internal static CompletionScores OfHidden(CausalLm model, Tensor hidden, RolloutRows rows, SamplingOptions sampling)
     {
         using var scope = NewDisposeScope();

@@ -68,7 +68,7 @@ public sealed class RolloutBatch : IDisposable
         [.. Completions], [.. Finished], LogProbs.alias());
 
     /// <summary>The rows from <paramref name="start"/> on, as views that belong to the current scope.</summary>
-    internal RolloutRows Rows(long start, long count) => new(Ids.narrow(0, start, count), AttentionMask.narrow(0, start, count),
+    public RolloutRows Rows(long start, long count) => new(Ids.narrow(0, start, count), AttentionMask.narrow(0, start, count),
         CompletionMask.narrow(0, start, count), LogProbs.narrow(0, start, count));
 
     /// <summary>The rows of these numbers ([N] int64), as copies that belong to the current scope.</summary>

@@ -7,4 +7,4 @@ namespace PostTrain.Rollouts;
 /// <param name="AttentionMask">[B,P+T].</param>
 /// <param name="CompletionMask">[B,T].</param>
 /// <param name="LogProbs">[B,T], at sampling time.</param>
-internal sealed record RolloutRows(Tensor Ids, Tensor AttentionMask, Tensor CompletionMask, Tensor LogProbs);
+public sealed record RolloutRows(Tensor Ids, Tensor AttentionMask, Tensor CompletionMask, Tensor LogProbs);

@@ -104,7 +104,7 @@ public static class Checkpoint
         own?.Restore(state.Values, kept);
         Restore(weights, parameters);
         Restore(moments, averages);
-        foreach (var (moment, count) in optimization.States.Zip(counts)) moment.Step = count;
+        foreach (var (moment, count) in optimization.States.Zip(counts)) moment.Updates = count;
         set_rng_state(moments.Read(RandomState));
         optimization.Updates = state.Updates;
         return state;
@@ -125,7 +125,7 @@ public static class Checkpoint
         optimization.Parameters.Zip(optimization.States).SelectMany(pair => pair.Second.Tensors.Select(kept => ($"{pair.First.Name}.{kept.Name}", kept.Tensor)));
 
     // One for each parameter: those without a gradient in an update do not count it.
-    private static Tensor Counts(Optimization optimization) => tensor(optimization.States.Select(moment => moment.Step).ToArray());
+    private static Tensor Counts(Optimization optimization) => tensor(optimization.States.Select(moment => moment.Updates).ToArray());
 
     // The names and shapes of both files are compared before the first tensor changes.
     private static void Check(SafetensorsFile file, (string Name, Tensor Tensor)[] wanted)

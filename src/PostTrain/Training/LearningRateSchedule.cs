@@ -91,6 +91,16 @@ public abstract record LearningRateSchedule
         return new Plateau(decayShare, decay, minimumRate, waves) { WarmupCurve = warmup, WarmupFrom = minimumRate };
     }
 
+    /// <summary>A schedule of one's own for the steps after warm-up.</summary>
+    /// <param name="name">Name for messages.</param>
+    /// <param name="function">Share of the learning rate, 0 to 1, from the updates done before the step, the updates of warm-up and those of the whole run.</param>
+    public static LearningRateSchedule Of(string name, Func<long, long, long, double> function)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        ArgumentNullException.ThrowIfNull(function);
+        return new Own(name, function);
+    }
+
     /// <summary>What the learning rate is multiplied with at a step.</summary>
     /// <param name="step">Updates done before this one, 0 and up.</param>
     /// <param name="warmupSteps">Updates of warm-up, at least 0.</param>
@@ -139,6 +149,15 @@ public abstract record LearningRateSchedule
     private sealed record Flat : LearningRateSchedule
     {
         private protected override double After(long step, long warmup, long total) => 1;
+    }
+
+    private sealed record Own(string Name, Func<long, long, long, double> Function) : LearningRateSchedule
+    {
+        private protected override double After(long step, long warmup, long total) => Function(step, warmup, total) is var share && share is >= 0 and <= 1
+            ? share
+            : throw new InvalidOperationException($"the schedule '{Name}' returned {share} at step {step}, expected a share of 0 to 1");
+
+        public override string ToString() => Name;
     }
 
     private sealed record Power(double Exponent, double End) : LearningRateSchedule

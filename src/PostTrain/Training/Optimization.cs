@@ -75,7 +75,7 @@ public sealed class Optimization : IDisposable
                 $"update {Updates + 1}: the loss is {total} and the gradient's norm {norm}, expected finite numbers; no parameter was changed");
 
         double rate = options.LearningRate * options.Schedule.Multiplier(Updates, Warmup, totalUpdates);
-        optimizer.Step(rate);
+        optimizer.Update(rate);
         masters.Publish();
         Updates++;
         return new UpdateReport(total, norm, rate);

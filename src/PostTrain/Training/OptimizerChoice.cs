@@ -48,10 +48,34 @@ public abstract record OptimizerChoice
         return new Orthogonalized(options);
     }
 
+    /// <summary>An optimiser of one's own.</summary>
+    /// <param name="name">Name for messages.</param>
+    /// <param name="function">Makes the optimiser of groups of parameters. Its states are part of the trainer's checkpoints.</param>
+    public static OptimizerChoice Of(string name, Func<IReadOnlyList<ParameterGroup>, TrainingOptions, IParameterOptimizer> function)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        ArgumentNullException.ThrowIfNull(function);
+        return new Own(name, function);
+    }
+
     /// <summary>Whether a parameter goes into a group of Muon.</summary>
     internal virtual bool IsOrthogonal(string name, Tensor parameter) => false;
 
     internal abstract IParameterOptimizer Create(IReadOnlyList<ParameterGroup> groups, TrainingOptions options);
+
+    private sealed record Own(string Name, Func<IReadOnlyList<ParameterGroup>, TrainingOptions, IParameterOptimizer> Function) : OptimizerChoice
+    {
+        internal override IParameterOptimizer Create(IReadOnlyList<ParameterGroup> groups, TrainingOptions options)
+        {
+            var optimizer = Function(groups, options) ?? throw new InvalidOperationException($"the optimizer '{Name}' is null, expected one for {groups.Count} groups");
+            int parameters = groups.Sum(group => group.Parameters.Count);
+            return optimizer.States.Count == parameters
+                ? optimizer
+                : throw new InvalidOperationException($"the optimizer '{Name}' has {optimizer.States.Count} states, expected {parameters}, one a parameter in the groups' order");
+        }
+
+        public override string ToString() => Name;
+    }
 
     private sealed record DecoupledAdam : OptimizerChoice
     {

@@ -57,6 +57,11 @@ public abstract class RolloutTrainer : IDisposable
         ScoringRows = options.Sampling.ScoringRows ?? options.MicroBatchSize,
     };
 
+    /// <summary>Writes a checkpoint of the steps done, also in a loop of one's own; <see cref="Resume"/> goes on from it.</summary>
+    /// <param name="directory">Parent of the checkpoint's directory; made if it is missing.</param>
+    /// <returns>Path of the checkpoint, <c>directory/checkpoint-STEP</c>.</returns>
+    public string SaveCheckpoint(string directory) => Session.Save(directory);
+
     /// <summary>Goes on from a checkpoint (<see cref="Checkpoint.Latest"/>) of a run with the same options and problems.</summary>
     public void Resume(string checkpoint) => Session.Resume(checkpoint);
 

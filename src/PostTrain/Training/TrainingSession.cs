@@ -144,11 +144,18 @@ internal sealed class TrainingSession : IDisposable
     internal void Save()
     {
         if (options.CheckpointDirectory is not { } directory || savedStep == Step) return;
-        if (frozen.Length == 0) frozen = FrozenParameters.Digest(model);
-        var state = new TrainingState(TrainingState.CurrentFormat, Step, Optimization.Updates, DataPosition, options.Seed, Elapsed.TotalSeconds) { Best = best, Frozen = frozen };
-        Checkpoint.Save(directory, model, Optimization, state, own);
+        Save(directory);
         savedStep = Step;
         if (options.KeepCheckpoints > 0) Checkpoint.Prune(directory, options.KeepCheckpoints, best?.Step);
+    }
+
+    /// <summary>Writes a checkpoint of this step below a directory and returns its path.</summary>
+    internal string Save(string directory)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(directory);
+        if (frozen.Length == 0) frozen = FrozenParameters.Digest(model);
+        var state = new TrainingState(TrainingState.CurrentFormat, Step, Optimization.Updates, DataPosition, options.Seed, Elapsed.TotalSeconds) { Best = best, Frozen = frozen };
+        return Checkpoint.Save(directory, model, Optimization, state, own);
     }
 
     // A process that was killed may have saved its last checkpoint and not come to take the older ones away.

@@ -33,9 +33,9 @@ internal sealed record ClipCovSurrogate(ClipRange Range, double Fraction, double
     {
         var terms = new ClipSurrogate(Range, null).Evaluate(inputs);
         var covariance = Covariance.Of(inputs);
-        var candidates = (covariance > Least).logical_and(covariance < Most).logical_and(inputs.Mask).logical_and(terms.Cut.logical_not());
+        var candidates = (covariance > Least).logical_and(covariance < Most).logical_and(inputs.Mask).logical_and(terms.Cut!.logical_not());
         var chosen = Covariance.Top(covariance, candidates, inputs.Mask, Fraction);
-        return new SurrogateTerms(terms.Losses.masked_fill(chosen, 0), terms.Cut.logical_or(chosen));
+        return new SurrogateTerms(terms.Losses.masked_fill(chosen, 0), terms.Cut!.logical_or(chosen));
     }
 }
 

@@ -10,7 +10,7 @@ internal abstract record LogProbSurrogate : PolicySurrogate
     {
         var (weight, cut) = Weight(inputs, inputs.Exponent.detach().exp());
         var signal = weight is null ? inputs.Advantages : inputs.Advantages * weight;
-        return new SurrogateTerms(inputs.LogProbs.mul(signal).neg(), cut ?? zeros_like(inputs.Advantages, dtype: ScalarType.Bool));
+        return new SurrogateTerms(inputs.LogProbs.mul(signal).neg(), cut);
     }
 
     /// <summary>w (null for 1) and the tokens at which a bound acts (null for none).</summary>
@@ -38,7 +38,7 @@ internal sealed record VespoSurrogate(VespoOptions Options) : LogProbSurrogate
     internal override (Tensor? Weight, Tensor? Cut) Weight(SurrogateInputs inputs, Tensor ratio)
     {
         var logRatio = (inputs.LogProbs.detach() - inputs.OldLogProbs).sum(1L);
-        if (inputs.ImportanceWeights is { } weights) logRatio += weights.LogProducts(inputs.Mask);
+        if (inputs.LogWeightProducts is { } products) logRatio += products;
         logRatio = logRatio.unsqueeze(1);
         var w = logRatio.exp();
         // In logarithms no clamp is needed: at both ends the weight goes to 0.

@@ -16,7 +16,7 @@ internal sealed class Adafactor(IReadOnlyList<ParameterGroup> groups, AdafactorO
     private protected override void Update(Tensor parameter, Tensor gradient, State state, double rate, double weightDecay)
     {
         var (weight, slope) = (parameter.AtLeastSingle(), gradient.AtLeastSingle());
-        var size = StepSize(weight, state.Step, rate);
+        var size = StepSize(weight, state.Updates, rate);
         var update = Scaled(slope, state);
         update.div_(RootMeanSquare(update).div_(options.ClipThreshold).clamp_min_(1)).mul_(size);
         if (options.Beta1 is { } beta) update = state[Average].mul_(beta).add_(update, 1 - beta);
@@ -28,7 +28,7 @@ internal sealed class Adafactor(IReadOnlyList<ParameterGroup> groups, AdafactorO
     // The gradient over the root of its squares' mean, of which a matrix has the means over rows and over columns only.
     private Tensor Scaled(Tensor gradient, State state)
     {
-        double decay = 1 - Math.Pow(state.Step, options.DecayRate);
+        double decay = 1 - Math.Pow(state.Updates, options.DecayRate);
         var square = gradient.square().add_(options.SquareEpsilon);
         if (gradient.dim() < 2) return gradient / state[Square].mul_(decay).add_(square, 1 - decay).sqrt();
         var row = state[Row].mul_(decay).add_(square.mean([-1]), 1 - decay);

@@ -1,7 +1,7 @@
 namespace PostTrain.Training.Optimizers;
 
 /// <summary>Changes the parameters of some groups by their gradients.</summary>
-internal interface IParameterOptimizer : IDisposable
+public interface IParameterOptimizer : IDisposable
 {
     /// <summary>What is remembered of each parameter, in the groups' order.</summary>
     IReadOnlyList<IParameterState> States { get; }
@@ -11,5 +11,5 @@ internal interface IParameterOptimizer : IDisposable
 
     /// <summary>One update of all parameters that have a gradient.</summary>
     /// <param name="rate">The learning rate, before a group's factor.</param>
-    void Step(double rate);
+    void Update(double rate);
 }

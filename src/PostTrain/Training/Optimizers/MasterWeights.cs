@@ -68,6 +68,6 @@ internal sealed class MasterWeights : IDisposable
     {
         public IReadOnlyList<(string Name, Tensor Tensor)> Tensors => [("master", master), .. state.Tensors];
 
-        public long Step { get => state.Step; set => state.Step = value; }
+        public long Updates { get => state.Updates; set => state.Updates = value; }
     }
 }

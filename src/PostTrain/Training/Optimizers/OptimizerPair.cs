@@ -23,10 +23,10 @@ internal sealed class OptimizerPair : IParameterOptimizer
         rest.ZeroGradients();
     }
 
-    public void Step(double rate)
+    public void Update(double rate)
     {
-        orthogonal.Step(rate);
-        rest.Step(rate);
+        orthogonal.Update(rate);
+        rest.Update(rate);
     }
 
     public void Dispose()

@@ -7,4 +7,4 @@ namespace PostTrain.Training.Optimizers;
 /// <param name="WeightDecay">0 for vectors.</param>
 /// <param name="Factor">What the learning rate is multiplied with.</param>
 /// <param name="Orthogonal">Whether Muon changes them, where it is chosen.</param>
-internal sealed record ParameterGroup(IReadOnlyList<Parameter> Parameters, double WeightDecay, double Factor, bool Orthogonal = false);
+public sealed record ParameterGroup(IReadOnlyList<Parameter> Parameters, double WeightDecay, double Factor, bool Orthogonal = false);

@@ -38,14 +38,14 @@ internal abstract class TensorOptimizer : IParameterOptimizer
         }
     }
 
-    public void Step(double rate)
+    public void Update(double rate)
     {
         using var mode = no_grad();
         foreach (var (parameter, group, state) in entries)
         {
             using var scope = NewDisposeScope();
             if (parameter.grad is not { } gradient) continue;
-            state.Step++;
+            state.Updates++;
             Update(parameter, gradient, state, rate * group.Factor, group.WeightDecay);
         }
     }
@@ -55,7 +55,7 @@ internal abstract class TensorOptimizer : IParameterOptimizer
         foreach (var entry in entries) entry.State.Dispose();
     }
 
-    /// <summary>Changes one parameter and its state; <see cref="State.Step"/> counts from 1 here.</summary>
+    /// <summary>Changes one parameter and its state; <see cref="State.Updates"/> counts from 1 here.</summary>
     private protected abstract void Update(Tensor parameter, Tensor gradient, State state, double rate, double weightDecay);
 
     /// <summary>Named tensors and a count.</summary>
@@ -63,7 +63,7 @@ internal abstract class TensorOptimizer : IParameterOptimizer
     {
         public IReadOnlyList<(string Name, Tensor Tensor)> Tensors => tensors;
 
-        public long Step { get; set; }
+        public long Updates { get; set; }
 
         internal Tensor this[string name] => Array.Find(tensors, item => item.Name == name).Tensor;
 

@@ -42,7 +42,7 @@ internal sealed class TorchOptimizer : IParameterOptimizer
 
     public void ZeroGradients() => optimizer.zero_grad();
 
-    public void Step(double rate)
+    public void Update(double rate)
     {
         foreach (var (group, factor) in optimizer.ParamGroups.Zip(factors)) group.LearningRate = rate * factor;
         optimizer.step();
@@ -54,20 +54,20 @@ internal sealed class TorchOptimizer : IParameterOptimizer
     {
         public IReadOnlyList<(string Name, Tensor Tensor)> Tensors => [("exp_avg", state.exp_avg), ("exp_avg_sq", state.exp_avg_sq)];
 
-        public long Step { get => state.step; set => state.step = value; }
+        public long Updates { get => state.step; set => state.step = value; }
     }
 
     private sealed class AdamState(Adam.State state) : IParameterState
     {
         public IReadOnlyList<(string Name, Tensor Tensor)> Tensors => [("exp_avg", state.exp_avg), ("exp_avg_sq", state.exp_avg_sq)];
 
-        public long Step { get => state.step; set => state.step = value; }
+        public long Updates { get => state.step; set => state.step = value; }
     }
 
     private sealed class SgdState(SGD.State state) : IParameterState
     {
         public IReadOnlyList<(string Name, Tensor Tensor)> Tensors => state.momentum_buffer is { } momentum ? [("momentum_buffer", momentum)] : [];
 
-        public long Step { get; set; }
+        public long Updates { get; set; }
     }
 }
