@@ -5,6 +5,7 @@
 // Records: chosen and rejected, texts or messages (outcome); prompt, completions and labels (process, --kind process): docs/data.md.
 using PostTrain.Data;
 using PostTrain.Data.Records;
+using PostTrain.Data.Text;
 using PostTrain.Models;
 using PostTrain.Models.Heads;
 using PostTrain.RewardModeling;
@@ -92,7 +93,7 @@ return await command.RunAsync(args, async (run, values) =>
         Seed = run.Seed,
     });
 
-    (IReadOnlyList<TRecord> Train, IReadOnlyList<TRecord> HeldOut) Split<TRecord>(IReadOnlyList<TRecord> records, Func<TRecord, IEnumerable<string>> texts)
+    (IReadOnlyList<TRecord> Train, IReadOnlyList<TRecord> HeldOut) Split<TRecord>(IReadOnlyList<TRecord> records, Func<TRecord, IEnumerable<MarkedText>> texts)
     {
         // A place is left for the end of the sequence.
         var fitting = UserData.Fitting(records, subject.Tokenizer, subject.Model.ContextLength - 1, texts);

@@ -12,7 +12,7 @@ public static class SharedTokenizer
     /// <param name="student">What it is to teach.</param>
     /// <param name="texts">What is learnt.</param>
     /// <exception cref="ArgumentException">The tokenizers differ.</exception>
-    public static void Check(string folder, ITokenizer student, IEnumerable<string> texts)
+    public static void Check(string folder, ITokenizer student, IEnumerable<MarkedText> texts)
     {
         ArgumentNullException.ThrowIfNull(student);
         ArgumentNullException.ThrowIfNull(texts);
@@ -26,7 +26,7 @@ public static class SharedTokenizer
 
     private static string Id(ITokenizer tokenizer) => tokenizer.EndOfSequenceId is { } id ? $"id {id}" : "none";
 
-    private static bool Reads(ITokenizer tokenizer, string text, int[] ids)
+    private static bool Reads(ITokenizer tokenizer, MarkedText text, int[] ids)
     {
         try
         {

@@ -71,7 +71,8 @@ public static class UserData
     {
         try
         {
-            return InstructionTemplate.Chat(ChatTemplate.Load(folder));
+            // Some templates write the date.
+            return InstructionTemplate.Chat(ChatTemplate.Load(folder), new ChatOptions { Now = DateTime.Now });
         }
         catch (FileNotFoundException exception)
         {

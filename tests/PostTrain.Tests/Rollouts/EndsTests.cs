@@ -115,6 +115,18 @@ public sealed class EndsTests : IDisposable
         Assert.Throws<ArgumentException>(() => BeamSearch.Generate(model, [[1]], new BeamOptions { Beams = 2 }, options, tokenizer.PaddingId));
     }
 
+    // The project's own tokenizers spell their marks, too.
+    [Fact]
+    public void StopStrings_MayBeTheEndOfACharacterTokenizer()
+    {
+        var tokenizer = new CharacterTokenizer("ab", ["<pad>", "<end>"], "<pad>", "<end>");
+        using var model = Following(tokenizer.VocabularySize, [tokenizer.IdOf("<pad>"), .. tokenizer.Encode("a"), tokenizer.IdOf("<end>"), .. tokenizer.Encode("b")]);
+        using var batch = Sampler.Generate(model, [[0]], new SamplingOptions { Temperature = 0, MaxNewTokens = 4, StopStrings = ["<end>"] }, 0, tokenizer);
+        Assert.Equal("a<end>", tokenizer.Decode(batch.Completions[0], skipSpecialTokens: false));
+        Assert.Equal("a", tokenizer.Decode(batch.Completions[0]));
+        Assert.True(batch.Finished[0]);
+    }
+
     [Fact]
     public void BeamSearch_EndsAtStopStringsAcrossTokens()
     {

@@ -104,13 +104,16 @@ public sealed class CharacterTokenizer : ITokenizer
     }
 
     /// <inheritdoc/>
-    public string Decode(ReadOnlySpan<int> ids)
+    public string Decode(ReadOnlySpan<int> ids) => Decode(ids, skipSpecialTokens: true);
+
+    /// <summary>The text of ids, with the end and the padding left out or spelt.</summary>
+    public string Decode(ReadOnlySpan<int> ids, bool skipSpecialTokens)
     {
         var text = new StringBuilder(ids.Length);
         for (var i = 0; i < ids.Length; i++)
         {
             var id = TokenIds.Checked(ids, i, VocabularySize);
-            if (id != PaddingId && id != EndOfSequenceId)
+            if (!skipSpecialTokens || (id != PaddingId && id != EndOfSequenceId))
                 text.Append(tokens[id]);
         }
 

@@ -98,13 +98,16 @@ public sealed class GreedyTokenizer : ITokenizer
     }
 
     /// <inheritdoc/>
-    public string Decode(ReadOnlySpan<int> ids)
+    public string Decode(ReadOnlySpan<int> ids) => Decode(ids, skipSpecialTokens: true);
+
+    /// <summary>The text of ids, with the beginning and the end of an instruction left out or spelt.</summary>
+    public string Decode(ReadOnlySpan<int> ids, bool skipSpecialTokens)
     {
         var text = new StringBuilder(ids.Length * 4);
         for (var i = 0; i < ids.Length; i++)
         {
             var id = TokenIds.Checked(ids, i, VocabularySize);
-            if (id != EndOfSequenceId && id != instructionEnd)
+            if (!skipSpecialTokens || (id != EndOfSequenceId && id != instructionEnd))
                 text.Append(tokens[id]);
         }
 

@@ -86,7 +86,10 @@ public sealed class SentencePieceTokenizer : ITokenizer
     /// <summary>The text of ids. The space that follows a beginning id is removed; beginning and end ids add nothing; bytes that are not
     /// UTF-8 become U+FFFD.</summary>
     /// <exception cref="ArgumentException">An id is outside the vocabulary.</exception>
-    public string Decode(ReadOnlySpan<int> ids)
+    public string Decode(ReadOnlySpan<int> ids) => Decode(ids, skipSpecialTokens: true);
+
+    /// <summary>The text of ids, with the beginning and the end left out or as the vocabulary spells them.</summary>
+    public string Decode(ReadOnlySpan<int> ids, bool skipSpecialTokens)
     {
         var bytes = new List<byte>(ids.Length * 4);
         var atBeginning = false;
@@ -96,6 +99,7 @@ public sealed class SentencePieceTokenizer : ITokenizer
             if (id is BeginningOfSequenceId or EndId)
             {
                 atBeginning = id == BeginningOfSequenceId;
+                if (!skipSpecialTokens) bytes.AddRange(pieces[id]);
                 continue;
             }
 
