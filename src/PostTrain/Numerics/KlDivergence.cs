@@ -10,7 +10,7 @@ namespace PostTrain.Numerics;
 /// <listheader><term>estimator</term><description>E[value] · E[gradient as a loss term on-policy]</description></listheader>
 /// <item><term>k1 = d</term><description>KL(π‖π_ref) · 0: no effect at all; use it in the reward</description></item>
 /// <item><term>k2 = d²/2</term><description>biased · ∇KL(π‖π_ref)</description></item>
-/// <item><term>k3 = e^{−d} − 1 + d, its tangent where −d is above 40</term><description>KL(π‖π_ref) · ∇KL(π_ref‖π), the other direction</description></item>
+/// <item><term>k3 = e^{−d} − 1 + d, its tangent where −d is above 40 (600 in float64)</term><description>KL(π‖π_ref) · ∇KL(π_ref‖π), the other direction</description></item>
 /// <item><term>|d|</term><description>biased · E[sign(d) ∇log π], no divergence's gradient</description></item>
 /// <item><term>k3+, straight-through (verl)</term><description>KL(π‖π_ref) · ∇KL(π‖π_ref)</description></item>
 /// <item><term>ρ·k1, ρ·k3 (<see cref="RatioCorrected"/>)</term><description>KL(π‖π_ref) · ∇KL(π‖π_ref), also off-policy</description></item>
@@ -25,6 +25,9 @@ public static class KlDivergence
     /// <summary>A log-ratio of probabilities stands in an exponent within ± this, as in verl: ρ is at most e^20, 4.9e8, and no less than its
     /// reciprocal. Beyond, it has no gradient.</summary>
     public const double RatioBound = 20;
+
+    // Where k3 goes over into its tangent in float64: below it the estimate is exact, and e^600 times any log-ratio is still a number.
+    private const double DoubleCap = 600;
 
     /// <summary>The estimate of each token.</summary>
     /// <param name="logProbs">log π of the taken tokens, any shape.</param>
@@ -129,7 +132,7 @@ public static class KlDivergence
         KlEstimator.K1 => difference,
         KlEstimator.K2 => difference.square() * 0.5,
         // e^{−d} − 1 + d loses all digits near d = 0; expm1 keeps them. Far below 0 it goes over into its tangent, which stays finite and still pulls back.
-        KlEstimator.K3 => Stable.Expm1(difference.neg()) + difference,
+        KlEstimator.K3 => Stable.Expm1(difference.neg(), difference.dtype == ScalarType.Float64 ? DoubleCap : Stable.ExponentCap) + difference,
         KlEstimator.Absolute => difference.abs(),
         KlEstimator.K3StraightThrough => StraightThrough(difference),
         _ => throw new ArgumentOutOfRangeException(nameof(estimator), estimator, "expected K1, K2, K3, Absolute or K3StraightThrough"),

@@ -7,7 +7,7 @@ namespace PostTrain.Numerics;
 internal static class Stable
 {
     // e^40 times a log-ratio of 1e4 is 2e21: far above anything that training meets, far below float32's and bfloat16's largest number.
-    private const double ExponentCap = 40;
+    internal const double ExponentCap = 40;
 
     /// <summary>log σ(x) = −softplus(−x).</summary>
     internal static Tensor LogSigmoid(Tensor x) => nn.functional.logsigmoid(x);
@@ -20,12 +20,12 @@ internal static class Stable
         return bounded.exp().mul(1 + Beyond(x)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>e^x − 1 up to x = 40, and the tangent at 40 beyond.</summary>
-    internal static Tensor Expm1(Tensor x)
+    /// <summary>e^x − 1 up to a cap, and the tangent there beyond.</summary>
+    internal static Tensor Expm1(Tensor x, double cap = ExponentCap)
     {
         using var scope = NewDisposeScope();
-        var bounded = x.clamp_max(ExponentCap);
-        return bounded.expm1().add(bounded.exp().mul(Beyond(x))).MoveToOuterDisposeScope();
+        var bounded = x.clamp_max(cap);
+        return bounded.expm1().add(bounded.exp().mul(Beyond(x, cap))).MoveToOuterDisposeScope();
     }
 
     /// <summary>log(1 − e^x) for x below 0, without cancellation on either side of −log 2 (Mächler 2012, "Accurately computing log(1 − exp(−|a|))").</summary>
@@ -40,5 +40,5 @@ internal static class Stable
     }
 
     // Not x less its bounded self, which would be NaN at −∞.
-    private static Tensor Beyond(Tensor x) => (x - ExponentCap).relu();
+    private static Tensor Beyond(Tensor x, double cap = ExponentCap) => (x - cap).relu();
 }

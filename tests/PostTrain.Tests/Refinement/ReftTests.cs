@@ -19,7 +19,7 @@ public sealed class ReftTests
     private static readonly ReftOptions Small = new()
     {
         Warmup = new SftOptions { Steps = 12, BatchSize = 3, LearningRate = 1e-2 },
-        Reinforcement = ReftOptions.Paper with { Steps = 30, BatchSize = 24, LearningRate = 1e-2, Sampling = new SamplingOptions { MaxNewTokens = 3 } },
+        Reinforcement = ReftOptions.Paper with { Steps = 60, BatchSize = 24, LearningRate = 1e-2, Sampling = new SamplingOptions { MaxNewTokens = 3 } },
     };
 
     [Fact]
@@ -29,7 +29,7 @@ public sealed class ReftTests
         var reports = await Run(model, Small);
         Assert.Equal(12, reports.Count(report => report.Stage == ReftStage.Warmup));
         var reinforced = reports.Where(report => report.Stage == ReftStage.Reinforcement).Select(report => report.Step).ToArray();
-        Assert.Equal(30, reinforced.Length);
+        Assert.Equal(60, reinforced.Length);
         // The reference is the warmed-up policy and not the one before.
         Assert.InRange(reinforced[0].Metrics["kl"], -1e-6, 1e-6);
         double first = reinforced[..5].Average(report => report.Metrics["reward/mean"]), last = reinforced[^5..].Average(report => report.Metrics["reward/mean"]);
