@@ -41,7 +41,7 @@ public sealed partial class ExtendingPageTests
         var squaredHinge = DpoLoss.Of("squared hinge", (scores, beta) => (1 - scores.Difference() * beta).relu().square());
         using var trainer = new DpoTrainer(model, tokenizer, new DpoTrainerOptions { Steps = 3, BatchSize = 2, Objective = new DpoOptions { Loss = squaredHinge } }, reference);
         foreach (var report in trainer.Run(pairs))
-            Console.WriteLine($"{report.Step}  loss {report.Loss:F3}  margin {report.Metrics["rewards/margin"]:F3}");
+            Console.WriteLine($"{report.Step}  loss {report.Loss:F3}  margin {report.Metrics["reward/margin"]:F3}");
         // (1 − 0)² while policy and reference agree.
         Assert.StartsWith("1  loss 1.000  margin 0.000", output.Text, StringComparison.Ordinal);
 

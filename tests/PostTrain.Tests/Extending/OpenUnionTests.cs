@@ -1,3 +1,4 @@
+using PostTrain.Data;
 using PostTrain.Distillation;
 using PostTrain.Numerics;
 using PostTrain.Policy;
@@ -42,7 +43,7 @@ public sealed class OpenUnionTests
         {
             using var model = Toy.Model();
             using var reference = Toy.Model(seed: 2);
-            var options = GrpoRuns.Small with { Objective = objective, Kl = new KlPenalty { Control = control }, UpdatesPerBatch = 2, MicroBatchSize = 3, Steps = 4 };
+            var options = GrpoRuns.Small with { Objective = objective, Kl = KlPenalty.Loss(control), UpdatesPerBatch = 2, MicroBatchSize = 3, Steps = 4 };
             var reports = await GrpoRuns.Train(model, GrpoRuns.Even, options, reference);
             return (Toy.Bytes(model), [.. reports.Select(Toy.Numbers)]);
         }
@@ -108,7 +109,7 @@ public sealed class OpenUnionTests
         Says("the divergence 'narrow'", () => Divergence.Of("narrow", (student, _) => student.sum(-1L)).Terms(zeros(2, 3), zeros(2, 3)));
         Says("the advantage 'one' returned Float64 of shape [1], expected floating point of shape [4] as the rewards",
             () => AdvantageMethod.OfRewards("one", (rewards, _) => rewards.narrow(0, 0, 1)).Compute(zeros(4, dtype: ScalarType.Float64), 2));
-        Says("the aggregation 'negative' returned a denominator of -1", () => LossAggregation.Of("negative", ones_like, _ => -1).Apply(logProbs, mask));
+        Says("the aggregation 'negative' returned a denominator of -1", () => LossAggregation.Of("negative", mask => ones_like(mask), _ => -1).Apply(logProbs, mask));
         Says("the control 'wild' returned NaN", () => KlControl.Of("wild", 0.1, (_, _) => double.NaN).Next(1, 1));
     }
 

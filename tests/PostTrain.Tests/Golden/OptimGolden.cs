@@ -62,7 +62,7 @@ internal static class OptimGolden
 
     private static (IDisposable, Action) Of(optim.Optimizer optimizer) => (optimizer, () => optimizer.step());
 
-    private static (IDisposable, Action) Of(IParameterOptimizer optimizer, double rate) => (optimizer, () => optimizer.Step(rate));
+    private static (IDisposable, Action) Of(IParameterOptimizer optimizer, double rate) => (optimizer, () => optimizer.Update(rate));
 
     private static AdafactorOptions AdafactorOf(GoldenCase item)
     {

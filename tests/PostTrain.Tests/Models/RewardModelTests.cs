@@ -24,7 +24,7 @@ public sealed class RewardModelTests : IDisposable
         if (id == "none")
             return;
         using var scope = NewDisposeScope();
-        RewardModelGolden.Run(Assert.Single(GoldenFile.Load("models")!.Cases, item => item.Id == id));
+        Assert.Single(GoldenFile.Load("models")!.Cases, item => item.Id == id).Run(RewardModelGolden.Run);
     }
 
     [Fact]
