@@ -1,19 +1,23 @@
 using System.Globalization;
 using System.IO.Enumeration;
+using static TorchSharp.torch;
 
 namespace PostTrain.Benchmarks.Runner;
 
-/// <summary>What <c>--json FILE [--threads N] [--cap-s S] [ids]</c> asks for.</summary>
+/// <summary>What <c>--json FILE [--threads N] [--cap-s S] [--keep-heap] [--bf16] [ids]</c> asks for.</summary>
 /// <param name="Path">Of the result lines.</param>
 /// <param name="Threads">Of libtorch, 1 or more.</param>
 /// <param name="Patience">Seconds for one workload, above 0.</param>
+/// <param name="KeepHeap">Whether freed memory stays in the process.</param>
+/// <param name="Type">Of the weights of whole models.</param>
 /// <param name="Patterns">On <c>id</c> or <c>id:size</c>, with * and ?; all when empty.</param>
-internal sealed record RunnerOptions(string Path, int Threads, double Patience, IReadOnlyList<string> Patterns)
+internal sealed record RunnerOptions(string Path, int Threads, double Patience, bool KeepHeap, ScalarType Type, IReadOnlyList<string> Patterns)
 {
     /// <exception cref="FormatException">An argument is missing or out of range; the message says which.</exception>
     public static RunnerOptions Parse(IReadOnlyList<string> arguments)
     {
         var (path, threads, patience, patterns) = ("", 1, 10.0, new List<string>());
+        var (keepHeap, type) = (false, ScalarType.Float32);
         for (int i = 0; i < arguments.Count; i++)
         {
             string Value() => ++i < arguments.Count ? arguments[i] : throw new FormatException($"{arguments[i - 1]} stands without its value");
@@ -28,11 +32,13 @@ internal sealed record RunnerOptions(string Path, int Threads, double Patience, 
                     if (!double.TryParse(Value(), NumberStyles.Float, CultureInfo.InvariantCulture, out patience) || !(patience > 0 && double.IsFinite(patience)))
                         throw new FormatException($"--cap-s {arguments[i]}: expected seconds above 0");
                     break;
-                case var option when option.StartsWith('-'): throw new FormatException($"{option}: expected --json FILE [--threads N] [--cap-s S] [ids]");
+                case "--keep-heap": keepHeap = true; break;
+                case "--bf16": type = ScalarType.BFloat16; break;
+                case var option when option.StartsWith('-'): throw new FormatException($"{option}: expected --json FILE [--threads N] [--cap-s S] [--keep-heap] [--bf16] [ids]");
                 case var pattern: patterns.Add(pattern); break;
             }
         }
-        return new(path.Length > 0 ? path : throw new FormatException("--json stands without its file"), threads, patience, patterns);
+        return new(path.Length > 0 ? path : throw new FormatException("--json stands without its file"), threads, patience, keepHeap, type, patterns);
     }
 
     /// <summary>Whether a workload of a size is asked for.</summary>

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using PostTrain.Benchmarks.Workloads;
+using PostTrain.Runtime;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -20,7 +21,10 @@ internal static class WorkloadRunner
             var chosen = WorkloadRegistry.All.SelectMany(workload => workload.Sizes, (workload, size) => (workload, size))
                 .Where(pair => options.Selects(pair.workload.Id, pair.size)).ToArray();
             if (chosen.Length == 0)
-                throw new FormatException($"nothing is called {string.Join(", ", options.Patterns)}; ids: {string.Join(", ", WorkloadRegistry.All.Select(workload => workload.Id))}");
+            {
+                string ids = string.Join(", ", WorkloadRegistry.All.Select(workload => workload.Id));
+                throw new FormatException($"nothing is called {string.Join(", ", options.Patterns)}; ids: {ids}");
+            }
             Run(options, chosen);
             return 0;
         }
@@ -33,6 +37,8 @@ internal static class WorkloadRunner
 
     private static void Run(RunnerOptions options, (IWorkload Workload, string Size)[] chosen)
     {
+        // Before the first tensor.
+        bool kept = options.KeepHeap && NativeSettings.KeepFreedMemory();
         set_num_threads(options.Threads);
         using var results = new ResultWriter(options.Path);
         using var calibration = new Calibration(options.Threads);
@@ -41,23 +47,31 @@ internal static class WorkloadRunner
         for (int i = 0; i < chosen.Length; i++)
         {
             var (workload, size) = chosen[i];
+            if (workload.Missing(size) is { } missing)
+            {
+                Console.Error.WriteLine($"[{i + 1}/{chosen.Length}] {workload.Id} {size}: left out, {missing}");
+                continue;
+            }
             using var scope = NewDisposeScope();
-            using var inputs = new Inputs();
-            var call = workload.Setup(size, inputs);
+            using var inputs = new Inputs { ModelType = options.Type };
+            ResidentMemory.Restart();
+            using var call = workload.Setup(size, inputs);
             var timing = timer.Time(call.Run);
+            long? peak = ResidentMemory.Peak();
             long? memory = timing.Median >= LeastSecondsForMemory ? ResidentMemory.ExtraOf(call.Run) : null;
             double value = call.Amount is { } amount ? amount / timing.Median : timing.Median * 1e6;
-            results.Write(Line(workload.Id, size, options.Threads, call, timing, memory, value));
+            results.Write(Line(workload.Id, size, options.Threads, kept, call, timing, peak, memory, value));
             Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,
                 $"[{i + 1}/{chosen.Length}] {workload.Id} {size}: {value:G4} {call.Unit} ({timing.Kept} samples, {(timing.Quiet ? "quiet" : "busy")}, {timing.Gflops:F0} GFLOP/s)"));
         }
     }
 
-    private static JsonObject Line(string id, string size, int threads, Call call, Timing timing, long? memory, double value) => new()
+    private static JsonObject Line(
+        string id, string size, int threads, bool kept, Call call, Timing timing, long? peak, long? memory, double value) => new()
     {
         ["id"] = id,
         ["size"] = size,
-        ["dtype"] = "float32",
+        ["dtype"] = call.Type.ToString().ToLowerInvariant(),
         ["threads"] = threads,
         ["source"] = "posttrain",
         ["median_s"] = timing.Median,
@@ -66,10 +80,11 @@ internal static class WorkloadRunner
         ["min_s"] = timing.Least,
         ["cal_gflops"] = Math.Round(timing.Gflops, 1),
         ["gate"] = timing.Quiet ? "quiet" : "busy",
+        ["peak_resident_bytes"] = peak,
         ["peak_extra_bytes"] = memory,
         ["unit"] = call.Unit,
         ["value"] = value,
-        ["heap"] = "default",
+        ["heap"] = kept ? "kept" : "default",
         ["flops"] = call.Flops,
         ["traffic_bytes"] = call.TrafficBytes,
     };

@@ -9,6 +9,9 @@ internal interface IWorkload
     /// <summary>Dimensions, as in <c>16x256</c>; those that a run does unless told otherwise.</summary>
     IReadOnlyList<string> Sizes { get; }
 
+    /// <summary>Says what a size needs and this machine lacks; null where it can run.</summary>
+    string? Missing(string size) => null;
+
     /// <summary>Makes the inputs and says what one call is. The inputs belong to the caller's dispose scope, a call leaves nothing behind.</summary>
     Call Setup(string size, Inputs inputs);
 }

@@ -9,6 +9,9 @@ internal sealed class Inputs(ulong seed = 0) : IDisposable
 {
     private readonly Generator generator = new(seed);
 
+    /// <summary>Type of the weights of whole models; the other inputs are float32.</summary>
+    public ScalarType ModelType { get; init; } = ScalarType.Float32;
+
     /// <summary>The numbers of a size such as <c>1024x256</c> or <c>64x64r8</c>.</summary>
     public static long[] Dimensions(string size) =>
         [.. size.Split('x', 'r').Select(number => long.Parse(number, NumberStyles.None, CultureInfo.InvariantCulture))];

@@ -11,6 +11,7 @@ internal static class WorkloadRegistry
         new Dpo("K.dpo.sigmoid", DpoLoss.Sigmoid()), new Dpo("K.dpo.ipo", DpoLoss.Ipo()), new Kto(),
         new Grpo("K.grpo.grpo", givenTokenCount: false), new Grpo("K.grpo.dapo", givenTokenCount: true), new Ppo(), new Gae(), new GroupAdvantages(),
         new BradleyTerry(), new JensenShannon(), new AdamWStep(), new ClipGradients(), new LinearMap(), new AdaptedLinearMap(),
+        new SftStep("S.sft.full", adapted: false), new SftStep("S.sft.lora", adapted: true), new DpoStep(), new GrpoStep(), new SampledTokens(),
     ];
 
     /// <summary>The workload of an id.</summary>
