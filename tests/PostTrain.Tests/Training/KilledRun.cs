@@ -1,3 +1,4 @@
+using System.Globalization;
 using PostTrain.Data;
 using PostTrain.Models;
 using PostTrain.Models.Heads;
@@ -24,6 +25,7 @@ internal static class KilledRun
     private static async Task<int> Main(string[] args)
     {
         if (args is [Robustness.WorstCalls.Command]) return Robustness.WorstCalls.Run();
+        if (args is [FlatMemoryRun.Command, var watched, var steps, .. var heap]) return await FlatMemoryRun.RunAsync(watched, int.Parse(steps, CultureInfo.InvariantCulture), heap is ["kept"]);
         if (args is not [var trainer, var directory] || !Trainers.Contains(trainer)) throw new ArgumentException($"expected one of {string.Join(", ", Trainers)} and a directory", nameof(args));
         var checkpoint = Checkpoint.Latest(directory);
         using var metrics = MetricsLog.Open(Path.Combine(directory, "metrics.jsonl"), checkpoint is null ? null : Checkpoint.ReadState(checkpoint).Step);
