@@ -78,6 +78,7 @@ internal static class WorkloadRunner
         ["iqr_s"] = timing.InterquartileRange,
         ["n"] = timing.Kept,
         ["min_s"] = timing.Least,
+        ["cpu_s"] = timing.Processor,
         ["cal_gflops"] = Math.Round(timing.Gflops, 1),
         ["gate"] = timing.Quiet ? "quiet" : "busy",
         ["peak_resident_bytes"] = peak,

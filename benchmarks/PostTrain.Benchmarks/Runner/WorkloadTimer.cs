@@ -11,7 +11,7 @@ internal sealed class WorkloadTimer(Calibration calibration, double patience)
     private const double LongCall = 0.5;
     private const int LeastQuiet = 5;
 
-    private readonly record struct Sample(double Seconds, double Gflops);
+    private readonly record struct Sample(double Seconds, double Processor, double Gflops);
 
     public Timing Time(Action call)
     {
@@ -27,9 +27,11 @@ internal sealed class WorkloadTimer(Calibration calibration, double patience)
         double before = calibration.Measure();
         do
         {
+            var used = Environment.CpuUsage.TotalTime;
             double seconds = Seconds(call, repeats) / repeats;
+            double processor = (Environment.CpuUsage.TotalTime - used).TotalSeconds / repeats;
             double after = calibration.Measure();
-            samples.Add(new(seconds, Math.Min(before, after)));
+            samples.Add(new(seconds, processor, Math.Min(before, after)));
             before = after;
         }
         while (Quiet(samples).Count < wanted && (clock.Elapsed.TotalSeconds < patience || samples.Count < 4));
@@ -44,7 +46,7 @@ internal sealed class WorkloadTimer(Calibration calibration, double patience)
         if (!quiet) kept = [.. samples.OrderByDescending(sample => sample.Gflops).Take((samples.Count + 3) / 4)];
         double[] seconds = [.. kept.Select(sample => sample.Seconds).Order()];
         return new(Quantile(seconds, 0.5), Quantile(seconds, 0.75) - Quantile(seconds, 0.25), seconds.Length, samples.Min(sample => sample.Seconds),
-            Quantile([.. kept.Select(sample => sample.Gflops).Order()], 0.5), quiet);
+            Quantile([.. kept.Select(sample => sample.Processor).Order()], 0.5), Quantile([.. kept.Select(sample => sample.Gflops).Order()], 0.5), quiet);
     }
 
     private List<Sample> Quiet(List<Sample> samples) => [.. samples.Where(sample => calibration.IsQuiet(sample.Gflops))];
