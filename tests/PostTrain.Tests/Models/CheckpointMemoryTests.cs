@@ -23,7 +23,7 @@ public sealed class CheckpointMemoryTests(ITestOutputHelper output) : IDisposabl
     public void Dispose() => directory.Dispose();
 
     // Files of the right length that the file system fills with zeros: hundreds of megabytes at no cost.
-    [Theory]
+    [LinuxTheory]
     [InlineData("llama", "F32", 4, null, 1)]
     [InlineData("llama", "F32", 4, null, 5)]
     [InlineData("llama", "BF16", 2, ScalarType.Float32, 1)]
@@ -31,8 +31,6 @@ public sealed class CheckpointMemoryTests(ITestOutputHelper output) : IDisposabl
     [InlineData("gpt2", "F32", 4, null, 1)]
     public void Load_TakesTheModelAndLittleMore(string architecture, string type, int bytes, ScalarType? wanted, int shards)
     {
-        if (!OperatingSystem.IsLinux())
-            return;
         var tensors = architecture == "llama" ? Llama(9) : Gpt2(12);
         directory.Write("config.json", architecture == "llama"
             ? Invariant($$"""{"model_type":"llama","vocab_size":{{Vocabulary}},"max_position_embeddings":{{Context}},"hidden_size":{{Hidden}},"intermediate_size":{{Inner}},"num_hidden_layers":9,"num_attention_heads":8,"tie_word_embeddings":true}""")
