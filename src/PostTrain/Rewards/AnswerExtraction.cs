@@ -1,3 +1,4 @@
+using System.Text;
 using PostTrain.Rewards.Answers;
 
 namespace PostTrain.Rewards;
@@ -21,11 +22,32 @@ public static class AnswerExtraction
             ?? (places.HasFlag(AnswerPlaces.Hashes) ? AfterHashes(text) : null)
             ?? (places.HasFlag(AnswerPlaces.Tags) ? InTags(text) : null)
             ?? (places.HasFlag(AnswerPlaces.Phrase) ? AfterPhrase(text) : null)
-            ?? (places.HasFlag(AnswerPlaces.LastNumber) ? AnswerProse.Last(text) : null);
+            ?? (places.HasFlag(AnswerPlaces.LastNumber) ? AnswerProse.Last(PlainThousands(text)) : null);
     }
 
     /// <summary>The answer that a reference is: what it marks as one, itself where it is mathematics, else what its words come to.</summary>
     internal static string Reference(string text) => Extract(text, AnswerPlaces.Marked) ?? Reduced(text) ?? text;
+
+    // LaTeX's 32,\! 349 is 32,349, also where no formula says so.
+    private static string PlainThousands(string text)
+    {
+        const string Separator = ",\\!";
+        var found = text.IndexOf(Separator, StringComparison.Ordinal);
+        if (found < 0) return text;
+        var plain = new StringBuilder(text.Length);
+        var start = 0;
+        for (; found >= 0; found = text.IndexOf(Separator, found + 1, StringComparison.Ordinal))
+        {
+            var digits = found + Separator.Length;
+            while (digits < text.Length && text[digits] == ' ') digits++;
+            var isThousands = found > 0 && char.IsAsciiDigit(text[found - 1]) && text.Length >= digits + 3 && text.AsSpan(digits, 3).IndexOfAnyExceptInRange('0', '9') < 0
+                && !(text.Length > digits + 3 && char.IsAsciiDigit(text[digits + 3]));
+            if (!isThousands) continue;
+            plain.Append(text, start, found - start).Append(',');
+            start = digits;
+        }
+        return plain.Append(text, start, text.Length - start).ToString();
+    }
 
     private static string? AfterHashes(string text)
     {

@@ -93,6 +93,11 @@ public sealed class AnswerExtractionTests
     [InlineData("answer42", "42")]
     [InlineData("none", null)]
     [InlineData("- . $ %", null)]
+    [InlineData(@"32,\! 349", "32,349")]
+    [InlineData(@"The total is 32,\!349.", "32,349")]
+    [InlineData(@"It was 1,\!234,\! 567 in all", "1,234,567")]
+    [InlineData(@"Either 7,\! 12", "12")]
+    [InlineData(@"Either 7,\! 1234", "1234")]
     [InlineData("\u0664", null)]
     public void Extract_LastNumber(string text, string? expected) => Assert.Equal(expected, AnswerExtraction.Extract(text, AnswerPlaces.LastNumber));
 
