@@ -1,0 +1,145 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+using V = System.Runtime.Intrinsics.Vector256<double>;
+
+namespace PostTrain.Kernels;
+
+/// <summary>Four numbers at a time, in float64 whatever the type in memory.</summary>
+internal static unsafe class Lanes
+{
+    internal const int Count = 4;
+
+    internal static V One => V.One;
+
+    /// <summary>Reads <paramref name="count"/> numbers, 1 to 4 or more for 4; the other lanes are 0.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static V Load<T>(T* from, long count)
+        where T : unmanaged
+    {
+        return count >= Count ? Load(from) : LoadPart(from, count);
+    }
+
+    /// <summary>Writes <paramref name="count"/> numbers, 1 to 4 or more for 4.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void Store<T>(T* to, V values, long count)
+        where T : unmanaged
+    {
+        if (count >= Count) Store(to, values);
+        else StorePart(to, values, count);
+    }
+
+    /// <summary>1 in the first <paramref name="count"/> lanes and 0 in the others, as a mask.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static V First(long count) => Vector256.LessThan(Vector256.Create(0.0, 1, 2, 3), Vector256.Create((double)count));
+
+    /// <summary>Where the number is not 0, as a mask.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static V NotZero(V values) => ~Vector256.Equals(values, V.Zero);
+
+    /// <summary>The values where the mask is set, 0 elsewhere, NaN included.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static V Where(V mask, V values) => mask & values;
+
+    /// <summary>1/(1 + e^(−x)).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static V Sigmoid(V x) => One / (One + Exp(-x));
+
+    /// <summary>log σ(x), finite for every finite x.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static V LogSigmoid(V x) => Vector256.ConditionalSelect(Vector256.LessThan(x, V.Zero), x, V.Zero) - Log1P(Exp(-Vector256.Abs(x)));
+
+    /// <summary>log(1 + u), 0 ≤ u ≤ 1; the rounding of 1 + u is made up for.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static V Log1P(V u)
+    {
+        var sum = One + u;
+        return Vector256.Log(sum) + (u - (sum - One)) / sum;
+    }
+
+    /// <summary>e^x to the last bit or the one beside it; 0 and ∞ beyond the range, NaN for NaN.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static V Exp(V x) => Exp(x, out _);
+
+    /// <summary>The same, and e^x − 1 with its digits near 0.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static V Exp(V x, out V minusOne)
+    {
+        // The second operand of the native minimum and maximum is the result where one is NaN.
+        // x = n·log 2 + r with |r| ≤ ½ log 2; n in the low bits of a number that is large enough to have no fraction.
+        var whole = Vector256.Create(6755399441055744.0);
+        var bounded = Vector256.MinNative(Vector256.Create(720.0), Vector256.MaxNative(Vector256.Create(-760.0), x));
+        var n = Vector256.FusedMultiplyAdd(bounded, Vector256.Create(1.4426950408889634), whole) - whole;
+        var r = Vector256.FusedMultiplyAdd(n, Vector256.Create(-6.93147180369123816490e-01), bounded);
+        r = Vector256.FusedMultiplyAdd(n, Vector256.Create(-1.90821492927058770002e-10), r);
+        // r/1! + r²/2! + ... + r¹³/13!
+        var sum = Vector256.Create(1 / 6227020800.0);
+        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(1 / 479001600.0));
+        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(1 / 39916800.0));
+        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(1 / 3628800.0));
+        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(1 / 362880.0));
+        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(1 / 40320.0));
+        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(1 / 5040.0));
+        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(1 / 720.0));
+        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(1 / 120.0));
+        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(1 / 24.0));
+        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(1 / 6.0));
+        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(0.5));
+        sum = Vector256.FusedMultiplyAdd(sum, r, One) * r;
+        // 2^n in two factors: one alone has no room for subnormal results.
+        var first = Vector256.FusedMultiplyAdd(n, Vector256.Create(0.5), whole) - whole;
+        V low = Power(first, whole), high = Power(n - first, whole);
+        var exponential = (sum + One) * low * high;
+        var power = low * high;
+        minusOne = Vector256.ConditionalSelect(Vector256.LessThanOrEqual(Vector256.Abs(x), One), Vector256.FusedMultiplyAdd(sum, power, power - One), exponential - One);
+        return exponential;
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static V LoadPart<T>(T* from, long count)
+        where T : unmanaged
+    {
+        T* part = stackalloc T[Count];
+        for (int i = 0; i < Count; i++) part[i] = i < count ? from[i] : default;
+        return Load(part);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void StorePart<T>(T* to, V values, long count)
+        where T : unmanaged
+    {
+        T* part = stackalloc T[Count];
+        Store(part, values);
+        for (int i = 0; i < count; i++) to[i] = part[i];
+    }
+
+    // 2^n of whole numbers.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V Power(V n, V whole) => (((n + whole).AsInt64() + Vector256.Create(1023L)) << 52).AsDouble();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V Load<T>(T* from)
+        where T : unmanaged
+    {
+        if (typeof(T) == typeof(double)) return Vector256.Load((double*)from);
+        if (typeof(T) == typeof(float))
+        {
+            var four = Vector128.Load((float*)from);
+            if (Avx.IsSupported) return Avx.ConvertToVector256Double(four);
+            var (lower, upper) = Vector128.Widen(four);
+            return Vector256.Create(lower, upper);
+        }
+        // Flags.
+        var flags = (byte*)from;
+        return Vector256.Create((double)flags[0], flags[1], flags[2], flags[3]);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Store<T>(T* to, V values)
+        where T : unmanaged
+    {
+        if (typeof(T) == typeof(double)) values.Store((double*)to);
+        else if (Avx.IsSupported) Avx.ConvertToVector128Single(values).Store((float*)to);
+        else Vector128.Narrow(values.GetLower(), values.GetUpper()).Store((float*)to);
+    }
+}

@@ -1,0 +1,71 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace PostTrain.Kernels;
+
+/// <summary>Numbers of a tensor in CPU memory, in row-major order and of type <typeparamref name="T"/>; a copy where the tensor is laid out otherwise.</summary>
+/// <remarks>The pointer is valid until <see cref="Dispose"/>, which also keeps the tensor alive until then.</remarks>
+internal readonly unsafe ref struct NumberSource<T> : IDisposable
+    where T : unmanaged
+{
+    private readonly Tensor owner;
+    private readonly bool isCopy;
+
+    internal NumberSource(Tensor tensor)
+    {
+        owner = tensor;
+        if (tensor.dtype != TensorMemory.TypeOf<T>() || !tensor.is_contiguous())
+        {
+            (owner, isCopy) = (TensorMemory.Copy(tensor, TensorMemory.TypeOf<T>()), true);
+        }
+        Pointer = TensorMemory.Address<T>(owner);
+    }
+
+    /// <summary>The first number; any value where there is none.</summary>
+    internal T* Pointer { get; }
+
+    public void Dispose()
+    {
+        if (isCopy) owner.Dispose();
+        GC.KeepAlive(owner);
+    }
+}
+
+/// <summary>Memory of tensors.</summary>
+internal static unsafe class TensorMemory
+{
+    /// <summary>The scalar type of a C# type.</summary>
+    internal static ScalarType TypeOf<T>() =>
+        typeof(T) == typeof(float) ? ScalarType.Float32
+        : typeof(T) == typeof(double) ? ScalarType.Float64
+        : typeof(T) == typeof(long) ? ScalarType.Int64
+        : typeof(T) == typeof(bool) ? ScalarType.Bool
+        : throw new NotSupportedException($"{typeof(T)} has no kernel, expected float, double, long or bool");
+
+    /// <summary>Address of the first element of a contiguous tensor in CPU memory.</summary>
+    internal static T* Address<T>(Tensor tensor)
+        where T : unmanaged
+    {
+        if (tensor.device_type != DeviceType.CPU) throw new NotSupportedException($"the tensor is on {tensor.device}, expected the CPU: kernels read its memory");
+        if (tensor.numel() <= int.MaxValue / sizeof(double)) return First<T>(tensor);
+        // A span over all of it would be too long; its first element has the same address.
+        using var scope = NewDisposeScope();
+        return First<T>(tensor.view(-1).narrow(0, 0, 1));
+    }
+
+    /// <summary>A contiguous copy of another type, outside all dispose scopes.</summary>
+    internal static Tensor Copy(Tensor tensor, ScalarType type)
+    {
+        using var scope = NewDisposeScope();
+        var values = type == ScalarType.Bool ? tensor.detach() != 0 : tensor.detach().to_type(type);
+        return values.contiguous().DetachFromDisposeScope();
+    }
+
+    /// <summary>A fresh contiguous tensor of the shape of another one, not initialised, in the caller's scope.</summary>
+    internal static Tensor Fresh(Tensor like) => like.is_contiguous() ? like.empty_like() : empty(like.shape, like.dtype);
+
+    private static T* First<T>(Tensor tensor)
+        where T : unmanaged => (T*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(tensor.bytes));
+}
