@@ -1,0 +1,171 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using PostTrain.Policy;
+using TorchSharp;
+using static TorchSharp.torch;
+using V = System.Runtime.Intrinsics.Vector256<double>;
+
+namespace PostTrain.Kernels;
+
+/// <summary>The loop of the policy kernels over rows of tokens.</summary>
+internal static unsafe class PolicyPass
+{
+    // Sums of a row.
+    private struct Sums
+    {
+        internal double Loss, Cut, OldKl, Kl, Count;
+    }
+
+    private struct Memory<T>
+        where T : unmanaged
+    {
+        internal T* LogProbs, OldLogProbs, Reference, Losses, Gradient;
+        internal MaskPointer<T> Mask;
+        internal SignalPointer<T> Advantages, Weights, Corrections;
+        internal long Columns;
+        internal TokenWeights TokenWeights;
+    }
+
+    internal static PolicyLossWithGradient Run<T, TForm>(PolicyCall call, TForm form)
+        where T : unmanaged
+        where TForm : struct, ISurrogateForm
+    {
+        Tensor losses = TensorMemory.Fresh(call.LogProbs), gradient = TensorMemory.Fresh(call.LogProbs);
+        using var logProbs = new NumberSource<T>(call.LogProbs);
+        using var oldLogProbs = new NumberSource<T>(call.OldLogProbs);
+        using var reference = new NumberSource<T>(call.Reference ?? call.LogProbs);
+        using var mask = new MaskSource<T>(call.Mask);
+        using var advantages = new NumberSource<T>(call.Advantages);
+        using var weights = new NumberSource<T>(call.Weights ?? call.LogProbs);
+        using var corrections = new NumberSource<T>(call.ImportanceWeights ?? call.LogProbs);
+        var memory = new Memory<T>
+        {
+            LogProbs = logProbs.Pointer,
+            OldLogProbs = oldLogProbs.Pointer,
+            Reference = call.Reference is null ? null : reference.Pointer,
+            Losses = TensorMemory.Address<T>(losses),
+            Gradient = TensorMemory.Address<T>(gradient),
+            Mask = mask.Pointer,
+            Advantages = new(advantages.Pointer, call.Advantages.dim() == 1),
+            Weights = new(call.Weights is null ? null : weights.Pointer, call.Weights?.dim() == 1),
+            Corrections = new(call.ImportanceWeights is null ? null : corrections.Pointer, call.ImportanceWeights?.dim() == 1),
+            Columns = call.LogProbs.size(1),
+            TokenWeights = TokenWeights.Of(call.Aggregation, call.Denominator, call.Mask, mask.Pointer),
+        };
+        var rows = new Sums[call.LogProbs.size(0)];
+        Workers.Run(rows.Length, call.LogProbs.numel(), row => rows[row] = Row(call, form, in memory, row));
+
+        var total = default(Sums);
+        foreach (var sums in rows)
+        {
+            total.Loss += sums.Loss;
+            total.Cut += sums.Cut;
+            total.OldKl += sums.OldKl;
+            total.Kl += sums.Kl;
+            total.Count += sums.Count;
+        }
+        double counted = Math.Max(total.Count, 1);
+        return new PolicyLossWithGradient(total.Loss / memory.TokenWeights.Divisor, losses, gradient, null, total.Cut / counted, total.OldKl / counted, total.Kl / counted);
+    }
+
+    private static Sums Row<T, TForm>(PolicyCall call, TForm form, in Memory<T> memory, long row)
+        where T : unmanaged
+        where TForm : struct, ISurrogateForm
+    {
+        long columns = memory.Columns, start = row * columns;
+        double weight = memory.TokenWeights.OfRow(memory.Mask, start, columns);
+        var scale = Vector256.Create(weight / memory.TokenWeights.Divisor);
+        var (level, share) = (call.Level, 0.0);
+        var rowRatio = V.Zero;
+        if (level != RatioLevel.Token)
+        {
+            double length = level == RatioLevel.SequenceSum ? 1 : Math.Max(memory.Mask.Number(start, columns), 1);
+            share = 1 / length;
+            rowRatio = Vector256.Create(Difference(in memory, start) / length);
+        }
+        V lossSum = V.Zero, cutSum = V.Zero, oldSum = V.Zero, klSum = V.Zero, countSum = V.Zero, slopeSum = V.Zero;
+        bool spreads = level is RatioLevel.Sequence or RatioLevel.SequenceSum;
+        for (long i = 0; i < columns; i += Lanes.Count)
+        {
+            long place = start + i, count = columns - i;
+            V m = memory.Mask.Load(place, count), counted = Lanes.NotZero(m);
+            countSum += m;
+            var current = Lanes.Where(counted, Lanes.Load(memory.LogProbs + place, count));
+            var old = Lanes.Where(counted, Lanes.Load(memory.OldLogProbs + place, count));
+            V difference = current - old, exponential = Lanes.Exp(difference, out var minusOne);
+            oldSum += minusOne - difference;
+
+            var lanes = new SurrogateLanes { LogProbs = current, OldLogProbs = old, LogRatio = difference, Ratio = exponential };
+            if (level != RatioLevel.Token)
+            {
+                lanes.LogRatio = Lanes.Where(counted, rowRatio);
+                lanes.Ratio = Lanes.Exp(lanes.LogRatio);
+            }
+            lanes.Advantages = Lanes.Where(counted, memory.Advantages.Load(row, place, count));
+            form.Of(in lanes, out var loss, out var slope, out var direct, out var cut);
+            cutSum += Lanes.Where(cut & counted, V.One);
+            if (memory.Weights.IsPresent || memory.Corrections.IsPresent)
+            {
+                var factor = Lanes.Where(counted, memory.Weights.Load(row, place, count) * memory.Corrections.Load(row, place, count));
+                (loss, slope, direct) = (loss * factor, slope * factor, direct * factor);
+            }
+            if (memory.Reference != null)
+            {
+                KlLanes.Of(call.Estimator, Lanes.Where(counted, current - Lanes.Load(memory.Reference + place, count)), out var estimate, out var klSlope);
+                var beta = Vector256.Create(call.Beta);
+                if (call.CorrectKl)
+                {
+                    (estimate, klSlope) = (estimate * lanes.Ratio, klSlope * lanes.Ratio);
+                    if (call.Beta > 0) slope += beta * estimate;
+                }
+                klSum += Lanes.Where(counted, estimate);
+                if (call.Beta > 0)
+                {
+                    loss += beta * estimate;
+                    direct += beta * klSlope;
+                }
+            }
+            loss = Lanes.Where(counted, loss);
+            lossSum += loss;
+            if (spreads) slopeSum += Lanes.Where(counted, slope);
+            else direct += slope;
+            Lanes.Store(memory.Losses + place, loss, count);
+            Lanes.Store(memory.Gradient + place, Lanes.Where(counted, direct * scale), count);
+        }
+        if (spreads) Spread(in memory, start, Vector256.Create(Vector256.Sum(slopeSum) * share) * scale);
+        return new Sums
+        {
+            Loss = Vector256.Sum(lossSum) * weight,
+            Cut = Vector256.Sum(cutSum),
+            OldKl = Vector256.Sum(oldSum),
+            Kl = Vector256.Sum(klSum),
+            Count = Vector256.Sum(countSum),
+        };
+    }
+
+    // Σ log π − log π_old over the counted tokens of a row.
+    private static double Difference<T>(in Memory<T> memory, long start)
+        where T : unmanaged
+    {
+        var sum = V.Zero;
+        for (long i = 0; i < memory.Columns; i += Lanes.Count)
+        {
+            long place = start + i, count = memory.Columns - i;
+            sum += Lanes.Where(Lanes.NotZero(memory.Mask.Load(place, count)),
+                Lanes.Load(memory.LogProbs + place, count) - Lanes.Load(memory.OldLogProbs + place, count));
+        }
+        return Vector256.Sum(sum);
+    }
+
+    // Every counted token moves the ratio of its row.
+    private static void Spread<T>(in Memory<T> memory, long start, V addend)
+        where T : unmanaged
+    {
+        for (long i = 0; i < memory.Columns; i += Lanes.Count)
+        {
+            long place = start + i, count = memory.Columns - i;
+            var added = Lanes.Where(Lanes.NotZero(memory.Mask.Load(place, count)), addend);
+            Lanes.Store(memory.Gradient + place, Lanes.Load(memory.Gradient + place, count) + added, count);
+        }
+    }
+}

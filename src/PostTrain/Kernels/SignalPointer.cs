@@ -1,0 +1,20 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using V = System.Runtime.Intrinsics.Vector256<double>;
+
+namespace PostTrain.Kernels;
+
+/// <summary>Numbers of each token or of each row, or 1 everywhere.</summary>
+internal readonly unsafe struct SignalPointer<T>(T* numbers, bool perRow)
+    where T : unmanaged
+{
+    private readonly T* numbers = numbers;
+
+    internal bool IsPresent => numbers != null;
+
+    /// <summary>Four values from place <paramref name="i"/> of row <paramref name="row"/> on.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal V Load(long row, long i, long count) => numbers == null ? V.One
+        : perRow ? Vector256.Create(Scalars.Get(numbers + row))
+        : Lanes.Load(numbers + i, count);
+}

@@ -1,0 +1,27 @@
+using PostTrain.Numerics;
+using static TorchSharp.torch;
+
+namespace PostTrain.Kernels;
+
+/// <summary>Weight of each token of a row in an aggregation: what a gradient is multiplied by.</summary>
+internal readonly struct TokenWeights
+{
+    private readonly bool bySequence;
+
+    private TokenWeights(double divisor, bool bySequence) => (Divisor, this.bySequence) = (divisor, bySequence);
+
+    /// <summary>What the sum is divided by at the end.</summary>
+    internal double Divisor { get; }
+
+    internal static TokenWeights Of<T>(LossAggregation? aggregation, double? denominator, Tensor mask, MaskPointer<T> pointer)
+        where T : unmanaged
+    {
+        aggregation ??= LossAggregation.TokenMean;
+        double given = denominator ?? (aggregation == LossAggregation.TokenMean ? pointer.Sum(0, mask.numel()) : aggregation.Denominator(mask));
+        return new TokenWeights(given > 0 ? given : 1, aggregation == LossAggregation.SequenceMean);
+    }
+
+    /// <summary>The weight of a token of a row, before <see cref="Divisor"/>.</summary>
+    internal double OfRow<T>(MaskPointer<T> mask, long start, long length)
+        where T : unmanaged => bySequence ? 1 / Math.Max(mask.Sum(start, length), 1) : 1;
+}
