@@ -1,0 +1,152 @@
+using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using V = System.Runtime.Intrinsics.Vector256<double>;
+using W = System.Runtime.Intrinsics.Vector256<float>;
+
+namespace PostTrain.Kernels;
+
+/// <summary>The softmax of a row of logits in memory, in the row's own precision with sums in float64.</summary>
+internal static unsafe class SoftmaxRow
+{
+    /// <summary>The greatest logit; NaN where there is one.</summary>
+    internal static double Max<T>(T* logits, int count)
+        where T : unmanaged => typeof(T) == typeof(float)
+            ? TensorPrimitives.Max(new ReadOnlySpan<float>(logits, count))
+            : TensorPrimitives.Max(new ReadOnlySpan<double>(logits, count));
+
+    /// <summary>The mean logit.</summary>
+    internal static double Mean<T>(T* logits, int count)
+        where T : unmanaged
+    {
+        var sum = V.Zero;
+        for (int i = 0; i < count; i += V.Count) sum += Lanes.Load(logits + i, count - i);
+        return Vector256.Sum(sum) / count;
+    }
+
+    /// <summary>Whether the first greatest logit is that of a token.</summary>
+    internal static bool IsFirst<T>(T* logits, double max, long token)
+        where T : unmanaged
+    {
+        if (Scalars.Get(logits + token) != max) return false;
+        return typeof(T) == typeof(float)
+            ? new ReadOnlySpan<float>(logits, (int)token).IndexOf((float)max) < 0
+            : new ReadOnlySpan<double>(logits, (int)token).IndexOf(max) < 0;
+    }
+
+    /// <summary>Σ e^(z − max), and Σ e^(z − max)·(z − max) where asked for; the exponentials go to <paramref name="to"/> unless it is null.</summary>
+    internal static double Sum<T>(T* logits, double max, int count, T* to, bool weighted, out double cross)
+        where T : unmanaged
+    {
+        cross = 0;
+        return typeof(T) == typeof(float)
+            ? Sum((float*)logits, (float)max, count, (float*)to, weighted, ref cross)
+            : Sum((double*)logits, max, count, (double*)to, weighted, ref cross);
+    }
+
+    private static double Sum(float* logits, float max, int count, float* to, bool weighted, ref double cross)
+    {
+        var (sum, weightedSum, shift) = (V.Zero, V.Zero, Vector256.Create(max));
+        for (int i = 0; i < count; i += W.Count)
+        {
+            int left = count - i;
+            var x = (left >= W.Count ? Vector256.Load(logits + i) : Part(logits + i, left)) - shift;
+            var exponential = ExpOfNegative(x);
+            var (lower, upper) = Vector256.Widen(exponential);
+            sum += lower + upper;
+            if (weighted)
+            {
+                // 0·(−∞) is 0 here.
+                var product = exponential * Vector256.ConditionalSelect(Vector256.Equals(exponential, W.Zero), W.Zero, x);
+                (lower, upper) = Vector256.Widen(product);
+                weightedSum += lower + upper;
+            }
+            if (to == null) continue;
+            if (left >= W.Count) exponential.Store(to + i);
+            else for (int lane = 0; lane < left; lane++) to[i + lane] = exponential[lane];
+        }
+        cross = Vector256.Sum(weightedSum);
+        return Vector256.Sum(sum);
+    }
+
+    private static double Sum(double* logits, double max, int count, double* to, bool weighted, ref double cross)
+    {
+        var (sum, weightedSum, shift) = (V.Zero, V.Zero, Vector256.Create(max));
+        for (int i = 0; i < count; i += V.Count)
+        {
+            long left = count - i;
+            var x = Lanes.Load(logits + i, left) - shift;
+            var exponential = Lanes.Exp(x);
+            if (left < V.Count) exponential = Lanes.Where(Lanes.First(left), exponential);
+            sum += exponential;
+            if (weighted) weightedSum += exponential * Vector256.ConditionalSelect(Vector256.Equals(exponential, V.Zero), V.Zero, x);
+            if (to != null) Lanes.Store(to + i, exponential, left);
+        }
+        cross = Vector256.Sum(weightedSum);
+        return Vector256.Sum(sum);
+    }
+
+    /// <summary>Replaces exponentials by factor·e + addend.</summary>
+    internal static void Scale<T>(T* values, int count, double factor, double addend)
+        where T : unmanaged
+    {
+        if (typeof(T) == typeof(float))
+        {
+            var span = new Span<float>(values, count);
+            TensorPrimitives.Multiply(span, (float)factor, span);
+            if (addend != 0) TensorPrimitives.Add(span, (float)addend, span);
+        }
+        else
+        {
+            var span = new Span<double>(values, count);
+            TensorPrimitives.Multiply(span, factor, span);
+            if (addend != 0) TensorPrimitives.Add(span, addend, span);
+        }
+    }
+
+    /// <summary>Replaces exponentials by e·(constant + slope·(z − max)); 0 stays 0.</summary>
+    internal static void Scale<T>(T* values, T* logits, double max, int count, double constant, double slope)
+        where T : unmanaged
+    {
+        V first = Vector256.Create(constant), second = Vector256.Create(slope), shift = Vector256.Create(max);
+        for (int i = 0; i < count; i += V.Count)
+        {
+            long left = count - i;
+            var exponential = Lanes.Load(values + i, left);
+            var factor = first + second * (Lanes.Load(logits + i, left) - shift);
+            Lanes.Store(values + i, Vector256.ConditionalSelect(Vector256.Equals(exponential, V.Zero), V.Zero, exponential * factor), left);
+        }
+    }
+
+    // e^x of x ≤ 0 to a few units in the last place; 0 below −87.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static W ExpOfNegative(W x)
+    {
+        var whole = Vector256.Create(12582912f);
+        // The second operand of the native maximum is the result where one is NaN.
+        var bounded = Vector256.MaxNative(Vector256.Create(-87f), x);
+        var n = Vector256.FusedMultiplyAdd(bounded, Vector256.Create(1.44269504f), whole) - whole;
+        var r = Vector256.FusedMultiplyAdd(n, Vector256.Create(-0.693145752f), bounded);
+        r = Vector256.FusedMultiplyAdd(n, Vector256.Create(-1.42860677e-6f), r);
+        // 1 + r/1! + r²/2! + ... + r⁷/7!
+        var sum = Vector256.Create(1 / 5040f);
+        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(1 / 720f));
+        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(1 / 120f));
+        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(1 / 24f));
+        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(1 / 6f));
+        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(0.5f));
+        sum = Vector256.FusedMultiplyAdd(sum, r, W.One);
+        sum = Vector256.FusedMultiplyAdd(sum, r, W.One);
+        var power = ((Vector256.ConvertToInt32(n) + Vector256.Create(127)) << 23).AsSingle();
+        return Vector256.AndNot(sum * power, Vector256.LessThan(x, Vector256.Create(-87f)));
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static W Part(float* from, int count)
+    {
+        // −∞ has the exponential 0.
+        float* part = stackalloc float[W.Count];
+        for (int i = 0; i < W.Count; i++) part[i] = i < count ? from[i] : float.NegativeInfinity;
+        return Vector256.Load(part);
+    }
+}
