@@ -25,7 +25,8 @@ public static unsafe partial class AdvantageKernels
         var type = KernelGuard.Number(rewards, nameof(rewards));
         Guard.AtLeast(groupSize, 1, nameof(groupSize));
         if (rewards.size(0) % groupSize != 0)
-            throw new ArgumentException($"rewards holds {rewards.size(0)} values, expected a multiple of groupSize, {groupSize}", nameof(rewards));
+            throw new ArgumentException($"rewards holds {rewards.size(0)} values, expected a multiple of groupSize, {groupSize}",
+                nameof(rewards));
         if (scored is not null) KernelGuard.SameShape(scored, nameof(scored), rewards, nameof(rewards));
         Guard.NotNegative(epsilon, nameof(epsilon));
         if (!Enum.IsDefined(scaling)) throw new ArgumentOutOfRangeException(nameof(scaling), scaling, "expected Group, Batch or None");
@@ -39,8 +40,8 @@ public static unsafe partial class AdvantageKernels
     {
         var result = TensorMemory.Fresh(rewards);
         using var reward = new NumberSource<T>(rewards);
-        using var counted = new NumberSource<T>(scored ?? rewards);
-        T* r = reward.Pointer, m = scored is null ? null : counted.Pointer, advantages = TensorMemory.Address<T>(result);
+        using var counted = new NumberSource<T>(scored);
+        T* r = reward.Pointer, m = counted.Pointer, advantages = TensorMemory.Address<T>(result);
         long count = rewards.size(0);
         double whole = scaling == GroupScaling.Batch ? Deviation(r, m, count, Moments(r, m, count)) + epsilon : 1;
         Workers.Run(count / groupSize, count, group =>
@@ -73,7 +74,8 @@ public static unsafe partial class AdvantageKernels
     private static (double Mean, double Number, double Least, double Most) Moments<T>(T* values, T* mask, long total)
         where T : unmanaged
     {
-        V sum = V.Zero, number = V.Zero, least = Vector256.Create(double.PositiveInfinity), most = Vector256.Create(double.NegativeInfinity);
+        V sum = V.Zero, number = V.Zero, least = Vector256.Create(double.PositiveInfinity),
+            most = Vector256.Create(double.NegativeInfinity);
         for (long i = 0; i < total; i += Lanes.Count)
         {
             var (x, counts) = (Lanes.Load(values + i, total - i), Counted(mask, i, total - i));

@@ -7,13 +7,14 @@ namespace PostTrain.Kernels;
 
 /// <summary>Advantages and returns in one pass over CPU memory; the same numbers as <see cref="Advantages"/>.</summary>
 /// <remarks>
-/// Float32 and float64, summed in float64. The first tensor's type is the result's; the others are converted to it. Results are fresh tensors without a
-/// gradient; the caller owns them. They are the same bits for any number of threads.
+/// Float32 and float64, summed in float64. The first tensor's type is the result's; the others are converted to it. Results are fresh
+/// tensors without a gradient; the caller owns them. They are the same bits for any number of threads.
 /// </remarks>
 /// <exception cref="NotSupportedException">The tensors are not on the CPU, or of a 16-bit type.</exception>
 public static unsafe partial class AdvantageKernels
 {
-    /// <summary>Generalised advantage estimation, as <see cref="Advantages.Generalized"/>; a NaN reaches the steps before it and not those behind it.</summary>
+    /// <summary>Generalised advantage estimation, as <see cref="Advantages.Generalized"/>; a NaN reaches the steps before it and not those
+    /// behind it.</summary>
     /// <param name="rewards">r, [B,T].</param>
     /// <param name="values">V, [B,T].</param>
     /// <param name="mask">[B,T]; 1 where the token is a step.</param>
@@ -21,7 +22,8 @@ public static unsafe partial class AdvantageKernels
     /// <param name="lambda">λ, 0 to 1; 0.95 by default.</param>
     /// <param name="bootstrap">V of the state behind the last step, [B]; 0 when null.</param>
     /// <exception cref="ArgumentException">Shapes do not agree.</exception>
-    public static AdvantageEstimate Generalized(Tensor rewards, Tensor values, Tensor mask, double gamma = 1, double lambda = 0.95, Tensor? bootstrap = null)
+    public static AdvantageEstimate Generalized(Tensor rewards, Tensor values, Tensor mask, double gamma = 1, double lambda = 0.95,
+        Tensor? bootstrap = null)
     {
         var type = CheckSteps(rewards, mask, gamma, bootstrap);
         KernelGuard.SameShape(values, nameof(values), rewards, nameof(rewards));
@@ -66,15 +68,16 @@ public static unsafe partial class AdvantageKernels
             : VTrace<double>(logProbs, oldLogProbs, rewards, values, mask, options, bootstrap);
     }
 
-    private static AdvantageEstimate Generalized<T>(Tensor rewards, Tensor values, Tensor mask, double gamma, double lambda, Tensor? bootstrap)
+    private static AdvantageEstimate Generalized<T>(Tensor rewards, Tensor values, Tensor mask, double gamma, double lambda,
+        Tensor? bootstrap)
         where T : unmanaged
     {
         var result = new AdvantageEstimate(TensorMemory.Fresh(rewards), TensorMemory.Fresh(rewards));
         using var reward = new NumberSource<T>(rewards);
         using var value = new NumberSource<T>(values);
         using var counted = new NumberSource<T>(mask);
-        using var last = new NumberSource<T>(bootstrap ?? rewards);
-        T* r = reward.Pointer, v = value.Pointer, m = counted.Pointer, b = bootstrap is null ? null : last.Pointer;
+        using var last = new NumberSource<T>(bootstrap);
+        T* r = reward.Pointer, v = value.Pointer, m = counted.Pointer, b = last.Pointer;
         T* advantages = TensorMemory.Address<T>(result.Advantages), returns = TensorMemory.Address<T>(result.Returns);
         long columns = rewards.size(1);
         double decay = gamma * lambda;
@@ -100,8 +103,8 @@ public static unsafe partial class AdvantageKernels
         var result = TensorMemory.Fresh(rewards);
         using var reward = new NumberSource<T>(rewards);
         using var counted = new NumberSource<T>(mask);
-        using var last = new NumberSource<T>(bootstrap ?? rewards);
-        T* r = reward.Pointer, m = counted.Pointer, b = bootstrap is null ? null : last.Pointer, returns = TensorMemory.Address<T>(result);
+        using var last = new NumberSource<T>(bootstrap);
+        T* r = reward.Pointer, m = counted.Pointer, b = last.Pointer, returns = TensorMemory.Address<T>(result);
         long columns = rewards.size(1);
         Workers.Run(rewards.size(0), rewards.numel(), row =>
         {
@@ -116,7 +119,8 @@ public static unsafe partial class AdvantageKernels
         return result;
     }
 
-    private static AdvantageEstimate VTrace<T>(Tensor logProbs, Tensor oldLogProbs, Tensor rewards, Tensor values, Tensor mask, VTraceOptions options, Tensor? bootstrap)
+    private static AdvantageEstimate VTrace<T>(Tensor logProbs, Tensor oldLogProbs, Tensor rewards, Tensor values, Tensor mask,
+        VTraceOptions options, Tensor? bootstrap)
         where T : unmanaged
     {
         var result = new AdvantageEstimate(TensorMemory.Fresh(rewards), TensorMemory.Fresh(rewards));
@@ -125,9 +129,9 @@ public static unsafe partial class AdvantageKernels
         using var reward = new NumberSource<T>(rewards);
         using var value = new NumberSource<T>(values);
         using var counted = new NumberSource<T>(mask);
-        using var last = new NumberSource<T>(bootstrap ?? rewards);
+        using var last = new NumberSource<T>(bootstrap);
         T* l = current.Pointer, o = old.Pointer, r = reward.Pointer, v = value.Pointer, m = counted.Pointer;
-        T* b = bootstrap is null ? null : last.Pointer;
+        T* b = last.Pointer;
         T* advantages = TensorMemory.Address<T>(result.Advantages), targets = TensorMemory.Address<T>(result.Returns);
         long columns = rewards.size(1);
         Workers.Run(rewards.size(0), rewards.numel(), row =>

@@ -15,14 +15,16 @@ internal static class ClosedForms
     internal static PairForm? Of(DpoLoss loss) => Pairs.TryGetValue(loss, out var known) ? known : Pairs.GetValue(loss, MakePair);
 
     /// <summary>The form of a divergence's score.</summary>
-    internal static ScoreForm Of(FDivergence divergence) => Scores.TryGetValue(divergence, out var known) ? known : Scores.GetValue(divergence, MakeScore);
+    internal static ScoreForm Of(FDivergence divergence) =>
+        Scores.TryGetValue(divergence, out var known) ? known : Scores.GetValue(divergence, MakeScore);
 
     /// <summary>A number in a record of an option, such as ε of a smoothed loss.</summary>
     internal static double Parameter(object record, string name) =>
         (double)record.GetType().GetProperty(name, BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance)!.GetValue(record)!;
 
     /// <summary>β of a generalised Jensen-Shannon divergence; null for another divergence.</summary>
-    internal static double? BetaOf(Divergence divergence) => Same(divergence, Divergence.GeneralizedJsd(0.5)) ? Parameter(divergence, "Beta") : null;
+    internal static double? BetaOf(Divergence divergence) =>
+        Same(divergence, Divergence.GeneralizedJsd(0.5)) ? Parameter(divergence, "Beta") : null;
 
     private static PairForm? MakePair(DpoLoss loss) => loss switch
     {
@@ -40,7 +42,9 @@ internal static class ClosedForms
     private static MixedPairForm? Make(MixedDpoLoss mixed)
     {
         var terms = mixed.Terms.Select(term => (term.Weight, Form: Of(term.Loss))).ToArray();
-        return Array.Exists(terms, term => term.Form is null) ? null : new MixedPairForm([.. terms.Select(term => (term.Weight, term.Form!))]);
+        return Array.Exists(terms, term => term.Form is null)
+            ? null
+            : new MixedPairForm([.. terms.Select(term => (term.Weight, term.Form!))]);
     }
 
     private static MarginForm Make(MarginLoss loss)

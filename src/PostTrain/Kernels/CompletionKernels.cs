@@ -8,7 +8,8 @@ using V = System.Runtime.Intrinsics.Vector256<double>;
 namespace PostTrain.Kernels;
 
 /// <summary>Losses of completions that were each judged alone, with their gradients, in one pass over CPU memory.</summary>
-/// <remarks>Float32 and float64; computed in float64. The first tensor's type is that of the results. Results are fresh tensors; the caller owns them.</remarks>
+/// <remarks>Float32 and float64; computed in float64. The first tensor's type is that of the results. Results are fresh tensors; the
+/// caller owns them.</remarks>
 /// <exception cref="NotSupportedException">The tensors are not on the CPU, or of a 16-bit type.</exception>
 public static unsafe class CompletionKernels
 {
@@ -22,8 +23,8 @@ public static unsafe class CompletionKernels
     /// <param name="options">Defaults when null.</param>
     /// <param name="denominator">What the sum is divided by; B when null.</param>
     /// <exception cref="ArgumentException">Shapes or types do not agree.</exception>
-    public static CompletionLossWithGradient Kto(Tensor logProbs, Tensor referenceLogProbs, Tensor desirable, double referencePoint = 0, KtoOptions? options = null,
-        double? denominator = null)
+    public static CompletionLossWithGradient Kto(Tensor logProbs, Tensor referenceLogProbs, Tensor desirable, double referencePoint = 0,
+        KtoOptions? options = null, double? denominator = null)
     {
         options ??= DefaultKto;
         options.Validate();
@@ -35,16 +36,19 @@ public static unsafe class CompletionKernels
             : Kto<double>(logProbs, referenceLogProbs, desirable, referencePoint, options, denominator);
     }
 
-    /// <summary>KTO's z₀ = max(0, mean(log π(y′) − log π_ref(y′))), as <see cref="UnpairedLosses.ReferencePoint"/>; 0 for no completion.</summary>
+    /// <summary>KTO's z₀ = max(0, mean(log π(y′) − log π_ref(y′))), as <see cref="UnpairedLosses.ReferencePoint"/>; 0 for no
+    /// completion.</summary>
     /// <param name="mismatchedLogProbs">log π(y′|x) of each prompt with another prompt's completion, [B].</param>
     /// <param name="mismatchedReferenceLogProbs">Under the reference, [B].</param>
     /// <exception cref="ArgumentException">Shapes or types do not agree.</exception>
     public static double ReferencePoint(Tensor mismatchedLogProbs, Tensor mismatchedReferenceLogProbs) =>
-        Check(mismatchedLogProbs, nameof(mismatchedLogProbs), mismatchedReferenceLogProbs, nameof(mismatchedReferenceLogProbs)) == ScalarType.Float32
+        Check(mismatchedLogProbs, nameof(mismatchedLogProbs), mismatchedReferenceLogProbs,
+            nameof(mismatchedReferenceLogProbs)) == ScalarType.Float32
             ? ReferencePoint<float>(mismatchedLogProbs, mismatchedReferenceLogProbs)
             : ReferencePoint<double>(mismatchedLogProbs, mismatchedReferenceLogProbs);
 
-    private static CompletionLossWithGradient Kto<T>(Tensor logProbs, Tensor referenceLogProbs, Tensor desirable, double referencePoint, KtoOptions options, double? denominator)
+    private static CompletionLossWithGradient Kto<T>(Tensor logProbs, Tensor referenceLogProbs, Tensor desirable, double referencePoint,
+        KtoOptions options, double? denominator)
         where T : unmanaged
     {
         long rows = logProbs.size(0);
@@ -54,7 +58,8 @@ public static unsafe class CompletionKernels
         using var good = new NumberSource<bool>(desirable);
         T* l = TensorMemory.Address<T>(losses), g = TensorMemory.Address<T>(gradient);
         double divisor = denominator ?? Math.Max(rows, 1);
-        V beta = Vector256.Create(options.Beta), zero = Vector256.Create(referencePoint), scale = Vector256.Create(options.Beta / divisor), sum = V.Zero, rewards = V.Zero;
+        V beta = Vector256.Create(options.Beta), zero = Vector256.Create(referencePoint),
+            scale = Vector256.Create(options.Beta / divisor), sum = V.Zero, rewards = V.Zero;
         V desired = Vector256.Create(options.DesirableWeight), undesired = Vector256.Create(options.UndesirableWeight);
         for (long i = 0; i < rows; i += Lanes.Count)
         {
@@ -71,7 +76,8 @@ public static unsafe class CompletionKernels
             Lanes.Store(l + i, loss, count);
             Lanes.Store(g + i, Vector256.ConditionalSelect(isGood, -slope, slope), count);
         }
-        return new CompletionLossWithGradient(Vector256.Sum(sum) / divisor, losses, gradient, options.Beta * Vector256.Sum(rewards) / Math.Max(rows, 1));
+        return new CompletionLossWithGradient(Vector256.Sum(sum) / divisor, losses, gradient,
+            options.Beta * Vector256.Sum(rewards) / Math.Max(rows, 1));
     }
 
     private static double ReferencePoint<T>(Tensor mismatchedLogProbs, Tensor mismatchedReferenceLogProbs)
@@ -81,7 +87,8 @@ public static unsafe class CompletionKernels
         using var current = new NumberSource<T>(mismatchedLogProbs);
         using var reference = new NumberSource<T>(mismatchedReferenceLogProbs);
         var sum = V.Zero;
-        for (long i = 0; i < rows; i += Lanes.Count) sum += Lanes.Load(current.Pointer + i, rows - i) - Lanes.Load(reference.Pointer + i, rows - i);
+        for (long i = 0; i < rows; i += Lanes.Count)
+            sum += Lanes.Load(current.Pointer + i, rows - i) - Lanes.Load(reference.Pointer + i, rows - i);
         return Math.Max(0, Vector256.Sum(sum) / Math.Max(rows, 1));
     }
 

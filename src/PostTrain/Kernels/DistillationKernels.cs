@@ -9,11 +9,13 @@ using V = System.Runtime.Intrinsics.Vector256<double>;
 namespace PostTrain.Kernels;
 
 /// <summary>Distillation losses with their gradients, row by row in CPU memory, without an autograd graph.</summary>
-/// <remarks>Float32 and float64; computed in float64. Results are fresh, of the student's type, and the same bits for any number of threads; the caller owns them.</remarks>
+/// <remarks>Float32 and float64; computed in float64. Results are fresh, of the student's type, and the same bits for any number of
+/// threads; the caller owns them.</remarks>
 /// <exception cref="NotSupportedException">The logits are not on the CPU, or of a 16-bit type.</exception>
 public static unsafe class DistillationKernels
 {
-    /// <summary>L = agg[τ²·D(softmax(z_T/τ), softmax(z_S/τ))], as <see cref="DistillationLosses.Distill"/>, for every divergence on the full vocabulary.</summary>
+    /// <summary>L = agg[τ²·D(softmax(z_T/τ), softmax(z_S/τ))], as <see cref="DistillationLosses.Distill"/>, for every divergence on the
+    /// full vocabulary.</summary>
     /// <param name="studentLogits">z_S, [B,T,V].</param>
     /// <param name="teacherLogits">z_T, [B,T,V].</param>
     /// <param name="mask">[B,T]; 1 where the position counts.</param>
@@ -22,8 +24,8 @@ public static unsafe class DistillationKernels
     /// <param name="denominator">The aggregation's denominator of the whole batch where this is a part of it; its own when null.</param>
     /// <exception cref="ArgumentException">Shapes or types do not agree.</exception>
     /// <exception cref="NotSupportedException">The options compare on a part of the vocabulary.</exception>
-    public static TokenLossWithGradient Distill(Tensor studentLogits, Tensor teacherLogits, Tensor mask, DistillationOptions? options = null,
-        LossAggregation? aggregation = null, double? denominator = null)
+    public static TokenLossWithGradient Distill(Tensor studentLogits, Tensor teacherLogits, Tensor mask,
+        DistillationOptions? options = null, LossAggregation? aggregation = null, double? denominator = null)
     {
         options ??= new DistillationOptions();
         options.Check();
@@ -34,7 +36,8 @@ public static unsafe class DistillationKernels
         if (mask.dim() != 2 || mask.size(0) != studentLogits.size(0) || mask.size(1) != studentLogits.size(1))
             throw new ArgumentException($"mask has shape {Guard.Shape(mask)}, expected studentLogits' shape {Guard.Shape(studentLogits)} without its last dimension", nameof(mask));
         if (studentLogits.size(2) == 0)
-            throw new ArgumentException($"studentLogits has shape {Guard.Shape(studentLogits)}, expected at least one component", nameof(studentLogits));
+            throw new ArgumentException($"studentLogits has shape {Guard.Shape(studentLogits)}, expected at least one component",
+                nameof(studentLogits));
         var type = KernelGuard.Number(studentLogits, nameof(studentLogits));
         if (denominator is { } given) Guard.NotNegative(given, nameof(denominator));
         if (options.Support != DistillationSupport.Full) throw new NotSupportedException($"support {options.Support} has no kernel; DistillationLosses.Distill has it");
@@ -45,10 +48,12 @@ public static unsafe class DistillationKernels
             : Run(type, call, new KlForm(ClosedForms.Parameter(options.Divergence, "ForwardWeight")));
     }
 
-    private sealed record Call(Tensor Student, Tensor Teacher, Tensor Mask, DistillationOptions Options, LossAggregation? Aggregation, double? Denominator);
+    private sealed record Call(Tensor Student, Tensor Teacher, Tensor Mask, DistillationOptions Options, LossAggregation? Aggregation,
+        double? Denominator);
 
     private static TokenLossWithGradient Run<TForm>(ScalarType type, Call call, TForm form)
-        where TForm : struct, IDivergenceForm => type == ScalarType.Float32 ? Run<float, TForm>(call, form) : Run<double, TForm>(call, form);
+        where TForm : struct, IDivergenceForm =>
+        type == ScalarType.Float32 ? Run<float, TForm>(call, form) : Run<double, TForm>(call, form);
 
     private static TokenLossWithGradient Run<T, TForm>(Call call, TForm form)
         where T : unmanaged
@@ -56,7 +61,7 @@ public static unsafe class DistillationKernels
     {
         int width = checked((int)call.Student.size(2));
         long columns = call.Mask.size(1), rows = call.Mask.numel();
-        Tensor losses = empty(call.Mask.shape, call.Student.dtype), gradient = TensorMemory.Fresh(call.Student);
+        Tensor losses = TensorMemory.Fresh(call.Mask, call.Student.dtype), gradient = TensorMemory.Fresh(call.Student);
         using var student = new NumberSource<T>(call.Student);
         using var teacher = new NumberSource<T>(call.Teacher);
         using var counts = new MaskSource<T>(call.Mask);
@@ -77,7 +82,8 @@ public static unsafe class DistillationKernels
             }
             double max = SoftmaxRow.Max(from, width), teacherMax = SoftmaxRow.Max(other, width);
             agrees[row] = First(from, max, width) == First(other, teacherMax, width);
-            double loss = Row(from, max, other, teacherMax, to, width, temperature, scale * rowShares[row / columns] / shares.Divisor, form);
+            double weight = scale * rowShares[row / columns] / shares.Divisor;
+            double loss = Row(from, max, other, teacherMax, to, width, temperature, weight, form);
             Scalars.Set(l + row, loss * scale);
         });
         var (total, agreed, number) = (0.0, 0.0, 0.0);
@@ -93,7 +99,8 @@ public static unsafe class DistillationKernels
     }
 
     // dD/dz = (G − q·Σ G)/τ with G = ∂D/∂log q.
-    private static double Row<T, TForm>(T* student, double max, T* teacher, double teacherMax, T* to, int width, double temperature, double weight, TForm form)
+    private static double Row<T, TForm>(T* student, double max, T* teacher, double teacherMax, T* to, int width, double temperature,
+        double weight, TForm form)
         where T : unmanaged
         where TForm : struct, IDivergenceForm
     {
@@ -101,7 +108,8 @@ public static unsafe class DistillationKernels
         fixed (double* q = buffer)
         {
             double* p = q + width;
-            double logSum = Math.Log(Exponentials(student, max, temperature, q, width)), teacherLogSum = Math.Log(Exponentials(teacher, teacherMax, temperature, p, width));
+            double logSum = Math.Log(Exponentials(student, max, temperature, q, width));
+            double teacherLogSum = Math.Log(Exponentials(teacher, teacherMax, temperature, p, width));
             V inverse = Vector256.Create(1 / temperature), shift = Vector256.Create(max), teacherShift = Vector256.Create(teacherMax);
             V log = Vector256.Create(logSum), teacherLog = Vector256.Create(teacherLogSum), terms = V.Zero, slopes = V.Zero;
             V share = Vector256.Create(Math.Exp(-logSum)), teacherShare = Vector256.Create(Math.Exp(-teacherLogSum));

@@ -42,7 +42,8 @@ internal readonly struct TotalVariationForm : IDivergenceForm
     {
         V difference = q - p, half = Vector256.Create(0.5);
         term = half * Vector256.Abs(difference);
-        slope = half * Vector256.ConditionalSelect(Vector256.GreaterThan(difference, V.Zero), q, Vector256.ConditionalSelect(Vector256.LessThan(difference, V.Zero), -q, difference));
+        slope = half * Vector256.ConditionalSelect(Vector256.GreaterThan(difference, V.Zero), q,
+            Vector256.ConditionalSelect(Vector256.LessThan(difference, V.Zero), -q, difference));
     }
 }
 
@@ -58,8 +59,10 @@ internal readonly struct JensenShannonForm(double beta) : IDivergenceForm
         V d = logQ - logP + Vector256.Create(logRest - logBeta), small = Lanes.Exp(-Vector256.Abs(d)), rest = -Lanes.Log1P(small);
         var positive = Vector256.GreaterThan(d, V.Zero);
         V logSigmoid = rest + Vector256.AndNot(d, positive), logOther = rest - (d & positive);
-        var fromTeacher = Vector256.AndNot(Vector256.Create(beta) * p * (logOther - Vector256.Create(logBeta)), Vector256.Equals(p, V.Zero));
-        var fromStudent = Vector256.AndNot(Vector256.Create(1 - beta) * q * (logSigmoid - Vector256.Create(logRest)), Vector256.Equals(q, V.Zero));
+        V fromTeacher = Vector256.Create(beta) * p * (logOther - Vector256.Create(logBeta));
+        V fromStudent = Vector256.Create(1 - beta) * q * (logSigmoid - Vector256.Create(logRest));
+        fromTeacher = Vector256.AndNot(fromTeacher, Vector256.Equals(p, V.Zero));
+        fromStudent = Vector256.AndNot(fromStudent, Vector256.Equals(q, V.Zero));
         term = fromTeacher + fromStudent;
         // What the logarithm of m adds cancels: (1−β)q·σ(−d) = βp·σ(d).
         slope = fromStudent;

@@ -18,6 +18,7 @@ public static class Kernel
         if (parts.Length == 0) throw new ArgumentException("parts is empty, expected at least one input with its gradient", nameof(parts));
         foreach (var (input, gradient) in parts) KernelGuard.SameShape(gradient, "gradient", input, "input");
         using var scope = NewDisposeScope();
-        return GivenGradient.apply([value, .. parts.Select(part => part.Input), .. parts.Select(part => part.Gradient.detach())]).MoveToOuterDisposeScope();
+        object[] arguments = [value, .. parts.Select(part => part.Input), .. parts.Select(part => part.Gradient.detach())];
+        return GivenGradient.apply(arguments).MoveToOuterDisposeScope();
     }
 }

@@ -47,7 +47,8 @@ internal static unsafe class Lanes
 
     /// <summary>log σ(x), finite for every finite x.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static V LogSigmoid(V x) => Vector256.ConditionalSelect(Vector256.LessThan(x, V.Zero), x, V.Zero) - Log1P(Exp(-Vector256.Abs(x)));
+    internal static V LogSigmoid(V x) =>
+        Vector256.ConditionalSelect(Vector256.LessThan(x, V.Zero), x, V.Zero) - Log1P(Exp(-Vector256.Abs(x)));
 
     /// <summary>log(1 + u), 0 ≤ u ≤ 1; the rounding of 1 + u is made up for.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -91,7 +92,8 @@ internal static unsafe class Lanes
         V low = Power(first, whole), high = Power(n - first, whole);
         var exponential = (sum + One) * low * high;
         var power = low * high;
-        minusOne = Vector256.ConditionalSelect(Vector256.LessThanOrEqual(Vector256.Abs(x), One), Vector256.FusedMultiplyAdd(sum, power, power - One), exponential - One);
+        var near = Vector256.LessThanOrEqual(Vector256.Abs(x), One);
+        minusOne = Vector256.ConditionalSelect(near, Vector256.FusedMultiplyAdd(sum, power, power - One), exponential - One);
         return exponential;
     }
 

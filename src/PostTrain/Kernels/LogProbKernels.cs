@@ -4,9 +4,11 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Kernels;
 
-/// <summary>Log-probabilities and entropies from logits with their gradients, row by row in CPU memory, without an autograd graph.</summary>
+/// <summary>Log-probabilities and entropies from logits with their gradients, row by row in CPU memory, without an autograd
+/// graph.</summary>
 /// <remarks>
-/// Float32 and float64; sums in float64. Results are of the logits' type, fresh, and the same bits for any number of threads; the caller owns them.
+/// Float32 and float64; sums in float64. Results are of the logits' type, fresh, and the same bits for any number of threads; the caller
+/// owns them.
 /// Positions that a mask leaves out are not read; their results and gradients are 0.
 /// </remarks>
 /// <exception cref="NotSupportedException">The logits are not on the CPU, or of a 16-bit type.</exception>
@@ -23,7 +25,8 @@ public static unsafe class LogProbKernels
             ? Run<float>(logits, targets, mask, null, null, entropy, false).Scores
             : Run<double>(logits, targets, mask, null, null, entropy, false).Scores;
 
-    /// <summary>Log-probabilities and their gradient in one pass, where the gradients of the results are known: g_v = u(δ_vy − π_v) − w·π_v(log π_v + H).</summary>
+    /// <summary>Log-probabilities and their gradient in one pass, where the gradients of the results are known: g_v = u(δ_vy − π_v) −
+    /// w·π_v(log π_v + H).</summary>
     /// <param name="logits">[..., T, V].</param>
     /// <param name="targets">[..., T].</param>
     /// <param name="gradient">u, the gradient of each log-probability, [..., T].</param>
@@ -32,8 +35,8 @@ public static unsafe class LogProbKernels
     /// <param name="entropy">Compute the entropies although they have no gradient.</param>
     /// <returns>The scores, and the gradient of the logits, [..., T, V].</returns>
     /// <exception cref="ArgumentException">Shapes or types do not agree, or a counted target is not in 0..V−1.</exception>
-    public static (TokenScores Scores, Tensor Gradient) GatherWithGradient(Tensor logits, Tensor targets, Tensor gradient, Tensor? entropyGradient = null,
-        Tensor? mask = null, bool entropy = false)
+    public static (TokenScores Scores, Tensor Gradient) GatherWithGradient(Tensor logits, Tensor targets, Tensor gradient,
+        Tensor? entropyGradient = null, Tensor? mask = null, bool entropy = false)
     {
         var type = Check(logits, targets, mask);
         KernelGuard.SameShape(gradient, nameof(gradient), targets, nameof(targets));
@@ -44,7 +47,8 @@ public static unsafe class LogProbKernels
         return (scores, result!);
     }
 
-    /// <summary>A differentiable log π(target) [..., T]: an autograd node that keeps the logits and no distribution; first derivatives only.</summary>
+    /// <summary>A differentiable log π(target) [..., T]: an autograd node that keeps the logits and no distribution; first derivatives
+    /// only.</summary>
     /// <param name="logits">[..., T, V].</param>
     /// <param name="targets">[..., T].</param>
     /// <param name="mask">[..., T]; all positions when null.</param>
@@ -56,24 +60,24 @@ public static unsafe class LogProbKernels
         return TokenGather.apply(logits, targets, mask!).MoveToOuterDisposeScope();
     }
 
-    private static (TokenScores Scores, Tensor? Gradient) Run<T>(Tensor logits, Tensor targets, Tensor? mask, Tensor? given, Tensor? givenEntropy, bool entropy, bool backward)
+    private static (TokenScores Scores, Tensor? Gradient) Run<T>(Tensor logits, Tensor targets, Tensor? mask, Tensor? given,
+        Tensor? givenEntropy, bool entropy, bool backward)
         where T : unmanaged
     {
         int width = checked((int)logits.size((int)logits.dim() - 1));
         long rows = targets.numel();
         bool entropies = entropy || givenEntropy is not null;
-        Tensor shaped(Tensor like) => empty(like.shape, logits.dtype);
-        Tensor logProbs = shaped(targets), partitions = logProbs.empty_like();
-        Tensor? entropyResult = entropies ? logProbs.empty_like() : null, gradient = backward ? TensorMemory.Fresh(logits) : null;
+        Tensor logProbs = TensorMemory.Fresh(targets, logits.dtype), partitions = TensorMemory.Fresh(targets, logits.dtype);
+        Tensor? entropyResult = entropies ? TensorMemory.Fresh(targets, logits.dtype) : null, gradient = backward ? TensorMemory.Fresh(logits) : null;
         using var source = new NumberSource<T>(logits);
         using var ids = new NumberSource<long>(targets);
-        using var counts = new MaskSource<T>(mask ?? logits);
-        using var upstream = new NumberSource<T>(given ?? logits);
-        using var upstreamEntropy = new NumberSource<T>(givenEntropy ?? logits);
+        using var counts = new MaskSource<T>(mask);
+        using var upstream = new NumberSource<T>(given);
+        using var upstreamEntropy = new NumberSource<T>(givenEntropy);
         var m = counts.Pointer;
         T* z = source.Pointer, l = TensorMemory.Address<T>(logProbs), s = TensorMemory.Address<T>(partitions);
         T* h = entropies ? TensorMemory.Address<T>(entropyResult!) : null, g = backward ? TensorMemory.Address<T>(gradient!) : null;
-        T* u = given is null ? null : upstream.Pointer, w = givenEntropy is null ? null : upstreamEntropy.Pointer;
+        T* u = upstream.Pointer, w = upstreamEntropy.Pointer;
         long* y = ids.Pointer;
         bool masked = mask is not null;
         CheckTargets(y, rows, width, masked, m);
@@ -88,7 +92,8 @@ public static unsafe class LogProbKernels
                 if (to != null) new Span<T>(to, width).Clear();
                 return;
             }
-            double max = SoftmaxRow.Max(from, width), sum = SoftmaxRow.Sum(from, max, width, to, h != null, out double cross), log = Math.Log(sum);
+            double max = SoftmaxRow.Max(from, width), sum = SoftmaxRow.Sum(from, max, width, to, h != null, out double cross),
+                log = Math.Log(sum);
             double entropyOfRow = log - cross / sum;
             Scalars.Set(l + row, Scalars.Get(from + y[row]) - max - log);
             Scalars.Set(s + row, max + log);
@@ -113,7 +118,8 @@ public static unsafe class LogProbKernels
         for (long row = 0; row < rows; row++)
         {
             if ((ulong)targets[row] >= (ulong)width && (!masked || mask.Get(row) != 0))
-                throw new ArgumentException($"targets holds {targets[row]}, expected token ids in 0..{width - 1} where the mask counts", nameof(targets));
+                throw new ArgumentException($"targets holds {targets[row]}, expected token ids in 0..{width - 1} where the mask counts",
+                    nameof(targets));
         }
     }
 

@@ -21,7 +21,8 @@ internal sealed class LogisticMargin(double right, double wrong) : MarginForm
         var logSigmoid = -logOne + Vector256.ConditionalSelect(positive, V.Zero, h);
         var logOther = -logOne - Vector256.ConditionalSelect(positive, h, V.Zero);
         var near = V.One / (V.One + small);
-        var (sigmoid, other) = (Vector256.ConditionalSelect(positive, near, small * near), Vector256.ConditionalSelect(positive, small * near, near));
+        var far = small * near;
+        var (sigmoid, other) = (Vector256.ConditionalSelect(positive, near, far), Vector256.ConditionalSelect(positive, far, near));
         V a = Vector256.Create(right), b = Vector256.Create(wrong);
         loss = -(a * logSigmoid);
         slope = -(a * other);

@@ -11,8 +11,10 @@ internal readonly unsafe ref struct MaskSource<T> : IDisposable
     private readonly NumberSource<bool> flags;
     private readonly NumberSource<T> numbers;
 
-    internal MaskSource(Tensor mask)
+    /// <param name="mask">Null for one that is not there and may not be read.</param>
+    internal MaskSource(Tensor? mask)
     {
+        if (mask is null) return;
         if (mask.dtype == ScalarType.Bool)
         {
             flags = new NumberSource<bool>(mask);

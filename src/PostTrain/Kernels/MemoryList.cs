@@ -25,7 +25,8 @@ internal sealed unsafe class MemoryList : IDisposable
             if (tensor.dtype != type || !tensor.is_contiguous())
             {
                 if (changed is not null && tensor.dtype != type)
-                    throw new ArgumentException($"{changed}[{chosen[i]}] has type {tensor.dtype}, expected {type} as the parameter", changed);
+                    throw new ArgumentException($"{changed}[{chosen[i]}] has type {tensor.dtype}, expected {type} as the parameter",
+                        changed);
                 if (changed is not null) throw new NotSupportedException($"{changed}[{chosen[i]}] is not contiguous, expected memory in row-major order: it is changed in place");
                 tensor = copies[i] = TensorMemory.Copy(tensor, type);
             }
@@ -40,7 +41,8 @@ internal sealed unsafe class MemoryList : IDisposable
     internal long Parts(int partLength) => lengths.Sum(length => (length + partLength - 1) / partLength);
 
     /// <summary>Calls <paramref name="part"/> with tensor, start and length of each part.</summary>
-    internal void Run(int partLength, Action<int, long, int> part) => Run(partLength, (index, start, length, _) => part(index, start, length));
+    internal void Run(int partLength, Action<int, long, int> part) =>
+        Run(partLength, (index, start, length, _) => part(index, start, length));
 
     /// <summary>The same with the number of the part.</summary>
     internal void Run(int partLength, Action<int, long, int, long> part)
@@ -48,7 +50,8 @@ internal sealed unsafe class MemoryList : IDisposable
         var parts = new (int Index, long Start, int Length)[Parts(partLength)];
         long next = 0;
         for (int i = 0; i < lengths.Length; i++)
-            for (long start = 0; start < lengths[i]; start += partLength) parts[next++] = (i, start, (int)Math.Min(partLength, lengths[i] - start));
+            for (long start = 0; start < lengths[i]; start += partLength)
+                parts[next++] = (i, start, (int)Math.Min(partLength, lengths[i] - start));
         Workers.Run(parts.Length, lengths.Sum(), i => part(parts[i].Index, parts[i].Start, parts[i].Length, i));
     }
 

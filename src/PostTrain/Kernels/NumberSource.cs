@@ -5,16 +5,19 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Kernels;
 
-/// <summary>Numbers of a tensor in CPU memory, in row-major order and of type <typeparamref name="T"/>; a copy where the tensor is laid out otherwise.</summary>
+/// <summary>Numbers of a tensor in CPU memory, in row-major order and of type <typeparamref name="T"/>; a copy where the tensor is laid
+/// out otherwise.</summary>
 /// <remarks>The pointer is valid until <see cref="Dispose"/>, which also keeps the tensor alive until then.</remarks>
 internal readonly unsafe ref struct NumberSource<T> : IDisposable
     where T : unmanaged
 {
-    private readonly Tensor owner;
+    private readonly Tensor? owner;
     private readonly bool isCopy;
 
-    internal NumberSource(Tensor tensor)
+    /// <param name="tensor">Null for a source that is not there, whose pointer is null.</param>
+    internal NumberSource(Tensor? tensor)
     {
+        if (tensor is null) return;
         owner = tensor;
         if (tensor.dtype != TensorMemory.TypeOf<T>() || !tensor.is_contiguous())
         {
@@ -23,12 +26,12 @@ internal readonly unsafe ref struct NumberSource<T> : IDisposable
         Pointer = TensorMemory.Address<T>(owner);
     }
 
-    /// <summary>The first number; any value where there is none.</summary>
+    /// <summary>The first number.</summary>
     internal T* Pointer { get; }
 
     public void Dispose()
     {
-        if (isCopy) owner.Dispose();
+        if (isCopy) owner!.Dispose();
         GC.KeepAlive(owner);
     }
 }
@@ -64,8 +67,18 @@ internal static unsafe class TensorMemory
     }
 
     /// <summary>A fresh contiguous tensor of the shape of another one, not initialised, in the caller's scope.</summary>
-    internal static Tensor Fresh(Tensor like) => like.is_contiguous() ? like.empty_like() : empty(like.shape, like.dtype);
+    internal static Tensor Fresh(Tensor like) => Fresh(like, like.dtype);
+
+    /// <summary>The same of another type.</summary>
+    internal static Tensor Fresh(Tensor like, ScalarType type) => like.dim() switch
+    {
+        // Without the array that shape makes.
+        1 => empty(like.size(0), dtype: type),
+        2 => empty(like.size(0), like.size(1), dtype: type),
+        _ => empty(like.shape, dtype: type),
+    };
 
     private static T* First<T>(Tensor tensor)
-        where T : unmanaged => (T*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(tensor.bytes));
+        where T : unmanaged =>
+        (T*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(tensor.bytes));
 }

@@ -75,16 +75,20 @@ public static unsafe class OptimizerKernels
         return norm;
     }
 
-    private static void AdamW<T>(MemoryList parameters, MemoryList gradients, MemoryList means, MemoryList squares, long step, AdamWOptions options)
+    private static void AdamW<T>(MemoryList parameters, MemoryList gradients, MemoryList means, MemoryList squares, long step,
+        AdamWOptions options)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
         double correction = 1 - Math.Pow(options.Beta1, step), squareCorrection = Math.Sqrt(1 - Math.Pow(options.Beta2, step));
-        T keep = T.CreateTruncating(1 - options.LearningRate * options.WeightDecay), rate = T.CreateTruncating(options.LearningRate / correction);
-        T mixing = T.CreateTruncating(1 - options.Beta1), decay = T.CreateTruncating(options.Beta2), adding = T.CreateTruncating(1 - options.Beta2);
+        T keep = T.CreateTruncating(1 - options.LearningRate * options.WeightDecay),
+            rate = T.CreateTruncating(options.LearningRate / correction);
+        T mixing = T.CreateTruncating(1 - options.Beta1), decay = T.CreateTruncating(options.Beta2),
+            adding = T.CreateTruncating(1 - options.Beta2);
         T root = T.CreateTruncating(squareCorrection), epsilon = T.CreateTruncating(options.Epsilon);
         parameters.Run(PartLength, (index, start, length) =>
         {
-            T* p = parameters.At<T>(index) + start, g = gradients.At<T>(index) + start, m = means.At<T>(index) + start, v = squares.At<T>(index) + start;
+            T* p = parameters.At<T>(index) + start, g = gradients.At<T>(index) + start, m = means.At<T>(index) + start,
+                v = squares.At<T>(index) + start;
             int i = 0;
             for (; i <= length - Vector256<T>.Count; i += Vector256<T>.Count)
             {
@@ -144,7 +148,8 @@ public static unsafe class OptimizerKernels
     private static IEnumerable<(ScalarType Type, int[] Chosen)> ByType(IReadOnlyList<Tensor> tensors, string name)
     {
         var (single, wide) = (new List<int>(tensors.Count), new List<int>());
-        for (int i = 0; i < tensors.Count; i++) (KernelGuard.Number(tensors[i], $"{name}[{i}]") == ScalarType.Float32 ? single : wide).Add(i);
+        for (int i = 0; i < tensors.Count; i++)
+            (KernelGuard.Number(tensors[i], $"{name}[{i}]") == ScalarType.Float32 ? single : wide).Add(i);
         if (single.Count > 0) yield return (ScalarType.Float32, [.. single]);
         if (wide.Count > 0) yield return (ScalarType.Float64, [.. wide]);
     }

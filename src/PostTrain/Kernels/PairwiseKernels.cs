@@ -10,8 +10,8 @@ namespace PostTrain.Kernels;
 
 /// <summary>Losses of pairs with their gradients, in one pass over CPU memory without an autograd graph.</summary>
 /// <remarks>
-/// Float32 and float64; computed in float64. The first tensor's type is that of the results, the others are converted to it. Results are fresh tensors; the
-/// caller owns them. <see cref="Kernel.Attach"/> puts a result into a graph.
+/// Float32 and float64; computed in float64. The first tensor's type is that of the results, the others are converted to it. Results are
+/// fresh tensors; the caller owns them. <see cref="Kernel.Attach"/> puts a result into a graph.
 /// </remarks>
 /// <exception cref="NotSupportedException">The tensors are not on the CPU, or of a 16-bit type.</exception>
 public static unsafe class PairwiseKernels
@@ -32,7 +32,8 @@ public static unsafe class PairwiseKernels
     /// <returns>Gradients with respect to <c>policy.Chosen</c> and <c>policy.Rejected</c>; the rewards are βD.</returns>
     /// <exception cref="ArgumentException">Shapes or types do not agree, or a loss needs lengths that are not there.</exception>
     /// <exception cref="NotSupportedException">The loss has no closed form, see <see cref="Supports"/>.</exception>
-    public static PairLossWithGradient Dpo(PairLogProbs policy, PairLogProbs? reference, DpoOptions? options = null, Tensor? weights = null, double? denominator = null)
+    public static PairLossWithGradient Dpo(PairLogProbs policy, PairLogProbs? reference, DpoOptions? options = null,
+        Tensor? weights = null, double? denominator = null)
     {
         ArgumentNullException.ThrowIfNull(policy);
         options ??= DefaultDpo;
@@ -45,7 +46,8 @@ public static unsafe class PairwiseKernels
         }
         if (weights is not null) KernelGuard.SameShape(weights, nameof(weights), policy.Chosen, "policy.Chosen");
         if (denominator is { } given) Guard.Positive(given, nameof(denominator));
-        var form = ClosedForms.Of(options.Loss) ?? throw new NotSupportedException($"{options.Loss} sorts the batch and has no kernel; PreferenceLosses.Dpo has it");
+        var form = ClosedForms.Of(options.Loss)
+            ?? throw new NotSupportedException($"{options.Loss} sorts the batch and has no kernel; PreferenceLosses.Dpo has it");
         if (form.LengthReason is { } reason)
         {
             using var scope = NewDisposeScope();
@@ -84,25 +86,29 @@ public static unsafe class PairwiseKernels
     private static readonly DpoOptions DefaultDpo = new();
     private static readonly BradleyTerryOptions DefaultBradleyTerry = new();
 
-    private static PairLossWithGradient Dpo<T>(PairLogProbs policy, PairLogProbs? reference, DpoOptions options, PairForm form, Tensor? weights, double? denominator)
+    private static PairLossWithGradient Dpo<T>(PairLogProbs policy, PairLogProbs? reference, DpoOptions options, PairForm form,
+        Tensor? weights, double? denominator)
         where T : unmanaged
     {
         long pairs = policy.Chosen.size(0);
-        Tensor losses = TensorMemory.Fresh(policy.Chosen), chosenGradient = TensorMemory.Fresh(policy.Chosen), rejectedGradient = TensorMemory.Fresh(policy.Chosen);
+        Tensor losses = TensorMemory.Fresh(policy.Chosen), chosenGradient = TensorMemory.Fresh(policy.Chosen),
+            rejectedGradient = TensorMemory.Fresh(policy.Chosen);
         using var chosen = new NumberSource<T>(policy.Chosen);
         using var rejected = new NumberSource<T>(policy.Rejected);
-        using var chosenAnchor = new NumberSource<T>(reference?.Chosen ?? policy.Chosen);
-        using var rejectedAnchor = new NumberSource<T>(reference?.Rejected ?? policy.Chosen);
-        using var factors = new NumberSource<T>(weights ?? policy.Chosen);
+        using var chosenAnchor = new NumberSource<T>(reference?.Chosen);
+        using var rejectedAnchor = new NumberSource<T>(reference?.Rejected);
+        using var factors = new NumberSource<T>(weights);
         bool counts = form.LengthReason is not null;
-        using var chosenLengths = new NumberSource<T>(counts ? policy.ChosenLengths! : policy.Chosen);
-        using var rejectedLengths = new NumberSource<T>(form.NeedsRejectedLengths ? policy.RejectedLengths! : policy.Chosen);
-        T* l = TensorMemory.Address<T>(losses), cg = TensorMemory.Address<T>(chosenGradient), rg = TensorMemory.Address<T>(rejectedGradient);
+        using var chosenLengths = new NumberSource<T>(counts ? policy.ChosenLengths : null);
+        using var rejectedLengths = new NumberSource<T>(form.NeedsRejectedLengths ? policy.RejectedLengths : null);
+        T* l = TensorMemory.Address<T>(losses), cg = TensorMemory.Address<T>(chosenGradient),
+            rg = TensorMemory.Address<T>(rejectedGradient);
 
         double divisor = denominator ?? Math.Max(pairs, 1), total = 0;
         if (counts) for (long i = 0; i < pairs; i++) total += Scalars.Get(chosenLengths.Pointer + i);
         var link = ClosedForms.Of(options.Divergence);
-        V beta = Vector256.Create(options.Beta), share = Vector256.Create(pairs / Math.Max(total, 1)), penalty = Vector256.Create(options.PositivePenalty);
+        V beta = Vector256.Create(options.Beta), share = Vector256.Create(pairs / Math.Max(total, 1)),
+            penalty = Vector256.Create(options.PositivePenalty);
         V sum = V.Zero, chosenSum = V.Zero, rejectedSum = V.Zero, right = V.Zero, scale = Vector256.Create(1 / divisor);
         for (long i = 0; i < pairs; i += Lanes.Count)
         {
@@ -118,7 +124,14 @@ public static unsafe class PairwiseKernels
             rejectedSum += rRatio;
             right += Lanes.Where(Vector256.GreaterThan(wRatio, rRatio), V.One);
 
-            var lanes = new PairLanes { Beta = beta, ChosenLogProbs = w, ChosenRatios = wRatio, RejectedRatios = rRatio, TokenShare = share };
+            var lanes = new PairLanes
+            {
+                Beta = beta,
+                ChosenLogProbs = w,
+                ChosenRatios = wRatio,
+                RejectedRatios = rRatio,
+                TokenShare = share,
+            };
             if (options.ReferenceFree) (lanes.ChosenRatios, lanes.RejectedRatios) = (w, r);
             link.Of(lanes.ChosenRatios, out lanes.Chosen, out var wSlope);
             link.Of(lanes.RejectedRatios, out lanes.Rejected, out var rSlope);
@@ -144,15 +157,18 @@ public static unsafe class PairwiseKernels
             options.Beta * Vector256.Sum(chosenSum) / each, options.Beta * Vector256.Sum(rejectedSum) / each);
     }
 
-    private static PairLossWithGradient BradleyTerry<T>(Tensor chosenRewards, Tensor rejectedRewards, Tensor? margins, BradleyTerryOptions options, double? denominator)
+    private static PairLossWithGradient BradleyTerry<T>(Tensor chosenRewards, Tensor rejectedRewards, Tensor? margins,
+        BradleyTerryOptions options, double? denominator)
         where T : unmanaged
     {
         long pairs = chosenRewards.size(0);
-        Tensor losses = TensorMemory.Fresh(chosenRewards), chosenGradient = TensorMemory.Fresh(chosenRewards), rejectedGradient = TensorMemory.Fresh(chosenRewards);
+        Tensor losses = TensorMemory.Fresh(chosenRewards), chosenGradient = TensorMemory.Fresh(chosenRewards),
+            rejectedGradient = TensorMemory.Fresh(chosenRewards);
         using var chosen = new NumberSource<T>(chosenRewards);
         using var rejected = new NumberSource<T>(rejectedRewards);
-        using var margin = new NumberSource<T>(margins ?? chosenRewards);
-        T* l = TensorMemory.Address<T>(losses), cg = TensorMemory.Address<T>(chosenGradient), rg = TensorMemory.Address<T>(rejectedGradient);
+        using var margin = new NumberSource<T>(margins);
+        T* l = TensorMemory.Address<T>(losses), cg = TensorMemory.Address<T>(chosenGradient),
+            rg = TensorMemory.Address<T>(rejectedGradient);
 
         double given = denominator ?? pairs, divisor = given > 0 ? given : 1;
         var form = new LogisticMargin(1 - options.LabelSmoothing, options.LabelSmoothing);
@@ -189,7 +205,10 @@ public static unsafe class PairwiseKernels
         var type = KernelGuard.Number(pairs.Chosen, $"{name}.Chosen");
         if (pairs.Rejected is null || pairs.Rejected.dim() != 1 || pairs.Rejected.size(0) != pairs.Chosen.size(0)
             || (pairs.ChosenLengths is { } chosen && (chosen.dim() != 1 || chosen.size(0) != pairs.Chosen.size(0)))
-            || (pairs.RejectedLengths is { } rejected && (rejected.dim() != 1 || rejected.size(0) != pairs.Chosen.size(0)))) pairs.Validate(name);
+            || (pairs.RejectedLengths is { } rejected && (rejected.dim() != 1 || rejected.size(0) != pairs.Chosen.size(0))))
+        {
+            pairs.Validate(name);
+        }
         Guard.Floating(pairs.Rejected!, $"{name}.Rejected");
         return type;
     }

@@ -36,7 +36,8 @@ internal sealed record PolicyCall(Tensor LogProbs, Tensor OldLogProbs, Tensor Ad
         if (ImportanceWeights is { } correction) PerToken(correction, "importanceWeights");
         if (Weights is { } weights) PerToken(weights, "weights");
         if (Reference is { } reference) KernelGuard.SameShape(reference, "referenceLogProbs", LogProbs, "logProbs");
-        if (!Enum.IsDefined(Level)) throw new ArgumentOutOfRangeException(nameof(Level), Level, "expected Token, Sequence, SequenceToken or SequenceSum");
+        if (!Enum.IsDefined(Level))
+            throw new ArgumentOutOfRangeException(nameof(Level), Level, "expected Token, Sequence, SequenceToken or SequenceSum");
         if (!Enum.IsDefined(Estimator))
             throw new ArgumentOutOfRangeException(nameof(Estimator), Estimator, "expected K1, K2, K3, Absolute or K3StraightThrough");
         if (Denominator is { } given) Guard.NotNegative(given, "denominator");

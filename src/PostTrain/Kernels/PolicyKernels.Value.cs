@@ -33,7 +33,8 @@ public static unsafe partial class PolicyKernels
             : Value<double>(values, oldValues, returns, mask, clip, aggregation, denominator);
     }
 
-    private static ValueLossWithGradient Value<T>(Tensor values, Tensor oldValues, Tensor returns, Tensor mask, double? clip, LossAggregation? aggregation, double? denominator)
+    private static ValueLossWithGradient Value<T>(Tensor values, Tensor oldValues, Tensor returns, Tensor mask, double? clip,
+        LossAggregation? aggregation, double? denominator)
         where T : unmanaged
     {
         Tensor losses = TensorMemory.Fresh(values), gradient = TensorMemory.Fresh(values);
@@ -41,7 +42,8 @@ public static unsafe partial class PolicyKernels
         using var old = new NumberSource<T>(oldValues);
         using var target = new NumberSource<T>(returns);
         using var counts = new MaskSource<T>(mask);
-        T* v = value.Pointer, o = old.Pointer, r = target.Pointer, l = TensorMemory.Address<T>(losses), g = TensorMemory.Address<T>(gradient);
+        T* v = value.Pointer, o = old.Pointer, r = target.Pointer, l = TensorMemory.Address<T>(losses),
+            g = TensorMemory.Address<T>(gradient);
         var m = counts.Pointer;
         var weights = TokenWeights.Of(aggregation, denominator, mask, m);
         long columns = values.size(1);
@@ -57,7 +59,8 @@ public static unsafe partial class PolicyKernels
                 long place = row * columns + i, count = columns - i;
                 V number = m.Load(place, count), counted = Lanes.NotZero(number);
                 V now = Lanes.Load(v + place, count), before = Lanes.Load(o + place, count), wanted = Lanes.Load(r + place, count);
-                V error = now - wanted, free = error * error, change = now - before, cut = Vector256.GreaterThan(Vector256.Abs(change), epsilon);
+                V error = now - wanted, free = error * error, change = now - before;
+                var cut = Vector256.GreaterThan(Vector256.Abs(change), epsilon);
                 var nearest = before + Vector256.ConditionalSelect(Vector256.GreaterThan(change, V.Zero), epsilon, -epsilon) - wanted;
                 var bounded = nearest * nearest;
                 // Where the bound is the larger loss it is a constant.
@@ -77,15 +80,19 @@ public static unsafe partial class PolicyKernels
     }
 
     // factor·agg[H] and its gradient.
-    private static (double Value, Tensor Gradient) Entropy(Tensor entropy, Tensor mask, LossAggregation aggregation, double? denominator, double factor)
+    private static (double Value, Tensor Gradient) Entropy(Tensor entropy, Tensor mask, LossAggregation aggregation, double? denominator,
+        double factor)
     {
         Guard.Rank(entropy, nameof(entropy), 2, "[B,T]");
         var type = KernelGuard.Number(entropy, nameof(entropy));
         KernelGuard.SameShape(mask, nameof(mask), entropy, nameof(entropy));
-        return type == ScalarType.Float32 ? Entropy<float>(entropy, mask, aggregation, denominator, factor) : Entropy<double>(entropy, mask, aggregation, denominator, factor);
+        return type == ScalarType.Float32
+            ? Entropy<float>(entropy, mask, aggregation, denominator, factor)
+            : Entropy<double>(entropy, mask, aggregation, denominator, factor);
     }
 
-    private static (double Value, Tensor Gradient) Entropy<T>(Tensor entropy, Tensor mask, LossAggregation aggregation, double? denominator, double factor)
+    private static (double Value, Tensor Gradient) Entropy<T>(Tensor entropy, Tensor mask, LossAggregation aggregation,
+        double? denominator, double factor)
         where T : unmanaged
     {
         var gradient = TensorMemory.Fresh(entropy);

@@ -8,13 +8,15 @@ namespace PostTrain.Kernels;
 
 /// <summary>Policy and value losses with their gradients, in one pass over CPU memory without an autograd graph.</summary>
 /// <remarks>
-/// Float32 and float64; computed in float64. The type of the log-probabilities (the values) is that of the results, the others are converted to it.
-/// Results are fresh tensors; the caller owns them. They are the same bits for any number of threads. <see cref="Kernel.Attach"/> puts a result into a graph.
+/// Float32 and float64; computed in float64. The type of the log-probabilities (the values) is that of the results, the others are
+/// converted to it. Results are fresh tensors; the caller owns them. They are the same bits for any number of threads.
+/// <see cref="Kernel.Attach"/> puts a result into a graph.
 /// </remarks>
 /// <exception cref="NotSupportedException">The tensors are not on the CPU, or of a 16-bit type.</exception>
 public static partial class PolicyKernels
 {
-    /// <summary>Whether <see cref="Objective"/> has a closed form of the surrogate: clipped in all ways, the ratio, the log-probability, CISPO, SAPO, DRO.</summary>
+    /// <summary>Whether <see cref="Objective"/> has a closed form of the surrogate: clipped in all ways, the ratio, the log-probability,
+    /// CISPO, SAPO, DRO.</summary>
     public static bool Supports(PolicySurrogate surrogate) =>
         surrogate is ClipSurrogate or RatioSurrogate or PolicyGradientSurrogate or CispoSurrogate or SapoSurrogate or DroSurrogate;
 
@@ -31,10 +33,12 @@ public static partial class PolicyKernels
         ClipRange clip, LossAggregation? aggregation = null, double? denominator = null)
     {
         clip.Check(nameof(clip));
-        return Run(new PolicyCall(logProbs, oldLogProbs, advantages, mask) { Aggregation = aggregation, Denominator = denominator }, new ClipForm(clip, null));
+        return Run(new PolicyCall(logProbs, oldLogProbs, advantages, mask) { Aggregation = aggregation, Denominator = denominator },
+            new ClipForm(clip, null));
     }
 
-    /// <summary>Any supported objective, as <see cref="PolicyObjective.Loss"/>, at every level of the ratio, with KL term and entropy bonus.</summary>
+    /// <summary>Any supported objective, as <see cref="PolicyObjective.Loss"/>, at every level of the ratio, with KL term and entropy
+    /// bonus.</summary>
     /// <param name="objective">What is computed.</param>
     /// <param name="batch">Log-probs, advantages and mask; a reference where β is above 0, entropies where c is.</param>
     /// <param name="denominator">The aggregation's denominator of the whole batch where this is a part of it; its own when null.</param>
@@ -49,7 +53,8 @@ public static partial class PolicyKernels
         if (objective.Beta > 0 && batch.ReferenceLogProbs is null)
             throw new ArgumentException($"batch has no ReferenceLogProbs, which Beta = {objective.Beta} needs", nameof(batch));
         if (objective.EntropyCoefficient > 0 && batch.Entropy is null)
-            throw new ArgumentException($"batch has no Entropy, which EntropyCoefficient = {objective.EntropyCoefficient} needs", nameof(batch));
+            throw new ArgumentException($"batch has no Entropy, which EntropyCoefficient = {objective.EntropyCoefficient} needs",
+                nameof(batch));
         var call = new PolicyCall(batch.LogProbs, batch.OldLogProbs, batch.Advantages, batch.Mask)
         {
             Reference = batch.ReferenceLogProbs,

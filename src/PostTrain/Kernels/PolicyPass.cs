@@ -33,22 +33,22 @@ internal static unsafe class PolicyPass
         Tensor losses = TensorMemory.Fresh(call.LogProbs), gradient = TensorMemory.Fresh(call.LogProbs);
         using var logProbs = new NumberSource<T>(call.LogProbs);
         using var oldLogProbs = new NumberSource<T>(call.OldLogProbs);
-        using var reference = new NumberSource<T>(call.Reference ?? call.LogProbs);
+        using var reference = new NumberSource<T>(call.Reference);
         using var mask = new MaskSource<T>(call.Mask);
         using var advantages = new NumberSource<T>(call.Advantages);
-        using var weights = new NumberSource<T>(call.Weights ?? call.LogProbs);
-        using var corrections = new NumberSource<T>(call.ImportanceWeights ?? call.LogProbs);
+        using var weights = new NumberSource<T>(call.Weights);
+        using var corrections = new NumberSource<T>(call.ImportanceWeights);
         var memory = new Memory<T>
         {
             LogProbs = logProbs.Pointer,
             OldLogProbs = oldLogProbs.Pointer,
-            Reference = call.Reference is null ? null : reference.Pointer,
+            Reference = reference.Pointer,
             Losses = TensorMemory.Address<T>(losses),
             Gradient = TensorMemory.Address<T>(gradient),
             Mask = mask.Pointer,
             Advantages = new(advantages.Pointer, call.Advantages.dim() == 1),
-            Weights = new(call.Weights is null ? null : weights.Pointer, call.Weights?.dim() == 1),
-            Corrections = new(call.ImportanceWeights is null ? null : corrections.Pointer, call.ImportanceWeights?.dim() == 1),
+            Weights = new(weights.Pointer, call.Weights?.dim() == 1),
+            Corrections = new(corrections.Pointer, call.ImportanceWeights?.dim() == 1),
             Columns = call.LogProbs.size(1),
             TokenWeights = TokenWeights.Of(call.Aggregation, call.Denominator, call.Mask, mask.Pointer),
         };
@@ -65,7 +65,8 @@ internal static unsafe class PolicyPass
             total.Count += sums.Count;
         }
         double counted = Math.Max(total.Count, 1);
-        return new PolicyLossWithGradient(total.Loss / memory.TokenWeights.Divisor, losses, gradient, null, total.Cut / counted, total.OldKl / counted, total.Kl / counted);
+        return new PolicyLossWithGradient(total.Loss / memory.TokenWeights.Divisor, losses, gradient, null, total.Cut / counted,
+            total.OldKl / counted, total.Kl / counted);
     }
 
     private static Sums Row<T, TForm>(PolicyCall call, TForm form, in Memory<T> memory, long row)
@@ -111,7 +112,8 @@ internal static unsafe class PolicyPass
             }
             if (memory.Reference != null)
             {
-                KlLanes.Of(call.Estimator, Lanes.Where(counted, current - Lanes.Load(memory.Reference + place, count)), out var estimate, out var klSlope);
+                var distance = Lanes.Where(counted, current - Lanes.Load(memory.Reference + place, count));
+                KlLanes.Of(call.Estimator, distance, out var estimate, out var klSlope);
                 var beta = Vector256.Create(call.Beta);
                 if (call.CorrectKl)
                 {

@@ -34,7 +34,8 @@ internal static unsafe class SoftmaxRow
             : new ReadOnlySpan<double>(logits, (int)token).IndexOf(max) < 0;
     }
 
-    /// <summary>Σ e^(z − max), and Σ e^(z − max)·(z − max) where asked for; the exponentials go to <paramref name="to"/> unless it is null.</summary>
+    /// <summary>Σ e^(z − max), and Σ e^(z − max)·(z − max) where asked for; the exponentials go to <paramref name="to"/> unless it is
+    /// null.</summary>
     internal static double Sum<T>(T* logits, double max, int count, T* to, bool weighted, out double cross)
         where T : unmanaged
     {

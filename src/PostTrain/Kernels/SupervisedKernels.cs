@@ -6,11 +6,13 @@ using static TorchSharp.torch;
 namespace PostTrain.Kernels;
 
 /// <summary>Cross-entropies with their gradients, row by row in CPU memory, without an autograd graph.</summary>
-/// <remarks>Float32 and float64; sums in float64. Results are fresh, of the logits' type, and the same bits for any number of threads; the caller owns them.</remarks>
+/// <remarks>Float32 and float64; sums in float64. Results are fresh, of the logits' type, and the same bits for any number of threads; the
+/// caller owns them.</remarks>
 /// <exception cref="NotSupportedException">The logits are not on the CPU, or of a 16-bit type.</exception>
 public static unsafe class SupervisedKernels
 {
-    /// <summary>Cross-entropy, as <see cref="SupervisedLosses.CrossEntropy"/>; with default options <see cref="SupervisedLosses.NegativeLogLikelihood"/>.</summary>
+    /// <summary>Cross-entropy, as <see cref="SupervisedLosses.CrossEntropy"/>; with default options
+    /// <see cref="SupervisedLosses.NegativeLogLikelihood"/>.</summary>
     /// <param name="logits">[B,T,V]; the logits at a position predict its target (already shifted).</param>
     /// <param name="targets">[B,T], token ids in 0..V−1 where the mask counts; the others are not read.</param>
     /// <param name="mask">[B,T]; 1 where the target is to be learnt.</param>
@@ -20,8 +22,8 @@ public static unsafe class SupervisedKernels
     /// <param name="denominator">The aggregation's denominator of the whole batch where this is a part of it; its own when null.</param>
     /// <exception cref="ArgumentException">Shapes or types do not agree, or a counted target is not in 0..V−1.</exception>
     /// <exception cref="NotSupportedException">The options change the logits.</exception>
-    public static TokenLossWithGradient CrossEntropy(Tensor logits, Tensor targets, Tensor mask, CrossEntropyOptions? options = null, Tensor? weights = null,
-        LossAggregation? aggregation = null, double? denominator = null)
+    public static TokenLossWithGradient CrossEntropy(Tensor logits, Tensor targets, Tensor mask, CrossEntropyOptions? options = null,
+        Tensor? weights = null, LossAggregation? aggregation = null, double? denominator = null)
     {
         options ??= new CrossEntropyOptions();
         Guard.Rank(logits, nameof(logits), 3, "[B,T,V]");
@@ -43,19 +45,20 @@ public static unsafe class SupervisedKernels
             : CrossEntropy<double>(logits, targets, mask, options, weights, aggregation, denominator);
     }
 
-    private static TokenLossWithGradient CrossEntropy<T>(Tensor logits, Tensor targets, Tensor mask, CrossEntropyOptions options, Tensor? weights,
-        LossAggregation? aggregation, double? denominator)
+    private static TokenLossWithGradient CrossEntropy<T>(Tensor logits, Tensor targets, Tensor mask, CrossEntropyOptions options,
+        Tensor? weights, LossAggregation? aggregation, double? denominator)
         where T : unmanaged
     {
         int width = checked((int)logits.size(2));
         long columns = targets.size(1), rows = targets.numel();
-        Tensor losses = empty(targets.shape, logits.dtype), gradient = TensorMemory.Fresh(logits);
+        Tensor losses = TensorMemory.Fresh(targets, logits.dtype), gradient = TensorMemory.Fresh(logits);
         using var source = new NumberSource<T>(logits);
         using var ids = new NumberSource<long>(targets);
         using var counts = new MaskSource<T>(mask);
-        using var factors = new NumberSource<T>(weights ?? logits);
+        using var factors = new NumberSource<T>(weights);
         var m = counts.Pointer;
-        T* z = source.Pointer, l = TensorMemory.Address<T>(losses), g = TensorMemory.Address<T>(gradient), f = weights is null ? null : factors.Pointer;
+        T* z = source.Pointer, l = TensorMemory.Address<T>(losses), g = TensorMemory.Address<T>(gradient);
+        T* f = factors.Pointer;
         long* y = ids.Pointer;
         LogProbKernels.CheckTargets(y, rows, width, true, m);
         var shares = TokenWeights.Of(aggregation, denominator, mask, m);
@@ -72,7 +75,8 @@ public static unsafe class SupervisedKernels
                 new Span<T>(to, width).Clear();
                 return;
             }
-            double max = SoftmaxRow.Max(from, width), sum = SoftmaxRow.Sum(from, max, width, to, false, out _), log = Math.Log(sum), partition = max + log;
+            double max = SoftmaxRow.Max(from, width), sum = SoftmaxRow.Sum(from, max, width, to, false, out _), log = Math.Log(sum),
+                partition = max + log;
             double logProb = Scalars.Get(from + y[row]) - max - log, likelihood = -logProb;
             if (smoothing > 0) likelihood = -(1 - smoothing) * logProb - smoothing * (SoftmaxRow.Mean(from, width) - partition);
             double weight = f == null ? 1 : Scalars.Get(f + row), strength = byProbability ? Math.Exp(logProb) : 1;

@@ -21,7 +21,8 @@ internal interface ISurrogateForm
 /// <summary>−min(min(ρ, cap)·A, clip(ρ)·A).</summary>
 internal readonly struct ClipForm(ClipRange range, double? cap) : ISurrogateForm
 {
-    private readonly V low = Vector256.Create(1 - range.Lower), high = Vector256.Create(1 + range.Upper), most = Vector256.Create(cap ?? double.PositiveInfinity);
+    private readonly V low = Vector256.Create(1 - range.Lower), high = Vector256.Create(1 + range.Upper);
+    private readonly V most = Vector256.Create(cap ?? double.PositiveInfinity);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Of(in SurrogateLanes lanes, out V loss, out V slope, out V direct, out V cut)

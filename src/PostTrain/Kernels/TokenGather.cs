@@ -3,7 +3,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Kernels;
 
-/// <summary>The autograd node of <see cref="LogProbKernels.Attached"/>: the forward pass keeps the logits, the backward pass makes the softmax again.</summary>
+/// <summary>The autograd node of <see cref="LogProbKernels.Attached"/>: the forward pass keeps the logits, the backward pass makes the
+/// softmax again.</summary>
 /// <remarks>Arguments: logits, targets, and the mask or null; checked by the caller.</remarks>
 internal sealed class TokenGather : autograd.SingleTensorFunction<TokenGather>
 {

@@ -17,7 +17,8 @@ internal readonly struct TokenWeights
         where T : unmanaged
     {
         aggregation ??= LossAggregation.TokenMean;
-        double given = denominator ?? (aggregation == LossAggregation.TokenMean ? pointer.Sum(0, mask.numel()) : aggregation.Denominator(mask));
+        double given = denominator
+            ?? (aggregation == LossAggregation.TokenMean ? pointer.Sum(0, mask.numel()) : aggregation.Denominator(mask));
         return new TokenWeights(given > 0 ? given : 1, aggregation == LossAggregation.SequenceMean);
     }
 

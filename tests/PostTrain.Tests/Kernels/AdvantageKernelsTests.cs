@@ -43,11 +43,14 @@ public sealed class AdvantageKernelsTests
                     TensorAssert.Close(expected.Returns, actual.Returns, KernelFuzz.Tolerance(type), "returns");
                     Assert.Equal(type, actual.Advantages.dtype);
                 }
-                Close(Advantages.Generalized(rewards, values, mask, gamma, lambda, bootstrap), AdvantageKernels.Generalized(rewards, values, mask, gamma, lambda, bootstrap));
-                TensorAssert.Close(Advantages.Returns(rewards, mask, gamma, bootstrap), AdvantageKernels.Returns(rewards, mask, gamma, bootstrap), KernelFuzz.Tolerance(type));
+                Close(Advantages.Generalized(rewards, values, mask, gamma, lambda, bootstrap), AdvantageKernels.Generalized(rewards,
+                    values, mask, gamma, lambda, bootstrap));
+                TensorAssert.Close(Advantages.Returns(rewards, mask, gamma, bootstrap), AdvantageKernels.Returns(rewards, mask, gamma,
+                    bootstrap), KernelFuzz.Tolerance(type));
                 var options = new VTraceOptions { Gamma = gamma, Lambda = lambda, RhoBar = 1.1, CBar = 0.9 };
                 var (current, old) = (Make(4, 0.3), Make(5, 0.3));
-                Close(Advantages.VTrace(current, old, rewards, values, mask, options, bootstrap), AdvantageKernels.VTrace(current, old, rewards, values, mask, options, bootstrap));
+                Close(Advantages.VTrace(current, old, rewards, values, mask, options, bootstrap), AdvantageKernels.VTrace(current, old,
+                    rewards, values, mask, options, bootstrap));
             }
         }
     }
@@ -71,7 +74,8 @@ public sealed class AdvantageKernelsTests
                     var scored = seed % 2 == 0 ? null : KernelFuzz.Holes(seed, type, strided, groups * size);
                     if (scored is not null && groups == 0) scored = null;
                     if (groups > 0)
-                        TensorAssert.Close(Advantages.GroupRelative(rewards, size, scaling, 1e-4, scored), AdvantageKernels.GroupRelative(rewards, size, scaling, 1e-4, scored), KernelFuzz.Tolerance(type));
+                        TensorAssert.Close(Advantages.GroupRelative(rewards, size, scaling, 1e-4, scored),
+                            AdvantageKernels.GroupRelative(rewards, size, scaling, 1e-4, scored), KernelFuzz.Tolerance(type));
                     else
                         Assert.Equal(0, AdvantageKernels.GroupRelative(rewards, size, scaling, 1e-4, scored).numel());
                 }
@@ -93,13 +97,16 @@ public sealed class AdvantageKernelsTests
     public void GroupRelative_GivesTheGoldenValues()
     {
         int count = 0;
-        foreach (var item in GoldenFile.Load("advantages")!.Cases.Where(item => item.Kind == "grpo_advantages" && item.Text("multi_objective_aggregation") != "normalize_then_sum"))
+        foreach (var item in GoldenFile.Load("advantages")!.Cases.Where(item => item.Kind == "grpo_advantages"
+            && item.Text("multi_objective_aggregation") != "normalize_then_sum"))
         {
             using var scope = NewDisposeScope();
             var rewards = item.Input("rewards_per_func");
             var total = (rewards.masked_fill(rewards.isnan(), 0) * tensor(item.Numbers("reward_weights")).to_type(rewards.dtype)).sum(1L);
-            var scaling = item.Text("scale_rewards") switch { "group" => GroupScaling.Group, "batch" => GroupScaling.Batch, _ => GroupScaling.None };
-            var advantages = AdvantageKernels.GroupRelative(total, (int)item.Parameter("num_generations", 0), scaling, scored: rewards.isnan().all(1).logical_not());
+            var scaling = item.Text("scale_rewards") switch { "group" => GroupScaling.Group, "batch" => GroupScaling.Batch, _ =>
+                GroupScaling.None };
+            var advantages = AdvantageKernels.GroupRelative(total, (int)item.Parameter("num_generations", 0), scaling,
+                scored: rewards.isnan().all(1).logical_not());
             TensorAssert.Close(item.Expected("advantages"), advantages, total.dtype == ScalarType.Float64 ? 1e-7 : 3e-5, item.Id);
             count++;
         }
@@ -109,9 +116,11 @@ public sealed class AdvantageKernelsTests
     [Fact]
     public void Threads_ChangeNoBit() => KernelFuzz.SameBits(() =>
     {
-        var (rewards, values, mask) = (Numbers.Uniform(1, 1, 64, 2048).to_type(ScalarType.Float32), Numbers.Uniform(2, 1, 64, 2048).to_type(ScalarType.Float32), KernelFuzz.Holes(4, ScalarType.Float32, false, 64, 2048));
+        var (rewards, values, mask) = (Numbers.Uniform(1, 1, 64, 2048).to_type(ScalarType.Float32), Numbers.Uniform(2, 1, 64,
+            2048).to_type(ScalarType.Float32), KernelFuzz.Holes(4, ScalarType.Float32, false, 64, 2048));
         var estimate = AdvantageKernels.Generalized(rewards, values, mask);
-        return [estimate.Advantages, estimate.Returns, AdvantageKernels.Returns(rewards, mask), AdvantageKernels.GroupRelative(rewards.view(-1), 16)];
+        return [estimate.Advantages, estimate.Returns, AdvantageKernels.Returns(rewards, mask),
+            AdvantageKernels.GroupRelative(rewards.view(-1), 16)];
     });
 
     [Fact]
@@ -120,7 +129,8 @@ public sealed class AdvantageKernelsTests
         using var scope = NewDisposeScope();
         foreach (bool strided in new[] { false, true })
         {
-            var (rewards, values, mask) = (KernelFuzz.Make(1, ScalarType.Float32, strided, 1, 0, 2, 5), KernelFuzz.Make(2, ScalarType.Float64, strided, 1, 0, 2, 5), KernelFuzz.Holes(1, ScalarType.Float32, strided, 2, 5));
+            var (rewards, values, mask) = (KernelFuzz.Make(1, ScalarType.Float32, strided, 1, 0, 2, 5), KernelFuzz.Make(2,
+                ScalarType.Float64, strided, 1, 0, 2, 5), KernelFuzz.Holes(1, ScalarType.Float32, strided, 2, 5));
             Ownership.Check(() =>
             {
                 var estimate = AdvantageKernels.Generalized(rewards, values, mask);
@@ -141,12 +151,17 @@ public sealed class AdvantageKernelsTests
         KernelFuzz.SameRefusal(() => Advantages.Generalized(two, three, two), () => AdvantageKernels.Generalized(two, three, two));
         KernelFuzz.SameRefusal(() => Advantages.Generalized(flat, flat, flat), () => AdvantageKernels.Generalized(flat, flat, flat));
         KernelFuzz.SameRefusal(() => Advantages.Generalized(two, two, two, 1.5), () => AdvantageKernels.Generalized(two, two, two, 1.5));
-        KernelFuzz.SameRefusal(() => Advantages.Generalized(two, two, two, 1, -1), () => AdvantageKernels.Generalized(two, two, two, 1, -1));
-        KernelFuzz.SameRefusal(() => Advantages.Generalized(two, two, two, 1, 1, flat), () => AdvantageKernels.Generalized(two, two, two, 1, 1, flat));
+        KernelFuzz.SameRefusal(() => Advantages.Generalized(two, two, two, 1, -1), () => AdvantageKernels.Generalized(two, two, two, 1,
+            -1));
+        KernelFuzz.SameRefusal(() => Advantages.Generalized(two, two, two, 1, 1, flat), () => AdvantageKernels.Generalized(two, two, two,
+            1, 1, flat));
         KernelFuzz.SameRefusal(() => Advantages.GroupRelative(flat, 4), () => AdvantageKernels.GroupRelative(flat, 4));
-        KernelFuzz.SameRefusal(() => Advantages.GroupRelative(flat.to_type(ScalarType.Int64), 2), () => AdvantageKernels.GroupRelative(flat.to_type(ScalarType.Int64), 2));
-        KernelFuzz.SameRefusal(() => Advantages.GroupRelative(flat, 2, epsilon: -1), () => AdvantageKernels.GroupRelative(flat, 2, epsilon: -1));
-        KernelFuzz.SameRefusal(() => Advantages.GroupRelative(flat, 2, scored: zeros(5)), () => AdvantageKernels.GroupRelative(flat, 2, scored: zeros(5)));
+        KernelFuzz.SameRefusal(() => Advantages.GroupRelative(flat.to_type(ScalarType.Int64), 2), () =>
+            AdvantageKernels.GroupRelative(flat.to_type(ScalarType.Int64), 2));
+        KernelFuzz.SameRefusal(() => Advantages.GroupRelative(flat, 2, epsilon: -1), () => AdvantageKernels.GroupRelative(flat, 2,
+            epsilon: -1));
+        KernelFuzz.SameRefusal(() => Advantages.GroupRelative(flat, 2, scored: zeros(5)), () => AdvantageKernels.GroupRelative(flat, 2,
+            scored: zeros(5)));
         Assert.Throws<NotSupportedException>(() => AdvantageKernels.GroupRelative(flat.to_type(ScalarType.BFloat16), 2));
     }
 }

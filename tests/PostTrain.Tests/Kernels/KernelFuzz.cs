@@ -8,7 +8,8 @@ namespace PostTrain.Tests.Kernels;
 internal static class KernelFuzz
 {
     /// <summary>Rows and columns: none, one, odd, and more than a vector holds.</summary>
-    internal static readonly (long Rows, long Columns)[] Shapes = [(0, 0), (0, 3), (3, 0), (1, 1), (1, 5), (2, 4), (3, 13), (5, 32), (2, 131)];
+    internal static readonly (long Rows, long Columns)[] Shapes = [(0, 0), (0, 3), (3, 0), (1, 1), (1, 5), (2, 4), (3, 13), (5, 32), (2,
+        131)];
 
     internal static readonly long[] Lengths = [0, 1, 2, 3, 4, 5, 8, 13, 64, 131];
 
@@ -73,5 +74,6 @@ internal static class KernelFuzz
         }
     }
 
-    internal static void Near(double expected, double actual, double tolerance, string what) => TensorAssert.Close([expected], tensor(actual), tolerance, what);
+    internal static void Near(double expected, double actual, double tolerance, string what) => TensorAssert.Close([expected],
+        tensor(actual), tolerance, what);
 }

@@ -46,7 +46,8 @@ public sealed class KernelTests
     public void Attach_RefusesShapesThatDoNotFit()
     {
         using var scope = NewDisposeScope();
-        Assert.Contains("gradient has shape [3], expected [2]", Assert.Throws<ArgumentException>(() => Kernel.Attach(1, (zeros(2), zeros(3)))).Message, StringComparison.Ordinal);
+        Assert.Contains("gradient has shape [3], expected [2]", Assert.Throws<ArgumentException>(() => Kernel.Attach(1, (zeros(2),
+            zeros(3)))).Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentException>(() => Kernel.Attach(1));
     }
 

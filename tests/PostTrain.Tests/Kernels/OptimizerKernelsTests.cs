@@ -18,7 +18,8 @@ public sealed class OptimizerKernelsTests
         using var scope = NewDisposeScope();
         var (parameter, mean, square) = (tensor(new double[] { 2 }), zeros(1, ScalarType.Float64), zeros(1, ScalarType.Float64));
         // m = 0.1·3, v = 0.001·9; corrected 3 and 9; 2·(1 − 0.1·0.5) − 0.1·3/(3 + 1) = 1.825.
-        OptimizerKernels.AdamW([parameter], [tensor(new double[] { 3 })], [mean], [square], 1, new AdamWOptions { LearningRate = 0.1, Epsilon = 1, WeightDecay = 0.5 });
+        OptimizerKernels.AdamW([parameter], [tensor(new double[] { 3 })], [mean], [square], 1, new AdamWOptions { LearningRate = 0.1,
+            Epsilon = 1, WeightDecay = 0.5 });
         TensorAssert.Close([1.825], parameter, 1e-15);
         TensorAssert.Close([0.3], mean, 1e-15);
         TensorAssert.Close([0.009], square, 1e-15);
@@ -32,7 +33,8 @@ public sealed class OptimizerKernelsTests
         using var scope = NewDisposeScope();
         Parameter[] Make() => [.. Sizes.Select((size, i) => new Parameter(Numbers.Uniform(i, 1, size).to_type(type)))];
         var (theirs, ours) = (Make(), Make());
-        Tensor[] means = [.. ours.Select(parameter => zeros_like(parameter))], squares = [.. ours.Select(parameter => zeros_like(parameter))];
+        Tensor[] means = [.. ours.Select(parameter => zeros_like(parameter))], squares = [.. ours.Select(parameter =>
+            zeros_like(parameter))];
         using var optimizer = optim.AdamW(theirs, 0.01, 0.8, 0.95, 1e-6, 0.1);
         var options = new AdamWOptions { LearningRate = 0.01, Beta1 = 0.8, Beta2 = 0.95, Epsilon = 1e-6, WeightDecay = 0.1 };
         for (int step = 1; step <= 5; step++)
@@ -41,7 +43,8 @@ public sealed class OptimizerKernelsTests
             foreach (var (parameter, gradient) in theirs.Zip(gradients)) parameter.grad = gradient.clone();
             optimizer.step();
             using (no_grad()) OptimizerKernels.AdamW(ours, gradients, means, squares, step, options);
-            for (int i = 0; i < ours.Length; i++) TensorAssert.Close(theirs[i], ours[i], type == ScalarType.Float64 ? 1e-13 : 1e-6, $"parameter {i} after step {step}");
+            for (int i = 0; i < ours.Length; i++) TensorAssert.Close(theirs[i], ours[i], type == ScalarType.Float64 ? 1e-13 : 1e-6,
+                $"parameter {i} after step {step}");
         }
     }
 
@@ -49,11 +52,13 @@ public sealed class OptimizerKernelsTests
     public void AdamW_GivesTheGoldenValues()
     {
         int count = 0;
-        foreach (var item in GoldenFile.Load("optim")!.Cases.Where(item => item.Kind == "optimizer" && item.Peer == "torch.optim.AdamW" && !item.Flag("amsgrad") && !item.Flag("maximize")))
+        foreach (var item in GoldenFile.Load("optim")!.Cases.Where(item => item.Kind == "optimizer"
+            && item.Peer == "torch.optim.AdamW" && !item.Flag("amsgrad") && !item.Flag("maximize")))
         {
             using var scope = NewDisposeScope();
             var parameters = item.Tensors("inputs", "start");
-            Tensor[] means = [.. parameters.Select(parameter => zeros_like(parameter))], squares = [.. parameters.Select(parameter => zeros_like(parameter))];
+            Tensor[] means = [.. parameters.Select(parameter => zeros_like(parameter))], squares = [.. parameters.Select(parameter =>
+                zeros_like(parameter))];
             double[] betas = item.HasParameter("betas") ? item.Numbers("betas") : [0.9, 0.999];
             var options = new AdamWOptions
             {
@@ -66,7 +71,8 @@ public sealed class OptimizerKernelsTests
             for (int i = 0; i < item.Json("inputs", "grads").GetArrayLength(); i++, count++)
             {
                 OptimizerKernels.AdamW(parameters, item.Tensors("inputs", "grads", i), means, squares, i + 1, options);
-                foreach (var (expected, actual) in item.Tensors("expected", "params", i).Zip(parameters)) GoldenTolerance.Close(expected, actual, $"{item.Id}, step {i}");
+                foreach (var (expected, actual) in item.Tensors("expected", "params", i).Zip(parameters)) GoldenTolerance.Close(expected,
+                    actual, $"{item.Id}, step {i}");
             }
         }
         Assert.True(count > 0);
@@ -82,7 +88,8 @@ public sealed class OptimizerKernelsTests
         foreach (var type in new[] { ScalarType.Float64, ScalarType.Float32 })
         {
             Tensor[] gradients = [.. Sizes.Select((size, i) => Numbers.Uniform(i, 1, size).to_type(type))];
-            double norm = Math.Sqrt(gradients.Sum(gradient => gradient.to_type(ScalarType.Float64).square().sum().ToDouble())), factor = Math.Min(1, limit / (norm + 1e-6));
+            double norm = Math.Sqrt(gradients.Sum(gradient => gradient.to_type(ScalarType.Float64).square().sum().ToDouble())),
+                factor = Math.Min(1, limit / (norm + 1e-6));
             Tensor[] expected = [.. gradients.Select(gradient => gradient * factor)];
             KernelFuzz.Near(norm, OptimizerKernels.GradientNorm(gradients), KernelFuzz.Tolerance(type), "norm");
             KernelFuzz.Near(norm, OptimizerKernels.ClipGradients(gradients, limit), KernelFuzz.Tolerance(type), "norm before");
@@ -127,10 +134,13 @@ public sealed class OptimizerKernelsTests
     {
         using var scope = NewDisposeScope();
         var (two, three, strided) = (zeros(2), zeros(3), KernelFuzz.Make(1, ScalarType.Float32, true, 1, 0, 2));
-        Assert.Contains("gradients holds 2", Assert.Throws<ArgumentException>(() => OptimizerKernels.AdamW([two], [two, two], [two], [two], 1)).Message, StringComparison.Ordinal);
-        Assert.Contains("gradients[0] has shape [3], expected [2] as parameters[0]", Assert.Throws<ArgumentException>(() => OptimizerKernels.AdamW([two], [three], [two], [two], 1)).Message, StringComparison.Ordinal);
+        Assert.Contains("gradients holds 2", Assert.Throws<ArgumentException>(() => OptimizerKernels.AdamW([two], [two, two], [two],
+            [two], 1)).Message, StringComparison.Ordinal);
+        Assert.Contains("gradients[0] has shape [3], expected [2] as parameters[0]", Assert.Throws<ArgumentException>(() =>
+            OptimizerKernels.AdamW([two], [three], [two], [two], 1)).Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentOutOfRangeException>(() => OptimizerKernels.AdamW([two], [two], [two], [two], 0));
-        Assert.Throws<ArgumentOutOfRangeException>(() => OptimizerKernels.AdamW([two], [two], [two], [two], 1, new AdamWOptions { Beta1 = 1 }));
+        Assert.Throws<ArgumentOutOfRangeException>(() => OptimizerKernels.AdamW([two], [two], [two], [two], 1,
+            new AdamWOptions { Beta1 = 1 }));
         Assert.Throws<ArgumentException>(() => OptimizerKernels.AdamW([two], [two], [two.to_type(ScalarType.Float64)], [two], 1));
         Assert.Throws<NotSupportedException>(() => OptimizerKernels.AdamW([strided], [two], [two], [two], 1));
         Assert.Throws<NotSupportedException>(() => OptimizerKernels.ClipGradients([strided + 0, strided], 0));

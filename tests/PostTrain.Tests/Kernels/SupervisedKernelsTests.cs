@@ -47,9 +47,11 @@ public sealed class SupervisedKernelsTests
                     var logits = KernelFuzz.Make(10 * seed, type, strided, 3, 1, rows, columns, width);
                     var targets = Numbers.Ids(seed, width, rows, columns).masked_fill(mask == 0, -100);
                     var weights = seed % 2 == 0 ? null : KernelFuzz.Make(10 * seed + 1, type, strided, 0.5, 1, rows, columns);
-                    var aggregation = (seed % 3) switch { 0 => null, 1 => LossAggregation.SequenceMean, _ => LossAggregation.SequenceSum(5) };
+                    var aggregation = (seed % 3) switch { 0 => null, 1 => LossAggregation.SequenceMean, _ =>
+                        LossAggregation.SequenceSum(5) };
                     double? denominator = seed % 5 == 0 ? 13 : null;
-                    SupervisedLoss Oracle(Tensor x) => SupervisedLosses.CrossEntropy(x, targets, mask, options, weights, aggregation, denominator);
+                    SupervisedLoss Oracle(Tensor x) => SupervisedLosses.CrossEntropy(x, targets, mask, options, weights, aggregation,
+                        denominator);
                     var expected = Oracle(logits);
                     var gradient = KernelFuzz.Gradients(x => Oracle(x[0]).Loss, logits)[0];
                     var actual = SupervisedKernels.CrossEntropy(logits, targets, mask, options, weights, aggregation, denominator);
@@ -77,13 +79,15 @@ public sealed class SupervisedKernelsTests
         Same(logits, targets, mask, new() { LabelSmoothing = 2 });
         Same(logits, targets, mask, options, ones(1, 3));
         Assert.Throws<ArgumentException>(() => SupervisedKernels.CrossEntropy(logits, targets - 1, mask));
-        Assert.Throws<NotSupportedException>(() => SupervisedKernels.CrossEntropy(logits, targets, mask, new() { Logits = LogitTransform.None with { Scale = 2 } }));
+        Assert.Throws<NotSupportedException>(() => SupervisedKernels.CrossEntropy(logits, targets, mask,
+            new() { Logits = LogitTransform.None with { Scale = 2 } }));
     }
 
     [Fact]
     public void Threads_ChangeNoBit() => KernelFuzz.SameBits(() =>
     {
-        var loss = SupervisedKernels.CrossEntropy(Numbers.Uniform(1, 3, 4, 16, 2048).to_type(ScalarType.Float32), Numbers.Ids(1, 2048, 4, 16), ones(4, 16));
+        var loss = SupervisedKernels.CrossEntropy(Numbers.Uniform(1, 3, 4, 16, 2048).to_type(ScalarType.Float32), Numbers.Ids(1, 2048, 4,
+            16), ones(4, 16));
         return [tensor(loss.Loss), loss.TokenLosses, loss.Gradient];
     });
 
@@ -91,7 +95,8 @@ public sealed class SupervisedKernelsTests
     public void Ownership_IsTheCallers()
     {
         using var scope = NewDisposeScope();
-        var (logits, targets, mask) = (KernelFuzz.Make(1, ScalarType.Float32, true, 1, 0, 2, 3, 5), Numbers.Ids(1, 5, 2, 3), Numbers.Mask(3, 1, 3));
+        var (logits, targets, mask) = (KernelFuzz.Make(1, ScalarType.Float32, true, 1, 0, 2, 3, 5), Numbers.Ids(1, 5, 2, 3),
+            Numbers.Mask(3, 1, 3));
         Ownership.Check(() =>
         {
             var loss = SupervisedKernels.CrossEntropy(logits, targets, mask);
