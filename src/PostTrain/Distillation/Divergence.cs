@@ -109,7 +109,7 @@ public abstract record Divergence
         public override string ToString() => Name;
     }
 
-    private sealed record SymmetricKlDivergence(double ForwardWeight) : Divergence
+    internal sealed record SymmetricKlDivergence(double ForwardWeight) : Divergence
     {
         // A divergence of weight 0 is not computed: it may be infinite.
         private protected override Tensor Compute(Tensor student, Tensor teacher) =>
@@ -121,14 +121,14 @@ public abstract record Divergence
             ForwardWeight == 1 ? "forward KL" : ForwardWeight == 0 ? "reverse KL" : FormattableString.Invariant($"symmetric KL, forward weight {ForwardWeight}");
     }
 
-    private sealed record TotalVariationDivergence : Divergence
+    internal sealed record TotalVariationDivergence : Divergence
     {
         private protected override Tensor Compute(Tensor student, Tensor teacher) => (student.exp() - teacher.exp()).abs() * 0.5;
 
         public override string ToString() => "total variation";
     }
 
-    private sealed record GeneralizedJsdDivergence(double Beta) : Divergence
+    internal sealed record GeneralizedJsdDivergence(double Beta) : Divergence
     {
         private protected override Tensor Compute(Tensor student, Tensor teacher)
         {

@@ -1,6 +1,5 @@
-using System.Reflection;
 using System.Runtime.CompilerServices;
-using PostTrain.Distillation;
+using PostTrain.Numerics;
 using PostTrain.Preference;
 
 namespace PostTrain.Kernels;
@@ -9,26 +8,25 @@ namespace PostTrain.Kernels;
 internal static class ClosedForms
 {
     private static readonly ConditionalWeakTable<DpoLoss, PairForm?> Pairs = [];
-    private static readonly ConditionalWeakTable<FDivergence, ScoreForm> Scores = [];
+    private static readonly ConditionalWeakTable<FDivergence, ScoreForm?> Scores = [];
 
-    /// <summary>The form of a loss; null where it has none: a loss that sorts the batch.</summary>
+    /// <summary>The form of a loss; null where it has none: a loss that sorts the batch, or one of the caller's own.</summary>
     internal static PairForm? Of(DpoLoss loss) => Pairs.TryGetValue(loss, out var known) ? known : Pairs.GetValue(loss, MakePair);
 
-    /// <summary>The form of a divergence's score.</summary>
-    internal static ScoreForm Of(FDivergence divergence) =>
+    /// <summary>The form of a divergence's score; null for one of the caller's own.</summary>
+    internal static ScoreForm? Of(FDivergence divergence) =>
         Scores.TryGetValue(divergence, out var known) ? known : Scores.GetValue(divergence, MakeScore);
 
-    /// <summary>A number in a record of an option, such as ε of a smoothed loss.</summary>
-    internal static double Parameter(object record, string name) =>
-        (double)record.GetType().GetProperty(name, BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance)!.GetValue(record)!;
-
-    /// <summary>β of a generalised Jensen-Shannon divergence; null for another divergence.</summary>
-    internal static double? BetaOf(Divergence divergence) =>
-        Same(divergence, Divergence.GeneralizedJsd(0.5)) ? Parameter(divergence, "Beta") : null;
+    /// <summary>Refuses an aggregation whose weights are not known: one of the caller's own.</summary>
+    internal static void Check(LossAggregation? aggregation)
+    {
+        if (aggregation is LossAggregation.OwnAggregation)
+            throw new NotSupportedException($"the aggregation {aggregation} has no kernel; LossAggregation.Apply has it");
+    }
 
     private static PairForm? MakePair(DpoLoss loss) => loss switch
     {
-        MarginDpoLoss margin => new MarginPairForm(Make(margin.Loss), margin.LengthNormalized),
+        MarginDpoLoss margin => Make(margin.Loss) is { } form ? new MarginPairForm(form, margin.LengthNormalized) : null,
         NcaPairLoss => new LogisticPairForm(1, 0.5, 0.5),
         BcoPairLoss => new LogisticPairForm(1, 0, 1),
         SppoHardLoss => new SppoPairForm(),
@@ -47,25 +45,23 @@ internal static class ClosedForms
             : new MixedPairForm([.. terms.Select(term => (term.Weight, term.Form!))]);
     }
 
-    private static MarginForm Make(MarginLoss loss)
+    private static MarginForm? Make(MarginLoss loss) => loss switch
     {
-        if (loss == MarginLoss.Hinge) return new HingeMargin();
-        if (loss == MarginLoss.Ipo) return new IpoMargin();
-        if (Same(loss, MarginLoss.DiscoPop())) return new DiscoPopMargin(Parameter(loss, "Temperature"));
-        double epsilon = Parameter(loss, "Epsilon");
-        return Same(loss, MarginLoss.Exo()) ? new ExoMargin(epsilon)
-            : Same(loss, MarginLoss.Robust(0)) ? new LogisticMargin((1 - epsilon) / (1 - 2 * epsilon), -epsilon / (1 - 2 * epsilon))
-            : new LogisticMargin(1 - epsilon, epsilon);
-    }
+        MarginLoss.SigmoidLoss sigmoid => new LogisticMargin(1 - sigmoid.Epsilon, sigmoid.Epsilon),
+        MarginLoss.RobustLoss { Epsilon: var epsilon } => new LogisticMargin((1 - epsilon) / (1 - 2 * epsilon), -epsilon / (1 - 2 * epsilon)),
+        MarginLoss.HingeLoss => new HingeMargin(),
+        MarginLoss.IpoLoss => new IpoMargin(),
+        MarginLoss.ExoLoss exo => new ExoMargin(exo.Epsilon),
+        MarginLoss.DiscoPopLoss disco => new DiscoPopMargin(disco.Temperature),
+        _ => null,
+    };
 
-    private static ScoreForm MakeScore(FDivergence divergence)
+    private static ScoreForm? MakeScore(FDivergence divergence) => divergence switch
     {
-        if (divergence == FDivergence.ReverseKl) return new RatioScore();
-        if (divergence == FDivergence.ForwardKl) return new ForwardScore();
-        if (divergence == FDivergence.JensenShannon) return new JensenShannonScore();
-        double order = Parameter(divergence, "Order");
-        return order == 1 ? new RatioScore() : new AlphaScore(order);
-    }
-
-    private static bool Same(object one, object other) => one.GetType() == other.GetType();
+        FDivergence.ReverseKlDivergence or FDivergence.AlphaDivergence { Order: 1 } => new RatioScore(),
+        FDivergence.ForwardKlDivergence => new ForwardScore(),
+        FDivergence.JensenShannonDivergence => new JensenShannonScore(),
+        FDivergence.AlphaDivergence alpha => new AlphaScore(alpha.Order),
+        _ => null,
+    };
 }

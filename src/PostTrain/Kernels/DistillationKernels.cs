@@ -15,7 +15,7 @@ namespace PostTrain.Kernels;
 public static unsafe class DistillationKernels
 {
     /// <summary>L = agg[τ²·D(softmax(z_T/τ), softmax(z_S/τ))], as <see cref="DistillationLosses.Distill"/>, for every divergence on the
-    /// full vocabulary.</summary>
+    /// full vocabulary but one of one's own.</summary>
     /// <param name="studentLogits">z_S, [B,T,V].</param>
     /// <param name="teacherLogits">z_T, [B,T,V].</param>
     /// <param name="mask">[B,T]; 1 where the position counts.</param>
@@ -23,12 +23,15 @@ public static unsafe class DistillationKernels
     /// <param name="aggregation">Token mean when null.</param>
     /// <param name="denominator">The aggregation's denominator of the whole batch where this is a part of it; its own when null.</param>
     /// <exception cref="ArgumentException">Shapes or types do not agree.</exception>
-    /// <exception cref="NotSupportedException">The options compare on a part of the vocabulary.</exception>
+    /// <exception cref="NotSupportedException">The options compare on a part of the vocabulary, or the divergence or the
+    /// aggregation is one of one's own.</exception>
     public static TokenLossWithGradient Distill(Tensor studentLogits, Tensor teacherLogits, Tensor mask,
         DistillationOptions? options = null, LossAggregation? aggregation = null, double? denominator = null)
     {
         options ??= new DistillationOptions();
         options.Check();
+        ArgumentNullException.ThrowIfNull(mask);
+        ClosedForms.Check(aggregation);
         Guard.Rank(studentLogits, nameof(studentLogits), 3, "[B,T,V]");
         Guard.Floating(studentLogits, nameof(studentLogits));
         Guard.Floating(teacherLogits, nameof(teacherLogits));
@@ -42,10 +45,13 @@ public static unsafe class DistillationKernels
         if (denominator is { } given) Guard.NotNegative(given, nameof(denominator));
         if (options.Support != DistillationSupport.Full) throw new NotSupportedException($"support {options.Support} has no kernel; DistillationLosses.Distill has it");
         var call = new Call(studentLogits, teacherLogits, mask, options, aggregation, denominator);
-        if (options.Divergence == Divergence.TotalVariation) return Run(type, call, default(TotalVariationForm));
-        return ClosedForms.BetaOf(options.Divergence) is { } beta
-            ? Run(type, call, new JensenShannonForm(beta))
-            : Run(type, call, new KlForm(ClosedForms.Parameter(options.Divergence, "ForwardWeight")));
+        return options.Divergence switch
+        {
+            Divergence.SymmetricKlDivergence kl => Run(type, call, new KlForm(kl.ForwardWeight)),
+            Divergence.GeneralizedJsdDivergence jsd => Run(type, call, new JensenShannonForm(jsd.Beta)),
+            Divergence.TotalVariationDivergence => Run(type, call, default(TotalVariationForm)),
+            _ => throw new NotSupportedException($"the divergence {options.Divergence} has no kernel; DistillationLosses.Distill has it"),
+        };
     }
 
     private sealed record Call(Tensor Student, Tensor Teacher, Tensor Mask, DistillationOptions Options, LossAggregation? Aggregation,

@@ -8,9 +8,13 @@ namespace PostTrain.Kernels;
 /// <summary>Estimates of the divergence from a reference with their slopes, four tokens at a time.</summary>
 internal static class KlLanes
 {
+    /// <summary>Where −d goes over into the tangent of k3, by the type in memory as in <see cref="KlDivergence"/>.</summary>
+    internal static V Cap<T>()
+        where T : unmanaged => Vector256.Create(typeof(T) == typeof(double) ? KlDivergence.DoubleCap : Stable.ExponentCap);
+
     /// <summary>The estimate at d = log π − log π_ref and its derivative.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static void Of(KlEstimator estimator, V difference, out V estimate, out V slope)
+    internal static void Of(KlEstimator estimator, V difference, V cap, out V estimate, out V slope)
     {
         switch (estimator)
         {
@@ -26,9 +30,8 @@ internal static class KlLanes
                     Vector256.ConditionalSelect(Vector256.LessThan(difference, V.Zero), -V.One, difference));
                 break;
             default:
-                Lanes.Exp(-difference, out var lower);
-                estimate = lower + difference;
-                slope = estimator == KlEstimator.K3 ? -lower : difference;
+                estimate = Lanes.ExpM1(-difference, cap, out _, out var minusOne) + difference;
+                slope = estimator == KlEstimator.K3 ? -minusOne : difference;
                 break;
         }
     }

@@ -97,6 +97,18 @@ internal static unsafe class Lanes
         return exponential;
     }
 
+    /// <summary>How far x lies above a cap; 0 at and below it, −∞ included.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static V Beyond(V x, V cap) => Where(Vector256.GreaterThan(x, cap), x - cap);
+
+    /// <summary>e^x − 1 up to a cap, and the tangent there beyond; the derivative, and the derivative less 1 with its digits near 0.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static V ExpM1(V x, V cap, out V slope, out V minusOne)
+    {
+        slope = Exp(Vector256.Min(x, cap), out minusOne);
+        return minusOne + slope * Beyond(x, cap);
+    }
+
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static V LoadPart<T>(T* from, long count)
         where T : unmanaged

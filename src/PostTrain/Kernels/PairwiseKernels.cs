@@ -16,7 +16,7 @@ namespace PostTrain.Kernels;
 /// <exception cref="NotSupportedException">The tensors are not on the CPU, or of a 16-bit type.</exception>
 public static unsafe class PairwiseKernels
 {
-    /// <summary>Whether <see cref="Dpo"/> has a closed form of the loss: all but those that sort the batch (AOT).</summary>
+    /// <summary>Whether <see cref="Dpo"/> has a closed form of the loss: all but those that sort the batch (AOT) and those of one's own.</summary>
     public static bool Supports(DpoLoss loss)
     {
         ArgumentNullException.ThrowIfNull(loss);
@@ -31,7 +31,7 @@ public static unsafe class PairwiseKernels
     /// <param name="denominator">What the sum over pairs is divided by; B when null.</param>
     /// <returns>Gradients with respect to <c>policy.Chosen</c> and <c>policy.Rejected</c>; the rewards are βD.</returns>
     /// <exception cref="ArgumentException">Shapes or types do not agree, or a loss needs lengths that are not there.</exception>
-    /// <exception cref="NotSupportedException">The loss has no closed form, see <see cref="Supports"/>.</exception>
+    /// <exception cref="NotSupportedException">The loss has no closed form, see <see cref="Supports"/>, or the divergence is one of one's own.</exception>
     public static PairLossWithGradient Dpo(PairLogProbs policy, PairLogProbs? reference, DpoOptions? options = null,
         Tensor? weights = null, double? denominator = null)
     {
@@ -47,7 +47,9 @@ public static unsafe class PairwiseKernels
         if (weights is not null) KernelGuard.SameShape(weights, nameof(weights), policy.Chosen, "policy.Chosen");
         if (denominator is { } given) Guard.Positive(given, nameof(denominator));
         var form = ClosedForms.Of(options.Loss)
-            ?? throw new NotSupportedException($"{options.Loss} sorts the batch and has no kernel; PreferenceLosses.Dpo has it");
+            ?? throw new NotSupportedException($"{options.Loss} has no kernel; PreferenceLosses.Dpo has it");
+        var link = ClosedForms.Of(options.Divergence)
+            ?? throw new NotSupportedException($"the divergence {options.Divergence} has no kernel; PreferenceLosses.Dpo has it");
         if (form.LengthReason is { } reason)
         {
             using var scope = NewDisposeScope();
@@ -55,8 +57,8 @@ public static unsafe class PairwiseKernels
             if (form.NeedsRejectedLengths && policy.RejectedLengths is null) policy.Divisors(reason);
         }
         return type == ScalarType.Float32
-            ? Dpo<float>(policy, reference, options, form, weights, denominator)
-            : Dpo<double>(policy, reference, options, form, weights, denominator);
+            ? Dpo<float>(policy, reference, options, form, link, weights, denominator)
+            : Dpo<double>(policy, reference, options, form, link, weights, denominator);
     }
 
     /// <summary>Bradley-Terry, as <see cref="RewardModelLosses.BradleyTerry"/>.</summary>
@@ -87,7 +89,7 @@ public static unsafe class PairwiseKernels
     private static readonly BradleyTerryOptions DefaultBradleyTerry = new();
 
     private static PairLossWithGradient Dpo<T>(PairLogProbs policy, PairLogProbs? reference, DpoOptions options, PairForm form,
-        Tensor? weights, double? denominator)
+        ScoreForm link, Tensor? weights, double? denominator)
         where T : unmanaged
     {
         long pairs = policy.Chosen.size(0);
@@ -106,7 +108,6 @@ public static unsafe class PairwiseKernels
 
         double divisor = denominator ?? Math.Max(pairs, 1), total = 0;
         if (counts) for (long i = 0; i < pairs; i++) total += Scalars.Get(chosenLengths.Pointer + i);
-        var link = ClosedForms.Of(options.Divergence);
         V beta = Vector256.Create(options.Beta), share = Vector256.Create(pairs / Math.Max(total, 1)),
             penalty = Vector256.Create(options.PositivePenalty);
         V sum = V.Zero, chosenSum = V.Zero, rejectedSum = V.Zero, right = V.Zero, scale = Vector256.Create(1 / divisor);

@@ -40,6 +40,7 @@ internal sealed record PolicyCall(Tensor LogProbs, Tensor OldLogProbs, Tensor Ad
             throw new ArgumentOutOfRangeException(nameof(Level), Level, "expected Token, Sequence, SequenceToken or SequenceSum");
         if (!Enum.IsDefined(Estimator))
             throw new ArgumentOutOfRangeException(nameof(Estimator), Estimator, "expected K1, K2, K3, Absolute or K3StraightThrough");
+        ClosedForms.Check(Aggregation);
         if (Denominator is { } given) Guard.NotNegative(given, "denominator");
         return type;
     }

@@ -26,6 +26,7 @@ public static unsafe partial class PolicyKernels
         KernelGuard.SameShape(oldValues, nameof(oldValues), values, nameof(values));
         KernelGuard.SameShape(returns, nameof(returns), values, nameof(values));
         KernelGuard.SameShape(mask, nameof(mask), values, nameof(values));
+        ClosedForms.Check(aggregation);
         if (clip is { } range) Guard.NotNegative(range, nameof(clip));
         if (denominator is { } given) Guard.NotNegative(given, nameof(denominator));
         return type == ScalarType.Float32

@@ -37,13 +37,14 @@ public static partial class PolicyKernels
             new ClipForm(clip, null));
     }
 
-    /// <summary>Any supported objective, as <see cref="PolicyObjective.Loss"/>, at every level of the ratio, with KL term and entropy
+    /// <summary>Any supported objective, as <see cref="PolicyObjective.Loss(PolicyBatch, double?)"/>, at every level of the ratio, with KL term and entropy
     /// bonus.</summary>
     /// <param name="objective">What is computed.</param>
     /// <param name="batch">Log-probs, advantages and mask; a reference where β is above 0, entropies where c is.</param>
     /// <param name="denominator">The aggregation's denominator of the whole batch where this is a part of it; its own when null.</param>
     /// <exception cref="ArgumentException">Shapes do not agree, or a tensor is missing; the message names it.</exception>
-    /// <exception cref="NotSupportedException">The surrogate has no closed form, see <see cref="Supports"/>.</exception>
+    /// <exception cref="NotSupportedException">The surrogate has no closed form, see <see cref="Supports"/>, or an aggregation is one of
+    /// one's own.</exception>
     public static PolicyLossWithGradient Objective(PolicyObjective objective, PolicyBatch batch, double? denominator = null)
     {
         ArgumentNullException.ThrowIfNull(objective);
@@ -55,6 +56,7 @@ public static partial class PolicyKernels
         if (objective.EntropyCoefficient > 0 && batch.Entropy is null)
             throw new ArgumentException($"batch has no Entropy, which EntropyCoefficient = {objective.EntropyCoefficient} needs",
                 nameof(batch));
+        ClosedForms.Check(objective.EntropyAggregation);
         var call = new PolicyCall(batch.LogProbs, batch.OldLogProbs, batch.Advantages, batch.Mask)
         {
             Reference = batch.ReferenceLogProbs,

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using PostTrain.Numerics;
 using PostTrain.Policy;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -84,6 +85,7 @@ internal static unsafe class PolicyPass
             share = 1 / length;
             rowRatio = Vector256.Create(Difference(in memory, start) / length);
         }
+        var cap = KlLanes.Cap<T>();
         V lossSum = V.Zero, cutSum = V.Zero, oldSum = V.Zero, klSum = V.Zero, countSum = V.Zero, slopeSum = V.Zero;
         bool spreads = level is RatioLevel.Sequence or RatioLevel.SequenceSum;
         for (long i = 0; i < columns; i += Lanes.Count)
@@ -93,14 +95,17 @@ internal static unsafe class PolicyPass
             countSum += m;
             var current = Lanes.Where(counted, Lanes.Load(memory.LogProbs + place, count));
             var old = Lanes.Where(counted, Lanes.Load(memory.OldLogProbs + place, count));
-            V difference = current - old, exponential = Lanes.Exp(difference, out var minusOne);
+            var difference = current - old;
+            var lanes = new SurrogateLanes { LogProbs = current, OldLogProbs = old, Ratio = Lanes.Exp(Bounded(difference), out var minusOne) };
+            var beyond = Beyond(difference);
+            // Within the bound the divergence from the old policy shares the ratio's exponential.
+            if (Vector256.ExtractMostSignificantBits(beyond) != 0) minusOne = Lanes.ExpM1(difference, cap, out _, out _);
             oldSum += minusOne - difference;
-
-            var lanes = new SurrogateLanes { LogProbs = current, OldLogProbs = old, LogRatio = difference, Ratio = exponential };
             if (level != RatioLevel.Token)
             {
-                lanes.LogRatio = Lanes.Where(counted, rowRatio);
-                lanes.Ratio = Lanes.Exp(lanes.LogRatio);
+                var logRatio = Lanes.Where(counted, rowRatio);
+                beyond = Beyond(logRatio);
+                lanes.Ratio = Lanes.Exp(Bounded(logRatio));
             }
             lanes.Advantages = Lanes.Where(counted, memory.Advantages.Load(row, place, count));
             form.Of(in lanes, out var loss, out var slope, out var direct, out var cut);
@@ -113,7 +118,7 @@ internal static unsafe class PolicyPass
             if (memory.Reference != null)
             {
                 var distance = Lanes.Where(counted, current - Lanes.Load(memory.Reference + place, count));
-                KlLanes.Of(call.Estimator, distance, out var estimate, out var klSlope);
+                KlLanes.Of(call.Estimator, distance, cap, out var estimate, out var klSlope);
                 var beta = Vector256.Create(call.Beta);
                 if (call.CorrectKl)
                 {
@@ -127,6 +132,8 @@ internal static unsafe class PolicyPass
                     direct += beta * klSlope;
                 }
             }
+            // Beyond its bound ρ has no gradient.
+            slope = Vector256.AndNot(slope, beyond);
             loss = Lanes.Where(counted, loss);
             lossSum += loss;
             if (spreads) slopeSum += Lanes.Where(counted, slope);
@@ -144,6 +151,15 @@ internal static unsafe class PolicyPass
             Count = Vector256.Sum(countSum),
         };
     }
+
+    // log ρ as it stands in an exponent; NaN stays.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V Bounded(V logRatio) =>
+        Vector256.Min(Vector256.Max(logRatio, Vector256.Create(-KlDivergence.RatioBound)), Vector256.Create(KlDivergence.RatioBound));
+
+    // Where log ρ is outside of its bound, as a mask.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V Beyond(V logRatio) => Vector256.GreaterThan(Vector256.Abs(logRatio), Vector256.Create(KlDivergence.RatioBound));
 
     // Σ log π − log π_old over the counted tokens of a row.
     private static double Difference<T>(in Memory<T> memory, long start)

@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using PostTrain.Numerics;
 using V = System.Runtime.Intrinsics.Vector256<double>;
 
 namespace PostTrain.Kernels;
@@ -6,8 +7,8 @@ namespace PostTrain.Kernels;
 /// <summary>The score of a log-ratio with its derivative.</summary>
 internal abstract class ScoreForm
 {
-    // As PostTrain.Preference.Stable: exponentials go over into their tangent there.
-    private protected static readonly V Cap = Vector256.Create(40.0);
+    // Exponentials go over into their tangent there.
+    private protected static readonly V Cap = Vector256.Create(Stable.ExponentCap);
 
     internal abstract void Of(V ratio, out V score, out V slope);
 }
@@ -23,9 +24,8 @@ internal sealed class ForwardScore : ScoreForm
 {
     internal override void Of(V ratio, out V score, out V slope)
     {
-        var bounded = Vector256.Min(-ratio, Cap);
-        slope = Lanes.Exp(bounded);
-        score = -(slope * (V.One + (-ratio - bounded)));
+        slope = Lanes.Exp(Vector256.Min(-ratio, Cap));
+        score = -(slope * (V.One + Lanes.Beyond(-ratio, Cap)));
     }
 }
 
@@ -40,11 +40,6 @@ internal sealed class AlphaScore(double order) : ScoreForm
 {
     private readonly V factor = Vector256.Create(order - 1);
 
-    internal override void Of(V ratio, out V score, out V slope)
-    {
-        var x = ratio * factor;
-        var bounded = Vector256.Min(x, Cap);
-        slope = Lanes.Exp(bounded, out var minusOne);
-        score = (minusOne + slope * (x - bounded)) / factor;
-    }
+    internal override void Of(V ratio, out V score, out V slope) =>
+        score = Lanes.ExpM1(ratio * factor, Cap, out slope, out _) / factor;
 }

@@ -1,4 +1,4 @@
-using System.Numerics.Tensors;
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using V = System.Runtime.Intrinsics.Vector256<double>;
@@ -12,8 +12,8 @@ internal static unsafe class SoftmaxRow
     /// <summary>The greatest logit; NaN where there is one.</summary>
     internal static double Max<T>(T* logits, int count)
         where T : unmanaged => typeof(T) == typeof(float)
-            ? TensorPrimitives.Max(new ReadOnlySpan<float>(logits, count))
-            : TensorPrimitives.Max(new ReadOnlySpan<double>(logits, count));
+            ? Greatest((float*)logits, count)
+            : Greatest((double*)logits, count);
 
     /// <summary>The mean logit.</summary>
     internal static double Mean<T>(T* logits, int count)
@@ -91,18 +91,8 @@ internal static unsafe class SoftmaxRow
     internal static void Scale<T>(T* values, int count, double factor, double addend)
         where T : unmanaged
     {
-        if (typeof(T) == typeof(float))
-        {
-            var span = new Span<float>(values, count);
-            TensorPrimitives.Multiply(span, (float)factor, span);
-            if (addend != 0) TensorPrimitives.Add(span, (float)addend, span);
-        }
-        else
-        {
-            var span = new Span<double>(values, count);
-            TensorPrimitives.Multiply(span, factor, span);
-            if (addend != 0) TensorPrimitives.Add(span, addend, span);
-        }
+        if (typeof(T) == typeof(float)) Scale((float*)values, count, (float)factor, (float)addend);
+        else Scale((double*)values, count, factor, addend);
     }
 
     /// <summary>Replaces exponentials by e·(constant + slope·(z − max)); 0 stays 0.</summary>
@@ -117,6 +107,40 @@ internal static unsafe class SoftmaxRow
             var factor = first + second * (Lanes.Load(logits + i, left) - shift);
             Lanes.Store(values + i, Vector256.ConditionalSelect(Vector256.Equals(exponential, V.Zero), V.Zero, exponential * factor), left);
         }
+    }
+
+    private static T Greatest<T>(T* from, int count)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        T result = T.NegativeInfinity;
+        int i = 0, step = 2 * Vector256<T>.Count;
+        if (count >= step)
+        {
+            Vector256<T> even = Vector256.Create(result), odd = even, unordered = Vector256<T>.Zero;
+            for (; i <= count - step; i += step)
+            {
+                Vector256<T> x = Vector256.Load(from + i), y = Vector256.Load(from + i + Vector256<T>.Count);
+                even = Vector256.MaxNative(even, x);
+                odd = Vector256.MaxNative(odd, y);
+                // The native maximum may lose a NaN.
+                unordered |= ~(Vector256.Equals(x, x) & Vector256.Equals(y, y));
+            }
+            if (Vector256.ExtractMostSignificantBits(unordered) != 0) return T.NaN;
+            even = Vector256.MaxNative(even, odd);
+            for (int lane = 0; lane < Vector256<T>.Count; lane++) result = T.Max(result, even[lane]);
+        }
+        for (; i < count; i++) result = T.Max(result, from[i]);
+        return result;
+    }
+
+    private static void Scale<T>(T* values, int count, T factor, T addend)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        Vector256<T> factors = Vector256.Create(factor), addends = Vector256.Create(addend);
+        int i = 0;
+        for (; i <= count - Vector256<T>.Count; i += Vector256<T>.Count)
+            (Vector256.Load(values + i) * factors + addends).Store(values + i);
+        for (; i < count; i++) values[i] = values[i] * factor + addend;
     }
 
     // e^x of x ≤ 0 to a few units in the last place; 0 below −87.

@@ -21,7 +21,7 @@ public static unsafe class SupervisedKernels
     /// <param name="aggregation">Token mean when null.</param>
     /// <param name="denominator">The aggregation's denominator of the whole batch where this is a part of it; its own when null.</param>
     /// <exception cref="ArgumentException">Shapes or types do not agree, or a counted target is not in 0..V−1.</exception>
-    /// <exception cref="NotSupportedException">The options change the logits.</exception>
+    /// <exception cref="NotSupportedException">The options change the logits, or the aggregation is one of one's own.</exception>
     public static TokenLossWithGradient CrossEntropy(Tensor logits, Tensor targets, Tensor mask, CrossEntropyOptions? options = null,
         Tensor? weights = null, LossAggregation? aggregation = null, double? denominator = null)
     {
@@ -38,6 +38,7 @@ public static unsafe class SupervisedKernels
             KernelGuard.SameShape(weights, nameof(weights), targets, nameof(targets));
         }
         options.Check();
+        ClosedForms.Check(aggregation);
         if (denominator is { } given) Guard.NotNegative(given, nameof(denominator));
         if (options.Logits != LogitTransform.None) throw new NotSupportedException($"{options.Logits} has no kernel; SupervisedLosses.CrossEntropy has it");
         return type == ScalarType.Float32

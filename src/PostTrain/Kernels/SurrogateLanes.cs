@@ -5,16 +5,16 @@ using V = System.Runtime.Intrinsics.Vector256<double>;
 
 namespace PostTrain.Kernels;
 
-/// <summary>What the surrogate of four tokens is made of; 0 where nothing counts.</summary>
+/// <summary>What the surrogate of four tokens is made of; 0 where nothing counts. log ρ is within its bound in the ratio.</summary>
 internal ref struct SurrogateLanes
 {
-    internal V LogProbs, OldLogProbs, LogRatio, Ratio, Advantages;
+    internal V LogProbs, OldLogProbs, Ratio, Advantages;
 }
 
 /// <summary>A surrogate in closed form.</summary>
 internal interface ISurrogateForm
 {
-    /// <summary>Loss, ∂loss/∂ log ρ, ∂loss/∂ log π beside it, and the tokens at which a bound acts.</summary>
+    /// <summary>Loss, ∂loss/∂ log ρ within its bound, ∂loss/∂ log π beside it, and the tokens at which a bound acts.</summary>
     void Of(in SurrogateLanes lanes, out V loss, out V slope, out V direct, out V cut);
 }
 
@@ -85,18 +85,17 @@ internal readonly struct LogProbForm : ISurrogateForm
 /// <summary>−(4/τ)·σ(τ(ρ − 1))·A.</summary>
 internal readonly struct SapoForm(double positive, double negative) : ISurrogateForm
 {
-    private readonly V right = Vector256.Create(positive), wrong = Vector256.Create(negative), saturated = Vector256.Create(20.0);
+    private readonly V right = Vector256.Create(positive), wrong = Vector256.Create(negative);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Of(in SurrogateLanes lanes, out V loss, out V slope, out V direct, out V cut)
     {
-        var beyond = Vector256.GreaterThan(lanes.LogRatio, saturated);
-        var ratio = Vector256.ConditionalSelect(beyond, Lanes.Exp(saturated), lanes.Ratio);
+        var ratio = lanes.Ratio;
         var temperature = Vector256.ConditionalSelect(Vector256.GreaterThan(lanes.Advantages, V.Zero), right, wrong);
         var x = (ratio - V.One) * temperature;
         var gate = Lanes.Sigmoid(x);
         loss = -(gate * 4 / temperature * lanes.Advantages);
-        slope = Vector256.ConditionalSelect(beyond, V.Zero, -(4 * gate * Lanes.Sigmoid(-x) * ratio * lanes.Advantages));
+        slope = -(4 * gate * Lanes.Sigmoid(-x) * ratio * lanes.Advantages);
         direct = cut = V.Zero;
     }
 }

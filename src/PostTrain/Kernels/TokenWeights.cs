@@ -16,10 +16,11 @@ internal readonly struct TokenWeights
     internal static TokenWeights Of<T>(LossAggregation? aggregation, double? denominator, Tensor mask, MaskPointer<T> pointer)
         where T : unmanaged
     {
+        ClosedForms.Check(aggregation);
         aggregation ??= LossAggregation.TokenMean;
         double given = denominator
-            ?? (aggregation == LossAggregation.TokenMean ? pointer.Sum(0, mask.numel()) : aggregation.Denominator(mask));
-        return new TokenWeights(given > 0 ? given : 1, aggregation == LossAggregation.SequenceMean);
+            ?? (aggregation is LossAggregation.TokenMeanAggregation ? pointer.Sum(0, mask.numel()) : aggregation.Denominator(mask));
+        return new TokenWeights(given > 0 ? given : 1, aggregation is LossAggregation.SequenceMeanAggregation);
     }
 
     /// <summary>The weight of a token of a row, before <see cref="Divisor"/>.</summary>

@@ -27,7 +27,7 @@ public static class KlDivergence
     public const double RatioBound = 20;
 
     // Where k3 goes over into its tangent in float64: below it the estimate is exact, and e^600 times any log-ratio is still a number.
-    private const double DoubleCap = 600;
+    internal const double DoubleCap = 600;
 
     /// <summary>The estimate of each token.</summary>
     /// <param name="logProbs">log π of the taken tokens, any shape.</param>

@@ -75,7 +75,7 @@ public abstract record LossAggregation
         return mask.to_type(ScalarType.Float64).sum().ToDouble();
     }
 
-    private sealed record OwnAggregation(string Name, Func<Tensor, Tensor> Weights, Func<Tensor, double> Divisor) : LossAggregation
+    internal sealed record OwnAggregation(string Name, Func<Tensor, Tensor> Weights, Func<Tensor, double> Divisor) : LossAggregation
     {
         public override double Denominator(Tensor mask)
         {
@@ -95,7 +95,7 @@ public abstract record LossAggregation
         public override string ToString() => Name;
     }
 
-    private sealed record TokenMeanAggregation : LossAggregation
+    internal sealed record TokenMeanAggregation : LossAggregation
     {
         public override double Denominator(Tensor mask) => Tokens(mask);
 
@@ -113,7 +113,7 @@ public abstract record LossAggregation
         public override string ToString() => "token sum";
     }
 
-    private sealed record SequenceMeanAggregation : LossAggregation
+    internal sealed record SequenceMeanAggregation : LossAggregation
     {
         public override double Denominator(Tensor mask) => mask.shape[0];
 

@@ -65,22 +65,22 @@ public abstract record FDivergence
         public override string ToString() => Name;
     }
 
-    private sealed record ReverseKlDivergence : FDivergence
+    internal sealed record ReverseKlDivergence : FDivergence
     {
         private protected override Tensor Link(Tensor logRatios) => logRatios.alias();
     }
 
-    private sealed record ForwardKlDivergence : FDivergence
+    internal sealed record ForwardKlDivergence : FDivergence
     {
         private protected override Tensor Link(Tensor logRatios) => Stable.Exp(logRatios.neg()).neg();
     }
 
-    private sealed record JensenShannonDivergence : FDivergence
+    internal sealed record JensenShannonDivergence : FDivergence
     {
         private protected override Tensor Link(Tensor logRatios) => Stable.LogSigmoid(logRatios);
     }
 
-    private sealed record AlphaDivergence(double Order) : FDivergence
+    internal sealed record AlphaDivergence(double Order) : FDivergence
     {
         private protected override Tensor Link(Tensor logRatios) =>
             Order == 1 ? logRatios.alias() : Stable.Expm1(logRatios * (Order - 1)).div(Order - 1);

@@ -80,36 +80,36 @@ public abstract record MarginLoss
         public override string ToString() => Name;
     }
 
-    private sealed record SigmoidLoss(double Epsilon) : MarginLoss
+    internal sealed record SigmoidLoss(double Epsilon) : MarginLoss
     {
         private protected override Tensor Losses(Tensor h, double beta) => Epsilon == 0
             ? Stable.LogSigmoid(h).neg()
             : -(1 - Epsilon) * Stable.LogSigmoid(h) - Epsilon * Stable.LogSigmoid(h.neg());
     }
 
-    private sealed record HingeLoss : MarginLoss
+    internal sealed record HingeLoss : MarginLoss
     {
         private protected override Tensor Losses(Tensor h, double beta) => (1 - h).relu();
     }
 
-    private sealed record IpoLoss : MarginLoss
+    internal sealed record IpoLoss : MarginLoss
     {
         private protected override Tensor Losses(Tensor h, double beta) => (h - 0.5).div(beta).square();
     }
 
-    private sealed record RobustLoss(double Epsilon) : MarginLoss
+    internal sealed record RobustLoss(double Epsilon) : MarginLoss
     {
         private protected override Tensor Losses(Tensor h, double beta) =>
             (-(1 - Epsilon) * Stable.LogSigmoid(h) + Epsilon * Stable.LogSigmoid(h.neg())).div(1 - 2 * Epsilon);
     }
 
-    private sealed record ExoLoss(double Epsilon) : MarginLoss
+    internal sealed record ExoLoss(double Epsilon) : MarginLoss
     {
         private protected override Tensor Losses(Tensor h, double beta) =>
             h.sigmoid() * (Stable.LogSigmoid(h) - Math.Log(1 - Epsilon)) + h.neg().sigmoid() * (Stable.LogSigmoid(h.neg()) - Math.Log(Epsilon));
     }
 
-    private sealed record DiscoPopLoss(double Temperature) : MarginLoss
+    internal sealed record DiscoPopLoss(double Temperature) : MarginLoss
     {
         // w·e^{−h} as one exponential: the factors alone are 0 and ∞ for a large negative h.
         private protected override Tensor Losses(Tensor h, double beta) =>
