@@ -91,8 +91,8 @@ internal static unsafe class SoftmaxRow
     internal static void Scale<T>(T* values, int count, double factor, double addend)
         where T : unmanaged
     {
-        if (typeof(T) == typeof(float)) Scale((float*)values, count, (float)factor, (float)addend);
-        else Scale((double*)values, count, factor, addend);
+        if (typeof(T) == typeof(float)) MultiplyAdd((float*)values, count, (float)factor, (float)addend);
+        else MultiplyAdd((double*)values, count, factor, addend);
     }
 
     /// <summary>Replaces exponentials by e·(constant + slope·(z − max)); 0 stays 0.</summary>
@@ -133,7 +133,7 @@ internal static unsafe class SoftmaxRow
         return result;
     }
 
-    private static void Scale<T>(T* values, int count, T factor, T addend)
+    private static void MultiplyAdd<T>(T* values, int count, T factor, T addend)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
         Vector256<T> factors = Vector256.Create(factor), addends = Vector256.Create(addend);

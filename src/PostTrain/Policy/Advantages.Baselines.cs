@@ -50,6 +50,7 @@ public static partial class Advantages
     public static Tensor ReMax(Tensor rewards, Tensor greedyRewards, Tensor mask)
     {
         CheckSteps(rewards, mask, 1);
+        ArgumentNullException.ThrowIfNull(greedyRewards);
         if (greedyRewards.dim() != 1 || greedyRewards.shape[0] != rewards.shape[0])
             throw new ArgumentException($"greedyRewards has shape {Guard.Shape(greedyRewards)}, expected [{rewards.shape[0]}]", nameof(greedyRewards));
         using var scope = NewDisposeScope();

@@ -73,6 +73,7 @@ public static class CompletionMasks
     {
         Guard.Rank(logProbs, nameof(logProbs), 2, "[B,T]");
         Guard.SameShape(oldLogProbs, nameof(oldLogProbs), logProbs, nameof(logProbs));
+        ArgumentNullException.ThrowIfNull(advantages);
         if (advantages.dim() != 1 || advantages.shape[0] != logProbs.shape[0])
             throw new ArgumentException($"advantages has shape {Guard.Shape(advantages)}, expected [{logProbs.shape[0]}]", nameof(advantages));
         Guard.NotNegative(threshold, nameof(threshold));

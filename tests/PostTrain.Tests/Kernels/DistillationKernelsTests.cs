@@ -30,6 +30,20 @@ public sealed class DistillationKernelsTests
         Assert.Equal(1, loss.Accuracy);
     }
 
+    [Fact]
+    public void DivergencesAndAggregationsOfOnesOwn_AreNotSupported()
+    {
+        using var scope = NewDisposeScope();
+        var (logits, mask) = (zeros(1, 2, 3), ones(1, 2));
+        var options = new DistillationOptions { Divergence = Divergence.Of("mine", (q, p) => (q - p).square()) };
+        Assert.Contains("the divergence mine has no kernel", Assert.Throws<NotSupportedException>(() =>
+            DistillationKernels.Distill(logits, logits, mask, options)).Message, StringComparison.Ordinal);
+        var aggregation = LossAggregation.Of("mine", counted => ones_like(counted), counted => counted.shape[0]);
+        Assert.Throws<NotSupportedException>(() => DistillationKernels.Distill(logits, logits, mask, null, aggregation));
+        Assert.Throws<NotSupportedException>(() => SupervisedKernels.CrossEntropy(logits, zeros(1, 2, ScalarType.Int64), mask,
+            aggregation: aggregation));
+    }
+
     [Theory]
     [MemberData(nameof(Layouts))]
     public void Distill_IsTheOracle(ScalarType type, bool strided)

@@ -140,6 +140,23 @@ public sealed class PairwiseKernelsTests
         Assert.Throws<NotSupportedException>(() => PairwiseKernels.Dpo(pairs, null, new DpoOptions { Loss = DpoLoss.Aot() }));
     }
 
+    [Fact]
+    public void LossesAndDivergencesOfOnesOwn_AreNotSupported()
+    {
+        using var scope = NewDisposeScope();
+        var pairs = new PairLogProbs(zeros(2), zeros(2));
+        DpoLoss own = DpoLoss.Of("mine", (scores, _) => scores.Rejected - scores.Chosen), margin = DpoLoss.OfMargin(MarginLoss.Of("mine",
+            (h, _) => h.neg()));
+        foreach (var loss in new[] { own, margin, DpoLoss.Weighted((1, DpoLoss.Hinge), (1, margin)) })
+        {
+            Assert.False(PairwiseKernels.Supports(loss));
+            Assert.Throws<NotSupportedException>(() => PairwiseKernels.Dpo(pairs, null, new DpoOptions { Loss = loss }));
+        }
+        var options = new DpoOptions { Divergence = FDivergence.Of("mine", ratios => ratios * 2) };
+        Assert.Contains("the divergence mine has no kernel",
+            Assert.Throws<NotSupportedException>(() => PairwiseKernels.Dpo(pairs, null, options)).Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [MemberData(nameof(Layouts))]
     public void BradleyTerry_IsTheOracle(ScalarType type, bool strided)

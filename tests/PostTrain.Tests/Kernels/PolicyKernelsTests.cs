@@ -126,6 +126,44 @@ public sealed class PolicyKernelsTests
         Assert.True(double.IsFinite(Numbers.Values(nan.Gradient)[1]));
     }
 
+    [Theory]
+    [InlineData(ScalarType.Float64)]
+    [InlineData(ScalarType.Float32)]
+    public void Objective_IsTheOracle_BeyondTheBoundsOfItsExponents(ScalarType type)
+    {
+        // On both sides of ±20 for the ratio, and of 40 and 600 for k3.
+        double[] distances = [-700, -601, -599, -45, -39, -21, -19, 0, 19, 21, 45, 700];
+        foreach (var surrogate in Surrogates)
+        {
+            foreach (var level in Enum.GetValues<RatioLevel>())
+            {
+                foreach (var estimator in new[] { KlEstimator.K1, KlEstimator.K3, KlEstimator.K3StraightThrough })
+                {
+                    using var scope = NewDisposeScope();
+                    // Float32's oracle overflows where a ratio meets the tangent.
+                    double[] kept = type == ScalarType.Float64 ? distances : [.. distances.Where(distance => Math.Abs(distance) < 100)];
+                    var difference = tensor(kept, type).unsqueeze(0);
+                    var logProbs = full_like(difference, -2);
+                    var batch = new PolicyBatch(logProbs, logProbs - difference.flip(1), full_like(difference, -0.7), ones_like(difference))
+                    {
+                        ReferenceLogProbs = logProbs - difference,
+                        Entropy = zeros_like(difference),
+                    };
+                    var objective = new PolicyObjective
+                    {
+                        Name = $"{surrogate} of {level} with {estimator}",
+                        Surrogate = surrogate,
+                        Ratio = level,
+                        Beta = 0.3,
+                        KlEstimator = estimator,
+                        CorrectKl = estimator != KlEstimator.K3StraightThrough,
+                    };
+                    Check(objective, batch, null, type);
+                }
+            }
+        }
+    }
+
     [Fact]
     public void Objective_GivesTheGoldenGradients()
     {
@@ -205,6 +243,23 @@ public sealed class PolicyKernelsTests
         Assert.False(PolicyKernels.Supports(PolicySurrogate.Gmpo(0.4)));
         Assert.All(Surrogates, surrogate => Assert.True(PolicyKernels.Supports(surrogate)));
         Assert.Throws<NotSupportedException>(() => PolicyKernels.Objective(PolicyObjectives.Gmpo(), batch));
+    }
+
+    [Fact]
+    public void SurrogatesAndAggregationsOfOnesOwn_AreNotSupported()
+    {
+        using var scope = NewDisposeScope();
+        var batch = new PolicyBatch(zeros(1, 2), zeros(1, 2), zeros(1), ones(1, 2)) { Entropy = zeros(1, 2) };
+        var surrogate = PolicySurrogate.Of("mine", inputs => new SurrogateTerms(inputs.LogRatio.neg(), null));
+        var aggregation = LossAggregation.Of("mine", mask => ones_like(mask), mask => mask.shape[0]);
+        var grpo = PolicyObjectives.Grpo();
+        Assert.False(PolicyKernels.Supports(surrogate));
+        void Refused(Action call) => Assert.Contains("mine has no kernel", Assert.Throws<NotSupportedException>(call).Message,
+            StringComparison.Ordinal);
+        Refused(() => PolicyKernels.Objective(grpo with { Surrogate = surrogate }, batch));
+        Refused(() => PolicyKernels.Objective(grpo with { Aggregation = aggregation }, batch));
+        Refused(() => PolicyKernels.Objective(grpo with { EntropyCoefficient = 1, EntropyAggregation = aggregation }, batch));
+        Refused(() => PolicyKernels.Value(zeros(1, 2), zeros(1, 2), zeros(1, 2), ones(1, 2), null, aggregation));
     }
 
     [Fact]
