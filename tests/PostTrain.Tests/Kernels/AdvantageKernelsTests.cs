@@ -97,7 +97,7 @@ public sealed class AdvantageKernelsTests
     public void GroupRelative_GivesTheGoldenValues()
     {
         int count = 0;
-        foreach (var item in GoldenFile.Load("advantages")!.Cases.Where(item => item.Kind == "grpo_advantages"
+        foreach (var item in GoldenFile.Load("advantages")!.Cases.Select(item => item.Open()).Where(item => item.Kind == "grpo_advantages"
             && item.Text("multi_objective_aggregation") != "normalize_then_sum"))
         {
             using var scope = NewDisposeScope();

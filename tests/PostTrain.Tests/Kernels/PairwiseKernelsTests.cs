@@ -108,7 +108,7 @@ public sealed class PairwiseKernelsTests
     public void Dpo_GivesTheGoldenValues()
     {
         int count = 0;
-        foreach (var item in GoldenFile.Load("dpo")!.Cases.Where(item => item.Kind == "dpo_from_logps"))
+        foreach (var item in GoldenFile.Load("dpo")!.Cases.Select(item => item.Open()).Where(item => item.Kind == "dpo_from_logps"))
         {
             using var scope = NewDisposeScope();
             double smoothing = item.Parameter("label_smoothing", 0);
