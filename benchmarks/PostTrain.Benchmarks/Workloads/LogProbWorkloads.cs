@@ -1,3 +1,4 @@
+using PostTrain.Kernels;
 using PostTrain.Numerics;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -9,12 +10,14 @@ internal sealed class LogProb : IWorkload
 {
     public string Id => "K.logprob";
 
-    public IReadOnlyList<string> Sizes => ["512x256", "1024x8192", "2048x32768"];
+    public IReadOnlyList<string> Sizes => ReferenceSizes.Of("512x256", "1024x8192", "2048x32768");
 
     public Call Setup(string size, Inputs inputs)
     {
-        var (logits, targets, gradient, traffic) = LogProbInputs.Make(size, inputs);
-        return new(Gradients.Given(() => TokenLogProbs.Gather(logits, targets), gradient, logits), TrafficBytes: traffic);
+        var (logits, targets, gradient, traffic, isReference) = LogProbInputs.Make(size, inputs);
+        return new(isReference
+            ? Gradients.Given(() => TokenLogProbs.Gather(logits, targets), gradient, logits)
+            : ReferenceSizes.Scoped(() => LogProbKernels.GatherWithGradient(logits, targets, gradient)), TrafficBytes: traffic);
     }
 }
 
@@ -23,16 +26,19 @@ internal sealed class LogProbEntropy : IWorkload
 {
     public string Id => "K.logprob_entropy";
 
-    public IReadOnlyList<string> Sizes => ["512x256", "1024x8192", "2048x32768"];
+    public IReadOnlyList<string> Sizes => ReferenceSizes.Of("512x256", "1024x8192", "2048x32768");
 
     public Call Setup(string size, Inputs inputs)
     {
-        var (logits, targets, gradient, traffic) = LogProbInputs.Make(size, inputs);
-        return new(Gradients.Given(() =>
-        {
-            using (no_grad()) TokenLogProbs.Entropy(logits);
-            return TokenLogProbs.Gather(logits, targets);
-        }, gradient, logits), TrafficBytes: traffic);
+        var (logits, targets, gradient, traffic, isReference) = LogProbInputs.Make(size, inputs);
+        return new(isReference
+            ? Gradients.Given(() =>
+            {
+                using (no_grad()) TokenLogProbs.Entropy(logits);
+                return TokenLogProbs.Gather(logits, targets);
+            }, gradient, logits)
+            : ReferenceSizes.Scoped(() => LogProbKernels.GatherWithGradient(logits, targets, gradient, entropy: true)),
+                TrafficBytes: traffic);
     }
 }
 
@@ -41,26 +47,27 @@ internal sealed class LogProbEntropyGradient : IWorkload
 {
     public string Id => "K.logprob_entropy_grad";
 
-    public IReadOnlyList<string> Sizes => ["512x256", "1024x8192"];
+    public IReadOnlyList<string> Sizes => ReferenceSizes.Of("512x256", "1024x8192");
 
     public Call Setup(string size, Inputs inputs)
     {
-        var (logits, targets, gradient, traffic) = LogProbInputs.Make(size, inputs);
+        var (logits, targets, gradient, traffic, isReference) = LogProbInputs.Make(size, inputs);
         var entropyGradient = inputs.Normal(gradient.shape);
-        return new(() =>
+        return new(ReferenceSizes.Scoped(() =>
         {
-            using var scope = NewDisposeScope();
-            autograd.grad([TokenLogProbs.Gather(logits, targets), TokenLogProbs.Entropy(logits)], [logits], [gradient, entropyGradient]);
-        }, TrafficBytes: traffic);
+            if (!isReference) LogProbKernels.GatherWithGradient(logits, targets, gradient, entropyGradient);
+            else
+                autograd.grad([TokenLogProbs.Gather(logits, targets), TokenLogProbs.Entropy(logits)], [logits], [gradient, entropyGradient]);
+        }), TrafficBytes: traffic);
     }
 }
 
 internal static class LogProbInputs
 {
-    public static (Tensor Logits, Tensor Targets, Tensor Gradient, double TrafficBytes) Make(string size, Inputs inputs)
+    public static (Tensor Logits, Tensor Targets, Tensor Gradient, double TrafficBytes, bool IsReference) Make(string size, Inputs inputs)
     {
-        var shape = Inputs.Dimensions(size);
+        var (shape, isReference) = ReferenceSizes.Parse(size);
         // The logits are read and their gradient is written.
-        return (inputs.Leaf(shape, 2), inputs.Ids([shape[0]], shape[1]), inputs.Normal([shape[0]]), 8.0 * shape[0] * shape[1]);
+        return (inputs.Leaf(shape, 2), inputs.Ids([shape[0]], shape[1]), inputs.Normal([shape[0]]), 8.0 * shape[0] * shape[1], isReference);
     }
 }

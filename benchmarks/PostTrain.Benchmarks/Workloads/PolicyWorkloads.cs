@@ -1,3 +1,4 @@
+using PostTrain.Kernels;
 using PostTrain.Numerics;
 using PostTrain.Policy;
 using TorchSharp;
@@ -5,22 +6,29 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Benchmarks.Workloads;
 
-/// <summary>GRPO's tokens with a KL term of 0.04, BxT; one advantage a row. The aggregation is GRPO's, or the sum over a given token count.</summary>
+/// <summary>GRPO's tokens with a KL term of 0.04, BxT; one advantage a row. The aggregation is GRPO's, or the sum over a given token
+/// count.</summary>
 internal sealed class Grpo(string id, bool givenTokenCount) : IWorkload
 {
-    private readonly PolicyObjective objective = (givenTokenCount ? PolicyObjectives.Bnpo(0.2) : PolicyObjectives.Grpo(0.2)) with { Beta = 0.04 };
+    private readonly PolicyObjective objective =
+        (givenTokenCount ? PolicyObjectives.Bnpo(0.2) : PolicyObjectives.Grpo(0.2)) with { Beta = 0.04 };
 
     public string Id => id;
 
-    public IReadOnlyList<string> Sizes => ["8x64", "16x256", "64x1024"];
+    public IReadOnlyList<string> Sizes => ReferenceSizes.Of("8x64", "16x256", "64x1024");
 
     public Call Setup(string size, Inputs inputs)
     {
-        var shape = Inputs.Dimensions(size);
+        var (shape, isReference) = ReferenceSizes.Parse(size);
         var (logProbs, mask) = (inputs.Leaf(shape, 0.1, -2), Inputs.Mask(shape[0], shape[1]));
-        var batch = new PolicyBatch(logProbs, inputs.Near(logProbs, 0.05), inputs.Normal([shape[0]]), mask) { ReferenceLogProbs = inputs.Near(logProbs, 0.05) };
+        var batch = new PolicyBatch(logProbs, inputs.Near(logProbs, 0.05), inputs.Normal([shape[0]]), mask)
+        {
+            ReferenceLogProbs = inputs.Near(logProbs, 0.05),
+        };
         double? tokens = givenTokenCount ? LossAggregation.TokenMean.Denominator(mask) : null;
-        return new(Gradients.Of(() => objective.Loss(batch, tokens).Loss, logProbs), TrafficBytes: 20.0 * shape[0] * shape[1]);
+        return new(isReference
+            ? Gradients.Of(() => objective.Loss(batch, tokens).Loss, logProbs)
+            : ReferenceSizes.Scoped(() => PolicyKernels.Objective(objective, batch, tokens)), TrafficBytes: 20.0 * shape[0] * shape[1]);
     }
 }
 
@@ -29,16 +37,24 @@ internal sealed class Ppo : IWorkload
 {
     public string Id => "K.ppo";
 
-    public IReadOnlyList<string> Sizes => ["8x64", "16x256", "64x1024"];
+    public IReadOnlyList<string> Sizes => ReferenceSizes.Of("8x64", "16x256", "64x1024");
 
     public Call Setup(string size, Inputs inputs)
     {
-        var shape = Inputs.Dimensions(size);
+        var (shape, isReference) = ReferenceSizes.Parse(size);
         var (logProbs, values, mask) = (inputs.Leaf(shape, 0.1, -2), inputs.Leaf(shape), Inputs.Mask(shape[0], shape[1]));
         var (oldLogProbs, oldValues) = (inputs.Near(logProbs, 0.05), inputs.Near(values, 0.05));
         var (advantages, returns) = (inputs.Normal(shape), inputs.Normal(shape));
-        return new(Gradients.Of(() => PolicyLosses.ClippedSurrogate(logProbs, oldLogProbs, advantages, mask, 0.2).Loss
-            + PolicyLosses.Value(values, oldValues, returns, mask, 0.2).Loss * 0.1, logProbs, values), TrafficBytes: 36.0 * shape[0] * shape[1]);
+        // A tenth of the value loss: ten times the denominator.
+        double tokens = LossAggregation.TokenMean.Denominator(mask);
+        return new(isReference
+            ? Gradients.Of(() => PolicyLosses.ClippedSurrogate(logProbs, oldLogProbs, advantages, mask, 0.2).Loss
+                + PolicyLosses.Value(values, oldValues, returns, mask, 0.2).Loss * 0.1, logProbs, values)
+            : ReferenceSizes.Scoped(() =>
+            {
+                PolicyKernels.ClippedSurrogate(logProbs, oldLogProbs, advantages, mask, 0.2);
+                PolicyKernels.Value(values, oldValues, returns, mask, 0.2, denominator: tokens * 10);
+            }), TrafficBytes: 36.0 * shape[0] * shape[1]);
     }
 }
 
@@ -47,17 +63,17 @@ internal sealed class Gae : IWorkload
 {
     public string Id => "K.gae";
 
-    public IReadOnlyList<string> Sizes => ["8x64", "16x256", "64x1024"];
+    public IReadOnlyList<string> Sizes => ReferenceSizes.Of("8x64", "16x256", "64x1024");
 
     public Call Setup(string size, Inputs inputs)
     {
-        var shape = Inputs.Dimensions(size);
+        var (shape, isReference) = ReferenceSizes.Parse(size);
         var (rewards, values, mask) = (inputs.Normal(shape), inputs.Normal(shape), Inputs.Mask(shape[0], shape[1]));
-        return new(() =>
+        return new(ReferenceSizes.Scoped(() =>
         {
-            using var scope = NewDisposeScope();
-            Advantages.Generalized(rewards, values, mask, 1, 0.95);
-        }, TrafficBytes: 20.0 * shape[0] * shape[1]);
+            if (isReference) Advantages.Generalized(rewards, values, mask, 1, 0.95);
+            else AdvantageKernels.Generalized(rewards, values, mask, 1, 0.95);
+        }), TrafficBytes: 20.0 * shape[0] * shape[1]);
     }
 }
 
@@ -66,16 +82,16 @@ internal sealed class GroupAdvantages : IWorkload
 {
     public string Id => "K.group_advantages";
 
-    public IReadOnlyList<string> Sizes => ["64x16"];
+    public IReadOnlyList<string> Sizes => ReferenceSizes.Of("64x16");
 
     public Call Setup(string size, Inputs inputs)
     {
-        var d = Inputs.Dimensions(size);
+        var (d, isReference) = ReferenceSizes.Parse(size);
         var rewards = inputs.Normal([d[0] * d[1]]);
-        return new(() =>
+        return new(ReferenceSizes.Scoped(() =>
         {
-            using var scope = NewDisposeScope();
-            Advantages.GroupRelative(rewards, (int)d[1]);
-        }, TrafficBytes: 8.0 * d[0] * d[1]);
+            if (isReference) Advantages.GroupRelative(rewards, (int)d[1]);
+            else AdvantageKernels.GroupRelative(rewards, (int)d[1]);
+        }), TrafficBytes: 8.0 * d[0] * d[1]);
     }
 }

@@ -1,4 +1,5 @@
 using PostTrain.Distillation;
+using PostTrain.Kernels;
 using PostTrain.Supervised;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -10,15 +11,17 @@ internal sealed class CrossEntropy : IWorkload
 {
     public string Id => "K.cross_entropy";
 
-    public IReadOnlyList<string> Sizes => ["512x256", "1024x8192", "2048x32768"];
+    public IReadOnlyList<string> Sizes => ReferenceSizes.Of("512x256", "1024x8192", "2048x32768");
 
     public Call Setup(string size, Inputs inputs)
     {
-        var d = Inputs.Dimensions(size);
+        var (d, isReference) = ReferenceSizes.Parse(size);
         var logits = inputs.Leaf([1, d[0], d[1]], 2);
         var mask = (arange(d[0]) % 10 != 0).unsqueeze(0);
         var targets = inputs.Ids([1, d[0]], d[1]).masked_fill(mask.logical_not(), -100);
-        return new(Gradients.Of(() => SupervisedLosses.NegativeLogLikelihood(logits, targets, mask).Loss, logits), TrafficBytes: 8.0 * d[0] * d[1]);
+        return new(isReference
+            ? Gradients.Of(() => SupervisedLosses.NegativeLogLikelihood(logits, targets, mask).Loss, logits)
+            : ReferenceSizes.Scoped(() => SupervisedKernels.CrossEntropy(logits, targets, mask)), TrafficBytes: 8.0 * d[0] * d[1]);
     }
 }
 
@@ -47,13 +50,15 @@ internal sealed class JensenShannon : IWorkload
 
     public string Id => "K.jsd";
 
-    public IReadOnlyList<string> Sizes => ["256x8192"];
+    public IReadOnlyList<string> Sizes => ReferenceSizes.Of("256x8192");
 
     public Call Setup(string size, Inputs inputs)
     {
-        var d = Inputs.Dimensions(size);
+        var (d, isReference) = ReferenceSizes.Parse(size);
         var student = inputs.Leaf([1, d[0], d[1]], 2);
         var (teacher, mask) = (inputs.Normal([1, d[0], d[1]], 2), ones(1, d[0]));
-        return new(Gradients.Of(() => DistillationLosses.Distill(student, teacher, mask, options).Loss, student), TrafficBytes: 12.0 * d[0] * d[1]);
+        return new(isReference
+            ? Gradients.Of(() => DistillationLosses.Distill(student, teacher, mask, options).Loss, student)
+            : ReferenceSizes.Scoped(() => DistillationKernels.Distill(student, teacher, mask, options)), TrafficBytes: 12.0 * d[0] * d[1]);
     }
 }
