@@ -78,12 +78,15 @@ public sealed class RewardDecoratorTests
     [InlineData(false)]
     public async Task WithTimeout_SlowCalls_AreNamed(bool heedsItsToken)
     {
-        var time = new InstantTime();
+        // The time is over when the call has begun: a call whose time is over before is not made.
+        var begun = new TaskCompletionSource();
+        var time = new InstantTime(begun.Task);
         var never = new TaskCompletionSource<double[]>();
         var cancelled = new TaskCompletionSource();
         var reward = Reward.OfAll("slow", async (_, _, token) =>
         {
             token.Register(() => cancelled.SetResult());
+            begun.SetResult();
             return heedsItsToken ? await never.Task.WaitAsync(token) : await never.Task;
         });
         var error = await Assert.ThrowsAsync<TimeoutException>(() => Score(reward.WithTimeout(TimeSpan.FromSeconds(2.5), time), Two));

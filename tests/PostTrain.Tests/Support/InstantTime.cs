@@ -1,7 +1,8 @@
 namespace PostTrain.Tests.Support;
 
 /// <summary>A clock whose timers ring at once, and which remembers what they were set to: no test waits for real time.</summary>
-internal sealed class InstantTime : TimeProvider
+/// <param name="after">What has to be over before a timer rings, such as the beginning of the call that it limits; null for nothing.</param>
+internal sealed class InstantTime(Task? after = null) : TimeProvider
 {
     private readonly List<TimeSpan> waits = [];
 
@@ -19,7 +20,7 @@ internal sealed class InstantTime : TimeProvider
         if (dueTime != Timeout.InfiniteTimeSpan)
         {
             lock (waits) waits.Add(dueTime);
-            ThreadPool.QueueUserWorkItem(_ => callback(state));
+            _ = (after ?? Task.CompletedTask).ContinueWith(_ => callback(state), TaskScheduler.Default);
         }
 
         return new Silent();
