@@ -13,28 +13,35 @@ int steps = args.Length > 0 ? int.Parse(args[0], CultureInfo.InvariantCulture) :
 string directory = args.Length > 1 ? args[1] : Folders.ArithmeticBase;
 
 var tokenizer = ArithmeticTask.Tokenizer();
-var model = Decoder.Create(new DecoderConfig
-{
-    VocabularySize = tokenizer.VocabularySize,
-    ContextLength = 64,
-    HiddenSize = 64,
-    Layers = 3,
-    Heads = 4,
-    FeedForwardSize = 192,
-    EndOfSequenceIds = [tokenizer.EndOfSequenceId!.Value],
-    PaddingId = tokenizer.PaddingId,
-}, seed: 1);
+var model = Decoder.Create(
+    new DecoderConfig
+    {
+        VocabularySize = tokenizer.VocabularySize,
+        ContextLength = 64,
+        HiddenSize = 64,
+        Layers = 3,
+        Heads = 4,
+        FeedForwardSize = 192,
+        EndOfSequenceIds = [tokenizer.EndOfSequenceId!.Value],
+        PaddingId = tokenizer.PaddingId,
+    },
+    seed: 1
+);
 Console.WriteLine($"{model.parameters().Sum(p => p.numel()):N0} parameters, {EngineFacts.Describe()}");
 
-using var trainer = new SftTrainer(model, tokenizer, new SftOptions
-{
-    Steps = steps,
-    BatchSize = 64,
-    LearningRate = 2e-3,
-    WarmupSteps = 100,
-    Schedule = LearningRateSchedule.Cosine,
-    Seed = 1,
-});
+using var trainer = new SftTrainer(
+    model,
+    tokenizer,
+    new SftOptions
+    {
+        Steps = steps,
+        BatchSize = 64,
+        LearningRate = 2e-3,
+        WarmupSteps = 100,
+        Schedule = LearningRateSchedule.Cosine,
+        Seed = 1,
+    }
+);
 using (var display = new TrainingDisplay("base model", steps, plainEvery: 200))
     foreach (var report in trainer.Run(ArithmeticTask.Notes(100_000, seed: 1)))
         display.Report(report);
@@ -48,6 +55,9 @@ foreach (double temperature in (double[])[1, 0])
 {
     var sampling = experiment.Options.Sampling with { Temperature = temperature };
     var completions = Sampled.Completions(model, tokenizer, problems, sampling, seed: 1);
-    Console.WriteLine($"temperature {temperature}: {completions.Count(experiment.Succeeds)} of {completions.Count} right, {completions.Average(c => c.Tokens.Length):F1} tokens");
-    foreach (var completion in completions.Take(5)) Console.WriteLine($"  {completion.Problem.Prompt} {completion.Text}");
+    Console.WriteLine(
+        $"temperature {temperature}: {completions.Count(experiment.Succeeds)} of {completions.Count} right, {completions.Average(c => c.Tokens.Length):F1} tokens"
+    );
+    foreach (var completion in completions.Take(5))
+        Console.WriteLine($"  {completion.Problem.Prompt} {completion.Text}");
 }

@@ -30,16 +30,29 @@ AdvantageEstimator[] advantages =
     new("group mean and std (GRPO)", values => Advantages.GroupRelative(values, groupSize)),
 ];
 
-var rows = EstimatorReport.Of(tree, logits, reference, rewards, beta, groupSize, advantages)
+var rows = EstimatorReport
+    .Of(tree, logits, reference, rewards, beta, groupSize, advantages)
     .OrderBy(row => row.Bias)
-    .Select(row => (string[])[row.Advantage, row.Kl.ToString(), row.Placement.ToString(),
-        row.Bias.ToString("F4", CultureInfo.InvariantCulture), row.Variance.ToString("F4", CultureInfo.InvariantCulture)]).ToArray();
+    .Select(row =>
+        (string[])
+            [
+                row.Advantage,
+                row.Kl.ToString(),
+                row.Placement.ToString(),
+                row.Bias.ToString("F4", CultureInfo.InvariantCulture),
+                row.Variance.ToString("F4", CultureInfo.InvariantCulture),
+            ]
+    )
+    .ToArray();
 string[] columns = ["advantage", "KL", "charged in the", "bias", "variance"];
-foreach (var row in rows.Prepend(columns)) Console.WriteLine($"{row[0],-26} {row[1],-3} {row[2],-14} {row[3],8} {row[4],9}");
+foreach (var row in rows.Prepend(columns))
+    Console.WriteLine($"{row[0], -26} {row[1], -3} {row[2], -14} {row[3], 8} {row[4], 9}");
 
-new HtmlReport("Policy-gradient estimators, exactly",
-        $"All {Math.Pow(tree.Sequences, groupSize)} groups of {groupSize} completions that a policy on a tree of {tree.Sequences} sequences could draw. "
-        + "Bias is the distance of the mean estimate from the gradient of J − β·KL, as a share of that gradient; variance is summed over the parameters.")
+new HtmlReport(
+    "Policy-gradient estimators, exactly",
+    $"All {Math.Pow(tree.Sequences, groupSize)} groups of {groupSize} completions that a policy on a tree of {tree.Sequences} sequences could draw. "
+        + "Bias is the distance of the mean estimate from the gradient of J − β·KL, as a share of that gradient; variance is summed over the parameters."
+)
     .Facts(EngineFacts.Describe(), $"β = {beta.ToString(CultureInfo.InvariantCulture)}")
     .Table("Estimators, the least biased first", new ReportTable(columns, rows))
     .Save(Path.Combine(directory, "report.html"));

@@ -11,30 +11,66 @@ var command = new SampleCommand("prompt-tuning", "Compares soft prompts with LoR
 var length = command.Option("--length", "Virtual tokens of a prompt, at least 2.", 8, OptionRange.AtLeast(2));
 var batch = command.Option("--batch-size", "Examples in a step.", 32, OptionRange.AtLeast(1));
 var template = command.Option("--template", UserData.TemplateHelp, "alpaca");
-return await command.RunAsync(args, (run, values) =>
-{
-    int n = values.GetValue(length);
-    using var subject = Subject.Load(run);
-    var data = TaskData.Load(run, subject, values.GetValue(template)!, reserve: n);
-    int width = subject.Model.HiddenSize, prefix = PrefixLm.WidthFor(subject.Model);
-    var placement = new PromptTemplate($"{{{n - n / 2}}}{{prompt}}{{{n / 2}}}");
-    Contender[] contenders =
-    [
-        new("full", subject.Rate(1e-3), (model, tokenizer) => new Tuning(model, tokenizer)),
-        new("LoRA", subject.Rate(5e-3), (model, tokenizer) => new Tuning(model, tokenizer, AdaptedModel.Attach(model, new LoraOptions { Targets = ModuleSelection.AllLinear, Alpha = 16 }))),
-        new("prompt tuning", 0.05, (model, tokenizer) => new Tuning(new SoftPromptLm(model, PromptTable.FromVocabulary(model, n, run.Seed)), tokenizer)),
-        // Half of the virtual tokens before the prompt, half between it and the answer.
-        new("P-tuning", 5e-3, (model, tokenizer) =>
-        {
-            var prompted = new TemplatePromptLm(model, new LstmPromptEncoder(n, width, width, layers: 2, dropout: 0, run.Seed));
-            return new Tuning(prompted, new TemplateTokenizer(tokenizer, prompted), Template: placement);
-        }),
-        new("prefix tuning", 5e-3, (model, tokenizer) => new Tuning(new PrefixLm(model, new PrefixProjection(n, prefix, width, 2 * width, run.Seed)), tokenizer)),
-        new("P-Tuning v2", 0.05, (model, tokenizer) => new Tuning(new PrefixLm(model, PromptTable.Random(n, prefix, run.Seed)), tokenizer)),
-    ];
-    var results = SideBySide.Run(run, subject, data, contenders, values.GetValue(batch));
-    SideBySide.Conclude(run, subject, "Soft prompts beside LoRA and full fine-tuning",
-        $"Each method trains a fresh copy of {subject.Name} on the same {data.Train.Count} examples, prompts with {n} virtual tokens. "
-        + "P-tuning's and prefix tuning's numbers are those of the network that makes the rows; only the rows are kept after training.", results, "LoRA");
-    return Task.CompletedTask;
-});
+return await command.RunAsync(
+    args,
+    (run, values) =>
+    {
+        int n = values.GetValue(length);
+        using var subject = Subject.Load(run);
+        var data = TaskData.Load(run, subject, values.GetValue(template)!, reserve: n);
+        int width = subject.Model.HiddenSize,
+            prefix = PrefixLm.WidthFor(subject.Model);
+        var placement = new PromptTemplate($"{{{n - n / 2}}}{{prompt}}{{{n / 2}}}");
+        Contender[] contenders =
+        [
+            new("full", subject.Rate(1e-3), (model, tokenizer) => new Tuning(model, tokenizer)),
+            new(
+                "LoRA",
+                subject.Rate(5e-3),
+                (model, tokenizer) =>
+                    new Tuning(
+                        model,
+                        tokenizer,
+                        AdaptedModel.Attach(model, new LoraOptions { Targets = ModuleSelection.AllLinear, Alpha = 16 })
+                    )
+            ),
+            new(
+                "prompt tuning",
+                0.05,
+                (model, tokenizer) => new Tuning(new SoftPromptLm(model, PromptTable.FromVocabulary(model, n, run.Seed)), tokenizer)
+            ),
+            // Half of the virtual tokens before the prompt, half between it and the answer.
+            new(
+                "P-tuning",
+                5e-3,
+                (model, tokenizer) =>
+                {
+                    var prompted = new TemplatePromptLm(model, new LstmPromptEncoder(n, width, width, layers: 2, dropout: 0, run.Seed));
+                    return new Tuning(prompted, new TemplateTokenizer(tokenizer, prompted), Template: placement);
+                }
+            ),
+            new(
+                "prefix tuning",
+                5e-3,
+                (model, tokenizer) =>
+                    new Tuning(new PrefixLm(model, new PrefixProjection(n, prefix, width, 2 * width, run.Seed)), tokenizer)
+            ),
+            new(
+                "P-Tuning v2",
+                0.05,
+                (model, tokenizer) => new Tuning(new PrefixLm(model, PromptTable.Random(n, prefix, run.Seed)), tokenizer)
+            ),
+        ];
+        var results = SideBySide.Run(run, subject, data, contenders, values.GetValue(batch));
+        SideBySide.Conclude(
+            run,
+            subject,
+            "Soft prompts beside LoRA and full fine-tuning",
+            $"Each method trains a fresh copy of {subject.Name} on the same {data.Train.Count} examples, prompts with {n} virtual tokens. "
+                + "P-tuning's and prefix tuning's numbers are those of the network that makes the rows; only the rows are kept after training.",
+            results,
+            "LoRA"
+        );
+        return Task.CompletedTask;
+    }
+);

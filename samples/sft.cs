@@ -11,71 +11,115 @@ using PostTrain.Training.Reports;
 
 var command = new SampleCommand("sft", "Fine-tunes a model on instructions.", steps: 300);
 var rank = command.Option("--lora", "Rank of a LoRA adapter; 0 trains the whole model.", 0, OptionRange.AtLeast(0));
-var rate = command.Option<double?>("--learning-rate", "By default what suits the model's width: 1e-3 at 64, with an adapter 5e-3, less in wider models.", null, OptionRange.Positive);
+var rate = command.Option<double?>(
+    "--learning-rate",
+    "By default what suits the model's width: 1e-3 at 64, with an adapter 5e-3, less in wider models.",
+    null,
+    OptionRange.Positive
+);
 var batch = command.Option("--batch-size", "Examples in a step.", 32, OptionRange.AtLeast(1));
 var packing = command.Option("--packing", "Lay several examples in a row.", false);
 var template = command.Option("--template", UserData.TemplateHelp, "alpaca");
-return await command.RunAsync(args, (run, values) =>
-{
-    using var subject = Subject.Load(run);
-    var data = TaskData.Load(run, subject, values.GetValue(template)!);
-    using var adapters = values.GetValue(rank) is var r and > 0
-        ? AdaptedModel.Attach(subject.Model, new LoraOptions { Targets = ModuleSelection.AllLinear, Rank = r, Alpha = 2 * r, BaseModel = subject.Folder })
-        : null;
-    var options = new SftOptions
+return await command.RunAsync(
+    args,
+    (run, values) =>
     {
-        Steps = run.Steps,
-        BatchSize = values.GetValue(batch),
-        LearningRate = values.GetValue(rate) ?? subject.Rate(adapters is null ? 1e-3 : 5e-3),
-        MicroBatchSize = run.MicroBatch(data.Longest),
-        WarmupSteps = run.Steps / 10,
-        Schedule = LearningRateSchedule.Cosine,
-        Packing = values.GetValue(packing),
-        Evaluation = new EvaluationOptions { Every = Math.Max(1, run.Steps / 10) },
-        CheckpointDirectory = run.PathOf("checkpoints"),
-        KeepCheckpoints = 1,
-        Seed = run.Seed,
-    };
-    Console.WriteLine($"learning rate {options.LearningRate:G3}; the first example (its answer alone is learnt):");
-    Console.WriteLine($"  prompt  {data.Train[0].Prompt.Text.ReplaceLineEndings("\n          ")}");
-    Console.WriteLine($"  learnt  {data.Train[0].Completion.Text.ReplaceLineEndings("\n          ")}");
+        using var subject = Subject.Load(run);
+        var data = TaskData.Load(run, subject, values.GetValue(template)!);
+        using var adapters = values.GetValue(rank) is var r and > 0
+            ? AdaptedModel.Attach(
+                subject.Model,
+                new LoraOptions
+                {
+                    Targets = ModuleSelection.AllLinear,
+                    Rank = r,
+                    Alpha = 2 * r,
+                    BaseModel = subject.Folder,
+                }
+            )
+            : null;
+        var options = new SftOptions
+        {
+            Steps = run.Steps,
+            BatchSize = values.GetValue(batch),
+            LearningRate = values.GetValue(rate) ?? subject.Rate(adapters is null ? 1e-3 : 5e-3),
+            MicroBatchSize = run.MicroBatch(data.Longest),
+            WarmupSteps = run.Steps / 10,
+            Schedule = LearningRateSchedule.Cosine,
+            Packing = values.GetValue(packing),
+            Evaluation = new EvaluationOptions { Every = Math.Max(1, run.Steps / 10) },
+            CheckpointDirectory = run.PathOf("checkpoints"),
+            KeepCheckpoints = 1,
+            Seed = run.Seed,
+        };
+        Console.WriteLine($"learning rate {options.LearningRate:G3}; the first example (its answer alone is learnt):");
+        Console.WriteLine($"  prompt  {data.Train[0].Prompt.Text.ReplaceLineEndings("\n          ")}");
+        Console.WriteLine($"  learnt  {data.Train[0].Completion.Text.ReplaceLineEndings("\n          ")}");
 
-    using var trainer = new SftTrainer(subject.Model, subject.Tokenizer, options);
-    double[] lossesBefore = Measure.Losses(trainer, data.HeldOut);
-    var before = Measure.Answers(subject.Model, subject.Tokenizer, data.Problems);
-    var reports = run.Train("supervised fine-tuning", run.Steps, trainer.Run(data.Train, data.HeldOut, run.Cancellation));
-    double[] lossesAfter = Measure.Losses(trainer, data.HeldOut);
-    var after = Measure.Answers(subject.Model, subject.Tokenizer, data.Problems);
-    adapters?.Save(run.PathOf("adapter"));
-    adapters?.MergeAndDispose();
-    subject.Save(subject.Model, run.PathOf("model"));
+        using var trainer = new SftTrainer(subject.Model, subject.Tokenizer, options);
+        double[] lossesBefore = Measure.Losses(trainer, data.HeldOut);
+        var before = Measure.Answers(subject.Model, subject.Tokenizer, data.Problems);
+        var reports = run.Train("supervised fine-tuning", run.Steps, trainer.Run(data.Train, data.HeldOut, run.Cancellation));
+        double[] lossesAfter = Measure.Losses(trainer, data.HeldOut);
+        var after = Measure.Answers(subject.Model, subject.Tokenizer, data.Problems);
+        adapters?.Save(run.PathOf("adapter"));
+        adapters?.MergeAndDispose();
+        subject.Save(subject.Model, run.PathOf("model"));
 
-    var difference = Estimate.OfDifference(lossesAfter, lossesBefore);
-    var (right, rightBefore) = (Measure.Right(after), Measure.Right(before));
-    string[] columns = ["held out", "loss", .. subject.IsToy ? ["right answers"] : (string[])[]];
-    var table = new ReportTable(columns,
-    [
-        (string[])["before", Estimate.Of(lossesBefore).ToString(), .. subject.IsToy ? [rightBefore.ToString()] : (string[])[]],
-        (string[])["after", Estimate.Of(lossesAfter).ToString(), .. subject.IsToy ? [right.ToString()] : (string[])[]],
-        (string[])["difference", difference.ToString(), .. subject.IsToy ? [""] : (string[])[]],
-    ]);
-    ConsoleTable.Print(table);
-    var page = run.Page("Supervised fine-tuning", $"{subject.Name} learns from {data.Train.Count} examples; the loss falls on the answers alone.")
-        .Tiles(RunReport.Tiles(reports))
-        .Table("Held-out examples", table);
-    if (subject.IsToy) page.Proportions("Right answers to held-out sums", new NamedProportion("before", rightBefore), new NamedProportion("after", right));
-    page.Completions("The same held-out prompts, before and after", Measure.Pairs(before, after))
-        .Run(reports)
-        .Table("How a record is read", new ReportTable(["part", "text"], [["prompt, given", data.Train[0].Prompt], ["completion, learnt", data.Train[0].Completion]]) { TextColumns = [1] });
-    var summary = new Dictionary<string, object>
-    {
-        ["loss_before"] = lossesBefore.Average(),
-        ["loss_after"] = lossesAfter.Average(),
-        ["loss_difference_interval"] = difference.Interval,
-        ["held_out"] = data.HeldOut.Count,
-    };
-    if (subject.IsToy)
-        (summary["accuracy_before"], summary["accuracy_before_interval"], summary["accuracy_after"], summary["accuracy_after_interval"]) = (rightBefore.Value, rightBefore.Interval(), right.Value, right.Interval());
-    run.Finish(page, summary);
-    return Task.CompletedTask;
-});
+        var difference = Estimate.OfDifference(lossesAfter, lossesBefore);
+        var (right, rightBefore) = (Measure.Right(after), Measure.Right(before));
+        string[] columns = ["held out", "loss", .. subject.IsToy ? ["right answers"] : (string[])[]];
+        var table = new ReportTable(
+            columns,
+            [
+                (string[])["before", Estimate.Of(lossesBefore).ToString(), .. subject.IsToy ? [rightBefore.ToString()] : (string[])[]],
+                (string[])["after", Estimate.Of(lossesAfter).ToString(), .. subject.IsToy ? [right.ToString()] : (string[])[]],
+                (string[])["difference", difference.ToString(), .. subject.IsToy ? [""] : (string[])[]],
+            ]
+        );
+        ConsoleTable.Print(table);
+        var page = run.Page(
+                "Supervised fine-tuning",
+                $"{subject.Name} learns from {data.Train.Count} examples; the loss falls on the answers alone."
+            )
+            .Tiles(RunReport.Tiles(reports))
+            .Table("Held-out examples", table);
+        if (subject.IsToy)
+            page.Proportions(
+                "Right answers to held-out sums",
+                new NamedProportion("before", rightBefore),
+                new NamedProportion("after", right)
+            );
+        page.Completions("The same held-out prompts, before and after", Measure.Pairs(before, after))
+            .Run(reports)
+            .Table(
+                "How a record is read",
+                new ReportTable(
+                    ["part", "text"],
+                    [
+                        ["prompt, given", data.Train[0].Prompt],
+                        ["completion, learnt", data.Train[0].Completion],
+                    ]
+                )
+                {
+                    TextColumns = [1],
+                }
+            );
+        var summary = new Dictionary<string, object>
+        {
+            ["loss_before"] = lossesBefore.Average(),
+            ["loss_after"] = lossesAfter.Average(),
+            ["loss_difference_interval"] = difference.Interval,
+            ["held_out"] = data.HeldOut.Count,
+        };
+        if (subject.IsToy)
+            (
+                summary["accuracy_before"],
+                summary["accuracy_before_interval"],
+                summary["accuracy_after"],
+                summary["accuracy_after_interval"]
+            ) = (rightBefore.Value, rightBefore.Interval(), right.Value, right.Interval());
+        run.Finish(page, summary);
+        return Task.CompletedTask;
+    }
+);

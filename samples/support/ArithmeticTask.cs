@@ -13,7 +13,10 @@ namespace PostTrain.Samples.Support;
 /// </remarks>
 public static class ArithmeticTask
 {
-    private const double BareGuess = 0.40, TaggedGuess = 0.30, RightGuess = 0.15, Slip = 0.15;
+    private const double BareGuess = 0.40,
+        TaggedGuess = 0.30,
+        RightGuess = 0.15,
+        Slip = 0.15;
 
     /// <summary>Characters and tags; the model's vocabulary.</summary>
     public static CharacterTokenizer Tokenizer() =>
@@ -27,7 +30,8 @@ public static class ArithmeticTask
         while (chosen.Count < count)
         {
             var (a, b) = (random.Next(100, 1000), random.Next(100, 1000));
-            if (IsHeldOut(a, b) == heldOut) chosen.Add((a, b));
+            if (IsHeldOut(a, b) == heldOut)
+                chosen.Add((a, b));
         }
         return [.. chosen.Select(pair => new Problem(Prompt(pair.Item1, pair.Item2), Text(pair.Item1 + pair.Item2)))];
     }
@@ -48,13 +52,15 @@ public static class ArithmeticTask
         while (notes.Count < count)
         {
             var (a, b) = (random.Next(100, 1000), random.Next(100, 1000));
-            if (!IsHeldOut(a, b)) notes.Add(new Demonstration(Prompt(a, b), Note(a, b, random)));
+            if (!IsHeldOut(a, b))
+                notes.Add(new Demonstration(Prompt(a, b), Note(a, b, random)));
         }
         return notes;
     }
 
     /// <summary>Sums that are worked out without a slip, one for each problem: what supervised fine-tuning is shown.</summary>
-    public static IReadOnlyList<Demonstration> Solutions(IEnumerable<Problem> problems) => [.. problems.Select(problem => new Demonstration(problem.Prompt, Solution(problem)))];
+    public static IReadOnlyList<Demonstration> Solutions(IEnumerable<Problem> problems) =>
+        [.. problems.Select(problem => new Demonstration(problem.Prompt, Solution(problem)))];
 
     /// <summary>A solution of each problem, preferred to a wrong note on it such as the base model writes.</summary>
     public static IReadOnlyList<PreferencePair> Pairs(IEnumerable<Problem> problems, ulong seed)
@@ -77,12 +83,17 @@ public static class ArithmeticTask
     {
         ArgumentNullException.ThrowIfNull(problems);
         var random = new Random((int)seed);
-        return [.. problems.Select(problem =>
-        {
-            string solution = Solution(problem), draft;
-            do draft = Draft(problem, random); while (draft == solution);
-            return new PreferencePair(problem.Prompt, solution, draft);
-        })];
+        return
+        [
+            .. problems.Select(problem =>
+            {
+                string solution = Solution(problem),
+                    draft;
+                do draft = Draft(problem, random);
+                while (draft == solution);
+                return new PreferencePair(problem.Prompt, solution, draft);
+            }),
+        ];
     }
 
     /// <summary>Whether a completion has the right answer between the tags.</summary>
@@ -101,7 +112,9 @@ public static class ArithmeticTask
     }
 
     private static bool IsRight(string text, string? answer) =>
-        AnswerExtraction.Extract(text, AnswerPlaces.Tags) is { } given && answer is not null && AnswerEquivalence.AreEquivalent(given, answer);
+        AnswerExtraction.Extract(text, AnswerPlaces.Tags) is { } given
+        && answer is not null
+        && AnswerEquivalence.AreEquivalent(given, answer);
 
     private static (int A, int B) Terms(Problem problem)
     {
@@ -125,7 +138,8 @@ public static class ArithmeticTask
     {
         var (a, b) = Terms(problem);
         string note;
-        do note = Note(a, b, random); while (IsRight(note, problem.Answer));
+        do note = Note(a, b, random);
+        while (IsRight(note, problem.Answer));
         return note;
     }
 
@@ -134,7 +148,8 @@ public static class ArithmeticTask
     private static string Note(int a, int b, Random random)
     {
         double kind = random.NextDouble();
-        if (kind < BareGuess) return Guess(a + b, random);
+        if (kind < BareGuess)
+            return Guess(a + b, random);
         return kind < BareGuess + TaggedGuess ? $"<answer>{Guess(a + b, random)}</answer>" : WorkedOut(a, b, random);
     }
 
@@ -144,10 +159,13 @@ public static class ArithmeticTask
     private static string WorkedOut(int a, int b, Random random, double slip = Slip)
     {
         var columns = new List<string>();
-        int carry = 0, result = 0, place = 1;
+        int carry = 0,
+            result = 0,
+            place = 1;
         for (int column = 0; column < 3; column++, place *= 10)
         {
-            int left = a / place % 10, right = b / place % 10;
+            int left = a / place % 10,
+                right = b / place % 10;
             int total = random.NextDouble() < slip ? random.Next(0, 20) : left + right + carry;
             columns.Add($"{left}+{right}+{carry}={total}");
             result += total % 10 * place;

@@ -6,7 +6,8 @@ public static class Bootstrap
 {
     private const int Resamples = 1000;
 
-    /// <summary>The 2.5 % and the 97.5 % quantile of the statistic over resampled units; NaN where it has no value on the units themselves.</summary>
+    /// <summary>The 2.5 % and the 97.5 % quantile of the statistic over resampled units; NaN where it has no value on the units
+    /// themselves.</summary>
     /// <param name="units">Independent of each other; at least one.</param>
     /// <param name="statistic">A number of some units. Resamples on which it is NaN do not count.</param>
     /// <param name="seed">Where the draws come from.</param>
@@ -15,7 +16,16 @@ public static class Bootstrap
         ArgumentNullException.ThrowIfNull(units);
         ArgumentNullException.ThrowIfNull(statistic);
         var random = new Random((int)seed);
-        double[] values = [.. Enumerable.Range(0, Resamples).Select(_ => statistic([.. Enumerable.Range(0, units.Count).Select(_ => units[random.Next(units.Count)])])).Where(value => !double.IsNaN(value)).Order()];
-        return values.Length == 0 ? [double.NaN, double.NaN] : [values[(int)(0.025 * (values.Length - 1))], values[(int)Math.Ceiling(0.975 * (values.Length - 1))]];
+        double[] values =
+        [
+            .. Enumerable
+                .Range(0, Resamples)
+                .Select(_ => statistic([.. Enumerable.Range(0, units.Count).Select(_ => units[random.Next(units.Count)])]))
+                .Where(value => !double.IsNaN(value))
+                .Order(),
+        ];
+        return values.Length == 0
+            ? [double.NaN, double.NaN]
+            : [values[(int)(0.025 * (values.Length - 1))], values[(int)Math.Ceiling(0.975 * (values.Length - 1))]];
     }
 }

@@ -6,18 +6,30 @@ using PostTrain.Rewards;
 
 namespace PostTrain.Samples.Support;
 
-/// <summary>Sums of three numbers, worked out in two steps in any order: a question has six valid ways to its answer, and a demonstration shows one.</summary>
+/// <summary>Sums of three numbers, worked out in two steps in any order: a question has six valid ways to its answer, and a demonstration
+/// shows one.</summary>
 /// <remarks>
-/// A prompt is <c>6+47+5=</c>; two of its ways are <c>47+6=53;53+5=58</c> and <c>6+5=11;11+47=58</c>. One of the numbers has two digits. The base model has read careless notes in every order, whose
-/// writer adds a number of one digit rightly and guesses where one of two digits is to be added. So it can do a question in the orders that begin with the large number and hardly in the others,
-/// and nothing tells it which but trying.
+/// A prompt is <c>6+47+5=</c>; two of its ways are <c>47+6=53;53+5=58</c> and <c>6+5=11;11+47=58</c>. One of the numbers has two digits.
+/// The base model has read careless notes in every order, whose writer adds a number of one digit rightly and guesses where one of two
+/// digits is to be added. So it can do a question in the orders that begin with the large number and hardly in the others, and nothing
+/// tells it which but trying.
 /// </remarks>
 public static class ChainTask
 {
-    private const int Smallest = 10, Largest = 99, Error = 10;
+    private const int Smallest = 10,
+        Largest = 99,
+        Error = 10;
 
     // As they stand first.
-    private static readonly int[][] Orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+    private static readonly int[][] Orders =
+    [
+        [0, 1, 2],
+        [0, 2, 1],
+        [1, 0, 2],
+        [1, 2, 0],
+        [2, 0, 1],
+        [2, 1, 0],
+    ];
 
     /// <summary>Characters; the model's vocabulary.</summary>
     public static CharacterTokenizer Tokenizer() => new("0123456789+=;");
@@ -26,17 +38,20 @@ public static class ChainTask
     public static Decoder Model(ulong seed)
     {
         var tokenizer = Tokenizer();
-        return Decoder.Create(new DecoderConfig
-        {
-            VocabularySize = tokenizer.VocabularySize,
-            ContextLength = 32,
-            HiddenSize = 64,
-            Layers = 2,
-            Heads = 4,
-            FeedForwardSize = 192,
-            EndOfSequenceIds = [tokenizer.EndOfSequenceId!.Value],
-            PaddingId = tokenizer.PaddingId,
-        }, seed);
+        return Decoder.Create(
+            new DecoderConfig
+            {
+                VocabularySize = tokenizer.VocabularySize,
+                ContextLength = 32,
+                HiddenSize = 64,
+                Layers = 2,
+                Heads = 4,
+                FeedForwardSize = 192,
+                EndOfSequenceIds = [tokenizer.EndOfSequenceId!.Value],
+                PaddingId = tokenizer.PaddingId,
+            },
+            seed
+        );
     }
 
     /// <summary>Different questions, none of which is in the other half: <paramref name="heldOut"/> says which half.</summary>
@@ -47,9 +62,16 @@ public static class ChainTask
         while (chosen.Count < count)
         {
             var terms = Draw(random);
-            if (IsHeldOut(terms) == heldOut) chosen.Add((terms[0], terms[1], terms[2]));
+            if (IsHeldOut(terms) == heldOut)
+                chosen.Add((terms[0], terms[1], terms[2]));
         }
-        return [.. chosen.Select(terms => new Problem(Prompt([terms.Item1, terms.Item2, terms.Item3]), Text(terms.Item1 + terms.Item2 + terms.Item3)))];
+        return
+        [
+            .. chosen.Select(terms => new Problem(
+                Prompt([terms.Item1, terms.Item2, terms.Item3]),
+                Text(terms.Item1 + terms.Item2 + terms.Item3)
+            )),
+        ];
     }
 
     /// <summary>Careless notes on questions that are not held out: what the base model reads.</summary>
@@ -60,7 +82,8 @@ public static class ChainTask
         while (notes.Count < count)
         {
             var terms = Draw(random);
-            if (!IsHeldOut(terms)) notes.Add(new Demonstration(Prompt(terms), Chain(terms, random.Next(Orders.Length), random)));
+            if (!IsHeldOut(terms))
+                notes.Add(new Demonstration(Prompt(terms), Chain(terms, random.Next(Orders.Length), random)));
         }
         return notes;
     }
@@ -70,12 +93,25 @@ public static class ChainTask
     {
         ArgumentNullException.ThrowIfNull(problems);
         var random = new Random((int)seed);
-        return [.. problems.Select(problem => new Demonstration(problem.Prompt, Chain(Terms(problem), anyOrder ? random.Next(Orders.Length) : 0)))];
+        return
+        [
+            .. problems.Select(problem => new Demonstration(
+                problem.Prompt,
+                Chain(Terms(problem), anyOrder ? random.Next(Orders.Length) : 0)
+            )),
+        ];
     }
 
-    /// <summary>Pays 1 for the way that adds the numbers as they stand, 0.1 for anything else with a number, 0 for nothing. A question then has one valid way, the one that is shown.</summary>
-    public static IReward OneWay() => Reward.Of("one_way", completion =>
-        completion.Text == Chain(Terms(completion.Problem), 0) ? 1 : AnswerExtraction.Extract(completion.Text) is null ? 0 : 0.1);
+    /// <summary>Pays 1 for the way that adds the numbers as they stand, 0.1 for anything else with a number, 0 for nothing. A question then
+    /// has one valid way, the one that is shown.</summary>
+    public static IReward OneWay() =>
+        Reward.Of(
+            "one_way",
+            completion =>
+                completion.Text == Chain(Terms(completion.Problem), 0) ? 1
+                : AnswerExtraction.Extract(completion.Text) is null ? 0
+                : 0.1
+        );
 
     // One question in ten, by a fixed rule that depends on no seed.
     private static bool IsHeldOut(int[] terms)
@@ -92,7 +128,8 @@ public static class ChainTask
         return terms;
     }
 
-    private static int[] Terms(Problem problem) => [.. problem.Prompt.Text.TrimEnd('=').Split('+').Select(text => int.Parse(text, CultureInfo.InvariantCulture))];
+    private static int[] Terms(Problem problem) =>
+        [.. problem.Prompt.Text.TrimEnd('=').Split('+').Select(text => int.Parse(text, CultureInfo.InvariantCulture))];
 
     private static string Prompt(int[] terms) => $"{string.Join('+', terms.Select(Text))}=";
 
@@ -100,10 +137,12 @@ public static class ChainTask
     private static string Chain(int[] terms, int order, Random? guesses = null)
     {
         int[] places = Orders[order];
-        int first = Sum(terms[places[0]], terms[places[1]]), second = Sum(first, terms[places[2]]);
+        int first = Sum(terms[places[0]], terms[places[1]]),
+            second = Sum(first, terms[places[2]]);
         return $"{Text(terms[places[0]])}+{Text(terms[places[1]])}={Text(first)};{Text(first)}+{Text(terms[places[2]])}={Text(second)}";
 
-        int Sum(int left, int right) => guesses is null || right < Smallest ? left + right : Math.Max(0, left + right + guesses.Next(-Error, Error + 1));
+        int Sum(int left, int right) =>
+            guesses is null || right < Smallest ? left + right : Math.Max(0, left + right + guesses.Next(-Error, Error + 1));
     }
 
     private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);

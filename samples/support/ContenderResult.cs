@@ -12,7 +12,8 @@ namespace PostTrain.Samples.Support;
 /// <param name="Losses">The loss of each held-out example.</param>
 /// <param name="Answers">Its most likely answers to the held-out prompts.</param>
 /// <param name="Time">Training alone.</param>
-/// <param name="MergeDifference">The largest difference of a log-prob after the merge into the base model; null where nothing can be merged.</param>
+/// <param name="MergeDifference">The largest difference of a log-prob after the merge into the base model; null where nothing can be
+/// merged.</param>
 public sealed record ContenderResult(
     Contender Contender,
     long Trainable,
@@ -21,7 +22,8 @@ public sealed record ContenderResult(
     double[] Losses,
     IReadOnlyList<Completion> Answers,
     TimeSpan Time,
-    double? MergeDifference)
+    double? MergeDifference
+)
 {
     /// <summary>The method's name.</summary>
     public string Name => Contender.Name;

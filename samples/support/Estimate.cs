@@ -4,7 +4,8 @@ using MathNet.Numerics.Statistics;
 
 namespace PostTrain.Samples.Support;
 
-/// <summary>A mean and the half width of its 95 % interval: mean ± t·s/√n, t the quantile of Student's distribution with n − 1 degrees of freedom.</summary>
+/// <summary>A mean and the half width of its 95 % interval: mean ± t·s/√n, t the quantile of Student's distribution with n − 1 degrees of
+/// freedom.</summary>
 /// <param name="Mean">The mean.</param>
 /// <param name="HalfWidth">Of the interval.</param>
 public readonly record struct Estimate(double Mean, double HalfWidth)
@@ -13,11 +14,16 @@ public readonly record struct Estimate(double Mean, double HalfWidth)
     public static Estimate Of(IReadOnlyCollection<double> values)
     {
         ArgumentNullException.ThrowIfNull(values);
-        if (values.Count < 2) return new Estimate(values.DefaultIfEmpty(double.NaN).First(), double.NaN);
-        return new Estimate(values.Mean(), StudentT.InvCDF(0, 1, values.Count - 1, 0.975) * values.StandardDeviation() / Math.Sqrt(values.Count));
+        if (values.Count < 2)
+            return new Estimate(values.DefaultIfEmpty(double.NaN).First(), double.NaN);
+        return new Estimate(
+            values.Mean(),
+            StudentT.InvCDF(0, 1, values.Count - 1, 0.975) * values.StandardDeviation() / Math.Sqrt(values.Count)
+        );
     }
 
-    /// <summary>The mean of <c>after[i] − before[i]</c>: two methods on the same examples. Where 0 lies outside the interval the methods differ.</summary>
+    /// <summary>The mean of <c>after[i] − before[i]</c>: two methods on the same examples. Where 0 lies outside the interval the methods
+    /// differ.</summary>
     public static Estimate OfDifference(IReadOnlyList<double> after, IReadOnlyList<double> before)
     {
         ArgumentNullException.ThrowIfNull(after);
@@ -29,5 +35,8 @@ public readonly record struct Estimate(double Mean, double HalfWidth)
     public IReadOnlyList<double> Interval => [Mean - HalfWidth, Mean + HalfWidth];
 
     /// <summary>As <c>0.123 ± 0.004</c>; a single value has no interval, and no value is a dash.</summary>
-    public override string ToString() => double.IsNaN(Mean) ? "–" : double.IsNaN(HalfWidth) ? string.Create(CultureInfo.InvariantCulture, $"{Mean:F3} (one value)") : string.Create(CultureInfo.InvariantCulture, $"{Mean:F3} ± {HalfWidth:F3}");
+    public override string ToString() =>
+        double.IsNaN(Mean) ? "–"
+        : double.IsNaN(HalfWidth) ? string.Create(CultureInfo.InvariantCulture, $"{Mean:F3} (one value)")
+        : string.Create(CultureInfo.InvariantCulture, $"{Mean:F3} ± {HalfWidth:F3}");
 }

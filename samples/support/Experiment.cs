@@ -27,4 +27,5 @@ public sealed record Experiment(
     IReadOnlyList<Problem> HeldOut,
     string Measure,
     Func<Completion, bool> Succeeds,
-    GrpoOptions Options);
+    GrpoOptions Options
+);

@@ -10,7 +10,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Samples.Support;
 
-/// <summary>The experiments of the reinforcement-learning sample: sums on the project's own base model, and rules of style on real pretrained models.</summary>
+/// <summary>The experiments of the reinforcement-learning sample: sums on the project's own base model, and rules of style on real
+/// pretrained models.</summary>
 public static class Experiments
 {
     /// <summary>Sums of three-digit numbers, judged by their answer and their format alone.</summary>
@@ -18,19 +19,22 @@ public static class Experiments
     {
         var reward = Reward.Weighted(
             (1.0, Reward.MathAnswer(new MathAnswerOptions { Places = AnswerPlaces.Tags })),
-            (0.1, Reward.Format(@"(<think>[^<]*</think>)?<answer>[0-9]+</answer>")));
+            (0.1, Reward.Format(@"(<think>[^<]*</think>)?<answer>[0-9]+</answer>"))
+        );
         return new Experiment(
             "R1-Zero in miniature",
             "A small base model has read careless notes on sums of three-digit numbers: bare guesses, guesses between answer tags, and some sums worked "
-            + "out column by column, often with a slip. GRPO rewards nothing but a right answer between the tags (1) and the format (0.1).",
+                + "out column by column, often with a slip. GRPO rewards nothing but a right answer between the tags (1) and the format (0.1).",
             Pretrained.Load(baseModel, type),
             TokenizerFiles.Load(baseModel),
             reward,
             ArithmeticTask.Problems(4000, heldOut: false, seed),
             ArithmeticTask.Problems(heldOut, heldOut: true, seed),
             "accuracy",
-            completion => AnswerExtraction.Extract(completion.Text, AnswerPlaces.Tags) is { } answer
-                && completion.Problem.Answer is { } right && AnswerEquivalence.AreEquivalent(answer, right),
+            completion =>
+                AnswerExtraction.Extract(completion.Text, AnswerPlaces.Tags) is { } answer
+                && completion.Problem.Answer is { } right
+                && AnswerEquivalence.AreEquivalent(answer, right),
             new GrpoOptions
             {
                 Steps = 100,
@@ -42,15 +46,22 @@ public static class Experiments
                 Objective = PolicyObjectives.DrGrpo(40),
                 Sampling = new SamplingOptions { MaxNewTokens = 48 },
                 Seed = seed,
-            });
+            }
+        );
     }
 
-    /// <summary>The user's model on the user's problems, judged by their answers and by the format that R1-Zero's prompt asks for.</summary>
+    /// <summary>The user's model on the user's problems, judged by their answers and by the format that R1-Zero's prompt asks
+    /// for.</summary>
     public static Experiment Problems(SampleRun run, string directory, string template, int tokens)
     {
         ArgumentNullException.ThrowIfNull(run);
         var (model, tokenizer) = (Pretrained.Load(directory, run.Type), TokenizerFiles.Load(directory));
-        var fitting = UserData.Fitting(RecordReader.Problems(run.Data!, UserData.Template(template, directory)), tokenizer, model.ContextLength - tokens, problem => [problem.Prompt]);
+        var fitting = UserData.Fitting(
+            RecordReader.Problems(run.Data!, UserData.Template(template, directory)),
+            tokenizer,
+            model.ContextLength - tokens,
+            problem => [problem.Prompt]
+        );
         var (train, heldOut) = fitting.Split(run.HeldOut);
         var right = Reward.MathAnswer(new MathAnswerOptions { Name = "right" });
         return new Experiment(
@@ -63,12 +74,16 @@ public static class Experiments
             heldOut,
             "accuracy",
             completion => right.ScoreAsync([completion], RewardContext.None).AsTask().GetAwaiter().GetResult().Values[0] > 0.5,
-            RealOptions(run.Seed, new SamplingOptions { MaxNewTokens = tokens, SuppressedTokens = Sampled.WithoutText(model, tokenizer) }) with
+            RealOptions(
+                run.Seed,
+                new SamplingOptions { MaxNewTokens = tokens, SuppressedTokens = Sampled.WithoutText(model, tokenizer) }
+            ) with
             {
                 // 1e-4 at a width of 240, less in wider models.
                 LearningRate = Math.Min(1e-3, 0.024 / model.HiddenSize),
                 MicroBatchSize = run.MicroBatch(fitting.Longest + tokens),
-            });
+            }
+        );
     }
 
     /// <summary>A real pretrained model from a directory, on a rule of style that its kind of text can follow.</summary>
@@ -80,7 +95,10 @@ public static class Experiments
         {
             GreedyTokenizer => Enthusiasm(directory, tokenizer, seed, type),
             SentencePieceTokenizer => Happy(directory, tokenizer, seed, type),
-            _ => throw new ArgumentException($"{directory}: the sample has a rule for chat models with tokens.txt and for story models with tok*.bin; other models learn from --data, problems with their answers", nameof(directory)),
+            _ => throw new ArgumentException(
+                $"{directory}: the sample has a rule for chat models with tokens.txt and for story models with tok*.bin; other models learn from --data, problems with their answers",
+                nameof(directory)
+            ),
         };
     }
 
@@ -88,28 +106,68 @@ public static class Experiments
     private static Experiment Enthusiasm(string directory, ITokenizer tokenizer, ulong seed, ScalarType? type)
     {
         var model = Pretrained.Load(directory, type);
-        string[] subjects = ["the rain", "music", "books", "the sea", "cats", "dogs", "trees", "winter", "summer", "stories", "the moon", "flowers", "bread", "games", "birds", "snow"];
+        string[] subjects =
+        [
+            "the rain",
+            "music",
+            "books",
+            "the sea",
+            "cats",
+            "dogs",
+            "trees",
+            "winter",
+            "summer",
+            "stories",
+            "the moon",
+            "flowers",
+            "bread",
+            "games",
+            "birds",
+            "snow",
+        ];
         string[] questions = ["do you like {0}?", "tell me about {0}.", "what do you think of {0}?", "i like {0}.", "have you seen {0}?"];
-        Problem[] all = [.. questions.SelectMany(question => subjects.Select(subject => new Problem($"[inst] {string.Format(System.Globalization.CultureInfo.InvariantCulture, question, subject)} [/inst]")))];
+        Problem[] all =
+        [
+            .. questions.SelectMany(question =>
+                subjects.Select(subject => new Problem(
+                    $"[inst] {string.Format(System.Globalization.CultureInfo.InvariantCulture, question, subject)} [/inst]"
+                ))
+            ),
+        ];
         return new Experiment(
             "A chat model learns enthusiasm",
             "A real chat model is rewarded when its reply says \"love\", and a little for ending within 32 tokens. The divergence from the frozen model shows what that costs.",
             model,
             tokenizer,
-            Reward.Weighted((1.0, Reward.Of("love", completion => Loves(completion) ? 1 : 0)), (0.2, Reward.Of("finished", completion => completion.Finished ? 1 : 0))),
+            Reward.Weighted(
+                (1.0, Reward.Of("love", completion => Loves(completion) ? 1 : 0)),
+                (0.2, Reward.Of("finished", completion => completion.Finished ? 1 : 0))
+            ),
             [.. all.Where((_, i) => i % 4 != 0)],
             [.. all.Where((_, i) => i % 4 == 0)],
             "replies that love",
             Loves,
-            RealOptions(seed, new SamplingOptions { MaxNewTokens = 32, SuppressedTokens = Sampled.WithoutText(model, tokenizer) }));
+            RealOptions(seed, new SamplingOptions { MaxNewTokens = 32, SuppressedTokens = Sampled.WithoutText(model, tokenizer) })
+        );
     }
 
     // A story model: it is rewarded for a happy word in the story's beginning.
     private static Experiment Happy(string directory, ITokenizer tokenizer, ulong seed, ScalarType? type)
     {
         string[] names = ["Lily", "Tom", "Sara", "Ben", "Mia", "Tim", "Anna", "Max", "Sue", "Jack", "Lucy", "Sam"];
-        string[] openings = ["Once upon a time, there was a child named {0}.", "One day, {0} went to the park.", "{0} had a new toy.", "{0} and a friend were in the garden."];
-        Problem[] all = [.. openings.SelectMany(opening => names.Select(name => new Problem(string.Format(System.Globalization.CultureInfo.InvariantCulture, opening, name))))];
+        string[] openings =
+        [
+            "Once upon a time, there was a child named {0}.",
+            "One day, {0} went to the park.",
+            "{0} had a new toy.",
+            "{0} and a friend were in the garden.",
+        ];
+        Problem[] all =
+        [
+            .. openings.SelectMany(opening =>
+                names.Select(name => new Problem(string.Format(System.Globalization.CultureInfo.InvariantCulture, opening, name)))
+            ),
+        ];
         return new Experiment(
             "A story model learns to be happy",
             "A real story model is rewarded when the word \"happy\" stands in the next 48 tokens. The divergence from the frozen model shows what that costs.",
@@ -120,20 +178,22 @@ public static class Experiments
             [.. all.Where((_, i) => i % 4 == 0)],
             "happy beginnings",
             IsHappy,
-            RealOptions(seed, new SamplingOptions { MaxNewTokens = 48 }));
+            RealOptions(seed, new SamplingOptions { MaxNewTokens = 48 })
+        );
     }
 
-    private static GrpoOptions RealOptions(ulong seed, SamplingOptions sampling) => new()
-    {
-        Steps = 40,
-        BatchSize = 8,
-        GroupSize = 8,
-        MicroBatchSize = 32,
-        LearningRate = 1e-4,
-        Objective = PolicyObjectives.Grpo() with { Beta = 0.04 },
-        Sampling = sampling,
-        Seed = seed,
-    };
+    private static GrpoOptions RealOptions(ulong seed, SamplingOptions sampling) =>
+        new()
+        {
+            Steps = 40,
+            BatchSize = 8,
+            GroupSize = 8,
+            MicroBatchSize = 32,
+            LearningRate = 1e-4,
+            Objective = PolicyObjectives.Grpo() with { Beta = 0.04 },
+            Sampling = sampling,
+            Seed = seed,
+        };
 
     private static bool Loves(Completion completion) => completion.Text.Split(' ', '.', ',', '!', '?').Contains("love");
 

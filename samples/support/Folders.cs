@@ -11,12 +11,16 @@ public static class Folders
     {
         get
         {
-            string models = Environment.GetEnvironmentVariable("POSTTRAIN_MODELS") is { Length: > 0 } named ? named : Path.Combine("..", "shared", "models");
+            string models = Environment.GetEnvironmentVariable("POSTTRAIN_MODELS") is { Length: > 0 } named
+                ? named
+                : Path.Combine("..", "shared", "models");
             string folder = Path.Combine(models, "stories260K-hf");
             return Directory.Exists(folder) ? folder : null;
         }
     }
 
     private static string Samples =>
-        AppContext.GetData("EntryPointFileDirectoryPath") as string is { } folder && Directory.Exists(folder) ? folder : Path.GetFullPath("samples");
+        AppContext.GetData("EntryPointFileDirectoryPath") as string is { } folder && Directory.Exists(folder)
+            ? folder
+            : Path.GetFullPath("samples");
 }

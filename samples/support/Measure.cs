@@ -11,8 +11,10 @@ namespace PostTrain.Samples.Support;
 /// <summary>What a model is worth on examples that it was not trained on.</summary>
 public static class Measure
 {
-    /// <summary>The loss of each example, the mean over its completion's tokens: a value an example, so that methods can be compared example by example.</summary>
-    public static double[] Losses(DatasetTrainer<Demonstration> trainer, IReadOnlyList<Demonstration> examples) => Values(trainer, examples, "eval/loss");
+    /// <summary>The loss of each example, the mean over its completion's tokens: a value an example, so that methods can be compared
+    /// example by example.</summary>
+    public static double[] Losses(DatasetTrainer<Demonstration> trainer, IReadOnlyList<Demonstration> examples) =>
+        Values(trainer, examples, "eval/loss");
 
     /// <summary>A metric of each example by itself, as the trainer's evaluation names it.</summary>
     public static double[] Values(DatasetTrainer<Demonstration> trainer, IReadOnlyList<Demonstration> examples, string metric)
@@ -30,11 +32,27 @@ public static class Measure
         ArgumentNullException.ThrowIfNull(problems);
         // A long prompt leaves less room to its own answer, and to no other.
         var answers = new Completion[problems.Count];
-        foreach (var group in Enumerable.Range(0, problems.Count).GroupBy(i => Math.Clamp(model.ContextLength - tokenizer.Encode(problems[i].Prompt).Length, 1, tokens)))
+        foreach (
+            var group in Enumerable
+                .Range(0, problems.Count)
+                .GroupBy(i => Math.Clamp(model.ContextLength - tokenizer.Encode(problems[i].Prompt).Length, 1, tokens))
+        )
         {
             int[] places = [.. group];
-            var drawn = Sampled.Completions(model, tokenizer, [.. places.Select(i => problems[i])], new SamplingOptions { Temperature = 0, MaxNewTokens = group.Key, SuppressedTokens = Sampled.WithoutText(model, tokenizer) }, seed: 0);
-            for (int i = 0; i < places.Length; i++) answers[places[i]] = drawn[i];
+            var drawn = Sampled.Completions(
+                model,
+                tokenizer,
+                [.. places.Select(i => problems[i])],
+                new SamplingOptions
+                {
+                    Temperature = 0,
+                    MaxNewTokens = group.Key,
+                    SuppressedTokens = Sampled.WithoutText(model, tokenizer),
+                },
+                seed: 0
+            );
+            for (int i = 0; i < places.Length; i++)
+                answers[places[i]] = drawn[i];
         }
         return answers;
     }
@@ -46,10 +64,31 @@ public static class Measure
         return new Proportion(completions.Count(ArithmeticTask.IsRight), completions.Count);
     }
 
-    /// <summary>Some of the same prompts' completions before and after training, for a page; judged where they have an answer to be judged by.</summary>
-    public static IReadOnlyList<CompletionPair> Pairs(IReadOnlyList<Completion> before, IReadOnlyList<Completion> after, AnswerPlaces places = AnswerPlaces.Tags, int count = 3) =>
-        [.. before.Zip(after).Take(count).Select(pair => new CompletionPair(pair.First.Problem.Prompt, pair.First.Text, pair.Second.Text, Verdict(pair.First, places), Verdict(pair.Second, places)))];
+    /// <summary>Some of the same prompts' completions before and after training, for a page; judged where they have an answer to be judged
+    /// by.</summary>
+    public static IReadOnlyList<CompletionPair> Pairs(
+        IReadOnlyList<Completion> before,
+        IReadOnlyList<Completion> after,
+        AnswerPlaces places = AnswerPlaces.Tags,
+        int count = 3
+    ) =>
+        [
+            .. before
+                .Zip(after)
+                .Take(count)
+                .Select(pair => new CompletionPair(
+                    pair.First.Problem.Prompt,
+                    pair.First.Text,
+                    pair.Second.Text,
+                    Verdict(pair.First, places),
+                    Verdict(pair.Second, places)
+                )),
+        ];
 
-    private static Verdict? Verdict(Completion completion, AnswerPlaces places) => completion.Problem.Answer is not { } answer ? null
-        : AnswerExtraction.Extract(completion.Text, places) is { } given && AnswerEquivalence.IsAnswer(given, AnswerExtraction.Extract(answer, AnswerPlaces.Marked) ?? answer) ? new Verdict(true, "right") : new Verdict(false, "wrong");
+    private static Verdict? Verdict(Completion completion, AnswerPlaces places) =>
+        completion.Problem.Answer is not { } answer ? null
+        : AnswerExtraction.Extract(completion.Text, places) is { } given
+        && AnswerEquivalence.IsAnswer(given, AnswerExtraction.Extract(answer, AnswerPlaces.Marked) ?? answer)
+            ? new Verdict(true, "right")
+        : new Verdict(false, "wrong");
 }

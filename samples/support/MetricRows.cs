@@ -38,7 +38,8 @@ internal static class MetricRows
             if (metric == "loss")
             {
                 // A step that trains nothing has none.
-                if (!double.IsNaN(report.Loss) || report.Metrics.ContainsKey("grad_norm")) yield return (metric, label, Text(report.Loss, format));
+                if (!double.IsNaN(report.Loss) || report.Metrics.ContainsKey("grad_norm"))
+                    yield return (metric, label, Text(report.Loss, format));
             }
             else if (report.Metrics.TryGetValue(metric, out var value))
                 yield return (metric, label, Text(value, format));

@@ -21,11 +21,12 @@ public sealed record OptionRange(double Least, double Most = double.MaxValue, bo
     public bool Holds(double value) => ExcludesEnds ? value > Least && value < Most : value >= Least && value <= Most;
 
     /// <summary>The range in words.</summary>
-    public override string ToString() => (ExcludesEnds, Most >= double.MaxValue) switch
-    {
-        (true, true) => string.Create(CultureInfo.InvariantCulture, $"a finite number above {Least}"),
-        (true, false) => string.Create(CultureInfo.InvariantCulture, $"a number between {Least} and {Most}, neither included"),
-        (false, true) => string.Create(CultureInfo.InvariantCulture, $"at least {Least}"),
-        _ => string.Create(CultureInfo.InvariantCulture, $"{Least} to {Most}"),
-    };
+    public override string ToString() =>
+        (ExcludesEnds, Most >= double.MaxValue) switch
+        {
+            (true, true) => string.Create(CultureInfo.InvariantCulture, $"a finite number above {Least}"),
+            (true, false) => string.Create(CultureInfo.InvariantCulture, $"a number between {Least} and {Most}, neither included"),
+            (false, true) => string.Create(CultureInfo.InvariantCulture, $"at least {Least}"),
+            _ => string.Create(CultureInfo.InvariantCulture, $"{Least} to {Most}"),
+        };
 }

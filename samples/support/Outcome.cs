@@ -14,7 +14,8 @@ public sealed record Outcome(
     GrpoOptions Options,
     IReadOnlyList<Completion> Before,
     IReadOnlyList<Completion> After,
-    IReadOnlyList<StepReport> Reports)
+    IReadOnlyList<StepReport> Reports
+)
 {
     private const int Examples = 3;
 
@@ -25,16 +26,24 @@ public sealed record Outcome(
     /// <summary>Prints the table and some completions; plain where the output is no terminal.</summary>
     public void Print(TextWriter writer)
     {
-        var console = AnsiConsole.Create(new AnsiConsoleSettings
-        {
-            Out = new AnsiConsoleOutput(writer),
-            Ansi = TrainingDisplay.IsTerminal ? AnsiSupport.Detect : AnsiSupport.No,
-            ColorSystem = TrainingDisplay.IsTerminal ? ColorSystemSupport.Detect : ColorSystemSupport.NoColors,
-        });
-        var table = new Table().Border(TrainingDisplay.IsTerminal ? TableBorder.Rounded : TableBorder.Ascii)
+        var console = AnsiConsole.Create(
+            new AnsiConsoleSettings
+            {
+                Out = new AnsiConsoleOutput(writer),
+                Ansi = TrainingDisplay.IsTerminal ? AnsiSupport.Detect : AnsiSupport.No,
+                ColorSystem = TrainingDisplay.IsTerminal ? ColorSystemSupport.Detect : ColorSystemSupport.NoColors,
+            }
+        );
+        var table = new Table()
+            .Border(TrainingDisplay.IsTerminal ? TableBorder.Rounded : TableBorder.Ascii)
             .AddColumns("held out", $"{Experiment.Measure}", "95 % interval", "tokens");
         foreach (var (name, completions, share) in new[] { ("before", Before, BeforeShare), ("after", After, AfterShare) })
-            table.AddRow(name, Format.Percent(share.Value), share.Interval().ToString(), completions.Average(c => c.Tokens.Length).ToString("F1", CultureInfo.InvariantCulture));
+            table.AddRow(
+                name,
+                Format.Percent(share.Value),
+                share.Interval().ToString(),
+                completions.Average(c => c.Tokens.Length).ToString("F1", CultureInfo.InvariantCulture)
+            );
         console.Write(table);
         foreach (var pair in Pairs())
         {
@@ -46,46 +55,65 @@ public sealed record Outcome(
     }
 
     /// <summary>For <c>summary.json</c>.</summary>
-    public IReadOnlyDictionary<string, object> Summary() => new Dictionary<string, object>
-    {
-        ["title"] = Experiment.Title,
-        ["accuracy_before"] = BeforeShare.Value,
-        ["accuracy_before_interval"] = BeforeShare.Interval(),
-        ["accuracy_after"] = AfterShare.Value,
-        ["accuracy_after_interval"] = AfterShare.Interval(),
-        ["held_out"] = Before.Count,
-        ["tokens_per_second"] = Math.Round(TokensPerSecond, 1),
-    };
+    public IReadOnlyDictionary<string, object> Summary() =>
+        new Dictionary<string, object>
+        {
+            ["title"] = Experiment.Title,
+            ["accuracy_before"] = BeforeShare.Value,
+            ["accuracy_before_interval"] = BeforeShare.Interval(),
+            ["accuracy_after"] = AfterShare.Value,
+            ["accuracy_after_interval"] = AfterShare.Interval(),
+            ["held_out"] = Before.Count,
+            ["tokens_per_second"] = Math.Round(TokensPerSecond, 1),
+        };
 
     /// <summary>The page of the run.</summary>
     public HtmlReport Page(SampleRun run)
     {
         ArgumentNullException.ThrowIfNull(run);
         var report = new HtmlReport(Experiment.Title, Experiment.Story)
-            .Facts(EngineFacts.Describe(), $"seed {Options.Seed}", $"{Options.Steps} steps of {Options.BatchSize} × {Options.GroupSize} completions")
+            .Facts(
+                EngineFacts.Describe(),
+                $"seed {Options.Seed}",
+                $"{Options.Steps} steps of {Options.BatchSize} × {Options.GroupSize} completions"
+            )
             .Tiles([
                 new SummaryTile($"{Title} before", Format.Percent(BeforeShare.Value), BeforeShare.Interval().ToString()),
                 new SummaryTile($"{Title} after", Format.Percent(AfterShare.Value), AfterShare.Interval().ToString()),
-                .. RunReport.Tiles(Reports)])
-            .Proportions($"Held out: {Experiment.Measure}", new NamedProportion("before", BeforeShare), new NamedProportion("after", AfterShare))
+                .. RunReport.Tiles(Reports),
+            ])
+            .Proportions(
+                $"Held out: {Experiment.Measure}",
+                new NamedProportion("before", BeforeShare),
+                new NamedProportion("after", AfterShare)
+            )
             .Completions("The same held-out prompts, before and after", [.. Pairs()])
             .Run(Reports, completions: run.LoggedCompletions);
-        return report.Settings("Settings", new Dictionary<string, string>
-        {
-            ["learning rate"] = Options.LearningRate.ToString("G", CultureInfo.InvariantCulture) + ", " + Options.Schedule.ToString().ToLowerInvariant(),
-            ["objective"] = Options.Objective.Name,
-            ["advantage"] = Options.Objective.Advantage!.Name,
-            ["aggregation"] = Options.Objective.Aggregation.ToString(),
-            ["KL weight β"] = Options.Objective.Beta.ToString("G", CultureInfo.InvariantCulture),
-            ["temperature"] = Options.Sampling.Temperature.ToString("G", CultureInfo.InvariantCulture),
-            ["most new tokens"] = Options.Sampling.MaxNewTokens.ToString(CultureInfo.InvariantCulture),
-        });
+        return report.Settings(
+            "Settings",
+            new Dictionary<string, string>
+            {
+                ["learning rate"] =
+                    Options.LearningRate.ToString("G", CultureInfo.InvariantCulture)
+                    + ", "
+                    + Options.Schedule.ToString().ToLowerInvariant(),
+                ["objective"] = Options.Objective.Name,
+                ["advantage"] = Options.Objective.Advantage!.Name,
+                ["aggregation"] = Options.Objective.Aggregation.ToString(),
+                ["KL weight β"] = Options.Objective.Beta.ToString("G", CultureInfo.InvariantCulture),
+                ["temperature"] = Options.Sampling.Temperature.ToString("G", CultureInfo.InvariantCulture),
+                ["most new tokens"] = Options.Sampling.MaxNewTokens.ToString(CultureInfo.InvariantCulture),
+            }
+        );
     }
 
-    private IEnumerable<CompletionPair> Pairs() => Enumerable.Range(0, Math.Min(Examples, Before.Count))
-        .Select(i => new CompletionPair(Before[i].Problem.Prompt, Before[i].Text, After[i].Text, Judge(Before[i]), Judge(After[i])));
+    private IEnumerable<CompletionPair> Pairs() =>
+        Enumerable
+            .Range(0, Math.Min(Examples, Before.Count))
+            .Select(i => new CompletionPair(Before[i].Problem.Prompt, Before[i].Text, After[i].Text, Judge(Before[i]), Judge(After[i])));
 
-    private Verdict Judge(Completion completion) => Experiment.Succeeds(completion) ? new Verdict(true, "counts") : new Verdict(false, "does not count");
+    private Verdict Judge(Completion completion) =>
+        Experiment.Succeeds(completion) ? new Verdict(true, "counts") : new Verdict(false, "does not count");
 
     private string Title => char.ToUpperInvariant(Experiment.Measure[0]) + Experiment.Measure[1..];
 

@@ -3,7 +3,8 @@ using PostTrain.Data.Records;
 
 namespace PostTrain.Samples.Support;
 
-/// <summary>Problems for a policy to learn from, and held-out ones to measure with; each with the answer that a verifier compares with.</summary>
+/// <summary>Problems for a policy to learn from, and held-out ones to measure with; each with the answer that a verifier compares
+/// with.</summary>
 /// <param name="Train">What training sees.</param>
 /// <param name="HeldOut">What it never sees.</param>
 /// <param name="Longest">Tokens of the longest prompt and completion.</param>
@@ -26,7 +27,11 @@ public sealed record ProblemData(IReadOnlyList<Problem> Train, IReadOnlyList<Pro
     }
 
     private static ProblemData Toy(SampleRun run, Subject subject) =>
-        new(ArithmeticTask.Problems(ToyProblems, heldOut: false, run.Seed), ArithmeticTask.Problems(run.HeldOut, heldOut: true, run.Seed), subject.Model.ContextLength);
+        new(
+            ArithmeticTask.Problems(ToyProblems, heldOut: false, run.Seed),
+            ArithmeticTask.Problems(run.HeldOut, heldOut: true, run.Seed),
+            subject.Model.ContextLength
+        );
 
     private static ProblemData User(SampleRun run, Subject subject, string template, int tokens)
     {

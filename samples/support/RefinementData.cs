@@ -6,4 +6,8 @@ namespace PostTrain.Samples.Support;
 /// <param name="Demonstrations">Questions to train on, with one way to the answer.</param>
 /// <param name="Problems">The same questions with what the reward compares with.</param>
 /// <param name="HeldOut">Questions that training never sees.</param>
-public sealed record RefinementData(IReadOnlyList<Demonstration> Demonstrations, IReadOnlyList<Problem> Problems, IReadOnlyList<Problem> HeldOut);
+public sealed record RefinementData(
+    IReadOnlyList<Demonstration> Demonstrations,
+    IReadOnlyList<Problem> Problems,
+    IReadOnlyList<Problem> HeldOut
+);

@@ -6,7 +6,8 @@ using PostTrain.Training;
 
 namespace PostTrain.Samples.Support;
 
-/// <summary>How long and how fast the ways of refinement train. All take as many updates of as many completions after the warm-up.</summary>
+/// <summary>How long and how fast the ways of refinement train. All take as many updates of as many completions after the
+/// warm-up.</summary>
 public sealed record RefinementSettings
 {
     /// <summary>Steps of the supervised warm-up.</summary>
@@ -36,28 +37,36 @@ public sealed record RefinementSettings
     /// <summary>Most tokens of a completion.</summary>
     public required int Tokens { get; init; }
 
-    internal SftOptions Warmup => new() { Steps = WarmupSteps, BatchSize = BatchSize, LearningRate = SupervisedRate };
+    internal SftOptions Warmup =>
+        new()
+        {
+            Steps = WarmupSteps,
+            BatchSize = BatchSize,
+            LearningRate = SupervisedRate,
+        };
 
-    internal SftOptions Continued => new()
-    {
-        Steps = Steps * Reinforcement.UpdatesPerBatch,
-        BatchSize = BatchSize * GroupSize,
-        LearningRate = SupervisedRate,
-        Schedule = LearningRateSchedule.Linear,
-    };
+    internal SftOptions Continued =>
+        new()
+        {
+            Steps = Steps * Reinforcement.UpdatesPerBatch,
+            BatchSize = BatchSize * GroupSize,
+            LearningRate = SupervisedRate,
+            Schedule = LearningRateSchedule.Linear,
+        };
 
-    internal PpoOptions Reinforcement => ReftOptions.Paper with
-    {
-        Steps = Steps,
-        BatchSize = BatchSize,
-        GroupSize = GroupSize,
-        LearningRate = Rate,
-        Schedule = LearningRateSchedule.Linear,
-        Kl = KlControl.Fixed(Kl),
-        // The values begin as 0, and on a shared body their first errors would move the policy.
-        CriticWarmupSteps = Math.Min(8, Steps / 5),
-        Sampling = Sampling,
-    };
+    internal PpoOptions Reinforcement =>
+        ReftOptions.Paper with
+        {
+            Steps = Steps,
+            BatchSize = BatchSize,
+            GroupSize = GroupSize,
+            LearningRate = Rate,
+            Schedule = LearningRateSchedule.Linear,
+            Kl = KlControl.Fixed(Kl),
+            // The values begin as 0, and on a shared body their first errors would move the policy.
+            CriticWarmupSteps = Math.Min(8, Steps / 5),
+            Sampling = Sampling,
+        };
 
     internal SelfTrainingOptions SelfTraining => new() { SamplesPerProblem = Samples, Sampling = Sampling };
 

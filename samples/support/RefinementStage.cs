@@ -11,4 +11,11 @@ namespace PostTrain.Samples.Support;
 /// <param name="Accuracy">On held-out questions.</param>
 /// <param name="Answers">The likeliest answers to held-out questions.</param>
 /// <param name="Right">Those of them that are right.</param>
-public sealed record RefinementStage(string Name, IReadOnlyList<StepReport> Reports, TimeSpan Time, StrategyAccuracy Accuracy, IReadOnlyList<Completion> Answers, IReadOnlySet<Completion> Right);
+public sealed record RefinementStage(
+    string Name,
+    IReadOnlyList<StepReport> Reports,
+    TimeSpan Time,
+    StrategyAccuracy Accuracy,
+    IReadOnlyList<Completion> Answers,
+    IReadOnlySet<Completion> Right
+);

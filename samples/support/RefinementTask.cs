@@ -13,7 +13,14 @@ namespace PostTrain.Samples.Support;
 /// <param name="Load">The model that <see cref="RefinementTrial"/> saved in a folder after the warm-up.</param>
 /// <param name="Data">The questions of a seed.</param>
 /// <param name="Reward">1 for what counts as right.</param>
-public sealed record RefinementTask(string Name, ITokenizer Tokenizer, Func<Tuning> Fresh, Func<string, Tuning> Load, Func<ulong, RefinementData> Data, IReward Reward)
+public sealed record RefinementTask(
+    string Name,
+    ITokenizer Tokenizer,
+    Func<Tuning> Fresh,
+    Func<string, Tuning> Load,
+    Func<ulong, RefinementData> Data,
+    IReward Reward
+)
 {
     /// <summary>The name in the metrics' names.</summary>
     public string Key => Name.Split(" (")[0].Replace(' ', '_');
@@ -29,13 +36,22 @@ public sealed record RefinementTask(string Name, ITokenizer Tokenizer, Func<Tuni
     public static RefinementTask Chains(string folder, bool control, int questions, int heldOut)
     {
         var tokenizer = ChainTask.Tokenizer();
-        return new RefinementTask(control ? "one valid order (control)" : "six valid orders", tokenizer, () => Of(folder), Of,
+        return new RefinementTask(
+            control ? "one valid order (control)" : "six valid orders",
+            tokenizer,
+            () => Of(folder),
+            Of,
             seed =>
             {
                 var problems = ChainTask.Problems(questions, heldOut: false, seed);
-                return new RefinementData(ChainTask.Demonstrations(problems, anyOrder: !control, seed), problems, ChainTask.Problems(heldOut, heldOut: true, seed));
+                return new RefinementData(
+                    ChainTask.Demonstrations(problems, anyOrder: !control, seed),
+                    problems,
+                    ChainTask.Problems(heldOut, heldOut: true, seed)
+                );
             },
-            control ? ChainTask.OneWay() : AnswerAlone);
+            control ? ChainTask.OneWay() : AnswerAlone
+        );
 
         Tuning Of(string from) => new(Pretrained.Load(from), tokenizer);
     }
@@ -45,14 +61,38 @@ public sealed record RefinementTask(string Name, ITokenizer Tokenizer, Func<Tuni
     /// <param name="train">Records to train on; what follows the prompt holds the answer.</param>
     /// <param name="heldOut">Records to measure with.</param>
     /// <param name="rank">Of a LoRA adapter; 0 trains the whole model.</param>
-    public static RefinementTask Records(Subject subject, IReadOnlyList<Demonstration> train, IReadOnlyList<Demonstration> heldOut, int rank)
+    public static RefinementTask Records(
+        Subject subject,
+        IReadOnlyList<Demonstration> train,
+        IReadOnlyList<Demonstration> heldOut,
+        int rank
+    )
     {
         ArgumentNullException.ThrowIfNull(subject);
         var data = new RefinementData(train, Asked(train), Asked(heldOut));
-        return new RefinementTask("the records", subject.Tokenizer,
-            () => rank > 0 ? Adapted(model => AdaptedModel.Attach(model, new LoraOptions { Targets = ModuleSelection.AllLinear, Rank = rank, Alpha = 2 * rank, BaseModel = subject.Folder })) : new Tuning(subject.Again(), subject.Tokenizer),
-            folder => rank > 0 ? Adapted(model => AdaptedModel.Load(model, folder)) : new Tuning(Pretrained.Load(folder), subject.Tokenizer),
-            _ => data, AnswerAlone);
+        return new RefinementTask(
+            "the records",
+            subject.Tokenizer,
+            () =>
+                rank > 0
+                    ? Adapted(model =>
+                        AdaptedModel.Attach(
+                            model,
+                            new LoraOptions
+                            {
+                                Targets = ModuleSelection.AllLinear,
+                                Rank = rank,
+                                Alpha = 2 * rank,
+                                BaseModel = subject.Folder,
+                            }
+                        )
+                    )
+                    : new Tuning(subject.Again(), subject.Tokenizer),
+            folder =>
+                rank > 0 ? Adapted(model => AdaptedModel.Load(model, folder)) : new Tuning(Pretrained.Load(folder), subject.Tokenizer),
+            _ => data,
+            AnswerAlone
+        );
 
         Tuning Adapted(Func<Decoder, AdaptedModel> attach)
         {
@@ -60,6 +100,7 @@ public sealed record RefinementTask(string Name, ITokenizer Tokenizer, Func<Tuni
             return new Tuning(model, subject.Tokenizer, attach(model));
         }
 
-        static Problem[] Asked(IReadOnlyList<Demonstration> records) => [.. records.Select(record => new Problem(record.Prompt, AnswerExtraction.Extract(record.Completion) ?? record.Completion))];
+        static Problem[] Asked(IReadOnlyList<Demonstration> records) =>
+            [.. records.Select(record => new Problem(record.Prompt, AnswerExtraction.Extract(record.Completion) ?? record.Completion))];
     }
 }

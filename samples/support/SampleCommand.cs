@@ -17,13 +17,25 @@ public sealed class SampleCommand
     private const int Interrupted = 130;
 
     private readonly RootCommand root;
-    private readonly Option<string?> model = new("--model") { Description = "Directory of a Hugging Face model with its tokenizer; without it, the project's own toy." };
-    private readonly Option<string?> data = new("--data") { Description = "JSON Lines (or a JSON array) of records; without it, the toy's." };
+    private readonly Option<string?> model = new("--model")
+    {
+        Description = "Directory of a Hugging Face model with its tokenizer; without it, the project's own toy.",
+    };
+    private readonly Option<string?> data = new("--data")
+    {
+        Description = "JSON Lines (or a JSON array) of records; without it, the toy's.",
+    };
     private readonly Option<string> output;
     private readonly Option<int> steps;
     private readonly Option<int> heldOut;
-    private readonly Option<int?> microBatch = new("--micro-batch-size") { Description = "Rows that go through the model at once; without it, as many as have some thousand tokens." };
-    private readonly Option<string?> type = new("--type") { Description = "float32, or bfloat16: mixed precision; without it, the type that the model is stored in." };
+    private readonly Option<int?> microBatch = new("--micro-batch-size")
+    {
+        Description = "Rows that go through the model at once; without it, as many as have some thousand tokens.",
+    };
+    private readonly Option<string?> type = new("--type")
+    {
+        Description = "float32, or bfloat16: mixed precision; without it, the type that the model is stored in.",
+    };
     private readonly Option<bool> paddingFree = new("--padding-free") { Description = "Leave the padding of batches out." };
     private readonly Option<ulong> seed = new("--seed") { Description = "Where all randomness comes from.", DefaultValueFactory = _ => 0 };
 
@@ -46,13 +58,15 @@ public sealed class SampleCommand
     /// <exception cref="ArgumentException">The option is a number, which needs a range.</exception>
     public Option<T> Option<T>(string name, string description, T value)
     {
-        if (IsNumber(typeof(T))) throw new ArgumentException($"the option {name} is a number, expected its {nameof(OptionRange)}", nameof(name));
+        if (IsNumber(typeof(T)))
+            throw new ArgumentException($"the option {name} is a number, expected its {nameof(OptionRange)}", nameof(name));
         var option = new Option<T>(name) { Description = description, DefaultValueFactory = _ => value };
         root.Add(option);
         return option;
     }
 
-    /// <summary>Adds an option that is a number. One out of its range ends the program with an error before anything else is done.</summary>
+    /// <summary>Adds an option that is a number. One out of its range ends the program with an error before anything else is
+    /// done.</summary>
     public Option<T> Option<T>(string name, string description, T value, OptionRange range)
     {
         var option = new Option<T>(name) { Description = description, DefaultValueFactory = _ => value };
@@ -61,7 +75,8 @@ public sealed class SampleCommand
         return option;
     }
 
-    private static bool IsNumber(Type type) => (Nullable.GetUnderlyingType(type) ?? type) is var plain && plain != typeof(bool) && plain.IsPrimitive;
+    private static bool IsNumber(Type type) =>
+        (Nullable.GetUnderlyingType(type) ?? type) is var plain && plain != typeof(bool) && plain.IsPrimitive;
 
     private static void Within<T>(Option<T> option, OptionRange range)
     {
@@ -69,7 +84,8 @@ public sealed class SampleCommand
         option.Validators.Add(result =>
         {
             // Text that is no number has an error of its own.
-            if (result.Errors.Any() || result.GetValueOrDefault<T>() is not { } value) return;
+            if (result.Errors.Any() || result.GetValueOrDefault<T>() is not { } value)
+                return;
             if (!range.Holds(Convert.ToDouble(value, CultureInfo.InvariantCulture)))
                 result.AddError(string.Create(CultureInfo.InvariantCulture, $"{option.Name} is {value}, expected {range}"));
         });
@@ -79,32 +95,56 @@ public sealed class SampleCommand
     /// <returns>The exit code.</returns>
     public Task<int> RunAsync(string[] args, Func<SampleRun, ParseResult, Task> run)
     {
-        root.SetAction(async (values, cancellation) =>
-        {
-            try
+        root.SetAction(
+            async (values, cancellation) =>
             {
-                using var sample = new SampleRun(values.GetValue(model), values.GetValue(data), values.GetValue(output)!,
-                    values.GetValue(steps), values.GetValue(heldOut), values.GetValue(microBatch), values.GetValue(seed), cancellation)
+                try
                 {
-                    Type = TypeOf(values.GetValue(type)),
-                    PaddingFree = values.GetValue(paddingFree),
-                };
-                await run(sample, values).ConfigureAwait(false);
-                return 0;
+                    using var sample = new SampleRun(
+                        values.GetValue(model),
+                        values.GetValue(data),
+                        values.GetValue(output)!,
+                        values.GetValue(steps),
+                        values.GetValue(heldOut),
+                        values.GetValue(microBatch),
+                        values.GetValue(seed),
+                        cancellation
+                    )
+                    {
+                        Type = TypeOf(values.GetValue(type)),
+                        PaddingFree = values.GetValue(paddingFree),
+                    };
+                    await run(sample, values).ConfigureAwait(false);
+                    return 0;
+                }
+                catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+                {
+                    await Console
+                        .Error.WriteLineAsync(
+                            $"stopped; the steps that were done stand in {Path.Combine(values.GetValue(output)!, "metrics.jsonl")}"
+                        )
+                        .ConfigureAwait(false);
+                    return Interrupted;
+                }
+                catch (Exception exception)
+                    when (exception
+                            is ArgumentException
+                                or InvalidDataException
+                                or IOException
+                                or UnauthorizedAccessException
+                                or NotSupportedException
+                                or TemplateException
+                    )
+                {
+                    // Parameters are the library's, not the user's.
+                    string message = exception is ArgumentException { ParamName: { } name }
+                        ? exception.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal)
+                        : exception.Message;
+                    await Console.Error.WriteLineAsync(message).ConfigureAwait(false);
+                    return 1;
+                }
             }
-            catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
-            {
-                await Console.Error.WriteLineAsync($"stopped; the steps that were done stand in {Path.Combine(values.GetValue(output)!, "metrics.jsonl")}").ConfigureAwait(false);
-                return Interrupted;
-            }
-            catch (Exception exception) when (exception is ArgumentException or InvalidDataException or IOException or UnauthorizedAccessException or NotSupportedException or TemplateException)
-            {
-                // Parameters are the library's, not the user's.
-                string message = exception is ArgumentException { ParamName: { } name } ? exception.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal) : exception.Message;
-                await Console.Error.WriteLineAsync(message).ConfigureAwait(false);
-                return 1;
-            }
-        });
+        );
         // The first Ctrl+C lets the step that has begun come to its end, the second does not.
         var stop = new CancellationTokenSource();
         Console.CancelKeyPress += (_, press) =>
@@ -115,11 +155,12 @@ public sealed class SampleCommand
         return root.Parse(args).InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null }, stop.Token);
     }
 
-    private static ScalarType? TypeOf(string? name) => name switch
-    {
-        null => null,
-        "float32" => ScalarType.Float32,
-        "bfloat16" => ScalarType.BFloat16,
-        _ => throw new ArgumentException($"--type is '{name}', expected float32 or bfloat16"),
-    };
+    private static ScalarType? TypeOf(string? name) =>
+        name switch
+        {
+            null => null,
+            "float32" => ScalarType.Float32,
+            "bfloat16" => ScalarType.BFloat16,
+            _ => throw new ArgumentException($"--type is '{name}', expected float32 or bfloat16"),
+        };
 }

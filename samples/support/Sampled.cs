@@ -20,7 +20,13 @@ public static class Sampled
     }
 
     /// <summary>Draws a completion for every problem.</summary>
-    public static IReadOnlyList<Completion> Completions(CausalLm model, ITokenizer tokenizer, IReadOnlyList<Problem> problems, SamplingOptions sampling, ulong seed)
+    public static IReadOnlyList<Completion> Completions(
+        CausalLm model,
+        ITokenizer tokenizer,
+        IReadOnlyList<Problem> problems,
+        SamplingOptions sampling,
+        ulong seed
+    )
     {
         model.eval();
         var drawing = sampling.StoppingAt(model, tokenizer) with { Recording = LogProbRecording.Drawn };
@@ -30,7 +36,9 @@ public static class Sampled
             int[][] prompts = [.. chunk.Select(problem => tokenizer.Encode(problem.Prompt))];
             using var rollouts = Sampler.Generate(model, prompts, drawing, seed + (ulong)completions.Count, tokenizer);
             for (int i = 0; i < chunk.Length; i++)
-                completions.Add(new Completion(chunk[i], tokenizer.Decode(rollouts.Completions[i]), rollouts.Completions[i], rollouts.Finished[i]));
+                completions.Add(
+                    new Completion(chunk[i], tokenizer.Decode(rollouts.Completions[i]), rollouts.Completions[i], rollouts.Finished[i])
+                );
         }
         return completions;
     }

@@ -8,51 +8,80 @@ using PostTrain.Rewards;
 
 namespace PostTrain.Samples.Support;
 
-/// <summary>Stands in for a language model that judges pairs, with well-known failings of such judges: a liking for whatever stands first, and errors. Put a real client in its place.</summary>
+/// <summary>Stands in for a language model that judges pairs, with well-known failings of such judges: a liking for whatever stands first,
+/// and errors. Put a real client in its place.</summary>
 /// <remarks>The first failing is cancelled by asking in both orders; errors are not, nor is a liking for the wrong thing.</remarks>
 public sealed partial class ScriptedJudge : IChatClient
 {
     private readonly Func<string, string, double> liking;
-    private readonly double likingForFirst, errors;
+    private readonly double likingForFirst,
+        errors;
 
-    private ScriptedJudge(Func<string, string, double> liking, double likingForFirst, double errors = 0) => (this.liking, this.likingForFirst, this.errors) = (liking, likingForFirst, errors);
+    private ScriptedJudge(Func<string, string, double> liking, double likingForFirst, double errors = 0) =>
+        (this.liking, this.likingForFirst, this.errors) = (liking, likingForFirst, errors);
 
     /// <summary>Likes shown work and checks nothing.</summary>
-    public static ScriptedJudge OfStyle() => new((_, answer) => Math.Min(answer.Trim().Length, 200) + 10 * answer.Count(character => character == '='), likingForFirst: 2);
+    public static ScriptedJudge OfStyle() =>
+        new((_, answer) => Math.Min(answer.Trim().Length, 200) + 10 * answer.Count(character => character == '='), likingForFirst: 2);
 
     /// <summary>Checks the toy's sums, and takes the wrong one of two different answers for the better in a share of the pairs.</summary>
     /// <param name="errors">The share, 0 to 1; which pairs is a function of their texts.</param>
-    public static ScriptedJudge OfSums(double errors) => new((question, answer) => ArithmeticTask.IsRight(new Completion(ArithmeticTask.Problem(question.Trim()), answer.Trim(), [], true)) ? 1 : 0, 0.5, errors);
+    public static ScriptedJudge OfSums(double errors) =>
+        new(
+            (question, answer) =>
+                ArithmeticTask.IsRight(new Completion(ArithmeticTask.Problem(question.Trim()), answer.Trim(), [], true)) ? 1 : 0,
+            0.5,
+            errors
+        );
 
     /// <inheritdoc/>
-    public Task<ChatResponse> GetResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
+    public Task<ChatResponse> GetResponseAsync(
+        IEnumerable<ChatMessage> messages,
+        ChatOptions? options = null,
+        CancellationToken cancellationToken = default
+    )
     {
         ArgumentNullException.ThrowIfNull(messages);
         string text = string.Concat(messages.Select(message => message.Text));
         string question = Question().Match(text).Groups["text"].Value;
         // A question quotes the answers' closing tags.
-        string[] answers = [.. Answers().Matches(text).Select(match => match.Groups["text"].Value.Replace("< /", "</", StringComparison.Ordinal))];
+        string[] answers =
+        [
+            .. Answers().Matches(text).Select(match => match.Groups["text"].Value.Replace("< /", "</", StringComparison.Ordinal)),
+        ];
         double difference = liking(question, answers[0]) - liking(question, answers[1]);
-        if (Errs(question, answers)) difference = -difference;
+        if (Errs(question, answers))
+            difference = -difference;
         difference += likingForFirst;
-        return Task.FromResult(new ChatResponse(new ChatMessage(ChatRole.Assistant, difference > 0 ? "[[A]]" : difference < 0 ? "[[B]]" : "[[C]]")));
+        return Task.FromResult(
+            new ChatResponse(
+                new ChatMessage(
+                    ChatRole.Assistant,
+                    difference > 0 ? "[[A]]"
+                        : difference < 0 ? "[[B]]"
+                        : "[[C]]"
+                )
+            )
+        );
     }
 
     /// <inheritdoc/>
-    public async IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null,
-        [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken = default)
+    public async IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(
+        IEnumerable<ChatMessage> messages,
+        ChatOptions? options = null,
+        [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken = default
+    )
     {
         var response = await GetResponseAsync(messages, options, cancellationToken).ConfigureAwait(false);
-        foreach (var update in response.ToChatResponseUpdates()) yield return update;
+        foreach (var update in response.ToChatResponseUpdates())
+            yield return update;
     }
 
     /// <inheritdoc/>
     public object? GetService(Type serviceType, object? serviceKey = null) => serviceType?.IsInstanceOfType(this) == true ? this : null;
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-    }
+    public void Dispose() { }
 
     // The same in both orders of a pair.
     private bool Errs(string question, string[] answers)

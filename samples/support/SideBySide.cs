@@ -8,11 +8,18 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Samples.Support;
 
-/// <summary>Trains methods on the same data in the same order, each from the same model, and compares them on the same held-out examples.</summary>
+/// <summary>Trains methods on the same data in the same order, each from the same model, and compares them on the same held-out
+/// examples.</summary>
 public static class SideBySide
 {
     /// <summary>Trains and measures all methods.</summary>
-    public static IReadOnlyList<ContenderResult> Run(SampleRun run, Subject subject, TaskData data, IReadOnlyList<Contender> contenders, int batchSize)
+    public static IReadOnlyList<ContenderResult> Run(
+        SampleRun run,
+        Subject subject,
+        TaskData data,
+        IReadOnlyList<Contender> contenders,
+        int batchSize
+    )
     {
         ArgumentNullException.ThrowIfNull(contenders);
         return [.. contenders.Select(contender => Run(run, subject, data, contender, batchSize))];
@@ -25,7 +32,14 @@ public static class SideBySide
     /// <param name="story">Of the page.</param>
     /// <param name="results">The methods' results.</param>
     /// <param name="reference">The method that the others' losses are compared with, example by example.</param>
-    public static void Conclude(SampleRun run, Subject subject, string title, string story, IReadOnlyList<ContenderResult> results, string reference)
+    public static void Conclude(
+        SampleRun run,
+        Subject subject,
+        string title,
+        string story,
+        IReadOnlyList<ContenderResult> results,
+        string reference
+    )
     {
         ArgumentNullException.ThrowIfNull(run);
         ArgumentNullException.ThrowIfNull(subject);
@@ -33,14 +47,33 @@ public static class SideBySide
         var anchor = results.Single(result => result.Name == reference);
         var table = Table(subject, results, anchor);
         ConsoleTable.Print(table);
-        const string reading = "All intervals are 95 %. Minus: the difference of the losses, example by example. Methods differ where the interval of the difference does not hold 0: one run each, so this says nothing of other seeds. Merge: the largest change of a log-probability when the adapter is written into the weights.";
+        const string reading =
+            "All intervals are 95 %. Minus: the difference of the losses, example by example. Methods differ where the interval of the difference does not hold 0: one run each, so this says nothing of other seeds. Merge: the largest change of a log-probability when the adapter is written into the weights.";
         Console.WriteLine(reading);
         var page = run.Page(title, story).Table("Methods", table).Paragraph(reading);
-        if (subject.IsToy) page.Proportions("Right answers to held-out sums", [.. results.Select(result => new NamedProportion(result.Name, result.Right))]);
-        page.Curves("Training", new CurveChart("Loss", "nats per token", [.. results.Select(result => CurveSeries.Of(result.Reports, "loss", result.Name))]),
+        if (subject.IsToy)
+            page.Proportions(
+                "Right answers to held-out sums",
+                [.. results.Select(result => new NamedProportion(result.Name, result.Right))]
+            );
+        page.Curves(
+            "Training",
+            new CurveChart("Loss", "nats per token", [.. results.Select(result => CurveSeries.Of(result.Reports, "loss", result.Name))]),
             new CurveChart("Gradient norm", "", [.. results.Select(result => CurveSeries.Of(result.Reports, "grad_norm", result.Name))]),
-            new CurveChart("Speed", "tokens per second", [.. results.Select(result => CurveSeries.Of(result.Reports, "tokens_per_second", result.Name))]));
-        page.Paragraph(anchor.Answers[0].Problem.Prompt, "A held-out prompt, and the most likely answer of each").Table("", new ReportTable(["method", "answer"], [.. results.Select(result => (string[])[result.Name, result.Answers[0].Text])]) { TextColumns = [1] });
+            new CurveChart(
+                "Speed",
+                "tokens per second",
+                [.. results.Select(result => CurveSeries.Of(result.Reports, "tokens_per_second", result.Name))]
+            )
+        );
+        page.Paragraph(anchor.Answers[0].Problem.Prompt, "A held-out prompt, and the most likely answer of each")
+            .Table(
+                "",
+                new ReportTable(["method", "answer"], [.. results.Select(result => (string[])[result.Name, result.Answers[0].Text])])
+                {
+                    TextColumns = [1],
+                }
+            );
         run.Finish(page, results.ToDictionary(result => result.Name, object (result) => Summary(subject, result, anchor)));
     }
 
@@ -48,26 +81,44 @@ public static class SideBySide
     {
         using var model = subject.Again();
         using var tuning = contender.Attach(model, subject.Tokenizer);
-        using var trainer = new SftTrainer(tuning.Model, tuning.Tokenizer, new SftOptions
-        {
-            Steps = run.Steps,
-            BatchSize = batchSize,
-            MicroBatchSize = run.MicroBatch(data.Longest),
-            LearningRate = contender.LearningRate,
-            WarmupSteps = run.Steps / 10,
-            Schedule = LearningRateSchedule.Cosine,
-            Seed = run.Seed,
-        });
+        using var trainer = new SftTrainer(
+            tuning.Model,
+            tuning.Tokenizer,
+            new SftOptions
+            {
+                Steps = run.Steps,
+                BatchSize = batchSize,
+                MicroBatchSize = run.MicroBatch(data.Longest),
+                LearningRate = contender.LearningRate,
+                WarmupSteps = run.Steps / 10,
+                Schedule = LearningRateSchedule.Cosine,
+                Seed = run.Seed,
+            }
+        );
         var watch = Stopwatch.StartNew();
-        var reports = run.Train(contender.Name, run.Steps, trainer.Run([.. data.Train.Select(tuning.Prepare)], cancellation: run.Cancellation), contender.Name);
+        var reports = run.Train(
+            contender.Name,
+            run.Steps,
+            trainer.Run([.. data.Train.Select(tuning.Prepare)], cancellation: run.Cancellation),
+            contender.Name
+        );
         var time = watch.Elapsed;
         double[] losses = Measure.Losses(trainer, [.. data.HeldOut.Select(tuning.Prepare)]);
         var problems = data.Problems.Select(tuning.Prepare).ToArray();
         var answers = Measure.Answers(tuning.Model, tuning.Tokenizer, problems);
         long all = subject.Model.parameters().Sum(parameter => parameter.numel());
-        return new ContenderResult(contender, tuning.Trainable, tuning.Trainable / (double)all, reports, losses,
-            [.. answers.Zip(data.Problems, (answer, problem) => answer with { Problem = problem })], time,
-            tuning.Adapters is null ? null : MergeDifference(tuning, tuning.Tokenizer.Encode(data.HeldOut[0].Prompt + data.HeldOut[0].Completion)));
+        return new ContenderResult(
+            contender,
+            tuning.Trainable,
+            tuning.Trainable / (double)all,
+            reports,
+            losses,
+            [.. answers.Zip(data.Problems, (answer, problem) => answer with { Problem = problem })],
+            time,
+            tuning.Adapters is null
+                ? null
+                : MergeDifference(tuning, tuning.Tokenizer.Encode(data.HeldOut[0].Prompt + data.HeldOut[0].Completion))
+        );
     }
 
     private static double MergeDifference(Tuning tuning, int[] ids)
@@ -85,18 +136,35 @@ public static class SideBySide
 
     private static ReportTable Table(Subject subject, IReadOnlyList<ContenderResult> results, ContenderResult anchor)
     {
-        string[] columns = ["method", "trained", "learning rate", "held-out loss", $"minus {anchor.Name}", .. subject.IsToy ? ["right answers"] : (string[])[], "time", "merge |Δ|"];
-        return new ReportTable(columns, [.. results.Select(result => (string[])
+        string[] columns =
         [
-            result.Name,
-            $"{Format.Count(result.Trainable)} ({Format.Percent(result.Share)})",
-            result.Contender.LearningRate.ToString("G3", System.Globalization.CultureInfo.InvariantCulture),
-            result.Loss.ToString(),
-            result == anchor ? "–" : Estimate.OfDifference(result.Losses, anchor.Losses).ToString(),
-            .. subject.IsToy ? [result.Right.ToString()] : (string[])[],
-            Format.Seconds(result.Time),
-            result.MergeDifference is { } difference ? Format.Small(difference) : "–",
-        ])]);
+            "method",
+            "trained",
+            "learning rate",
+            "held-out loss",
+            $"minus {anchor.Name}",
+            .. subject.IsToy ? ["right answers"] : (string[])[],
+            "time",
+            "merge |Δ|",
+        ];
+        return new ReportTable(
+            columns,
+            [
+                .. results.Select(result =>
+                    (string[])
+                        [
+                            result.Name,
+                            $"{Format.Count(result.Trainable)} ({Format.Percent(result.Share)})",
+                            result.Contender.LearningRate.ToString("G3", System.Globalization.CultureInfo.InvariantCulture),
+                            result.Loss.ToString(),
+                            result == anchor ? "–" : Estimate.OfDifference(result.Losses, anchor.Losses).ToString(),
+                            .. subject.IsToy ? [result.Right.ToString()] : (string[])[],
+                            Format.Seconds(result.Time),
+                            result.MergeDifference is { } difference ? Format.Small(difference) : "–",
+                        ]
+                ),
+            ]
+        );
     }
 
     private static Dictionary<string, object> Summary(Subject subject, ContenderResult result, ContenderResult anchor)
@@ -110,8 +178,10 @@ public static class SideBySide
             [$"loss_minus_{anchor.Name}_interval"] = Estimate.OfDifference(result.Losses, anchor.Losses).Interval,
             ["training_seconds"] = Math.Round(result.Time.TotalSeconds, 2),
         };
-        if (subject.IsToy) (summary["accuracy"], summary["accuracy_interval"]) = (result.Right.Value, result.Right.Interval());
-        if (result.MergeDifference is { } difference) summary["merge_difference"] = difference;
+        if (subject.IsToy)
+            (summary["accuracy"], summary["accuracy_interval"]) = (result.Right.Value, result.Right.Interval());
+        if (result.MergeDifference is { } difference)
+            summary["merge_difference"] = difference;
         return summary;
     }
 }

@@ -25,8 +25,16 @@ public static class StrategyWorlds
         foreach (var (name, kind) in kinds)
         {
             // A world is a function of its seed alone, so that it does not matter which thread works it out.
-            StrategyOutcome[] outcomes = [.. Enumerable.Range(0, count).AsParallel().AsOrdered().Select(world => StrategyExperiment.Run(kind, run.Seed * 1000 + (ulong)world))];
-            foreach (var outcome in outcomes) run.Log(RefinementTable.Record(++line, outcome, "worlds/"));
+            StrategyOutcome[] outcomes =
+            [
+                .. Enumerable
+                    .Range(0, count)
+                    .AsParallel()
+                    .AsOrdered()
+                    .Select(world => StrategyExperiment.Run(kind, run.Seed * 1000 + (ulong)world)),
+            ];
+            foreach (var outcome in outcomes)
+                run.Log(RefinementTable.Record(++line, outcome, "worlds/"));
             table.Add(name, outcomes);
         }
         return table;

@@ -22,7 +22,8 @@ public sealed record Subject(string Folder, Decoder Model, ITokenizer Tokenizer,
     {
         ArgumentNullException.ThrowIfNull(run);
         string folder = run.Model ?? Folders.ArithmeticBase;
-        if (run.Model is not null && run.Data is null) throw new ArgumentException("--model is given without --data: the toy's data are for the toy");
+        if (run.Model is not null && run.Data is null)
+            throw new ArgumentException("--model is given without --data: the toy's data are for the toy");
         Console.WriteLine($"{folder} · {EngineFacts.Describe()}");
         return Load(folder, isToy: run.Model is null, run.Type, run.PaddingFree);
     }
@@ -39,12 +40,14 @@ public sealed record Subject(string Folder, Decoder Model, ITokenizer Tokenizer,
         return new Subject(folder, model, TokenizerFiles.Load(folder), isToy);
     }
 
-    /// <summary>A learning rate that suits the model's width, where the user names none: the toy's, and less in wider models in proportion to 1/width.</summary>
+    /// <summary>A learning rate that suits the model's width, where the user names none: the toy's, and less in wider models in proportion
+    /// to 1/width.</summary>
     /// <param name="atToy">What suits the toy, which is 64 wide.</param>
     public double Rate(double atToy) => atToy * Math.Min(1, 64.0 / Model.HiddenSize);
 
     /// <summary>How completions are drawn: at temperature 1, of ids that the tokenizer knows.</summary>
-    public SamplingOptions Sampling(int tokens) => new() { MaxNewTokens = tokens, SuppressedTokens = Sampled.WithoutText(Model, Tokenizer) };
+    public SamplingOptions Sampling(int tokens) =>
+        new() { MaxNewTokens = tokens, SuppressedTokens = Sampled.WithoutText(Model, Tokenizer) };
 
     /// <summary>The same model once more, as it was.</summary>
     public Decoder Again() => Again(Folder);
@@ -62,7 +65,8 @@ public sealed record Subject(string Folder, Decoder Model, ITokenizer Tokenizer,
     {
         Pretrained.Save(model, folder);
         // The folder may be the one that it came from.
-        if (Path.GetFullPath(folder) == Path.GetFullPath(Folder)) return;
+        if (Path.GetFullPath(folder) == Path.GetFullPath(Folder))
+            return;
         string[] patterns = ["tok*", "special_tokens_map.json", "vocab*", "merges.txt", "chat_template*", "added_tokens.json"];
         foreach (var file in patterns.SelectMany(pattern => Directory.EnumerateFiles(Folder, pattern)).Distinct())
             File.Copy(file, Path.Combine(folder, Path.GetFileName(file)), overwrite: true);

@@ -4,24 +4,37 @@ using PostTrain.Rewards;
 
 namespace PostTrain.Samples.Support;
 
-/// <summary>How the toy revises a sum: the earlier answer and what is said of it, then the sum. Its context has no room for the whole earlier text.</summary>
+/// <summary>How the toy revises a sum: the earlier answer and what is said of it, then the sum. Its context has no room for the whole
+/// earlier text.</summary>
 public static class SumRevision
 {
     private const int LongestAnswer = 4;
 
-    /// <summary>The prompt of a revision, such as <c>642+2;347+285=</c>: the answer was 642, wrong in the second column from the right.</summary>
-    public static RevisionTemplate Template { get; } = new() { Format = "{attempt}+{feedback};{problem}", QuoteAttempt = Answer, QuoteFeedback = text => text };
+    /// <summary>The prompt of a revision, such as <c>642+2;347+285=</c>: the answer was 642, wrong in the second column from the
+    /// right.</summary>
+    public static RevisionTemplate Template { get; } =
+        new()
+        {
+            Format = "{attempt}+{feedback};{problem}",
+            QuoteAttempt = Answer,
+            QuoteFeedback = text => text,
+        };
 
-    /// <summary>What an outside checker says of a completion: nothing of a right one, else the column from the right in which the answer is wrong first; 0 where there is none.</summary>
+    /// <summary>What an outside checker says of a completion: nothing of a right one, else the column from the right in which the answer is
+    /// wrong first; 0 where there is none.</summary>
     public static string WrongColumn(Completion completion)
     {
         ArgumentNullException.ThrowIfNull(completion);
         var (given, right) = (Answer(completion.Text), completion.Problem.Answer!);
-        if (ArithmeticTask.IsRight(completion)) return "";
-        if (given.Length == 0) return "0";
+        if (ArithmeticTask.IsRight(completion))
+            return "";
+        if (given.Length == 0)
+            return "0";
         return $"{1 + given.Reverse().Zip(right.Reverse()).TakeWhile(pair => pair.First == pair.Second).Count()}";
     }
 
     private static string Answer(string text) =>
-        AnswerExtraction.Extract(text, AnswerPlaces.Tags) is { Length: <= LongestAnswer } answer && answer.All(char.IsAsciiDigit) ? answer : "";
+        AnswerExtraction.Extract(text, AnswerPlaces.Tags) is { Length: <= LongestAnswer } answer && answer.All(char.IsAsciiDigit)
+            ? answer
+            : "";
 }

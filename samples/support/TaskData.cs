@@ -8,7 +8,12 @@ namespace PostTrain.Samples.Support;
 /// <param name="HeldOut">What it never sees.</param>
 /// <param name="Problems">The held-out prompts; the toy's have the right answer.</param>
 /// <param name="Longest">Tokens of the longest example.</param>
-public sealed record TaskData(IReadOnlyList<Demonstration> Train, IReadOnlyList<Demonstration> HeldOut, IReadOnlyList<Problem> Problems, int Longest)
+public sealed record TaskData(
+    IReadOnlyList<Demonstration> Train,
+    IReadOnlyList<Demonstration> HeldOut,
+    IReadOnlyList<Problem> Problems,
+    int Longest
+)
 {
     private const int ToyExamples = 4000;
 
@@ -21,7 +26,9 @@ public sealed record TaskData(IReadOnlyList<Demonstration> Train, IReadOnlyList<
     {
         ArgumentNullException.ThrowIfNull(run);
         ArgumentNullException.ThrowIfNull(subject);
-        return run.Data is null ? Toy(run, subject) : Of(run, subject, RecordReader.Demonstrations(run.Data, UserData.Template(template, subject.Folder)), reserve);
+        return run.Data is null
+            ? Toy(run, subject)
+            : Of(run, subject, RecordReader.Demonstrations(run.Data, UserData.Template(template, subject.Folder)), reserve);
     }
 
     /// <summary>Splits demonstrations that fit into the model's context.</summary>
@@ -29,7 +36,12 @@ public sealed record TaskData(IReadOnlyList<Demonstration> Train, IReadOnlyList<
     {
         ArgumentNullException.ThrowIfNull(run);
         ArgumentNullException.ThrowIfNull(subject);
-        var fitting = UserData.Fitting(all, subject.Tokenizer, subject.Model.ContextLength - reserve, item => [item.Prompt + item.Completion]);
+        var fitting = UserData.Fitting(
+            all,
+            subject.Tokenizer,
+            subject.Model.ContextLength - reserve,
+            item => [item.Prompt + item.Completion]
+        );
         var (train, heldOut) = fitting.Split(run.HeldOut);
         Console.WriteLine($"{train.Count} examples to learn from, {heldOut.Count} held out");
         return new TaskData(train, heldOut, [.. heldOut.Select(item => new Problem(item.Prompt))], fitting.Longest + reserve);
@@ -38,7 +50,12 @@ public sealed record TaskData(IReadOnlyList<Demonstration> Train, IReadOnlyList<
     private static TaskData Toy(SampleRun run, Subject subject)
     {
         var problems = ArithmeticTask.Problems(run.HeldOut, heldOut: true, run.Seed);
-        var data = new TaskData(ArithmeticTask.Solutions(ArithmeticTask.Problems(ToyExamples, heldOut: false, run.Seed)), ArithmeticTask.Solutions(problems), problems, subject.Model.ContextLength);
+        var data = new TaskData(
+            ArithmeticTask.Solutions(ArithmeticTask.Problems(ToyExamples, heldOut: false, run.Seed)),
+            ArithmeticTask.Solutions(problems),
+            problems,
+            subject.Model.ContextLength
+        );
         JsonLines.Write(run.PathOf("data.jsonl"), data.Train);
         return data;
     }

@@ -46,11 +46,14 @@ public sealed class TrainingDisplay : IProgress<StepReport>, IDisposable
         if (plain is null && (console is not null || IsTerminal))
         {
             // The library draws inside a callback. This one only hands its context out and waits, so that reports may come from anywhere.
-            liveTask = (console ?? AnsiConsole.Console).Live(new Text("")).AutoClear(false).StartAsync(async context =>
-            {
-                live = context;
-                await ended.Task.ConfigureAwait(false);
-            });
+            liveTask = (console ?? AnsiConsole.Console)
+                .Live(new Text(""))
+                .AutoClear(false)
+                .StartAsync(async context =>
+                {
+                    live = context;
+                    await ended.Task.ConfigureAwait(false);
+                });
         }
         else
         {
@@ -105,7 +108,12 @@ public sealed class TrainingDisplay : IProgress<StepReport>, IDisposable
         lastPlainStep = last.Step;
         var metrics = string.Join("  ", MetricRows.Of(history).Select(row => $"{row.Label.Trim()} {row.Value}"));
         var left = history.Left is { } time ? $"  left {MetricRows.Clock(time)}" : "";
-        plain.WriteLine(string.Create(CultureInfo.InvariantCulture, $"step {last.Step}/{history.Steps}  {metrics}  elapsed {MetricRows.Clock(last.Elapsed)}{left}"));
+        plain.WriteLine(
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"step {last.Step}/{history.Steps}  {metrics}  elapsed {MetricRows.Clock(last.Elapsed)}{left}"
+            )
+        );
     }
 
     private void WriteWarnings()
@@ -137,15 +145,28 @@ public sealed class TrainingDisplay : IProgress<StepReport>, IDisposable
             table.AddRow(
                 new Text(label, new Style(Color.Grey)),
                 new Text(value, new Style(decoration: metric == "reward/mean" ? Decoration.Bold : Decoration.None)),
-                new Text(Sparkline.Of(history.Course(metric), 40), new Style(isReward ? Color.Green : Color.Grey)));
+                new Text(Sparkline.Of(history.Course(metric), 40), new Style(isReward ? Color.Green : Color.Grey))
+            );
         }
 
-        return new Rows([new Text(""), new Text("  " + title, new Style(decoration: Decoration.Bold)), Progress(), new Text(""), new Padder(table, new Padding(2, 0, 0, 0)), .. Warnings()]);
+        return new Rows([
+            new Text(""),
+            new Text("  " + title, new Style(decoration: Decoration.Bold)),
+            Progress(),
+            new Text(""),
+            new Padder(table, new Padding(2, 0, 0, 0)),
+            .. Warnings(),
+        ]);
     }
 
     // The latest ones; all of them are in the log and the report.
-    private IEnumerable<Padder> Warnings() => diagnostics.Warnings.TakeLast(3).Select(warning => new Padder(
-        new Text(warning.ToString(), new Style(warning.Level == DiagnosticLevel.Note ? Color.Grey : Color.Yellow)), new Padding(2, 1, 2, 0)));
+    private IEnumerable<Padder> Warnings() =>
+        diagnostics
+            .Warnings.TakeLast(3)
+            .Select(warning => new Padder(
+                new Text(warning.ToString(), new Style(warning.Level == DiagnosticLevel.Note ? Color.Grey : Color.Yellow)),
+                new Padding(2, 1, 2, 0)
+            ));
 
     private Paragraph Progress()
     {

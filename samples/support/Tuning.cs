@@ -11,7 +11,8 @@ namespace PostTrain.Samples.Support;
 /// <param name="Tokenizer">Its tokenizer.</param>
 /// <param name="Adapters">Weight adapters on it; null without any.</param>
 /// <param name="Template">Where a prompt's virtual tokens stand; null where the model puts them there itself.</param>
-public sealed record Tuning(CausalLm Model, ITokenizer Tokenizer, AdaptedModel? Adapters = null, PromptTemplate? Template = null) : IDisposable
+public sealed record Tuning(CausalLm Model, ITokenizer Tokenizer, AdaptedModel? Adapters = null, PromptTemplate? Template = null)
+    : IDisposable
 {
     /// <summary>Numbers that are trained.</summary>
     public long Trainable => Model.parameters().Where(parameter => parameter.requires_grad).Sum(parameter => parameter.numel());
@@ -26,6 +27,7 @@ public sealed record Tuning(CausalLm Model, ITokenizer Tokenizer, AdaptedModel? 
     public void Dispose()
     {
         Adapters?.Dispose();
-        if (Model is PromptedLm) Model.Dispose();
+        if (Model is PromptedLm)
+            Model.Dispose();
     }
 }

@@ -8,18 +8,23 @@ namespace PostTrain.Samples.Support;
 public static class UserData
 {
     /// <summary>What the option <c>--template</c> says for itself.</summary>
-    public const string TemplateHelp = "Of instructions: plain, alpaca, r1-zero, chat (the model's own), or a format with {instruction} and {input}.";
+    public const string TemplateHelp =
+        "Of instructions: plain, alpaca, r1-zero, chat (the model's own), or a format with {instruction} and {input}.";
 
-    /// <summary>The template of a name: <c>plain</c>, <c>alpaca</c>, <c>r1-zero</c>, <c>chat</c> (the model's own), or a format with <c>{instruction}</c> and <c>{input}</c>.</summary>
-    public static InstructionTemplate Template(string name, string modelFolder) => name switch
-    {
-        "plain" => InstructionTemplate.Plain,
-        "alpaca" => InstructionTemplate.Alpaca,
-        "r1-zero" => InstructionTemplate.R1Zero,
-        "chat" => ChatOf(modelFolder),
-        _ when name?.Contains("{instruction}", StringComparison.Ordinal) == true => InstructionTemplate.Format(name),
-        _ => throw new ArgumentException($"--template is '{name}', expected plain, alpaca, r1-zero, chat, or a format with {{instruction}} and perhaps {{input}}"),
-    };
+    /// <summary>The template of a name: <c>plain</c>, <c>alpaca</c>, <c>r1-zero</c>, <c>chat</c> (the model's own), or a format with
+    /// <c>{instruction}</c> and <c>{input}</c>.</summary>
+    public static InstructionTemplate Template(string name, string modelFolder) =>
+        name switch
+        {
+            "plain" => InstructionTemplate.Plain,
+            "alpaca" => InstructionTemplate.Alpaca,
+            "r1-zero" => InstructionTemplate.R1Zero,
+            "chat" => ChatOf(modelFolder),
+            _ when name?.Contains("{instruction}", StringComparison.Ordinal) == true => InstructionTemplate.Format(name),
+            _ => throw new ArgumentException(
+                $"--template is '{name}', expected plain, alpaca, r1-zero, chat, or a format with {{instruction}} and perhaps {{input}}"
+            ),
+        };
 
     /// <summary>Those that fit into a context and that the tokenizer can spell; says how many do not.</summary>
     /// <param name="items">The data.</param>
@@ -32,10 +37,17 @@ public static class UserData
         ArgumentNullException.ThrowIfNull(items);
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentNullException.ThrowIfNull(texts);
-        if (items.Count < 2) throw new ArgumentException($"the data have {items.Count} example, expected at least 2: one to learn from, one held out");
-        if (most < 1) throw new ArgumentException("the model's context leaves no room for a prompt beside what is asked for: fewer --tokens or --length");
+        if (items.Count < 2)
+            throw new ArgumentException($"the data have {items.Count} example, expected at least 2: one to learn from, one held out");
+        if (most < 1)
+            throw new ArgumentException(
+                "the model's context leaves no room for a prompt beside what is asked for: fewer --tokens or --length"
+            );
         var fitting = new List<T>();
-        int tooLong = 0, unspelt = 0, longest = 0, shortestLeftOut = int.MaxValue;
+        int tooLong = 0,
+            unspelt = 0,
+            longest = 0,
+            shortestLeftOut = int.MaxValue;
         string? reason = null;
         foreach (var item in items)
         {
@@ -54,16 +66,24 @@ public static class UserData
             catch (ArgumentException exception)
             {
                 unspelt++;
-                reason ??= exception.Message.Replace(" (Parameter 'text')", "", StringComparison.Ordinal).Replace("\n", "\\n", StringComparison.Ordinal);
+                reason ??= exception
+                    .Message.Replace(" (Parameter 'text')", "", StringComparison.Ordinal)
+                    .Replace("\n", "\\n", StringComparison.Ordinal);
             }
         }
         string[] reasons =
         [
-            .. tooLong > 0 ? [$"{tooLong} have more than the {most} tokens that the model has room for (the shortest of them {shortestLeftOut})"] : Array.Empty<string>(),
+            .. tooLong > 0
+                ? [$"{tooLong} have more than the {most} tokens that the model has room for (the shortest of them {shortestLeftOut})"]
+                : Array.Empty<string>(),
             .. unspelt > 0 ? [$"{unspelt} have text that the tokenizer cannot spell (the first: {reason})"] : Array.Empty<string>(),
         ];
-        if (fitting.Count < 2) throw new ArgumentException($"{fitting.Count} of {items.Count} examples can be used, expected at least 2: {string.Join("; ", reasons)}. A shorter --template may help");
-        if (reasons.Length > 0) Console.WriteLine($"{fitting.Count} of {items.Count} examples are used: {string.Join("; ", reasons)}");
+        if (fitting.Count < 2)
+            throw new ArgumentException(
+                $"{fitting.Count} of {items.Count} examples can be used, expected at least 2: {string.Join("; ", reasons)}. A shorter --template may help"
+            );
+        if (reasons.Length > 0)
+            Console.WriteLine($"{fitting.Count} of {items.Count} examples are used: {string.Join("; ", reasons)}");
         return new Fitted<T>(fitting, longest);
     }
 

@@ -6,7 +6,8 @@ using PostTrain.Benchmarks.Runner;
 
 namespace PostTrain.Benchmarks.Algorithms;
 
-/// <summary>Resident memory of one more call above the level before it: native tensors, which BenchmarkDotNet's own diagnoser does not see.</summary>
+/// <summary>Resident memory of one more call above the level before it: native tensors, which BenchmarkDotNet's own diagnoser does not
+/// see.</summary>
 internal sealed class MemoryColumn : IColumn
 {
     public string Id => nameof(MemoryColumn);
@@ -31,7 +32,8 @@ internal sealed class MemoryColumn : IColumn
 
     public string GetValue(Summary summary, BenchmarkCase benchmarkCase)
     {
-        if (!Measurable(benchmarkCase)) return "-";
+        if (!Measurable(benchmarkCase))
+            return "-";
         var benchmark = (WorkloadBenchmark)Activator.CreateInstance(benchmarkCase.Descriptor.Type)!;
         benchmark.Size = (string)benchmarkCase.Parameters[nameof(WorkloadBenchmark.Size)];
         benchmark.Setup();

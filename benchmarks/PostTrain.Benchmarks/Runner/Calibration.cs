@@ -5,11 +5,13 @@ using static TorchSharp.torch;
 namespace PostTrain.Benchmarks.Runner;
 
 /// <summary>A fixed matrix product that says how fast the machine is at this moment.</summary>
-/// <remarks>The speed of a core of a shared machine changes by a factor of two within seconds; a sample counts where the product ran near its best before and after it.</remarks>
+/// <remarks>The speed of a core of a shared machine changes by a factor of two within seconds; a sample counts where the product ran near
+/// its best before and after it.</remarks>
 internal sealed class Calibration : IDisposable
 {
     private const double QuietShare = 0.85;
-    private readonly Tensor left, right;
+    private readonly Tensor left,
+        right;
     private readonly double flops;
 
     /// <param name="threads">1: 128x128x128; more: 256x256x256.</param>

@@ -3,13 +3,15 @@ using System.Runtime.InteropServices;
 
 namespace PostTrain.Benchmarks.Runner;
 
-/// <summary>Resident memory of the process and its high-water mark; native tensors are most of it. Null where the system does not tell (it takes Linux).</summary>
+/// <summary>Resident memory of the process and its high-water mark; native tensors are most of it. Null where the system does not tell (it
+/// takes Linux).</summary>
 internal static partial class ResidentMemory
 {
     /// <summary>Bytes that one call takes at its peak above the level before it.</summary>
     public static long? ExtraOf(Action call)
     {
-        if (!Restart()) return null;
+        if (!Restart())
+            return null;
         long before = Status("VmRSS:");
         call();
         return Math.Max(0, Status("VmHWM:") - before);
@@ -19,7 +21,8 @@ internal static partial class ResidentMemory
     /// <returns>Whether the system could do that.</returns>
     public static bool Restart()
     {
-        if (!OperatingSystem.IsLinux()) return false;
+        if (!OperatingSystem.IsLinux())
+            return false;
         GC.Collect();
         try
         {
@@ -38,8 +41,13 @@ internal static partial class ResidentMemory
 
     // "VmHWM:	  123456 kB"
     private static long Status(string field) =>
-        1024 * long.Parse(File.ReadLines("/proc/self/status").First(line => line.StartsWith(field, StringComparison.Ordinal)).Split((char[])[' ', '\t'], StringSplitOptions.RemoveEmptyEntries)[1],
-            CultureInfo.InvariantCulture);
+        1024
+        * long.Parse(
+            File.ReadLines("/proc/self/status")
+                .First(line => line.StartsWith(field, StringComparison.Ordinal))
+                .Split((char[])[' ', '\t'], StringSplitOptions.RemoveEmptyEntries)[1],
+            CultureInfo.InvariantCulture
+        );
 
     [LibraryImport("libc")]
     private static partial int malloc_trim(nuint pad);

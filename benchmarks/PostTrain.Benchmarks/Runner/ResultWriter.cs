@@ -12,11 +12,14 @@ internal sealed class ResultWriter : IDisposable
     /// <param name="path">Made with its directory if it is not there; a last line that was cut off is ended first.</param>
     public ResultWriter(string path)
     {
-        if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } directory) Directory.CreateDirectory(directory);
+        if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } directory)
+            Directory.CreateDirectory(directory);
         file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read);
-        if (file.Length == 0) return;
+        if (file.Length == 0)
+            return;
         file.Seek(-1, SeekOrigin.End);
-        if (file.ReadByte() != '\n') file.WriteByte((byte)'\n');
+        if (file.ReadByte() != '\n')
+            file.WriteByte((byte)'\n');
     }
 
     /// <summary>One line.</summary>

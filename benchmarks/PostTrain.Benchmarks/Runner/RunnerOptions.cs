@@ -11,7 +11,14 @@ namespace PostTrain.Benchmarks.Runner;
 /// <param name="KeepHeap">Whether freed memory stays in the process.</param>
 /// <param name="Type">Of the weights of whole models.</param>
 /// <param name="Patterns">On <c>id</c> or <c>id:size</c>, with * and ?; all when empty.</param>
-internal sealed record RunnerOptions(string Path, int Threads, double Patience, bool KeepHeap, ScalarType Type, IReadOnlyList<string> Patterns)
+internal sealed record RunnerOptions(
+    string Path,
+    int Threads,
+    double Patience,
+    bool KeepHeap,
+    ScalarType Type,
+    IReadOnlyList<string> Patterns
+)
 {
     /// <exception cref="FormatException">An argument is missing or out of range; the message says which.</exception>
     public static RunnerOptions Parse(IReadOnlyList<string> arguments)
@@ -20,28 +27,51 @@ internal sealed record RunnerOptions(string Path, int Threads, double Patience, 
         var (keepHeap, type) = (false, ScalarType.Float32);
         for (int i = 0; i < arguments.Count; i++)
         {
-            string Value() => ++i < arguments.Count ? arguments[i] : throw new FormatException($"{arguments[i - 1]} stands without its value");
+            string Value() =>
+                ++i < arguments.Count ? arguments[i] : throw new FormatException($"{arguments[i - 1]} stands without its value");
             switch (arguments[i])
             {
-                case "--json": path = Value(); break;
+                case "--json":
+                    path = Value();
+                    break;
                 case "--threads":
                     if (!int.TryParse(Value(), NumberStyles.None, CultureInfo.InvariantCulture, out threads) || threads < 1)
                         throw new FormatException($"--threads {arguments[i]}: expected a whole number of at least 1");
                     break;
                 case "--cap-s":
-                    if (!double.TryParse(Value(), NumberStyles.Float, CultureInfo.InvariantCulture, out patience) || !(patience > 0 && double.IsFinite(patience)))
+                    if (
+                        !double.TryParse(Value(), NumberStyles.Float, CultureInfo.InvariantCulture, out patience)
+                        || !(patience > 0 && double.IsFinite(patience))
+                    )
                         throw new FormatException($"--cap-s {arguments[i]}: expected seconds above 0");
                     break;
-                case "--keep-heap": keepHeap = true; break;
-                case "--bf16": type = ScalarType.BFloat16; break;
-                case var option when option.StartsWith('-'): throw new FormatException($"{option}: expected --json FILE [--threads N] [--cap-s S] [--keep-heap] [--bf16] [ids]");
-                case var pattern: patterns.Add(pattern); break;
+                case "--keep-heap":
+                    keepHeap = true;
+                    break;
+                case "--bf16":
+                    type = ScalarType.BFloat16;
+                    break;
+                case var option when option.StartsWith('-'):
+                    throw new FormatException($"{option}: expected --json FILE [--threads N] [--cap-s S] [--keep-heap] [--bf16] [ids]");
+                case var pattern:
+                    patterns.Add(pattern);
+                    break;
             }
         }
-        return new(path.Length > 0 ? path : throw new FormatException("--json stands without its file"), threads, patience, keepHeap, type, patterns);
+        return new(
+            path.Length > 0 ? path : throw new FormatException("--json stands without its file"),
+            threads,
+            patience,
+            keepHeap,
+            type,
+            patterns
+        );
     }
 
     /// <summary>Whether a workload of a size is asked for.</summary>
-    public bool Selects(string id, string size) => Patterns.Count == 0
-        || Patterns.Any(pattern => FileSystemName.MatchesSimpleExpression(pattern, id) || FileSystemName.MatchesSimpleExpression(pattern, $"{id}:{size}"));
+    public bool Selects(string id, string size) =>
+        Patterns.Count == 0
+        || Patterns.Any(pattern =>
+            FileSystemName.MatchesSimpleExpression(pattern, id) || FileSystemName.MatchesSimpleExpression(pattern, $"{id}:{size}")
+        );
 }

@@ -18,8 +18,10 @@ internal static class WorkloadRunner
         try
         {
             var options = RunnerOptions.Parse(arguments);
-            var chosen = WorkloadRegistry.All.SelectMany(workload => workload.Sizes, (workload, size) => (workload, size))
-                .Where(pair => options.Selects(pair.workload.Id, pair.size)).ToArray();
+            var chosen = WorkloadRegistry
+                .All.SelectMany(workload => workload.Sizes, (workload, size) => (workload, size))
+                .Where(pair => options.Selects(pair.workload.Id, pair.size))
+                .ToArray();
             if (chosen.Length == 0)
             {
                 string ids = string.Join(", ", WorkloadRegistry.All.Select(workload => workload.Id));
@@ -42,7 +44,8 @@ internal static class WorkloadRunner
         set_num_threads(options.Threads);
         using var results = new ResultWriter(options.Path);
         using var calibration = new Calibration(options.Threads);
-        for (int i = 0; i < 50; i++) calibration.Measure();
+        for (int i = 0; i < 50; i++)
+            calibration.Measure();
         var timer = new WorkloadTimer(calibration, options.Patience);
         for (int i = 0; i < chosen.Length; i++)
         {
@@ -61,32 +64,46 @@ internal static class WorkloadRunner
             long? memory = timing.Median >= LeastSecondsForMemory ? ResidentMemory.ExtraOf(call.Run) : null;
             double value = call.Amount is { } amount ? amount / timing.Median : timing.Median * 1e6;
             results.Write(Line(workload.Id, size, options.Threads, kept, call, timing, peak, memory, value));
-            Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"[{i + 1}/{chosen.Length}] {workload.Id} {size}: {value:G4} {call.Unit} ({timing.Kept} samples, {(timing.Quiet ? "quiet" : "busy")}, {timing.Gflops:F0} GFLOP/s)"));
+            Console.Error.WriteLine(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"[{i + 1}/{chosen.Length}] {workload.Id} {size}: {value:G4} {call.Unit} ({timing.Kept} samples, {(timing.Quiet ? "quiet" : "busy")}, {timing.Gflops:F0} GFLOP/s)"
+                )
+            );
         }
     }
 
     private static JsonObject Line(
-        string id, string size, int threads, bool kept, Call call, Timing timing, long? peak, long? memory, double value) => new()
-    {
-        ["id"] = id,
-        ["size"] = size,
-        ["dtype"] = call.Type.ToString().ToLowerInvariant(),
-        ["threads"] = threads,
-        ["source"] = "posttrain",
-        ["median_s"] = timing.Median,
-        ["iqr_s"] = timing.InterquartileRange,
-        ["n"] = timing.Kept,
-        ["min_s"] = timing.Least,
-        ["cpu_s"] = timing.Processor,
-        ["cal_gflops"] = Math.Round(timing.Gflops, 1),
-        ["gate"] = timing.Quiet ? "quiet" : "busy",
-        ["peak_resident_bytes"] = peak,
-        ["peak_extra_bytes"] = memory,
-        ["unit"] = call.Unit,
-        ["value"] = value,
-        ["heap"] = kept ? "kept" : "default",
-        ["flops"] = call.Flops,
-        ["traffic_bytes"] = call.TrafficBytes,
-    };
+        string id,
+        string size,
+        int threads,
+        bool kept,
+        Call call,
+        Timing timing,
+        long? peak,
+        long? memory,
+        double value
+    ) =>
+        new()
+        {
+            ["id"] = id,
+            ["size"] = size,
+            ["dtype"] = call.Type.ToString().ToLowerInvariant(),
+            ["threads"] = threads,
+            ["source"] = "posttrain",
+            ["median_s"] = timing.Median,
+            ["iqr_s"] = timing.InterquartileRange,
+            ["n"] = timing.Kept,
+            ["min_s"] = timing.Least,
+            ["cpu_s"] = timing.Processor,
+            ["cal_gflops"] = Math.Round(timing.Gflops, 1),
+            ["gate"] = timing.Quiet ? "quiet" : "busy",
+            ["peak_resident_bytes"] = peak,
+            ["peak_extra_bytes"] = memory,
+            ["unit"] = call.Unit,
+            ["value"] = value,
+            ["heap"] = kept ? "kept" : "default",
+            ["flops"] = call.Flops,
+            ["traffic_bytes"] = call.TrafficBytes,
+        };
 }

@@ -16,10 +16,12 @@ internal sealed class WorkloadTimer(Calibration calibration, double patience)
     public Timing Time(Action call)
     {
         double once = Seconds(call, 1);
-        if (once <= 1) once = Math.Min(once, Seconds(call, 1));
+        if (once <= 1)
+            once = Math.Min(once, Seconds(call, 1));
         int repeats = Math.Max(1, (int)Math.Ceiling(SampleSeconds / once));
         // The first calls are slower than those that follow: one sample to settle, and the count of calls again from it.
-        if (repeats > 1) repeats = Math.Max(1, (int)Math.Ceiling(SampleSeconds * repeats / Seconds(call, repeats)));
+        if (repeats > 1)
+            repeats = Math.Max(1, (int)Math.Ceiling(SampleSeconds * repeats / Seconds(call, repeats)));
         int wanted = once < LongCall ? 9 : LeastQuiet;
 
         var samples = new List<Sample>();
@@ -33,8 +35,7 @@ internal sealed class WorkloadTimer(Calibration calibration, double patience)
             double after = calibration.Measure();
             samples.Add(new(seconds, processor, Math.Min(before, after)));
             before = after;
-        }
-        while (Quiet(samples).Count < wanted && (clock.Elapsed.TotalSeconds < patience || samples.Count < 4));
+        } while (Quiet(samples).Count < wanted && (clock.Elapsed.TotalSeconds < patience || samples.Count < 4));
         return Result(samples);
     }
 
@@ -43,10 +44,18 @@ internal sealed class WorkloadTimer(Calibration calibration, double patience)
         // Again, now that the best speed is known: an early sample may have been quiet only by the standard of then.
         var kept = Quiet(samples);
         bool quiet = kept.Count >= LeastQuiet;
-        if (!quiet) kept = [.. samples.OrderByDescending(sample => sample.Gflops).Take((samples.Count + 3) / 4)];
+        if (!quiet)
+            kept = [.. samples.OrderByDescending(sample => sample.Gflops).Take((samples.Count + 3) / 4)];
         double[] seconds = [.. kept.Select(sample => sample.Seconds).Order()];
-        return new(Quantile(seconds, 0.5), Quantile(seconds, 0.75) - Quantile(seconds, 0.25), seconds.Length, samples.Min(sample => sample.Seconds),
-            Quantile([.. kept.Select(sample => sample.Processor).Order()], 0.5), Quantile([.. kept.Select(sample => sample.Gflops).Order()], 0.5), quiet);
+        return new(
+            Quantile(seconds, 0.5),
+            Quantile(seconds, 0.75) - Quantile(seconds, 0.25),
+            seconds.Length,
+            samples.Min(sample => sample.Seconds),
+            Quantile([.. kept.Select(sample => sample.Processor).Order()], 0.5),
+            Quantile([.. kept.Select(sample => sample.Gflops).Order()], 0.5),
+            quiet
+        );
     }
 
     private List<Sample> Quiet(List<Sample> samples) => [.. samples.Where(sample => calibration.IsQuiet(sample.Gflops))];
@@ -61,7 +70,8 @@ internal sealed class WorkloadTimer(Calibration calibration, double patience)
     private static double Seconds(Action call, int repeats)
     {
         long start = Stopwatch.GetTimestamp();
-        for (int i = 0; i < repeats; i++) call();
+        for (int i = 0; i < repeats; i++)
+            call();
         return Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
 }

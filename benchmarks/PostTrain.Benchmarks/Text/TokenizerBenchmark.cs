@@ -21,7 +21,8 @@ public class TokenizerBenchmark
     {
         tokenizer = TokenizerJson.Load(Path.Combine(Golden(), Tokenizer));
         text = Environment.GetEnvironmentVariable("POSTTRAIN_TEXT") is { Length: > 0 } path ? File.ReadAllText(path) : Plays();
-        if (text.Length > Length) text = text[..Length];
+        if (text.Length > Length)
+            text = text[..Length];
         ids = tokenizer.Encode(text);
     }
 
@@ -37,7 +38,33 @@ public class TokenizerBenchmark
     // Words of one to four syllables, the rarer the longer down the list, in speeches of some lines.
     private static string Plays()
     {
-        string[] syllables = ["the", "lo", "ve", "ki", "ng", "mo", "re", "an", "d", "to", "th", "ou", "sir", "ha", "st", "wi", "ll", "gra", "ce", "ri", "ch", "ard", "men", "en"];
+        string[] syllables =
+        [
+            "the",
+            "lo",
+            "ve",
+            "ki",
+            "ng",
+            "mo",
+            "re",
+            "an",
+            "d",
+            "to",
+            "th",
+            "ou",
+            "sir",
+            "ha",
+            "st",
+            "wi",
+            "ll",
+            "gra",
+            "ce",
+            "ri",
+            "ch",
+            "ard",
+            "men",
+            "en",
+        ];
         var random = new Random(1);
         string[] words = [.. Enumerable.Range(0, 12_000).Select(_ => string.Concat(random.GetItems(syllables, random.Next(1, 5))))];
         var plays = new StringBuilder();
@@ -49,10 +76,25 @@ public class TokenizerBenchmark
                 for (int word = random.Next(4, 10); word > 0; word--)
                 {
                     plays.Append(words[(int)(words.Length * Math.Pow(random.NextDouble(), 6))]);
-                    plays.Append(random.Next(12) switch { 0 => ", ", 1 => "'s ", 2 => "; ", _ => " " });
+                    plays.Append(
+                        random.Next(12) switch
+                        {
+                            0 => ", ",
+                            1 => "'s ",
+                            2 => "; ",
+                            _ => " ",
+                        }
+                    );
                 }
 
-                plays.Append(random.Next(3) switch { 0 => ".\n", 1 => "!\n", _ => ",\n" });
+                plays.Append(
+                    random.Next(3) switch
+                    {
+                        0 => ".\n",
+                        1 => "!\n",
+                        _ => ",\n",
+                    }
+                );
             }
 
             plays.Append('\n');
@@ -66,7 +108,8 @@ public class TokenizerBenchmark
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
         {
             string candidate = Path.Combine(folder.FullName, "tests", "golden", "tokenizers");
-            if (Directory.Exists(candidate)) return candidate;
+            if (Directory.Exists(candidate))
+                return candidate;
         }
 
         throw new DirectoryNotFoundException($"there is no tests/golden/tokenizers above {AppContext.BaseDirectory}");

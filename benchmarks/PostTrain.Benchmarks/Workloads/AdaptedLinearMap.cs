@@ -4,7 +4,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Benchmarks.Workloads;
 
-/// <summary>x·Wᵀ + 2·(x·Aᵀ)·Bᵀ of a frozen layer with a LoRA adapter on it, with a given gradient of the result, NxD and the rank.</summary>
+/// <summary>x·Wᵀ + 2·(x·Aᵀ)·Bᵀ of a frozen layer with a LoRA adapter on it, with a given gradient of the result, NxD and the
+/// rank.</summary>
 internal sealed class AdaptedLinearMap : IWorkload
 {
     public string Id => "K.lora";
@@ -19,9 +20,21 @@ internal sealed class AdaptedLinearMap : IWorkload
         // The layer and its adapter live as long as the process, like the other inputs.
         var layer = nn.Linear(width, width, hasBias: false);
         var model = nn.Sequential(("layer", layer));
-        var adapter = AdaptedModel.Attach(model, new LoraOptions { Rank = (int)rank, Alpha = 2 * rank, Initialization = LoraInitialization.Random, Targets = ModuleSelection.AllLinear });
+        var adapter = AdaptedModel.Attach(
+            model,
+            new LoraOptions
+            {
+                Rank = (int)rank,
+                Alpha = 2 * rank,
+                Initialization = LoraInitialization.Random,
+                Targets = ModuleSelection.AllLinear,
+            }
+        );
         Tensor[] wanted = [x, .. adapter.TrainableParameters.Select(item => item.Parameter)];
-        return new(Gradients.Given(() => model.call(x), gradient, wanted),
-            4.0 * rows * width * width + 12.0 * rows * width * rank, 4.0 * (4 * rows * width + width * width + 4 * rank * width));
+        return new(
+            Gradients.Given(() => model.call(x), gradient, wanted),
+            4.0 * rows * width * width + 12.0 * rows * width * rank,
+            4.0 * (4 * rows * width + width * width + 4 * rank * width)
+        );
     }
 }

@@ -19,6 +19,7 @@ internal sealed record Call(Action Run, double Flops = 0, double TrafficBytes = 
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var item in Owned) item.Dispose();
+        foreach (var item in Owned)
+            item.Dispose();
     }
 }

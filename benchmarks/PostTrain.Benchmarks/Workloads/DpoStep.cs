@@ -27,11 +27,20 @@ internal sealed class DpoStep : IWorkload
         int prompt = choice.Length / 2;
         var rows = StepRows.Of(inputs, BenchmarkModel.Rows, choice.Length, model.VocabularySize);
         string[] texts = [.. StepRows.WithPrompts(rows, prompt, row => row % Pairs).Select(row => tokenizer.Decode(row))];
-        PreferencePair[] batch = [.. texts[..Pairs].Zip(texts[Pairs..], (chosen, rejected) =>
-            new PreferencePair(chosen[..prompt], chosen[prompt..], rejected[prompt..]))];
-        var options = new DpoTrainerOptions { Steps = TrainingStep.Unlimited, LearningRate = TrainingStep.Rate, Objective = new DpoOptions { Beta = 0.1 } };
+        PreferencePair[] batch =
+        [
+            .. texts[..Pairs]
+                .Zip(texts[Pairs..], (chosen, rejected) => new PreferencePair(chosen[..prompt], chosen[prompt..], rejected[prompt..])),
+        ];
+        var options = new DpoTrainerOptions
+        {
+            Steps = TrainingStep.Unlimited,
+            LearningRate = TrainingStep.Rate,
+            Objective = new DpoOptions { Beta = 0.1 },
+        };
         var trainer = new DpoTrainer(model, tokenizer, options, ReferencePolicy.WithoutAdapter(model, adapter.Disabled));
-        double flops = work.AdapterStep(BenchmarkModel.Rows, choice.Length, adapter.TrainableCount)
+        double flops =
+            work.AdapterStep(BenchmarkModel.Rows, choice.Length, adapter.TrainableCount)
             + work.Forward(BenchmarkModel.Rows, choice.Length, choice.Length);
         return TrainingStep.Call(() => trainer.Step(batch), choice, inputs, flops, trainer, adapter, model);
     }

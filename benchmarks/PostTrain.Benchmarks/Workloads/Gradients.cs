@@ -7,16 +7,18 @@ namespace PostTrain.Benchmarks.Workloads;
 internal static class Gradients
 {
     /// <summary>A call that computes a scalar and its gradients, in fresh tensors that it gives back.</summary>
-    public static Action Of(Func<Tensor> loss, params Tensor[] inputs) => () =>
-    {
-        using var scope = NewDisposeScope();
-        autograd.grad([loss()], inputs);
-    };
+    public static Action Of(Func<Tensor> loss, params Tensor[] inputs) =>
+        () =>
+        {
+            using var scope = NewDisposeScope();
+            autograd.grad([loss()], inputs);
+        };
 
     /// <summary>The same for an output whose own gradient is given.</summary>
-    public static Action Given(Func<Tensor> output, Tensor gradient, params Tensor[] inputs) => () =>
-    {
-        using var scope = NewDisposeScope();
-        autograd.grad([output()], inputs, [gradient]);
-    };
+    public static Action Given(Func<Tensor> output, Tensor gradient, params Tensor[] inputs) =>
+        () =>
+        {
+            using var scope = NewDisposeScope();
+            autograd.grad([output()], inputs, [gradient]);
+        };
 }

@@ -8,8 +8,8 @@ using static TorchSharp.torch;
 namespace PostTrain.Benchmarks.Workloads;
 
 /// <summary>
-/// An update on one group of 8 given completions: DAPO's loss with given old and reference log-probs, beta 0.04, of the completions' logits alone;
-/// the loop is a user's own, of the library's losses and <see cref="Optimization"/>.
+/// An update on one group of 8 given completions: DAPO's loss with given old and reference log-probs, beta 0.04, of the completions' logits
+/// alone; the loop is a user's own, of the library's losses and <see cref="Optimization"/>.
 /// </summary>
 internal sealed class GrpoStep : IWorkload
 {
@@ -24,7 +24,8 @@ internal sealed class GrpoStep : IWorkload
         var choice = BenchmarkModel.Of(size);
         var model = choice.Load(inputs.ModelType);
         var work = new ModelWork(model);
-        int prompt = choice.Length / 2, completion = choice.Length - prompt;
+        int prompt = choice.Length / 2,
+            completion = choice.Length - prompt;
         var rows = StepRows.WithPrompts(StepRows.Of(inputs, BenchmarkModel.Rows, choice.Length, model.VocabularySize), prompt, _ => 0);
         var ids = tensor(rows.SelectMany(row => row).Select(id => (long)id).ToArray()).view(rows.Length, choice.Length);
         var targets = ids.narrow(1, prompt, completion);
@@ -38,7 +39,8 @@ internal sealed class GrpoStep : IWorkload
         double flops = work.FullStep(rows.Length, choice.Length, completion + 1);
         return TrainingStep.Call(() => optimization.Update(1, _ => Loss()), choice, inputs, flops, optimization, model);
 
-        Tensor Loss() => objective.Loss(new PolicyBatch(LogProbs(), oldLogProbs, advantages, mask) { ReferenceLogProbs = reference }, tokens).Loss;
+        Tensor Loss() =>
+            objective.Loss(new PolicyBatch(LogProbs(), oldLogProbs, advantages, mask) { ReferenceLogProbs = reference }, tokens).Loss;
 
         Tensor LogProbs()
         {

@@ -12,6 +12,7 @@ internal interface IWorkload
     /// <summary>Says what a size needs and this machine lacks; null where it can run.</summary>
     string? Missing(string size) => null;
 
-    /// <summary>Makes the inputs and says what one call is. The inputs belong to the caller's dispose scope, a call leaves nothing behind.</summary>
+    /// <summary>Makes the inputs and says what one call is. The inputs belong to the caller's dispose scope, a call leaves nothing
+    /// behind.</summary>
     Call Setup(string size, Inputs inputs);
 }

@@ -40,7 +40,9 @@ internal sealed class Inputs(ulong seed = 0) : IDisposable
     public Tensor Lengths(long count, long low, long high)
     {
         using var scope = NewDisposeScope();
-        return randint(low, high, new long[] { count }, ScalarType.Int64, generator: generator).to_type(ScalarType.Float32).MoveToOuterDisposeScope();
+        return randint(low, high, new long[] { count }, ScalarType.Int64, generator: generator)
+            .to_type(ScalarType.Float32)
+            .MoveToOuterDisposeScope();
     }
 
     /// <summary>Keeps T − (b mod 4)·T/8 tokens of row b, the division truncating.</summary>

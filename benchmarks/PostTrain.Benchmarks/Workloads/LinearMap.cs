@@ -13,8 +13,15 @@ internal sealed class LinearMap : IWorkload
     public Call Setup(string size, Inputs inputs)
     {
         var d = Inputs.Dimensions(size);
-        var (x, weight, gradient) = (inputs.Leaf([d[0], d[1]]), inputs.Leaf([d[1], d[1]], 1 / Math.Sqrt(d[1])), inputs.Normal([d[0], d[1]]));
-        return new(Gradients.Given(() => nn.functional.linear(x, weight), gradient, x, weight),
-            6.0 * d[0] * d[1] * d[1], 4.0 * (4 * d[0] * d[1] + 2 * d[1] * d[1]));
+        var (x, weight, gradient) = (
+            inputs.Leaf([d[0], d[1]]),
+            inputs.Leaf([d[1], d[1]], 1 / Math.Sqrt(d[1])),
+            inputs.Normal([d[0], d[1]])
+        );
+        return new(
+            Gradients.Given(() => nn.functional.linear(x, weight), gradient, x, weight),
+            6.0 * d[0] * d[1] * d[1],
+            4.0 * (4 * d[0] * d[1] + 2 * d[1] * d[1])
+        );
     }
 }

@@ -15,9 +15,12 @@ internal sealed class LogProb : IWorkload
     public Call Setup(string size, Inputs inputs)
     {
         var (logits, targets, gradient, traffic, isReference) = LogProbInputs.Make(size, inputs);
-        return new(isReference
-            ? Gradients.Given(() => TokenLogProbs.Gather(logits, targets), gradient, logits)
-            : ReferenceSizes.Scoped(() => LogProbKernels.GatherWithGradient(logits, targets, gradient)), TrafficBytes: traffic);
+        return new(
+            isReference
+                ? Gradients.Given(() => TokenLogProbs.Gather(logits, targets), gradient, logits)
+                : ReferenceSizes.Scoped(() => LogProbKernels.GatherWithGradient(logits, targets, gradient)),
+            TrafficBytes: traffic
+        );
     }
 }
 
@@ -31,14 +34,21 @@ internal sealed class LogProbEntropy : IWorkload
     public Call Setup(string size, Inputs inputs)
     {
         var (logits, targets, gradient, traffic, isReference) = LogProbInputs.Make(size, inputs);
-        return new(isReference
-            ? Gradients.Given(() =>
-            {
-                using (no_grad()) TokenLogProbs.Entropy(logits);
-                return TokenLogProbs.Gather(logits, targets);
-            }, gradient, logits)
-            : ReferenceSizes.Scoped(() => LogProbKernels.GatherWithGradient(logits, targets, gradient, entropy: true)),
-                TrafficBytes: traffic);
+        return new(
+            isReference
+                ? Gradients.Given(
+                    () =>
+                    {
+                        using (no_grad())
+                            TokenLogProbs.Entropy(logits);
+                        return TokenLogProbs.Gather(logits, targets);
+                    },
+                    gradient,
+                    logits
+                )
+                : ReferenceSizes.Scoped(() => LogProbKernels.GatherWithGradient(logits, targets, gradient, entropy: true)),
+            TrafficBytes: traffic
+        );
     }
 }
 
@@ -53,12 +63,20 @@ internal sealed class LogProbEntropyGradient : IWorkload
     {
         var (logits, targets, gradient, traffic, isReference) = LogProbInputs.Make(size, inputs);
         var entropyGradient = inputs.Normal(gradient.shape);
-        return new(ReferenceSizes.Scoped(() =>
-        {
-            if (!isReference) LogProbKernels.GatherWithGradient(logits, targets, gradient, entropyGradient);
-            else
-                autograd.grad([TokenLogProbs.Gather(logits, targets), TokenLogProbs.Entropy(logits)], [logits], [gradient, entropyGradient]);
-        }), TrafficBytes: traffic);
+        return new(
+            ReferenceSizes.Scoped(() =>
+            {
+                if (!isReference)
+                    LogProbKernels.GatherWithGradient(logits, targets, gradient, entropyGradient);
+                else
+                    autograd.grad(
+                        [TokenLogProbs.Gather(logits, targets), TokenLogProbs.Entropy(logits)],
+                        [logits],
+                        [gradient, entropyGradient]
+                    );
+            }),
+            TrafficBytes: traffic
+        );
     }
 }
 

@@ -27,9 +27,12 @@ internal sealed class AdamWStep : IWorkload
         Tensor[] squares = [.. parameters.Select(parameter => zeros_like(parameter))];
         var options = new AdamWOptions { LearningRate = 1e-5 };
         long step = 0;
-        return new(ReferenceSizes.Scoped(() =>
-            OptimizerKernels.AdamW(parameters, [.. parameters.Select(parameter => parameter.grad!)], means, squares, ++step, options)),
-            TrafficBytes: traffic);
+        return new(
+            ReferenceSizes.Scoped(() =>
+                OptimizerKernels.AdamW(parameters, [.. parameters.Select(parameter => parameter.grad!)], means, squares, ++step, options)
+            ),
+            TrafficBytes: traffic
+        );
     }
 }
 
@@ -46,13 +49,18 @@ internal sealed class ClipGradients : IWorkload
         var parameters = OptimizerInputs.Make(shape, inputs);
         double limit = nn.utils.clip_grad_norm_(parameters, 1e30);
         // The norm must be known before anything is scaled: read, read again, written.
-        return new(ReferenceSizes.Scoped(() =>
-        {
-            // A clipped gradient has the limit's norm; the next limit lies below it again.
-            limit *= 0.9999;
-            if (isReference) nn.utils.clip_grad_norm_(parameters, limit);
-            else OptimizerKernels.ClipGradients([.. parameters.Select(parameter => parameter.grad!)], limit);
-        }), TrafficBytes: 12.0 * parameters.Sum(parameter => parameter.numel()));
+        return new(
+            ReferenceSizes.Scoped(() =>
+            {
+                // A clipped gradient has the limit's norm; the next limit lies below it again.
+                limit *= 0.9999;
+                if (isReference)
+                    nn.utils.clip_grad_norm_(parameters, limit);
+                else
+                    OptimizerKernels.ClipGradients([.. parameters.Select(parameter => parameter.grad!)], limit);
+            }),
+            TrafficBytes: 12.0 * parameters.Sum(parameter => parameter.numel())
+        );
     }
 }
 

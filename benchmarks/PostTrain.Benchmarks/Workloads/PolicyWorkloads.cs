@@ -10,8 +10,10 @@ namespace PostTrain.Benchmarks.Workloads;
 /// count.</summary>
 internal sealed class Grpo(string id, bool givenTokenCount) : IWorkload
 {
-    private readonly PolicyObjective objective =
-        (givenTokenCount ? PolicyObjectives.Bnpo(0.2) : PolicyObjectives.Grpo(0.2)) with { Beta = 0.04 };
+    private readonly PolicyObjective objective = (givenTokenCount ? PolicyObjectives.Bnpo(0.2) : PolicyObjectives.Grpo(0.2)) with
+    {
+        Beta = 0.04,
+    };
 
     public string Id => id;
 
@@ -26,9 +28,12 @@ internal sealed class Grpo(string id, bool givenTokenCount) : IWorkload
             ReferenceLogProbs = inputs.Near(logProbs, 0.05),
         };
         double? tokens = givenTokenCount ? LossAggregation.TokenMean.Denominator(mask) : null;
-        return new(isReference
-            ? Gradients.Of(() => objective.Loss(batch, tokens).Loss, logProbs)
-            : ReferenceSizes.Scoped(() => PolicyKernels.Objective(objective, batch, tokens)), TrafficBytes: 20.0 * shape[0] * shape[1]);
+        return new(
+            isReference
+                ? Gradients.Of(() => objective.Loss(batch, tokens).Loss, logProbs)
+                : ReferenceSizes.Scoped(() => PolicyKernels.Objective(objective, batch, tokens)),
+            TrafficBytes: 20.0 * shape[0] * shape[1]
+        );
     }
 }
 
@@ -47,14 +52,22 @@ internal sealed class Ppo : IWorkload
         var (advantages, returns) = (inputs.Normal(shape), inputs.Normal(shape));
         // A tenth of the value loss: ten times the denominator.
         double tokens = LossAggregation.TokenMean.Denominator(mask);
-        return new(isReference
-            ? Gradients.Of(() => PolicyLosses.ClippedSurrogate(logProbs, oldLogProbs, advantages, mask, 0.2).Loss
-                + PolicyLosses.Value(values, oldValues, returns, mask, 0.2).Loss * 0.1, logProbs, values)
-            : ReferenceSizes.Scoped(() =>
-            {
-                PolicyKernels.ClippedSurrogate(logProbs, oldLogProbs, advantages, mask, 0.2);
-                PolicyKernels.Value(values, oldValues, returns, mask, 0.2, denominator: tokens * 10);
-            }), TrafficBytes: 36.0 * shape[0] * shape[1]);
+        return new(
+            isReference
+                ? Gradients.Of(
+                    () =>
+                        PolicyLosses.ClippedSurrogate(logProbs, oldLogProbs, advantages, mask, 0.2).Loss
+                        + PolicyLosses.Value(values, oldValues, returns, mask, 0.2).Loss * 0.1,
+                    logProbs,
+                    values
+                )
+                : ReferenceSizes.Scoped(() =>
+                {
+                    PolicyKernels.ClippedSurrogate(logProbs, oldLogProbs, advantages, mask, 0.2);
+                    PolicyKernels.Value(values, oldValues, returns, mask, 0.2, denominator: tokens * 10);
+                }),
+            TrafficBytes: 36.0 * shape[0] * shape[1]
+        );
     }
 }
 
@@ -69,11 +82,16 @@ internal sealed class Gae : IWorkload
     {
         var (shape, isReference) = ReferenceSizes.Parse(size);
         var (rewards, values, mask) = (inputs.Normal(shape), inputs.Normal(shape), Inputs.Mask(shape[0], shape[1]));
-        return new(ReferenceSizes.Scoped(() =>
-        {
-            if (isReference) Advantages.Generalized(rewards, values, mask, 1, 0.95);
-            else AdvantageKernels.Generalized(rewards, values, mask, 1, 0.95);
-        }), TrafficBytes: 20.0 * shape[0] * shape[1]);
+        return new(
+            ReferenceSizes.Scoped(() =>
+            {
+                if (isReference)
+                    Advantages.Generalized(rewards, values, mask, 1, 0.95);
+                else
+                    AdvantageKernels.Generalized(rewards, values, mask, 1, 0.95);
+            }),
+            TrafficBytes: 20.0 * shape[0] * shape[1]
+        );
     }
 }
 
@@ -88,10 +106,15 @@ internal sealed class GroupAdvantages : IWorkload
     {
         var (d, isReference) = ReferenceSizes.Parse(size);
         var rewards = inputs.Normal([d[0] * d[1]]);
-        return new(ReferenceSizes.Scoped(() =>
-        {
-            if (isReference) Advantages.GroupRelative(rewards, (int)d[1]);
-            else AdvantageKernels.GroupRelative(rewards, (int)d[1]);
-        }), TrafficBytes: 8.0 * d[0] * d[1]);
+        return new(
+            ReferenceSizes.Scoped(() =>
+            {
+                if (isReference)
+                    Advantages.GroupRelative(rewards, (int)d[1]);
+                else
+                    AdvantageKernels.GroupRelative(rewards, (int)d[1]);
+            }),
+            TrafficBytes: 8.0 * d[0] * d[1]
+        );
     }
 }

@@ -22,11 +22,12 @@ internal static class ReferenceSizes
     }
 
     /// <summary>A call that leaves nothing behind.</summary>
-    public static Action Scoped(Action call) => () =>
-    {
-        using var scope = NewDisposeScope();
-        call();
-    };
+    public static Action Scoped(Action call) =>
+        () =>
+        {
+            using var scope = NewDisposeScope();
+            call();
+        };
 }
 
 /// <summary>DPO of B pairs with one of its losses, beta 0.1.</summary>
@@ -44,9 +45,12 @@ internal sealed class Dpo(string id, DpoLoss loss) : IWorkload
         var (chosen, rejected) = (inputs.Leaf(shape, 0.1, -2), inputs.Leaf(shape, 0.1, -2));
         var policy = new PairLogProbs(chosen, rejected, inputs.Lengths(shape[0], 8, 128), inputs.Lengths(shape[0], 8, 128));
         var reference = new PairLogProbs(inputs.Near(chosen, 0.05), inputs.Near(rejected, 0.05));
-        return new(isReference
-            ? Gradients.Of(() => PreferenceLosses.Dpo(policy, reference, options).Loss, chosen, rejected)
-            : ReferenceSizes.Scoped(() => PairwiseKernels.Dpo(policy, reference, options)), TrafficBytes: 24.0 * shape[0]);
+        return new(
+            isReference
+                ? Gradients.Of(() => PreferenceLosses.Dpo(policy, reference, options).Loss, chosen, rejected)
+                : ReferenceSizes.Scoped(() => PairwiseKernels.Dpo(policy, reference, options)),
+            TrafficBytes: 24.0 * shape[0]
+        );
     }
 }
 
@@ -63,12 +67,20 @@ internal sealed class Kto : IWorkload
         var (logProbs, mismatched) = (inputs.Leaf(shape, 0.1, -2), inputs.Normal(shape, 0.1, -2));
         var (reference, mismatchedReference) = (inputs.Near(logProbs, 0.05), inputs.Near(mismatched, 0.05));
         var desirable = arange(shape[0]) % 2 == 0;
-        return new(isReference
-            ? Gradients.Of(() => UnpairedLosses.Kto(logProbs, reference, desirable,
-                UnpairedLosses.ReferencePoint(mismatched, mismatchedReference)).Loss, logProbs)
-            : ReferenceSizes.Scoped(() => CompletionKernels.Kto(logProbs, reference, desirable,
-                CompletionKernels.ReferencePoint(mismatched, mismatchedReference))),
-            TrafficBytes: 21.0 * shape[0]);
+        return new(
+            isReference
+                ? Gradients.Of(
+                    () =>
+                        UnpairedLosses
+                            .Kto(logProbs, reference, desirable, UnpairedLosses.ReferencePoint(mismatched, mismatchedReference))
+                            .Loss,
+                    logProbs
+                )
+                : ReferenceSizes.Scoped(() =>
+                    CompletionKernels.Kto(logProbs, reference, desirable, CompletionKernels.ReferencePoint(mismatched, mismatchedReference))
+                ),
+            TrafficBytes: 21.0 * shape[0]
+        );
     }
 }
 
@@ -83,8 +95,11 @@ internal sealed class BradleyTerry : IWorkload
     {
         var (shape, isReference) = ReferenceSizes.Parse(size);
         var (chosen, rejected) = (inputs.Leaf(shape), inputs.Leaf(shape));
-        return new(isReference
-            ? Gradients.Of(() => RewardModelLosses.BradleyTerry(chosen, rejected).Loss, chosen, rejected)
-            : ReferenceSizes.Scoped(() => PairwiseKernels.BradleyTerry(chosen, rejected)), TrafficBytes: 16.0 * shape[0]);
+        return new(
+            isReference
+                ? Gradients.Of(() => RewardModelLosses.BradleyTerry(chosen, rejected).Loss, chosen, rejected)
+                : ReferenceSizes.Scoped(() => PairwiseKernels.BradleyTerry(chosen, rejected)),
+            TrafficBytes: 16.0 * shape[0]
+        );
     }
 }

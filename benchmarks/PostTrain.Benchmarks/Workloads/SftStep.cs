@@ -4,7 +4,8 @@ using PostTrain.Supervised;
 
 namespace PostTrain.Benchmarks.Workloads;
 
-/// <summary>A step of <see cref="SftTrainer"/> on 8 rows: every token but the first is a target. All weights are trained, or an adapter.</summary>
+/// <summary>A step of <see cref="SftTrainer"/> on 8 rows: every token but the first is a target. All weights are trained, or an
+/// adapter.</summary>
 internal sealed class SftStep(string id, bool adapted) : IWorkload
 {
     public string Id => id;

@@ -19,9 +19,12 @@ internal sealed class CrossEntropy : IWorkload
         var logits = inputs.Leaf([1, d[0], d[1]], 2);
         var mask = (arange(d[0]) % 10 != 0).unsqueeze(0);
         var targets = inputs.Ids([1, d[0]], d[1]).masked_fill(mask.logical_not(), -100);
-        return new(isReference
-            ? Gradients.Of(() => SupervisedLosses.NegativeLogLikelihood(logits, targets, mask).Loss, logits)
-            : ReferenceSizes.Scoped(() => SupervisedKernels.CrossEntropy(logits, targets, mask)), TrafficBytes: 8.0 * d[0] * d[1]);
+        return new(
+            isReference
+                ? Gradients.Of(() => SupervisedLosses.NegativeLogLikelihood(logits, targets, mask).Loss, logits)
+                : ReferenceSizes.Scoped(() => SupervisedKernels.CrossEntropy(logits, targets, mask)),
+            TrafficBytes: 8.0 * d[0] * d[1]
+        );
     }
 }
 
@@ -38,8 +41,13 @@ internal sealed class LinearCrossEntropy : IWorkload
         var hidden = inputs.Leaf([1, d[0], d[1]]);
         var weight = inputs.Leaf([d[2], d[1]], 1 / Math.Sqrt(d[1]));
         var (targets, mask) = (inputs.Ids([1, d[0]], d[2]), ones(1, d[0]));
-        return new(Gradients.Of(() => SupervisedLosses.ChunkedCrossEntropy(hidden, weight, targets, mask).Loss, hidden, weight),
-            6.0 * d[0] * d[1] * d[2], 8.0 * (d[0] + d[2]) * d[1], "GFLOP/s", 6e-9 * d[0] * d[1] * d[2]);
+        return new(
+            Gradients.Of(() => SupervisedLosses.ChunkedCrossEntropy(hidden, weight, targets, mask).Loss, hidden, weight),
+            6.0 * d[0] * d[1] * d[2],
+            8.0 * (d[0] + d[2]) * d[1],
+            "GFLOP/s",
+            6e-9 * d[0] * d[1] * d[2]
+        );
     }
 }
 
@@ -57,8 +65,11 @@ internal sealed class JensenShannon : IWorkload
         var (d, isReference) = ReferenceSizes.Parse(size);
         var student = inputs.Leaf([1, d[0], d[1]], 2);
         var (teacher, mask) = (inputs.Normal([1, d[0], d[1]], 2), ones(1, d[0]));
-        return new(isReference
-            ? Gradients.Of(() => DistillationLosses.Distill(student, teacher, mask, options).Loss, student)
-            : ReferenceSizes.Scoped(() => DistillationKernels.Distill(student, teacher, mask, options)), TrafficBytes: 12.0 * d[0] * d[1]);
+        return new(
+            isReference
+                ? Gradients.Of(() => DistillationLosses.Distill(student, teacher, mask, options).Loss, student)
+                : ReferenceSizes.Scoped(() => DistillationKernels.Distill(student, teacher, mask, options)),
+            TrafficBytes: 12.0 * d[0] * d[1]
+        );
     }
 }

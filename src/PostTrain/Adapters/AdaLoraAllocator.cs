@@ -6,7 +6,8 @@ using static TorchSharp.torch;
 namespace PostTrain.Adapters;
 
 /// <summary>Cuts the ranks of an AdaLoRA adapter down to a falling budget, the least important directions first.</summary>
-/// <remarks>Zhang et al. 2023, arXiv:2303.10512, eq. 6, 8 to 10 and section 3.3, with PEFT's details. The running importances are buffers of the model, so that checkpoints hold them.</remarks>
+/// <remarks>Zhang et al. 2023, arXiv:2303.10512, eq. 6, 8 to 10 and section 3.3, with PEFT's details. The running importances are buffers
+/// of the model, so that checkpoints hold them.</remarks>
 public sealed class AdaLoraAllocator
 {
     private readonly AdaLoraOptions options;
@@ -18,7 +19,9 @@ public sealed class AdaLoraAllocator
     public AdaLoraAllocator(AdaptedModel adapted, string name = "default")
     {
         ArgumentNullException.ThrowIfNull(adapted);
-        options = adapted.Options(name) as AdaLoraOptions ?? throw new ArgumentException($"the adapter '{name}' is {adapted.Options(name).Method}, expected AdaLoRA", nameof(name));
+        options =
+            adapted.Options(name) as AdaLoraOptions
+            ?? throw new ArgumentException($"the adapter '{name}' is {adapted.Options(name).Method}, expected AdaLoRA", nameof(name));
         if (options.TotalSteps == 0)
             throw new ArgumentException($"the adapter '{name}' has no TotalSteps, expected the steps of the run", nameof(name));
         layers = [.. adapted.Pieces(name).OfType<AdaLoraLinear>()];
@@ -35,12 +38,15 @@ public sealed class AdaLoraAllocator
     /// <summary>Directions of all layers that are kept now.</summary>
     public int Kept => layers.Sum(layer => layer.Kept());
 
-    /// <summary>The directions that may be left at a step, and whether there is a cut: constant, then falling with a cube, then constant.</summary>
+    /// <summary>The directions that may be left at a step, and whether there is a cut: constant, then falling with a cube, then
+    /// constant.</summary>
     public (int Budget, bool Cuts) BudgetAt(long step)
     {
         Guard.AtLeast(step, 0, nameof(step));
-        if (step <= options.WarmupSteps) return (InitialBudget, false);
-        if (step > options.TotalSteps - options.FinalSteps) return (TargetBudget, true);
+        if (step <= options.WarmupSteps)
+            return (InitialBudget, false);
+        if (step > options.TotalSteps - options.FinalSteps)
+            return (TargetBudget, true);
         var rest = 1 - ((step - options.WarmupSteps) / (double)(options.TotalSteps - options.FinalSteps - options.WarmupSteps));
         return ((int)(((InitialBudget - TargetBudget) * rest * rest * rest) + TargetBudget), step % options.Interval == 0);
     }

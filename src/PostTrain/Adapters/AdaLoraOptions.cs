@@ -3,7 +3,8 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Adapters;
 
-/// <summary>AdaLoRA (Zhang et al. 2023, arXiv:2303.10512): W' = W + s·B diag(E) A, whose ranks an <see cref="AdaLoraAllocator"/> cuts down to a budget.</summary>
+/// <summary>AdaLoRA (Zhang et al. 2023, arXiv:2303.10512): W' = W + s·B diag(E) A, whose ranks an <see cref="AdaLoraAllocator"/> cuts down
+/// to a budget.</summary>
 public sealed record AdaLoraOptions : AdapterOptions
 {
     /// <summary>The rank that all layers start with, at least 1.</summary>
@@ -38,7 +39,8 @@ public sealed record AdaLoraOptions : AdapterOptions
     /// <value>The default is 1.</value>
     public int Interval { get; init; } = 1;
 
-    /// <summary>Steps of the whole run; more than <see cref="WarmupSteps"/> and <see cref="FinalSteps"/> together. 0: not told, for an adapter that is only used.</summary>
+    /// <summary>Steps of the whole run; more than <see cref="WarmupSteps"/> and <see cref="FinalSteps"/> together. 0: not told, for an
+    /// adapter that is only used.</summary>
     /// <value>The default is 0.</value>
     public int TotalSteps { get; init; }
 
@@ -75,7 +77,11 @@ public sealed record AdaLoraOptions : AdapterOptions
         Guard.AtLeast(Interval, 1, nameof(Interval));
         Guard.NotNegative(OrthogonalityWeight, nameof(OrthogonalityWeight));
         if (TotalSteps != 0 && TotalSteps <= (long)WarmupSteps + FinalSteps)
-            throw new ArgumentOutOfRangeException(nameof(TotalSteps), TotalSteps, $"TotalSteps must be more than WarmupSteps and FinalSteps together, {(long)WarmupSteps + FinalSteps}");
+            throw new ArgumentOutOfRangeException(
+                nameof(TotalSteps),
+                TotalSteps,
+                $"TotalSteps must be more than WarmupSteps and FinalSteps together, {(long)WarmupSteps + FinalSteps}"
+            );
         foreach (var (value, name) in new[] { (Beta1, nameof(Beta1)), (Beta2, nameof(Beta2)) })
         {
             if (!(value is > 0 and < 1))
@@ -85,7 +91,8 @@ public sealed record AdaLoraOptions : AdapterOptions
 
     internal override IEnumerable<ModuleAdapter> Build(AdapterPlan plan) => [.. base.Build(plan), .. plan.Biases(this, Bias)];
 
-    private protected override ModuleAdapter Create(Leaf leaf, AdapterPlan plan) => leaf.Kind == LeafKind.Linear
-        ? new AdaLoraLinear(leaf, this, plan.Random)
-        : throw AdapterPlan.NotAdaptable(leaf, "AdaLoRA adapts linear layers");
+    private protected override ModuleAdapter Create(Leaf leaf, AdapterPlan plan) =>
+        leaf.Kind == LeafKind.Linear
+            ? new AdaLoraLinear(leaf, this, plan.Random)
+            : throw AdapterPlan.NotAdaptable(leaf, "AdaLoRA adapts linear layers");
 }

@@ -7,11 +7,13 @@ namespace PostTrain.Adapters;
 /// <content>One LoRA adapter made of several.</content>
 public sealed partial class AdaptedModel
 {
-    /// <summary>Adds an adapter that combines others of this model, with a scale of 1. It does not act until <see cref="Activate"/> names it.</summary>
+    /// <summary>Adds an adapter that combines others of this model, with a scale of 1. It does not act until <see cref="Activate"/> names
+    /// it.</summary>
     /// <param name="name">The new adapter's name.</param>
     /// <param name="parts">Names of LoRA adapters and their weights, negative ones too.</param>
     /// <param name="options">The rule.</param>
-    /// <exception cref="ArgumentException">A part is unknown or is not plain LoRA (DoRA, a shifted start, own biases, trained tokens, saved modules), or ranks that must agree do not.</exception>
+    /// <exception cref="ArgumentException">A part is unknown or is not plain LoRA (DoRA, a shifted start, own biases, trained tokens, saved
+    /// modules), or ranks that must agree do not.</exception>
     public void Combine(string name, IReadOnlyList<(string Adapter, double Weight)> parts, CombinationOptions options)
     {
         ArgumentNullException.ThrowIfNull(parts);
@@ -19,14 +21,23 @@ public sealed partial class AdaptedModel
         CheckNew(name);
         options.Validate();
         if (parts.Count == 0 || parts.Any(part => !double.IsFinite(part.Weight)))
-            throw new ArgumentException($"parts are [{string.Join(", ", parts)}], expected at least one, with finite weights", nameof(parts));
-        var sources = parts.Select(part => Plain(part.Adapter).ToDictionary(factors => factors.Leaf.Name, StringComparer.Ordinal)).ToArray();
+            throw new ArgumentException(
+                $"parts are [{string.Join(", ", parts)}], expected at least one, with finite weights",
+                nameof(parts)
+            );
+        var sources = parts
+            .Select(part => Plain(part.Adapter).ToDictionary(factors => factors.Leaf.Name, StringComparer.Ordinal))
+            .ToArray();
         using var mode = no_grad();
         using var scope = NewDisposeScope();
         var results = new Dictionary<string, (Tensor A, Tensor B)>(StringComparer.Ordinal);
         foreach (var leaf in sources.SelectMany(source => source.Keys).Distinct())
         {
-            var present = sources.Zip(parts).Where(pair => pair.First.ContainsKey(leaf)).Select(pair => (pair.First[leaf], pair.Second.Weight)).ToArray();
+            var present = sources
+                .Zip(parts)
+                .Where(pair => pair.First.ContainsKey(leaf))
+                .Select(pair => (pair.First[leaf], pair.Second.Weight))
+                .ToArray();
             results.Add(leaf, Combination.Of([.. present.Select(item => item.Item1)], [.. present.Select(item => item.Weight)], options));
         }
 
@@ -55,8 +66,12 @@ public sealed partial class AdaptedModel
     {
         foreach (var piece in Find(name).Pieces)
         {
-            yield return piece is ILoraFactors { IsPlain: true } factors ? factors
-                : throw new ArgumentException($"the adapter '{name}' is not plain LoRA at '{piece.Leaf.Name}', and only plain LoRA can be combined", nameof(name));
+            yield return piece is ILoraFactors { IsPlain: true } factors
+                ? factors
+                : throw new ArgumentException(
+                    $"the adapter '{name}' is not plain LoRA at '{piece.Leaf.Name}', and only plain LoRA can be combined",
+                    nameof(name)
+                );
         }
     }
 }

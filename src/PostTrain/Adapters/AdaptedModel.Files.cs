@@ -22,8 +22,8 @@ public sealed partial class AdaptedModel
     /// <param name="directory">Holds adapter_config.json and adapter_model.safetensors.</param>
     /// <param name="name">The adapter's name.</param>
     /// <exception cref="FileNotFoundException">A file is missing.</exception>
-    /// <exception cref="InvalidDataException">A file is malformed, asks for what is not supported or does not fit the model; the message names
-    /// the file, what it holds and what was expected.</exception>
+    /// <exception cref="InvalidDataException">A file is malformed, asks for what is not supported or does not fit the model; the message
+    /// names the file, what it holds and what was expected.</exception>
     public static AdaptedModel Load(nn.Module model, string directory, string name = "default")
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -41,7 +41,8 @@ public sealed partial class AdaptedModel
         }
     }
 
-    /// <summary>Puts another adapter from disk on the model; it does not act until <see cref="Activate"/> names it. Errors as <see cref="Load"/>.</summary>
+    /// <summary>Puts another adapter from disk on the model; it does not act until <see cref="Activate"/> names it. Errors as
+    /// <see cref="Load"/>.</summary>
     public void AddFrom(string directory, string name)
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
@@ -63,7 +64,10 @@ public sealed partial class AdaptedModel
         {
             foreach (var piece in pieces)
                 piece.Dispose();
-            if (exception is ArgumentException or InvalidDataException && !exception.Message.StartsWith(directory, StringComparison.Ordinal))
+            if (
+                exception is ArgumentException or InvalidDataException
+                && !exception.Message.StartsWith(directory, StringComparison.Ordinal)
+            )
                 throw new InvalidDataException($"{directory}: the adapter does not fit the model: {exception.Message}", exception);
             throw;
         }
@@ -79,21 +83,28 @@ public sealed partial class AdaptedModel
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
         if (name is null && adapters.Count != 1)
-            throw new ArgumentException($"there are {adapters.Count} adapters, [{string.Join(", ", Names)}]: name the one to save", nameof(name));
+            throw new ArgumentException(
+                $"there are {adapters.Count} adapters, [{string.Join(", ", Names)}]: name the one to save",
+                nameof(name)
+            );
         var entry = Find(name ?? Names[0]);
         Unmerged(nameof(Save));
         Directory.CreateDirectory(directory);
         using (NewDisposeScope())
         using (no_grad())
         {
-            SafetensorsFile.Write(Path.Combine(directory, WeightsName),
+            SafetensorsFile.Write(
+                Path.Combine(directory, WeightsName),
                 Stored(entry.Options, entry.Pieces).Select(item => (item.Name, item.Transposed ? item.Tensor.t() : item.Tensor)),
-                new Dictionary<string, string> { ["format"] = "pt" });
+                new Dictionary<string, string> { ["format"] = "pt" }
+            );
         }
 
         var adapted = entry.Pieces.Where(piece => piece.IsTarget).Select(piece => piece.Leaf).Distinct().ToList();
-        AtomicFile.WriteText(Path.Combine(directory, ConfigName),
-            PeftConfig.Write(entry.Options, [.. adapted.Select(leaf => leaf.Name)], adapted.Any(leaf => leaf.TransposedOnDisk)));
+        AtomicFile.WriteText(
+            Path.Combine(directory, ConfigName),
+            PeftConfig.Write(entry.Options, [.. adapted.Select(leaf => leaf.Name)], adapted.Any(leaf => leaf.TransposedOnDisk))
+        );
     }
 
     /// <summary>The tensors of an adapter under the names that its file has.</summary>
@@ -108,7 +119,16 @@ public sealed partial class AdaptedModel
         var stored = new List<StoredTensor>();
         foreach (var piece in pieces)
         {
-            stored.AddRange(piece.Stored().Select(item => item with { Name = item.IsGlobal ? "base_model." + item.Name : $"{Prefix}{piece.Leaf.Name}.{item.Name}" }));
+            stored.AddRange(
+                piece
+                    .Stored()
+                    .Select(item =>
+                        item with
+                        {
+                            Name = item.IsGlobal ? "base_model." + item.Name : $"{Prefix}{piece.Leaf.Name}.{item.Name}",
+                        }
+                    )
+            );
             if (HoldsBase(options, piece))
                 stored.Add(new($"{Prefix}{piece.Leaf.Name}.base_layer.weight", piece.Leaf.Weight));
         }
@@ -119,7 +139,10 @@ public sealed partial class AdaptedModel
 
     private bool HoldsBase(AdapterOptions options, ModuleAdapter piece)
     {
-        if (piece is not (LoraLinear or LoraEmbedding) || !(piece.Leaf.IsHead || piece.Leaf == leaves.FirstOrDefault(leaf => leaf.Kind == LeafKind.Embedding)))
+        if (
+            piece is not (LoraLinear or LoraEmbedding)
+            || !(piece.Leaf.IsHead || piece.Leaf == leaves.FirstOrDefault(leaf => leaf.Kind == LeafKind.Embedding))
+        )
             return false;
         return options.Targets is { Pattern: not null } pattern
             ? leaves.Any(leaf => EmbeddingNames.Contains(leaf.Name.Split('.')[^1]) && pattern.Contains(leaf.Name))
@@ -133,21 +156,27 @@ public sealed partial class AdaptedModel
         foreach (var item in wanted.Values)
         {
             var shape = item.Tensor.shape;
-            if (item.Transposed) Array.Reverse(shape);
+            if (item.Transposed)
+                Array.Reverse(shape);
             if (!file.TryGetEntry(item.Name, out var entry))
             {
-                if (IsBase(item.Name) || item.IsOptional) continue;
+                if (IsBase(item.Name) || item.IsOptional)
+                    continue;
                 throw new InvalidDataException($"{file.Path}: tensor '{item.Name}' is missing, expected [{string.Join(",", shape)}].");
             }
 
             if (!entry.Shape.SequenceEqual(shape) || !is_floating_point(entry.Type))
-                throw new InvalidDataException($"{file.Path}: tensor '{item.Name}' is {entry.Type} [{string.Join(",", entry.Shape)}], expected floating-point numbers [{string.Join(",", shape)}].");
+                throw new InvalidDataException(
+                    $"{file.Path}: tensor '{item.Name}' is {entry.Type} [{string.Join(",", entry.Shape)}], expected floating-point numbers [{string.Join(",", shape)}]."
+                );
         }
 
         foreach (var entry in file.Entries)
         {
             if (!wanted.ContainsKey(entry.Name) && !(IsBase(entry.Name) && BaseOf(entry.Name) is not null))
-                throw new InvalidDataException($"{file.Path}: tensor '{entry.Name}' [{string.Join(",", entry.Shape)}] is unexpected: {ConfigName} names no such part.");
+                throw new InvalidDataException(
+                    $"{file.Path}: tensor '{entry.Name}' [{string.Join(",", entry.Shape)}] is unexpected: {ConfigName} names no such part."
+                );
         }
 
         using var mode = no_grad();
@@ -171,12 +200,19 @@ public sealed partial class AdaptedModel
     {
         var weight = BaseOf(name)!.Weight;
         if (!values.shape.SequenceEqual(weight.shape) || !values.to_type(weight.dtype).eq(weight.cpu()).all().ToBoolean())
-            throw new InvalidDataException($"{path}: tensor '{name}' [{string.Join(",", values.shape)}] is not the base model's [{string.Join(",", weight.shape)}]: the adapter belongs to another base model.");
+            throw new InvalidDataException(
+                $"{path}: tensor '{name}' [{string.Join(",", values.shape)}] is not the base model's [{string.Join(",", weight.shape)}]: the adapter belongs to another base model."
+            );
     }
 
     private static string Existing(string directory, string name)
     {
         var path = Path.Combine(directory, name);
-        return File.Exists(path) ? path : throw new FileNotFoundException($"There is no file '{path}'; an adapter's directory has {ConfigName} and {WeightsName}.", path);
+        return File.Exists(path)
+            ? path
+            : throw new FileNotFoundException(
+                $"There is no file '{path}'; an adapter's directory has {ConfigName} and {WeightsName}.",
+                path
+            );
     }
 }

@@ -12,10 +12,10 @@ public sealed partial class AdaptedModel
     /// <summary>Whether the base's weights hold the active adapters.</summary>
     public bool IsMerged => state.Merged;
 
-    /// <summary>Writes the active adapters into the base's weights, so that the model alone gives what it gave with them (1e-12 in float64) and costs no
-    /// more than the base. The base's own values are kept aside for <see cref="Unmerge"/>.</summary>
-    /// <exception cref="InvalidOperationException">They are merged already, switched off or assigned by rows; or a weight is tied to another layer
-    /// that the adapter does not change. Nothing has changed then.</exception>
+    /// <summary>Writes the active adapters into the base's weights, so that the model alone gives what it gave with them (1e-12 in float64)
+    /// and costs no more than the base. The base's own values are kept aside for <see cref="Unmerge"/>.</summary>
+    /// <exception cref="InvalidOperationException">They are merged already, switched off or assigned by rows; or a weight is tied to
+    /// another layer that the adapter does not change. Nothing has changed then.</exception>
     public void Merge()
     {
         Unmerged(nameof(Merge));
@@ -48,7 +48,8 @@ public sealed partial class AdaptedModel
     /// <summary>Merges the active adapters for good and takes everything off: what is left is the base model with other weights.</summary>
     public void MergeAndDispose()
     {
-        if (!state.Merged) Merge();
+        if (!state.Merged)
+            Merge();
         foreach (var (_, weight, bias) in kept)
         {
             weight?.Dispose();
@@ -70,7 +71,9 @@ public sealed partial class AdaptedModel
         {
             var (changedWeight, changedBias) = piece.Merged(newWeight, newBias);
             if (changedWeight is not null && site.Leaf.IsTied && !piece.CoversTied)
-                throw new InvalidOperationException($"the weight of '{site.Leaf.Name}' is tied to another layer, which a merge would change too");
+                throw new InvalidOperationException(
+                    $"the weight of '{site.Leaf.Name}' is tied to another layer, which a merge would change too"
+                );
             (newWeight, newBias) = (changedWeight ?? newWeight, changedBias ?? newBias);
         }
 
@@ -80,7 +83,8 @@ public sealed partial class AdaptedModel
     // The values before, or null where there are no others.
     private static Tensor? Replace(Tensor target, Tensor values)
     {
-        if (ReferenceEquals(target, values)) return null;
+        if (ReferenceEquals(target, values))
+            return null;
         var before = target.detach().clone().DetachFromDisposeScope();
         target.copy_(values);
         return before;
@@ -91,8 +95,10 @@ public sealed partial class AdaptedModel
         using var mode = no_grad();
         foreach (var (leaf, weight, bias) in kept)
         {
-            if (weight is not null) leaf.Weight.copy_(weight);
-            if (bias is not null) leaf.Bias!.copy_(bias);
+            if (weight is not null)
+                leaf.Weight.copy_(weight);
+            if (bias is not null)
+                leaf.Bias!.copy_(bias);
             weight?.Dispose();
             bias?.Dispose();
         }

@@ -7,8 +7,8 @@ namespace PostTrain.Adapters;
 /// <content>What a method adds to the loss.</content>
 public sealed partial class AdaptedModel
 {
-    /// <summary>AdaLoRA's penalty, γ times the mean of ‖AAᵀ − I‖ and ‖BᵀB − I‖ over all layers, to be added to the loss (arXiv:2303.10512, eq. 4).
-    /// PEFT takes the norm, not its square.</summary>
+    /// <summary>AdaLoRA's penalty, γ times the mean of ‖AAᵀ − I‖ and ‖BᵀB − I‖ over all layers, to be added to the loss (arXiv:2303.10512,
+    /// eq. 4). PEFT takes the norm, not its square.</summary>
     /// <returns>A scalar; 0 where no active adapter is AdaLoRA.</returns>
     public Tensor OrthogonalityPenalty()
     {
@@ -18,7 +18,10 @@ public sealed partial class AdaptedModel
         {
             var layers = entry.Pieces.OfType<AdaLoraLinear>().ToArray();
             if (layers.Length > 0)
-                total = total + stack(layers.Select(layer => layer.Penalty()).ToArray(), 0).mean() * ((AdaLoraOptions)entry.Options).OrthogonalityWeight;
+                total =
+                    total
+                    + stack(layers.Select(layer => layer.Penalty()).ToArray(), 0).mean()
+                        * ((AdaLoraOptions)entry.Options).OrthogonalityWeight;
         }
 
         return total.MoveToOuterDisposeScope();

@@ -10,8 +10,8 @@ namespace PostTrain.Adapters;
 /// adapters act through hooks on its layers, and their parameters stand in the model's tree below <c>adapters</c>, so that whoever
 /// takes the model (a trainer, a sampler, a checkpoint) takes the adapters with it.
 /// </summary>
-/// <remarks>Several named adapters can be on one model; those of <see cref="Active"/> act, one after the other. Not thread-safe: two threads
-/// that want different adapters need two models.</remarks>
+/// <remarks>Several named adapters can be on one model; those of <see cref="Active"/> act, one after the other. Not thread-safe: two
+/// threads that want different adapters need two models.</remarks>
 public sealed partial class AdaptedModel : IDisposable
 {
     private readonly AdapterState state = new();
@@ -44,8 +44,10 @@ public sealed partial class AdaptedModel : IDisposable
     public IReadOnlyList<string> Active => state.Active;
 
     /// <summary>What is trained now: the parameters of the active adapters, by their names in the model's tree.</summary>
-    /// <remarks>Take an optimiser's parameters from here where the model is TorchSharp's <c>Sequential</c>, which does not list them itself.</remarks>
-    public IReadOnlyList<(string Name, Parameter Parameter)> TrainableParameters => [.. tree.Parameters().Where(item => item.Parameter.requires_grad)];
+    /// <remarks>Take an optimiser's parameters from here where the model is TorchSharp's <c>Sequential</c>, which does not list them
+    /// itself.</remarks>
+    public IReadOnlyList<(string Name, Parameter Parameter)> TrainableParameters =>
+        [.. tree.Parameters().Where(item => item.Parameter.requires_grad)];
 
     /// <summary>Numbers in <see cref="TrainableParameters"/>.</summary>
     public long TrainableCount => TrainableParameters.Sum(item => item.Parameter.numel());
@@ -54,12 +56,14 @@ public sealed partial class AdaptedModel : IDisposable
     public long TotalCount => tree.Parameters().Sum(item => item.Parameter.numel());
 
     /// <summary>Puts a first adapter on a model and freezes everything else.</summary>
-    /// <param name="model">The base model; a <see cref="Models.CausalLm"/> or any other tree of linear, embedding and normalisation layers.</param>
+    /// <param name="model">The base model; a <see cref="Models.CausalLm"/> or any other tree of linear, embedding and normalisation
+    /// layers.</param>
     /// <param name="options">The method and its options.</param>
     /// <param name="name">The adapter's name, without dots.</param>
     /// <param name="seed">The same seed gives the same start.</param>
     /// <returns>To be disposed before the model; disposing takes everything off again.</returns>
-    /// <exception cref="ArgumentException">The options do not fit the model; the message names the option and what the model has.</exception>
+    /// <exception cref="ArgumentException">The options do not fit the model; the message names the option and what the model
+    /// has.</exception>
     public static AdaptedModel Attach(nn.Module model, AdapterOptions options, string name = "default", ulong seed = 0)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -114,7 +118,10 @@ public sealed partial class AdaptedModel : IDisposable
         if (names.Distinct(StringComparer.Ordinal).Count() != names.Length)
             throw new ArgumentException($"[{string.Join(", ", names)}] names an adapter twice", nameof(names));
         if (names.Select(name => Find(name).Options.Method).Distinct().Count() > 1)
-            throw new ArgumentException($"[{string.Join(", ", names)}] are adapters of different methods, which cannot act together", nameof(names));
+            throw new ArgumentException(
+                $"[{string.Join(", ", names)}] are adapters of different methods, which cannot act together",
+                nameof(names)
+            );
         state.Active = names;
         foreach (var (name, entry) in adapters)
         {
@@ -123,7 +130,8 @@ public sealed partial class AdaptedModel : IDisposable
         }
     }
 
-    /// <summary>Until the returned object is disposed, no adapter acts: the model is the base model, bit for bit. The free reference policy.</summary>
+    /// <summary>Until the returned object is disposed, no adapter acts: the model is the base model, bit for bit. The free reference
+    /// policy.</summary>
     /// <exception cref="InvalidOperationException">The adapters are merged into the base.</exception>
     public IDisposable Disabled()
     {
@@ -147,7 +155,8 @@ public sealed partial class AdaptedModel : IDisposable
             throw new InvalidOperationException("the rows have adapters already; leave that scope first");
         foreach (var name in adapters)
         {
-            if (name is not null) Find(name);
+            if (name is not null)
+                Find(name);
         }
 
         var rows = new RowAssignment(adapters);
@@ -159,12 +168,15 @@ public sealed partial class AdaptedModel : IDisposable
         });
     }
 
-    /// <summary>Takes all adapters off: unmerges, removes hooks and parameters, and lets the base's parameters require gradients as before.</summary>
+    /// <summary>Takes all adapters off: unmerges, removes hooks and parameters, and lets the base's parameters require gradients as
+    /// before.</summary>
     public void Dispose()
     {
-        if (disposed) return;
+        if (disposed)
+            return;
         disposed = true;
-        if (state.Merged) Unmerge();
+        if (state.Merged)
+            Unmerge();
         foreach (var name in Names)
             Remove(name);
         tree.Dispose();
@@ -172,7 +184,8 @@ public sealed partial class AdaptedModel : IDisposable
         var before = trainedBefore.ToHashSet(StringComparer.Ordinal);
         foreach (var (name, parameter) in Root.named_parameters())
         {
-            if (before.Contains(name)) parameter.requires_grad = true;
+            if (before.Contains(name))
+                parameter.requires_grad = true;
         }
     }
 
@@ -227,7 +240,8 @@ public sealed partial class AdaptedModel : IDisposable
     private Entry Find(string name)
     {
         ArgumentNullException.ThrowIfNull(name);
-        return adapters.TryGetValue(name, out var entry) ? entry
+        return adapters.TryGetValue(name, out var entry)
+            ? entry
             : throw new ArgumentException($"there is no adapter '{name}', only [{string.Join(", ", adapters.Keys)}]", nameof(name));
     }
 

@@ -11,7 +11,8 @@ public abstract record AdapterOptions
     /// <summary>Modules that are left out of <see cref="Targets"/>. Null: none.</summary>
     public ModuleSelection? Exclude { get; init; }
 
-    /// <summary>Ends of the names of modules that are trained as a whole: the adapter holds a copy that takes the module's place while it is active.</summary>
+    /// <summary>Ends of the names of modules that are trained as a whole: the adapter holds a copy that takes the module's place while it
+    /// is active.</summary>
     /// <value>The default is none.</value>
     public IReadOnlyList<string> ModulesToSave { get; init; } = [];
 
@@ -19,7 +20,8 @@ public abstract record AdapterOptions
     /// <value>The default is none, which means all.</value>
     public IReadOnlyList<int> Layers { get; init; } = [];
 
-    /// <summary>Regular expressions of the module list in whose names the layer's number stands behind. Empty: any name with a number.</summary>
+    /// <summary>Regular expressions of the module list in whose names the layer's number stands behind. Empty: any name with a
+    /// number.</summary>
     public IReadOnlyList<string> LayersPattern { get; init; } = [];
 
     /// <summary>The base model's name or directory, kept in the adapter's file for its readers. Null: not told.</summary>

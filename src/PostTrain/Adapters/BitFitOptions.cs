@@ -10,11 +10,14 @@ public sealed record BitFitOptions : AdapterOptions
 
     internal override IEnumerable<ModuleAdapter> Build(AdapterPlan plan)
     {
-        if (Targets is not null) return base.Build(plan);
+        if (Targets is not null)
+            return base.Build(plan);
         var biases = plan.Leaves.Where(leaf => leaf.Bias is not null).Select(leaf => Create(leaf, plan)).ToList();
         return biases.Count > 0 ? biases : throw new ArgumentException("the model has no bias to train", nameof(plan));
     }
 
     private protected override ModuleAdapter Create(Leaf leaf, AdapterPlan plan) =>
-        leaf.Bias is not null ? new BiasShift(leaf, wrapped: false) : throw AdapterPlan.NotAdaptable(leaf, "BitFit trains biases, and it has none");
+        leaf.Bias is not null
+            ? new BiasShift(leaf, wrapped: false)
+            : throw AdapterPlan.NotAdaptable(leaf, "BitFit trains biases, and it has none");
 }

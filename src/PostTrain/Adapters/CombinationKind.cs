@@ -1,6 +1,7 @@
 namespace PostTrain.Adapters;
 
-/// <summary>Rules that make one LoRA adapter of several; sᵢ is the scale of adapter i, wᵢ its weight, ΔWᵢ = sᵢ BᵢAᵢ the change that it makes.</summary>
+/// <summary>Rules that make one LoRA adapter of several; sᵢ is the scale of adapter i, wᵢ its weight, ΔWᵢ = sᵢ BᵢAᵢ the change that it
+/// makes.</summary>
 /// <remarks>With every rule one adapter of weight 1 gives its own change, at a density of 1 and a rank that holds it.</remarks>
 public enum CombinationKind
 {

@@ -21,7 +21,8 @@ public sealed record CombinationOptions
     /// <value>The default is null.</value>
     public int? Rank { get; init; }
 
-    /// <summary>Of the kinds with a decomposition: entries of A and B are cut off at this quantile, in (0, 1]. Null: they are not.</summary>
+    /// <summary>Of the kinds with a decomposition: entries of A and B are cut off at this quantile, in (0, 1]. Null: they are
+    /// not.</summary>
     /// <value>The default is null.</value>
     public double? Clamp { get; init; }
 
@@ -29,12 +30,19 @@ public sealed record CombinationOptions
     /// <value>The default is 0.</value>
     public ulong Seed { get; init; }
 
-    internal bool Decomposes => Kind is CombinationKind.Svd or CombinationKind.TiesSvd or CombinationKind.DareLinearSvd or CombinationKind.DareTiesSvd or CombinationKind.MagnitudePruneSvd;
+    internal bool Decomposes =>
+        Kind
+            is CombinationKind.Svd
+                or CombinationKind.TiesSvd
+                or CombinationKind.DareLinearSvd
+                or CombinationKind.DareTiesSvd
+                or CombinationKind.MagnitudePruneSvd;
 
     internal void Validate()
     {
         Guard.Fraction(Density, nameof(Density));
-        if (Rank is { } rank) Guard.AtLeast(rank, 1, nameof(Rank));
+        if (Rank is { } rank)
+            Guard.AtLeast(rank, 1, nameof(Rank));
         if (Clamp is { } clamp && !(clamp is > 0 and <= 1))
             throw new ArgumentOutOfRangeException(nameof(Clamp), clamp, "Clamp must be above 0 and at most 1");
     }

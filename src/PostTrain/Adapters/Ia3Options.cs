@@ -15,7 +15,8 @@ public sealed record Ia3Options : AdapterOptions
 
     internal override string Method => "IA3";
 
-    private protected override ModuleAdapter Create(Leaf leaf, AdapterPlan plan) => leaf.Kind == LeafKind.Linear
-        ? new Ia3Scale(leaf, FeedForward?.Contains(leaf.Name) == true, RandomStart, plan.Random)
-        : throw AdapterPlan.NotAdaptable(leaf, "IA³ scales linear layers");
+    private protected override ModuleAdapter Create(Leaf leaf, AdapterPlan plan) =>
+        leaf.Kind == LeafKind.Linear
+            ? new Ia3Scale(leaf, FeedForward?.Contains(leaf.Name) == true, RandomStart, plan.Random)
+            : throw AdapterPlan.NotAdaptable(leaf, "IA³ scales linear layers");
 }

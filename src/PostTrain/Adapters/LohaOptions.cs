@@ -26,7 +26,8 @@ public sealed record LohaOptions : LowRankOptions
         Probability(ModuleDropout, nameof(ModuleDropout));
     }
 
-    private protected override ModuleAdapter Create(Leaf leaf, AdapterPlan plan) => leaf.Kind == LeafKind.Linear
-        ? new LohaLinear(leaf, this, plan.Random)
-        : throw AdapterPlan.NotAdaptable(leaf, "LoHa adapts linear layers");
+    private protected override ModuleAdapter Create(Leaf leaf, AdapterPlan plan) =>
+        leaf.Kind == LeafKind.Linear
+            ? new LohaLinear(leaf, this, plan.Random)
+            : throw AdapterPlan.NotAdaptable(leaf, "LoHa adapts linear layers");
 }

@@ -35,12 +35,14 @@ public sealed record LokrOptions : LowRankOptions
     internal override void Validate()
     {
         base.Validate();
-        if (Factor != -1) Guard.AtLeast(Factor, 1, nameof(Factor));
+        if (Factor != -1)
+            Guard.AtLeast(Factor, 1, nameof(Factor));
         Probability(RankDropout, nameof(RankDropout));
         Probability(ModuleDropout, nameof(ModuleDropout));
     }
 
-    private protected override ModuleAdapter Create(Leaf leaf, AdapterPlan plan) => leaf.Kind == LeafKind.Linear
-        ? new LokrLinear(leaf, this, plan.Random)
-        : throw AdapterPlan.NotAdaptable(leaf, "LoKr adapts linear layers");
+    private protected override ModuleAdapter Create(Leaf leaf, AdapterPlan plan) =>
+        leaf.Kind == LeafKind.Linear
+            ? new LokrLinear(leaf, this, plan.Random)
+            : throw AdapterPlan.NotAdaptable(leaf, "LoKr adapts linear layers");
 }

@@ -21,7 +21,8 @@ public sealed record LoraInitialization
     /// <summary>A and B random with B·A = 0: from the odd and the even rows of one orthogonal matrix; r must be even.</summary>
     public static LoraInitialization Orthogonal { get; } = new("orthogonal");
 
-    /// <summary>PiSSA (Meng et al. 2024, arXiv:2404.02948): B₀A₀ is W's best approximation of rank r, by a full singular value decomposition.</summary>
+    /// <summary>PiSSA (Meng et al. 2024, arXiv:2404.02948): B₀A₀ is W's best approximation of rank r, by a full singular value
+    /// decomposition.</summary>
     public static LoraInitialization Pissa { get; } = new("pissa");
 
     /// <summary>OLoRA (Büyükakyüz 2024, arXiv:2406.01775): B₀ = Q[:, :r], A₀ = R[:r] of W = QR.</summary>

@@ -2,7 +2,8 @@ using PostTrain.Adapters.Layers;
 
 namespace PostTrain.Adapters;
 
-/// <summary>LoRA: W' = W + s·B·A with A [r,in], B [out,r] and s = α/r (Hu et al. 2021, arXiv:2106.09685, eq. 3), and its variants.</summary>
+/// <summary>LoRA: W' = W + s·B·A with A [r,in], B [out,r] and s = α/r (Hu et al. 2021, arXiv:2106.09685, eq. 3), and its
+/// variants.</summary>
 public sealed record LoraOptions : LowRankOptions
 {
     /// <summary>Probability with which an input of A is dropped in training, at least 0 and below 1.</summary>
@@ -13,7 +14,8 @@ public sealed record LoraOptions : LowRankOptions
     /// <value>The default is false.</value>
     public bool RankStabilized { get; init; }
 
-    /// <summary>DoRA (Liu et al. 2024, arXiv:2402.09353, eq. 5): W' = m ⊙ (W + s·BA) / ‖W + s·BA‖ by rows, the norm without gradient.</summary>
+    /// <summary>DoRA (Liu et al. 2024, arXiv:2402.09353, eq. 5): W' = m ⊙ (W + s·BA) / ‖W + s·BA‖ by rows, the norm without
+    /// gradient.</summary>
     /// <value>The default is false.</value>
     public bool WeightDecomposed { get; init; }
 
@@ -42,7 +44,10 @@ public sealed record LoraOptions : LowRankOptions
         if (OwnBias && WeightDecomposed)
             throw new ArgumentException("OwnBias is given with WeightDecomposed, which has no bias to scale", nameof(OwnBias));
         if (OwnBias && Initialization != LoraInitialization.Default && Initialization != LoraInitialization.Random)
-            throw new ArgumentException($"OwnBias is given with the start '{Initialization.Name}', expected the default or random", nameof(OwnBias));
+            throw new ArgumentException(
+                $"OwnBias is given with the start '{Initialization.Name}', expected the default or random",
+                nameof(OwnBias)
+            );
     }
 
     internal override IEnumerable<ModuleAdapter> Build(AdapterPlan plan) =>
@@ -50,10 +55,11 @@ public sealed record LoraOptions : LowRankOptions
 
     private protected override double Scale(double alpha, int rank) => alpha / (RankStabilized ? Math.Sqrt(rank) : rank);
 
-    private protected override ModuleAdapter Create(Leaf leaf, AdapterPlan plan) => leaf.Kind switch
-    {
-        LeafKind.Linear => new LoraLinear(leaf, this, plan.Random),
-        LeafKind.Embedding => new LoraEmbedding(leaf, this, plan.Random),
-        _ => throw AdapterPlan.NotAdaptable(leaf, "LoRA adapts linear layers and embeddings"),
-    };
+    private protected override ModuleAdapter Create(Leaf leaf, AdapterPlan plan) =>
+        leaf.Kind switch
+        {
+            LeafKind.Linear => new LoraLinear(leaf, this, plan.Random),
+            LeafKind.Embedding => new LoraEmbedding(leaf, this, plan.Random),
+            _ => throw AdapterPlan.NotAdaptable(leaf, "LoRA adapts linear layers and embeddings"),
+        };
 }

@@ -5,11 +5,13 @@ namespace PostTrain.Adapters;
 /// <summary>LoRA+ (Hayou et al. 2024, arXiv:2402.12354): B learns λ times as fast as A, which wide layers need.</summary>
 public static class LoraPlus
 {
-    /// <summary>For <see cref="Training.TrainingOptions.LearningRateFactor"/>: λ for LoRA's B matrices, of embeddings too, 1 for everything else.</summary>
+    /// <summary>For <see cref="Training.TrainingOptions.LearningRateFactor"/>: λ for LoRA's B matrices, of embeddings too, 1 for everything
+    /// else.</summary>
     /// <param name="ratio">λ, above 0; the paper uses 16.</param>
     public static Func<string, double> LearningRateFactor(double ratio = 16)
     {
         Guard.Positive(ratio, nameof(ratio));
-        return name => name.EndsWith(".lora_B", StringComparison.Ordinal) || name.EndsWith(".lora_embedding_B", StringComparison.Ordinal) ? ratio : 1;
+        return name =>
+            name.EndsWith(".lora_B", StringComparison.Ordinal) || name.EndsWith(".lora_embedding_B", StringComparison.Ordinal) ? ratio : 1;
     }
 }

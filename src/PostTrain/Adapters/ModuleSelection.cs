@@ -4,7 +4,8 @@ using System.Text.RegularExpressions;
 
 namespace PostTrain.Adapters;
 
-/// <summary>Which modules of a tree: by names, by a regular expression over the whole name, or all linear ones but the output projection.</summary>
+/// <summary>Which modules of a tree: by names, by a regular expression over the whole name, or all linear ones but the output
+/// projection.</summary>
 /// <remarks>The rules are PEFT's. A name in the list stands for the module of that full name and for every module whose name ends with
 /// it behind a dot: <c>q_proj</c> is the query projection of all layers. A list can be written as a collection expression.</remarks>
 [CollectionBuilder(typeof(ModuleSelection), nameof(Named))]
@@ -20,10 +21,12 @@ public sealed class ModuleSelection : IEnumerable<string>
     {
         this.names = names;
         Pattern = pattern;
-        if (pattern is not null) regex = WholeName(pattern);
+        if (pattern is not null)
+            regex = WholeName(pattern);
     }
 
-    /// <summary>Every linear layer, the output projection apart (QLoRA, Dettmers et al. 2023, arXiv:2305.14314, adapts all of them).</summary>
+    /// <summary>Every linear layer, the output projection apart (QLoRA, Dettmers et al. 2023, arXiv:2305.14314, adapts all of
+    /// them).</summary>
     public static ModuleSelection AllLinear { get; } = new([], null);
 
     /// <summary>The regular expression, or null where modules are listed.</summary>
@@ -70,14 +73,18 @@ public sealed class ModuleSelection : IEnumerable<string>
             return IsMatch(regex, module);
         foreach (var name in names)
         {
-            if (module == name || (module.Length > name.Length && module.EndsWith(name, StringComparison.Ordinal) && module[^(name.Length + 1)] == '.'))
+            if (
+                module == name
+                || (module.Length > name.Length && module.EndsWith(name, StringComparison.Ordinal) && module[^(name.Length + 1)] == '.')
+            )
                 return true;
         }
 
         return false;
     }
 
-    /// <summary>The first key of a pattern dictionary that stands for a module: a regular expression of the end of the name, behind a dot.</summary>
+    /// <summary>The first key of a pattern dictionary that stands for a module: a regular expression of the end of the name, behind a
+    /// dot.</summary>
     internal static string? KeyFor(IEnumerable<string> keys, string module) =>
         keys.FirstOrDefault(key => IsMatch(WholeName($"(.*\\.)?({key})"), module));
 
@@ -86,8 +93,10 @@ public sealed class ModuleSelection : IEnumerable<string>
     {
         foreach (var pattern in patterns.Count > 0 ? patterns : ["[^.]*"])
         {
-            if (Match(Expression($"\\A.*\\.{pattern}\\.(\\d+)\\."), module) is { Success: true } match
-                && int.TryParse(match.Groups[^1].ValueSpan, System.Globalization.CultureInfo.InvariantCulture, out var layer))
+            if (
+                Match(Expression($"\\A.*\\.{pattern}\\.(\\d+)\\."), module) is { Success: true } match
+                && int.TryParse(match.Groups[^1].ValueSpan, System.Globalization.CultureInfo.InvariantCulture, out var layer)
+            )
                 return layer;
         }
 
@@ -119,7 +128,11 @@ public sealed class ModuleSelection : IEnumerable<string>
         }
         catch (RegexMatchTimeoutException exception)
         {
-            throw new ArgumentException($"the regular expression '{regex}' takes more than {Limit.TotalSeconds:F0} s on the module name '{module}'", nameof(regex), exception);
+            throw new ArgumentException(
+                $"the regular expression '{regex}' takes more than {Limit.TotalSeconds:F0} s on the module name '{module}'",
+                nameof(regex),
+                exception
+            );
         }
     }
 }

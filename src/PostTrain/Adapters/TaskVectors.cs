@@ -4,7 +4,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Adapters;
 
-/// <summary>Merging of task vectors, the differences that training made: [...] tensors of one shape and a weight each to one of that shape.</summary>
+/// <summary>Merging of task vectors, the differences that training made: [...] tensors of one shape and a weight each to one of that
+/// shape.</summary>
 /// <remarks>As in PEFT's merge_utils. All return fresh tensors.</remarks>
 public static class TaskVectors
 {
@@ -23,15 +24,23 @@ public static class TaskVectors
         return TaskArithmetic(Pruned(tensors, weights, density), weights).MoveToOuterDisposeScope();
     }
 
-    /// <summary>TIES (Yadav et al. 2023, arXiv:2306.01708, algorithm 1): prune, elect a sign for each entry, average the weighted entries that agree with it.</summary>
-    /// <remarks>The sign is elected before weighting, and the sum is divided by the number of agreeing entries, at least 1, not by their weights.</remarks>
-    public static Tensor Ties(IReadOnlyList<Tensor> tensors, IReadOnlyList<double> weights, double density, MajoritySign method = MajoritySign.Total)
+    /// <summary>TIES (Yadav et al. 2023, arXiv:2306.01708, algorithm 1): prune, elect a sign for each entry, average the weighted entries
+    /// that agree with it.</summary>
+    /// <remarks>The sign is elected before weighting, and the sum is divided by the number of agreeing entries, at least 1, not by their
+    /// weights.</remarks>
+    public static Tensor Ties(
+        IReadOnlyList<Tensor> tensors,
+        IReadOnlyList<double> weights,
+        double density,
+        MajoritySign method = MajoritySign.Total
+    )
     {
         using var scope = NewDisposeScope();
         return Agreeing(Pruned(tensors, weights, density), weights, method).MoveToOuterDisposeScope();
     }
 
-    /// <summary>DARE (Yu et al. 2023, arXiv:2311.03099, eq. 2): each entry is kept with probability density and divided by it, then Σ wᵢ τᵢ. The mean over seeds is that of nothing dropped.</summary>
+    /// <summary>DARE (Yu et al. 2023, arXiv:2311.03099, eq. 2): each entry is kept with probability density and divided by it, then Σ wᵢ
+    /// τᵢ. The mean over seeds is that of nothing dropped.</summary>
     public static Tensor DareLinear(IReadOnlyList<Tensor> tensors, IReadOnlyList<double> weights, double density, ulong seed)
     {
         using var scope = NewDisposeScope();
@@ -39,7 +48,13 @@ public static class TaskVectors
     }
 
     /// <summary>DARE's dropping, then TIES' election and average.</summary>
-    public static Tensor DareTies(IReadOnlyList<Tensor> tensors, IReadOnlyList<double> weights, double density, ulong seed, MajoritySign method = MajoritySign.Total)
+    public static Tensor DareTies(
+        IReadOnlyList<Tensor> tensors,
+        IReadOnlyList<double> weights,
+        double density,
+        ulong seed,
+        MajoritySign method = MajoritySign.Total
+    )
     {
         using var scope = NewDisposeScope();
         return Agreeing(Dropped(tensors, weights, density, seed), weights, method).MoveToOuterDisposeScope();
@@ -53,7 +68,8 @@ public static class TaskVectors
         ArgumentNullException.ThrowIfNull(tensor);
         Guard.Fraction(density, nameof(density));
         using var scope = NewDisposeScope();
-        if (density >= 1) return tensor.clone().MoveToOuterDisposeScope();
+        if (density >= 1)
+            return tensor.clone().MoveToOuterDisposeScope();
         var kept = tensor.abs().reshape(-1).topk((int)(density * tensor.numel())).indexes;
         var mask = zeros_like(tensor).reshape(-1).index_fill(0, kept, 1);
         return (tensor * mask.reshape(tensor.shape)).MoveToOuterDisposeScope();
@@ -71,14 +87,16 @@ public static class TaskVectors
         if (density == 0)
             throw new ArgumentOutOfRangeException(nameof(density), density, "density must be above 0, as what is kept is divided by it");
         using var scope = NewDisposeScope();
-        if (density >= 1) return tensor.clone().MoveToOuterDisposeScope();
+        if (density >= 1)
+            return tensor.clone().MoveToOuterDisposeScope();
         var kept = new bool[tensor.numel()];
         for (var i = 0; i < kept.Length; i++)
             kept[i] = CounterRandom.Uniform(seed, stream, (ulong)i) < density;
         return (tensor * torch.tensor(kept, device: tensor.device).reshape(tensor.shape) / density).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Which entries have the elected sign: [N,...] task vectors to bool [N,...]. A zero agrees with no sign; where the votes cancel, plus is elected.</summary>
+    /// <summary>Which entries have the elected sign: [N,...] task vectors to bool [N,...]. A zero agrees with no sign; where the votes
+    /// cancel, plus is elected.</summary>
     public static Tensor MajoritySigns(Tensor tensors, MajoritySign method = MajoritySign.Total)
     {
         ArgumentNullException.ThrowIfNull(tensors);
@@ -120,14 +138,19 @@ public static class TaskVectors
     private static Tensor Stack(IReadOnlyList<Tensor> tensors) => stack(tensors.ToArray(), 0);
 
     private static Tensor Weights(IReadOnlyList<Tensor> tensors, IReadOnlyList<double> weights) =>
-        torch.tensor(weights.ToArray(), dtype: tensors[0].dtype, device: tensors[0].device).reshape([weights.Count, .. Enumerable.Repeat(1L, (int)tensors[0].dim())]);
+        torch
+            .tensor(weights.ToArray(), dtype: tensors[0].dtype, device: tensors[0].device)
+            .reshape([weights.Count, .. Enumerable.Repeat(1L, (int)tensors[0].dim())]);
 
     private static void Check(IReadOnlyList<Tensor> tensors, IReadOnlyList<double> weights)
     {
         ArgumentNullException.ThrowIfNull(tensors);
         ArgumentNullException.ThrowIfNull(weights);
         if (tensors.Count == 0 || tensors.Count != weights.Count)
-            throw new ArgumentException($"{tensors.Count} tensors and {weights.Count} weights are given, expected at least one and as many of each", nameof(weights));
+            throw new ArgumentException(
+                $"{tensors.Count} tensors and {weights.Count} weights are given, expected at least one and as many of each",
+                nameof(weights)
+            );
         foreach (var tensor in tensors)
             Guard.SameShape(tensor, nameof(tensors), tensors[0], "the first");
     }

@@ -28,7 +28,8 @@ public sealed record TokenTuningOptions : AdapterOptions
         }
     }
 
-    private protected override ModuleAdapter Create(Leaf leaf, AdapterPlan plan) => leaf.Kind == LeafKind.Embedding
-        ? new TokenRows(leaf, Ids, wrapped: false)
-        : throw AdapterPlan.NotAdaptable(leaf, "tokens have their rows in embeddings");
+    private protected override ModuleAdapter Create(Leaf leaf, AdapterPlan plan) =>
+        leaf.Kind == LeafKind.Embedding
+            ? new TokenRows(leaf, Ids, wrapped: false)
+            : throw AdapterPlan.NotAdaptable(leaf, "tokens have their rows in embeddings");
 }

@@ -2,7 +2,8 @@ using PostTrain.Adapters.Layers;
 
 namespace PostTrain.Adapters;
 
-/// <summary>Tokens whose embeddings an adapter trains. With tied embeddings the output projection has the same rows, trained along.</summary>
+/// <summary>Tokens whose embeddings an adapter trains. With tied embeddings the output projection has the same rows, trained
+/// along.</summary>
 public sealed record TrainableTokens
 {
     /// <summary>No token.</summary>
@@ -19,7 +20,8 @@ public sealed record TrainableTokens
 
     internal IEnumerable<ModuleAdapter> Build(AdapterPlan plan)
     {
-        if (Ids.Count == 0) return [];
+        if (Ids.Count == 0)
+            return [];
         var leaf = plan.Embedding(Module);
         var tokens = new TokenRows(leaf, Ids, wrapped: true);
         return plan.TiedTo(leaf) is { } head ? [tokens, new TokenColumns(head, tokens)] : [tokens];

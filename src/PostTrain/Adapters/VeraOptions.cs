@@ -5,7 +5,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Adapters;
 
-/// <summary>VeRA (Kopiczko et al. 2023, arXiv:2310.11454, eq. 2): y + λ_b ⊙ B (λ_d ⊙ A x) with fixed random A, B that all layers share.</summary>
+/// <summary>VeRA (Kopiczko et al. 2023, arXiv:2310.11454, eq. 2): y + λ_b ⊙ B (λ_d ⊙ A x) with fixed random A, B that all layers
+/// share.</summary>
 public sealed record VeraOptions : AdapterOptions
 {
     /// <summary>r, at least 1; it costs r + out numbers a layer only.</summary>

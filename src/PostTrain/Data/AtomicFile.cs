@@ -6,7 +6,8 @@ namespace PostTrain.Data;
 /// file is deleted, the old file stays as it was, and the exception reaches the caller.</remarks>
 internal static class AtomicFile
 {
-    /// <summary>Creates or replaces <paramref name="path"/> with what <paramref name="write"/> writes. Missing directories are created.</summary>
+    /// <summary>Creates or replaces <paramref name="path"/> with what <paramref name="write"/> writes. Missing directories are
+    /// created.</summary>
     /// <param name="path">The file to write.</param>
     /// <param name="write">Receives an empty, seekable stream and leaves it open: wrap it with <c>leaveOpen: true</c>.</param>
     /// <exception cref="IOException">The file could not be written; the old one is untouched.</exception>
@@ -16,7 +17,8 @@ internal static class AtomicFile
         ArgumentNullException.ThrowIfNull(write);
 
         var target = Path.GetFullPath(path);
-        var directory = Path.GetDirectoryName(target)
+        var directory =
+            Path.GetDirectoryName(target)
             ?? throw new ArgumentException($"path must name a file, but '{path}' is the root of a file system.", nameof(path));
         Directory.CreateDirectory(directory);
 
@@ -43,11 +45,14 @@ internal static class AtomicFile
     public static void WriteText(string path, string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        Write(path, stream =>
-        {
-            using var writer = new StreamWriter(stream, leaveOpen: true);
-            writer.Write(text);
-        });
+        Write(
+            path,
+            stream =>
+            {
+                using var writer = new StreamWriter(stream, leaveOpen: true);
+                writer.Write(text);
+            }
+        );
     }
 
     private static void DeleteQuietly(string path)
@@ -57,11 +62,7 @@ internal static class AtomicFile
         {
             File.Delete(path);
         }
-        catch (IOException)
-        {
-        }
-        catch (UnauthorizedAccessException)
-        {
-        }
+        catch (IOException) { }
+        catch (UnauthorizedAccessException) { }
     }
 }

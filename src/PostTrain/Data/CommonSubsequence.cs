@@ -4,8 +4,9 @@ namespace PostTrain.Data;
 
 /// <summary>Length of the longest common subsequence of two sequences of small numbers, 64 cells of the table at a time.</summary>
 /// <remarks>
-/// Hyyrö 2004, "Bit-parallel LCS-length computation revisited": a column of the table is a row of bits V, 1 where the length does not grow; a token y takes it to
-/// (V + (V ∧ M_y)) ∨ (V ∧ ¬M_y), M_y being the places of y. Sequences of more than 64 tokens go through in blocks, with the sum's carry handed on at each token.
+/// Hyyrö 2004, "Bit-parallel LCS-length computation revisited": a column of the table is a row of bits V, 1 where the length does not grow;
+/// a token y takes it to (V + (V ∧ M_y)) ∨ (V ∧ ¬M_y), M_y being the places of y. Sequences of more than 64 tokens go through in blocks,
+/// with the sum's carry handed on at each token.
 /// </remarks>
 internal static class CommonSubsequence
 {
@@ -17,12 +18,14 @@ internal static class CommonSubsequence
     internal static int Length(ReadOnlySpan<int> first, ReadOnlySpan<int> second)
     {
         // All that is kept belongs to the shorter: its tokens numbered from 0, where each stands in the longer's block, and a carry each.
-        if (first.Length < second.Length) return Length(second, first);
+        if (first.Length < second.Length)
+            return Length(second, first);
         var numbers = new Dictionary<int, int>(second.Length);
         var text = new int[second.Length];
         for (int j = 0; j < text.Length; j++)
         {
-            if (!numbers.TryGetValue(second[j], out int number)) numbers[second[j]] = number = numbers.Count;
+            if (!numbers.TryGetValue(second[j], out int number))
+                numbers[second[j]] = number = numbers.Count;
             text[j] = number;
         }
 
@@ -34,7 +37,8 @@ internal static class CommonSubsequence
             var block = first[start..Math.Min(start + Block, first.Length)];
             Array.Clear(masks);
             for (int i = 0; i < block.Length; i++)
-                if (numbers.TryGetValue(block[i], out int number)) masks[number] |= 1UL << i;
+                if (numbers.TryGetValue(block[i], out int number))
+                    masks[number] |= 1UL << i;
             length += Advance(masks, text, carries, block.Length);
         }
         return length;
@@ -50,9 +54,11 @@ internal static class CommonSubsequence
         ulong column = ulong.MaxValue;
         for (int j = 0; j < text.Length; j++)
         {
-            ulong matches = column & masks[text[j]], sum = column + matches;
+            ulong matches = column & masks[text[j]],
+                sum = column + matches;
             bool carry = sum < column;
-            if (carries[j] && ++sum == 0) carry = true;
+            if (carries[j] && ++sum == 0)
+                carry = true;
             carries[j] = carry;
             column = sum | (column & ~masks[text[j]]);
         }

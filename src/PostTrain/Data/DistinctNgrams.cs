@@ -2,8 +2,10 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Data;
 
-/// <summary>How varied texts are: the distinct n-grams of their words, of all of them (Li et al. 2016, arXiv:1510.03055, "distinct-n").</summary>
-/// <remarks>The share falls as more is said with the same words, so compare it between collections of one size; the number of distinct n-grams never falls.</remarks>
+/// <summary>How varied texts are: the distinct n-grams of their words, of all of them (Li et al. 2016, arXiv:1510.03055,
+/// "distinct-n").</summary>
+/// <remarks>The share falls as more is said with the same words, so compare it between collections of one size; the number of distinct
+/// n-grams never falls.</remarks>
 public sealed class DistinctNgrams
 {
     private readonly Dictionary<string, int> words = new(StringComparer.Ordinal);
@@ -40,7 +42,8 @@ public sealed class DistinctNgrams
             int gram = -1;
             foreach (int word in numbers.AsSpan(start, Size))
             {
-                if (!grams.TryGetValue((gram, word), out int longer)) grams[(gram, word)] = longer = grams.Count;
+                if (!grams.TryGetValue((gram, word), out int longer))
+                    grams[(gram, word)] = longer = grams.Count;
                 gram = longer;
             }
             distinct.Add(gram);
@@ -50,7 +53,8 @@ public sealed class DistinctNgrams
 
     private int Number(string word)
     {
-        if (!words.TryGetValue(word, out int number)) words[word] = number = words.Count;
+        if (!words.TryGetValue(word, out int number))
+            words[word] = number = words.Count;
         return number;
     }
 }

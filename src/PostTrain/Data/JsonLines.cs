@@ -59,14 +59,17 @@ public static class JsonLines
     public static void Write<T>(string path, IEnumerable<T> records)
     {
         ArgumentNullException.ThrowIfNull(records);
-        AtomicFile.Write(path, stream =>
-        {
-            foreach (var record in records)
+        AtomicFile.Write(
+            path,
+            stream =>
             {
-                JsonSerializer.Serialize(stream, record, Options);
-                stream.WriteByte((byte)'\n');
+                foreach (var record in records)
+                {
+                    JsonSerializer.Serialize(stream, record, Options);
+                    stream.WriteByte((byte)'\n');
+                }
             }
-        });
+        );
     }
 
     private static T Parse<T>(ReadOnlyMemory<byte> line, JsonTypeInfo type, string path, int number)
@@ -148,6 +151,6 @@ public static class JsonLines
     private static InvalidDataException Refuse(string path, int number, string found, JsonTypeInfo type, Exception? inner = null) =>
         new($"{path}, line {number}: {found}; expected a JSON object with the fields {Fields(type)}", inner);
 
-    private static string Fields(JsonTypeInfo type) => string.Join(", ", type.Properties.Select(property =>
-        property.IsRequired ? property.Name : $"{property.Name} (optional)"));
+    private static string Fields(JsonTypeInfo type) =>
+        string.Join(", ", type.Properties.Select(property => property.IsRequired ? property.Name : $"{property.Name} (optional)"));
 }

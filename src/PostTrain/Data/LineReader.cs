@@ -22,7 +22,8 @@ internal static class LineReader
                 var length = (end < 0 ? count : end) - start;
                 if (line.Length + length > maximum)
                     throw new InvalidDataException(
-                        $"{path}, line {number}: the line has more than {maximum} bytes, expected a JSON object within them");
+                        $"{path}, line {number}: the line has more than {maximum} bytes, expected a JSON object within them"
+                    );
                 line.Write(chunk, start, length);
                 if (end < 0)
                     break;

@@ -5,7 +5,8 @@ namespace PostTrain.Data;
 /// <summary>Rows of whole sequences.</summary>
 public static partial class Packing
 {
-    /// <summary>Which sequences share a row: best-fit decreasing. Longest first, each into the row that it fills best, of equal ones the oldest.</summary>
+    /// <summary>Which sequences share a row: best-fit decreasing. Longest first, each into the row that it fills best, of equal ones the
+    /// oldest.</summary>
     /// <param name="lengths">Positions that each sequence takes, 1 to <paramref name="capacity"/>.</param>
     /// <param name="capacity">Positions in a row, at least 1.</param>
     /// <returns>The sequences' indices, a list a row; each index once.</returns>
@@ -18,13 +19,15 @@ public static partial class Packing
         var rooms = new SortedSet<int>();
         foreach (int index in Enumerable.Range(0, lengths.Count).OrderByDescending(i => lengths[i]))
         {
-            int length = lengths[index], room = capacity;
+            int length = lengths[index],
+                room = capacity;
             List<int> row;
             if (rooms.GetViewBetween(length, capacity) is { Count: > 0 } fitting)
             {
                 room = fitting.Min;
                 row = rowsByRoom[room].Dequeue();
-                if (rowsByRoom[room].Count == 0) rooms.Remove(room);
+                if (rowsByRoom[room].Count == 0)
+                    rooms.Remove(room);
             }
             else
             {
@@ -32,8 +35,10 @@ public static partial class Packing
             }
 
             row.Add(index);
-            if (room == length) continue;
-            if (!rowsByRoom.TryGetValue(room - length, out var queue)) rowsByRoom[room - length] = queue = new Queue<List<int>>();
+            if (room == length)
+                continue;
+            if (!rowsByRoom.TryGetValue(room - length, out var queue))
+                rowsByRoom[room - length] = queue = new Queue<List<int>>();
             queue.Enqueue(row);
             rooms.Add(room - length);
         }
@@ -47,14 +52,24 @@ public static partial class Packing
     /// <param name="strategy">How.</param>
     /// <returns>The rows; of <see cref="PackingStrategy.Wrapped"/> each is one sequence.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The capacity is below 1.</exception>
-    public static IReadOnlyList<PackedRow> PackRows(IReadOnlyList<int[]> sequences, int capacity, PackingStrategy strategy = PackingStrategy.BestFit)
+    public static IReadOnlyList<PackedRow> PackRows(
+        IReadOnlyList<int[]> sequences,
+        int capacity,
+        PackingStrategy strategy = PackingStrategy.BestFit
+    )
     {
         ArgumentNullException.ThrowIfNull(sequences);
         Guard.AtLeast(capacity, 1, nameof(capacity));
         if (strategy == PackingStrategy.Wrapped)
             return [.. sequences.SelectMany(sequence => sequence).Chunk(capacity).Select(row => new PackedRow(row, [row.Length]))];
-        int[][] parts = [.. sequences.SelectMany(sequence => sequence.Chunk(capacity).Take(strategy == PackingStrategy.BestFitSplit ? int.MaxValue : 1))];
-        return [.. BestFitDecreasing([.. parts.Select(part => part.Length)], capacity)
-            .Select(row => new PackedRow([.. row.SelectMany(index => parts[index])], [.. row.Select(index => parts[index].Length)]))];
+        int[][] parts =
+        [
+            .. sequences.SelectMany(sequence => sequence.Chunk(capacity).Take(strategy == PackingStrategy.BestFitSplit ? int.MaxValue : 1)),
+        ];
+        return
+        [
+            .. BestFitDecreasing([.. parts.Select(part => part.Length)], capacity)
+                .Select(row => new PackedRow([.. row.SelectMany(index => parts[index])], [.. row.Select(index => parts[index].Length)])),
+        ];
     }
 }

@@ -12,6 +12,10 @@ public sealed record RatedCompletion(MarkedText Prompt, MarkedText Completion, b
     public static IReadOnlyList<RatedCompletion> Unpair(IReadOnlyList<PreferencePair> pairs)
     {
         ArgumentNullException.ThrowIfNull(pairs);
-        return [.. pairs.Select(pair => new RatedCompletion(pair.Prompt, pair.Chosen, true)), .. pairs.Select(pair => new RatedCompletion(pair.Prompt, pair.Rejected, false))];
+        return
+        [
+            .. pairs.Select(pair => new RatedCompletion(pair.Prompt, pair.Chosen, true)),
+            .. pairs.Select(pair => new RatedCompletion(pair.Prompt, pair.Rejected, false)),
+        ];
     }
 }

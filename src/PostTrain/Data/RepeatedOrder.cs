@@ -2,11 +2,13 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Data;
 
-/// <summary>The order in which group-based methods read prompts: in batches, each prompt several times in a row, each batch several times.</summary>
+/// <summary>The order in which group-based methods read prompts: in batches, each prompt several times in a row, each batch several
+/// times.</summary>
 public static class RepeatedOrder
 {
     /// <summary>The indices of one pass.</summary>
-    /// <remarks>[2, 4, 3, 1, 0] in batches of 2, 2 copies, 2 repeats: 2 2 4 4 2 2 4 4 3 3 1 1 3 3 1 1; the batch that is not full is left out.</remarks>
+    /// <remarks>[2, 4, 3, 1, 0] in batches of 2, 2 copies, 2 repeats: 2 2 4 4 2 2 4 4 3 3 1 1 3 3 1 1; the batch that is not full is left
+    /// out.</remarks>
     /// <param name="order">The indices of the prompts, in order or permuted.</param>
     /// <param name="batchSize">Prompts in a batch, at least 1.</param>
     /// <param name="copies">How often a prompt comes in a row: the completions of a group. At least 1.</param>
@@ -15,8 +17,12 @@ public static class RepeatedOrder
     public static IEnumerable<int> Indices(IReadOnlyList<int> order, int batchSize, int copies, int repeats = 1)
     {
         _ = Count(order.Count, batchSize, copies, repeats);
-        return order.Chunk(batchSize).Where(batch => batch.Length == batchSize)
-            .SelectMany(batch => Enumerable.Repeat(batch, repeats).SelectMany(again => again.SelectMany(index => Enumerable.Repeat(index, copies))));
+        return order
+            .Chunk(batchSize)
+            .Where(batch => batch.Length == batchSize)
+            .SelectMany(batch =>
+                Enumerable.Repeat(batch, repeats).SelectMany(again => again.SelectMany(index => Enumerable.Repeat(index, copies)))
+            );
     }
 
     /// <summary>How many indices one pass has.</summary>

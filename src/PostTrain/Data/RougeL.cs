@@ -1,6 +1,7 @@
 namespace PostTrain.Data;
 
-/// <summary>ROUGE-L: how much of a text is in another in the same order (Lin 2004, "ROUGE: a package for automatic evaluation of summaries", section 3).</summary>
+/// <summary>ROUGE-L: how much of a text is in another in the same order (Lin 2004, "ROUGE: a package for automatic evaluation of
+/// summaries", section 3).</summary>
 /// <remarks>Against many texts at once: <see cref="RougeLPool"/>.</remarks>
 public static class RougeL
 {
@@ -20,29 +21,36 @@ public static class RougeL
         ArgumentNullException.ThrowIfNull(candidate);
         ArgumentNullException.ThrowIfNull(reference);
         var ids = new Dictionary<T, int>();
-        int[] first = Ids(candidate, ids), second = Ids(reference, ids);
+        int[] first = Ids(candidate, ids),
+            second = Ids(reference, ids);
         return new RougeLScore(CommonSubsequence.Length(first, second), first.Length, second.Length);
     }
 
     /// <summary>Runs of letters and digits in lower case; everything else separates them.</summary>
-    /// <remarks>As the package rouge-score without its stemmer, for texts in ASCII; that package drops all other letters, which count here. A script without spaces gives one word a run.</remarks>
+    /// <remarks>As the package rouge-score without its stemmer, for texts in ASCII; that package drops all other letters, which count here.
+    /// A script without spaces gives one word a run.</remarks>
     /// <param name="text">Any text.</param>
     public static IReadOnlyList<string> Words(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
         var words = new List<string>();
-        for (int start = 0; start < text.Length;)
+        for (int start = 0; start < text.Length; )
         {
             int end = start;
-            while (end < text.Length && IsPart(text[end])) end++;
-            if (end > start) words.Add(text[start..end].ToLowerInvariant());
+            while (end < text.Length && IsPart(text[end]))
+                end++;
+            if (end > start)
+                words.Add(text[start..end].ToLowerInvariant());
             start = end + 1;
         }
         return words;
     }
 
     // Half a surrogate pair is taken for a letter, so that pairs stay together.
-    private static bool IsPart(char character) => char.IsLetterOrDigit(character) || char.IsSurrogate(character) || char.GetUnicodeCategory(character) == System.Globalization.UnicodeCategory.NonSpacingMark;
+    private static bool IsPart(char character) =>
+        char.IsLetterOrDigit(character)
+        || char.IsSurrogate(character)
+        || char.GetUnicodeCategory(character) == System.Globalization.UnicodeCategory.NonSpacingMark;
 
     private static int[] Ids<T>(IReadOnlyList<T> items, Dictionary<T, int> ids)
         where T : notnull
@@ -50,7 +58,8 @@ public static class RougeL
         var numbers = new int[items.Count];
         for (int i = 0; i < numbers.Length; i++)
         {
-            if (!ids.TryGetValue(items[i], out int id)) ids[items[i]] = id = ids.Count;
+            if (!ids.TryGetValue(items[i], out int id))
+                ids[items[i]] = id = ids.Count;
             numbers[i] = id;
         }
         return numbers;

@@ -18,7 +18,8 @@ public static class SequencePadding
     public static Tensor Pad(IReadOnlyList<int[]> rows, long value, SequenceSide side = SequenceSide.Right, int multipleOf = 1)
     {
         Guard.AtLeast(multipleOf, 1, nameof(multipleOf));
-        if (rows.Count == 0) throw new ArgumentException("rows holds nothing, expected at least one", nameof(rows));
+        if (rows.Count == 0)
+            throw new ArgumentException("rows holds nothing, expected at least one", nameof(rows));
         int longest = rows.Max(row => row.Length);
         int length = checked((longest + multipleOf - 1) / multipleOf * multipleOf);
         var padded = new long[rows.Count, length];
@@ -32,8 +33,10 @@ public static class SequencePadding
         return tensor(padded);
     }
 
-    /// <summary>Rolls each row so that its first counted position comes first, and drops the columns from the first one in which no row counts.</summary>
-    /// <remarks>What left-padded prompts with right-padded completions become before a forward pass. Values outside of the mask are carried along.</remarks>
+    /// <summary>Rolls each row so that its first counted position comes first, and drops the columns from the first one in which no row
+    /// counts.</summary>
+    /// <remarks>What left-padded prompts with right-padded completions become before a forward pass. Values outside of the mask are carried
+    /// along.</remarks>
     /// <param name="mask">[B,T], int64; 1 where a position counts. In each row these stand together.</param>
     /// <param name="values">[B,T], of any type.</param>
     /// <returns>Mask and values, [B,T'], T' ≤ T; T' is 0 where nothing counts.</returns>
@@ -44,7 +47,8 @@ public static class SequencePadding
         Guard.SameShape(values, nameof(values), mask, nameof(mask));
         using var scope = NewDisposeScope();
         long columns = mask.shape[1];
-        if (columns == 0 || mask.shape[0] == 0) return (mask.clone().MoveToOuterDisposeScope(), values.clone().MoveToOuterDisposeScope());
+        if (columns == 0 || mask.shape[0] == 0)
+            return (mask.clone().MoveToOuterDisposeScope(), values.clone().MoveToOuterDisposeScope());
         var counted = mask.ne(0).to_type(ScalarType.Int64);
         // The first of several largest ones: counting up from the end gives each position a rank of its own.
         var first = counted.mul(arange(columns, 0, -1, ScalarType.Int64, mask.device)).argmax(1, true);
@@ -53,6 +57,9 @@ public static class SequencePadding
         bool[] used = [.. counted.gather(1, index).sum(0L).ne(0).cpu().data<bool>()];
         int kept = Array.IndexOf(used, false);
         long length = kept < 0 ? columns : kept;
-        return (rolled.narrow(1, 0, length).clone().MoveToOuterDisposeScope(), values.gather(1, index).narrow(1, 0, length).clone().MoveToOuterDisposeScope());
+        return (
+            rolled.narrow(1, 0, length).clone().MoveToOuterDisposeScope(),
+            values.gather(1, index).narrow(1, 0, length).clone().MoveToOuterDisposeScope()
+        );
     }
 }

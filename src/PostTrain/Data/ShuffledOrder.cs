@@ -2,7 +2,8 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Data;
 
-/// <summary>The order in which a data set is read: every epoch a new permutation, each a function of the seed and the epoch alone.</summary>
+/// <summary>The order in which a data set is read: every epoch a new permutation, each a function of the seed and the epoch
+/// alone.</summary>
 /// <remarks>A position in the endless stream of examples is one number, so that resuming needs nothing else.</remarks>
 public sealed class ShuffledOrder
 {
@@ -33,8 +34,10 @@ public sealed class ShuffledOrder
     // Fisher and Yates' shuffle, drawn from the counters (epoch, place).
     private void Turn(long wanted)
     {
-        if (wanted == epoch) return;
-        for (int i = 0; i < permutation.Length; i++) permutation[i] = i;
+        if (wanted == epoch)
+            return;
+        for (int i = 0; i < permutation.Length; i++)
+            permutation[i] = i;
         for (int i = permutation.Length - 1; i > 0; i--)
         {
             int j = CounterRandom.Below(i + 1, seed, (ulong)wanted, (ulong)i);

@@ -8,7 +8,8 @@ namespace PostTrain.Distillation;
 public static class DistillationAdvantages
 {
     /// <summary>On-policy distillation: A_t = −(log q − log p), each token by itself (discount 0).</summary>
-    /// <remarks>Lu et al. 2025, "On-Policy Distillation" (Thinking Machines). For any policy loss, in the place of a group's advantages or added to them.</remarks>
+    /// <remarks>Lu et al. 2025, "On-Policy Distillation" (Thinking Machines). For any policy loss, in the place of a group's advantages or
+    /// added to them.</remarks>
     /// <param name="logProbs">log q of the sampled tokens, [B,T].</param>
     /// <param name="teacherLogProbs">log p of the same tokens, [B,T].</param>
     /// <param name="mask">[B,T]; 1 where the token was generated and counts.</param>
@@ -22,10 +23,11 @@ public static class DistillationAdvantages
         return Masked.Counted(teacherLogProbs.detach().to_type(logProbs.dtype) - logProbs.detach(), mask).MoveToOuterDisposeScope();
     }
 
-    /// <summary>MiniLLM: A_t = Σ_{i&gt;t} γ^{i−t−1} m_i r_i, r = log p − log q, over Σ_{i&gt;t} γ^{i−t−1} m_i when length-normalised.</summary>
+    /// <summary>MiniLLM: A_t = Σ_{i&gt;t} γ^{i−t−1} m_i r_i, r = log p − log q, over Σ_{i&gt;t} γ^{i−t−1} m_i when
+    /// length-normalised.</summary>
     /// <remarks>
-    /// Gu et al. 2023, arXiv:2306.08543, section 2.2. The answer's last token has no later reward: 0. Padding on either side changes nothing.
-    /// Deviations of TRL's trainer are options: see <see cref="MiniLlmOptions"/>.
+    /// Gu et al. 2023, arXiv:2306.08543, section 2.2. The answer's last token has no later reward: 0. Padding on either side changes
+    /// nothing. Deviations of TRL's trainer are options: see <see cref="MiniLlmOptions"/>.
     /// </remarks>
     /// <param name="logProbs">log q of the sampled tokens, [B,T].</param>
     /// <param name="teacherLogProbs">log p of the same tokens, [B,T].</param>
@@ -40,12 +42,14 @@ public static class DistillationAdvantages
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var sums = DiscountedSums(PerToken(logProbs, teacherLogProbs, mask), options.Gamma);
-        if (!options.OwnReward) sums = Later(sums, 1);
+        if (!options.OwnReward)
+            sums = Later(sums, 1);
         if (options.LengthNormalization)
         {
             var counts = (mask != 0).to_type(sums.dtype);
             var lengths = DiscountedSums(counts + (1 - counts) * options.UncountedWeight, options.Gamma);
-            if (!options.OwnReward) lengths = Later(lengths, 1);
+            if (!options.OwnReward)
+                lengths = Later(lengths, 1);
             sums = sums / lengths.masked_fill(lengths == 0, 1);
         }
         else if (options.DiscountFromStart && options.Gamma > 0)
@@ -56,7 +60,8 @@ public static class DistillationAdvantages
     }
 
     /// <summary>w_t = q/(α·p + (1−α)·q): weights for tokens sampled from the mixture of teacher and student.</summary>
-    /// <remarks>MiniLLM, arXiv:2306.08543, section 2.2, with its approximation of the product over the prefix by the token's own ratio. Between 0 and 1/(1−α).</remarks>
+    /// <remarks>MiniLLM, arXiv:2306.08543, section 2.2, with its approximation of the product over the prefix by the token's own ratio.
+    /// Between 0 and 1/(1−α).</remarks>
     /// <param name="logProbs">log q of the sampled tokens, [B,T].</param>
     /// <param name="teacherLogProbs">log p of the same tokens, [B,T].</param>
     /// <param name="mask">[B,T]; 1 where the token was generated and counts.</param>
@@ -65,7 +70,8 @@ public static class DistillationAdvantages
     /// <exception cref="ArgumentException">Shapes or types do not agree.</exception>
     public static Tensor MixedSamplingWeights(Tensor logProbs, Tensor teacherLogProbs, Tensor mask, double teacherShare = 0.2)
     {
-        if (!(teacherShare is >= 0 and < 1)) throw new ArgumentOutOfRangeException(nameof(teacherShare), teacherShare, "teacherShare must be at least 0 and below 1");
+        if (!(teacherShare is >= 0 and < 1))
+            throw new ArgumentOutOfRangeException(nameof(teacherShare), teacherShare, "teacherShare must be at least 0 and below 1");
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         // 1/(α·e^{log p − log q} + 1 − α), as a logistic function: no exponential that overflows.
@@ -74,7 +80,8 @@ public static class DistillationAdvantages
         return Masked.Counted(weights, mask).MoveToOuterDisposeScope();
     }
 
-    // Σ_{i≥t} γ^{i−t} x_i in log₂ T steps: after each, values[t] holds the first 2·reach terms. A division of a cumulative sum by γ^t would underflow.
+    // Σ_{i≥t} γ^{i−t} x_i in log₂ T steps: after each, values[t] holds the first 2·reach terms. A division of a cumulative sum by γ^t would
+    // underflow.
     private static Tensor DiscountedSums(Tensor values, double gamma)
     {
         long length = values.shape[1];
@@ -88,7 +95,8 @@ public static class DistillationAdvantages
     private static Tensor Later(Tensor values, long distance)
     {
         long length = values.shape[1];
-        if (distance >= length) return zeros_like(values);
+        if (distance >= length)
+            return zeros_like(values);
         return cat([values.narrow(1, distance, length - distance), values.new_zeros(values.shape[0], distance)], 1);
     }
 

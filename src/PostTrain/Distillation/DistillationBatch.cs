@@ -16,7 +16,13 @@ internal sealed class DistillationBatch : TrainingBatch
     private readonly DistillationTrainerOptions options;
     private readonly long first;
 
-    internal DistillationBatch(IReadOnlyList<TokenExample> examples, int paddingId, CausalLm student, ReferencePolicy teacher, DistillationTrainerOptions options)
+    internal DistillationBatch(
+        IReadOnlyList<TokenExample> examples,
+        int paddingId,
+        CausalLm student,
+        ReferencePolicy teacher,
+        DistillationTrainerOptions options
+    )
     {
         this.student = student;
         this.teacher = teacher;
@@ -39,9 +45,19 @@ internal sealed class DistillationBatch : TrainingBatch
         var rows = batch.Rows(start, count);
         var scores = SequenceScores.Of(student, rows, first);
         var logits = teacher.Ask(model => SequenceScores.Of(model, rows, first).Logits);
-        var loss = options.LabelWeight == 0
-            ? DistillationLosses.Distill(scores.Logits, logits, scores.Mask, options.Objective, options.Aggregation, Weight)
-            : DistillationLosses.WithLabels(scores.Logits, logits, scores.Targets, scores.Mask, options.LabelWeight, options.Objective, options.Aggregation, Weight);
+        var loss =
+            options.LabelWeight == 0
+                ? DistillationLosses.Distill(scores.Logits, logits, scores.Mask, options.Objective, options.Aggregation, Weight)
+                : DistillationLosses.WithLabels(
+                    scores.Logits,
+                    logits,
+                    scores.Targets,
+                    scores.Mask,
+                    options.LabelWeight,
+                    options.Objective,
+                    options.Aggregation,
+                    Weight
+                );
         double tokens = scores.Mask.sum().ToDouble();
         means.Add("agreement", loss.Agreement, tokens);
         means.Add("nll", Masked.Mean(scores.LogProbs.detach().neg(), scores.Mask), tokens);

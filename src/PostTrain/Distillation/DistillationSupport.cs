@@ -19,8 +19,10 @@ public abstract record DistillationSupport
     public static DistillationSupport TopK(int k, SupportTail tail = SupportTail.Bucket, SupportSource source = SupportSource.Teacher)
     {
         Guard.AtLeast(k, 1, nameof(k));
-        if (!Enum.IsDefined(tail)) throw new ArgumentOutOfRangeException(nameof(tail), tail, "expected Bucket or Renormalize");
-        if (!Enum.IsDefined(source)) throw new ArgumentOutOfRangeException(nameof(source), source, "expected Teacher or Student");
+        if (!Enum.IsDefined(tail))
+            throw new ArgumentOutOfRangeException(nameof(tail), tail, "expected Bucket or Renormalize");
+        if (!Enum.IsDefined(source))
+            throw new ArgumentOutOfRangeException(nameof(source), source, "expected Teacher or Student");
         return new TopKSupport(k, tail, source);
     }
 
@@ -38,7 +40,8 @@ public abstract record DistillationSupport
     {
         internal override (Tensor Student, Tensor Teacher) Of(Tensor student, Tensor teacher)
         {
-            if (K >= student.shape[^1]) return (student, teacher);
+            if (K >= student.shape[^1])
+                return (student, teacher);
             var (_, tokens) = (Source == SupportSource.Teacher ? teacher : student).detach().topk(K, -1);
             return (On(student, tokens), On(teacher, tokens));
         }
@@ -46,7 +49,8 @@ public abstract record DistillationSupport
         private Tensor On(Tensor logProbs, Tensor tokens)
         {
             var kept = logProbs.gather(-1, tokens);
-            if (Tail == SupportTail.Renormalize) return kept.log_softmax(-1);
+            if (Tail == SupportTail.Renormalize)
+                return kept.log_softmax(-1);
             // The logarithm of the rest's sum, not log(1 − Σ): that loses all digits of a small tail.
             var rest = logProbs.scatter(-1, tokens, full_like(kept.detach(), double.NegativeInfinity));
             var none = rest.detach().isneginf().all(-1, keepdim: true);
@@ -54,6 +58,7 @@ public abstract record DistillationSupport
             return cat([kept, tail], -1);
         }
 
-        public override string ToString() => $"top {K} of the {(Source == SupportSource.Teacher ? "teacher" : "student")}, {(Tail == SupportTail.Bucket ? "the rest in one bucket" : "renormalised")}";
+        public override string ToString() =>
+            $"top {K} of the {(Source == SupportSource.Teacher ? "teacher" : "student")}, {(Tail == SupportTail.Bucket ? "the rest in one bucket" : "renormalised")}";
     }
 }

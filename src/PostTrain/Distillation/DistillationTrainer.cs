@@ -8,10 +8,11 @@ namespace PostTrain.Distillation;
 
 /// <summary>Distillation on given completions: at each of their tokens the student's distribution is drawn to the teacher's.</summary>
 /// <remarks>
-/// Loss: <see cref="DistillationLosses.Distill"/>, or with labels <see cref="DistillationLosses.WithLabels"/> (Hinton et al. 2015, arXiv:1503.02531). Nothing depends on
-/// the micro-batch. Metrics besides those of <see cref="DatasetTrainer{TExample}"/>: <c>agreement</c> (share of tokens where both have the same most likely one) and
-/// <c>nll</c> (of the completions under the student). Sequence-level distillation (Kim and Rush 2016, arXiv:1606.07947) is <see cref="SftTrainer"/> on
-/// completions that the teacher wrote; distillation on the student's own completions is <see cref="OnPolicyDistillationTrainer"/>.
+/// Loss: <see cref="DistillationLosses.Distill"/>, or with labels <see cref="DistillationLosses.WithLabels"/> (Hinton et al. 2015,
+/// arXiv:1503.02531). Nothing depends on the micro-batch. Metrics besides those of <see cref="DatasetTrainer{TExample}"/>: <c>agreement</c>
+/// (share of tokens where both have the same most likely one) and <c>nll</c> (of the completions under the student). Sequence-level
+/// distillation (Kim and Rush 2016, arXiv:1606.07947) is <see cref="SftTrainer"/> on completions that the teacher wrote; distillation on
+/// the student's own completions is <see cref="OnPolicyDistillationTrainer"/>.
 /// </remarks>
 public sealed class DistillationTrainer : DatasetTrainer<Demonstration>
 {
@@ -42,7 +43,15 @@ public sealed class DistillationTrainer : DatasetTrainer<Demonstration>
         int context = Math.Min(student.ContextLength, teacher.Own?.ContextLength ?? int.MaxValue);
         var examples = new TokenExample[data.Count];
         for (int i = 0; i < examples.Length; i++)
-            examples[i] = TokenExample.Of(data[i].Prompt, data[i].Completion, tokenizer, options.AppendEndOfSequence, context, $"{name}[{i}]", name);
+            examples[i] = TokenExample.Of(
+                data[i].Prompt,
+                data[i].Completion,
+                tokenizer,
+                options.AppendEndOfSequence,
+                context,
+                $"{name}[{i}]",
+                name
+            );
         return new DistillationData(this, examples);
     }
 
@@ -51,6 +60,12 @@ public sealed class DistillationTrainer : DatasetTrainer<Demonstration>
         internal override int Count => examples.Length;
 
         internal override TrainingBatch Batch(IReadOnlyList<int> indices) =>
-            new DistillationBatch([.. indices.Select(index => examples[index])], trainer.tokenizer.PaddingId, trainer.student, trainer.teacher, trainer.options);
+            new DistillationBatch(
+                [.. indices.Select(index => examples[index])],
+                trainer.tokenizer.PaddingId,
+                trainer.student,
+                trainer.teacher,
+                trainer.options
+            );
     }
 }

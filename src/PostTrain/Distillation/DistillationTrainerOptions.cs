@@ -18,7 +18,8 @@ public sealed record DistillationTrainerOptions : TrainingOptions
     /// <value>The default is <see cref="LossAggregation.TokenMean"/>.</value>
     public LossAggregation Aggregation { get; init; } = LossAggregation.TokenMean;
 
-    /// <summary>Ends each completion that has no end yet with the tokenizer's end-of-sequence token, so that the student learns where the teacher stops.</summary>
+    /// <summary>Ends each completion that has no end yet with the tokenizer's end-of-sequence token, so that the student learns where the
+    /// teacher stops.</summary>
     /// <value>The default is true.</value>
     public bool AppendEndOfSequence { get; init; } = true;
 

@@ -6,9 +6,9 @@ namespace PostTrain.Distillation;
 
 /// <summary>How far the student's distribution q is from the teacher's p: a sum over the vocabulary, in nats.</summary>
 /// <remarks>
-/// All are at least 0 on distributions, and 0 only where q = p. Where the distribution that a KL averages over has no mass, its term is 0 (0·log 0 = 0);
-/// where a KL is infinite, so is the result. Finite log-probabilities of −1e4 and below give finite values and gradients. No gradient flows
-/// through the teacher. Forward KL covers the teacher's modes, reverse KL seeks one.
+/// All are at least 0 on distributions, and 0 only where q = p. Where the distribution that a KL averages over has no mass, its term is 0
+/// (0·log 0 = 0); where a KL is infinite, so is the result. Finite log-probabilities of −1e4 and below give finite values and gradients. No
+/// gradient flows through the teacher. Forward KL covers the teacher's modes, reverse KL seeks one.
 /// </remarks>
 public abstract record Divergence
 {
@@ -33,30 +33,38 @@ public abstract record Divergence
 
     /// <summary>Generalised Jensen-Shannon divergence β·KL(p‖m) + (1−β)·KL(q‖m), m = β·p + (1−β)·q.</summary>
     /// <remarks>
-    /// Agarwal et al. 2023 (GKD), arXiv:2306.13649, section 2. Symmetric at β = ½; at most −β·log β − (1−β)·log(1−β), so log 2 at ½. It vanishes at both ends:
-    /// JSD/β → KL(p‖q) for β → 0, and JSD/(1−β) → KL(q‖p) for β → 1.
+    /// Agarwal et al. 2023 (GKD), arXiv:2306.13649, section 2. Symmetric at β = ½; at most −β·log β − (1−β)·log(1−β), so log 2 at ½. It
+    /// vanishes at both ends: JSD/β → KL(p‖q) for β → 0, and JSD/(1−β) → KL(q‖p) for β → 1.
     /// </remarks>
     /// <param name="beta">β, strictly between 0 and 1.</param>
     public static Divergence GeneralizedJsd(double beta)
     {
-        if (!(beta is > 0 and < 1)) throw new ArgumentOutOfRangeException(nameof(beta), beta, "beta must lie strictly between 0 and 1; Gkd puts the KL divergences at the ends");
+        if (!(beta is > 0 and < 1))
+            throw new ArgumentOutOfRangeException(
+                nameof(beta),
+                beta,
+                "beta must lie strictly between 0 and 1; Gkd puts the KL divergences at the ends"
+            );
         return new GeneralizedJsdDivergence(beta);
     }
 
-    /// <summary>GKD's convention: <see cref="ForwardKl"/> at β = 0, <see cref="ReverseKl"/> at β = 1, <see cref="GeneralizedJsd"/> between them.</summary>
+    /// <summary>GKD's convention: <see cref="ForwardKl"/> at β = 0, <see cref="ReverseKl"/> at β = 1, <see cref="GeneralizedJsd"/> between
+    /// them.</summary>
     /// <remarks>It jumps at the ends, where the divergence itself goes to 0: see the limits there. TRL and the paper do the same.</remarks>
     /// <param name="beta">β, between 0 and 1.</param>
     public static Divergence Gkd(double beta)
     {
         Guard.Fraction(beta, nameof(beta));
-        return beta == 0 ? ForwardKl : beta == 1 ? ReverseKl : GeneralizedJsd(beta);
+        return beta == 0 ? ForwardKl
+            : beta == 1 ? ReverseKl
+            : GeneralizedJsd(beta);
     }
 
     /// <summary>A divergence of one's own.</summary>
     /// <param name="name">Name for messages.</param>
     /// <param name="function">
-    /// What each token adds to the divergence, from log q of the student and log p of the teacher (no gradient), both [..., V]; of the same shape.
-    /// Tensors that it makes belong to the caller's dispose scope.
+    /// What each token adds to the divergence, from log q of the student and log p of the teacher (no gradient), both [..., V]; of the same
+    /// shape. Tensors that it makes belong to the caller's dispose scope.
     /// </param>
     public static Divergence Of(string name, Func<Tensor, Tensor, Tensor> function)
     {
@@ -118,7 +126,9 @@ public abstract record Divergence
             : Kl(teacher, student) * ForwardWeight + Kl(student, teacher) * (1 - ForwardWeight);
 
         public override string ToString() =>
-            ForwardWeight == 1 ? "forward KL" : ForwardWeight == 0 ? "reverse KL" : FormattableString.Invariant($"symmetric KL, forward weight {ForwardWeight}");
+            ForwardWeight == 1 ? "forward KL"
+            : ForwardWeight == 0 ? "reverse KL"
+            : FormattableString.Invariant($"symmetric KL, forward weight {ForwardWeight}");
     }
 
     internal sealed record TotalVariationDivergence : Divergence

@@ -13,7 +13,8 @@ public sealed record OnPolicyDistillationOptions : RolloutOptions
     /// <value>The default is GKD with β = ½.</value>
     public OnPolicyObjective Objective { get; init; } = OnPolicyObjective.Gkd();
 
-    /// <summary>λ, 0 to 1: the share of steps on the student's completions; the others are on the problems' answers (GKD, algorithm 1). Which step is which, the seed decides.</summary>
+    /// <summary>λ, 0 to 1: the share of steps on the student's completions; the others are on the problems' answers (GKD, algorithm 1).
+    /// Which step is which, the seed decides.</summary>
     /// <value>The default is 1. Below 1 every problem needs an answer, and the objective must compare distributions.</value>
     public double StudentShare { get; init; } = 1;
 
@@ -29,8 +30,16 @@ public sealed record OnPolicyDistillationOptions : RolloutOptions
         ArgumentNullException.ThrowIfNull(Aggregation);
         Guard.Fraction(StudentShare, nameof(StudentShare));
         if (StudentShare < 1 && Objective.OfSamples)
-            throw new ArgumentOutOfRangeException(nameof(StudentShare), StudentShare, "StudentShare must be 1: this objective holds for the student's own completions only");
+            throw new ArgumentOutOfRangeException(
+                nameof(StudentShare),
+                StudentShare,
+                "StudentShare must be 1: this objective holds for the student's own completions only"
+            );
         if (UpdatesPerBatch > 1 && !Objective.Repeatable)
-            throw new ArgumentOutOfRangeException(nameof(UpdatesPerBatch), UpdatesPerBatch, "UpdatesPerBatch must be 1: this objective has no correction for completions of an earlier student");
+            throw new ArgumentOutOfRangeException(
+                nameof(UpdatesPerBatch),
+                UpdatesPerBatch,
+                "UpdatesPerBatch must be 1: this objective has no correction for completions of an earlier student"
+            );
     }
 }

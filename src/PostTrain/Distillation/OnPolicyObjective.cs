@@ -8,15 +8,15 @@ namespace PostTrain.Distillation;
 /// <summary>What the student learns at the tokens of completions that it wrote itself.</summary>
 public abstract record OnPolicyObjective
 {
-    private OnPolicyObjective()
-    {
-    }
+    private OnPolicyObjective() { }
 
-    /// <summary>GKD (Agarwal et al. 2023, arXiv:2306.13649): the generalised JSD of whole distributions; β = 0 is the forward KL, 1 the reverse KL.</summary>
+    /// <summary>GKD (Agarwal et al. 2023, arXiv:2306.13649): the generalised JSD of whole distributions; β = 0 is the forward KL, 1 the
+    /// reverse KL.</summary>
     /// <param name="beta">β, between 0 and 1; ½ by default.</param>
     public static OnPolicyObjective Gkd(double beta = 0.5) => Distributions(new DistillationOptions { Divergence = Divergence.Gkd(beta) });
 
-    /// <summary>Any divergence of whole distributions, <see cref="DistillationLosses.Distill"/>. No gradient flows through the sampling, so other completions do as well.</summary>
+    /// <summary>Any divergence of whole distributions, <see cref="DistillationLosses.Distill"/>. No gradient flows through the sampling, so
+    /// other completions do as well.</summary>
     /// <param name="options">Divergence, temperature and support; the temperature of sampling does not enter.</param>
     public static OnPolicyObjective Distributions(DistillationOptions options)
     {
@@ -25,8 +25,10 @@ public abstract record OnPolicyObjective
         return new DistributionObjective(options);
     }
 
-    /// <summary>MiniLLM (Gu et al. 2023, arXiv:2306.08543): the gradient of the reverse KL of whole answers, <see cref="DistillationLosses.MiniLlm"/>.</summary>
-    /// <remarks>Sampled from the student alone, not from a mixture with the teacher. The paper's mean over answers of their token means is <see cref="LossAggregation.SequenceMean"/>.</remarks>
+    /// <summary>MiniLLM (Gu et al. 2023, arXiv:2306.08543): the gradient of the reverse KL of whole answers,
+    /// <see cref="DistillationLosses.MiniLlm"/>.</summary>
+    /// <remarks>Sampled from the student alone, not from a mixture with the teacher. The paper's mean over answers of their token means is
+    /// <see cref="LossAggregation.SequenceMean"/>.</remarks>
     /// <param name="options">The paper's, length-normalised, when null.</param>
     public static OnPolicyObjective MiniLlm(MiniLlmOptions? options = null)
     {
@@ -35,17 +37,21 @@ public abstract record OnPolicyObjective
         return new MiniLlmObjective(options);
     }
 
-    /// <summary>Advantages −(log q − log p), each token by itself, <see cref="DistillationLosses.SampledReverseKl"/>: needs of the teacher only the log-probs of the tokens.</summary>
-    /// <param name="ratioCap">The most that a token's ratio to the student that drew it counts, above 0, where a batch is used for several updates; null: no cap.</param>
+    /// <summary>Advantages −(log q − log p), each token by itself, <see cref="DistillationLosses.SampledReverseKl"/>: needs of the teacher
+    /// only the log-probs of the tokens.</summary>
+    /// <param name="ratioCap">The most that a token's ratio to the student that drew it counts, above 0, where a batch is used for several
+    /// updates; null: no cap.</param>
     public static OnPolicyObjective PerToken(double? ratioCap = null)
     {
-        if (ratioCap is { } cap) Guard.Positive(cap, nameof(ratioCap));
+        if (ratioCap is { } cap)
+            Guard.Positive(cap, nameof(ratioCap));
         return new TokenObjective(ratioCap);
     }
 
     /// <summary>An objective of one's own.</summary>
     /// <param name="name">Name for messages.</param>
-    /// <param name="function">Loss of each token, [B,T], with the student's gradient. Tensors that it makes belong to the caller's dispose scope.</param>
+    /// <param name="function">Loss of each token, [B,T], with the student's gradient. Tensors that it makes belong to the caller's dispose
+    /// scope.</param>
     /// <param name="ofSamples">Whether it holds only for completions that the student drew; false by default.</param>
     public static OnPolicyObjective Of(string name, Func<OnPolicyPart, Tensor> function, bool ofSamples = false)
     {
@@ -67,7 +73,11 @@ public abstract record OnPolicyObjective
         internal override bool OfSamples => Samples;
 
         internal override Tensor Loss(OnPolicyPart part, LossAggregation aggregation, double denominator, MetricMeans means) =>
-            aggregation.Apply(Masked.Counted(Guard.Result(Function(part), $"the objective '{Name}'", part.Mask.shape, "the mask"), part.Mask), part.Mask, denominator);
+            aggregation.Apply(
+                Masked.Counted(Guard.Result(Function(part), $"the objective '{Name}'", part.Mask.shape, "the mask"), part.Mask),
+                part.Mask,
+                denominator
+            );
 
         public override string ToString() => Name;
     }
@@ -91,7 +101,9 @@ public abstract record OnPolicyObjective
         internal override bool Repeatable => false;
 
         internal override Tensor Loss(OnPolicyPart part, LossAggregation aggregation, double denominator, MetricMeans means) =>
-            DistillationLosses.MiniLlm(part.Student.Logits, part.Teacher.Logits, part.Tokens, part.Mask, Options, null, aggregation, denominator).Loss;
+            DistillationLosses
+                .MiniLlm(part.Student.Logits, part.Teacher.Logits, part.Tokens, part.Mask, Options, null, aggregation, denominator)
+                .Loss;
     }
 
     private sealed record TokenObjective(double? RatioCap) : OnPolicyObjective
@@ -99,6 +111,16 @@ public abstract record OnPolicyObjective
         internal override bool OfSamples => true;
 
         internal override Tensor Loss(OnPolicyPart part, LossAggregation aggregation, double denominator, MetricMeans means) =>
-            DistillationLosses.SampledReverseKl(part.Student.LogProbs, part.OldLogProbs, part.Teacher.LogProbs, part.Mask, RatioCap, aggregation, denominator).Loss;
+            DistillationLosses
+                .SampledReverseKl(
+                    part.Student.LogProbs,
+                    part.OldLogProbs,
+                    part.Teacher.LogProbs,
+                    part.Mask,
+                    RatioCap,
+                    aggregation,
+                    denominator
+                )
+                .Loss;
     }
 }

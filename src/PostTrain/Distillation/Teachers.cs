@@ -10,6 +10,9 @@ internal static class Teachers
         ArgumentNullException.ThrowIfNull(student);
         ArgumentNullException.ThrowIfNull(teacher);
         if (teacher.Own is { } model && model.VocabularySize != student.VocabularySize)
-            throw new ArgumentException($"teacher has a vocabulary of {model.VocabularySize}, expected {student.VocabularySize}, the student's", nameof(teacher));
+            throw new ArgumentException(
+                $"teacher has a vocabulary of {model.VocabularySize}, expected {student.VocabularySize}, the student's",
+                nameof(teacher)
+            );
     }
 }

@@ -6,8 +6,8 @@ namespace PostTrain.Exact;
 
 /// <summary>Bias and variance of policy-gradient estimators, by enumerating every group that a policy on a tree could draw.</summary>
 /// <remarks>
-/// The estimate of a group y_1..y_G is ĝ = (1/G) Σ_i A_i ∇log π(y_i), and with the divergence in the loss − (β/G) Σ_i Σ_t ∇k_t(y_i) besides;
-/// in the reward r_i becomes r_i − β Σ_t k_t(y_i). The truth is g = ∇(J − β·KL(π‖π_ref)). On-policy, completions weighted equally.
+/// The estimate of a group y_1..y_G is ĝ = (1/G) Σ_i A_i ∇log π(y_i), and with the divergence in the loss − (β/G) Σ_i Σ_t ∇k_t(y_i)
+/// besides; in the reward r_i becomes r_i − β Σ_t k_t(y_i). The truth is g = ∇(J − β·KL(π‖π_ref)). On-policy, completions weighted equally.
 /// </remarks>
 public static class EstimatorReport
 {
@@ -23,13 +23,24 @@ public static class EstimatorReport
     /// <param name="groupSize">G, at least 1.</param>
     /// <param name="advantages">What to compare.</param>
     /// <exception cref="ArgumentOutOfRangeException">β or G is out of range, or there are too many groups.</exception>
-    public static IReadOnlyList<EstimatorQuality> Of(TokenTree tree, Tensor logits, Tensor referenceLogits, Tensor rewards, double beta, int groupSize,
-        IReadOnlyList<AdvantageEstimator> advantages)
+    public static IReadOnlyList<EstimatorQuality> Of(
+        TokenTree tree,
+        Tensor logits,
+        Tensor referenceLogits,
+        Tensor rewards,
+        double beta,
+        int groupSize,
+        IReadOnlyList<AdvantageEstimator> advantages
+    )
     {
         Guard.NotNegative(beta, nameof(beta));
         Guard.AtLeast(groupSize, 1, nameof(groupSize));
         if (Math.Pow(tree.Sequences, groupSize) > Limit)
-            throw new ArgumentOutOfRangeException(nameof(groupSize), groupSize, $"{tree.Sequences} sequences give more than {Limit} groups of that size");
+            throw new ArgumentOutOfRangeException(
+                nameof(groupSize),
+                groupSize,
+                $"{tree.Sequences} sequences give more than {Limit} groups of that size"
+            );
 
         using var scope = NewDisposeScope();
         var policy = logits.detach().clone().requires_grad_();
@@ -58,7 +69,8 @@ public static class EstimatorReport
         {
             using var inner = NewDisposeScope();
             var flat = groups.reshape(-1);
-            var weighed = advantage.Compute(judged.index_select(0, flat)).unsqueeze(1) * scores.index_select(0, flat) - pulls.index_select(0, flat);
+            var weighed =
+                advantage.Compute(judged.index_select(0, flat)).unsqueeze(1) * scores.index_select(0, flat) - pulls.index_select(0, flat);
             var estimates = weighed.view(-1, groupSize, scores.shape[1]).mean(new long[] { 1 });
             var mean = (estimates * weights.unsqueeze(1)).sum(0L);
             double bias = ((mean - truth).norm() / truth.norm()).ToDouble();
@@ -67,8 +79,7 @@ public static class EstimatorReport
         }
     }
 
-    private static Tensor Gradient(Tensor value, Tensor policy) =>
-        Numerics.Gradients.Of(value, policy, retainGraph: true).reshape(-1);
+    private static Tensor Gradient(Tensor value, Tensor policy) => Numerics.Gradients.Of(value, policy, retainGraph: true).reshape(-1);
 
     // One row a sequence.
     private static Tensor Gradients(Tensor values, Tensor policy) =>
@@ -80,7 +91,8 @@ public static class EstimatorReport
         int count = (int)Math.Pow(sequences, groupSize);
         var places = new long[count, groupSize];
         for (int group = 0; group < count; group++)
-            for (int place = 0, rest = group; place < groupSize; place++) (rest, places[group, place]) = (rest / sequences, rest % sequences);
+        for (int place = 0, rest = group; place < groupSize; place++)
+            (rest, places[group, place]) = (rest / sequences, rest % sequences);
         return tensor(places);
     }
 }

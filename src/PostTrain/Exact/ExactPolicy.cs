@@ -6,7 +6,8 @@ namespace PostTrain.Exact;
 
 /// <summary>What a policy on a token tree really does, by enumeration: nothing is sampled.</summary>
 /// <remarks>
-/// Use float64. All results are fresh tensors, differentiable in the logits (also twice), except where said otherwise. A logit of −∞ excludes a token.
+/// Use float64. All results are fresh tensors, differentiable in the logits (also twice), except where said otherwise. A logit of −∞
+/// excludes a token.
 /// </remarks>
 public static class ExactPolicy
 {
@@ -24,15 +25,24 @@ public static class ExactPolicy
         return logProbs.MoveToOuterDisposeScope();
     }
 
-    /// <summary>log π(y_t | y_&lt;t) of every token of every sequence, [V^D,D]: what the token losses take, for a batch that holds each sequence once.</summary>
+    /// <summary>log π(y_t | y_&lt;t) of every token of every sequence, [V^D,D]: what the token losses take, for a batch that holds each
+    /// sequence once.</summary>
     /// <inheritdoc cref="LogProbs"/>
     public static Tensor TokenLogProbs(TokenTree tree, Tensor logits)
     {
         CheckLogits(tree, logits, nameof(logits));
         using var scope = NewDisposeScope();
         // A choice at one level is shared by all sequences that go on from it.
-        var columns = tree.Levels().Select(level => logits.narrow(0, level.Start, level.Count).log_softmax(-1).reshape(-1, 1)
-            .expand(level.Count * tree.Vocabulary, tree.Sequences / (level.Count * tree.Vocabulary)).reshape(-1)).ToArray();
+        var columns = tree.Levels()
+            .Select(level =>
+                logits
+                    .narrow(0, level.Start, level.Count)
+                    .log_softmax(-1)
+                    .reshape(-1, 1)
+                    .expand(level.Count * tree.Vocabulary, tree.Sequences / (level.Count * tree.Vocabulary))
+                    .reshape(-1)
+            )
+            .ToArray();
         return stack(columns, 1).MoveToOuterDisposeScope();
     }
 
@@ -83,15 +93,22 @@ public static class ExactPolicy
             values.Insert(0, after);
         }
         var (value, action) = (cat(values, 0), cat(actions, 0));
-        return new ExactValues(value.MoveToOuterDisposeScope(), action.MoveToOuterDisposeScope(), (action - value.unsqueeze(-1)).MoveToOuterDisposeScope());
+        return new ExactValues(
+            value.MoveToOuterDisposeScope(),
+            action.MoveToOuterDisposeScope(),
+            (action - value.unsqueeze(-1)).MoveToOuterDisposeScope()
+        );
     }
 
-    /// <summary>∂J/∂logits in closed form, P(s)·π(a|s)·A(s,a), [Nodes,V]: the policy gradient theorem (Sutton et al. 2000, theorem 1) for softmax policies.</summary>
+    /// <summary>∂J/∂logits in closed form, P(s)·π(a|s)·A(s,a), [Nodes,V]: the policy gradient theorem (Sutton et al. 2000, theorem 1) for
+    /// softmax policies.</summary>
     /// <inheritdoc cref="Objective"/>
     public static Tensor Gradient(TokenTree tree, Tensor logits, Tensor rewards)
     {
         using var scope = NewDisposeScope();
-        return (Reach(tree, logits).unsqueeze(-1) * logits.softmax(-1) * Values(tree, logits, rewards).Advantages).MoveToOuterDisposeScope();
+        return (
+            Reach(tree, logits).unsqueeze(-1) * logits.softmax(-1) * Values(tree, logits, rewards).Advantages
+        ).MoveToOuterDisposeScope();
     }
 
     /// <summary>KL(π‖π_ref) of the distributions over sequences, a scalar in nats; infinite where π_ref excludes what π does not.</summary>
@@ -120,13 +137,19 @@ public static class ExactPolicy
     {
         Guard.Floating(logits, name);
         if (logits.dim() != 2 || logits.shape[0] != tree.Nodes || logits.shape[1] != tree.Vocabulary)
-            throw new ArgumentException($"{name} has shape {Guard.Shape(logits)}, expected [{tree.Nodes}, {tree.Vocabulary}], nodes and vocabulary of the tree", name);
+            throw new ArgumentException(
+                $"{name} has shape {Guard.Shape(logits)}, expected [{tree.Nodes}, {tree.Vocabulary}], nodes and vocabulary of the tree",
+                name
+            );
     }
 
     internal static void CheckRewards(TokenTree tree, Tensor rewards)
     {
         Guard.Floating(rewards, nameof(rewards));
         if (rewards.dim() != 1 || rewards.shape[0] != tree.Sequences)
-            throw new ArgumentException($"rewards has shape {Guard.Shape(rewards)}, expected [{tree.Sequences}], one a sequence of the tree", nameof(rewards));
+            throw new ArgumentException(
+                $"rewards has shape {Guard.Shape(rewards)}, expected [{tree.Sequences}], one a sequence of the tree",
+                nameof(rewards)
+            );
     }
 }

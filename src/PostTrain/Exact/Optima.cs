@@ -8,7 +8,8 @@ namespace PostTrain.Exact;
 public static class Optima
 {
     /// <summary>π*(y) = π_ref(y)·e^{r(y)/β}/Z, which maximises E[r] − β·KL(π‖π_ref) with the value β·log Z.</summary>
-    /// <remarks>Also the minimiser of DPO on preferences that follow Bradley and Terry with r (Rafailov et al. 2023, arXiv:2305.18290, eq. 4). Sums are of logs: rewards of ±1e4 over β are no harm.</remarks>
+    /// <remarks>Also the minimiser of DPO on preferences that follow Bradley and Terry with r (Rafailov et al. 2023, arXiv:2305.18290, eq.
+    /// 4). Sums are of logs: rewards of ±1e4 over β are no harm.</remarks>
     /// <param name="tree">The tree.</param>
     /// <param name="referenceLogits">[Nodes,V] of π_ref.</param>
     /// <param name="rewards">r, [V^D].</param>
@@ -29,13 +30,19 @@ public static class Optima
             below = levels[0].logsumexp(-1);
         }
         var partition = below.squeeze(0);
-        return new RlhfOptimum(cat(levels, 0).MoveToOuterDisposeScope(), (weights - partition).MoveToOuterDisposeScope(), (partition * beta).MoveToOuterDisposeScope());
+        return new RlhfOptimum(
+            cat(levels, 0).MoveToOuterDisposeScope(),
+            (weights - partition).MoveToOuterDisposeScope(),
+            (partition * beta).MoveToOuterDisposeScope()
+        );
     }
 
-    /// <summary>π*(y) = π_ref(y)·e^{p(y ≻ μ)/τ}/Z, the minimiser of IPO: <see cref="Rlhf"/> with the probability of winning in the place of the reward.</summary>
+    /// <summary>π*(y) = π_ref(y)·e^{p(y ≻ μ)/τ}/Z, the minimiser of IPO: <see cref="Rlhf"/> with the probability of winning in the place of
+    /// the reward.</summary>
     /// <remarks>
-    /// Azar et al. 2023, arXiv:2310.12036, eq. 9 with Ψ the identity; p(y ≻ μ) = Σ_y′ μ(y′)·p(y ≻ y′). IPO is the one of sums, both of whose completions are drawn from μ. Since
-    /// p lies between 0 and 1, log-ratios differ by at most 1/τ, also where preferences are certain and DPO has no minimiser.
+    /// Azar et al. 2023, arXiv:2310.12036, eq. 9 with Ψ the identity; p(y ≻ μ) = Σ_y′ μ(y′)·p(y ≻ y′). IPO is the one of sums, both of
+    /// whose completions are drawn from μ. Since p lies between 0 and 1, log-ratios differ by at most 1/τ, also where preferences are
+    /// certain and DPO has no minimiser.
     /// </remarks>
     /// <param name="tree">The tree.</param>
     /// <param name="referenceLogits">[Nodes,V] of π_ref.</param>
@@ -49,21 +56,35 @@ public static class Optima
         Guard.Floating(comparisonProbs, nameof(comparisonProbs));
         Guard.Positive(tau, nameof(tau));
         if (!preferences.shape.AsSpan().SequenceEqual([tree.Sequences, tree.Sequences]))
-            throw new ArgumentException($"preferences has shape {Guard.Shape(preferences)}, expected [{tree.Sequences}, {tree.Sequences}], pairs of the tree's sequences", nameof(preferences));
+            throw new ArgumentException(
+                $"preferences has shape {Guard.Shape(preferences)}, expected [{tree.Sequences}, {tree.Sequences}], pairs of the tree's sequences",
+                nameof(preferences)
+            );
         if (!comparisonProbs.shape.AsSpan().SequenceEqual([tree.Sequences]))
-            throw new ArgumentException($"comparisonProbs has shape {Guard.Shape(comparisonProbs)}, expected [{tree.Sequences}], one a sequence of the tree", nameof(comparisonProbs));
+            throw new ArgumentException(
+                $"comparisonProbs has shape {Guard.Shape(comparisonProbs)}, expected [{tree.Sequences}], one a sequence of the tree",
+                nameof(comparisonProbs)
+            );
         using var scope = NewDisposeScope();
         var numbers = preferences.detach();
         if (!((numbers + numbers.t() - 1).abs() < 1e-6).logical_and(numbers >= 0).all().ToBoolean())
-            throw new ArgumentException("preferences holds p(y ≻ y′) and p(y′ ≻ y) that are below 0 or do not sum to 1", nameof(preferences));
+            throw new ArgumentException(
+                "preferences holds p(y ≻ y′) and p(y′ ≻ y) that are below 0 or do not sum to 1",
+                nameof(preferences)
+            );
         var found = Rlhf(tree, referenceLogits, preferences.mm(comparisonProbs.to_type(preferences.dtype).unsqueeze(1)).squeeze(1), tau);
-        return new RlhfOptimum(found.Logits.MoveToOuterDisposeScope(), found.LogProbs.MoveToOuterDisposeScope(), found.Value.MoveToOuterDisposeScope());
+        return new RlhfOptimum(
+            found.Logits.MoveToOuterDisposeScope(),
+            found.LogProbs.MoveToOuterDisposeScope(),
+            found.Value.MoveToOuterDisposeScope()
+        );
     }
 
     /// <summary>Where GRPO with k3 as a loss term comes to rest on a bandit: π_a = β·ref_a/(λ − r_a), with λ such that Σπ = 1.</summary>
     /// <remarks>
-    /// On-policy the expected gradient of k3 is that of KL(π_ref‖π), the other direction (<see cref="KlDivergence"/>), so what is maximised is E[r] − β·KL(π_ref‖π) and
-    /// not the objective of <see cref="Rlhf"/>; λ = β + E_π[r]. No scaling of the advantages by their deviation. λ is found by bisection to the last digit. Not differentiable.
+    /// On-policy the expected gradient of k3 is that of KL(π_ref‖π), the other direction (<see cref="KlDivergence"/>), so what is maximised
+    /// is E[r] − β·KL(π_ref‖π) and not the objective of <see cref="Rlhf"/>; λ = β + E_π[r]. No scaling of the advantages by their
+    /// deviation. λ is found by bisection to the last digit. Not differentiable.
     /// </remarks>
     /// <param name="referenceProbs">ref, [K], float64: at least 0, summing to 1; an action that it excludes stays excluded.</param>
     /// <param name="rewards">r, [K], float64, finite.</param>
@@ -77,19 +98,28 @@ public static class Optima
         Guard.Positive(beta, nameof(beta));
         var (reference, reward) = (Numbers(referenceProbs, nameof(referenceProbs)), Numbers(rewards, nameof(rewards)));
         if (reference.Any(p => !(p >= 0)) || !(Math.Abs(reference.Sum() - 1) < 1e-9))
-            throw new ArgumentException($"referenceProbs sums to {reference.Sum():R}, expected numbers of at least 0 that sum to 1", nameof(referenceProbs));
-        if (!reward.All(double.IsFinite)) throw new ArgumentException("rewards holds a number that is not finite", nameof(rewards));
+            throw new ArgumentException(
+                $"referenceProbs sums to {reference.Sum():R}, expected numbers of at least 0 that sum to 1",
+                nameof(referenceProbs)
+            );
+        if (!reward.All(double.IsFinite))
+            throw new ArgumentException("rewards holds a number that is not finite", nameof(rewards));
 
         double best = reference.Zip(reward).Where(pair => pair.First > 0).Max(pair => pair.Second);
         double[] At(double margin) => [.. reference.Zip(reward, (p, r) => p > 0 ? beta * p / (margin + (best - r)) : 0)];
         // With μ = λ − max r the sum falls in μ; at β it is at most 1, towards 0 it has no bound.
-        double low = 0, high = beta;
-        for (double middle; (middle = low + (high - low) / 2) > low && middle < high;)
-            if (At(middle).Sum() > 1) low = middle;
-            else high = middle;
+        double low = 0,
+            high = beta;
+        for (double middle; (middle = low + (high - low) / 2) > low && middle < high; )
+            if (At(middle).Sum() > 1)
+                low = middle;
+            else
+                high = middle;
         return tensor(At(high));
     }
 
-    private static double[] Numbers(Tensor values, string name) => values.dtype == ScalarType.Float64 ? [.. values.detach().cpu().contiguous().data<double>()]
-        : throw new ArgumentException($"{name} has type {values.dtype}, expected Float64", name);
+    private static double[] Numbers(Tensor values, string name) =>
+        values.dtype == ScalarType.Float64
+            ? [.. values.detach().cpu().contiguous().data<double>()]
+            : throw new ArgumentException($"{name} has type {values.dtype}, expected Float64", name);
 }

@@ -1,10 +1,12 @@
 namespace PostTrain.Exact;
 
-/// <summary>Why reinforced fine-tuning gains on the questions that supervised fine-tuning has used already: other valid ways than the one shown count too.</summary>
+/// <summary>Why reinforced fine-tuning gains on the questions that supervised fine-tuning has used already: other valid ways than the one
+/// shown count too.</summary>
 /// <remarks>
-/// The claim of ReFT (Luong et al. 2024, arXiv:2401.08967) in a world small enough for exact gradients: a linear softmax policy chooses one of M ways to answer a question.
-/// All methods go on from the same supervised warm-up on the same questions. Expected: supervised &lt; offline self-training &lt; reinforced where questions have several
-/// valid ways, no gain where each has one, less where wrong ways are rewarded too. Nothing is sampled but the world.
+/// The claim of ReFT (Luong et al. 2024, arXiv:2401.08967) in a world small enough for exact gradients: a linear softmax policy chooses one
+/// of M ways to answer a question. All methods go on from the same supervised warm-up on the same questions. Expected: supervised &lt;
+/// offline self-training &lt; reinforced where questions have several valid ways, no gain where each has one, less where wrong ways are
+/// rewarded too. Nothing is sampled but the world.
 /// </remarks>
 public static class StrategyExperiment
 {
@@ -24,7 +26,9 @@ public static class StrategyExperiment
         var warmup = new StrategyPolicy(options.Features, options.Strategies);
         warmup.Imitate(train, train.Shown, options.WarmupSteps, options.LearningRate);
         var start = warmup.Probabilities(train);
-        StrategyPolicy supervised = warmup.Copy(), selfTrained = warmup.Copy(), reinforced = warmup.Copy();
+        StrategyPolicy supervised = warmup.Copy(),
+            selfTrained = warmup.Copy(),
+            reinforced = warmup.Copy();
         supervised.Imitate(train, train.Shown, options.Steps, options.LearningRate);
         selfTrained.Imitate(train, Right(start, train.Rewards, options.Strategies), options.Steps, options.LearningRate);
         reinforced.Reinforce(train, start, options.Steps, options.LearningRate, options.Beta);
@@ -39,8 +43,10 @@ public static class StrategyExperiment
         {
             var row = targets.AsSpan(start, strategies);
             double total = 0;
-            foreach (double value in row) total += value;
-            foreach (ref double value in row) value /= total;
+            foreach (double value in row)
+                total += value;
+            foreach (ref double value in row)
+                value /= total;
         }
         return targets;
     }

@@ -2,7 +2,8 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Exact;
 
-/// <summary>A world in which questions have several valid ways to their answer and a demonstration shows one of them; see <see cref="StrategyExperiment"/>.</summary>
+/// <summary>A world in which questions have several valid ways to their answer and a demonstration shows one of them; see
+/// <see cref="StrategyExperiment"/>.</summary>
 public sealed record StrategyOptions
 {
     /// <summary>Numbers that describe a question, x ~ N(0, I).</summary>
@@ -17,11 +18,13 @@ public sealed record StrategyOptions
     /// <value>The default is 0.5.</value>
     public double Noise { get; init; } = 0.5;
 
-    /// <summary>k: of each question the best 1 to k ways are valid, every number as likely. 1 is the control: there is nothing to explore.</summary>
+    /// <summary>k: of each question the best 1 to k ways are valid, every number as likely. 1 is the control: there is nothing to
+    /// explore.</summary>
     /// <value>The default is 3.</value>
     public int MostValid { get; init; } = 3;
 
-    /// <summary>Share of the invalid ways of a training question that hit the right answer all the same, as by guessing one of four choices; 0 to 1.</summary>
+    /// <summary>Share of the invalid ways of a training question that hit the right answer all the same, as by guessing one of four
+    /// choices; 0 to 1.</summary>
     /// <value>The default is 0.</value>
     public double GuessRate { get; init; }
 
@@ -54,7 +57,12 @@ public sealed record StrategyOptions
         Guard.AtLeast(Features, 1, nameof(Features));
         Guard.AtLeast(Strategies, 2, nameof(Strategies));
         Guard.NotNegative(Noise, nameof(Noise));
-        if (MostValid < 1 || MostValid > Strategies) throw new ArgumentOutOfRangeException(nameof(MostValid), MostValid, $"MostValid must be between 1 and Strategies, {Strategies}");
+        if (MostValid < 1 || MostValid > Strategies)
+            throw new ArgumentOutOfRangeException(
+                nameof(MostValid),
+                MostValid,
+                $"MostValid must be between 1 and Strategies, {Strategies}"
+            );
         Guard.Fraction(GuessRate, nameof(GuessRate));
         Guard.AtLeast(TrainQuestions, 1, nameof(TrainQuestions));
         Guard.AtLeast(TestQuestions, 1, nameof(TestQuestions));

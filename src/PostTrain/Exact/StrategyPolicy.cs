@@ -20,14 +20,17 @@ internal sealed class StrategyPolicy(int features, int strategies)
         {
             var row = all.AsSpan(i * strategies, strategies);
             var x = questions.Features.AsSpan(i * features, features);
-            double largest = double.NegativeInfinity, total = 0;
+            double largest = double.NegativeInfinity,
+                total = 0;
             for (int way = 0; way < strategies; way++)
             {
                 row[way] = StrategyQuestions.Dot(theta.AsSpan(way * features, features), x);
                 largest = Math.Max(largest, row[way]);
             }
-            foreach (ref double value in row) total += value = Math.Exp(value - largest);
-            foreach (ref double value in row) value /= total;
+            foreach (ref double value in row)
+                total += value = Math.Exp(value - largest);
+            foreach (ref double value in row)
+                value /= total;
         }
         return all;
     }
@@ -38,12 +41,14 @@ internal sealed class StrategyPolicy(int features, int strategies)
         for (int step = 0; step < steps; step++)
         {
             var slopes = Probabilities(questions);
-            for (int i = 0; i < slopes.Length; i++) slopes[i] = targets[i] - slopes[i];
+            for (int i = 0; i < slopes.Length; i++)
+                slopes[i] = targets[i] - slopes[i];
             Ascend(questions, slopes, rate);
         }
     }
 
-    /// <summary>Ascends E[r] − β·KL(π‖π_ref): the slope in a logit is π(a)(r(a) − β·log(π/π_ref) − its mean under π), the KL's own slope of 1 cancelling.</summary>
+    /// <summary>Ascends E[r] − β·KL(π‖π_ref): the slope in a logit is π(a)(r(a) − β·log(π/π_ref) − its mean under π), the KL's own slope of
+    /// 1 cancelling.</summary>
     internal void Reinforce(StrategyQuestions questions, double[] referenceProbabilities, int steps, double rate, double beta)
     {
         for (int step = 0; step < steps; step++)
@@ -59,7 +64,8 @@ internal sealed class StrategyPolicy(int features, int strategies)
                     gains[way] = questions.Rewards[place] - (beta > 0 ? beta * Math.Log(slopes[place] / referenceProbabilities[place]) : 0);
                     mean += slopes[place] * gains[way];
                 }
-                for (int way = 0; way < strategies; way++) slopes[i * strategies + way] *= gains[way] - mean;
+                for (int way = 0; way < strategies; way++)
+                    slopes[i * strategies + way] *= gains[way] - mean;
             }
             Ascend(questions, slopes, rate);
         }
@@ -75,7 +81,8 @@ internal sealed class StrategyPolicy(int features, int strategies)
             var row = probabilities.AsSpan(i * strategies, strategies);
             int best = 0;
             for (int way = 1; way < strategies; way++)
-                if (row[way] > row[best]) best = way;
+                if (row[way] > row[best])
+                    best = way;
             greedy += questions.Valid[i * strategies + best];
         }
         return new StrategyAccuracy(StrategyQuestions.Dot(probabilities, questions.Valid) / questions.Count, greedy / questions.Count);
@@ -85,11 +92,13 @@ internal sealed class StrategyPolicy(int features, int strategies)
     {
         var gradient = new double[theta.Length];
         for (int i = 0; i < questions.Count; i++)
-            for (int way = 0; way < strategies; way++)
-            {
-                double slope = slopes[i * strategies + way];
-                for (int d = 0; d < features; d++) gradient[way * features + d] += slope * questions.Features[i * features + d];
-            }
-        for (int j = 0; j < theta.Length; j++) theta[j] += rate / questions.Count * gradient[j];
+        for (int way = 0; way < strategies; way++)
+        {
+            double slope = slopes[i * strategies + way];
+            for (int d = 0; d < features; d++)
+                gradient[way * features + d] += slope * questions.Features[i * features + d];
+        }
+        for (int j = 0; j < theta.Length; j++)
+            theta[j] += rate / questions.Count * gradient[j];
     }
 }

@@ -2,7 +2,8 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Exact;
 
-/// <summary>Questions of one world: features [n,D], and of each way [n,M] whether it is valid, what it is rewarded with, and whether it is the one shown.</summary>
+/// <summary>Questions of one world: features [n,D], and of each way [n,M] whether it is valid, what it is rewarded with, and whether it is
+/// the one shown.</summary>
 internal sealed class StrategyQuestions
 {
     private StrategyQuestions(int count, int features, int strategies)
@@ -27,7 +28,8 @@ internal sealed class StrategyQuestions
     /// <summary>Draws questions; a function of the seed and the stream.</summary>
     internal static StrategyQuestions Draw(StrategyOptions options, double[] world, int count, double guessRate, ulong seed, ulong stream)
     {
-        int features = options.Features, ways = options.Strategies;
+        int features = options.Features,
+            ways = options.Strategies;
         var questions = new StrategyQuestions(count, features, ways);
         Normal(questions.Features, seed, stream);
         var noise = new double[count * ways];
@@ -36,7 +38,8 @@ internal sealed class StrategyQuestions
         {
             var x = questions.Features.AsSpan(i * features, features);
             var scores = new double[ways];
-            for (int way = 0; way < ways; way++) scores[way] = Dot(world.AsSpan(way * features, features), x) + options.Noise * noise[i * ways + way];
+            for (int way = 0; way < ways; way++)
+                scores[way] = Dot(world.AsSpan(way * features, features), x) + options.Noise * noise[i * ways + way];
             int[] best = [.. Enumerable.Range(0, ways).OrderByDescending(way => scores[way])];
             int valid = 1 + CounterRandom.Below(options.MostValid, seed, stream + 2, (ulong)i);
             questions.Shown[i * ways + best[CounterRandom.Below(valid, seed, stream + 3, (ulong)i)]] = 1;
@@ -55,13 +58,15 @@ internal sealed class StrategyQuestions
     {
         var drawn = new float[values.Length];
         CounterRandom.FillNormal(drawn, seed, stream, 1);
-        for (int i = 0; i < values.Length; i++) values[i] = drawn[i];
+        for (int i = 0; i < values.Length; i++)
+            values[i] = drawn[i];
     }
 
     internal static double Dot(ReadOnlySpan<double> a, ReadOnlySpan<double> b)
     {
         double sum = 0;
-        for (int i = 0; i < a.Length; i++) sum += a[i] * b[i];
+        for (int i = 0; i < a.Length; i++)
+            sum += a[i] * b[i];
         return sum;
     }
 }

@@ -2,10 +2,12 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Exact;
 
-/// <summary>All sequences of <see cref="Depth"/> tokens out of <see cref="Vocabulary"/>: small enough to enumerate. A bandit is a tree of depth 1.</summary>
+/// <summary>All sequences of <see cref="Depth"/> tokens out of <see cref="Vocabulary"/>: small enough to enumerate. A bandit is a tree of
+/// depth 1.</summary>
 /// <remarks>
-/// A policy on the tree is logits [<see cref="Nodes"/>, <see cref="Vocabulary"/>], one distribution for each prefix of 0 to Depth − 1 tokens. Nodes are in order of length, then of
-/// their tokens read as a number in base V; sequences are in that order too, so that rewards are [<see cref="Sequences"/>].
+/// A policy on the tree is logits [<see cref="Nodes"/>, <see cref="Vocabulary"/>], one distribution for each prefix of 0 to Depth − 1
+/// tokens. Nodes are in order of length, then of their tokens read as a number in base V; sequences are in that order too, so that rewards
+/// are [<see cref="Sequences"/>].
 /// </remarks>
 public sealed record TokenTree
 {
@@ -20,13 +22,18 @@ public sealed record TokenTree
         Guard.AtLeast(vocabulary, 1, nameof(vocabulary));
         Guard.AtLeast(depth, 1, nameof(depth));
         (Vocabulary, Depth) = (vocabulary, depth);
-        long width = 1, nodes = 0;
+        long width = 1,
+            nodes = 0;
         for (int level = 0; level < depth; level++)
         {
             nodes += width;
             width *= vocabulary;
             if (width > Limit || nodes > Limit)
-                throw new ArgumentOutOfRangeException(nameof(depth), depth, $"a vocabulary of {vocabulary} to this depth has more than {Limit} sequences or prefixes");
+                throw new ArgumentOutOfRangeException(
+                    nameof(depth),
+                    depth,
+                    $"a vocabulary of {vocabulary} to this depth has more than {Limit} sequences or prefixes"
+                );
         }
         (Nodes, Sequences) = ((int)nodes, (int)width);
     }
@@ -51,14 +58,16 @@ public sealed record TokenTree
         if (index < 0 || index >= Sequences)
             throw new ArgumentOutOfRangeException(nameof(index), index, $"index must be between 0 and {Sequences - 1}");
         var tokens = new int[Depth];
-        for (int t = Depth - 1; t >= 0; t--) (index, tokens[t]) = Math.DivRem(index, Vocabulary);
+        for (int t = Depth - 1; t >= 0; t--)
+            (index, tokens[t]) = Math.DivRem(index, Vocabulary);
         return tokens;
     }
 
     /// <summary>Where the nodes of each level begin, and how many there are.</summary>
     internal IEnumerable<(long Start, long Count)> Levels()
     {
-        long start = 0, count = 1;
+        long start = 0,
+            count = 1;
         for (int level = 0; level < Depth; level++)
         {
             yield return (start, count);

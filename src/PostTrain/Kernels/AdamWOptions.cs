@@ -36,6 +36,7 @@ public sealed record AdamWOptions
 
     private static void Decay(double value, string name)
     {
-        if (!(value is >= 0 and < 1)) throw new ArgumentOutOfRangeException(name, value, $"{name} must be at least 0 and below 1");
+        if (!(value is >= 0 and < 1))
+            throw new ArgumentOutOfRangeException(name, value, $"{name} must be at least 0 and below 1");
     }
 }

@@ -18,18 +18,27 @@ public static unsafe partial class AdvantageKernels
     /// <param name="scored">[N]; 1 where the completion has a reward, all of them when null. The others get 0.</param>
     /// <returns>[N].</returns>
     /// <exception cref="ArgumentException">The rewards are not whole groups.</exception>
-    public static Tensor GroupRelative(Tensor rewards, int groupSize, GroupScaling scaling = GroupScaling.Group, double epsilon = 1e-4,
-        Tensor? scored = null)
+    public static Tensor GroupRelative(
+        Tensor rewards,
+        int groupSize,
+        GroupScaling scaling = GroupScaling.Group,
+        double epsilon = 1e-4,
+        Tensor? scored = null
+    )
     {
         Guard.Rank(rewards, nameof(rewards), 1, "[N]");
         var type = KernelGuard.Number(rewards, nameof(rewards));
         Guard.AtLeast(groupSize, 1, nameof(groupSize));
         if (rewards.size(0) % groupSize != 0)
-            throw new ArgumentException($"rewards holds {rewards.size(0)} values, expected a multiple of groupSize, {groupSize}",
-                nameof(rewards));
-        if (scored is not null) KernelGuard.SameShape(scored, nameof(scored), rewards, nameof(rewards));
+            throw new ArgumentException(
+                $"rewards holds {rewards.size(0)} values, expected a multiple of groupSize, {groupSize}",
+                nameof(rewards)
+            );
+        if (scored is not null)
+            KernelGuard.SameShape(scored, nameof(scored), rewards, nameof(rewards));
         Guard.NotNegative(epsilon, nameof(epsilon));
-        if (!Enum.IsDefined(scaling)) throw new ArgumentOutOfRangeException(nameof(scaling), scaling, "expected Group, Batch or None");
+        if (!Enum.IsDefined(scaling))
+            throw new ArgumentOutOfRangeException(nameof(scaling), scaling, "expected Group, Batch or None");
         return type == ScalarType.Float32
             ? GroupRelative<float>(rewards, groupSize, scaling, epsilon, scored)
             : GroupRelative<double>(rewards, groupSize, scaling, epsilon, scored);
@@ -41,20 +50,29 @@ public static unsafe partial class AdvantageKernels
         var result = TensorMemory.Fresh(rewards);
         using var reward = new NumberSource<T>(rewards);
         using var counted = new NumberSource<T>(scored);
-        T* r = reward.Pointer, m = counted.Pointer, advantages = TensorMemory.Address<T>(result);
+        T* r = reward.Pointer,
+            m = counted.Pointer,
+            advantages = TensorMemory.Address<T>(result);
         long count = rewards.size(0);
         double whole = scaling == GroupScaling.Batch ? Deviation(r, m, count, Moments(r, m, count)) + epsilon : 1;
-        Workers.Run(count / groupSize, count, group =>
-        {
-            long start = group * groupSize;
-            T* values = r + start, mask = m == null ? null : m + start, to = advantages + start;
-            var moments = Moments(values, mask, groupSize);
-            // Rounding leaves equal rewards a little off their mean, and a small deviation would blow that up.
-            double divisor = moments.Least == moments.Most ? 0
-                : scaling == GroupScaling.Group ? Deviation(values, mask, groupSize, moments) + epsilon
-                : whole;
-            Write(values, mask, to, groupSize, moments.Mean, divisor);
-        });
+        Workers.Run(
+            count / groupSize,
+            count,
+            group =>
+            {
+                long start = group * groupSize;
+                T* values = r + start,
+                    mask = m == null ? null : m + start,
+                    to = advantages + start;
+                var moments = Moments(values, mask, groupSize);
+                // Rounding leaves equal rewards a little off their mean, and a small deviation would blow that up.
+                double divisor =
+                    moments.Least == moments.Most ? 0
+                    : scaling == GroupScaling.Group ? Deviation(values, mask, groupSize, moments) + epsilon
+                    : whole;
+                Write(values, mask, to, groupSize, moments.Mean, divisor);
+            }
+        );
         return result;
     }
 
@@ -74,7 +92,9 @@ public static unsafe partial class AdvantageKernels
     private static (double Mean, double Number, double Least, double Most) Moments<T>(T* values, T* mask, long total)
         where T : unmanaged
     {
-        V sum = V.Zero, number = V.Zero, least = Vector256.Create(double.PositiveInfinity),
+        V sum = V.Zero,
+            number = V.Zero,
+            least = Vector256.Create(double.PositiveInfinity),
             most = Vector256.Create(double.NegativeInfinity);
         for (long i = 0; i < total; i += Lanes.Count)
         {
@@ -84,8 +104,11 @@ public static unsafe partial class AdvantageKernels
             least = Vector256.Min(least, Vector256.ConditionalSelect(counts, x, least));
             most = Vector256.Max(most, Vector256.ConditionalSelect(counts, x, most));
         }
-        double n = Vector256.Sum(number), low = double.PositiveInfinity, high = double.NegativeInfinity;
-        for (int lane = 0; lane < Lanes.Count; lane++) (low, high) = (Math.Min(low, least[lane]), Math.Max(high, most[lane]));
+        double n = Vector256.Sum(number),
+            low = double.PositiveInfinity,
+            high = double.NegativeInfinity;
+        for (int lane = 0; lane < Lanes.Count; lane++)
+            (low, high) = (Math.Min(low, least[lane]), Math.Max(high, most[lane]));
         return (Vector256.Sum(sum) / Math.Max(n, 1), n, low, high);
     }
 
@@ -93,7 +116,8 @@ public static unsafe partial class AdvantageKernels
     private static double Deviation<T>(T* values, T* mask, long total, (double Mean, double Number, double Least, double Most) moments)
         where T : unmanaged
     {
-        if (moments.Number <= 1) return 1;
+        if (moments.Number <= 1)
+            return 1;
         var (squares, mean) = (V.Zero, Vector256.Create(moments.Mean));
         for (long i = 0; i < total; i += Lanes.Count)
         {

@@ -22,8 +22,14 @@ public static unsafe partial class AdvantageKernels
     /// <param name="lambda">λ, 0 to 1; 0.95 by default.</param>
     /// <param name="bootstrap">V of the state behind the last step, [B]; 0 when null.</param>
     /// <exception cref="ArgumentException">Shapes do not agree.</exception>
-    public static AdvantageEstimate Generalized(Tensor rewards, Tensor values, Tensor mask, double gamma = 1, double lambda = 0.95,
-        Tensor? bootstrap = null)
+    public static AdvantageEstimate Generalized(
+        Tensor rewards,
+        Tensor values,
+        Tensor mask,
+        double gamma = 1,
+        double lambda = 0.95,
+        Tensor? bootstrap = null
+    )
     {
         var type = CheckSteps(rewards, mask, gamma, bootstrap);
         KernelGuard.SameShape(values, nameof(values), rewards, nameof(rewards));
@@ -54,8 +60,15 @@ public static unsafe partial class AdvantageKernels
     /// <param name="options">γ, λ, ρ̄ and c̄; all 1 when null.</param>
     /// <param name="bootstrap">V of the state behind the last step, [B]; 0 when null.</param>
     /// <exception cref="ArgumentException">Shapes do not agree.</exception>
-    public static AdvantageEstimate VTrace(Tensor logProbs, Tensor oldLogProbs, Tensor rewards, Tensor values, Tensor mask,
-        VTraceOptions? options = null, Tensor? bootstrap = null)
+    public static AdvantageEstimate VTrace(
+        Tensor logProbs,
+        Tensor oldLogProbs,
+        Tensor rewards,
+        Tensor values,
+        Tensor mask,
+        VTraceOptions? options = null,
+        Tensor? bootstrap = null
+    )
     {
         options ??= new VTraceOptions();
         options.Validate();
@@ -68,8 +81,14 @@ public static unsafe partial class AdvantageKernels
             : VTrace<double>(logProbs, oldLogProbs, rewards, values, mask, options, bootstrap);
     }
 
-    private static AdvantageEstimate Generalized<T>(Tensor rewards, Tensor values, Tensor mask, double gamma, double lambda,
-        Tensor? bootstrap)
+    private static AdvantageEstimate Generalized<T>(
+        Tensor rewards,
+        Tensor values,
+        Tensor mask,
+        double gamma,
+        double lambda,
+        Tensor? bootstrap
+    )
         where T : unmanaged
     {
         var result = new AdvantageEstimate(TensorMemory.Fresh(rewards), TensorMemory.Fresh(rewards));
@@ -77,23 +96,32 @@ public static unsafe partial class AdvantageKernels
         using var value = new NumberSource<T>(values);
         using var counted = new NumberSource<T>(mask);
         using var last = new NumberSource<T>(bootstrap);
-        T* r = reward.Pointer, v = value.Pointer, m = counted.Pointer, b = last.Pointer;
-        T* advantages = TensorMemory.Address<T>(result.Advantages), returns = TensorMemory.Address<T>(result.Returns);
+        T* r = reward.Pointer,
+            v = value.Pointer,
+            m = counted.Pointer,
+            b = last.Pointer;
+        T* advantages = TensorMemory.Address<T>(result.Advantages),
+            returns = TensorMemory.Address<T>(result.Returns);
         long columns = rewards.size(1);
         double decay = gamma * lambda;
-        Workers.Run(rewards.size(0), rewards.numel(), row =>
-        {
-            double next = b == null ? 0 : Scalars.Get(b + row), advantage = 0;
-            for (long i = (row + 1) * columns - 1; i >= row * columns; i--)
+        Workers.Run(
+            rewards.size(0),
+            rewards.numel(),
+            row =>
             {
-                bool counts = Scalars.Get(m + i) != 0;
-                double now = Scalars.Get(v + i);
-                double estimate = Scalars.Get(r + i) + gamma * next - now + decay * advantage;
-                (next, advantage) = counts ? (now, estimate) : (next, advantage);
-                Scalars.Set(advantages + i, counts ? estimate : 0);
-                Scalars.Set(returns + i, counts ? estimate + now : 0);
+                double next = b == null ? 0 : Scalars.Get(b + row),
+                    advantage = 0;
+                for (long i = (row + 1) * columns - 1; i >= row * columns; i--)
+                {
+                    bool counts = Scalars.Get(m + i) != 0;
+                    double now = Scalars.Get(v + i);
+                    double estimate = Scalars.Get(r + i) + gamma * next - now + decay * advantage;
+                    (next, advantage) = counts ? (now, estimate) : (next, advantage);
+                    Scalars.Set(advantages + i, counts ? estimate : 0);
+                    Scalars.Set(returns + i, counts ? estimate + now : 0);
+                }
             }
-        });
+        );
         return result;
     }
 
@@ -104,23 +132,38 @@ public static unsafe partial class AdvantageKernels
         using var reward = new NumberSource<T>(rewards);
         using var counted = new NumberSource<T>(mask);
         using var last = new NumberSource<T>(bootstrap);
-        T* r = reward.Pointer, m = counted.Pointer, b = last.Pointer, returns = TensorMemory.Address<T>(result);
+        T* r = reward.Pointer,
+            m = counted.Pointer,
+            b = last.Pointer,
+            returns = TensorMemory.Address<T>(result);
         long columns = rewards.size(1);
-        Workers.Run(rewards.size(0), rewards.numel(), row =>
-        {
-            double sum = b == null ? 0 : Scalars.Get(b + row);
-            for (long i = (row + 1) * columns - 1; i >= row * columns; i--)
+        Workers.Run(
+            rewards.size(0),
+            rewards.numel(),
+            row =>
             {
-                bool counts = Scalars.Get(m + i) != 0;
-                if (counts) sum = Scalars.Get(r + i) + gamma * sum;
-                Scalars.Set(returns + i, counts ? sum : 0);
+                double sum = b == null ? 0 : Scalars.Get(b + row);
+                for (long i = (row + 1) * columns - 1; i >= row * columns; i--)
+                {
+                    bool counts = Scalars.Get(m + i) != 0;
+                    if (counts)
+                        sum = Scalars.Get(r + i) + gamma * sum;
+                    Scalars.Set(returns + i, counts ? sum : 0);
+                }
             }
-        });
+        );
         return result;
     }
 
-    private static AdvantageEstimate VTrace<T>(Tensor logProbs, Tensor oldLogProbs, Tensor rewards, Tensor values, Tensor mask,
-        VTraceOptions options, Tensor? bootstrap)
+    private static AdvantageEstimate VTrace<T>(
+        Tensor logProbs,
+        Tensor oldLogProbs,
+        Tensor rewards,
+        Tensor values,
+        Tensor mask,
+        VTraceOptions options,
+        Tensor? bootstrap
+    )
         where T : unmanaged
     {
         var result = new AdvantageEstimate(TensorMemory.Fresh(rewards), TensorMemory.Fresh(rewards));
@@ -130,31 +173,44 @@ public static unsafe partial class AdvantageKernels
         using var value = new NumberSource<T>(values);
         using var counted = new NumberSource<T>(mask);
         using var last = new NumberSource<T>(bootstrap);
-        T* l = current.Pointer, o = old.Pointer, r = reward.Pointer, v = value.Pointer, m = counted.Pointer;
+        T* l = current.Pointer,
+            o = old.Pointer,
+            r = reward.Pointer,
+            v = value.Pointer,
+            m = counted.Pointer;
         T* b = last.Pointer;
-        T* advantages = TensorMemory.Address<T>(result.Advantages), targets = TensorMemory.Address<T>(result.Returns);
+        T* advantages = TensorMemory.Address<T>(result.Advantages),
+            targets = TensorMemory.Address<T>(result.Returns);
         long columns = rewards.size(1);
-        Workers.Run(rewards.size(0), rewards.numel(), row =>
-        {
-            double nextValue = b == null ? 0 : Scalars.Get(b + row), nextTarget = nextValue, excess = 0;
-            for (long i = (row + 1) * columns - 1; i >= row * columns; i--)
+        Workers.Run(
+            rewards.size(0),
+            rewards.numel(),
+            row =>
             {
-                bool counts = Scalars.Get(m + i) != 0;
-                if (!counts)
+                double nextValue = b == null ? 0 : Scalars.Get(b + row),
+                    nextTarget = nextValue,
+                    excess = 0;
+                for (long i = (row + 1) * columns - 1; i >= row * columns; i--)
                 {
-                    Scalars.Set(advantages + i, 0);
-                    Scalars.Set(targets + i, 0);
-                    continue;
+                    bool counts = Scalars.Get(m + i) != 0;
+                    if (!counts)
+                    {
+                        Scalars.Set(advantages + i, 0);
+                        Scalars.Set(targets + i, 0);
+                        continue;
+                    }
+                    double ratio = Math.Exp(Scalars.Get(l + i) - Scalars.Get(o + i)),
+                        now = Scalars.Get(v + i);
+                    double rho = Math.Min(ratio, options.RhoBar),
+                        trace = Math.Min(ratio, options.CBar) * options.Gamma * options.Lambda;
+                    double step = Scalars.Get(r + i) - now;
+                    excess = rho * (step + options.Gamma * nextValue) + trace * excess;
+                    Scalars.Set(advantages + i, rho * (step + options.Gamma * nextTarget));
+                    Scalars.Set(targets + i, now + excess);
+                    (nextValue, nextTarget) = (now, now + excess);
                 }
-                double ratio = Math.Exp(Scalars.Get(l + i) - Scalars.Get(o + i)), now = Scalars.Get(v + i);
-                double rho = Math.Min(ratio, options.RhoBar), trace = Math.Min(ratio, options.CBar) * options.Gamma * options.Lambda;
-                double step = Scalars.Get(r + i) - now;
-                excess = rho * (step + options.Gamma * nextValue) + trace * excess;
-                Scalars.Set(advantages + i, rho * (step + options.Gamma * nextTarget));
-                Scalars.Set(targets + i, now + excess);
-                (nextValue, nextTarget) = (now, now + excess);
             }
-        });
+        );
         return result;
     }
 
@@ -165,7 +221,10 @@ public static unsafe partial class AdvantageKernels
         KernelGuard.SameShape(mask, nameof(mask), rewards, nameof(rewards));
         Guard.Fraction(gamma, nameof(gamma));
         if (bootstrap is not null && (bootstrap.dim() != 1 || bootstrap.size(0) != rewards.size(0)))
-            throw new ArgumentException($"bootstrap has shape {Guard.Shape(bootstrap)}, expected [{rewards.size(0)}], one value a row of rewards", nameof(bootstrap));
+            throw new ArgumentException(
+                $"bootstrap has shape {Guard.Shape(bootstrap)}, expected [{rewards.size(0)}], one value a row of rewards",
+                nameof(bootstrap)
+            );
         return type;
     }
 }

@@ -24,18 +24,19 @@ internal static class ClosedForms
             throw new NotSupportedException($"the aggregation {aggregation} has no kernel; LossAggregation.Apply has it");
     }
 
-    private static PairForm? MakePair(DpoLoss loss) => loss switch
-    {
-        MarginDpoLoss margin => Make(margin.Loss) is { } form ? new MarginPairForm(form, margin.LengthNormalized) : null,
-        NcaPairLoss => new LogisticPairForm(1, 0.5, 0.5),
-        BcoPairLoss => new LogisticPairForm(1, 0, 1),
-        SppoHardLoss => new SppoPairForm(),
-        ApoZeroLoss => new ApoZeroPairForm(),
-        ApoDownLoss => new ApoDownPairForm(),
-        ChosenLikelihoodLoss likelihood => new LikelihoodPairForm(likelihood.TokenMean),
-        MixedDpoLoss mixed => Make(mixed),
-        _ => null,
-    };
+    private static PairForm? MakePair(DpoLoss loss) =>
+        loss switch
+        {
+            MarginDpoLoss margin => Make(margin.Loss) is { } form ? new MarginPairForm(form, margin.LengthNormalized) : null,
+            NcaPairLoss => new LogisticPairForm(1, 0.5, 0.5),
+            BcoPairLoss => new LogisticPairForm(1, 0, 1),
+            SppoHardLoss => new SppoPairForm(),
+            ApoZeroLoss => new ApoZeroPairForm(),
+            ApoDownLoss => new ApoDownPairForm(),
+            ChosenLikelihoodLoss likelihood => new LikelihoodPairForm(likelihood.TokenMean),
+            MixedDpoLoss mixed => Make(mixed),
+            _ => null,
+        };
 
     private static MixedPairForm? Make(MixedDpoLoss mixed)
     {
@@ -45,23 +46,28 @@ internal static class ClosedForms
             : new MixedPairForm([.. terms.Select(term => (term.Weight, term.Form!))]);
     }
 
-    private static MarginForm? Make(MarginLoss loss) => loss switch
-    {
-        MarginLoss.SigmoidLoss sigmoid => new LogisticMargin(1 - sigmoid.Epsilon, sigmoid.Epsilon),
-        MarginLoss.RobustLoss { Epsilon: var epsilon } => new LogisticMargin((1 - epsilon) / (1 - 2 * epsilon), -epsilon / (1 - 2 * epsilon)),
-        MarginLoss.HingeLoss => new HingeMargin(),
-        MarginLoss.IpoLoss => new IpoMargin(),
-        MarginLoss.ExoLoss exo => new ExoMargin(exo.Epsilon),
-        MarginLoss.DiscoPopLoss disco => new DiscoPopMargin(disco.Temperature),
-        _ => null,
-    };
+    private static MarginForm? Make(MarginLoss loss) =>
+        loss switch
+        {
+            MarginLoss.SigmoidLoss sigmoid => new LogisticMargin(1 - sigmoid.Epsilon, sigmoid.Epsilon),
+            MarginLoss.RobustLoss { Epsilon: var epsilon } => new LogisticMargin(
+                (1 - epsilon) / (1 - 2 * epsilon),
+                -epsilon / (1 - 2 * epsilon)
+            ),
+            MarginLoss.HingeLoss => new HingeMargin(),
+            MarginLoss.IpoLoss => new IpoMargin(),
+            MarginLoss.ExoLoss exo => new ExoMargin(exo.Epsilon),
+            MarginLoss.DiscoPopLoss disco => new DiscoPopMargin(disco.Temperature),
+            _ => null,
+        };
 
-    private static ScoreForm? MakeScore(FDivergence divergence) => divergence switch
-    {
-        FDivergence.ReverseKlDivergence or FDivergence.AlphaDivergence { Order: 1 } => new RatioScore(),
-        FDivergence.ForwardKlDivergence => new ForwardScore(),
-        FDivergence.JensenShannonDivergence => new JensenShannonScore(),
-        FDivergence.AlphaDivergence alpha => new AlphaScore(alpha.Order),
-        _ => null,
-    };
+    private static ScoreForm? MakeScore(FDivergence divergence) =>
+        divergence switch
+        {
+            FDivergence.ReverseKlDivergence or FDivergence.AlphaDivergence { Order: 1 } => new RatioScore(),
+            FDivergence.ForwardKlDivergence => new ForwardScore(),
+            FDivergence.JensenShannonDivergence => new JensenShannonScore(),
+            FDivergence.AlphaDivergence alpha => new AlphaScore(alpha.Order),
+            _ => null,
+        };
 }

@@ -23,14 +23,21 @@ public static unsafe class CompletionKernels
     /// <param name="options">Defaults when null.</param>
     /// <param name="denominator">What the sum is divided by; B when null.</param>
     /// <exception cref="ArgumentException">Shapes or types do not agree.</exception>
-    public static CompletionLossWithGradient Kto(Tensor logProbs, Tensor referenceLogProbs, Tensor desirable, double referencePoint = 0,
-        KtoOptions? options = null, double? denominator = null)
+    public static CompletionLossWithGradient Kto(
+        Tensor logProbs,
+        Tensor referenceLogProbs,
+        Tensor desirable,
+        double referencePoint = 0,
+        KtoOptions? options = null,
+        double? denominator = null
+    )
     {
         options ??= DefaultKto;
         options.Validate();
         var type = Check(logProbs, nameof(logProbs), referenceLogProbs, nameof(referenceLogProbs));
         KernelGuard.SameShape(desirable, nameof(desirable), logProbs, nameof(logProbs));
-        if (denominator is { } given) Guard.Positive(given, nameof(denominator));
+        if (denominator is { } given)
+            Guard.Positive(given, nameof(denominator));
         return type == ScalarType.Float32
             ? Kto<float>(logProbs, referenceLogProbs, desirable, referencePoint, options, denominator)
             : Kto<double>(logProbs, referenceLogProbs, desirable, referencePoint, options, denominator);
@@ -42,25 +49,37 @@ public static unsafe class CompletionKernels
     /// <param name="mismatchedReferenceLogProbs">Under the reference, [B].</param>
     /// <exception cref="ArgumentException">Shapes or types do not agree.</exception>
     public static double ReferencePoint(Tensor mismatchedLogProbs, Tensor mismatchedReferenceLogProbs) =>
-        Check(mismatchedLogProbs, nameof(mismatchedLogProbs), mismatchedReferenceLogProbs,
-            nameof(mismatchedReferenceLogProbs)) == ScalarType.Float32
+        Check(mismatchedLogProbs, nameof(mismatchedLogProbs), mismatchedReferenceLogProbs, nameof(mismatchedReferenceLogProbs))
+        == ScalarType.Float32
             ? ReferencePoint<float>(mismatchedLogProbs, mismatchedReferenceLogProbs)
             : ReferencePoint<double>(mismatchedLogProbs, mismatchedReferenceLogProbs);
 
-    private static CompletionLossWithGradient Kto<T>(Tensor logProbs, Tensor referenceLogProbs, Tensor desirable, double referencePoint,
-        KtoOptions options, double? denominator)
+    private static CompletionLossWithGradient Kto<T>(
+        Tensor logProbs,
+        Tensor referenceLogProbs,
+        Tensor desirable,
+        double referencePoint,
+        KtoOptions options,
+        double? denominator
+    )
         where T : unmanaged
     {
         long rows = logProbs.size(0);
-        Tensor losses = TensorMemory.Fresh(logProbs), gradient = TensorMemory.Fresh(logProbs);
+        Tensor losses = TensorMemory.Fresh(logProbs),
+            gradient = TensorMemory.Fresh(logProbs);
         using var current = new NumberSource<T>(logProbs);
         using var reference = new NumberSource<T>(referenceLogProbs);
         using var good = new NumberSource<bool>(desirable);
-        T* l = TensorMemory.Address<T>(losses), g = TensorMemory.Address<T>(gradient);
+        T* l = TensorMemory.Address<T>(losses),
+            g = TensorMemory.Address<T>(gradient);
         double divisor = denominator ?? Math.Max(rows, 1);
-        V beta = Vector256.Create(options.Beta), zero = Vector256.Create(referencePoint),
-            scale = Vector256.Create(options.Beta / divisor), sum = V.Zero, rewards = V.Zero;
-        V desired = Vector256.Create(options.DesirableWeight), undesired = Vector256.Create(options.UndesirableWeight);
+        V beta = Vector256.Create(options.Beta),
+            zero = Vector256.Create(referencePoint),
+            scale = Vector256.Create(options.Beta / divisor),
+            sum = V.Zero,
+            rewards = V.Zero;
+        V desired = Vector256.Create(options.DesirableWeight),
+            undesired = Vector256.Create(options.UndesirableWeight);
         for (long i = 0; i < rows; i += Lanes.Count)
         {
             long count = rows - i;
@@ -68,7 +87,8 @@ public static unsafe class CompletionKernels
             var ratio = Lanes.Load(current.Pointer + i, count) - Lanes.Load(reference.Pointer + i, count);
             var distance = (ratio - zero) * beta;
             var weight = Vector256.ConditionalSelect(isGood, desired, undesired);
-            V right = Lanes.Sigmoid(distance), wrong = Lanes.Sigmoid(-distance);
+            V right = Lanes.Sigmoid(distance),
+                wrong = Lanes.Sigmoid(-distance);
             var loss = weight * Vector256.ConditionalSelect(isGood, wrong, right);
             var slope = weight * right * wrong * scale;
             sum += Lanes.Where(Lanes.First(count), loss);
@@ -76,8 +96,12 @@ public static unsafe class CompletionKernels
             Lanes.Store(l + i, loss, count);
             Lanes.Store(g + i, Vector256.ConditionalSelect(isGood, -slope, slope), count);
         }
-        return new CompletionLossWithGradient(Vector256.Sum(sum) / divisor, losses, gradient,
-            options.Beta * Vector256.Sum(rewards) / Math.Max(rows, 1));
+        return new CompletionLossWithGradient(
+            Vector256.Sum(sum) / divisor,
+            losses,
+            gradient,
+            options.Beta * Vector256.Sum(rewards) / Math.Max(rows, 1)
+        );
     }
 
     private static double ReferencePoint<T>(Tensor mismatchedLogProbs, Tensor mismatchedReferenceLogProbs)

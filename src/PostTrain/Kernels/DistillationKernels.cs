@@ -25,8 +25,14 @@ public static unsafe class DistillationKernels
     /// <exception cref="ArgumentException">Shapes or types do not agree.</exception>
     /// <exception cref="NotSupportedException">The options compare on a part of the vocabulary, or the divergence or the
     /// aggregation is one of one's own.</exception>
-    public static TokenLossWithGradient Distill(Tensor studentLogits, Tensor teacherLogits, Tensor mask,
-        DistillationOptions? options = null, LossAggregation? aggregation = null, double? denominator = null)
+    public static TokenLossWithGradient Distill(
+        Tensor studentLogits,
+        Tensor teacherLogits,
+        Tensor mask,
+        DistillationOptions? options = null,
+        LossAggregation? aggregation = null,
+        double? denominator = null
+    )
     {
         options ??= new DistillationOptions();
         options.Check();
@@ -37,13 +43,20 @@ public static unsafe class DistillationKernels
         Guard.Floating(teacherLogits, nameof(teacherLogits));
         KernelGuard.SameShape(teacherLogits, nameof(teacherLogits), studentLogits, nameof(studentLogits));
         if (mask.dim() != 2 || mask.size(0) != studentLogits.size(0) || mask.size(1) != studentLogits.size(1))
-            throw new ArgumentException($"mask has shape {Guard.Shape(mask)}, expected studentLogits' shape {Guard.Shape(studentLogits)} without its last dimension", nameof(mask));
+            throw new ArgumentException(
+                $"mask has shape {Guard.Shape(mask)}, expected studentLogits' shape {Guard.Shape(studentLogits)} without its last dimension",
+                nameof(mask)
+            );
         if (studentLogits.size(2) == 0)
-            throw new ArgumentException($"studentLogits has shape {Guard.Shape(studentLogits)}, expected at least one component",
-                nameof(studentLogits));
+            throw new ArgumentException(
+                $"studentLogits has shape {Guard.Shape(studentLogits)}, expected at least one component",
+                nameof(studentLogits)
+            );
         var type = KernelGuard.Number(studentLogits, nameof(studentLogits));
-        if (denominator is { } given) Guard.NotNegative(given, nameof(denominator));
-        if (options.Support != DistillationSupport.Full) throw new NotSupportedException($"support {options.Support} has no kernel; DistillationLosses.Distill has it");
+        if (denominator is { } given)
+            Guard.NotNegative(given, nameof(denominator));
+        if (options.Support != DistillationSupport.Full)
+            throw new NotSupportedException($"support {options.Support} has no kernel; DistillationLosses.Distill has it");
         var call = new Call(studentLogits, teacherLogits, mask, options, aggregation, denominator);
         return options.Divergence switch
         {
@@ -54,8 +67,14 @@ public static unsafe class DistillationKernels
         };
     }
 
-    private sealed record Call(Tensor Student, Tensor Teacher, Tensor Mask, DistillationOptions Options, LossAggregation? Aggregation,
-        double? Denominator);
+    private sealed record Call(
+        Tensor Student,
+        Tensor Teacher,
+        Tensor Mask,
+        DistillationOptions Options,
+        LossAggregation? Aggregation,
+        double? Denominator
+    );
 
     private static TokenLossWithGradient Run<TForm>(ScalarType type, Call call, TForm form)
         where TForm : struct, IDivergenceForm =>
@@ -66,47 +85,71 @@ public static unsafe class DistillationKernels
         where TForm : struct, IDivergenceForm
     {
         int width = checked((int)call.Student.size(2));
-        long columns = call.Mask.size(1), rows = call.Mask.numel();
-        Tensor losses = TensorMemory.Fresh(call.Mask, call.Student.dtype), gradient = TensorMemory.Fresh(call.Student);
+        long columns = call.Mask.size(1),
+            rows = call.Mask.numel();
+        Tensor losses = TensorMemory.Fresh(call.Mask, call.Student.dtype),
+            gradient = TensorMemory.Fresh(call.Student);
         using var student = new NumberSource<T>(call.Student);
         using var teacher = new NumberSource<T>(call.Teacher);
         using var counts = new MaskSource<T>(call.Mask);
         var m = counts.Pointer;
-        T* z = student.Pointer, t = teacher.Pointer, l = TensorMemory.Address<T>(losses), g = TensorMemory.Address<T>(gradient);
+        T* z = student.Pointer,
+            t = teacher.Pointer,
+            l = TensorMemory.Address<T>(losses),
+            g = TensorMemory.Address<T>(gradient);
         var shares = TokenWeights.Of(call.Aggregation, call.Denominator, call.Mask, m);
         double[] rowShares = [.. Enumerable.Range(0, (int)call.Mask.size(0)).Select(row => shares.OfRow(m, row * columns, columns))];
-        double temperature = call.Options.Temperature, scale = call.Options.ScaleByTemperatureSquared ? temperature * temperature : 1;
+        double temperature = call.Options.Temperature,
+            scale = call.Options.ScaleByTemperatureSquared ? temperature * temperature : 1;
         var agrees = new bool[rows];
-        Workers.Run(rows, call.Student.numel(), row =>
-        {
-            T* from = z + row * width, other = t + row * width, to = g + row * width;
-            if (m.Get(row) == 0)
+        Workers.Run(
+            rows,
+            call.Student.numel(),
+            row =>
             {
-                Scalars.Set(l + row, 0);
-                new Span<T>(to, width).Clear();
-                return;
+                T* from = z + row * width,
+                    other = t + row * width,
+                    to = g + row * width;
+                if (m.Get(row) == 0)
+                {
+                    Scalars.Set(l + row, 0);
+                    new Span<T>(to, width).Clear();
+                    return;
+                }
+                double max = SoftmaxRow.Max(from, width),
+                    teacherMax = SoftmaxRow.Max(other, width);
+                agrees[row] = First(from, max, width) == First(other, teacherMax, width);
+                double weight = scale * rowShares[row / columns] / shares.Divisor;
+                double loss = Row(from, max, other, teacherMax, to, width, temperature, weight, form);
+                Scalars.Set(l + row, loss * scale);
             }
-            double max = SoftmaxRow.Max(from, width), teacherMax = SoftmaxRow.Max(other, width);
-            agrees[row] = First(from, max, width) == First(other, teacherMax, width);
-            double weight = scale * rowShares[row / columns] / shares.Divisor;
-            double loss = Row(from, max, other, teacherMax, to, width, temperature, weight, form);
-            Scalars.Set(l + row, loss * scale);
-        });
+        );
         var (total, agreed, number) = (0.0, 0.0, 0.0);
         for (long row = 0; row < rows; row++)
         {
             double counted = m.Get(row);
             number += counted;
-            if (counted == 0) continue;
+            if (counted == 0)
+                continue;
             total += Scalars.Get(l + row) * rowShares[row / columns];
-            if (agrees[row]) agreed++;
+            if (agrees[row])
+                agreed++;
         }
         return new TokenLossWithGradient(total / shares.Divisor, losses, gradient, agreed / Math.Max(number, 1));
     }
 
     // dD/dz = (G − q·Σ G)/τ with G = ∂D/∂log q.
-    private static double Row<T, TForm>(T* student, double max, T* teacher, double teacherMax, T* to, int width, double temperature,
-        double weight, TForm form)
+    private static double Row<T, TForm>(
+        T* student,
+        double max,
+        T* teacher,
+        double teacherMax,
+        T* to,
+        int width,
+        double temperature,
+        double weight,
+        TForm form
+    )
         where T : unmanaged
         where TForm : struct, IDivergenceForm
     {
@@ -116,13 +159,20 @@ public static unsafe class DistillationKernels
             double* p = q + width;
             double logSum = Math.Log(Exponentials(student, max, temperature, q, width));
             double teacherLogSum = Math.Log(Exponentials(teacher, teacherMax, temperature, p, width));
-            V inverse = Vector256.Create(1 / temperature), shift = Vector256.Create(max), teacherShift = Vector256.Create(teacherMax);
-            V log = Vector256.Create(logSum), teacherLog = Vector256.Create(teacherLogSum), terms = V.Zero, slopes = V.Zero;
-            V share = Vector256.Create(Math.Exp(-logSum)), teacherShare = Vector256.Create(Math.Exp(-teacherLogSum));
+            V inverse = Vector256.Create(1 / temperature),
+                shift = Vector256.Create(max),
+                teacherShift = Vector256.Create(teacherMax);
+            V log = Vector256.Create(logSum),
+                teacherLog = Vector256.Create(teacherLogSum),
+                terms = V.Zero,
+                slopes = V.Zero;
+            V share = Vector256.Create(Math.Exp(-logSum)),
+                teacherShare = Vector256.Create(Math.Exp(-teacherLogSum));
             for (int i = 0; i < width; i += V.Count)
             {
                 long left = width - i;
-                V now = Lanes.Load(q + i, left) * share, wanted = Lanes.Load(p + i, left) * teacherShare;
+                V now = Lanes.Load(q + i, left) * share,
+                    wanted = Lanes.Load(p + i, left) * teacherShare;
                 var logQ = (Lanes.Load(student + i, left) - shift) * inverse - log;
                 var logP = (Lanes.Load(teacher + i, left) - teacherShift) * inverse - teacherLog;
                 form.Of(now, logQ, wanted, logP, out var term, out var slope);
@@ -132,7 +182,8 @@ public static unsafe class DistillationKernels
                 Lanes.Store(q + i, now, left);
                 Lanes.Store(p + i, slope, left);
             }
-            V sum = Vector256.Create(Vector256.Sum(slopes)), factor = Vector256.Create(weight / temperature);
+            V sum = Vector256.Create(Vector256.Sum(slopes)),
+                factor = Vector256.Create(weight / temperature);
             for (int i = 0; i < width; i += V.Count)
             {
                 long left = width - i;
@@ -146,12 +197,15 @@ public static unsafe class DistillationKernels
     private static double Exponentials<T>(T* logits, double max, double temperature, double* to, int width)
         where T : unmanaged
     {
-        V shift = Vector256.Create(max), inverse = Vector256.Create(1 / temperature), sum = V.Zero;
+        V shift = Vector256.Create(max),
+            inverse = Vector256.Create(1 / temperature),
+            sum = V.Zero;
         for (int i = 0; i < width; i += V.Count)
         {
             long left = width - i;
             var exponential = Lanes.Exp((Lanes.Load(logits + i, left) - shift) * inverse);
-            if (left < V.Count) exponential = Lanes.Where(Lanes.First(left), exponential);
+            if (left < V.Count)
+                exponential = Lanes.Where(Lanes.First(left), exponential);
             sum += exponential;
             Lanes.Store(to + i, exponential, left);
         }
@@ -160,7 +214,8 @@ public static unsafe class DistillationKernels
 
     // The place of the first greatest logit.
     private static int First<T>(T* logits, double max, int width)
-        where T : unmanaged => typeof(T) == typeof(float)
+        where T : unmanaged =>
+        typeof(T) == typeof(float)
             ? new ReadOnlySpan<float>(logits, width).IndexOf((float)max)
             : new ReadOnlySpan<double>(logits, width).IndexOf(max);
 }

@@ -40,25 +40,35 @@ internal readonly struct TotalVariationForm : IDivergenceForm
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Of(V q, V logQ, V p, V logP, out V term, out V slope)
     {
-        V difference = q - p, half = Vector256.Create(0.5);
+        V difference = q - p,
+            half = Vector256.Create(0.5);
         term = half * Vector256.Abs(difference);
-        slope = half * Vector256.ConditionalSelect(Vector256.GreaterThan(difference, V.Zero), q,
-            Vector256.ConditionalSelect(Vector256.LessThan(difference, V.Zero), -q, difference));
+        slope =
+            half
+            * Vector256.ConditionalSelect(
+                Vector256.GreaterThan(difference, V.Zero),
+                q,
+                Vector256.ConditionalSelect(Vector256.LessThan(difference, V.Zero), -q, difference)
+            );
     }
 }
 
 /// <summary>β·KL(p‖m) + (1−β)·KL(q‖m), m = βp + (1−β)q.</summary>
 internal readonly struct JensenShannonForm(double beta) : IDivergenceForm
 {
-    private readonly double logBeta = Math.Log(beta), logRest = Math.Log(1 - beta);
+    private readonly double logBeta = Math.Log(beta),
+        logRest = Math.Log(1 - beta);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Of(V q, V logQ, V p, V logP, out V term, out V slope)
     {
         // With d = log[(1−β)q / βp]: log p/m = log σ(−d) − log β and log q/m = log σ(d) − log(1−β).
-        V d = logQ - logP + Vector256.Create(logRest - logBeta), small = Lanes.Exp(-Vector256.Abs(d)), rest = -Lanes.Log1P(small);
+        V d = logQ - logP + Vector256.Create(logRest - logBeta),
+            small = Lanes.Exp(-Vector256.Abs(d)),
+            rest = -Lanes.Log1P(small);
         var positive = Vector256.GreaterThan(d, V.Zero);
-        V logSigmoid = rest + Vector256.AndNot(d, positive), logOther = rest - (d & positive);
+        V logSigmoid = rest + Vector256.AndNot(d, positive),
+            logOther = rest - (d & positive);
         V fromTeacher = Vector256.Create(beta) * p * (logOther - Vector256.Create(logBeta));
         V fromStudent = Vector256.Create(1 - beta) * q * (logSigmoid - Vector256.Create(logRest));
         fromTeacher = Vector256.AndNot(fromTeacher, Vector256.Equals(p, V.Zero));

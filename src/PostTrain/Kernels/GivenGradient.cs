@@ -24,7 +24,8 @@ internal sealed class GivenGradient : autograd.SingleTensorFunction<GivenGradien
         var gradients = ctx.get_saved_variables();
         bool used = grad_output is { IsInvalid: false };
         var results = new List<Tensor> { null! };
-        foreach (var gradient in gradients) results.Add(used ? (gradient * grad_output!).MoveToOuterDisposeScope() : null!);
+        foreach (var gradient in gradients)
+            results.Add(used ? (gradient * grad_output!).MoveToOuterDisposeScope() : null!);
         results.AddRange(new Tensor[gradients.Count]);
         return results;
     }

@@ -15,8 +15,10 @@ public static class Kernel
     public static Tensor Attach(double value, params (Tensor Input, Tensor Gradient)[] parts)
     {
         ArgumentNullException.ThrowIfNull(parts);
-        if (parts.Length == 0) throw new ArgumentException("parts is empty, expected at least one input with its gradient", nameof(parts));
-        foreach (var (input, gradient) in parts) KernelGuard.SameShape(gradient, "gradient", input, "input");
+        if (parts.Length == 0)
+            throw new ArgumentException("parts is empty, expected at least one input with its gradient", nameof(parts));
+        foreach (var (input, gradient) in parts)
+            KernelGuard.SameShape(gradient, "gradient", input, "input");
         using var scope = NewDisposeScope();
         object[] arguments = [value, .. parts.Select(part => part.Input), .. parts.Select(part => part.Gradient.detach())];
         return GivenGradient.apply(arguments).MoveToOuterDisposeScope();

@@ -14,8 +14,10 @@ internal static class KernelGuard
         ArgumentNullException.ThrowIfNull(expected, expectedName);
         long dimensions = expected.dim();
         bool same = tensor.dim() == dimensions;
-        for (int i = 0; same && i < dimensions; i++) same = tensor.size(i) == expected.size(i);
-        if (!same) Guard.SameShape(tensor, name, expected, expectedName);
+        for (int i = 0; same && i < dimensions; i++)
+            same = tensor.size(i) == expected.size(i);
+        if (!same)
+            Guard.SameShape(tensor, name, expected, expectedName);
     }
 
     /// <summary>The tensor is float32 or float64.</summary>
@@ -24,7 +26,8 @@ internal static class KernelGuard
     {
         ArgumentNullException.ThrowIfNull(tensor, name);
         var type = tensor.dtype;
-        if (type is ScalarType.Float32 or ScalarType.Float64) return type;
+        if (type is ScalarType.Float32 or ScalarType.Float64)
+            return type;
         Guard.Floating(tensor, name);
         throw new NotSupportedException($"{name} has type {type}, expected Float32 or Float64: kernels have no other type");
     }

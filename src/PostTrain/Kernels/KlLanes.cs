@@ -26,8 +26,11 @@ internal static class KlLanes
                 break;
             case KlEstimator.Absolute:
                 estimate = Vector256.Abs(difference);
-                slope = Vector256.ConditionalSelect(Vector256.GreaterThan(difference, V.Zero), V.One,
-                    Vector256.ConditionalSelect(Vector256.LessThan(difference, V.Zero), -V.One, difference));
+                slope = Vector256.ConditionalSelect(
+                    Vector256.GreaterThan(difference, V.Zero),
+                    V.One,
+                    Vector256.ConditionalSelect(Vector256.LessThan(difference, V.Zero), -V.One, difference)
+                );
                 break;
             default:
                 estimate = Lanes.ExpM1(-difference, cap, out _, out var minusOne) + difference;

@@ -25,8 +25,10 @@ internal static unsafe class Lanes
     internal static void Store<T>(T* to, V values, long count)
         where T : unmanaged
     {
-        if (count >= Count) Store(to, values);
-        else StorePart(to, values, count);
+        if (count >= Count)
+            Store(to, values);
+        else
+            StorePart(to, values, count);
     }
 
     /// <summary>1 in the first <paramref name="count"/> lanes and 0 in the others, as a mask.</summary>
@@ -89,7 +91,8 @@ internal static unsafe class Lanes
         sum = Vector256.FusedMultiplyAdd(sum, r, One) * r;
         // 2^n in two factors: one alone has no room for subnormal results.
         var first = Vector256.FusedMultiplyAdd(n, Vector256.Create(0.5), whole) - whole;
-        V low = Power(first, whole), high = Power(n - first, whole);
+        V low = Power(first, whole),
+            high = Power(n - first, whole);
         var exponential = (sum + One) * low * high;
         var power = low * high;
         var near = Vector256.LessThanOrEqual(Vector256.Abs(x), One);
@@ -101,7 +104,8 @@ internal static unsafe class Lanes
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static V Beyond(V x, V cap) => Where(Vector256.GreaterThan(x, cap), x - cap);
 
-    /// <summary>e^x − 1 up to a cap, and the tangent there beyond; the derivative, and the derivative less 1 with its digits near 0.</summary>
+    /// <summary>e^x − 1 up to a cap, and the tangent there beyond; the derivative, and the derivative less 1 with its digits near
+    /// 0.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static V ExpM1(V x, V cap, out V slope, out V minusOne)
     {
@@ -114,7 +118,8 @@ internal static unsafe class Lanes
         where T : unmanaged
     {
         T* part = stackalloc T[Count];
-        for (int i = 0; i < Count; i++) part[i] = i < count ? from[i] : default;
+        for (int i = 0; i < Count; i++)
+            part[i] = i < count ? from[i] : default;
         return Load(part);
     }
 
@@ -124,7 +129,8 @@ internal static unsafe class Lanes
     {
         T* part = stackalloc T[Count];
         Store(part, values);
-        for (int i = 0; i < count; i++) to[i] = part[i];
+        for (int i = 0; i < count; i++)
+            to[i] = part[i];
     }
 
     // 2^n of whole numbers.
@@ -135,11 +141,13 @@ internal static unsafe class Lanes
     private static V Load<T>(T* from)
         where T : unmanaged
     {
-        if (typeof(T) == typeof(double)) return Vector256.Load((double*)from);
+        if (typeof(T) == typeof(double))
+            return Vector256.Load((double*)from);
         if (typeof(T) == typeof(float))
         {
             var four = Vector128.Load((float*)from);
-            if (Avx.IsSupported) return Avx.ConvertToVector256Double(four);
+            if (Avx.IsSupported)
+                return Avx.ConvertToVector256Double(four);
             var (lower, upper) = Vector128.Widen(four);
             return Vector256.Create(lower, upper);
         }
@@ -152,8 +160,11 @@ internal static unsafe class Lanes
     private static void Store<T>(T* to, V values)
         where T : unmanaged
     {
-        if (typeof(T) == typeof(double)) values.Store((double*)to);
-        else if (Avx.IsSupported) Avx.ConvertToVector128Single(values).Store((float*)to);
-        else Vector128.Narrow(values.GetLower(), values.GetUpper()).Store((float*)to);
+        if (typeof(T) == typeof(double))
+            values.Store((double*)to);
+        else if (Avx.IsSupported)
+            Avx.ConvertToVector128Single(values).Store((float*)to);
+        else
+            Vector128.Narrow(values.GetLower(), values.GetUpper()).Store((float*)to);
     }
 }

@@ -23,10 +23,12 @@ internal sealed class LogisticMargin(double right, double wrong) : MarginForm
         var near = V.One / (V.One + small);
         var far = small * near;
         var (sigmoid, other) = (Vector256.ConditionalSelect(positive, near, far), Vector256.ConditionalSelect(positive, far, near));
-        V a = Vector256.Create(right), b = Vector256.Create(wrong);
+        V a = Vector256.Create(right),
+            b = Vector256.Create(wrong);
         loss = -(a * logSigmoid);
         slope = -(a * other);
-        if (wrong == 0) return;
+        if (wrong == 0)
+            return;
         loss -= b * logOther;
         slope += b * sigmoid;
     }
@@ -58,12 +60,14 @@ internal sealed class IpoMargin : MarginForm
 /// <summary>q(log q − log(1−ε)) + (1−q)(log(1−q) − log ε), q = σ(h).</summary>
 internal sealed class ExoMargin(double epsilon) : MarginForm
 {
-    private readonly double right = Math.Log(1 - epsilon), wrong = Math.Log(epsilon);
+    private readonly double right = Math.Log(1 - epsilon),
+        wrong = Math.Log(epsilon);
 
     internal override void Of(V h, V beta, out V loss, out V slope)
     {
         var (q, other) = (Lanes.Sigmoid(h), Lanes.Sigmoid(-h));
-        V first = Lanes.LogSigmoid(h) - Vector256.Create(right), second = Lanes.LogSigmoid(-h) - Vector256.Create(wrong);
+        V first = Lanes.LogSigmoid(h) - Vector256.Create(right),
+            second = Lanes.LogSigmoid(-h) - Vector256.Create(wrong);
         loss = q * first + other * second;
         // The derivatives of the logarithms cancel: q(1−q) − (1−q)q.
         slope = q * other * (first - second);
@@ -76,7 +80,9 @@ internal sealed class DiscoPopMargin(double temperature) : MarginForm
     internal override void Of(V h, V beta, out V loss, out V slope)
     {
         var scaled = h / Vector256.Create(temperature);
-        V weight = Lanes.Sigmoid(scaled), other = Lanes.Sigmoid(-scaled), logistic = -Lanes.LogSigmoid(h);
+        V weight = Lanes.Sigmoid(scaled),
+            other = Lanes.Sigmoid(-scaled),
+            logistic = -Lanes.LogSigmoid(h);
         var exponential = Lanes.Exp(Lanes.LogSigmoid(scaled) - h);
         loss = other * logistic + exponential;
         var inner = V.One / Vector256.Create(temperature);

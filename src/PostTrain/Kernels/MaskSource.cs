@@ -14,7 +14,8 @@ internal readonly unsafe ref struct MaskSource<T> : IDisposable
     /// <param name="mask">Null for one that is not there and may not be read.</param>
     internal MaskSource(Tensor? mask)
     {
-        if (mask is null) return;
+        if (mask is null)
+            return;
         if (mask.dtype == ScalarType.Bool)
         {
             flags = new NumberSource<bool>(mask);
@@ -54,7 +55,8 @@ internal readonly unsafe struct MaskPointer<T>(bool* flags, T* numbers)
     internal double Sum(long start, long length)
     {
         var sum = V.Zero;
-        for (long i = 0; i < length; i += Lanes.Count) sum += Load(start + i, length - i);
+        for (long i = 0; i < length; i += Lanes.Count)
+            sum += Load(start + i, length - i);
         return System.Runtime.Intrinsics.Vector256.Sum(sum);
     }
 
@@ -62,7 +64,8 @@ internal readonly unsafe struct MaskPointer<T>(bool* flags, T* numbers)
     internal double Number(long start, long length)
     {
         var sum = V.Zero;
-        for (long i = 0; i < length; i += Lanes.Count) sum += Lanes.Where(Lanes.NotZero(Load(start + i, length - i)), V.One);
+        for (long i = 0; i < length; i += Lanes.Count)
+            sum += Lanes.Where(Lanes.NotZero(Load(start + i, length - i)), V.One);
         return System.Runtime.Intrinsics.Vector256.Sum(sum);
     }
 }

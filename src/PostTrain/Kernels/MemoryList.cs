@@ -25,9 +25,14 @@ internal sealed unsafe class MemoryList : IDisposable
             if (tensor.dtype != type || !tensor.is_contiguous())
             {
                 if (changed is not null && tensor.dtype != type)
-                    throw new ArgumentException($"{changed}[{chosen[i]}] has type {tensor.dtype}, expected {type} as the parameter",
-                        changed);
-                if (changed is not null) throw new NotSupportedException($"{changed}[{chosen[i]}] is not contiguous, expected memory in row-major order: it is changed in place");
+                    throw new ArgumentException(
+                        $"{changed}[{chosen[i]}] has type {tensor.dtype}, expected {type} as the parameter",
+                        changed
+                    );
+                if (changed is not null)
+                    throw new NotSupportedException(
+                        $"{changed}[{chosen[i]}] is not contiguous, expected memory in row-major order: it is changed in place"
+                    );
                 tensor = copies[i] = TensorMemory.Copy(tensor, type);
             }
             addresses[i] = (nint)TensorMemory.Address<byte>(tensor);
@@ -50,14 +55,15 @@ internal sealed unsafe class MemoryList : IDisposable
         var parts = new (int Index, long Start, int Length)[Parts(partLength)];
         long next = 0;
         for (int i = 0; i < lengths.Length; i++)
-            for (long start = 0; start < lengths[i]; start += partLength)
-                parts[next++] = (i, start, (int)Math.Min(partLength, lengths[i] - start));
+        for (long start = 0; start < lengths[i]; start += partLength)
+            parts[next++] = (i, start, (int)Math.Min(partLength, lengths[i] - start));
         Workers.Run(parts.Length, lengths.Sum(), i => part(parts[i].Index, parts[i].Start, parts[i].Length, i));
     }
 
     public void Dispose()
     {
-        foreach (var copy in copies) copy?.Dispose();
+        foreach (var copy in copies)
+            copy?.Dispose();
         GC.KeepAlive(owners);
     }
 }

@@ -17,7 +17,8 @@ internal readonly unsafe ref struct NumberSource<T> : IDisposable
     /// <param name="tensor">Null for a source that is not there, whose pointer is null.</param>
     internal NumberSource(Tensor? tensor)
     {
-        if (tensor is null) return;
+        if (tensor is null)
+            return;
         owner = tensor;
         if (tensor.dtype != TensorMemory.TypeOf<T>() || !tensor.is_contiguous())
         {
@@ -31,7 +32,8 @@ internal readonly unsafe ref struct NumberSource<T> : IDisposable
 
     public void Dispose()
     {
-        if (isCopy) owner!.Dispose();
+        if (isCopy)
+            owner!.Dispose();
         GC.KeepAlive(owner);
     }
 }
@@ -51,8 +53,10 @@ internal static unsafe class TensorMemory
     internal static T* Address<T>(Tensor tensor)
         where T : unmanaged
     {
-        if (tensor.device_type != DeviceType.CPU) throw new NotSupportedException($"the tensor is on {tensor.device}, expected the CPU: kernels read its memory");
-        if (tensor.numel() <= int.MaxValue / sizeof(double)) return First<T>(tensor);
+        if (tensor.device_type != DeviceType.CPU)
+            throw new NotSupportedException($"the tensor is on {tensor.device}, expected the CPU: kernels read its memory");
+        if (tensor.numel() <= int.MaxValue / sizeof(double))
+            return First<T>(tensor);
         // A span over all of it would be too long; its first element has the same address.
         using var scope = NewDisposeScope();
         return First<T>(tensor.view(-1).narrow(0, 0, 1));
@@ -70,15 +74,15 @@ internal static unsafe class TensorMemory
     internal static Tensor Fresh(Tensor like) => Fresh(like, like.dtype);
 
     /// <summary>The same of another type.</summary>
-    internal static Tensor Fresh(Tensor like, ScalarType type) => like.dim() switch
-    {
-        // Without the array that shape makes.
-        1 => empty(like.size(0), dtype: type),
-        2 => empty(like.size(0), like.size(1), dtype: type),
-        _ => empty(like.shape, dtype: type),
-    };
+    internal static Tensor Fresh(Tensor like, ScalarType type) =>
+        like.dim() switch
+        {
+            // Without the array that shape makes.
+            1 => empty(like.size(0), dtype: type),
+            2 => empty(like.size(0), like.size(1), dtype: type),
+            _ => empty(like.shape, dtype: type),
+        };
 
     private static T* First<T>(Tensor tensor)
-        where T : unmanaged =>
-        (T*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(tensor.bytes));
+        where T : unmanaged => (T*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(tensor.bytes));
 }

@@ -22,8 +22,14 @@ public static unsafe class OptimizerKernels
     /// <param name="step">t, from 1.</param>
     /// <param name="options">Defaults when null.</param>
     /// <exception cref="ArgumentException">The lists do not have one length, or shapes or types do not agree.</exception>
-    public static void AdamW(IReadOnlyList<Tensor> parameters, IReadOnlyList<Tensor> gradients, IReadOnlyList<Tensor> means,
-        IReadOnlyList<Tensor> squares, long step, AdamWOptions? options = null)
+    public static void AdamW(
+        IReadOnlyList<Tensor> parameters,
+        IReadOnlyList<Tensor> gradients,
+        IReadOnlyList<Tensor> means,
+        IReadOnlyList<Tensor> squares,
+        long step,
+        AdamWOptions? options = null
+    )
     {
         ArgumentNullException.ThrowIfNull(parameters);
         options ??= new AdamWOptions();
@@ -38,8 +44,10 @@ public static unsafe class OptimizerKernels
             using var gradient = new MemoryList(gradients, chosen, type, null);
             using var mean = new MemoryList(means, chosen, type, nameof(means));
             using var square = new MemoryList(squares, chosen, type, nameof(squares));
-            if (type == ScalarType.Float32) AdamW<float>(theta, gradient, mean, square, step, options);
-            else AdamW<double>(theta, gradient, mean, square, step, options);
+            if (type == ScalarType.Float32)
+                AdamW<float>(theta, gradient, mean, square, step, options);
+            else
+                AdamW<double>(theta, gradient, mean, square, step, options);
         }
     }
 
@@ -63,51 +71,70 @@ public static unsafe class OptimizerKernels
     /// <returns>The norm before.</returns>
     public static double ClipGradients(IReadOnlyList<Tensor> gradients, double limit)
     {
-        if (!(limit >= 0)) throw new ArgumentOutOfRangeException(nameof(limit), limit, "limit must be at least 0");
-        double norm = GradientNorm(gradients), factor = limit / (norm + 1e-6);
-        if (factor >= 1) return norm;
+        if (!(limit >= 0))
+            throw new ArgumentOutOfRangeException(nameof(limit), limit, "limit must be at least 0");
+        double norm = GradientNorm(gradients),
+            factor = limit / (norm + 1e-6);
+        if (factor >= 1)
+            return norm;
         foreach (var (type, chosen) in ByType(gradients, nameof(gradients)))
         {
             using var memory = new MemoryList(gradients, chosen, type, nameof(gradients));
-            if (type == ScalarType.Float32) Scale(memory, (float)factor);
-            else Scale(memory, factor);
+            if (type == ScalarType.Float32)
+                Scale(memory, (float)factor);
+            else
+                Scale(memory, factor);
         }
         return norm;
     }
 
-    private static void AdamW<T>(MemoryList parameters, MemoryList gradients, MemoryList means, MemoryList squares, long step,
-        AdamWOptions options)
+    private static void AdamW<T>(
+        MemoryList parameters,
+        MemoryList gradients,
+        MemoryList means,
+        MemoryList squares,
+        long step,
+        AdamWOptions options
+    )
         where T : unmanaged, IFloatingPointIeee754<T>
     {
-        double correction = 1 - Math.Pow(options.Beta1, step), squareCorrection = Math.Sqrt(1 - Math.Pow(options.Beta2, step));
+        double correction = 1 - Math.Pow(options.Beta1, step),
+            squareCorrection = Math.Sqrt(1 - Math.Pow(options.Beta2, step));
         T keep = T.CreateTruncating(1 - options.LearningRate * options.WeightDecay),
             rate = T.CreateTruncating(options.LearningRate / correction);
-        T mixing = T.CreateTruncating(1 - options.Beta1), decay = T.CreateTruncating(options.Beta2),
+        T mixing = T.CreateTruncating(1 - options.Beta1),
+            decay = T.CreateTruncating(options.Beta2),
             adding = T.CreateTruncating(1 - options.Beta2);
-        T root = T.CreateTruncating(squareCorrection), epsilon = T.CreateTruncating(options.Epsilon);
-        parameters.Run(PartLength, (index, start, length) =>
-        {
-            T* p = parameters.At<T>(index) + start, g = gradients.At<T>(index) + start, m = means.At<T>(index) + start,
-                v = squares.At<T>(index) + start;
-            int i = 0;
-            for (; i <= length - Vector256<T>.Count; i += Vector256<T>.Count)
+        T root = T.CreateTruncating(squareCorrection),
+            epsilon = T.CreateTruncating(options.Epsilon);
+        parameters.Run(
+            PartLength,
+            (index, start, length) =>
             {
-                var gradient = Vector256.Load(g + i);
-                var mean = Vector256.Load(m + i);
-                mean += (gradient - mean) * mixing;
-                var square = Vector256.Load(v + i) * decay + gradient * gradient * adding;
-                mean.Store(m + i);
-                square.Store(v + i);
-                var denominator = Vector256.Sqrt(square) / Vector256.Create(root) + Vector256.Create(epsilon);
-                (Vector256.Load(p + i) * keep - mean / denominator * rate).Store(p + i);
+                T* p = parameters.At<T>(index) + start,
+                    g = gradients.At<T>(index) + start,
+                    m = means.At<T>(index) + start,
+                    v = squares.At<T>(index) + start;
+                int i = 0;
+                for (; i <= length - Vector256<T>.Count; i += Vector256<T>.Count)
+                {
+                    var gradient = Vector256.Load(g + i);
+                    var mean = Vector256.Load(m + i);
+                    mean += (gradient - mean) * mixing;
+                    var square = Vector256.Load(v + i) * decay + gradient * gradient * adding;
+                    mean.Store(m + i);
+                    square.Store(v + i);
+                    var denominator = Vector256.Sqrt(square) / Vector256.Create(root) + Vector256.Create(epsilon);
+                    (Vector256.Load(p + i) * keep - mean / denominator * rate).Store(p + i);
+                }
+                for (; i < length; i++)
+                {
+                    m[i] += (g[i] - m[i]) * mixing;
+                    v[i] = v[i] * decay + g[i] * g[i] * adding;
+                    p[i] = p[i] * keep - m[i] / (T.Sqrt(v[i]) / root + epsilon) * rate;
+                }
             }
-            for (; i < length; i++)
-            {
-                m[i] += (g[i] - m[i]) * mixing;
-                v[i] = v[i] * decay + g[i] * g[i] * adding;
-                p[i] = p[i] * keep - m[i] / (T.Sqrt(v[i]) / root + epsilon) * rate;
-            }
-        });
+        );
     }
 
     private static double SquaredNorm<T>(MemoryList gradients)
@@ -115,34 +142,44 @@ public static unsafe class OptimizerKernels
     {
         // A sum a part, added up in the parts' order.
         double[] parts = new double[gradients.Parts(PartLength)];
-        gradients.Run(PartLength, (index, start, length, part) =>
-        {
-            T* from = gradients.At<T>(index) + start;
-            var (even, odd) = (Vector256<double>.Zero, Vector256<double>.Zero);
-            for (long i = 0; i < length; i += 2 * Lanes.Count)
+        gradients.Run(
+            PartLength,
+            (index, start, length, part) =>
             {
-                var x = Lanes.Load(from + i, length - i);
-                even += x * x;
-                if (i + Lanes.Count >= length) continue;
-                var y = Lanes.Load(from + i + Lanes.Count, length - i - Lanes.Count);
-                odd += y * y;
+                T* from = gradients.At<T>(index) + start;
+                var (even, odd) = (Vector256<double>.Zero, Vector256<double>.Zero);
+                for (long i = 0; i < length; i += 2 * Lanes.Count)
+                {
+                    var x = Lanes.Load(from + i, length - i);
+                    even += x * x;
+                    if (i + Lanes.Count >= length)
+                        continue;
+                    var y = Lanes.Load(from + i + Lanes.Count, length - i - Lanes.Count);
+                    odd += y * y;
+                }
+                parts[part] = Vector256.Sum(even + odd);
             }
-            parts[part] = Vector256.Sum(even + odd);
-        });
+        );
         double sum = 0;
-        foreach (double part in parts) sum += part;
+        foreach (double part in parts)
+            sum += part;
         return sum;
     }
 
     private static void Scale<T>(MemoryList values, T factor)
         where T : unmanaged, IFloatingPointIeee754<T> =>
-        values.Run(PartLength, (index, start, length) =>
-        {
-            T* from = values.At<T>(index) + start;
-            int i = 0;
-            for (; i <= length - Vector256<T>.Count; i += Vector256<T>.Count) (Vector256.Load(from + i) * factor).Store(from + i);
-            for (; i < length; i++) from[i] *= factor;
-        });
+        values.Run(
+            PartLength,
+            (index, start, length) =>
+            {
+                T* from = values.At<T>(index) + start;
+                int i = 0;
+                for (; i <= length - Vector256<T>.Count; i += Vector256<T>.Count)
+                    (Vector256.Load(from + i) * factor).Store(from + i);
+                for (; i < length; i++)
+                    from[i] *= factor;
+            }
+        );
 
     // Indices of the tensors of each type.
     private static IEnumerable<(ScalarType Type, int[] Chosen)> ByType(IReadOnlyList<Tensor> tensors, string name)
@@ -150,8 +187,10 @@ public static unsafe class OptimizerKernels
         var (single, wide) = (new List<int>(tensors.Count), new List<int>());
         for (int i = 0; i < tensors.Count; i++)
             (KernelGuard.Number(tensors[i], $"{name}[{i}]") == ScalarType.Float32 ? single : wide).Add(i);
-        if (single.Count > 0) yield return (ScalarType.Float32, [.. single]);
-        if (wide.Count > 0) yield return (ScalarType.Float64, [.. wide]);
+        if (single.Count > 0)
+            yield return (ScalarType.Float32, [.. single]);
+        if (wide.Count > 0)
+            yield return (ScalarType.Float64, [.. wide]);
     }
 
     private static void CheckLike(IReadOnlyList<Tensor> tensors, string name, IReadOnlyList<Tensor> parameters)
@@ -159,6 +198,7 @@ public static unsafe class OptimizerKernels
         ArgumentNullException.ThrowIfNull(tensors, name);
         if (tensors.Count != parameters.Count)
             throw new ArgumentException($"{name} holds {tensors.Count} tensors, expected {parameters.Count}, one a parameter", name);
-        for (int i = 0; i < tensors.Count; i++) KernelGuard.SameShape(tensors[i], $"{name}[{i}]", parameters[i], $"parameters[{i}]");
+        for (int i = 0; i < tensors.Count; i++)
+            KernelGuard.SameShape(tensors[i], $"{name}[{i}]", parameters[i], $"parameters[{i}]");
     }
 }

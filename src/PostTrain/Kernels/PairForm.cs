@@ -25,7 +25,8 @@ internal sealed class MarginPairForm(MarginForm margin, bool lengthNormalized) :
     internal override void Add(ref PairLanes lanes, double factor)
     {
         var (chosen, rejected) = (lanes.Beta, lanes.Beta);
-        if (lengthNormalized) (chosen, rejected) = (chosen / lanes.ChosenLengths, rejected / lanes.RejectedLengths);
+        if (lengthNormalized)
+            (chosen, rejected) = (chosen / lanes.ChosenLengths, rejected / lanes.RejectedLengths);
         margin.Of(lanes.Chosen * chosen - lanes.Rejected * rejected, lanes.Beta, out var loss, out var slope);
         var scale = Vector256.Create(factor);
         lanes.Loss += loss * scale;
@@ -40,7 +41,9 @@ internal sealed class LogisticPairForm(double chosen, double against, double rej
     internal override void Add(ref PairLanes lanes, double factor)
     {
         var (w, l) = (lanes.Chosen * lanes.Beta, lanes.Rejected * lanes.Beta);
-        V a = Vector256.Create(chosen * factor), b = Vector256.Create(against * factor), c = Vector256.Create(rejected * factor);
+        V a = Vector256.Create(chosen * factor),
+            b = Vector256.Create(against * factor),
+            c = Vector256.Create(rejected * factor);
         lanes.Loss -= a * Lanes.LogSigmoid(w) + b * Lanes.LogSigmoid(-w) + c * Lanes.LogSigmoid(-l);
         lanes.ChosenSlope += lanes.Beta * (b * Lanes.Sigmoid(w) - a * Lanes.Sigmoid(-w));
         lanes.RejectedSlope += lanes.Beta * c * Lanes.Sigmoid(l);
@@ -110,6 +113,7 @@ internal sealed class MixedPairForm((double Weight, PairForm Form)[] terms) : Pa
 
     internal override void Add(ref PairLanes lanes, double factor)
     {
-        foreach (var (weight, form) in terms) form.Add(ref lanes, factor * weight);
+        foreach (var (weight, form) in terms)
+            form.Add(ref lanes, factor * weight);
     }
 }

@@ -12,13 +12,16 @@ internal struct PairLanes
     internal V ChosenLogProbs;
 
     /// <summary>D_w and D_l.</summary>
-    internal V ChosenRatios, RejectedRatios;
+    internal V ChosenRatios,
+        RejectedRatios;
 
     /// <summary>s_w and s_l.</summary>
-    internal V Chosen, Rejected;
+    internal V Chosen,
+        Rejected;
 
     /// <summary>|y_w| and |y_l|, at least 1.</summary>
-    internal V ChosenLengths, RejectedLengths;
+    internal V ChosenLengths,
+        RejectedLengths;
 
     /// <summary>B/Σ|y_w|, in every lane.</summary>
     internal V TokenShare;
@@ -27,8 +30,10 @@ internal struct PairLanes
     internal V Loss;
 
     /// <summary>∂loss/∂s_w and ∂loss/∂s_l.</summary>
-    internal V ChosenSlope, RejectedSlope;
+    internal V ChosenSlope,
+        RejectedSlope;
 
     /// <summary>∂loss/∂ log π(y_w) and of the rejected one, beside what goes through the scores.</summary>
-    internal V ChosenDirect, RejectedDirect;
+    internal V ChosenDirect,
+        RejectedDirect;
 }

@@ -10,5 +10,12 @@ namespace PostTrain.Kernels;
 /// <param name="Accuracy">Share of the pairs that are in the right order; 0 without a pair.</param>
 /// <param name="ChosenReward">Mean (implicit) reward of the chosen completions; 0 without a pair.</param>
 /// <param name="RejectedReward">Mean (implicit) reward of the rejected completions; 0 without a pair.</param>
-public sealed record PairLossWithGradient(double Loss, Tensor PairLosses, Tensor ChosenGradient, Tensor RejectedGradient,
-    double Accuracy, double ChosenReward, double RejectedReward);
+public sealed record PairLossWithGradient(
+    double Loss,
+    Tensor PairLosses,
+    Tensor ChosenGradient,
+    Tensor RejectedGradient,
+    double Accuracy,
+    double ChosenReward,
+    double RejectedReward
+);

@@ -16,7 +16,8 @@ namespace PostTrain.Kernels;
 /// <exception cref="NotSupportedException">The tensors are not on the CPU, or of a 16-bit type.</exception>
 public static unsafe class PairwiseKernels
 {
-    /// <summary>Whether <see cref="Dpo"/> has a closed form of the loss: all but those that sort the batch (AOT) and those of one's own.</summary>
+    /// <summary>Whether <see cref="Dpo"/> has a closed form of the loss: all but those that sort the batch (AOT) and those of one's
+    /// own.</summary>
     public static bool Supports(DpoLoss loss)
     {
         ArgumentNullException.ThrowIfNull(loss);
@@ -31,9 +32,15 @@ public static unsafe class PairwiseKernels
     /// <param name="denominator">What the sum over pairs is divided by; B when null.</param>
     /// <returns>Gradients with respect to <c>policy.Chosen</c> and <c>policy.Rejected</c>; the rewards are βD.</returns>
     /// <exception cref="ArgumentException">Shapes or types do not agree, or a loss needs lengths that are not there.</exception>
-    /// <exception cref="NotSupportedException">The loss has no closed form, see <see cref="Supports"/>, or the divergence is one of one's own.</exception>
-    public static PairLossWithGradient Dpo(PairLogProbs policy, PairLogProbs? reference, DpoOptions? options = null,
-        Tensor? weights = null, double? denominator = null)
+    /// <exception cref="NotSupportedException">The loss has no closed form, see <see cref="Supports"/>, or the divergence is one of one's
+    /// own.</exception>
+    public static PairLossWithGradient Dpo(
+        PairLogProbs policy,
+        PairLogProbs? reference,
+        DpoOptions? options = null,
+        Tensor? weights = null,
+        double? denominator = null
+    )
     {
         ArgumentNullException.ThrowIfNull(policy);
         options ??= DefaultDpo;
@@ -44,17 +51,22 @@ public static unsafe class PairwiseKernels
             Check(reference, nameof(reference));
             KernelGuard.SameShape(reference.Chosen, "reference.Chosen", policy.Chosen, "policy.Chosen");
         }
-        if (weights is not null) KernelGuard.SameShape(weights, nameof(weights), policy.Chosen, "policy.Chosen");
-        if (denominator is { } given) Guard.Positive(given, nameof(denominator));
-        var form = ClosedForms.Of(options.Loss)
-            ?? throw new NotSupportedException($"{options.Loss} has no kernel; PreferenceLosses.Dpo has it");
-        var link = ClosedForms.Of(options.Divergence)
+        if (weights is not null)
+            KernelGuard.SameShape(weights, nameof(weights), policy.Chosen, "policy.Chosen");
+        if (denominator is { } given)
+            Guard.Positive(given, nameof(denominator));
+        var form =
+            ClosedForms.Of(options.Loss) ?? throw new NotSupportedException($"{options.Loss} has no kernel; PreferenceLosses.Dpo has it");
+        var link =
+            ClosedForms.Of(options.Divergence)
             ?? throw new NotSupportedException($"the divergence {options.Divergence} has no kernel; PreferenceLosses.Dpo has it");
         if (form.LengthReason is { } reason)
         {
             using var scope = NewDisposeScope();
-            if (policy.ChosenLengths is null) policy.ChosenCounts(reason);
-            if (form.NeedsRejectedLengths && policy.RejectedLengths is null) policy.Divisors(reason);
+            if (policy.ChosenLengths is null)
+                policy.ChosenCounts(reason);
+            if (form.NeedsRejectedLengths && policy.RejectedLengths is null)
+                policy.Divisors(reason);
         }
         return type == ScalarType.Float32
             ? Dpo<float>(policy, reference, options, form, link, weights, denominator)
@@ -69,8 +81,13 @@ public static unsafe class PairwiseKernels
     /// <param name="denominator">The number of pairs of the whole batch where this is a part of it; N when null.</param>
     /// <returns>Gradients with respect to both rewards.</returns>
     /// <exception cref="ArgumentException">Shapes or types do not agree.</exception>
-    public static PairLossWithGradient BradleyTerry(Tensor chosenRewards, Tensor rejectedRewards, Tensor? margins = null,
-        BradleyTerryOptions? options = null, double? denominator = null)
+    public static PairLossWithGradient BradleyTerry(
+        Tensor chosenRewards,
+        Tensor rejectedRewards,
+        Tensor? margins = null,
+        BradleyTerryOptions? options = null,
+        double? denominator = null
+    )
     {
         options ??= DefaultBradleyTerry;
         options.Check();
@@ -78,8 +95,10 @@ public static unsafe class PairwiseKernels
         var type = KernelGuard.Number(chosenRewards, nameof(chosenRewards));
         KernelGuard.SameShape(rejectedRewards, nameof(rejectedRewards), chosenRewards, nameof(chosenRewards));
         Guard.Floating(rejectedRewards, nameof(rejectedRewards));
-        if (margins is not null) KernelGuard.SameShape(margins, nameof(margins), chosenRewards, nameof(chosenRewards));
-        if (denominator is { } given) Guard.NotNegative(given, nameof(denominator));
+        if (margins is not null)
+            KernelGuard.SameShape(margins, nameof(margins), chosenRewards, nameof(chosenRewards));
+        if (denominator is { } given)
+            Guard.NotNegative(given, nameof(denominator));
         return type == ScalarType.Float32
             ? BradleyTerry<float>(chosenRewards, rejectedRewards, margins, options, denominator)
             : BradleyTerry<double>(chosenRewards, rejectedRewards, margins, options, denominator);
@@ -88,12 +107,20 @@ public static unsafe class PairwiseKernels
     private static readonly DpoOptions DefaultDpo = new();
     private static readonly BradleyTerryOptions DefaultBradleyTerry = new();
 
-    private static PairLossWithGradient Dpo<T>(PairLogProbs policy, PairLogProbs? reference, DpoOptions options, PairForm form,
-        ScoreForm link, Tensor? weights, double? denominator)
+    private static PairLossWithGradient Dpo<T>(
+        PairLogProbs policy,
+        PairLogProbs? reference,
+        DpoOptions options,
+        PairForm form,
+        ScoreForm link,
+        Tensor? weights,
+        double? denominator
+    )
         where T : unmanaged
     {
         long pairs = policy.Chosen.size(0);
-        Tensor losses = TensorMemory.Fresh(policy.Chosen), chosenGradient = TensorMemory.Fresh(policy.Chosen),
+        Tensor losses = TensorMemory.Fresh(policy.Chosen),
+            chosenGradient = TensorMemory.Fresh(policy.Chosen),
             rejectedGradient = TensorMemory.Fresh(policy.Chosen);
         using var chosen = new NumberSource<T>(policy.Chosen);
         using var rejected = new NumberSource<T>(policy.Rejected);
@@ -103,19 +130,30 @@ public static unsafe class PairwiseKernels
         bool counts = form.LengthReason is not null;
         using var chosenLengths = new NumberSource<T>(counts ? policy.ChosenLengths : null);
         using var rejectedLengths = new NumberSource<T>(form.NeedsRejectedLengths ? policy.RejectedLengths : null);
-        T* l = TensorMemory.Address<T>(losses), cg = TensorMemory.Address<T>(chosenGradient),
+        T* l = TensorMemory.Address<T>(losses),
+            cg = TensorMemory.Address<T>(chosenGradient),
             rg = TensorMemory.Address<T>(rejectedGradient);
 
-        double divisor = denominator ?? Math.Max(pairs, 1), total = 0;
-        if (counts) for (long i = 0; i < pairs; i++) total += Scalars.Get(chosenLengths.Pointer + i);
-        V beta = Vector256.Create(options.Beta), share = Vector256.Create(pairs / Math.Max(total, 1)),
+        double divisor = denominator ?? Math.Max(pairs, 1),
+            total = 0;
+        if (counts)
+            for (long i = 0; i < pairs; i++)
+                total += Scalars.Get(chosenLengths.Pointer + i);
+        V beta = Vector256.Create(options.Beta),
+            share = Vector256.Create(pairs / Math.Max(total, 1)),
             penalty = Vector256.Create(options.PositivePenalty);
-        V sum = V.Zero, chosenSum = V.Zero, rejectedSum = V.Zero, right = V.Zero, scale = Vector256.Create(1 / divisor);
+        V sum = V.Zero,
+            chosenSum = V.Zero,
+            rejectedSum = V.Zero,
+            right = V.Zero,
+            scale = Vector256.Create(1 / divisor);
         for (long i = 0; i < pairs; i += Lanes.Count)
         {
             long count = pairs - i;
-            V w = Lanes.Load(chosen.Pointer + i, count), r = Lanes.Load(rejected.Pointer + i, count);
-            V wRatio = w, rRatio = r;
+            V w = Lanes.Load(chosen.Pointer + i, count),
+                r = Lanes.Load(rejected.Pointer + i, count);
+            V wRatio = w,
+                rRatio = r;
             if (reference is not null)
             {
                 wRatio -= Lanes.Load(chosenAnchor.Pointer + i, count);
@@ -133,7 +171,8 @@ public static unsafe class PairwiseKernels
                 RejectedRatios = rRatio,
                 TokenShare = share,
             };
-            if (options.ReferenceFree) (lanes.ChosenRatios, lanes.RejectedRatios) = (w, r);
+            if (options.ReferenceFree)
+                (lanes.ChosenRatios, lanes.RejectedRatios) = (w, r);
             link.Of(lanes.ChosenRatios, out lanes.Chosen, out var wSlope);
             link.Of(lanes.RejectedRatios, out lanes.Rejected, out var rSlope);
             if (options.PositivePenalty > 0)
@@ -142,11 +181,14 @@ public static unsafe class PairwiseKernels
                 lanes.Chosen += Lanes.Where(below, penalty * lanes.ChosenRatios);
                 wSlope += Lanes.Where(below, penalty);
             }
-            if (counts) lanes.ChosenLengths = Vector256.Max(Lanes.Load(chosenLengths.Pointer + i, count), V.One);
-            if (form.NeedsRejectedLengths) lanes.RejectedLengths = Vector256.Max(Lanes.Load(rejectedLengths.Pointer + i, count), V.One);
+            if (counts)
+                lanes.ChosenLengths = Vector256.Max(Lanes.Load(chosenLengths.Pointer + i, count), V.One);
+            if (form.NeedsRejectedLengths)
+                lanes.RejectedLengths = Vector256.Max(Lanes.Load(rejectedLengths.Pointer + i, count), V.One);
             form.Add(ref lanes, 1);
 
-            V factor = weights is null ? V.One : Lanes.Load(factors.Pointer + i, count), loss = lanes.Loss * factor;
+            V factor = weights is null ? V.One : Lanes.Load(factors.Pointer + i, count),
+                loss = lanes.Loss * factor;
             sum += Lanes.Where(Lanes.First(count), loss);
             factor *= scale;
             Lanes.Store(l + i, loss, count);
@@ -154,32 +196,54 @@ public static unsafe class PairwiseKernels
             Lanes.Store(rg + i, (lanes.RejectedSlope * rSlope + lanes.RejectedDirect) * factor, count);
         }
         double each = Math.Max(pairs, 1);
-        return new PairLossWithGradient(Vector256.Sum(sum) / divisor, losses, chosenGradient, rejectedGradient, Vector256.Sum(right) / each,
-            options.Beta * Vector256.Sum(chosenSum) / each, options.Beta * Vector256.Sum(rejectedSum) / each);
+        return new PairLossWithGradient(
+            Vector256.Sum(sum) / divisor,
+            losses,
+            chosenGradient,
+            rejectedGradient,
+            Vector256.Sum(right) / each,
+            options.Beta * Vector256.Sum(chosenSum) / each,
+            options.Beta * Vector256.Sum(rejectedSum) / each
+        );
     }
 
-    private static PairLossWithGradient BradleyTerry<T>(Tensor chosenRewards, Tensor rejectedRewards, Tensor? margins,
-        BradleyTerryOptions options, double? denominator)
+    private static PairLossWithGradient BradleyTerry<T>(
+        Tensor chosenRewards,
+        Tensor rejectedRewards,
+        Tensor? margins,
+        BradleyTerryOptions options,
+        double? denominator
+    )
         where T : unmanaged
     {
         long pairs = chosenRewards.size(0);
-        Tensor losses = TensorMemory.Fresh(chosenRewards), chosenGradient = TensorMemory.Fresh(chosenRewards),
+        Tensor losses = TensorMemory.Fresh(chosenRewards),
+            chosenGradient = TensorMemory.Fresh(chosenRewards),
             rejectedGradient = TensorMemory.Fresh(chosenRewards);
         using var chosen = new NumberSource<T>(chosenRewards);
         using var rejected = new NumberSource<T>(rejectedRewards);
         using var margin = new NumberSource<T>(margins);
-        T* l = TensorMemory.Address<T>(losses), cg = TensorMemory.Address<T>(chosenGradient),
+        T* l = TensorMemory.Address<T>(losses),
+            cg = TensorMemory.Address<T>(chosenGradient),
             rg = TensorMemory.Address<T>(rejectedGradient);
 
-        double given = denominator ?? pairs, divisor = given > 0 ? given : 1;
+        double given = denominator ?? pairs,
+            divisor = given > 0 ? given : 1;
         var form = new LogisticMargin(1 - options.LabelSmoothing, options.LabelSmoothing);
-        V scale = Vector256.Create(1 / divisor), centring = Vector256.Create(options.CenteringCoefficient);
-        V sum = V.Zero, chosenSum = V.Zero, rejectedSum = V.Zero, right = V.Zero;
+        V scale = Vector256.Create(1 / divisor),
+            centring = Vector256.Create(options.CenteringCoefficient);
+        V sum = V.Zero,
+            chosenSum = V.Zero,
+            rejectedSum = V.Zero,
+            right = V.Zero;
         for (long i = 0; i < pairs; i += Lanes.Count)
         {
             long count = pairs - i;
-            V w = Lanes.Load(chosen.Pointer + i, count), r = Lanes.Load(rejected.Pointer + i, count), h = w - r;
-            if (margins is not null) h -= Lanes.Load(margin.Pointer + i, count);
+            V w = Lanes.Load(chosen.Pointer + i, count),
+                r = Lanes.Load(rejected.Pointer + i, count),
+                h = w - r;
+            if (margins is not null)
+                h -= Lanes.Load(margin.Pointer + i, count);
             form.Of(h, V.One, out var loss, out var slope);
             V pull = V.Zero;
             if (options.CenteringCoefficient > 0)
@@ -196,17 +260,28 @@ public static unsafe class PairwiseKernels
             Lanes.Store(rg + i, (pull - slope) * scale, count);
         }
         double each = Math.Max(pairs, 1);
-        return new PairLossWithGradient(Vector256.Sum(sum) / divisor, losses, chosenGradient, rejectedGradient, Vector256.Sum(right) / each,
-            Vector256.Sum(chosenSum) / each, Vector256.Sum(rejectedSum) / each);
+        return new PairLossWithGradient(
+            Vector256.Sum(sum) / divisor,
+            losses,
+            chosenGradient,
+            rejectedGradient,
+            Vector256.Sum(right) / each,
+            Vector256.Sum(chosenSum) / each,
+            Vector256.Sum(rejectedSum) / each
+        );
     }
 
     private static ScalarType Check(PairLogProbs pairs, string name)
     {
         Guard.Rank(pairs.Chosen, $"{name}.Chosen", 1, "[B]");
         var type = KernelGuard.Number(pairs.Chosen, $"{name}.Chosen");
-        if (pairs.Rejected is null || pairs.Rejected.dim() != 1 || pairs.Rejected.size(0) != pairs.Chosen.size(0)
+        if (
+            pairs.Rejected is null
+            || pairs.Rejected.dim() != 1
+            || pairs.Rejected.size(0) != pairs.Chosen.size(0)
             || (pairs.ChosenLengths is { } chosen && (chosen.dim() != 1 || chosen.size(0) != pairs.Chosen.size(0)))
-            || (pairs.RejectedLengths is { } rejected && (rejected.dim() != 1 || rejected.size(0) != pairs.Chosen.size(0))))
+            || (pairs.RejectedLengths is { } rejected && (rejected.dim() != 1 || rejected.size(0) != pairs.Chosen.size(0)))
+        )
         {
             pairs.Validate(name);
         }

@@ -33,23 +33,32 @@ internal sealed record PolicyCall(Tensor LogProbs, Tensor OldLogProbs, Tensor Ad
         KernelGuard.SameShape(OldLogProbs, "oldLogProbs", LogProbs, "logProbs");
         KernelGuard.SameShape(Mask, "mask", LogProbs, "logProbs");
         PerToken(Advantages, "advantages");
-        if (ImportanceWeights is { } correction) PerToken(correction, "importanceWeights");
-        if (Weights is { } weights) PerToken(weights, "weights");
-        if (Reference is { } reference) KernelGuard.SameShape(reference, "referenceLogProbs", LogProbs, "logProbs");
+        if (ImportanceWeights is { } correction)
+            PerToken(correction, "importanceWeights");
+        if (Weights is { } weights)
+            PerToken(weights, "weights");
+        if (Reference is { } reference)
+            KernelGuard.SameShape(reference, "referenceLogProbs", LogProbs, "logProbs");
         if (!Enum.IsDefined(Level))
             throw new ArgumentOutOfRangeException(nameof(Level), Level, "expected Token, Sequence, SequenceToken or SequenceSum");
         if (!Enum.IsDefined(Estimator))
             throw new ArgumentOutOfRangeException(nameof(Estimator), Estimator, "expected K1, K2, K3, Absolute or K3StraightThrough");
         ClosedForms.Check(Aggregation);
-        if (Denominator is { } given) Guard.NotNegative(given, "denominator");
+        if (Denominator is { } given)
+            Guard.NotNegative(given, "denominator");
         return type;
     }
 
     private void PerToken(Tensor values, string name)
     {
         ArgumentNullException.ThrowIfNull(values, name);
-        if (values.dim() == 1 && values.size(0) == LogProbs.size(0)) return;
-        if (values.dim() == 2 && values.size(0) == LogProbs.size(0) && values.size(1) == LogProbs.size(1)) return;
-        throw new ArgumentException($"{name} has shape {Guard.Shape(values)}, expected {Guard.Shape(LogProbs)} as logProbs, or [{LogProbs.size(0)}]", name);
+        if (values.dim() == 1 && values.size(0) == LogProbs.size(0))
+            return;
+        if (values.dim() == 2 && values.size(0) == LogProbs.size(0) && values.size(1) == LogProbs.size(1))
+            return;
+        throw new ArgumentException(
+            $"{name} has shape {Guard.Shape(values)}, expected {Guard.Shape(LogProbs)} as logProbs, or [{LogProbs.size(0)}]",
+            name
+        );
     }
 }

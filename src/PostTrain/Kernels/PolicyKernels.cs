@@ -29,16 +29,25 @@ public static partial class PolicyKernels
     /// <param name="aggregation">Token mean when null.</param>
     /// <param name="denominator">The aggregation's denominator of the whole batch where this is a part of it; its own when null.</param>
     /// <exception cref="ArgumentException">Shapes do not agree; the message names both.</exception>
-    public static PolicyLossWithGradient ClippedSurrogate(Tensor logProbs, Tensor oldLogProbs, Tensor advantages, Tensor mask,
-        ClipRange clip, LossAggregation? aggregation = null, double? denominator = null)
+    public static PolicyLossWithGradient ClippedSurrogate(
+        Tensor logProbs,
+        Tensor oldLogProbs,
+        Tensor advantages,
+        Tensor mask,
+        ClipRange clip,
+        LossAggregation? aggregation = null,
+        double? denominator = null
+    )
     {
         clip.Check(nameof(clip));
-        return Run(new PolicyCall(logProbs, oldLogProbs, advantages, mask) { Aggregation = aggregation, Denominator = denominator },
-            new ClipForm(clip, null));
+        return Run(
+            new PolicyCall(logProbs, oldLogProbs, advantages, mask) { Aggregation = aggregation, Denominator = denominator },
+            new ClipForm(clip, null)
+        );
     }
 
-    /// <summary>Any supported objective, as <see cref="PolicyObjective.Loss(PolicyBatch, double?)"/>, at every level of the ratio, with KL term and entropy
-    /// bonus.</summary>
+    /// <summary>Any supported objective, as <see cref="PolicyObjective.Loss(PolicyBatch, double?)"/>, at every level of the ratio, with KL
+    /// term and entropy bonus.</summary>
     /// <param name="objective">What is computed.</param>
     /// <param name="batch">Log-probs, advantages and mask; a reference where β is above 0, entropies where c is.</param>
     /// <param name="denominator">The aggregation's denominator of the whole batch where this is a part of it; its own when null.</param>
@@ -54,8 +63,10 @@ public static partial class PolicyKernels
         if (objective.Beta > 0 && batch.ReferenceLogProbs is null)
             throw new ArgumentException($"batch has no ReferenceLogProbs, which Beta = {objective.Beta} needs", nameof(batch));
         if (objective.EntropyCoefficient > 0 && batch.Entropy is null)
-            throw new ArgumentException($"batch has no Entropy, which EntropyCoefficient = {objective.EntropyCoefficient} needs",
-                nameof(batch));
+            throw new ArgumentException(
+                $"batch has no Entropy, which EntropyCoefficient = {objective.EntropyCoefficient} needs",
+                nameof(batch)
+            );
         ClosedForms.Check(objective.EntropyAggregation);
         var call = new PolicyCall(batch.LogProbs, batch.OldLogProbs, batch.Advantages, batch.Mask)
         {
@@ -79,9 +90,15 @@ public static partial class PolicyKernels
             DroSurrogate dro => Run(call, new DroForm(dro.Beta)),
             _ => throw new NotSupportedException($"{objective.Surrogate} has no kernel; PolicyObjective.Loss has it"),
         };
-        if (!(objective.EntropyCoefficient > 0)) return loss;
-        var (value, gradient) = Entropy(batch.Entropy!, batch.Mask, objective.EntropyAggregation ?? objective.Aggregation,
-            objective.EntropyAggregation is null ? denominator : null, -objective.EntropyCoefficient);
+        if (!(objective.EntropyCoefficient > 0))
+            return loss;
+        var (value, gradient) = Entropy(
+            batch.Entropy!,
+            batch.Mask,
+            objective.EntropyAggregation ?? objective.Aggregation,
+            objective.EntropyAggregation is null ? denominator : null,
+            -objective.EntropyCoefficient
+        );
         return loss with { Loss = loss.Loss + value, EntropyGradient = gradient };
     }
 

@@ -10,5 +10,12 @@ namespace PostTrain.Kernels;
 /// <param name="ClipFraction">Share of the counted tokens at which a bound acts.</param>
 /// <param name="OldKl">Mean k3 estimate of KL(π_old‖π) over the counted tokens.</param>
 /// <param name="Kl">Mean estimate of the divergence from the reference over the counted tokens, 0 without a reference.</param>
-public sealed record PolicyLossWithGradient(double Loss, Tensor TokenLosses, Tensor Gradient, Tensor? EntropyGradient,
-    double ClipFraction, double OldKl, double Kl);
+public sealed record PolicyLossWithGradient(
+    double Loss,
+    Tensor TokenLosses,
+    Tensor Gradient,
+    Tensor? EntropyGradient,
+    double ClipFraction,
+    double OldKl,
+    double Kl
+);

@@ -14,15 +14,25 @@ internal static unsafe class PolicyPass
     // Sums of a row.
     private struct Sums
     {
-        internal double Loss, Cut, OldKl, Kl, Count;
+        internal double Loss,
+            Cut,
+            OldKl,
+            Kl,
+            Count;
     }
 
     private struct Memory<T>
         where T : unmanaged
     {
-        internal T* LogProbs, OldLogProbs, Reference, Losses, Gradient;
+        internal T* LogProbs,
+            OldLogProbs,
+            Reference,
+            Losses,
+            Gradient;
         internal MaskPointer<T> Mask;
-        internal SignalPointer<T> Advantages, Weights, Corrections;
+        internal SignalPointer<T> Advantages,
+            Weights,
+            Corrections;
         internal long Columns;
         internal TokenWeights TokenWeights;
     }
@@ -31,7 +41,8 @@ internal static unsafe class PolicyPass
         where T : unmanaged
         where TForm : struct, ISurrogateForm
     {
-        Tensor losses = TensorMemory.Fresh(call.LogProbs), gradient = TensorMemory.Fresh(call.LogProbs);
+        Tensor losses = TensorMemory.Fresh(call.LogProbs),
+            gradient = TensorMemory.Fresh(call.LogProbs);
         using var logProbs = new NumberSource<T>(call.LogProbs);
         using var oldLogProbs = new NumberSource<T>(call.OldLogProbs);
         using var reference = new NumberSource<T>(call.Reference);
@@ -66,15 +77,23 @@ internal static unsafe class PolicyPass
             total.Count += sums.Count;
         }
         double counted = Math.Max(total.Count, 1);
-        return new PolicyLossWithGradient(total.Loss / memory.TokenWeights.Divisor, losses, gradient, null, total.Cut / counted,
-            total.OldKl / counted, total.Kl / counted);
+        return new PolicyLossWithGradient(
+            total.Loss / memory.TokenWeights.Divisor,
+            losses,
+            gradient,
+            null,
+            total.Cut / counted,
+            total.OldKl / counted,
+            total.Kl / counted
+        );
     }
 
     private static Sums Row<T, TForm>(PolicyCall call, TForm form, in Memory<T> memory, long row)
         where T : unmanaged
         where TForm : struct, ISurrogateForm
     {
-        long columns = memory.Columns, start = row * columns;
+        long columns = memory.Columns,
+            start = row * columns;
         double weight = memory.TokenWeights.OfRow(memory.Mask, start, columns);
         var scale = Vector256.Create(weight / memory.TokenWeights.Divisor);
         var (level, share) = (call.Level, 0.0);
@@ -86,20 +105,33 @@ internal static unsafe class PolicyPass
             rowRatio = Vector256.Create(Difference(in memory, start) / length);
         }
         var cap = KlLanes.Cap<T>();
-        V lossSum = V.Zero, cutSum = V.Zero, oldSum = V.Zero, klSum = V.Zero, countSum = V.Zero, slopeSum = V.Zero;
+        V lossSum = V.Zero,
+            cutSum = V.Zero,
+            oldSum = V.Zero,
+            klSum = V.Zero,
+            countSum = V.Zero,
+            slopeSum = V.Zero;
         bool spreads = level is RatioLevel.Sequence or RatioLevel.SequenceSum;
         for (long i = 0; i < columns; i += Lanes.Count)
         {
-            long place = start + i, count = columns - i;
-            V m = memory.Mask.Load(place, count), counted = Lanes.NotZero(m);
+            long place = start + i,
+                count = columns - i;
+            V m = memory.Mask.Load(place, count),
+                counted = Lanes.NotZero(m);
             countSum += m;
             var current = Lanes.Where(counted, Lanes.Load(memory.LogProbs + place, count));
             var old = Lanes.Where(counted, Lanes.Load(memory.OldLogProbs + place, count));
             var difference = current - old;
-            var lanes = new SurrogateLanes { LogProbs = current, OldLogProbs = old, Ratio = Lanes.Exp(Bounded(difference), out var minusOne) };
+            var lanes = new SurrogateLanes
+            {
+                LogProbs = current,
+                OldLogProbs = old,
+                Ratio = Lanes.Exp(Bounded(difference), out var minusOne),
+            };
             var beyond = Beyond(difference);
             // Within the bound the divergence from the old policy shares the ratio's exponential.
-            if (Vector256.ExtractMostSignificantBits(beyond) != 0) minusOne = Lanes.ExpM1(difference, cap, out _, out _);
+            if (Vector256.ExtractMostSignificantBits(beyond) != 0)
+                minusOne = Lanes.ExpM1(difference, cap, out _, out _);
             oldSum += minusOne - difference;
             if (level != RatioLevel.Token)
             {
@@ -123,7 +155,8 @@ internal static unsafe class PolicyPass
                 if (call.CorrectKl)
                 {
                     (estimate, klSlope) = (estimate * lanes.Ratio, klSlope * lanes.Ratio);
-                    if (call.Beta > 0) slope += beta * estimate;
+                    if (call.Beta > 0)
+                        slope += beta * estimate;
                 }
                 klSum += Lanes.Where(counted, estimate);
                 if (call.Beta > 0)
@@ -136,12 +169,15 @@ internal static unsafe class PolicyPass
             slope = Vector256.AndNot(slope, beyond);
             loss = Lanes.Where(counted, loss);
             lossSum += loss;
-            if (spreads) slopeSum += Lanes.Where(counted, slope);
-            else direct += slope;
+            if (spreads)
+                slopeSum += Lanes.Where(counted, slope);
+            else
+                direct += slope;
             Lanes.Store(memory.Losses + place, loss, count);
             Lanes.Store(memory.Gradient + place, Lanes.Where(counted, direct * scale), count);
         }
-        if (spreads) Spread(in memory, start, Vector256.Create(Vector256.Sum(slopeSum) * share) * scale);
+        if (spreads)
+            Spread(in memory, start, Vector256.Create(Vector256.Sum(slopeSum) * share) * scale);
         return new Sums
         {
             Loss = Vector256.Sum(lossSum) * weight,
@@ -168,9 +204,12 @@ internal static unsafe class PolicyPass
         var sum = V.Zero;
         for (long i = 0; i < memory.Columns; i += Lanes.Count)
         {
-            long place = start + i, count = memory.Columns - i;
-            sum += Lanes.Where(Lanes.NotZero(memory.Mask.Load(place, count)),
-                Lanes.Load(memory.LogProbs + place, count) - Lanes.Load(memory.OldLogProbs + place, count));
+            long place = start + i,
+                count = memory.Columns - i;
+            sum += Lanes.Where(
+                Lanes.NotZero(memory.Mask.Load(place, count)),
+                Lanes.Load(memory.LogProbs + place, count) - Lanes.Load(memory.OldLogProbs + place, count)
+            );
         }
         return Vector256.Sum(sum);
     }
@@ -181,7 +220,8 @@ internal static unsafe class PolicyPass
     {
         for (long i = 0; i < memory.Columns; i += Lanes.Count)
         {
-            long place = start + i, count = memory.Columns - i;
+            long place = start + i,
+                count = memory.Columns - i;
             var added = Lanes.Where(Lanes.NotZero(memory.Mask.Load(place, count)), addend);
             Lanes.Store(memory.Gradient + place, Lanes.Load(memory.Gradient + place, count) + added, count);
         }

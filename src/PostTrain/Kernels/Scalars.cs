@@ -13,7 +13,9 @@ internal static unsafe class Scalars
     internal static void Set<T>(T* to, double value)
         where T : unmanaged
     {
-        if (typeof(T) == typeof(float)) *(float*)to = (float)value;
-        else *(double*)to = value;
+        if (typeof(T) == typeof(float))
+            *(float*)to = (float)value;
+        else
+            *(double*)to = value;
     }
 }

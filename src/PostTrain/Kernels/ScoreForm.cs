@@ -40,6 +40,5 @@ internal sealed class AlphaScore(double order) : ScoreForm
 {
     private readonly V factor = Vector256.Create(order - 1);
 
-    internal override void Of(V ratio, out V score, out V slope) =>
-        score = Lanes.ExpM1(ratio * factor, Cap, out slope, out _) / factor;
+    internal override void Of(V ratio, out V score, out V slope) => score = Lanes.ExpM1(ratio * factor, Cap, out slope, out _) / factor;
 }

@@ -14,7 +14,8 @@ internal readonly unsafe struct SignalPointer<T>(T* numbers, bool perRow)
 
     /// <summary>Four values from place <paramref name="i"/> of row <paramref name="row"/> on.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal V Load(long row, long i, long count) => numbers == null ? V.One
+    internal V Load(long row, long i, long count) =>
+        numbers == null ? V.One
         : perRow ? Vector256.Create(Scalars.Get(numbers + row))
         : Lanes.Load(numbers + i, count);
 }

@@ -11,16 +11,15 @@ internal static unsafe class SoftmaxRow
 {
     /// <summary>The greatest logit; NaN where there is one.</summary>
     internal static double Max<T>(T* logits, int count)
-        where T : unmanaged => typeof(T) == typeof(float)
-            ? Greatest((float*)logits, count)
-            : Greatest((double*)logits, count);
+        where T : unmanaged => typeof(T) == typeof(float) ? Greatest((float*)logits, count) : Greatest((double*)logits, count);
 
     /// <summary>The mean logit.</summary>
     internal static double Mean<T>(T* logits, int count)
         where T : unmanaged
     {
         var sum = V.Zero;
-        for (int i = 0; i < count; i += V.Count) sum += Lanes.Load(logits + i, count - i);
+        for (int i = 0; i < count; i += V.Count)
+            sum += Lanes.Load(logits + i, count - i);
         return Vector256.Sum(sum) / count;
     }
 
@@ -28,7 +27,8 @@ internal static unsafe class SoftmaxRow
     internal static bool IsFirst<T>(T* logits, double max, long token)
         where T : unmanaged
     {
-        if (Scalars.Get(logits + token) != max) return false;
+        if (Scalars.Get(logits + token) != max)
+            return false;
         return typeof(T) == typeof(float)
             ? new ReadOnlySpan<float>(logits, (int)token).IndexOf((float)max) < 0
             : new ReadOnlySpan<double>(logits, (int)token).IndexOf(max) < 0;
@@ -62,9 +62,13 @@ internal static unsafe class SoftmaxRow
                 (lower, upper) = Vector256.Widen(product);
                 weightedSum += lower + upper;
             }
-            if (to == null) continue;
-            if (left >= W.Count) exponential.Store(to + i);
-            else for (int lane = 0; lane < left; lane++) to[i + lane] = exponential[lane];
+            if (to == null)
+                continue;
+            if (left >= W.Count)
+                exponential.Store(to + i);
+            else
+                for (int lane = 0; lane < left; lane++)
+                    to[i + lane] = exponential[lane];
         }
         cross = Vector256.Sum(weightedSum);
         return Vector256.Sum(sum);
@@ -78,10 +82,13 @@ internal static unsafe class SoftmaxRow
             long left = count - i;
             var x = Lanes.Load(logits + i, left) - shift;
             var exponential = Lanes.Exp(x);
-            if (left < V.Count) exponential = Lanes.Where(Lanes.First(left), exponential);
+            if (left < V.Count)
+                exponential = Lanes.Where(Lanes.First(left), exponential);
             sum += exponential;
-            if (weighted) weightedSum += exponential * Vector256.ConditionalSelect(Vector256.Equals(exponential, V.Zero), V.Zero, x);
-            if (to != null) Lanes.Store(to + i, exponential, left);
+            if (weighted)
+                weightedSum += exponential * Vector256.ConditionalSelect(Vector256.Equals(exponential, V.Zero), V.Zero, x);
+            if (to != null)
+                Lanes.Store(to + i, exponential, left);
         }
         cross = Vector256.Sum(weightedSum);
         return Vector256.Sum(sum);
@@ -91,15 +98,19 @@ internal static unsafe class SoftmaxRow
     internal static void Scale<T>(T* values, int count, double factor, double addend)
         where T : unmanaged
     {
-        if (typeof(T) == typeof(float)) MultiplyAdd((float*)values, count, (float)factor, (float)addend);
-        else MultiplyAdd((double*)values, count, factor, addend);
+        if (typeof(T) == typeof(float))
+            MultiplyAdd((float*)values, count, (float)factor, (float)addend);
+        else
+            MultiplyAdd((double*)values, count, factor, addend);
     }
 
     /// <summary>Replaces exponentials by e·(constant + slope·(z − max)); 0 stays 0.</summary>
     internal static void Scale<T>(T* values, T* logits, double max, int count, double constant, double slope)
         where T : unmanaged
     {
-        V first = Vector256.Create(constant), second = Vector256.Create(slope), shift = Vector256.Create(max);
+        V first = Vector256.Create(constant),
+            second = Vector256.Create(slope),
+            shift = Vector256.Create(max);
         for (int i = 0; i < count; i += V.Count)
         {
             long left = count - i;
@@ -113,34 +124,43 @@ internal static unsafe class SoftmaxRow
         where T : unmanaged, IFloatingPointIeee754<T>
     {
         T result = T.NegativeInfinity;
-        int i = 0, step = 2 * Vector256<T>.Count;
+        int i = 0,
+            step = 2 * Vector256<T>.Count;
         if (count >= step)
         {
-            Vector256<T> even = Vector256.Create(result), odd = even, unordered = Vector256<T>.Zero;
+            Vector256<T> even = Vector256.Create(result),
+                odd = even,
+                unordered = Vector256<T>.Zero;
             for (; i <= count - step; i += step)
             {
-                Vector256<T> x = Vector256.Load(from + i), y = Vector256.Load(from + i + Vector256<T>.Count);
+                Vector256<T> x = Vector256.Load(from + i),
+                    y = Vector256.Load(from + i + Vector256<T>.Count);
                 even = Vector256.MaxNative(even, x);
                 odd = Vector256.MaxNative(odd, y);
                 // The native maximum may lose a NaN.
                 unordered |= ~(Vector256.Equals(x, x) & Vector256.Equals(y, y));
             }
-            if (Vector256.ExtractMostSignificantBits(unordered) != 0) return T.NaN;
+            if (Vector256.ExtractMostSignificantBits(unordered) != 0)
+                return T.NaN;
             even = Vector256.MaxNative(even, odd);
-            for (int lane = 0; lane < Vector256<T>.Count; lane++) result = T.Max(result, even[lane]);
+            for (int lane = 0; lane < Vector256<T>.Count; lane++)
+                result = T.Max(result, even[lane]);
         }
-        for (; i < count; i++) result = T.Max(result, from[i]);
+        for (; i < count; i++)
+            result = T.Max(result, from[i]);
         return result;
     }
 
     private static void MultiplyAdd<T>(T* values, int count, T factor, T addend)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
-        Vector256<T> factors = Vector256.Create(factor), addends = Vector256.Create(addend);
+        Vector256<T> factors = Vector256.Create(factor),
+            addends = Vector256.Create(addend);
         int i = 0;
         for (; i <= count - Vector256<T>.Count; i += Vector256<T>.Count)
             (Vector256.Load(values + i) * factors + addends).Store(values + i);
-        for (; i < count; i++) values[i] = values[i] * factor + addend;
+        for (; i < count; i++)
+            values[i] = values[i] * factor + addend;
     }
 
     // e^x of x ≤ 0 to a few units in the last place; 0 below −87.
@@ -171,7 +191,8 @@ internal static unsafe class SoftmaxRow
     {
         // −∞ has the exponential 0.
         float* part = stackalloc float[W.Count];
-        for (int i = 0; i < W.Count; i++) part[i] = i < count ? from[i] : float.NegativeInfinity;
+        for (int i = 0; i < W.Count; i++)
+            part[i] = i < count ? from[i] : float.NegativeInfinity;
         return Vector256.Load(part);
     }
 }

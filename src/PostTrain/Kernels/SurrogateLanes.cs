@@ -8,7 +8,10 @@ namespace PostTrain.Kernels;
 /// <summary>What the surrogate of four tokens is made of; 0 where nothing counts. log ρ is within its bound in the ratio.</summary>
 internal ref struct SurrogateLanes
 {
-    internal V LogProbs, OldLogProbs, Ratio, Advantages;
+    internal V LogProbs,
+        OldLogProbs,
+        Ratio,
+        Advantages;
 }
 
 /// <summary>A surrogate in closed form.</summary>
@@ -21,14 +24,18 @@ internal interface ISurrogateForm
 /// <summary>−min(min(ρ, cap)·A, clip(ρ)·A).</summary>
 internal readonly struct ClipForm(ClipRange range, double? cap) : ISurrogateForm
 {
-    private readonly V low = Vector256.Create(1 - range.Lower), high = Vector256.Create(1 + range.Upper);
+    private readonly V low = Vector256.Create(1 - range.Lower),
+        high = Vector256.Create(1 + range.Upper);
     private readonly V most = Vector256.Create(cap ?? double.PositiveInfinity);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Of(in SurrogateLanes lanes, out V loss, out V slope, out V direct, out V cut)
     {
-        V ratio = lanes.Ratio, advantages = lanes.Advantages;
-        V above = Vector256.GreaterThan(ratio, high), below = Vector256.LessThan(ratio, low), capped = Vector256.GreaterThan(ratio, most);
+        V ratio = lanes.Ratio,
+            advantages = lanes.Advantages;
+        V above = Vector256.GreaterThan(ratio, high),
+            below = Vector256.LessThan(ratio, low),
+            capped = Vector256.GreaterThan(ratio, most);
         var bound = Vector256.ConditionalSelect(above, high, Vector256.ConditionalSelect(below, low, ratio));
         var free = Vector256.ConditionalSelect(capped, most, ratio);
         var none = Vector256.Equals(advantages, V.Zero);
@@ -56,12 +63,14 @@ internal readonly struct RatioForm : ISurrogateForm
 /// <summary>−w·A·log π with the constant w = clamp(ρ, least, most).</summary>
 internal readonly struct WeightedForm(double least, double most) : ISurrogateForm
 {
-    private readonly V low = Vector256.Create(least), high = Vector256.Create(most);
+    private readonly V low = Vector256.Create(least),
+        high = Vector256.Create(most);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Of(in SurrogateLanes lanes, out V loss, out V slope, out V direct, out V cut)
     {
-        V above = Vector256.GreaterThan(lanes.Ratio, high), below = Vector256.LessThan(lanes.Ratio, low);
+        V above = Vector256.GreaterThan(lanes.Ratio, high),
+            below = Vector256.LessThan(lanes.Ratio, low);
         var weight = Vector256.ConditionalSelect(above, high, Vector256.ConditionalSelect(below, low, lanes.Ratio));
         direct = -(lanes.Advantages * weight);
         loss = lanes.LogProbs * direct;
@@ -85,7 +94,8 @@ internal readonly struct LogProbForm : ISurrogateForm
 /// <summary>−(4/τ)·σ(τ(ρ − 1))·A.</summary>
 internal readonly struct SapoForm(double positive, double negative) : ISurrogateForm
 {
-    private readonly V right = Vector256.Create(positive), wrong = Vector256.Create(negative);
+    private readonly V right = Vector256.Create(positive),
+        wrong = Vector256.Create(negative);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Of(in SurrogateLanes lanes, out V loss, out V slope, out V direct, out V cut)

@@ -22,7 +22,8 @@ internal sealed class TokenGather : autograd.SingleTensorFunction<TokenGather>
 
     public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
     {
-        if (grad_output is null || grad_output.IsInvalid) return [null!, null!, null!];
+        if (grad_output is null || grad_output.IsInvalid)
+            return [null!, null!, null!];
         using var scope = NewDisposeScope();
         var saved = ctx.get_saved_variables();
         var (_, gradient) = LogProbKernels.GatherWithGradient(saved[0], saved[1], grad_output, null, saved.Count > 2 ? saved[2] : null);

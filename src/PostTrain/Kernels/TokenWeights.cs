@@ -18,7 +18,8 @@ internal readonly struct TokenWeights
     {
         ClosedForms.Check(aggregation);
         aggregation ??= LossAggregation.TokenMean;
-        double given = denominator
+        double given =
+            denominator
             ?? (aggregation is LossAggregation.TokenMeanAggregation ? pointer.Sum(0, mask.numel()) : aggregation.Denominator(mask));
         return new TokenWeights(given > 0 ? given : 1, aggregation is LossAggregation.SequenceMeanAggregation);
     }

@@ -19,6 +19,7 @@ internal static class Workers
             Parallel.For(0, count, new ParallelOptions { MaxDegreeOfParallelism = threads }, part);
             return;
         }
-        for (long i = 0; i < count; i++) part(i);
+        for (long i = 0; i < count; i++)
+            part(i);
     }
 }

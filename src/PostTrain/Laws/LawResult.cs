@@ -16,9 +16,14 @@ public sealed record LawResult(string Law, double Error, double Tolerance, strin
     /// <exception cref="InvalidOperationException">The law does not hold; the message says where and by how much.</exception>
     public void Demand()
     {
-        if (!Holds) throw new InvalidOperationException(ToString());
+        if (!Holds)
+            throw new InvalidOperationException(ToString());
     }
 
     /// <summary>One line for people.</summary>
-    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Law}: {(Holds ? "holds" : "broken")}, error {Error:G3} of {Tolerance:G3} allowed, at {Worst}");
+    public override string ToString() =>
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"{Law}: {(Holds ? "holds" : "broken")}, error {Error:G3} of {Tolerance:G3} allowed, at {Worst}"
+        );
 }

@@ -12,29 +12,44 @@ public sealed record LossBatch(IReadOnlyDictionary<string, LossTensor> Tensors, 
 {
     /// <summary>The tensor of this name.</summary>
     /// <exception cref="KeyNotFoundException">There is none.</exception>
-    public Tensor this[string name] => Tensors.TryGetValue(name, out var found) ? found.Value
-        : throw new KeyNotFoundException($"the batch has no tensor \"{name}\", only {string.Join(", ", Tensors.Keys)}");
+    public Tensor this[string name] =>
+        Tensors.TryGetValue(name, out var found)
+            ? found.Value
+            : throw new KeyNotFoundException($"the batch has no tensor \"{name}\", only {string.Join(", ", Tensors.Keys)}");
 
     internal LossBatch Map(Func<string, LossTensor, Tensor> change) =>
-        this with { Tensors = Tensors.ToDictionary(pair => pair.Key, pair => pair.Value with { Value = change(pair.Key, pair.Value) }) };
+        this with
+        {
+            Tensors = Tensors.ToDictionary(pair => pair.Key, pair => pair.Value with { Value = change(pair.Key, pair.Value) }),
+        };
 
     /// <summary>These rows, in this order.</summary>
     internal LossBatch Rows(params long[] rows)
     {
         var index = tensor(rows, device: Mask.device);
-        return Map((_, item) => item.Axes == LossAxes.Shared ? item.Value : item.Value.index_select(0, index)) with { Mask = Mask.index_select(0, index) };
+        return Map((_, item) => item.Axes == LossAxes.Shared ? item.Value : item.Value.index_select(0, index)) with
+        {
+            Mask = Mask.index_select(0, index),
+        };
     }
 
     /// <summary>One row of the batch with these columns only.</summary>
     internal LossBatch Columns(Tensor columns) =>
-        Map((_, item) => item.Axes == LossAxes.Token ? item.Value.index_select(1, columns) : item.Value) with { Mask = Mask.index_select(1, columns) };
+        Map((_, item) => item.Axes == LossAxes.Token ? item.Value.index_select(1, columns) : item.Value) with
+        {
+            Mask = Mask.index_select(1, columns),
+        };
 
     /// <summary>All counted positions side by side in one row.</summary>
     internal LossBatch Packed()
     {
         var counted = new CountedRows(Mask);
-        var rows = Map((_, item) => item.Axes != LossAxes.Token ? item.Value
-            : item.Value.dim() == 2 ? counted.Numbers(item.Value).unsqueeze(0) : counted.Vectors(item.Value).reshape([1, -1, .. item.Value.shape[2..]]));
+        var rows = Map(
+            (_, item) =>
+                item.Axes != LossAxes.Token ? item.Value
+                : item.Value.dim() == 2 ? counted.Numbers(item.Value).unsqueeze(0)
+                : counted.Vectors(item.Value).reshape([1, -1, .. item.Value.shape[2..]])
+        );
         return rows with { Mask = counted.Numbers(Mask).unsqueeze(0) };
     }
 
@@ -47,16 +62,27 @@ public sealed record LossBatch(IReadOnlyDictionary<string, LossTensor> Tensors, 
             shape[1] = columns;
             return cat([value, Filled(value.new_zeros(shape), filler)], 1);
         }
-        return Map((_, item) => item.Axes == LossAxes.Token ? Wider(item.Value, item.FillerOrDefault) : item.Value) with { Mask = Wider(Mask, 0) };
+        return Map((_, item) => item.Axes == LossAxes.Token ? Wider(item.Value, item.FillerOrDefault) : item.Value) with
+        {
+            Mask = Wider(Mask, 0),
+        };
     }
 
     /// <summary>The fillers wherever the mask does not count.</summary>
     internal LossBatch Poisoned()
     {
         var outside = Mask == 0;
-        return Map((_, item) => item.Axes != LossAxes.Token ? item.Value
-            : item.Value.masked_fill(outside.reshape([.. outside.shape, .. Enumerable.Repeat(1L, (int)item.Value.dim() - 2)]), item.FillerOrDefault));
+        return Map(
+            (_, item) =>
+                item.Axes != LossAxes.Token
+                    ? item.Value
+                    : item.Value.masked_fill(
+                        outside.reshape([.. outside.shape, .. Enumerable.Repeat(1L, (int)item.Value.dim() - 2)]),
+                        item.FillerOrDefault
+                    )
+        );
     }
 
-    private static Tensor Filled(Tensor value, double filler) => filler == 0 ? value : value.masked_fill(ones_like(value, dtype: ScalarType.Bool), filler);
+    private static Tensor Filled(Tensor value, double filler) =>
+        filler == 0 ? value : value.masked_fill(ones_like(value, dtype: ScalarType.Bool), filler);
 }

@@ -3,17 +3,20 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Laws;
 
-/// <summary>Laws that a token loss should keep, to be tried on a loss of one's own. Each compares the loss and the gradients of two ways that must agree.</summary>
+/// <summary>Laws that a token loss should keep, to be tried on a loss of one's own. Each compares the loss and the gradients of two ways
+/// that must agree.</summary>
 /// <remarks>
-/// No law throws where it is broken: the <see cref="LawResult"/> says by how much (<see cref="LawResult.Demand"/> throws). Not every loss keeps every
-/// law: a mean over the tokens of a micro-batch breaks the first by design, a loss with a baseline over the batch breaks it too.
-/// Inputs are not changed, and no tensor stays behind. Differences need float64; the other laws take any type with a tolerance to match.
+/// No law throws where it is broken: the <see cref="LawResult"/> says by how much (<see cref="LawResult.Demand"/> throws). Not every loss
+/// keeps every law: a mean over the tokens of a micro-batch breaks the first by design, a loss with a baseline over the batch breaks it
+/// too. Inputs are not changed, and no tensor stays behind. Differences need float64; the other laws take any type with a tolerance to
+/// match.
 /// </remarks>
 public static class LossLaws
 {
     private const double Rounding = 1e-10;
 
-    /// <summary>The laws that need nothing but the subject: permutation, padding, masked values and differences, and, where it has a denominator, micro-batches and dropping.</summary>
+    /// <summary>The laws that need nothing but the subject: permutation, padding, masked values and differences, and, where it has a
+    /// denominator, micro-batches and dropping.</summary>
     /// <param name="subject">The loss and its batch.</param>
     /// <exception cref="ArgumentException">A tensor does not have the axes that it claims.</exception>
     public static IReadOnlyList<LawResult> All(LossSubject subject)
@@ -22,7 +25,8 @@ public static class LossLaws
         return subject.Denominator is null ? general : [.. general, MicroBatch(subject), MaskEqualsDropping(subject)];
     }
 
-    /// <summary>Parts of the batch, each divided by the denominator of the whole, add up to the whole: one row at a time, the first row and the rest, and halves.</summary>
+    /// <summary>Parts of the batch, each divided by the denominator of the whole, add up to the whole: one row at a time, the first row and
+    /// the rest, and halves.</summary>
     /// <param name="subject">The loss and its batch; it has a denominator.</param>
     /// <param name="tolerance">1e-10 by default.</param>
     public static LawResult MicroBatch(LossSubject subject, double tolerance = Rounding)
@@ -30,9 +34,22 @@ public static class LossLaws
         var whole = Begin(subject);
         double denominator = WholeDenominator(subject);
         long[] rows = RowsOf(subject);
-        long[][][] splits = [[.. rows.Select(row => new[] { row })], [rows[..1], rows[1..]], [rows[..(rows.Length / 2)], rows[(rows.Length / 2)..]]];
-        return splits.Select(split => Trial.Run(subject, batch => split.Where(part => part.Length > 0).Select(part => batch.Rows(part) with { Denominator = denominator }))
-            .Against(whole, "micro-batch", tolerance)).Aggregate(Worst);
+        long[][][] splits =
+        [
+            [.. rows.Select(row => new[] { row })],
+            [rows[..1], rows[1..]],
+            [rows[..(rows.Length / 2)], rows[(rows.Length / 2)..]],
+        ];
+        return splits
+            .Select(split =>
+                Trial
+                    .Run(
+                        subject,
+                        batch => split.Where(part => part.Length > 0).Select(part => batch.Rows(part) with { Denominator = denominator })
+                    )
+                    .Against(whole, "micro-batch", tolerance)
+            )
+            .Aggregate(Worst);
     }
 
     /// <summary>The order of the rows does not matter: reversed, and rotated by one.</summary>
@@ -43,7 +60,8 @@ public static class LossLaws
         var whole = Begin(subject);
         long[] rows = RowsOf(subject);
         return new long[][] { [.. rows.Reverse()], [.. rows[1..], .. rows[..1]] }
-            .Select(order => Trial.Run(subject, batch => [batch.Rows(order)]).Against(whole, "permutation", tolerance)).Aggregate(Worst);
+            .Select(order => Trial.Run(subject, batch => [batch.Rows(order)]).Against(whole, "permutation", tolerance))
+            .Aggregate(Worst);
     }
 
     /// <summary>More columns on the right that do not count, with fillers in them, change nothing.</summary>
@@ -63,43 +81,64 @@ public static class LossLaws
     public static LawResult MaskedValues(LossSubject subject, double tolerance = Rounding) =>
         Trial.Run(subject, prepare: batch => batch.Poisoned()).Against(Begin(subject), "masked values", tolerance);
 
-    /// <summary>A mask does what leaving out does: each row with its counted columns alone, over the whole batch's denominator, adds up to the whole.</summary>
-    /// <remarks>For losses whose positions do not look at each other; a loss with a discount over time breaks it where the mask has holes.</remarks>
+    /// <summary>A mask does what leaving out does: each row with its counted columns alone, over the whole batch's denominator, adds up to
+    /// the whole.</summary>
+    /// <remarks>For losses whose positions do not look at each other; a loss with a discount over time breaks it where the mask has
+    /// holes.</remarks>
     /// <param name="subject">The loss and its batch; it has a denominator.</param>
     /// <param name="tolerance">1e-10 by default.</param>
     public static LawResult MaskEqualsDropping(LossSubject subject, double tolerance = Rounding)
     {
         var whole = Begin(subject);
         double denominator = WholeDenominator(subject);
-        return Trial.Run(subject, batch => RowsOf(subject).Select(row => (Row: batch.Rows(row), Columns: batch.Mask[row].nonzero().squeeze(-1)))
-            .Where(part => part.Columns.numel() > 0).Select(part => part.Row.Columns(part.Columns) with { Denominator = denominator }))
+        return Trial
+            .Run(
+                subject,
+                batch =>
+                    RowsOf(subject)
+                        .Select(row => (Row: batch.Rows(row), Columns: batch.Mask[row].nonzero().squeeze(-1)))
+                        .Where(part => part.Columns.numel() > 0)
+                        .Select(part => part.Row.Columns(part.Columns) with { Denominator = denominator })
+            )
             .Against(whole, "mask equals dropping", tolerance);
     }
 
-    /// <summary>All counted positions in one row give what they give in rows of their own. For losses that weigh every token the same.</summary>
+    /// <summary>All counted positions in one row give what they give in rows of their own. For losses that weigh every token the
+    /// same.</summary>
     /// <param name="subject">The loss and its batch; it has a denominator and no tensor of <see cref="LossAxes.Row"/>.</param>
     /// <param name="tolerance">1e-10 by default.</param>
     /// <exception cref="ArgumentException">A tensor belongs to rows: a packed row has many.</exception>
     public static LawResult Packing(LossSubject subject, double tolerance = Rounding)
     {
         if (subject.Batch.Tensors.FirstOrDefault(pair => pair.Value.Axes == LossAxes.Row) is { Key: { } name })
-            throw new ArgumentException($"{name} belongs to rows, expected tensors of positions or shared ones: spread it over the positions", nameof(subject));
+            throw new ArgumentException(
+                $"{name} belongs to rows, expected tensors of positions or shared ones: spread it over the positions",
+                nameof(subject)
+            );
         var whole = Begin(subject);
         double denominator = WholeDenominator(subject);
         return Trial.Run(subject, batch => [batch.Packed() with { Denominator = denominator }]).Against(whole, "packing", tolerance);
     }
 
-    /// <summary>The same constant added to these tensors changes nothing: a loss of log-ratios does not see what both sides share.</summary>
+    /// <summary>The same constant added to these tensors changes nothing: a loss of log-ratios does not see what both sides
+    /// share.</summary>
     /// <param name="subject">The loss and its batch.</param>
     /// <param name="names">The tensors, for instance the policy's log-probs and the reference's.</param>
     /// <param name="shift">The constant.</param>
     /// <param name="tolerance">1e-10 by default.</param>
     /// <exception cref="KeyNotFoundException">The batch has no tensor of a name.</exception>
-    public static LawResult ReferenceShift(LossSubject subject, IReadOnlyCollection<string> names, double shift = 1.75, double tolerance = Rounding)
+    public static LawResult ReferenceShift(
+        LossSubject subject,
+        IReadOnlyCollection<string> names,
+        double shift = 1.75,
+        double tolerance = Rounding
+    )
     {
-        foreach (string name in names) _ = subject.Batch[name];
+        foreach (string name in names)
+            _ = subject.Batch[name];
         var whole = Begin(subject);
-        return Trial.Run(subject, prepare: batch => batch.Map((name, item) => names.Contains(name) ? item.Value + shift : item.Value))
+        return Trial
+            .Run(subject, prepare: batch => batch.Map((name, item) => names.Contains(name) ? item.Value + shift : item.Value))
             .Against(whole, "reference shift", tolerance);
     }
 
@@ -137,7 +176,8 @@ public static class LossLaws
             if (item.Differentiable && item.Value.dtype != ScalarType.Float64)
                 throw new ArgumentException($"{name} has type {item.Value.dtype}, expected Float64", nameof(subject));
         var analytic = Begin(subject);
-        if (analytic.Gradients.Count == 0) throw new ArgumentException("no tensor is differentiable, expected at least one", nameof(subject));
+        if (analytic.Gradients.Count == 0)
+            throw new ArgumentException("no tensor is differentiable, expected at least one", nameof(subject));
         var result = new LawResult("gradient versus differences", 0, tolerance, "no element");
         foreach (var (name, gradient) in analytic.Gradients)
             for (int i = 0; i < gradient.Length; i++)
@@ -152,13 +192,20 @@ public static class LossLaws
     {
         using var scope = NewDisposeScope();
         using var mode = no_grad();
-        return subject.Loss(subject.Batch.Map((key, item) =>
-        {
-            if (key != name) return item.Value;
-            var moved = item.Value.detach().contiguous().clone();
-            moved.view(-1)[element] += shift;
-            return moved;
-        })).ToDouble();
+        return subject
+            .Loss(
+                subject.Batch.Map(
+                    (key, item) =>
+                    {
+                        if (key != name)
+                            return item.Value;
+                        var moved = item.Value.detach().contiguous().clone();
+                        moved.view(-1)[element] += shift;
+                        return moved;
+                    }
+                )
+            )
+            .ToDouble();
     }
 
     private static Trial Begin(LossSubject subject)
@@ -167,10 +214,16 @@ public static class LossLaws
         return Trial.Run(subject);
     }
 
-    private static long[] RowsOf(LossSubject subject) => [.. Enumerable.Range(0, (int)subject.Batch.Mask.shape[0]).Select(row => (long)row)];
+    private static long[] RowsOf(LossSubject subject) =>
+        [.. Enumerable.Range(0, (int)subject.Batch.Mask.shape[0]).Select(row => (long)row)];
 
-    private static double WholeDenominator(LossSubject subject) => subject.Denominator is { } denominator ? denominator(subject.Batch.Mask)
-        : throw new ArgumentException("the subject has no Denominator, expected one: parts of a batch are divided by the whole's", nameof(subject));
+    private static double WholeDenominator(LossSubject subject) =>
+        subject.Denominator is { } denominator
+            ? denominator(subject.Batch.Mask)
+            : throw new ArgumentException(
+                "the subject has no Denominator, expected one: parts of a batch are divided by the whole's",
+                nameof(subject)
+            );
 
     private static LawResult Worst(LawResult first, LawResult second) => Trial.Worse(first, second.Error, second.Worst);
 }

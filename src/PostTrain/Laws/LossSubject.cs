@@ -7,8 +7,8 @@ namespace PostTrain.Laws;
 /// <summary>A loss and a batch to try it on.</summary>
 /// <param name="Loss">From a batch to a scalar. It hands <see cref="LossBatch.Denominator"/> to its aggregation.</param>
 /// <param name="Batch">The inputs; a batch with rows of different lengths and a row without a counted position shows most.</param>
-/// <param name="Denominator">From a whole batch's mask to what its loss is divided by, for instance <c>aggregation.Denominator</c>; null where the loss takes none.
-/// The laws of micro-batches, packing and dropping need it.</param>
+/// <param name="Denominator">From a whole batch's mask to what its loss is divided by, for instance <c>aggregation.Denominator</c>; null
+/// where the loss takes none. The laws of micro-batches, packing and dropping need it.</param>
 public sealed record LossSubject(Func<LossBatch, Tensor> Loss, LossBatch Batch, Func<Tensor, double>? Denominator = null)
 {
     internal void Check()
@@ -16,10 +16,19 @@ public sealed record LossSubject(Func<LossBatch, Tensor> Loss, LossBatch Batch, 
         Guard.Rank(Batch.Mask, nameof(Batch.Mask), 2, "[B,T]");
         foreach (var (name, item) in Batch.Tensors)
         {
-            int leading = item.Axes switch { LossAxes.Token => 2, LossAxes.Row => 1, _ => 0 };
+            int leading = item.Axes switch
+            {
+                LossAxes.Token => 2,
+                LossAxes.Row => 1,
+                _ => 0,
+            };
             if (item.Value.dim() < leading || !item.Value.shape.AsSpan()[..leading].SequenceEqual(Batch.Mask.shape.AsSpan()[..leading]))
-                throw new ArgumentException($"{name} has shape {Guard.Shape(item.Value)}, expected {(leading == 2 ? "[B,T,...]" : "[B,...]")} with the mask's {Guard.Shape(Batch.Mask)}", name);
-            if (item.Differentiable) Guard.Floating(item.Value, name);
+                throw new ArgumentException(
+                    $"{name} has shape {Guard.Shape(item.Value)}, expected {(leading == 2 ? "[B,T,...]" : "[B,...]")} with the mask's {Guard.Shape(Batch.Mask)}",
+                    name
+                );
+            if (item.Differentiable)
+                Guard.Floating(item.Value, name);
         }
     }
 }

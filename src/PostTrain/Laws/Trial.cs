@@ -8,24 +8,34 @@ internal sealed record Trial(double Loss, IReadOnlyDictionary<string, double[]> 
 {
     /// <summary>Runs the loss on parts of the batch and adds up.</summary>
     /// <param name="subject">The loss.</param>
-    /// <param name="parts">From the batch, whose differentiable tensors are leaves of the graph, to parts: made of it by differentiable operations, so that the
-    /// gradients come back in the batch's own layout.</param>
+    /// <param name="parts">From the batch, whose differentiable tensors are leaves of the graph, to parts: made of it by differentiable
+    /// operations, so that the gradients come back in the batch's own layout.</param>
     /// <param name="prepare">Changes the numbers before they become leaves.</param>
-    internal static Trial Run(LossSubject subject, Func<LossBatch, IEnumerable<LossBatch>>? parts = null, Func<LossBatch, LossBatch>? prepare = null)
+    internal static Trial Run(
+        LossSubject subject,
+        Func<LossBatch, IEnumerable<LossBatch>>? parts = null,
+        Func<LossBatch, LossBatch>? prepare = null
+    )
     {
         using var scope = NewDisposeScope();
         using var mode = enable_grad();
-        var batch = (prepare is null ? subject.Batch : prepare(subject.Batch))
-            .Map((_, item) => item.Differentiable ? item.Value.detach().clone().requires_grad_(true) : item.Value.detach());
+        var batch = (prepare is null ? subject.Batch : prepare(subject.Batch)).Map(
+            (_, item) => item.Differentiable ? item.Value.detach().clone().requires_grad_(true) : item.Value.detach()
+        );
         double total = 0;
         foreach (var part in parts?.Invoke(batch) ?? [batch])
         {
             var loss = subject.Loss(part);
-            if (loss.numel() != 1) throw new ArgumentException($"the loss has shape [{string.Join(", ", loss.shape)}], expected a scalar", nameof(subject));
-            if (loss.requires_grad) loss.backward();
+            if (loss.numel() != 1)
+                throw new ArgumentException($"the loss has shape [{string.Join(", ", loss.shape)}], expected a scalar", nameof(subject));
+            if (loss.requires_grad)
+                loss.backward();
             total += loss.detach().to_type(ScalarType.Float64).ToDouble();
         }
-        return new Trial(total, batch.Tensors.Where(pair => pair.Value.Differentiable).ToDictionary(pair => pair.Key, pair => Gradient(pair.Value.Value)));
+        return new Trial(
+            total,
+            batch.Tensors.Where(pair => pair.Value.Differentiable).ToDictionary(pair => pair.Key, pair => Gradient(pair.Value.Value))
+        );
     }
 
     internal LawResult Against(Trial expected, string law, double tolerance)
@@ -37,12 +47,15 @@ internal sealed record Trial(double Loss, IReadOnlyDictionary<string, double[]> 
         return worst;
     }
 
-    internal static double Distance(double actual, double expected) => actual.Equals(expected) ? 0 : Math.Abs(actual - expected) / (1 + Math.Abs(expected));
+    internal static double Distance(double actual, double expected) =>
+        actual.Equals(expected) ? 0 : Math.Abs(actual - expected) / (1 + Math.Abs(expected));
 
     // A NaN is worse than any number.
     internal static LawResult Worse(LawResult known, double error, string place) =>
         double.IsNaN(known.Error) || error <= known.Error ? known : known with { Error = error, Worst = place };
 
     private static double[] Gradient(Tensor leaf) =>
-        leaf.grad is { } gradient ? [.. gradient.detach().cpu().to_type(ScalarType.Float64).contiguous().reshape(-1).data<double>()] : new double[leaf.numel()];
+        leaf.grad is { } gradient
+            ? [.. gradient.detach().cpu().to_type(ScalarType.Float64).contiguous().reshape(-1).data<double>()]
+            : new double[leaf.numel()];
 }

@@ -8,8 +8,9 @@ namespace PostTrain.Models;
 internal readonly record struct AttentionInputs(Tensor? Bias, Tensor? Cosine, Tensor? Sine, KeyValueCache? Cache, KeyValuePrefix? Prefix);
 
 /// <summary>
-/// Causal multi-head attention, softmax(cap(scale q kᵀ) + bias) v, with H query heads over H_kv key and value heads (grouped-query attention,
-/// Ainslie et al. 2023, arXiv:2305.13245): the queries of a group are rows of one product, so that keys and values are never repeated.
+/// Causal multi-head attention, softmax(cap(scale q kᵀ) + bias) v, with H query heads over H_kv key and value heads (grouped-query
+/// attention, Ainslie et al. 2023, arXiv:2305.13245): the queries of a group are rows of one product, so that keys and values are never
+/// repeated.
 /// </summary>
 internal sealed class Attention : nn.Module
 {
@@ -47,7 +48,13 @@ internal sealed class Attention : nn.Module
             value = Projection(names.Value, keyValueHeads);
         }
 
-        output = source.Linear($"{name}.{names.AttentionOutput}", heads * headSize, config.HiddenSize, config.AttentionOutputBias!.Value, WeightRole.ResidualProjection);
+        output = source.Linear(
+            $"{name}.{names.AttentionOutput}",
+            heads * headSize,
+            config.HiddenSize,
+            config.AttentionOutputBias!.Value,
+            WeightRole.ResidualProjection
+        );
         register_module(names.AttentionOutput, output);
         if (spec.QueryKeyNorm)
         {
@@ -93,14 +100,16 @@ internal sealed class Attention : nn.Module
             scores = scores.div(cap).tanh().mul(cap);
         var total = scores.size(3);
         if (inputs.Bias is not null)
-            scores = scores.view(batch, keyValueHeads, group, length, total).add_(inputs.Bias).view(batch, keyValueHeads, group * length, total);
+            scores = scores
+                .view(batch, keyValueHeads, group, length, total)
+                .add_(inputs.Bias)
+                .view(batch, keyValueHeads, group * length, total);
         var mixed = scores.softmax(-1).matmul(values);
-        return output.call(mixed.view(batch, heads, length, headSize).transpose(1, 2).reshape(batch, length, heads * headSize))
+        return output
+            .call(mixed.view(batch, heads, length, headSize).transpose(1, 2).reshape(batch, length, heads * headSize))
             .MoveToOuterDisposeScope();
     }
 
     /// <summary>Nothing: the names come from the configuration, not from the fields.</summary>
-    protected override void RegisterComponents()
-    {
-    }
+    protected override void RegisterComponents() { }
 }

@@ -25,9 +25,10 @@ public sealed class AttentionLayers : IReadOnlyList<AttentionSpec>, IEquatable<A
 
     /// <summary>The layers' attention, beginning with layer 0.</summary>
     /// <exception cref="ArgumentException">There is none.</exception>
-    public static AttentionLayers Create(ReadOnlySpan<AttentionSpec> specs) => specs.IsEmpty
-        ? throw new ArgumentException("There is no attention, expected that of at least one layer.", nameof(specs))
-        : new AttentionLayers(specs.ToArray());
+    public static AttentionLayers Create(ReadOnlySpan<AttentionSpec> specs) =>
+        specs.IsEmpty
+            ? throw new ArgumentException("There is no attention, expected that of at least one layer.", nameof(specs))
+            : new AttentionLayers(specs.ToArray());
 
     /// <summary>The same for a model of <paramref name="layers"/> layers in the fewest specs, if they repeat after at most 64.</summary>
     internal AttentionLayers Shortest(int layers)

@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace PostTrain.Models;
 
 /// <summary>Who sees whom in one forward pass.</summary>
-/// <param name="Biases">For each window what is added to the attention scores, [T,S] or [B,1,1,T,S]: 0 where a query may look, a large negative
-/// number where it may not; null where every query may look at everything.</param>
+/// <param name="Biases">For each window what is added to the attention scores, [T,S] or [B,1,1,T,S]: 0 where a query may look, a large
+/// negative number where it may not; null where every query may look at everything.</param>
 /// <param name="Positions">[B,T], int64: how many tokens of its own sequence stand before each query, 0 at padding; null without a segment
 /// map: all of them.</param>
 internal readonly record struct AttentionView(Tensor?[] Biases, Tensor? Positions);
@@ -30,18 +30,28 @@ internal sealed class AttentionPattern : IDisposable
         using var mode = no_grad();
         using var scope = NewDisposeScope();
         if (segments is null)
-            return new AttentionView(Array.ConvertAll(windows, window => Ahead(window, queries, keys, like)?.MoveToOuterDisposeScope()), null);
+            return new AttentionView(
+                Array.ConvertAll(windows, window => Ahead(window, queries, keys, like)?.MoveToOuterDisposeScope()),
+                null
+            );
 
         var own = segments.narrow(1, keys - queries, queries);
         var visible = own.unsqueeze(-1).eq(segments.unsqueeze(1));
         if (queries > 1)
             visible = visible.tril(keys - queries);
         var count = visible.sum(-1);
-        var biases = Array.ConvertAll(windows, window =>
-        {
-            var near = window < keys ? visible.logical_and(visible.cumsum(-1).gt(count.unsqueeze(-1) - window.Value)) : visible;
-            return near.to_type(like.dtype).sub(1).mul(-Forbidden(like.dtype)).reshape(segments.size(0), 1, 1, queries, keys).MoveToOuterDisposeScope();
-        });
+        var biases = Array.ConvertAll(
+            windows,
+            window =>
+            {
+                var near = window < keys ? visible.logical_and(visible.cumsum(-1).gt(count.unsqueeze(-1) - window.Value)) : visible;
+                return near.to_type(like.dtype)
+                    .sub(1)
+                    .mul(-Forbidden(like.dtype))
+                    .reshape(segments.size(0), 1, 1, queries, keys)
+                    .MoveToOuterDisposeScope();
+            }
+        );
         return new AttentionView(biases, count.sub(1).mul(own.ne(0)).MoveToOuterDisposeScope());
     }
 
@@ -66,8 +76,13 @@ internal sealed class AttentionPattern : IDisposable
     private Tensor Table(int window, long length, Tensor like)
     {
         tables.TryGetValue(window, out var table);
-        if (table is not null && table.size(0) >= length && table.dtype == like.dtype
-            && table.device_type == like.device_type && table.device_index == like.device_index)
+        if (
+            table is not null
+            && table.size(0) >= length
+            && table.dtype == like.dtype
+            && table.device_type == like.device_type
+            && table.device_index == like.device_index
+        )
             return table;
         var size = Math.Max(length, 2 * (table?.size(0) ?? 16));
         var forbidden = full([size, size], Forbidden(like.dtype), dtype: like.dtype, device: like.device);

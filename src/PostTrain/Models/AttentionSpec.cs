@@ -15,7 +15,8 @@ public sealed record AttentionSpec
     /// <summary>Scores s become c tanh(s / c), before the mask. Null, the default: they stay.</summary>
     public double? SoftCap { get; init; }
 
-    /// <summary>Whether each head's query and key are normalised (RMS norm, one weight for all heads) before they are turned. Default false.</summary>
+    /// <summary>Whether each head's query and key are normalised (RMS norm, one weight for all heads) before they are turned. Default
+    /// false.</summary>
     public bool QueryKeyNorm { get; init; }
 
     /// <summary>Checks every value.</summary>

@@ -24,7 +24,9 @@ internal sealed class Backbone : nn.Module
             register_module(names.Positions, positions);
         }
 
-        blocks = new ModuleList<Block>([.. Enumerable.Range(0, config.Layers).Select(i => new Block(config, source, $"{name}.{names.Layers}.{i}", i))]);
+        blocks = new ModuleList<Block>([
+            .. Enumerable.Range(0, config.Layers).Select(i => new Block(config, source, $"{name}.{names.Layers}.{i}", i)),
+        ]);
         register_module(names.Layers, blocks);
         norm = Norms.Create(config, source, $"{name}.{names.FinalNorm}");
         register_module(names.FinalNorm, norm);
@@ -46,9 +48,10 @@ internal sealed class Backbone : nn.Module
         for (var layer = 0; layer < blocks.Count; layer++)
         {
             var shared = inputs[layer % inputs.Length];
-            var next = CheckpointActivations && shared is { Cache: null, Prefix: null } && is_grad_enabled()
-                ? CheckpointedBlock.Run(blocks[layer], x, shared)
-                : blocks[layer].Apply(x, shared);
+            var next =
+                CheckpointActivations && shared is { Cache: null, Prefix: null } && is_grad_enabled()
+                    ? CheckpointedBlock.Run(blocks[layer], x, shared)
+                    : blocks[layer].Apply(x, shared);
             // Autograd keeps what it needs; without it the layer's input is free now, not at the end of the pass.
             if (!ReferenceEquals(x, embedded))
                 x.Dispose();
@@ -59,7 +62,5 @@ internal sealed class Backbone : nn.Module
     }
 
     /// <summary>Nothing: the names come from the configuration, not from the fields.</summary>
-    protected override void RegisterComponents()
-    {
-    }
+    protected override void RegisterComponents() { }
 }

@@ -3,7 +3,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Models;
 
-/// <summary>One layer: x ← x + attention(norm(x)), x ← x + mlp(norm(x)), with a norm after attention and MLP too where the configuration says so.</summary>
+/// <summary>One layer: x ← x + attention(norm(x)), x ← x + mlp(norm(x)), with a norm after attention and MLP too where the configuration
+/// says so.</summary>
 internal sealed class Block : nn.Module
 {
     private readonly nn.Module<Tensor, Tensor> attentionNorm;
@@ -47,7 +48,5 @@ internal sealed class Block : nn.Module
     }
 
     /// <summary>Nothing: the names come from the configuration, not from the fields.</summary>
-    protected override void RegisterComponents()
-    {
-    }
+    protected override void RegisterComponents() { }
 }

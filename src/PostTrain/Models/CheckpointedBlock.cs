@@ -8,8 +8,8 @@ namespace PostTrain.Models;
 /// arXiv:1604.06174): the memory of a layer's activations for one more forward pass through it.
 /// </summary>
 /// <remarks>
-/// The second pass draws what the first one drew (dropout of adapters) and gives the same bits, so the gradients are the same too. It runs a
-/// backward pass of its own inside the outer one, which adds the parameters' gradients to their <c>grad</c>, wherever
+/// The second pass draws what the first one drew (dropout of adapters) and gives the same bits, so the gradients are the same too. It runs
+/// a backward pass of its own inside the outer one, which adds the parameters' gradients to their <c>grad</c>, wherever
 /// they are registered: use <c>backward</c>, not <c>autograd.grad</c>, with respect to parameters.
 /// </remarks>
 internal sealed class CheckpointedBlock : autograd.SingleTensorFunction<CheckpointedBlock>

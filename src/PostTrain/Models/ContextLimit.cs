@@ -14,10 +14,14 @@ internal static class ContextLimit
     public static void Check(long columns, Tensor? segments, int contextLength, string name)
     {
         // Read from the device only where the columns alone do not decide.
-        if (columns <= contextLength) return;
+        if (columns <= contextLength)
+            return;
         var longest = segments is null ? columns : Longest(segments);
         if (longest > contextLength)
-            throw new ArgumentException($"The sequence has {longest} positions, cached ones included; the limit is the context length, {contextLength}.", name);
+            throw new ArgumentException(
+                $"The sequence has {longest} positions, cached ones included; the limit is the context length, {contextLength}.",
+                name
+            );
     }
 
     private static long Longest(Tensor segments)
@@ -27,6 +31,7 @@ internal static class ContextLimit
         return SequenceLengths(segments, segments).max().ToInt64();
     }
 
-    /// <summary>For each of some tokens, [B,T], the tokens that its sequence has in the row's segment map, [B,S]; 0 at padding. It belongs to the caller's scope.</summary>
+    /// <summary>For each of some tokens, [B,T], the tokens that its sequence has in the row's segment map, [B,S]; 0 at padding. It belongs
+    /// to the caller's scope.</summary>
     public static Tensor SequenceLengths(Tensor own, Tensor segments) => own.unsqueeze(-1).eq(segments.unsqueeze(1)).sum(-1).mul(own.ne(0));
 }

@@ -5,13 +5,13 @@ using static TorchSharp.torch;
 namespace PostTrain.Models;
 
 /// <summary>
-/// The transformer decoder of GPT-2, Llama, Mistral, Qwen, Gemma, Phi-3 and their like, assembled from a <see cref="DecoderConfig"/>. It has no dropout: post-training
-/// compares log-probs of the same tokens under several policies, which dropout would make random.
+/// The transformer decoder of GPT-2, Llama, Mistral, Qwen, Gemma, Phi-3 and their like, assembled from a <see cref="DecoderConfig"/>. It
+/// has no dropout: post-training compares log-probs of the same tokens under several policies, which dropout would make random.
 /// </summary>
 /// <remarks>
 /// Parameters carry Hugging Face's names (<see cref="ModuleNaming"/>). Tied embeddings are one parameter object.
-/// <para>A cached and an uncached pass agree to rounding (1e-5 in float32), not to the bit: a product over one row takes another path of the
-/// BLAS (gemv) than the same row in a matrix, and the sum over keys has another length where a batch is padded differently.</para>
+/// <para>A cached and an uncached pass agree to rounding (1e-5 in float32), not to the bit: a product over one row takes another path of
+/// the BLAS (gemv) than the same row in a matrix, and the sum over keys has another length where a batch is padded differently.</para>
 /// </remarks>
 public sealed class Decoder : CausalLm
 {
@@ -63,10 +63,12 @@ public sealed class Decoder : CausalLm
     /// <inheritdoc/>
     public override int ContextLength => Config.ContextLength;
 
-    /// <summary>The configuration's ends (<c>config.json</c>) and those of the <c>generation_config.json</c> that the model was loaded with.</summary>
-    public override IReadOnlyList<int> EndOfSequenceIds => Origin?.Generation is { } settings
-        ? [.. Config.EndOfSequenceIds.Union(Data.Text.GenerationEnds.Read(settings, HuggingFace.CheckpointOrigin.GenerationName))]
-        : Config.EndOfSequenceIds;
+    /// <summary>The configuration's ends (<c>config.json</c>) and those of the <c>generation_config.json</c> that the model was loaded
+    /// with.</summary>
+    public override IReadOnlyList<int> EndOfSequenceIds =>
+        Origin?.Generation is { } settings
+            ? [.. Config.EndOfSequenceIds.Union(Data.Text.GenerationEnds.Read(settings, HuggingFace.CheckpointOrigin.GenerationName))]
+            : Config.EndOfSequenceIds;
 
     /// <summary>Whether somebody has registered parameters that are not the decoder's own.</summary>
     internal bool HasAdapter => named_parameters().Any(item => !ownNames.Contains(item.name));
@@ -75,7 +77,8 @@ public sealed class Decoder : CausalLm
     internal HuggingFace.CheckpointOrigin? Origin { get; init; }
 
     /// <summary>Whether a training pass keeps only the layers' inputs and computes the rest of them again in the backward pass: the same
-    /// gradients to the bit, for much less memory and about a quarter more time. With it, gradients come by <c>backward</c>, not by <c>autograd.grad</c>.</summary>
+    /// gradients to the bit, for much less memory and about a quarter more time. With it, gradients come by <c>backward</c>, not by
+    /// <c>autograd.grad</c>.</summary>
     /// <value>The default is false.</value>
     public bool CheckpointActivations
     {
@@ -83,16 +86,19 @@ public sealed class Decoder : CausalLm
         set => backbone.CheckpointActivations = value;
     }
 
-    /// <summary>Whether a pass over padded rows leaves the padding out: the rows are laid one behind the other into fewer rows of the same width, which do
-    /// not see each other, and the hidden states are put back to where the tokens were. Same numbers but for the last digits, same gradients, in any trainer,
-    /// with heads and with soft prompts; it pays where lengths differ. Not with a cache, a prefix, or an adapter a row.</summary>
+    /// <summary>Whether a pass over padded rows leaves the padding out: the rows are laid one behind the other into fewer rows of the same
+    /// width, which do not see each other, and the hidden states are put back to where the tokens were. Same numbers but for the last
+    /// digits, same gradients, in any trainer, with heads and with soft prompts; it pays where lengths differ. Not with a cache, a prefix,
+    /// or an adapter a row.</summary>
     /// <value>The default is false.</value>
     public bool PaddingFree { get; set; }
 
-    /// <summary>The token embedding, [V,D]; with tied embeddings the output projection too. It belongs to the model: do not dispose it.</summary>
+    /// <summary>The token embedding, [V,D]; with tied embeddings the output projection too. It belongs to the model: do not dispose
+    /// it.</summary>
     public Parameter TokenEmbeddings => backbone.Tokens.Weight;
 
-    /// <summary>A decoder with a random start: N(0, 0.02²), projections into the residual stream smaller by √(2L), biases 0, norms 1.</summary>
+    /// <summary>A decoder with a random start: N(0, 0.02²), projections into the residual stream smaller by √(2L), biases 0, norms
+    /// 1.</summary>
     /// <param name="config">The architecture.</param>
     /// <param name="seed">The same seed gives the same weights, on every machine and engine.</param>
     /// <param name="type">Type of the weights.</param>
@@ -103,7 +109,8 @@ public sealed class Decoder : CausalLm
         return new Decoder(config, new RandomWeights(seed, config.Layers, type));
     }
 
-    /// <summary>A second decoder with the same configuration, weights and ways to compute, in the same type and place, which shares nothing with this one: a frozen reference, a critic's body.</summary>
+    /// <summary>A second decoder with the same configuration, weights and ways to compute, in the same type and place, which shares nothing
+    /// with this one: a frozen reference, a critic's body.</summary>
     /// <returns>All its parameters require a gradient; the caller disposes it.</returns>
     /// <exception cref="InvalidOperationException">There is an adapter on the model, which a decoder has no place for.</exception>
     public Decoder Copy()
@@ -111,7 +118,12 @@ public sealed class Decoder : CausalLm
         if (HasAdapter)
             throw new InvalidOperationException("The model has an adapter, expected a plain decoder: merge the adapter, or dispose it.");
         using var mode = no_grad();
-        var copy = new Decoder(Config, new CopiedWeights(this)) { Origin = Origin, PaddingFree = PaddingFree, CheckpointActivations = CheckpointActivations };
+        var copy = new Decoder(Config, new CopiedWeights(this))
+        {
+            Origin = Origin,
+            PaddingFree = PaddingFree,
+            CheckpointActivations = CheckpointActivations,
+        };
         copy.train(training);
         return copy;
     }
@@ -141,8 +153,9 @@ public sealed class Decoder : CausalLm
         return hidden.MoveToOuterDisposeScope();
     }
 
-    /// <summary><see cref="HiddenFromEmbeddings"/> with keys and values of n positions before the first. They count as positions: the mask, [B,n+S], covers them, and
-    /// the first embedding stands at position n. A cache takes them up, so that they are given in the first call only.</summary>
+    /// <summary><see cref="HiddenFromEmbeddings"/> with keys and values of n positions before the first. They count as positions: the mask,
+    /// [B,n+S], covers them, and the first embedding stands at position n. A cache takes them up, so that they are given in the first call
+    /// only.</summary>
     internal Tensor HiddenAfter(KeyValuePrefix? prefix, Tensor embeddings, Tensor? attentionMask, KeyValueCache? cache)
     {
         ArgumentNullException.ThrowIfNull(embeddings);
@@ -161,7 +174,10 @@ public sealed class Decoder : CausalLm
         ArgumentNullException.ThrowIfNull(hidden);
         // A matrix product of shapes that do not fit ends the process on some builds of TorchSharp.
         if (hidden.dim() == 0 || hidden.size(-1) != Config.HiddenSize)
-            throw new ArgumentException($"hidden has the shape [{string.Join(",", hidden.shape)}], expected [...,{Config.HiddenSize}].", nameof(hidden));
+            throw new ArgumentException(
+                $"hidden has the shape [{string.Join(",", hidden.shape)}], expected [...,{Config.HiddenSize}].",
+                nameof(hidden)
+            );
         using var scope = NewDisposeScope();
         var logits = head is null ? backbone.Tokens.Project(hidden) : head.call(hidden);
         return (Config.LogitSoftCap is { } cap ? logits.div(cap).tanh().mul(cap) : logits).MoveToOuterDisposeScope();
@@ -173,16 +189,22 @@ public sealed class Decoder : CausalLm
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(batch);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(capacity);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(capacity, ContextLength);
-        return new KeyValueCache(Config.Layers, batch, Config.KeyValueHeads, capacity, Config.HeadSize, TokenEmbeddings.dtype, TokenEmbeddings.device);
+        return new KeyValueCache(
+            Config.Layers,
+            batch,
+            Config.KeyValueHeads,
+            capacity,
+            Config.HeadSize,
+            TokenEmbeddings.dtype,
+            TokenEmbeddings.device
+        );
     }
 
     /// <summary>The model's own parameters by their full names, without what adapters have registered.</summary>
     internal IEnumerable<(string Name, Parameter Parameter)> Weights() => named_parameters().Where(item => ownNames.Contains(item.name));
 
     /// <summary>Nothing: the names come from the configuration, not from the fields.</summary>
-    protected override void RegisterComponents()
-    {
-    }
+    protected override void RegisterComponents() { }
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
@@ -197,16 +219,28 @@ public sealed class Decoder : CausalLm
     {
         var shape = embeddings.shape;
         if (shape.Length != 3 || shape[2] != Config.HiddenSize || shape[0] == 0 || shape[1] == 0)
-            throw new ArgumentException($"embeddings have the shape [{string.Join(",", shape)}], expected [B,T,{Config.HiddenSize}] with B and T positive.", nameof(embeddings));
+            throw new ArgumentException(
+                $"embeddings have the shape [{string.Join(",", shape)}], expected [B,T,{Config.HiddenSize}] with B and T positive.",
+                nameof(embeddings)
+            );
         var total = shape[1] + prefix + (cache?.Held ?? 0);
         if (mask is null)
             ContextLimit.Check(total, null, ContextLength, nameof(embeddings));
         if (cache is not null && (cache.Batch != shape[0] || total > cache.Room))
-            throw new ArgumentException($"The cache holds {cache.Batch} rows of up to {cache.Room} positions, but {shape[0]} rows of {total} are given.", nameof(cache));
+            throw new ArgumentException(
+                $"The cache holds {cache.Batch} rows of up to {cache.Room} positions, but {shape[0]} rows of {total} are given.",
+                nameof(cache)
+            );
         if (cache is not null && cache.Type != embeddings.dtype)
-            throw new ArgumentException($"The cache holds {cache.Type}, expected {embeddings.dtype} as the model's weights: make the cache after the model's type is set.", nameof(cache));
+            throw new ArgumentException(
+                $"The cache holds {cache.Type}, expected {embeddings.dtype} as the model's weights: make the cache after the model's type is set.",
+                nameof(cache)
+            );
         if (mask is not null && (mask.Dimensions != 2 || mask.size(0) != shape[0] || mask.size(1) != total))
-            throw new ArgumentException($"attentionMask has the shape [{string.Join(",", mask.shape)}], expected [{shape[0]},{total}].", nameof(mask));
+            throw new ArgumentException(
+                $"attentionMask has the shape [{string.Join(",", mask.shape)}], expected [{shape[0]},{total}].",
+                nameof(mask)
+            );
         ContextLimit.Check(total, mask, ContextLength, nameof(embeddings));
         return (shape[1], total);
     }

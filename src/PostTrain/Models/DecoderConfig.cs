@@ -45,10 +45,12 @@ public sealed record DecoderConfig
     /// <summary>Where the norms stand. Default <see cref="NormPlacement.Before"/>.</summary>
     public NormPlacement NormPlacement { get; init; }
 
-    /// <summary>What each layer's attention does: window, rotary embedding, scale, soft cap, norms of queries and keys. Default: Llama's in all layers.</summary>
+    /// <summary>What each layer's attention does: window, rotary embedding, scale, soft cap, norms of queries and keys. Default: Llama's in
+    /// all layers.</summary>
     public AttentionLayers Attention { get; init; } = [new AttentionSpec()];
 
-    /// <summary>Whether queries, keys and values come from one projection, and gate and up of a gated feed-forward layer too. Default false.</summary>
+    /// <summary>Whether queries, keys and values come from one projection, and gate and up of a gated feed-forward layer too. Default
+    /// false.</summary>
     public bool FusedProjections { get; init; }
 
     /// <summary>Whether the projections to queries, keys and values have a bias. Default false.</summary>
@@ -72,35 +74,39 @@ public sealed record DecoderConfig
     /// <summary>Names of the parts. Default <see cref="ModuleNaming.Llama"/>.</summary>
     public ModuleNaming Naming { get; init; } = ModuleNaming.Llama;
 
-    /// <summary>The architecture's name in config.json, such as <c>qwen2</c>, under which the model is saved. Null, the default: the first that can express it.</summary>
+    /// <summary>The architecture's name in config.json, such as <c>qwen2</c>, under which the model is saved. Null, the default: the first
+    /// that can express it.</summary>
     public string? ModelType { get; init; }
 
-    /// <summary>Id of the token that starts a text, where the checkpoint names one. Kept for the checkpoint; the decoder does not use it.</summary>
+    /// <summary>Id of the token that starts a text, where the checkpoint names one. Kept for the checkpoint; the decoder does not use
+    /// it.</summary>
     public int? BeginOfSequenceId { get; init; }
 
-    /// <summary>Ids of the tokens that end a text, where the checkpoint names some. Kept for the checkpoint; the decoder does not use them.</summary>
+    /// <summary>Ids of the tokens that end a text, where the checkpoint names some. Kept for the checkpoint; the decoder does not use
+    /// them.</summary>
     public IReadOnlyList<int> EndOfSequenceIds { get; init; } = [];
 
     /// <summary>Id of the padding token, where the checkpoint names one. Kept for the checkpoint; the decoder does not use it.</summary>
     public int? PaddingId { get; init; }
 
     /// <summary>GPT-2's architecture: layer norm, learned positions, fused projections with biases, tanh-GELU, tied embeddings.</summary>
-    public static DecoderConfig Gpt2(int vocabularySize, int contextLength, int hiddenSize, int layers, int heads) => new()
-    {
-        VocabularySize = vocabularySize,
-        ContextLength = contextLength,
-        HiddenSize = hiddenSize,
-        Layers = layers,
-        Heads = heads,
-        Activation = Activation.GeluTanh,
-        GatedFeedForward = false,
-        Normalization = Normalization.LayerNorm,
-        Attention = [new AttentionSpec { Rotary = null }],
-        FusedProjections = true,
-        AttentionBias = true,
-        FeedForwardBias = true,
-        Naming = ModuleNaming.Gpt2,
-    };
+    public static DecoderConfig Gpt2(int vocabularySize, int contextLength, int hiddenSize, int layers, int heads) =>
+        new()
+        {
+            VocabularySize = vocabularySize,
+            ContextLength = contextLength,
+            HiddenSize = hiddenSize,
+            Layers = layers,
+            Heads = heads,
+            Activation = Activation.GeluTanh,
+            GatedFeedForward = false,
+            Normalization = Normalization.LayerNorm,
+            Attention = [new AttentionSpec { Rotary = null }],
+            FusedProjections = true,
+            AttentionBias = true,
+            FeedForwardBias = true,
+            Naming = ModuleNaming.Gpt2,
+        };
 
     /// <summary>The same with every 0 that means "derived" replaced by its value.</summary>
     /// <exception cref="ArgumentOutOfRangeException">A size is out of its range, or sizes do not divide.</exception>
@@ -121,15 +127,27 @@ public sealed record DecoderConfig
             Numerics.Guard.Positive(cap, nameof(LogitSoftCap));
         var keyValueHeads = KeyValueHeads == 0 ? Heads : KeyValueHeads;
         if (Heads % keyValueHeads != 0)
-            throw new ArgumentOutOfRangeException(nameof(KeyValueHeads), keyValueHeads, $"KeyValueHeads must divide Heads, which is {Heads}.");
+            throw new ArgumentOutOfRangeException(
+                nameof(KeyValueHeads),
+                keyValueHeads,
+                $"KeyValueHeads must divide Heads, which is {Heads}."
+            );
         if (HeadSize == 0 && HiddenSize % Heads != 0)
-            throw new ArgumentOutOfRangeException(nameof(Heads), Heads, $"Heads must divide HiddenSize, which is {HiddenSize}, unless HeadSize is given.");
+            throw new ArgumentOutOfRangeException(
+                nameof(Heads),
+                Heads,
+                $"Heads must divide HiddenSize, which is {HiddenSize}, unless HeadSize is given."
+            );
         var headSize = HeadSize == 0 ? HiddenSize / Heads : HeadSize;
         foreach (var spec in Attention)
         {
             spec.Validate(headSize);
             if (spec.Rotary is null != Attention[0].Rotary is null)
-                throw new ArgumentOutOfRangeException(nameof(Attention), Attention, "Either all layers have a rotary embedding or none has.");
+                throw new ArgumentOutOfRangeException(
+                    nameof(Attention),
+                    Attention,
+                    "Either all layers have a rotary embedding or none has."
+                );
         }
 
         var inner = FeedForwardSize == 0 ? 4L * HiddenSize : FeedForwardSize;

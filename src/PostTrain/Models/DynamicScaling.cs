@@ -8,9 +8,9 @@ namespace PostTrain.Models;
 /// </summary>
 /// <param name="Factor">At least 1.</param>
 /// <param name="OriginalLength">L, in tokens.</param>
-/// <remarks>The frequencies depend on the length that the token's own sequence has in the pass, and on nothing that went before. So a cached pass
-/// beyond L is not the uncached one: the keys keep the angles that they had when they were written, as in transformers. There the longest
-/// sequence of the batch decides; here a row does not depend on the rows beside it.</remarks>
+/// <remarks>The frequencies depend on the length that the token's own sequence has in the pass, and on nothing that went before. So a
+/// cached pass beyond L is not the uncached one: the keys keep the angles that they had when they were written, as in transformers. There
+/// the longest sequence of the batch decides; here a row does not depend on the rows beside it.</remarks>
 public sealed record DynamicScaling(double Factor, int OriginalLength) : RotaryScaling
 {
     internal override double[] Frequencies(double theta, int size, long length)
@@ -21,7 +21,8 @@ public sealed record DynamicScaling(double Factor, int OriginalLength) : RotaryS
         return Plain(theta * Math.Pow(growth, size / (size - 2.0)), size);
     }
 
-    /// <summary>The frequencies of tokens whose sequences have given lengths: [B,T] to [B,T,size/2], float64. They belong to the caller's scope.</summary>
+    /// <summary>The frequencies of tokens whose sequences have given lengths: [B,T] to [B,T,size/2], float64. They belong to the caller's
+    /// scope.</summary>
     internal Tensor FrequenciesOf(Tensor lengths, double theta, int size)
     {
         var exponents = arange(size / 2, dtype: ScalarType.Float64, device: lengths.device).mul(-2.0 / size);

@@ -60,7 +60,5 @@ internal sealed class FeedForward : nn.Module
     }
 
     /// <summary>Nothing: the names come from the configuration, not from the fields.</summary>
-    protected override void RegisterComponents()
-    {
-    }
+    protected override void RegisterComponents() { }
 }

@@ -3,7 +3,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Models;
 
-/// <summary>A layer that can be computed with other values than its own parameters', as adapters do with what they train in their place.</summary>
+/// <summary>A layer that can be computed with other values than its own parameters', as adapters do with what they train in their
+/// place.</summary>
 internal interface IWeighted
 {
     /// <summary>The weight, whose shape other values must have.</summary>

@@ -4,9 +4,11 @@ using static TorchSharp.torch;
 namespace PostTrain.Models;
 
 /// <summary>
-/// The keys and values of the positions that a model has seen: for each layer two tensors [B,H,capacity,Dh], allocated once and written in place.
+/// The keys and values of the positions that a model has seen: for each layer two tensors [B,H,capacity,Dh], allocated once and written in
+/// place.
 /// </summary>
-/// <remarks>Made by <see cref="CausalLm.NewCache"/> and filled by <see cref="CausalLm.Hidden"/>. It outlives dispose scopes: dispose it.</remarks>
+/// <remarks>Made by <see cref="CausalLm.NewCache"/> and filled by <see cref="CausalLm.Hidden"/>. It outlives dispose scopes: dispose
+/// it.</remarks>
 public sealed class KeyValueCache : IDisposable
 {
     private readonly Tensor[] keys;
@@ -41,13 +43,15 @@ public sealed class KeyValueCache : IDisposable
     /// <summary>Number of positions held, those of a soft prompt included.</summary>
     internal int Held { get; private set; }
 
-    /// <summary>Positions that a soft prompt takes before the first token; neither <see cref="Length"/> nor <see cref="Capacity"/> counts them.</summary>
+    /// <summary>Positions that a soft prompt takes before the first token; neither <see cref="Length"/> nor <see cref="Capacity"/> counts
+    /// them.</summary>
     internal int Reserved { get; private set; }
 
     /// <summary>The most positions that fit, those of a soft prompt included.</summary>
     internal int Room { get; }
 
-    /// <summary>Keeps the rows named by <paramref name="rows"/> ([N] int64, in that order, repeats allowed), e.g. to drop finished ones.</summary>
+    /// <summary>Keeps the rows named by <paramref name="rows"/> ([N] int64, in that order, repeats allowed), e.g. to drop finished
+    /// ones.</summary>
     public void SelectRows(Tensor rows)
     {
         ArgumentNullException.ThrowIfNull(rows);
@@ -67,7 +71,8 @@ public sealed class KeyValueCache : IDisposable
         Batch = checked((int)rows.NumberOfElements);
     }
 
-    /// <summary>Forgets the first positions behind a soft prompt's, which are padding in every row, so that there is room for as many at the end.</summary>
+    /// <summary>Forgets the first positions behind a soft prompt's, which are padding in every row, so that there is room for as many at
+    /// the end.</summary>
     internal void DropFirst(int count)
     {
         using var mode = no_grad();
@@ -92,7 +97,8 @@ public sealed class KeyValueCache : IDisposable
             buffer.Dispose();
     }
 
-    /// <summary>Writes a layer's new keys and values, [B,H,T,Dh], behind the held ones; gives views of all of them, [B,H,Held+T,Dh].</summary>
+    /// <summary>Writes a layer's new keys and values, [B,H,T,Dh], behind the held ones; gives views of all of them,
+    /// [B,H,Held+T,Dh].</summary>
     internal (Tensor Keys, Tensor Values) Append(int layer, Tensor newKeys, Tensor newValues) =>
         (Append(keys[layer], newKeys), Append(values[layer], newValues));
 
@@ -100,7 +106,8 @@ public sealed class KeyValueCache : IDisposable
     internal void Advance(int count) => Held += count;
 
     /// <summary>What is held: views [B,H,Held,Dh], of each layer the keys, then the values.</summary>
-    internal IEnumerable<Tensor> Contents() => keys.Zip(values).SelectMany(layer => new[] { layer.First, layer.Second }).Select(buffer => buffer.narrow(2, 0, Held));
+    internal IEnumerable<Tensor> Contents() =>
+        keys.Zip(values).SelectMany(layer => new[] { layer.First, layer.Second }).Select(buffer => buffer.narrow(2, 0, Held));
 
     /// <summary>Leaves <paramref name="count"/> positions for a soft prompt.</summary>
     internal void Reserve(int count) => Reserved += count;

@@ -3,7 +3,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Models;
 
-/// <summary>Keys and values of virtual positions that every row sees before its first token, with gradients; no rotary embedding turns the keys.</summary>
+/// <summary>Keys and values of virtual positions that every row sees before its first token, with gradients; no rotary embedding turns the
+/// keys.</summary>
 /// <param name="Values">[2·layers,H_kv,n,Dh]: keys of layer 0, values of layer 0, keys of layer 1, ...</param>
 internal sealed record KeyValuePrefix(Tensor Values)
 {
@@ -14,5 +15,6 @@ internal sealed record KeyValuePrefix(Tensor Values)
     public (Tensor Keys, Tensor Values) Before(int layer, Tensor keys, Tensor values) =>
         (cat([Rows(2L * layer, keys), keys], 2), cat([Rows(2L * layer + 1, values), values], 2));
 
-    private Tensor Rows(long index, Tensor like) => Values.narrow(0, index, 1).to_type(like.dtype).expand(like.size(0), like.size(1), Length, like.size(3));
+    private Tensor Rows(long index, Tensor like) =>
+        Values.narrow(0, index, 1).to_type(like.dtype).expand(like.size(0), like.size(1), Length, like.size(3));
 }

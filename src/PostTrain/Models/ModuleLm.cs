@@ -6,23 +6,24 @@ using static TorchSharp.torch;
 namespace PostTrain.Models;
 
 /// <summary>
-/// Any module that maps token ids [B,T] to logits [B,T,V] as a <see cref="CausalLm"/>, so that samplers, trainers and losses take it: a recurrent
-/// network, a model of one's own, something from another library.
+/// Any module that maps token ids [B,T] to logits [B,T,V] as a <see cref="CausalLm"/>, so that samplers, trainers and losses take it: a
+/// recurrent network, a model of one's own, something from another library.
 /// </summary>
 /// <remarks>
-/// The module must be causal (the logits at t depend on the ids up to t) and needs to know nothing of padding or packing: it only ever sees rows
-/// that begin at their first token. Where a mask says otherwise, each row, and each packed sequence of a row, is moved to a row of its own
-/// with zeros behind it, and the logits are put back to where the tokens were.
-/// <para>It has no cache of its own: <see cref="NewCache"/> keeps the ids, and each step of generation runs the module over the whole sequence so far.
-/// A completion of n tokens therefore costs n passes over up to n + prompt tokens.</para>
-/// <para>The hidden states of such a model are its logits: <see cref="Hidden"/> gives [B,T,V] and <see cref="Project"/> changes nothing. So losses
-/// that project in chunks save no memory with it, and soft prompts, which begin at embeddings, cannot be used.</para>
+/// The module must be causal (the logits at t depend on the ids up to t) and needs to know nothing of padding or packing: it only ever sees
+/// rows that begin at their first token. Where a mask says otherwise, each row, and each packed sequence of a row, is moved to a row of its
+/// own with zeros behind it, and the logits are put back to where the tokens were.
+/// <para>It has no cache of its own: <see cref="NewCache"/> keeps the ids, and each step of generation runs the module over the whole
+/// sequence so far. A completion of n tokens therefore costs n passes over up to n + prompt tokens.</para>
+/// <para>The hidden states of such a model are its logits: <see cref="Hidden"/> gives [B,T,V] and <see cref="Project"/> changes nothing. So
+/// losses that project in chunks save no memory with it, and soft prompts, which begin at embeddings, cannot be used.</para>
 /// </remarks>
 public sealed class ModuleLm : CausalLm
 {
     private readonly nn.Module<Tensor, Tensor> module;
 
-    /// <param name="module">Ids [B,T], int64, to logits [B,T,V]; it belongs to this model from here on and is disposed with it. Its parameters are named <c>module.…</c>.</param>
+    /// <param name="module">Ids [B,T], int64, to logits [B,T,V]; it belongs to this model from here on and is disposed with it. Its
+    /// parameters are named <c>module.…</c>.</param>
     /// <param name="vocabularySize">Number of token ids, V; id 0 must be one.</param>
     /// <param name="contextLength">The longest sequence that the module takes, in tokens.</param>
     /// <exception cref="ArgumentOutOfRangeException">A size is not positive.</exception>
@@ -73,7 +74,10 @@ public sealed class ModuleLm : CausalLm
     {
         ArgumentNullException.ThrowIfNull(hidden);
         if (hidden.dim() == 0 || hidden.size(-1) != VocabularySize)
-            throw new ArgumentException($"hidden has the shape [{string.Join(",", hidden.shape)}], expected [...,{VocabularySize}].", nameof(hidden));
+            throw new ArgumentException(
+                $"hidden has the shape [{string.Join(",", hidden.shape)}], expected [...,{VocabularySize}].",
+                nameof(hidden)
+            );
         return hidden.alias();
     }
 
@@ -83,7 +87,8 @@ public sealed class ModuleLm : CausalLm
 
     /// <summary>Not to be had: the module begins at ids.</summary>
     /// <exception cref="NotSupportedException">Always.</exception>
-    public override Tensor HiddenFromEmbeddings(Tensor embeddings, Tensor? attentionMask = null, KeyValueCache? cache = null) => throw NoEmbeddings();
+    public override Tensor HiddenFromEmbeddings(Tensor embeddings, Tensor? attentionMask = null, KeyValueCache? cache = null) =>
+        throw NoEmbeddings();
 
     /// <summary>A cache that holds ids: 8 bytes a position, twice.</summary>
     /// <inheritdoc/>
@@ -96,9 +101,7 @@ public sealed class ModuleLm : CausalLm
     }
 
     /// <summary>Nothing: the module is registered under its name.</summary>
-    protected override void RegisterComponents()
-    {
-    }
+    protected override void RegisterComponents() { }
 
     // Every token of (row b, sequence k) goes to row b·K + k - 1 at its number within the sequence.
     private Tensor RunRows(Tensor ids, Tensor mask)
@@ -107,7 +110,10 @@ public sealed class ModuleLm : CausalLm
         var segments = mask.to_type(ScalarType.Int64);
         var count = Math.Max(1, segments.amax([0L, 1L]).ToInt64());
         if (count > columns)
-            throw new ArgumentException($"attentionMask numbers {count} sequences in rows of {columns} positions, expected at most one a position.", nameof(mask));
+            throw new ArgumentException(
+                $"attentionMask numbers {count} sequences in rows of {columns} positions, expected at most one a position.",
+                nameof(mask)
+            );
         var number = arange(1, count + 1, dtype: ScalarType.Int64, device: ids.device).reshape(1, count, 1);
         var member = segments.unsqueeze(1).eq(number).to_type(ScalarType.Int64);
         var position = member.cumsum(2).sub(1).mul(member).sum([1L]);
@@ -117,7 +123,8 @@ public sealed class ModuleLm : CausalLm
         var real = segments.gt(0).reshape(-1);
         // Padding goes to a place of its own behind all rows.
         var spare = rows * count * width;
-        var flat = zeros(spare + 1, dtype: ScalarType.Int64, device: ids.device).scatter(0, place.masked_fill(real.logical_not(), spare), ids.reshape(-1));
+        var flat = zeros(spare + 1, dtype: ScalarType.Int64, device: ids.device)
+            .scatter(0, place.masked_fill(real.logical_not(), spare), ids.reshape(-1));
         var logits = Run(flat.narrow(0, 0, spare).reshape(rows * count, width));
         return logits.reshape(spare, VocabularySize).index_select(0, place).reshape(rows, columns, VocabularySize);
     }
@@ -126,7 +133,9 @@ public sealed class ModuleLm : CausalLm
     {
         var logits = module.call(ids);
         if (!logits.shape.SequenceEqual([.. ids.shape, VocabularySize]))
-            throw new InvalidOperationException($"The module gave the shape [{string.Join(",", logits.shape)}] for ids [{string.Join(",", ids.shape)}], expected [{string.Join(",", ids.shape)},{VocabularySize}].");
+            throw new InvalidOperationException(
+                $"The module gave the shape [{string.Join(",", logits.shape)}] for ids [{string.Join(",", ids.shape)}], expected [{string.Join(",", ids.shape)},{VocabularySize}]."
+            );
         return logits;
     }
 
@@ -134,22 +143,36 @@ public sealed class ModuleLm : CausalLm
     {
         var shape = ids.shape;
         if (shape.Length != 2 || shape[0] == 0 || shape[1] == 0)
-            throw new ArgumentException($"ids has the shape [{string.Join(",", shape)}], expected [B,T] with B and T positive.", nameof(ids));
+            throw new ArgumentException(
+                $"ids has the shape [{string.Join(",", shape)}], expected [B,T] with B and T positive.",
+                nameof(ids)
+            );
         Guard.Ids(ids, nameof(ids));
         var total = shape[1] + (cache?.Length ?? 0);
         if (mask is null)
             ContextLimit.Check(total, null, ContextLength, nameof(ids));
         if (cache is not null && (cache.Batch != shape[0] || total > cache.Capacity))
-            throw new ArgumentException($"The cache holds {cache.Batch} rows of up to {cache.Capacity} positions, but {shape[0]} rows of {total} are given.", nameof(cache));
+            throw new ArgumentException(
+                $"The cache holds {cache.Batch} rows of up to {cache.Capacity} positions, but {shape[0]} rows of {total} are given.",
+                nameof(cache)
+            );
         if (mask is not null && (mask.Dimensions != 2 || mask.size(0) != shape[0] || mask.size(1) != total))
-            throw new ArgumentException($"attentionMask has the shape [{string.Join(",", mask.shape)}], expected [{shape[0]},{total}].", nameof(mask));
+            throw new ArgumentException(
+                $"attentionMask has the shape [{string.Join(",", mask.shape)}], expected [{shape[0]},{total}].",
+                nameof(mask)
+            );
         ContextLimit.Check(total, mask, ContextLength, nameof(ids));
         using var scope = NewDisposeScope();
         var (least, most) = (ids.min().ToInt64(), ids.max().ToInt64());
         if (least < 0 || most >= VocabularySize)
-            throw new ArgumentException($"ids holds {(least < 0 ? least : most)}, expected ids from 0 to {VocabularySize - 1}.", nameof(ids));
+            throw new ArgumentException(
+                $"ids holds {(least < 0 ? least : most)}, expected ids from 0 to {VocabularySize - 1}.",
+                nameof(ids)
+            );
     }
 
     private static NotSupportedException NoEmbeddings() =>
-        new($"A {nameof(ModuleLm)} has no embeddings: its module maps ids to logits. Soft prompts need a {nameof(Decoder)} or a {nameof(CausalLm)} of one's own.");
+        new(
+            $"A {nameof(ModuleLm)} has no embeddings: its module maps ids to logits. Soft prompts need a {nameof(Decoder)} or a {nameof(CausalLm)} of one's own."
+        );
 }

@@ -6,9 +6,11 @@ namespace PostTrain.Models;
 /// </summary>
 public enum ModuleNaming
 {
-    /// <summary><c>model.layers.0.self_attn.q_proj</c>, <c>model.layers.0.mlp.gate_proj</c>, <c>model.embed_tokens</c>, <c>lm_head</c>.</summary>
+    /// <summary><c>model.layers.0.self_attn.q_proj</c>, <c>model.layers.0.mlp.gate_proj</c>, <c>model.embed_tokens</c>,
+    /// <c>lm_head</c>.</summary>
     Llama,
 
-    /// <summary><c>transformer.h.0.attn.c_attn</c>, <c>transformer.h.0.mlp.c_fc</c>, <c>transformer.wte</c>, <c>transformer.wpe</c>, <c>lm_head</c>.</summary>
+    /// <summary><c>transformer.h.0.attn.c_attn</c>, <c>transformer.h.0.mlp.c_fc</c>, <c>transformer.wte</c>, <c>transformer.wpe</c>,
+    /// <c>lm_head</c>.</summary>
     Gpt2,
 }

@@ -10,10 +10,12 @@ namespace PostTrain.Models;
 public static partial class Pretrained
 {
     /// <summary>Saves a decoder so that transformers and <see cref="Load"/> read it; loading gives the same bits back.</summary>
-    /// <param name="model">The model. Only its own parameters are written: merge adapters first. A tied output projection is not written twice.</param>
+    /// <param name="model">The model. Only its own parameters are written: merge adapters first. A tied output projection is not written
+    /// twice.</param>
     /// <param name="directory">Created where it does not exist; an earlier checkpoint in it is replaced.</param>
     /// <param name="options">The size of shards and the type; null: the defaults.</param>
-    /// <exception cref="NotSupportedException">The model is not a <see cref="Decoder"/>, or no architecture can express its configuration.</exception>
+    /// <exception cref="NotSupportedException">The model is not a <see cref="Decoder"/>, or no architecture can express its
+    /// configuration.</exception>
     /// <exception cref="IOException">The files could not be written; an earlier checkpoint is as it was.</exception>
     public static void Save(CausalLm model, string directory, SaveOptions? options = null)
     {
@@ -21,8 +23,8 @@ public static partial class Pretrained
         Write(decoder, [.. Weights(decoder)], directory, options, _ => { }, decoder.Origin?.Generation);
     }
 
-    /// <summary>Saves a reward model so that transformers (<c>AutoModelForSequenceClassification</c>, or <c>…TokenClassification</c> where the head
-    /// has a bias) and <see cref="LoadRewardModel"/> read it.</summary>
+    /// <summary>Saves a reward model so that transformers (<c>AutoModelForSequenceClassification</c>, or <c>…TokenClassification</c> where
+    /// the head has a bias) and <see cref="LoadRewardModel"/> read it.</summary>
     /// <param name="model">The model; only its body's own parameters and its head are written.</param>
     /// <param name="directory">As in <see cref="Save(CausalLm, string, SaveOptions?)"/>.</param>
     /// <param name="options">As in <see cref="Save(CausalLm, string, SaveOptions?)"/>.</param>
@@ -33,12 +35,19 @@ public static partial class Pretrained
         var decoder = Savable(model.Body, model.Origin);
         var head = ModuleNames.Of(decoder.Config.Naming).Head + ".weight";
         var tensors = Weights(decoder).Where(item => item.Name != head).Concat(Parts("score", model.Head)).ToList();
-        Write(decoder, tensors, directory, options, config => CheckpointConfig.MakeClassifier(config, model.Labels, model.Head.bias is not null, model.PaddingId),
-            (model.Origin ?? decoder.Origin)?.Generation, model.Origin);
+        Write(
+            decoder,
+            tensors,
+            directory,
+            options,
+            config => CheckpointConfig.MakeClassifier(config, model.Labels, model.Head.bias is not null, model.PaddingId),
+            (model.Origin ?? decoder.Origin)?.Generation,
+            model.Origin
+        );
     }
 
-    /// <summary>Saves a critic: its body's checkpoint with <c>v_head.summary.weight</c> and <c>v_head.summary.bias</c> among the weights, as TRL's
-    /// <c>AutoModelForCausalLMWithValueHead</c> reads it. On a shared body this saves the policy too.</summary>
+    /// <summary>Saves a critic: its body's checkpoint with <c>v_head.summary.weight</c> and <c>v_head.summary.bias</c> among the weights,
+    /// as TRL's <c>AutoModelForCausalLMWithValueHead</c> reads it. On a shared body this saves the policy too.</summary>
     /// <param name="head">The head with its body.</param>
     /// <param name="directory">As in <see cref="Save(CausalLm, string, SaveOptions?)"/>.</param>
     /// <param name="options">As in <see cref="Save(CausalLm, string, SaveOptions?)"/>.</param>
@@ -47,17 +56,28 @@ public static partial class Pretrained
     {
         ArgumentNullException.ThrowIfNull(head);
         var decoder = Savable(head.Body);
-        Write(decoder, [.. Weights(decoder), .. Parts("v_head.summary", head.Summary)], directory, options, _ => { }, decoder.Origin?.Generation);
+        Write(
+            decoder,
+            [.. Weights(decoder), .. Parts("v_head.summary", head.Summary)],
+            directory,
+            options,
+            _ => { },
+            decoder.Origin?.Generation
+        );
     }
 
     private static Decoder Savable(CausalLm model, CheckpointOrigin? origin = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         if (model is not Decoder decoder)
-            throw new NotSupportedException($"A {model.GetType().Name} cannot be saved as a checkpoint of transformers, only a {nameof(Decoder)} can.");
+            throw new NotSupportedException(
+                $"A {model.GetType().Name} cannot be saved as a checkpoint of transformers, only a {nameof(Decoder)} can."
+            );
         // What was read can be written: its configuration goes back as it came.
         if ((origin ?? decoder.Origin) is null && Architectures.WhyNotWritable(decoder.Config) is { } reason)
-            throw new NotSupportedException($"The model is not what transformers calls {decoder.Config.ModelType ?? decoder.Config.Naming.ToString()}: {reason}.");
+            throw new NotSupportedException(
+                $"The model is not what transformers calls {decoder.Config.ModelType ?? decoder.Config.Naming.ToString()}: {reason}."
+            );
         return decoder;
     }
 
@@ -67,8 +87,15 @@ public static partial class Pretrained
     private static IEnumerable<(string Name, Tensor Tensor)> Parts(string name, Linear linear) =>
         linear.named_parameters().Select(item => ($"{name}.{item.name}", (Tensor)item.parameter));
 
-    private static void Write(Decoder decoder, List<(string Name, Tensor Tensor)> tensors, string directory, SaveOptions? options,
-        Action<JsonObject> edit, byte[]? generation, CheckpointOrigin? origin = null)
+    private static void Write(
+        Decoder decoder,
+        List<(string Name, Tensor Tensor)> tensors,
+        string directory,
+        SaveOptions? options,
+        Action<JsonObject> edit,
+        byte[]? generation,
+        CheckpointOrigin? origin = null
+    )
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
         options ??= new SaveOptions();
@@ -77,7 +104,9 @@ public static partial class Pretrained
         edit(config);
         using var scope = NewDisposeScope();
         using var mode = no_grad();
-        var stored = tensors.Select(item => (item.Name, CheckpointWeights.IsTransposed(decoder.Config.Naming, item.Name) ? item.Tensor.t() : item.Tensor)).ToList();
+        var stored = tensors
+            .Select(item => (item.Name, CheckpointWeights.IsTransposed(decoder.Config.Naming, item.Name) ? item.Tensor.t() : item.Tensor))
+            .ToList();
         CheckpointWriter.Write(directory, stored, CheckpointConfig.Bytes(config), generation, options);
     }
 }

@@ -2,7 +2,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Models;
 
-/// <summary>The frozen model that a policy is compared with: a model of its own, or the policy itself with its adapter switched off, which costs no memory.</summary>
+/// <summary>The frozen model that a policy is compared with: a model of its own, or the policy itself with its adapter switched off, which
+/// costs no memory.</summary>
 public sealed class ReferencePolicy
 {
     private readonly CausalLm model;
@@ -49,7 +50,8 @@ public sealed class ReferencePolicy
         finally
         {
             // The policy itself may be asked in the middle of its own training step.
-            if (training) model.train();
+            if (training)
+                model.train();
         }
     }
 }

@@ -4,9 +4,9 @@ using static TorchSharp.torch;
 namespace PostTrain.Models;
 
 /// <summary>
-/// Rotary position embedding (Su et al. 2021, arXiv:2104.09864) in Hugging Face's layout: element i is paired with i + Dh/2, and the pair at
-/// position m is turned by the angle m ω_i, ω_i = θ^(−2i/Dh) unless a <see cref="RotaryScaling"/> changes it. Where only the first d elements
-/// are turned, d stands for Dh.
+/// Rotary position embedding (Su et al. 2021, arXiv:2104.09864) in Hugging Face's layout: element i is paired with i + Dh/2, and the pair
+/// at position m is turned by the angle m ω_i, ω_i = θ^(−2i/Dh) unless a <see cref="RotaryScaling"/> changes it. Where only the first d
+/// elements are turned, d stands for Dh.
 /// </summary>
 internal sealed class RotaryEmbedding(int headSize, int capacity, RotarySpec spec) : IDisposable
 {
@@ -22,7 +22,8 @@ internal sealed class RotaryEmbedding(int headSize, int capacity, RotarySpec spe
     /// <param name="start">The first position where none are given.</param>
     /// <param name="length">T.</param>
     /// <param name="like">A tensor whose type and place the rows take.</param>
-    /// <param name="lengths">[B,T], tokens of each position's own sequence, where <see cref="DependsOnLength"/>; null: the longest decides.</param>
+    /// <param name="lengths">[B,T], tokens of each position's own sequence, where <see cref="DependsOnLength"/>; null: the longest
+    /// decides.</param>
     /// <returns>cos and sin, [B or 1,T,1,2,d/2]; sin has its sign folded in: −sin for the first half, +sin for the second.</returns>
     public (Tensor Cosine, Tensor Sine) At(Tensor? positions, long start, long length, Tensor like, Tensor? lengths = null)
     {
@@ -31,9 +32,10 @@ internal sealed class RotaryEmbedding(int headSize, int capacity, RotarySpec spe
         Prepare(like, LongSequence(positions, start + length), Math.Min(start + length, capacity));
         return (Rows(cosines!), Rows(sines!));
 
-        Tensor Rows(Tensor table) => positions is null
-            ? table.narrow(0, start, length).unsqueeze(0)
-            : table.index_select(0, positions.reshape(-1)).reshape(positions.size(0), length, 1, 2, size / 2);
+        Tensor Rows(Tensor table) =>
+            positions is null
+                ? table.narrow(0, start, length).unsqueeze(0)
+                : table.index_select(0, positions.reshape(-1)).reshape(positions.size(0), length, 1, 2, size / 2);
     }
 
     /// <summary>Whether a sequence of this many positions is so long that its length changes the frequencies.</summary>
@@ -45,7 +47,8 @@ internal sealed class RotaryEmbedding(int headSize, int capacity, RotarySpec spe
         using var scope = NewDisposeScope();
         var size = 2 * cosine.size(-1);
         if (size < heads.size(-1))
-            return cat([Rotate(heads.narrow(-1, 0, size), cosine, sine), heads.narrow(-1, size, heads.size(-1) - size)], -1).MoveToOuterDisposeScope();
+            return cat([Rotate(heads.narrow(-1, 0, size), cosine, sine), heads.narrow(-1, size, heads.size(-1) - size)], -1)
+                .MoveToOuterDisposeScope();
         var shape = heads.shape;
         var pairs = heads.reshape(shape[0], shape[1], shape[2], 2, shape[3] / 2);
         return (pairs * cosine + pairs.flip(3) * sine).reshape(shape).MoveToOuterDisposeScope();
@@ -82,24 +85,32 @@ internal sealed class RotaryEmbedding(int headSize, int capacity, RotarySpec spe
             stack([first, second], 2).unsqueeze(2).to(like.dtype, like.device).MoveToOuterDisposeScope();
     }
 
-    // Made in float64, for the positions that have come up, doubled: contexts of a million tokens are declared and seldom used. Again only when the
-    // model has moved to another type or device, for longer sequences, or for another length that counts.
+    // Made in float64, for the positions that have come up, doubled: contexts of a million tokens are declared and seldom used. Again only
+    // when the model has moved to another type or device, for longer sequences, or for another length that counts.
     private void Prepare(Tensor like, long length, long needed)
     {
-        if (cosines is not null && tableLength == length && cosines.size(0) >= needed && cosines.dtype == like.dtype && cosines.device_type == like.device_type && cosines.device_index == like.device_index)
+        if (
+            cosines is not null
+            && tableLength == length
+            && cosines.size(0) >= needed
+            && cosines.dtype == like.dtype
+            && cosines.device_type == like.device_type
+            && cosines.device_index == like.device_index
+        )
             return;
         using var mode = no_grad();
         using var scope = NewDisposeScope();
         var frequencies = spec.Scaling?.Frequencies(spec.Theta, size, length) ?? RotaryScaling.Plain(spec.Theta, size);
         var factor = spec.Scaling?.AttentionFactor ?? 1;
-        var angles = arange(Math.Max(length, Math.Min(capacity, Math.Max(SmallestTable, 2 * needed))), dtype: ScalarType.Float64).unsqueeze(1) * tensor(frequencies);
+        var angles =
+            arange(Math.Max(length, Math.Min(capacity, Math.Max(SmallestTable, 2 * needed))), dtype: ScalarType.Float64).unsqueeze(1)
+            * tensor(frequencies);
         var (cosine, sine) = (angles.cos().mul(factor), angles.sin().mul(factor));
         Dispose();
         tableLength = length;
         cosines = Table([cosine, cosine]);
         sines = Table([-sine, sine]);
 
-        Tensor Table(Tensor[] halves) =>
-            stack(halves, 1).unsqueeze(1).to(like.dtype, like.device).DetachFromDisposeScope();
+        Tensor Table(Tensor[] halves) => stack(halves, 1).unsqueeze(1).to(like.dtype, like.device).DetachFromDisposeScope();
     }
 }

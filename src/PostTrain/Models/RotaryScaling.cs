@@ -1,13 +1,12 @@
 namespace PostTrain.Models;
 
-/// <summary>How the frequencies of a rotary embedding are changed, so that a model reads longer texts than it was trained on first.</summary>
+/// <summary>How the frequencies of a rotary embedding are changed, so that a model reads longer texts than it was trained on
+/// first.</summary>
 /// <remarks>The kinds are those of transformers' <c>rope_type</c>: <see cref="LinearScaling"/>, <see cref="DynamicScaling"/>,
 /// <see cref="Llama3Scaling"/> and <see cref="YarnScaling"/>.</remarks>
 public abstract record RotaryScaling
 {
-    private protected RotaryScaling()
-    {
-    }
+    private protected RotaryScaling() { }
 
     /// <summary>What cosine and sine are multiplied by, so that the scores grow with its square; 1 unless a kind says otherwise.</summary>
     internal virtual double AttentionFactor => 1;

@@ -23,7 +23,11 @@ public sealed record RotarySpec
         Numerics.Guard.Positive(Fraction, nameof(Fraction));
         Numerics.Guard.Fraction(Fraction, nameof(Fraction));
         if (Size(headSize) is var size && (size % 2 != 0 || size == 0))
-            throw new ArgumentOutOfRangeException(nameof(headSize), headSize, $"The rotary embedding turns {size} elements of a head, expected an even number above 0: HeadSize · Fraction.");
+            throw new ArgumentOutOfRangeException(
+                nameof(headSize),
+                headSize,
+                $"The rotary embedding turns {size} elements of a head, expected an even number above 0: HeadSize · Fraction."
+            );
         Scaling?.Validate();
     }
 }

@@ -5,12 +5,12 @@ using static TorchSharp.torch;
 namespace PostTrain.Models;
 
 /// <summary>
-/// An open safetensors file. The header is read and checked at once; a tensor's bytes go from the mapped file straight into the memory that they
-/// are for, converted on the way where the types differ, so that loading needs no second copy of the weights.
+/// An open safetensors file. The header is read and checked at once; a tensor's bytes go from the mapped file straight into the memory that
+/// they are for, converted on the way where the types differ, so that loading needs no second copy of the weights.
 /// </summary>
 /// <remarks>Format: https://huggingface.co/docs/safetensors. Types F64, F32, F16, BF16, I64, I32, I16, I8, U8, BOOL.
-/// A file with overlapping tensors, gaps or bytes after the last tensor is refused. Only a few megabytes are mapped at a time: the pages of the
-/// file that count as this process's memory stay few. Do not shorten a file while a tensor is read from it. Not thread-safe.</remarks>
+/// A file with overlapping tensors, gaps or bytes after the last tensor is refused. Only a few megabytes are mapped at a time: the pages of
+/// the file that count as this process's memory stay few. Do not shorten a file while a tensor is read from it. Not thread-safe.</remarks>
 public sealed class SafetensorsFile : IDisposable
 {
     /// <summary>How many bytes are mapped, and converted, at a time.</summary>
@@ -43,7 +43,8 @@ public sealed class SafetensorsFile : IDisposable
 
     /// <summary>Opens a file and checks its header.</summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="InvalidDataException">The file is not a well-formed safetensors file; the message names the file and the reason.</exception>
+    /// <exception cref="InvalidDataException">The file is not a well-formed safetensors file; the message names the file and the
+    /// reason.</exception>
     public static SafetensorsFile Open(string path)
     {
         ArgumentNullException.ThrowIfNull(path);
@@ -63,8 +64,13 @@ public sealed class SafetensorsFile : IDisposable
     /// <param name="path">The file to write or to replace.</param>
     /// <param name="tensors">Names and tensors, on any device, contiguous or not; none is disposed.</param>
     /// <param name="metadata">Strings for <c>__metadata__</c>, or null for none.</param>
-    /// <exception cref="ArgumentException">A name occurs twice or is <c>__metadata__</c>, or a tensor's type does not exist in the format.</exception>
-    public static void Write(string path, IEnumerable<(string Name, Tensor Tensor)> tensors, IReadOnlyDictionary<string, string>? metadata = null)
+    /// <exception cref="ArgumentException">A name occurs twice or is <c>__metadata__</c>, or a tensor's type does not exist in the
+    /// format.</exception>
+    public static void Write(
+        string path,
+        IEnumerable<(string Name, Tensor Tensor)> tensors,
+        IReadOnlyDictionary<string, string>? metadata = null
+    )
     {
         ArgumentNullException.ThrowIfNull(path);
         ArgumentNullException.ThrowIfNull(tensors);
@@ -105,7 +111,10 @@ public sealed class SafetensorsFile : IDisposable
         ArgumentNullException.ThrowIfNull(destination);
         var entry = Entry(name);
         if (!entry.Shape.SequenceEqual(destination.shape))
-            throw new ArgumentException($"destination has the shape [{string.Join(",", destination.shape)}], expected [{string.Join(",", entry.Shape)}] as tensor '{name}' of {Path}.", nameof(destination));
+            throw new ArgumentException(
+                $"destination has the shape [{string.Join(",", destination.shape)}], expected [{string.Join(",", entry.Shape)}] as tensor '{name}' of {Path}.",
+                nameof(destination)
+            );
         if (entry.Length == 0)
             return;
         using var mode = no_grad();
@@ -119,7 +128,12 @@ public sealed class SafetensorsFile : IDisposable
             return;
         }
 
-        var straight = rows.dim() == 1 && rows.is_contiguous() && rows.dtype == entry.Type && rows.device.type == DeviceType.CPU && entry.Type != ScalarType.Bool;
+        var straight =
+            rows.dim() == 1
+            && rows.is_contiguous()
+            && rows.dtype == entry.Type
+            && rows.device.type == DeviceType.CPU
+            && entry.Type != ScalarType.Bool;
         var step = PieceBytes / rowBytes;
         for (long start = 0; start < rows.size(0); start += step)
         {
@@ -147,16 +161,18 @@ public sealed class SafetensorsFile : IDisposable
 
     private Tensor Buffer(ScalarType type)
     {
-        if (buffer?.dtype == type) return buffer;
+        if (buffer?.dtype == type)
+            return buffer;
         buffer?.Dispose();
         using var bytes = empty(1, dtype: type);
         buffer = empty(PieceBytes / bytes.element_size(), dtype: type);
         return buffer.DetachFromDisposeScope();
     }
 
-    private SafetensorsEntry Entry(string name) => byName.TryGetValue(name, out var entry)
-        ? entry
-        : throw new KeyNotFoundException($"{Path}: there is no tensor '{name}'; the file holds {Entries.Count} others.");
+    private SafetensorsEntry Entry(string name) =>
+        byName.TryGetValue(name, out var entry)
+            ? entry
+            : throw new KeyNotFoundException($"{Path}: there is no tensor '{name}'; the file holds {Entries.Count} others.");
 
     private void Copy(long offset, Span<byte> target)
     {

@@ -15,7 +15,8 @@ internal sealed record SafetensorsHeader(IReadOnlyList<SafetensorsEntry> Entries
     private const int MaximumRank = 64;
 
     /// <summary>Reads and checks the header at the start of <paramref name="stream"/>.</summary>
-    /// <exception cref="InvalidDataException">The header is malformed; the message names <paramref name="fileName"/> and the reason.</exception>
+    /// <exception cref="InvalidDataException">The header is malformed; the message names <paramref name="fileName"/> and the
+    /// reason.</exception>
     public static SafetensorsHeader Read(Stream stream, string fileName)
     {
         var length = stream.Length;
@@ -25,7 +26,10 @@ internal sealed record SafetensorsHeader(IReadOnlyList<SafetensorsEntry> Entries
         stream.ReadExactly(prefix);
         var headerLength = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
         if (prefix.SequenceEqual("version "u8))
-            throw Broken(fileName, "it begins as the pointer file that Git LFS leaves where the content was not fetched (git lfs pull fetches it)");
+            throw Broken(
+                fileName,
+                "it begins as the pointer file that Git LFS leaves where the content was not fetched (git lfs pull fetches it)"
+            );
         if (headerLength > MaximumLength)
             throw Broken(fileName, $"the header's length is given as {headerLength} bytes, the limit is {MaximumLength}");
         if (headerLength > (ulong)length - 8)
@@ -98,7 +102,10 @@ internal sealed record SafetensorsHeader(IReadOnlyList<SafetensorsEntry> Entries
         if (!value.TryGetProperty("dtype", out var dtype) || dtype.ValueKind != JsonValueKind.String)
             throw Broken(fileName, $"tensor '{name}' has no dtype, expected a string");
         if (!SafetensorsTypes.TryParse(dtype.GetString()!, out var type, out var size))
-            throw Broken(fileName, $"tensor '{name}' has the unknown dtype '{dtype.GetString()}', expected one of {SafetensorsTypes.Known}");
+            throw Broken(
+                fileName,
+                $"tensor '{name}' has the unknown dtype '{dtype.GetString()}', expected one of {SafetensorsTypes.Known}"
+            );
 
         var shape = ReadIntegers(name, value, "shape", fileName);
         if (shape.Length > MaximumRank)
@@ -110,9 +117,15 @@ internal sealed record SafetensorsHeader(IReadOnlyList<SafetensorsEntry> Entries
         var expected = ByteLength(name, shape, size, fileName);
         var (begin, end) = (offsets[0], offsets[1]);
         if (end < begin || end > fileLength - start)
-            throw Broken(fileName, $"tensor '{name}' has data_offsets [{begin}, {end}], expected an interval inside the {fileLength - start} bytes of data");
+            throw Broken(
+                fileName,
+                $"tensor '{name}' has data_offsets [{begin}, {end}], expected an interval inside the {fileLength - start} bytes of data"
+            );
         if (end - begin != expected)
-            throw Broken(fileName, $"tensor '{name}' has {end - begin} bytes, expected {expected} for {dtype.GetString()} [{string.Join(", ", shape)}]");
+            throw Broken(
+                fileName,
+                $"tensor '{name}' has {end - begin} bytes, expected {expected} for {dtype.GetString()} [{string.Join(", ", shape)}]"
+            );
         return new SafetensorsEntry(name, type, shape, start + begin, expected);
     }
 
@@ -153,7 +166,10 @@ internal sealed record SafetensorsHeader(IReadOnlyList<SafetensorsEntry> Entries
         foreach (var entry in entries.OrderBy(entry => entry.Offset).ThenBy(entry => entry.Length))
         {
             if (entry.Offset < position)
-                throw Broken(fileName, $"tensor '{entry.Name}' starts at byte {entry.Offset - start} of the data and overlaps the one before it, which ends at {position - start}");
+                throw Broken(
+                    fileName,
+                    $"tensor '{entry.Name}' starts at byte {entry.Offset - start} of the data and overlaps the one before it, which ends at {position - start}"
+                );
             if (entry.Offset > position)
                 throw Broken(fileName, $"there is a gap of {entry.Offset - position} bytes before tensor '{entry.Name}', expected none");
             position += entry.Length;

@@ -45,7 +45,10 @@ internal static class SafetensorsTypes
                 return row.Name;
         }
 
-        throw new ArgumentException($"A tensor of type {type} cannot be stored as safetensors; the format's types are {Known}.", nameof(type));
+        throw new ArgumentException(
+            $"A tensor of type {type} cannot be stored as safetensors; the format's types are {Known}.",
+            nameof(type)
+        );
     }
 
     public static int SizeOf(ScalarType type) => Array.Find(Table, row => row.Type == type).Size;

@@ -16,7 +16,12 @@ internal static class SafetensorsWriter
     /// <param name="tensors">Names and tensors.</param>
     /// <param name="metadata">Strings for <c>__metadata__</c>, or null for none.</param>
     /// <param name="type">What floating-point tensors are written as; null: as they are. Each is converted when its turn comes.</param>
-    public static void Write(string path, IEnumerable<(string Name, Tensor Tensor)> tensors, IReadOnlyDictionary<string, string>? metadata, ScalarType? type = null)
+    public static void Write(
+        string path,
+        IEnumerable<(string Name, Tensor Tensor)> tensors,
+        IReadOnlyDictionary<string, string>? metadata,
+        ScalarType? type = null
+    )
     {
         var ordered = tensors
             .Select(item => (item.Name, item.Tensor, Type: StoredType(item.Tensor, type)))
@@ -31,19 +36,23 @@ internal static class SafetensorsWriter
         }
 
         var header = Header(ordered, metadata);
-        AtomicFile.Write(path, stream =>
-        {
-            Span<byte> length = stackalloc byte[8];
-            BinaryPrimitives.WriteUInt64LittleEndian(length, (ulong)header.Length);
-            stream.Write(length);
-            stream.Write(header);
-            foreach (var (_, tensor, stored) in ordered)
-                WriteData(stream, tensor, stored);
-        });
+        AtomicFile.Write(
+            path,
+            stream =>
+            {
+                Span<byte> length = stackalloc byte[8];
+                BinaryPrimitives.WriteUInt64LittleEndian(length, (ulong)header.Length);
+                stream.Write(length);
+                stream.Write(header);
+                foreach (var (_, tensor, stored) in ordered)
+                    WriteData(stream, tensor, stored);
+            }
+        );
     }
 
     /// <summary>The type that a tensor is written as.</summary>
-    public static ScalarType StoredType(Tensor tensor, ScalarType? type) => type is { } given && tensor.is_floating_point() ? given : tensor.dtype;
+    public static ScalarType StoredType(Tensor tensor, ScalarType? type) =>
+        type is { } given && tensor.is_floating_point() ? given : tensor.dtype;
 
     private static byte[] Header(List<(string Name, Tensor Tensor, ScalarType Type)> tensors, IReadOnlyDictionary<string, string>? metadata)
     {

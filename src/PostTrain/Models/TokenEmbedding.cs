@@ -55,7 +55,9 @@ internal sealed class TokenEmbedding : nn.Module<Tensor, Tensor>, IWeighted
     {
         using var scope = NewDisposeScope();
         var (least, most) = (ids.min().ToInt64(), ids.max().ToInt64());
-        return least < 0 ? least : most >= weight.size(0) ? most : null;
+        return least < 0 ? least
+            : most >= weight.size(0) ? most
+            : null;
     }
 }
 
@@ -71,7 +73,5 @@ internal sealed class TiedProjection(TokenEmbedding embedding) : nn.Module<Tenso
     public Tensor Apply(Tensor input, Tensor weight, Tensor? bias) => nn.functional.linear(input, weight, bias);
 
     /// <summary>Nothing: the embedding has the parameter.</summary>
-    protected override void RegisterComponents()
-    {
-    }
+    protected override void RegisterComponents() { }
 }

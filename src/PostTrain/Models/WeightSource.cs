@@ -22,7 +22,8 @@ internal enum WeightRole
     NormScale,
 }
 
-/// <summary>Where a decoder's weights come from while it is built: a random start or a file. One call for each parameter, by its full name.</summary>
+/// <summary>Where a decoder's weights come from while it is built: a random start or a file. One call for each parameter, by its full
+/// name.</summary>
 internal abstract class WeightSource
 {
     /// <summary>A fresh tensor of this name and shape.</summary>
@@ -38,11 +39,14 @@ internal abstract class WeightSource
         return parameter;
     }
 
-    /// <summary>Frees every parameter that was given out, where the model could not be completed: TorchSharp's <c>Linear</c> takes its own out of the dispose scope at once.</summary>
+    /// <summary>Frees every parameter that was given out, where the model could not be completed: TorchSharp's <c>Linear</c> takes its own
+    /// out of the dispose scope at once.</summary>
     public void Release() => made.ForEach(parameter => parameter.Dispose());
 
     /// <summary>A linear layer whose parameters are <c>name.weight</c>, [out,in], and <c>name.bias</c>.</summary>
-    public Linear Linear(string name, long inputs, long outputs, bool bias, WeightRole role = WeightRole.Projection) => nn.Linear(
-        Parameter(name + ".weight", [outputs, inputs], role),
-        bias ? Parameter(name + ".bias", [outputs], WeightRole.Bias) : null);
+    public Linear Linear(string name, long inputs, long outputs, bool bias, WeightRole role = WeightRole.Projection) =>
+        nn.Linear(
+            Parameter(name + ".weight", [outputs, inputs], role),
+            bias ? Parameter(name + ".bias", [outputs], WeightRole.Bias) : null
+        );
 }

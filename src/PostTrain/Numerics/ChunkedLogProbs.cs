@@ -29,8 +29,15 @@ public static class ChunkedLogProbs
     /// <param name="transform">Scale, soft cap and temperature of the logits; none when null.</param>
     /// <param name="chunkSize">Positions at a time, at least 1.</param>
     /// <exception cref="ArgumentException">Shapes or types do not agree, or a counted target is not in 0..V−1.</exception>
-    public static ChunkedTokens Gather(Tensor hidden, Tensor weight, Tensor targets, Tensor mask, Tensor? bias = null,
-        LogitTransform? transform = null, int chunkSize = DefaultChunkSize)
+    public static ChunkedTokens Gather(
+        Tensor hidden,
+        Tensor weight,
+        Tensor targets,
+        Tensor mask,
+        Tensor? bias = null,
+        LogitTransform? transform = null,
+        int chunkSize = DefaultChunkSize
+    )
     {
         Check(hidden, weight, targets, mask, bias);
         transform ??= LogitTransform.None;
@@ -48,9 +55,12 @@ public static class ChunkedLogProbs
         }
         var found = ChunkedProjection.apply(rows, weight, ids, transform, chunkSize);
         return new ChunkedTokens(
-            counted.Spread(found[0]).MoveToOuterDisposeScope(), counted.Spread(found[1]).MoveToOuterDisposeScope(),
-            counted.Spread(found[2]).MoveToOuterDisposeScope(), counted.Spread(found[3]).MoveToOuterDisposeScope(),
-            counted.Spread(found[4].to_type(hidden.dtype)).MoveToOuterDisposeScope());
+            counted.Spread(found[0]).MoveToOuterDisposeScope(),
+            counted.Spread(found[1]).MoveToOuterDisposeScope(),
+            counted.Spread(found[2]).MoveToOuterDisposeScope(),
+            counted.Spread(found[3]).MoveToOuterDisposeScope(),
+            counted.Spread(found[4].to_type(hidden.dtype)).MoveToOuterDisposeScope()
+        );
     }
 
     private static void Check(Tensor hidden, Tensor weight, Tensor targets, Tensor mask, Tensor? bias)
@@ -58,14 +68,21 @@ public static class ChunkedLogProbs
         Guard.Floating(hidden, nameof(hidden));
         Guard.Ids(targets, nameof(targets));
         if (hidden.dim() != targets.dim() + 1 || !hidden.shape.AsSpan()[..^1].SequenceEqual(targets.shape))
-            throw new ArgumentException($"targets has shape {Guard.Shape(targets)}, expected hidden's shape {Guard.Shape(hidden)} without its last dimension", nameof(targets));
+            throw new ArgumentException(
+                $"targets has shape {Guard.Shape(targets)}, expected hidden's shape {Guard.Shape(hidden)} without its last dimension",
+                nameof(targets)
+            );
         Guard.SameShape(mask, nameof(mask), targets, nameof(targets));
         Guard.Rank(weight, nameof(weight), 2, "[V,D]");
         if (weight.shape[1] != hidden.shape[^1] || weight.shape[0] == 0)
-            throw new ArgumentException($"weight has shape {Guard.Shape(weight)}, expected [V, {hidden.shape[^1]}] with V at least 1", nameof(weight));
+            throw new ArgumentException(
+                $"weight has shape {Guard.Shape(weight)}, expected [V, {hidden.shape[^1]}] with V at least 1",
+                nameof(weight)
+            );
         if (weight.dtype != hidden.dtype)
             throw new ArgumentException($"weight has type {weight.dtype}, expected {hidden.dtype} as hidden", nameof(weight));
-        if (bias is null) return;
+        if (bias is null)
+            return;
         if (bias.dim() != 1 || bias.shape[0] != weight.shape[0])
             throw new ArgumentException($"bias has shape {Guard.Shape(bias)}, expected [{weight.shape[0]}]", nameof(bias));
         if (bias.dtype != hidden.dtype)
@@ -74,9 +91,14 @@ public static class ChunkedLogProbs
 
     private static void CheckIds(Tensor targets, long vocabulary)
     {
-        if (targets.numel() == 0) return;
-        long least = targets.min().ToInt64(), most = targets.max().ToInt64();
+        if (targets.numel() == 0)
+            return;
+        long least = targets.min().ToInt64(),
+            most = targets.max().ToInt64();
         if (least < 0 || most >= vocabulary)
-            throw new ArgumentException($"targets holds {(least < 0 ? least : most)} at a counted position, expected 0 to {vocabulary - 1}", nameof(targets));
+            throw new ArgumentException(
+                $"targets holds {(least < 0 ? least : most)} at a counted position, expected 0 to {vocabulary - 1}",
+                nameof(targets)
+            );
     }
 }

@@ -4,10 +4,11 @@ using static TorchSharp.torch;
 namespace PostTrain.Numerics;
 
 /// <summary>
-/// The node of the autograd graph under <see cref="ChunkedLogProbs"/>: hidden rows [N,D], weight [V,D] and targets [N] to log π(target), mean_v log π_v,
-/// log Σ exp z, entropy and hits, all [N]. It saves its inputs and no logits.
+/// The node of the autograd graph under <see cref="ChunkedLogProbs"/>: hidden rows [N,D], weight [V,D] and targets [N] to log π(target),
+/// mean_v log π_v, log Σ exp z, entropy and hits, all [N]. It saves its inputs and no logits.
 /// </summary>
-/// <remarks>All arguments are checked by the caller: an exception in the backward pass would end the process on the TorchSharp package.</remarks>
+/// <remarks>All arguments are checked by the caller: an exception in the backward pass would end the process on the TorchSharp
+/// package.</remarks>
 internal sealed class ChunkedProjection : autograd.MultiTensorFunction<ChunkedProjection>
 {
     public override string Name => nameof(ChunkedProjection);
@@ -55,7 +56,8 @@ internal sealed class ChunkedProjection : autograd.MultiTensorFunction<ChunkedPr
         var (rows, weight, targets) = (saved[0], saved[1], saved[2]);
         var transform = (LogitTransform)ctx.get_data("transform");
         int chunkSize = (int)ctx.get_data("chunkSize");
-        bool needRows = (bool)ctx.get_data("rows"), needWeight = (bool)ctx.get_data("weight");
+        bool needRows = (bool)ctx.get_data("rows"),
+            needWeight = (bool)ctx.get_data("weight");
 
         var rowParts = new List<Tensor>();
         var weightGradient = needWeight ? zeros_like(weight) : null;
@@ -64,19 +66,26 @@ internal sealed class ChunkedProjection : autograd.MultiTensorFunction<ChunkedPr
             using var chunk = NewDisposeScope();
             var part = rows.narrow(0, start, length);
             var logits = Project(part, weight);
-            var gradient = LogitGradient(transform.Apply(logits), targets.narrow(0, start, length),
-                index => grad_outputs[index].IsInvalid
-                    ? zeros([length, 1], logits.dtype, logits.device)
-                    : grad_outputs[index].narrow(0, start, length).to_type(logits.dtype).unsqueeze(-1));
+            var gradient = LogitGradient(
+                transform.Apply(logits),
+                targets.narrow(0, start, length),
+                index =>
+                    grad_outputs[index].IsInvalid
+                        ? zeros([length, 1], logits.dtype, logits.device)
+                        : grad_outputs[index].narrow(0, start, length).to_type(logits.dtype).unsqueeze(-1)
+            );
             gradient = transform.Backward(gradient, logits).to_type(rows.dtype);
-            if (needRows) rowParts.Add(gradient.mm(weight).MoveToOuterDisposeScope());
+            if (needRows)
+                rowParts.Add(gradient.mm(weight).MoveToOuterDisposeScope());
             weightGradient?.add_(gradient.t().mm(part));
         }
         return
         [
             needRows ? cat(rowParts, 0).MoveToOuterDisposeScope() : null!,
             weightGradient?.MoveToOuterDisposeScope()!,
-            null!, null!, null!,
+            null!,
+            null!,
+            null!,
         ];
     }
 
@@ -105,7 +114,6 @@ internal sealed class ChunkedProjection : autograd.MultiTensorFunction<ChunkedPr
         {
             yield return (start, Math.Min(chunkSize, rows - start));
             start += chunkSize;
-        }
-        while (start < rows);
+        } while (start < rows);
     }
 }

@@ -4,7 +4,8 @@ using static TorchSharp.torch;
 namespace PostTrain.Numerics;
 
 /// <summary>Takes the positions that a mask counts out of a batch, and puts their results back among zeros.</summary>
-/// <remarks>What does not count is then not read at all: a NaN there reaches neither a value nor a gradient. Tensors belong to the caller's scope.</remarks>
+/// <remarks>What does not count is then not read at all: a NaN there reaches neither a value nor a gradient. Tensors belong to the caller's
+/// scope.</remarks>
 internal readonly struct CountedRows(Tensor mask)
 {
     private readonly Tensor rows = mask.reshape(-1).nonzero().squeeze(-1);
@@ -20,7 +21,8 @@ internal readonly struct CountedRows(Tensor mask)
     internal Tensor Spread(Tensor values)
     {
         long size = 1;
-        foreach (long length in shape) size *= length;
+        foreach (long length in shape)
+            size *= length;
         return values.new_zeros(size).index_copy(0, rows, values).view(shape);
     }
 }

@@ -5,8 +5,8 @@ namespace PostTrain.Numerics;
 
 /// <summary>Gradients with respect to chosen leaf tensors alone.</summary>
 /// <remarks>
-/// They come from <c>backward</c>, which throws where a graph is used up or shapes do not fit. <c>autograd.grad</c> of TorchSharp 0.107 ends the
-/// process there.
+/// They come from <c>backward</c>, which throws where a graph is used up or shapes do not fit. <c>autograd.grad</c> of TorchSharp 0.107
+/// ends the process there.
 /// </remarks>
 internal static class Gradients
 {

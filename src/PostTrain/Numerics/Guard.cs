@@ -76,9 +76,14 @@ internal static class Guard
     /// <summary>Result of a user's function: there, floating point, and of the expected shape.</summary>
     internal static Tensor Result(Tensor? result, string function, ReadOnlySpan<long> expected, string expectedName)
     {
-        if (result is null || result.IsInvalid) throw new InvalidOperationException($"{function} returned no tensor, expected one of shape [{string.Join(", ", expected.ToArray())}]");
+        if (result is null || result.IsInvalid)
+            throw new InvalidOperationException(
+                $"{function} returned no tensor, expected one of shape [{string.Join(", ", expected.ToArray())}]"
+            );
         if (!result.shape.AsSpan().SequenceEqual(expected) || !result.is_floating_point())
-            throw new InvalidOperationException($"{function} returned {result.dtype} of shape {Shape(result)}, expected floating point of shape [{string.Join(", ", expected.ToArray())}] as {expectedName}");
+            throw new InvalidOperationException(
+                $"{function} returned {result.dtype} of shape {Shape(result)}, expected floating point of shape [{string.Join(", ", expected.ToArray())}] as {expectedName}"
+            );
         return result;
     }
 

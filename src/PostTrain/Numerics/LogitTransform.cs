@@ -3,7 +3,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Numerics;
 
-/// <summary>What stands between the output projection and the softmax: z = c·tanh(s·x/c)/τ with scale s, soft cap c and temperature τ.</summary>
+/// <summary>What stands between the output projection and the softmax: z = c·tanh(s·x/c)/τ with scale s, soft cap c and temperature
+/// τ.</summary>
 /// <remarks>
 /// In this order, as the models do it: Cohere's logit scale, Gemma 2's final soft cap (arXiv:2408.00118, section 2), then the
 /// temperature of sampling. Without a soft cap z = s·x/τ.
@@ -30,17 +31,21 @@ public sealed record LogitTransform
         Guard.Floating(logits, nameof(logits));
         Check();
         using var scope = NewDisposeScope();
-        return (SoftCap is { } cap ? Capped(logits, cap).mul(cap / Temperature) : logits.mul(Scale / Temperature)).MoveToOuterDisposeScope();
+        return (
+            SoftCap is { } cap ? Capped(logits, cap).mul(cap / Temperature) : logits.mul(Scale / Temperature)
+        ).MoveToOuterDisposeScope();
     }
 
     internal void Check()
     {
         Guard.Positive(Scale, nameof(Scale));
-        if (SoftCap is { } cap) Guard.Positive(cap, nameof(SoftCap));
+        if (SoftCap is { } cap)
+            Guard.Positive(cap, nameof(SoftCap));
         Guard.Temperature(Temperature, nameof(Temperature));
     }
 
-    /// <summary>The gradient with respect to the logits before, given that after the transform. Its tensors belong to the caller's scope.</summary>
+    /// <summary>The gradient with respect to the logits before, given that after the transform. Its tensors belong to the caller's
+    /// scope.</summary>
     internal Tensor Backward(Tensor gradient, Tensor logits)
     {
         var scaled = gradient * (Scale / Temperature);

@@ -20,14 +20,17 @@ public abstract record LossAggregation
     /// <summary>Σ m·l: nothing is divided, unless a denominator is given.</summary>
     public static LossAggregation TokenSum { get; } = new TokenSumAggregation();
 
-    /// <summary>(1/B) Σ_i Σ_t m·l: the mean of the sequences' sums, as a policy gradient of whole completions has it; <see cref="SequenceSum"/> with n = 1.</summary>
+    /// <summary>(1/B) Σ_i Σ_t m·l: the mean of the sequences' sums, as a policy gradient of whole completions has it;
+    /// <see cref="SequenceSum"/> with n = 1.</summary>
     public static LossAggregation SequenceMeanOfSums { get; } = new SequenceSumAggregation(1);
 
-    /// <summary>(1/B) Σ_i (1/|y_i|) Σ_t m·l: every sequence weighs the same (GRPO, arXiv:2402.03300, eq. 3). A sequence without a counted token gives 0 and counts in B.</summary>
+    /// <summary>(1/B) Σ_i (1/|y_i|) Σ_t m·l: every sequence weighs the same (GRPO, arXiv:2402.03300, eq. 3). A sequence without a counted
+    /// token gives 0 and counts in B.</summary>
     public static LossAggregation SequenceMean { get; } = new SequenceMeanAggregation();
 
     /// <summary>(1/B) Σ_i (1/n) Σ_t m·l with a constant n: no weight depends on a length (Dr. GRPO, arXiv:2503.20783).</summary>
-    /// <param name="normalizer">n, above 0: usually the most tokens that a completion may have; 1 gives the mean of the sequences' sums.</param>
+    /// <param name="normalizer">n, above 0: usually the most tokens that a completion may have; 1 gives the mean of the sequences'
+    /// sums.</param>
     public static LossAggregation SequenceSum(double normalizer = 1)
     {
         Guard.Positive(normalizer, nameof(normalizer));
@@ -36,7 +39,8 @@ public abstract record LossAggregation
 
     /// <summary>An aggregation of one's own, Σ w·m·l / D.</summary>
     /// <param name="name">Name for messages.</param>
-    /// <param name="weights">w from the mask, [B,T] each; a row's weights depend on that row alone, so that parts of a batch add up to it.</param>
+    /// <param name="weights">w from the mask, [B,T] each; a row's weights depend on that row alone, so that parts of a batch add up to
+    /// it.</param>
     /// <param name="denominator">D from the mask, at least 0 and additive over rows.</param>
     public static LossAggregation Of(string name, Func<Tensor, Tensor> weights, Func<Tensor, double> denominator)
     {
@@ -56,13 +60,15 @@ public abstract record LossAggregation
         Guard.Rank(losses, nameof(losses), 2, "[B,T]");
         Guard.Floating(losses, nameof(losses));
         Guard.SameShape(mask, nameof(mask), losses, nameof(losses));
-        if (denominator is { } given) Guard.NotNegative(given, nameof(denominator));
+        if (denominator is { } given)
+            Guard.NotNegative(given, nameof(denominator));
         double divisor = denominator ?? Denominator(mask);
         using var scope = NewDisposeScope();
         return Numerator(losses, mask).div(divisor > 0 ? divisor : 1).MoveToOuterDisposeScope();
     }
 
-    /// <summary>What the sum over a batch is divided by: its tokens for <see cref="TokenMean"/>, 1 for <see cref="TokenSum"/>, its sequences for the others.</summary>
+    /// <summary>What the sum over a batch is divided by: its tokens for <see cref="TokenMean"/>, 1 for <see cref="TokenSum"/>, its
+    /// sequences for the others.</summary>
     /// <param name="mask">[B,T].</param>
     public abstract double Denominator(Tensor mask);
 
@@ -82,7 +88,9 @@ public abstract record LossAggregation
             using var scope = NewDisposeScope();
             return Divisor(mask) is var divisor && divisor >= 0 && double.IsFinite(divisor)
                 ? divisor
-                : throw new InvalidOperationException($"the aggregation '{Name}' returned a denominator of {divisor}, expected a finite number of at least 0");
+                : throw new InvalidOperationException(
+                    $"the aggregation '{Name}' returned a denominator of {divisor}, expected a finite number of at least 0"
+                );
         }
 
         private protected override Tensor Numerator(Tensor losses, Tensor mask)

@@ -46,7 +46,8 @@ public static class Masked
         return squares.div(divisor).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Scales the counted values to variance 1 and, unless <paramref name="keepMean"/>, shifts them to mean 0: (x − μ)/√(σ² + ε).</summary>
+    /// <summary>Scales the counted values to variance 1 and, unless <paramref name="keepMean"/>, shifts them to mean 0: (x − μ)/√(σ² +
+    /// ε).</summary>
     /// <param name="values">Any shape.</param>
     /// <param name="mask">The shape of <paramref name="values"/>.</param>
     /// <param name="keepMean">Adds the mean back after scaling, so that only the scale changes. False by default.</param>

@@ -5,7 +5,8 @@ namespace PostTrain.Numerics;
 /// <summary>Statistics of values of which some are missing, written as NaN.</summary>
 public static class NanStatistics
 {
-    /// <summary>The unbiased standard deviation of the values that are not NaN, √(Σ(x − μ)² / (n − 1)); NaN where fewer than two are.</summary>
+    /// <summary>The unbiased standard deviation of the values that are not NaN, √(Σ(x − μ)² / (n − 1)); NaN where fewer than two
+    /// are.</summary>
     /// <param name="values">Any shape, floating point.</param>
     /// <param name="dim">The dimension to reduce; all of them when null.</param>
     /// <param name="keepDim">Keeps a reduced dimension with size 1.</param>
@@ -24,7 +25,10 @@ public static class NanStatistics
         var squares = (known - mean).square().masked_fill(missing, 0).sum(reduced, true);
         // A count of one would divide 0 by 0, one of none 0 by −1.
         var deviation = squares.div(count - 1).sqrt().masked_fill(count.lt(2), double.NaN);
-        var result = dim is null ? deviation.reshape([]) : keepDim ? deviation : deviation.squeeze(reduced);
+        var result =
+            dim is null ? deviation.reshape([])
+            : keepDim ? deviation
+            : deviation.squeeze(reduced);
         return result.MoveToOuterDisposeScope();
     }
 }

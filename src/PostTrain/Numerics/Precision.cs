@@ -3,7 +3,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Numerics;
 
-/// <summary>16-bit numbers are for weights and activations; what is summed, normalised or kept over many steps has 32 bits at least.</summary>
+/// <summary>16-bit numbers are for weights and activations; what is summed, normalised or kept over many steps has 32 bits at
+/// least.</summary>
 internal static class Precision
 {
     internal static bool IsHalf(ScalarType type) => type is ScalarType.Float16 or ScalarType.BFloat16;

@@ -28,7 +28,8 @@ internal static class Stable
         return bounded.expm1().add(bounded.exp().mul(Beyond(x, cap))).MoveToOuterDisposeScope();
     }
 
-    /// <summary>log(1 − e^x) for x below 0, without cancellation on either side of −log 2 (Mächler 2012, "Accurately computing log(1 − exp(−|a|))").</summary>
+    /// <summary>log(1 − e^x) for x below 0, without cancellation on either side of −log 2 (Mächler 2012, "Accurately computing log(1 −
+    /// exp(−|a|))").</summary>
     internal static Tensor Log1mExp(Tensor x)
     {
         using var scope = NewDisposeScope();

@@ -7,7 +7,8 @@ namespace PostTrain.Numerics;
 public static class TokenLogProbs
 {
     /// <summary>log π(target) = z_target − log Σ_v exp z_v for each position.</summary>
-    /// <remarks>The logits at a position must be those that predict its target: shift before (the logits at t predict token t + 1).</remarks>
+    /// <remarks>The logits at a position must be those that predict its target: shift before (the logits at t predict token t +
+    /// 1).</remarks>
     /// <param name="logits">[..., T, V], floating point.</param>
     /// <param name="targets">[..., T], token ids in 0..V−1.</param>
     /// <returns>[..., T], of the logits' type; differentiable in the logits.</returns>
@@ -35,7 +36,8 @@ public static class TokenLogProbs
         Guard.SameShape(mask, nameof(mask), targets, nameof(targets));
         using var scope = NewDisposeScope();
         var rows = mask.reshape(-1).nonzero().squeeze(-1);
-        if (rows.shape[0] == mask.numel()) return Gather(logits, targets).MoveToOuterDisposeScope();
+        if (rows.shape[0] == mask.numel())
+            return Gather(logits, targets).MoveToOuterDisposeScope();
         // The softmax's own backward would multiply a NaN of an uncounted row by 0, so such rows must not enter it.
         var counted = Gather(logits.reshape(-1, logits.shape[^1]).index_select(0, rows), targets.reshape(-1).index_select(0, rows));
         return logits.new_zeros(mask.numel()).index_copy(0, rows, counted).view(targets.shape).MoveToOuterDisposeScope();
@@ -65,6 +67,8 @@ public static class TokenLogProbs
         Guard.Ids(targets, nameof(targets));
         if (logits.dim() != targets.dim() + 1 || !logits.shape.AsSpan()[..^1].SequenceEqual(targets.shape))
             throw new ArgumentException(
-                $"targets has shape {Guard.Shape(targets)}, expected logits' shape {Guard.Shape(logits)} without its last dimension", nameof(targets));
+                $"targets has shape {Guard.Shape(targets)}, expected logits' shape {Guard.Shape(logits)} without its last dimension",
+                nameof(targets)
+            );
     }
 }

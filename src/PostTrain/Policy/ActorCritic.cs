@@ -6,7 +6,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Policy;
 
-/// <summary>A policy and its critic as one module, so that an optimiser and a checkpoint take both: parameters <c>policy.…</c> and <c>critic.…</c>.</summary>
+/// <summary>A policy and its critic as one module, so that an optimiser and a checkpoint take both: parameters <c>policy.…</c> and
+/// <c>critic.…</c>.</summary>
 /// <remarks>Both stay with the caller: it is never disposed.</remarks>
 internal sealed class ActorCritic : nn.Module
 {
@@ -33,9 +34,15 @@ internal sealed class ActorCritic : nn.Module
         ArgumentNullException.ThrowIfNull(policy);
         ArgumentNullException.ThrowIfNull(critic);
         if (critic.OwnsBody == ReferenceEquals(critic.Body, policy))
-            throw new ArgumentException($"critic is a head {(critic.OwnsBody ? "that owns the policy" : "on another model")}, expected ValueHead.For(policy) or ValueHead.WithOwnBody of a second model", nameof(critic));
+            throw new ArgumentException(
+                $"critic is a head {(critic.OwnsBody ? "that owns the policy" : "on another model")}, expected ValueHead.For(policy) or ValueHead.WithOwnBody of a second model",
+                nameof(critic)
+            );
         if (critic.Body.InputVocabularySize < policy.VocabularySize || critic.Body.ContextLength < policy.ContextLength)
-            throw new ArgumentException($"the critic's body reads {critic.Body.InputVocabularySize} ids and {critic.Body.ContextLength} positions, expected at least the policy's {policy.VocabularySize} and {policy.ContextLength}", nameof(critic));
+            throw new ArgumentException(
+                $"the critic's body reads {critic.Body.InputVocabularySize} ids and {critic.Body.ContextLength} positions, expected at least the policy's {policy.VocabularySize} and {policy.ContextLength}",
+                nameof(critic)
+            );
         return new ActorCritic(policy, critic);
     }
 
@@ -46,7 +53,11 @@ internal sealed class ActorCritic : nn.Module
         var hidden = policy.Hidden(rows.Ids, rows.AttentionMask);
         var (logProbs, logits) = CompletionScores.OfHidden(policy, hidden, rows, sampling);
         var values = IsShared ? ValuesOf(hidden, rows) : Values(rows);
-        return new ActorCriticScores(logProbs.MoveToOuterDisposeScope(), logits.MoveToOuterDisposeScope(), values.MoveToOuterDisposeScope());
+        return new ActorCriticScores(
+            logProbs.MoveToOuterDisposeScope(),
+            logits.MoveToOuterDisposeScope(),
+            values.MoveToOuterDisposeScope()
+        );
     }
 
     /// <summary>V as in <see cref="ActorCriticScores.Values"/>; a body that is the policy's gets no gradient.</summary>
@@ -56,13 +67,15 @@ internal sealed class ActorCritic : nn.Module
         return ValuesOf(CriticStates(rows), rows).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Log-probs, [B,T], and values, [B,T+1], of completions that the policy drew just now, without gradients and in evaluation.</summary>
+    /// <summary>Log-probs, [B,T], and values, [B,T+1], of completions that the policy drew just now, without gradients and in
+    /// evaluation.</summary>
     internal (Tensor LogProbs, Tensor Values) Record(RolloutBatch rollouts, SamplingOptions sampling, int? microBatchSize)
     {
         using var mode = no_grad();
         using var scope = NewDisposeScope();
         train(false);
-        int all = (int)rollouts.Ids.shape[0], size = microBatchSize ?? all;
+        int all = (int)rollouts.Ids.shape[0],
+            size = microBatchSize ?? all;
         var (logProbs, values) = (new List<Tensor>(), new List<Tensor>());
         for (int start = 0; start < all; start += size)
         {
@@ -81,7 +94,10 @@ internal sealed class ActorCritic : nn.Module
             }
         }
         train(true);
-        return (IsShared ? cat(logProbs, 0).MoveToOuterDisposeScope() : rollouts.LogProbs.alias().MoveToOuterDisposeScope(), cat(values, 0).MoveToOuterDisposeScope());
+        return (
+            IsShared ? cat(logProbs, 0).MoveToOuterDisposeScope() : rollouts.LogProbs.alias().MoveToOuterDisposeScope(),
+            cat(values, 0).MoveToOuterDisposeScope()
+        );
     }
 
     /// <inheritdoc/>
@@ -93,9 +109,7 @@ internal sealed class ActorCritic : nn.Module
     }
 
     /// <summary>Nothing: both are registered by name.</summary>
-    protected override void RegisterComponents()
-    {
-    }
+    protected override void RegisterComponents() { }
 
     private Tensor CriticStates(RolloutRows rows)
     {
@@ -105,7 +119,8 @@ internal sealed class ActorCritic : nn.Module
 
     private Tensor ValuesOf(Tensor hidden, RolloutRows rows)
     {
-        long length = rows.Ids.shape[1], completion = rows.CompletionMask.shape[1];
+        long length = rows.Ids.shape[1],
+            completion = rows.CompletionMask.shape[1];
         return critic.call(hidden.narrow(1, length - 1 - completion, completion + 1));
     }
 }

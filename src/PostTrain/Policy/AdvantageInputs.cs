@@ -17,10 +17,21 @@ public sealed record AdvantageInputs(Tensor Rewards, int GroupSize, Tensor Mask,
 
     internal Tensor PerComponent((string Name, double Weight)[] components)
     {
-        var columns = components.Select(component => Components.TryGetValue(component.Name, out var values)
-            ? values
-            : throw new InvalidOperationException($"the reward has no component '{component.Name}', expected one of {string.Join(", ", Components.Keys.Order(StringComparer.Ordinal))}")).ToArray();
+        var columns = components
+            .Select(component =>
+                Components.TryGetValue(component.Name, out var values)
+                    ? values
+                    : throw new InvalidOperationException(
+                        $"the reward has no component '{component.Name}', expected one of {string.Join(", ", Components.Keys.Order(StringComparer.Ordinal))}"
+                    )
+            )
+            .ToArray();
         var rewards = stack(columns.Select(values => tensor(values)).ToArray(), 1).to(Rewards.device);
-        return Advantages.PerComponent(rewards, [.. components.Select(component => component.Weight)], GroupSize, scored: rewards.isnan().logical_not());
+        return Advantages.PerComponent(
+            rewards,
+            [.. components.Select(component => component.Weight)],
+            GroupSize,
+            scored: rewards.isnan().logical_not()
+        );
     }
 }

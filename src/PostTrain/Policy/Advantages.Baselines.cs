@@ -9,8 +9,8 @@ public static partial class Advantages
 {
     /// <summary>A_i = r_i − b_i; REINFORCE without a baseline where none is given.</summary>
     /// <remarks>
-    /// Williams 1992. Unbiased for every b that does not depend on the completion's own reward. With the reward of the greedy completion as b it is
-    /// self-critical sequence training (Rennie et al. 2017, arXiv:1612.00563) and ReMax (arXiv:2310.10505).
+    /// Williams 1992. Unbiased for every b that does not depend on the completion's own reward. With the reward of the greedy completion as
+    /// b it is self-critical sequence training (Rennie et al. 2017, arXiv:1612.00563) and ReMax (arXiv:2310.10505).
     /// </remarks>
     /// <param name="rewards">[N].</param>
     /// <param name="baselines">[N], or null for 0.</param>
@@ -19,14 +19,16 @@ public static partial class Advantages
     {
         Guard.Rank(rewards, nameof(rewards), 1, "[N]");
         Guard.Floating(rewards, nameof(rewards));
-        if (baselines is not null) Guard.SameShape(baselines, nameof(baselines), rewards, nameof(rewards));
+        if (baselines is not null)
+            Guard.SameShape(baselines, nameof(baselines), rewards, nameof(rewards));
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         return (baselines is null ? rewards.detach().clone() : rewards.detach() - baselines.detach()).MoveToOuterDisposeScope();
     }
 
     /// <summary>Self-critical sequence training: A_i = r_i − r(greedy completion of the same prompt).</summary>
-    /// <remarks>Rennie et al. 2017, arXiv:1612.00563, eq. 7. E[gradient] = ∇J exactly. A sample equal to the greedy completion gets 0.</remarks>
+    /// <remarks>Rennie et al. 2017, arXiv:1612.00563, eq. 7. E[gradient] = ∇J exactly. A sample equal to the greedy completion gets
+    /// 0.</remarks>
     /// <param name="rewards">[N].</param>
     /// <param name="greedyRewards">[N], or [N/G] for G samples of each prompt standing one after another.</param>
     /// <returns>[N], without a gradient.</returns>
@@ -36,9 +38,13 @@ public static partial class Advantages
         Guard.Rank(greedyRewards, nameof(greedyRewards), 1, "[N] or [N/G]");
         long prompts = greedyRewards.shape[0];
         if (prompts == 0 ? rewards.shape[0] != 0 : rewards.shape[0] % prompts != 0)
-            throw new ArgumentException($"greedyRewards holds {prompts} values, expected a divisor of the {rewards.shape[0]} rewards", nameof(greedyRewards));
+            throw new ArgumentException(
+                $"greedyRewards holds {prompts} values, expected a divisor of the {rewards.shape[0]} rewards",
+                nameof(greedyRewards)
+            );
         using var scope = NewDisposeScope();
-        return Reinforce(rewards, prompts == 0 ? greedyRewards : greedyRewards.repeat_interleave(rewards.shape[0] / prompts)).MoveToOuterDisposeScope();
+        return Reinforce(rewards, prompts == 0 ? greedyRewards : greedyRewards.repeat_interleave(rewards.shape[0] / prompts))
+            .MoveToOuterDisposeScope();
     }
 
     /// <summary>ReMax with token rewards: A_t = Σ_{k≥t} r_k − b, b the whole reward of the greedy completion.</summary>
@@ -52,7 +58,10 @@ public static partial class Advantages
         CheckSteps(rewards, mask, 1);
         ArgumentNullException.ThrowIfNull(greedyRewards);
         if (greedyRewards.dim() != 1 || greedyRewards.shape[0] != rewards.shape[0])
-            throw new ArgumentException($"greedyRewards has shape {Guard.Shape(greedyRewards)}, expected [{rewards.shape[0]}]", nameof(greedyRewards));
+            throw new ArgumentException(
+                $"greedyRewards has shape {Guard.Shape(greedyRewards)}, expected [{rewards.shape[0]}]",
+                nameof(greedyRewards)
+            );
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         return Masked.Counted(Returns(rewards, mask) - greedyRewards.detach().unsqueeze(1), mask).MoveToOuterDisposeScope();
@@ -87,13 +96,14 @@ public static partial class Advantages
     {
         Guard.Rank(advantages, nameof(advantages), 1, "[N]");
         using var scope = NewDisposeScope();
-        return GroupRelative(advantages, Math.Max(1, (int)advantages.shape[0]), GroupScaling.Group, epsilon, scored).MoveToOuterDisposeScope();
+        return GroupRelative(advantages, Math.Max(1, (int)advantages.shape[0]), GroupScaling.Group, epsilon, scored)
+            .MoveToOuterDisposeScope();
     }
 
     /// <summary>GDPO: each reward component normalised in its group, the weighted sum standardised over the batch.</summary>
     /// <remarks>
-    /// Liu et al. 2026, "Group reward-Decoupled Normalization Policy Optimization", arXiv:2601.05242: a component with large numbers cannot drown another,
-    /// as it does where the sum is normalised.
+    /// Liu et al. 2026, "Group reward-Decoupled Normalization Policy Optimization", arXiv:2601.05242: a component with large numbers cannot
+    /// drown another, as it does where the sum is normalised.
     /// </remarks>
     /// <param name="rewards">[N,C], one column a component.</param>
     /// <param name="weights">C weights.</param>
@@ -101,13 +111,23 @@ public static partial class Advantages
     /// <param name="epsilon">ε, at least 0; 1e-4 by default.</param>
     /// <param name="scored">[N,C]; 1 where the component has a value. A completion without any gets 0 and takes no part.</param>
     /// <returns>[N], without a gradient.</returns>
-    public static Tensor PerComponent(Tensor rewards, IReadOnlyList<double> weights, int groupSize, double epsilon = 1e-4, Tensor? scored = null)
+    public static Tensor PerComponent(
+        Tensor rewards,
+        IReadOnlyList<double> weights,
+        int groupSize,
+        double epsilon = 1e-4,
+        Tensor? scored = null
+    )
     {
         Guard.Rank(rewards, nameof(rewards), 2, "[N,C]");
         Guard.Floating(rewards, nameof(rewards));
         if (weights.Count != rewards.shape[1])
-            throw new ArgumentException($"weights holds {weights.Count} values, expected {rewards.shape[1]}, one a column of rewards", nameof(weights));
-        if (scored is not null) Guard.SameShape(scored, nameof(scored), rewards, nameof(rewards));
+            throw new ArgumentException(
+                $"weights holds {weights.Count} values, expected {rewards.shape[1]}, one a column of rewards",
+                nameof(weights)
+            );
+        if (scored is not null)
+            Guard.SameShape(scored, nameof(scored), rewards, nameof(rewards));
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var total = rewards.new_zeros(rewards.shape[0]);
@@ -117,7 +137,8 @@ public static partial class Advantages
     }
 
     /// <summary>REINFORCE++: the discounted token returns, standardised over all tokens of the batch.</summary>
-    /// <remarks>Hu et al. 2025, arXiv:2501.03262, eq. 7-8; the KL penalty belongs into the rewards, see <see cref="TokenRewards.WithKl"/>. (x − μ)/√(σ² + 1e-8), σ² dividing by n − 1.</remarks>
+    /// <remarks>Hu et al. 2025, arXiv:2501.03262, eq. 7-8; the KL penalty belongs into the rewards, see <see cref="TokenRewards.WithKl"/>.
+    /// (x − μ)/√(σ² + 1e-8), σ² dividing by n − 1.</remarks>
     /// <param name="rewards">Token rewards, [B,T].</param>
     /// <param name="mask">[B,T].</param>
     /// <param name="gamma">γ, 0 to 1; 1 by default.</param>
@@ -140,7 +161,10 @@ public static partial class Advantages
         CheckGroups(rewards, groupSize, null);
         Guard.Rank(mask, nameof(mask), 2, "[N,T]");
         if (mask.shape[0] != rewards.shape[0])
-            throw new ArgumentException($"mask has shape {Guard.Shape(mask)}, expected {rewards.shape[0]} rows, one a reward", nameof(mask));
+            throw new ArgumentException(
+                $"mask has shape {Guard.Shape(mask)}, expected {rewards.shape[0]} rows, one a reward",
+                nameof(mask)
+            );
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var centred = GroupRelative(rewards, groupSize, GroupScaling.None).unsqueeze(1).expand(mask.shape);
@@ -148,7 +172,8 @@ public static partial class Advantages
     }
 
     /// <summary>OPO: A_i = r_i − Σ_j L_j r_j / Σ_j L_j, the length-weighted baseline of the group.</summary>
-    /// <remarks>Hao et al. 2025, arXiv:2505.23585, eq. 9: the variance-optimal baseline where the squared gradient norm grows with the length. Biased by O(1/G): the own sample is in it. Equal rewards give exactly 0.</remarks>
+    /// <remarks>Hao et al. 2025, arXiv:2505.23585, eq. 9: the variance-optimal baseline where the squared gradient norm grows with the
+    /// length. Biased by O(1/G): the own sample is in it. Equal rewards give exactly 0.</remarks>
     /// <param name="rewards">[N].</param>
     /// <param name="lengths">Tokens of each completion, [N].</param>
     /// <param name="groupSize">Completions per prompt, at least 1.</param>
@@ -169,7 +194,8 @@ public static partial class Advantages
     }
 
     /// <summary>GPG: A_i = α·(r_i − r̄)/F, α = N / number of completions in groups whose rewards differ.</summary>
-    /// <remarks>Chu et al. 2025, arXiv:2504.02546, eq. 8: α makes up for the groups without a gradient. verl counts the completions with a reward other than 0 instead: <paramref name="countRewards"/>.</remarks>
+    /// <remarks>Chu et al. 2025, arXiv:2504.02546, eq. 8: α makes up for the groups without a gradient. verl counts the completions with a
+    /// reward other than 0 instead: <paramref name="countRewards"/>.</remarks>
     /// <param name="rewards">[N].</param>
     /// <param name="groupSize">Completions per prompt, at least 1.</param>
     /// <param name="normalizer">F, above 0; 1 by default.</param>
@@ -189,7 +215,8 @@ public static partial class Advantages
     }
 
     /// <summary>Pass@k training: the group's best completion gets r₍₁₎ − r₍₂₎, the others 0.</summary>
-    /// <remarks>verl's GRPO_PASSK; the leave-one-out estimate of the gradient of E[max_i r_i] (arXiv:2503.19595). Of equal bests the first is taken, with advantage 0. A group of one gives 0.</remarks>
+    /// <remarks>verl's GRPO_PASSK; the leave-one-out estimate of the gradient of E[max_i r_i] (arXiv:2503.19595). Of equal bests the first
+    /// is taken, with advantage 0. A group of one gives 0.</remarks>
     /// <param name="rewards">[N].</param>
     /// <param name="groupSize">Completions per prompt, at least 1.</param>
     /// <param name="scale">Divide by the group's deviation + ε, as verl does by default.</param>
@@ -202,15 +229,18 @@ public static partial class Advantages
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var (groups, counted) = Groups(rewards, groupSize, null);
-        if (groupSize == 1) return zeros_like(rewards).MoveToOuterDisposeScope();
+        if (groupSize == 1)
+            return zeros_like(rewards).MoveToOuterDisposeScope();
         var (values, places) = groups.topk(2, 1);
         var gap = values.narrow(1, 0, 1) - values.narrow(1, 1, 1);
-        if (scale) gap = Divide(gap, Deviation(groups, counted, 1), epsilon);
+        if (scale)
+            gap = Divide(gap, Deviation(groups, counted, 1), epsilon);
         return zeros_like(groups).scatter(1, places.narrow(1, 0, 1), gap).reshape(-1).MoveToOuterDisposeScope();
     }
 
     /// <summary>Optimal token baseline: A_t = G_t − Σ_i G_t W_t / Σ_i W_t over the group, W_t = Σ_{j≤t} (1 − 2π_j + Σ_v π_v²).</summary>
-    /// <remarks>As verl: W_t is the squared norm of the score function of the logits up to t. Completions that have ended take no part. Biased by O(1/G). A group of one keeps G_t.</remarks>
+    /// <remarks>As verl: W_t is the squared norm of the score function of the logits up to t. Completions that have ended take no part.
+    /// Biased by O(1/G). A group of one keeps G_t.</remarks>
     /// <param name="rewards">Token rewards, [N,T].</param>
     /// <param name="oldLogProbs">log π at sampling time, [N,T].</param>
     /// <param name="sumSquares">Σ_v π_v² of the distributions at sampling time, [N,T].</param>
@@ -224,11 +254,15 @@ public static partial class Advantages
         Guard.SameShape(sumSquares, nameof(sumSquares), rewards, nameof(rewards));
         Guard.AtLeast(groupSize, 1, nameof(groupSize));
         if (rewards.shape[0] % groupSize != 0)
-            throw new ArgumentException($"rewards holds {rewards.shape[0]} rows, expected a multiple of groupSize, {groupSize}", nameof(rewards));
+            throw new ArgumentException(
+                $"rewards holds {rewards.shape[0]} rows, expected a multiple of groupSize, {groupSize}",
+                nameof(rewards)
+            );
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var returns = Returns(rewards, mask);
-        if (groupSize == 1) return returns.MoveToOuterDisposeScope();
+        if (groupSize == 1)
+            return returns.MoveToOuterDisposeScope();
         var score = Masked.Counted(1 - oldLogProbs.detach().exp() * 2 + sumSquares.detach(), mask);
         var weight = Masked.Counted(score.cumsum(1), mask);
         Tensor Sum(Tensor x) => x.view(-1, groupSize, x.shape[1]).sum(1L);

@@ -18,9 +18,17 @@ public static partial class Advantages
     /// <param name="mask">[B,T]; 1 where the token is a step.</param>
     /// <param name="gamma">γ, 0 to 1; 1 by default, as usual for language.</param>
     /// <param name="lambda">λ, 0 to 1; 0.95 by default.</param>
-    /// <param name="bootstrap">V of the state behind the last step, [B], for completions that were cut off at a length limit; 0 (the completion ended) when null.</param>
+    /// <param name="bootstrap">V of the state behind the last step, [B], for completions that were cut off at a length limit; 0 (the
+    /// completion ended) when null.</param>
     /// <exception cref="ArgumentException">Shapes do not agree.</exception>
-    public static AdvantageEstimate Generalized(Tensor rewards, Tensor values, Tensor mask, double gamma = 1, double lambda = 0.95, Tensor? bootstrap = null)
+    public static AdvantageEstimate Generalized(
+        Tensor rewards,
+        Tensor values,
+        Tensor mask,
+        double gamma = 1,
+        double lambda = 0.95,
+        Tensor? bootstrap = null
+    )
     {
         CheckSteps(rewards, mask, gamma);
         Guard.SameShape(values, nameof(values), rewards, nameof(rewards));
@@ -32,7 +40,10 @@ public static partial class Advantages
         var value = steps.Pack(values.detach().to_type(rewards.dtype));
         var delta = steps.Pack(rewards.detach()) + steps.Next(value, bootstrap) * gamma - value;
         var advantages = CountedSteps.DiscountedSums(delta, gamma * lambda);
-        return new AdvantageEstimate(steps.Unpack(advantages).MoveToOuterDisposeScope(), steps.Unpack(advantages + value).MoveToOuterDisposeScope());
+        return new AdvantageEstimate(
+            steps.Unpack(advantages).MoveToOuterDisposeScope(),
+            steps.Unpack(advantages + value).MoveToOuterDisposeScope()
+        );
     }
 
     /// <summary>Discounted Monte-Carlo returns G_t = Σ_k γ^k r_{t+k} over the counted steps.</summary>
@@ -50,11 +61,13 @@ public static partial class Advantages
         using var _ = no_grad();
         var steps = new CountedSteps(mask);
         var packed = steps.Pack(rewards.detach());
-        if (bootstrap is not null) packed += steps.Next(zeros_like(packed), bootstrap) * gamma;
+        if (bootstrap is not null)
+            packed += steps.Next(zeros_like(packed), bootstrap) * gamma;
         return steps.Unpack(CountedSteps.DiscountedSums(packed, gamma)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>V-trace: v_t = V_t + Σ_k γ^k (Π c) δ_{t+k} with δ_t = ρ_t(r_t + γV_{t+1} − V_t), and A_t = ρ_t(r_t + γv_{t+1} − V_t).</summary>
+    /// <summary>V-trace: v_t = V_t + Σ_k γ^k (Π c) δ_{t+k} with δ_t = ρ_t(r_t + γV_{t+1} − V_t), and A_t = ρ_t(r_t + γv_{t+1} −
+    /// V_t).</summary>
     /// <remarks>
     /// Espeholt et al. 2018, arXiv:1802.01561, eq. 1 and section 4.2: ρ_t = min(ρ̄, π/π_old), c_t = λ·min(c̄, π/π_old). On-policy
     /// it is the λ-return. The coefficients differ from token to token, so it runs over T, vectorised over B.
@@ -66,8 +79,15 @@ public static partial class Advantages
     /// <param name="mask">[B,T]; 1 where the token is a step.</param>
     /// <param name="options">γ, λ, ρ̄ and c̄; all 1 when null.</param>
     /// <param name="bootstrap">V of the state behind the last step, [B]; 0 when null.</param>
-    public static AdvantageEstimate VTrace(Tensor logProbs, Tensor oldLogProbs, Tensor rewards, Tensor values, Tensor mask,
-        VTraceOptions? options = null, Tensor? bootstrap = null)
+    public static AdvantageEstimate VTrace(
+        Tensor logProbs,
+        Tensor oldLogProbs,
+        Tensor rewards,
+        Tensor values,
+        Tensor mask,
+        VTraceOptions? options = null,
+        Tensor? bootstrap = null
+    )
     {
         options ??= new VTraceOptions();
         options.Validate();
@@ -104,6 +124,9 @@ public static partial class Advantages
     private static void CheckBootstrap(Tensor? bootstrap, Tensor rewards)
     {
         if (bootstrap is not null && (bootstrap.dim() != 1 || bootstrap.shape[0] != rewards.shape[0]))
-            throw new ArgumentException($"bootstrap has shape {Guard.Shape(bootstrap)}, expected [{rewards.shape[0]}], one value a row of rewards", nameof(bootstrap));
+            throw new ArgumentException(
+                $"bootstrap has shape {Guard.Shape(bootstrap)}, expected [{rewards.shape[0]}], one value a row of rewards",
+                nameof(bootstrap)
+            );
     }
 }

@@ -16,11 +16,17 @@ public static partial class Advantages
     /// <param name="groupSize">Completions per prompt, at least 1.</param>
     /// <param name="scaling">What to divide by.</param>
     /// <param name="epsilon">ε, at least 0; 1e-4 by default, as in TRL.</param>
-    /// <param name="scored">[N]; 1 where the completion has a reward, all of them when null. The others take no part and get 0; what stands there is not read.</param>
+    /// <param name="scored">[N]; 1 where the completion has a reward, all of them when null. The others take no part and get 0; what stands
+    /// there is not read.</param>
     /// <returns>[N], without a gradient.</returns>
     /// <exception cref="ArgumentException">The rewards are not whole groups.</exception>
-    public static Tensor GroupRelative(Tensor rewards, int groupSize, GroupScaling scaling = GroupScaling.Group, double epsilon = 1e-4,
-        Tensor? scored = null)
+    public static Tensor GroupRelative(
+        Tensor rewards,
+        int groupSize,
+        GroupScaling scaling = GroupScaling.Group,
+        double epsilon = 1e-4,
+        Tensor? scored = null
+    )
     {
         CheckGroups(rewards, groupSize, scored);
         Guard.NotNegative(epsilon, nameof(epsilon));
@@ -52,8 +58,12 @@ public static partial class Advantages
         Guard.Floating(rewards, nameof(rewards));
         Guard.AtLeast(groupSize, 1, nameof(groupSize));
         if (rewards.shape[0] % groupSize != 0)
-            throw new ArgumentException($"rewards holds {rewards.shape[0]} values, expected a multiple of groupSize, {groupSize}", nameof(rewards));
-        if (scored is not null) Guard.SameShape(scored, nameof(scored), rewards, nameof(rewards));
+            throw new ArgumentException(
+                $"rewards holds {rewards.shape[0]} values, expected a multiple of groupSize, {groupSize}",
+                nameof(rewards)
+            );
+        if (scored is not null)
+            Guard.SameShape(scored, nameof(scored), rewards, nameof(rewards));
     }
 
     private static Tensor Centred(Tensor values, Tensor counted, long dim) =>

@@ -35,13 +35,18 @@ internal sealed class CountedSteps
     }
 
     /// <summary>[B,T]: packed values back at their positions, 0 where nothing counts.</summary>
-    internal Tensor Unpack(Tensor packed) => packed.shape[1] == 0 ? packed.clone() : packed.gather(1, places.clamp(0, packed.shape[1] - 1)).masked_fill(counted.logical_not(), 0);
+    internal Tensor Unpack(Tensor packed) =>
+        packed.shape[1] == 0
+            ? packed.clone()
+            : packed.gather(1, places.clamp(0, packed.shape[1] - 1)).masked_fill(counted.logical_not(), 0);
 
-    /// <summary>[B,T]: at each packed step the value of the next one, and <paramref name="last"/> [B] (0 when null) at a row's last step.</summary>
+    /// <summary>[B,T]: at each packed step the value of the next one, and <paramref name="last"/> [B] (0 when null) at a row's last
+    /// step.</summary>
     internal Tensor Next(Tensor packed, Tensor? last)
     {
         var (rows, columns) = (packed.shape[0], packed.shape[1]);
-        if (columns == 0) return packed;
+        if (columns == 0)
+            return packed;
         var shifted = cat([packed.narrow(1, 1, columns - 1), packed.new_zeros(rows, 1)], 1);
         return last is null ? shifted : where(Last(), last.detach().to_type(packed.dtype).unsqueeze(1), shifted);
     }
@@ -54,7 +59,8 @@ internal sealed class CountedSteps
     internal static Tensor DiscountedSums(Tensor packed, double discount)
     {
         long columns = packed.shape[1];
-        if (columns == 0) return packed.clone();
+        if (columns == 0)
+            return packed.clone();
         var blocks = new List<Tensor>();
         Tensor? behind = null;
         for (long end = columns; end > 0; end -= BlockLength)
@@ -63,14 +69,16 @@ internal sealed class CountedSteps
             int length = (int)(end - start);
             var (triangle, powers) = Powers(length, discount, packed);
             var sums = packed.narrow(1, start, length).matmul(triangle);
-            if (behind is not null) sums += behind * powers;
+            if (behind is not null)
+                sums += behind * powers;
             behind = sums.narrow(1, 0, 1);
             blocks.Insert(0, sums);
         }
         return blocks.Count == 1 ? blocks[0] : cat(blocks, 1);
     }
 
-    private Tensor Last() => inside.logical_and(arange(inside.shape[1], dtype: ScalarType.Int64, device: inside.device).unsqueeze(0).eq(lengths - 1));
+    private Tensor Last() =>
+        inside.logical_and(arange(inside.shape[1], dtype: ScalarType.Int64, device: inside.device).unsqueeze(0).eq(lengths - 1));
 
     // triangle[j,i] = d^(j−i) for j ≥ i: what step j adds to step i. powers[i] = d^(n−i): what the step behind the block adds.
     private static (Tensor Triangle, Tensor Powers) Powers(int length, double discount, Tensor like)
@@ -80,7 +88,8 @@ internal sealed class CountedSteps
         for (int i = 0; i < length; i++)
         {
             powers[0, i] = Math.Pow(discount, length - i);
-            for (int j = i; j < length; j++) triangle[j, i] = Math.Pow(discount, j - i);
+            for (int j = i; j < length; j++)
+                triangle[j, i] = Math.Pow(discount, j - i);
         }
         return (tensor(triangle).to(like.dtype, like.device), tensor(powers).to(like.dtype, like.device));
     }

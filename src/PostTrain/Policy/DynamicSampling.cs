@@ -2,7 +2,8 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Policy;
 
-/// <summary>DAPO's dynamic sampling (arXiv:2503.14476, section 3.2): a step draws further problems until <see cref="Training.TrainingOptions.BatchSize"/> groups have unequal rewards.</summary>
+/// <summary>DAPO's dynamic sampling (arXiv:2503.14476, section 3.2): a step draws further problems until
+/// <see cref="Training.TrainingOptions.BatchSize"/> groups have unequal rewards.</summary>
 /// <remarks>
 /// Groups of equal rewards have no gradient and are left out; a share 1 − pᴳ − (1 − p)ᴳ of the groups of a problem that is solved with
 /// probability p remains. A step that finds too few within the bound learns from those it has; one that finds none, from its first draw.

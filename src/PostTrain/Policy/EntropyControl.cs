@@ -2,8 +2,10 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Policy;
 
-/// <summary>The weight of an entropy bonus, fixed or adapted so that the entropy does not fall below a target. Immutable: <see cref="Next"/> gives the control of the next step.</summary>
-/// <remarks>Adaptive: c ← c + δ where H ≤ target, else c − δ, not below 0; used only in steps with H ≤ target (Skywork-OR1, arXiv:2505.22312, section 4).</remarks>
+/// <summary>The weight of an entropy bonus, fixed or adapted so that the entropy does not fall below a target. Immutable:
+/// <see cref="Next"/> gives the control of the next step.</summary>
+/// <remarks>Adaptive: c ← c + δ where H ≤ target, else c − δ, not below 0; used only in steps with H ≤ target (Skywork-OR1,
+/// arXiv:2505.22312, section 4).</remarks>
 public sealed record EntropyControl
 {
     private EntropyControl() { }
@@ -33,7 +35,12 @@ public sealed record EntropyControl
         Guard.NotNegative(target, nameof(target));
         Guard.Positive(change, nameof(change));
         Guard.NotNegative(coefficient, nameof(coefficient));
-        return new EntropyControl { Coefficient = coefficient, Target = target, Change = change };
+        return new EntropyControl
+        {
+            Coefficient = coefficient,
+            Target = target,
+            Change = change,
+        };
     }
 
     /// <summary>The weight to use in a step whose mean entropy is <paramref name="entropy"/>.</summary>

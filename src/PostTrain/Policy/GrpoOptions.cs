@@ -3,18 +3,22 @@ using PostTrain.Training;
 
 namespace PostTrain.Policy;
 
-/// <summary>Options of <see cref="GrpoTrainer"/>: an objective, and what a method may add around it. Everything but the objective is off by default.</summary>
+/// <summary>Options of <see cref="GrpoTrainer"/>: an objective, and what a method may add around it. Everything but the objective is off by
+/// default.</summary>
 public sealed record GrpoOptions : RolloutOptions
 {
-    /// <summary>The method: how rewards become advantages, what is made of the ratio, how tokens are averaged, the weights β and c. See <see cref="PolicyObjectives"/>.</summary>
+    /// <summary>The method: how rewards become advantages, what is made of the ratio, how tokens are averaged, the weights β and c. See
+    /// <see cref="PolicyObjectives"/>.</summary>
     /// <value>The default is <see cref="PolicyObjectives.Grpo"/>.</value>
     public PolicyObjective Objective { get; init; } = PolicyObjectives.Grpo();
 
-    /// <summary>A KL penalty in the reward, or one in the loss whose weight adapts; with a fixed weight in the loss use <see cref="PolicyObjective.Beta"/>.</summary>
+    /// <summary>A KL penalty in the reward, or one in the loss whose weight adapts; with a fixed weight in the loss use
+    /// <see cref="PolicyObjective.Beta"/>.</summary>
     /// <value>The default is null.</value>
     public KlPenalty? Kl { get; init; }
 
-    /// <summary>The weight of an entropy bonus, where it is to adapt; a fixed one may also be given as <see cref="PolicyObjective.EntropyCoefficient"/>.</summary>
+    /// <summary>The weight of an entropy bonus, where it is to adapt; a fixed one may also be given as
+    /// <see cref="PolicyObjective.EntropyCoefficient"/>.</summary>
     /// <value>The default is null.</value>
     public EntropyControl? Entropy { get; init; }
 
@@ -38,7 +42,8 @@ public sealed record GrpoOptions : RolloutOptions
     /// <value>The default is null.</value>
     public ImportanceCorrection? Correction { get; init; }
 
-    /// <summary>No further update on a batch once KL(π_old‖π), in nats a token and measured while an update is made, is above 1.5 times this; see <see cref="KlControl.ShouldStop"/>.</summary>
+    /// <summary>No further update on a batch once KL(π_old‖π), in nats a token and measured while an update is made, is above 1.5 times
+    /// this; see <see cref="KlControl.ShouldStop"/>.</summary>
     /// <value>The default is null: <see cref="RolloutOptions.UpdatesPerBatch"/> updates in any case.</value>
     public double? TargetKl { get; init; }
 
@@ -53,26 +58,56 @@ public sealed record GrpoOptions : RolloutOptions
         ArgumentNullException.ThrowIfNull(Tokens);
         Guard.NotNegative(Objective.Beta, nameof(Objective.Beta));
         Guard.NotNegative(Objective.EntropyCoefficient, nameof(Objective.EntropyCoefficient));
-        var advantage = Objective.Advantage
-            ?? throw new ArgumentException($"the objective {Objective.Name} has no Advantage, which a critic would have to give; expected one with an {nameof(AdvantageMethod)}", nameof(Objective));
+        var advantage =
+            Objective.Advantage
+            ?? throw new ArgumentException(
+                $"the objective {Objective.Name} has no Advantage, which a critic would have to give; expected one with an {nameof(AdvantageMethod)}",
+                nameof(Objective)
+            );
         Guard.AtLeast(GroupSize, advantage.LeastGroup, nameof(GroupSize));
         Overlong?.Validate(Sampling.MaxNewTokens);
         Tokens.Validate();
         DynamicSampling?.Validate();
         Replay?.Validate();
-        if (TargetKl is { } target) Guard.Positive(target, nameof(TargetKl));
+        if (TargetKl is { } target)
+            Guard.Positive(target, nameof(TargetKl));
         // Several draws and groups of earlier steps have shapes of their own, so they go through the model apart.
-        Objective.CheckParts(MicroBatchSize is not null ? nameof(MicroBatchSize) : DynamicSampling is not null ? nameof(DynamicSampling)
-            : Replay is not null ? nameof(Replay) : null);
-        Refuse(Kl is { InReward: false } && Objective.Beta > 0, nameof(Kl), $"Kl is a penalty in the loss and Objective.Beta is {Objective.Beta}; expected one of the two");
-        Refuse(Entropy is not null && Objective.EntropyCoefficient > 0, nameof(Entropy), $"Entropy is given and Objective.EntropyCoefficient is {Objective.EntropyCoefficient}; expected one of the two");
-        Refuse(Kl is { InReward: true } && advantage.UsesComponents, nameof(Kl), "Kl is a penalty in the reward, and the objective's advantage is made of the reward's components; expected a penalty in the loss");
-        Refuse(Tokens.OffPolicyThreshold is not null && advantage.IsPerToken, nameof(Tokens), $"Tokens.OffPolicyThreshold needs one advantage a completion, and '{advantage.Name}' gives one a token");
-        Refuse((DynamicSampling ?? (object?)Replay) is not null && GroupSize < 2, nameof(GroupSize), "GroupSize is 1; dynamic sampling and replay compare the rewards of a group, expected at least 2");
+        Objective.CheckParts(
+            MicroBatchSize is not null ? nameof(MicroBatchSize)
+            : DynamicSampling is not null ? nameof(DynamicSampling)
+            : Replay is not null ? nameof(Replay)
+            : null
+        );
+        Refuse(
+            Kl is { InReward: false } && Objective.Beta > 0,
+            nameof(Kl),
+            $"Kl is a penalty in the loss and Objective.Beta is {Objective.Beta}; expected one of the two"
+        );
+        Refuse(
+            Entropy is not null && Objective.EntropyCoefficient > 0,
+            nameof(Entropy),
+            $"Entropy is given and Objective.EntropyCoefficient is {Objective.EntropyCoefficient}; expected one of the two"
+        );
+        Refuse(
+            Kl is { InReward: true } && advantage.UsesComponents,
+            nameof(Kl),
+            "Kl is a penalty in the reward, and the objective's advantage is made of the reward's components; expected a penalty in the loss"
+        );
+        Refuse(
+            Tokens.OffPolicyThreshold is not null && advantage.IsPerToken,
+            nameof(Tokens),
+            $"Tokens.OffPolicyThreshold needs one advantage a completion, and '{advantage.Name}' gives one a token"
+        );
+        Refuse(
+            (DynamicSampling ?? (object?)Replay) is not null && GroupSize < 2,
+            nameof(GroupSize),
+            "GroupSize is 1; dynamic sampling and replay compare the rewards of a group, expected at least 2"
+        );
     }
 
     private static void Refuse(bool wrong, string name, string message)
     {
-        if (wrong) throw new ArgumentException(message, name);
+        if (wrong)
+            throw new ArgumentException(message, name);
     }
 }

@@ -10,17 +10,20 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Policy;
 
-/// <summary>Policy optimisation without a critic: samples several completions of each prompt and makes those more likely that were rewarded above their baseline.</summary>
+/// <summary>Policy optimisation without a critic: samples several completions of each prompt and makes those more likely that were rewarded
+/// above their baseline.</summary>
 /// <remarks>
 /// <para>DeepSeekMath, arXiv:2402.03300, algorithm 1, without the outer loop that retrains the reward model, and its relatives: the
-/// method is <see cref="GrpoOptions.Objective"/>. Advantages, masks and denominators are those of the whole batch, so that loss, gradient and
-/// metrics do not depend
-/// on how it is cut into micro-batches. Surrogates that look at a batch's covariances (Clip-Cov, KL-Cov) are refused together with what would cut it.</para>
-/// <para>Metrics besides those of <see cref="RolloutTrainer"/>: <c>entropy</c>, <c>policy/clip_fraction</c>, <c>policy/old_kl</c> (nats a token);
-/// with a reference <c>kl</c>; with <see cref="GrpoOptions.Kl"/> <c>kl/coefficient</c> and <c>kl/completion</c> (nats a completion, what the control follows); with
-/// <see cref="GrpoOptions.Entropy"/> <c>entropy/coefficient</c> (used in this step); with dynamic sampling <c>sampling/draws</c> and <c>sampling/efficiency</c> (share of
-/// drawn groups whose rewards differ); with replay <c>replay/groups</c> (used in this step) and <c>replay/size</c>; <c>policy/updates</c> (with a target KL),
-/// <c>policy/learnt_tokens</c> (share, with a token selection), <c>policy/importance_weight</c>, <c>reward/overlong</c>, <c>reward/greedy</c>.</para>
+/// method is <see cref="GrpoOptions.Objective"/>. Advantages, masks and denominators are those of the whole batch, so that loss, gradient
+/// and metrics do not depend
+/// on how it is cut into micro-batches. Surrogates that look at a batch's covariances (Clip-Cov, KL-Cov) are refused together with what
+/// would cut it.</para>
+/// <para>Metrics besides those of <see cref="RolloutTrainer"/>: <c>entropy</c>, <c>policy/clip_fraction</c>, <c>policy/old_kl</c> (nats a
+/// token); with a reference <c>kl</c>; with <see cref="GrpoOptions.Kl"/> <c>kl/coefficient</c> and <c>kl/completion</c> (nats a completion,
+/// what the control follows); with <see cref="GrpoOptions.Entropy"/> <c>entropy/coefficient</c> (used in this step); with dynamic sampling
+/// <c>sampling/draws</c> and <c>sampling/efficiency</c> (share of drawn groups whose rewards differ); with replay <c>replay/groups</c>
+/// (used in this step) and <c>replay/size</c>; <c>policy/updates</c> (with a target KL), <c>policy/learnt_tokens</c> (share, with a token
+/// selection), <c>policy/importance_weight</c>, <c>reward/overlong</c>, <c>reward/greedy</c>.</para>
 /// </remarks>
 public sealed class GrpoTrainer : RolloutTrainer
 {
@@ -36,27 +39,47 @@ public sealed class GrpoTrainer : RolloutTrainer
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     /// <exception cref="ArgumentException">Options contradict each other, or a KL term has no reference.</exception>
     public GrpoTrainer(CausalLm policy, ITokenizer tokenizer, IReward reward, GrpoOptions options, ReferencePolicy? reference = null)
-        : this(policy, tokenizer, reward, options, reference, options is null || policy is null ? null! : new GrpoState(options, policy.InputVocabularySize))
-    {
-    }
+        : this(
+            policy,
+            tokenizer,
+            reward,
+            options,
+            reference,
+            options is null || policy is null ? null! : new GrpoState(options, policy.InputVocabularySize)
+        ) { }
 
-    private GrpoTrainer(CausalLm policy, ITokenizer tokenizer, IReward reward, GrpoOptions options, ReferencePolicy? reference, GrpoState state)
+    private GrpoTrainer(
+        CausalLm policy,
+        ITokenizer tokenizer,
+        IReward reward,
+        GrpoOptions options,
+        ReferencePolicy? reference,
+        GrpoState state
+    )
         : base(policy, tokenizer, reward, options, state: state)
     {
         if (reference is null && (options.Objective.Beta > 0 || options.Kl is not null))
         {
             string what = options.Kl is null ? $"Beta is {options.Objective.Beta}" : "Kl is given";
-            throw new ArgumentException($"{what} and there is no reference model, expected one to take the divergence from", nameof(reference));
+            throw new ArgumentException(
+                $"{what} and there is no reference model, expected one to take the divergence from",
+                nameof(reference)
+            );
         }
         (this.options, this.reference, this.state) = (options, reference, state);
     }
 
-    /// <summary>Where a batch is used for one update, the update's own pass gives the log-probs of the policy that drew it, and no other pass is needed.</summary>
+    /// <summary>Where a batch is used for one update, the update's own pass gives the log-probs of the policy that drew it, and no other
+    /// pass is needed.</summary>
     private protected override SamplingOptions Sampling =>
         options.UsesBatchOnce && options.Correction is null ? base.Sampling with { Recording = LogProbRecording.Drawn } : base.Sampling;
 
     private protected override Task<Experience> CollectAsync(QuestionSource source, StepClock clock, CancellationToken cancellation) =>
-        new GroupCollection(options, (asked, draw) => DrawAsync(asked, draw, clock, cancellation), asked => DrawGreedyAsync(asked, clock, cancellation)).CollectAsync(source);
+        new GroupCollection(
+            options,
+            (asked, draw) => DrawAsync(asked, draw, clock, cancellation),
+            asked => DrawGreedyAsync(asked, clock, cancellation)
+        ).CollectAsync(source);
 
     private protected override UpdateReport Learn(Experience experience, Dictionary<string, double> metrics, StepClock clock)
     {
@@ -66,10 +89,13 @@ public sealed class GrpoTrainer : RolloutTrainer
         var (blocks, replayed) = WithReplay(fresh, drawn.Scores.Values.Length / options.GroupSize);
         var batch = new StepBatch(blocks, options.MicroBatchSize);
         var referenceLogProbs = reference?.Ask(model => batch.Ask(rows => CompletionScores.Of(model, rows, Sampling).LogProbs));
-        if (reference is not null) clock.Book("reference");
+        if (reference is not null)
+            clock.Book("reference");
         var signal = LearningSignal.Of(batch, referenceLogProbs, () => Entropies(batch), state, options, metrics);
-        if (drawn.GreedyMean is { } greedy) metrics["reward/greedy"] = greedy;
-        if (options.DynamicSampling is not null) (metrics["sampling/draws"], metrics["sampling/efficiency"]) = (drawn.Draws, drawn.Efficiency);
+        if (drawn.GreedyMean is { } greedy)
+            metrics["reward/greedy"] = greedy;
+        if (options.DynamicSampling is not null)
+            (metrics["sampling/draws"], metrics["sampling/efficiency"]) = (drawn.Draws, drawn.Efficiency);
 
         // Worked out before the first update: what it refuses must not leave half a step.
         var nextKl = NextKl(batch, signal, metrics);
@@ -94,11 +120,13 @@ public sealed class GrpoTrainer : RolloutTrainer
         {
             var drift = new MetricMeans();
             report = Session.Optimization.Update(batch.Parts.Count, part => Loss(batch.Parts[part], signal, means, drift));
-            if (options.TargetKl is not { } target) continue;
+            if (options.TargetKl is not { } target)
+                continue;
             metrics["policy/updates"] = update;
             var measured = new Dictionary<string, double>();
             drift.AddTo(measured);
-            if (KlControl.ShouldStop(measured.GetValueOrDefault("policy/old_kl"), target)) break;
+            if (KlControl.ShouldStop(measured.GetValueOrDefault("policy/old_kl"), target))
+                break;
         }
         return report;
     }
@@ -112,22 +140,29 @@ public sealed class GrpoTrainer : RolloutTrainer
         var weights = signal.Weights is { } chosen ? part.Of(chosen) : null;
         if (options.Tokens.OffPolicyThreshold is { } threshold)
         {
-            var near = CompletionMasks.OnPolicySequences(scores.LogProbs, oldLogProbs, advantages, mask, threshold).unsqueeze(1).expand_as(mask);
+            var near = CompletionMasks
+                .OnPolicySequences(scores.LogProbs, oldLogProbs, advantages, mask, threshold)
+                .unsqueeze(1)
+                .expand_as(mask);
             weights = weights is null ? near : weights * near;
         }
         var entropy = TokenLogProbs.Entropy(signal.Objective.EntropyCoefficient > 0 ? scores.Logits : scores.Logits.detach());
-        var loss = signal.Objective.Loss(new PolicyBatch(scores.LogProbs, oldLogProbs, advantages, mask)
-        {
-            ReferenceLogProbs = signal.ReferenceLogProbs is { } all ? part.Of(all) : null,
-            Entropy = entropy,
-            Weights = weights,
-            ImportanceWeights = signal.ImportanceWeights is { } correction ? part.Of(correction) : null,
-        }, signal.Denominators);
+        var loss = signal.Objective.Loss(
+            new PolicyBatch(scores.LogProbs, oldLogProbs, advantages, mask)
+            {
+                ReferenceLogProbs = signal.ReferenceLogProbs is { } all ? part.Of(all) : null,
+                Entropy = entropy,
+                Weights = weights,
+                ImportanceWeights = signal.ImportanceWeights is { } correction ? part.Of(correction) : null,
+            },
+            signal.Denominators
+        );
         means.Add("policy/clip_fraction", loss.ClipFraction, tokens);
         means.Add("policy/old_kl", loss.OldKl, tokens);
         drift.Add("policy/old_kl", loss.OldKl, tokens);
         means.Add("entropy", Masked.Mean(entropy.detach(), mask), tokens);
-        if (signal.ReferenceLogProbs is not null) means.Add("kl", loss.Kl, tokens);
+        if (signal.ReferenceLogProbs is not null)
+            means.Add("kl", loss.Kl, tokens);
         return loss.Loss;
     }
 
@@ -141,9 +176,13 @@ public sealed class GrpoTrainer : RolloutTrainer
     }
 
     // Groups that teach nothing leave for as many that were kept, so that the batch stays as large as it was meant to be.
-    private (IReadOnlyList<GroupBlock> Blocks, IReadOnlyList<ReplayEntry> Replayed) WithReplay(IReadOnlyList<GroupBlock> fresh, int drawnGroups)
+    private (IReadOnlyList<GroupBlock> Blocks, IReadOnlyList<ReplayEntry> Replayed) WithReplay(
+        IReadOnlyList<GroupBlock> fresh,
+        int drawnGroups
+    )
     {
-        if (state.Replay is null) return (fresh, []);
+        if (state.Replay is null)
+            return (fresh, []);
         int teaching = fresh.Sum(block => Enumerable.Range(0, block.Groups).Count(block.Teaches));
         int wanted = Math.Max(Math.Min(options.BatchSize, drawnGroups), fresh.Sum(block => block.Groups)) - teaching;
         var replayed = state.Replay.Take(wanted, Session.Step);
@@ -152,25 +191,35 @@ public sealed class GrpoTrainer : RolloutTrainer
         foreach (var block in fresh)
         {
             int[] stay = [.. Enumerable.Range(0, block.Groups).Where(group => block.Teaches(group) || idle-- > 0)];
-            if (stay.Length > 0) blocks.Add(block.Select(stay));
+            if (stay.Length > 0)
+                blocks.Add(block.Select(stay));
         }
         return ([.. blocks, .. replayed.Select(entry => entry.Block)], replayed);
     }
 
     private KlControl? NextKl(StepBatch batch, LearningSignal signal, Dictionary<string, double> metrics)
     {
-        if (state.Kl is not { } kl) return null;
+        if (state.Kl is not { } kl)
+            return null;
         double divergence = LearningSignal.Divergence(batch, signal.ReferenceLogProbs!);
         (metrics["kl/coefficient"], metrics["kl/completion"]) = (kl.Coefficient, divergence);
         return kl.Next(divergence, batch.RowCount);
     }
 
     // Last of all: a step that fails before has changed nothing.
-    private void Advance(LearningSignal signal, KlControl? nextKl, IReadOnlyList<GroupBlock> fresh, IReadOnlyList<ReplayEntry> replayed, Dictionary<string, double> metrics)
+    private void Advance(
+        LearningSignal signal,
+        KlControl? nextKl,
+        IReadOnlyList<GroupBlock> fresh,
+        IReadOnlyList<ReplayEntry> replayed,
+        Dictionary<string, double> metrics
+    )
     {
         state.Kl = nextKl;
-        if (signal.MeanEntropy is { } entropy) state.Entropy = state.Entropy?.Next(entropy);
-        if (state.Replay is not { } replay) return;
+        if (signal.MeanEntropy is { } entropy)
+            state.Entropy = state.Entropy?.Next(entropy);
+        if (state.Replay is not { } replay)
+            return;
         replay.Advance(replayed, fresh, Session.Step);
         (metrics["replay/groups"], metrics["replay/size"]) = (replayed.Count, replay.Count);
     }

@@ -6,8 +6,8 @@ namespace PostTrain.Policy;
 
 /// <summary>Weights that correct for a sampler whose probabilities differ from the trainer's: w = π_old/π_sampler, bounded.</summary>
 /// <remarks>
-/// Truncated (TIS: min(w, C), Yao et al. 2025), masked (MIS: 0 outside the bounds), or masked on both sides (IcePop, Ring-1T, arXiv:2510.18855);
-/// of each token or of whole sequences (Π_t w_t).
+/// Truncated (TIS: min(w, C), Yao et al. 2025), masked (MIS: 0 outside the bounds), or masked on both sides (IcePop, Ring-1T,
+/// arXiv:2510.18855); of each token or of whole sequences (Π_t w_t).
 /// </remarks>
 /// <param name="Upper">C, the largest weight; above 0.</param>
 /// <param name="Lower">The smallest weight; 0, no bound, by default.</param>
@@ -39,7 +39,8 @@ public sealed record ImportanceCorrection(double Upper, double Lower = 0, bool M
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var difference = Masked.Counted(logProbs.detach() - samplerLogProbs.detach(), mask);
-        if (WholeSequences) difference = difference.sum(1L);
+        if (WholeSequences)
+            difference = difference.sum(1L);
         var weights = difference.exp();
         var bounded = Masks ? weights.masked_fill((weights > Upper).logical_or(weights < Lower), 0) : weights.clamp(Lower, Upper);
         return (WholeSequences ? bounded : Masked.Counted(bounded, mask)).MoveToOuterDisposeScope();

@@ -2,7 +2,8 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Policy;
 
-/// <summary>The weight β of a KL penalty and how it follows the measured divergence. Immutable: <see cref="Next"/> gives the control of the next step.</summary>
+/// <summary>The weight β of a KL penalty and how it follows the measured divergence. Immutable: <see cref="Next"/> gives the control of the
+/// next step.</summary>
 public abstract record KlControl
 {
     private KlControl(double coefficient)
@@ -32,7 +33,8 @@ public abstract record KlControl
     /// <summary>A control of one's own.</summary>
     /// <param name="name">Name for messages.</param>
     /// <param name="coefficient">The first β, at least 0.</param>
-    /// <param name="function">What β is multiplied with after a step, at least 0, from the measured divergence and the number of completions.</param>
+    /// <param name="function">What β is multiplied with after a step, at least 0, from the measured divergence and the number of
+    /// completions.</param>
     public static KlControl Of(string name, double coefficient, Func<double, long, double> function)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
@@ -40,12 +42,14 @@ public abstract record KlControl
         return new OwnControl(name, coefficient, function);
     }
 
-    /// <summary>The control after a step on <paramref name="samples"/> completions whose measured divergence was <paramref name="kl"/>.</summary>
+    /// <summary>The control after a step on <paramref name="samples"/> completions whose measured divergence was
+    /// <paramref name="kl"/>.</summary>
     /// <param name="kl">In the unit of the target; a NaN is refused.</param>
     /// <param name="samples">At least 0.</param>
     public KlControl Next(double kl, long samples)
     {
-        if (double.IsNaN(kl)) throw new ArgumentOutOfRangeException(nameof(kl), kl, "kl must be a number");
+        if (double.IsNaN(kl))
+            throw new ArgumentOutOfRangeException(nameof(kl), kl, "kl must be a number");
         Guard.AtLeast(samples, 0, nameof(samples));
         return this with { Coefficient = Coefficient * Factor(kl, samples) };
     }
@@ -53,7 +57,8 @@ public abstract record KlControl
     /// <summary>The same control with another β, as a checkpoint gives it.</summary>
     internal KlControl At(double coefficient) => this with { Coefficient = coefficient };
 
-    /// <summary>Whether the epochs on a batch should end: the divergence from the sampling policy is above <paramref name="slack"/>·<paramref name="target"/>.</summary>
+    /// <summary>Whether the epochs on a batch should end: the divergence from the sampling policy is above
+    /// <paramref name="slack"/>·<paramref name="target"/>.</summary>
     /// <remarks>Spinning Up's PPO stops at 1.5 times the target. A NaN stops.</remarks>
     /// <param name="oldKl">For example <see cref="PolicyLoss.OldKl"/>.</param>
     /// <param name="target">Above 0.</param>
@@ -69,9 +74,10 @@ public abstract record KlControl
 
     private sealed record OwnControl(string Name, double Start, Func<double, long, double> Function) : KlControl(Start)
     {
-        private protected override double Factor(double kl, long samples) => Function(kl, samples) is var factor && factor >= 0 && double.IsFinite(factor)
-            ? factor
-            : throw new InvalidOperationException($"the control '{Name}' returned {factor}, expected a finite number of at least 0");
+        private protected override double Factor(double kl, long samples) =>
+            Function(kl, samples) is var factor && factor >= 0 && double.IsFinite(factor)
+                ? factor
+                : throw new InvalidOperationException($"the control '{Name}' returned {factor}, expected a finite number of at least 0");
 
         public override string ToString() => Name;
     }

@@ -2,9 +2,11 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Policy;
 
-/// <summary>A penalty on the divergence from the reference, in the reward or in the loss, whose weight is fixed or follows the divergence.</summary>
+/// <summary>A penalty on the divergence from the reference, in the reward or in the loss, whose weight is fixed or follows the
+/// divergence.</summary>
 /// <remarks>The control is told the mean of Σ_t (log π_old − log π_ref) over the completions of each step, in nats a completion. Where the
-/// penalty stands decides what is optimal: with k1 in the reward the Boltzmann distribution π_ref·e^(r/β), with k3 in the loss another one (docs/laws.md).</remarks>
+/// penalty stands decides what is optimal: with k1 in the reward the Boltzmann distribution π_ref·e^(r/β), with k3 in the loss another one
+/// (docs/laws.md).</remarks>
 public sealed record KlPenalty
 {
     private KlPenalty(KlControl control, bool inReward, KlEstimator estimator)
@@ -27,7 +29,8 @@ public sealed record KlPenalty
     /// <param name="estimator">k1 by default.</param>
     public static KlPenalty Reward(KlControl control, KlEstimator estimator = KlEstimator.K1) => new(control, true, estimator);
 
-    /// <summary>β·kl in the loss, estimated as <see cref="PolicyObjective.KlEstimator"/> says; the control's β stands in the place of <see cref="PolicyObjective.Beta"/>.</summary>
+    /// <summary>β·kl in the loss, estimated as <see cref="PolicyObjective.KlEstimator"/> says; the control's β stands in the place of
+    /// <see cref="PolicyObjective.Beta"/>.</summary>
     /// <param name="control">β.</param>
     public static KlPenalty Loss(KlControl control) => new(control, false, KlEstimator.K3);
 }

@@ -2,7 +2,8 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Policy;
 
-/// <summary>DAPO's soft overlong punishment (arXiv:2503.14476, eq. 13), added to the rewards: see <see cref="TokenRewards.Overlong"/>.</summary>
+/// <summary>DAPO's soft overlong punishment (arXiv:2503.14476, eq. 13), added to the rewards: see
+/// <see cref="TokenRewards.Overlong"/>.</summary>
 public sealed record OverlongPenalty
 {
     /// <summary>Tokens over which the penalty grows from 0 to its full size: 1 to the limit.</summary>

@@ -19,15 +19,23 @@ public static partial class PolicyLosses
     /// <param name="aggregation">Token mean when null.</param>
     /// <param name="denominator">The aggregation's denominator of the whole batch where this is a part of it; its own when null.</param>
     /// <exception cref="ArgumentException">Shapes do not agree; the message names both.</exception>
-    public static ValueLoss Value(Tensor values, Tensor oldValues, Tensor returns, Tensor mask, double? clip = null,
-        LossAggregation? aggregation = null, double? denominator = null)
+    public static ValueLoss Value(
+        Tensor values,
+        Tensor oldValues,
+        Tensor returns,
+        Tensor mask,
+        double? clip = null,
+        LossAggregation? aggregation = null,
+        double? denominator = null
+    )
     {
         Guard.Rank(values, nameof(values), 2, "[B,T]");
         Guard.Floating(values, nameof(values));
         Guard.SameShape(oldValues, nameof(oldValues), values, nameof(values));
         Guard.SameShape(returns, nameof(returns), values, nameof(values));
         Guard.SameShape(mask, nameof(mask), values, nameof(values));
-        if (clip is { } range) Guard.NotNegative(range, nameof(clip));
+        if (clip is { } range)
+            Guard.NotNegative(range, nameof(clip));
 
         using var scope = NewDisposeScope();
         var target = Masked.Counted(returns.detach(), mask);

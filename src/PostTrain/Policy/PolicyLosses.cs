@@ -23,18 +23,34 @@ public static partial class PolicyLosses
     /// <param name="aggregation">Token mean when null.</param>
     /// <param name="denominator">The aggregation's denominator of the whole batch where this is a part of it; its own when null.</param>
     /// <exception cref="ArgumentException">Shapes do not agree; the message names both.</exception>
-    public static PolicyLoss ClippedSurrogate(Tensor logProbs, Tensor oldLogProbs, Tensor advantages, Tensor mask,
-        ClipRange clip, LossAggregation? aggregation = null, double? denominator = null)
+    public static PolicyLoss ClippedSurrogate(
+        Tensor logProbs,
+        Tensor oldLogProbs,
+        Tensor advantages,
+        Tensor mask,
+        ClipRange clip,
+        LossAggregation? aggregation = null,
+        double? denominator = null
+    )
     {
         clip.Check(nameof(clip));
-        return Surrogate(logProbs, oldLogProbs, advantages, mask, PolicySurrogate.Clip(clip), aggregation: aggregation, denominator: denominator);
+        return Surrogate(
+            logProbs,
+            oldLogProbs,
+            advantages,
+            mask,
+            PolicySurrogate.Clip(clip),
+            aggregation: aggregation,
+            denominator: denominator
+        );
     }
 
     /// <summary>Any surrogate at any level of the ratio: L = agg[w·s(ρ, A)].</summary>
     /// <remarks>
-    /// The composition that the named methods are made of; <see cref="PolicyObjective"/> adds the KL term and the entropy bonus. In an exponent log ρ is kept
-    /// within ±20 (<see cref="KlDivergence.RatioBound"/>), so that a policy far from the sampler's gives finite losses; beyond, ρ has no gradient. No gradient
-    /// flows through <paramref name="oldLogProbs"/>, <paramref name="advantages"/> or the weights. Positions that do not count are not read.
+    /// The composition that the named methods are made of; <see cref="PolicyObjective"/> adds the KL term and the entropy bonus. In an
+    /// exponent log ρ is kept within ±20 (<see cref="KlDivergence.RatioBound"/>), so that a policy far from the sampler's gives finite
+    /// losses; beyond, ρ has no gradient. No gradient flows through <paramref name="oldLogProbs"/>, <paramref name="advantages"/> or the
+    /// weights. Positions that do not count are not read.
     /// </remarks>
     /// <param name="logProbs">log π of the taken tokens, [B,T].</param>
     /// <param name="oldLogProbs">log π at sampling time, [B,T].</param>
@@ -43,13 +59,23 @@ public static partial class PolicyLosses
     /// <param name="surrogate">s.</param>
     /// <param name="ratio">Of what the ratio is taken; of each token by default.</param>
     /// <param name="weights">w, [B,T] or [B]: masks of <see cref="CompletionMasks"/> that leave the normaliser alone; 1 when null.</param>
-    /// <param name="importanceWeights">Correction for the sampler, see <see cref="ImportanceCorrection"/>: [B,T], or [B] for one a sequence,
-    /// which counts once in a weight of whole sequences; 1 when null.</param>
+    /// <param name="importanceWeights">Correction for the sampler, see <see cref="ImportanceCorrection"/>: [B,T], or [B] for one a
+    /// sequence, which counts once in a weight of whole sequences; 1 when null.</param>
     /// <param name="aggregation">Token mean when null.</param>
     /// <param name="denominator">The aggregation's denominator of the whole batch where this is a part of it; its own when null.</param>
     /// <exception cref="ArgumentException">Shapes do not agree; the message names both.</exception>
-    public static PolicyLoss Surrogate(Tensor logProbs, Tensor oldLogProbs, Tensor advantages, Tensor mask, PolicySurrogate surrogate,
-        RatioLevel ratio = RatioLevel.Token, Tensor? weights = null, Tensor? importanceWeights = null, LossAggregation? aggregation = null, double? denominator = null)
+    public static PolicyLoss Surrogate(
+        Tensor logProbs,
+        Tensor oldLogProbs,
+        Tensor advantages,
+        Tensor mask,
+        PolicySurrogate surrogate,
+        RatioLevel ratio = RatioLevel.Token,
+        Tensor? weights = null,
+        Tensor? importanceWeights = null,
+        LossAggregation? aggregation = null,
+        double? denominator = null
+    )
     {
         ArgumentNullException.ThrowIfNull(surrogate);
         using var scope = NewDisposeScope();
@@ -59,13 +85,26 @@ public static partial class PolicyLosses
         var clipFraction = Masked.Mean(cut.to_type(losses.dtype), mask);
         // Tokens were drawn from π_old, so the divergence that they estimate is KL(π_old‖π).
         var oldKl = Masked.Mean(KlDivergence.Estimate(oldLogProbs.detach(), logProbs), mask);
-        return new PolicyLoss(loss.MoveToOuterDisposeScope(), losses.MoveToOuterDisposeScope(),
-            clipFraction.MoveToOuterDisposeScope(), oldKl.MoveToOuterDisposeScope());
+        return new PolicyLoss(
+            loss.MoveToOuterDisposeScope(),
+            losses.MoveToOuterDisposeScope(),
+            clipFraction.MoveToOuterDisposeScope(),
+            oldKl.MoveToOuterDisposeScope()
+        );
     }
 
-    /// <summary>Weighted token losses, where the bound acts, and the log-ratio with its gradient; they belong to the caller's scope.</summary>
-    internal static (Tensor Losses, Tensor Cut, Tensor LogRatio) Terms(Tensor logProbs, Tensor oldLogProbs, Tensor advantages, Tensor mask,
-        PolicySurrogate surrogate, RatioLevel ratio, Tensor? weights, Tensor? importanceWeights)
+    /// <summary>Weighted token losses, where the bound acts, and the log-ratio with its gradient; they belong to the caller's
+    /// scope.</summary>
+    internal static (Tensor Losses, Tensor Cut, Tensor LogRatio) Terms(
+        Tensor logProbs,
+        Tensor oldLogProbs,
+        Tensor advantages,
+        Tensor mask,
+        PolicySurrogate surrogate,
+        RatioLevel ratio,
+        Tensor? weights,
+        Tensor? importanceWeights
+    )
     {
         Guard.Rank(logProbs, nameof(logProbs), 2, "[B,T]");
         Guard.Floating(logProbs, nameof(logProbs));
@@ -80,8 +119,10 @@ public static partial class PolicyLosses
         var logRatio = LogRatio(current, current - old, counted, ratio);
         var terms = surrogate.Evaluate(new SurrogateInputs(current, old, logRatio, signal, counted, correction));
         var losses = terms.Losses;
-        if (weights is not null) losses = losses * SequenceFactors.Of(weights, nameof(weights), logProbs).PerToken(counted);
-        if (correction is not null && !surrogate.UsesImportanceWeights) losses = losses * correction.PerToken(counted);
+        if (weights is not null)
+            losses = losses * SequenceFactors.Of(weights, nameof(weights), logProbs).PerToken(counted);
+        if (correction is not null && !surrogate.UsesImportanceWeights)
+            losses = losses * correction.PerToken(counted);
         return (Masked.Counted(losses, counted), terms.Cut ?? zeros_like(counted), logRatio);
     }
 

@@ -3,11 +3,12 @@ using PostTrain.Policy.Surrogates;
 
 namespace PostTrain.Policy;
 
-/// <summary>A function of ratio and advantage whose gradient improves the policy: the loss of one token before masks, KL term and aggregation.</summary>
+/// <summary>A function of ratio and advantage whose gradient improves the policy: the loss of one token before masks, KL term and
+/// aggregation.</summary>
 /// <remarks>
-/// ρ is the ratio at the chosen <see cref="RatioLevel"/>, l = log π, sg[·] a constant. No gradient flows through old log-probs or advantages.
-/// In every exponent log ρ is kept within ±20, as verl keeps it: losses and gradients are finite however far the policy has moved, and beyond
-/// the bound ρ has no gradient.
+/// ρ is the ratio at the chosen <see cref="RatioLevel"/>, l = log π, sg[·] a constant. No gradient flows through old log-probs or
+/// advantages. In every exponent log ρ is kept within ±20, as verl keeps it: losses and gradients are finite however far the policy has
+/// moved, and beyond the bound ρ has no gradient.
 /// At ρ = 1 the gradient of each is −A∇l but for DRO's quadratic term, which is 0 there, and KL-Cov's, whose slope at 0 is taken as 0.
 /// </remarks>
 public abstract record PolicySurrogate
@@ -34,17 +35,20 @@ public abstract record PolicySurrogate
     public static PolicySurrogate DualClip(ClipRange clip, double cap = 3)
     {
         clip.Check(nameof(clip));
-        if (!(cap > 1 + clip.Upper)) throw new ArgumentOutOfRangeException(nameof(cap), cap, $"cap must be above 1 + clip.Upper, {1 + clip.Upper}");
+        if (!(cap > 1 + clip.Upper))
+            throw new ArgumentOutOfRangeException(nameof(cap), cap, $"cap must be above 1 + clip.Upper, {1 + clip.Upper}");
         return new ClipSurrogate(clip, cap);
     }
 
-    /// <summary>−min(min(ρ, δ)A, clip(ρ)A): two-sided clipping (INTELLECT-2, arXiv:2505.07291, section 3.4). Only the unclipped term is capped.</summary>
+    /// <summary>−min(min(ρ, δ)A, clip(ρ)A): two-sided clipping (INTELLECT-2, arXiv:2505.07291, section 3.4). Only the unclipped term is
+    /// capped.</summary>
     /// <param name="clip">ε₋ and ε₊.</param>
     /// <param name="delta">δ, above 1.</param>
     public static PolicySurrogate TwoSided(ClipRange clip, double delta)
     {
         clip.Check(nameof(clip));
-        if (!(delta > 1)) throw new ArgumentOutOfRangeException(nameof(delta), delta, "delta must be above 1");
+        if (!(delta > 1))
+            throw new ArgumentOutOfRangeException(nameof(delta), delta, "delta must be above 1");
         return new ClipSurrogate(clip, delta);
     }
 
@@ -54,7 +58,8 @@ public abstract record PolicySurrogate
     public static PolicySurrogate Cispo(double most, double least = 0)
     {
         Guard.Positive(most, nameof(most));
-        if (!(least >= 0 && least <= most)) throw new ArgumentOutOfRangeException(nameof(least), least, $"least must be between 0 and most, {most}");
+        if (!(least >= 0 && least <= most))
+            throw new ArgumentOutOfRangeException(nameof(least), least, $"least must be between 0 and most, {most}");
         return new CispoSurrogate(most, least);
     }
 
@@ -68,7 +73,8 @@ public abstract record PolicySurrogate
         return new SapoSurrogate(positive, negative);
     }
 
-    /// <summary>−A·exp(mean_t b_t), b_t = min(log ρ_t, ε₊) where A &gt; 0 and max(log ρ_t, −ε₋) where A &lt; 0: the geometric mean of the ratios (GMPO, arXiv:2507.20673, eq. 4).</summary>
+    /// <summary>−A·exp(mean_t b_t), b_t = min(log ρ_t, ε₊) where A &gt; 0 and max(log ρ_t, −ε₋) where A &lt; 0: the geometric mean of the
+    /// ratios (GMPO, arXiv:2507.20673, eq. 4).</summary>
     /// <param name="clip">The range in logarithms, [−ε₋, ε₊]; 0.4 on both sides in the paper.</param>
     public static PolicySurrogate Gmpo(ClipRange clip)
     {
@@ -76,7 +82,8 @@ public abstract record PolicySurrogate
         return new GmpoSurrogate(clip);
     }
 
-    /// <summary>−sg[φ(W)]·A·l, φ(W) = e^λ·W^k·e^(−λW), W the ratio of the whole sequence times its importance weights (VESPO, arXiv:2602.10693).</summary>
+    /// <summary>−sg[φ(W)]·A·l, φ(W) = e^λ·W^k·e^(−λW), W the ratio of the whole sequence times its importance weights (VESPO,
+    /// arXiv:2602.10693).</summary>
     /// <remarks>Importance weights of tokens are multiplied over the sequence; one of a sequence, [B], counts once. Computed in logarithms
     /// without the peers' clamps (log W in [−18.4, 20]), beyond which φ &lt; 1e-14.</remarks>
     /// <param name="options">k and λ by the advantage's sign; the defaults when null.</param>
@@ -87,7 +94,8 @@ public abstract record PolicySurrogate
         return new VespoSurrogate(options);
     }
 
-    /// <summary>−sg[min(ρ, c)]·A·l while |π − π_old| is within δ on the side that A pushes to, else 0 (DPPO-Binary-TV, arXiv:2602.04879).</summary>
+    /// <summary>−sg[min(ρ, c)]·A·l while |π − π_old| is within δ on the side that A pushes to, else 0 (DPPO-Binary-TV,
+    /// arXiv:2602.04879).</summary>
     /// <param name="range">δ₋ and δ₊ in probability.</param>
     /// <param name="cap">c, above 0; 20 by default.</param>
     public static PolicySurrogate DppoTv(ClipRange range, double cap = 20)
@@ -97,7 +105,8 @@ public abstract record PolicySurrogate
         return new DppoSurrogate(range, cap, Kl: false);
     }
 
-    /// <summary>The same with the binary divergence π_old log(π_old/π) + (1−π_old) log((1−π_old)/(1−π)) within δ (DPPO-Binary-KL, arXiv:2602.04879).</summary>
+    /// <summary>The same with the binary divergence π_old log(π_old/π) + (1−π_old) log((1−π_old)/(1−π)) within δ (DPPO-Binary-KL,
+    /// arXiv:2602.04879).</summary>
     /// <param name="range">δ₋ and δ₊ in nats.</param>
     /// <param name="cap">c, above 0; 20 by default.</param>
     public static PolicySurrogate DppoKl(ClipRange range, double cap = 20)
@@ -115,9 +124,10 @@ public abstract record PolicySurrogate
         return new DroSurrogate(beta);
     }
 
-    /// <summary>The clipped surrogate without the gradient of the tokens of high covariance (A − Ā)(l − l̄) (Clip-Cov, arXiv:2505.22617, eq. 12).</summary>
-    /// <remarks>Means and shares are the batch's, so trainers refuse to cut it into micro-batches. Deviation: of the tokens within the bounds
-    /// the largest are taken, where the paper draws at random; the loss is a function of its inputs.</remarks>
+    /// <summary>The clipped surrogate without the gradient of the tokens of high covariance (A − Ā)(l − l̄) (Clip-Cov, arXiv:2505.22617,
+    /// eq. 12).</summary>
+    /// <remarks>Means and shares are the batch's, so trainers refuse to cut it into micro-batches. Deviation: of the tokens within the
+    /// bounds the largest are taken, where the paper draws at random; the loss is a function of its inputs.</remarks>
     /// <param name="clip">ε₋ and ε₊.</param>
     /// <param name="fraction">Share of the counted tokens, at least one token; 2e-4 by default.</param>
     /// <param name="least">Smallest covariance; 1 by default.</param>
@@ -126,7 +136,8 @@ public abstract record PolicySurrogate
     {
         clip.Check(nameof(clip));
         Guard.Fraction(fraction, nameof(fraction));
-        if (!(least <= most)) throw new ArgumentOutOfRangeException(nameof(least), least, $"least must be at most most, {most}");
+        if (!(least <= most))
+            throw new ArgumentOutOfRangeException(nameof(least), least, $"least must be at most most, {most}");
         return new ClipCovSurrogate(clip, fraction, least, most);
     }
 
@@ -142,10 +153,13 @@ public abstract record PolicySurrogate
     }
 
     /// <summary>A surrogate of one's own.</summary>
-    /// <remarks>Masks, weights, KL term, entropy bonus and aggregation are applied to its losses as to those of any other surrogate.</remarks>
+    /// <remarks>Masks, weights, KL term, entropy bonus and aggregation are applied to its losses as to those of any other
+    /// surrogate.</remarks>
     /// <param name="name">Name for messages.</param>
-    /// <param name="function">Losses of the tokens, [B,T], from ratio, advantages and the rest. Tensors that it makes belong to the caller's dispose scope.</param>
-    /// <param name="comparesSequences">Whether a token's loss depends on other sequences of the batch; trainers then refuse to cut a batch into parts.</param>
+    /// <param name="function">Losses of the tokens, [B,T], from ratio, advantages and the rest. Tensors that it makes belong to the
+    /// caller's dispose scope.</param>
+    /// <param name="comparesSequences">Whether a token's loss depends on other sequences of the batch; trainers then refuse to cut a batch
+    /// into parts.</param>
     public static PolicySurrogate Of(string name, Func<SurrogateInputs, SurrogateTerms> function, bool comparesSequences = false)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
@@ -161,7 +175,8 @@ public abstract record PolicySurrogate
         {
             var terms = Function(inputs);
             Guard.Result(terms?.Losses, $"the surrogate '{Name}'", inputs.LogProbs.shape, "logProbs");
-            if (terms!.Cut is { } cut) Guard.SameShape(cut, $"Cut of the surrogate '{Name}'", inputs.LogProbs, "logProbs");
+            if (terms!.Cut is { } cut)
+                Guard.SameShape(cut, $"Cut of the surrogate '{Name}'", inputs.LogProbs, "logProbs");
             return terms;
         }
 

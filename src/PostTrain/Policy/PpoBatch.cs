@@ -26,7 +26,12 @@ internal sealed record PpoBatch(RolloutRows Rows, Tensor Values, Tensor Advantag
         return Each(values => values.index_select(0, index));
     }
 
-    private PpoBatch Each(Func<Tensor, Tensor> of) => new(
-        new RolloutRows(of(Rows.Ids), of(Rows.AttentionMask), of(Rows.CompletionMask), of(Rows.LogProbs)),
-        of(Values), of(Advantages), of(Returns), ReferenceLogProbs is null ? null : of(ReferenceLogProbs));
+    private PpoBatch Each(Func<Tensor, Tensor> of) =>
+        new(
+            new RolloutRows(of(Rows.Ids), of(Rows.AttentionMask), of(Rows.CompletionMask), of(Rows.LogProbs)),
+            of(Values),
+            of(Advantages),
+            of(Returns),
+            ReferenceLogProbs is null ? null : of(ReferenceLogProbs)
+        );
 }

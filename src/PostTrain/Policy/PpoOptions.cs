@@ -3,18 +3,22 @@ using PostTrain.Training;
 
 namespace PostTrain.Policy;
 
-/// <summary>Options of proximal policy optimisation with a critic (Schulman et al. 2017, arXiv:1707.06347; for language: InstructGPT, arXiv:2203.02155).</summary>
-/// <remarks><see cref="RolloutOptions.UpdatesPerBatch"/> is 4 by default and counts minibatches: epochs on a batch of completions times <see cref="Minibatches"/>.</remarks>
+/// <summary>Options of proximal policy optimisation with a critic (Schulman et al. 2017, arXiv:1707.06347; for language: InstructGPT,
+/// arXiv:2203.02155).</summary>
+/// <remarks><see cref="RolloutOptions.UpdatesPerBatch"/> is 4 by default and counts minibatches: epochs on a batch of completions times
+/// <see cref="Minibatches"/>.</remarks>
 public sealed record PpoOptions : RolloutOptions
 {
     /// <summary>PPO's defaults: one completion a prompt, four epochs on a batch.</summary>
     public PpoOptions() => (GroupSize, UpdatesPerBatch) = (1, 4);
 
-    /// <summary>Surrogate, ratio, aggregation, a KL term in the loss and the entropy bonus. Its way from rewards to advantages is not used: the critic's is.</summary>
+    /// <summary>Surrogate, ratio, aggregation, a KL term in the loss and the entropy bonus. Its way from rewards to advantages is not used:
+    /// the critic's is.</summary>
     /// <value>The default is <see cref="PolicyObjectives.Ppo"/>: token ratio, clip 0.2, token mean.</value>
     public PolicyObjective Objective { get; init; } = PolicyObjectives.Ppo();
 
-    /// <summary>β of the KL penalty in the reward, −β·kl_t at each token, and how it follows the divergence, which is measured in nats a completion.</summary>
+    /// <summary>β of the KL penalty in the reward, −β·kl_t at each token, and how it follows the divergence, which is measured in nats a
+    /// completion.</summary>
     /// <value>The default is 0.05, fixed.</value>
     public KlControl Kl { get; init; } = KlControl.Fixed(0.05);
 
@@ -42,7 +46,8 @@ public sealed record PpoOptions : RolloutOptions
     /// <value>The default is 0.</value>
     public double UnfinishedPenalty { get; init; }
 
-    /// <summary>Take the critic's value of the state behind the last token as the rest of a completion that the length limit cut off, instead of 0.</summary>
+    /// <summary>Take the critic's value of the state behind the last token as the rest of a completion that the length limit cut off,
+    /// instead of 0.</summary>
     /// <value>The default is false: the limit is part of the task.</value>
     public bool BootstrapUnfinished { get; init; }
 
@@ -58,11 +63,13 @@ public sealed record PpoOptions : RolloutOptions
     /// <value>The default is 0.</value>
     public int CriticWarmupSteps { get; init; }
 
-    /// <summary>In how many parts an epoch goes through the batch, each an optimiser step; divides <see cref="RolloutOptions.UpdatesPerBatch"/>. From 2 on the completions are shuffled in every epoch.</summary>
+    /// <summary>In how many parts an epoch goes through the batch, each an optimiser step; divides
+    /// <see cref="RolloutOptions.UpdatesPerBatch"/>. From 2 on the completions are shuffled in every epoch.</summary>
     /// <value>The default is 1.</value>
     public int Minibatches { get; init; } = 1;
 
-    /// <summary>The updates on a batch end when the divergence from the policy that drew it is above 1.5 times this in a minibatch, in nats a token, above 0; null never ends them.</summary>
+    /// <summary>The updates on a batch end when the divergence from the policy that drew it is above 1.5 times this in a minibatch, in nats
+    /// a token, above 0; null never ends them.</summary>
     /// <value>The default is null.</value>
     public double? TargetKl { get; init; }
 
@@ -77,17 +84,24 @@ public sealed record PpoOptions : RolloutOptions
         ArgumentNullException.ThrowIfNull(Objective);
         Objective.CheckParts(MicroBatchSize is not null ? nameof(MicroBatchSize) : null);
         ArgumentNullException.ThrowIfNull(Kl);
-        if (!Enum.IsDefined(KlEstimator)) throw new ArgumentOutOfRangeException(nameof(KlEstimator), KlEstimator, "KlEstimator must be one of the enumeration's");
+        if (!Enum.IsDefined(KlEstimator))
+            throw new ArgumentOutOfRangeException(nameof(KlEstimator), KlEstimator, "KlEstimator must be one of the enumeration's");
         Guard.Fraction(Gamma, nameof(Gamma));
         Guard.Fraction(Lambda, nameof(Lambda));
         Guard.NotNegative(UnfinishedPenalty, nameof(UnfinishedPenalty));
-        if (ValueClip is { } clip) Guard.NotNegative(clip, nameof(ValueClip));
+        if (ValueClip is { } clip)
+            Guard.NotNegative(clip, nameof(ValueClip));
         Guard.NotNegative(ValueCoefficient, nameof(ValueCoefficient));
         Guard.AtLeast(CriticWarmupSteps, 0, nameof(CriticWarmupSteps));
         Guard.AtLeast(Minibatches, 1, nameof(Minibatches));
         if (UpdatesPerBatch % Minibatches != 0)
-            throw new ArgumentOutOfRangeException(nameof(UpdatesPerBatch), UpdatesPerBatch, $"UpdatesPerBatch must be a multiple of Minibatches, {Minibatches}: whole epochs");
-        if (TargetKl is { } target) Guard.Positive(target, nameof(TargetKl));
+            throw new ArgumentOutOfRangeException(
+                nameof(UpdatesPerBatch),
+                UpdatesPerBatch,
+                $"UpdatesPerBatch must be a multiple of Minibatches, {Minibatches}: whole epochs"
+            );
+        if (TargetKl is { } target)
+            Guard.Positive(target, nameof(TargetKl));
         Ptx?.Validate();
     }
 }

@@ -16,9 +16,12 @@ internal sealed class PpoState(KlControl kl) : Training.ITrainerState
 
     public void Restore(IReadOnlyDictionary<string, double> values, IReadOnlyDictionary<string, Tensor> tensors)
     {
-        if (!values.TryGetValue(Coefficient, out double kept)) throw new InvalidDataException($"the value {Coefficient} is missing, expected a number of at least 0");
-        if (!(kept >= 0) || double.IsInfinity(kept)) throw new InvalidDataException($"the value {Coefficient} is {kept}, expected a finite number of at least 0");
-        if (tensors.Keys.FirstOrDefault() is { } surplus) throw new InvalidDataException($"tensor {surplus} belongs to nothing that this run keeps");
+        if (!values.TryGetValue(Coefficient, out double kept))
+            throw new InvalidDataException($"the value {Coefficient} is missing, expected a number of at least 0");
+        if (!(kept >= 0) || double.IsInfinity(kept))
+            throw new InvalidDataException($"the value {Coefficient} is {kept}, expected a finite number of at least 0");
+        if (tensors.Keys.FirstOrDefault() is { } surplus)
+            throw new InvalidDataException($"tensor {surplus} belongs to nothing that this run keeps");
         Kl = Kl.At(kept);
     }
 }

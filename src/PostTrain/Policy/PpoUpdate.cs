@@ -7,7 +7,14 @@ using static TorchSharp.torch;
 namespace PostTrain.Policy;
 
 /// <summary>One optimiser step's loss, in parts that add up.</summary>
-internal sealed class PpoUpdate(PpoBatch batch, ActorCritic model, PpoOptions options, SamplingOptions sampling, bool criticOnly, MetricMeans means)
+internal sealed class PpoUpdate(
+    PpoBatch batch,
+    ActorCritic model,
+    PpoOptions options,
+    SamplingOptions sampling,
+    bool criticOnly,
+    MetricMeans means
+)
 {
     private readonly int size = options.MicroBatchSize ?? batch.Count;
     private readonly PolicyDenominators denominators = options.Objective.Denominators(batch.Mask);
@@ -26,7 +33,8 @@ internal sealed class PpoUpdate(PpoBatch batch, ActorCritic model, PpoOptions op
         using var scope = NewDisposeScope();
         var rows = batch.Part((long)part * size, Math.Min(size, batch.Count - part * size));
         double weight = LossAggregation.TokenMean.Denominator(rows.Mask);
-        if (criticOnly) return Value(model.Values(rows.Rows), rows, weight).MoveToOuterDisposeScope();
+        if (criticOnly)
+            return Value(model.Values(rows.Rows), rows, weight).MoveToOuterDisposeScope();
         var scores = model.Score(rows.Rows, sampling);
         return (Policy(scores, rows, weight) + Value(scores.Values, rows, weight)).MoveToOuterDisposeScope();
     }
@@ -34,12 +42,16 @@ internal sealed class PpoUpdate(PpoBatch batch, ActorCritic model, PpoOptions op
     private Tensor Policy(ActorCriticScores scores, PpoBatch rows, double weight)
     {
         var objective = options.Objective;
-        var entropy = objective.EntropyCoefficient > 0 ? TokenLogProbs.Entropy(scores.Logits) : TokenLogProbs.Entropy(scores.Logits.detach());
-        var loss = objective.Loss(new PolicyBatch(scores.LogProbs, rows.Rows.LogProbs, rows.Advantages, rows.Mask)
-        {
-            ReferenceLogProbs = objective.Beta > 0 ? rows.ReferenceLogProbs : null,
-            Entropy = entropy,
-        }, denominators);
+        var entropy =
+            objective.EntropyCoefficient > 0 ? TokenLogProbs.Entropy(scores.Logits) : TokenLogProbs.Entropy(scores.Logits.detach());
+        var loss = objective.Loss(
+            new PolicyBatch(scores.LogProbs, rows.Rows.LogProbs, rows.Advantages, rows.Mask)
+            {
+                ReferenceLogProbs = objective.Beta > 0 ? rows.ReferenceLogProbs : null,
+                Entropy = entropy,
+            },
+            denominators
+        );
         means.AddShare("policy/loss", loss.Loss, Parts);
         means.Add("policy/clip_fraction", loss.ClipFraction, weight);
         means.Add("policy/old_kl", loss.OldKl, weight);

@@ -3,7 +3,8 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Policy;
 
-/// <summary>PPO-ptx (InstructGPT, arXiv:2203.02155, eq. 2): γ·E[log π(y|x)] of demonstrations is added to the objective, against forgetting.</summary>
+/// <summary>PPO-ptx (InstructGPT, arXiv:2203.02155, eq. 2): γ·E[log π(y|x)] of demonstrations is added to the objective, against
+/// forgetting.</summary>
 /// <param name="Demonstrations">At least one.</param>
 public sealed record PtxOptions(IReadOnlyList<Demonstration> Demonstrations)
 {
@@ -22,7 +23,8 @@ public sealed record PtxOptions(IReadOnlyList<Demonstration> Demonstrations)
     internal void Validate()
     {
         ArgumentNullException.ThrowIfNull(Demonstrations);
-        if (Demonstrations.Count == 0) throw new ArgumentException("Demonstrations is empty, expected at least one", nameof(Demonstrations));
+        if (Demonstrations.Count == 0)
+            throw new ArgumentException("Demonstrations is empty, expected at least one", nameof(Demonstrations));
         Guard.Positive(Coefficient, nameof(Coefficient));
         Guard.AtLeast(BatchSize, 1, nameof(BatchSize));
     }

@@ -18,14 +18,28 @@ internal sealed class PtxTerm
     internal PtxTerm(CausalLm policy, ITokenizer tokenizer, PtxOptions options, ulong seed)
     {
         this.options = options;
-        TokenExample[] examples = [.. options.Demonstrations.Select((demonstration, i) => TokenExample.Of(demonstration.Prompt, demonstration.Completion, tokenizer,
-            options.AppendEndOfSequence, policy.ContextLength, $"Demonstrations[{i}]", nameof(options.Demonstrations)))];
+        TokenExample[] examples =
+        [
+            .. options.Demonstrations.Select(
+                (demonstration, i) =>
+                    TokenExample.Of(
+                        demonstration.Prompt,
+                        demonstration.Completion,
+                        tokenizer,
+                        options.AppendEndOfSequence,
+                        policy.ContextLength,
+                        $"Demonstrations[{i}]",
+                        nameof(options.Demonstrations)
+                    )
+            ),
+        ];
         data = new SftData(examples, policy, tokenizer.PaddingId, new SftOptions());
         order = new ShuffledOrder(examples.Length, seed);
     }
 
     /// <summary>The demonstrations of an update, a function of its number.</summary>
-    internal TrainingBatch Batch(long update) => data.Batch([.. Enumerable.Range(0, options.BatchSize).Select(i => order[update * options.BatchSize + i])]);
+    internal TrainingBatch Batch(long update) =>
+        data.Batch([.. Enumerable.Range(0, options.BatchSize).Select(i => order[update * options.BatchSize + i])]);
 
     /// <summary>γ times the share that some rows have in the batch's mean cross-entropy.</summary>
     internal Tensor Loss(TrainingBatch batch, int start, int count, int parts, MetricMeans means)

@@ -21,7 +21,14 @@ public static class TokenRewards
     /// <param name="beta">β, at least 0.</param>
     /// <param name="estimator">k1 by default.</param>
     /// <returns>[B,T], 0 where nothing counts; without a gradient.</returns>
-    public static Tensor WithKl(Tensor logProbs, Tensor referenceLogProbs, Tensor scores, Tensor mask, double beta, KlEstimator estimator = KlEstimator.K1)
+    public static Tensor WithKl(
+        Tensor logProbs,
+        Tensor referenceLogProbs,
+        Tensor scores,
+        Tensor mask,
+        double beta,
+        KlEstimator estimator = KlEstimator.K1
+    )
     {
         Guard.NotNegative(beta, nameof(beta));
         using var scope = NewDisposeScope();
@@ -38,7 +45,10 @@ public static class TokenRewards
         Guard.Rank(mask, nameof(mask), 2, "[B,T]");
         Guard.Floating(scores, nameof(scores));
         if (scores.dim() != 1 || scores.shape[0] != mask.shape[0])
-            throw new ArgumentException($"scores has shape {Guard.Shape(scores)}, expected [{mask.shape[0]}], one a row of mask", nameof(scores));
+            throw new ArgumentException(
+                $"scores has shape {Guard.Shape(scores)}, expected [{mask.shape[0]}], one a row of mask",
+                nameof(scores)
+            );
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         var counted = (mask != 0).to_type(ScalarType.Int64);
@@ -72,7 +82,8 @@ public static class TokenRewards
     {
         Guard.Rank(lengths, nameof(lengths), 1, "[B]");
         Guard.AtLeast(limit, 1, nameof(limit));
-        if (buffer < 1 || buffer > limit) throw new ArgumentOutOfRangeException(nameof(buffer), buffer, $"buffer must be between 1 and limit, {limit}");
+        if (buffer < 1 || buffer > limit)
+            throw new ArgumentOutOfRangeException(nameof(buffer), buffer, $"buffer must be between 1 and limit, {limit}");
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         return lengths.to_type(ScalarType.Float64).neg().add(limit - buffer).div(buffer).clamp(-1, 0).MoveToOuterDisposeScope();

@@ -33,18 +33,29 @@ public sealed record CpoOptions
     /// <summary>CPO, Xu et al. 2024, arXiv:2401.08417: −log σ(β(log π(y_w) − log π(y_l))) + λ·NLL(y_w).</summary>
     /// <param name="beta">β; 0.1 by default.</param>
     /// <param name="likelihoodWeight">λ; 1 by default.</param>
-    public static CpoOptions Cpo(double beta = 0.1, double likelihoodWeight = 1) => new() { Beta = beta, LikelihoodWeight = likelihoodWeight };
+    public static CpoOptions Cpo(double beta = 0.1, double likelihoodWeight = 1) =>
+        new() { Beta = beta, LikelihoodWeight = likelihoodWeight };
 
     /// <summary>SimPO, Meng et al. 2024, arXiv:2405.14734, eq. 6: −log σ(β log π(y_w)/|y_w| − β log π(y_l)/|y_l| − γ).</summary>
     /// <param name="beta">β; 2 by default, the paper's 2 to 2.5.</param>
     /// <param name="targetMargin">γ; 1 by default, the paper's 0.3 to 1.6.</param>
-    public static CpoOptions Simpo(double beta = 2, double targetMargin = 1) => new() { Beta = beta, TargetMargin = targetMargin, LengthNormalized = true };
+    public static CpoOptions Simpo(double beta = 2, double targetMargin = 1) =>
+        new()
+        {
+            Beta = beta,
+            TargetMargin = targetMargin,
+            LengthNormalized = true,
+        };
 
     /// <summary>AlphaPO, arXiv:2501.03884: SimPO with the score (1 − p̄^{−α})/α of the mean probability p̄; SimPO for α → 0.</summary>
     /// <param name="alpha">α; 0.25 by default.</param>
     /// <param name="beta">β; 2.5 by default.</param>
     /// <param name="targetMargin">γ; 1 by default.</param>
-    public static CpoOptions AlphaPo(double alpha = 0.25, double beta = 2.5, double targetMargin = 1) => Simpo(beta, targetMargin) with { RewardShape = alpha };
+    public static CpoOptions AlphaPo(double alpha = 0.25, double beta = 2.5, double targetMargin = 1) =>
+        Simpo(beta, targetMargin) with
+        {
+            RewardShape = alpha,
+        };
 
     /// <summary>TPO, arXiv:2405.16681: CPO's contrast with the likelihood of a third, gold completion.</summary>
     /// <param name="beta">β; 0.1 by default.</param>
@@ -55,7 +66,11 @@ public sealed record CpoOptions
     /// <param name="beta">β; 2 by default.</param>
     /// <param name="targetMargin">γ; 0.5 by default.</param>
     /// <param name="likelihoodWeight">Weight of the gold completions' NLL; 1 by default.</param>
-    public static CpoOptions TpoL(double beta = 2, double targetMargin = 0.5, double likelihoodWeight = 1) => Simpo(beta, targetMargin) with { LikelihoodWeight = likelihoodWeight };
+    public static CpoOptions TpoL(double beta = 2, double targetMargin = 0.5, double likelihoodWeight = 1) =>
+        Simpo(beta, targetMargin) with
+        {
+            LikelihoodWeight = likelihoodWeight,
+        };
 
     /// <summary>Refuses values out of range.</summary>
     internal void Validate()
@@ -63,7 +78,8 @@ public sealed record CpoOptions
         Guard.Positive(Beta, nameof(Beta));
         Guard.NotNegative(TargetMargin, nameof(TargetMargin));
         Guard.NotNegative(LikelihoodWeight, nameof(LikelihoodWeight));
-        if (!double.IsFinite(RewardShape)) throw new ArgumentOutOfRangeException(nameof(RewardShape), RewardShape, "RewardShape must be a finite number");
+        if (!double.IsFinite(RewardShape))
+            throw new ArgumentOutOfRangeException(nameof(RewardShape), RewardShape, "RewardShape must be a finite number");
         ArgumentNullException.ThrowIfNull(Loss);
     }
 }

@@ -6,8 +6,10 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Preference;
 
-/// <summary>Preference optimisation without a reference: CPO, SimPO, AlphaPO (<see cref="CpoOptions"/>). One forward pass a pair, half of DPO's.</summary>
-/// <remarks>The likelihood term is a mean over the chosen tokens of the whole batch, so nothing depends on the micro-batch. Metrics: those of <see cref="PairTrainer"/>.</remarks>
+/// <summary>Preference optimisation without a reference: CPO, SimPO, AlphaPO (<see cref="CpoOptions"/>). One forward pass a pair, half of
+/// DPO's.</summary>
+/// <remarks>The likelihood term is a mean over the chosen tokens of the whole batch, so nothing depends on the micro-batch. Metrics: those
+/// of <see cref="PairTrainer"/>.</remarks>
 public sealed class CpoTrainer : PairTrainer
 {
     private readonly CpoTrainerOptions options;

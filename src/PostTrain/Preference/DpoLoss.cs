@@ -2,17 +2,16 @@ namespace PostTrain.Preference;
 
 /// <summary>Which loss of the scores DPO's family minimises.</summary>
 /// <remarks>
-/// With the log-ratios D_w, D_l of the chosen and the rejected completion, their scores s = f′(e^D) (s = D for the reverse KL) and the margin
-/// h = β(s_w − s_l). Divided scores and margins cost the completions' lengths, which <see cref="PairLogProbs"/> then has to hold.
+/// With the log-ratios D_w, D_l of the chosen and the rejected completion, their scores s = f′(e^D) (s = D for the reverse KL) and the
+/// margin h = β(s_w − s_l). Divided scores and margins cost the completions' lengths, which <see cref="PairLogProbs"/> then has to hold.
 /// </remarks>
 public abstract record DpoLoss
 {
-    private protected DpoLoss()
-    {
-    }
+    private protected DpoLoss() { }
 
     /// <summary>−(1−ε) log σ(h) − ε log σ(−h): DPO, arXiv:2305.18290, eq. 7; cDPO with ε above 0.</summary>
-    /// <remarks>TRL's current sigmoid and hinge losses ignore their label smoothing; its v0.22, torchtune and OpenRLHF apply it as here.</remarks>
+    /// <remarks>TRL's current sigmoid and hinge losses ignore their label smoothing; its v0.22, torchtune and OpenRLHF apply it as
+    /// here.</remarks>
     /// <param name="labelSmoothing">0 ≤ ε &lt; 0.5; 0 by default.</param>
     public static DpoLoss Sigmoid(double labelSmoothing = 0) => OfMargin(MarginLoss.Sigmoid(labelSmoothing));
 
@@ -24,7 +23,8 @@ public abstract record DpoLoss
 
     /// <summary>(Δ − 1/(2β))²: IPO, arXiv:2310.12036, eq. 17.</summary>
     /// <param name="lengthNormalized">
-    /// Δ of scores divided by their completions' lengths (TRL, as the paper's authors have confirmed); false: of sums, as the formula stands (Mitchell's code, OpenRLHF). True by default.
+    /// Δ of scores divided by their completions' lengths (TRL, as the paper's authors have confirmed); false: of sums, as the formula
+    /// stands (Mitchell's code, OpenRLHF). True by default.
     /// </param>
     public static DpoLoss Ipo(bool lengthNormalized = true) => OfMargin(MarginLoss.Ipo, lengthNormalized);
 
@@ -43,16 +43,18 @@ public abstract record DpoLoss
     /// <summary>−log σ(βs_w) − ½ log σ(−βs_w) − ½ log σ(−βs_l): NCA for pairs, arXiv:2402.05369</summary>
     public static DpoLoss NcaPair { get; } = new NcaPairLoss();
 
-    /// <summary>−log σ(βs_w) − log σ(−βs_l): BCO for pairs without its reward shift, arXiv:2404.04656; the shifted form is <see cref="UnpairedLosses.Bco"/>.</summary>
+    /// <summary>−log σ(βs_w) − log σ(−βs_l): BCO for pairs without its reward shift, arXiv:2404.04656; the shifted form is
+    /// <see cref="UnpairedLosses.Bco"/>.</summary>
     public static DpoLoss BcoPair { get; } = new BcoPairLoss();
 
     /// <summary>(s_w − 1/(2β))² + (s_l + 1/(2β))²: SPPO with hard labels, arXiv:2405.00675; 1/(2β²) at equality.</summary>
     public static DpoLoss SppoHard { get; } = new SppoHardLoss();
 
-    /// <summary>Sorts the batch's log π(y_w) − log π(y_l) and the reference's, and takes the logistic loss of β times their difference in rank.</summary>
+    /// <summary>Sorts the batch's log π(y_w) − log π(y_l) and the reference's, and takes the logistic loss of β times their difference in
+    /// rank.</summary>
     /// <remarks>
-    /// Paired AOT, arXiv:2406.05882. Losses stand in sorted order. Uses plain log-probabilities whatever the divergence. A batch of one is DPO.
-    /// Ranks are those of the whole batch, so trainers refuse
+    /// Paired AOT, arXiv:2406.05882. Losses stand in sorted order. Uses plain log-probabilities whatever the divergence. A batch of one is
+    /// DPO. Ranks are those of the whole batch, so trainers refuse
     /// to cut it into micro-batches.
     /// </remarks>
     /// <param name="labelSmoothing">0 ≤ ε &lt; 0.5; 0 by default.</param>
@@ -60,7 +62,8 @@ public abstract record DpoLoss
 
     /// <summary>Sorts D_w and D_l each, and takes the logistic loss of β times their difference in rank: unpaired AOT.</summary>
     /// <inheritdoc cref="Aot"/>
-    public static DpoLoss AotUnpaired(double labelSmoothing = 0) => new AotUnpairedLoss(MarginLoss.Smoothing(labelSmoothing, nameof(labelSmoothing)));
+    public static DpoLoss AotUnpaired(double labelSmoothing = 0) =>
+        new AotUnpairedLoss(MarginLoss.Smoothing(labelSmoothing, nameof(labelSmoothing)));
 
     /// <summary>(1 − σ(βD_w)) + σ(βD_l): APO-zero, arXiv:2408.06266; plain log-ratios whatever the divergence.</summary>
     public static DpoLoss ApoZero { get; } = new ApoZeroLoss();
@@ -81,11 +84,13 @@ public abstract record DpoLoss
     public static DpoLoss Weighted(params (double Weight, DpoLoss Loss)[] terms)
     {
         ArgumentNullException.ThrowIfNull(terms);
-        if (terms.Length == 0) throw new ArgumentException("terms is empty, expected at least one loss", nameof(terms));
+        if (terms.Length == 0)
+            throw new ArgumentException("terms is empty, expected at least one loss", nameof(terms));
         foreach (var (weight, loss) in terms)
         {
             ArgumentNullException.ThrowIfNull(loss, nameof(terms));
-            if (!double.IsFinite(weight)) throw new ArgumentOutOfRangeException(nameof(terms), weight, "the weights of terms must be finite numbers");
+            if (!double.IsFinite(weight))
+                throw new ArgumentOutOfRangeException(nameof(terms), weight, "the weights of terms must be finite numbers");
         }
         return new MixedDpoLoss([.. terms]);
     }
@@ -112,8 +117,10 @@ public abstract record DpoLoss
 
     /// <summary>A loss of one's own.</summary>
     /// <param name="name">Name for messages.</param>
-    /// <param name="function">Loss of each pair, [B], from the scores and β. Tensors that it makes belong to the caller's dispose scope.</param>
-    /// <param name="comparesPairs">Whether a pair's loss depends on the other pairs of the batch; trainers then refuse to cut a batch into parts.</param>
+    /// <param name="function">Loss of each pair, [B], from the scores and β. Tensors that it makes belong to the caller's dispose
+    /// scope.</param>
+    /// <param name="comparesPairs">Whether a pair's loss depends on the other pairs of the batch; trainers then refuse to cut a batch into
+    /// parts.</param>
     public static DpoLoss Of(string name, Func<DpoScores, double, TorchSharp.torch.Tensor> function, bool comparesPairs = false)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);

@@ -12,7 +12,8 @@ internal sealed record MarginDpoLoss(MarginLoss Loss, bool LengthNormalized) : D
 
 internal sealed record NcaPairLoss : DpoLoss
 {
-    internal override Tensor PerPair(DpoScores scores, double beta) => -Stable.LogSigmoid(scores.Chosen * beta)
+    internal override Tensor PerPair(DpoScores scores, double beta) =>
+        -Stable.LogSigmoid(scores.Chosen * beta)
         - 0.5 * (Stable.LogSigmoid(scores.Chosen * -beta) + Stable.LogSigmoid(scores.Rejected * -beta));
 }
 
@@ -65,7 +66,8 @@ internal sealed record ChosenLikelihoodLoss(bool TokenMean) : DpoLoss
     internal override Tensor PerPair(DpoScores scores, double beta)
     {
         // Divided by the mean length, the mean over pairs is the mean over tokens.
-        if (TokenMean && scores.MeanChosenLength is { } length) return -scores.Policy.Chosen / length;
+        if (TokenMean && scores.MeanChosenLength is { } length)
+            return -scores.Policy.Chosen / length;
         var lengths = scores.Policy.ChosenCounts("the likelihood term");
         return TokenMean
             ? scores.Policy.Chosen * (-(double)lengths.shape[0]) / lengths.sum().clamp_min(1)

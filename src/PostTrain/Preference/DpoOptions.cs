@@ -17,7 +17,8 @@ public sealed record DpoOptions
     /// <value>Reverse KL by default.</value>
     public FDivergence Divergence { get; init; } = FDivergence.ReverseKl;
 
-    /// <summary>λ of DPO-Positive (Smaug, arXiv:2402.13228): the chosen score falls by λ·max(0, −D_w), so that the chosen completion does not grow less likely than under the reference.</summary>
+    /// <summary>λ of DPO-Positive (Smaug, arXiv:2402.13228): the chosen score falls by λ·max(0, −D_w), so that the chosen completion does
+    /// not grow less likely than under the reference.</summary>
     /// <value>0 by default: plain DPO; the paper uses 50.</value>
     public double PositivePenalty { get; init; }
 
@@ -40,6 +41,7 @@ public sealed record DpoOptions
         if (microBatchSize is { } size && Loss.ComparesPairs)
             throw new ArgumentException(
                 $"the loss compares the pairs of a whole batch with each other (AOT), which {option} = {size} cuts into parts; expected {option} to be null",
-                option);
+                option
+            );
     }
 }

@@ -9,7 +9,14 @@ namespace PostTrain.Preference;
 /// <param name="RejectedRatios">D_l.</param>
 /// <param name="Chosen">Score of the chosen completion: the divergence's link of D_w, less the penalty of DPO-Positive.</param>
 /// <param name="Rejected">Score of the rejected completion.</param>
-public sealed record DpoScores(PairLogProbs Policy, PairLogProbs? Reference, Tensor ChosenRatios, Tensor RejectedRatios, Tensor Chosen, Tensor Rejected)
+public sealed record DpoScores(
+    PairLogProbs Policy,
+    PairLogProbs? Reference,
+    Tensor ChosenRatios,
+    Tensor RejectedRatios,
+    Tensor Chosen,
+    Tensor Rejected
+)
 {
     /// <summary>Mean tokens of the whole batch's chosen completions; null where these are the whole batch.</summary>
     public double? MeanChosenLength { get; init; }

@@ -8,9 +8,9 @@ namespace PostTrain.Preference;
 
 /// <summary>Direct preference optimisation (Rafailov et al. 2023, arXiv:2305.18290) and its family, on pairs of completions.</summary>
 /// <remarks>
-/// Each step: both completions of each pair through the policy, and, unless it was asked beforehand, through the reference; then <see cref="PreferenceLosses.Dpo"/>. The metrics
-/// are those of <see cref="PairTrainer"/>. Nothing depends on the micro-batch; losses that compare pairs with each other (AOT) are refused together with
-/// <see cref="TrainingOptions.MicroBatchSize"/>.
+/// Each step: both completions of each pair through the policy, and, unless it was asked beforehand, through the reference; then
+/// <see cref="PreferenceLosses.Dpo"/>. The metrics are those of <see cref="PairTrainer"/>. Nothing depends on the micro-batch; losses that
+/// compare pairs with each other (AOT) are refused together with <see cref="TrainingOptions.MicroBatchSize"/>.
 /// </remarks>
 public sealed class DpoTrainer : PairTrainer
 {
@@ -21,13 +21,12 @@ public sealed class DpoTrainer : PairTrainer
     /// <param name="model">What is trained: its parameters that require a gradient.</param>
     /// <param name="tokenizer">Turns texts into the model's token ids.</param>
     /// <param name="options">Checked here.</param>
-    /// <param name="reference">What the policy is held near to: a frozen model, or the policy without its adapter. Null only for reference-free losses.</param>
+    /// <param name="reference">What the policy is held near to: a frozen model, or the policy without its adapter. Null only for
+    /// reference-free losses.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     /// <exception cref="ArgumentException">There is no reference and the loss is not reference-free.</exception>
     public DpoTrainer(CausalLm model, ITokenizer tokenizer, DpoTrainerOptions options, ReferencePolicy? reference)
-        : this(model, tokenizer, options, reference, MovingReference.Of(reference, options))
-    {
-    }
+        : this(model, tokenizer, options, reference, MovingReference.Of(reference, options)) { }
 
     private DpoTrainer(CausalLm model, ITokenizer tokenizer, DpoTrainerOptions options, ReferencePolicy? reference, MovingReference? moving)
         : base(model, tokenizer, options, moving)
@@ -41,23 +40,39 @@ public sealed class DpoTrainer : PairTrainer
 
     private protected override void BeforeStep(long step)
     {
-        if (moving is not null && step > 0 && step % options.ReferenceSyncEvery == 0) moving.Follow(Model, options.ReferenceMix, step);
+        if (moving is not null && step > 0 && step % options.ReferenceSyncEvery == 0)
+            moving.Follow(Model, options.ReferenceMix, step);
     }
 
     internal override PreparedData Prepare(TokenPair[] pairs)
     {
         ReferenceScores? known = null;
         var data = new PairData(pairs, Model, Tokenizer.PaddingId, Loss);
-        if (options.PrecomputeReference && reference is not null) known = reference.Ask(model => Precompute(model, data));
+        if (options.PrecomputeReference && reference is not null)
+            known = reference.Ask(model => Precompute(model, data));
         return data;
 
         Tensor Loss(PairPart part, IReadOnlyList<int> indices, MetricMeans means)
         {
             var anchor = known?.Of(indices, part.Chosen.LogProbs) ?? reference?.Ask(model => part.Sums(model, options.TailWeight));
             var weights = options.PolicyWeights
-                ? PreferenceWeights.Wpo(part.Chosen.Logits, part.Chosen.Targets, part.Chosen.Mask, part.Rejected.Logits, part.Rejected.Targets, part.Rejected.Mask)
+                ? PreferenceWeights.Wpo(
+                    part.Chosen.Logits,
+                    part.Chosen.Targets,
+                    part.Chosen.Mask,
+                    part.Rejected.Logits,
+                    part.Rejected.Targets,
+                    part.Rejected.Mask
+                )
                 : null;
-            var loss = PreferenceLosses.Dpo(part.Sums(options.TailWeight), anchor, options.Objective, weights, part.Pairs, part.MeanChosenLength);
+            var loss = PreferenceLosses.Dpo(
+                part.Sums(options.TailWeight),
+                anchor,
+                options.Objective,
+                weights,
+                part.Pairs,
+                part.MeanChosenLength
+            );
             Report(loss, part, means);
             return loss.Loss;
         }
@@ -79,8 +94,10 @@ public sealed class DpoTrainer : PairTrainer
     // Plain numbers: they live as long as the data, and no tensor has to.
     private sealed record ReferenceScores(double[] Chosen, double[] Rejected)
     {
-        internal PairLogProbs Of(IReadOnlyList<int> indices, Tensor like) => new(Pick(Chosen, indices, like), Pick(Rejected, indices, like));
+        internal PairLogProbs Of(IReadOnlyList<int> indices, Tensor like) =>
+            new(Pick(Chosen, indices, like), Pick(Rejected, indices, like));
 
-        private static Tensor Pick(double[] values, IReadOnlyList<int> indices, Tensor like) => tensor(indices.Select(index => values[index]).ToArray()).to(like.dtype, like.device);
+        private static Tensor Pick(double[] values, IReadOnlyList<int> indices, Tensor like) =>
+            tensor(indices.Select(index => values[index]).ToArray()).to(like.dtype, like.device);
     }
 }

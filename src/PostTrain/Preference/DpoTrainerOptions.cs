@@ -13,7 +13,8 @@ public sealed record DpoTrainerOptions : ReferenceTrainerOptions
     /// <value>The default is 1: all tokens weigh the same.</value>
     public double TailWeight { get; init; } = 1;
 
-    /// <summary>Weighs each pair by how likely the policy itself is to write it, as WPO (arXiv:2406.11827) does: see <see cref="PreferenceWeights.Wpo"/>.</summary>
+    /// <summary>Weighs each pair by how likely the policy itself is to write it, as WPO (arXiv:2406.11827) does: see
+    /// <see cref="PreferenceWeights.Wpo"/>.</summary>
     /// <value>The default is false.</value>
     public bool PolicyWeights { get; init; }
 

@@ -4,16 +4,15 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Preference;
 
-/// <summary>The divergence that holds the policy near its reference: it says which score a log-ratio D = log π − log π_ref stands for, s = f′(e^D).</summary>
+/// <summary>The divergence that holds the policy near its reference: it says which score a log-ratio D = log π − log π_ref stands for, s =
+/// f′(e^D).</summary>
 /// <remarks>
-/// Wang et al. 2023, arXiv:2309.16240, table 1. A constant in f′ cancels in every loss of a difference of scores. Exponentials go over into their tangent
-/// beyond e^40, so that values and gradients stay finite where the policy has left the reference.
+/// Wang et al. 2023, arXiv:2309.16240, table 1. A constant in f′ cancels in every loss of a difference of scores. Exponentials go over into
+/// their tangent beyond e^40, so that values and gradients stay finite where the policy has left the reference.
 /// </remarks>
 public abstract record FDivergence
 {
-    private FDivergence()
-    {
-    }
+    private FDivergence() { }
 
     /// <summary>Reverse KL, KL(π‖π_ref), that of RLHF and DPO: s = D. The default.</summary>
     public static FDivergence ReverseKl { get; } = new ReverseKlDivergence();
@@ -26,19 +25,21 @@ public abstract record FDivergence
 
     /// <summary>α-divergence: s = (e^{(α−1)D} − 1)/(α − 1); D for α = 1.</summary>
     /// <remarks>
-    /// The paper's (1 − u^{−α′})/α′ with α′ = 1 − α. α → 1 is the reverse KL, 0 the forward KL. TRL leaves the constant −1/(α − 1) out and so has no limit
-    /// at α = 1; losses of differences are the same.
+    /// The paper's (1 − u^{−α′})/α′ with α′ = 1 − α. α → 1 is the reverse KL, 0 the forward KL. TRL leaves the constant −1/(α − 1) out and
+    /// so has no limit at α = 1; losses of differences are the same.
     /// </remarks>
     /// <param name="alpha">α, any finite number.</param>
     public static FDivergence Alpha(double alpha)
     {
-        if (!double.IsFinite(alpha)) throw new ArgumentOutOfRangeException(nameof(alpha), alpha, "alpha must be a finite number");
+        if (!double.IsFinite(alpha))
+            throw new ArgumentOutOfRangeException(nameof(alpha), alpha, "alpha must be a finite number");
         return new AlphaDivergence(alpha);
     }
 
     /// <summary>A divergence of one's own.</summary>
     /// <param name="name">Name for messages.</param>
-    /// <param name="function">Score s = f′(e^D) of each log-ratio D, of the same shape. Tensors that it makes belong to the caller's dispose scope.</param>
+    /// <param name="function">Score s = f′(e^D) of each log-ratio D, of the same shape. Tensors that it makes belong to the caller's
+    /// dispose scope.</param>
     public static FDivergence Of(string name, Func<Tensor, Tensor> function)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
@@ -60,7 +61,8 @@ public abstract record FDivergence
 
     private sealed record OwnDivergence(string Name, Func<Tensor, Tensor> Function) : FDivergence
     {
-        private protected override Tensor Link(Tensor logRatios) => Guard.Result(Function(logRatios), $"the divergence '{Name}'", logRatios.shape, "the log-ratios");
+        private protected override Tensor Link(Tensor logRatios) =>
+            Guard.Result(Function(logRatios), $"the divergence '{Name}'", logRatios.shape, "the log-ratios");
 
         public override string ToString() => Name;
     }

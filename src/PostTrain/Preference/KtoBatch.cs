@@ -28,7 +28,15 @@ internal sealed class KtoBatch : TrainingBatch
     /// <param name="reference">Scores them too.</param>
     /// <param name="options">The objective.</param>
     /// <param name="known">The reference's log-probs of the completions, where it was asked before.</param>
-    internal KtoBatch(IReadOnlyList<KtoExample> examples, IReadOnlyList<TokenExample> others, CausalLm model, int paddingId, ReferencePolicy reference, KtoTrainerOptions options, double[]? known)
+    internal KtoBatch(
+        IReadOnlyList<KtoExample> examples,
+        IReadOnlyList<TokenExample> others,
+        CausalLm model,
+        int paddingId,
+        ReferencePolicy reference,
+        KtoTrainerOptions options,
+        double[]? known
+    )
     {
         this.model = model;
         this.reference = reference;
@@ -53,9 +61,18 @@ internal sealed class KtoBatch : TrainingBatch
         var rows = sequences.Rows(start, count);
         referencePoint ??= ReferencePoint();
         var logProbs = Sums(model, rows);
-        var anchor = known is null ? reference.Ask(scorer => Sums(scorer, rows)) : tensor(known[start..(start + count)]).to(logProbs.dtype, logProbs.device);
+        var anchor = known is null
+            ? reference.Ask(scorer => Sums(scorer, rows))
+            : tensor(known[start..(start + count)]).to(logProbs.dtype, logProbs.device);
         var labels = desirable.narrow(0, start, count).to(logProbs.device);
-        var loss = UnpairedLosses.Kto(logProbs, anchor, labels, tensor(referencePoint.Value).to(logProbs.dtype, logProbs.device), options.Objective, Rows);
+        var loss = UnpairedLosses.Kto(
+            logProbs,
+            anchor,
+            labels,
+            tensor(referencePoint.Value).to(logProbs.dtype, logProbs.device),
+            options.Objective,
+            Rows
+        );
         Report(loss, logProbs.detach(), labels, means);
         return loss.Loss;
     }

@@ -11,7 +11,8 @@ internal readonly record struct KtoExample(TokenExample Text, bool Desirable)
     /// <summary>Whether the other example's completion is another one, whatever its prompt.</summary>
     internal bool Differs(KtoExample other) => !Completion.SequenceEqual(other.Completion);
 
-    /// <summary>This prompt with the other example's completion, cut where the model's context ends: what KTO's reference point is estimated on.</summary>
+    /// <summary>This prompt with the other example's completion, cut where the model's context ends: what KTO's reference point is
+    /// estimated on.</summary>
     internal TokenExample Mismatched(KtoExample other, int contextLength)
     {
         var prompt = Prompt;

@@ -8,13 +8,15 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Preference;
 
-/// <summary>Kahneman-Tversky optimisation (Ethayarajh et al. 2024, arXiv:2402.01306): learns from completions that were each judged alone.</summary>
+/// <summary>Kahneman-Tversky optimisation (Ethayarajh et al. 2024, arXiv:2402.01306): learns from completions that were each judged
+/// alone.</summary>
 /// <remarks>
-/// The reference point is estimated on the whole batch, each prompt with the next other completion of another prompt: of the batch, else of the
-/// data set; where all have
+/// The reference point is estimated on the whole batch, each prompt with the next other completion of another prompt: of the batch, else of
+/// the data set; where all have
 /// one prompt, with its next other completion. So nothing depends on the micro-batch. Data with a single completion are refused.
-/// Metrics besides those of <see cref="DatasetTrainer{TExample}"/>: <c>kl</c> (the reference point), <c>reward/chosen</c>, <c>reward/rejected</c>, <c>logp/chosen</c>, <c>logp/rejected</c>
-/// (means over the desirable and the undesirable completions; absent where a batch has none).
+/// Metrics besides those of <see cref="DatasetTrainer{TExample}"/>: <c>kl</c> (the reference point), <c>reward/chosen</c>,
+/// <c>reward/rejected</c>, <c>logp/chosen</c>, <c>logp/rejected</c> (means over the desirable and the undesirable completions; absent where
+/// a batch has none).
 /// </remarks>
 public sealed class KtoTrainer : DatasetTrainer<JudgedCompletion>
 {
@@ -30,9 +32,7 @@ public sealed class KtoTrainer : DatasetTrainer<JudgedCompletion>
     /// <param name="reference">A frozen model, or the policy without its adapter.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     public KtoTrainer(CausalLm model, ITokenizer tokenizer, KtoTrainerOptions options, ReferencePolicy reference)
-        : this(model, tokenizer, options, reference, MovingReference.Of(reference, options))
-    {
-    }
+        : this(model, tokenizer, options, reference, MovingReference.Of(reference, options)) { }
 
     private KtoTrainer(CausalLm model, ITokenizer tokenizer, KtoTrainerOptions options, ReferencePolicy reference, MovingReference? moving)
         : base(model, options, moving)
@@ -48,7 +48,8 @@ public sealed class KtoTrainer : DatasetTrainer<JudgedCompletion>
 
     private protected override void BeforeStep(long step)
     {
-        if (moving is not null && step > 0 && step % options.ReferenceSyncEvery == 0) moving.Follow(model, options.ReferenceMix, step);
+        if (moving is not null && step > 0 && step % options.ReferenceSyncEvery == 0)
+            moving.Follow(model, options.ReferenceMix, step);
     }
 
     private protected override PreparedData Prepare(IReadOnlyList<JudgedCompletion> data, string name)
@@ -56,10 +57,22 @@ public sealed class KtoTrainer : DatasetTrainer<JudgedCompletion>
         var examples = new KtoExample[data.Count];
         for (int i = 0; i < examples.Length; i++)
             examples[i] = new KtoExample(
-                TokenExample.Of(data[i].Prompt, data[i].Completion, tokenizer, options.AppendEndOfSequence, model.ContextLength, $"{name}[{i}]", name), data[i].Desirable);
+                TokenExample.Of(
+                    data[i].Prompt,
+                    data[i].Completion,
+                    tokenizer,
+                    options.AppendEndOfSequence,
+                    model.ContextLength,
+                    $"{name}[{i}]",
+                    name
+                ),
+                data[i].Desirable
+            );
         if (!examples.Any(example => example.Differs(examples[0])))
             throw new ArgumentException(
-                $"{name} holds one completion only, expected at least two: the reference point pairs each prompt with another example's completion", name);
+                $"{name} holds one completion only, expected at least two: the reference point pairs each prompt with another example's completion",
+                name
+            );
         return new KtoData(this, examples);
     }
 
@@ -73,28 +86,38 @@ public sealed class KtoTrainer : DatasetTrainer<JudgedCompletion>
         {
             this.trainer = trainer;
             this.examples = examples;
-            if (trainer.options.PrecomputeReference) known = trainer.reference.Ask(Precompute);
+            if (trainer.options.PrecomputeReference)
+                known = trainer.reference.Ask(Precompute);
         }
 
         internal override int Count => examples.Length;
 
-        internal override TrainingBatch Batch(IReadOnlyList<int> indices) => Batch(indices, known is null ? null : [.. indices.Select(index => known[index])]);
+        internal override TrainingBatch Batch(IReadOnlyList<int> indices) =>
+            Batch(indices, known is null ? null : [.. indices.Select(index => known[index])]);
 
         private KtoBatch Batch(IReadOnlyList<int> indices, double[]? scores)
         {
             KtoExample[] chosen = [.. indices.Select(index => examples[index])];
-            TokenExample[] others = [.. chosen.Select((example, i) => example.Mismatched(Other(chosen, i, indices[i]), trainer.model.ContextLength))];
+            TokenExample[] others =
+            [
+                .. chosen.Select((example, i) => example.Mismatched(Other(chosen, i, indices[i]), trainer.model.ContextLength)),
+            ];
             return new KtoBatch(chosen, others, trainer.model, trainer.tokenizer.PaddingId, trainer.reference, trainer.options, scores);
         }
 
-        // Whose completion an example's prompt is paired with: in the batch as far as it has one, so that an epoch pairs all completions alike.
+        // Whose completion an example's prompt is paired with: in the batch as far as it has one, so that an epoch pairs all completions
+        // alike.
         private KtoExample Other(KtoExample[] batch, int place, int index)
         {
             var example = batch[place];
             var all = After(batch, place).Concat(After(examples, index));
-            return all.FirstOrDefault(other => example.HasAnotherPrompt(other) && example.Differs(other), all.FirstOrDefault(example.Differs));
+            return all.FirstOrDefault(
+                other => example.HasAnotherPrompt(other) && example.Differs(other),
+                all.FirstOrDefault(example.Differs)
+            );
 
-            static IEnumerable<KtoExample> After(KtoExample[] from, int start) => Enumerable.Range(1, from.Length - 1).Select(i => from[(start + i) % from.Length]);
+            static IEnumerable<KtoExample> After(KtoExample[] from, int start) =>
+                Enumerable.Range(1, from.Length - 1).Select(i => from[(start + i) % from.Length]);
         }
 
         private double[] Precompute(CausalLm scorer)
@@ -104,7 +127,9 @@ public sealed class KtoTrainer : DatasetTrainer<JudgedCompletion>
             {
                 using var scope = NewDisposeScope();
                 var batch = SupervisedBatch.Of([.. indices.Select(index => examples[index].Text)], trainer.tokenizer.PaddingId);
-                scores.AddRange(SequenceScores.Of(scorer, batch, 0).LogProbs.sum(1L).to_type(ScalarType.Float64).cpu().data<double>().ToArray());
+                scores.AddRange(
+                    SequenceScores.Of(scorer, batch, 0).LogProbs.sum(1L).to_type(ScalarType.Float64).cpu().data<double>().ToArray()
+                );
             }
             return [.. scores];
         }

@@ -12,6 +12,11 @@ public sealed record KtoTrainerOptions : ReferenceTrainerOptions
     {
         base.Validate();
         Objective.Validate();
-        if (BatchSize < 2) throw new ArgumentOutOfRangeException(nameof(BatchSize), BatchSize, "BatchSize must be at least 2: the reference point pairs each prompt with another example's completion");
+        if (BatchSize < 2)
+            throw new ArgumentOutOfRangeException(
+                nameof(BatchSize),
+                BatchSize,
+                "BatchSize must be at least 2: the reference point pairs each prompt with another example's completion"
+            );
     }
 }

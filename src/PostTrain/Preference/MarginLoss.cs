@@ -8,13 +8,12 @@ namespace PostTrain.Preference;
 /// <remarks>The same losses serve DPO, CPO, SimPO, TPO and XPO, which differ in what the score is.</remarks>
 public abstract record MarginLoss
 {
-    private MarginLoss()
-    {
-    }
+    private MarginLoss() { }
 
     /// <summary>−(1−ε) log σ(h) − ε log σ(−h): logistic; with ε above 0 the conservative loss of cDPO.</summary>
     /// <remarks>DPO, arXiv:2305.18290, eq. 7; cDPO, Mitchell 2023, eq. 3. log 2 at h = 0 whatever ε.</remarks>
-    /// <param name="labelSmoothing">ε, the share of pairs that are believed to be the wrong way round, 0 ≤ ε &lt; 0.5; 0 by default.</param>
+    /// <param name="labelSmoothing">ε, the share of pairs that are believed to be the wrong way round, 0 ≤ ε &lt; 0.5; 0 by
+    /// default.</param>
     public static MarginLoss Sigmoid(double labelSmoothing = 0) => new SigmoidLoss(Smoothing(labelSmoothing, nameof(labelSmoothing)));
 
     /// <summary>max(0, 1 − h): SLiC (arXiv:2305.10425), RSO (arXiv:2309.06657).</summary>
@@ -33,7 +32,12 @@ public abstract record MarginLoss
     /// <param name="labelSmoothing">ε, 0 &lt; ε &lt; 0.5; 0.001 by default.</param>
     public static MarginLoss Exo(double labelSmoothing = 1e-3)
     {
-        if (!(labelSmoothing > 0)) throw new ArgumentOutOfRangeException(nameof(labelSmoothing), labelSmoothing, "labelSmoothing must be above 0: the loss is infinite at 0");
+        if (!(labelSmoothing > 0))
+            throw new ArgumentOutOfRangeException(
+                nameof(labelSmoothing),
+                labelSmoothing,
+                "labelSmoothing must be above 0: the loss is infinite at 0"
+            );
         return new ExoLoss(Smoothing(labelSmoothing, nameof(labelSmoothing)));
     }
 
@@ -47,7 +51,8 @@ public abstract record MarginLoss
 
     /// <summary>A loss of one's own.</summary>
     /// <param name="name">Name for messages.</param>
-    /// <param name="function">Loss of each margin h, of the same shape, from h and β. Tensors that it makes belong to the caller's dispose scope.</param>
+    /// <param name="function">Loss of each margin h, of the same shape, from h and β. Tensors that it makes belong to the caller's dispose
+    /// scope.</param>
     public static MarginLoss Of(string name, Func<Tensor, double, Tensor> function)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
@@ -75,16 +80,16 @@ public abstract record MarginLoss
 
     private sealed record OwnLoss(string Name, Func<Tensor, double, Tensor> Function) : MarginLoss
     {
-        private protected override Tensor Losses(Tensor h, double beta) => Guard.Result(Function(h, beta), $"the loss '{Name}'", h.shape, "the margins");
+        private protected override Tensor Losses(Tensor h, double beta) =>
+            Guard.Result(Function(h, beta), $"the loss '{Name}'", h.shape, "the margins");
 
         public override string ToString() => Name;
     }
 
     internal sealed record SigmoidLoss(double Epsilon) : MarginLoss
     {
-        private protected override Tensor Losses(Tensor h, double beta) => Epsilon == 0
-            ? Stable.LogSigmoid(h).neg()
-            : -(1 - Epsilon) * Stable.LogSigmoid(h) - Epsilon * Stable.LogSigmoid(h.neg());
+        private protected override Tensor Losses(Tensor h, double beta) =>
+            Epsilon == 0 ? Stable.LogSigmoid(h).neg() : -(1 - Epsilon) * Stable.LogSigmoid(h) - Epsilon * Stable.LogSigmoid(h.neg());
     }
 
     internal sealed record HingeLoss : MarginLoss
@@ -106,7 +111,8 @@ public abstract record MarginLoss
     internal sealed record ExoLoss(double Epsilon) : MarginLoss
     {
         private protected override Tensor Losses(Tensor h, double beta) =>
-            h.sigmoid() * (Stable.LogSigmoid(h) - Math.Log(1 - Epsilon)) + h.neg().sigmoid() * (Stable.LogSigmoid(h.neg()) - Math.Log(Epsilon));
+            h.sigmoid() * (Stable.LogSigmoid(h) - Math.Log(1 - Epsilon))
+            + h.neg().sigmoid() * (Stable.LogSigmoid(h.neg()) - Math.Log(Epsilon));
     }
 
     internal sealed record DiscoPopLoss(double Temperature) : MarginLoss

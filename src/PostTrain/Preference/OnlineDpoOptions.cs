@@ -13,7 +13,8 @@ public sealed record OnlineDpoOptions : RolloutOptions
     public DpoOptions Objective { get; init; } = new();
 
     /// <summary>Whom the policy's completions are compared with.</summary>
-    /// <value>The default is <see cref="OnlineMethod.Dpo"/>. The others take two completions of a prompt: the policy's and the opponent's.</value>
+    /// <value>The default is <see cref="OnlineMethod.Dpo"/>. The others take two completions of a prompt: the policy's and the
+    /// opponent's.</value>
     public OnlineMethod Method { get; init; } = OnlineMethod.Dpo;
 
     /// <inheritdoc/>
@@ -24,10 +25,19 @@ public sealed record OnlineDpoOptions : RolloutOptions
         ArgumentNullException.ThrowIfNull(Method);
         Objective.Validate();
         Objective.CheckParts(MicroBatchSize, nameof(MicroBatchSize));
-        if (GroupSize < 2) throw new ArgumentOutOfRangeException(nameof(GroupSize), GroupSize, "GroupSize must be at least 2: completions are compared");
+        if (GroupSize < 2)
+            throw new ArgumentOutOfRangeException(nameof(GroupSize), GroupSize, "GroupSize must be at least 2: completions are compared");
         if (Method is not OnlineMethod.DpoMethod && GroupSize != 2)
-            throw new ArgumentOutOfRangeException(nameof(GroupSize), GroupSize, "GroupSize must be 2: a completion of the policy is compared with one of its opponent");
+            throw new ArgumentOutOfRangeException(
+                nameof(GroupSize),
+                GroupSize,
+                "GroupSize must be 2: a completion of the policy is compared with one of its opponent"
+            );
         if (Method is OnlineMethod.NashMdMethod && UpdatesPerBatch > 1)
-            throw new ArgumentOutOfRangeException(nameof(UpdatesPerBatch), UpdatesPerBatch, "UpdatesPerBatch must be 1: Nash-MD has no correction for completions of an earlier policy");
+            throw new ArgumentOutOfRangeException(
+                nameof(UpdatesPerBatch),
+                UpdatesPerBatch,
+                "UpdatesPerBatch must be 1: Nash-MD has no correction for completions of an earlier policy"
+            );
     }
 }

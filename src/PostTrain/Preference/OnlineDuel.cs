@@ -7,12 +7,22 @@ namespace PostTrain.Preference;
 /// <param name="Weight">1; 0 for a pair that stands in where there is none to learn from, so that the step is still an update.</param>
 internal readonly record struct OnlineDuel(int Chosen, int Rejected, double WinProbability, double Weight)
 {
-    /// <summary>The pairs of a step: of each group the first best against the first worst, without ties; for Nash-MD all groups as they stand.</summary>
+    /// <summary>The pairs of a step: of each group the first best against the first worst, without ties; for Nash-MD all groups as they
+    /// stand.</summary>
     internal static OnlineDuel[] Of(double[] rewards, int groupSize, OnlineMethod method)
     {
-        var groups = Enumerable.Range(0, rewards.Length / groupSize).Select(group => Enumerable.Range(group * groupSize, groupSize).ToArray()).ToArray();
-        if (method is OnlineMethod.NashMdMethod) return [.. groups.Select(rows => Between(rows[0], rows[1], 1))];
-        OnlineDuel[] duels = [.. groups.Select(rows => Between(rows.MaxBy(row => rewards[row]), rows.MinBy(row => rewards[row]), 1)).Where(duel => rewards[duel.Chosen] > rewards[duel.Rejected])];
+        var groups = Enumerable
+            .Range(0, rewards.Length / groupSize)
+            .Select(group => Enumerable.Range(group * groupSize, groupSize).ToArray())
+            .ToArray();
+        if (method is OnlineMethod.NashMdMethod)
+            return [.. groups.Select(rows => Between(rows[0], rows[1], 1))];
+        OnlineDuel[] duels =
+        [
+            .. groups
+                .Select(rows => Between(rows.MaxBy(row => rewards[row]), rows.MinBy(row => rewards[row]), 1))
+                .Where(duel => rewards[duel.Chosen] > rewards[duel.Rejected]),
+        ];
         return duels.Length > 0 ? duels : [Between(0, 1, 0)];
 
         OnlineDuel Between(int chosen, int rejected, double weight) =>

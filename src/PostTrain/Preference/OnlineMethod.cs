@@ -5,14 +5,13 @@ namespace PostTrain.Preference;
 /// <summary>Whom the policy's completions are compared with, and what is learnt of the comparison.</summary>
 public abstract record OnlineMethod
 {
-    private OnlineMethod()
-    {
-    }
+    private OnlineMethod() { }
 
     /// <summary>Online DPO (Guo et al. 2024, arXiv:2402.04792): a prompt's best completion against its worst, both the policy's.</summary>
     public static OnlineMethod Dpo { get; } = new DpoMethod();
 
-    /// <summary>XPO (Xie et al. 2024, arXiv:2405.21046): a completion of the policy against one of the reference, and the reference's made less likely.</summary>
+    /// <summary>XPO (Xie et al. 2024, arXiv:2405.21046): a completion of the policy against one of the reference, and the reference's made
+    /// less likely.</summary>
     /// <param name="alpha">α of at least 0; 1e-5 by default.</param>
     public static OnlineMethod Xpo(double alpha = 1e-5)
     {
@@ -20,7 +19,8 @@ public abstract record OnlineMethod
         return new XpoMethod(alpha);
     }
 
-    /// <summary>Nash-MD (Munos et al. 2023, arXiv:2312.00886): a completion of the policy against one of the mixture π^{1−a}·π_ref^{a}, P(y ≻ y′) = σ(r − r′), as REINFORCE with a KL term.</summary>
+    /// <summary>Nash-MD (Munos et al. 2023, arXiv:2312.00886): a completion of the policy against one of the mixture π^{1−a}·π_ref^{a}, P(y
+    /// ≻ y′) = σ(r − r′), as REINFORCE with a KL term.</summary>
     /// <param name="coefficient">a in 0..1; 0.125 by default, of the paper's best runs.</param>
     public static OnlineMethod NashMd(double coefficient = 0.125)
     {

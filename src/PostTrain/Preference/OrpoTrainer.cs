@@ -6,7 +6,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Preference;
 
-/// <summary>Odds-ratio preference optimisation (Hong et al. 2024, arXiv:2403.07691): supervised fine-tuning and preference in one stage, without a reference.</summary>
+/// <summary>Odds-ratio preference optimisation (Hong et al. 2024, arXiv:2403.07691): supervised fine-tuning and preference in one stage,
+/// without a reference.</summary>
 /// <remarks>Nothing depends on the micro-batch. Metrics besides those of <see cref="PairTrainer"/>: <c>nll</c>.</remarks>
 public sealed class OrpoTrainer : PairTrainer
 {

@@ -24,7 +24,14 @@ internal sealed class PairBatch : TrainingBatch
     private readonly double chosenTokens;
     private readonly double chosenTextTokens;
 
-    internal PairBatch(IReadOnlyList<TokenPair> pairs, IReadOnlyList<int> indices, CausalLm model, int paddingId, PairLoss loss, bool fromStart)
+    internal PairBatch(
+        IReadOnlyList<TokenPair> pairs,
+        IReadOnlyList<int> indices,
+        CausalLm model,
+        int paddingId,
+        PairLoss loss,
+        bool fromStart
+    )
     {
         this.indices = indices;
         this.model = model;
@@ -50,7 +57,12 @@ internal sealed class PairBatch : TrainingBatch
     /// <summary>Some pairs as a model sees them.</summary>
     internal PairPart Part(CausalLm scorer, int start, int count)
     {
-        var rows = new SupervisedBatch(Both(sequences.Inputs), Both(sequences.AttentionMask), Both(sequences.Targets), Both(sequences.LossMask)).To(BodyParts.DeviceOf(scorer));
+        var rows = new SupervisedBatch(
+            Both(sequences.Inputs),
+            Both(sequences.AttentionMask),
+            Both(sequences.Targets),
+            Both(sequences.LossMask)
+        ).To(BodyParts.DeviceOf(scorer));
         var scores = SequenceScores.Of(scorer, rows, first);
         return new PairPart(scores.Rows(0, count), scores.Rows(count, count), rows, start, indices.Count, chosenTokens, chosenTextTokens);
 

@@ -13,9 +13,9 @@ public sealed record PairLogProbs(Tensor Chosen, Tensor Rejected, Tensor? Chosen
 {
     /// <summary>Sums token log-probabilities to sequence log-probabilities and counts the tokens.</summary>
     /// <remarks>
-    /// With <paramref name="tailWeight"/> below 1 the length-desensitised form of LD-DPO (arXiv:2409.06411): of each pair, the tokens beyond the
-    /// shorter completion's length count with that weight, Σ_{t ≤ L} l_t + α Σ_{t > L} l_t, L = min(|y_w|, |y_l|). The lengths are full lengths.
-    /// What stands where the mask does not count is not read. Returns fresh tensors; the caller owns them.
+    /// With <paramref name="tailWeight"/> below 1 the length-desensitised form of LD-DPO (arXiv:2409.06411): of each pair, the tokens
+    /// beyond the shorter completion's length count with that weight, Σ_{t ≤ L} l_t + α Σ_{t > L} l_t, L = min(|y_w|, |y_l|). The lengths
+    /// are full lengths. What stands where the mask does not count is not read. Returns fresh tensors; the caller owns them.
     /// </remarks>
     /// <param name="chosen">Per-token log-probabilities of the chosen completions, [B,T].</param>
     /// <param name="rejected">Of the rejected completions, [B,S].</param>
@@ -36,12 +36,17 @@ public sealed record PairLogProbs(Tensor Chosen, Tensor Rejected, Tensor? Chosen
         Tensor Sum(Tensor values, Tensor mask)
         {
             var counted = Masked.Counted(values, mask);
-            if (tailWeight == 1) return counted.sum(1L);
+            if (tailWeight == 1)
+                return counted.sum(1L);
             var tail = (mask != 0).to_type(values.dtype).cumsum(1) > shared;
             return where(tail, counted * tailWeight, counted).sum(1L);
         }
-        return new PairLogProbs(Sum(chosen, chosenMask).MoveToOuterDisposeScope(), Sum(rejected, rejectedMask).MoveToOuterDisposeScope(),
-            chosenLengths.MoveToOuterDisposeScope(), rejectedLengths.MoveToOuterDisposeScope());
+        return new PairLogProbs(
+            Sum(chosen, chosenMask).MoveToOuterDisposeScope(),
+            Sum(rejected, rejectedMask).MoveToOuterDisposeScope(),
+            chosenLengths.MoveToOuterDisposeScope(),
+            rejectedLengths.MoveToOuterDisposeScope()
+        );
     }
 
     /// <summary>Refuses tensors that are not B floating-point numbers each.</summary>
@@ -51,11 +56,14 @@ public sealed record PairLogProbs(Tensor Chosen, Tensor Rejected, Tensor? Chosen
         Guard.Floating(Chosen, $"{name}.{nameof(Chosen)}");
         Guard.SameShape(Rejected, $"{name}.{nameof(Rejected)}", Chosen, $"{name}.{nameof(Chosen)}");
         Guard.Floating(Rejected, $"{name}.{nameof(Rejected)}");
-        if (ChosenLengths is { } chosen) Guard.SameShape(chosen, $"{name}.{nameof(ChosenLengths)}", Chosen, $"{name}.{nameof(Chosen)}");
-        if (RejectedLengths is { } rejected) Guard.SameShape(rejected, $"{name}.{nameof(RejectedLengths)}", Chosen, $"{name}.{nameof(Chosen)}");
+        if (ChosenLengths is { } chosen)
+            Guard.SameShape(chosen, $"{name}.{nameof(ChosenLengths)}", Chosen, $"{name}.{nameof(Chosen)}");
+        if (RejectedLengths is { } rejected)
+            Guard.SameShape(rejected, $"{name}.{nameof(RejectedLengths)}", Chosen, $"{name}.{nameof(Chosen)}");
     }
 
-    /// <summary>The lengths as divisors of the log-probabilities' type: an empty completion has log-probability 0, which 1 leaves as it is.</summary>
+    /// <summary>The lengths as divisors of the log-probabilities' type: an empty completion has log-probability 0, which 1 leaves as it
+    /// is.</summary>
     internal (Tensor Chosen, Tensor Rejected) Divisors(string loss) =>
         (Divisor(ChosenLengths, nameof(ChosenLengths), loss), Divisor(RejectedLengths, nameof(RejectedLengths), loss));
 

@@ -14,7 +14,15 @@ namespace PostTrain.Preference;
 /// <param name="Pairs">Pairs of the whole batch: what sums over pairs are divided by.</param>
 /// <param name="ChosenTokens">Tokens of the whole batch's chosen completions.</param>
 /// <param name="ChosenTextTokens">The same with their prompts' tokens, but for the first of each, which nothing predicts.</param>
-internal sealed record PairPart(SequenceScores Chosen, SequenceScores Rejected, SupervisedBatch Rows, int Start, double Pairs, double ChosenTokens, double ChosenTextTokens)
+internal sealed record PairPart(
+    SequenceScores Chosen,
+    SequenceScores Rejected,
+    SupervisedBatch Rows,
+    int Start,
+    double Pairs,
+    double ChosenTokens,
+    double ChosenTextTokens
+)
 {
     /// <summary>Pairs of this part.</summary>
     internal int Count => (int)Chosen.Mask.shape[0];
@@ -23,13 +31,20 @@ internal sealed record PairPart(SequenceScores Chosen, SequenceScores Rejected, 
     internal double MeanChosenLength => ChosenTokens > 0 ? ChosenTokens / Pairs : 1;
 
     /// <summary>Sequence log-probs and lengths; see <see cref="PairLogProbs.Of"/> for the weight of tails.</summary>
-    internal PairLogProbs Sums(double tailWeight = 1) => PairLogProbs.Of(Chosen.LogProbs, Rejected.LogProbs, Chosen.Mask, Rejected.Mask, tailWeight);
+    internal PairLogProbs Sums(double tailWeight = 1) =>
+        PairLogProbs.Of(Chosen.LogProbs, Rejected.LogProbs, Chosen.Mask, Rejected.Mask, tailWeight);
 
     /// <summary>The same sums under another model.</summary>
     internal PairLogProbs Sums(CausalLm model, double tailWeight)
     {
         var scores = SequenceScores.Of(model, Rows, Rows.Inputs.shape[1] - Chosen.Mask.shape[1]);
-        return PairLogProbs.Of(scores.LogProbs.narrow(0, 0, Count), scores.LogProbs.narrow(0, Count, Count), Chosen.Mask, Rejected.Mask, tailWeight);
+        return PairLogProbs.Of(
+            scores.LogProbs.narrow(0, 0, Count),
+            scores.LogProbs.narrow(0, Count, Count),
+            Chosen.Mask,
+            Rejected.Mask,
+            tailWeight
+        );
     }
 
     /// <summary>−log π of the chosen completions as a mean over the whole batch's tokens.</summary>

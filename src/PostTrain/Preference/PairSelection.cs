@@ -16,11 +16,15 @@ public sealed record PairSelection(Tensor Chosen, Tensor Rejected)
     {
         Guard.Rank(rewards, nameof(rewards), 1, "[2B]");
         long rows = rewards.shape[0];
-        if (rows % 2 != 0) throw new ArgumentException($"rewards holds {rows} values, expected an even number: two of each prompt", nameof(rewards));
+        if (rows % 2 != 0)
+            throw new ArgumentException($"rewards holds {rows} values, expected an even number: two of each prompt", nameof(rewards));
         using var scope = NewDisposeScope();
         var first = arange(rows / 2, device: rewards.device);
         var second = first + rows / 2;
         var firstWins = rewards.narrow(0, 0, rows / 2) >= rewards.narrow(0, rows / 2, rows / 2);
-        return new PairSelection(where(firstWins, first, second).MoveToOuterDisposeScope(), where(firstWins, second, first).MoveToOuterDisposeScope());
+        return new PairSelection(
+            where(firstWins, first, second).MoveToOuterDisposeScope(),
+            where(firstWins, second, first).MoveToOuterDisposeScope()
+        );
     }
 }

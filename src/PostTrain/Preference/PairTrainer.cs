@@ -10,9 +10,10 @@ namespace PostTrain.Preference;
 
 /// <summary>A trainer on preference pairs.</summary>
 /// <remarks>
-/// Metrics besides those of <see cref="DatasetTrainer{TExample}"/>: <c>reward/chosen</c>, <c>reward/rejected</c>, <c>reward/margin</c> (means of the implicit rewards),
-/// <c>reward/accuracy</c> (share of pairs whose chosen reward is the higher), <c>logp/chosen</c>, <c>logp/rejected</c> (mean log-probs of the completions, in nats).
-/// A falling <c>logp/chosen</c> with a rising margin is DPO's well-known behaviour, not a defect; <see cref="DpoLoss.Rpo"/> and <see cref="DpoOptions.PositivePenalty"/> hold it.
+/// Metrics besides those of <see cref="DatasetTrainer{TExample}"/>: <c>reward/chosen</c>, <c>reward/rejected</c>, <c>reward/margin</c>
+/// (means of the implicit rewards), <c>reward/accuracy</c> (share of pairs whose chosen reward is the higher), <c>logp/chosen</c>,
+/// <c>logp/rejected</c> (mean log-probs of the completions, in nats). A falling <c>logp/chosen</c> with a rising margin is DPO's well-known
+/// behaviour, not a defect; <see cref="DpoLoss.Rpo"/> and <see cref="DpoOptions.PositivePenalty"/> hold it.
 /// </remarks>
 public abstract class PairTrainer : DatasetTrainer<PreferencePair>
 {
@@ -55,12 +56,14 @@ public abstract class PairTrainer : DatasetTrainer<PreferencePair>
     }
 
     /// <summary>Pairs whose loss needs nothing but the part itself.</summary>
-    private protected sealed class PairData(TokenPair[] pairs, CausalLm model, int paddingId, PairLoss loss, bool fromStart = false) : PreparedData
+    private protected sealed class PairData(TokenPair[] pairs, CausalLm model, int paddingId, PairLoss loss, bool fromStart = false)
+        : PreparedData
     {
         internal override int Count => pairs.Length;
 
         internal override TrainingBatch Batch(IReadOnlyList<int> indices) => Pairs(indices);
 
-        internal PairBatch Pairs(IReadOnlyList<int> indices) => new([.. indices.Select(index => pairs[index])], indices, model, paddingId, loss, fromStart);
+        internal PairBatch Pairs(IReadOnlyList<int> indices) =>
+            new([.. indices.Select(index => pairs[index])], indices, model, paddingId, loss, fromStart);
     }
 }

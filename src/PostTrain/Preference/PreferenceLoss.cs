@@ -9,4 +9,11 @@ namespace PostTrain.Preference;
 /// <param name="RejectedRewards">Implicit rewards of the rejected completions, [B]; detached.</param>
 /// <param name="Margins">Chosen less rejected rewards, [B]; detached.</param>
 /// <param name="Accuracy">Share of the pairs with a margin above 0; a detached scalar, 0 without a pair.</param>
-public sealed record PreferenceLoss(Tensor Loss, Tensor PairLosses, Tensor ChosenRewards, Tensor RejectedRewards, Tensor Margins, Tensor Accuracy);
+public sealed record PreferenceLoss(
+    Tensor Loss,
+    Tensor PairLosses,
+    Tensor ChosenRewards,
+    Tensor RejectedRewards,
+    Tensor Margins,
+    Tensor Accuracy
+);

@@ -7,15 +7,24 @@ namespace PostTrain.Preference;
 /// <content>Losses of completions that the policy has just written.</content>
 public static partial class PreferenceLosses
 {
-    /// <summary>Online DPO: <see cref="Dpo"/> of pairs that the policy wrote and a reward ordered; each pair's first and second completion stand B rows apart.</summary>
-    /// <remarks>Guo et al. 2024, arXiv:2402.04792. The reference is given; <see cref="PairSelection.ByReward"/> says which completion is which.</remarks>
+    /// <summary>Online DPO: <see cref="Dpo"/> of pairs that the policy wrote and a reward ordered; each pair's first and second completion
+    /// stand B rows apart.</summary>
+    /// <remarks>Guo et al. 2024, arXiv:2402.04792. The reference is given; <see cref="PairSelection.ByReward"/> says which completion is
+    /// which.</remarks>
     /// <param name="logProbs">log π of the completions, [2B]: the first ones of all prompts, then the second ones.</param>
     /// <param name="referenceLogProbs">Under the reference, [2B].</param>
     /// <param name="rewards">[2B].</param>
-    /// <param name="options">As for <see cref="Dpo"/>; TRL's IPO here is that of sums. Losses that divide by lengths are not for this form.</param>
+    /// <param name="options">As for <see cref="Dpo"/>; TRL's IPO here is that of sums. Losses that divide by lengths are not for this
+    /// form.</param>
     /// <param name="denominator">What the sum over pairs is divided by; B when null.</param>
     /// <exception cref="ArgumentException">Shapes do not agree, or an odd number of rows.</exception>
-    public static PreferenceLoss OnlineDpo(Tensor logProbs, Tensor referenceLogProbs, Tensor rewards, DpoOptions? options = null, double? denominator = null)
+    public static PreferenceLoss OnlineDpo(
+        Tensor logProbs,
+        Tensor referenceLogProbs,
+        Tensor rewards,
+        DpoOptions? options = null,
+        double? denominator = null
+    )
     {
         Guard.Rank(logProbs, nameof(logProbs), 1, "[2B]");
         Guard.SameShape(referenceLogProbs, nameof(referenceLogProbs), logProbs, nameof(logProbs));
@@ -26,10 +35,11 @@ public static partial class PreferenceLosses
         return Outer(Dpo(Pick(logProbs), Pick(referenceLogProbs), options, null, denominator));
     }
 
-    /// <summary>XPO: L = mean[DPO loss + α log π(y_ref)], y_ref the reference's completion of each prompt: optimism, by making what is known less likely.</summary>
+    /// <summary>XPO: L = mean[DPO loss + α log π(y_ref)], y_ref the reference's completion of each prompt: optimism, by making what is
+    /// known less likely.</summary>
     /// <remarks>
-    /// Xie et al. 2024, arXiv:2405.21046, algorithm 1. Each pair is one completion of the policy and one of the reference, ordered by a judge. TRL's IPO
-    /// variant takes sums. The pair losses are those of DPO alone.
+    /// Xie et al. 2024, arXiv:2405.21046, algorithm 1. Each pair is one completion of the policy and one of the reference, ordered by a
+    /// judge. TRL's IPO variant takes sums. The pair losses are those of DPO alone.
     /// </remarks>
     /// <param name="policy">Sequence log-probabilities of the ordered pairs, [B] each.</param>
     /// <param name="reference">Under the reference, [B] each.</param>
@@ -38,8 +48,15 @@ public static partial class PreferenceLosses
     /// <param name="options">As for <see cref="Dpo"/>.</param>
     /// <param name="denominator">What the sums over pairs are divided by; B when null.</param>
     /// <param name="meanChosenLength">As for <see cref="Dpo"/>.</param>
-    public static PreferenceLoss Xpo(PairLogProbs policy, PairLogProbs reference, Tensor explorationLogProbs, double alpha = 1e-5, DpoOptions? options = null,
-        double? denominator = null, double? meanChosenLength = null)
+    public static PreferenceLoss Xpo(
+        PairLogProbs policy,
+        PairLogProbs reference,
+        Tensor explorationLogProbs,
+        double alpha = 1e-5,
+        DpoOptions? options = null,
+        double? denominator = null,
+        double? meanChosenLength = null
+    )
     {
         ArgumentNullException.ThrowIfNull(policy);
         ArgumentNullException.ThrowIfNull(reference);
@@ -52,8 +69,8 @@ public static partial class PreferenceLosses
 
     /// <summary>Nash-MD: L = mean[−(P(y ≻ y′) − ½) log π(y) + β·KL term]: REINFORCE against completions y′ of the mixture policy.</summary>
     /// <remarks>
-    /// Munos et al. 2023, arXiv:2312.00886, section 7; ½ is a control variate. y′ comes from the geometric mixture π^{1−a}·π_ref^{a} (<see cref="GeometricMixture"/>).
-    /// The KL term's expected gradient is β∇KL(π‖π_ref). Padding does not count.
+    /// Munos et al. 2023, arXiv:2312.00886, section 7; ½ is a control variate. y′ comes from the geometric mixture π^{1−a}·π_ref^{a}
+    /// (<see cref="GeometricMixture"/>). The KL term's expected gradient is β∇KL(π‖π_ref). Padding does not count.
     /// </remarks>
     /// <param name="logProbs">log π of the policy's completions y, [B,T].</param>
     /// <param name="referenceLogProbs">Under the reference, [B,T].</param>
@@ -61,13 +78,20 @@ public static partial class PreferenceLosses
     /// <param name="mask">[B,T]; 1 on completion tokens.</param>
     /// <param name="beta">β of at least 0; 0.1 by default.</param>
     /// <param name="perTokenKl">
-    /// False (default): a token's log-probability is weighted with the log-ratios from it on, which makes the gradient that of the sequence's KL.
-    /// True: with its own log-ratio alone, as in TRL, which leaves out how a token changes what follows it.
+    /// False (default): a token's log-probability is weighted with the log-ratios from it on, which makes the gradient that of the
+    /// sequence's KL. True: with its own log-ratio alone, as in TRL, which leaves out how a token changes what follows it.
     /// </param>
     /// <param name="denominator">What the sum over completions is divided by; B when null.</param>
     /// <exception cref="ArgumentException">Shapes do not agree.</exception>
-    public static NashMdLoss NashMd(Tensor logProbs, Tensor referenceLogProbs, Tensor winProbabilities, Tensor mask, double beta = 0.1, bool perTokenKl = false,
-        double? denominator = null)
+    public static NashMdLoss NashMd(
+        Tensor logProbs,
+        Tensor referenceLogProbs,
+        Tensor winProbabilities,
+        Tensor mask,
+        double beta = 0.1,
+        bool perTokenKl = false,
+        double? denominator = null
+    )
     {
         Guard.Rank(logProbs, nameof(logProbs), 2, "[B,T]");
         Guard.Floating(logProbs, nameof(logProbs));
@@ -75,15 +99,22 @@ public static partial class PreferenceLosses
         Guard.NotNegative(beta, nameof(beta));
         ArgumentNullException.ThrowIfNull(winProbabilities);
         if (winProbabilities.dim() != 1 || winProbabilities.shape[0] != logProbs.shape[0])
-            throw new ArgumentException($"winProbabilities has shape {Guard.Shape(winProbabilities)}, expected [{logProbs.shape[0]}]", nameof(winProbabilities));
+            throw new ArgumentException(
+                $"winProbabilities has shape {Guard.Shape(winProbabilities)}, expected [{logProbs.shape[0]}]",
+                nameof(winProbabilities)
+            );
         using var scope = NewDisposeScope();
         var counted = Masked.Counted(logProbs, mask);
         var ratios = (counted - Masked.Counted(referenceLogProbs, mask)).detach();
         var weights = perTokenKl ? ratios : ratios.sum(1, keepdim: true) - ratios.cumsum(1) + ratios;
         var scores = (winProbabilities.detach() - 0.5) * counted.sum(1L);
         var losses = (weights * counted).sum(1L) * beta - scores;
-        return new NashMdLoss(Mean(losses, denominator).MoveToOuterDisposeScope(), losses.MoveToOuterDisposeScope(),
-            scores.detach().clone().MoveToOuterDisposeScope(), ratios.sum(1L).MoveToOuterDisposeScope());
+        return new NashMdLoss(
+            Mean(losses, denominator).MoveToOuterDisposeScope(),
+            losses.MoveToOuterDisposeScope(),
+            scores.detach().clone().MoveToOuterDisposeScope(),
+            ratios.sum(1L).MoveToOuterDisposeScope()
+        );
     }
 
     /// <summary>log of the normalised π^{1−a}·π_ref^{a}, token by token: the policy that Nash-MD samples its opponents from.</summary>
@@ -102,6 +133,13 @@ public static partial class PreferenceLosses
     }
 
     /// <summary>Moves a result of a nested call on to the scope around the caller's.</summary>
-    private static PreferenceLoss Outer(PreferenceLoss loss) => new(loss.Loss.MoveToOuterDisposeScope(), loss.PairLosses.MoveToOuterDisposeScope(),
-        loss.ChosenRewards.MoveToOuterDisposeScope(), loss.RejectedRewards.MoveToOuterDisposeScope(), loss.Margins.MoveToOuterDisposeScope(), loss.Accuracy.MoveToOuterDisposeScope());
+    private static PreferenceLoss Outer(PreferenceLoss loss) =>
+        new(
+            loss.Loss.MoveToOuterDisposeScope(),
+            loss.PairLosses.MoveToOuterDisposeScope(),
+            loss.ChosenRewards.MoveToOuterDisposeScope(),
+            loss.RejectedRewards.MoveToOuterDisposeScope(),
+            loss.Margins.MoveToOuterDisposeScope(),
+            loss.Accuracy.MoveToOuterDisposeScope()
+        );
 }

@@ -5,7 +5,8 @@ using static TorchSharp.torch;
 namespace PostTrain.Preference;
 
 /// <summary>Running mean and variance of rewards, as BCO's shift needs them; a value: including rewards gives a new one.</summary>
-/// <remarks>Chan, Golub and LeVeque 1983, "Algorithms for computing the sample variance": exact for any split into batches, in float64 (TRL keeps float32).</remarks>
+/// <remarks>Chan, Golub and LeVeque 1983, "Algorithms for computing the sample variance": exact for any split into batches, in float64 (TRL
+/// keeps float32).</remarks>
 /// <param name="Count">Rewards seen.</param>
 /// <param name="Mean">Their mean; 0 for none.</param>
 /// <param name="SquaredDeviations">Σ(r − mean)².</param>
@@ -23,12 +24,18 @@ public readonly record struct RewardMoments(long Count, double Mean, double Squa
     {
         Guard.Floating(rewards, nameof(rewards));
         long added = rewards.numel();
-        if (added == 0) return this;
+        if (added == 0)
+            return this;
         using var scope = NewDisposeScope();
         var values = rewards.detach().to_type(ScalarType.Float64);
-        double mean = values.mean().ToDouble(), squares = (values - mean).square().sum().ToDouble();
+        double mean = values.mean().ToDouble(),
+            squares = (values - mean).square().sum().ToDouble();
         long total = Count + added;
         double difference = mean - Mean;
-        return new RewardMoments(total, Mean + difference * added / total, SquaredDeviations + squares + difference * difference * Count * added / total);
+        return new RewardMoments(
+            total,
+            Mean + difference * added / total,
+            SquaredDeviations + squares + difference * difference * Count * added / total
+        );
     }
 }

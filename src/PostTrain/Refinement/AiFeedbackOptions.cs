@@ -14,7 +14,8 @@ public sealed record AiFeedbackOptions
     /// <value>The default is temperature 1 and at most 64 tokens.</value>
     public SamplingOptions Sampling { get; init; } = new();
 
-    /// <summary>Pairs that are drawn and judged at a time, at least 1. What is drawn does not depend on it, up to the rounding of logits.</summary>
+    /// <summary>Pairs that are drawn and judged at a time, at least 1. What is drawn does not depend on it, up to the rounding of
+    /// logits.</summary>
     /// <value>The default is 64.</value>
     public int BatchSize { get; init; } = 64;
 
@@ -31,7 +32,11 @@ public sealed record AiFeedbackOptions
         Guard.AtLeast(PairsPerProblem, 1, nameof(PairsPerProblem));
         ArgumentNullException.ThrowIfNull(Sampling);
         if (!(Sampling.Temperature > 0))
-            throw new ArgumentOutOfRangeException(nameof(Sampling), Sampling.Temperature, "Sampling.Temperature must be above 0: greedy completions of a prompt are all the same");
+            throw new ArgumentOutOfRangeException(
+                nameof(Sampling),
+                Sampling.Temperature,
+                "Sampling.Temperature must be above 0: greedy completions of a prompt are all the same"
+            );
         Guard.AtLeast(BatchSize, 1, nameof(BatchSize));
         Guard.AtLeast(Parallelism, 1, nameof(Parallelism));
     }

@@ -25,7 +25,8 @@ public sealed record ChatSourceOptions
     internal void Check()
     {
         Guard.AtLeast(Parallelism, 1, nameof(Parallelism));
-        if (Timeout <= TimeSpan.Zero) throw new ArgumentOutOfRangeException(nameof(Timeout), Timeout, "Timeout must be above 0");
+        if (Timeout <= TimeSpan.Zero)
+            throw new ArgumentOutOfRangeException(nameof(Timeout), Timeout, "Timeout must be above 0");
         Retry.Validated();
     }
 }

@@ -2,7 +2,8 @@ using PostTrain.Rewards;
 
 namespace PostTrain.Refinement;
 
-/// <summary>Says of attempts how good they are, and in words what to mend: a verifier, a tool, another model, or the model itself. <see cref="FeedbackSources"/> makes them.</summary>
+/// <summary>Says of attempts how good they are, and in words what to mend: a verifier, a tool, another model, or the model itself.
+/// <see cref="FeedbackSources"/> makes them.</summary>
 public interface IFeedbackSource
 {
     /// <summary>Judges attempts.</summary>

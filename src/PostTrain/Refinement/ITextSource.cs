@@ -7,5 +7,9 @@ public interface ITextSource
     /// <param name="prompts">At least one.</param>
     /// <param name="request">How.</param>
     /// <param name="cancellation">Ends the work.</param>
-    Task<IReadOnlyList<SourcedText>> CompleteAsync(IReadOnlyList<string> prompts, TextRequest request, CancellationToken cancellation = default);
+    Task<IReadOnlyList<SourcedText>> CompleteAsync(
+        IReadOnlyList<string> prompts,
+        TextRequest request,
+        CancellationToken cancellation = default
+    );
 }

@@ -13,7 +13,10 @@ internal sealed class InstructionFilter
     {
         this.options = options;
         if (options.Keywords.Count > 0)
-            keywords = new Regex($@"\b({string.Join('|', options.Keywords.Select(Regex.Escape))})\b", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking);
+            keywords = new Regex(
+                $@"\b({string.Join('|', options.Keywords.Select(Regex.Escape))})\b",
+                RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking
+            );
     }
 
     /// <summary>The first rule that is broken; null where none is.</summary>
@@ -21,10 +24,14 @@ internal sealed class InstructionFilter
     internal SelfInstructRejection? Broken(string instruction)
     {
         int words = instruction.Split(' ', StringSplitOptions.RemoveEmptyEntries).Length;
-        if (words < options.MinWords) return SelfInstructRejection.TooShort;
-        if (words > options.MaxWords) return SelfInstructRejection.TooLong;
-        if (keywords?.IsMatch(instruction) == true) return SelfInstructRejection.Keyword;
-        if (options.Beginnings.Any(beginning => instruction.StartsWith(beginning, StringComparison.OrdinalIgnoreCase))) return SelfInstructRejection.Beginning;
+        if (words < options.MinWords)
+            return SelfInstructRejection.TooShort;
+        if (words > options.MaxWords)
+            return SelfInstructRejection.TooLong;
+        if (keywords?.IsMatch(instruction) == true)
+            return SelfInstructRejection.Keyword;
+        if (options.Beginnings.Any(beginning => instruction.StartsWith(beginning, StringComparison.OrdinalIgnoreCase)))
+            return SelfInstructRejection.Beginning;
         var first = Rune.GetRuneAt(instruction, 0);
         return Rune.IsLetterOrDigit(first) && (first.IsAscii || !options.AsciiStart) ? null : SelfInstructRejection.NotText;
     }

@@ -8,20 +8,26 @@ namespace PostTrain.Refinement;
 /// <summary>Texts from a local model.</summary>
 internal sealed class ModelTextSource(CausalLm model, ITokenizer tokenizer, SamplingOptions sampling, int rows) : ITextSource
 {
-    public Task<IReadOnlyList<SourcedText>> CompleteAsync(IReadOnlyList<string> prompts, TextRequest request, CancellationToken cancellation = default)
+    public Task<IReadOnlyList<SourcedText>> CompleteAsync(
+        IReadOnlyList<string> prompts,
+        TextRequest request,
+        CancellationToken cancellation = default
+    )
     {
         ArgumentNullException.ThrowIfNull(prompts);
         ArgumentNullException.ThrowIfNull(request);
         request.Validated();
         int most = Math.Clamp(model.ContextLength / 2, 1, request.MaxTokens);
-        var drawing = (sampling with
-        {
-            Temperature = request.Temperature,
-            TopP = request.TopP,
-            MaxNewTokens = most,
-            StopStrings = [.. sampling.StopStrings, .. request.StopStrings],
-            Recording = LogProbRecording.Drawn,
-        }).StoppingAt(model, tokenizer);
+        var drawing = (
+            sampling with
+            {
+                Temperature = request.Temperature,
+                TopP = request.TopP,
+                MaxNewTokens = most,
+                StopStrings = [.. sampling.StopStrings, .. request.StopStrings],
+                Recording = LogProbRecording.Drawn,
+            }
+        ).StoppingAt(model, tokenizer);
         int[][] ids = [.. prompts.Select(prompt => Fitting(tokenizer.Encode(prompt), model.ContextLength - most))];
         bool training = model.training;
         model.eval();
@@ -30,7 +36,17 @@ internal sealed class ModelTextSource(CausalLm model, ITokenizer tokenizer, Samp
             var texts = new List<SourcedText>(ids.Length);
             for (int first = 0; first < ids.Length; first += rows)
             {
-                using var rollouts = Sampler.Generate(model, [.. ids.Skip(first).Take(rows)], drawing with { FirstRow = first }, request.Seed, tokenizer, cancellation);
+                using var rollouts = Sampler.Generate(
+                    model,
+                    [.. ids.Skip(first).Take(rows)],
+                    drawing with
+                    {
+                        FirstRow = first,
+                    },
+                    request.Seed,
+                    tokenizer,
+                    cancellation
+                );
                 for (int row = 0; row < rollouts.Completions.Count; row++)
                 {
                     string text = TextSource.Before(tokenizer.Decode(rollouts.Completions[row]), drawing.StopStrings, out bool stopped);
@@ -41,7 +57,8 @@ internal sealed class ModelTextSource(CausalLm model, ITokenizer tokenizer, Samp
         }
         finally
         {
-            if (training) model.train();
+            if (training)
+                model.train();
         }
     }
 

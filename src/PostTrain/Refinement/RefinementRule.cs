@@ -6,6 +6,7 @@ public enum RefinementRule
     /// <summary>The revision, always.</summary>
     TakeRevision,
 
-    /// <summary>The revision where its feedback's score is above the earlier one's, else the earlier text. Where the score is the model's own, a revision can only be as good as the score.</summary>
+    /// <summary>The revision where its feedback's score is above the earlier one's, else the earlier text. Where the score is the model's
+    /// own, a revision can only be as good as the score.</summary>
     KeepBetter,
 }

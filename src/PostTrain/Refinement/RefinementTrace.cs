@@ -20,5 +20,10 @@ public sealed record RefinementTrace(Problem Problem, IReadOnlyList<Attempt> Att
         return Attempts.Take(round + 1).Last(attempt => attempt.Kept);
     }
 
-    internal RefinementTrace With(Attempt attempt) => this with { Attempts = [.. Attempts, attempt], IsOpen = !(attempt.Kept && attempt.Feedback.Accepted) };
+    internal RefinementTrace With(Attempt attempt) =>
+        this with
+        {
+            Attempts = [.. Attempts, attempt],
+            IsOpen = !(attempt.Kept && attempt.Feedback.Accepted),
+        };
 }

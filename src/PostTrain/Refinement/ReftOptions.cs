@@ -13,17 +13,25 @@ public sealed record ReftOptions
     public SftOptions Warmup { get; init; } = new();
 
     /// <summary>The reinforcement.</summary>
-    /// <value>The default is the paper's: β = 0.05, λ = 0.95, γ = 1, clip 0.2 of policy and values, value coefficient 5, two updates on a batch.</value>
+    /// <value>The default is the paper's: β = 0.05, λ = 0.95, γ = 1, clip 0.2 of policy and values, value coefficient 5, two updates on a
+    /// batch.</value>
     public PpoOptions Reinforcement { get; init; } = Paper;
 
     /// <summary>Judges completions.</summary>
     /// <value>The default is the paper's: 1 for the right answer, 0.1 for another number, 0 for none.</value>
     public IReward Reward { get; init; } = Rewards.Reward.MathAnswer(MathAnswerOptions.ReinforcedFineTuning);
 
-    /// <summary>Makes the frozen policy that the divergence is taken from, after the warm-up; null copies the policy, which must be a <see cref="Decoder"/> without adapters.</summary>
+    /// <summary>Makes the frozen policy that the divergence is taken from, after the warm-up; null copies the policy, which must be a
+    /// <see cref="Decoder"/> without adapters.</summary>
     /// <value>The default is null.</value>
     public Func<CausalLm, ReferencePolicy>? Reference { get; init; }
 
     /// <summary>The paper's settings of PPO for natural-language reasoning; for programs it has β = 0.01.</summary>
-    public static PpoOptions Paper { get; } = new() { Kl = KlControl.Fixed(0.05), ValueCoefficient = 5, UpdatesPerBatch = 2 };
+    public static PpoOptions Paper { get; } =
+        new()
+        {
+            Kl = KlControl.Fixed(0.05),
+            ValueCoefficient = 5,
+            UpdatesPerBatch = 2,
+        };
 }

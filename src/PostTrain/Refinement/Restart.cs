@@ -6,7 +6,8 @@ namespace PostTrain.Refinement;
 /// <summary>A problem that begins where an earlier text stands: a revision of it, or its continuation from a step.</summary>
 /// <param name="Problem">What the policy is asked: the earlier text is part of the prompt.</param>
 /// <param name="Original">The problem itself.</param>
-/// <param name="Opening">What of the prompt belongs to the answer: the prefix with its marker; empty for a revision, which begins anew.</param>
+/// <param name="Opening">What of the prompt belongs to the answer: the prefix with its marker; empty for a revision, which begins
+/// anew.</param>
 /// <param name="EarlierReward">r(y_0), the earlier text's reward.</param>
 public sealed record Restart(Problem Problem, Problem Original, string Opening, double EarlierReward)
 {

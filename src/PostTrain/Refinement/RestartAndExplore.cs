@@ -5,10 +5,12 @@ using PostTrain.Rewards.Steps;
 
 namespace PostTrain.Refinement;
 
-/// <summary>Restart and explore: problems that begin within the policy's own rollouts, right and wrong ones, with a marker that tells it to look back.</summary>
+/// <summary>Restart and explore: problems that begin within the policy's own rollouts, right and wrong ones, with a marker that tells it to
+/// look back.</summary>
 /// <remarks>
-/// Shen et al. 2025 (Satori), arXiv:2502.02508, section 4.2. From wrong rollouts the policy practises repairing, from right ones not to spoil; <see cref="RestartRewards.WithProgress"/> rewards both.
-/// Train on restarts together with the problems themselves, and draw them anew as the policy changes.
+/// Shen et al. 2025 (Satori), arXiv:2502.02508, section 4.2. From wrong rollouts the policy practises repairing, from right ones not to
+/// spoil; <see cref="RestartRewards.WithProgress"/> rewards both. Train on restarts together with the problems themselves, and draw them
+/// anew as the policy changes.
 /// </remarks>
 /// <example><code>
 /// var restarts = RestartAndExplore.From(rollouts, rewards, new RestartOptions { PerRollout = 2 });
@@ -22,18 +24,31 @@ public static class RestartAndExplore
     /// <param name="rewards">The reward of each, finite: what <see cref="Restart.EarlierReward"/> says of its restarts.</param>
     /// <param name="options">The defaults when null.</param>
     /// <returns>In the order of the rollouts. Prompts grow: leave out those that do not fit the model's context.</returns>
-    /// <exception cref="ArgumentException">The numbers of rollouts and rewards differ, a reward is not finite, or an option is out of range.</exception>
-    public static IReadOnlyList<Restart> From(IReadOnlyList<Completion> rollouts, IReadOnlyList<double> rewards, RestartOptions? options = null)
+    /// <exception cref="ArgumentException">The numbers of rollouts and rewards differ, a reward is not finite, or an option is out of
+    /// range.</exception>
+    public static IReadOnlyList<Restart> From(
+        IReadOnlyList<Completion> rollouts,
+        IReadOnlyList<double> rewards,
+        RestartOptions? options = null
+    )
     {
         ArgumentNullException.ThrowIfNull(rollouts);
         ArgumentNullException.ThrowIfNull(rewards);
         options ??= new RestartOptions();
         options.Validate();
-        if (rewards.Count != rollouts.Count) throw new ArgumentException($"rewards has {rewards.Count} values, expected {rollouts.Count}, one for each rollout", nameof(rewards));
+        if (rewards.Count != rollouts.Count)
+            throw new ArgumentException(
+                $"rewards has {rewards.Count} values, expected {rollouts.Count}, one for each rollout",
+                nameof(rewards)
+            );
         var restarts = new List<Restart>();
         for (int i = 0; i < rollouts.Count; i++)
         {
-            if (!double.IsFinite(rewards[i])) throw new ArgumentException(FormattableString.Invariant($"rewards[{i}] is {rewards[i]}, expected a finite number"), nameof(rewards));
+            if (!double.IsFinite(rewards[i]))
+                throw new ArgumentException(
+                    FormattableString.Invariant($"rewards[{i}] is {rewards[i]}, expected a finite number"),
+                    nameof(rewards)
+                );
             var stepped = SteppedCompletion.Of(rollouts[i], options.Separator);
             var problem = rollouts[i].Problem;
             foreach (int step in Places(stepped.Steps.Count, options, (ulong)i))

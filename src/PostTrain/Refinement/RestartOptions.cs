@@ -5,7 +5,8 @@ namespace PostTrain.Refinement;
 /// <summary>Options of <see cref="RestartAndExplore"/>.</summary>
 public sealed record RestartOptions
 {
-    /// <summary>What stands behind the prefix and tells the policy to look back. The model must be able to read it: a token of its own, or words.</summary>
+    /// <summary>What stands behind the prefix and tells the policy to look back. The model must be able to read it: a token of its own, or
+    /// words.</summary>
     /// <value>The default is Satori's <c>&lt;|reflect|&gt;</c>.</value>
     public string Marker { get; init; } = "<|reflect|>";
 
@@ -30,6 +31,7 @@ public sealed record RestartOptions
         ArgumentNullException.ThrowIfNull(Marker);
         ArgumentException.ThrowIfNullOrEmpty(Separator);
         Guard.AtLeast(PerRollout, 1, nameof(PerRollout));
-        if (MostBacktracked is { } most) Guard.AtLeast(most, 0, nameof(MostBacktracked));
+        if (MostBacktracked is { } most)
+            Guard.AtLeast(most, 0, nameof(MostBacktracked));
     }
 }

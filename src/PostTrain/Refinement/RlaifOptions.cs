@@ -19,10 +19,13 @@ public sealed record RlaifOptions
     /// <value>The default is <see cref="Reinforcement"/>.</value>
     public GrpoOptions Policy { get; init; } = Reinforcement;
 
-    /// <summary>Makes the frozen policy that the divergence is taken from; null copies the policy, which must be a <see cref="Decoder"/> without adapters.</summary>
+    /// <summary>Makes the frozen policy that the divergence is taken from; null copies the policy, which must be a <see cref="Decoder"/>
+    /// without adapters.</summary>
     /// <value>The default is null.</value>
     public Func<CausalLm, ReferencePolicy>? Reference { get; init; }
 
-    /// <summary>REINFORCE with the leave-one-out baseline and a KL penalty in the reward, β = 0.05; the paper takes REINFORCE with a learnt baseline.</summary>
-    public static GrpoOptions Reinforcement { get; } = new() { Objective = PolicyObjectives.Rloo(), Kl = KlPenalty.Reward(KlControl.Fixed(0.05)) };
+    /// <summary>REINFORCE with the leave-one-out baseline and a KL penalty in the reward, β = 0.05; the paper takes REINFORCE with a learnt
+    /// baseline.</summary>
+    public static GrpoOptions Reinforcement { get; } =
+        new() { Objective = PolicyObjectives.Rloo(), Kl = KlPenalty.Reward(KlControl.Fixed(0.05)) };
 }

@@ -14,13 +14,15 @@ public sealed record SelfInstructOptions
     /// <summary>Prompts for instructions in a round, at least 1. Default 5.</summary>
     public int RequestsPerRound { get; init; } = 5;
 
-    /// <summary>Seed instructions in a prompt, at least 1; more where there are too few generated ones, fewer where there are too few seeds. Default 6.</summary>
+    /// <summary>Seed instructions in a prompt, at least 1; more where there are too few generated ones, fewer where there are too few
+    /// seeds. Default 6.</summary>
     public int SeedExamples { get; init; } = 6;
 
     /// <summary>Generated instructions in a prompt, at least 0. Default 2.</summary>
     public int GeneratedExamples { get; init; } = 2;
 
-    /// <summary>Seeds of each kind that are shown when it is asked whether an instruction is a classification: classifications. Default 12.</summary>
+    /// <summary>Seeds of each kind that are shown when it is asked whether an instruction is a classification: classifications. Default
+    /// 12.</summary>
     public int ClassificationExamples { get; init; } = 12;
 
     /// <summary>The same for the other tasks. Default 19.</summary>
@@ -35,7 +37,8 @@ public sealed record SelfInstructOptions
     /// <summary>The most instances of an instruction, at least 1. Default 5.</summary>
     public int MaxInstances { get; init; } = 5;
 
-    /// <summary>An instruction is kept where its greatest ROUGE-L F1 to the pool is below this; above 0 and at most 1. Default 0.7.</summary>
+    /// <summary>An instruction is kept where its greatest ROUGE-L F1 to the pool is below this; above 0 and at most 1. Default
+    /// 0.7.</summary>
     public double MaxSimilarity { get; init; } = 0.7;
 
     /// <summary>The fewest words of an instruction, between spaces, at least 1. Default 4.</summary>
@@ -55,20 +58,34 @@ public sealed record SelfInstructOptions
 
     /// <summary>Whole words, of either case, that no instruction may have: tasks that a language model cannot do.</summary>
     public IReadOnlyList<string> Keywords { get; init; } =
-        ["image", "images", "graph", "graphs", "picture", "pictures", "file", "files", "map", "maps", "draw", "plot", "go to"];
+    ["image", "images", "graph", "graphs", "picture", "pictures", "file", "files", "map", "maps", "draw", "plot", "go to"];
 
     /// <summary>No instruction begins like this, in either case.</summary>
     public IReadOnlyList<string> Beginnings { get; init; } = ["Write a program"];
 
     /// <summary>How instructions are drawn. Default: temperature 0.7, top-p 0.5, 1024 tokens, up to number 16 of the list.</summary>
-    /// <remarks>An empty line is no stop string here, as chat models write one after their greeting; where the list is read, it ends an instruction.</remarks>
-    public TextRequest InstructionRequest { get; init; } = new() { Temperature = 0.7, TopP = 0.5, MaxTokens = 1024, StopStrings = ["\n16."] };
+    /// <remarks>An empty line is no stop string here, as chat models write one after their greeting; where the list is read, it ends an
+    /// instruction.</remarks>
+    public TextRequest InstructionRequest { get; init; } =
+        new()
+        {
+            Temperature = 0.7,
+            TopP = 0.5,
+            MaxTokens = 1024,
+            StopStrings = ["\n16."],
+        };
 
     /// <summary>How it is asked whether an instruction is a classification. Default: greedy, 3 tokens.</summary>
     public TextRequest ClassificationRequest { get; init; } = new() { Temperature = 0, MaxTokens = 3 };
 
     /// <summary>How instances are drawn. Default: greedy, 350 tokens, up to the next task.</summary>
-    public TextRequest InstanceRequest { get; init; } = new() { Temperature = 0, MaxTokens = 350, StopStrings = ["Task:"] };
+    public TextRequest InstanceRequest { get; init; } =
+        new()
+        {
+            Temperature = 0,
+            MaxTokens = 350,
+            StopStrings = ["Task:"],
+        };
 
     /// <summary>What is asked.</summary>
     public SelfInstructPrompts Prompts { get; init; } = new();

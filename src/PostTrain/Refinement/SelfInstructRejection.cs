@@ -9,7 +9,8 @@ public enum SelfInstructRejection
     /// <summary>An instruction of more than <see cref="SelfInstructOptions.MaxWords"/> words.</summary>
     TooLong,
 
-    /// <summary>An instruction that does not begin with a letter or digit, of ASCII where <see cref="SelfInstructOptions.AsciiStart"/> says so.</summary>
+    /// <summary>An instruction that does not begin with a letter or digit, of ASCII where <see cref="SelfInstructOptions.AsciiStart"/> says
+    /// so.</summary>
     NotText,
 
     /// <summary>An instruction with one of <see cref="SelfInstructOptions.Keywords"/>.</summary>

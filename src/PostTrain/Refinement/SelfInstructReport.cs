@@ -19,7 +19,8 @@ public sealed record SelfInstructReport(
     int Pool,
     IReadOnlyDictionary<SelfInstructRejection, int> Rejections,
     (int Count, double Share) DistinctWords,
-    (int Count, double Share) DistinctPairs)
+    (int Count, double Share) DistinctPairs
+)
 {
     /// <summary>The same as numbers with names, for a log.</summary>
     public IReadOnlyDictionary<string, double> Metrics()
@@ -34,7 +35,8 @@ public sealed record SelfInstructReport(
             ["distinct_2"] = DistinctPairs.Share,
             ["distinct_2/count"] = DistinctPairs.Count,
         };
-        foreach (var (reason, count) in Rejections) metrics[$"rejected/{reason}"] = count;
+        foreach (var (reason, count) in Rejections)
+            metrics[$"rejected/{reason}"] = count;
         return metrics;
     }
 }

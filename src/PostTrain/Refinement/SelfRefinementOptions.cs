@@ -14,13 +14,15 @@ public sealed record SelfRefinementOptions
     /// <value>The default is <see cref="RefinementRule.TakeRevision"/>.</value>
     public RefinementRule Rule { get; init; } = RefinementRule.TakeRevision;
 
-    /// <summary>What is right, above ½: for the tables of transitions only. Neither refiner nor feedback hear of it. Null makes no tables.</summary>
+    /// <summary>What is right, above ½: for the tables of transitions only. Neither refiner nor feedback hear of it. Null makes no
+    /// tables.</summary>
     /// <value>The default is null.</value>
     public IReward? Gold { get; init; }
 
     internal void Validate()
     {
         Guard.AtLeast(Rounds, 0, nameof(Rounds));
-        if (!Enum.IsDefined(Rule)) throw new ArgumentOutOfRangeException(nameof(Rule), Rule, "Rule must be TakeRevision or KeepBetter");
+        if (!Enum.IsDefined(Rule))
+            throw new ArgumentOutOfRangeException(nameof(Rule), Rule, "Rule must be TakeRevision or KeepBetter");
     }
 }

@@ -18,7 +18,8 @@ public sealed record SelfTrainingOptions
     /// <value>The default is null.</value>
     public int? MostPerProblem { get; init; }
 
-    /// <summary>What a completion is told apart by: completions of a prompt that are the same by it are kept once. Yuan et al. compare the equations in it.</summary>
+    /// <summary>What a completion is told apart by: completions of a prompt that are the same by it are kept once. Yuan et al. compare the
+    /// equations in it.</summary>
     /// <value>The default is the text without white space around it.</value>
     public Func<string, string> Way { get; init; } = text => text.Trim();
 
@@ -26,7 +27,8 @@ public sealed record SelfTrainingOptions
     /// <value>The default is temperature 1 and at most 64 tokens.</value>
     public SamplingOptions Sampling { get; init; } = new();
 
-    /// <summary>Completions that are drawn at once, at least 1. What is drawn does not depend on it, up to the rounding of logits.</summary>
+    /// <summary>Completions that are drawn at once, at least 1. What is drawn does not depend on it, up to the rounding of
+    /// logits.</summary>
     /// <value>The default is 256.</value>
     public int BatchSize { get; init; } = 256;
 
@@ -37,12 +39,18 @@ public sealed record SelfTrainingOptions
     internal void Validate()
     {
         Guard.AtLeast(SamplesPerProblem, 1, nameof(SamplesPerProblem));
-        if (!double.IsFinite(Threshold)) throw new ArgumentOutOfRangeException(nameof(Threshold), Threshold, "Threshold must be finite");
-        if (MostPerProblem is { } most) Guard.AtLeast(most, 1, nameof(MostPerProblem));
+        if (!double.IsFinite(Threshold))
+            throw new ArgumentOutOfRangeException(nameof(Threshold), Threshold, "Threshold must be finite");
+        if (MostPerProblem is { } most)
+            Guard.AtLeast(most, 1, nameof(MostPerProblem));
         ArgumentNullException.ThrowIfNull(Way);
         ArgumentNullException.ThrowIfNull(Sampling);
         if (SamplesPerProblem > 1 && !(Sampling.Temperature > 0))
-            throw new ArgumentOutOfRangeException(nameof(Sampling), Sampling.Temperature, "Sampling.Temperature must be above 0: greedy completions of a prompt are all the same");
+            throw new ArgumentOutOfRangeException(
+                nameof(Sampling),
+                Sampling.Temperature,
+                "Sampling.Temperature must be above 0: greedy completions of a prompt are all the same"
+            );
         Guard.AtLeast(BatchSize, 1, nameof(BatchSize));
     }
 }

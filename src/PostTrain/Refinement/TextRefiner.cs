@@ -3,8 +3,10 @@ using PostTrain.Rewards;
 
 namespace PostTrain.Refinement;
 
-/// <summary>Any text source that writes and revises, a chat service above all: each text completes the problem's prompt or the template's.</summary>
-/// <remarks>Its completions have no tokens; for a local model take <see cref="ModelRefiner"/>, which keeps them. What the source throws reaches the caller.</remarks>
+/// <summary>Any text source that writes and revises, a chat service above all: each text completes the problem's prompt or the
+/// template's.</summary>
+/// <remarks>Its completions have no tokens; for a local model take <see cref="ModelRefiner"/>, which keeps them. What the source throws
+/// reaches the caller.</remarks>
 /// <example><code>
 /// var refiner = new TextRefiner(TextSource.Of(client));
 /// </code></example>
@@ -21,7 +23,11 @@ public sealed class TextRefiner : IRefiner
     public TextRefiner(ITextSource source, RevisionTemplate? template = null, TextRequest? request = null)
     {
         ArgumentNullException.ThrowIfNull(source);
-        (this.source, this.template, this.request) = (source, template ?? new RevisionTemplate(), (request ?? new TextRequest()).Validated());
+        (this.source, this.template, this.request) = (
+            source,
+            template ?? new RevisionTemplate(),
+            (request ?? new TextRequest()).Validated()
+        );
     }
 
     /// <inheritdoc/>
@@ -30,7 +36,14 @@ public sealed class TextRefiner : IRefiner
         ArgumentNullException.ThrowIfNull(requests);
         string[] prompts = [.. requests.Select(request => template.Prompt(request).Text)];
         ulong round = (ulong)requests.Select(item => item.Round).DefaultIfEmpty().Max();
-        var texts = await TextSource.AskAsync(source, prompts, request with { Seed = CounterRandom.Bits(request.Seed, round) }, cancellation).ConfigureAwait(false);
-        return [.. requests.Zip(prompts, texts).Select(item => new Draft(item.Second, new Completion(item.First.Problem, item.Third.Text, [], item.Third.Finished)))];
+        var texts = await TextSource
+            .AskAsync(source, prompts, request with { Seed = CounterRandom.Bits(request.Seed, round) }, cancellation)
+            .ConfigureAwait(false);
+        return
+        [
+            .. requests
+                .Zip(prompts, texts)
+                .Select(item => new Draft(item.Second, new Completion(item.First.Problem, item.Third.Text, [], item.Third.Finished))),
+        ];
     }
 }

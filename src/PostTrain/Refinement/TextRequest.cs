@@ -23,9 +23,11 @@ public sealed record TextRequest
     internal TextRequest Validated()
     {
         Guard.NotNegative(Temperature, nameof(Temperature));
-        if (!(TopP is > 0 and <= 1)) throw new ArgumentOutOfRangeException(nameof(TopP), TopP, "TopP must be above 0 and at most 1");
+        if (!(TopP is > 0 and <= 1))
+            throw new ArgumentOutOfRangeException(nameof(TopP), TopP, "TopP must be above 0 and at most 1");
         Guard.AtLeast(MaxTokens, 1, nameof(MaxTokens));
-        if (StopStrings.Any(string.IsNullOrEmpty)) throw new ArgumentException("StopStrings holds an empty text, expected at least one character each", nameof(StopStrings));
+        if (StopStrings.Any(string.IsNullOrEmpty))
+            throw new ArgumentException("StopStrings holds an empty text, expected at least one character each", nameof(StopStrings));
         return this;
     }
 }

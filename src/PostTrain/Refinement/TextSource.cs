@@ -45,14 +45,22 @@ public static class TextSource
 
     /// <summary>Asks a source, and checks that it answered every prompt.</summary>
     /// <exception cref="InvalidOperationException">The number of completions is wrong, or one is null.</exception>
-    internal static async Task<IReadOnlyList<SourcedText>> AskAsync(ITextSource source, IReadOnlyList<string> prompts, TextRequest request, CancellationToken cancellation)
+    internal static async Task<IReadOnlyList<SourcedText>> AskAsync(
+        ITextSource source,
+        IReadOnlyList<string> prompts,
+        TextRequest request,
+        CancellationToken cancellation
+    )
     {
         cancellation.ThrowIfCancellationRequested();
-        if (prompts.Count == 0) return [];
+        if (prompts.Count == 0)
+            return [];
         var texts = await source.CompleteAsync(prompts, request, cancellation).ConfigureAwait(false);
         cancellation.ThrowIfCancellationRequested();
         if (texts is null || texts.Count != prompts.Count || texts.Any(text => text.Text is null))
-            throw new InvalidOperationException($"the text source gave {texts?.Count ?? 0} completions, expected {prompts.Count} texts, one for each prompt");
+            throw new InvalidOperationException(
+                $"the text source gave {texts?.Count ?? 0} completions, expected {prompts.Count} texts, one for each prompt"
+            );
         return texts;
     }
 
@@ -64,8 +72,14 @@ public static class TextSource
         return stopped ? text[..end] : text;
     }
 
-    private sealed class FunctionTextSource(Func<IReadOnlyList<string>, TextRequest, CancellationToken, Task<IReadOnlyList<SourcedText>>> complete) : ITextSource
+    private sealed class FunctionTextSource(
+        Func<IReadOnlyList<string>, TextRequest, CancellationToken, Task<IReadOnlyList<SourcedText>>> complete
+    ) : ITextSource
     {
-        public Task<IReadOnlyList<SourcedText>> CompleteAsync(IReadOnlyList<string> prompts, TextRequest request, CancellationToken cancellation = default) => complete(prompts, request, cancellation);
+        public Task<IReadOnlyList<SourcedText>> CompleteAsync(
+            IReadOnlyList<string> prompts,
+            TextRequest request,
+            CancellationToken cancellation = default
+        ) => complete(prompts, request, cancellation);
     }
 }

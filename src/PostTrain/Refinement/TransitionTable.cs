@@ -4,7 +4,8 @@ using PostTrain.Training.Reports;
 namespace PostTrain.Refinement;
 
 /// <summary>How many problems went from a right or wrong answer to a right or wrong one.</summary>
-/// <remarks>With a = <see cref="Repaired"/> and b = <see cref="Spoiled"/> of the same table, accuracy after = before·(1−b) + (1−before)·a, exactly.</remarks>
+/// <remarks>With a = <see cref="Repaired"/> and b = <see cref="Spoiled"/> of the same table, accuracy after = before·(1−b) + (1−before)·a,
+/// exactly.</remarks>
 /// <param name="RightToRight">Stayed right.</param>
 /// <param name="RightToWrong">Were spoiled.</param>
 /// <param name="WrongToRight">Were repaired.</param>
@@ -35,7 +36,8 @@ public sealed record TransitionTable(int RightToRight, int RightToWrong, int Wro
     {
         ArgumentNullException.ThrowIfNull(before);
         ArgumentNullException.ThrowIfNull(after);
-        if (after.Count != before.Count) throw new ArgumentException($"after has {after.Count} values, expected {before.Count} as before", nameof(after));
+        if (after.Count != before.Count)
+            throw new ArgumentException($"after has {after.Count} values, expected {before.Count} as before", nameof(after));
         int Cell(bool was, bool now) => before.Zip(after).Count(pair => pair.First == was && pair.Second == now);
         return new TransitionTable(Cell(true, true), Cell(true, false), Cell(false, true), Cell(false, false));
     }
@@ -52,14 +54,27 @@ public sealed record TransitionTable(int RightToRight, int RightToWrong, int Wro
     }
 
     /// <summary>All of several tables in one: the pooled estimates of a and b.</summary>
-    /// <remarks>A problem of several rounds counts several times; its rounds are not independent where problems differ in difficulty, and the intervals are then too narrow.</remarks>
+    /// <remarks>A problem of several rounds counts several times; its rounds are not independent where problems differ in difficulty, and
+    /// the intervals are then too narrow.</remarks>
     public static TransitionTable Sum(IEnumerable<TransitionTable> tables)
     {
         ArgumentNullException.ThrowIfNull(tables);
-        return tables.Aggregate(new TransitionTable(0, 0, 0, 0), (sum, table) => new TransitionTable(sum.RightToRight + table.RightToRight, sum.RightToWrong + table.RightToWrong,
-            sum.WrongToRight + table.WrongToRight, sum.WrongToWrong + table.WrongToWrong));
+        return tables.Aggregate(
+            new TransitionTable(0, 0, 0, 0),
+            (sum, table) =>
+                new TransitionTable(
+                    sum.RightToRight + table.RightToRight,
+                    sum.RightToWrong + table.RightToWrong,
+                    sum.WrongToRight + table.WrongToRight,
+                    sum.WrongToWrong + table.WrongToWrong
+                )
+        );
     }
 
     private static bool Right(Attempt attempt) =>
-        attempt.Right ?? throw new ArgumentException($"traces were made without {nameof(SelfRefinementOptions)}.{nameof(SelfRefinementOptions.Gold)}, which says what is right", nameof(attempt));
+        attempt.Right
+        ?? throw new ArgumentException(
+            $"traces were made without {nameof(SelfRefinementOptions)}.{nameof(SelfRefinementOptions.Gold)}, which says what is right",
+            nameof(attempt)
+        );
 }

@@ -10,13 +10,18 @@ public sealed record BradleyTerryOptions
     public double CenteringCoefficient { get; init; }
 
     /// <summary>ε: the probability that a label is the wrong way round; the loss is (1−ε)·ℓ(d) + ε·ℓ(−d).</summary>
-    /// <value>Between 0 and ½ (not itself: no label would say anything); 0 by default. Only for labels that are given as chosen and rejected.</value>
+    /// <value>Between 0 and ½ (not itself: no label would say anything); 0 by default. Only for labels that are given as chosen and
+    /// rejected.</value>
     public double LabelSmoothing { get; init; }
 
     internal void Check()
     {
         Guard.NotNegative(CenteringCoefficient, nameof(CenteringCoefficient));
         if (!(LabelSmoothing is >= 0 and < 0.5))
-            throw new ArgumentOutOfRangeException(nameof(LabelSmoothing), LabelSmoothing, $"{nameof(LabelSmoothing)} must be at least 0 and below 0.5");
+            throw new ArgumentOutOfRangeException(
+                nameof(LabelSmoothing),
+                LabelSmoothing,
+                $"{nameof(LabelSmoothing)} must be at least 0 and below 0.5"
+            );
     }
 }

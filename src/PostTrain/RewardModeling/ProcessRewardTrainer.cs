@@ -6,10 +6,11 @@ namespace PostTrain.RewardModeling;
 
 /// <summary>Trains a process reward model on judged steps: at the end of each step the model says whether it was right.</summary>
 /// <remarks>
-/// With one score a token the loss is <see cref="RewardClassificationLosses.Steps"/> (labels 0 and 1), with K of them <see cref="RewardClassificationLosses.StepClasses"/>
-/// (labels 0 to K−1). Lightman et al. 2023, arXiv:2305.20050. Nothing depends on the micro-batch. Metrics besides those of <see cref="DatasetTrainer{TExample}"/>:
-/// <c>accuracy</c> (share of steps that are judged as labelled) and <c>reward/chosen</c>, <c>reward/rejected</c> (mean probability of the best class at steps
-/// labelled with it, and at the others; absent where a batch has none).
+/// With one score a token the loss is <see cref="RewardClassificationLosses.Steps"/> (labels 0 and 1), with K of them
+/// <see cref="RewardClassificationLosses.StepClasses"/> (labels 0 to K−1). Lightman et al. 2023, arXiv:2305.20050. Nothing depends on the
+/// micro-batch. Metrics besides those of <see cref="DatasetTrainer{TExample}"/>: <c>accuracy</c> (share of steps that are judged as
+/// labelled) and <c>reward/chosen</c>, <c>reward/rejected</c> (mean probability of the best class at steps labelled with it, and at the
+/// others; absent where a batch has none).
 /// </remarks>
 public sealed class ProcessRewardTrainer : DatasetTrainer<StepwiseExample>
 {
@@ -33,7 +34,8 @@ public sealed class ProcessRewardTrainer : DatasetTrainer<StepwiseExample>
     private protected override PreparedData Prepare(IReadOnlyList<StepwiseExample> data, string name)
     {
         var examples = new StepEncoding[data.Count];
-        for (int i = 0; i < examples.Length; i++) examples[i] = Encode(data[i], $"{name}[{i}]", name);
+        for (int i = 0; i < examples.Length; i++)
+            examples[i] = Encode(data[i], $"{name}[{i}]", name);
         return new StepData(this, examples);
     }
 
@@ -41,12 +43,19 @@ public sealed class ProcessRewardTrainer : DatasetTrainer<StepwiseExample>
     {
         var encoding = StepEncoding.Of(example, tokenizer, options.Encoding);
         if (encoding.Tokens.Length > model.Body.ContextLength)
-            throw new ArgumentException($"{what} has {encoding.Tokens.Length} tokens, expected at most {model.Body.ContextLength}, the model's context; {nameof(StepEncodingOptions.MaximumLength)} cuts", parameter);
+            throw new ArgumentException(
+                $"{what} has {encoding.Tokens.Length} tokens, expected at most {model.Body.ContextLength}, the model's context; {nameof(StepEncodingOptions.MaximumLength)} cuts",
+                parameter
+            );
         if (encoding.Ends.Length == 0)
-            throw new ArgumentException($"{what} has no step with a label among its {encoding.Tokens.Length} tokens, expected at least one", parameter);
+            throw new ArgumentException(
+                $"{what} has no step with a label among its {encoding.Tokens.Length} tokens, expected at least one",
+                parameter
+            );
         int classes = Math.Max(2, model.Labels);
         int wrong = Array.FindIndex(encoding.Labels, label => label < 0 || label >= classes);
-        if (wrong >= 0) throw new ArgumentException($"{what} has the label {encoding.Labels[wrong]}, expected 0 to {classes - 1}", parameter);
+        if (wrong >= 0)
+            throw new ArgumentException($"{what} has the label {encoding.Labels[wrong]}, expected 0 to {classes - 1}", parameter);
         return encoding;
     }
 
@@ -55,6 +64,11 @@ public sealed class ProcessRewardTrainer : DatasetTrainer<StepwiseExample>
         internal override int Count => examples.Length;
 
         internal override TrainingBatch Batch(IReadOnlyList<int> indices) =>
-            new StepBatch([.. indices.Select(index => examples[index])], trainer.model, trainer.tokenizer.PaddingId, trainer.options.Aggregation);
+            new StepBatch(
+                [.. indices.Select(index => examples[index])],
+                trainer.model,
+                trainer.tokenizer.PaddingId,
+                trainer.options.Aggregation
+            );
     }
 }

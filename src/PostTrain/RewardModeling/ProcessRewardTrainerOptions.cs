@@ -3,10 +3,12 @@ using PostTrain.Training;
 
 namespace PostTrain.RewardModeling;
 
-/// <summary>Options of process reward models on judged steps. <see cref="TrainingOptions.BatchSize"/> and <see cref="TrainingOptions.MicroBatchSize"/> count solutions.</summary>
+/// <summary>Options of process reward models on judged steps. <see cref="TrainingOptions.BatchSize"/> and
+/// <see cref="TrainingOptions.MicroBatchSize"/> count solutions.</summary>
 public sealed record ProcessRewardTrainerOptions : TrainingOptions
 {
-    /// <summary>How solutions are laid out, and where their labels stand. Without a maximum length, a solution that does not fit the model's context is refused.</summary>
+    /// <summary>How solutions are laid out, and where their labels stand. Without a maximum length, a solution that does not fit the
+    /// model's context is refused.</summary>
     /// <value>The default ends each step with a line feed.</value>
     public StepEncodingOptions Encoding { get; init; } = new();
 

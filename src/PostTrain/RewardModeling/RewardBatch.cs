@@ -25,10 +25,12 @@ internal sealed class RewardBatch : TrainingBatch
         int[][] rows = [.. pairs.Select(pair => pair.Chosen), .. pairs.Select(pair => pair.Rejected)];
         ids = SequencePadding.Pad(rows, paddingId);
         mask = RewardText.Mask(rows);
-        if (pairs.Any(pair => pair.Margin != 0)) margins = tensor(pairs.Select(pair => pair.Margin).ToArray());
+        if (pairs.Any(pair => pair.Margin != 0))
+            margins = tensor(pairs.Select(pair => pair.Margin).ToArray());
         // A smoothed label is the other way round with probability ε.
         double smoothing = objective.LabelSmoothing;
-        if (pairs.Any(pair => pair.Probability != 1)) probabilities = tensor(pairs.Select(pair => pair.Probability * (1 - 2 * smoothing) + smoothing).ToArray());
+        if (pairs.Any(pair => pair.Probability != 1))
+            probabilities = tensor(pairs.Select(pair => pair.Probability * (1 - 2 * smoothing) + smoothing).ToArray());
         Tokens = rows.Sum(row => row.Length);
     }
 
@@ -53,6 +55,7 @@ internal sealed class RewardBatch : TrainingBatch
         means.Add("reward/accuracy", loss.Accuracy, count);
         return loss.Loss;
 
-        Tensor Both(Tensor values) => cat([values.narrow(0, start, count), values.narrow(0, Rows + start, count)], 0).to(BodyParts.DeviceOf(model.Body));
+        Tensor Both(Tensor values) =>
+            cat([values.narrow(0, start, count), values.narrow(0, Rows + start, count)], 0).to(BodyParts.DeviceOf(model.Body));
     }
 }

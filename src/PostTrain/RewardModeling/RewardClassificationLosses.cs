@@ -21,15 +21,25 @@ public static class RewardClassificationLosses
         Guard.SameShape(labels, nameof(labels), logits, nameof(logits));
         using var scope = NewDisposeScope();
         // One answer is a row of one position.
-        var loss = Steps(logits.unsqueeze(1), labels.unsqueeze(1), ones_like(logits, dtype: ScalarType.Bool).unsqueeze(1), LossAggregation.TokenMean, denominator);
-        return new RewardClassificationLoss(loss.Loss.MoveToOuterDisposeScope(), loss.ItemLosses.squeeze(1).MoveToOuterDisposeScope(), loss.Accuracy.MoveToOuterDisposeScope());
+        var loss = Steps(
+            logits.unsqueeze(1),
+            labels.unsqueeze(1),
+            ones_like(logits, dtype: ScalarType.Bool).unsqueeze(1),
+            LossAggregation.TokenMean,
+            denominator
+        );
+        return new RewardClassificationLoss(
+            loss.Loss.MoveToOuterDisposeScope(),
+            loss.ItemLosses.squeeze(1).MoveToOuterDisposeScope(),
+            loss.Accuracy.MoveToOuterDisposeScope()
+        );
     }
 
     /// <summary>Process reward model with one logit a position: L = −agg[c·log σ(z) + (1−c)·log σ(−z)] over the ends of steps.</summary>
     /// <remarks>
-    /// Lightman et al. 2023, arXiv:2305.20050; with labels from <see cref="StepLabels"/>: Math-Shepherd, Wang et al. 2023, arXiv:2312.08935,
-    /// eq. 2. ∂ℓ/∂z = σ(z) − c. The label stands at the position whose hidden state is judged: nothing is shifted. Where the mask is 0, neither
-    /// logits nor labels are read. A mask without a step gives 0.
+    /// Lightman et al. 2023, arXiv:2305.20050; with labels from <see cref="StepLabels"/>: Math-Shepherd, Wang et al. 2023,
+    /// arXiv:2312.08935, eq. 2. ∂ℓ/∂z = σ(z) − c. The label stands at the position whose hidden state is judged: nothing is shifted. Where
+    /// the mask is 0, neither logits nor labels are read. A mask without a step gives 0.
     /// </remarks>
     /// <param name="logits">z, [B,T].</param>
     /// <param name="labels">c, [B,T], between 0 and 1 where the mask counts; no gradient flows through them.</param>
@@ -37,7 +47,13 @@ public static class RewardClassificationLosses
     /// <param name="aggregation">Token mean (here: mean over steps) when null.</param>
     /// <param name="denominator">The aggregation's denominator of the whole batch where this is a part of it; its own when null.</param>
     /// <exception cref="ArgumentException">Shapes or types do not agree, or a label lies outside 0..1.</exception>
-    public static RewardClassificationLoss Steps(Tensor logits, Tensor labels, Tensor mask, LossAggregation? aggregation = null, double? denominator = null)
+    public static RewardClassificationLoss Steps(
+        Tensor logits,
+        Tensor labels,
+        Tensor mask,
+        LossAggregation? aggregation = null,
+        double? denominator = null
+    )
     {
         Guard.Rank(logits, nameof(logits), 2, "[B,T]");
         Guard.Floating(logits, nameof(logits));
@@ -52,13 +68,19 @@ public static class RewardClassificationLosses
 
         using var _ = no_grad();
         var accuracy = Masked.Mean((scores > 0).eq(targets > 0.5).to_type(losses.dtype), mask);
-        return new RewardClassificationLoss(loss.MoveToOuterDisposeScope(), losses.MoveToOuterDisposeScope(), accuracy.MoveToOuterDisposeScope());
+        return new RewardClassificationLoss(
+            loss.MoveToOuterDisposeScope(),
+            losses.MoveToOuterDisposeScope(),
+            accuracy.MoveToOuterDisposeScope()
+        );
     }
 
-    /// <summary>Process reward model with classes: L = −agg[log softmax(z)_c] over the ends of steps, for two classes (wrong, right) or more.</summary>
+    /// <summary>Process reward model with classes: L = −agg[log softmax(z)_c] over the ends of steps, for two classes (wrong, right) or
+    /// more.</summary>
     /// <remarks>
-    /// PRM800K's three classes are negative, neutral, positive (arXiv:2305.20050). With logits (0, z) it is <see cref="Steps"/>. The cross-entropy
-    /// of <see cref="SupervisedLosses.NegativeLogLikelihood"/>, with the label at the position that is judged: nothing is shifted.
+    /// PRM800K's three classes are negative, neutral, positive (arXiv:2305.20050). With logits (0, z) it is <see cref="Steps"/>. The
+    /// cross-entropy of <see cref="SupervisedLosses.NegativeLogLikelihood"/>, with the label at the position that is judged: nothing is
+    /// shifted.
     /// </remarks>
     /// <param name="logits">z, [B,T,C].</param>
     /// <param name="labels">[B,T], Int64 classes in 0..C−1 where the mask counts; the others are not read.</param>
@@ -66,7 +88,13 @@ public static class RewardClassificationLosses
     /// <param name="aggregation">Token mean (here: mean over steps) when null.</param>
     /// <param name="denominator">The aggregation's denominator of the whole batch where this is a part of it; its own when null.</param>
     /// <exception cref="ArgumentException">Shapes or types do not agree.</exception>
-    public static RewardClassificationLoss StepClasses(Tensor logits, Tensor labels, Tensor mask, LossAggregation? aggregation = null, double? denominator = null)
+    public static RewardClassificationLoss StepClasses(
+        Tensor logits,
+        Tensor labels,
+        Tensor mask,
+        LossAggregation? aggregation = null,
+        double? denominator = null
+    )
     {
         var loss = SupervisedLosses.NegativeLogLikelihood(logits, labels, mask, aggregation, denominator);
         return new RewardClassificationLoss(loss.Loss, loss.TokenLosses, loss.Accuracy);

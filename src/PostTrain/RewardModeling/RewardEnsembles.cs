@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace PostTrain.RewardModeling;
 
 /// <summary>One reward from several models' rewards, so that a policy gains less by what only one of them likes.</summary>
-/// <remarks>Coste et al. 2023, arXiv:2310.02743, section 3.3. All are differentiable in the rewards and give back their value where all models
-/// agree. The models' rewards must have one scale: normalise each first, <see cref="RunningRewardStatistics"/>.</remarks>
+/// <remarks>Coste et al. 2023, arXiv:2310.02743, section 3.3. All are differentiable in the rewards and give back their value where all
+/// models agree. The models' rewards must have one scale: normalise each first, <see cref="RunningRewardStatistics"/>.</remarks>
 public static class RewardEnsembles
 {
     /// <summary>(1/M) Σ_m r_m.</summary>
@@ -45,6 +45,7 @@ public static class RewardEnsembles
     {
         Guard.Rank(rewards, nameof(rewards), 2, "[M,N]");
         Guard.Floating(rewards, nameof(rewards));
-        if (rewards.shape[0] == 0) throw new ArgumentException($"rewards has shape {Guard.Shape(rewards)}, expected at least one model", nameof(rewards));
+        if (rewards.shape[0] == 0)
+            throw new ArgumentException($"rewards has shape {Guard.Shape(rewards)}, expected at least one model", nameof(rewards));
     }
 }

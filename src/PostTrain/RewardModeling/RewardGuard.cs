@@ -12,6 +12,9 @@ internal static class RewardGuard
         using var scope = NewDisposeScope();
         using var _ = no_grad();
         if ((tensor < 0).logical_or(tensor > 1).any().ToBoolean())
-            throw new ArgumentOutOfRangeException(name, $"{name} has values from {tensor.min().ToDouble():R} to {tensor.max().ToDouble():R}, expected probabilities between 0 and 1");
+            throw new ArgumentOutOfRangeException(
+                name,
+                $"{name} has values from {tensor.min().ToDouble():R} to {tensor.max().ToDouble():R}, expected probabilities between 0 and 1"
+            );
     }
 }

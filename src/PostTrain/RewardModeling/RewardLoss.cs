@@ -10,4 +10,12 @@ namespace PostTrain.RewardModeling;
 /// <param name="MeanReward">Mean of all 2N rewards; a detached scalar.</param>
 /// <param name="MinimumReward">The least of them; a detached scalar.</param>
 /// <param name="MaximumReward">The greatest of them; a detached scalar.</param>
-public sealed record RewardLoss(Tensor Loss, Tensor PairLosses, Tensor Accuracy, Tensor Margin, Tensor MeanReward, Tensor MinimumReward, Tensor MaximumReward);
+public sealed record RewardLoss(
+    Tensor Loss,
+    Tensor PairLosses,
+    Tensor Accuracy,
+    Tensor Margin,
+    Tensor MeanReward,
+    Tensor MinimumReward,
+    Tensor MaximumReward
+);

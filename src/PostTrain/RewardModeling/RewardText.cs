@@ -18,19 +18,25 @@ internal static class RewardText
     {
         using var scope = NewDisposeScope();
         var lengths = tensor(rows.Select(row => (long)row.Length).ToArray()).unsqueeze(1);
-        return arange(rows.Max(row => row.Length), dtype: ScalarType.Int64).unsqueeze(0).lt(lengths).to_type(ScalarType.Int64).MoveToOuterDisposeScope();
+        return arange(rows.Max(row => row.Length), dtype: ScalarType.Int64)
+            .unsqueeze(0)
+            .lt(lengths)
+            .to_type(ScalarType.Int64)
+            .MoveToOuterDisposeScope();
     }
 
     /// <summary>The same where a model is.</summary>
     internal static Tensor Mask(IReadOnlyList<int[]> rows, SequenceClassifier model) => Mask(rows).to(BodyParts.DeviceOf(model.Body));
 
     /// <summary>The rows' ids, [B,T], where a model is.</summary>
-    internal static Tensor Ids(IReadOnlyList<int[]> rows, SequenceClassifier model, ITokenizer tokenizer) => SequencePadding.Pad(rows, tokenizer.PaddingId).to(BodyParts.DeviceOf(model.Body));
+    internal static Tensor Ids(IReadOnlyList<int[]> rows, SequenceClassifier model, ITokenizer tokenizer) =>
+        SequencePadding.Pad(rows, tokenizer.PaddingId).to(BodyParts.DeviceOf(model.Body));
 
     /// <summary>Refuses models with several scores.</summary>
     internal static void OneScore(SequenceClassifier model, string name)
     {
-        if (model.Labels != 1) throw new ArgumentException($"{name} has {model.Labels} scores, expected 1: the reward", name);
+        if (model.Labels != 1)
+            throw new ArgumentException($"{name} has {model.Labels} scores, expected 1: the reward", name);
     }
 
     /// <summary>Evaluates without gradients and without dropout, whatever the model is in the middle of.</summary>
@@ -45,7 +51,8 @@ internal static class RewardText
         }
         finally
         {
-            if (training) model.train();
+            if (training)
+                model.train();
         }
     }
 }

@@ -47,9 +47,10 @@ internal sealed class StepBatch : TrainingBatch
         Tensor Part(Tensor values) => values.narrow(0, start, count).to(device);
         var (classes, mask) = (Part(labels), Part(ends));
         var scores = model.TokenScores(Part(ids), Part(attention)).AtLeastSingle();
-        var loss = model.Labels == 1
-            ? RewardClassificationLosses.Steps(scores.squeeze(-1), classes.to_type(scores.dtype), mask, aggregation, Weight)
-            : RewardClassificationLosses.StepClasses(scores, classes, mask, aggregation, Weight);
+        var loss =
+            model.Labels == 1
+                ? RewardClassificationLosses.Steps(scores.squeeze(-1), classes.to_type(scores.dtype), mask, aggregation, Weight)
+                : RewardClassificationLosses.StepClasses(scores, classes, mask, aggregation, Weight);
         means.Add("accuracy", loss.Accuracy, mask.sum().ToDouble());
         Report(Probabilities(scores.detach()), classes, mask, means);
         return loss.Loss;

@@ -6,8 +6,9 @@ namespace PostTrain.RewardModeling;
 
 /// <summary>How often a process reward model takes right steps for right and wrong ones for wrong.</summary>
 /// <remarks>
-/// PRMBench, Song et al. 2025, arXiv:2501.03124: F1 on right steps, F1 on wrong ones, and their mean, PRMScore; a model that finds every step right has an F1 of 0 on wrong steps, however few they are.
-/// Every measure is NaN where it asks for something that is not there (PRMBench's program gives −1), and 0 where it is there and always missed.
+/// PRMBench, Song et al. 2025, arXiv:2501.03124: F1 on right steps, F1 on wrong ones, and their mean, PRMScore; a model that finds every
+/// step right has an F1 of 0 on wrong steps, however few they are. Every measure is NaN where it asks for something that is not there
+/// (PRMBench's program gives −1), and 0 where it is there and always missed.
 /// </remarks>
 /// <param name="RightAsRight">Right steps judged right.</param>
 /// <param name="WrongAsRight">Wrong steps judged right.</param>
@@ -42,8 +43,13 @@ public readonly record struct StepConfusion(long RightAsRight, long WrongAsRight
     }
 
     /// <summary>Counts of both together.</summary>
-    public static StepConfusion operator +(StepConfusion one, StepConfusion other) => new(one.RightAsRight + other.RightAsRight, one.WrongAsRight + other.WrongAsRight,
-        one.WrongAsWrong + other.WrongAsWrong, one.RightAsWrong + other.RightAsWrong);
+    public static StepConfusion operator +(StepConfusion one, StepConfusion other) =>
+        new(
+            one.RightAsRight + other.RightAsRight,
+            one.WrongAsRight + other.WrongAsRight,
+            one.WrongAsWrong + other.WrongAsWrong,
+            one.RightAsWrong + other.RightAsWrong
+        );
 
     /// <summary>Counts of both together.</summary>
     public StepConfusion Add(StepConfusion other) => this + other;
@@ -53,7 +59,8 @@ public readonly record struct StepConfusion(long RightAsRight, long WrongAsRight
     /// <param name="labels">[B,S]; 1 or true where a step is right, 0 where it is wrong.</param>
     /// <param name="mask">[B,S]; 1 where there is a step. What stands elsewhere is not read.</param>
     /// <param name="threshold">A step is judged right where its probability is above this; ½ by default.</param>
-    /// <exception cref="ArgumentException">Shapes or types do not agree, a probability lies outside 0..1 or is NaN, or a label is neither 0 nor 1.</exception>
+    /// <exception cref="ArgumentException">Shapes or types do not agree, a probability lies outside 0..1 or is NaN, or a label is neither 0
+    /// nor 1.</exception>
     public static StepConfusion Of(Tensor probabilities, Tensor labels, Tensor mask, double threshold = 0.5) =>
         Rows(probabilities, labels, mask, threshold).Aggregate(default(StepConfusion), (all, row) => all + row);
 
@@ -64,13 +71,28 @@ public readonly record struct StepConfusion(long RightAsRight, long WrongAsRight
     /// <param name="mask">[B,S]; 1 where there is a step.</param>
     /// <param name="categories">One name a solution, B of them.</param>
     /// <param name="threshold">A step is judged right where its probability is above this.</param>
-    public static IReadOnlyDictionary<string, StepConfusion> ByCategory(Tensor probabilities, Tensor labels, Tensor mask, IReadOnlyList<string> categories, double threshold = 0.5)
+    public static IReadOnlyDictionary<string, StepConfusion> ByCategory(
+        Tensor probabilities,
+        Tensor labels,
+        Tensor mask,
+        IReadOnlyList<string> categories,
+        double threshold = 0.5
+    )
     {
         ArgumentNullException.ThrowIfNull(categories);
         var rows = Rows(probabilities, labels, mask, threshold);
-        if (categories.Count != rows.Length) throw new ArgumentException($"categories has {categories.Count} names, expected {rows.Length}, one a solution", nameof(categories));
-        return rows.Zip(categories).GroupBy(pair => pair.Second, StringComparer.Ordinal)
-            .ToDictionary(group => group.Key, group => group.Aggregate(default(StepConfusion), (all, pair) => all + pair.First), StringComparer.Ordinal);
+        if (categories.Count != rows.Length)
+            throw new ArgumentException(
+                $"categories has {categories.Count} names, expected {rows.Length}, one a solution",
+                nameof(categories)
+            );
+        return rows.Zip(categories)
+            .GroupBy(pair => pair.Second, StringComparer.Ordinal)
+            .ToDictionary(
+                group => group.Key,
+                group => group.Aggregate(default(StepConfusion), (all, pair) => all + pair.First),
+                StringComparer.Ordinal
+            );
     }
 
     private static StepConfusion[] Rows(Tensor probabilities, Tensor labels, Tensor mask, double threshold)
@@ -83,10 +105,15 @@ public readonly record struct StepConfusion(long RightAsRight, long WrongAsRight
         using var mode = no_grad();
         var scores = Masked.Counted(probabilities, mask);
         RewardGuard.Probabilities(scores, nameof(probabilities));
-        if (scores.isnan().any().ToBoolean()) throw new ArgumentException("probabilities holds NaN at a step, expected a verdict on every step", nameof(probabilities));
+        if (scores.isnan().any().ToBoolean())
+            throw new ArgumentException("probabilities holds NaN at a step, expected a verdict on every step", nameof(probabilities));
         var counted = mask != 0;
         var truth = Masked.Counted(labels.to_type(ScalarType.Float64), mask);
-        if ((truth * (1 - truth) != 0).any().ToBoolean()) throw new ArgumentException("labels holds values besides 0 and 1 at a step, expected 1 for right and 0 for wrong", nameof(labels));
+        if ((truth * (1 - truth) != 0).any().ToBoolean())
+            throw new ArgumentException(
+                "labels holds values besides 0 and 1 at a step, expected 1 for right and 0 for wrong",
+                nameof(labels)
+            );
         var (right, judged) = (truth != 0, scores > threshold);
         long[] Count(Tensor which) => which.logical_and(counted).to_type(ScalarType.Int64).sum(1L).cpu().data<long>().ToArray();
         var (rr, wr) = (Count(right.logical_and(judged)), Count(right.logical_not().logical_and(judged)));

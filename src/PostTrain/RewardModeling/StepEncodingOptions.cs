@@ -21,14 +21,18 @@ public sealed record StepEncodingOptions
     /// <value>No limit by default; at least 1.</value>
     public int? MaximumCompletionLength { get; init; }
 
-    /// <summary>The most tokens of all; what is beyond is cut off, with its labels, after <see cref="MaximumCompletionLength"/> was applied.</summary>
+    /// <summary>The most tokens of all; what is beyond is cut off, with its labels, after <see cref="MaximumCompletionLength"/> was
+    /// applied.</summary>
     /// <value>No limit by default; at least 1.</value>
     public int? MaximumLength { get; init; }
 
     internal void Check()
     {
-        if (string.IsNullOrEmpty(Separator)) throw new ArgumentException($"{nameof(Separator)} is empty, expected what ends a step", nameof(Separator));
-        if (MaximumCompletionLength is { } completion) Guard.AtLeast(completion, 1, nameof(MaximumCompletionLength));
-        if (MaximumLength is { } total) Guard.AtLeast(total, 1, nameof(MaximumLength));
+        if (string.IsNullOrEmpty(Separator))
+            throw new ArgumentException($"{nameof(Separator)} is empty, expected what ends a step", nameof(Separator));
+        if (MaximumCompletionLength is { } completion)
+            Guard.AtLeast(completion, 1, nameof(MaximumCompletionLength));
+        if (MaximumLength is { } total)
+            Guard.AtLeast(total, 1, nameof(MaximumLength));
     }
 }

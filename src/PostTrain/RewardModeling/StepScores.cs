@@ -8,7 +8,8 @@ namespace PostTrain.RewardModeling;
 public static class StepScores
 {
     /// <summary>One score a solution.</summary>
-    /// <remarks>A solution without a step gives the empty product 1, its logarithm 0, and 0 for the others. A NaN in a counted place stays NaN.</remarks>
+    /// <remarks>A solution without a step gives the empty product 1, its logarithm 0, and 0 for the others. A NaN in a counted place stays
+    /// NaN.</remarks>
     /// <param name="probabilities">p_k, [B,S], between 0 and 1.</param>
     /// <param name="mask">[B,S]; 1 where there is a step. The steps need not stand one beside another.</param>
     /// <param name="aggregation">How.</param>
@@ -19,7 +20,10 @@ public static class StepScores
         Guard.Rank(probabilities, nameof(probabilities), 2, "[B,S]");
         Guard.Floating(probabilities, nameof(probabilities));
         if (probabilities.shape[1] == 0)
-            throw new ArgumentException($"probabilities has shape {Guard.Shape(probabilities)}, expected at least one place for a step", nameof(probabilities));
+            throw new ArgumentException(
+                $"probabilities has shape {Guard.Shape(probabilities)}, expected at least one place for a step",
+                nameof(probabilities)
+            );
         using var scope = NewDisposeScope();
         var steps = Masked.Counted(probabilities, mask);
         RewardGuard.Probabilities(steps, nameof(probabilities));

@@ -25,7 +25,8 @@ public static class AnswerExtraction
             ?? (places.HasFlag(AnswerPlaces.LastNumber) ? AnswerProse.Last(PlainThousands(text)) : null);
     }
 
-    /// <summary>The answer that a reference is: what it marks as one, itself where it is mathematics, else what its words come to.</summary>
+    /// <summary>The answer that a reference is: what it marks as one, itself where it is mathematics, else what its words come
+    /// to.</summary>
     internal static string Reference(string text) => Extract(text, AnswerPlaces.Marked) ?? Reduced(text) ?? text;
 
     // LaTeX's 32,\! 349 is 32,349, also where no formula says so.
@@ -33,16 +34,23 @@ public static class AnswerExtraction
     {
         const string Separator = ",\\!";
         var found = text.IndexOf(Separator, StringComparison.Ordinal);
-        if (found < 0) return text;
+        if (found < 0)
+            return text;
         var plain = new StringBuilder(text.Length);
         var start = 0;
         for (; found >= 0; found = text.IndexOf(Separator, found + 1, StringComparison.Ordinal))
         {
             var digits = found + Separator.Length;
-            while (digits < text.Length && text[digits] == ' ') digits++;
-            var isThousands = found > 0 && char.IsAsciiDigit(text[found - 1]) && text.Length >= digits + 3 && text.AsSpan(digits, 3).IndexOfAnyExceptInRange('0', '9') < 0
+            while (digits < text.Length && text[digits] == ' ')
+                digits++;
+            var isThousands =
+                found > 0
+                && char.IsAsciiDigit(text[found - 1])
+                && text.Length >= digits + 3
+                && text.AsSpan(digits, 3).IndexOfAnyExceptInRange('0', '9') < 0
                 && !(text.Length > digits + 3 && char.IsAsciiDigit(text[digits + 3]));
-            if (!isThousands) continue;
+            if (!isThousands)
+                continue;
             plain.Append(text, start, found - start).Append(',');
             start = digits;
         }
@@ -77,13 +85,16 @@ public static class AnswerExtraction
                 start = Math.Max(start, found + phrase.Length);
         }
 
-        if (start < 0) return null;
+        if (start < 0)
+            return null;
         var rest = text.AsSpan(start, Math.Min(LongestSentence, text.Length - start));
-        if (rest.IndexOfAny('\r', '\n') is var line and >= 0) rest = rest[..line];
+        if (rest.IndexOfAny('\r', '\n') is var line and >= 0)
+            rest = rest[..line];
         rest = rest[..SentenceEnd(rest.ToString())];
         rest = rest.Trim(" \t:*");
         var words = rest.Trim(" .!?").ToString();
-        return AnswerProse.First(rest.ToString()) ?? (rest.ContainsAnyInRange('0', '9') ? AnswerProse.Last(words) : AnswerProse.Choice(words) ?? NotEmpty(words));
+        return AnswerProse.First(rest.ToString())
+            ?? (rest.ContainsAnyInRange('0', '9') ? AnswerProse.Last(words) : AnswerProse.Choice(words) ?? NotEmpty(words));
     }
 
     // After the first full stop, exclamation or question mark before a space, outside formulas.
@@ -92,8 +103,10 @@ public static class AnswerExtraction
         var spans = MathSpans.Find(text);
         for (var i = 1; i + 1 < text.Length; i++)
         {
-            if (text[i] is not ('.' or '!' or '?') || text[i + 1] != ' ' || text[i - 1] == '\\') continue;
-            if (!spans.Exists(span => span.Start < i && i < span.End)) return i + 1;
+            if (text[i] is not ('.' or '!' or '?') || text[i + 1] != ' ' || text[i - 1] == '\\')
+                continue;
+            if (!spans.Exists(span => span.Start < i && i < span.End))
+                return i + 1;
         }
 
         return text.Length;
@@ -102,8 +115,10 @@ public static class AnswerExtraction
     // "5 apples" is 5, "The answer is 5." is 5; what is an answer as it stands, or has no number at its beginning, stays.
     private static string? Reduced(ReadOnlySpan<char> marked)
     {
-        if (NotEmpty(marked) is not { } answer || answer.Length > LongestSentence * 20 || AnswerParser.CanParse(answer)) return NotEmpty(marked);
-        if (AfterPhrase(answer) is { } phrase) return phrase;
+        if (NotEmpty(marked) is not { } answer || answer.Length > LongestSentence * 20 || AnswerParser.CanParse(answer))
+            return NotEmpty(marked);
+        if (AfterPhrase(answer) is { } phrase)
+            return phrase;
         var isLine = answer.Length <= LongestSentence && answer.AsSpan().IndexOfAny('\r', '\n') < 0;
         var beginning = answer.AsSpan().TrimStart("$\\(+-.");
         return isLine && beginning.Length > 0 && char.IsAsciiDigit(beginning[0]) ? AnswerProse.First(answer) ?? answer : answer;

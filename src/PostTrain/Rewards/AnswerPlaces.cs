@@ -19,7 +19,8 @@ public enum AnswerPlaces
     /// <summary>The last number of the text, with the formula or expression that holds it.</summary>
     LastNumber = 8,
 
-    /// <summary>After the last "answer is" or "answer:", to the end of the sentence: the longest beginning that is mathematics, a number in it, or all of it.</summary>
+    /// <summary>After the last "answer is" or "answer:", to the end of the sentence: the longest beginning that is mathematics, a number in
+    /// it, or all of it.</summary>
     Phrase = 16,
 
     /// <summary>The places that mark an answer as one.</summary>

@@ -23,9 +23,18 @@ public sealed record CosineLengthOptions
     internal CosineLengthOptions Validated()
     {
         Guard.AtLeast(MaximumLength, 1, nameof(MaximumLength));
-        foreach (var (value, name) in (ReadOnlySpan<(double, string)>)[(RightShort, nameof(RightShort)), (RightLong, nameof(RightLong)), (WrongShort, nameof(WrongShort)), (WrongLong, nameof(WrongLong))])
+        foreach (
+            var (value, name) in (ReadOnlySpan<(double, string)>)
+                [
+                    (RightShort, nameof(RightShort)),
+                    (RightLong, nameof(RightLong)),
+                    (WrongShort, nameof(WrongShort)),
+                    (WrongLong, nameof(WrongLong)),
+                ]
+        )
         {
-            if (!double.IsFinite(value)) throw new ArgumentOutOfRangeException(name, value, $"{name} must be a finite number");
+            if (!double.IsFinite(value))
+                throw new ArgumentOutOfRangeException(name, value, $"{name} must be a finite number");
         }
 
         return this;

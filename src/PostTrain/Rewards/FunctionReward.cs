@@ -5,9 +5,8 @@ internal sealed class FunctionReward : IReward
 {
     private readonly Func<Completion, int, RewardContext, double> score;
 
-    internal FunctionReward(string name, Func<Completion, int, double> score) : this(name, (completion, index, _) => score(completion, index))
-    {
-    }
+    internal FunctionReward(string name, Func<Completion, int, double> score)
+        : this(name, (completion, index, _) => score(completion, index)) { }
 
     internal FunctionReward(string name, Func<Completion, int, RewardContext, double> score)
     {
@@ -18,7 +17,11 @@ internal sealed class FunctionReward : IReward
 
     public string Name { get; }
 
-    public ValueTask<RewardScores> ScoreAsync(IReadOnlyList<Completion> completions, RewardContext context, CancellationToken cancellation = default)
+    public ValueTask<RewardScores> ScoreAsync(
+        IReadOnlyList<Completion> completions,
+        RewardContext context,
+        CancellationToken cancellation = default
+    )
     {
         ArgumentNullException.ThrowIfNull(completions);
         var values = new double[completions.Count];

@@ -7,7 +7,8 @@ internal static class GroupStatistics
     internal static void Normalize(double[] values, int[] group, double epsilon)
     {
         var applicable = group.Where(i => !double.IsNaN(values[i])).ToArray();
-        if (applicable.Length == 0) return;
+        if (applicable.Length == 0)
+            return;
         var mean = applicable.Average(i => values[i]);
         var isConstant = applicable.All(i => values[i] == values[applicable[0]]);
         // Equal values exactly give 0: their rounded mean is no reason for an advantage.

@@ -14,7 +14,11 @@ internal sealed class ListReward : IReward
 
     public string Name { get; }
 
-    public async ValueTask<RewardScores> ScoreAsync(IReadOnlyList<Completion> completions, RewardContext context, CancellationToken cancellation = default)
+    public async ValueTask<RewardScores> ScoreAsync(
+        IReadOnlyList<Completion> completions,
+        RewardContext context,
+        CancellationToken cancellation = default
+    )
     {
         ArgumentNullException.ThrowIfNull(completions);
         cancellation.ThrowIfCancellationRequested();
@@ -22,17 +26,21 @@ internal sealed class ListReward : IReward
     }
 
     /// <summary>A reward that looks at one group at a time, which its function gives one value for each completion of.</summary>
-    internal static ListReward OfGroups(string name, Func<Completion[], double[]> score) => new(name, (completions, _, cancellation) =>
-    {
-        var values = new double[completions.Count];
-        foreach (var group in CompletionGroups.Of(completions))
-        {
-            cancellation.ThrowIfCancellationRequested();
-            var scores = score([.. group.Select(i => completions[i])]);
-            for (var k = 0; k < group.Length; k++)
-                values[group[k]] = scores[k];
-        }
+    internal static ListReward OfGroups(string name, Func<Completion[], double[]> score) =>
+        new(
+            name,
+            (completions, _, cancellation) =>
+            {
+                var values = new double[completions.Count];
+                foreach (var group in CompletionGroups.Of(completions))
+                {
+                    cancellation.ThrowIfCancellationRequested();
+                    var scores = score([.. group.Select(i => completions[i])]);
+                    for (var k = 0; k < group.Length; k++)
+                        values[group[k]] = scores[k];
+                }
 
-        return ValueTask.FromResult(values);
-    });
+                return ValueTask.FromResult(values);
+            }
+        );
 }

@@ -5,8 +5,8 @@ using PostTrain.Rewards.Answers;
 namespace PostTrain.Rewards;
 
 /// <summary>A puzzle of the Countdown kind: reach the target from the numbers with + − * / and parentheses, each number once.</summary>
-/// <remarks>Judged by a parser of its own with exact fractions: nothing is evaluated by a language, so that <c>9**9**9</c> (which hangs eval), <c>7//2</c>,
-/// <c>1e3</c>, <c>0b1</c>, names, calls, signs, powers and digits put side by side are all malformed.</remarks>
+/// <remarks>Judged by a parser of its own with exact fractions: nothing is evaluated by a language, so that <c>9**9**9</c> (which hangs
+/// eval), <c>7//2</c>, <c>1e3</c>, <c>0b1</c>, names, calls, signs, powers and digits put side by side are all malformed.</remarks>
 /// <param name="Numbers">The given numbers, each at least 0.</param>
 /// <param name="Target">The wanted value.</param>
 /// <param name="UseAll">Whether every number must be used; else any may be left out.</param>
@@ -22,20 +22,26 @@ public sealed record NumberPuzzle(IReadOnlyList<int> Numbers, long Target, bool 
     public PuzzleVerdict Judge(string expression)
     {
         ArgumentNullException.ThrowIfNull(expression);
-        if (expression.Length > MaximumLength) return PuzzleVerdict.Malformed;
+        if (expression.Length > MaximumLength)
+            return PuzzleVerdict.Malformed;
         var parts = expression.Replace('×', '*').Replace('÷', '/').Replace('\u2212', '-').Split('=');
         var reader = new Reader(parts[0]);
         var isDefined = reader.Read(out var value);
-        if (!reader.IsWellFormed || parts.Length > 2) return PuzzleVerdict.Malformed;
+        if (!reader.IsWellFormed || parts.Length > 2)
+            return PuzzleVerdict.Malformed;
         Rational? claimed = null;
         if (parts.Length == 2)
         {
-            if (!long.TryParse(parts[1].Trim(), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number)) return PuzzleVerdict.Malformed;
+            if (!long.TryParse(parts[1].Trim(), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number))
+                return PuzzleVerdict.Malformed;
             claimed = Rational.Of(number, BigInteger.One);
         }
 
-        if (!UsesGiven(reader.Used)) return PuzzleVerdict.WrongNumbers;
-        return isDefined && value == Rational.Of(Target, BigInteger.One)!.Value && (claimed is null || claimed.Value == value) ? PuzzleVerdict.Solved : PuzzleVerdict.WrongValue;
+        if (!UsesGiven(reader.Used))
+            return PuzzleVerdict.WrongNumbers;
+        return isDefined && value == Rational.Of(Target, BigInteger.One)!.Value && (claimed is null || claimed.Value == value)
+            ? PuzzleVerdict.Solved
+            : PuzzleVerdict.WrongValue;
     }
 
     private bool UsesGiven(List<int> used)
@@ -64,7 +70,8 @@ public sealed record NumberPuzzle(IReadOnlyList<int> Numbers, long Target, bool 
 
         private Rational Sum()
         {
-            if (++depth > MaximumDepth) return Malformed();
+            if (++depth > MaximumDepth)
+                return Malformed();
             var sum = Product();
             while (IsWellFormed && Next() is '+' or '-' && text[position++] is var sign)
             {
@@ -82,7 +89,11 @@ public sealed record NumberPuzzle(IReadOnlyList<int> Numbers, long Target, bool 
             while (IsWellFormed && Next() is '*' or '/' && text[position++] is var sign)
             {
                 var factor = Atom();
-                product = Defined(sign == '*' ? Rational.Multiply(product, factor) : Rational.Of(product.Numerator * factor.Denominator, product.Denominator * factor.Numerator));
+                product = Defined(
+                    sign == '*'
+                        ? Rational.Multiply(product, factor)
+                        : Rational.Of(product.Numerator * factor.Denominator, product.Denominator * factor.Numerator)
+                );
             }
 
             return product;
@@ -90,26 +101,31 @@ public sealed record NumberPuzzle(IReadOnlyList<int> Numbers, long Target, bool 
 
         private Rational Atom()
         {
-            if (!IsWellFormed) return Rational.Zero;
+            if (!IsWellFormed)
+                return Rational.Zero;
             if (Next() == '(')
             {
                 position++;
                 var inner = Sum();
-                if (!IsWellFormed || Next() != ')') return Malformed();
+                if (!IsWellFormed || Next() != ')')
+                    return Malformed();
                 position++;
                 return inner;
             }
 
             var start = position;
-            while (position < text.Length && char.IsAsciiDigit(text[position])) position++;
-            if (!int.TryParse(text.AsSpan(start, position - start), NumberStyles.None, CultureInfo.InvariantCulture, out var number)) return Malformed();
+            while (position < text.Length && char.IsAsciiDigit(text[position]))
+                position++;
+            if (!int.TryParse(text.AsSpan(start, position - start), NumberStyles.None, CultureInfo.InvariantCulture, out var number))
+                return Malformed();
             Used.Add(number);
             return Rational.Of(number);
         }
 
         private char Next()
         {
-            while (position < text.Length && char.IsWhiteSpace(text[position])) position++;
+            while (position < text.Length && char.IsWhiteSpace(text[position]))
+                position++;
             return position < text.Length ? text[position] : '\0';
         }
 

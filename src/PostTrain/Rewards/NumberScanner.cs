@@ -12,7 +12,8 @@ internal static class NumberScanner
                 continue;
             var end = End(text, i);
             // A digit between letters is a part of a name.
-            if (!(i > 0 && char.IsLetter(text[i - 1]) && end < text.Length && char.IsLetter(text[end]))) last = (Start(text, i), end);
+            if (!(i > 0 && char.IsLetter(text[i - 1]) && end < text.Length && char.IsLetter(text[end])))
+                last = (Start(text, i), end);
             i = end - 1;
         }
 

@@ -17,8 +17,10 @@ public sealed record RetryOptions
     internal RetryOptions Validated()
     {
         Guard.AtLeast(Attempts, 1, nameof(Attempts));
-        if (Delay < TimeSpan.Zero) throw new ArgumentOutOfRangeException(nameof(Delay), Delay, "Delay must be at least 0");
-        if (LongestDelay < TimeSpan.Zero) throw new ArgumentOutOfRangeException(nameof(LongestDelay), LongestDelay, "LongestDelay must be at least 0");
+        if (Delay < TimeSpan.Zero)
+            throw new ArgumentOutOfRangeException(nameof(Delay), Delay, "Delay must be at least 0");
+        if (LongestDelay < TimeSpan.Zero)
+            throw new ArgumentOutOfRangeException(nameof(LongestDelay), LongestDelay, "LongestDelay must be at least 0");
         return this;
     }
 

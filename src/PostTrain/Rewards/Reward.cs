@@ -25,7 +25,8 @@ public static partial class Reward
 
     /// <summary>A reward from a function of the whole list, for example a reward model's forward pass.</summary>
     /// <param name="name">Its name in the log.</param>
-    /// <param name="score">One score a completion, in their order, NaN where it is not applicable; what it throws reaches the caller.</param>
+    /// <param name="score">One score a completion, in their order, NaN where it is not applicable; what it throws reaches the
+    /// caller.</param>
     public static IReward OfAll(string name, Func<IReadOnlyList<Completion>, double[]> score)
     {
         ArgumentNullException.ThrowIfNull(score);
@@ -35,7 +36,8 @@ public static partial class Reward
     /// <summary>A reward from an asynchronous function of the whole list, for example a service; see <see cref="Batched"/>,
     /// <see cref="WithTimeout"/> and <see cref="WithRetries"/>.</summary>
     /// <param name="name">Its name in the log.</param>
-    /// <param name="score">One score a completion, in their order, NaN where it is not applicable; what it throws reaches the caller.</param>
+    /// <param name="score">One score a completion, in their order, NaN where it is not applicable; what it throws reaches the
+    /// caller.</param>
     public static IReward OfAll(string name, Func<IReadOnlyList<Completion>, RewardContext, CancellationToken, ValueTask<double[]>> score)
     {
         ArgumentNullException.ThrowIfNull(score);
@@ -91,8 +93,8 @@ public static partial class Reward
 
     /// <summary>A weighted sum, r = Σₖ wₖ rₖ. Each part is called once, in order.</summary>
     /// <remarks>A part that is not applicable (NaN) to a completion is left out of its sum, as TRL's None; where no part is applicable the
-    /// sum is NaN. An infinite part is an <see cref="InvalidOperationException"/>. Components: each part's unweighted values under its name, and a part's own components under
-    /// <c>part/component</c>.</remarks>
+    /// sum is NaN. An infinite part is an <see cref="InvalidOperationException"/>. Components: each part's unweighted values under its
+    /// name, and a part's own components under <c>part/component</c>.</remarks>
     /// <param name="name">The name of the sum.</param>
     /// <param name="parts">Weights (finite, of any sign) and rewards with different names.</param>
     /// <exception cref="ArgumentException">There are no parts, a weight is not finite, a reward is null, or two have one
@@ -103,7 +105,8 @@ public static partial class Reward
         return new WeightedReward(name, parts, isMean: false);
     }
 
-    /// <summary>A weighted mean over the applicable parts, r = Σₖ wₖ rₖ / Σₖ wₖ: completions with fewer applicable parts keep the scale.</summary>
+    /// <summary>A weighted mean over the applicable parts, r = Σₖ wₖ rₖ / Σₖ wₖ: completions with fewer applicable parts keep the
+    /// scale.</summary>
     /// <remarks>As <see cref="Weighted(string, ValueTuple{double, IReward}[])"/> otherwise. Range: that of the parts.</remarks>
     /// <param name="name">The name of the mean.</param>
     /// <param name="parts">Weights (finite, above 0) and rewards with different names.</param>

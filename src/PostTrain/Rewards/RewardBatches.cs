@@ -4,13 +4,26 @@ namespace PostTrain.Rewards;
 internal static class RewardBatches
 {
     internal static async ValueTask<RewardScores> ScoreAsync(
-        IReward reward, IReadOnlyList<Completion> completions, RewardContext context, BatchOptions options, CancellationToken cancellation)
+        IReward reward,
+        IReadOnlyList<Completion> completions,
+        RewardContext context,
+        BatchOptions options,
+        CancellationToken cancellation
+    )
     {
         var batches = Split(completions, options.Size);
         var parts = new RewardScores[batches.Count];
-        await Parallel.ForAsync(0, batches.Count, new ParallelOptions { MaxDegreeOfParallelism = options.Parallelism, CancellationToken = cancellation },
-            async (index, token) => parts[index] = await Scoring.ScorePartAsync(
-                reward, [.. batches[index].Select(i => completions[i])], context, token).ConfigureAwait(false)).ConfigureAwait(false);
+        await Parallel
+            .ForAsync(
+                0,
+                batches.Count,
+                new ParallelOptions { MaxDegreeOfParallelism = options.Parallelism, CancellationToken = cancellation },
+                async (index, token) =>
+                    parts[index] = await Scoring
+                        .ScorePartAsync(reward, [.. batches[index].Select(i => completions[i])], context, token)
+                        .ConfigureAwait(false)
+            )
+            .ConfigureAwait(false);
         return Merge(completions.Count, batches, parts);
     }
 

@@ -5,7 +5,10 @@ internal sealed class RewardDecorator : IReward
 {
     private readonly Func<IReadOnlyList<Completion>, RewardContext, CancellationToken, ValueTask<RewardScores>> score;
 
-    internal RewardDecorator(IReward inner, Func<IReadOnlyList<Completion>, RewardContext, CancellationToken, ValueTask<RewardScores>> score)
+    internal RewardDecorator(
+        IReward inner,
+        Func<IReadOnlyList<Completion>, RewardContext, CancellationToken, ValueTask<RewardScores>> score
+    )
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(inner.Name);
         Name = inner.Name;
@@ -14,6 +17,9 @@ internal sealed class RewardDecorator : IReward
 
     public string Name { get; }
 
-    public ValueTask<RewardScores> ScoreAsync(IReadOnlyList<Completion> completions, RewardContext context, CancellationToken cancellation = default) =>
-        score(completions, context, cancellation);
+    public ValueTask<RewardScores> ScoreAsync(
+        IReadOnlyList<Completion> completions,
+        RewardContext context,
+        CancellationToken cancellation = default
+    ) => score(completions, context, cancellation);
 }

@@ -9,13 +9,17 @@ public sealed record RewardScores(double[] Values, IReadOnlyDictionary<string, d
     /// <summary>Scores whose only part is the reward itself.</summary>
     /// <param name="name">The reward's name.</param>
     /// <param name="values">Its values.</param>
-    public static RewardScores Of(string name, double[] values) => new(values, new Dictionary<string, double[]>(StringComparer.Ordinal) { [name] = values });
+    public static RewardScores Of(string name, double[] values) =>
+        new(values, new Dictionary<string, double[]>(StringComparer.Ordinal) { [name] = values });
 
     /// <summary>The scores of lists one after another; components that not all of them have are left out.</summary>
     public static RewardScores Concatenate(IReadOnlyList<RewardScores> parts)
     {
         ArgumentNullException.ThrowIfNull(parts);
         var names = parts.Count == 0 ? [] : parts[0].Components.Keys.Where(name => parts.All(part => part.Components.ContainsKey(name)));
-        return new RewardScores([.. parts.SelectMany(part => part.Values)], names.ToDictionary(name => name, name => parts.SelectMany(part => part.Components[name]).ToArray()));
+        return new RewardScores(
+            [.. parts.SelectMany(part => part.Values)],
+            names.ToDictionary(name => name, name => parts.SelectMany(part => part.Components[name]).ToArray())
+        );
     }
 }

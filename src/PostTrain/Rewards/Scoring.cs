@@ -8,31 +8,43 @@ public static class Scoring
     /// <param name="reward">What scores.</param>
     /// <param name="completions">What is scored.</param>
     /// <param name="context">How far the training is; <see cref="RewardContext.None"/> when null.</param>
-    /// <param name="cancellation">Ends the scoring at once, also where the reward does not heed it: such a call is left behind on the thread
-    /// pool, and its result is dropped.</param>
+    /// <param name="cancellation">Ends the scoring at once, also where the reward does not heed it: such a call is left behind on the
+    /// thread pool, and its result is dropped.</param>
     /// <exception cref="InvalidOperationException">The reward returned null, a wrong count, NaN or an infinity; the message names the
     /// reward, the completion's index, the value and what was expected.</exception>
     public static async ValueTask<RewardScores> ScoreCheckedAsync(
-        IReward reward, IReadOnlyList<Completion> completions, RewardContext? context = null, CancellationToken cancellation = default)
+        IReward reward,
+        IReadOnlyList<Completion> completions,
+        RewardContext? context = null,
+        CancellationToken cancellation = default
+    )
     {
-        var scores = await Patience.UntilAsync(() => ScorePartAsync(reward, completions, context ?? RewardContext.None, cancellation).AsTask(), cancellation).ConfigureAwait(false);
+        var scores = await Patience
+            .UntilAsync(() => ScorePartAsync(reward, completions, context ?? RewardContext.None, cancellation).AsTask(), cancellation)
+            .ConfigureAwait(false);
         Check(scores.Values, completions.Count, $"reward '{reward.Name}'", mayBeAbsent: false);
         return scores;
     }
 
     /// <summary>The same for a part of another reward, whose values may be NaN.</summary>
     internal static async ValueTask<RewardScores> ScorePartAsync(
-        IReward reward, IReadOnlyList<Completion> completions, RewardContext context, CancellationToken cancellation)
+        IReward reward,
+        IReadOnlyList<Completion> completions,
+        RewardContext context,
+        CancellationToken cancellation
+    )
     {
         ArgumentNullException.ThrowIfNull(reward);
         ArgumentNullException.ThrowIfNull(completions);
         cancellation.ThrowIfCancellationRequested();
-        var scores = await reward.ScoreAsync(completions, context, cancellation).ConfigureAwait(false)
+        var scores =
+            await reward.ScoreAsync(completions, context, cancellation).ConfigureAwait(false)
             ?? throw new InvalidOperationException($"reward '{reward.Name}' returned null, expected {completions.Count} scores");
         Check(scores.Values, completions.Count, $"reward '{reward.Name}'", mayBeAbsent: true);
         if (scores.Components is null)
             throw new InvalidOperationException(
-                $"reward '{reward.Name}' returned null components, expected a dictionary (empty where there are no parts)");
+                $"reward '{reward.Name}' returned null components, expected a dictionary (empty where there are no parts)"
+            );
         foreach (var (name, values) in scores.Components)
             Check(values, completions.Count, $"reward '{reward.Name}', component '{name}',", mayBeAbsent: true);
         return scores;
@@ -48,7 +60,8 @@ public static class Scoring
         {
             if (!double.IsFinite(values[i]) && !(mayBeAbsent && double.IsNaN(values[i])))
                 throw new InvalidOperationException(
-                    FormattableString.Invariant($"{who} returned {values[i]} for completion {i}, expected a finite number"));
+                    FormattableString.Invariant($"{who} returned {values[i]} for completion {i}, expected a finite number")
+                );
         }
     }
 }

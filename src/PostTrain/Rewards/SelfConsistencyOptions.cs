@@ -15,6 +15,7 @@ public sealed record SelfConsistencyOptions
     /// <summary>The tolerance of <see cref="AnswerEquivalence"/>. Default 1e-6.</summary>
     public double Tolerance { get; init; } = AnswerEquivalence.DefaultTolerance;
 
-    /// <summary>The weight of each completion's vote, for example a process reward model's score; 1 each when null. Finite, at least 0.</summary>
+    /// <summary>The weight of each completion's vote, for example a process reward model's score; 1 each when null. Finite, at least
+    /// 0.</summary>
     public Func<Completion, double>? Weight { get; init; }
 }

@@ -14,7 +14,9 @@ internal static class TagFormatReward
     {
         if (tags.Length == 0 || tags.Any(string.IsNullOrWhiteSpace) || tags.Distinct(StringComparer.Ordinal).Count() != tags.Length)
             throw new ArgumentException(
-                $"tags are [{string.Join(", ", tags)}], expected at least one name, none empty, each once", nameof(tags));
+                $"tags are [{string.Join(", ", tags)}], expected at least one name, none empty, each once",
+                nameof(tags)
+            );
         return [.. tags.SelectMany(tag => new[] { $"<{tag}>", $"</{tag}>" })];
     }
 

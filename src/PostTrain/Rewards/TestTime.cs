@@ -7,36 +7,46 @@ public static class TestTime
 {
     private const int MaximumSamples = 150;
 
-    /// <summary>pass@k from n samples of which c are right: 1 − C(n−c, k)/C(n, k), unbiased (Chen et al. 2021, arXiv:2107.03374, eq. 1).</summary>
+    /// <summary>pass@k from n samples of which c are right: 1 − C(n−c, k)/C(n, k), unbiased (Chen et al. 2021, arXiv:2107.03374, eq.
+    /// 1).</summary>
     /// <param name="samples">n, at least 1.</param>
     /// <param name="correct">c, 0 to n.</param>
     /// <param name="k">1 to n.</param>
     public static double PassAtK(int samples, int correct, int k)
     {
         Counts(samples, correct, k);
-        if (samples - correct < k) return 1;
+        if (samples - correct < k)
+            return 1;
         var missing = 1.0;
-        for (var i = samples - correct + 1; i <= samples; i++) missing *= 1 - (double)k / i;
+        for (var i = samples - correct + 1; i <= samples; i++)
+            missing *= 1 - (double)k / i;
         return 1 - missing;
     }
 
-    /// <summary>maj@k from n samples: the mean, over all choices of k of them, of 1 where the right answer has the most votes (shared where several have).</summary>
+    /// <summary>maj@k from n samples: the mean, over all choices of k of them, of 1 where the right answer has the most votes (shared where
+    /// several have).</summary>
     /// <remarks>Exact by counting, without drawing subsets. With k = n it is the vote itself.</remarks>
     /// <param name="counts">How many samples gave each answer, the right one first; at most 150 samples in all.</param>
     /// <param name="k">1 to n.</param>
     public static double MajorityAtK(IReadOnlyList<int> counts, int k)
     {
         ArgumentNullException.ThrowIfNull(counts);
-        if (counts.Count == 0 || counts.Any(count => count < 0)) throw new ArgumentException($"counts is [{string.Join(", ", counts)}], expected at least one answer and no negative count", nameof(counts));
+        if (counts.Count == 0 || counts.Any(count => count < 0))
+            throw new ArgumentException(
+                $"counts is [{string.Join(", ", counts)}], expected at least one answer and no negative count",
+                nameof(counts)
+            );
         var samples = counts.Sum();
         Samples(samples, nameof(counts));
         Counts(samples, counts[0], k);
         // C(c_j, i) ways to choose i samples of answer j.
-        return Plurality([.. counts.Select(count => Enumerable.Range(0, k + 1).Select(i => Binomial(count, i)).ToArray())], k) / Binomial(samples, k);
+        return Plurality([.. counts.Select(count => Enumerable.Range(0, k + 1).Select(i => Binomial(count, i)).ToArray())], k)
+            / Binomial(samples, k);
     }
 
     /// <summary>The probability that the right answer wins a vote of n independent samples, ties decided by lot.</summary>
-    /// <remarks>For two answers Σ_{k>n/2} C(n,k) p^k (1−p)^{n−k} + ½·P(tie). It grows with n exactly if the right answer is the most likely one.</remarks>
+    /// <remarks>For two answers Σ_{k>n/2} C(n,k) p^k (1−p)^{n−k} + ½·P(tie). It grows with n exactly if the right answer is the most likely
+    /// one.</remarks>
     /// <param name="probabilities">Of each answer, the right one first; their sum is 1.</param>
     /// <param name="samples">n, 1 to 150.</param>
     public static double MajorityAccuracy(IReadOnlyList<double> probabilities, int samples)
@@ -46,7 +56,10 @@ public static class TestTime
             throw new ArgumentException("probabilities must be between 0 and 1 with the sum 1", nameof(probabilities));
         Samples(samples, nameof(samples));
         // n! Π p_j^{i_j}/i_j!
-        var ways = Plurality([.. probabilities.Select(p => Enumerable.Range(0, samples + 1).Select(i => Math.Pow(p, i) / Factorial(i)).ToArray())], samples);
+        var ways = Plurality(
+            [.. probabilities.Select(p => Enumerable.Range(0, samples + 1).Select(i => Math.Pow(p, i) / Factorial(i)).ToArray())],
+            samples
+        );
         return ways * Factorial(samples);
     }
 
@@ -82,7 +95,8 @@ public static class TestTime
         double total = 0;
         for (var most = 1; most <= n; most++)
         {
-            if (ways[0][most] == 0) continue;
+            if (ways[0][most] == 0)
+                continue;
             // sums[left, ties]
             var sums = new double[n - most + 1, ways.Length];
             sums[0, 0] = ways[0][most];
@@ -93,7 +107,8 @@ public static class TestTime
                 {
                     for (var ties = 0; ties < j; ties++)
                     {
-                        if (sums[used, ties] == 0) continue;
+                        if (sums[used, ties] == 0)
+                            continue;
                         for (var i = 0; i <= most && used + i <= n - most; i++)
                             next[used + i, ties + (i == most ? 1 : 0)] += sums[used, ties] * ways[j][i];
                     }
@@ -102,7 +117,8 @@ public static class TestTime
                 sums = next;
             }
 
-            for (var ties = 0; ties < ways.Length; ties++) total += sums[n - most, ties] / (ties + 1);
+            for (var ties = 0; ties < ways.Length; ties++)
+                total += sums[n - most, ties] / (ties + 1);
         }
 
         return total;
@@ -110,28 +126,38 @@ public static class TestTime
 
     private static double Binomial(int n, int k)
     {
-        if (k > n) return 0;
+        if (k > n)
+            return 0;
         var result = 1.0;
-        for (var i = 1; i <= k; i++) result = Math.Round(result * (n - k + i) / i);
+        for (var i = 1; i <= k; i++)
+            result = Math.Round(result * (n - k + i) / i);
         return result;
     }
 
     private static double Factorial(int n)
     {
         var product = 1.0;
-        for (var i = 2; i <= n; i++) product *= i;
+        for (var i = 2; i <= n; i++)
+            product *= i;
         return product;
     }
 
     private static void Counts(int samples, int correct, int k)
     {
         Guard.AtLeast(samples, 1, nameof(samples));
-        if (correct < 0 || correct > samples) throw new ArgumentOutOfRangeException(nameof(correct), correct, $"correct must be between 0 and {samples}, the number of samples");
-        if (k < 1 || k > samples) throw new ArgumentOutOfRangeException(nameof(k), k, $"k must be between 1 and {samples}, the number of samples");
+        if (correct < 0 || correct > samples)
+            throw new ArgumentOutOfRangeException(
+                nameof(correct),
+                correct,
+                $"correct must be between 0 and {samples}, the number of samples"
+            );
+        if (k < 1 || k > samples)
+            throw new ArgumentOutOfRangeException(nameof(k), k, $"k must be between 1 and {samples}, the number of samples");
     }
 
     private static void Samples(int samples, string name)
     {
-        if (samples is < 1 or > MaximumSamples) throw new ArgumentOutOfRangeException(name, samples, $"expected 1 to {MaximumSamples} samples");
+        if (samples is < 1 or > MaximumSamples)
+            throw new ArgumentOutOfRangeException(name, samples, $"expected 1 to {MaximumSamples} samples");
     }
 }

@@ -6,18 +6,37 @@ namespace PostTrain.Rewards;
 /// <summary>What rewards of form count in texts and tokens; each in time linear in its input.</summary>
 internal static class TextMeasures
 {
-    private static readonly Regex Markers = new(@"Step \d+:|^\d+\.|\n\d+\.|\n[-*] |First,|Second,|Next,|Finally,",
-        RegexOptions.CultureInvariant | RegexOptions.NonBacktracking);
+    private static readonly Regex Markers = new(
+        @"Step \d+:|^\d+\.|\n\d+\.|\n[-*] |First,|Second,|Next,|Finally,",
+        RegexOptions.CultureInvariant | RegexOptions.NonBacktracking
+    );
 
     // First and last code point of the blocks of each script.
     private static readonly (WritingScripts Script, int First, int Last)[] Blocks =
     [
-        (WritingScripts.Latin, 0x41, 0x24F), (WritingScripts.Latin, 0x1E00, 0x1EFF), (WritingScripts.Latin, 0x2C60, 0x2C7F), (WritingScripts.Latin, 0xFF21, 0xFF5A),
-        (WritingScripts.Greek, 0x370, 0x3FF), (WritingScripts.Greek, 0x1F00, 0x1FFF), (WritingScripts.Cyrillic, 0x400, 0x52F), (WritingScripts.Hebrew, 0x590, 0x5FF),
-        (WritingScripts.Arabic, 0x600, 0x6FF), (WritingScripts.Arabic, 0x750, 0x77F), (WritingScripts.Arabic, 0xFB50, 0xFEFF), (WritingScripts.Devanagari, 0x900, 0x97F),
-        (WritingScripts.Thai, 0xE00, 0xE7F), (WritingScripts.Hangul, 0x1100, 0x11FF), (WritingScripts.Hangul, 0xAC00, 0xD7AF), (WritingScripts.Kana, 0x3040, 0x30FF),
-        (WritingScripts.Kana, 0x31F0, 0x31FF), (WritingScripts.Kana, 0xFF66, 0xFF9D), (WritingScripts.Han, 0x3005, 0x3007), (WritingScripts.Han, 0x3400, 0x4DBF),
-        (WritingScripts.Han, 0x4E00, 0x9FFF), (WritingScripts.Han, 0xF900, 0xFAFF), (WritingScripts.Han, 0x20000, 0x323AF),
+        (WritingScripts.Latin, 0x41, 0x24F),
+        (WritingScripts.Latin, 0x1E00, 0x1EFF),
+        (WritingScripts.Latin, 0x2C60, 0x2C7F),
+        (WritingScripts.Latin, 0xFF21, 0xFF5A),
+        (WritingScripts.Greek, 0x370, 0x3FF),
+        (WritingScripts.Greek, 0x1F00, 0x1FFF),
+        (WritingScripts.Cyrillic, 0x400, 0x52F),
+        (WritingScripts.Hebrew, 0x590, 0x5FF),
+        (WritingScripts.Arabic, 0x600, 0x6FF),
+        (WritingScripts.Arabic, 0x750, 0x77F),
+        (WritingScripts.Arabic, 0xFB50, 0xFEFF),
+        (WritingScripts.Devanagari, 0x900, 0x97F),
+        (WritingScripts.Thai, 0xE00, 0xE7F),
+        (WritingScripts.Hangul, 0x1100, 0x11FF),
+        (WritingScripts.Hangul, 0xAC00, 0xD7AF),
+        (WritingScripts.Kana, 0x3040, 0x30FF),
+        (WritingScripts.Kana, 0x31F0, 0x31FF),
+        (WritingScripts.Kana, 0xFF66, 0xFF9D),
+        (WritingScripts.Han, 0x3005, 0x3007),
+        (WritingScripts.Han, 0x3400, 0x4DBF),
+        (WritingScripts.Han, 0x4E00, 0x9FFF),
+        (WritingScripts.Han, 0xF900, 0xFAFF),
+        (WritingScripts.Han, 0x20000, 0x323AF),
     ];
 
     internal static bool OccursOnce(string text, string mark)
@@ -33,13 +52,15 @@ internal static class TextMeasures
         where T : notnull
     {
         var count = items.Length - size + 1;
-        if (count <= 0) return 0;
+        if (count <= 0)
+            return 0;
         // Each n-gram as the pair of the (n-1)-gram's number and the next item: exact, and no text is built.
         var numbers = new int[items.Length];
         var ids = new Dictionary<T, int>();
         for (var i = 0; i < items.Length; i++)
         {
-            if (!ids.TryGetValue(items[i], out var id)) ids[items[i]] = id = ids.Count;
+            if (!ids.TryGetValue(items[i], out var id))
+                ids[items[i]] = id = ids.Count;
             numbers[i] = id;
         }
 
@@ -51,7 +72,8 @@ internal static class TextMeasures
             for (var i = 0; i + length <= items.Length; i++)
             {
                 var pair = (grams[i], numbers[i + length - 1]);
-                if (!pairs.TryGetValue(pair, out var id)) pairs[pair] = id = pairs.Count;
+                if (!pairs.TryGetValue(pair, out var id))
+                    pairs[pair] = id = pairs.Count;
                 grams[i] = id;
             }
 
@@ -63,12 +85,15 @@ internal static class TextMeasures
 
     internal static double ScriptShare(string text, WritingScripts scripts)
     {
-        int letters = 0, wanted = 0;
+        int letters = 0,
+            wanted = 0;
         foreach (var rune in text.EnumerateRunes())
         {
-            if (!Rune.IsLetter(rune)) continue;
+            if (!Rune.IsLetter(rune))
+                continue;
             letters++;
-            if (Blocks.Any(block => rune.Value >= block.First && rune.Value <= block.Last && scripts.HasFlag(block.Script))) wanted++;
+            if (Blocks.Any(block => rune.Value >= block.First && rune.Value <= block.Last && scripts.HasFlag(block.Script)))
+                wanted++;
         }
 
         return letters == 0 ? 1 : wanted / (double)letters;

@@ -6,4 +6,10 @@ namespace PostTrain.Rewards;
 /// <param name="Answers">The first answer of each class, in order.</param>
 /// <param name="Weights">The weight of each class.</param>
 /// <param name="Classes">The class of each vote, −1 for a missing answer.</param>
-public sealed record Vote(string? Answer, double Share, IReadOnlyList<string> Answers, IReadOnlyList<double> Weights, IReadOnlyList<int> Classes);
+public sealed record Vote(
+    string? Answer,
+    double Share,
+    IReadOnlyList<string> Answers,
+    IReadOnlyList<double> Weights,
+    IReadOnlyList<int> Classes
+);

@@ -3,17 +3,25 @@ namespace PostTrain.Rewards;
 /// <summary>Chooses one of several completions of a problem.</summary>
 public static class Voting
 {
-    /// <summary>Self-consistency: the answer with the most weight, argmax_a Σ_i w_i 1[a_i = a] (Wang et al. 2022, arXiv:2203.11171).</summary>
+    /// <summary>Self-consistency: the answer with the most weight, argmax_a Σ_i w_i 1[a_i = a] (Wang et al. 2022,
+    /// arXiv:2203.11171).</summary>
     /// <remarks>Each answer joins the first class whose first answer it equals, as equality with a tolerance is not transitive.</remarks>
     /// <param name="answers">The extracted answers, null where there is none.</param>
     /// <param name="weights">One weight a vote, finite and at least 0; 1 each when null.</param>
     /// <param name="tolerance">The tolerance of <see cref="AnswerEquivalence"/>.</param>
     /// <exception cref="ArgumentException">Weights and answers differ in number, or a weight is negative or not finite.</exception>
-    public static Vote Majority(IReadOnlyList<string?> answers, IReadOnlyList<double>? weights = null, double tolerance = AnswerEquivalence.DefaultTolerance)
+    public static Vote Majority(
+        IReadOnlyList<string?> answers,
+        IReadOnlyList<double>? weights = null,
+        double tolerance = AnswerEquivalence.DefaultTolerance
+    )
     {
         ArgumentNullException.ThrowIfNull(answers);
         if (weights is not null && weights.Count != answers.Count)
-            throw new ArgumentException($"weights holds {weights.Count} values, expected {answers.Count}, one for each answer", nameof(weights));
+            throw new ArgumentException(
+                $"weights holds {weights.Count} values, expected {answers.Count}, one for each answer",
+                nameof(weights)
+            );
         var firsts = new List<string>();
         var sums = new List<double>();
         var classes = new int[answers.Count];
@@ -22,9 +30,14 @@ public static class Voting
         {
             var weight = weights?[i] ?? 1;
             if (!double.IsFinite(weight) || weight < 0)
-                throw new ArgumentException(FormattableString.Invariant($"weights[{i}] is {weight}, expected a finite number of at least 0"), nameof(weights));
+                throw new ArgumentException(
+                    FormattableString.Invariant($"weights[{i}] is {weight}, expected a finite number of at least 0"),
+                    nameof(weights)
+                );
             all += weight;
-            classes[i] = answers[i] is { } answer ? firsts.FindIndex(first => AnswerEquivalence.AreEquivalent(first, answer, tolerance)) : -1;
+            classes[i] = answers[i] is { } answer
+                ? firsts.FindIndex(first => AnswerEquivalence.AreEquivalent(first, answer, tolerance))
+                : -1;
             if (answers[i] is { } given && classes[i] < 0)
             {
                 classes[i] = firsts.Count;
@@ -32,7 +45,8 @@ public static class Voting
                 sums.Add(0);
             }
 
-            if (classes[i] >= 0) sums[classes[i]] += weight;
+            if (classes[i] >= 0)
+                sums[classes[i]] += weight;
         }
 
         var best = sums.Count == 0 ? -1 : sums.IndexOf(sums.Max());
@@ -48,9 +62,12 @@ public static class Voting
         var best = -1;
         for (var i = 0; i < scores.Count; i++)
         {
-            if (!double.IsNaN(scores[i]) && (best < 0 || scores[i] > scores[best])) best = i;
+            if (!double.IsNaN(scores[i]) && (best < 0 || scores[i] > scores[best]))
+                best = i;
         }
 
-        return best >= 0 ? best : throw new ArgumentException($"scores holds {scores.Count} values, expected at least one number", nameof(scores));
+        return best >= 0
+            ? best
+            : throw new ArgumentException($"scores holds {scores.Count} values, expected at least one number", nameof(scores));
     }
 }

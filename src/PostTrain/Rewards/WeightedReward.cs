@@ -19,11 +19,16 @@ internal sealed class WeightedReward : IReward
                 throw new ArgumentException($"parts[{i}] has no reward, expected one", nameof(parts));
             if (!double.IsFinite(weight) || (isMean && weight <= 0))
                 throw new ArgumentException(
-                    FormattableString.Invariant($"parts[{i}] ('{reward.Name}') has the weight {weight}, expected a finite number{(isMean ? " above 0" : "")}"),
-                    nameof(parts));
+                    FormattableString.Invariant(
+                        $"parts[{i}] ('{reward.Name}') has the weight {weight}, expected a finite number{(isMean ? " above 0" : "")}"
+                    ),
+                    nameof(parts)
+                );
             if (!names.Add(reward.Name))
                 throw new ArgumentException(
-                    $"parts[{i}] is a second reward named '{reward.Name}', expected different names", nameof(parts));
+                    $"parts[{i}] is a second reward named '{reward.Name}', expected different names",
+                    nameof(parts)
+                );
         }
 
         Name = name;
@@ -33,7 +38,11 @@ internal sealed class WeightedReward : IReward
 
     public string Name { get; }
 
-    public async ValueTask<RewardScores> ScoreAsync(IReadOnlyList<Completion> completions, RewardContext context, CancellationToken cancellation = default)
+    public async ValueTask<RewardScores> ScoreAsync(
+        IReadOnlyList<Completion> completions,
+        RewardContext context,
+        CancellationToken cancellation = default
+    )
     {
         ArgumentNullException.ThrowIfNull(completions);
         var sums = new double[completions.Count];
@@ -60,6 +69,18 @@ internal sealed class WeightedReward : IReward
             }
         }
 
-        return new RewardScores([.. sums.Select((sum, i) => applicable[i] ? isMean ? sum / weights[i] : sum : double.NaN)], components);
+        return new RewardScores(
+            [
+                .. sums.Select(
+                    (sum, i) =>
+                        applicable[i]
+                            ? isMean
+                                ? sum / weights[i]
+                                : sum
+                            : double.NaN
+                ),
+            ],
+            components
+        );
     }
 }

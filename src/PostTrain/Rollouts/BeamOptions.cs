@@ -9,8 +9,8 @@ public sealed record BeamOptions
     /// <summary>Hypotheses that are given back for each prompt, best first; at most <see cref="Beams"/>. Default 1.</summary>
     public int Returned { get; init; } = 1;
 
-    /// <summary>α of the score: sum of log-probs / length^α, the length being that of the completion, the stop token included. Above 0 favours long
-    /// completions, below 0 short ones. From −32 to 32, so that every length^α is a number. Default 1.</summary>
+    /// <summary>α of the score: sum of log-probs / length^α, the length being that of the completion, the stop token included. Above 0
+    /// favours long completions, below 0 short ones. From −32 to 32, so that every length^α is a number. Default 1.</summary>
     public double LengthPenalty { get; init; } = 1;
 
     /// <summary>When a prompt's search ends. Default <see cref="BeamStopping.WhenNoBetterIsLikely"/>.</summary>

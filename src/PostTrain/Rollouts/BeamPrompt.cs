@@ -1,6 +1,7 @@
 namespace PostTrain.Rollouts;
 
-/// <summary>The search of one prompt: hypotheses that go on and hypotheses that are finished. Only numbers; the tensors are the caller's.</summary>
+/// <summary>The search of one prompt: hypotheses that go on and hypotheses that are finished. Only numbers; the tensors are the
+/// caller's.</summary>
 internal sealed class BeamPrompt
 {
     // Far under any score, and finite: a place without a hypothesis.
@@ -49,11 +50,21 @@ internal sealed class BeamPrompt
     /// <summary>Whether the search goes on.</summary>
     public bool Continues => mayImprove && !(options.Stopping == BeamStopping.WhenFull && IsFull) && !allEnd;
 
-    /// <summary>Takes the best extensions, best first, as beam · V + token; says which hypotheses go on, as row of the batch and next token.</summary>
-    public void Advance(ReadOnlySpan<double> best, ReadOnlySpan<long> places, int vocabularySize, Span<long> parents, Span<long> tokens, int firstRow)
+    /// <summary>Takes the best extensions, best first, as beam · V + token; says which hypotheses go on, as row of the batch and next
+    /// token.</summary>
+    public void Advance(
+        ReadOnlySpan<double> best,
+        ReadOnlySpan<long> places,
+        int vocabularySize,
+        Span<long> parents,
+        Span<long> tokens,
+        int firstRow
+    )
     {
         if (!(best[0] > Nothing / 2) && finished.Count == 0)
-            throw new InvalidOperationException($"Every continuation of prompt {prompt} is banned at step {length}, expected options that leave one.");
+            throw new InvalidOperationException(
+                $"Every continuation of prompt {prompt} is banned at step {length}, expected options that leave one."
+            );
         length++;
         var next = new Node?[paths.Length];
         var going = 0;
@@ -63,13 +74,21 @@ internal sealed class BeamPrompt
         {
             var (parent, token) = ((int)(places[i] / vocabularySize), (int)(places[i] % vocabularySize));
             // A place without a hypothesis has no text.
-            var stopped = stops.Contains(token) || (best[i] > Nothing / 2 && (stopStrings?.End(new Node(paths[parent], token).ToArray(length)) ?? false));
+            var stopped =
+                stops.Contains(token)
+                || (best[i] > Nothing / 2 && (stopStrings?.End(new Node(paths[parent], token).ToArray(length)) ?? false));
             var ends = stopped || length == limit;
             allEnd &= ends;
             if (ends)
             {
                 if (i < paths.Length && best[i] > Nothing / 2)
-                    Finish(new BeamHypothesis(new Node(paths[parent], token).ToArray(length), best[i] / Math.Pow(length, options.LengthPenalty), stopped));
+                    Finish(
+                        new BeamHypothesis(
+                            new Node(paths[parent], token).ToArray(length),
+                            best[i] / Math.Pow(length, options.LengthPenalty),
+                            stopped
+                        )
+                    );
                 continue;
             }
 

@@ -10,9 +10,9 @@ namespace PostTrain.Rollouts;
 public static class BeamSearch
 {
     /// <summary>Searches completions of every prompt, as transformers does.</summary>
-    /// <remarks>Each step extends all hypotheses by all tokens and goes on with the best that do not end; those among the best that end are finished, with the
-    /// score Σ log π / length^α. Biases, penalties and bans of the options act on the log-probs and are part of the score, which is not normalised
-    /// again; temperature, truncation and everything about randomness and recording are not used.</remarks>
+    /// <remarks>Each step extends all hypotheses by all tokens and goes on with the best that do not end; those among the best that end are
+    /// finished, with the score Σ log π / length^α. Biases, penalties and bans of the options act on the log-probs and are part of the
+    /// score, which is not normalised again; temperature, truncation and everything about randomness and recording are not used.</remarks>
     /// <param name="model">The model.</param>
     /// <param name="prompts">Token ids of each prompt, at least one each and at most the context length minus 1.</param>
     /// <param name="beams">How to search.</param>
@@ -20,22 +20,43 @@ public static class BeamSearch
     /// <param name="paddingId">Id for positions before a prompt; the model does not look at it.</param>
     /// <param name="cancellation">Looked at before every token.</param>
     /// <returns>For each prompt the best completions, best first.</returns>
-    /// <exception cref="ArgumentException">A prompt or an option is not valid, or there are stop strings, for which a tokenizer is needed; the message names it.</exception>
+    /// <exception cref="ArgumentException">A prompt or an option is not valid, or there are stop strings, for which a tokenizer is needed;
+    /// the message names it.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled; nothing is left allocated.</exception>
-    public static IReadOnlyList<IReadOnlyList<BeamHypothesis>> Generate(CausalLm model, IReadOnlyList<int[]> prompts, BeamOptions beams, SamplingOptions options,
-        int paddingId, CancellationToken cancellation = default) => Generate(model, prompts, beams, options, paddingId, null, cancellation);
+    public static IReadOnlyList<IReadOnlyList<BeamHypothesis>> Generate(
+        CausalLm model,
+        IReadOnlyList<int[]> prompts,
+        BeamOptions beams,
+        SamplingOptions options,
+        int paddingId,
+        CancellationToken cancellation = default
+    ) => Generate(model, prompts, beams, options, paddingId, null, cancellation);
 
-    /// <summary>The same, with the tokenizer that decodes what is looked through for stop strings, and that names the padding. A hypothesis that completes a stop string is finished.</summary>
+    /// <summary>The same, with the tokenizer that decodes what is looked through for stop strings, and that names the padding. A hypothesis
+    /// that completes a stop string is finished.</summary>
     /// <inheritdoc cref="Generate(CausalLm, IReadOnlyList{int[]}, BeamOptions, SamplingOptions, int, CancellationToken)"/>
-    public static IReadOnlyList<IReadOnlyList<BeamHypothesis>> Generate(CausalLm model, IReadOnlyList<int[]> prompts, BeamOptions beams, SamplingOptions options,
-        ITokenizer tokenizer, CancellationToken cancellation = default)
+    public static IReadOnlyList<IReadOnlyList<BeamHypothesis>> Generate(
+        CausalLm model,
+        IReadOnlyList<int[]> prompts,
+        BeamOptions beams,
+        SamplingOptions options,
+        ITokenizer tokenizer,
+        CancellationToken cancellation = default
+    )
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
         return Generate(model, prompts, beams, options, tokenizer.PaddingId, tokenizer, cancellation);
     }
 
-    private static IReadOnlyList<IReadOnlyList<BeamHypothesis>> Generate(CausalLm model, IReadOnlyList<int[]> prompts, BeamOptions beams, SamplingOptions options,
-        int paddingId, ITokenizer? tokenizer, CancellationToken cancellation)
+    private static IReadOnlyList<IReadOnlyList<BeamHypothesis>> Generate(
+        CausalLm model,
+        IReadOnlyList<int[]> prompts,
+        BeamOptions beams,
+        SamplingOptions options,
+        int paddingId,
+        ITokenizer? tokenizer,
+        CancellationToken cancellation
+    )
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(beams);
@@ -87,7 +108,12 @@ public static class BeamSearch
 
             int? Reader(int row) => open[row / count].Holds(row % count) ? open[row / count].Prompt : null;
             ScoreCheck.Require(logits, "The model's logits", step, Reader);
-            var scores = pipeline.Process(logits.AtLeastSingle().log_softmax(-1), ids.narrow(1, 0, column), mask.narrow(1, 0, column), step);
+            var scores = pipeline.Process(
+                logits.AtLeastSingle().log_softmax(-1),
+                ids.narrow(1, 0, column),
+                mask.narrow(1, 0, column),
+                step
+            );
             ScoreCheck.Require(scores, "The scores after the options' processors", step, Reader, allowsNone: true);
             var running = tensor(open.SelectMany(search => search.Scores).ToArray(), device: device).to_type(scores.dtype).unsqueeze(1);
             var (values, places) = (scores + running).view(open.Length, -1).topk((int)candidates, dim: -1);
@@ -98,7 +124,15 @@ public static class BeamSearch
             for (var row = 0; row < open.Length; row++)
             {
                 var range = new Range((int)(row * candidates), (int)((row + 1) * candidates));
-                open[row].Advance(best.AsSpan(range), at.AsSpan(range), model.VocabularySize, parents.AsSpan(row * count, count), tokens.AsSpan(row * count, count), row * count);
+                open[row]
+                    .Advance(
+                        best.AsSpan(range),
+                        at.AsSpan(range),
+                        model.VocabularySize,
+                        parents.AsSpan(row * count, count),
+                        tokens.AsSpan(row * count, count),
+                        row * count
+                    );
             }
 
             int[] going = [.. Enumerable.Range(0, parents.Length).Where(row => open[row / count].Continues)];

@@ -11,7 +11,8 @@ namespace PostTrain.Rollouts;
 public sealed record CompletionScores(Tensor LogProbs, Tensor Logits)
 {
     /// <summary>Runs a model over prompts and completions in one pass.</summary>
-    /// <remarks>With unchanged weights and the same rows, log-probs equal those of <see cref="LogProbRecording.Rescored"/> to the last bit.</remarks>
+    /// <remarks>With unchanged weights and the same rows, log-probs equal those of <see cref="LogProbRecording.Rescored"/> to the last
+    /// bit.</remarks>
     /// <param name="model">Policy, reference or teacher. Gradients are recorded unless they are switched off.</param>
     /// <param name="rows">Rows of a <see cref="RolloutBatch"/>.</param>
     /// <param name="sampling">Options that the completions were drawn with: temperature and suppressed tokens shape the logits.</param>
@@ -21,8 +22,8 @@ public sealed record CompletionScores(Tensor LogProbs, Tensor Logits)
         ArgumentNullException.ThrowIfNull(rows);
         ArgumentNullException.ThrowIfNull(sampling);
         using var scope = NewDisposeScope();
-        // The whole batch, although nothing is read behind the last token: where a BLAS computes a row differently beside other rows, the shape decides the bits,
-        // and this one is what everybody else would pass.
+        // The whole batch, although nothing is read behind the last token: where a BLAS computes a row differently beside other rows, the
+        // shape decides the bits, and this one is what everybody else would pass.
         var (logProbs, logits) = OfHidden(model, model.Hidden(rows.Ids, rows.AttentionMask), rows, sampling);
         return new CompletionScores(logProbs.MoveToOuterDisposeScope(), logits.MoveToOuterDisposeScope());
     }
@@ -31,7 +32,8 @@ public sealed record CompletionScores(Tensor LogProbs, Tensor Logits)
     internal static CompletionScores OfHidden(CausalLm model, Tensor hidden, RolloutRows rows, SamplingOptions sampling)
     {
         using var scope = NewDisposeScope();
-        long length = rows.Ids.shape[1], completion = rows.CompletionMask.shape[1];
+        long length = rows.Ids.shape[1],
+            completion = rows.CompletionMask.shape[1];
         using var shaping = new LogitShaping(sampling, model.VocabularySize, rows.Ids.device);
         var logits = shaping.Apply(model.Project(hidden.narrow(1, length - 1 - completion, completion)));
         var logProbs = TokenLogProbs.Gather(logits, rows.Ids.narrow(1, length - completion, completion), rows.CompletionMask);
@@ -43,7 +45,8 @@ public sealed record CompletionScores(Tensor LogProbs, Tensor Logits)
     {
         using var mode = no_grad();
         using var scope = NewDisposeScope();
-        int rows = (int)rollouts.Ids.shape[0], size = microBatchSize ?? rows;
+        int rows = (int)rollouts.Ids.shape[0],
+            size = microBatchSize ?? rows;
         var parts = new List<Tensor>();
         for (int start = 0; start < rows; start += size)
         {

@@ -7,11 +7,13 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Rollouts;
 
-/// <summary>A batch of completions while it grows, a token a step. Rows that have ended leave the working tensors when enough of them have.</summary>
+/// <summary>A batch of completions while it grows, a token a step. Rows that have ended leave the working tensors when enough of them
+/// have.</summary>
 /// <remarks>No scope or mode stays open between calls, so that a caller may wait there. Its tensors outlive dispose scopes.</remarks>
 internal sealed class Decoding : IDisposable
 {
-    // Dropping rows copies the cache of the others: worth it for a quarter of them, and then all copies together cost at most three of the first cache.
+    // Dropping rows copies the cache of the others: worth it for a quarter of them, and then all copies together cost at most three of the
+    // first cache.
     private const double KeptShare = 0.75;
 
     private readonly CausalLm model;
@@ -51,7 +53,10 @@ internal sealed class Decoding : IDisposable
         (this.model, this.options, this.seed, this.paddingId) = (model, options, seed, paddingId);
         batch = PromptBatch.Create(prompts, options.MaxNewTokens, paddingId, model.InputVocabularySize, model.ContextLength);
         if (options.RowSeeds is { } seeds && seeds.Count != batch.Rows)
-            throw new ArgumentException($"RowSeeds has {seeds.Count} numbers, expected {batch.Rows}, one for each prompt.", nameof(options));
+            throw new ArgumentException(
+                $"RowSeeds has {seeds.Count} numbers, expected {batch.Rows}, one for each prompt.",
+                nameof(options)
+            );
         stopStrings = StopStrings.Of(options, tokenizer);
         stops = [.. options.StopTokens];
         rows = [.. Enumerable.Range(0, batch.Rows)];
@@ -85,15 +90,23 @@ internal sealed class Decoding : IDisposable
         using var mode = no_grad();
         using var scope = NewDisposeScope();
         var column = batch.PromptLength + Length;
-        if (column - forgotten > room) MakeRoom();
+        if (column - forgotten > room)
+            MakeRoom();
         var (context, real) = (workingIds.narrow(1, 0, column), workingMask.narrow(1, 0, column));
         var hidden = model.Hidden(context.narrow(1, seen, column - seen), real.narrow(1, forgotten, column - forgotten), cache);
         var logits = model.Project(hidden.select(1, hidden.size(1) - 1));
         ScoreCheck.Require(logits, "The model's logits", Length, Reader);
-        var (tokens, drawn) = sampler.Draw(logits, context, real, Length, Uniforms(),
-            scores => ScoreCheck.Require(scores, "The scores after the options' processors", Length, Reader, allowsNone: true));
+        var (tokens, drawn) = sampler.Draw(
+            logits,
+            context,
+            real,
+            Length,
+            Uniforms(),
+            scores => ScoreCheck.Require(scores, "The scores after the options' processors", Length, Reader, allowsNone: true)
+        );
         seen = column;
-        workingLogProbs ??= logProbs = zeros([batch.Rows, batch.NewTokens], dtype: drawn.dtype, device: drawn.device).DetachFromDisposeScope();
+        workingLogProbs ??= logProbs = zeros([batch.Rows, batch.NewTokens], dtype: drawn.dtype, device: drawn.device)
+            .DetachFromDisposeScope();
         workingIds.narrow(1, column, 1).copy_(tokens);
         workingMask.narrow(1, column, 1).fill_(1);
         workingLogProbs.narrow(1, Length, 1).copy_(drawn);
@@ -120,7 +133,8 @@ internal sealed class Decoding : IDisposable
             logProbs!.narrow(1, 0, length).masked_fill(padding, 0),
             start,
             [.. completions.Select(completion => completion.ToArray())],
-            [.. ended]);
+            [.. ended]
+        );
     }
 
     public void Dispose()
@@ -170,7 +184,8 @@ internal sealed class Decoding : IDisposable
     private void MakeRoom()
     {
         var alive = Enumerable.Range(0, rows.Length).Where(i => !IsComplete(rows[i])).Select(i => (long)i).ToList();
-        if (alive.Count < rows.Length) Keep(alive);
+        if (alive.Count < rows.Length)
+            Keep(alive);
         var padding = rows.Min(row => batch.PromptLength - batch.Lengths[row]) - forgotten;
         cache.DropFirst(padding);
         forgotten += padding;
@@ -183,9 +198,17 @@ internal sealed class Decoding : IDisposable
         if (left.Length > 0)
         {
             using var kept = tensor(alive.ToArray(), device: cache.Device);
-            var (nextIds, nextMask, nextLogProbs) = (workingIds.index_select(0, kept), workingMask.index_select(0, kept), workingLogProbs!.index_select(0, kept));
+            var (nextIds, nextMask, nextLogProbs) = (
+                workingIds.index_select(0, kept),
+                workingMask.index_select(0, kept),
+                workingLogProbs!.index_select(0, kept)
+            );
             ReleaseWorking();
-            (workingIds, workingMask, workingLogProbs) = (nextIds.DetachFromDisposeScope(), nextMask.DetachFromDisposeScope(), nextLogProbs.DetachFromDisposeScope());
+            (workingIds, workingMask, workingLogProbs) = (
+                nextIds.DetachFromDisposeScope(),
+                nextMask.DetachFromDisposeScope(),
+                nextLogProbs.DetachFromDisposeScope()
+            );
             cache.SelectRows(kept);
         }
 

@@ -6,8 +6,8 @@ namespace PostTrain.Rollouts;
 
 public static partial class LogitProcessors
 {
-    /// <summary>Makes tokens that occur in the context less likely: a score below 0 is multiplied by the penalty, another divided (Keskar et al. 2019,
-    /// arXiv:1909.05858), once for each distinct token.</summary>
+    /// <summary>Makes tokens that occur in the context less likely: a score below 0 is multiplied by the penalty, another divided (Keskar
+    /// et al. 2019, arXiv:1909.05858), once for each distinct token.</summary>
     /// <param name="scores">[B,V].</param>
     /// <param name="ids">The context, prompt included, [B,L].</param>
     /// <param name="mask">[B,L]; 0 at padding, which is not context.</param>
@@ -82,7 +82,9 @@ public static partial class LogitProcessors
         if (tokens.Count == 0)
             return scores.alias();
         using var scope = NewDisposeScope();
-        return scores.index_fill(1, tensor(tokens.Select(id => (long)id).ToArray(), device: scores.device), double.NegativeInfinity).MoveToOuterDisposeScope();
+        return scores
+            .index_fill(1, tensor(tokens.Select(id => (long)id).ToArray(), device: scores.device), double.NegativeInfinity)
+            .MoveToOuterDisposeScope();
     }
 
     /// <summary>Leaves nothing but these tokens, with the score 0.</summary>
@@ -95,7 +97,8 @@ public static partial class LogitProcessors
         InVocabulary(tokens, (int)scores.size(1));
         using var scope = NewDisposeScope();
         return full_like(scores, double.NegativeInfinity)
-            .index_fill(1, tensor(tokens.Select(id => (long)id).ToArray(), device: scores.device), 0).MoveToOuterDisposeScope();
+            .index_fill(1, tensor(tokens.Select(id => (long)id).ToArray(), device: scores.device), 0)
+            .MoveToOuterDisposeScope();
     }
 
     private static void InVocabulary(IReadOnlyList<int> tokens, int size)

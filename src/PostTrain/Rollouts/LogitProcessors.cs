@@ -4,10 +4,11 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Rollouts;
 
-/// <summary>Functions that reshape next-token scores, [B,V] to [B,V]: what a token may not be becomes −∞. Fresh tensors; the caller owns them.</summary>
+/// <summary>Functions that reshape next-token scores, [B,V] to [B,V]: what a token may not be becomes −∞. Fresh tensors; the caller owns
+/// them.</summary>
 /// <remarks>
-/// They compute what transformers' logits processors compute. Two things are different. Padding is not context: a prompt padded on the left is
-/// penalised and banned for its own tokens only. And the sums behind the truncations are float64 whatever the scores are.
+/// They compute what transformers' logits processors compute. Two things are different. Padding is not context: a prompt padded on the left
+/// is penalised and banned for its own tokens only. And the sums behind the truncations are float64 whatever the scores are.
 /// </remarks>
 public static partial class LogitProcessors
 {
@@ -15,8 +16,9 @@ public static partial class LogitProcessors
     private const double Mild = 1e6;
 
     /// <summary>scores / T.</summary>
-    /// <remarks>Where quotients could leave the type's range (T below 1e-6 or above 1e6; below 1 in float16), the row's highest score is taken off first, which
-    /// leaves the distribution as it is: the highest become 0, and the others at least the type's lowest finite number. A score of −∞ stays.</remarks>
+    /// <remarks>Where quotients could leave the type's range (T below 1e-6 or above 1e6; below 1 in float16), the row's highest score is
+    /// taken off first, which leaves the distribution as it is: the highest become 0, and the others at least the type's lowest finite
+    /// number. A score of −∞ stays.</remarks>
     /// <param name="scores">[..., V].</param>
     /// <param name="temperature">T, positive and finite, down to the smallest double.</param>
     /// <exception cref="ArgumentOutOfRangeException">The temperature is not positive and finite.</exception>
@@ -28,7 +30,12 @@ public static partial class LogitProcessors
         if (temperature >= (scores.dtype == ScalarType.Float16 ? 1 : 1 / Mild) && temperature <= Mild)
             return scores / temperature;
         using var scope = NewDisposeScope();
-        var lowest = scores.dtype switch { ScalarType.Float16 => -6e4, ScalarType.Float64 => -1e308, _ => -3e38 };
+        var lowest = scores.dtype switch
+        {
+            ScalarType.Float16 => -6e4,
+            ScalarType.Float64 => -1e308,
+            _ => -3e38,
+        };
         var wide = scores.to_type(ScalarType.Float64);
         var tempered = ((wide - wide.detach().amax([-1L], keepdim: true)) / temperature).clamp_min(lowest);
         return tempered.masked_fill(scores.isneginf(), double.NegativeInfinity).to_type(scores.dtype).MoveToOuterDisposeScope();
@@ -46,9 +53,11 @@ public static partial class LogitProcessors
         return Below(scores, scores.lt(KthHighest(scores, Math.Max(k, keep)))).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Nucleus: keeps the smallest set of likeliest tokens whose probability reaches p (Holtzman et al. 2020, arXiv:1904.09751).</summary>
-    /// <remarks>From the unlikeliest on, tokens go while their probabilities sum to at most 1 − p. Sums within 1e-7 p of the border count as
-    /// having reached it: seven digits are what float32 scores give. Of tokens that are equally likely the one with the higher id stays.</remarks>
+    /// <summary>Nucleus: keeps the smallest set of likeliest tokens whose probability reaches p (Holtzman et al. 2020,
+    /// arXiv:1904.09751).</summary>
+    /// <remarks>From the unlikeliest on, tokens go while their probabilities sum to at most 1 − p. Sums within 1e-7 p of the border count
+    /// as having reached it: seven digits are what float32 scores give. Of tokens that are equally likely the one with the higher id
+    /// stays.</remarks>
     /// <param name="scores">[B,V].</param>
     /// <param name="p">In (0, 1]; 1 keeps all.</param>
     /// <param name="keep">The fewest tokens that stay.</param>
@@ -80,8 +89,8 @@ public static partial class LogitProcessors
     }
 
     /// <summary>
-    /// Locally typical sampling: keeps the tokens whose surprise −log π is nearest to the entropy, as many as it takes to reach a probability
-    /// (Meister et al. 2023, arXiv:2202.00666).
+    /// Locally typical sampling: keeps the tokens whose surprise −log π is nearest to the entropy, as many as it takes to reach a
+    /// probability (Meister et al. 2023, arXiv:2202.00666).
     /// </summary>
     /// <param name="scores">[B,V].</param>
     /// <param name="mass">The probability to reach, in (0, 1]; 1 keeps all that are possible.</param>
@@ -94,7 +103,14 @@ public static partial class LogitProcessors
         var logProbs = scores.to_type(ScalarType.Float64).log_softmax(-1);
         var distance = (-logProbs - TokenLogProbs.EntropyOf(logProbs).unsqueeze(-1)).abs();
         var (sorted, ids) = distance.sort(dim: -1, stable: true);
-        var last = logProbs.exp().gather(1, ids).cumsum(-1).lt(mass).to_type(ScalarType.Int64).sum([1L], keepdim: true).clamp_max(scores.size(1) - 1);
+        var last = logProbs
+            .exp()
+            .gather(1, ids)
+            .cumsum(-1)
+            .lt(mass)
+            .to_type(ScalarType.Int64)
+            .sum([1L], keepdim: true)
+            .clamp_max(scores.size(1) - 1);
         return Unsorted(scores, sorted.gt(sorted.gather(1, last)), ids, keep, fromEnd: false).MoveToOuterDisposeScope();
     }
 
@@ -110,7 +126,8 @@ public static partial class LogitProcessors
         return Below(scores, Sparing(scores, scores.to_type(ScalarType.Float64).softmax(-1).lt(epsilon), keep)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Keeps the tokens of a probability of at least min(ε, √ε e^(−H)), H the entropy (Hewitt et al. 2022, arXiv:2210.15191).</summary>
+    /// <summary>Keeps the tokens of a probability of at least min(ε, √ε e^(−H)), H the entropy (Hewitt et al. 2022,
+    /// arXiv:2210.15191).</summary>
     /// <param name="scores">[B,V].</param>
     /// <param name="epsilon">In [0, 1); 0 keeps all.</param>
     /// <param name="keep">The fewest tokens that stay.</param>

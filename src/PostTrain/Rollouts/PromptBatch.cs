@@ -19,7 +19,8 @@ internal sealed record PromptBatch(long[] Ids, long[] Mask, int[] Lengths, int[]
     /// <summary>P + T. It can be over the context length, which no row is.</summary>
     public int Width => PromptLength + NewTokens;
 
-    /// <exception cref="ArgumentException">There is no prompt, or one is empty, too long, or holds an id outside the vocabulary; the message names it.</exception>
+    /// <exception cref="ArgumentException">There is no prompt, or one is empty, too long, or holds an id outside the vocabulary; the
+    /// message names it.</exception>
     public static PromptBatch Create(IReadOnlyList<int[]> prompts, int maxNewTokens, int paddingId, int vocabularySize, int contextLength)
     {
         ArgumentNullException.ThrowIfNull(prompts);
@@ -52,11 +53,17 @@ internal sealed record PromptBatch(long[] Ids, long[] Mask, int[] Lengths, int[]
         if (prompt is null || prompt.Length == 0)
             throw new ArgumentException($"Prompt {row} is empty, expected at least one token.", nameof(prompt));
         if (prompt.Length > contextLength - 1)
-            throw new ArgumentException($"Prompt {row} has {prompt.Length} tokens; the limit is {contextLength - 1}, one less than the context length.", nameof(prompt));
+            throw new ArgumentException(
+                $"Prompt {row} has {prompt.Length} tokens; the limit is {contextLength - 1}, one less than the context length.",
+                nameof(prompt)
+            );
         foreach (var id in prompt)
         {
             if (id < 0 || id >= vocabularySize)
-                throw new ArgumentException($"Prompt {row} holds the id {id}, expected ids from 0 to {vocabularySize - 1}.", nameof(prompt));
+                throw new ArgumentException(
+                    $"Prompt {row} holds the id {id}, expected ids from 0 to {vocabularySize - 1}.",
+                    nameof(prompt)
+                );
         }
     }
 }

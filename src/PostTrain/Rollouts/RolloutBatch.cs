@@ -10,8 +10,16 @@ namespace PostTrain.Rollouts;
 /// <remarks>The batch owns its tensors and outlives dispose scopes: dispose it.</remarks>
 public sealed class RolloutBatch : IDisposable
 {
-    internal RolloutBatch(Tensor ids, Tensor attentionMask, Tensor completionMask, Tensor logProbs, int promptLength, int[][] completions, bool[] finished,
-        Tensor? drawnLogProbs = null)
+    internal RolloutBatch(
+        Tensor ids,
+        Tensor attentionMask,
+        Tensor completionMask,
+        Tensor logProbs,
+        int promptLength,
+        int[][] completions,
+        bool[] finished,
+        Tensor? drawnLogProbs = null
+    )
     {
         Ids = ids.DetachFromDisposeScope();
         AttentionMask = attentionMask.DetachFromDisposeScope();
@@ -63,32 +71,60 @@ public sealed class RolloutBatch : IDisposable
         return CompletionScores.LogProbsOf(model, this, options, options.ScoringRows);
     }
 
-    /// <summary>The same completions with other log-probs; what was recorded stays as the drawn ones. The tensors share their data.</summary>
-    internal RolloutBatch With(Tensor logProbs) => new(Ids.alias(), AttentionMask.alias(), CompletionMask.alias(), logProbs, PromptLength,
-        [.. Completions], [.. Finished], LogProbs.alias());
+    /// <summary>The same completions with other log-probs; what was recorded stays as the drawn ones. The tensors share their
+    /// data.</summary>
+    internal RolloutBatch With(Tensor logProbs) =>
+        new(
+            Ids.alias(),
+            AttentionMask.alias(),
+            CompletionMask.alias(),
+            logProbs,
+            PromptLength,
+            [.. Completions],
+            [.. Finished],
+            LogProbs.alias()
+        );
 
     /// <summary>The rows from <paramref name="start"/> on, as views that belong to the current scope.</summary>
-    public RolloutRows Rows(long start, long count) => new(Ids.narrow(0, start, count), AttentionMask.narrow(0, start, count),
-        CompletionMask.narrow(0, start, count), LogProbs.narrow(0, start, count));
+    public RolloutRows Rows(long start, long count) =>
+        new(
+            Ids.narrow(0, start, count),
+            AttentionMask.narrow(0, start, count),
+            CompletionMask.narrow(0, start, count),
+            LogProbs.narrow(0, start, count)
+        );
 
     /// <summary>The rows of these numbers ([N] int64), as copies that belong to the current scope.</summary>
-    internal RolloutRows Rows(Tensor indices) => new(Ids.index_select(0, indices), AttentionMask.index_select(0, indices),
-        CompletionMask.index_select(0, indices), LogProbs.index_select(0, indices));
+    internal RolloutRows Rows(Tensor indices) =>
+        new(
+            Ids.index_select(0, indices),
+            AttentionMask.index_select(0, indices),
+            CompletionMask.index_select(0, indices),
+            LogProbs.index_select(0, indices)
+        );
 
-    /// <summary>Row 0 of this, row 0 of the other, row 1 of this and so on, of two batches of the same prompts; log-probs as each recorded them.</summary>
+    /// <summary>Row 0 of this, row 0 of the other, row 1 of this and so on, of two batches of the same prompts; log-probs as each recorded
+    /// them.</summary>
     internal RolloutBatch Interleaved(RolloutBatch other, int paddingId)
     {
         using var scope = NewDisposeScope();
-        long rows = Ids.shape[0], columns = Math.Max(Ids.shape[1], other.Ids.shape[1]), length = Math.Max(CompletionMask.shape[1], other.CompletionMask.shape[1]);
+        long rows = Ids.shape[0],
+            columns = Math.Max(Ids.shape[1], other.Ids.shape[1]),
+            length = Math.Max(CompletionMask.shape[1], other.CompletionMask.shape[1]);
         Tensor Join(Tensor one, Tensor two, long width, double filling)
         {
             Tensor Filled(Tensor values) => cat([values, values.new_zeros(rows, width - values.shape[1]).fill_(filling)], 1);
             return stack([Filled(one), Filled(two)], 1).reshape(2 * rows, width);
         }
-        return new RolloutBatch(Join(Ids, other.Ids, columns, paddingId), Join(AttentionMask, other.AttentionMask, columns, 0),
-            Join(CompletionMask, other.CompletionMask, length, 0), Join(LogProbs, other.LogProbs, length, 0), PromptLength,
+        return new RolloutBatch(
+            Join(Ids, other.Ids, columns, paddingId),
+            Join(AttentionMask, other.AttentionMask, columns, 0),
+            Join(CompletionMask, other.CompletionMask, length, 0),
+            Join(LogProbs, other.LogProbs, length, 0),
+            PromptLength,
             [.. Completions.Zip(other.Completions).SelectMany(pair => new[] { pair.First, pair.Second })],
-            [.. Finished.Zip(other.Finished).SelectMany(pair => new[] { pair.First, pair.Second })]);
+            [.. Finished.Zip(other.Finished).SelectMany(pair => new[] { pair.First, pair.Second })]
+        );
     }
 
     /// <inheritdoc/>

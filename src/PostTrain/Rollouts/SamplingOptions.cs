@@ -5,9 +5,10 @@ namespace PostTrain.Rollouts;
 
 /// <summary>How completions are drawn: the one set of options of sampling, greedy and beam search.</summary>
 /// <remarks>
-/// Each step goes through these, in transformers' order, those that are left at their defaults not at all: sequence biases, repetition penalty,
-/// no repeated n-grams, bad words, no stop token before the minimum, suppressed tokens, processors of one's own; then temperature, top-k, top-p, min-p,
-/// typical, ε and η cutoffs; then the draw. Where everything is banned, a row draws as if nothing but the suppressed tokens were.
+/// Each step goes through these, in transformers' order, those that are left at their defaults not at all: sequence biases, repetition
+/// penalty, no repeated n-grams, bad words, no stop token before the minimum, suppressed tokens, processors of one's own; then temperature,
+/// top-k, top-p, min-p, typical, ε and η cutoffs; then the draw. Where everything is banned, a row draws as if nothing but the suppressed
+/// tokens were.
 /// </remarks>
 public sealed record SamplingOptions
 {
@@ -17,25 +18,28 @@ public sealed record SamplingOptions
     /// <summary>Draw only from the k likeliest tokens (and those that equal the least of them); 0, the default, keeps all.</summary>
     public int TopK { get; init; }
 
-    /// <summary>Draw only from the smallest set of likeliest tokens whose probability, among those that top-k kept, reaches this (Holtzman et al. 2020,
-    /// arXiv:1904.09751); at least one is kept. In (0, 1]; 1, the default, keeps all.</summary>
+    /// <summary>Draw only from the smallest set of likeliest tokens whose probability, among those that top-k kept, reaches this (Holtzman
+    /// et al. 2020, arXiv:1904.09751); at least one is kept. In (0, 1]; 1, the default, keeps all.</summary>
     public double TopP { get; init; } = 1;
 
-    /// <summary>Draw only from tokens at least this times as likely as the likeliest (Nguyen et al. 2024, arXiv:2407.01082). In [0, 1]; 0, the default, keeps all.</summary>
+    /// <summary>Draw only from tokens at least this times as likely as the likeliest (Nguyen et al. 2024, arXiv:2407.01082). In [0, 1]; 0,
+    /// the default, keeps all.</summary>
     public double MinP { get; init; }
 
-    /// <summary>Draw only from the tokens whose surprise is nearest to the entropy, up to this probability (Meister et al. 2023, arXiv:2202.00666).
-    /// In (0, 1]; 1, the default, keeps all.</summary>
+    /// <summary>Draw only from the tokens whose surprise is nearest to the entropy, up to this probability (Meister et al. 2023,
+    /// arXiv:2202.00666). In (0, 1]; 1, the default, keeps all.</summary>
     public double TypicalP { get; init; } = 1;
 
-    /// <summary>Draw only from tokens of at least this probability (Hewitt et al. 2022, arXiv:2210.15191). In [0, 1); 0, the default, keeps all.</summary>
+    /// <summary>Draw only from tokens of at least this probability (Hewitt et al. 2022, arXiv:2210.15191). In [0, 1); 0, the default, keeps
+    /// all.</summary>
     public double EpsilonCutoff { get; init; }
 
-    /// <summary>As <see cref="EpsilonCutoff"/>, with a bound that falls with the entropy: min(ε, √ε e^(−H)). In [0, 1); 0, the default, keeps all.</summary>
+    /// <summary>As <see cref="EpsilonCutoff"/>, with a bound that falls with the entropy: min(ε, √ε e^(−H)). In [0, 1); 0, the default,
+    /// keeps all.</summary>
     public double EtaCutoff { get; init; }
 
-    /// <summary>What the scores of tokens that have occurred are divided by, or multiplied where negative (Keskar et al. 2019, arXiv:1909.05858).
-    /// Positive; 1, the default, changes nothing.</summary>
+    /// <summary>What the scores of tokens that have occurred are divided by, or multiplied where negative (Keskar et al. 2019,
+    /// arXiv:1909.05858). Positive; 1, the default, changes nothing.</summary>
     public double RepetitionPenalty { get; init; } = 1;
 
     /// <summary>No n-gram of this size comes twice, prompt included; 0, the default, allows it.</summary>
@@ -50,7 +54,8 @@ public sealed record SamplingOptions
     /// <summary>Further processors, before the temperature, in this order. Default none.</summary>
     public IReadOnlyList<LogitProcessor> Processors { get; init; } = [];
 
-    /// <summary>The most tokens that a completion gets; fewer where its own prompt and completion fill the context before. Default 64.</summary>
+    /// <summary>The most tokens that a completion gets; fewer where its own prompt and completion fill the context before. Default
+    /// 64.</summary>
     public int MaxNewTokens { get; init; } = 64;
 
     /// <summary>No stop token is drawn before a completion has this many tokens. Default 0.</summary>
@@ -59,25 +64,26 @@ public sealed record SamplingOptions
     /// <summary>Tokens that end a completion; the stop token belongs to it. Default none.</summary>
     public IReadOnlyList<int> StopTokens { get; init; } = [];
 
-    /// <summary>Texts that end a completion, wherever their characters fall into tokens; the token that completes one belongs to the completion. One may be, or hold, the
-    /// spelling of a special token. They need a tokenizer. Default none.</summary>
+    /// <summary>Texts that end a completion, wherever their characters fall into tokens; the token that completes one belongs to the
+    /// completion. One may be, or hold, the spelling of a special token. They need a tokenizer. Default none.</summary>
     public IReadOnlyList<string> StopStrings { get; init; } = [];
 
     /// <summary>Tokens that are never drawn, e.g. padding. Their probability is 0 in the recorded log-probs too. Default none.</summary>
     public IReadOnlyList<int> SuppressedTokens { get; init; } = [];
 
-    /// <summary>Number of the batch's first row, for a batch drawn in parts: row i draws the random numbers of row <c>FirstRow + i</c>. Default 0.</summary>
+    /// <summary>Number of the batch's first row, for a batch drawn in parts: row i draws the random numbers of row <c>FirstRow + i</c>.
+    /// Default 0.</summary>
     public int FirstRow { get; init; }
 
-    /// <summary>A number of its own for each row, in place of <see cref="FirstRow"/> plus its place: a row's random numbers are a function of (seed, this, position).
-    /// As many as there are prompts; null, the default, numbers them.</summary>
+    /// <summary>A number of its own for each row, in place of <see cref="FirstRow"/> plus its place: a row's random numbers are a function
+    /// of (seed, this, position). As many as there are prompts; null, the default, numbers them.</summary>
     public IReadOnlyList<ulong>? RowSeeds { get; init; }
 
     /// <summary>Where the recorded log-probs come from. Default <see cref="LogProbRecording.Rescored"/>.</summary>
     public LogProbRecording Recording { get; init; }
 
-    /// <summary>Rows of each forward pass of <see cref="LogProbRecording.Rescored"/>: the micro-batch size of the training whose log-probs are to be equal.
-    /// Null, the default: all rows in one.</summary>
+    /// <summary>Rows of each forward pass of <see cref="LogProbRecording.Rescored"/>: the micro-batch size of the training whose log-probs
+    /// are to be equal. Null, the default: all rows in one.</summary>
     public int? ScoringRows { get; init; }
 
     /// <summary>The same, ending completions at this token unless <see cref="StopTokens"/> says otherwise.</summary>
@@ -85,16 +91,27 @@ public sealed record SamplingOptions
     public SamplingOptions StoppingAt(int? endOfSequenceId) =>
         StopTokens.Count > 0 || endOfSequenceId is not { } id ? this : this with { StopTokens = [id] };
 
-    /// <summary>The same, ending completions at every end of generation that the files name, unless <see cref="StopTokens"/> says otherwise: those of the tokenizer
-    /// (<see cref="ITokenizer.EndOfSequenceIds"/>) and those of the model (<see cref="CausalLm.EndOfSequenceIds"/>).</summary>
+    /// <summary>The same, ending completions at every end of generation that the files name, unless <see cref="StopTokens"/> says
+    /// otherwise: those of the tokenizer (<see cref="ITokenizer.EndOfSequenceIds"/>) and those of the model
+    /// (<see cref="CausalLm.EndOfSequenceIds"/>).</summary>
     /// <param name="model">Draws; ids that it cannot draw are left out.</param>
     /// <param name="tokenizer">The model's.</param>
     public SamplingOptions StoppingAt(CausalLm model, ITokenizer tokenizer)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(tokenizer);
-        return StopTokens.Count > 0 ? this
-            : this with { StopTokens = [.. tokenizer.EndOfSequenceIds.Concat(model.EndOfSequenceIds).Distinct().Where(id => id >= 0 && id < model.VocabularySize)] };
+        return StopTokens.Count > 0
+            ? this
+            : this with
+            {
+                StopTokens =
+                [
+                    .. tokenizer
+                        .EndOfSequenceIds.Concat(model.EndOfSequenceIds)
+                        .Distinct()
+                        .Where(id => id >= 0 && id < model.VocabularySize),
+                ],
+            };
     }
 
     /// <exception cref="ArgumentException">A value is out of its range; the message names the value and the range.</exception>

@@ -23,8 +23,13 @@ internal static class ScoreCheck
         {
             if (double.IsFinite(values[row]) || (allowsNone && double.IsNegativeInfinity(values[row])) || prompt(row) is not { } number)
                 continue;
-            var held = double.IsNaN(values[row]) ? "hold NaN" : double.IsPositiveInfinity(values[row]) ? "hold +∞" : "are all −∞";
-            throw new InvalidOperationException($"{source} of row {number} at step {step} {held}, expected numbers, and −∞ for tokens that cannot come.");
+            var held =
+                double.IsNaN(values[row]) ? "hold NaN"
+                : double.IsPositiveInfinity(values[row]) ? "hold +∞"
+                : "are all −∞";
+            throw new InvalidOperationException(
+                $"{source} of row {number} at step {step} {held}, expected numbers, and −∞ for tokens that cannot come."
+            );
         }
     }
 }

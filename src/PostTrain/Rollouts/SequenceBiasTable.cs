@@ -17,8 +17,15 @@ internal sealed class SequenceBiasTable : IDisposable
         {
             SequenceBias[] items = [.. group];
             var prefix = group.Key - 1;
-            var prefixes = prefix == 0 ? null
-                : tensor(items.SelectMany(item => item.Tokens.Take(prefix)).Select(id => (long)id).ToArray(), [1, items.Length, prefix], device: device).DetachFromDisposeScope();
+            var prefixes =
+                prefix == 0
+                    ? null
+                    : tensor(
+                            items.SelectMany(item => item.Tokens.Take(prefix)).Select(id => (long)id).ToArray(),
+                            [1, items.Length, prefix],
+                            device: device
+                        )
+                        .DetachFromDisposeScope();
             var last = tensor(items.Select(item => (long)item.Tokens[^1]).ToArray(), device: device).DetachFromDisposeScope();
             lengths.Add((prefixes, last, tensor(items.Select(item => item.Bias).ToArray(), device: device).DetachFromDisposeScope()));
         }
@@ -37,7 +44,10 @@ internal sealed class SequenceBiasTable : IDisposable
             foreach (var id in tokens)
             {
                 if (id < 0 || id >= vocabularySize)
-                    throw new ArgumentException($"Sequence {i} holds the id {id}, expected ids from 0 to {vocabularySize - 1}.", nameof(biases));
+                    throw new ArgumentException(
+                        $"Sequence {i} holds the id {id}, expected ids from 0 to {vocabularySize - 1}.",
+                        nameof(biases)
+                    );
             }
         }
     }

@@ -29,9 +29,16 @@ internal sealed class TokenSampler : IDisposable
     /// <param name="generated">Tokens that the completions have so far.</param>
     /// <param name="uniforms">[B,1] float64, in (0,1).</param>
     /// <param name="check">Told of the scores, [B,V], after biases, penalties, bans and processors, where there are any.</param>
-    /// <returns>The tokens, [B,1] int64, and their log-probs, [B,1], under the suppressed and tempered distribution before penalties, bans and truncation.</returns>
-    public (Tensor Tokens, Tensor LogProbs) Draw(Tensor logits, Tensor ids, Tensor mask, int generated, Tensor uniforms,
-        Action<Tensor> check)
+    /// <returns>The tokens, [B,1] int64, and their log-probs, [B,1], under the suppressed and tempered distribution before penalties, bans
+    /// and truncation.</returns>
+    public (Tensor Tokens, Tensor LogProbs) Draw(
+        Tensor logits,
+        Tensor ids,
+        Tensor mask,
+        int generated,
+        Tensor uniforms,
+        Action<Tensor> check
+    )
     {
         using var scope = NewDisposeScope();
         var logProbs = shaping.Apply(logits).log_softmax(-1);
@@ -62,8 +69,9 @@ internal sealed class TokenSampler : IDisposable
         return truncates ? pipeline.Truncate(scores) : scores;
     }
 
-    // The first index whose cumulative weight is over u times the total. It has a weight of its own, so that a suppressed token never comes out;
-    // float64 and CounterRandom's coarse u keep u times the total under the total. The clamp is for rows that are complete, which may hold NaN.
+    // The first index whose cumulative weight is over u times the total. It has a weight of its own, so that a suppressed token never comes
+    // out; float64 and CounterRandom's coarse u keep u times the total under the total. The clamp is for rows that are complete, which may
+    // hold NaN.
     private static Tensor Inverse(Tensor logWeights, Tensor uniforms)
     {
         var cumulative = logWeights.to_type(ScalarType.Float64).exp().cumsum(-1);

@@ -5,11 +5,13 @@ namespace PostTrain.Supervised;
 /// <summary>The terms of a cross-entropy; the defaults are the plain negative log-likelihood.</summary>
 public sealed record CrossEntropyOptions
 {
-    /// <summary>ε: the share of the target's probability that is spread evenly over the vocabulary, 0 to 1 (Szegedy et al., arXiv:1512.00567, section 7).</summary>
+    /// <summary>ε: the share of the target's probability that is spread evenly over the vocabulary, 0 to 1 (Szegedy et al.,
+    /// arXiv:1512.00567, section 7).</summary>
     /// <value>The default is 0.</value>
     public double LabelSmoothing { get; init; }
 
-    /// <summary>λ, at least 0: the weight of (log Σ_v exp z_v)², which keeps logits from drifting (PaLM, arXiv:2204.02311, section 5).</summary>
+    /// <summary>λ, at least 0: the weight of (log Σ_v exp z_v)², which keeps logits from drifting (PaLM, arXiv:2204.02311, section
+    /// 5).</summary>
     /// <value>The default is 0; PaLM used 1e-4.</value>
     public double ZLoss { get; init; }
 
@@ -25,7 +27,8 @@ public sealed record CrossEntropyOptions
     {
         Guard.Fraction(LabelSmoothing, nameof(LabelSmoothing));
         Guard.NotNegative(ZLoss, nameof(ZLoss));
-        if (!Enum.IsDefined(Weighting)) throw new ArgumentOutOfRangeException(nameof(Weighting), Weighting, "expected None or Probability");
+        if (!Enum.IsDefined(Weighting))
+            throw new ArgumentOutOfRangeException(nameof(Weighting), Weighting, "expected None or Probability");
         Logits.Check();
     }
 }

@@ -13,7 +13,8 @@ namespace PostTrain.Supervised;
 /// <param name="Mask">[B,C].</param>
 internal sealed record SequenceScores(Tensor LogProbs, Tensor Logits, Tensor Targets, Tensor Mask)
 {
-    /// <summary>Runs the model over the rows; only the columns from <paramref name="first"/> on, where something counts, are projected to the vocabulary.</summary>
+    /// <summary>Runs the model over the rows; only the columns from <paramref name="first"/> on, where something counts, are projected to
+    /// the vocabulary.</summary>
     internal static SequenceScores Of(CausalLm model, SupervisedBatch rows, long first)
     {
         rows = rows.To(BodyParts.DeviceOf(model));
@@ -26,5 +27,10 @@ internal sealed record SequenceScores(Tensor LogProbs, Tensor Logits, Tensor Tar
 
     /// <summary>Some rows, as views.</summary>
     internal SequenceScores Rows(long start, long count) =>
-        new(LogProbs.narrow(0, start, count), Logits.narrow(0, start, count), Targets.narrow(0, start, count), Mask.narrow(0, start, count));
+        new(
+            LogProbs.narrow(0, start, count),
+            Logits.narrow(0, start, count),
+            Targets.narrow(0, start, count),
+            Mask.narrow(0, start, count)
+        );
 }

@@ -18,7 +18,12 @@ internal sealed class SftData(TokenExample[] examples, CausalLm model, int paddi
         var batch = SupervisedBatch.Of(chosen, paddingId);
         // Of the examples one a row, however they are laid out.
         double denominator = options.Aggregation.Denominator(batch.LossMask);
-        return new SftBatch(options.Packing ? SupervisedBatch.Packed(chosen, model.ContextLength, paddingId) : batch, denominator, model, options);
+        return new SftBatch(
+            options.Packing ? SupervisedBatch.Packed(chosen, model.ContextLength, paddingId) : batch,
+            denominator,
+            model,
+            options
+        );
     }
 }
 
@@ -49,7 +54,15 @@ internal sealed class SftBatch : TrainingBatch
     {
         var rows = batch.Rows(start, count).To(BodyParts.DeviceOf(model));
         var logits = model.Project(model.Hidden(rows.Inputs, rows.AttentionMask)).AtLeastSingle();
-        var loss = SupervisedLosses.CrossEntropy(logits, rows.Targets, rows.LossMask, options.CrossEntropy, null, options.Aggregation, denominator);
+        var loss = SupervisedLosses.CrossEntropy(
+            logits,
+            rows.Targets,
+            rows.LossMask,
+            options.CrossEntropy,
+            null,
+            options.Aggregation,
+            denominator
+        );
         means.Add("accuracy", loss.Accuracy, rows.LossMask.sum().ToDouble());
         return loss.Loss;
     }

@@ -14,12 +14,13 @@ public sealed record SftOptions : TrainingOptions
     /// <value>The default is <see cref="LossAggregation.TokenMean"/>.</value>
     public LossAggregation Aggregation { get; init; } = LossAggregation.TokenMean;
 
-    /// <summary>Ends each completion that has no end yet with the tokenizer's end-of-sequence token, so that the model learns to stop.</summary>
+    /// <summary>Ends each completion that has no end yet with the tokenizer's end-of-sequence token, so that the model learns to
+    /// stop.</summary>
     /// <value>The default is true.</value>
     public bool AppendEndOfSequence { get; init; } = true;
 
-    /// <summary>Lays several examples end to end in rows of the model's context length (<see cref="Data.Packing"/>), so that little of a batch is
-    /// padding; they do not see each other, and loss and gradient are those of the same examples one a row.
+    /// <summary>Lays several examples end to end in rows of the model's context length (<see cref="Data.Packing"/>), so that little of a
+    /// batch is padding; they do not see each other, and loss and gradient are those of the same examples one a row.
     /// <see cref="TrainingOptions.MicroBatchSize"/> then counts rows.</summary>
     /// <value>The default is false.</value>
     public bool Packing { get; init; }
@@ -31,6 +32,10 @@ public sealed record SftOptions : TrainingOptions
         CrossEntropy.Check();
         // A packed row is no sequence, so that a mean over each one cannot be taken of it; sums can.
         if (Packing && Aggregation == LossAggregation.SequenceMean)
-            throw new ArgumentOutOfRangeException(nameof(Aggregation), Aggregation, $"With {nameof(Packing)}, Aggregation must be a token mean or a sum.");
+            throw new ArgumentOutOfRangeException(
+                nameof(Aggregation),
+                Aggregation,
+                $"With {nameof(Packing)}, Aggregation must be a token mean or a sum."
+            );
     }
 }

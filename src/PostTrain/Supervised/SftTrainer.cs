@@ -7,8 +7,8 @@ namespace PostTrain.Supervised;
 
 /// <summary>Supervised fine-tuning: makes given completions of given prompts likely.</summary>
 /// <remarks>
-/// Loss: the cross-entropy of the completions' tokens, see <see cref="SftOptions.CrossEntropy"/>. Metrics besides those of <see cref="DatasetTrainer{TExample}"/>:
-/// <c>accuracy</c> (share of tokens that were the most likely).
+/// Loss: the cross-entropy of the completions' tokens, see <see cref="SftOptions.CrossEntropy"/>. Metrics besides those of
+/// <see cref="DatasetTrainer{TExample}"/>: <c>accuracy</c> (share of tokens that were the most likely).
 /// </remarks>
 public sealed class SftTrainer : DatasetTrainer<Demonstration>
 {
@@ -33,7 +33,15 @@ public sealed class SftTrainer : DatasetTrainer<Demonstration>
     {
         var examples = new TokenExample[data.Count];
         for (int i = 0; i < examples.Length; i++)
-            examples[i] = TokenExample.Of(data[i].Prompt, data[i].Completion, tokenizer, options.AppendEndOfSequence, model.ContextLength, $"{name}[{i}]", name);
+            examples[i] = TokenExample.Of(
+                data[i].Prompt,
+                data[i].Completion,
+                tokenizer,
+                options.AppendEndOfSequence,
+                model.ContextLength,
+                $"{name}[{i}]",
+                name
+            );
         return new SftData(examples, model, tokenizer.PaddingId, options);
     }
 }

@@ -14,7 +14,11 @@ internal sealed record SupervisedBatch(Tensor Inputs, Tensor AttentionMask, Tens
     /// <summary>Several sequences a row of at most <paramref name="capacity"/> positions.</summary>
     internal static SupervisedBatch Packed(IReadOnlyList<TokenExample> examples, int capacity, int paddingId)
     {
-        var packed = Packing.Pack([.. examples.Select(example => new TokenSequence(example.Ids, example.PromptLength))], capacity, paddingId);
+        var packed = Packing.Pack(
+            [.. examples.Select(example => new TokenSequence(example.Ids, example.PromptLength))],
+            capacity,
+            paddingId
+        );
         packed.Positions.Dispose();
         return new SupervisedBatch(packed.Inputs, packed.Segments, packed.Targets, packed.LossMask);
     }
@@ -22,7 +26,8 @@ internal sealed record SupervisedBatch(Tensor Inputs, Tensor AttentionMask, Tens
     /// <summary>Lays out sequences of prompt and completion; each has at least two tokens.</summary>
     internal static SupervisedBatch Of(IReadOnlyList<TokenExample> examples, int paddingId)
     {
-        int rows = examples.Count, columns = examples.Max(example => example.Ids.Length) - 1;
+        int rows = examples.Count,
+            columns = examples.Max(example => example.Ids.Length) - 1;
         var inputs = new long[rows, columns];
         var attention = new long[rows, columns];
         var targets = new long[rows, columns];
@@ -49,7 +54,11 @@ internal sealed record SupervisedBatch(Tensor Inputs, Tensor AttentionMask, Tens
     internal SupervisedBatch Rows(long start, long count)
     {
         long rows = Math.Min(count, Inputs.shape[0] - start);
-        return new SupervisedBatch(Inputs.narrow(0, start, rows), AttentionMask.narrow(0, start, rows),
-            Targets.narrow(0, start, rows), LossMask.narrow(0, start, rows));
+        return new SupervisedBatch(
+            Inputs.narrow(0, start, rows),
+            AttentionMask.narrow(0, start, rows),
+            Targets.narrow(0, start, rows),
+            LossMask.narrow(0, start, rows)
+        );
     }
 }

@@ -18,8 +18,13 @@ public static class SupervisedLosses
     /// <param name="aggregation">Token mean when null.</param>
     /// <param name="denominator">The aggregation's denominator of the whole batch where this is a part of it; its own when null.</param>
     /// <exception cref="ArgumentException">Shapes or types do not agree.</exception>
-    public static SupervisedLoss NegativeLogLikelihood(Tensor logits, Tensor targets, Tensor mask,
-        LossAggregation? aggregation = null, double? denominator = null)
+    public static SupervisedLoss NegativeLogLikelihood(
+        Tensor logits,
+        Tensor targets,
+        Tensor mask,
+        LossAggregation? aggregation = null,
+        double? denominator = null
+    )
     {
         Guard.Rank(logits, nameof(logits), 3, "[B,T,V]");
         using var scope = NewDisposeScope();
@@ -31,16 +36,33 @@ public static class SupervisedLosses
         return new SupervisedLoss(loss.MoveToOuterDisposeScope(), losses.MoveToOuterDisposeScope(), accuracy.MoveToOuterDisposeScope());
     }
 
-    /// <summary>Dynamic fine-tuning L = −agg[sg(π(target))·log π(target)]: the likelihood weighted by the token's own probability.</summary>
-    /// <remarks>Wu et al. 2025, arXiv:2508.05629, eq. 9: what the model finds unlikely pulls less. A preset of <see cref="CrossEntropy"/>.</remarks>
+    /// <summary>Dynamic fine-tuning L = −agg[sg(π(target))·log π(target)]: the likelihood weighted by the token's own
+    /// probability.</summary>
+    /// <remarks>Wu et al. 2025, arXiv:2508.05629, eq. 9: what the model finds unlikely pulls less. A preset of
+    /// <see cref="CrossEntropy"/>.</remarks>
     /// <inheritdoc cref="NegativeLogLikelihood"/>
-    public static SupervisedLoss Dft(Tensor logits, Tensor targets, Tensor mask, LossAggregation? aggregation = null, double? denominator = null) =>
-        CrossEntropy(logits, targets, mask, new CrossEntropyOptions { Weighting = TokenWeighting.Probability }, null, aggregation, denominator);
+    public static SupervisedLoss Dft(
+        Tensor logits,
+        Tensor targets,
+        Tensor mask,
+        LossAggregation? aggregation = null,
+        double? denominator = null
+    ) =>
+        CrossEntropy(
+            logits,
+            targets,
+            mask,
+            new CrossEntropyOptions { Weighting = TokenWeighting.Probability },
+            null,
+            aggregation,
+            denominator
+        );
 
-    /// <summary>Cross-entropy with label smoothing, z-loss, shaped logits and weights, per token ℓ = w·[φ·((1−ε)·(−log π_y) + ε·(1/V)Σ_v(−log π_v)) + λ·(log Σ_v exp z_v)²].</summary>
+    /// <summary>Cross-entropy with label smoothing, z-loss, shaped logits and weights, per token ℓ = w·[φ·((1−ε)·(−log π_y) +
+    /// ε·(1/V)Σ_v(−log π_v)) + λ·(log Σ_v exp z_v)²].</summary>
     /// <remarks>
-    /// π = softmax(z), φ = 1 or sg(π_y) (<see cref="CrossEntropyOptions.Weighting"/>). The smoothing runs over the whole vocabulary, the target
-    /// included, as PyTorch's does. Token weights change the numerator only: the mean is over the counted tokens, not over
+    /// π = softmax(z), φ = 1 or sg(π_y) (<see cref="CrossEntropyOptions.Weighting"/>). The smoothing runs over the whole vocabulary, the
+    /// target included, as PyTorch's does. Token weights change the numerator only: the mean is over the counted tokens, not over
     /// their weights; give a denominator for the other. The accuracy counts weights as little. A mask without a counted token gives 0.
     /// Returns fresh tensors; the caller owns them.
     /// </remarks>
@@ -53,14 +75,24 @@ public static class SupervisedLosses
     /// <param name="denominator">The aggregation's denominator of the whole batch where this is a part of it; its own when null.</param>
     /// <exception cref="ArgumentException">Shapes or types do not agree.</exception>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
-    public static SupervisedLoss CrossEntropy(Tensor logits, Tensor targets, Tensor mask, CrossEntropyOptions options,
-        Tensor? weights = null, LossAggregation? aggregation = null, double? denominator = null)
+    public static SupervisedLoss CrossEntropy(
+        Tensor logits,
+        Tensor targets,
+        Tensor mask,
+        CrossEntropyOptions options,
+        Tensor? weights = null,
+        LossAggregation? aggregation = null,
+        double? denominator = null
+    )
     {
         Guard.Rank(logits, nameof(logits), 3, "[B,T,V]");
         Guard.Floating(logits, nameof(logits));
         Guard.Ids(targets, nameof(targets));
         if (!logits.shape.AsSpan()[..^1].SequenceEqual(targets.shape))
-            throw new ArgumentException($"targets has shape {Guard.Shape(targets)}, expected logits' shape {Guard.Shape(logits)} without its last dimension", nameof(targets));
+            throw new ArgumentException(
+                $"targets has shape {Guard.Shape(targets)}, expected logits' shape {Guard.Shape(logits)} without its last dimension",
+                nameof(targets)
+            );
         Guard.SameShape(mask, nameof(mask), targets, nameof(targets));
         CheckWeights(weights, targets);
         options.Check();
@@ -78,9 +110,10 @@ public static class SupervisedLosses
         return Aggregated(losses, weights, mask, correct, aggregation, denominator);
     }
 
-    /// <summary><see cref="CrossEntropy"/> from hidden states and the output projection, without the logits of more than one chunk of positions.</summary>
-    /// <remarks>Forward and backward hold [chunkSize,V] numbers in the place of [B·T,V]; the backward pass projects again. The chunk size does not
-    /// change the numbers beyond the last digits. See <see cref="ChunkedLogProbs"/>.</remarks>
+    /// <summary><see cref="CrossEntropy"/> from hidden states and the output projection, without the logits of more than one chunk of
+    /// positions.</summary>
+    /// <remarks>Forward and backward hold [chunkSize,V] numbers in the place of [B·T,V]; the backward pass projects again. The chunk size
+    /// does not change the numbers beyond the last digits. See <see cref="ChunkedLogProbs"/>.</remarks>
     /// <param name="hidden">[B,T,D]; the states that predict the targets (already shifted).</param>
     /// <param name="weight">[V,D], the output projection.</param>
     /// <param name="targets">[B,T], token ids in 0..V−1 where the mask counts; the others are not read.</param>
@@ -93,9 +126,18 @@ public static class SupervisedLosses
     /// <param name="chunkSize">Positions at a time, at least 1.</param>
     /// <exception cref="ArgumentException">Shapes or types do not agree, or a counted target is not in 0..V−1.</exception>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
-    public static SupervisedLoss ChunkedCrossEntropy(Tensor hidden, Tensor weight, Tensor targets, Tensor mask, CrossEntropyOptions? options = null,
-        Tensor? bias = null, Tensor? weights = null, LossAggregation? aggregation = null, double? denominator = null,
-        int chunkSize = ChunkedLogProbs.DefaultChunkSize)
+    public static SupervisedLoss ChunkedCrossEntropy(
+        Tensor hidden,
+        Tensor weight,
+        Tensor targets,
+        Tensor mask,
+        CrossEntropyOptions? options = null,
+        Tensor? bias = null,
+        Tensor? weights = null,
+        LossAggregation? aggregation = null,
+        double? denominator = null,
+        int chunkSize = ChunkedLogProbs.DefaultChunkSize
+    )
     {
         Guard.Rank(hidden, nameof(hidden), 3, "[B,T,D]");
         CheckWeights(weights, targets);
@@ -109,7 +151,8 @@ public static class SupervisedLosses
 
     private static void CheckWeights(Tensor? weights, Tensor targets)
     {
-        if (weights is null) return;
+        if (weights is null)
+            return;
         Guard.Floating(weights, nameof(weights));
         Guard.SameShape(weights, nameof(weights), targets, nameof(targets));
     }
@@ -119,14 +162,27 @@ public static class SupervisedLosses
     {
         double smoothing = options.LabelSmoothing;
         var losses = smoothing > 0 ? logProbs * (smoothing - 1) - meanLogProbs * smoothing : logProbs.neg();
-        if (options.Weighting == TokenWeighting.Probability) losses = losses * logProbs.detach().exp();
+        if (options.Weighting == TokenWeighting.Probability)
+            losses = losses * logProbs.detach().exp();
         return options.ZLoss > 0 ? losses + logPartitions.square() * options.ZLoss : losses;
     }
 
-    private static SupervisedLoss Aggregated(Tensor losses, Tensor? weights, Tensor mask, Tensor correct, LossAggregation? aggregation, double? denominator)
+    private static SupervisedLoss Aggregated(
+        Tensor losses,
+        Tensor? weights,
+        Tensor mask,
+        Tensor correct,
+        LossAggregation? aggregation,
+        double? denominator
+    )
     {
-        if (weights is not null) losses = losses * Masked.Counted(weights.detach(), mask).to_type(losses.dtype);
+        if (weights is not null)
+            losses = losses * Masked.Counted(weights.detach(), mask).to_type(losses.dtype);
         var loss = (aggregation ?? LossAggregation.TokenMean).Apply(losses, mask, denominator);
-        return new SupervisedLoss(loss.MoveToOuterDisposeScope(), losses.MoveToOuterDisposeScope(), Masked.Mean(correct, mask).MoveToOuterDisposeScope());
+        return new SupervisedLoss(
+            loss.MoveToOuterDisposeScope(),
+            losses.MoveToOuterDisposeScope(),
+            Masked.Mean(correct, mask).MoveToOuterDisposeScope()
+        );
     }
 }

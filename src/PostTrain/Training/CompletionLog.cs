@@ -7,8 +7,8 @@ using PostTrain.Numerics;
 namespace PostTrain.Training;
 
 /// <summary>An observer that keeps some completions of some steps in a JSONL file, for people to read.</summary>
-/// <remarks>A line is <c>{"step":10,"prompt":"1+1=","completion":"2","reward":1,"tokens":1,"finished":true}</c>. Each line reaches the operating system before <see cref="Report"/> returns. Calls may come from any
-/// thread.</remarks>
+/// <remarks>A line is <c>{"step":10,"prompt":"1+1=","completion":"2","reward":1,"tokens":1,"finished":true}</c>. Each line reaches the
+/// operating system before <see cref="Report"/> returns. Calls may come from any thread.</remarks>
 /// <example><code>
 /// using var completions = CompletionLog.Open("artifacts/completions.jsonl");
 /// var options = new GrpoOptions { CompletionObservers = [completions] };
@@ -29,7 +29,8 @@ public sealed class CompletionLog : IProgress<CompletionReport>, IDisposable
 
     private readonly Lock gate = new();
     private readonly FileStream stream;
-    private readonly int every, rows;
+    private readonly int every,
+        rows;
 
     private CompletionLog(string path, int every, int rows)
     {
@@ -42,21 +43,28 @@ public sealed class CompletionLog : IProgress<CompletionReport>, IDisposable
 
     /// <summary>Opens a log for appending.</summary>
     /// <param name="path">The file, commonly <c>completions.jsonl</c> beside <c>metrics.jsonl</c>. Missing directories are created.</param>
-    /// <param name="resumeAfterStep">null starts a new log in place of an old one. A number keeps the lines up to and including that step, because the resumed run reports the later ones again.</param>
+    /// <param name="resumeAfterStep">null starts a new log in place of an old one. A number keeps the lines up to and including that step,
+    /// because the resumed run reports the later ones again.</param>
     /// <param name="every">Steps between those that are kept, at least 1; the first is kept too.</param>
     /// <param name="rows">Completions of such a step, at least 1, spread evenly over the batch.</param>
-    /// <exception cref="InvalidDataException">The log to continue has a broken line that is not its last; the file is left as it is.</exception>
+    /// <exception cref="InvalidDataException">The log to continue has a broken line that is not its last; the file is left as it
+    /// is.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     public static CompletionLog Open(string path, long? resumeAfterStep = null, int every = 10, int rows = 4)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         Guard.AtLeast(every, 1, nameof(every));
         Guard.AtLeast(rows, 1, nameof(rows));
-        AtomicFile.Write(path, stream =>
-        {
-            if (resumeAfterStep is not { } last || !File.Exists(path)) return;
-            foreach (var completion in Read(path).Where(completion => completion.Step <= last)) stream.Write(Line(completion));
-        });
+        AtomicFile.Write(
+            path,
+            stream =>
+            {
+                if (resumeAfterStep is not { } last || !File.Exists(path))
+                    return;
+                foreach (var completion in Read(path).Where(completion => completion.Step <= last))
+                    stream.Write(Line(completion));
+            }
+        );
         return new CompletionLog(path, every, rows);
     }
 
@@ -71,11 +79,17 @@ public sealed class CompletionLog : IProgress<CompletionReport>, IDisposable
         {
             try
             {
-                completions.Add(JsonSerializer.Deserialize<LoggedCompletion>(line.Text.Span, Format) ?? throw new JsonException("found null."));
+                completions.Add(
+                    JsonSerializer.Deserialize<LoggedCompletion>(line.Text.Span, Format) ?? throw new JsonException("found null.")
+                );
             }
             catch (JsonException error)
             {
-                if (line.Ended) throw new InvalidDataException($"{path}, line {line.Number}: expected a JSON object with step, prompt, completion, reward, tokens and finished: {error.Message}", error);
+                if (line.Ended)
+                    throw new InvalidDataException(
+                        $"{path}, line {line.Number}: expected a JSON object with step, prompt, completion, reward, tokens and finished: {error.Message}",
+                        error
+                    );
             }
         }
         return completions;
@@ -87,7 +101,8 @@ public sealed class CompletionLog : IProgress<CompletionReport>, IDisposable
     public void Report(CompletionReport value)
     {
         ArgumentNullException.ThrowIfNull(value);
-        if (value.Step != 1 && value.Step % every != 0) return;
+        if (value.Step != 1 && value.Step % every != 0)
+            return;
         lock (gate)
         {
             ObjectDisposedException.ThrowIf(!stream.CanWrite, this);
@@ -95,7 +110,9 @@ public sealed class CompletionLog : IProgress<CompletionReport>, IDisposable
             long start = stream.Position;
             try
             {
-                stream.Write([.. Enumerable.Range(0, count).SelectMany(i => Line(Logged(value, (int)((long)i * value.Completions.Count / count))))]);
+                stream.Write([
+                    .. Enumerable.Range(0, count).SelectMany(i => Line(Logged(value, (int)((long)i * value.Completions.Count / count)))),
+                ]);
             }
             catch (IOException)
             {
@@ -110,7 +127,8 @@ public sealed class CompletionLog : IProgress<CompletionReport>, IDisposable
     {
         lock (gate)
         {
-            if (stream.CanWrite) stream.Flush(flushToDisk: true);
+            if (stream.CanWrite)
+                stream.Flush(flushToDisk: true);
             stream.Dispose();
         }
     }
@@ -118,12 +136,21 @@ public sealed class CompletionLog : IProgress<CompletionReport>, IDisposable
     private static LoggedCompletion Logged(CompletionReport report, int i)
     {
         var completion = report.Completions[i];
-        return new LoggedCompletion(report.Step, Cut(completion.Problem.Prompt), Cut(completion.Text), report.Scores.Values[i], completion.Tokens.Length, completion.Finished);
+        return new LoggedCompletion(
+            report.Step,
+            Cut(completion.Problem.Prompt),
+            Cut(completion.Text),
+            report.Scores.Values[i],
+            completion.Tokens.Length,
+            completion.Finished
+        );
     }
 
     private static byte[] Line(LoggedCompletion completion) => [.. JsonSerializer.SerializeToUtf8Bytes(completion, Format), (byte)'\n'];
 
     // Not between the halves of a character.
     private static string Cut(string text) =>
-        text.Length <= MaximumCharacters ? text : text[..(char.IsHighSurrogate(text[MaximumCharacters - 1]) ? MaximumCharacters - 1 : MaximumCharacters)] + "…";
+        text.Length <= MaximumCharacters
+            ? text
+            : text[..(char.IsHighSurrogate(text[MaximumCharacters - 1]) ? MaximumCharacters - 1 : MaximumCharacters)] + "…";
 }

@@ -7,9 +7,10 @@ namespace PostTrain.Training;
 
 /// <summary>A trainer on a fixed data set: the order of examples, batches, gradient accumulation, evaluation, checkpoints.</summary>
 /// <remarks>
-/// Each step reads <see cref="TrainingOptions.BatchSize"/> examples in an order that the seed decides. The gradient does not depend on how the
-/// batch is cut into micro-batches. Metrics of every such trainer: <c>learning_rate</c>, <c>grad_norm</c>, <c>tokens_per_second</c>,
-/// <c>time/batch</c>, <c>time/update</c>, <c>time/evaluation</c>, and of an evaluation <c>eval/loss</c> and the objective's own metrics under <c>eval/</c>.
+/// Each step reads <see cref="TrainingOptions.BatchSize"/> examples in an order that the seed decides. The gradient does not depend on how
+/// the batch is cut into micro-batches. Metrics of every such trainer: <c>learning_rate</c>, <c>grad_norm</c>, <c>tokens_per_second</c>,
+/// <c>time/batch</c>, <c>time/update</c>, <c>time/evaluation</c>, and of an evaluation <c>eval/loss</c> and the objective's own metrics
+/// under <c>eval/</c>.
 /// </remarks>
 /// <typeparam name="TExample">A record of the data set.</typeparam>
 public abstract class DatasetTrainer<TExample> : IDisposable
@@ -42,10 +43,14 @@ public abstract class DatasetTrainer<TExample> : IDisposable
     /// <param name="cancellation">Looked at between steps; leaves a checkpoint (where a directory is given) and throws.</param>
     /// <exception cref="ArgumentException">The data are empty, or an example does not fit the model's context.</exception>
     /// <exception cref="OperationCanceledException">The run was cancelled.</exception>
-    /// <remarks>A step is counted as soon as its update is made. When an evaluation, an observer or a checkpoint throws after that, a further
-    /// call goes on behind the update, and first makes up for an
+    /// <remarks>A step is counted as soon as its update is made. When an evaluation, an observer or a checkpoint throws after that, a
+    /// further call goes on behind the update, and first makes up for an
     /// evaluation that is missing; its weights are those of a run that nothing interrupted.</remarks>
-    public IEnumerable<StepReport> Run(IReadOnlyList<TExample> data, IReadOnlyList<TExample>? evaluation = null, CancellationToken cancellation = default)
+    public IEnumerable<StepReport> Run(
+        IReadOnlyList<TExample> data,
+        IReadOnlyList<TExample>? evaluation = null,
+        CancellationToken cancellation = default
+    )
     {
         ArgumentNullException.ThrowIfNull(data);
         options.Evaluation.CheckData(evaluation is not null, nameof(evaluation));
@@ -64,7 +69,8 @@ public abstract class DatasetTrainer<TExample> : IDisposable
         return session.Complete();
     }
 
-    /// <summary>Loss and metrics of examples as the model is now: <c>eval/loss</c> and the objective's metrics. Nothing is trained.</summary>
+    /// <summary>Loss and metrics of examples as the model is now: <c>eval/loss</c> and the objective's metrics. Nothing is
+    /// trained.</summary>
     public IReadOnlyDictionary<string, double> Evaluate(IReadOnlyList<TExample> data)
     {
         ArgumentNullException.ThrowIfNull(data);
@@ -84,9 +90,7 @@ public abstract class DatasetTrainer<TExample> : IDisposable
     private protected abstract PreparedData Prepare(IReadOnlyList<TExample> data, string name);
 
     /// <summary>Called before a step's loss, e.g. to move a reference.</summary>
-    private protected virtual void BeforeStep(long step)
-    {
-    }
+    private protected virtual void BeforeStep(long step) { }
 
     private PreparedData Prepared(IReadOnlyList<TExample> data, string name) =>
         data.Count > 0 ? Prepare(data, name) : throw new ArgumentException($"{name} holds no example, expected at least one", name);
@@ -97,7 +101,8 @@ public abstract class DatasetTrainer<TExample> : IDisposable
         session.Begin();
         while (session.IsUnfinished || session.Continues(cancellation))
         {
-            if (!session.IsUnfinished) Update(data, [.. Enumerable.Range(0, options.BatchSize).Select(i => order[session.DataPosition + i])]);
+            if (!session.IsUnfinished)
+                Update(data, [.. Enumerable.Range(0, options.BatchSize).Select(i => order[session.DataPosition + i])]);
             yield return Finish(evaluation);
         }
     }
@@ -143,11 +148,14 @@ public abstract class DatasetTrainer<TExample> : IDisposable
         var means = new MetricMeans();
         // In every step: who reads the reports may have evaluated the model in between.
         model.train();
-        var update = session.Optimization.Update((int)(((long)batch.Rows + size - 1) / size), part =>
-        {
-            int start = (int)((long)part * size);
-            return batch.Loss(start, Math.Min(size, batch.Rows - start), means);
-        });
+        var update = session.Optimization.Update(
+            (int)(((long)batch.Rows + size - 1) / size),
+            part =>
+            {
+                int start = (int)((long)part * size);
+                return batch.Loss(start, Math.Min(size, batch.Rows - start), means);
+            }
+        );
         clock.Book("update");
         means.AddTo(metrics);
         metrics["learning_rate"] = update.LearningRate;
@@ -168,7 +176,8 @@ public abstract class DatasetTrainer<TExample> : IDisposable
             var batch = data.Batch([.. Enumerable.Range(start, count)]);
             int size = options.MicroBatchSize ?? batch.Rows;
             double loss = 0;
-            for (int row = 0; row < batch.Rows; row += size) loss += batch.Loss(row, Math.Min(size, batch.Rows - row), means).ToDouble();
+            for (int row = 0; row < batch.Rows; row += size)
+                loss += batch.Loss(row, Math.Min(size, batch.Rows - row), means).ToDouble();
             means.Add("loss", loss, batch.Weight);
         }
         means.AddTo(metrics, "eval/");

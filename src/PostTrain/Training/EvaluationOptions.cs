@@ -11,18 +11,18 @@ public sealed record EvaluationOptions
 
     private const string DefaultMetric = "eval/loss";
 
-    /// <summary>The metric that decides which evaluation is the best. One that the first evaluation does not give is refused there, with the
-    /// names there are.</summary>
-    /// <value>The default is <c>eval/loss</c>. Trainers on completions of their own have none: they take <c>eval/reward/mean</c> or another of
-    /// theirs, without which no evaluation is the best.</value>
+    /// <summary>The metric that decides which evaluation is the best. One that the first evaluation does not give is refused there, with
+    /// the names there are.</summary>
+    /// <value>The default is <c>eval/loss</c>. Trainers on completions of their own have none: they take <c>eval/reward/mean</c> or another
+    /// of theirs, without which no evaluation is the best.</value>
     public string Metric { get; init; } = DefaultMetric;
 
     /// <summary>Whether more of the metric is better, as of a reward.</summary>
     /// <value>The default is false.</value>
     public bool HigherIsBetter { get; init; }
 
-    /// <summary>The run ends after this many evaluations in a row without a better one; 0 never ends it early. An evaluation whose metric is not
-    /// finite does not count; the
+    /// <summary>The run ends after this many evaluations in a row without a better one; 0 never ends it early. An evaluation whose metric
+    /// is not finite does not count; the
     /// diagnostic <c>not-finite</c> says so.</summary>
     /// <value>The default is 0.</value>
     public int Patience { get; init; }
@@ -46,15 +46,19 @@ public sealed record EvaluationOptions
         if (!given && Patience > 0 && IsEvaluated(Metric))
             throw new ArgumentException(
                 $"Evaluation.Patience is {Patience} and there is no evaluation, so that Evaluation.Metric '{Metric}' never appears; expected data to evaluate on",
-                name);
+                name
+            );
     }
 
     /// <summary>Refuses a metric that an evaluation should have given, where something depends on it.</summary>
     internal void CheckNamed(IReadOnlyDictionary<string, double> metrics)
     {
-        if (metrics.ContainsKey(Metric) || !metrics.Keys.Any(IsEvaluated) || (Patience == 0 && Metric == DefaultMetric)) return;
+        if (metrics.ContainsKey(Metric) || !metrics.Keys.Any(IsEvaluated) || (Patience == 0 && Metric == DefaultMetric))
+            return;
         var names = metrics.Keys.Where(IsEvaluated).Order(StringComparer.Ordinal);
-        throw new InvalidOperationException($"Evaluation.Metric is '{Metric}', which the evaluation does not give; expected one of {string.Join(", ", names)}");
+        throw new InvalidOperationException(
+            $"Evaluation.Metric is '{Metric}', which the evaluation does not give; expected one of {string.Join(", ", names)}"
+        );
     }
 
     private static bool IsEvaluated(string metric) => metric.StartsWith("eval/", StringComparison.Ordinal);

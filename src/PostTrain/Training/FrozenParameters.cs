@@ -11,11 +11,13 @@ internal static class FrozenParameters
     // A span of bytes holds less than 2 GiB.
     private const long ChunkElements = 1 << 26;
 
-    /// <summary>SHA-256 over the names, shapes and bytes of all parameters without a gradient, as hexadecimal digits; empty where all are trained.</summary>
+    /// <summary>SHA-256 over the names, shapes and bytes of all parameters without a gradient, as hexadecimal digits; empty where all are
+    /// trained.</summary>
     internal static string Digest(nn.Module model)
     {
         var frozen = model.named_parameters().Where(p => !p.parameter.requires_grad).ToArray();
-        if (frozen.Length == 0) return "";
+        if (frozen.Length == 0)
+            return "";
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         using var mode = no_grad();
         foreach (var (name, parameter) in frozen)

@@ -3,7 +3,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Training;
 
-/// <summary>What a trainer must keep in a checkpoint besides model, optimiser and position: coefficients that adapt, buffers of rollouts.</summary>
+/// <summary>What a trainer must keep in a checkpoint besides model, optimiser and position: coefficients that adapt, buffers of
+/// rollouts.</summary>
 internal interface ITrainerState
 {
     /// <summary>Numbers by name; kept in <c>state.json</c>.</summary>

@@ -3,13 +3,11 @@ using PostTrain.Numerics;
 namespace PostTrain.Training;
 
 /// <summary>How the learning rate rises in warm-up and goes on afterwards: transformers' schedules.</summary>
-/// <remarks>Warm-up is the same for all of them and can be changed: <c>LearningRateSchedule.Cosine with { WarmupFrom = 0.1 }</c>. Values are shares of the learning rate of the options.
-/// Formulas: transformers, <c>optimization.py</c>, named at each member.</remarks>
+/// <remarks>Warm-up is the same for all of them and can be changed: <c>LearningRateSchedule.Cosine with { WarmupFrom = 0.1 }</c>. Values
+/// are shares of the learning rate of the options. Formulas: transformers, <c>optimization.py</c>, named at each member.</remarks>
 public abstract record LearningRateSchedule
 {
-    private LearningRateSchedule()
-    {
-    }
+    private LearningRateSchedule() { }
 
     /// <summary>Stays at 1 (<c>constant_with_warmup</c>).</summary>
     public static LearningRateSchedule Constant { get; } = new Flat();
@@ -17,7 +15,8 @@ public abstract record LearningRateSchedule
     /// <summary>1 − x: falls in a straight line to 0 at the last step and stays there (<c>linear</c>).</summary>
     public static LearningRateSchedule Linear { get; } = new Power(1, 0);
 
-    /// <summary>(1 + cos πx)/2: falls along half a cosine to 0 at the last step (<c>cosine</c>); past the end of the run the cosine goes on.</summary>
+    /// <summary>(1 + cos πx)/2: falls along half a cosine to 0 at the last step (<c>cosine</c>); past the end of the run the cosine goes
+    /// on.</summary>
     public static LearningRateSchedule Cosine { get; } = new Wave(0, 0.5);
 
     /// <summary>1/√(t/w): t steps done, of which w were warm-up; without warm-up 1/√(1 + t/10000) (<c>inverse_sqrt</c>).</summary>
@@ -31,7 +30,8 @@ public abstract record LearningRateSchedule
     /// <value>The default is 0: the first step changes nothing.</value>
     public double? WarmupFrom { get; init; } = 0;
 
-    /// <summary>Whether the last step of warm-up has the full rate; else the first step after it has (<c>cosine_warmup_with_min_lr</c>). What comes after is one step earlier then.</summary>
+    /// <summary>Whether the last step of warm-up has the full rate; else the first step after it has (<c>cosine_warmup_with_min_lr</c>).
+    /// What comes after is one step earlier then.</summary>
     /// <value>The default is false.</value>
     public bool WarmupReachesFullRate { get; init; }
 
@@ -46,7 +46,8 @@ public abstract record LearningRateSchedule
         return new Wave(minimumRate, waves);
     }
 
-    /// <summary>(1 + cos π(cx mod 1))/2: c half cosines, each from the full rate; 0 from the last step on (<c>cosine_with_restarts</c>; Loshchilov and Hutter, arXiv:1608.03983).</summary>
+    /// <summary>(1 + cos π(cx mod 1))/2: c half cosines, each from the full rate; 0 from the last step on (<c>cosine_with_restarts</c>;
+    /// Loshchilov and Hutter, arXiv:1608.03983).</summary>
     /// <param name="cycles">c, at least 1.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="cycles"/> is below 1.</exception>
     public static LearningRateSchedule CosineWithRestarts(int cycles)
@@ -75,14 +76,22 @@ public abstract record LearningRateSchedule
         return new Root(timescale);
     }
 
-    /// <summary>Warm-up, then the full rate, then a fall to m over the last part of the run (<c>warmup_stable_decay</c>; warm-up rises from m too).</summary>
-    /// <param name="decayShare">The part of the whole run in which it falls, in [0, 1]: rounded to whole updates, at most what warm-up leaves.</param>
+    /// <summary>Warm-up, then the full rate, then a fall to m over the last part of the run (<c>warmup_stable_decay</c>; warm-up rises from
+    /// m too).</summary>
+    /// <param name="decayShare">The part of the whole run in which it falls, in [0, 1]: rounded to whole updates, at most what warm-up
+    /// leaves.</param>
     /// <param name="decay">The form of the fall.</param>
     /// <param name="minimumRate">m, in [0, 1].</param>
     /// <param name="warmup">The form of warm-up.</param>
     /// <param name="waves">With <see cref="RateCurve.Cosine"/>: how many whole waves the fall has; a half falls once.</param>
     /// <exception cref="ArgumentOutOfRangeException">A value is out of range.</exception>
-    public static LearningRateSchedule WarmupStableDecay(double decayShare, RateCurve decay = RateCurve.Cosine, double minimumRate = 0, RateCurve warmup = RateCurve.Linear, double waves = 0.5)
+    public static LearningRateSchedule WarmupStableDecay(
+        double decayShare,
+        RateCurve decay = RateCurve.Cosine,
+        double minimumRate = 0,
+        RateCurve warmup = RateCurve.Linear,
+        double waves = 0.5
+    )
     {
         Guard.Fraction(decayShare, nameof(decayShare));
         Guard.Fraction(minimumRate, nameof(minimumRate));
@@ -93,7 +102,8 @@ public abstract record LearningRateSchedule
 
     /// <summary>A schedule of one's own for the steps after warm-up.</summary>
     /// <param name="name">Name for messages.</param>
-    /// <param name="function">Share of the learning rate, 0 to 1, from the updates done before the step, the updates of warm-up and those of the whole run.</param>
+    /// <param name="function">Share of the learning rate, 0 to 1, from the updates done before the step, the updates of warm-up and those
+    /// of the whole run.</param>
     public static LearningRateSchedule Of(string name, Func<long, long, long, double> function)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
@@ -110,7 +120,8 @@ public abstract record LearningRateSchedule
     public double Multiplier(long step, long warmupSteps, long totalSteps)
     {
         int shift = WarmupReachesFullRate ? 1 : 0;
-        if (step >= warmupSteps) return Math.Max(0, After(step + shift, warmupSteps, totalSteps));
+        if (step >= warmupSteps)
+            return Math.Max(0, After(step + shift, warmupSteps, totalSteps));
         double from = WarmupFrom ?? 1.0 / warmupSteps;
         Guard.Fraction(from, nameof(WarmupFrom));
         return from + (1 - from) * Rise(WarmupCurve, (double)step / Math.Max(1, warmupSteps - shift));
@@ -128,23 +139,26 @@ public abstract record LearningRateSchedule
     // The share of the time after warm-up that is over; above 1 past the end.
     private static double Over(long step, long warmup, long total) => (double)(step - warmup) / Math.Max(1, total - warmup);
 
-    private static double Rise(RateCurve curve, double x) => curve switch
-    {
-        RateCurve.Linear => x,
-        RateCurve.Cosine => 0.5 * (1 - Math.Cos(Math.PI * x)),
-        RateCurve.OneMinusSqrt => 1 - Math.Sqrt(1 - x),
-        _ => throw Unknown(curve),
-    };
+    private static double Rise(RateCurve curve, double x) =>
+        curve switch
+        {
+            RateCurve.Linear => x,
+            RateCurve.Cosine => 0.5 * (1 - Math.Cos(Math.PI * x)),
+            RateCurve.OneMinusSqrt => 1 - Math.Sqrt(1 - x),
+            _ => throw Unknown(curve),
+        };
 
-    private static double Fall(RateCurve curve, double x, double waves) => curve switch
-    {
-        RateCurve.Linear => 1 - x,
-        RateCurve.Cosine => 0.5 * (1 + Math.Cos(2 * Math.PI * waves * x)),
-        RateCurve.OneMinusSqrt => 1 - Math.Sqrt(x),
-        _ => throw Unknown(curve),
-    };
+    private static double Fall(RateCurve curve, double x, double waves) =>
+        curve switch
+        {
+            RateCurve.Linear => 1 - x,
+            RateCurve.Cosine => 0.5 * (1 + Math.Cos(2 * Math.PI * waves * x)),
+            RateCurve.OneMinusSqrt => 1 - Math.Sqrt(x),
+            _ => throw Unknown(curve),
+        };
 
-    private static ArgumentOutOfRangeException Unknown(RateCurve curve) => new(nameof(curve), curve, "expected Linear, Cosine or OneMinusSqrt");
+    private static ArgumentOutOfRangeException Unknown(RateCurve curve) =>
+        new(nameof(curve), curve, "expected Linear, Cosine or OneMinusSqrt");
 
     private sealed record Flat : LearningRateSchedule
     {
@@ -153,9 +167,10 @@ public abstract record LearningRateSchedule
 
     private sealed record Own(string Name, Func<long, long, long, double> Function) : LearningRateSchedule
     {
-        private protected override double After(long step, long warmup, long total) => Function(step, warmup, total) is var share && share is >= 0 and <= 1
-            ? share
-            : throw new InvalidOperationException($"the schedule '{Name}' returned {share} at step {step}, expected a share of 0 to 1");
+        private protected override double After(long step, long warmup, long total) =>
+            Function(step, warmup, total) is var share && share is >= 0 and <= 1
+                ? share
+                : throw new InvalidOperationException($"the schedule '{Name}' returned {share} at step {step}, expected a share of 0 to 1");
 
         public override string ToString() => Name;
     }
@@ -193,9 +208,12 @@ public abstract record LearningRateSchedule
     {
         private protected override double After(long step, long warmup, long total)
         {
-            long falling = Math.Min((long)Math.Round(Share * total), Math.Max(0, total - warmup)), end = Math.Max(total, warmup);
-            if (step >= end) return Minimum;
-            if (step < end - falling) return 1;
+            long falling = Math.Min((long)Math.Round(Share * total), Math.Max(0, total - warmup)),
+                end = Math.Max(total, warmup);
+            if (step >= end)
+                return Minimum;
+            if (step < end - falling)
+                return 1;
             return Minimum + (1 - Minimum) * Fall(Curve, (double)(step - (end - falling)) / falling, Waves);
         }
     }

@@ -12,7 +12,8 @@ internal sealed class MetricMeans
     internal void Add(string name, double mean, double weight)
     {
         // A part without a counted token has no mean; 0·NaN must not spoil the others.
-        if (weight == 0) return;
+        if (weight == 0)
+            return;
         var (sum, all) = sums.GetValueOrDefault(name);
         sums[name] = (sum + mean * weight, all + weight);
     }
@@ -20,13 +21,14 @@ internal sealed class MetricMeans
     /// <summary>Adds a scalar tensor's value.</summary>
     internal void Add(string name, Tensor mean, double weight) => Add(name, mean.ToDouble(), weight);
 
-    /// <summary>Adds a part's share of a loss: the shares of an update's parts add up to its loss, and the mean is over updates, however many
-    /// parts each has.</summary>
+    /// <summary>Adds a part's share of a loss: the shares of an update's parts add up to its loss, and the mean is over updates, however
+    /// many parts each has.</summary>
     internal void AddShare(string name, Tensor share, int parts) => Add(name, share.ToDouble() * parts, 1.0 / parts);
 
     /// <summary>Writes each mean under its name, with a prefix.</summary>
     internal void AddTo(Dictionary<string, double> metrics, string prefix = "")
     {
-        foreach (var (name, (sum, weight)) in sums) metrics[prefix + name] = sum / weight;
+        foreach (var (name, (sum, weight)) in sums)
+            metrics[prefix + name] = sum / weight;
     }
 }

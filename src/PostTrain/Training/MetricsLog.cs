@@ -6,11 +6,12 @@ using PostTrain.Training.Diagnostics;
 namespace PostTrain.Training;
 
 /// <summary>An observer that appends each <see cref="StepReport"/> to a JSONL file, one object a line.</summary>
-/// <remarks>A line is <c>{"step":1,"loss":0.5,"elapsed_seconds":0.25,"kl":0.01}</c>: three fixed fields, then every metric under its own name.
-/// Numbers are written so that they read back bit for bit; not-a-number and the infinities are the strings <c>"NaN"</c>,
+/// <remarks>A line is <c>{"step":1,"loss":0.5,"elapsed_seconds":0.25,"kl":0.01}</c>: three fixed fields, then every metric under its own
+/// name. Numbers are written so that they read back bit for bit; not-a-number and the infinities are the strings <c>"NaN"</c>,
 /// <c>"Infinity"</c> and <c>"-Infinity"</c>. A metric named like a fixed field is not written a second time.
-/// What <see cref="TrainingDiagnostics"/> has to say after a step stands in its line as <c>"warnings":[{"name":…,"level":…,"value":…,"message":…,"advice":…}]</c>.
-/// Each line reaches the operating system before <see cref="Report"/> returns. Calls may come from any thread.</remarks>
+/// What <see cref="TrainingDiagnostics"/> has to say after a step stands in its line as
+/// <c>"warnings":[{"name":…,"level":…,"value":…,"message":…,"advice":…}]</c>. Each line reaches the operating system before
+/// <see cref="Report"/> returns. Calls may come from any thread.</remarks>
 public sealed class MetricsLog : IProgress<StepReport>, IDisposable
 {
     private readonly Lock gate = new();
@@ -33,27 +34,35 @@ public sealed class MetricsLog : IProgress<StepReport>, IDisposable
     /// <summary>Opens a log for appending.</summary>
     /// <param name="path">The file, commonly <c>metrics.jsonl</c>. Missing directories are created.</param>
     /// <param name="resumeAfterStep">null (default) starts a new log in place of an old one. A number keeps the records up to and
-    /// including that step and drops those after it, because the resumed run reports them again; a last line torn by a crash is dropped too.</param>
-    /// <param name="diagnostics">Looks at each report before it is written, so do not make it an observer of the run too; null looks with the default rules, and one without rules
-    /// (<c>new TrainingDiagnostics(rules: [])</c>) writes no warnings. It takes in the records that are kept, so that a resumed run raises the same warnings.</param>
-    /// <exception cref="InvalidDataException">The log to continue has a broken line that is not its last; the file is left as it is.</exception>
+    /// including that step and drops those after it, because the resumed run reports them again; a last line torn by a crash is dropped
+    /// too.</param>
+    /// <param name="diagnostics">Looks at each report before it is written, so do not make it an observer of the run too; null looks with
+    /// the default rules, and one without rules (<c>new TrainingDiagnostics(rules: [])</c>) writes no warnings. It takes in the records
+    /// that are kept, so that a resumed run raises the same warnings.</param>
+    /// <exception cref="InvalidDataException">The log to continue has a broken line that is not its last; the file is left as it
+    /// is.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     public static MetricsLog Open(string path, long? resumeAfterStep = null, TrainingDiagnostics? diagnostics = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         diagnostics ??= new TrainingDiagnostics();
-        AtomicFile.Write(path, stream =>
-        {
-            if (resumeAfterStep is not { } last || !File.Exists(path)) return;
-            foreach (var (line, report, _) in Records(path))
+        AtomicFile.Write(
+            path,
+            stream =>
             {
-                if (report.Step > last) continue;
-                // The bytes as they are: what an earlier version wrote stays what it was.
-                stream.Write(line.Text.Span);
-                stream.WriteByte((byte)'\n');
-                diagnostics.Look(report, tell: false);
+                if (resumeAfterStep is not { } last || !File.Exists(path))
+                    return;
+                foreach (var (line, report, _) in Records(path))
+                {
+                    if (report.Step > last)
+                        continue;
+                    // The bytes as they are: what an earlier version wrote stays what it was.
+                    stream.Write(line.Text.Span);
+                    stream.WriteByte((byte)'\n');
+                    diagnostics.Look(report, tell: false);
+                }
             }
-        });
+        );
         return new MetricsLog(path, diagnostics);
     }
 
@@ -80,15 +89,20 @@ public sealed class MetricsLog : IProgress<StepReport>, IDisposable
             catch (Exception error) when (error is JsonException or InvalidDataException)
             {
                 // Lines end in a line feed. One that does not was being written when the process ended.
-                if (!line.Ended) continue;
-                throw new InvalidDataException($"{path}, line {line.Number}: expected a JSON object with step, loss and elapsed_seconds: {error.Message}", error);
+                if (!line.Ended)
+                    continue;
+                throw new InvalidDataException(
+                    $"{path}, line {line.Number}: expected a JSON object with step, loss and elapsed_seconds: {error.Message}",
+                    error
+                );
             }
             yield return (line, record.Report, record.Warnings);
         }
     }
 
     /// <summary>Appends one record.</summary>
-    /// <exception cref="IOException">The record could not be written, for instance on a full disk; what was written of it is taken back.</exception>
+    /// <exception cref="IOException">The record could not be written, for instance on a full disk; what was written of it is taken
+    /// back.</exception>
     /// <exception cref="ObjectDisposedException">The log is closed.</exception>
     public void Report(StepReport value)
     {

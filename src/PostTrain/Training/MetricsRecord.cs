@@ -70,7 +70,8 @@ internal static class MetricsRecord
             throw new InvalidDataException($"found {document.RootElement.ValueKind}.");
 
         long? step = null;
-        double? loss = null, seconds = null;
+        double? loss = null,
+            seconds = null;
         var metrics = new Dictionary<string, double>();
         JsonElement said = default;
         foreach (var field in document.RootElement.EnumerateObject())
@@ -78,9 +79,10 @@ internal static class MetricsRecord
             switch (field.Name)
             {
                 case Step:
-                    step = field.Value.ValueKind == JsonValueKind.Number && field.Value.TryGetInt64(out var whole)
-                        ? whole
-                        : throw new InvalidDataException($"step is {field.Value.GetRawText()}, expected a whole number.");
+                    step =
+                        field.Value.ValueKind == JsonValueKind.Number && field.Value.TryGetInt64(out var whole)
+                            ? whole
+                            : throw new InvalidDataException($"step is {field.Value.GetRawText()}, expected a whole number.");
                     break;
                 case Loss:
                     loss = ReadNumber(field.Name, field.Value);
@@ -101,17 +103,28 @@ internal static class MetricsRecord
             step ?? throw new InvalidDataException("step is missing."),
             loss ?? throw new InvalidDataException("loss is missing."),
             metrics,
-            ToTimeSpan(seconds ?? throw new InvalidDataException("elapsed_seconds is missing.")));
-        return (report, said.ValueKind == JsonValueKind.Array ? [.. said.EnumerateArray().Select(warning => ReadWarning(warning, report.Step))] : []);
+            ToTimeSpan(seconds ?? throw new InvalidDataException("elapsed_seconds is missing."))
+        );
+        return (
+            report,
+            said.ValueKind == JsonValueKind.Array ? [.. said.EnumerateArray().Select(warning => ReadWarning(warning, report.Step))] : []
+        );
     }
 
     private static Warning ReadWarning(JsonElement warning, long step)
     {
-        string Text(string name) => warning.ValueKind == JsonValueKind.Object && warning.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String
-            ? value.GetString()!
-            : throw new InvalidDataException($"warnings holds {warning.GetRawText()}, expected objects with name, level, value, message and advice.");
+        string Text(string name) =>
+            warning.ValueKind == JsonValueKind.Object
+            && warning.TryGetProperty(name, out var value)
+            && value.ValueKind == JsonValueKind.String
+                ? value.GetString()!
+                : throw new InvalidDataException(
+                    $"warnings holds {warning.GetRawText()}, expected objects with name, level, value, message and advice."
+                );
         string level = Text("level");
-        double number = warning.TryGetProperty("value", out var found) ? ReadNumber("value", found) : throw new InvalidDataException("a warning has no value.");
+        double number = warning.TryGetProperty("value", out var found)
+            ? ReadNumber("value", found)
+            : throw new InvalidDataException("a warning has no value.");
         return new Warning(Text("name"), step, number, Text("message"), Text("advice"))
         {
             Level = level switch
@@ -128,7 +141,9 @@ internal static class MetricsRecord
     {
         using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
         var buffer = new byte[1 << 14];
-        int start = 0, end = 0, number = 0;
+        int start = 0,
+            end = 0,
+            number = 0;
         while (true)
         {
             var length = buffer.AsSpan(start, end - start).IndexOf((byte)'\n');
@@ -169,18 +184,21 @@ internal static class MetricsRecord
             json.WriteString(name, value.ToString(CultureInfo.InvariantCulture));
     }
 
-    private static double ReadNumber(string name, JsonElement value) => value.ValueKind switch
-    {
-        JsonValueKind.Number when value.TryGetDouble(out var number) => number,
-        JsonValueKind.String => value.GetString() switch
+    private static double ReadNumber(string name, JsonElement value) =>
+        value.ValueKind switch
         {
-            "NaN" => double.NaN,
-            "Infinity" => double.PositiveInfinity,
-            "-Infinity" => double.NegativeInfinity,
-            var text => throw new InvalidDataException($"{name} is \"{text}\", expected a number, \"NaN\", \"Infinity\" or \"-Infinity\"."),
-        },
-        var kind => throw new InvalidDataException($"{name} is {kind}, expected a number."),
-    };
+            JsonValueKind.Number when value.TryGetDouble(out var number) => number,
+            JsonValueKind.String => value.GetString() switch
+            {
+                "NaN" => double.NaN,
+                "Infinity" => double.PositiveInfinity,
+                "-Infinity" => double.NegativeInfinity,
+                var text => throw new InvalidDataException(
+                    $"{name} is \"{text}\", expected a number, \"NaN\", \"Infinity\" or \"-Infinity\"."
+                ),
+            },
+            var kind => throw new InvalidDataException($"{name} is {kind}, expected a number."),
+        };
 
     private static TimeSpan ToTimeSpan(double seconds)
     {
@@ -188,6 +206,8 @@ internal static class MetricsRecord
         var ticks = Math.Round(seconds * TimeSpan.TicksPerSecond);
         return Math.Abs(ticks) < long.MaxValue
             ? TimeSpan.FromTicks((long)ticks)
-            : throw new InvalidDataException($"elapsed_seconds is {seconds.ToString(CultureInfo.InvariantCulture)}, which is no time span.");
+            : throw new InvalidDataException(
+                $"elapsed_seconds is {seconds.ToString(CultureInfo.InvariantCulture)}, which is no time span."
+            );
     }
 }

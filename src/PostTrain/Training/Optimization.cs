@@ -28,13 +28,27 @@ public sealed class Optimization : IDisposable
         totalUpdates = (long)options.Steps * updatesPerStep;
         // Matrices first, then the vectors, which weight decay leaves alone.
         var trainable = model.named_parameters().Where(p => p.parameter.requires_grad).ToArray();
-        if (trainable.Length == 0) throw new ArgumentException("the model has no parameter that requires a gradient, expected at least one", nameof(model));
-        var groups = trainable.OrderBy(p => p.parameter.dim() < 2).GroupBy(p =>
-            (Matrix: p.parameter.dim() >= 2, Factor: Factor(p.name), Orthogonal: options.Optimizer.IsOrthogonal(p.name, p.parameter))).ToArray();
+        if (trainable.Length == 0)
+            throw new ArgumentException("the model has no parameter that requires a gradient, expected at least one", nameof(model));
+        var groups = trainable
+            .OrderBy(p => p.parameter.dim() < 2)
+            .GroupBy(p =>
+                (Matrix: p.parameter.dim() >= 2, Factor: Factor(p.name), Orthogonal: options.Optimizer.IsOrthogonal(p.name, p.parameter))
+            )
+            .ToArray();
         Parameters = [.. groups.SelectMany(group => group)];
         masters = new MasterWeights(Parameters);
-        optimizer = options.Optimizer.Create([.. groups.Select(group => new ParameterGroup([.. group.Select(p => masters.Of(p.parameter))],
-            group.Key.Matrix ? options.WeightDecay : 0, group.Key.Factor, group.Key.Orthogonal))], options);
+        optimizer = options.Optimizer.Create(
+            [
+                .. groups.Select(group => new ParameterGroup(
+                    [.. group.Select(p => masters.Of(p.parameter))],
+                    group.Key.Matrix ? options.WeightDecay : 0,
+                    group.Key.Factor,
+                    group.Key.Orthogonal
+                )),
+            ],
+            options
+        );
         States = [.. Parameters.Zip(optimizer.States, (item, state) => masters.WithMaster(item.Parameter, state))];
     }
 
@@ -72,7 +86,8 @@ public sealed class Optimization : IDisposable
         double norm = nn.utils.clip_grad_norm_(parameters, options.MaxGradNorm);
         if (!double.IsFinite(total) || !double.IsFinite(norm))
             throw new InvalidOperationException(
-                $"update {Updates + 1}: the loss is {total} and the gradient's norm {norm}, expected finite numbers; no parameter was changed");
+                $"update {Updates + 1}: the loss is {total} and the gradient's norm {norm}, expected finite numbers; no parameter was changed"
+            );
 
         double rate = options.LearningRate * options.Schedule.Multiplier(Updates, Warmup, totalUpdates);
         optimizer.Update(rate);

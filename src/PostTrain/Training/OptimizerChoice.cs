@@ -4,12 +4,11 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Training;
 
-/// <summary>What changes the parameters. The learning rate, its schedule and factors, weight decay (matrices only) and clipping are of the <see cref="TrainingOptions"/> for all of them.</summary>
+/// <summary>What changes the parameters. The learning rate, its schedule and factors, weight decay (matrices only) and clipping are of the
+/// <see cref="TrainingOptions"/> for all of them.</summary>
 public abstract record OptimizerChoice
 {
-    private OptimizerChoice()
-    {
-    }
+    private OptimizerChoice() { }
 
     /// <summary>Adam with decoupled weight decay, and the betas and ε of the options. Loshchilov and Hutter, arXiv:1711.05101.</summary>
     public static OptimizerChoice AdamW { get; } = new DecoupledAdam();
@@ -20,11 +19,13 @@ public abstract record OptimizerChoice
     /// <summary>Gradient descent, b ← μb + g, θ ← θ − ηb; weight decay is added to the gradient.</summary>
     /// <param name="momentum">μ, at least 0; 0 keeps no state.</param>
     /// <param name="nesterov">Steps along g + μb instead; needs a momentum.</param>
-    /// <exception cref="ArgumentOutOfRangeException">The momentum is negative or not finite, or 0 with <paramref name="nesterov"/>.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The momentum is negative or not finite, or 0 with
+    /// <paramref name="nesterov"/>.</exception>
     public static OptimizerChoice Sgd(double momentum = 0, bool nesterov = false)
     {
         Guard.NotNegative(momentum, nameof(momentum));
-        if (nesterov) Guard.Positive(momentum, nameof(momentum));
+        if (nesterov)
+            Guard.Positive(momentum, nameof(momentum));
         return new GradientDescent(momentum, nesterov);
     }
 
@@ -63,15 +64,20 @@ public abstract record OptimizerChoice
 
     internal abstract IParameterOptimizer Create(IReadOnlyList<ParameterGroup> groups, TrainingOptions options);
 
-    private sealed record Own(string Name, Func<IReadOnlyList<ParameterGroup>, TrainingOptions, IParameterOptimizer> Function) : OptimizerChoice
+    private sealed record Own(string Name, Func<IReadOnlyList<ParameterGroup>, TrainingOptions, IParameterOptimizer> Function)
+        : OptimizerChoice
     {
         internal override IParameterOptimizer Create(IReadOnlyList<ParameterGroup> groups, TrainingOptions options)
         {
-            var optimizer = Function(groups, options) ?? throw new InvalidOperationException($"the optimizer '{Name}' is null, expected one for {groups.Count} groups");
+            var optimizer =
+                Function(groups, options)
+                ?? throw new InvalidOperationException($"the optimizer '{Name}' is null, expected one for {groups.Count} groups");
             int parameters = groups.Sum(group => group.Parameters.Count);
             return optimizer.States.Count == parameters
                 ? optimizer
-                : throw new InvalidOperationException($"the optimizer '{Name}' has {optimizer.States.Count} states, expected {parameters}, one a parameter in the groups' order");
+                : throw new InvalidOperationException(
+                    $"the optimizer '{Name}' has {optimizer.States.Count} states, expected {parameters}, one a parameter in the groups' order"
+                );
         }
 
         public override string ToString() => Name;
@@ -79,22 +85,26 @@ public abstract record OptimizerChoice
 
     private sealed record DecoupledAdam : OptimizerChoice
     {
-        internal override IParameterOptimizer Create(IReadOnlyList<ParameterGroup> groups, TrainingOptions options) => TorchOptimizer.AdamW(groups, options);
+        internal override IParameterOptimizer Create(IReadOnlyList<ParameterGroup> groups, TrainingOptions options) =>
+            TorchOptimizer.AdamW(groups, options);
     }
 
     private sealed record PlainAdam : OptimizerChoice
     {
-        internal override IParameterOptimizer Create(IReadOnlyList<ParameterGroup> groups, TrainingOptions options) => TorchOptimizer.Adam(groups, options);
+        internal override IParameterOptimizer Create(IReadOnlyList<ParameterGroup> groups, TrainingOptions options) =>
+            TorchOptimizer.Adam(groups, options);
     }
 
     private sealed record GradientDescent(double Momentum, bool Nesterov) : OptimizerChoice
     {
-        internal override IParameterOptimizer Create(IReadOnlyList<ParameterGroup> groups, TrainingOptions options) => TorchOptimizer.Sgd(groups, options, Momentum, Nesterov);
+        internal override IParameterOptimizer Create(IReadOnlyList<ParameterGroup> groups, TrainingOptions options) =>
+            TorchOptimizer.Sgd(groups, options, Momentum, Nesterov);
     }
 
     private sealed record Factored(AdafactorOptions Options) : OptimizerChoice
     {
-        internal override IParameterOptimizer Create(IReadOnlyList<ParameterGroup> groups, TrainingOptions options) => new Adafactor(groups, Options);
+        internal override IParameterOptimizer Create(IReadOnlyList<ParameterGroup> groups, TrainingOptions options) =>
+            new Adafactor(groups, Options);
     }
 
     private sealed record Orthogonalized(MuonOptions Options) : OptimizerChoice
@@ -103,8 +113,10 @@ public abstract record OptimizerChoice
 
         internal override IParameterOptimizer Create(IReadOnlyList<ParameterGroup> groups, TrainingOptions options)
         {
-            ParameterGroup[] own = [.. groups.Where(group => group.Orthogonal)], rest = [.. groups.Where(group => !group.Orthogonal)];
-            if (rest.Length == 0) return new Muon(own, Options);
+            ParameterGroup[] own = [.. groups.Where(group => group.Orthogonal)],
+                rest = [.. groups.Where(group => !group.Orthogonal)];
+            if (rest.Length == 0)
+                return new Muon(own, Options);
             var adam = TorchOptimizer.AdamW(rest, options);
             return own.Length == 0 ? adam : new OptimizerPair(new Muon(own, Options), adam, groups);
         }

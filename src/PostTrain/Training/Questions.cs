@@ -13,20 +13,48 @@ internal readonly record struct Question(Problem Problem, int[] Prompt)
     internal static Question[] Of(IReadOnlyList<Problem> problems, string name, CausalLm policy, ITokenizer tokenizer)
     {
         ArgumentNullException.ThrowIfNull(problems, name);
-        if (problems.Count == 0) throw new ArgumentException($"{name} is empty, expected at least one problem", name);
+        if (problems.Count == 0)
+            throw new ArgumentException($"{name} is empty, expected at least one problem", name);
         return [.. problems.Select((problem, index) => Tokenize(problem, $"{name}[{index}]", name, policy, tokenizer))];
     }
 
     /// <summary>One completion of each, outside of a training: without dropout, which is switched back to what it was.</summary>
-    internal static Completion[] Draw(CausalLm policy, ITokenizer tokenizer, IReadOnlyList<Question> asked, SamplingOptions sampling, ulong seed, CancellationToken cancellation)
+    internal static Completion[] Draw(
+        CausalLm policy,
+        ITokenizer tokenizer,
+        IReadOnlyList<Question> asked,
+        SamplingOptions sampling,
+        ulong seed,
+        CancellationToken cancellation
+    )
     {
         bool training = policy.training;
         policy.eval();
         try
         {
-            using var rollouts = Sampler.Generate(policy, [.. asked.Select(question => question.Prompt)],
-                sampling.StoppingAt(policy, tokenizer) with { Recording = LogProbRecording.Drawn }, seed, tokenizer, cancellation);
-            return [.. asked.Select((question, i) => new Completion(question.Problem, tokenizer.Decode(rollouts.Completions[i]), rollouts.Completions[i], rollouts.Finished[i]))];
+            using var rollouts = Sampler.Generate(
+                policy,
+                [.. asked.Select(question => question.Prompt)],
+                sampling.StoppingAt(policy, tokenizer) with
+                {
+                    Recording = LogProbRecording.Drawn,
+                },
+                seed,
+                tokenizer,
+                cancellation
+            );
+            return
+            [
+                .. asked.Select(
+                    (question, i) =>
+                        new Completion(
+                            question.Problem,
+                            tokenizer.Decode(rollouts.Completions[i]),
+                            rollouts.Completions[i],
+                            rollouts.Finished[i]
+                        )
+                ),
+            ];
         }
         finally
         {
@@ -38,7 +66,10 @@ internal readonly record struct Question(Problem Problem, int[] Prompt)
     {
         var prompt = tokenizer.Encode(problem.Prompt);
         if (prompt.Length == 0 || prompt.Length >= policy.ContextLength)
-            throw new ArgumentException($"{what} has a prompt of {prompt.Length} tokens, expected 1 to {policy.ContextLength - 1}, one less than the model's context", name);
+            throw new ArgumentException(
+                $"{what} has a prompt of {prompt.Length} tokens, expected 1 to {policy.ContextLength - 1}, one less than the model's context",
+                name
+            );
         return new Question(problem, prompt);
     }
 }
@@ -51,7 +82,8 @@ internal sealed class QuestionSource
     private readonly long start;
 
     /// <summary>The stream from a position on.</summary>
-    internal QuestionSource(Question[] questions, ShuffledOrder order, long position) => (this.questions, this.order, start) = (questions, order, position);
+    internal QuestionSource(Question[] questions, ShuffledOrder order, long position) =>
+        (this.questions, this.order, start) = (questions, order, position);
 
     /// <summary>These and no others.</summary>
     internal QuestionSource(Question[] questions) => this.questions = questions;
@@ -65,7 +97,8 @@ internal sealed class QuestionSource
     /// <summary>The next problems: as many as asked for, fewer where the caller's batch ends.</summary>
     internal Question[] Take(int count)
     {
-        if (order is null) count = Math.Min(count, questions.Length - Taken);
+        if (order is null)
+            count = Math.Min(count, questions.Length - Taken);
         var next = Enumerable.Range(Taken, count).Select(i => questions[order is null ? i : order[start + i]]).ToArray();
         Taken += count;
         return next;

@@ -6,7 +6,13 @@ namespace PostTrain.Training;
 /// <summary>What a batch of judged completions says in numbers; the names are listed at <see cref="RolloutTrainer"/>.</summary>
 internal static class RolloutMetrics
 {
-    internal static void AddTo(Dictionary<string, double> metrics, RewardScores scores, IReadOnlyList<Completion> completions, int groupSize, string prefix = "")
+    internal static void AddTo(
+        Dictionary<string, double> metrics,
+        RewardScores scores,
+        IReadOnlyList<Completion> completions,
+        int groupSize,
+        string prefix = ""
+    )
     {
         var groups = scores.Values.Chunk(groupSize).ToArray();
         metrics[$"{prefix}reward/mean"] = scores.Values.Mean();
@@ -19,7 +25,8 @@ internal static class RolloutMetrics
         {
             // A part counts where it is applicable.
             var applicable = values.Where(value => !double.IsNaN(value)).ToArray();
-            if (applicable.Length > 0) metrics[$"{prefix}reward/{name}"] = applicable.Mean();
+            if (applicable.Length > 0)
+                metrics[$"{prefix}reward/{name}"] = applicable.Mean();
         }
     }
 }

@@ -30,8 +30,16 @@ public abstract record RolloutOptions : TrainingOptions
         Guard.AtLeast(GroupSize, 1, nameof(GroupSize));
         Guard.AtLeast(UpdatesPerBatch, 1, nameof(UpdatesPerBatch));
         if (!(Sampling.Temperature > 0))
-            throw new ArgumentOutOfRangeException(nameof(Sampling), Sampling.Temperature, "Sampling.Temperature must be above 0: greedy completions of a prompt are all the same");
+            throw new ArgumentOutOfRangeException(
+                nameof(Sampling),
+                Sampling.Temperature,
+                "Sampling.Temperature must be above 0: greedy completions of a prompt are all the same"
+            );
         if (Sampling.Temperature < Guard.LeastTemperature)
-            throw new ArgumentOutOfRangeException(nameof(Sampling), Sampling.Temperature, "Sampling.Temperature must be at least 1e-6: gradients are divided by it");
+            throw new ArgumentOutOfRangeException(
+                nameof(Sampling),
+                Sampling.Temperature,
+                "Sampling.Temperature must be at least 1e-6: gradients are divided by it"
+            );
     }
 }

@@ -22,6 +22,7 @@ internal sealed class StepClock
 
     internal void AddTo(Dictionary<string, double> metrics)
     {
-        foreach (var (part, time) in seconds) metrics[$"time/{part}"] = time;
+        foreach (var (part, time) in seconds)
+            metrics[$"time/{part}"] = time;
     }
 }

@@ -8,20 +8,28 @@ namespace PostTrain.Training;
 /// <param name="Loss">The loss of the step, before its update.</param>
 /// <param name="Metrics">Further numbers by name; see the remarks for the names that trainers share.</param>
 /// <param name="Elapsed">Time since the run began.</param>
-/// <remarks>Names are an interface: <c>learning_rate</c>, <c>grad_norm</c>, <c>tokens_per_second</c>, <c>reward/mean</c>, <c>reward/std</c>,
-/// <c>reward/&lt;component&gt;</c>, <c>completion/length</c>, <c>completion/finished</c>, <c>kl</c>, <c>entropy</c>,
+/// <remarks>Names are an interface: <c>learning_rate</c>, <c>grad_norm</c>, <c>tokens_per_second</c>, <c>reward/mean</c>,
+/// <c>reward/std</c>, <c>reward/&lt;component&gt;</c>, <c>completion/length</c>, <c>completion/finished</c>, <c>kl</c>, <c>entropy</c>,
 /// <c>policy/clip_fraction</c>. A metric that a trainer does not have is absent, not 0.</remarks>
 public sealed record StepReport(long Step, double Loss, IReadOnlyDictionary<string, double> Metrics, TimeSpan Elapsed)
 {
     // In the order of reading. A line holds those of them that the trainer reports.
     private static readonly string[] InLine =
-        ["reward/mean", "completion/length", "kl", "entropy", "grad_norm", "learning_rate", "tokens_per_second"];
+    [
+        "reward/mean",
+        "completion/length",
+        "kl",
+        "entropy",
+        "grad_norm",
+        "learning_rate",
+        "tokens_per_second",
+    ];
 
     /// <summary>One line to read: the step, the loss and the best known of its metrics, in the invariant culture.</summary>
     public override string ToString()
     {
         var line = new StringBuilder();
-        line.Append(CultureInfo.InvariantCulture, $"step {Step,5}  loss {Number(Loss)}");
+        line.Append(CultureInfo.InvariantCulture, $"step {Step, 5}  loss {Number(Loss)}");
         foreach (var name in InLine)
         {
             if (Metrics.TryGetValue(name, out var value))

@@ -12,7 +12,8 @@ internal abstract class TrainingBatch
     /// <summary>Real tokens that go through the model, for the throughput.</summary>
     internal abstract double Tokens { get; }
 
-    /// <summary>What the batch's loss is a mean over, its tokens or its examples: the weight of the batch in the loss of a data set.</summary>
+    /// <summary>What the batch's loss is a mean over, its tokens or its examples: the weight of the batch in the loss of a data
+    /// set.</summary>
     internal abstract double Weight { get; }
 
     /// <summary>The share that some rows have in the loss of the whole batch: the shares add up, whatever the parts.</summary>

@@ -13,7 +13,8 @@ public abstract record TrainingOptions
     /// <value>The default is 8.</value>
     public int BatchSize { get; init; } = 8;
 
-    /// <summary>Sequences that go through the model at once; the gradient is accumulated over the parts and does not depend on it. Null: all at once.</summary>
+    /// <summary>Sequences that go through the model at once; the gradient is accumulated over the parts and does not depend on it. Null:
+    /// all at once.</summary>
     /// <value>The default is null.</value>
     public int? MicroBatchSize { get; init; }
 
@@ -29,7 +30,8 @@ public abstract record TrainingOptions
     /// <value>The default is <see cref="LearningRateSchedule.Constant"/>.</value>
     public LearningRateSchedule Schedule { get; init; } = LearningRateSchedule.Constant;
 
-    /// <summary>Steps over which the learning rate rises, from 0 unless the schedule says otherwise: the first step changes nothing then, as everywhere in this field.</summary>
+    /// <summary>Steps over which the learning rate rises, from 0 unless the schedule says otherwise: the first step changes nothing then,
+    /// as everywhere in this field.</summary>
     /// <value>The default is 0.</value>
     public int WarmupSteps { get; init; }
 
@@ -37,7 +39,8 @@ public abstract record TrainingOptions
     /// <value>The default is <see cref="OptimizerChoice.AdamW"/>.</value>
     public OptimizerChoice Optimizer { get; init; } = OptimizerChoice.AdamW;
 
-    /// <summary>Weight decay, on matrices only (no biases, no norms): decoupled, but part of the gradient with Adam and Sgd; at least 0.</summary>
+    /// <summary>Weight decay, on matrices only (no biases, no norms): decoupled, but part of the gradient with Adam and Sgd; at least
+    /// 0.</summary>
     /// <value>The default is 0.</value>
     public double WeightDecay { get; init; }
 
@@ -87,7 +90,8 @@ public abstract record TrainingOptions
     {
         Guard.AtLeast(Steps, 1, nameof(Steps));
         Guard.AtLeast(BatchSize, 1, nameof(BatchSize));
-        if (MicroBatchSize is { } size) Guard.AtLeast(size, 1, nameof(MicroBatchSize));
+        if (MicroBatchSize is { } size)
+            Guard.AtLeast(size, 1, nameof(MicroBatchSize));
         Guard.Positive(LearningRate, nameof(LearningRate));
         Guard.AtLeast(WarmupSteps, 0, nameof(WarmupSteps));
         ArgumentNullException.ThrowIfNull(Schedule);
@@ -97,7 +101,12 @@ public abstract record TrainingOptions
         Decay(Beta1, nameof(Beta1));
         Decay(Beta2, nameof(Beta2));
         Guard.Positive(AdamEpsilon, nameof(AdamEpsilon));
-        if (!(MaxGradNorm > 0)) throw new ArgumentOutOfRangeException(nameof(MaxGradNorm), MaxGradNorm, "MaxGradNorm must be above 0; positive infinity turns clipping off");
+        if (!(MaxGradNorm > 0))
+            throw new ArgumentOutOfRangeException(
+                nameof(MaxGradNorm),
+                MaxGradNorm,
+                "MaxGradNorm must be above 0; positive infinity turns clipping off"
+            );
         Guard.AtLeast(CheckpointEvery, 0, nameof(CheckpointEvery));
         Guard.AtLeast(KeepCheckpoints, 0, nameof(KeepCheckpoints));
         Evaluation.Validate();

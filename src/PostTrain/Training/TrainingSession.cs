@@ -37,8 +37,8 @@ internal sealed class TrainingSession : IDisposable
 
     internal TimeSpan Elapsed => before + watch.Elapsed;
 
-    /// <summary>Whether the last step's updates are made and its evaluation and its report are not, because something threw in between. A run
-    /// that goes on begins with them.</summary>
+    /// <summary>Whether the last step's updates are made and its evaluation and its report are not, because something threw in between. A
+    /// run that goes on begins with them.</summary>
     internal bool IsUnfinished => unfinished is not null;
 
     /// <summary>The metrics of the step that is not finished, to add to.</summary>
@@ -54,7 +54,10 @@ internal sealed class TrainingSession : IDisposable
     {
         // Before the first tensor changes.
         if (Checkpoint.ReadState(checkpoint).Seed is var seed && seed != options.Seed)
-            throw new ArgumentException($"the checkpoint {checkpoint} was made with seed {seed}, the options say {options.Seed}", nameof(checkpoint));
+            throw new ArgumentException(
+                $"the checkpoint {checkpoint} was made with seed {seed}, the options say {options.Seed}",
+                nameof(checkpoint)
+            );
         var state = Checkpoint.Load(checkpoint, model, Optimization, own);
         (Step, DataPosition, before, savedStep) = (state.Step, state.DataPosition, TimeSpan.FromSeconds(state.ElapsedSeconds), state.Step);
         (best, frozen, unfinished, broken) = (state.Best, state.Frozen, null, null);
@@ -64,9 +67,12 @@ internal sealed class TrainingSession : IDisposable
     /// <exception cref="InvalidOperationException">A step has failed between its updates.</exception>
     internal void Begin()
     {
-        if (broken is not null) throw new InvalidOperationException(broken);
-        if (Step == 0) manual_seed((long)options.Seed);
-        if (!watch.IsRunning) TidyUp();
+        if (broken is not null)
+            throw new InvalidOperationException(broken);
+        if (Step == 0)
+            manual_seed((long)options.Seed);
+        if (!watch.IsRunning)
+            TidyUp();
         watch.Start();
     }
 
@@ -78,7 +84,8 @@ internal sealed class TrainingSession : IDisposable
             Save();
             cancellation.ThrowIfCancellationRequested();
         }
-        if (Step < options.Steps && !OutOfPatience) return true;
+        if (Step < options.Steps && !OutOfPatience)
+            return true;
         Save();
         watch.Stop();
         return false;
@@ -87,14 +94,17 @@ internal sealed class TrainingSession : IDisposable
     /// <summary>Where the next step starts from; to be given back to <see cref="Undo"/> when the step throws, and to be disposed.</summary>
     internal StepStart Start() => new(Optimization.Updates);
 
-    /// <summary>Takes back what a step that has thrown changed, which is the state of the generator. A step that has made some of its updates
-    /// cannot be taken back: the run then goes on only
+    /// <summary>Takes back what a step that has thrown changed, which is the state of the generator. A step that has made some of its
+    /// updates cannot be taken back: the run then goes on only
     /// from a checkpoint.</summary>
     internal void Undo(StepStart start)
     {
         long made = Optimization.Updates - start.Updates;
-        if (made == 0) start.RestoreRandomState();
-        else broken = $"step {Step + 1} failed after {made} of its updates, which cannot be taken back; expected a call of Resume with a checkpoint before the run goes on";
+        if (made == 0)
+            start.RestoreRandomState();
+        else
+            broken =
+                $"step {Step + 1} failed after {made} of its updates, which cannot be taken back; expected a call of Resume with a checkpoint before the run goes on";
     }
 
     /// <summary>Counts a step as soon as its updates are made, so that nothing that follows and throws can have them made again.</summary>
@@ -109,8 +119,8 @@ internal sealed class TrainingSession : IDisposable
         unfinished = new UnfinishedStep(loss, metrics, tellings);
     }
 
-    /// <summary>Ends a counted step: tells the observers, saves when it is time. What one of them throws reaches the caller after all have had
-    /// their turn; of several failures the first.</summary>
+    /// <summary>Ends a counted step: tells the observers, saves when it is time. What one of them throws reaches the caller after all have
+    /// had their turn; of several failures the first.</summary>
     internal StepReport Complete()
     {
         var (loss, metrics, tellings) = unfinished!;
@@ -118,12 +128,16 @@ internal sealed class TrainingSession : IDisposable
         var report = new StepReport(Step, loss, metrics, Elapsed);
         bool better = false;
         ExceptionDispatchInfo? failure = null;
-        foreach (var telling in tellings) Try(telling);
+        foreach (var telling in tellings)
+            Try(telling);
         Try(() => better = Judge(metrics));
-        foreach (var observer in options.Observers) Try(() => observer.Report(report));
+        foreach (var observer in options.Observers)
+            Try(() => observer.Report(report));
         // One that a cancelled evaluation has left does not know of the evaluation.
-        if (savedStep == Step) savedStep = -1;
-        if (better || (options.CheckpointEvery > 0 && Step % options.CheckpointEvery == 0)) Try(Save);
+        if (savedStep == Step)
+            savedStep = -1;
+        if (better || (options.CheckpointEvery > 0 && Step % options.CheckpointEvery == 0))
+            Try(Save);
         failure?.Throw();
         return report;
 
@@ -143,34 +157,52 @@ internal sealed class TrainingSession : IDisposable
     /// <summary>Keeps a checkpoint of this step, where a directory is given and there is none yet.</summary>
     internal void Save()
     {
-        if (options.CheckpointDirectory is not { } directory || savedStep == Step) return;
+        if (options.CheckpointDirectory is not { } directory || savedStep == Step)
+            return;
         Save(directory);
         savedStep = Step;
-        if (options.KeepCheckpoints > 0) Checkpoint.Prune(directory, options.KeepCheckpoints, best?.Step);
+        if (options.KeepCheckpoints > 0)
+            Checkpoint.Prune(directory, options.KeepCheckpoints, best?.Step);
     }
 
     /// <summary>Writes a checkpoint of this step below a directory and returns its path.</summary>
     internal string Save(string directory)
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
-        if (frozen.Length == 0) frozen = FrozenParameters.Digest(model);
-        var state = new TrainingState(TrainingState.CurrentFormat, Step, Optimization.Updates, DataPosition, options.Seed, Elapsed.TotalSeconds) { Best = best, Frozen = frozen };
+        if (frozen.Length == 0)
+            frozen = FrozenParameters.Digest(model);
+        var state = new TrainingState(
+            TrainingState.CurrentFormat,
+            Step,
+            Optimization.Updates,
+            DataPosition,
+            options.Seed,
+            Elapsed.TotalSeconds
+        )
+        {
+            Best = best,
+            Frozen = frozen,
+        };
         return Checkpoint.Save(directory, model, Optimization, state, own);
     }
 
     // A process that was killed may have saved its last checkpoint and not come to take the older ones away.
     private void TidyUp()
     {
-        if (options.CheckpointDirectory is not { } directory) return;
+        if (options.CheckpointDirectory is not { } directory)
+            return;
         Checkpoint.TidyUp(directory);
-        if (Step > 0 && options.KeepCheckpoints > 0 && Directory.Exists(directory)) Checkpoint.Prune(directory, options.KeepCheckpoints, best?.Step);
+        if (Step > 0 && options.KeepCheckpoints > 0 && Directory.Exists(directory))
+            Checkpoint.Prune(directory, options.KeepCheckpoints, best?.Step);
     }
 
     // Whether the step's evaluation, where it has one, is the best so far.
     private bool Judge(Dictionary<string, double> metrics)
     {
-        if (best is null) options.Evaluation.CheckNamed(metrics);
-        if (!metrics.TryGetValue(options.Evaluation.Metric, out double value)) return false;
+        if (best is null)
+            options.Evaluation.CheckNamed(metrics);
+        if (!metrics.TryGetValue(options.Evaluation.Metric, out double value))
+            return false;
         best = options.Evaluation.Judge(best, Step, value);
         return best?.Step == Step;
     }

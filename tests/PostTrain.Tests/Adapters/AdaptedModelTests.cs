@@ -69,7 +69,8 @@ public sealed class AdaptedModelTests
         foreach (var (name, parameter) in model.named_parameters())
             Assert.Equal(adapted.TrainableParameters.Any(item => item.Name == name), parameter.grad is not null);
         // DoRA's norm is held fixed in the gradient, which a difference quotient is not.
-        if (adapted.Options("default") is LoraOptions { WeightDecomposed: true }) return;
+        if (adapted.Options("default") is LoraOptions { WeightDecomposed: true })
+            return;
         using var mode = no_grad();
         foreach (var (name, parameter) in adapted.TrainableParameters)
         {
@@ -80,7 +81,10 @@ public sealed class AdaptedModelTests
             parameter.sub_(direction * 2e-5);
             var down = Objective().ToDouble();
             parameter.add_(direction * 1e-5);
-            Assert.True(Math.Abs(slope - (up - down) / 2e-5) <= 1e-6 * (1 + Math.Abs(slope)), $"{name}: gradient {slope}, differences give {(up - down) / 2e-5}");
+            Assert.True(
+                Math.Abs(slope - (up - down) / 2e-5) <= 1e-6 * (1 + Math.Abs(slope)),
+                $"{name}: gradient {slope}, differences give {(up - down) / 2e-5}"
+            );
         }
         adapted.Dispose();
         Assert.Equal(before, Toy.Bytes(model));
@@ -109,7 +113,11 @@ public sealed class AdaptedModelTests
             TensorAssert.Close(AdapterModels.Logits(model, ids.narrow(0, row, 1)), mixed.narrow(0, row, 1), 1e-12, $"row {row}");
         }
         using (adapted.ForRows("a", "b"))
-            Assert.Contains("4", Assert.Throws<ArgumentException>(() => AdapterModels.Logits(model, ids)).Message, StringComparison.Ordinal);
+            Assert.Contains(
+                "4",
+                Assert.Throws<ArgumentException>(() => AdapterModels.Logits(model, ids)).Message,
+                StringComparison.Ordinal
+            );
         Assert.Throws<ArgumentException>(() => adapted.ForRows("c"));
     }
 
@@ -151,11 +159,14 @@ public sealed class AdaptedModelTests
             AdapterModels.Randomize(adapted);
             Ownership.Check(() => [AdapterModels.Logits(model, ids)], ids);
             Ownership.Check(() => [model.call(ids)], ids);
-            Ownership.Check(() =>
-            {
-                using var rows = adapted.ForRows("default", null, "default");
-                return [AdapterModels.Logits(model, ids)];
-            }, ids);
+            Ownership.Check(
+                () =>
+                {
+                    using var rows = adapted.ForRows("default", null, "default");
+                    return [AdapterModels.Logits(model, ids)];
+                },
+                ids
+            );
             adapted.Merge();
             adapted.Unmerge();
         }
@@ -169,8 +180,13 @@ public sealed class AdaptedModelTests
         var names = model.named_parameters().Select(item => item.name).ToArray();
         using (var adapted = AdaptedModel.Attach(model, new LoraOptions { Targets = ["layers.1.self_attn.q_proj"], Rank = 2 }))
         {
-            Assert.Equal(["adapters.default.model.layers.1.self_attn.q_proj.lora.lora_A", "adapters.default.model.layers.1.self_attn.q_proj.lora.lora_B"],
-                adapted.TrainableParameters.Select(item => item.Name));
+            Assert.Equal(
+                [
+                    "adapters.default.model.layers.1.self_attn.q_proj.lora.lora_A",
+                    "adapters.default.model.layers.1.self_attn.q_proj.lora.lora_B",
+                ],
+                adapted.TrainableParameters.Select(item => item.Name)
+            );
             Assert.Equal(2 * (16 + 16), adapted.TrainableCount);
             Assert.Equal(names.Length + 2, model.named_parameters().Count());
             Assert.Throws<ArgumentException>(() => AdaptedModel.Attach(model, new LoraOptions { Targets = ["q_proj"] }));
@@ -188,12 +204,31 @@ public sealed class AdaptedModelTests
         var layer = nn.Linear(5, 4, dtype: ScalarType.Float64);
         using var model = nn.Sequential(("first", layer));
         var x = Numbers.Uniform(1, 1, 3, 5);
-        using var adapted = AdaptedModel.Attach(model, new LoraOptions { Targets = ["first"], Rank = 2, Alpha = 4 }, "a");
-        adapted.Add("b", new LoraOptions { Targets = ["first"], Rank = 1, Alpha = 3 }, seed: 5);
+        using var adapted = AdaptedModel.Attach(
+            model,
+            new LoraOptions
+            {
+                Targets = ["first"],
+                Rank = 2,
+                Alpha = 4,
+            },
+            "a"
+        );
+        adapted.Add(
+            "b",
+            new LoraOptions
+            {
+                Targets = ["first"],
+                Rank = 1,
+                Alpha = 3,
+            },
+            seed: 5
+        );
         adapted.Activate("a", "b");
         AdapterModels.Randomize(adapted);
         var p = adapted.TrainableParameters.ToDictionary(item => item.Name["adapters.".Length..], item => item.Parameter);
-        var delta = p["a.first.lora.lora_B"].matmul(p["a.first.lora.lora_A"]) * 2 + p["b.first.lora.lora_B"].matmul(p["b.first.lora.lora_A"]) * 3;
+        var delta =
+            p["a.first.lora.lora_B"].matmul(p["a.first.lora.lora_A"]) * 2 + p["b.first.lora.lora_B"].matmul(p["b.first.lora.lora_A"]) * 3;
         TensorAssert.Close(x.matmul((layer.weight! + delta).t()) + layer.bias!, model.call(x), 1e-14);
     }
 
@@ -205,9 +240,23 @@ public sealed class AdaptedModelTests
         var layer = nn.Linear(5, 4, dtype: ScalarType.Float64);
         using var model = nn.Sequential(("first", layer), ("second", nn.Linear(4, 2, dtype: ScalarType.Float64)));
         var x = Numbers.Uniform(1, 1, 3, 5);
-        using (var adapted = AdaptedModel.Attach(model, new LoraOptions { Targets = ["first"], Rank = 2, Alpha = 4, Dropout = 0.5 }))
+        using (
+            var adapted = AdaptedModel.Attach(
+                model,
+                new LoraOptions
+                {
+                    Targets = ["first"],
+                    Rank = 2,
+                    Alpha = 4,
+                    Dropout = 0.5,
+                }
+            )
+        )
         {
-            Assert.Equal(["adapters.default.first.lora.lora_A", "adapters.default.first.lora.lora_B"], adapted.TrainableParameters.Select(item => item.Name));
+            Assert.Equal(
+                ["adapters.default.first.lora.lora_A", "adapters.default.first.lora.lora_B"],
+                adapted.TrainableParameters.Select(item => item.Name)
+            );
             Assert.Equal(2 * (5 + 4), adapted.TrainableCount);
             Assert.Equal(24 + 10 + 18, adapted.TotalCount);
             Assert.Throws<ArgumentException>(() => AdaptedModel.Attach(model, new LoraOptions { Targets = ["first"] }));
@@ -233,11 +282,20 @@ public sealed class AdaptedModelTests
         using var adapted = AdaptedModel.Attach(model, AdapterModels.Methods["lora-all-linear"]);
         AdapterModels.Randomize(adapted);
         model.eval();
-        int[][] prompts = [[1, 4, 2], [7]];
+        int[][] prompts =
+        [
+            [1, 4, 2],
+            [7],
+        ];
         var options = new SamplingOptions { MaxNewTokens = 6 };
         using var drawn = Sampler.Generate(model, prompts, options, seed: 3, paddingId: 0);
         using var scores = no_grad();
-        TensorAssert.Close(CompletionScores.Of(model, drawn.Rows(0, 2), options).LogProbs * drawn.CompletionMask, drawn.LogProbs * drawn.CompletionMask, 1e-10, "log-probs");
+        TensorAssert.Close(
+            CompletionScores.Of(model, drawn.Rows(0, 2), options).LogProbs * drawn.CompletionMask,
+            drawn.LogProbs * drawn.CompletionMask,
+            1e-10,
+            "log-probs"
+        );
         adapted.Merge();
         using var merged = Sampler.Generate(model, prompts, options, seed: 3, paddingId: 0);
         TensorAssert.Same(drawn.Ids, merged.Ids, "tokens");
@@ -257,7 +315,16 @@ public sealed class AdaptedModelTests
             Assert.Contains("tied", Assert.Throws<InvalidOperationException>(adapted.Merge).Message, StringComparison.Ordinal);
         }
         Assert.Equal(bytes, Toy.Bytes(model));
-        using var tokens = AdaptedModel.Attach(model, new LoraOptions { Targets = ["c_attn", "lm_head"], Exclude = ["lm_head"], Rank = 2, Tokens = TrainableTokens.Of((int)ids[0, 0].ToInt64()) });
+        using var tokens = AdaptedModel.Attach(
+            model,
+            new LoraOptions
+            {
+                Targets = ["c_attn", "lm_head"],
+                Exclude = ["lm_head"],
+                Rank = 2,
+                Tokens = TrainableTokens.Of((int)ids[0, 0].ToInt64()),
+            }
+        );
         AdapterModels.Randomize(tokens);
         var with = AdapterModels.Logits(model, ids);
         tokens.Merge();
@@ -271,7 +338,11 @@ public sealed class AdaptedModelTests
     {
         using var model = AdapterModels.Llama();
         void Refuses(AdapterOptions options, string expected) =>
-            Assert.Contains(expected, Assert.ThrowsAny<ArgumentException>(() => AdaptedModel.Attach(model, options)).Message, StringComparison.Ordinal);
+            Assert.Contains(
+                expected,
+                Assert.ThrowsAny<ArgumentException>(() => AdaptedModel.Attach(model, options)).Message,
+                StringComparison.Ordinal
+            );
         Refuses(new LoraOptions(), "Targets");
         Refuses(new LoraOptions { Targets = ["nothing"] }, "nothing");
         Refuses(new LoraOptions { Targets = ["self_attn"] }, "self_attn");
@@ -282,10 +353,30 @@ public sealed class AdaptedModelTests
         Refuses(new LoraOptions { Targets = ["q_proj"], ModulesToSave = ["score"] }, "score");
         Refuses(new LoraOptions { Targets = ["q_proj"], Tokens = TrainableTokens.Of(23) }, "0 to 22");
         Refuses(new LoraOptions { Targets = ["q_proj"], Tokens = TrainableTokens.Of(2, 2) }, "twice");
-        Refuses(new LoraOptions { Targets = ["q_proj"], Initialization = LoraInitialization.Orthogonal, Rank = 3 }, "even");
-        Refuses(new LoraOptions { Targets = ["q_proj"], Initialization = LoraInitialization.Pissa, Rank = 17 }, "16");
+        Refuses(
+            new LoraOptions
+            {
+                Targets = ["q_proj"],
+                Initialization = LoraInitialization.Orthogonal,
+                Rank = 3,
+            },
+            "even"
+        );
+        Refuses(
+            new LoraOptions
+            {
+                Targets = ["q_proj"],
+                Initialization = LoraInitialization.Pissa,
+                Rank = 17,
+            },
+            "16"
+        );
         Refuses(new LoraOptions { Targets = ModuleSelection.Matching(".*q_proj"), Layers = [0] }, "pattern");
-        Assert.Contains("regular expression", Assert.Throws<ArgumentException>(() => ModuleSelection.Matching("(")).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "regular expression",
+            Assert.Throws<ArgumentException>(() => ModuleSelection.Matching("(")).Message,
+            StringComparison.Ordinal
+        );
         Assert.All(model.parameters(), parameter => Assert.True(parameter.requires_grad));
     }
 
@@ -304,21 +395,35 @@ public sealed class AdaptedModelTests
             return;
         }
         using var adapted = AdaptedModel.Attach(model, options);
-        Assert.Equal(expected.Split(' ').Select(name => "model.layers." + name), adapted.Pieces("default").Select(piece => piece.Leaf.Name));
+        Assert.Equal(
+            expected.Split(' ').Select(name => "model.layers." + name),
+            adapted.Pieces("default").Select(piece => piece.Leaf.Name)
+        );
     }
 
     [Fact]
     public void Patterns_ChooseRankAndScaleByTheEndOfTheName()
     {
         using var model = AdapterModels.Llama();
-        using var adapted = AdaptedModel.Attach(model, new LoraOptions
-        {
-            Targets = ["q_proj", "k_proj"],
-            Rank = 4,
-            RankPattern = new Dictionary<string, int> { ["layers\\.1\\.self_attn\\.k_proj"] = 2, ["layers.1.k_proj"] = 1, ["^model.layers.0.self_attn.q_proj"] = 3 },
-            AlphaPattern = new Dictionary<string, double> { [".*k_proj"] = 16 },
-        });
-        var ranks = adapted.Pieces("default").Cast<PostTrain.Adapters.Layers.LoraLinear>().ToDictionary(piece => piece.Leaf.Name["model.layers.".Length..], piece => (piece.A.size(0), piece.Scale));
+        using var adapted = AdaptedModel.Attach(
+            model,
+            new LoraOptions
+            {
+                Targets = ["q_proj", "k_proj"],
+                Rank = 4,
+                RankPattern = new Dictionary<string, int>
+                {
+                    ["layers\\.1\\.self_attn\\.k_proj"] = 2,
+                    ["layers.1.k_proj"] = 1,
+                    ["^model.layers.0.self_attn.q_proj"] = 3,
+                },
+                AlphaPattern = new Dictionary<string, double> { [".*k_proj"] = 16 },
+            }
+        );
+        var ranks = adapted
+            .Pieces("default")
+            .Cast<PostTrain.Adapters.Layers.LoraLinear>()
+            .ToDictionary(piece => piece.Leaf.Name["model.layers.".Length..], piece => (piece.A.size(0), piece.Scale));
         Assert.Equal((3, 8.0 / 3), ranks["0.self_attn.q_proj"]);
         Assert.Equal((4, 2), ranks["1.self_attn.q_proj"]);
         Assert.Equal((4, 4), ranks["0.self_attn.k_proj"]);

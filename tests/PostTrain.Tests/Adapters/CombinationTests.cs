@@ -6,7 +6,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Tests.Adapters;
 
-/// <summary>Adapters made of others, by what they do to a layer: at density 1 and full rank every rule has a closed form in the changes ΔW = s·BA.</summary>
+/// <summary>Adapters made of others, by what they do to a layer: at density 1 and full rank every rule has a closed form in the changes ΔW
+/// = s·BA.</summary>
 public sealed class CombinationTests
 {
     private const int Inputs = 6;
@@ -14,21 +15,56 @@ public sealed class CombinationTests
 
     private static readonly LoraOptions[] Shapes =
     [
-        new() { Targets = ["layer"], Rank = 2, Alpha = 4 },
-        new() { Targets = ["layer"], Rank = 4, Alpha = 16 },
-        new() { Targets = ["layer"], Rank = 4, Alpha = 6, RankStabilized = true },
-        new() { Targets = ["layer"], Rank = 3, Alpha = 1 },
-        new() { Targets = ["layer"], Rank = 1, Alpha = 2, RankPattern = new Dictionary<string, int> { ["layer"] = 3 }, AlphaPattern = new Dictionary<string, double> { ["layer"] = 12 } },
+        new()
+        {
+            Targets = ["layer"],
+            Rank = 2,
+            Alpha = 4,
+        },
+        new()
+        {
+            Targets = ["layer"],
+            Rank = 4,
+            Alpha = 16,
+        },
+        new()
+        {
+            Targets = ["layer"],
+            Rank = 4,
+            Alpha = 6,
+            RankStabilized = true,
+        },
+        new()
+        {
+            Targets = ["layer"],
+            Rank = 3,
+            Alpha = 1,
+        },
+        new()
+        {
+            Targets = ["layer"],
+            Rank = 1,
+            Alpha = 2,
+            RankPattern = new Dictionary<string, int> { ["layer"] = 3 },
+            AlphaPattern = new Dictionary<string, double> { ["layer"] = 12 },
+        },
     ];
 
     private static readonly CombinationKind[] OfChanges =
-        [CombinationKind.Svd, CombinationKind.TiesSvd, CombinationKind.DareLinearSvd, CombinationKind.DareTiesSvd, CombinationKind.MagnitudePruneSvd];
+    [
+        CombinationKind.Svd,
+        CombinationKind.TiesSvd,
+        CombinationKind.DareLinearSvd,
+        CombinationKind.DareTiesSvd,
+        CombinationKind.MagnitudePruneSvd,
+    ];
 
     public static TheoryData<CombinationKind, int> KindsAndShapes()
     {
         var data = new TheoryData<CombinationKind, int>();
         foreach (var kind in Enum.GetValues<CombinationKind>())
-            for (var shape = 0; shape < Shapes.Length; shape++) data.Add(kind, shape);
+            for (var shape = 0; shape < Shapes.Length; shape++)
+                data.Add(kind, shape);
         return data;
     }
 
@@ -59,8 +95,16 @@ public sealed class CombinationTests
         using (adapted)
         {
             double[] weights = [0.5, -1.5, 1, 2, 0.25];
-            adapted.Combine("all", [.. weights.Select((weight, i) => ($"a{i}", weight))], new CombinationOptions { Kind = kind, Rank = Outputs });
-            TensorAssert.Close(changes.Zip(weights, (change, weight) => change * weight).Aggregate((a, b) => a + b), Acting(adapted, "all"), 1e-12);
+            adapted.Combine(
+                "all",
+                [.. weights.Select((weight, i) => ($"a{i}", weight))],
+                new CombinationOptions { Kind = kind, Rank = Outputs }
+            );
+            TensorAssert.Close(
+                changes.Zip(weights, (change, weight) => change * weight).Aggregate((a, b) => a + b),
+                Acting(adapted, "all"),
+                1e-12
+            );
         }
     }
 
@@ -75,13 +119,25 @@ public sealed class CombinationTests
         using (adapted)
         {
             double[] weights = [0.5, 1, 2];
-            adapted.Combine("all", [.. weights.Select((weight, i) => ($"a{i}", weight))], new CombinationOptions { Kind = kind, Rank = Outputs });
+            adapted.Combine(
+                "all",
+                [.. weights.Select((weight, i) => ($"a{i}", weight))],
+                new CombinationOptions { Kind = kind, Rank = Outputs }
+            );
             double[][] values = [.. changes.Select(Numbers.Values)];
-            double[] expected = [.. Enumerable.Range(0, values[0].Length).Select(at =>
-            {
-                int[] agreeing = [.. Enumerable.Range(0, 3).Where(i => values[i][at] >= 0 == values.Sum(change => change[at]) >= 0)];
-                return agreeing.Average(i => weights[i] * values[i][at]);
-            })];
+            double[] expected =
+            [
+                .. Enumerable
+                    .Range(0, values[0].Length)
+                    .Select(at =>
+                    {
+                        int[] agreeing =
+                        [
+                            .. Enumerable.Range(0, 3).Where(i => values[i][at] >= 0 == values.Sum(change => change[at]) >= 0),
+                        ];
+                        return agreeing.Average(i => weights[i] * values[i][at]);
+                    }),
+            ];
             TensorAssert.Close(expected, Acting(adapted, "all"), 1e-12);
         }
     }
@@ -107,7 +163,16 @@ public sealed class CombinationTests
         foreach (var (name, targets) in new[] { ("llama", new[] { "embed_tokens", "q_proj" }), ("gpt2", ["c_attn", "wte"]) })
         {
             using var model = Models.TinyModels.Create(name, ScalarType.Float64);
-            using var adapted = AdaptedModel.Attach(model, new LoraOptions { Targets = ModuleSelection.Named(targets), Rank = 2, Alpha = 8 }, "a0");
+            using var adapted = AdaptedModel.Attach(
+                model,
+                new LoraOptions
+                {
+                    Targets = ModuleSelection.Named(targets),
+                    Rank = 2,
+                    Alpha = 8,
+                },
+                "a0"
+            );
             AdapterModels.Randomize(adapted);
             var expected = AdapterModels.Logits(model, AdapterModels.Ids());
             foreach (var kind in Enum.GetValues<CombinationKind>())
@@ -121,14 +186,18 @@ public sealed class CombinationTests
 
     [Fact]
     public void KindsWithADecomposition_AreAllTested() =>
-        Assert.Equal(Enum.GetValues<CombinationKind>().Where(kind => $"{kind}".EndsWith("Svd", StringComparison.Ordinal)), OfChanges.Order());
+        Assert.Equal(
+            Enum.GetValues<CombinationKind>().Where(kind => $"{kind}".EndsWith("Svd", StringComparison.Ordinal)),
+            OfChanges.Order()
+        );
 
     // Adapters a0, a1, ... with random factors, and their changes by the formula.
     private static (AdaptedModel Adapted, Tensor[] Changes) With(params LoraOptions[] options)
     {
         var model = nn.Sequential(("layer", nn.Linear(Inputs, Outputs, hasBias: false, dtype: ScalarType.Float64)));
         var adapted = AdaptedModel.Attach(model, options[0], "a0");
-        for (var i = 1; i < options.Length; i++) adapted.Add($"a{i}", options[i]);
+        for (var i = 1; i < options.Length; i++)
+            adapted.Add($"a{i}", options[i]);
         var changes = new Tensor[options.Length];
         using var mode = no_grad();
         for (var i = 0; i < options.Length; i++)

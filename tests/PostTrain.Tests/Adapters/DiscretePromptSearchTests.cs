@@ -11,7 +11,8 @@ namespace PostTrain.Tests.Adapters;
 
 public sealed class DiscretePromptSearchTests
 {
-    // All prompts of a toy vocabulary are evaluated: the search finds the best of them in at least nine of ten seeds, and its loss is what it says.
+    // All prompts of a toy vocabulary are evaluated: the search finds the best of them in at least nine of ten seeds, and its loss is what
+    // it says.
     [Theory]
     [InlineData(64, 2)]
     [InlineData(16, 3)]
@@ -22,13 +23,26 @@ public sealed class DiscretePromptSearchTests
         var hits = 0;
         for (var seed = 0; seed < Seeds; seed++)
         {
-            using var model = TinyModels.Create(TinyModels.Llama with { VocabularySize = vocabulary, HiddenSize = 8, Heads = 2, KeyValueHeads = 2, FeedForwardSize = 8, Layers = 1 });
+            using var model = TinyModels.Create(
+                TinyModels.Llama with
+                {
+                    VocabularySize = vocabulary,
+                    HiddenSize = 8,
+                    Heads = 2,
+                    KeyValueHeads = 2,
+                    FeedForwardSize = 8,
+                    Layers = 1,
+                }
+            );
             using var objective = new CompletionObjective(model, Examples(seed, vocabulary));
             var found = DiscretePromptSearch.Run(objective, new DiscreteSearchOptions { Length = length, Seed = (ulong)seed });
             var (best, loss) = Exhaustive(objective, vocabulary, length);
             Assert.InRange(found.Loss, loss - 1e-12, double.PositiveInfinity);
             using (no_grad())
-                Assert.Equal(objective.Losses(model.Embed(tensor(found.Tokens.Select(id => (long)id).ToArray()).unsqueeze(0))).ToDouble(), found.Loss);
+                Assert.Equal(
+                    objective.Losses(model.Embed(tensor(found.Tokens.Select(id => (long)id).ToArray()).unsqueeze(0))).ToDouble(),
+                    found.Loss
+                );
             Assert.True(found.Evaluations < Math.Pow(vocabulary, length) / 2, $"{found.Evaluations} evaluations");
             if (found.Loss <= loss + 1e-12)
             {
@@ -49,7 +63,16 @@ public sealed class DiscretePromptSearchTests
         using var objective = CompletionObjective.Of(model, Toy.Tokenizer, data);
         var found = DiscretePromptSearch.Run(objective, new DiscreteSearchOptions { Length = 2 });
         using var prompted = new SoftPromptLm(model, PromptTable.FromTokens(model, found.Tokens));
-        using var trainer = new SftTrainer(prompted, Toy.Tokenizer, new SftOptions { Steps = 60, BatchSize = 3, LearningRate = 1e-2 });
+        using var trainer = new SftTrainer(
+            prompted,
+            Toy.Tokenizer,
+            new SftOptions
+            {
+                Steps = 60,
+                BatchSize = 3,
+                LearningRate = 1e-2,
+            }
+        );
         var losses = trainer.Run(data).Select(report => report.Loss).ToArray();
         Assert.Equal(found.Loss, losses[0], 1e-12);
         Assert.True(losses[^1] < losses[0], $"{losses[^1]} after {losses[0]}");
@@ -61,7 +84,15 @@ public sealed class DiscretePromptSearchTests
         using var model = TinyModels.Create("llama");
         using var objective = new CompletionObjective(model, Examples(1, 23));
         var seen = new Recorder();
-        var options = new DiscreteSearchOptions { Length = 3, Beam = 2, Candidates = 4, Starts = 2, Initial = [1, 2, 3], AllowedTokens = [1, 2, 3, 4, 5, 9] };
+        var options = new DiscreteSearchOptions
+        {
+            Length = 3,
+            Beam = 2,
+            Candidates = 4,
+            Starts = 2,
+            Initial = [1, 2, 3],
+            AllowedTokens = [1, 2, 3, 4, 5, 9],
+        };
         var found = DiscretePromptSearch.Run(objective, options, seen);
         Assert.All(seen.Reports.Zip(seen.Reports.Skip(1)), pair => Assert.True(pair.Second.Loss <= pair.First.Loss));
         Assert.Equal(found.Tokens, seen.Reports[^1].Best);
@@ -84,9 +115,19 @@ public sealed class DiscretePromptSearchTests
         using var source = new CancellationTokenSource();
         var seen = new Recorder { AfterEach = source.Cancel };
         // The model's tables are made in its first call.
-        DiscretePromptSearch.Run(objective, new DiscreteSearchOptions { Length = 2, Starts = 1, Rounds = 1 });
+        DiscretePromptSearch.Run(
+            objective,
+            new DiscreteSearchOptions
+            {
+                Length = 2,
+                Starts = 1,
+                Rounds = 1,
+            }
+        );
         var before = DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
-        Assert.Throws<OperationCanceledException>(() => DiscretePromptSearch.Run(objective, new DiscreteSearchOptions { Length = 2 }, seen, source.Token));
+        Assert.Throws<OperationCanceledException>(() =>
+            DiscretePromptSearch.Run(objective, new DiscreteSearchOptions { Length = 2 }, seen, source.Token)
+        );
         Assert.Single(seen.Reports);
         Assert.Equal(before, DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount);
     }
@@ -102,7 +143,11 @@ public sealed class DiscretePromptSearchTests
         Refused("AllowedTokens", new DiscreteSearchOptions { Length = 1, AllowedTokens = [23] });
         Refused("AllowedTokens", new DiscreteSearchOptions { Length = 1, AllowedTokens = [] });
         Refused("Initial", new DiscreteSearchOptions { Length = 1, Initial = [1, 2] });
-        Assert.Contains("examples[0] has an empty completion", Assert.Throws<ArgumentException>(() => new CompletionObjective(model, [([1], [])])).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "examples[0] has an empty completion",
+            Assert.Throws<ArgumentException>(() => new CompletionObjective(model, [([1], [])])).Message,
+            StringComparison.Ordinal
+        );
         Assert.Throws<ArgumentException>(() => new CompletionObjective(model, []));
 
         void Refused(string name, DiscreteSearchOptions options) =>
@@ -142,7 +187,8 @@ public sealed class DiscretePromptSearchTests
         using var scope = NewDisposeScope();
         using var mode = no_grad();
         var count = (int)Math.Pow(vocabulary, length);
-        int[] Tokens(int number) => [.. Enumerable.Range(0, length).Select(place => number / (int)Math.Pow(vocabulary, place) % vocabulary)];
+        int[] Tokens(int number) =>
+            [.. Enumerable.Range(0, length).Select(place => number / (int)Math.Pow(vocabulary, place) % vocabulary)];
         var ids = tensor(Enumerable.Range(0, count).SelectMany(number => Tokens(number).Select(id => (long)id)).ToArray());
         var losses = objective.Losses(objective.Embeddings.index_select(0, ids).reshape(count, length, -1));
         var best = (int)losses.argmin().ToInt64();

@@ -22,7 +22,5 @@ internal sealed class LogLinearLm(Tensor embeddings, Tensor readout) : CausalLm(
     public override KeyValueCache NewCache(int batch, int capacity) => throw new NotSupportedException();
 
     // The tensors belong to the test.
-    protected override void RegisterComponents()
-    {
-    }
+    protected override void RegisterComponents() { }
 }

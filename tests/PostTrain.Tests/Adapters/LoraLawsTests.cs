@@ -20,7 +20,8 @@ public sealed class LoraLawsTests
 {
     private static readonly Demonstration[] Words = [new("a=", "bcd"), new("b=", "dc"), new("c=", "f0f1"), new("d=", "2")];
 
-    // Inputs are whitened, so the excess loss of a rank-r update is what the r largest singular values of the residual leave (Eckart, Young 1936).
+    // Inputs are whitened, so the excess loss of a rank-r update is what the r largest singular values of the residual leave (Eckart, Young
+    // 1936).
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
@@ -34,7 +35,15 @@ public sealed class LoraLawsTests
         var target = layer.weight!.detach() + Numbers.Uniform(3, 1, 6, 8);
         var (u, s, vh) = linalg.svd(target - layer.weight!.detach(), false);
         var optimum = s.square().sum().ToDouble() - s.narrow(0, 0, rank).square().sum().ToDouble();
-        using var adapted = AdaptedModel.Attach(model, new LoraOptions { Targets = ["layer"], Rank = rank, Alpha = 2 * rank });
+        using var adapted = AdaptedModel.Attach(
+            model,
+            new LoraOptions
+            {
+                Targets = ["layer"],
+                Rank = rank,
+                Alpha = 2 * rank,
+            }
+        );
         var inputs = eye(8, dtype: ScalarType.Float64);
         Tensor Loss() => (model.call(inputs) - inputs.matmul(target.t())).square().sum();
 
@@ -54,7 +63,8 @@ public sealed class LoraLawsTests
         for (var step = 0; step < 900; step++)
         {
             using var inner = NewDisposeScope();
-            foreach (var group in optimizer.ParamGroups) group.LearningRate = 0.03 * Math.Pow(0.995, step);
+            foreach (var group in optimizer.ParamGroups)
+                group.LearningRate = 0.03 * Math.Pow(0.995, step);
             optimizer.zero_grad();
             Loss().backward();
             optimizer.step();
@@ -70,17 +80,29 @@ public sealed class LoraLawsTests
         using var scope = NewDisposeScope();
         var task = Numbers.Uniform(4, 1, 6, 2).matmul(Numbers.Uniform(5, 1, 2, 8));
         var (u, s, vh) = linalg.svd(task, false);
-        var losses = Enumerable.Range(1, 4).Select(rank =>
-        {
-            using var model = nn.Sequential(("layer", nn.Linear(8, 6, hasBias: false, dtype: ScalarType.Float64)));
-            var plain = model.call(eye(8, dtype: ScalarType.Float64)).detach();
-            using var adapted = AdaptedModel.Attach(model, new LoraOptions { Targets = ["layer"], Rank = rank, Alpha = rank });
-            var lora = (LoraLinear)adapted.Pieces("default")[0];
-            using var mode = no_grad();
-            lora.A.copy_(vh.narrow(0, 0, rank));
-            lora.B.copy_(u.narrow(1, 0, rank) * s.narrow(0, 0, rank));
-            return (model.call(eye(8, dtype: ScalarType.Float64)) - plain - task.t()).square().sum().ToDouble();
-        }).Prepend(task.square().sum().ToDouble()).ToArray();
+        var losses = Enumerable
+            .Range(1, 4)
+            .Select(rank =>
+            {
+                using var model = nn.Sequential(("layer", nn.Linear(8, 6, hasBias: false, dtype: ScalarType.Float64)));
+                var plain = model.call(eye(8, dtype: ScalarType.Float64)).detach();
+                using var adapted = AdaptedModel.Attach(
+                    model,
+                    new LoraOptions
+                    {
+                        Targets = ["layer"],
+                        Rank = rank,
+                        Alpha = rank,
+                    }
+                );
+                var lora = (LoraLinear)adapted.Pieces("default")[0];
+                using var mode = no_grad();
+                lora.A.copy_(vh.narrow(0, 0, rank));
+                lora.B.copy_(u.narrow(1, 0, rank) * s.narrow(0, 0, rank));
+                return (model.call(eye(8, dtype: ScalarType.Float64)) - plain - task.t()).square().sum().ToDouble();
+            })
+            .Prepend(task.square().sum().ToDouble())
+            .ToArray();
         Assert.True(losses[1] > 1e-2);
         Assert.All(losses[2..], loss => Assert.InRange(loss, 0, 1e-25));
         Assert.True(losses[0] - losses[1] >= losses[1] - losses[2]);
@@ -94,7 +116,15 @@ public sealed class LoraLawsTests
         using var mode = no_grad();
         var layer = nn.Linear(16, 12, dtype: ScalarType.Float32);
         using var model = nn.Sequential(("layer", layer));
-        using var adapted = AdaptedModel.Attach(model, new LoraOptions { Targets = ["layer"], Rank = 4, Alpha = 8 });
+        using var adapted = AdaptedModel.Attach(
+            model,
+            new LoraOptions
+            {
+                Targets = ["layer"],
+                Rank = 4,
+                Alpha = 8,
+            }
+        );
         AdapterModels.Randomize(adapted);
         var lora = (LoraLinear)adapted.Pieces("default")[0];
         var plain = nn.Linear(16, 12, dtype: ScalarType.Float32);
@@ -115,18 +145,31 @@ public sealed class LoraLawsTests
         using var scope = NewDisposeScope();
         using var mode = no_grad();
         var ranks = new[] { 4, 16, 64, 256 };
-        var sizes = ranks.Select(rank =>
-        {
-            var layer = nn.Linear(64, 64, hasBias: false, dtype: ScalarType.Float64);
-            using var model = nn.Sequential(("layer", layer));
-            using var adapted = AdaptedModel.Attach(model, new LoraOptions { Targets = ["layer"], Rank = rank, Alpha = 16, RankStabilized = stabilized });
-            var lora = (LoraLinear)adapted.Pieces("default")[0];
-            lora.B.copy_(Numbers.Uniform(rank, 1, 64, rank));
-            return Math.Log(lora.Delta().square().mean().sqrt().ToDouble());
-        }).ToArray();
+        var sizes = ranks
+            .Select(rank =>
+            {
+                var layer = nn.Linear(64, 64, hasBias: false, dtype: ScalarType.Float64);
+                using var model = nn.Sequential(("layer", layer));
+                using var adapted = AdaptedModel.Attach(
+                    model,
+                    new LoraOptions
+                    {
+                        Targets = ["layer"],
+                        Rank = rank,
+                        Alpha = 16,
+                        RankStabilized = stabilized,
+                    }
+                );
+                var lora = (LoraLinear)adapted.Pieces("default")[0];
+                lora.B.copy_(Numbers.Uniform(rank, 1, 64, rank));
+                return Math.Log(lora.Delta().square().mean().sqrt().ToDouble());
+            })
+            .ToArray();
         // The straight line through the logarithms.
         var x = ranks.Select(rank => Math.Log(rank)).ToArray();
-        var fitted = x.Zip(sizes).Sum(pair => (pair.First - x.Average()) * pair.Second) / x.Sum(value => (value - x.Average()) * (value - x.Average()));
+        var fitted =
+            x.Zip(sizes).Sum(pair => (pair.First - x.Average()) * pair.Second)
+            / x.Sum(value => (value - x.Average()) * (value - x.Average()));
         Assert.Equal(slope, fitted, 0.05);
     }
 
@@ -148,7 +191,15 @@ public sealed class LoraLawsTests
         using var folder = new TemporaryDirectory();
         using var model = AdapterModels.Llama(ScalarType.Float32);
         var total = model.parameters().Sum(parameter => parameter.numel());
-        using var adapted = AdaptedModel.Attach(model, new LoraOptions { Targets = ["q_proj", "down_proj"], Rank = rank, Dropout = dropout });
+        using var adapted = AdaptedModel.Attach(
+            model,
+            new LoraOptions
+            {
+                Targets = ["q_proj", "down_proj"],
+                Rank = rank,
+                Dropout = dropout,
+            }
+        );
         var expected = 2 * rank * (16 + 16 + 20 + 16);
         Assert.Equal(expected, adapted.TrainableCount);
         Assert.Equal(total + expected, adapted.TotalCount);
@@ -178,15 +229,47 @@ public sealed class LoraLawsTests
         using var folder = new TemporaryDirectory();
         using var model = Toy.Model();
         var plain = Toy.Bytes(model);
-        var options = new LoraOptions { Targets = ModuleSelection.AllLinear, Rank = 4, Alpha = 16, Dropout = 0.1 };
+        var options = new LoraOptions
+        {
+            Targets = ModuleSelection.AllLinear,
+            Rank = 4,
+            Alpha = 16,
+            Dropout = 0.1,
+        };
         using var adapted = AdaptedModel.Attach(model, options);
-        var reports = new SftTrainer(model, Toy.Tokenizer, new SftOptions { Steps = 60, BatchSize = 4, LearningRate = 2e-2, CheckpointDirectory = folder.Path, CheckpointEvery = 30 }).Run(Words).ToArray();
+        var reports = new SftTrainer(
+            model,
+            Toy.Tokenizer,
+            new SftOptions
+            {
+                Steps = 60,
+                BatchSize = 4,
+                LearningRate = 2e-2,
+                CheckpointDirectory = folder.Path,
+                CheckpointEvery = 30,
+            }
+        ).Run(Words).ToArray();
         Assert.True(reports[^1].Loss < reports[0].Loss - 0.15, $"{reports[0].Loss} to {reports[^1].Loss}");
         using (var file = SafetensorsFile.Open(folder.File("checkpoint-00000060/model.safetensors")))
-            Assert.Equal(adapted.TrainableParameters.Select(item => item.Name).Order(StringComparer.Ordinal), file.Entries.Select(entry => entry.Name).Order(StringComparer.Ordinal));
+            Assert.Equal(
+                adapted.TrainableParameters.Select(item => item.Name).Order(StringComparer.Ordinal),
+                file.Entries.Select(entry => entry.Name).Order(StringComparer.Ordinal)
+            );
 
         var reward = Reward.Of("digits", completion => completion.Text.Count(char.IsDigit));
-        var grpo = new GrpoTrainer(model, Toy.Tokenizer, reward, new GrpoOptions { Steps = 2, BatchSize = 2, GroupSize = 4, LearningRate = 1e-3, Sampling = new SamplingOptions { MaxNewTokens = 4 } });
+        var grpo = new GrpoTrainer(
+            model,
+            Toy.Tokenizer,
+            reward,
+            new GrpoOptions
+            {
+                Steps = 2,
+                BatchSize = 2,
+                GroupSize = 4,
+                LearningRate = 1e-3,
+                Sampling = new SamplingOptions { MaxNewTokens = 4 },
+            }
+        );
         await foreach (var report in grpo.RunAsync([new Problem("a="), new Problem("1=")]))
             Assert.True(double.IsFinite(report.Loss));
         adapted.Dispose();
@@ -202,7 +285,10 @@ public sealed class LoraLawsTests
         using var adapted = AdaptedModel.Attach(model, AdapterModels.Methods["lora"]);
         AdapterModels.Randomize(adapted);
         var before = adapted.TrainableParameters.ToDictionary(item => item.Name, item => item.Parameter.detach().clone());
-        using var optimization = new Optimization(model, new SftOptions { LearningRate = 1e-3, LearningRateFactor = LoraPlus.LearningRateFactor(16) });
+        using var optimization = new Optimization(
+            model,
+            new SftOptions { LearningRate = 1e-3, LearningRateFactor = LoraPlus.LearningRateFactor(16) }
+        );
         var ids = AdapterModels.Ids();
         optimization.Update(1, _ => model.call(ids).square().mean());
         foreach (var (name, parameter) in adapted.TrainableParameters)

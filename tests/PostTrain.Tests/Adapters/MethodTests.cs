@@ -26,14 +26,34 @@ public sealed class MethodTests
         using var scope = NewDisposeScope();
         var (model, layer) = Layer(6, 4);
         var x = Numbers.Uniform(1, 1, 2, 3, 6);
-        using (var adapted = AdaptedModel.Attach(model, new LohaOptions { Targets = ["layer"], Rank = 2, Alpha = 6 }))
+        using (
+            var adapted = AdaptedModel.Attach(
+                model,
+                new LohaOptions
+                {
+                    Targets = ["layer"],
+                    Rank = 2,
+                    Alpha = 6,
+                }
+            )
+        )
         {
             AdapterModels.Randomize(adapted, scale: 1);
             var p = Parts(adapted);
             var delta = p["hada_w1_a"].matmul(p["hada_w1_b"]) * p["hada_w2_a"].matmul(p["hada_w2_b"]) * 3;
             TensorAssert.Close(x.matmul((layer.weight! + delta).t()) + layer.bias!, model.call(x), 1e-13, "loha");
         }
-        using (var adapted = AdaptedModel.Attach(model, new LokrOptions { Targets = ["layer"], Rank = 1, Alpha = 2 }))
+        using (
+            var adapted = AdaptedModel.Attach(
+                model,
+                new LokrOptions
+                {
+                    Targets = ["layer"],
+                    Rank = 1,
+                    Alpha = 2,
+                }
+            )
+        )
         {
             AdapterModels.Randomize(adapted, scale: 1);
             var p = Parts(adapted);
@@ -42,7 +62,8 @@ public sealed class MethodTests
             var (left, right) = (p["lokr_w1"], p["lokr_w2_a"].matmul(p["lokr_w2_b"]));
             var delta = zeros(4, 6, dtype: ScalarType.Float64);
             for (var i = 0; i < 2; i++)
-                for (var j = 0; j < 2; j++) delta.narrow(0, 2 * i, 2).narrow(1, 3 * j, 3).copy_(right.detach() * left[i, j].ToDouble() * 2);
+            for (var j = 0; j < 2; j++)
+                delta.narrow(0, 2 * i, 2).narrow(1, 3 * j, 3).copy_(right.detach() * left[i, j].ToDouble() * 2);
             TensorAssert.Close(x.matmul((layer.weight! + delta).t()) + layer.bias!, model.call(x), 1e-13, "lokr");
         }
         model.Dispose();
@@ -83,9 +104,18 @@ public sealed class MethodTests
     {
         using var scope = NewDisposeScope();
         var directory = Path.Combine(Golden.GoldenFile.Directory, "peft", "vera");
-        if (!Directory.Exists(directory)) return;
+        if (!Directory.Exists(directory))
+            return;
         using var model = PostTrain.Models.Pretrained.Load(Path.Combine(Golden.GoldenFile.Directory, "peft", "base-llama"));
-        using var adapted = AdaptedModel.Attach(model, new VeraOptions { Targets = ["q_proj", "o_proj"], Rank = 8, ProjectionSeed = 3 });
+        using var adapted = AdaptedModel.Attach(
+            model,
+            new VeraOptions
+            {
+                Targets = ["q_proj", "o_proj"],
+                Rank = 8,
+                ProjectionSeed = 3,
+            }
+        );
         using var file = PostTrain.Models.SafetensorsFile.Open(Path.Combine(directory, "adapter_model.safetensors"));
         foreach (var item in adapted.Stored("default").Where(item => item.IsGlobal))
             TensorAssert.Same(file.Read(item.Name), item.Tensor, item.Name);
@@ -97,7 +127,10 @@ public sealed class MethodTests
         using var scope = NewDisposeScope();
         using var folder = new TemporaryDirectory();
         using var model = Models.TinyModels.Create("gpt2");
-        var biases = model.named_parameters().Where(item => item.name.EndsWith(".bias", StringComparison.Ordinal)).Sum(item => item.parameter.numel());
+        var biases = model
+            .named_parameters()
+            .Where(item => item.name.EndsWith(".bias", StringComparison.Ordinal))
+            .Sum(item => item.parameter.numel());
         var ids = AdapterModels.Ids();
         var plain = AdapterModels.Bytes(AdapterModels.Logits(model, ids));
         Tensor with;
@@ -121,7 +154,19 @@ public sealed class MethodTests
     public void AdaLora_Budget_FallsWithACube()
     {
         using var model = AdapterModels.Llama();
-        using var adapted = AdaptedModel.Attach(model, new AdaLoraOptions { Targets = ["q_proj"], InitialRank = 6, TargetRank = 2, WarmupSteps = 10, FinalSteps = 20, Interval = 5, TotalSteps = 130 });
+        using var adapted = AdaptedModel.Attach(
+            model,
+            new AdaLoraOptions
+            {
+                Targets = ["q_proj"],
+                InitialRank = 6,
+                TargetRank = 2,
+                WarmupSteps = 10,
+                FinalSteps = 20,
+                Interval = 5,
+                TotalSteps = 130,
+            }
+        );
         var allocator = new AdaLoraAllocator(adapted);
         Assert.Equal((12, 4), (allocator.InitialBudget, allocator.TargetBudget));
         Assert.Equal((12, false), allocator.BudgetAt(10));
@@ -140,7 +185,17 @@ public sealed class MethodTests
     {
         using var scope = NewDisposeScope();
         var (model, layer) = Layer(5, 4);
-        using var adapted = AdaptedModel.Attach(model, new AdaLoraOptions { Targets = ["layer"], InitialRank = 4, TargetRank = 1, TotalSteps = 40, FinalSteps = 10 });
+        using var adapted = AdaptedModel.Attach(
+            model,
+            new AdaLoraOptions
+            {
+                Targets = ["layer"],
+                InitialRank = 4,
+                TargetRank = 1,
+                TotalSteps = 40,
+                FinalSteps = 10,
+            }
+        );
         var allocator = new AdaLoraAllocator(adapted);
         Assert.Throws<InvalidOperationException>(() => allocator.Update(0));
         // The target is a change of rank 1, so that one direction carries the loss.
@@ -170,11 +225,29 @@ public sealed class MethodTests
     {
         using var scope = NewDisposeScope();
         var (model, _) = Layer(2, 3);
-        using var adapted = AdaptedModel.Attach(model, new AdaLoraOptions { Targets = ["layer"], InitialRank = 2, TargetRank = 1, OrthogonalityWeight = 0.25 });
+        using var adapted = AdaptedModel.Attach(
+            model,
+            new AdaLoraOptions
+            {
+                Targets = ["layer"],
+                InitialRank = 2,
+                TargetRank = 1,
+                OrthogonalityWeight = 0.25,
+            }
+        );
         var p = Parts(adapted);
         using (no_grad())
         {
-            p["lora_A"].copy_(tensor(new[,] { { 1.0, 0 }, { 0, 2 } }));
+            p["lora_A"]
+                .copy_(
+                    tensor(
+                        new[,]
+                        {
+                            { 1.0, 0 },
+                            { 0, 2 },
+                        }
+                    )
+                );
             p["lora_B"].zero_();
         }
         TensorAssert.Close(0.25 * (3 + Math.Sqrt(2)) / 2, adapted.OrthogonalityPenalty(), 1e-12);
@@ -187,9 +260,27 @@ public sealed class MethodTests
         using var scope = NewDisposeScope();
         using var model = AdapterModels.Llama();
         var ids = AdapterModels.Ids();
-        using var adapted = AdaptedModel.Attach(model, new LoraOptions { Targets = ["q_proj", "embed_tokens"], Rank = 2, Alpha = 3 }, "a");
+        using var adapted = AdaptedModel.Attach(
+            model,
+            new LoraOptions
+            {
+                Targets = ["q_proj", "embed_tokens"],
+                Rank = 2,
+                Alpha = 3,
+            },
+            "a"
+        );
         AdapterModels.Randomize(adapted);
-        adapted.Add("b", new LoraOptions { Targets = ["q_proj", "v_proj"], Rank = 3, Alpha = 3 }, seed: 4);
+        adapted.Add(
+            "b",
+            new LoraOptions
+            {
+                Targets = ["q_proj", "v_proj"],
+                Rank = 3,
+                Alpha = 3,
+            },
+            seed: 4
+        );
         adapted.Activate("b");
         AdapterModels.Randomize(adapted, seed: 30);
         adapted.Activate("a", "b");
@@ -202,7 +293,15 @@ public sealed class MethodTests
         var alone = AdapterModels.Logits(model, ids);
         adapted.Activate("one");
         TensorAssert.Close(alone, AdapterModels.Logits(model, ids), 1e-12, "one of one");
-        Assert.Contains("ranks", Assert.Throws<ArgumentException>(() => adapted.Combine("c", [("a", 1), ("b", 1)], new CombinationOptions { Kind = CombinationKind.Ties })).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "ranks",
+            Assert
+                .Throws<ArgumentException>(() =>
+                    adapted.Combine("c", [("a", 1), ("b", 1)], new CombinationOptions { Kind = CombinationKind.Ties })
+                )
+                .Message,
+            StringComparison.Ordinal
+        );
         Assert.Throws<ArgumentException>(() => adapted.Combine("c", [("x", 1)], new CombinationOptions()));
         using var folder = new TemporaryDirectory();
         adapted.Save(folder.Path, "sum");
@@ -224,16 +323,27 @@ public sealed class MethodTests
         TensorAssert.Close(TaskVectors.TaskArithmetic(tasks, [1, 2, 3]), TaskVectors.MagnitudePrune(tasks, [1, 2, 3], 1), 0);
         // The election of signs, entry by entry.
         double[][] values = [.. tasks.Select(Numbers.Values)];
-        double[] elected = [.. Enumerable.Range(0, 20).Select(i =>
-        {
-            int sign = values.Sum(task => task[i]) >= 0 ? 1 : -1;
-            return values.Select(task => task[i]).Where(value => Math.Sign(value) == sign).Average();
-        })];
+        double[] elected =
+        [
+            .. Enumerable
+                .Range(0, 20)
+                .Select(i =>
+                {
+                    int sign = values.Sum(task => task[i]) >= 0 ? 1 : -1;
+                    return values.Select(task => task[i]).Where(value => Math.Sign(value) == sign).Average();
+                }),
+        ];
         TensorAssert.Close(elected, TaskVectors.Ties(tasks, [1, 1, 1], 1), 1e-15);
         // Two least-squares tasks on features of their own: the sum of what each has learnt solves both.
         var (first, second) = (Numbers.Uniform(24, 1, 3, 3), Numbers.Uniform(25, 1, 2, 2));
         var (one, two) = (Numbers.Uniform(26, 1, 3, 4), Numbers.Uniform(27, 1, 2, 4));
-        var sum = TaskVectors.TaskArithmetic([cat([linalg.solve(first, one), zeros(2, 4, dtype: ScalarType.Float64)], 0), cat([zeros(3, 4, dtype: ScalarType.Float64), linalg.solve(second, two)], 0)], [1, 1]);
+        var sum = TaskVectors.TaskArithmetic(
+            [
+                cat([linalg.solve(first, one), zeros(2, 4, dtype: ScalarType.Float64)], 0),
+                cat([zeros(3, 4, dtype: ScalarType.Float64), linalg.solve(second, two)], 0),
+            ],
+            [1, 1]
+        );
         TensorAssert.Close(one, cat([first, zeros(3, 2, dtype: ScalarType.Float64)], 1).matmul(sum), 1e-12);
         TensorAssert.Close(two, cat([zeros(2, 3, dtype: ScalarType.Float64), second], 1).matmul(sum), 1e-12);
     }
@@ -253,7 +363,15 @@ public sealed class MethodTests
         // Standard deviation of an entry: about √(0.6/0.4)·2/√4000 = 0.04.
         TensorAssert.Close(TaskVectors.TaskArithmetic(tensors, [0.5, 2]), mean, 0.2);
         TensorAssert.Same(TaskVectors.TaskArithmetic(tensors, [0.5, 2]), TaskVectors.DareLinear(tensors, [0.5, 2], 1, 3));
-        Ownership.Check(() => [TaskVectors.Ties(tensors, [1, 1], 0.5), TaskVectors.DareTies(tensors, [1, 1], 0.5, 1), TaskVectors.MagnitudePrune(tensors, [1, 1], 0.3)], tensors);
+        Ownership.Check(
+            () =>
+                [
+                    TaskVectors.Ties(tensors, [1, 1], 0.5),
+                    TaskVectors.DareTies(tensors, [1, 1], 0.5, 1),
+                    TaskVectors.MagnitudePrune(tensors, [1, 1], 0.3),
+                ],
+            tensors
+        );
         Assert.Throws<ArgumentOutOfRangeException>(() => TaskVectors.DareLinear(tensors, [1, 1], 0, 1));
         Assert.Throws<ArgumentException>(() => TaskVectors.Ties(tensors, [1], 0.5));
     }

@@ -62,10 +62,18 @@ public sealed class PeftFilesTests : IDisposable
     [Fact]
     public void Files_Missing_AreNamed()
     {
-        Assert.Contains("adapter_config.json", Assert.Throws<FileNotFoundException>(() => AdaptedModel.Load(model, folder.Path)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "adapter_config.json",
+            Assert.Throws<FileNotFoundException>(() => AdaptedModel.Load(model, folder.Path)).Message,
+            StringComparison.Ordinal
+        );
         Write();
         File.Delete(folder.File("adapter_model.safetensors"));
-        Assert.Contains("adapter_model.safetensors", Assert.Throws<FileNotFoundException>(() => AdaptedModel.Load(model, folder.Path)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "adapter_model.safetensors",
+            Assert.Throws<FileNotFoundException>(() => AdaptedModel.Load(model, folder.Path)).Message,
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
@@ -80,16 +88,33 @@ public sealed class PeftFilesTests : IDisposable
             var path = folder.File("adapter_model.safetensors");
             List<(string, Tensor)> tensors;
             using (var file = SafetensorsFile.Open(path))
-                tensors = [.. file.Entries.Select(entry => change((entry.Name, file.Read(entry.Name)))).Where(item => item is not null).Select(item => item!.Value)];
+                tensors =
+                [
+                    .. file
+                        .Entries.Select(entry => change((entry.Name, file.Read(entry.Name))))
+                        .Where(item => item is not null)
+                        .Select(item => item!.Value),
+                ];
             SafetensorsFile.Write(path, tensors);
-            Assert.Contains(expected, Assert.Throws<InvalidDataException>(() => AdaptedModel.Load(model, folder.Path)).Message, StringComparison.Ordinal);
+            Assert.Contains(
+                expected,
+                Assert.Throws<InvalidDataException>(() => AdaptedModel.Load(model, folder.Path)).Message,
+                StringComparison.Ordinal
+            );
         }
         Refuses("missing", item => item.Name == Name ? null : item);
         Refuses("missing", item => item.Name == Name ? (Name + "s", item.Tensor) : item);
         Refuses("[2,16]", item => item.Name == Name ? (Name, zeros(2, 15)) : item);
         Write();
-        SafetensorsFile.Write(folder.File("adapter_model.safetensors"), [.. Read(folder.File("adapter_model.safetensors")), ("base_model.model.other", zeros(1))]);
-        Assert.Contains("unexpected", Assert.Throws<InvalidDataException>(() => AdaptedModel.Load(model, folder.Path)).Message, StringComparison.Ordinal);
+        SafetensorsFile.Write(
+            folder.File("adapter_model.safetensors"),
+            [.. Read(folder.File("adapter_model.safetensors")), ("base_model.model.other", zeros(1))]
+        );
+        Assert.Contains(
+            "unexpected",
+            Assert.Throws<InvalidDataException>(() => AdaptedModel.Load(model, folder.Path)).Message,
+            StringComparison.Ordinal
+        );
         Refuses("Int64", item => item.Name == Name ? (Name, zeros(2, 16, dtype: ScalarType.Int64)) : item);
     }
 
@@ -101,7 +126,11 @@ public sealed class PeftFilesTests : IDisposable
         AdaptedModel.Load(model, folder.Path).Dispose();
         using (no_grad())
             model.TokenEmbeddings[0, 0] += 1;
-        Assert.Contains("another base model", Assert.Throws<InvalidDataException>(() => AdaptedModel.Load(model, folder.Path)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "another base model",
+            Assert.Throws<InvalidDataException>(() => AdaptedModel.Load(model, folder.Path)).Message,
+            StringComparison.Ordinal
+        );
     }
 
     // Bytes and structure of both files; POSTTRAIN_FUZZ sets how many.
@@ -113,7 +142,14 @@ public sealed class PeftFilesTests : IDisposable
         Write();
         var whole = File.ReadAllBytes(folder.File(name));
         var random = new Random(5);
-        var count = int.TryParse(Environment.GetEnvironmentVariable("POSTTRAIN_FUZZ"), NumberStyles.None, CultureInfo.InvariantCulture, out var given) ? given : 1000;
+        var count = int.TryParse(
+            Environment.GetEnvironmentVariable("POSTTRAIN_FUZZ"),
+            NumberStyles.None,
+            CultureInfo.InvariantCulture,
+            out var given
+        )
+            ? given
+            : 1000;
         var (loaded, refused) = (0, 0);
         for (var i = 0; i < count; i++)
         {
@@ -134,14 +170,19 @@ public sealed class PeftFilesTests : IDisposable
     [Fact]
     public void PythonJson_IsWhatPythonWrites()
     {
-        var text = PythonJson.Write(new Dictionary<string, object?>
-        {
-            ["b"] = new List<object?> { 1, 0.5, 1e-5, 2.0, "ü\"\\\n\u0001" },
-            ["a"] = null,
-            ["c"] = new Dictionary<string, object?>(),
-            ["d"] = new Dictionary<string, object?> { ["y"] = true, ["x"] = new List<object?>() },
-        });
-        Assert.Equal("{\n  \"a\": null,\n  \"b\": [\n    1,\n    0.5,\n    1e-05,\n    2.0,\n    \"\\u00fc\\\"\\\\\\n\\u0001\"\n  ],\n  \"c\": {},\n  \"d\": {\n    \"x\": [],\n    \"y\": true\n  }\n}", text);
+        var text = PythonJson.Write(
+            new Dictionary<string, object?>
+            {
+                ["b"] = new List<object?> { 1, 0.5, 1e-5, 2.0, "ü\"\\\n\u0001" },
+                ["a"] = null,
+                ["c"] = new Dictionary<string, object?>(),
+                ["d"] = new Dictionary<string, object?> { ["y"] = true, ["x"] = new List<object?>() },
+            }
+        );
+        Assert.Equal(
+            "{\n  \"a\": null,\n  \"b\": [\n    1,\n    0.5,\n    1e-05,\n    2.0,\n    \"\\u00fc\\\"\\\\\\n\\u0001\"\n  ],\n  \"c\": {},\n  \"d\": {\n    \"x\": [],\n    \"y\": true\n  }\n}",
+            text
+        );
     }
 
     private static List<(string, Tensor)> Read(string path)
@@ -166,12 +207,29 @@ public sealed class PeftFilesTests : IDisposable
             var at = random.Next(Math.Min(end, bytes.Count));
             switch (random.Next(6))
             {
-                case 0: bytes.RemoveRange(at, bytes.Count - at); break;
-                case 1: bytes[at] = (byte)random.Next(256); break;
-                case 2: bytes.Insert(at, (byte)random.Next(256)); break;
-                case 3: bytes.RemoveRange(at, Math.Min(random.Next(1, 40), bytes.Count - at)); break;
-                case 4: bytes.InsertRange(at, Encoding.UTF8.GetBytes(random.GetItems(["999999999999", "-1", "null", "[", "{", "\"\\ud800\"", "1e400", "true", "\"(a*)*b\""], 1)[0])); break;
-                default: bytes.InsertRange(at, bytes.Skip(random.Next(bytes.Count)).Take(random.Next(1, 60)).ToArray()); break;
+                case 0:
+                    bytes.RemoveRange(at, bytes.Count - at);
+                    break;
+                case 1:
+                    bytes[at] = (byte)random.Next(256);
+                    break;
+                case 2:
+                    bytes.Insert(at, (byte)random.Next(256));
+                    break;
+                case 3:
+                    bytes.RemoveRange(at, Math.Min(random.Next(1, 40), bytes.Count - at));
+                    break;
+                case 4:
+                    bytes.InsertRange(
+                        at,
+                        Encoding.UTF8.GetBytes(
+                            random.GetItems(["999999999999", "-1", "null", "[", "{", "\"\\ud800\"", "1e400", "true", "\"(a*)*b\""], 1)[0]
+                        )
+                    );
+                    break;
+                default:
+                    bytes.InsertRange(at, bytes.Skip(random.Next(bytes.Count)).Take(random.Next(1, 60)).ToArray());
+                    break;
             }
         }
         return [.. bytes];

@@ -11,7 +11,8 @@ public sealed class PrefixLmTests
 {
     private static Tensor Ids(params long[] ids) => tensor(ids, [1, ids.Length]);
 
-    // Keys and values of a text's tokens, taken out of the cache, do what the text does: with rotary positions, learnt positions and grouped keys.
+    // Keys and values of a text's tokens, taken out of the cache, do what the text does: with rotary positions, learnt positions and
+    // grouped keys.
     [Theory]
     [InlineData("llama")]
     [InlineData("gpt2")]
@@ -29,7 +30,13 @@ public sealed class PrefixLmTests
     public void Forward_OneLayer_CanDoWhatASoftPromptDoes()
     {
         using var scope = NewDisposeScope();
-        using var model = TinyModels.Create(TinyModels.Llama with { Layers = 1, Attention = [new AttentionSpec { Rotary = new RotarySpec { Theta = 1e30 } }] });
+        using var model = TinyModels.Create(
+            TinyModels.Llama with
+            {
+                Layers = 1,
+                Attention = [new AttentionSpec { Rotary = new RotarySpec { Theta = 1e30 } }],
+            }
+        );
         var rows = Numbers.Uniform(5, 1, 2, 16);
         using var soft = new SoftPromptLm(model, new PromptTable(rows));
         using var cache = model.NewCache(1, 2);
@@ -39,7 +46,8 @@ public sealed class PrefixLmTests
         TensorAssert.Close(soft.call(Ids(3, 1, 4)), prefix.call(Ids(3, 1, 4)), 1e-12);
     }
 
-    // Keys far away from every query take no weight: what is left is the model, its positions moved by n (rotary attention does not see that).
+    // Keys far away from every query take no weight: what is left is the model, its positions moved by n (rotary attention does not see
+    // that).
     [Fact]
     public void Forward_PrefixWithoutWeight_IsTheModel()
     {
@@ -64,7 +72,15 @@ public sealed class PrefixLmTests
         using var prompted = new PrefixLm(model, projection);
         using var folded = new PrefixLm(model, projection.Fold());
         TensorAssert.Same(prompted.call(Ids(3, 1, 4)), folded.call(Ids(3, 1, 4)));
-        Assert.Equal(["prompt.embedding.weight", "prompt.transform.0.bias", "prompt.transform.0.weight", "prompt.transform.2.bias", "prompt.transform.2.weight"],
-            prompted.named_parameters().Where(item => item.parameter.requires_grad).Select(item => item.name).Order(StringComparer.Ordinal));
+        Assert.Equal(
+            [
+                "prompt.embedding.weight",
+                "prompt.transform.0.bias",
+                "prompt.transform.0.weight",
+                "prompt.transform.2.bias",
+                "prompt.transform.2.weight",
+            ],
+            prompted.named_parameters().Where(item => item.parameter.requires_grad).Select(item => item.name).Order(StringComparer.Ordinal)
+        );
     }
 }

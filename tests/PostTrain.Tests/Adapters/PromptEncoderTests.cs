@@ -25,7 +25,9 @@ public sealed class PromptEncoderTests
             inputs = [.. forward.Zip(backward, (a, b) => a.Concat(b).ToArray())];
         }
 
-        var rows = inputs.Select(state => Linear(weights, "mlp_head.2", [.. Linear(weights, "mlp_head.0", state).Select(value => Math.Max(0, value))])).ToArray();
+        var rows = inputs
+            .Select(state => Linear(weights, "mlp_head.2", [.. Linear(weights, "mlp_head.0", state).Select(value => Math.Max(0, value))]))
+            .ToArray();
         TensorAssert.Close([.. rows.SelectMany(row => row)], encoder.Rows(), 1e-13);
     }
 
@@ -35,8 +37,15 @@ public sealed class PromptEncoderTests
         using var scope = NewDisposeScope();
         using var encoder = new MlpPromptEncoder(3, 6, 4, 11, ScalarType.Float64);
         var weights = encoder.named_parameters().ToDictionary(item => item.name, item => Numbers.Values(item.parameter));
-        var rows = weights["embedding.weight"].Chunk(6).Select(row => Linear(weights, "mlp_head.4",
-            [.. Linear(weights, "mlp_head.2", [.. Linear(weights, "mlp_head.0", row).Select(Relu)]).Select(Relu)]));
+        var rows = weights["embedding.weight"]
+            .Chunk(6)
+            .Select(row =>
+                Linear(
+                    weights,
+                    "mlp_head.4",
+                    [.. Linear(weights, "mlp_head.2", [.. Linear(weights, "mlp_head.0", row).Select(Relu)]).Select(Relu)]
+                )
+            );
         TensorAssert.Close([.. rows.SelectMany(row => row)], encoder.Rows(), 1e-13);
 
         static double Relu(double value) => Math.Max(0, value);
@@ -102,7 +111,10 @@ public sealed class PromptEncoderTests
             using var again = make(1);
             using var other = make(2);
             (encoder.Rows() * Numbers.Uniform(2, 1, 3, encoder.Width)).sum().backward();
-            Assert.All(encoder.named_parameters(), item => Assert.True(item.parameter.grad is { } grad && grad.abs().sum().ToDouble() > 0, item.name));
+            Assert.All(
+                encoder.named_parameters(),
+                item => Assert.True(item.parameter.grad is { } grad && grad.abs().sum().ToDouble() > 0, item.name)
+            );
             Assert.Equal(Toy.Bytes(encoder), Toy.Bytes(again));
             Assert.NotEqual(Toy.Bytes(encoder), Toy.Bytes(other));
             Ownership.Check(() => [encoder.Rows()]);
@@ -130,8 +142,15 @@ public sealed class PromptEncoderTests
         var outputs = new List<double[]>();
         foreach (var x in inputs)
         {
-            var gates = Enumerable.Range(0, 4 * size).Select(row => inputBias[row] + stateBias[row]
-                + x.Select((value, i) => value * input[row * x.Length + i]).Sum() + hidden.Select((value, i) => value * state[row * size + i]).Sum()).ToArray();
+            var gates = Enumerable
+                .Range(0, 4 * size)
+                .Select(row =>
+                    inputBias[row]
+                    + stateBias[row]
+                    + x.Select((value, i) => value * input[row * x.Length + i]).Sum()
+                    + hidden.Select((value, i) => value * state[row * size + i]).Sum()
+                )
+                .ToArray();
             cell = [.. cell.Select((c, i) => Sigmoid(gates[size + i]) * c + Sigmoid(gates[i]) * Math.Tanh(gates[2 * size + i]))];
             hidden = [.. cell.Select((c, i) => Sigmoid(gates[3 * size + i]) * Math.Tanh(c))];
             outputs.Add(hidden);

@@ -29,9 +29,22 @@ public sealed class PromptTrainingTests
         var before = Toy.Bytes(model);
         using var prompted = Create(model, kind);
         var template = new PromptTemplate("{2}{prompt}{2}");
-        var tokenizer = kind == "template" ? new TemplateTokenizer(Toy.Tokenizer, (TemplatePromptLm)prompted) : (PostTrain.Data.Text.ITokenizer)Toy.Tokenizer;
+        var tokenizer =
+            kind == "template"
+                ? new TemplateTokenizer(Toy.Tokenizer, (TemplatePromptLm)prompted)
+                : (PostTrain.Data.Text.ITokenizer)Toy.Tokenizer;
         var data = kind == "template" ? [.. Words.Select(template.Apply)] : Words;
-        using var trainer = new SftTrainer(prompted, tokenizer, new SftOptions { Steps = 80, BatchSize = 3, MicroBatchSize = 2, LearningRate = 0.03 });
+        using var trainer = new SftTrainer(
+            prompted,
+            tokenizer,
+            new SftOptions
+            {
+                Steps = 80,
+                BatchSize = 3,
+                MicroBatchSize = 2,
+                LearningRate = 0.03,
+            }
+        );
         var losses = trainer.Run(data).Select(report => report.Loss).ToArray();
         Assert.True(losses[^1] < losses[0] - 0.3, $"{kind}: {losses[^1]} after {losses[0]}");
         Assert.Equal(before, Toy.Bytes(model));
@@ -48,10 +61,23 @@ public sealed class PromptTrainingTests
         var before = Toy.Bytes(model);
         using var prompted = Create(model, kind);
         var template = new PromptTemplate("{2}{prompt}{2}");
-        var tokenizer = kind == "template" ? new TemplateTokenizer(Toy.Tokenizer, (TemplatePromptLm)prompted) : (PostTrain.Data.Text.ITokenizer)Toy.Tokenizer;
+        var tokenizer =
+            kind == "template"
+                ? new TemplateTokenizer(Toy.Tokenizer, (TemplatePromptLm)prompted)
+                : (PostTrain.Data.Text.ITokenizer)Toy.Tokenizer;
         Problem[] problems = kind == "template" ? [template.Apply(new Problem("0="))] : [new Problem("0=")];
-        var reward = Reward.Of("starts_with_a_to_f", completion => completion.Text.Length > 0 && completion.Text[0] is >= 'a' and <= 'f' ? 1 : 0);
-        var options = new GrpoOptions { Steps = 80, BatchSize = 4, GroupSize = 8, LearningRate = 0.2, Sampling = new SamplingOptions { MaxNewTokens = 2 } };
+        var reward = Reward.Of(
+            "starts_with_a_to_f",
+            completion => completion.Text.Length > 0 && completion.Text[0] is >= 'a' and <= 'f' ? 1 : 0
+        );
+        var options = new GrpoOptions
+        {
+            Steps = 80,
+            BatchSize = 4,
+            GroupSize = 8,
+            LearningRate = 0.2,
+            Sampling = new SamplingOptions { MaxNewTokens = 2 },
+        };
         using var trainer = new GrpoTrainer(prompted, tokenizer, reward, options);
         var means = new List<double>();
         await foreach (var report in trainer.RunAsync(problems))
@@ -61,7 +87,10 @@ public sealed class PromptTrainingTests
             Assert.InRange(report.Metrics["policy/old_kl"], -1e-5, 1e-5);
         }
 
-        Assert.True(means.TakeLast(20).Average() > means.Take(3).Average() + 0.1, $"{means.TakeLast(20).Average()} after {means.Take(3).Average()}");
+        Assert.True(
+            means.TakeLast(20).Average() > means.Take(3).Average() + 0.1,
+            $"{means.TakeLast(20).Average()} after {means.Take(3).Average()}"
+        );
         Assert.Equal(before, Toy.Bytes(model));
     }
 
@@ -69,10 +98,19 @@ public sealed class PromptTrainingTests
     public void Sft_Packed_IsRefusedForAPromptAtTheRowsStart_AndWorksInATemplate()
     {
         using var model = Strong();
-        var options = new SftOptions { Steps = 2, BatchSize = 3, Packing = true };
+        var options = new SftOptions
+        {
+            Steps = 2,
+            BatchSize = 3,
+            Packing = true,
+        };
         using (var prompted = Create(model, "prompt"))
         using (var trainer = new SftTrainer(prompted, Toy.Tokenizer, options))
-            Assert.Contains("packed sequences", Assert.Throws<ArgumentException>(() => trainer.Run(Words).ToArray()).Message, StringComparison.Ordinal);
+            Assert.Contains(
+                "packed sequences",
+                Assert.Throws<ArgumentException>(() => trainer.Run(Words).ToArray()).Message,
+                StringComparison.Ordinal
+            );
         using var template = (TemplatePromptLm)Create(model, "template");
         var around = new PromptTemplate("{1}{prompt}{1}");
         double[] Losses(bool packing)
@@ -96,13 +134,14 @@ public sealed class PromptTrainingTests
         return model;
     }
 
-    private static PromptedLm Create(PostTrain.Models.Decoder model, string kind) => kind switch
-    {
-        "prompt" => new SoftPromptLm(model, PromptTable.Random(4, 16, 5)),
-        "prefix" => new PrefixLm(model, PromptTable.Random(4, PrefixLm.WidthFor(model), 5)),
-        "prefix-projection" => new PrefixLm(model, new PrefixProjection(4, PrefixLm.WidthFor(model), 16, 16, 5)),
-        "p-tuning-mlp" => new SoftPromptLm(model, new MlpPromptEncoder(4, 16, 16, 5)),
-        "p-tuning-lstm" => new SoftPromptLm(model, new LstmPromptEncoder(4, 16, 8, 2, 0, 5)),
-        _ => new TemplatePromptLm(model, PromptTable.Random(4, 16, 5)),
-    };
+    private static PromptedLm Create(PostTrain.Models.Decoder model, string kind) =>
+        kind switch
+        {
+            "prompt" => new SoftPromptLm(model, PromptTable.Random(4, 16, 5)),
+            "prefix" => new PrefixLm(model, PromptTable.Random(4, PrefixLm.WidthFor(model), 5)),
+            "prefix-projection" => new PrefixLm(model, new PrefixProjection(4, PrefixLm.WidthFor(model), 16, 16, 5)),
+            "p-tuning-mlp" => new SoftPromptLm(model, new MlpPromptEncoder(4, 16, 16, 5)),
+            "p-tuning-lstm" => new SoftPromptLm(model, new LstmPromptEncoder(4, 16, 8, 2, 0, 5)),
+            _ => new TemplatePromptLm(model, PromptTable.Random(4, 16, 5)),
+        };
 }

@@ -11,7 +11,12 @@ namespace PostTrain.Tests.Adapters;
 public sealed class SoftPromptLmTests
 {
     private static readonly int[] Text = [5, 7, 11];
-    private static readonly int[][] Prompts = [[3, 1, 4], [1, 5], [9, 2, 6, 5, 3]];
+    private static readonly int[][] Prompts =
+    [
+        [3, 1, 4],
+        [1, 5],
+        [9, 2, 6, 5, 3],
+    ];
 
     private static Tensor Ids(params long[] ids) => tensor(ids, [1, ids.Length]);
 
@@ -58,12 +63,24 @@ public sealed class SoftPromptLmTests
             ? new PrefixLm(model, PromptTable.Random(3, PrefixLm.WidthFor(model), 2, 1, ScalarType.Float64))
             : new SoftPromptLm(model, PromptTable.Random(3, 16, 2, 1, ScalarType.Float64));
         var expected = prompted.Hidden(Ids(3, 1, 4));
-        TensorAssert.Close(expected, prompted.Hidden(Ids(0, 0, 3, 1, 4), tensor(new long[] { 0, 0, 1, 1, 1 }, [1, 5])).narrow(1, 2, 3), 1e-12);
-        TensorAssert.Close(expected, prompted.Hidden(Ids(3, 1, 4, 0, 0), tensor(new long[] { 1, 1, 1, 0, 0 }, [1, 5])).narrow(1, 0, 3), 1e-12);
+        TensorAssert.Close(
+            expected,
+            prompted.Hidden(Ids(0, 0, 3, 1, 4), tensor(new long[] { 0, 0, 1, 1, 1 }, [1, 5])).narrow(1, 2, 3),
+            1e-12
+        );
+        TensorAssert.Close(
+            expected,
+            prompted.Hidden(Ids(3, 1, 4, 0, 0), tensor(new long[] { 1, 1, 1, 0, 0 }, [1, 5])).narrow(1, 0, 3),
+            1e-12
+        );
         if (prefix)
             return;
         var between = cat([model.Embed(Ids(0, 0)), prompted.Encoder.Rows().unsqueeze(0), model.Embed(Ids(3, 1, 4))], 1);
-        TensorAssert.Close(expected, model.HiddenFromEmbeddings(between, tensor(new long[] { 0, 0, 1, 1, 1, 1, 1, 1 }, [1, 8])).narrow(1, 5, 3), 1e-12);
+        TensorAssert.Close(
+            expected,
+            model.HiddenFromEmbeddings(between, tensor(new long[] { 0, 0, 1, 1, 1, 1, 1, 1 }, [1, 8])).narrow(1, 5, 3),
+            1e-12
+        );
     }
 
     [Theory]
@@ -97,7 +114,10 @@ public sealed class SoftPromptLmTests
             }
 
             var numeric = (At(1e-5) - At(-1e-5)) / 2e-5;
-            Assert.True(Math.Abs(numeric - gradient[i]) <= 1e-7 * (1 + Math.Abs(numeric)), $"element {i}: gradient {gradient[i]}, differences give {numeric}");
+            Assert.True(
+                Math.Abs(numeric - gradient[i]) <= 1e-7 * (1 + Math.Abs(numeric)),
+                $"element {i}: gradient {gradient[i]}, differences give {numeric}"
+            );
         }
     }
 
@@ -123,7 +143,11 @@ public sealed class SoftPromptLmTests
         using var batch = Sampler.Generate(prompted, Prompts, new SamplingOptions { MaxNewTokens = 100 }, 1, 0);
         Assert.Equal(Prompts.Select(prompt => 24 - 3 - prompt.Length), batch.Completions.Select(completion => completion.Length));
         using var scope = NewDisposeScope();
-        Assert.Contains("context length", Assert.Throws<ArgumentException>(() => prompted.Hidden(Numbers.Ids(1, 23, 1, 22))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "context length",
+            Assert.Throws<ArgumentException>(() => prompted.Hidden(Numbers.Ids(1, 23, 1, 22))).Message,
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
@@ -146,9 +170,17 @@ public sealed class SoftPromptLmTests
 
         prompted.Hidden(ids.narrow(1, 0, 2), cache: cache);
         cache.SelectRows(tensor(new long[] { 1 }));
-        TensorAssert.Close(prompted.Hidden(ids.narrow(0, 1, 1)).narrow(1, 2, 1), prompted.Hidden(ids.narrow(0, 1, 1).narrow(1, 2, 1), cache: cache), 1e-12);
+        TensorAssert.Close(
+            prompted.Hidden(ids.narrow(0, 1, 1)).narrow(1, 2, 1),
+            prompted.Hidden(ids.narrow(0, 1, 1).narrow(1, 2, 1), cache: cache),
+            1e-12
+        );
         using var foreign = model.NewCache(1, 8);
-        Assert.Contains("no room for the 3 positions", Assert.Throws<ArgumentException>(() => prompted.Hidden(Ids(1), cache: foreign)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "no room for the 3 positions",
+            Assert.Throws<ArgumentException>(() => prompted.Hidden(Ids(1), cache: foreign)).Message,
+            StringComparison.Ordinal
+        );
         Assert.Throws<ArgumentOutOfRangeException>(() => prompted.NewCache(1, 22));
     }
 
@@ -168,14 +200,30 @@ public sealed class SoftPromptLmTests
     {
         using var scope = NewDisposeScope();
         using var model = TinyModels.Create("llama");
-        Assert.Contains("width 15, expected 16", Assert.Throws<ArgumentException>(() => new SoftPromptLm(model, PromptTable.Random(2, 15, 1))).Message, StringComparison.Ordinal);
-        Assert.Contains("width 16, expected 32", Assert.Throws<ArgumentException>(() => new PrefixLm(model, PromptTable.Random(2, 16, 1))).Message, StringComparison.Ordinal);
-        Assert.Contains("24 virtual tokens", Assert.Throws<ArgumentException>(() => new SoftPromptLm(model, PromptTable.Random(24, 16, 1))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "width 15, expected 16",
+            Assert.Throws<ArgumentException>(() => new SoftPromptLm(model, PromptTable.Random(2, 15, 1))).Message,
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "width 16, expected 32",
+            Assert.Throws<ArgumentException>(() => new PrefixLm(model, PromptTable.Random(2, 16, 1))).Message,
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "24 virtual tokens",
+            Assert.Throws<ArgumentException>(() => new SoftPromptLm(model, PromptTable.Random(24, 16, 1))).Message,
+            StringComparison.Ordinal
+        );
         Assert.Throws<ArgumentException>(() => PromptTable.FromTokens(model, [], 3));
         Assert.Throws<ArgumentException>(() => PromptTable.FromTokens(model, [23]));
         Assert.Throws<ArgumentException>(() => new PromptTable(zeros(3)));
         using var prompted = new SoftPromptLm(model, PromptTable.Random(2, 16, 1, type: ScalarType.Float64));
-        Assert.Contains("2 packed sequences", Assert.Throws<ArgumentException>(() => prompted.Hidden(Ids(3, 1), tensor(new long[] { 1, 2 }, [1, 2]))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "2 packed sequences",
+            Assert.Throws<ArgumentException>(() => prompted.Hidden(Ids(3, 1), tensor(new long[] { 1, 2 }, [1, 2]))).Message,
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
@@ -194,12 +242,19 @@ public sealed class SoftPromptLmTests
 
         using var sampled = PromptTable.FromVocabulary(model, 8, 5, mostCommon: 10);
         var table = Numbers.Values(model.TokenEmbeddings).Chunk(16).ToArray();
-        var ids = Numbers.Values(sampled.Weight).Chunk(16).Select(row => Array.FindIndex(table, other => other.SequenceEqual(row))).ToArray();
+        var ids = Numbers
+            .Values(sampled.Weight)
+            .Chunk(16)
+            .Select(row => Array.FindIndex(table, other => other.SequenceEqual(row)))
+            .ToArray();
         Assert.All(ids, id => Assert.InRange(id, 0, 9));
         Assert.Equal(8, ids.Distinct().Count());
 
         using var repeated = PromptTable.FromTokens(model, [4, 9], 5);
-        Assert.Equal([4, 9, 4, 9, 4], Numbers.Values(repeated.Weight).Chunk(16).Select(row => Array.FindIndex(table, other => other.SequenceEqual(row))));
+        Assert.Equal(
+            [4, 9, 4, 9, 4],
+            Numbers.Values(repeated.Weight).Chunk(16).Select(row => Array.FindIndex(table, other => other.SequenceEqual(row)))
+        );
     }
 
     [Fact]
@@ -245,7 +300,11 @@ public sealed class SoftPromptLmTests
             {
                 var last = model.call(Ids([.. text])).select(1, text.Count - 1).squeeze(0);
                 Assert.Equal(last.argmax().ToInt64(), token);
-                Assert.Equal(last.log_softmax(-1)[token].ToDouble(), batch.LogProbs[row, text.Count - prompts[row].Length].ToDouble(), 1e-10);
+                Assert.Equal(
+                    last.log_softmax(-1)[token].ToDouble(),
+                    batch.LogProbs[row, text.Count - prompts[row].Length].ToDouble(),
+                    1e-10
+                );
                 text.Add(token);
             }
         }

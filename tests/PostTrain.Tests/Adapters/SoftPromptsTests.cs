@@ -33,7 +33,10 @@ public sealed class SoftPromptsTests
         Assert.Equal(prompted.GetType(), loaded.GetType());
         var ids = kind == "template" ? tensor(new long[] { 23, 3, 24, 4 }, [1, 4]) : Ids;
         TensorAssert.Same(prompted.call(ids), loaded.call(ids));
-        Assert.Equal(["adapter_config.json", "adapter_model.safetensors"], Directory.EnumerateFiles(directory.Path).Select(Path.GetFileName).Order());
+        Assert.Equal(
+            ["adapter_config.json", "adapter_model.safetensors"],
+            Directory.EnumerateFiles(directory.Path).Select(Path.GetFileName).Order()
+        );
     }
 
     [Theory]
@@ -67,14 +70,26 @@ public sealed class SoftPromptsTests
         using var directory = new TemporaryDirectory();
         using var model = TinyModels.Create("llama", ScalarType.Float32);
         Assert.Throws<DirectoryNotFoundException>(() => SoftPrompts.Load(model, directory.File("none")));
-        Assert.Contains("adapter_config.json", Assert.Throws<FileNotFoundException>(() => SoftPrompts.Load(model, directory.Path)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "adapter_config.json",
+            Assert.Throws<FileNotFoundException>(() => SoftPrompts.Load(model, directory.Path)).Message,
+            StringComparison.Ordinal
+        );
         using (var prompted = Create(model, "table"))
             SoftPrompts.Save(prompted, directory.Path);
         using (NewDisposeScope())
             SafetensorsFile.Write(directory.File("adapter_model.safetensors"), [("prompt_embeddings", zeros(2, 16)), ("extra", zeros(1))]);
-        Assert.Contains("'extra' is unexpected", Assert.Throws<InvalidDataException>(() => SoftPrompts.Load(model, directory.Path)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "'extra' is unexpected",
+            Assert.Throws<InvalidDataException>(() => SoftPrompts.Load(model, directory.Path)).Message,
+            StringComparison.Ordinal
+        );
         File.Delete(directory.File("adapter_model.safetensors"));
-        Assert.Contains("adapter_model.safetensors", Assert.Throws<FileNotFoundException>(() => SoftPrompts.Load(model, directory.Path)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "adapter_model.safetensors",
+            Assert.Throws<FileNotFoundException>(() => SoftPrompts.Load(model, directory.Path)).Message,
+            StringComparison.Ordinal
+        );
     }
 
     // 1,000 broken variants of both files (POSTTRAIN_FUZZ for more) load or are refused as data; nothing else is thrown, and nothing leaks.
@@ -87,7 +102,14 @@ public sealed class SoftPromptsTests
             SoftPrompts.Save(prompted, directory.Path);
         string[] names = ["adapter_config.json", "adapter_model.safetensors"];
         var files = names.Select(name => File.ReadAllBytes(directory.File(name))).ToArray();
-        var count = int.TryParse(Environment.GetEnvironmentVariable("POSTTRAIN_FUZZ"), NumberStyles.None, CultureInfo.InvariantCulture, out var given) ? given : 1000;
+        var count = int.TryParse(
+            Environment.GetEnvironmentVariable("POSTTRAIN_FUZZ"),
+            NumberStyles.None,
+            CultureInfo.InvariantCulture,
+            out var given
+        )
+            ? given
+            : 1000;
         var random = new Random(5);
         var (loaded, refused) = (0, 0);
         var before = DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
@@ -127,7 +149,10 @@ public sealed class SoftPromptsTests
                     bytes[at] = (byte)random.Next(256);
                     break;
                 case 2:
-                    bytes.InsertRange(at, Encoding.UTF8.GetBytes(random.GetItems(["9", "-", "\"", "null", "{", "1e999", "\\ud800", "[[[["], 1)[0]));
+                    bytes.InsertRange(
+                        at,
+                        Encoding.UTF8.GetBytes(random.GetItems(["9", "-", "\"", "null", "{", "1e999", "\\ud800", "[[[["], 1)[0])
+                    );
                     break;
                 default:
                     bytes[at] ^= (byte)(1 << random.Next(8));
@@ -138,12 +163,13 @@ public sealed class SoftPromptsTests
         return [.. bytes];
     }
 
-    private static PromptedLm Create(PostTrain.Models.Decoder model, string kind) => kind switch
-    {
-        "table" => new SoftPromptLm(model, PromptTable.Random(2, 16, 1)),
-        "lstm" => new SoftPromptLm(model, new LstmPromptEncoder(2, 16, 4, 1, 0, 1)),
-        "template" => new TemplatePromptLm(model, PromptTable.Random(2, 16, 1)),
-        "prefix" => new PrefixLm(model, PromptTable.Random(2, 32, 1)),
-        _ => new PrefixLm(model, new PrefixProjection(2, 32, 8, 4, 1)),
-    };
+    private static PromptedLm Create(PostTrain.Models.Decoder model, string kind) =>
+        kind switch
+        {
+            "table" => new SoftPromptLm(model, PromptTable.Random(2, 16, 1)),
+            "lstm" => new SoftPromptLm(model, new LstmPromptEncoder(2, 16, 4, 1, 0, 1)),
+            "template" => new TemplatePromptLm(model, PromptTable.Random(2, 16, 1)),
+            "prefix" => new PrefixLm(model, PromptTable.Random(2, 32, 1)),
+            _ => new PrefixLm(model, new PrefixProjection(2, 32, 8, 4, 1)),
+        };
 }

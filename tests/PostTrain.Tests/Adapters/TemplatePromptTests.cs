@@ -30,7 +30,11 @@ public sealed class TemplatePromptTests
         using var model = TinyModels.Create("llama", ScalarType.Float32);
         using var template = new TemplatePromptLm(model, PromptTable.FromTokens(model, [5, 7]));
         TensorAssert.Same(model.call(Ids(5, 3, 7, 1, 5)), template.call(Ids(23, 3, 24, 1, 23)));
-        Assert.Contains("expected ids from 0 to 24", Assert.Throws<ArgumentException>(() => template.call(Ids(25))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "expected ids from 0 to 24",
+            Assert.Throws<ArgumentException>(() => template.call(Ids(25))).Message,
+            StringComparison.Ordinal
+        );
         Assert.Throws<ArgumentException>(() => template.call(Ids(-1)));
     }
 
@@ -53,7 +57,14 @@ public sealed class TemplatePromptTests
     {
         using var model = TinyModels.Create("llama");
         using var template = new TemplatePromptLm(model, PromptTable.Random(3, 16, 2, 1, ScalarType.Float64));
-        SoftPromptLmTests.CheckGreedy(template, [[23, 3, 1, 24], [5, 25], [9, 2, 6, 5, 3]]);
+        SoftPromptLmTests.CheckGreedy(
+            template,
+            [
+                [23, 3, 1, 24],
+                [5, 25],
+                [9, 2, 6, 5, 3],
+            ]
+        );
     }
 
     [Fact]
@@ -73,7 +84,14 @@ public sealed class TemplatePromptTests
         Assert.Empty(tokenizer.Encode(""));
         Assert.Equal("", tokenizer.Decode([]));
         // No row 3, a leading zero, an open mark: ordinary text, which this tokenizer of 20 characters cannot express.
-        foreach (var other in new[] { TemplateTokenizer.Mark(3), TemplateTokenizer.Mark(1).Replace("1", "01", StringComparison.Ordinal), TemplateTokenizer.Mark(1)[..^2] })
+        foreach (
+            var other in new[]
+            {
+                TemplateTokenizer.Mark(3),
+                TemplateTokenizer.Mark(1).Replace("1", "01", StringComparison.Ordinal),
+                TemplateTokenizer.Mark(1)[..^2],
+            }
+        )
             Assert.Throws<ArgumentException>(() => tokenizer.Encode("a" + other));
     }
 

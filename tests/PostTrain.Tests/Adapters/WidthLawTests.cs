@@ -12,8 +12,9 @@ public sealed class WidthLawTests
     private const int Vocabulary = 33;
     private const int Draws = 60;
 
-    // A wanted shift Δ of the logits (centred: a constant changes no probability) can be met up to the part outside the span of W: min ‖Δ − W p‖² = ‖(I − Π_W)Δ‖²,
-    // for random W on average (1 − d/(V−1))‖Δ‖². Δ is 1 long. The fraction is Beta((V−1−d)/2, d/2), whose variance gives the tolerance of four standard errors.
+    // A wanted shift Δ of the logits (centred: a constant changes no probability) can be met up to the part outside the span of W: min ‖Δ −
+    // W p‖² = ‖(I − Π_W)Δ‖², for random W on average (1 − d/(V−1))‖Δ‖². Δ is 1 long. The fraction is Beta((V−1−d)/2, d/2), whose variance
+    // gives the tolerance of four standard errors.
     [Theory]
     [InlineData(1)]
     [InlineData(4)]

@@ -11,8 +11,9 @@ using static TorchSharp.torch;
 namespace PostTrain.Tests.Adapters;
 
 /// <summary>
-/// The gap between tuning a prompt and tuning everything, for transformers of several widths: decoders are trained on a mixture of tasks y = (x + k) mod 8, each named by its k in
-/// the prompt, and then tuned for a k that was not among them, without its name. Not a test of a claim: it runs where POSTTRAIN_MEASURE is set and prints what it found.
+/// The gap between tuning a prompt and tuning everything, for transformers of several widths: decoders are trained on a mixture of tasks y
+/// = (x + k) mod 8, each named by its k in the prompt, and then tuned for a k that was not among them, without its name. Not a test of a
+/// claim: it runs where POSTTRAIN_MEASURE is set and prints what it found.
 /// </summary>
 public sealed class WidthMeasurement(ITestOutputHelper output)
 {
@@ -47,29 +48,51 @@ public sealed class WidthMeasurement(ITestOutputHelper output)
                 };
                 foreach (var parameter in model.parameters())
                     parameter.requires_grad = true;
-                output.WriteLine($"{seed} {width} {Text(pretrained)} {Text(Train(model, task, 200, 1e-2, seed))} {string.Join(' ', cells)}");
+                output.WriteLine(
+                    $"{seed} {width} {Text(pretrained)} {Text(Train(model, task, 200, 1e-2, seed))} {string.Join(' ', cells)}"
+                );
             }
         }
     }
 
-    private static Decoder Model(int width, ulong seed) => Decoder.Create(new DecoderConfig
-    {
-        VocabularySize = Toy.Tokenizer.VocabularySize,
-        ContextLength = 32,
-        HiddenSize = width,
-        Layers = 2,
-        Heads = 2,
-        FeedForwardSize = 2 * width,
-    }, seed);
+    private static Decoder Model(int width, ulong seed) =>
+        Decoder.Create(
+            new DecoderConfig
+            {
+                VocabularySize = Toy.Tokenizer.VocabularySize,
+                ContextLength = 32,
+                HiddenSize = width,
+                Layers = 2,
+                Heads = 2,
+                FeedForwardSize = 2 * width,
+            },
+            seed
+        );
 
     // "k=x" is answered by (x + k) mod 8; without a name the prompt is "=x".
     private static Demonstration[] Task(int shift, int? name) =>
-        [.. Enumerable.Range(0, 8).Select(x => string.Create(CultureInfo.InvariantCulture, $"{name}={x}|{(x + shift) % 8}").Split('|')).Select(pair => new Demonstration(pair[0], pair[1]))];
+        [
+            .. Enumerable
+                .Range(0, 8)
+                .Select(x => string.Create(CultureInfo.InvariantCulture, $"{name}={x}|{(x + shift) % 8}").Split('|'))
+                .Select(pair => new Demonstration(pair[0], pair[1])),
+        ];
 
     // The loss of the last twenty steps.
     private static double Train(CausalLm model, Demonstration[] data, int steps, double rate, ulong seed)
     {
-        using var trainer = new SftTrainer(model, Toy.Tokenizer, new SftOptions { Steps = steps, BatchSize = 16, LearningRate = rate, Seed = seed, AppendEndOfSequence = false });
+        using var trainer = new SftTrainer(
+            model,
+            Toy.Tokenizer,
+            new SftOptions
+            {
+                Steps = steps,
+                BatchSize = 16,
+                LearningRate = rate,
+                Seed = seed,
+                AppendEndOfSequence = false,
+            }
+        );
         return trainer.Run(data).Select(report => report.Loss).TakeLast(20).Average();
     }
 

@@ -8,8 +8,11 @@ namespace PostTrain.Tests.Chat;
 
 public sealed class ChatTemplateTests : IDisposable
 {
-    private const string Marked = "{{ bos_token }}{% for m in messages %}[{{ m.role[0] }}]{% if m.role == 'assistant' %}{% generation %}{{ m.content }}{{ eos_token }}{% endgeneration %}{% else %}{{ m.content }}{% endif %}{% endfor %}{% if add_generation_prompt %}[a]{% endif %}";
-    private static readonly string Plain = Marked.Replace("{% generation %}", "", StringComparison.Ordinal).Replace("{% endgeneration %}", "", StringComparison.Ordinal);
+    private const string Marked =
+        "{{ bos_token }}{% for m in messages %}[{{ m.role[0] }}]{% if m.role == 'assistant' %}{% generation %}{{ m.content }}{{ eos_token }}{% endgeneration %}{% else %}{{ m.content }}{% endif %}{% endfor %}{% if add_generation_prompt %}[a]{% endif %}";
+    private static readonly string Plain = Marked
+        .Replace("{% generation %}", "", StringComparison.Ordinal)
+        .Replace("{% endgeneration %}", "", StringComparison.Ordinal);
     private static readonly Dictionary<string, string> Tokens = new() { ["bos_token"] = "<", ["eos_token"] = ">" };
     private static readonly ChatMessage[] Talk = [new("user", "Hi"), new("assistant", "Yo"), new("user", "more"), new("assistant", "🙂!")];
 
@@ -76,7 +79,11 @@ public sealed class ChatTemplateTests : IDisposable
     public void Prefixes_ThatChangeAreRefused()
     {
         var template = new ChatTemplate("{{ messages|length }}{% for m in messages %}{{ m.content }}{% endfor %}");
-        Assert.Contains("message 1", Assert.Throws<ArgumentException>(() => template.RenderByPrefixes(Talk)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "message 1",
+            Assert.Throws<ArgumentException>(() => template.RenderByPrefixes(Talk)).Message,
+            StringComparison.Ordinal
+        );
     }
 
     [Theory]
@@ -86,14 +93,20 @@ public sealed class ChatTemplateTests : IDisposable
     public void FinalMessage_IsLeftOpen(string content, string text, string expected)
     {
         var template = new ChatTemplate("{% for m in messages %}<" + content + ">{% endfor %}");
-        Assert.Equal("<a><" + expected, template.Render([new("user", "a"), new("assistant", text)], new ChatOptions { ContinueFinalMessage = true }).Text);
+        Assert.Equal(
+            "<a><" + expected,
+            template.Render([new("user", "a"), new("assistant", text)], new ChatOptions { ContinueFinalMessage = true }).Text
+        );
     }
 
     [Fact]
     public void FinalMessage_OfPartsContinuesItsLastText()
     {
         var template = new ChatTemplate("{% for m in messages %}{% for p in m.content %}<{{ p.text }}>{% endfor %}{% endfor %}");
-        var message = new ChatMessage("assistant", null).With("content", new object[] { new { text = "a" }, new { text = "b" }, new { image = "c" } });
+        var message = new ChatMessage("assistant", null).With(
+            "content",
+            new object[] { new { text = "a" }, new { text = "b" }, new { image = "c" } }
+        );
         Assert.Equal("<a><b", template.Render([message], new ChatOptions { ContinueFinalMessage = true }).Text);
     }
 
@@ -102,7 +115,9 @@ public sealed class ChatTemplateTests : IDisposable
     {
         var template = new ChatTemplate("{{ messages[0].content }}");
         Assert.Throws<ArgumentException>(() => template.Render(Talk, new ChatOptions { ContinueFinalMessage = true }));
-        Assert.Throws<ArgumentException>(() => template.Render(Talk, new ChatOptions { ContinueFinalMessage = true, AddGenerationPrompt = true }));
+        Assert.Throws<ArgumentException>(() =>
+            template.Render(Talk, new ChatOptions { ContinueFinalMessage = true, AddGenerationPrompt = true })
+        );
         Assert.Throws<ArgumentException>(() => template.Render([new("assistant", null)], new ChatOptions { ContinueFinalMessage = true }));
         Assert.Throws<ArgumentException>(() => template.Render([]));
     }
@@ -110,7 +125,10 @@ public sealed class ChatTemplateTests : IDisposable
     [Fact]
     public void Directory_FilesReplaceTheConfiguration()
     {
-        directory.Write("tokenizer_config.json", """{"chat_template": "config", "bos_token": {"content": "<b>"}, "eos_token": "<e>", "pad_token": null, "extra_special_tokens": {"image_token": "<i>"}}""");
+        directory.Write(
+            "tokenizer_config.json",
+            """{"chat_template": "config", "bos_token": {"content": "<b>"}, "eos_token": "<e>", "pad_token": null, "extra_special_tokens": {"image_token": "<i>"}}"""
+        );
         directory.Write("special_tokens_map.json", """{"eos_token": "old", "unk_token": "<u>"}""");
         Assert.Equal("config", ChatTemplate.Load(directory.Path).Render(Talk).Text);
         directory.Write("chat_template.jinja", "{{ bos_token }}{{ eos_token }}{{ unk_token }}{{ image_token }}{{ pad_token is defined }}");
@@ -120,12 +138,22 @@ public sealed class ChatTemplateTests : IDisposable
     [Fact]
     public void NamedTemplates_AreChosenByNameOrByTools()
     {
-        directory.Write("tokenizer_config.json", """{"chat_template": [{"name": "default", "template": "plain"}, {"name": "tool_use", "template": "tools {{ tools|length }}"}, {"name": "rag", "template": "rag"}]}""");
+        directory.Write(
+            "tokenizer_config.json",
+            """{"chat_template": [{"name": "default", "template": "plain"}, {"name": "tool_use", "template": "tools {{ tools|length }}"}, {"name": "rag", "template": "rag"}]}"""
+        );
         var template = ChatTemplate.Load(directory.Path);
         Assert.Equal("plain", template.Render(Talk).Text);
         Assert.Equal("rag", template.Render(Talk, new ChatOptions { Template = "rag" }).Text);
-        Assert.Equal("tools 1", template.Render(Talk, new ChatOptions { Tools = [JsonSerializer.SerializeToElement(new { name = "f" })] }).Text);
-        Assert.Contains("rag", Assert.Throws<ArgumentException>(() => template.Render(Talk, new ChatOptions { Template = "other" })).Message, StringComparison.Ordinal);
+        Assert.Equal(
+            "tools 1",
+            template.Render(Talk, new ChatOptions { Tools = [JsonSerializer.SerializeToElement(new { name = "f" })] }).Text
+        );
+        Assert.Contains(
+            "rag",
+            Assert.Throws<ArgumentException>(() => template.Render(Talk, new ChatOptions { Template = "other" })).Message,
+            StringComparison.Ordinal
+        );
     }
 
     [Theory]
@@ -153,15 +181,25 @@ public sealed class ChatTemplateTests : IDisposable
     [Fact]
     public void Conversations_AreReadFromJsonLines()
     {
-        var path = directory.Write("chat.jsonl", """{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": null, "tool_calls": [{"id": 1}]}], "tools": [{"name": "f"}]}""");
+        var path = directory.Write(
+            "chat.jsonl",
+            """{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": null, "tool_calls": [{"id": 1}]}], "tools": [{"name": "f"}]}"""
+        );
         var conversation = Assert.Single(JsonLines.Read<Conversation>(path));
         Assert.Equal(["user: Hi", "assistant: null"], conversation.Messages.Select(message => message.ToString()));
         Assert.Equal("1", conversation.Messages[1]["tool_calls"]!.Value[0].GetProperty("id").GetRawText());
         Assert.Single(conversation.Tools!);
         JsonLines.Write(path, [conversation]);
-        Assert.Equal(conversation.Messages.Select(message => message.ToString()), JsonLines.Read<Conversation>(path)[0].Messages.Select(message => message.ToString()));
+        Assert.Equal(
+            conversation.Messages.Select(message => message.ToString()),
+            JsonLines.Read<Conversation>(path)[0].Messages.Select(message => message.ToString())
+        );
         directory.Write("chat.jsonl", """{"messages": [{"content": "Hi"}]}""");
-        Assert.Contains("line 1", Assert.Throws<InvalidDataException>(() => JsonLines.Read<Conversation>(path)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "line 1",
+            Assert.Throws<InvalidDataException>(() => JsonLines.Read<Conversation>(path)).Message,
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
@@ -176,12 +214,22 @@ public sealed class ChatTemplateTests : IDisposable
     [Fact]
     public void SetTimeAndVariables_ReachTheTemplate()
     {
-        var template = new ChatTemplate("{{ strftime_now('%Y') if strftime_now is defined else 'none' }}{{ enable_thinking }}{{ tools is none }}");
+        var template = new ChatTemplate(
+            "{{ strftime_now('%Y') if strftime_now is defined else 'none' }}{{ enable_thinking }}{{ tools is none }}"
+        );
         Assert.Equal("noneTrue", template.Render(Talk).Text);
-        Assert.Equal("2024FalseTrue", template.Render(Talk, new ChatOptions
-        {
-            Now = new DateTime(2024, 1, 1, 0, 0, 0, DateTimeKind.Utc),
-            Variables = new Dictionary<string, object?> { ["enable_thinking"] = false },
-        }).Text);
+        Assert.Equal(
+            "2024FalseTrue",
+            template
+                .Render(
+                    Talk,
+                    new ChatOptions
+                    {
+                        Now = new DateTime(2024, 1, 1, 0, 0, 0, DateTimeKind.Utc),
+                        Variables = new Dictionary<string, object?> { ["enable_thinking"] = false },
+                    }
+                )
+                .Text
+        );
     }
 }

@@ -14,16 +14,81 @@ public sealed class JinjaMutationTests(ITestOutputHelper output)
 
     private static readonly string[] Pieces =
     [
-        "{{", "}}", "{%", "%}", "{#", "-", "+", "(", ")", "[", "]", "{", "}", "'", "\"", "\\", "|", ".", ",", ":", "~", "**", "//", "%", "*", "=", "0", "-1", "9223372036854775807",
-        "1e308", "loop", "messages", "namespace", "range(99999)", " in ", " is ", " not ", " if ", " else ", "none", "|tojson", "|list", "|length", "|sort", "|join", "|map", "|first",
-        "{% for x in messages %}", "{% endfor %}", "{% if messages %}", "{% endif %}", "{% set x = x ~ x %}", "{% macro m(a) %}", "{% endmacro %}", "{{ m(m) }}", "\n", "\0", "\ud83d", "é", "🙂",
+        "{{",
+        "}}",
+        "{%",
+        "%}",
+        "{#",
+        "-",
+        "+",
+        "(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        "'",
+        "\"",
+        "\\",
+        "|",
+        ".",
+        ",",
+        ":",
+        "~",
+        "**",
+        "//",
+        "%",
+        "*",
+        "=",
+        "0",
+        "-1",
+        "9223372036854775807",
+        "1e308",
+        "loop",
+        "messages",
+        "namespace",
+        "range(99999)",
+        " in ",
+        " is ",
+        " not ",
+        " if ",
+        " else ",
+        "none",
+        "|tojson",
+        "|list",
+        "|length",
+        "|sort",
+        "|join",
+        "|map",
+        "|first",
+        "{% for x in messages %}",
+        "{% endfor %}",
+        "{% if messages %}",
+        "{% endif %}",
+        "{% set x = x ~ x %}",
+        "{% macro m(a) %}",
+        "{% endmacro %}",
+        "{{ m(m) }}",
+        "\n",
+        "\0",
+        "\ud83d",
+        "é",
+        "🙂",
     ];
 
-    /// <summary>Mutated templates are rendered or end in a <see cref="TemplateException"/>, in bounded time. POSTTRAIN_FUZZ sets how many.</summary>
+    /// <summary>Mutated templates are rendered or end in a <see cref="TemplateException"/>, in bounded time. POSTTRAIN_FUZZ sets how
+    /// many.</summary>
     [Fact]
     public void MutatedTemplates_RenderOrAreRefused()
     {
-        int count = int.TryParse(Environment.GetEnvironmentVariable("POSTTRAIN_FUZZ"), NumberStyles.None, CultureInfo.InvariantCulture, out int given) ? given : 1000;
+        int count = int.TryParse(
+            Environment.GetEnvironmentVariable("POSTTRAIN_FUZZ"),
+            NumberStyles.None,
+            CultureInfo.InvariantCulture,
+            out int given
+        )
+            ? given
+            : 1000;
         var random = new Random(20_240);
         var templates = Templates();
         var variables = Variables();
@@ -51,21 +116,33 @@ public sealed class JinjaMutationTests(ITestOutputHelper output)
     private static List<string> Templates()
     {
         List<string> templates = [];
-        var fragments = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(GoldenFile.Directory, "jinja.json"))).RootElement.GetProperty("cases")[0].GetProperty("expected").GetProperty("rows");
+        var fragments = JsonDocument
+            .Parse(File.ReadAllBytes(Path.Combine(GoldenFile.Directory, "jinja.json")))
+            .RootElement.GetProperty("cases")[0]
+            .GetProperty("expected")
+            .GetProperty("rows");
         templates.AddRange(fragments.EnumerateArray().Select(row => row.GetProperty("template").GetString()!));
-        foreach (var file in Directory.EnumerateFiles(Path.Combine(GoldenFile.Directory, "tokenizers"), "*.jinja", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
+        foreach (
+            var file in Directory
+                .EnumerateFiles(Path.Combine(GoldenFile.Directory, "tokenizers"), "*.jinja", SearchOption.AllDirectories)
+                .Order(StringComparer.Ordinal)
+        )
             templates.AddRange(Enumerable.Repeat(File.ReadAllText(file), 20));
         return templates;
     }
 
     private static Dictionary<string, object?> Variables()
     {
-        var context = JsonDocument.Parse("""
-            {"a": 3, "b": -2.5, "s": " Hello World ", "l": [3, 1, 2], "d": {"x": 1, "y": [1, 2], "z": "q"}, "t": true, "n": null, "e": [], "bos_token": "<s>", "eos_token": "</s>",
-             "m": [{"role": "user", "content": "u1"}, {"role": "assistant", "content": "a1"}], "add_generation_prompt": true,
-             "messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": null, "tool_calls": [{"function": {"name": "f", "arguments": {"x": [1.5]}}}]}],
-             "tools": [{"function": {"name": "f", "parameters": {"properties": {"x": {"type": "string"}}}}}]}
-            """).RootElement;
+        var context = JsonDocument
+            .Parse(
+                """
+                {"a": 3, "b": -2.5, "s": " Hello World ", "l": [3, 1, 2], "d": {"x": 1, "y": [1, 2], "z": "q"}, "t": true, "n": null, "e": [], "bos_token": "<s>", "eos_token": "</s>",
+                 "m": [{"role": "user", "content": "u1"}, {"role": "assistant", "content": "a1"}], "add_generation_prompt": true,
+                 "messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": null, "tool_calls": [{"function": {"name": "f", "arguments": {"x": [1.5]}}}]}],
+                 "tools": [{"function": {"name": "f", "parameters": {"properties": {"x": {"type": "string"}}}}}]}
+                """
+            )
+            .RootElement;
         return context.EnumerateObject().ToDictionary(field => field.Name, field => (object?)field.Value);
     }
 

@@ -6,12 +6,23 @@ namespace PostTrain.Tests.Chat;
 
 public sealed class JinjaTemplateTests
 {
-    private static string Render(string template, object? variables = null, DateTime? now = null) => JinjaTemplate.Parse(template)
-        .Render(JsonSerializer.SerializeToElement(variables ?? new { }).EnumerateObject().ToDictionary(field => field.Name, field => (object?)field.Value), now);
+    private static string Render(string template, object? variables = null, DateTime? now = null) =>
+        JinjaTemplate
+            .Parse(template)
+            .Render(
+                JsonSerializer
+                    .SerializeToElement(variables ?? new { })
+                    .EnumerateObject()
+                    .ToDictionary(field => field.Name, field => (object?)field.Value),
+                now
+            );
 
     [Theory]
     [InlineData("{{ 7 // -2 }} {{ -7 % 3 }} {{ 7 / 2 }} {{ 2 ** 10 }} {{ 2 ** 3 ** 2 }}", "-4 2 3.5 1024 64")]
-    [InlineData("{{ 1e16 }} {{ 0.00001 }} {{ 1e15 }} {{ 0.1 + 0.2 }} {{ -0.0 }}", "1e+16 1e-05 1000000000000000.0 0.30000000000000004 -0.0")]
+    [InlineData(
+        "{{ 1e16 }} {{ 0.00001 }} {{ 1e15 }} {{ 0.1 + 0.2 }} {{ -0.0 }}",
+        "1e+16 1e-05 1000000000000000.0 0.30000000000000004 -0.0"
+    )]
     [InlineData("{{ ['it\\'s', 'a\"b', 'n\\n', '\\x01', 'é'] }}", "[\"it's\", 'a\"b', 'n\\n', '\\x01', 'é']")]
     [InlineData("{{ '🙂x'|length }} {{ '🙂x'[1] }} {{ 'a🙂'[::-1] }} {{ 'a🙂b'.find('b') }}", "2 x 🙂a 2")]
     [InlineData("{{ {1: 'a'}[1.0] }}{{ {true: 'b'}[1] }}{{ 1 == true }}", "abTrue")]
@@ -37,7 +48,10 @@ public sealed class JinjaTemplateTests
     [InlineData("{% macro m(a, b=a, c='z') %}{{ a }}{{ b }}{{ c }}{% endmacro %}{{ m(1) }}{{ m(1, c=3) }}", "11z113")]
     [InlineData("{% macro m() %}<{{ caller(5) }}>{% endmacro %}{% call(x) m() %}{{ x + 1 }}{% endcall %}", "<6>")]
     [InlineData("{% macro down(n) %}{{ n }}{% if n %}{{ down(n - 1) }}{% endif %}{% endmacro %}{{ down(3) }}", "3210")]
-    [InlineData("{% for x in [1, 2, 3] if x != 2 %}{{ loop.index }}/{{ loop.length }}{{ loop.previtem }}{{ loop.nextitem }};{% else %}none{% endfor %}", "1/23;2/21;")]
+    [InlineData(
+        "{% for x in [1, 2, 3] if x != 2 %}{{ loop.index }}/{{ loop.length }}{{ loop.previtem }}{{ loop.nextitem }};{% else %}none{% endfor %}",
+        "1/23;2/21;"
+    )]
     [InlineData("{% for x in [] %}{% else %}none{% endfor %}{% with a = 2 %}{{ a }}{% endwith %}{{ a is defined }}", "none2False")]
     [InlineData("{% for x in range(9) %}{% if x == 1 %}{% continue %}{% elif x == 4 %}{% break %}{% endif %}{{ x }}{% endfor %}", "023")]
     [InlineData("{% set x | upper %}ab{% endset %}{{ x }}{% filter replace('a', 'o') %}ab{% endfilter %}", "ABob")]
@@ -73,7 +87,9 @@ public sealed class JinjaTemplateTests
     [InlineData("{% set n = namespace(x='ab') %}{% for i in range(99) %}{% set n.x = n.x ~ n.x %}{% endfor %}")]
     [InlineData("{% set n = namespace(x=[1]) %}{% for i in range(99) %}{% set n.x = n.x + n.x %}{% endfor %}")]
     [InlineData("{% set n = namespace(x=1) %}{% for i in range(64) %}{% set n.x = [n.x, n.x] %}{% endfor %}{{ n.x }}")]
-    [InlineData("{% set n = namespace(x=1) %}{% for i in range(64) %}{% set n.x = [n.x, n.x] %}{% endfor %}{{ n.x == [n.x[0], n.x[1]] }}{{ n.x|tojson }}")]
+    [InlineData(
+        "{% set n = namespace(x=1) %}{% for i in range(64) %}{% set n.x = [n.x, n.x] %}{% endfor %}{{ n.x == [n.x[0], n.x[1]] }}{{ n.x|tojson }}"
+    )]
     [InlineData("{% set n = namespace(x=1) %}{% for i in range(20000) %}{% set n.x = [n.x] %}{% endfor %}{{ n.x }}")]
     [InlineData("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}")]
     [InlineData("{{ 'a' * 999999999999 }}")]
@@ -120,16 +136,31 @@ public sealed class JinjaTemplateTests
 
     [Fact]
     public void Time_IsAnArgument() =>
-        Assert.Equal("05 Mar 2024 5 17:04 Tuesday 065", Render("{{ strftime_now('%d %b %Y %-d %H:%M %A %j') }}", now: new DateTime(2024, 3, 5, 17, 4, 9, DateTimeKind.Utc)));
+        Assert.Equal(
+            "05 Mar 2024 5 17:04 Tuesday 065",
+            Render("{{ strftime_now('%d %b %Y %-d %H:%M %A %j') }}", now: new DateTime(2024, 3, 5, 17, 4, 9, DateTimeKind.Utc))
+        );
 
     [Fact]
     public void Variables_OfUnknownTypesAreRefused()
     {
-        var exception = Assert.Throws<ArgumentException>(() => JinjaTemplate.Parse("").Render(new Dictionary<string, object?> { ["x"] = new[] { new object() } }));
+        var exception = Assert.Throws<ArgumentException>(() =>
+            JinjaTemplate.Parse("").Render(new Dictionary<string, object?> { ["x"] = new[] { new object() } })
+        );
         Assert.Contains("System.Object", exception.Message, StringComparison.Ordinal);
     }
 
     [Fact]
-    public void Variables_OfNetTypesAreTaken() => Assert.Equal("{'a': [1, 2.5, None, True]}", JinjaTemplate.Parse("{{ x }}")
-        .Render(new Dictionary<string, object?> { ["x"] = new Dictionary<string, object?> { ["a"] = new object?[] { 1, 2.5f, null, true } } }));
+    public void Variables_OfNetTypesAreTaken() =>
+        Assert.Equal(
+            "{'a': [1, 2.5, None, True]}",
+            JinjaTemplate
+                .Parse("{{ x }}")
+                .Render(
+                    new Dictionary<string, object?>
+                    {
+                        ["x"] = new Dictionary<string, object?> { ["a"] = new object?[] { 1, 2.5f, null, true } },
+                    }
+                )
+        );
 }

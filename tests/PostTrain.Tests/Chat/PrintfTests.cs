@@ -44,5 +44,9 @@ public sealed class PrintfTests
     [InlineData("'%x' % 1.5", "an integer is required, not float")]
     [InlineData("'%99999999d' % 1", "too big")]
     public void WrongFormats_AreRefused(string expression, string reason) =>
-        Assert.Contains(reason, Assert.Throws<TemplateException>(() => Render($"{{{{ {expression} }}}}")).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            reason,
+            Assert.Throws<TemplateException>(() => Render($"{{{{ {expression} }}}}")).Message,
+            StringComparison.Ordinal
+        );
 }

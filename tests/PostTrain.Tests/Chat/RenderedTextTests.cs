@@ -10,25 +10,37 @@ using PostTrain.Tests.Text;
 
 namespace PostTrain.Tests.Chat;
 
-/// <summary>A text that a template rendered becomes the ids of <see cref="ChatTemplate.Encode"/> wherever it is encoded, on tokenizers that add special tokens and on those that do not.</summary>
+/// <summary>A text that a template rendered becomes the ids of <see cref="ChatTemplate.Encode"/> wherever it is encoded, on tokenizers that
+/// add special tokens and on those that do not.</summary>
 public sealed class RenderedTextTests : IDisposable
 {
-    private const string Bare = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}";
-    private static readonly ChatMessage[] Talk = [new("user", "What is it?"), new("assistant", "A red one."), new("user", "Why?"), new("assistant", "It is  so.")];
+    private const string Bare =
+        "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}";
+    private static readonly ChatMessage[] Talk =
+    [
+        new("user", "What is it?"),
+        new("assistant", "A red one."),
+        new("user", "Why?"),
+        new("assistant", "It is  so."),
+    ];
 
     private readonly TemporaryDirectory directory = new();
 
     public void Dispose() => directory.Dispose();
 
-    /// <summary>Every golden tokenizer with its own template, with one that writes no special tokens, and with one that writes both ends.</summary>
+    /// <summary>Every golden tokenizer with its own template, with one that writes no special tokens, and with one that writes both
+    /// ends.</summary>
     public static TheoryData<string, string?> Cases
     {
         get
         {
             var data = new TheoryData<string, string?>();
             foreach (string folder in Directory.GetDirectories(GoldenTokenizers.Directory("")))
-                foreach (string? template in (string?[])[null, Bare, "{{ bos_token }}" + Bare, "{% for m in messages %}[{{ m.content }}]{% endfor %}{{ eos_token }}\n"])
-                    data.Add(Path.GetFileName(folder), template);
+            foreach (
+                string? template in (string?[])
+                    [null, Bare, "{{ bos_token }}" + Bare, "{% for m in messages %}[{{ m.content }}]{% endfor %}{{ eos_token }}\n"]
+            )
+                data.Add(Path.GetFileName(folder), template);
             return data;
         }
     }
@@ -52,7 +64,10 @@ public sealed class RenderedTextTests : IDisposable
     {
         var (tokenizer, template) = Load(name, source);
         int[] expected = template.Encode(tokenizer, Talk[..3], new ChatOptions { AddGenerationPrompt = true }).Ids;
-        Assert.Equal(expected, tokenizer.Encode(new Problem(template.Render(Talk[..3], new ChatOptions { AddGenerationPrompt = true }).Text).Prompt));
+        Assert.Equal(
+            expected,
+            tokenizer.Encode(new Problem(template.Render(Talk[..3], new ChatOptions { AddGenerationPrompt = true }).Text).Prompt)
+        );
         var problem = new Problem(InstructionTemplate.Chat(template).Prompt(Talk[..3]), "4");
         Assert.Equal(expected, tokenizer.Encode(problem.Prompt));
         // From record to record the mark goes along.
@@ -66,13 +81,26 @@ public sealed class RenderedTextTests : IDisposable
     {
         var (tokenizer, template) = Load(name, source);
         var chat = InstructionTemplate.Chat(template);
-        ChatMessage[] better = [new("user", "Add.\n\n1, 1"), new("assistant", "2")], worse = [better[0], new("assistant", "3")];
-        string path = directory.Write("records.jsonl", """{"instruction":"Add.","input":"1, 1","output":"2","chosen":"2","rejected":"3"}""");
+        ChatMessage[] better = [new("user", "Add.\n\n1, 1"), new("assistant", "2")],
+            worse = [better[0], new("assistant", "3")];
+        string path = directory.Write(
+            "records.jsonl",
+            """{"instruction":"Add.","input":"1, 1","output":"2","chosen":"2","rejected":"3"}"""
+        );
         var shown = RecordReader.Demonstrations(path, chat)[0];
-        Assert.Equal(template.Encode(tokenizer, better).Ids, TokenExample.Of(shown.Prompt, shown.Completion, tokenizer, appendEnd: true, 1000, "", "").Ids);
+        Assert.Equal(
+            template.Encode(tokenizer, better).Ids,
+            TokenExample.Of(shown.Prompt, shown.Completion, tokenizer, appendEnd: true, 1000, "", "").Ids
+        );
         var pair = RecordReader.Pairs(path, chat)[0];
-        Assert.Equal(template.Encode(tokenizer, better).Ids, TokenExample.Of(pair.Prompt, pair.Chosen, tokenizer, appendEnd: true, 1000, "", "").Ids);
-        Assert.Equal(template.Encode(tokenizer, worse).Ids, TokenExample.Of(pair.Prompt, pair.Rejected, tokenizer, appendEnd: true, 1000, "", "").Ids);
+        Assert.Equal(
+            template.Encode(tokenizer, better).Ids,
+            TokenExample.Of(pair.Prompt, pair.Chosen, tokenizer, appendEnd: true, 1000, "", "").Ids
+        );
+        Assert.Equal(
+            template.Encode(tokenizer, worse).Ids,
+            TokenExample.Of(pair.Prompt, pair.Rejected, tokenizer, appendEnd: true, 1000, "", "").Ids
+        );
         // Written and read again, a rendered text is rendered still.
         JsonLines.Write(directory.File("pairs.jsonl"), [pair]);
         Assert.Equal([pair], JsonLines.Read<PreferencePair>(directory.File("pairs.jsonl")));
@@ -117,7 +145,11 @@ public sealed class RenderedTextTests : IDisposable
     public void StepSeparators_BringNoSpecialTokens()
     {
         var tokenizer = GoldenTokenizers.Load("sp-bpe");
-        var encoding = StepEncoding.Of(new StepwiseExample("a question", ["one", "two"], [1, 0]), tokenizer, new StepEncodingOptions { BeginningOfSequenceId = 1 });
+        var encoding = StepEncoding.Of(
+            new StepwiseExample("a question", ["one", "two"], [1, 0]),
+            tokenizer,
+            new StepEncodingOptions { BeginningOfSequenceId = 1 }
+        );
         Assert.Equal([0], Enumerable.Range(0, encoding.Tokens.Length).Where(i => encoding.Tokens[i] == tokenizer.BeginningOfSequenceId));
     }
 

@@ -46,12 +46,17 @@ public sealed class AtomicFileTests : IDisposable
     {
         File.WriteAllText(InDirectory("a.txt"), "old");
 
-        var thrown = Assert.Throws<IOException>(() => AtomicFile.Write(InDirectory("a.txt"), stream =>
-        {
-            stream.Write(new byte[100_000]);
-            stream.Flush();
-            throw new IOException("No space left on device");
-        }));
+        var thrown = Assert.Throws<IOException>(() =>
+            AtomicFile.Write(
+                InDirectory("a.txt"),
+                stream =>
+                {
+                    stream.Write(new byte[100_000]);
+                    stream.Flush();
+                    throw new IOException("No space left on device");
+                }
+            )
+        );
 
         Assert.Equal("No space left on device", thrown.Message);
         Assert.Equal("old", File.ReadAllText(InDirectory("a.txt")));
@@ -64,12 +69,15 @@ public sealed class AtomicFileTests : IDisposable
         File.WriteAllText(InDirectory("a.txt"), "old");
         string? seen = null;
 
-        AtomicFile.Write(InDirectory("a.txt"), stream =>
-        {
-            stream.Write("new"u8);
-            stream.Flush();
-            seen = File.ReadAllText(InDirectory("a.txt"));
-        });
+        AtomicFile.Write(
+            InDirectory("a.txt"),
+            stream =>
+            {
+                stream.Write("new"u8);
+                stream.Flush();
+                seen = File.ReadAllText(InDirectory("a.txt"));
+            }
+        );
 
         Assert.Equal("old", seen);
         Assert.Equal("new", File.ReadAllText(InDirectory("a.txt")));

@@ -15,12 +15,15 @@ public sealed class JsonLinesTests : IDisposable
     [Fact]
     public void Read_KnowsNamesInEveryCase()
     {
-        var path = directory.Write("rows.jsonl", """
+        var path = directory.Write(
+            "rows.jsonl",
+            """
             {"modelAnswer":"a","stepCount":1}
             {"model_answer":"b","step_count":2}
             {"ModelAnswer":"c"}
             {"MODEL_ANSWER":"d","unknown":[1,{}]}
-            """);
+            """
+        );
         Assert.Equal([new Row("a", 1), new Row("b", 2), new Row("c"), new Row("d")], JsonLines.Read<Row>(path));
     }
 
@@ -53,14 +56,22 @@ public sealed class JsonLinesTests : IDisposable
         Assert.StartsWith($"{path}, line 3: ", error.Message, StringComparison.Ordinal);
         Assert.Contains(part, error.Message, StringComparison.Ordinal);
         Assert.DoesNotContain("LineNumber", error.Message, StringComparison.Ordinal);
-        Assert.EndsWith("expected a JSON object with the fields prompt, chosen, rejected, probability (optional)", error.Message, StringComparison.Ordinal);
+        Assert.EndsWith(
+            "expected a JSON object with the fields prompt, chosen, rejected, probability (optional)",
+            error.Message,
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
     public void Read_BytesThatAreNotUtf8_NamesTheLine()
     {
         var path = directory.Write("p.jsonl", [.. "{\"prompt\":\""u8, 0xFF, 0xFE, .. "\"}"u8]);
-        Assert.StartsWith($"{path}, line 1: ", Assert.Throws<InvalidDataException>(() => JsonLines.Read<Problem>(path)).Message, StringComparison.Ordinal);
+        Assert.StartsWith(
+            $"{path}, line 1: ",
+            Assert.Throws<InvalidDataException>(() => JsonLines.Read<Problem>(path)).Message,
+            StringComparison.Ordinal
+        );
     }
 
     [Theory]
@@ -76,8 +87,16 @@ public sealed class JsonLinesTests : IDisposable
     [Fact]
     public void Read_MissingFileOrDirectory_NamesThePath()
     {
-        Assert.Contains("none.jsonl does not exist", Assert.Throws<FileNotFoundException>(() => JsonLines.Read<Problem>(directory.File("none.jsonl"))).Message, StringComparison.Ordinal);
-        Assert.Contains("is a directory", Assert.Throws<FileNotFoundException>(() => JsonLines.Read<Problem>(directory.Path)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "none.jsonl does not exist",
+            Assert.Throws<FileNotFoundException>(() => JsonLines.Read<Problem>(directory.File("none.jsonl"))).Message,
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "is a directory",
+            Assert.Throws<FileNotFoundException>(() => JsonLines.Read<Problem>(directory.Path)).Message,
+            StringComparison.Ordinal
+        );
     }
 
     [Theory]

@@ -4,7 +4,9 @@ namespace PostTrain.Tests.Data;
 
 public class MixtureTests
 {
-    private static readonly string[] A = [.. Enumerable.Range(0, 10).Select(i => $"a{i}")], B = [.. Enumerable.Range(0, 4).Select(i => $"b{i}")], C = ["c0"];
+    private static readonly string[] A = [.. Enumerable.Range(0, 10).Select(i => $"a{i}")],
+        B = [.. Enumerable.Range(0, 4).Select(i => $"b{i}")],
+        C = ["c0"];
 
     // min(n, 3000)^(1/τ): 100, 3000, 3000; with τ = 2: 10, √3000, √3000.
     [Fact]
@@ -12,22 +14,26 @@ public class MixtureTests
     {
         double root = Math.Sqrt(3000);
         Close([100 / 6100.0, 3000 / 6100.0, 3000 / 6100.0], MixtureWeights.ExamplesProportional([100, 5000, 40_000], cap: 3000));
-        Close([10 / (10 + 2 * root), root / (10 + 2 * root), root / (10 + 2 * root)], MixtureWeights.ExamplesProportional([100, 5000, 40_000], cap: 3000, temperature: 2));
+        Close(
+            [10 / (10 + 2 * root), root / (10 + 2 * root), root / (10 + 2 * root)],
+            MixtureWeights.ExamplesProportional([100, 5000, 40_000], cap: 3000, temperature: 2)
+        );
         Close([1 / 3.0, 1 / 3.0, 1 / 3.0], MixtureWeights.ExamplesProportional([100, 5000, 40_000], temperature: double.PositiveInfinity));
         Close([0.25, 0.75], MixtureWeights.ExamplesProportional([1, 3]));
 
         static void Close(double[] expected, double[] actual)
         {
             Assert.Equal(expected.Length, actual.Length);
-            foreach (var (a, b) in expected.Zip(actual)) Assert.Equal(a, b, 1e-15);
+            foreach (var (a, b) in expected.Zip(actual))
+                Assert.Equal(a, b, 1e-15);
         }
     }
 
     [Theory]
     [InlineData(new[] { 1.0, 1, 1 }, 30, new[] { 10, 10, 10 })]
-    [InlineData(new[] { 1.0, 1, 1 }, 31, new[] { 11, 10, 10 })]          // equal remainders: the earlier first
-    [InlineData(new[] { 0.7, 0.2, 0.1 }, 10, new[] { 7, 2, 1 })]         // 0.7·10 rounds to 7.000000000000001 or 6.999…
-    [InlineData(new[] { 5.0, 3, 1 }, 10, new[] { 6, 3, 1 })]             // 5.56, 3.33, 1.11
+    [InlineData(new[] { 1.0, 1, 1 }, 31, new[] { 11, 10, 10 })] // equal remainders: the earlier first
+    [InlineData(new[] { 0.7, 0.2, 0.1 }, 10, new[] { 7, 2, 1 })] // 0.7·10 rounds to 7.000000000000001 or 6.999…
+    [InlineData(new[] { 5.0, 3, 1 }, 10, new[] { 6, 3, 1 })] // 5.56, 3.33, 1.11
     [InlineData(new[] { 1.0, 0, 3 }, 8, new[] { 2, 0, 6 })]
     [InlineData(new[] { 0.1, 0.2, 0.7 }, 1_000_000, new[] { 100_000, 200_000, 700_000 })]
     public void Counts_AreExact(double[] weights, int count, int[] expected)
@@ -35,7 +41,8 @@ public class MixtureTests
         var mixture = new Mixture<string>([A, B, C], weights, seed: 5, count);
         Assert.Equal(expected, mixture.Counts);
         Assert.Equal(count, mixture.Count);
-        if (count > 100) return;
+        if (count > 100)
+            return;
         Assert.Equal(expected, new[] { 'a', 'b', 'c' }.Select(name => mixture.Count(example => example[0] == name)));
     }
 
@@ -83,7 +90,8 @@ public class MixtureTests
     [Fact]
     public void Refusals_NameWhatWasGiven()
     {
-        void Refused(string reason, Action action) => Assert.Contains(reason, Assert.ThrowsAny<ArgumentException>(action).Message, StringComparison.Ordinal);
+        void Refused(string reason, Action action) =>
+            Assert.Contains(reason, Assert.ThrowsAny<ArgumentException>(action).Message, StringComparison.Ordinal);
         Refused("sources is empty", () => _ = new Mixture<string>([]));
         Refused("sources[1] holds no example", () => _ = new Mixture<string>([A, []]));
         Refused("1 weights for 2 sources", () => _ = new Mixture<string>([A, B], [1]));

@@ -4,7 +4,8 @@ namespace PostTrain.Tests.Data;
 
 public sealed class RougeLTests
 {
-    /// <summary>Lin 2004, section 3.1: S1 "police killed the gunman" against S2 "police kill the gunman" and S3 "the gunman kill police", with F1 = ¾ and ½.</summary>
+    /// <summary>Lin 2004, section 3.1: S1 "police killed the gunman" against S2 "police kill the gunman" and S3 "the gunman kill police",
+    /// with F1 = ¾ and ½.</summary>
     [Fact]
     public void Score_IsTheHandWorkedOne()
     {
@@ -42,7 +43,8 @@ public sealed class RougeLTests
         Assert.Empty(RougeL.Words(" ,.\n"));
     }
 
-    /// <summary>Against the table of Wagner and Fischer: lengths around the blocks of 64, small alphabets, which make many ties, and large ones.</summary>
+    /// <summary>Against the table of Wagner and Fischer: lengths around the blocks of 64, small alphabets, which make many ties, and large
+    /// ones.</summary>
     [Fact]
     public void Score_EqualsTheTable()
     {
@@ -50,7 +52,8 @@ public sealed class RougeLTests
         for (int trial = 0; trial < 400; trial++)
         {
             int alphabet = 1 + random.Next(trial % 2 == 0 ? 4 : 60);
-            int[] first = Drawn(random, random.Next(trial % 4 == 0 ? 260 : 40), alphabet), second = Drawn(random, random.Next(trial % 3 == 0 ? 260 : 40), alphabet);
+            int[] first = Drawn(random, random.Next(trial % 4 == 0 ? 260 : 40), alphabet),
+                second = Drawn(random, random.Next(trial % 3 == 0 ? 260 : 40), alphabet);
             Assert.Equal(new RougeLScore(Table(first, second), first.Length, second.Length), RougeL.Score(first, second));
         }
         foreach (int length in new[] { 63, 64, 65, 127, 128, 129 })
@@ -67,7 +70,8 @@ public sealed class RougeLTests
         var random = new Random(2);
         string[] texts = [.. Enumerable.Range(0, 120).Select(_ => Sentence(random, random.Next(30))), Sentence(random, 200), "", "!"];
         var pool = new RougeLPool();
-        foreach (string text in texts) pool.Add(text);
+        foreach (string text in texts)
+            pool.Add(text);
         Assert.Equal(texts.Length, pool.Count);
         for (int trial = 0; trial < 60; trial++)
         {
@@ -99,14 +103,15 @@ public sealed class RougeLTests
 
     private static string Sentence(Random random, int words) => string.Join(' ', Drawn(random, words, 40).Select(word => $"w{word}"));
 
-    private static int[] Drawn(Random random, int length, int alphabet) => [.. Enumerable.Range(0, length).Select(_ => random.Next(alphabet))];
+    private static int[] Drawn(Random random, int length, int alphabet) =>
+        [.. Enumerable.Range(0, length).Select(_ => random.Next(alphabet))];
 
     private static int Table(int[] first, int[] second)
     {
         var table = new int[first.Length + 1, second.Length + 1];
         for (int i = 1; i <= first.Length; i++)
-            for (int j = 1; j <= second.Length; j++)
-                table[i, j] = first[i - 1] == second[j - 1] ? table[i - 1, j - 1] + 1 : Math.Max(table[i - 1, j], table[i, j - 1]);
+        for (int j = 1; j <= second.Length; j++)
+            table[i, j] = first[i - 1] == second[j - 1] ? table[i - 1, j - 1] + 1 : Math.Max(table[i - 1, j], table[i, j - 1]);
         return table[first.Length, second.Length];
     }
 }

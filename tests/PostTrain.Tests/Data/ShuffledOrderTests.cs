@@ -28,7 +28,8 @@ public sealed class ShuffledOrderTests
         var forward = new ShuffledOrder(13, 3);
         var expected = Enumerable.Range(0, 60).Select(position => forward[position]).ToArray();
         var backward = new ShuffledOrder(13, 3);
-        for (int position = 59; position >= 0; position--) Assert.Equal(expected[position], backward[position]);
+        for (int position = 59; position >= 0; position--)
+            Assert.Equal(expected[position], backward[position]);
         Assert.Equal(expected[37], new ShuffledOrder(13, 3)[37]);
         Assert.InRange(forward[long.MaxValue], 0, 12);
     }

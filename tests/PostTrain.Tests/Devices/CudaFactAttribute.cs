@@ -9,6 +9,7 @@ public sealed class CudaFactAttribute : FactAttribute
     public CudaFactAttribute()
     {
         if (!torch.cuda.is_available())
-            Skip = "There is no CUDA device here: reference TorchSharp-cuda-linux or TorchSharp-cuda-windows in the test project, on a machine with a GPU.";
+            Skip =
+                "There is no CUDA device here: reference TorchSharp-cuda-linux or TorchSharp-cuda-windows in the test project, on a machine with a GPU.";
     }
 }

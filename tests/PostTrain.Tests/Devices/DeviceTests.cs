@@ -21,12 +21,15 @@ public sealed class DeviceTests
             var run = new TrainerRun(2, MicroBatch: 3) { Type = ScalarType.Float64 };
             var expected = await trainer.Run(run);
             using var place = Toy.On(CUDA);
-            using (var model = Toy.Model()) Assert.All(model.parameters(), parameter => Assert.Equal(DeviceType.CUDA, parameter.device_type));
+            using (var model = Toy.Model())
+                Assert.All(model.parameters(), parameter => Assert.Equal(DeviceType.CUDA, parameter.device_type));
             var actual = await trainer.Run(run);
             foreach (var (here, there) in expected.Reports.Zip(actual.Reports))
-                foreach (var (metric, value) in here)
-                    if (!(Math.Abs(value - there[metric]) < Rounding)) wrong.Add($"{name}: {metric} of step {here["step"]} is {there[metric]:R}, expected {value:R}");
-            if (!(expected.Parameters.Zip(actual.Parameters, (a, b) => Math.Abs(a - b)).Max() < Rounding)) wrong.Add($"{name}: the weights differ");
+            foreach (var (metric, value) in here)
+                if (!(Math.Abs(value - there[metric]) < Rounding))
+                    wrong.Add($"{name}: {metric} of step {here["step"]} is {there[metric]:R}, expected {value:R}");
+            if (!(expected.Parameters.Zip(actual.Parameters, (a, b) => Math.Abs(a - b)).Max() < Rounding))
+                wrong.Add($"{name}: the weights differ");
         }
         Assert.True(wrong.Count == 0, string.Join('\n', wrong));
     }

@@ -21,7 +21,10 @@ public sealed class DistillationLossesTests
     {
         using var scope = NewDisposeScope();
         var (student, teacher, mask) = (Numbers.Uniform(1, 2, 2, 3, 5), Numbers.Uniform(2, 2, 2, 3, 5), Numbers.Mask(3, 3, 1));
-        var gradient = Numbers.Gradient(x => DistillationLosses.Distill(x, teacher, mask, new DistillationOptions { Temperature = temperature }).Loss, student);
+        var gradient = Numbers.Gradient(
+            x => DistillationLosses.Distill(x, teacher, mask, new DistillationOptions { Temperature = temperature }).Loss,
+            student
+        );
         var expected = ((student / temperature).softmax(-1) - (teacher / temperature).softmax(-1)) * temperature * mask.unsqueeze(-1) / 4;
         TensorAssert.Close(expected, gradient, 1e-15);
     }
@@ -31,7 +34,15 @@ public sealed class DistillationLossesTests
     {
         using var scope = NewDisposeScope();
         // p = (½, ½); q = (¼, ¾) and (½, ½).
-        var student = tensor(new[, ,] { { { 0, Math.Log(3) }, { 0, 0 } } });
+        var student = tensor(
+            new[,,]
+            {
+                {
+                    { 0, Math.Log(3) },
+                    { 0, 0 },
+                },
+            }
+        );
         var teacher = zeros(1, 2, 2, dtype: ScalarType.Float64);
         var loss = DistillationLosses.Distill(student, teacher, ones(1, 2));
         double forward = 0.5 * Math.Log(4.0 / 3);
@@ -39,14 +50,44 @@ public sealed class DistillationLossesTests
         TensorAssert.Close(forward / 2, loss.Loss, 1e-15);
         TensorAssert.Close(0.5, loss.Agreement, 0);
         // Twice the logits at temperature 2 are the same distributions; τ² = 4.
-        TensorAssert.Close(2 * forward, DistillationLosses.Distill(student * 2, teacher, ones(1, 2), new DistillationOptions { Temperature = 2 }).Loss, 1e-15);
-        TensorAssert.Close(forward / 2, DistillationLosses.Distill(student * 2, teacher, ones(1, 2), new DistillationOptions { Temperature = 2, ScaleByTemperatureSquared = false }).Loss, 1e-15);
+        TensorAssert.Close(
+            2 * forward,
+            DistillationLosses.Distill(student * 2, teacher, ones(1, 2), new DistillationOptions { Temperature = 2 }).Loss,
+            1e-15
+        );
+        TensorAssert.Close(
+            forward / 2,
+            DistillationLosses
+                .Distill(student * 2, teacher, ones(1, 2), new DistillationOptions { Temperature = 2, ScaleByTemperatureSquared = false })
+                .Loss,
+            1e-15
+        );
         // ¼ of the cross-entropy with label 0: log 4 and log 2.
         var mixed = DistillationLosses.WithLabels(student, teacher, zeros(1, 2, dtype: ScalarType.Int64), ones(1, 2), 0.25);
         TensorAssert.Close([0.25 * Math.Log(4) + 0.75 * forward, 0.25 * Math.Log(2)], mixed.TokenLosses, 1e-15);
         TensorAssert.Close((0.25 * Math.Log(8) + 0.75 * forward) / 2, mixed.Loss, 1e-15);
         // cos((1, 1), (1, 0)) = 1/√2; the second is 0.
-        var cosine = DistillationLosses.Cosine(tensor(new[, ,] { { { 3.0, 3 }, { 0, 0 } } }), tensor(new[, ,] { { { 0.1, 0 }, { 1, 2 } } }), ones(1, 2));
+        var cosine = DistillationLosses.Cosine(
+            tensor(
+                new[,,]
+                {
+                    {
+                        { 3.0, 3 },
+                        { 0, 0 },
+                    },
+                }
+            ),
+            tensor(
+                new[,,]
+                {
+                    {
+                        { 0.1, 0 },
+                        { 1, 2 },
+                    },
+                }
+            ),
+            ones(1, 2)
+        );
         TensorAssert.Close([1 - Math.Sqrt(0.5), 1], cosine.TokenLosses, 1e-15);
     }
 
@@ -54,9 +95,20 @@ public sealed class DistillationLossesTests
     public void WithLabels_HasItsPartsAtTheEnds()
     {
         using var scope = NewDisposeScope();
-        var (student, teacher, targets, mask) = (Numbers.Uniform(3, 2, 2, 3, 5), Numbers.Uniform(4, 2, 2, 3, 5), Numbers.Ids(5, 5, 2, 3), Numbers.Mask(3, 3, 1));
-        TensorAssert.Same(DistillationLosses.Distill(student, teacher, mask, Jsd).Loss, DistillationLosses.WithLabels(student, teacher, targets, mask, 0, Jsd).Loss);
-        TensorAssert.Same(SupervisedLosses.NegativeLogLikelihood(student, targets, mask).Loss, DistillationLosses.WithLabels(student, teacher, targets, mask, 1, Jsd).Loss);
+        var (student, teacher, targets, mask) = (
+            Numbers.Uniform(3, 2, 2, 3, 5),
+            Numbers.Uniform(4, 2, 2, 3, 5),
+            Numbers.Ids(5, 5, 2, 3),
+            Numbers.Mask(3, 3, 1)
+        );
+        TensorAssert.Same(
+            DistillationLosses.Distill(student, teacher, mask, Jsd).Loss,
+            DistillationLosses.WithLabels(student, teacher, targets, mask, 0, Jsd).Loss
+        );
+        TensorAssert.Same(
+            SupervisedLosses.NegativeLogLikelihood(student, targets, mask).Loss,
+            DistillationLosses.WithLabels(student, teacher, targets, mask, 1, Jsd).Loss
+        );
     }
 
     [Fact]
@@ -64,22 +116,36 @@ public sealed class DistillationLossesTests
     {
         using var scope = NewDisposeScope();
         var (student, teacher, mask) = (Numbers.Uniform(6, 3, 3, 4, 7), Numbers.Uniform(7, 3, 3, 4, 7), ones(3, 4));
-        foreach (var divergence in new[] { Divergence.ForwardKl, Divergence.ReverseKl, Divergence.GeneralizedJsd(0.3), Divergence.TotalVariation })
+        foreach (
+            var divergence in new[]
+            {
+                Divergence.ForwardKl,
+                Divergence.ReverseKl,
+                Divergence.GeneralizedJsd(0.3),
+                Divergence.TotalVariation,
+            }
+        )
         {
             Tensor Losses(DistillationSupport support) =>
-                DistillationLosses.Distill(student, teacher, mask, new DistillationOptions { Divergence = divergence, Support = support }).TokenLosses;
+                DistillationLosses
+                    .Distill(student, teacher, mask, new DistillationOptions { Divergence = divergence, Support = support })
+                    .TokenLosses;
             var full = Losses(DistillationSupport.Full);
             foreach (var source in Enum.GetValues<SupportSource>())
             {
                 foreach (var tail in Enum.GetValues<SupportTail>())
-                    foreach (int k in new[] { 7, 9 }) TensorAssert.Same(full, Losses(DistillationSupport.TopK(k, tail, source)));
+                foreach (int k in new[] { 7, 9 })
+                    TensorAssert.Same(full, Losses(DistillationSupport.TopK(k, tail, source)));
                 // One token in the bucket loses nothing.
                 TensorAssert.Close(full, Losses(DistillationSupport.TopK(6, SupportTail.Bucket, source)), 1e-14);
                 var smaller = zeros_like(full);
                 foreach (int k in new[] { 1, 2, 4, 6 })
                 {
                     var bucket = Losses(DistillationSupport.TopK(k, SupportTail.Bucket, source));
-                    Assert.True((bucket >= smaller - 1e-14).logical_and(bucket <= full + 1e-14).all().ToBoolean(), $"{divergence}, top {k}");
+                    Assert.True(
+                        (bucket >= smaller - 1e-14).logical_and(bucket <= full + 1e-14).all().ToBoolean(),
+                        $"{divergence}, top {k}"
+                    );
                     smaller = bucket;
                 }
                 // One renormalised token is certain for both.
@@ -92,13 +158,29 @@ public sealed class DistillationLossesTests
     public void TopK_KeepsSmallTailsAndSharpDistributionsExact()
     {
         using var scope = NewDisposeScope();
-        var logits = tensor(new[, ,] { { { 1e4, 0, -1e4 }, { 50.0, 0, 0 }, { 1, double.NegativeInfinity, double.NegativeInfinity } } });
+        var logits = tensor(
+            new[,,]
+            {
+                {
+                    { 1e4, 0, -1e4 },
+                    { 50.0, 0, 0 },
+                    { 1, double.NegativeInfinity, double.NegativeInfinity },
+                },
+            }
+        );
         var options = new DistillationOptions { Support = DistillationSupport.TopK(1) };
         var same = DistillationLosses.Distill(logits, logits, ones(1, 3), options);
         TensorAssert.Close([0, 0, 0], same.TokenLosses, 1e-15);
         TensorAssert.Finite(Numbers.Gradient(x => DistillationLosses.Distill(x, logits, ones(1, 3), options).Loss, logits));
         // The tail 2e^{−50} against 4e^{−50}: log(1 − Σ) would see neither.
-        var doubled = tensor(new[, ,] { { { 50.0, Math.Log(2), Math.Log(2) } } });
+        var doubled = tensor(
+            new[,,]
+            {
+                {
+                    { 50.0, Math.Log(2), Math.Log(2) },
+                },
+            }
+        );
         var tail = DistillationLosses.Distill(logits.narrow(1, 1, 1), doubled, ones(1, 1), options).TokenLosses;
         TensorAssert.Close([1], tail / (4 * Math.Exp(-50) * Math.Log(2)), 1e-12);
     }
@@ -111,37 +193,68 @@ public sealed class DistillationLossesTests
         foreach (var aggregation in new[] { LossAggregation.TokenMean, LossAggregation.SequenceMean, LossAggregation.SequenceSum(3) })
             GradientCheck.Run(x => DistillationLosses.Distill(x[0], teacher, mask, Jsd, aggregation).Loss, student);
         GradientCheck.Run(x => DistillationLosses.Distill(x[0], teacher, mask, Top).Loss, student);
-        GradientCheck.Run(x => DistillationLosses.Distill(x[0], teacher, mask, Jsd with { Support = DistillationSupport.TopK(2, SupportTail.Renormalize) }).Loss, student);
+        GradientCheck.Run(
+            x =>
+                DistillationLosses
+                    .Distill(x[0], teacher, mask, Jsd with { Support = DistillationSupport.TopK(2, SupportTail.Renormalize) })
+                    .Loss,
+            student
+        );
         GradientCheck.Run(x => DistillationLosses.Cosine(x[0], teacher, mask).Loss, student);
         GradientCheck.Run(x => DistillationLosses.WithLabels(x[0], teacher, Numbers.Ids(10, 5, 2, 3), mask, 0.3).Loss, student);
         // A second derivative, by differences of the first.
-        GradientCheck.Run(x =>
-        {
-            var leaf = x[0].requires_grad ? x[0] : x[0].requires_grad_(true);
-            return Numbers.GradientGraph(DistillationLosses.Distill(leaf, teacher, mask, Jsd).Loss, leaf)[0].square().sum();
-        }, student);
+        GradientCheck.Run(
+            x =>
+            {
+                var leaf = x[0].requires_grad ? x[0] : x[0].requires_grad_(true);
+                return Numbers.GradientGraph(DistillationLosses.Distill(leaf, teacher, mask, Jsd).Loss, leaf)[0].square().sum();
+            },
+            student
+        );
     }
 
     [Fact]
     public void SecondDerivatives_AreFiniteAtExtremeLogits()
     {
         using var scope = NewDisposeScope();
-        var teacher = tensor(new[, ,] { { { -1e4, 1e4, 0 }, { 0, 0, 1 } } });
-        foreach (var divergence in new[] { Divergence.ForwardKl, Divergence.ReverseKl, Divergence.GeneralizedJsd(0.4) })
-            foreach (var support in new[] { DistillationSupport.Full, DistillationSupport.TopK(1) })
+        var teacher = tensor(
+            new[,,]
             {
-                var options = new DistillationOptions { Divergence = divergence, Support = support };
-                var second = Numbers.Gradient(x => Numbers.GradientGraph(DistillationLosses.Distill(x, teacher, ones(1, 2), options).Loss, x)[0].square().sum(),
-                    tensor(new[, ,] { { { 1e4, -1e4, 0 }, { 1e4, 0, 0 } } }));
-                TensorAssert.Finite(second, $"{divergence}, {support}");
+                {
+                    { -1e4, 1e4, 0 },
+                    { 0, 0, 1 },
+                },
             }
+        );
+        foreach (var divergence in new[] { Divergence.ForwardKl, Divergence.ReverseKl, Divergence.GeneralizedJsd(0.4) })
+        foreach (var support in new[] { DistillationSupport.Full, DistillationSupport.TopK(1) })
+        {
+            var options = new DistillationOptions { Divergence = divergence, Support = support };
+            var second = Numbers.Gradient(
+                x => Numbers.GradientGraph(DistillationLosses.Distill(x, teacher, ones(1, 2), options).Loss, x)[0].square().sum(),
+                tensor(
+                    new[,,]
+                    {
+                        {
+                            { 1e4, -1e4, 0 },
+                            { 1e4, 0, 0 },
+                        },
+                    }
+                )
+            );
+            TensorAssert.Finite(second, $"{divergence}, {support}");
+        }
     }
 
     [Fact]
     public void BFloat16_StaysItsTypeAndNearFloat64()
     {
         using var scope = NewDisposeScope();
-        var (student, teacher, mask) = (Numbers.Uniform(18, 2, 2, 3, 5).to_type(ScalarType.BFloat16), Numbers.Uniform(19, 2, 2, 3, 5).to_type(ScalarType.BFloat16), Numbers.Mask(3, 3, 1));
+        var (student, teacher, mask) = (
+            Numbers.Uniform(18, 2, 2, 3, 5).to_type(ScalarType.BFloat16),
+            Numbers.Uniform(19, 2, 2, 3, 5).to_type(ScalarType.BFloat16),
+            Numbers.Mask(3, 3, 1)
+        );
         foreach (var options in new[] { new DistillationOptions(), Jsd, Top })
         {
             var loss = DistillationLosses.Distill(student, teacher, mask, options).Loss;
@@ -155,33 +268,45 @@ public sealed class DistillationLossesTests
     {
         using var scope = NewDisposeScope();
         var (student, teacher, mask) = (Numbers.Uniform(11, 2, 3, 4, 5), Numbers.Uniform(12, 2, 3, 4, 5), Numbers.Mask(4, 2, 2, 0));
-        foreach (var function in new Func<Tensor, Tensor, Tensor, LossAggregation, double?, Tensor>[]
-        {
-            (s, t, m, a, d) => DistillationLosses.Distill(s, t, m, Jsd, a, d).Loss,
-            (s, t, m, a, d) => DistillationLosses.Distill(s, t, m, Top, a, d).Loss,
-            (s, t, m, a, d) => DistillationLosses.Cosine(s, t, m, a, d).Loss,
-        })
-            foreach (var aggregation in new[] { LossAggregation.TokenMean, LossAggregation.SequenceMean, LossAggregation.SequenceSum(4) })
+        foreach (
+            var function in new Func<Tensor, Tensor, Tensor, LossAggregation, double?, Tensor>[]
             {
-                Tensor Loss(Tensor s, Tensor t, Tensor m, double? d = null) => function(s, t, m, aggregation, d);
-                var loss = Loss(student, teacher, mask);
-                var gone = (mask == 0).unsqueeze(-1);
-                foreach (double poison in new[] { double.NaN, double.PositiveInfinity })
-                {
-                    TensorAssert.Same(loss, Loss(student.masked_fill(gone, poison), teacher.masked_fill(gone, poison), mask));
-                    TensorAssert.Same(Numbers.Gradient(x => Loss(x, teacher, mask), student),
-                        Numbers.Gradient(x => Loss(x, teacher.masked_fill(gone, poison), mask), student.masked_fill(gone, poison)));
-                }
-                double denominator = aggregation.Denominator(mask);
-                TensorAssert.Close(loss, Loss(student.narrow(0, 0, 2).narrow(1, 0, 2), teacher.narrow(0, 0, 2).narrow(1, 0, 2), ones(2, 2), denominator), 1e-15);
-                TensorAssert.Close(loss, Loss(student.narrow(0, 0, 1), teacher.narrow(0, 0, 1), mask.narrow(0, 0, 1), denominator)
-                    + Loss(student.narrow(0, 1, 2), teacher.narrow(0, 1, 2), mask.narrow(0, 1, 2), denominator), 1e-15);
-                TensorAssert.Close(0, Loss(student, teacher, zeros(3, 4)), 0);
-                TensorAssert.Zero(Numbers.Gradient(x => Loss(x, teacher, zeros(3, 4)), student));
-                var broken = student.clone();
-                broken[0, 0, 0] = tensor(double.NaN);
-                Assert.True(double.IsNaN(Loss(broken, teacher, mask).ToDouble()));
+                (s, t, m, a, d) => DistillationLosses.Distill(s, t, m, Jsd, a, d).Loss,
+                (s, t, m, a, d) => DistillationLosses.Distill(s, t, m, Top, a, d).Loss,
+                (s, t, m, a, d) => DistillationLosses.Cosine(s, t, m, a, d).Loss,
             }
+        )
+        foreach (var aggregation in new[] { LossAggregation.TokenMean, LossAggregation.SequenceMean, LossAggregation.SequenceSum(4) })
+        {
+            Tensor Loss(Tensor s, Tensor t, Tensor m, double? d = null) => function(s, t, m, aggregation, d);
+            var loss = Loss(student, teacher, mask);
+            var gone = (mask == 0).unsqueeze(-1);
+            foreach (double poison in new[] { double.NaN, double.PositiveInfinity })
+            {
+                TensorAssert.Same(loss, Loss(student.masked_fill(gone, poison), teacher.masked_fill(gone, poison), mask));
+                TensorAssert.Same(
+                    Numbers.Gradient(x => Loss(x, teacher, mask), student),
+                    Numbers.Gradient(x => Loss(x, teacher.masked_fill(gone, poison), mask), student.masked_fill(gone, poison))
+                );
+            }
+            double denominator = aggregation.Denominator(mask);
+            TensorAssert.Close(
+                loss,
+                Loss(student.narrow(0, 0, 2).narrow(1, 0, 2), teacher.narrow(0, 0, 2).narrow(1, 0, 2), ones(2, 2), denominator),
+                1e-15
+            );
+            TensorAssert.Close(
+                loss,
+                Loss(student.narrow(0, 0, 1), teacher.narrow(0, 0, 1), mask.narrow(0, 0, 1), denominator)
+                    + Loss(student.narrow(0, 1, 2), teacher.narrow(0, 1, 2), mask.narrow(0, 1, 2), denominator),
+                1e-15
+            );
+            TensorAssert.Close(0, Loss(student, teacher, zeros(3, 4)), 0);
+            TensorAssert.Zero(Numbers.Gradient(x => Loss(x, teacher, zeros(3, 4)), student));
+            var broken = student.clone();
+            broken[0, 0, 0] = tensor(double.NaN);
+            Assert.True(double.IsNaN(Loss(broken, teacher, mask).ToDouble()));
+        }
     }
 
     [Fact]
@@ -217,14 +342,43 @@ public sealed class DistillationLossesTests
     {
         using var scope = NewDisposeScope();
         var (logits, other, mask) = (zeros(2, 3, 5), zeros(2, 3, 4), ones(2, 3));
-        Assert.Contains("teacherLogits has shape [2, 3, 4], expected [2, 3, 5]", Assert.Throws<ArgumentException>(() => DistillationLosses.Distill(logits, other, mask)).Message);
-        Assert.Contains("mask has shape [2, 4]", Assert.Throws<ArgumentException>(() => DistillationLosses.Distill(logits, logits, ones(2, 4))).Message);
-        Assert.Contains("student has shape [2, 3], expected [B,T,D]", Assert.Throws<ArgumentException>(() => DistillationLosses.Cosine(mask, mask, mask)).Message);
-        Assert.Contains("studentLogits has shape [2, 3, 0]", Assert.Throws<ArgumentException>(() => DistillationLosses.Distill(zeros(2, 3, 0), zeros(2, 3, 0), mask)).Message);
-        Assert.Equal("Temperature", Assert.Throws<ArgumentOutOfRangeException>(() => DistillationLosses.Distill(logits, logits, mask, new DistillationOptions { Temperature = 0 })).ParamName);
-        Assert.Equal("labelWeight", Assert.Throws<ArgumentOutOfRangeException>(() => DistillationLosses.WithLabels(logits, logits, zeros(2, 3, dtype: ScalarType.Int64), mask, 2)).ParamName);
+        Assert.Contains(
+            "teacherLogits has shape [2, 3, 4], expected [2, 3, 5]",
+            Assert.Throws<ArgumentException>(() => DistillationLosses.Distill(logits, other, mask)).Message
+        );
+        Assert.Contains(
+            "mask has shape [2, 4]",
+            Assert.Throws<ArgumentException>(() => DistillationLosses.Distill(logits, logits, ones(2, 4))).Message
+        );
+        Assert.Contains(
+            "student has shape [2, 3], expected [B,T,D]",
+            Assert.Throws<ArgumentException>(() => DistillationLosses.Cosine(mask, mask, mask)).Message
+        );
+        Assert.Contains(
+            "studentLogits has shape [2, 3, 0]",
+            Assert.Throws<ArgumentException>(() => DistillationLosses.Distill(zeros(2, 3, 0), zeros(2, 3, 0), mask)).Message
+        );
+        Assert.Equal(
+            "Temperature",
+            Assert
+                .Throws<ArgumentOutOfRangeException>(() =>
+                    DistillationLosses.Distill(logits, logits, mask, new DistillationOptions { Temperature = 0 })
+                )
+                .ParamName
+        );
+        Assert.Equal(
+            "labelWeight",
+            Assert
+                .Throws<ArgumentOutOfRangeException>(() =>
+                    DistillationLosses.WithLabels(logits, logits, zeros(2, 3, dtype: ScalarType.Int64), mask, 2)
+                )
+                .ParamName
+        );
         Assert.Equal("k", Assert.Throws<ArgumentOutOfRangeException>(() => DistillationSupport.TopK(0)).ParamName);
         Assert.Equal("tail", Assert.Throws<ArgumentOutOfRangeException>(() => DistillationSupport.TopK(1, (SupportTail)5)).ParamName);
-        Assert.Equal("source", Assert.Throws<ArgumentOutOfRangeException>(() => DistillationSupport.TopK(1, SupportTail.Bucket, (SupportSource)5)).ParamName);
+        Assert.Equal(
+            "source",
+            Assert.Throws<ArgumentOutOfRangeException>(() => DistillationSupport.TopK(1, SupportTail.Bucket, (SupportSource)5)).ParamName
+        );
     }
 }

@@ -30,7 +30,10 @@ public sealed class DistillationTrainerTests
     {
         using var model = Toy.Model();
         var reports = Train(name, model, steps: 40);
-        Assert.True(reports[^1].Loss < (name == "labels" ? 0.8 : 0.3) * reports[0].Loss, $"the loss went from {reports[0].Loss} to {reports[^1].Loss}");
+        Assert.True(
+            reports[^1].Loss < (name == "labels" ? 0.8 : 0.3) * reports[0].Loss,
+            $"the loss went from {reports[0].Loss} to {reports[^1].Loss}"
+        );
     }
 
     // Σ p log(p/q) at each completion token and the end of sequence, from the models' log-probabilities.
@@ -51,7 +54,12 @@ public sealed class DistillationTrainerTests
         using var plain = new DistillationTrainer(student, ReferencePolicy.Of(teacher), Toy.Tokenizer, new DistillationTrainerOptions());
         Assert.Equal(tokens.Average(token => token.Kl), plain.Evaluate(Given)["eval/loss"], 1e-12);
         Assert.Equal(tokens.Average(token => token.Nll), plain.Evaluate(Given)["eval/nll"], 1e-12);
-        using var labels = new DistillationTrainer(student, ReferencePolicy.Of(teacher), Toy.Tokenizer, new DistillationTrainerOptions { LabelWeight = 0.25 });
+        using var labels = new DistillationTrainer(
+            student,
+            ReferencePolicy.Of(teacher),
+            Toy.Tokenizer,
+            new DistillationTrainerOptions { LabelWeight = 0.25 }
+        );
         Assert.Equal(tokens.Average(token => 0.25 * token.Nll + 0.75 * token.Kl), labels.Evaluate(Given)["eval/loss"], 1e-12);
     }
 
@@ -75,10 +83,28 @@ public sealed class DistillationTrainerTests
         using var sampled = Toy.Model(type: ScalarType.Float64);
         using var given = Toy.Model(type: ScalarType.Float64);
         using var teacher = Toy.Model(seed: 4, type: ScalarType.Float64);
-        using var onPolicy = new OnPolicyDistillationTrainer(sampled, ReferencePolicy.Of(teacher), Toy.Tokenizer,
-            new OnPolicyDistillationOptions { StudentShare = 0, BatchSize = 4, Objective = OnPolicyObjective.Gkd(0.3), LearningRate = 1e-2 });
-        using var offline = new DistillationTrainer(given, ReferencePolicy.Of(teacher), Toy.Tokenizer,
-            new DistillationTrainerOptions { Objective = new DistillationOptions { Divergence = Divergence.GeneralizedJsd(0.3) }, LearningRate = 1e-2 });
+        using var onPolicy = new OnPolicyDistillationTrainer(
+            sampled,
+            ReferencePolicy.Of(teacher),
+            Toy.Tokenizer,
+            new OnPolicyDistillationOptions
+            {
+                StudentShare = 0,
+                BatchSize = 4,
+                Objective = OnPolicyObjective.Gkd(0.3),
+                LearningRate = 1e-2,
+            }
+        );
+        using var offline = new DistillationTrainer(
+            given,
+            ReferencePolicy.Of(teacher),
+            Toy.Tokenizer,
+            new DistillationTrainerOptions
+            {
+                Objective = new DistillationOptions { Divergence = Divergence.GeneralizedJsd(0.3) },
+                LearningRate = 1e-2,
+            }
+        );
         var one = await onPolicy.StepAsync(Problems);
         var two = offline.Step([.. Problems.Select(problem => new Demonstration(problem.Prompt, problem.Answer!))]);
         Assert.Equal(two.Loss, one.Loss, 1e-12);
@@ -94,7 +120,9 @@ public sealed class DistillationTrainerTests
         foreach (var name in Offline)
         {
             using var model = Toy.Model();
-            var alive = Run(name, model, teacher, new TrainerRun(6)).Select(_ => DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount).ToArray();
+            var alive = Run(name, model, teacher, new TrainerRun(6))
+                .Select(_ => DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount)
+                .ToArray();
             Assert.Single(alive[2..].Distinct());
         }
         foreach (var name in OnPolicy)
@@ -102,7 +130,8 @@ public sealed class DistillationTrainerTests
             using var model = Toy.Model();
             List<long> alive = [];
             using var trainer = Online(name, model, teacher, new TrainerRun(6));
-            await foreach (var report in trainer.RunAsync(Problems)) alive.Add(DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount);
+            await foreach (var report in trainer.RunAsync(Problems))
+                alive.Add(DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount);
             Assert.Single(alive[2..].Distinct());
         }
         Assert.Equal(before, Toy.Bytes(teacher));
@@ -113,15 +142,40 @@ public sealed class DistillationTrainerTests
     {
         using var model = Toy.Model();
         using var other = Decoder.Create(((Decoder)Toy.Model()).Config with { VocabularySize = 7 }, 0);
-        var error = Assert.Throws<ArgumentException>(() => new DistillationTrainer(model, ReferencePolicy.Of(other), Toy.Tokenizer, new DistillationTrainerOptions()));
+        var error = Assert.Throws<ArgumentException>(() =>
+            new DistillationTrainer(model, ReferencePolicy.Of(other), Toy.Tokenizer, new DistillationTrainerOptions())
+        );
         Assert.Contains("teacher has a vocabulary of 7", error.Message, StringComparison.Ordinal);
-        Assert.Throws<ArgumentOutOfRangeException>(() => new DistillationTrainer(model, ReferencePolicy.Of(model), Toy.Tokenizer, new DistillationTrainerOptions { LabelWeight = 1.5 }));
-        Assert.Throws<ArgumentOutOfRangeException>(() => new OnPolicyDistillationTrainer(model, ReferencePolicy.Of(model), Toy.Tokenizer,
-            new OnPolicyDistillationOptions { StudentShare = 0.5, Objective = OnPolicyObjective.PerToken() }));
-        Assert.Throws<ArgumentOutOfRangeException>(() => new OnPolicyDistillationTrainer(model, ReferencePolicy.Of(model), Toy.Tokenizer,
-            new OnPolicyDistillationOptions { UpdatesPerBatch = 2, Objective = OnPolicyObjective.MiniLlm() }));
-        using var given = new OnPolicyDistillationTrainer(model, ReferencePolicy.Of(model), Toy.Tokenizer, new OnPolicyDistillationOptions { StudentShare = 0 });
-        Assert.Contains("the problem '3=' has no answer", (await Assert.ThrowsAsync<ArgumentException>(() => given.StepAsync([new Problem("3=")]))).Message, StringComparison.Ordinal);
+        Assert.Throws<ArgumentOutOfRangeException>(() =>
+            new DistillationTrainer(model, ReferencePolicy.Of(model), Toy.Tokenizer, new DistillationTrainerOptions { LabelWeight = 1.5 })
+        );
+        Assert.Throws<ArgumentOutOfRangeException>(() =>
+            new OnPolicyDistillationTrainer(
+                model,
+                ReferencePolicy.Of(model),
+                Toy.Tokenizer,
+                new OnPolicyDistillationOptions { StudentShare = 0.5, Objective = OnPolicyObjective.PerToken() }
+            )
+        );
+        Assert.Throws<ArgumentOutOfRangeException>(() =>
+            new OnPolicyDistillationTrainer(
+                model,
+                ReferencePolicy.Of(model),
+                Toy.Tokenizer,
+                new OnPolicyDistillationOptions { UpdatesPerBatch = 2, Objective = OnPolicyObjective.MiniLlm() }
+            )
+        );
+        using var given = new OnPolicyDistillationTrainer(
+            model,
+            ReferencePolicy.Of(model),
+            Toy.Tokenizer,
+            new OnPolicyDistillationOptions { StudentShare = 0 }
+        );
+        Assert.Contains(
+            "the problem '3=' has no answer",
+            (await Assert.ThrowsAsync<ArgumentException>(() => given.StepAsync([new Problem("3=")]))).Message,
+            StringComparison.Ordinal
+        );
     }
 
     // The mean reverse KL over the tokens of all prompts and answers.
@@ -153,19 +207,26 @@ public sealed class DistillationTrainerTests
             "top" => new DistillationOptions { Support = DistillationSupport.TopK(5) },
             _ => new DistillationOptions(),
         };
-        using var trainer = new DistillationTrainer(model, ReferencePolicy.Of(teacher), Toy.Tokenizer, new DistillationTrainerOptions
-        {
-            Steps = run.Steps,
-            BatchSize = 4,
-            MicroBatchSize = run.MicroBatch,
-            LearningRate = 1e-2,
-            CheckpointDirectory = run.Directory,
-            CheckpointEvery = TrainerRun.CheckpointEvery,
-            Objective = objective,
-            LabelWeight = name == "labels" ? 0.5 : 0,
-        });
-        if (run.Resume is not null) trainer.Resume(run.Resume);
-        foreach (var report in trainer.Run(Given)) yield return report;
+        using var trainer = new DistillationTrainer(
+            model,
+            ReferencePolicy.Of(teacher),
+            Toy.Tokenizer,
+            new DistillationTrainerOptions
+            {
+                Steps = run.Steps,
+                BatchSize = 4,
+                MicroBatchSize = run.MicroBatch,
+                LearningRate = 1e-2,
+                CheckpointDirectory = run.Directory,
+                CheckpointEvery = TrainerRun.CheckpointEvery,
+                Objective = objective,
+                LabelWeight = name == "labels" ? 0.5 : 0,
+            }
+        );
+        if (run.Resume is not null)
+            trainer.Resume(run.Resume);
+        foreach (var report in trainer.Run(Given))
+            yield return report;
     }
 
     private static Task<StepReport[]> Sampled(string name, CausalLm model, int steps) => Sampled(name, model, new TrainerRun(steps));
@@ -174,31 +235,38 @@ public sealed class DistillationTrainerTests
     {
         using var teacher = Toy.Model(seed: 4, type: model.parameters().First().dtype);
         using var trainer = Online(name, model, teacher, run);
-        if (run.Resume is not null) trainer.Resume(run.Resume);
+        if (run.Resume is not null)
+            trainer.Resume(run.Resume);
         List<StepReport> reports = [];
-        await foreach (var report in trainer.RunAsync(Problems)) reports.Add(report);
+        await foreach (var report in trainer.RunAsync(Problems))
+            reports.Add(report);
         return [.. reports];
     }
 
     private static OnPolicyDistillationTrainer Online(string name, CausalLm model, CausalLm teacher, TrainerRun run) =>
-        new(model, ReferencePolicy.Of(teacher), Toy.Tokenizer, new OnPolicyDistillationOptions
-        {
-            Steps = run.Steps,
-            BatchSize = 4,
-            GroupSize = 4,
-            MicroBatchSize = run.MicroBatch,
-            LearningRate = 1e-2,
-            CheckpointDirectory = run.Directory,
-            CheckpointEvery = TrainerRun.CheckpointEvery,
-            Sampling = new SamplingOptions { MaxNewTokens = 4, SuppressedTokens = [Toy.Tokenizer.PaddingId] },
-            Objective = name switch
+        new(
+            model,
+            ReferencePolicy.Of(teacher),
+            Toy.Tokenizer,
+            new OnPolicyDistillationOptions
             {
-                "minillm" => OnPolicyObjective.MiniLlm(),
-                "token" => OnPolicyObjective.PerToken(),
-                "token-twice" => OnPolicyObjective.PerToken(ratioCap: 2),
-                _ => OnPolicyObjective.Gkd(1),
-            },
-            UpdatesPerBatch = name == "token-twice" ? 2 : 1,
-            StudentShare = name == "mixed" ? 0.5 : 1,
-        });
+                Steps = run.Steps,
+                BatchSize = 4,
+                GroupSize = 4,
+                MicroBatchSize = run.MicroBatch,
+                LearningRate = 1e-2,
+                CheckpointDirectory = run.Directory,
+                CheckpointEvery = TrainerRun.CheckpointEvery,
+                Sampling = new SamplingOptions { MaxNewTokens = 4, SuppressedTokens = [Toy.Tokenizer.PaddingId] },
+                Objective = name switch
+                {
+                    "minillm" => OnPolicyObjective.MiniLlm(),
+                    "token" => OnPolicyObjective.PerToken(),
+                    "token-twice" => OnPolicyObjective.PerToken(ratioCap: 2),
+                    _ => OnPolicyObjective.Gkd(1),
+                },
+                UpdatesPerBatch = name == "token-twice" ? 2 : 1,
+                StudentShare = name == "mixed" ? 0.5 : 1,
+            }
+        );
 }

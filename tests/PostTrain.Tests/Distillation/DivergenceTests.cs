@@ -8,7 +8,14 @@ namespace PostTrain.Tests.Distillation;
 public sealed class DivergenceTests
 {
     private static readonly Divergence[] All =
-        [Divergence.ForwardKl, Divergence.ReverseKl, Divergence.SymmetricKl(0.3), Divergence.GeneralizedJsd(0.5), Divergence.GeneralizedJsd(0.1), Divergence.TotalVariation];
+    [
+        Divergence.ForwardKl,
+        Divergence.ReverseKl,
+        Divergence.SymmetricKl(0.3),
+        Divergence.GeneralizedJsd(0.5),
+        Divergence.GeneralizedJsd(0.1),
+        Divergence.TotalVariation,
+    ];
 
     private static Tensor Random(int seed, double scale = 3) => Numbers.Uniform(seed, scale, 4, 6).log_softmax(-1);
 
@@ -21,16 +28,19 @@ public sealed class DivergenceTests
         // p = (½, ½), q = (¼, ¾)
         var teacher = tensor(new[] { 0.5, 0.5 }).log().to_type(type);
         var student = tensor(new[] { 0.25, 0.75 }).log().to_type(type);
-        double forward = 0.5 * Math.Log(4.0 / 3), reverse = 0.75 * Math.Log(3) - Math.Log(2);
+        double forward = 0.5 * Math.Log(4.0 / 3),
+            reverse = 0.75 * Math.Log(3) - Math.Log(2);
         TensorAssert.Close(forward, Divergence.ForwardKl.Between(student, teacher), tolerance);
         TensorAssert.Close(reverse, Divergence.ReverseKl.Between(student, teacher), tolerance);
         TensorAssert.Close(0.3 * forward + 0.7 * reverse, Divergence.SymmetricKl(0.3).Between(student, teacher), tolerance);
         TensorAssert.Close(0.25, Divergence.TotalVariation.Between(student, teacher), tolerance);
         // m = (3/8, 5/8)
-        double jsd = 0.5 * (0.5 * Math.Log(4.0 / 3) + 0.5 * Math.Log(4.0 / 5)) + 0.5 * (0.25 * Math.Log(2.0 / 3) + 0.75 * Math.Log(6.0 / 5));
+        double jsd =
+            0.5 * (0.5 * Math.Log(4.0 / 3) + 0.5 * Math.Log(4.0 / 5)) + 0.5 * (0.25 * Math.Log(2.0 / 3) + 0.75 * Math.Log(6.0 / 5));
         TensorAssert.Close(jsd, Divergence.GeneralizedJsd(0.5).Between(student, teacher), tolerance);
         // β = ¼: m = ¼p + ¾q = (5/16, 11/16)
-        double skewed = 0.25 * (0.5 * Math.Log(8.0 / 5) + 0.5 * Math.Log(8.0 / 11)) + 0.75 * (0.25 * Math.Log(4.0 / 5) + 0.75 * Math.Log(12.0 / 11));
+        double skewed =
+            0.25 * (0.5 * Math.Log(8.0 / 5) + 0.5 * Math.Log(8.0 / 11)) + 0.75 * (0.25 * Math.Log(4.0 / 5) + 0.75 * Math.Log(12.0 / 11));
         TensorAssert.Close(skewed, Divergence.GeneralizedJsd(0.25).Between(student, teacher), tolerance);
         TensorAssert.Close([0.5 * Math.Log(2), 0.5 * Math.Log(2.0 / 3)], Divergence.ForwardKl.Terms(student, teacher), tolerance);
     }
@@ -41,9 +51,17 @@ public sealed class DivergenceTests
         using var scope = NewDisposeScope();
         foreach (var divergence in All)
         {
-            Assert.All(Numbers.Values(divergence.Between(Random(1), Random(2))), value => Assert.True(value > 1e-3, $"{divergence} is {value}"));
+            Assert.All(
+                Numbers.Values(divergence.Between(Random(1), Random(2))),
+                value => Assert.True(value > 1e-3, $"{divergence} is {value}")
+            );
             TensorAssert.Close([0, 0, 0, 0], divergence.Between(Random(1), Random(1)), 1e-15, divergence.ToString());
-            TensorAssert.Close(new double[24], Numbers.Gradient(x => divergence.Between(x.log_softmax(-1), Random(1)).sum(), Random(1)), 1e-15, divergence.ToString());
+            TensorAssert.Close(
+                new double[24],
+                Numbers.Gradient(x => divergence.Between(x.log_softmax(-1), Random(1)).sum(), Random(1)),
+                1e-15,
+                divergence.ToString()
+            );
         }
     }
 
@@ -53,7 +71,11 @@ public sealed class DivergenceTests
         using var scope = NewDisposeScope();
         var half = Divergence.GeneralizedJsd(0.5);
         TensorAssert.Close(half.Between(Random(3), Random(4)), half.Between(Random(4), Random(3)), 1e-15);
-        TensorAssert.Close(Divergence.GeneralizedJsd(0.2).Between(Random(3), Random(4)), Divergence.GeneralizedJsd(0.8).Between(Random(4), Random(3)), 1e-15);
+        TensorAssert.Close(
+            Divergence.GeneralizedJsd(0.2).Between(Random(3), Random(4)),
+            Divergence.GeneralizedJsd(0.8).Between(Random(4), Random(3)),
+            1e-15
+        );
         // Distributions that never meet reach the bound.
         var (left, right) = (tensor(new[] { 0.0, double.NegativeInfinity }), tensor(new[] { double.NegativeInfinity, 0.0 }));
         TensorAssert.Close(Math.Log(2), half.Between(left, right), 1e-15);
@@ -61,8 +83,16 @@ public sealed class DivergenceTests
         TensorAssert.Close(1, Divergence.TotalVariation.Between(left, right), 1e-15);
         Assert.All(Numbers.Values(half.Between(Random(5, 50), Random(6, 50))), value => Assert.InRange(value, 0, Math.Log(2) + 1e-15));
         const double Small = 1e-6;
-        TensorAssert.Close(Divergence.ForwardKl.Between(Random(3), Random(4)), Divergence.GeneralizedJsd(Small).Between(Random(3), Random(4)) / Small, 1e-4);
-        TensorAssert.Close(Divergence.ReverseKl.Between(Random(3), Random(4)), Divergence.GeneralizedJsd(1 - Small).Between(Random(3), Random(4)) / Small, 1e-4);
+        TensorAssert.Close(
+            Divergence.ForwardKl.Between(Random(3), Random(4)),
+            Divergence.GeneralizedJsd(Small).Between(Random(3), Random(4)) / Small,
+            1e-4
+        );
+        TensorAssert.Close(
+            Divergence.ReverseKl.Between(Random(3), Random(4)),
+            Divergence.GeneralizedJsd(1 - Small).Between(Random(3), Random(4)) / Small,
+            1e-4
+        );
         Assert.Same(Divergence.ForwardKl, Divergence.Gkd(0));
         Assert.Same(Divergence.ReverseKl, Divergence.Gkd(1));
         Assert.Equal(Divergence.GeneralizedJsd(0.3), Divergence.Gkd(0.3));
@@ -74,7 +104,11 @@ public sealed class DivergenceTests
     {
         using var scope = NewDisposeScope();
         var (student, teacher) = (Random(7), Random(8));
-        Assert.True((Divergence.TotalVariation.Between(student, teacher).square() <= Divergence.ForwardKl.Between(student, teacher) / 2).all().ToBoolean());
+        Assert.True(
+            (Divergence.TotalVariation.Between(student, teacher).square() <= Divergence.ForwardKl.Between(student, teacher) / 2)
+                .all()
+                .ToBoolean()
+        );
     }
 
     [Fact]
@@ -111,7 +145,10 @@ public sealed class DivergenceTests
         var other = tensor(new[] { 0.5, none, none }).to_type(type).log_softmax(-1);
         foreach (var divergence in All)
         {
-            TensorAssert.Finite(Numbers.Gradient(x => divergence.Between(x.log_softmax(-1), masked.log_softmax(-1)), masked), divergence.ToString());
+            TensorAssert.Finite(
+                Numbers.Gradient(x => divergence.Between(x.log_softmax(-1), masked.log_softmax(-1)), masked),
+                divergence.ToString()
+            );
             if (divergence != Divergence.ReverseKl && divergence != Divergence.SymmetricKl(0.3))
             {
                 TensorAssert.Finite(divergence.Between(masked.log_softmax(-1), other), divergence.ToString());
@@ -130,8 +167,11 @@ public sealed class DivergenceTests
         Tensor Bell(double centre, double width) => (points - centre).div(width).square().mul(-0.5);
         var teacher = (Bell(3, 1).exp() + Bell(12, 1).exp() * 0.8).log().log_softmax(-1);
         (double Centre, double Width) Best(Divergence divergence) =>
-            (from centre in Enumerable.Range(0, 31) from width in Enumerable.Range(1, 20) select (Centre: centre / 2.0, Width: width / 2.0))
-            .MinBy(student => divergence.Between(Bell(student.Centre, student.Width).log_softmax(-1), teacher).ToDouble());
+            (
+                from centre in Enumerable.Range(0, 31)
+                from width in Enumerable.Range(1, 20)
+                select (Centre: centre / 2.0, Width: width / 2.0)
+            ).MinBy(student => divergence.Between(Bell(student.Centre, student.Width).log_softmax(-1), teacher).ToDouble());
         var (forward, reverse) = (Best(Divergence.ForwardKl), Best(Divergence.ReverseKl));
         Assert.InRange(forward.Centre, 5, 9);
         Assert.True(forward.Width >= 4, $"the forward KL's width is {forward.Width}");
@@ -155,7 +195,13 @@ public sealed class DivergenceTests
             Assert.Equal("beta", Assert.Throws<ArgumentOutOfRangeException>(() => Divergence.GeneralizedJsd(beta)).ParamName);
         Assert.Equal("beta", Assert.Throws<ArgumentOutOfRangeException>(() => Divergence.Gkd(1.1)).ParamName);
         Assert.Equal("forwardWeight", Assert.Throws<ArgumentOutOfRangeException>(() => Divergence.SymmetricKl(-0.1)).ParamName);
-        Assert.Contains("teacherLogProbs has shape [3], expected [2]", Assert.Throws<ArgumentException>(() => Divergence.ForwardKl.Between(zeros(2), zeros(3))).Message);
-        Assert.Contains("studentLogProbs has type Int64", Assert.Throws<ArgumentException>(() => Divergence.ForwardKl.Terms(zeros(2, dtype: ScalarType.Int64), zeros(2))).Message);
+        Assert.Contains(
+            "teacherLogProbs has shape [3], expected [2]",
+            Assert.Throws<ArgumentException>(() => Divergence.ForwardKl.Between(zeros(2), zeros(3))).Message
+        );
+        Assert.Contains(
+            "studentLogProbs has type Int64",
+            Assert.Throws<ArgumentException>(() => Divergence.ForwardKl.Terms(zeros(2, dtype: ScalarType.Int64), zeros(2))).Message
+        );
     }
 }

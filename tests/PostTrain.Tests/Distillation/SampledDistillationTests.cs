@@ -13,11 +13,29 @@ public sealed class SampledDistillationTests
     {
         using var scope = NewDisposeScope();
         var student = zeros(2, 4, dtype: ScalarType.Float64);
-        var teacher = tensor(new[,] { { 1.0, 2, 4, 8 }, { 3, 5, double.NaN, double.NaN } });
+        var teacher = tensor(
+            new[,]
+            {
+                { 1.0, 2, 4, 8 },
+                { 3, 5, double.NaN, double.NaN },
+            }
+        );
         var mask = Numbers.Mask(4, 4, 2);
         TensorAssert.Close([1, 2, 4, 8, 3, 5, 0, 0], DistillationAdvantages.PerToken(student, teacher, mask), 0);
-        Tensor MiniLlm(double gamma, bool normalize, bool own = false, bool start = false, double uncounted = 0) => DistillationAdvantages.MiniLlm(student, teacher, mask,
-            new MiniLlmOptions { Gamma = gamma, LengthNormalization = normalize, OwnReward = own, DiscountFromStart = start, UncountedWeight = uncounted });
+        Tensor MiniLlm(double gamma, bool normalize, bool own = false, bool start = false, double uncounted = 0) =>
+            DistillationAdvantages.MiniLlm(
+                student,
+                teacher,
+                mask,
+                new MiniLlmOptions
+                {
+                    Gamma = gamma,
+                    LengthNormalization = normalize,
+                    OwnReward = own,
+                    DiscountFromStart = start,
+                    UncountedWeight = uncounted,
+                }
+            );
         // Later rewards: 2 + 4 + 8, 4 + 8, 8, none | 5, none.
         TensorAssert.Close([14, 12, 8, 0, 5, 0, 0, 0], MiniLlm(1, false), 1e-14);
         TensorAssert.Close([14.0 / 3, 6, 8, 0, 5, 0, 0, 0], MiniLlm(1, true), 1e-14);
@@ -43,15 +61,22 @@ public sealed class SampledDistillationTests
             double[] rewards = Numbers.Values(teacher - student);
             var expected = rewards.Select((_, t) => rewards.Skip(t + 1).Select((reward, i) => Math.Pow(0.7, i) * reward).Sum()).ToArray();
             TensorAssert.Close(expected, advantages, 1e-14);
-            Tensor Pad(Tensor row) => cat([full([1, 2], 9.0, dtype: ScalarType.Float64), row, full([1, 3], double.NaN, dtype: ScalarType.Float64)], 1);
+            Tensor Pad(Tensor row) =>
+                cat([full([1, 2], 9.0, dtype: ScalarType.Float64), row, full([1, 3], double.NaN, dtype: ScalarType.Float64)], 1);
             var mask = cat([zeros(1, 2), ones(1, length), zeros(1, 3)], 1);
             foreach (bool normalize in new[] { false, true })
-                TensorAssert.Close(DistillationAdvantages.MiniLlm(student, teacher, ones(1, length), options with { LengthNormalization = normalize }),
-                    DistillationAdvantages.MiniLlm(Pad(student), Pad(teacher), mask, options with { LengthNormalization = normalize }).narrow(1, 2, length), 1e-15);
+                TensorAssert.Close(
+                    DistillationAdvantages.MiniLlm(student, teacher, ones(1, length), options with { LengthNormalization = normalize }),
+                    DistillationAdvantages
+                        .MiniLlm(Pad(student), Pad(teacher), mask, options with { LengthNormalization = normalize })
+                        .narrow(1, 2, length),
+                    1e-15
+                );
         }
     }
 
-    /// <summary>Enumerates the nine answers of two tokens from a vocabulary of three: the expected gradient of the sampled loss is that of KL(q(y)‖p(y)) itself.</summary>
+    /// <summary>Enumerates the nine answers of two tokens from a vocabulary of three: the expected gradient of the sampled loss is that of
+    /// KL(q(y)‖p(y)) itself.</summary>
     [Fact]
     public void MiniLlm_HasTheGradientOfTheSequencesReverseKl()
     {
@@ -66,18 +91,62 @@ public sealed class SampledDistillationTests
         var probabilities = Sequence(student).exp();
         var sum = LossAggregation.SequenceSum(1);
         var options = new MiniLlmOptions { LengthNormalization = false };
-        var sampled = Numbers.Gradient(table => (DistillationLosses.MiniLlm(Logits(table), Logits(teacher), answers, ones(9, 2), options, null, sum).TokenLosses.sum(1L) * probabilities).sum(), student);
+        var sampled = Numbers.Gradient(
+            table =>
+                (
+                    DistillationLosses.MiniLlm(Logits(table), Logits(teacher), answers, ones(9, 2), options, null, sum).TokenLosses.sum(1L)
+                    * probabilities
+                ).sum(),
+            student
+        );
         TensorAssert.Close(exact, sampled, 1e-14);
         // The token's own reward beside the exact part counts it twice.
-        var twice = Numbers.Gradient(table => (DistillationLosses.MiniLlm(Logits(table), Logits(teacher), answers, ones(9, 2), options with { OwnReward = true }, null, sum).TokenLosses.sum(1L) * probabilities).sum(), student);
+        var twice = Numbers.Gradient(
+            table =>
+                (
+                    DistillationLosses
+                        .MiniLlm(Logits(table), Logits(teacher), answers, ones(9, 2), options with { OwnReward = true }, null, sum)
+                        .TokenLosses.sum(1L) * probabilities
+                ).sum(),
+            student
+        );
         Assert.True((twice - exact).abs().max().ToDouble() > 1e-2);
-        // Each token by itself on the student's samples: the gradient of the last position's KL, and without the later rewards for the first.
-        var perToken = Numbers.Gradient(table => (DistillationLosses.SampledReverseKl(TokenLogProbs.Gather(Logits(table), answers), null, TokenLogProbs.Gather(Logits(teacher), answers),
-            ones(9, 2), null, sum).TokenLosses.sum(1L) * probabilities).sum(), student);
-        var local = Numbers.Gradient(table => (Divergence.ReverseKl.Between(Logits(table).log_softmax(-1), Logits(teacher).log_softmax(-1)).sum(1L) * probabilities).sum(), student);
+        // Each token by itself on the student's samples: the gradient of the last position's KL, and without the later rewards for the
+        // first.
+        var perToken = Numbers.Gradient(
+            table =>
+                (
+                    DistillationLosses
+                        .SampledReverseKl(
+                            TokenLogProbs.Gather(Logits(table), answers),
+                            null,
+                            TokenLogProbs.Gather(Logits(teacher), answers),
+                            ones(9, 2),
+                            null,
+                            sum
+                        )
+                        .TokenLosses.sum(1L) * probabilities
+                ).sum(),
+            student
+        );
+        var local = Numbers.Gradient(
+            table =>
+                (
+                    Divergence.ReverseKl.Between(Logits(table).log_softmax(-1), Logits(teacher).log_softmax(-1)).sum(1L) * probabilities
+                ).sum(),
+            student
+        );
         TensorAssert.Close(local, perToken, 1e-14);
         // The diagnostic's expectation is the KL over whole answers, by the chain rule, a token each.
-        var kls = stack([.. Enumerable.Range(0, 9).Select(i => DistillationLosses.MiniLlm(Logits(student).narrow(0, i, 1), Logits(teacher).narrow(0, i, 1), answers.narrow(0, i, 1), ones(1, 2)).Kl)]);
+        var kls = stack([
+            .. Enumerable
+                .Range(0, 9)
+                .Select(i =>
+                    DistillationLosses
+                        .MiniLlm(Logits(student).narrow(0, i, 1), Logits(teacher).narrow(0, i, 1), answers.narrow(0, i, 1), ones(1, 2))
+                        .Kl
+                ),
+        ]);
         TensorAssert.Close((probabilities * (Sequence(student) - Sequence(teacher))).sum(), (probabilities * kls).sum() * 2, 1e-14);
     }
 
@@ -85,17 +154,42 @@ public sealed class SampledDistillationTests
     public void SampledReverseKl_WeighsByTheCappedRatio()
     {
         using var scope = NewDisposeScope();
-        var logProbs = tensor(new[,] { { -1.0, -2, -0.5 } });
-        var teacher = tensor(new[,] { { -2.0, -1, -0.5 } });
-        var old = logProbs - tensor(new[,] { { Math.Log(3), Math.Log(0.5), 1e4 } });
+        var logProbs = tensor(
+            new[,]
+            {
+                { -1.0, -2, -0.5 },
+            }
+        );
+        var teacher = tensor(
+            new[,]
+            {
+                { -2.0, -1, -0.5 },
+            }
+        );
+        var old =
+            logProbs
+            - tensor(
+                new[,]
+                {
+                    { Math.Log(3), Math.Log(0.5), 1e4 },
+                }
+            );
         var loss = DistillationLosses.SampledReverseKl(logProbs, old, teacher, ones(1, 3), 2);
         // (log q − log p)·min(ρ, 2)·log q: 1·2·(−1), −1·½·(−2), 0.
         TensorAssert.Close([-2, 1, 0], loss.TokenLosses, 1e-14);
         TensorAssert.Close(-1.0 / 3, loss.Loss, 1e-14);
         TensorAssert.Close(0, loss.Kl, 1e-15);
-        TensorAssert.Close([2.0 / 3, -0.5 / 3, 0], Numbers.Gradient(x => DistillationLosses.SampledReverseKl(x, old, teacher, ones(1, 3), 2).Loss, logProbs), 1e-14);
+        TensorAssert.Close(
+            [2.0 / 3, -0.5 / 3, 0],
+            Numbers.Gradient(x => DistillationLosses.SampledReverseKl(x, old, teacher, ones(1, 3), 2).Loss, logProbs),
+            1e-14
+        );
         TensorAssert.Close([-1, 2, 0], DistillationLosses.SampledReverseKl(logProbs, null, teacher, ones(1, 3)).TokenLosses, 1e-14);
-        TensorAssert.Close([-3, 1], DistillationLosses.SampledReverseKl(logProbs, old, teacher, Numbers.Mask(3, 2)).TokenLosses.narrow(1, 0, 2), 1e-14);
+        TensorAssert.Close(
+            [-3, 1],
+            DistillationLosses.SampledReverseKl(logProbs, old, teacher, Numbers.Mask(3, 2)).TokenLosses.narrow(1, 0, 2),
+            1e-14
+        );
     }
 
     [Fact]
@@ -109,7 +203,21 @@ public sealed class SampledDistillationTests
             // Over the whole vocabulary, mixture × weight is the student.
             TensorAssert.Close(student.exp(), (teacher.exp() * share + student.exp() * (1 - share)) * weights, 1e-15);
         }
-        var extreme = DistillationAdvantages.MixedSamplingWeights(tensor(new[,] { { 0.0, -1e4 } }), tensor(new[,] { { -1e4, 0.0 } }), ones(1, 2));
+        var extreme = DistillationAdvantages.MixedSamplingWeights(
+            tensor(
+                new[,]
+                {
+                    { 0.0, -1e4 },
+                }
+            ),
+            tensor(
+                new[,]
+                {
+                    { -1e4, 0.0 },
+                }
+            ),
+            ones(1, 2)
+        );
         TensorAssert.Close([1.25, 0], extreme, 1e-15);
     }
 
@@ -117,13 +225,25 @@ public sealed class SampledDistillationTests
     public void LawsOfTokenLosses_Hold()
     {
         using var scope = NewDisposeScope();
-        var (student, teacher, tokens, mask) = (Numbers.Uniform(24, 2, 2, 3, 4), Numbers.Uniform(25, 2, 2, 3, 4), Numbers.Ids(26, 4, 2, 3), Numbers.Mask(3, 3, 1));
+        var (student, teacher, tokens, mask) = (
+            Numbers.Uniform(24, 2, 2, 3, 4),
+            Numbers.Uniform(25, 2, 2, 3, 4),
+            Numbers.Ids(26, 4, 2, 3),
+            Numbers.Mask(3, 3, 1)
+        );
         var weights = Numbers.Uniform(27, 1, 2, 3);
-        Tensor Loss(Tensor s, Tensor t, Tensor w, Tensor m) => DistillationLosses.MiniLlm(s, t, tokens.masked_fill(m == 0, -100), m, null, w).Loss;
+        Tensor Loss(Tensor s, Tensor t, Tensor w, Tensor m) =>
+            DistillationLosses.MiniLlm(s, t, tokens.masked_fill(m == 0, -100), m, null, w).Loss;
         var gone = mask == 0;
         var poisoned = student.masked_fill(gone.unsqueeze(-1), double.NaN);
-        TensorAssert.Same(Loss(student, teacher, weights, mask), Loss(poisoned, teacher.masked_fill(gone.unsqueeze(-1), double.NaN), weights.masked_fill(gone, double.NaN), mask));
-        TensorAssert.Same(Numbers.Gradient(x => Loss(x, teacher, weights, mask), student), Numbers.Gradient(x => Loss(x, teacher, weights, mask), poisoned));
+        TensorAssert.Same(
+            Loss(student, teacher, weights, mask),
+            Loss(poisoned, teacher.masked_fill(gone.unsqueeze(-1), double.NaN), weights.masked_fill(gone, double.NaN), mask)
+        );
+        TensorAssert.Same(
+            Numbers.Gradient(x => Loss(x, teacher, weights, mask), student),
+            Numbers.Gradient(x => Loss(x, teacher, weights, mask), poisoned)
+        );
         TensorAssert.Zero(Numbers.Gradient(x => Loss(x, teacher, weights, zeros(2, 3)), student));
         var (logProbs, other) = (Numbers.Uniform(28, 1, 2, 3), Numbers.Uniform(29, 1, 2, 3));
         Tensor Sampled(Tensor l, Tensor o, Tensor t, Tensor m) => DistillationLosses.SampledReverseKl(l, o, t, m, 3).Loss;
@@ -136,7 +256,12 @@ public sealed class SampledDistillationTests
             TensorAssert.Finite(Numbers.Gradient(x => Sampled(x, inputs[1], inputs[2], mask), inputs[0]));
         }
         TensorAssert.Zero(Numbers.Gradient(x => Sampled(x, other, other, zeros(2, 3)), logProbs));
-        var extreme = tensor(new[,] { { -1e4, 0.0 } });
+        var extreme = tensor(
+            new[,]
+            {
+                { -1e4, 0.0 },
+            }
+        );
         TensorAssert.Finite(Numbers.Gradient(x => Sampled(x, -extreme, extreme * -0.5, ones(1, 2)), extreme));
     }
 
@@ -152,9 +277,34 @@ public sealed class SampledDistillationTests
         Ownership.Check(() => All(DistillationLosses.MiniLlm(student, teacher, tokens, mask, null, mask)), student, teacher, tokens, mask);
         Ownership.Check(() => All(DistillationLosses.SampledReverseKl(logProbs, logProbs, logProbs, mask, 2)), logProbs, mask);
         foreach (double gamma in new[] { 0, 0.5, 1 })
-            foreach (bool start in new[] { false, true })
-                Ownership.Check(() => [DistillationAdvantages.MiniLlm(logProbs, logProbs, mask, new MiniLlmOptions { Gamma = gamma, LengthNormalization = !start, DiscountFromStart = start })], logProbs, mask);
-        Ownership.Check(() => [DistillationAdvantages.PerToken(logProbs, logProbs, mask), DistillationAdvantages.MixedSamplingWeights(logProbs, logProbs, mask)], logProbs, mask);
+        foreach (bool start in new[] { false, true })
+            Ownership.Check(
+                () =>
+                    [
+                        DistillationAdvantages.MiniLlm(
+                            logProbs,
+                            logProbs,
+                            mask,
+                            new MiniLlmOptions
+                            {
+                                Gamma = gamma,
+                                LengthNormalization = !start,
+                                DiscountFromStart = start,
+                            }
+                        ),
+                    ],
+                logProbs,
+                mask
+            );
+        Ownership.Check(
+            () =>
+                [
+                    DistillationAdvantages.PerToken(logProbs, logProbs, mask),
+                    DistillationAdvantages.MixedSamplingWeights(logProbs, logProbs, mask),
+                ],
+            logProbs,
+            mask
+        );
         using var result = DistillationAdvantages.MiniLlm(logProbs, logProbs, mask);
         Assert.False(result.requires_grad);
     }
@@ -164,13 +314,45 @@ public sealed class SampledDistillationTests
     {
         using var scope = NewDisposeScope();
         var (table, narrow) = (zeros(2, 3), zeros(2, 2));
-        Assert.Contains("teacherLogProbs has shape [2, 2], expected [2, 3]", Assert.Throws<ArgumentException>(() => DistillationAdvantages.PerToken(table, narrow, table)).Message);
-        Assert.Contains("oldLogProbs has shape [2, 2]", Assert.Throws<ArgumentException>(() => DistillationLosses.SampledReverseKl(table, narrow, table, table)).Message);
-        Assert.Contains("weights has shape [2, 2]", Assert.Throws<ArgumentException>(() =>
-            DistillationLosses.MiniLlm(zeros(2, 3, 4), zeros(2, 3, 4), zeros(2, 3, dtype: ScalarType.Int64), table, null, narrow)).Message);
-        Assert.Equal("ratioCap", Assert.Throws<ArgumentOutOfRangeException>(() => DistillationLosses.SampledReverseKl(table, table, table, table, 0)).ParamName);
-        Assert.Equal("Gamma", Assert.Throws<ArgumentOutOfRangeException>(() => DistillationAdvantages.MiniLlm(table, table, table, new MiniLlmOptions { Gamma = 1.1 })).ParamName);
-        Assert.Equal("UncountedWeight", Assert.Throws<ArgumentOutOfRangeException>(() => DistillationAdvantages.MiniLlm(table, table, table, new MiniLlmOptions { UncountedWeight = -1 })).ParamName);
-        Assert.Equal("teacherShare", Assert.Throws<ArgumentOutOfRangeException>(() => DistillationAdvantages.MixedSamplingWeights(table, table, table, 1)).ParamName);
+        Assert.Contains(
+            "teacherLogProbs has shape [2, 2], expected [2, 3]",
+            Assert.Throws<ArgumentException>(() => DistillationAdvantages.PerToken(table, narrow, table)).Message
+        );
+        Assert.Contains(
+            "oldLogProbs has shape [2, 2]",
+            Assert.Throws<ArgumentException>(() => DistillationLosses.SampledReverseKl(table, narrow, table, table)).Message
+        );
+        Assert.Contains(
+            "weights has shape [2, 2]",
+            Assert
+                .Throws<ArgumentException>(() =>
+                    DistillationLosses.MiniLlm(zeros(2, 3, 4), zeros(2, 3, 4), zeros(2, 3, dtype: ScalarType.Int64), table, null, narrow)
+                )
+                .Message
+        );
+        Assert.Equal(
+            "ratioCap",
+            Assert.Throws<ArgumentOutOfRangeException>(() => DistillationLosses.SampledReverseKl(table, table, table, table, 0)).ParamName
+        );
+        Assert.Equal(
+            "Gamma",
+            Assert
+                .Throws<ArgumentOutOfRangeException>(() =>
+                    DistillationAdvantages.MiniLlm(table, table, table, new MiniLlmOptions { Gamma = 1.1 })
+                )
+                .ParamName
+        );
+        Assert.Equal(
+            "UncountedWeight",
+            Assert
+                .Throws<ArgumentOutOfRangeException>(() =>
+                    DistillationAdvantages.MiniLlm(table, table, table, new MiniLlmOptions { UncountedWeight = -1 })
+                )
+                .ParamName
+        );
+        Assert.Equal(
+            "teacherShare",
+            Assert.Throws<ArgumentOutOfRangeException>(() => DistillationAdvantages.MixedSamplingWeights(table, table, table, 1)).ParamName
+        );
     }
 }

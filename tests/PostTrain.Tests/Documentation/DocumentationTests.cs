@@ -23,12 +23,14 @@ public class DocumentationTests
         var pages = Page.All.ToDictionary(page => page.Path);
         var broken = new List<string>();
         foreach (var page in Page.All)
-            foreach (var (file, heading, line) in page.Links)
-            {
-                var target = file.Length == 0 ? page.Path : Path.GetFullPath(Path.Combine(Path.GetDirectoryName(page.Path)!, file));
-                if (!File.Exists(target) && !Directory.Exists(target)) broken.Add($"{page.Name}:{line}: {file} does not exist");
-                else if (heading.Length > 0 && pages.TryGetValue(target, out var other) && !other.Anchors.Contains(heading)) broken.Add($"{page.Name}:{line}: {file} has no heading #{heading}");
-            }
+        foreach (var (file, heading, line) in page.Links)
+        {
+            var target = file.Length == 0 ? page.Path : Path.GetFullPath(Path.Combine(Path.GetDirectoryName(page.Path)!, file));
+            if (!File.Exists(target) && !Directory.Exists(target))
+                broken.Add($"{page.Name}:{line}: {file} does not exist");
+            else if (heading.Length > 0 && pages.TryGetValue(target, out var other) && !other.Anchors.Contains(heading))
+                broken.Add($"{page.Name}:{line}: {file} has no heading #{heading}");
+        }
         Assert.True(broken.Count == 0, string.Join('\n', broken));
         Assert.True(Page.All.Sum(page => page.Links.Count()) > 50);
     }
@@ -47,29 +49,60 @@ public class DocumentationTests
     {
         var wrong = new List<string>();
         foreach (var page in Page.All)
-            foreach (var (code, line) in page.InlineCode)
-                foreach (Match match in Regex.Matches(code, @"(?<![\w./-])(?<type>[A-Z]\w*)(<\w+>)?\.(?<member>[A-Z]\w*)"))
-                {
-                    var types = ByName[match.Groups["type"].Value].ToArray();
-                    if (types.Length > 0 && !types.Any(type => Has(type, match.Groups["member"].Value))) wrong.Add($"{page.Name}:{line}: {match.Value}");
-                }
+        foreach (var (code, line) in page.InlineCode)
+        foreach (Match match in Regex.Matches(code, @"(?<![\w./-])(?<type>[A-Z]\w*)(<\w+>)?\.(?<member>[A-Z]\w*)"))
+        {
+            var types = ByName[match.Groups["type"].Value].ToArray();
+            if (types.Length > 0 && !types.Any(type => Has(type, match.Groups["member"].Value)))
+                wrong.Add($"{page.Name}:{line}: {match.Value}");
+        }
         Assert.True(wrong.Count == 0, string.Join('\n', wrong));
     }
 
     [Fact]
     public void OptionsOfTables_Exist()
     {
-        var options = Types.Where(type => type.Name.EndsWith("Options", StringComparison.Ordinal)).SelectMany(type => type.GetProperties(Any)).Select(property => property.Name).ToHashSet();
-        var cells = Page.All.SelectMany(page => page.Column("option").Select(row => (page.Name, row.Line, Names: Regex.Matches(row.Cell, @"`(\w+\.)*(?<name>[A-Z]\w*)`").Select(match => match.Groups["name"].Value).ToArray()))).ToArray();
-        Assert.Empty(cells.SelectMany(cell => cell.Names.Where(name => !options.Contains(name)).Select(name => $"{cell.Name}:{cell.Line}: {name}")));
+        var options = Types
+            .Where(type => type.Name.EndsWith("Options", StringComparison.Ordinal))
+            .SelectMany(type => type.GetProperties(Any))
+            .Select(property => property.Name)
+            .ToHashSet();
+        var cells = Page
+            .All.SelectMany(page =>
+                page.Column("option")
+                    .Select(row =>
+                        (
+                            page.Name,
+                            row.Line,
+                            Names: Regex
+                                .Matches(row.Cell, @"`(\w+\.)*(?<name>[A-Z]\w*)`")
+                                .Select(match => match.Groups["name"].Value)
+                                .ToArray()
+                        )
+                    )
+            )
+            .ToArray();
+        Assert.Empty(
+            cells.SelectMany(cell => cell.Names.Where(name => !options.Contains(name)).Select(name => $"{cell.Name}:{cell.Line}: {name}"))
+        );
         Assert.True(cells.Length > 30);
     }
 
     [Fact]
     public void EveryTrainer_HasAPage()
     {
-        var trainers = Types.Where(type => !type.IsAbstract && Bases(type).Any(parent => parent == typeof(RolloutTrainer) || (parent.IsGenericType && parent.GetGenericTypeDefinition() == typeof(DatasetTrainer<>))));
-        var titles = Page.All.Where(page => page.Name.StartsWith("docs/trainers/", StringComparison.Ordinal)).Select(page => page.Text.Split('\n')[0]).ToArray();
+        var trainers = Types.Where(type =>
+            !type.IsAbstract
+            && Bases(type)
+                .Any(parent =>
+                    parent == typeof(RolloutTrainer)
+                    || (parent.IsGenericType && parent.GetGenericTypeDefinition() == typeof(DatasetTrainer<>))
+                )
+        );
+        var titles = Page
+            .All.Where(page => page.Name.StartsWith("docs/trainers/", StringComparison.Ordinal))
+            .Select(page => page.Text.Split('\n')[0])
+            .ToArray();
         Assert.All(trainers, trainer => Assert.Single(titles, title => title.Contains($"`{trainer.Name}`", StringComparison.Ordinal)));
         Assert.True(trainers.Count() >= 12);
     }
@@ -77,9 +110,16 @@ public class DocumentationTests
     [Fact]
     public void EveryReward_IsOnAPage()
     {
-        var pages = string.Concat(Page.All.Where(page => page.Name.StartsWith("docs/rewards/", StringComparison.Ordinal)).Select(page => page.Text));
+        var pages = string.Concat(
+            Page.All.Where(page => page.Name.StartsWith("docs/rewards/", StringComparison.Ordinal)).Select(page => page.Text)
+        );
         var makers = ((Type[])[typeof(Reward), typeof(Judge), typeof(LearnedRewards), typeof(StepReward), typeof(TokenReward)])
-            .SelectMany(type => type.GetMethods(BindingFlags.Public | BindingFlags.Static).Where(method => method.ReturnType.Name.EndsWith("Reward", StringComparison.Ordinal))).Select(method => method.Name).Distinct();
+            .SelectMany(type =>
+                type.GetMethods(BindingFlags.Public | BindingFlags.Static)
+                    .Where(method => method.ReturnType.Name.EndsWith("Reward", StringComparison.Ordinal))
+            )
+            .Select(method => method.Name)
+            .Distinct();
         Assert.All(makers, name => Assert.Matches($@"\b{name}\b", pages));
     }
 
@@ -92,15 +132,22 @@ public class DocumentationTests
         while (open.TryPop(out var path))
             if (seen.Add(path))
                 foreach (var (file, _, _) in pages[path].Links)
-                    if (file.Length > 0 && Path.GetFullPath(Path.Combine(Path.GetDirectoryName(path)!, file)) is var target && pages.ContainsKey(target)) open.Push(target);
+                    if (
+                        file.Length > 0
+                        && Path.GetFullPath(Path.Combine(Path.GetDirectoryName(path)!, file)) is var target
+                        && pages.ContainsKey(target)
+                    )
+                        open.Push(target);
         Assert.Empty(pages.Where(page => !seen.Contains(page.Key)).Select(page => page.Value.Name));
     }
 
     private static bool Has(Type type, string member) =>
-        type.GetMember(member, Any | BindingFlags.NonPublic).Length > 0 || Bases(type).Concat(type.GetInterfaces()).Any(parent => parent.GetMember(member, Any).Length > 0);
+        type.GetMember(member, Any | BindingFlags.NonPublic).Length > 0
+        || Bases(type).Concat(type.GetInterfaces()).Any(parent => parent.GetMember(member, Any).Length > 0);
 
     private static IEnumerable<Type> Bases(Type type)
     {
-        for (var parent = type.BaseType; parent is not null; parent = parent.BaseType) yield return parent;
+        for (var parent = type.BaseType; parent is not null; parent = parent.BaseType)
+            yield return parent;
     }
 }

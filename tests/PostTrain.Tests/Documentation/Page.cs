@@ -11,19 +11,28 @@ internal sealed record Page(string Name, string Text)
     /// <summary>The README and every page of docs.</summary>
     internal static IReadOnlyList<Page> All { get; } =
     [
-        .. Directory.EnumerateFiles(System.IO.Path.Combine(RepositoryFolder.Root, "docs"), "*.md", SearchOption.AllDirectories).Append(System.IO.Path.Combine(RepositoryFolder.Root, "README.md"))
-            .Order(StringComparer.Ordinal).Select(path => new Page(System.IO.Path.GetRelativePath(RepositoryFolder.Root, path).Replace('\\', '/'), File.ReadAllText(path))),
+        .. Directory
+            .EnumerateFiles(System.IO.Path.Combine(RepositoryFolder.Root, "docs"), "*.md", SearchOption.AllDirectories)
+            .Append(System.IO.Path.Combine(RepositoryFolder.Root, "README.md"))
+            .Order(StringComparer.Ordinal)
+            .Select(path => new Page(
+                System.IO.Path.GetRelativePath(RepositoryFolder.Root, path).Replace('\\', '/'),
+                File.ReadAllText(path)
+            )),
     ];
 
     internal string Path => System.IO.Path.Combine(RepositoryFolder.Root, Name);
 
     /// <summary>The C# of the page, and the line on which each piece begins.</summary>
     internal IEnumerable<(string Code, int Line)> Snippets =>
-        Regex.Matches(Text, @"^```csharp\n(?<code>.*?)^```", RegexOptions.Singleline | RegexOptions.Multiline).Select(match => (match.Groups["code"].Value, LineOf(match.Groups["code"].Index)));
+        Regex
+            .Matches(Text, @"^```csharp\n(?<code>.*?)^```", RegexOptions.Singleline | RegexOptions.Multiline)
+            .Select(match => (match.Groups["code"].Value, LineOf(match.Groups["code"].Index)));
 
     /// <summary>Where its links go: files, and headings behind a #.</summary>
     internal IEnumerable<(string File, string Heading, int Line)> Links =>
-        Regex.Matches(WithoutCode, @"\]\((?<file>[^)#\s]*)(#(?<heading>[^)\s]+))?\)")
+        Regex
+            .Matches(WithoutCode, @"\]\((?<file>[^)#\s]*)(#(?<heading>[^)\s]+))?\)")
             .Where(match => !match.Groups["file"].Value.Contains("://", StringComparison.Ordinal))
             .Select(match => (match.Groups["file"].Value, match.Groups["heading"].Value, LineOf(match.Index)));
 
@@ -32,8 +41,10 @@ internal sealed record Page(string Name, string Text)
         Regex.Matches(WithoutBlocks, @"`(?<code>[^`\n]+)`").Select(match => (match.Groups["code"].Value, LineOf(match.Index)));
 
     /// <summary>The names by which its headings are linked to.</summary>
-    internal IEnumerable<string> Anchors => Regex.Matches(WithoutBlocks, @"^#+ (?<title>.+)$", RegexOptions.Multiline)
-        .Select(match => Regex.Replace(match.Groups["title"].Value.Trim().ToLowerInvariant(), @"[^\w\- ]", "").Replace(' ', '-'));
+    internal IEnumerable<string> Anchors =>
+        Regex
+            .Matches(WithoutBlocks, @"^#+ (?<title>.+)$", RegexOptions.Multiline)
+            .Select(match => Regex.Replace(match.Groups["title"].Value.Trim().ToLowerInvariant(), @"[^\w\- ]", "").Replace(' ', '-'));
 
     /// <summary>The first cells of the tables whose first column has this title.</summary>
     internal IEnumerable<(string Cell, int Line)> Column(string title)
@@ -42,9 +53,12 @@ internal sealed record Page(string Name, string Text)
         foreach (var (text, index) in Text.Split('\n').Select((text, index) => (text, index)))
         {
             var first = text.StartsWith('|') ? text.Split('|')[1].Trim() : null;
-            if (first == title) inTable = true;
-            else if (first is null) inTable = false;
-            else if (inTable && !first.StartsWith("---", StringComparison.Ordinal)) yield return (first, index + 1);
+            if (first == title)
+                inTable = true;
+            else if (first is null)
+                inTable = false;
+            else if (inTable && !first.StartsWith("---", StringComparison.Ordinal))
+                yield return (first, index + 1);
         }
     }
 

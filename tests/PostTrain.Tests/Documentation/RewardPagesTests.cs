@@ -34,8 +34,10 @@ public class RewardPagesTests
     {
         var options = new CosineLengthOptions { MaximumLength = 512 };
         Assert.Equal((double[])[overlong], await Score(Reward.SoftOverlong(512, 128), Answer("7", tokens)));
-        if (right is { } value) Assert.Equal(value, (await Score(Reward.CosineLength(Reward.MathAnswer(), options), Answer("7", tokens)))[0], 12);
-        if (wrong is { } other) Assert.Equal(other, (await Score(Reward.CosineLength(Reward.MathAnswer(), options), Answer("8", tokens)))[0], 12);
+        if (right is { } value)
+            Assert.Equal(value, (await Score(Reward.CosineLength(Reward.MathAnswer(), options), Answer("7", tokens)))[0], 12);
+        if (wrong is { } other)
+            Assert.Equal(other, (await Score(Reward.CosineLength(Reward.MathAnswer(), options), Answer("8", tokens)))[0], 12);
     }
 
     [Theory]
@@ -43,14 +45,16 @@ public class RewardPagesTests
     [InlineData("a b a b", -1 / 3.0)]
     [InlineData("a a a a", -2 / 3.0)]
     [InlineData("a", 0)]
-    public async Task Repetition(string text, double expected) => Assert.Equal(expected, (await Score(Reward.WordRepetition(size: 2), Answer(text)))[0], 12);
+    public async Task Repetition(string text, double expected) =>
+        Assert.Equal(expected, (await Score(Reward.WordRepetition(size: 2), Answer(text)))[0], 12);
 
     [Theory]
     [InlineData("The answer is 42.", 1)]
     [InlineData("42", 1)]
     [InlineData("答案 is 42", 0.5)]
     [InlineData("La réponse est 42", 1)]
-    public async Task Language(string text, double expected) => Assert.Equal((double[])[expected], await Score(Reward.LanguageConsistency(WritingScripts.Latin), Answer(text)));
+    public async Task Language(string text, double expected) =>
+        Assert.Equal((double[])[expected], await Score(Reward.LanguageConsistency(WritingScripts.Latin), Answer(text)));
 
     [Theory]
     [InlineData("7 7 7 8", "2/3 2/3 2/3 0", "1 1 1 0")]
@@ -67,7 +71,10 @@ public class RewardPagesTests
     public async Task SelfConsistency_OfOne()
     {
         Assert.True(double.IsNaN((await Score(Reward.SelfConsistency(), Answer("7")))[0]));
-        Assert.Equal((double[])[1], await Score(Reward.SelfConsistency(new SelfConsistencyOptions { Form = SelfConsistencyForm.Majority }), Answer("7")));
+        Assert.Equal(
+            (double[])[1],
+            await Score(Reward.SelfConsistency(new SelfConsistencyOptions { Form = SelfConsistencyForm.Majority }), Answer("7"))
+        );
     }
 
     [Theory]
@@ -104,10 +111,14 @@ public class RewardPagesTests
 
     private static Completion Answer(string text, int tokens = 1) => new(Sum, text, new int[tokens], Finished: true);
 
-    private static async Task<double[]> Score(IReward reward, params Completion[] completions) => (await reward.ScoreAsync(completions, RewardContext.None)).Values;
+    private static async Task<double[]> Score(IReward reward, params Completion[] completions) =>
+        (await reward.ScoreAsync(completions, RewardContext.None)).Values;
 
-    private static void Close(string fractions, double[] values) => Assert.All(fractions.Split(' ').Zip(values), pair => Assert.Equal(Fraction(pair.First), pair.Second, 12));
+    private static void Close(string fractions, double[] values) =>
+        Assert.All(fractions.Split(' ').Zip(values), pair => Assert.Equal(Fraction(pair.First), pair.Second, 12));
 
     private static double Fraction(string text) =>
-        text.Split('/').Select(part => double.Parse(part, System.Globalization.CultureInfo.InvariantCulture)).Aggregate((above, below) => above / below);
+        text.Split('/')
+            .Select(part => double.Parse(part, System.Globalization.CultureInfo.InvariantCulture))
+            .Aggregate((above, below) => above / below);
 }

@@ -8,26 +8,63 @@ namespace PostTrain.Tests.Documentation;
 /// <summary>Compiles the C# of the pages with the SDK's own compiler, all pieces at once.</summary>
 internal static class Snippets
 {
-    private const string Implicit = "using System; using System.Collections.Generic; using System.IO; using System.Linq; using System.Net.Http; using System.Threading; using System.Threading.Tasks;";
+    private const string Implicit =
+        "using System; using System.Collections.Generic; using System.IO; using System.Linq; using System.Net.Http; using System.Threading; using System.Threading.Tasks;";
     private static readonly Regex Using = new(@"^using (static )?[\w.]+;$", RegexOptions.Multiline);
 
     /// <summary>What a piece without using lines of its own may take for granted.</summary>
-    private static readonly string Surroundings = Path.Combine(RepositoryFolder.Root, "tests", "PostTrain.Tests", "Documentation", "Surroundings.txt");
+    private static readonly string Surroundings = Path.Combine(
+        RepositoryFolder.Root,
+        "tests",
+        "PostTrain.Tests",
+        "Documentation",
+        "Surroundings.txt"
+    );
 
     /// <summary>The compiler's errors, each with page and line; empty where all is well.</summary>
     internal static string[] Errors(IReadOnlyList<Page> pages, string folder)
     {
         var sources = new List<string> { Write(folder, "Surroundings.cs", File.ReadAllText(Surroundings)) };
-        var namespaces = string.Concat(typeof(Pretrained).Assembly.GetExportedTypes().Select(type => type.Namespace!).Distinct().Order(StringComparer.Ordinal)
-            .Select(name => $"using {name}; ")) + "using TorchSharp; using static TorchSharp.torch;";
+        var namespaces =
+            string.Concat(
+                typeof(Pretrained)
+                    .Assembly.GetExportedTypes()
+                    .Select(type => type.Namespace!)
+                    .Distinct()
+                    .Order(StringComparer.Ordinal)
+                    .Select(name => $"using {name}; ")
+            ) + "using TorchSharp; using static TorchSharp.torch;";
         foreach (var page in pages)
-            foreach (var (code, line) in page.Snippets)
-                sources.Add(Write(folder, $"Snippet{sources.Count}.cs", Source(page, code, line, namespaces, sources.Count)));
+        foreach (var (code, line) in page.Snippets)
+            sources.Add(Write(folder, $"Snippet{sources.Count}.cs", Source(page, code, line, namespaces, sources.Count)));
         var references = ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!).Split(Path.PathSeparator);
-        var response = Write(folder, "snippets.rsp", string.Join('\n',
-            ["-nologo", "-target:library", "-nullable:enable", "-langversion:latest", "-warn:0", $"-out:\"{Path.Combine(folder, "Snippets.dll")}\"", .. references.Select(path => $"-r:\"{path}\""), .. sources.Select(path => $"\"{path}\"")]));
-        var (code2, output, errors) = DotnetCommand.Start(folder, TimeSpan.FromMinutes(2), new Dictionary<string, string>(), Compiler(folder), "@" + response);
-        return code2 == 0 ? [] : [.. output.Split('\n', StringSplitOptions.RemoveEmptyEntries), .. errors.Split('\n', StringSplitOptions.RemoveEmptyEntries)];
+        var response = Write(
+            folder,
+            "snippets.rsp",
+            string.Join(
+                '\n',
+                [
+                    "-nologo",
+                    "-target:library",
+                    "-nullable:enable",
+                    "-langversion:latest",
+                    "-warn:0",
+                    $"-out:\"{Path.Combine(folder, "Snippets.dll")}\"",
+                    .. references.Select(path => $"-r:\"{path}\""),
+                    .. sources.Select(path => $"\"{path}\""),
+                ]
+            )
+        );
+        var (code2, output, errors) = DotnetCommand.Start(
+            folder,
+            TimeSpan.FromMinutes(2),
+            new Dictionary<string, string>(),
+            Compiler(folder),
+            "@" + response
+        );
+        return code2 == 0
+            ? []
+            : [.. output.Split('\n', StringSplitOptions.RemoveEmptyEntries), .. errors.Split('\n', StringSplitOptions.RemoveEmptyEntries)];
     }
 
     // A program that names its namespaces gets no others, and nothing but the command line's arguments.
@@ -46,7 +83,9 @@ internal static class Snippets
     private static string Compiler(string folder)
     {
         var (_, version, _) = DotnetCommand.Start(folder, TimeSpan.FromMinutes(1), new Dictionary<string, string>(), "--version");
-        var root = Path.GetFullPath(Path.Combine(System.Runtime.InteropServices.RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", ".."));
+        var root = Path.GetFullPath(
+            Path.Combine(System.Runtime.InteropServices.RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..")
+        );
         return Path.Combine(root, "sdk", version.Trim(), "Roslyn", "bincore", "csc.dll");
     }
 

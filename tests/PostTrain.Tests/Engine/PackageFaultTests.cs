@@ -7,7 +7,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Tests.Engine;
 
-/// <summary>Faults and surprises of TorchSharp that the library works around: a test that fails here says that the workaround can go.</summary>
+/// <summary>Faults and surprises of TorchSharp that the library works around: a test that fails here says that the workaround can
+/// go.</summary>
 public sealed class PackageFaultTests
 {
     // Workaround: Adapters/Layers/AdapterTree.
@@ -39,7 +40,8 @@ public sealed class PackageFaultTests
 
         var input = Numbers.Uniform(99, 1, 1, 6, 16).to_type(ScalarType.Float32);
         var with = lstm.call(input).Item1.detach();
-        Tensor without, again;
+        Tensor without,
+            again;
         using (no_grad())
         {
             without = lstm.call(input).Item1;

@@ -5,7 +5,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Tests.Exact;
 
-/// <summary>How fast a step of policy optimisation costs entropy: dH/dη is minus a covariance (Cui et al. 2025, arXiv:2505.22617, theorem 1).</summary>
+/// <summary>How fast a step of policy optimisation costs entropy: dH/dη is minus a covariance (Cui et al. 2025, arXiv:2505.22617, theorem
+/// 1).</summary>
 public sealed class EntropyLawTests
 {
     // The change of the entropy per unit of step size, by its gradient and by a step to either side.
@@ -13,7 +14,10 @@ public sealed class EntropyLawTests
     {
         const double step = 1e-5;
         double After(double size) => ExactPolicy.Entropy(tree, logits + direction * size).ToDouble();
-        return ((Numbers.Gradient(z => ExactPolicy.Entropy(tree, z), logits) * direction).sum().ToDouble(), (After(step) - After(-step)) / (2 * step));
+        return (
+            (Numbers.Gradient(z => ExactPolicy.Entropy(tree, z), logits) * direction).sum().ToDouble(),
+            (After(step) - After(-step)) / (2 * step)
+        );
     }
 
     private static double Covariance(Tensor probs, Tensor first, Tensor second) =>

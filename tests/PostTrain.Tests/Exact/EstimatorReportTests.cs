@@ -65,7 +65,10 @@ public class EstimatorReportTests
     public void ABaseline_LowersTheVarianceOfRewardsFarFromZero()
     {
         var report = Report(new TokenTree(2, 2), out _);
-        Assert.True(Find(report, "RLOO", KlEstimator.K1, KlPlacement.Reward).Variance < 0.5 * Find(report, "REINFORCE", KlEstimator.K1, KlPlacement.Reward).Variance);
+        Assert.True(
+            Find(report, "RLOO", KlEstimator.K1, KlPlacement.Reward).Variance
+                < 0.5 * Find(report, "REINFORCE", KlEstimator.K1, KlPlacement.Reward).Variance
+        );
         Assert.Equal(18, report.Length);
     }
 
@@ -75,7 +78,9 @@ public class EstimatorReportTests
         using var scope = NewDisposeScope();
         var tree = new TokenTree(4, 3);
         var logits = zeros([tree.Nodes, 4], ScalarType.Float64);
-        var error = Assert.Throws<ArgumentOutOfRangeException>(() => EstimatorReport.Of(tree, logits, logits, zeros([64], ScalarType.Float64), 0.1, 4, Estimators));
+        var error = Assert.Throws<ArgumentOutOfRangeException>(() =>
+            EstimatorReport.Of(tree, logits, logits, zeros([64], ScalarType.Float64), 0.1, 4, Estimators)
+        );
         Assert.Equal("groupSize", error.ParamName);
     }
 }

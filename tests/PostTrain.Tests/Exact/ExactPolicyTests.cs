@@ -9,10 +9,28 @@ namespace PostTrain.Tests.Exact;
 
 public sealed class ExactPolicyTests
 {
-    public static TheoryData<int, int> Trees => new() { { 2, 1 }, { 7, 1 }, { 2, 3 }, { 3, 4 }, { 4, 5 }, { 1, 3 } };
+    public static TheoryData<int, int> Trees =>
+        new()
+        {
+            { 2, 1 },
+            { 7, 1 },
+            { 2, 3 },
+            { 3, 4 },
+            { 4, 5 },
+            { 1, 3 },
+        };
 
     // log of (1/4, 3/4) at the root, (1/2, 1/2) after 0, (1/3, 2/3) after 1.
-    private static Tensor SmallLogits() => tensor(new double[,] { { 1, 3 }, { 1, 1 }, { 1, 2 } }).log();
+    private static Tensor SmallLogits() =>
+        tensor(
+                new double[,]
+                {
+                    { 1, 3 },
+                    { 1, 1 },
+                    { 1, 2 },
+                }
+            )
+            .log();
 
     [Fact]
     public void SmallTree_GivesTheHandWorkedNumbers()
@@ -45,14 +63,22 @@ public sealed class ExactPolicyTests
     {
         using var scope = NewDisposeScope();
         var tree = new TokenTree(vocabulary, depth);
-        var (logits, reference, rewards) = (Numbers.Uniform(1, 2, tree.Nodes, vocabulary), Numbers.Uniform(2, 2, tree.Nodes, vocabulary), Numbers.Uniform(3, 1, tree.Sequences));
+        var (logits, reference, rewards) = (
+            Numbers.Uniform(1, 2, tree.Nodes, vocabulary),
+            Numbers.Uniform(2, 2, tree.Nodes, vocabulary),
+            Numbers.Uniform(3, 1, tree.Sequences)
+        );
         var logProbs = ExactPolicy.LogProbs(tree, logits);
         TensorAssert.Close(1, logProbs.exp().sum(), 1e-13);
         TensorAssert.Close(logProbs, ExactPolicy.TokenLogProbs(tree, logits).sum(1), 1e-13);
         var values = ExactPolicy.Values(tree, logits, rewards);
         TensorAssert.Close(ExactPolicy.Objective(tree, logits, rewards), values.Values[0], 1e-13);
         TensorAssert.Close(zeros(tree.Nodes, dtype: ScalarType.Float64), (logits.softmax(-1) * values.Advantages).sum(-1), 1e-13);
-        TensorAssert.Close(Numbers.Gradient(z => ExactPolicy.Objective(tree, z, rewards), logits), ExactPolicy.Gradient(tree, logits, rewards), 1e-13);
+        TensorAssert.Close(
+            Numbers.Gradient(z => ExactPolicy.Objective(tree, z, rewards), logits),
+            ExactPolicy.Gradient(tree, logits, rewards),
+            1e-13
+        );
         // The chain rules: a sequence's divergence and entropy are those of its prefixes, weighted by how often they are reached.
         var reach = ExactPolicy.Reach(tree, logits);
         TensorAssert.Close((reach * KlDivergence.Exact(logits, reference)).sum(), ExactPolicy.Kl(tree, logits, reference), 1e-12);
@@ -62,7 +88,9 @@ public sealed class ExactPolicyTests
         for (int index = 0; index < tree.Sequences; index++)
         {
             double probability = 1;
-            int start = 0, count = 1, prefix = 0;
+            int start = 0,
+                count = 1,
+                prefix = 0;
             foreach (int token in tree.Tokens(index))
             {
                 probability *= choice[(start + prefix) * vocabulary + token];
@@ -83,7 +111,8 @@ public sealed class ExactPolicyTests
         GradientCheck.Run(x => ExactPolicy.Entropy(tree, x[0]), logits);
     }
 
-    /// <summary>On the first update after sampling the surrogate's expected gradient is the true one, with rewards and with the exact advantages.</summary>
+    /// <summary>On the first update after sampling the surrogate's expected gradient is the true one, with rewards and with the exact
+    /// advantages.</summary>
     [Fact]
     public void ExpectedGradientOfTheSurrogate_IsTheTrueOne()
     {
@@ -93,7 +122,20 @@ public sealed class ExactPolicyTests
         var old = ExactPolicy.TokenLogProbs(tree, logits);
         // Each sequence once, weighted by how often it would be drawn.
         var weighted = ExactPolicy.LogProbs(tree, logits).exp() * rewards;
-        var gradient = Numbers.Gradient(z => PolicyLosses.ClippedSurrogate(ExactPolicy.TokenLogProbs(tree, z), old, weighted, ones(tree.Sequences, 4), 0.2, LossAggregation.TokenSum).Loss, logits);
+        var gradient = Numbers.Gradient(
+            z =>
+                PolicyLosses
+                    .ClippedSurrogate(
+                        ExactPolicy.TokenLogProbs(tree, z),
+                        old,
+                        weighted,
+                        ones(tree.Sequences, 4),
+                        0.2,
+                        LossAggregation.TokenSum
+                    )
+                    .Loss,
+            logits
+        );
         TensorAssert.Close(ExactPolicy.Gradient(tree, logits, rewards).neg(), gradient, 1e-13);
     }
 
@@ -102,11 +144,21 @@ public sealed class ExactPolicyTests
     {
         using var scope = NewDisposeScope();
         var tree = new TokenTree(2, 1);
-        var excluded = tensor(new double[,] { { 0, double.NegativeInfinity } });
+        var excluded = tensor(
+            new double[,]
+            {
+                { 0, double.NegativeInfinity },
+            }
+        );
         TensorAssert.Close(0, ExactPolicy.Entropy(tree, excluded), 0);
         TensorAssert.Close(0.6931471805599453, ExactPolicy.Kl(tree, excluded, zeros(1, 2, dtype: ScalarType.Float64)), 1e-15);
         TensorAssert.Close(double.PositiveInfinity, ExactPolicy.Kl(tree, zeros(1, 2, dtype: ScalarType.Float64), excluded), 0);
-        var extreme = tensor(new double[,] { { 1e4, -1e4 } });
+        var extreme = tensor(
+            new double[,]
+            {
+                { 1e4, -1e4 },
+            }
+        );
         TensorAssert.Close(2e4, ExactPolicy.Kl(tree, extreme, extreme.neg()), 1e-12);
         TensorAssert.Finite(Numbers.Gradient(z => ExactPolicy.Kl(tree, z, extreme.neg()), extreme));
         TensorAssert.Finite(Numbers.Gradient(z => ExactPolicy.Entropy(tree, z), extreme));
@@ -125,16 +177,24 @@ public sealed class ExactPolicyTests
         Ownership.Check(() => [ExactPolicy.Gradient(tree, logits, rewards)], logits, rewards);
         Ownership.Check(() => [ExactPolicy.Kl(tree, logits, logits)], logits);
         Ownership.Check(() => [ExactPolicy.Entropy(tree, logits)], logits);
-        Ownership.Check(() =>
-        {
-            var values = ExactPolicy.Values(tree, logits, rewards);
-            return [values.Values, values.ActionValues, values.Advantages];
-        }, logits, rewards);
-        Ownership.Check(() =>
-        {
-            var optimum = Optima.Rlhf(tree, logits, rewards, 0.5);
-            return [optimum.Logits, optimum.LogProbs, optimum.Value];
-        }, logits, rewards);
+        Ownership.Check(
+            () =>
+            {
+                var values = ExactPolicy.Values(tree, logits, rewards);
+                return [values.Values, values.ActionValues, values.Advantages];
+            },
+            logits,
+            rewards
+        );
+        Ownership.Check(
+            () =>
+            {
+                var optimum = Optima.Rlhf(tree, logits, rewards, 0.5);
+                return [optimum.Logits, optimum.LogProbs, optimum.Value];
+            },
+            logits,
+            rewards
+        );
     }
 
     [Fact]
@@ -147,9 +207,20 @@ public sealed class ExactPolicyTests
         Assert.Equal("depth", Assert.Throws<ArgumentOutOfRangeException>(() => new TokenTree(1, int.MaxValue)).ParamName);
         var tree = new TokenTree(2, 2);
         Assert.Equal("index", Assert.Throws<ArgumentOutOfRangeException>(() => tree.Tokens(4)).ParamName);
-        Assert.Contains("logits has shape [2, 2], expected [3, 2]", Assert.Throws<ArgumentException>(() => ExactPolicy.LogProbs(tree, zeros(2, 2))).Message, StringComparison.Ordinal);
-        Assert.Contains("rewards has shape [3], expected [4]", Assert.Throws<ArgumentException>(() => ExactPolicy.Objective(tree, zeros(3, 2), zeros(3))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "logits has shape [2, 2], expected [3, 2]",
+            Assert.Throws<ArgumentException>(() => ExactPolicy.LogProbs(tree, zeros(2, 2))).Message,
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "rewards has shape [3], expected [4]",
+            Assert.Throws<ArgumentException>(() => ExactPolicy.Objective(tree, zeros(3, 2), zeros(3))).Message,
+            StringComparison.Ordinal
+        );
         Assert.Equal("referenceLogits", Assert.Throws<ArgumentException>(() => ExactPolicy.Kl(tree, zeros(3, 2), zeros(2, 2))).ParamName);
-        Assert.Equal("logits", Assert.Throws<ArgumentException>(() => ExactPolicy.Reach(tree, zeros(3, 2, dtype: ScalarType.Int64))).ParamName);
+        Assert.Equal(
+            "logits",
+            Assert.Throws<ArgumentException>(() => ExactPolicy.Reach(tree, zeros(3, 2, dtype: ScalarType.Int64))).ParamName
+        );
     }
 }

@@ -15,7 +15,18 @@ public sealed class OptimaTests
     {
         using var scope = NewDisposeScope();
         // ref (1/2, 1/4, 1/4) and e^{r/β} = (1, 2, 4) with β = 2: weights 1/2, 1/2, 1; Z = 2.
-        var optimum = Optima.Rlhf(new TokenTree(3, 1), tensor(new double[,] { { 2, 1, 1 } }).log(), tensor(new double[] { 1, 2, 4 }).log() * 2, 2);
+        var optimum = Optima.Rlhf(
+            new TokenTree(3, 1),
+            tensor(
+                    new double[,]
+                    {
+                        { 2, 1, 1 },
+                    }
+                )
+                .log(),
+            tensor(new double[] { 1, 2, 4 }).log() * 2,
+            2
+        );
         TensorAssert.Close([0.25, 0.25, 0.5], optimum.LogProbs.exp(), 1e-15);
         TensorAssert.Close([0.25, 0.25, 0.5], optimum.Logits.softmax(-1), 1e-15);
         TensorAssert.Close(1.3862943611198906, optimum.Value, 1e-15);
@@ -33,7 +44,10 @@ public sealed class OptimaTests
         var (reference, rewards) = (Numbers.Uniform(1, 1, tree.Nodes, vocabulary), Numbers.Uniform(2, 1, tree.Sequences));
         var optimum = Optima.Rlhf(tree, reference, rewards, beta);
         // π_ref·e^{r/β}/Z in plain numbers.
-        double[] weights = [.. Numbers.Values(ExactPolicy.LogProbs(tree, reference)).Zip(Numbers.Values(rewards), (l, r) => Math.Exp(l + r / beta))];
+        double[] weights =
+        [
+            .. Numbers.Values(ExactPolicy.LogProbs(tree, reference)).Zip(Numbers.Values(rewards), (l, r) => Math.Exp(l + r / beta)),
+        ];
         double partition = weights.Sum();
         var boltzmann = tensor(weights) / partition;
         Assert.InRange(TotalVariation(boltzmann, optimum.LogProbs.exp()), 0, 1e-12);
@@ -44,7 +58,11 @@ public sealed class OptimaTests
         TensorAssert.Close(beta * Math.Log(partition), optimum.Value, 1e-12);
         TensorAssert.Close(optimum.Value, Objective(optimum.Logits), 1e-12);
         // KL(π*‖ref) = E[r]/β − log Z
-        TensorAssert.Close(ExactPolicy.Objective(tree, optimum.Logits, rewards) / beta - Math.Log(partition), ExactPolicy.Kl(tree, optimum.Logits, reference), 1e-11);
+        TensorAssert.Close(
+            ExactPolicy.Objective(tree, optimum.Logits, rewards) / beta - Math.Log(partition),
+            ExactPolicy.Kl(tree, optimum.Logits, reference),
+            1e-11
+        );
         TensorAssert.Close(zeros_like(reference), Numbers.Gradient(Objective, optimum.Logits), 1e-12);
         // Any other policy has less by exactly β·KL(π‖π*).
         for (int seed = 3; seed < 8; seed++)
@@ -58,7 +76,12 @@ public sealed class OptimaTests
     public void Rlhf_SurvivesExtremeRewards()
     {
         using var scope = NewDisposeScope();
-        var optimum = Optima.Rlhf(new TokenTree(2, 2), zeros(3, 2, dtype: ScalarType.Float64), tensor(new double[] { 1e4, -1e4, 0, 1e4 }), 0.5);
+        var optimum = Optima.Rlhf(
+            new TokenTree(2, 2),
+            zeros(3, 2, dtype: ScalarType.Float64),
+            tensor(new double[] { 1e4, -1e4, 0, 1e4 }),
+            0.5
+        );
         TensorAssert.Close([0.5, 0, 0, 0.5], optimum.LogProbs.exp(), 1e-11);
         TensorAssert.Close(1e4 + 0.5 * Math.Log(0.5), optimum.Value, 1e-12);
     }
@@ -69,13 +92,18 @@ public sealed class OptimaTests
         using var scope = NewDisposeScope();
         // β = 1, ref (1/2, 1/2), r (0, 1): 1/(2λ) + 1/(2(λ − 1)) = 1 gives λ = 1 + 1/√2.
         double root = Math.Sqrt(0.5);
-        TensorAssert.Close([0.5 / (1 + root), 0.5 / root], Optima.GrpoWithK3(tensor(new[] { 0.5, 0.5 }), tensor(new double[] { 0, 1 }), 1), 1e-14);
+        TensorAssert.Close(
+            [0.5 / (1 + root), 0.5 / root],
+            Optima.GrpoWithK3(tensor(new[] { 0.5, 0.5 }), tensor(new double[] { 0, 1 }), 1),
+            1e-14
+        );
         // Equal rewards leave the reference, an excluded action stays out, whatever its reward.
         TensorAssert.Close([0.2, 0, 0.8], Optima.GrpoWithK3(tensor(new[] { 0.2, 0, 0.8 }), tensor(new double[] { 3, 100, 3 }), 0.7), 1e-14);
         TensorAssert.Close([1], Optima.GrpoWithK3(tensor(new[] { 1.0 }), tensor(new[] { 1e4 }), 1e-3), 1e-14);
     }
 
-    /// <summary>The expected on-policy gradient of GRPO's loss, −E[A∇l] + β·E[∇k3], vanishes there and not at the RLHF optimum; with k2 it is the other way round.</summary>
+    /// <summary>The expected on-policy gradient of GRPO's loss, −E[A∇l] + β·E[∇k3], vanishes there and not at the RLHF optimum; with k2 it
+    /// is the other way round.</summary>
     [Theory]
     [InlineData(1.3)]
     [InlineData(0.05)]
@@ -119,14 +147,21 @@ public sealed class OptimaTests
         for (int step = 0; step < 1000; step++)
         {
             using var inner = NewDisposeScope();
-            var gradient = Numbers.Gradient(z =>
-            {
-                var logProbs = ExactPolicy.LogProbs(tree, z);
-                return (logProbs.exp().detach() * (KlDivergence.Estimate(logProbs, reference) * beta - rewards * logProbs)).sum();
-            }, logits);
+            var gradient = Numbers.Gradient(
+                z =>
+                {
+                    var logProbs = ExactPolicy.LogProbs(tree, z);
+                    return (logProbs.exp().detach() * (KlDivergence.Estimate(logProbs, reference) * beta - rewards * logProbs)).sum();
+                },
+                logits
+            );
             logits.sub_(gradient);
         }
-        Assert.InRange(TotalVariation(Optima.GrpoWithK3(reference.exp(), rewards, beta), ExactPolicy.LogProbs(tree, logits).exp()), 0, 1e-10);
+        Assert.InRange(
+            TotalVariation(Optima.GrpoWithK3(reference.exp(), rewards, beta), ExactPolicy.LogProbs(tree, logits).exp()),
+            0,
+            1e-10
+        );
     }
 
     [Fact]
@@ -138,10 +173,21 @@ public sealed class OptimaTests
         Assert.Equal("rewards", Assert.Throws<ArgumentException>(() => Optima.Rlhf(tree, zeros(1, 2), zeros(3), 1)).ParamName);
         var (half, reward) = (tensor(new[] { 0.5, 0.5 }), tensor(new double[] { 0, 1 }));
         Assert.Equal("beta", Assert.Throws<ArgumentOutOfRangeException>(() => Optima.GrpoWithK3(half, reward, -1)).ParamName);
-        Assert.Equal("rewards", Assert.Throws<ArgumentException>(() => Optima.GrpoWithK3(half, zeros(3, dtype: ScalarType.Float64), 1)).ParamName);
+        Assert.Equal(
+            "rewards",
+            Assert.Throws<ArgumentException>(() => Optima.GrpoWithK3(half, zeros(3, dtype: ScalarType.Float64), 1)).ParamName
+        );
         Assert.Equal("rewards", Assert.Throws<ArgumentException>(() => Optima.GrpoWithK3(half, reward / 0, 1)).ParamName);
-        Assert.Contains("sums to 0.6", Assert.Throws<ArgumentException>(() => Optima.GrpoWithK3(tensor(new[] { 0.5, 0.1 }), reward, 1)).Message, StringComparison.Ordinal);
-        Assert.Contains("Float32, expected Float64", Assert.Throws<ArgumentException>(() => Optima.GrpoWithK3(half.to_type(ScalarType.Float32), reward, 1)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "sums to 0.6",
+            Assert.Throws<ArgumentException>(() => Optima.GrpoWithK3(tensor(new[] { 0.5, 0.1 }), reward, 1)).Message,
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "Float32, expected Float64",
+            Assert.Throws<ArgumentException>(() => Optima.GrpoWithK3(half.to_type(ScalarType.Float32), reward, 1)).Message,
+            StringComparison.Ordinal
+        );
         Assert.Equal("referenceProbs", Assert.Throws<ArgumentException>(() => Optima.GrpoWithK3(zeros(1, 2), zeros(1, 2), 1)).ParamName);
     }
 }

@@ -6,7 +6,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Tests.Exact;
 
-/// <summary>Where preference losses end when every pair of a bandit is seen as often as the preferences say: trained, and in closed form.</summary>
+/// <summary>Where preference losses end when every pair of a bandit is seen as often as the preferences say: trained, and in closed
+/// form.</summary>
 public sealed class PreferenceOptimaTests
 {
     private const int Actions = 6;
@@ -19,7 +20,8 @@ public sealed class PreferenceOptimaTests
     // p(i ≻ j) = σ(r_i − r_j)
     private static Tensor BradleyTerry(Tensor rewards) => (rewards.unsqueeze(1) - rewards.unsqueeze(0)).sigmoid();
 
-    /// <summary>Newton's method on Σ_ij w_ij·loss(i over j), Hessian by differences of gradients: the margins are linear in the logits.</summary>
+    /// <summary>Newton's method on Σ_ij w_ij·loss(i over j), Hessian by differences of gradients: the margins are linear in the
+    /// logits.</summary>
     private static Tensor Train(DpoLoss loss, Tensor referenceLogits, Tensor weights, double beta, int steps = 12)
     {
         var (chosen, rejected) = (arange(Actions).repeat_interleave(Actions), arange(Actions).repeat(Actions));
@@ -29,7 +31,8 @@ public sealed class PreferenceOptimaTests
             var logProbs = ExactPolicy.LogProbs(Bandit, logits.reshape(1, Actions));
             return new PairLogProbs(logProbs.index_select(0, chosen), logProbs.index_select(0, rejected));
         }
-        Tensor Slope(Tensor logits) => Numbers.Gradient(z => PreferenceLosses.Dpo(Pairs(z), Pairs(referenceLogits), options, weights.reshape(-1), 1).Loss, logits);
+        Tensor Slope(Tensor logits) =>
+            Numbers.Gradient(z => PreferenceLosses.Dpo(Pairs(z), Pairs(referenceLogits), options, weights.reshape(-1), 1).Loss, logits);
         var logits = referenceLogits.detach().reshape(-1).clone();
         var moves = eye(Actions, dtype: ScalarType.Float64) * 1e-4;
         for (int step = 0; step < steps; step++)
@@ -74,10 +77,15 @@ public sealed class PreferenceOptimaTests
         Assert.InRange(TotalVariation(expected, Train(DpoLoss.Robust(flips), reference, flipped, Beta)), 0, 1e-10);
         Assert.True(TotalVariation(expected, Train(DpoLoss.Sigmoid(), reference, flipped, Beta)) > 0.02);
         // cDPO on clean labels learns what DPO learns on flipped ones.
-        Assert.InRange(TotalVariation(Train(DpoLoss.Sigmoid(), reference, flipped, Beta), Train(DpoLoss.Sigmoid(flips), reference, preferences, Beta)), 0, 1e-10);
+        Assert.InRange(
+            TotalVariation(Train(DpoLoss.Sigmoid(), reference, flipped, Beta), Train(DpoLoss.Sigmoid(flips), reference, preferences, Beta)),
+            0,
+            1e-10
+        );
     }
 
-    /// <summary>From n sampled preferences DPO misses the optimum by a squared total variation of C/n on average: the slope in logarithms is −1.</summary>
+    /// <summary>From n sampled preferences DPO misses the optimum by a squared total variation of C/n on average: the slope in logarithms
+    /// is −1.</summary>
     [Fact]
     public void Dpo_OnSamples_ComesNearerAsOneOverN()
     {
@@ -86,20 +94,32 @@ public sealed class PreferenceOptimaTests
         var expected = Optima.Rlhf(Bandit, reference, rewards, Beta).LogProbs.exp();
         double[] preferences = Numbers.Values(BradleyTerry(rewards));
         int[] sizes = [400, 1600, 6400, 25600];
-        double[] distances = [.. sizes.Select(size => Math.Log(Enumerable.Range(0, 12).Average(seed =>
-        {
-            using var inner = NewDisposeScope();
-            var random = new Random(1000 * seed + size);
-            var counts = new double[Actions * Actions];
-            for (int i = 0; i < size; i++)
-            {
-                int pair = random.Next(Actions * Actions);
-                // Who wins is the chosen one.
-                counts[random.NextDouble() < preferences[pair] ? pair : pair % Actions * Actions + pair / Actions]++;
-            }
-            double distance = TotalVariation(expected, Train(DpoLoss.Sigmoid(), reference, tensor(counts).reshape(Actions, Actions) / size, Beta, steps: 7));
-            return distance * distance;
-        })))];
+        double[] distances =
+        [
+            .. sizes.Select(size =>
+                Math.Log(
+                    Enumerable
+                        .Range(0, 12)
+                        .Average(seed =>
+                        {
+                            using var inner = NewDisposeScope();
+                            var random = new Random(1000 * seed + size);
+                            var counts = new double[Actions * Actions];
+                            for (int i = 0; i < size; i++)
+                            {
+                                int pair = random.Next(Actions * Actions);
+                                // Who wins is the chosen one.
+                                counts[random.NextDouble() < preferences[pair] ? pair : pair % Actions * Actions + pair / Actions]++;
+                            }
+                            double distance = TotalVariation(
+                                expected,
+                                Train(DpoLoss.Sigmoid(), reference, tensor(counts).reshape(Actions, Actions) / size, Beta, steps: 7)
+                            );
+                            return distance * distance;
+                        })
+                )
+            ),
+        ];
         double[] x = [.. sizes.Select(size => Math.Log(size))];
         double slope = x.Zip(distances, (a, b) => (a - x.Average()) * b).Sum() / x.Sum(a => (a - x.Average()) * (a - x.Average()));
         // The mean of 12 squares varies by about 0.2 in logarithms, so the slope by 0.06: three of that.
@@ -110,9 +130,23 @@ public sealed class PreferenceOptimaTests
     public void Ipo_GivesTheHandWorkedNumbers()
     {
         using var scope = NewDisposeScope();
-        // The second always loses, the others draw; μ even: p(y ≻ μ) = (2/3, 1/6, 2/3), with τ = ½/log 4: e^{(1/2)/τ} = 4^{1}: π ∝ (4, 1, 4).
-        var preferences = tensor(new double[,] { { 0.5, 1, 0.5 }, { 0, 0.5, 0 }, { 0.5, 1, 0.5 } });
-        var found = Optima.Ipo(new TokenTree(3, 1), zeros(1, 3, dtype: ScalarType.Float64), preferences, full(3, 1.0 / 3, dtype: ScalarType.Float64), 0.5 / Math.Log(4));
+        // The second always loses, the others draw; μ even: p(y ≻ μ) = (2/3, 1/6, 2/3), with τ = ½/log 4: e^{(1/2)/τ} = 4^{1}: π ∝ (4, 1,
+        // 4).
+        var preferences = tensor(
+            new double[,]
+            {
+                { 0.5, 1, 0.5 },
+                { 0, 0.5, 0 },
+                { 0.5, 1, 0.5 },
+            }
+        );
+        var found = Optima.Ipo(
+            new TokenTree(3, 1),
+            zeros(1, 3, dtype: ScalarType.Float64),
+            preferences,
+            full(3, 1.0 / 3, dtype: ScalarType.Float64),
+            0.5 / Math.Log(4)
+        );
         TensorAssert.Close([4.0 / 9, 1.0 / 9, 4.0 / 9], found.LogProbs.exp(), 1e-14);
         TensorAssert.Close([4.0 / 9, 1.0 / 9, 4.0 / 9], found.Logits.softmax(-1), 1e-14);
     }
@@ -133,10 +167,19 @@ public sealed class PreferenceOptimaTests
         foreach (var preferences in worlds)
         {
             var found = Optima.Ipo(Bandit, reference, preferences, comparison, tau);
-            Assert.InRange(TotalVariation(found.LogProbs.exp(), Train(DpoLoss.Ipo(lengthNormalized: false), reference, preferences * drawn, tau)), 0, 1e-10);
+            Assert.InRange(
+                TotalVariation(found.LogProbs.exp(), Train(DpoLoss.Ipo(lengthNormalized: false), reference, preferences * drawn, tau)),
+                0,
+                1e-10
+            );
         }
         // Another optimum than that of DPO.
-        Assert.True(TotalVariation(Optima.Ipo(Bandit, reference, worlds[0], comparison, tau).LogProbs.exp(), Optima.Rlhf(Bandit, reference, rewards, tau).LogProbs.exp()) > 0.05);
+        Assert.True(
+            TotalVariation(
+                Optima.Ipo(Bandit, reference, worlds[0], comparison, tau).LogProbs.exp(),
+                Optima.Rlhf(Bandit, reference, rewards, tau).LogProbs.exp()
+            ) > 0.05
+        );
     }
 
     [Fact]
@@ -150,7 +193,9 @@ public sealed class PreferenceOptimaTests
         Assert.True(Best(8) > Best(4));
         Assert.True(Best(8) > 0.99);
         // IPO's ratios stay within e^{1/τ}.
-        double[] bounded = Numbers.Values(Optima.Ipo(Bandit, reference, certain, full(Actions, 1.0 / Actions, dtype: ScalarType.Float64), 1).LogProbs);
+        double[] bounded = Numbers.Values(
+            Optima.Ipo(Bandit, reference, certain, full(Actions, 1.0 / Actions, dtype: ScalarType.Float64), 1).LogProbs
+        );
         Assert.InRange(bounded.Max() - bounded.Min(), 0.8, 1);
     }
 
@@ -159,11 +204,23 @@ public sealed class PreferenceOptimaTests
     {
         using var scope = NewDisposeScope();
         var tree = new TokenTree(2, 1);
-        var (reference, even, comparison) = (zeros(1, 2, dtype: ScalarType.Float64), full(2, 2, 0.5, dtype: ScalarType.Float64), full(2, 0.5, dtype: ScalarType.Float64));
+        var (reference, even, comparison) = (
+            zeros(1, 2, dtype: ScalarType.Float64),
+            full(2, 2, 0.5, dtype: ScalarType.Float64),
+            full(2, 0.5, dtype: ScalarType.Float64)
+        );
         Assert.Equal("tau", Assert.Throws<ArgumentOutOfRangeException>(() => Optima.Ipo(tree, reference, even, comparison, 0)).ParamName);
-        Assert.Contains("preferences has shape [2], expected [2, 2]", Assert.Throws<ArgumentException>(() => Optima.Ipo(tree, reference, comparison, comparison, 1)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "preferences has shape [2], expected [2, 2]",
+            Assert.Throws<ArgumentException>(() => Optima.Ipo(tree, reference, comparison, comparison, 1)).Message,
+            StringComparison.Ordinal
+        );
         Assert.Equal("comparisonProbs", Assert.Throws<ArgumentException>(() => Optima.Ipo(tree, reference, even, even, 1)).ParamName);
-        Assert.Contains("do not sum to 1", Assert.Throws<ArgumentException>(() => Optima.Ipo(tree, reference, even * 0.9, comparison, 1)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "do not sum to 1",
+            Assert.Throws<ArgumentException>(() => Optima.Ipo(tree, reference, even * 0.9, comparison, 1)).Message,
+            StringComparison.Ordinal
+        );
         Assert.Equal("preferences", Assert.Throws<ArgumentException>(() => Optima.Ipo(tree, reference, even / 0, comparison, 1)).ParamName);
     }
 
@@ -173,10 +230,15 @@ public sealed class PreferenceOptimaTests
         using var reference = Numbers.Uniform(61, 1, 1, 3);
         using var preferences = full(3, 3, 0.5, dtype: ScalarType.Float64);
         using var comparison = full(3, 1.0 / 3, dtype: ScalarType.Float64);
-        Ownership.Check(() =>
-        {
-            var found = Optima.Ipo(new TokenTree(3, 1), reference, preferences, comparison, 1);
-            return [found.Logits, found.LogProbs, found.Value];
-        }, reference, preferences, comparison);
+        Ownership.Check(
+            () =>
+            {
+                var found = Optima.Ipo(new TokenTree(3, 1), reference, preferences, comparison, 1);
+                return [found.Logits, found.LogProbs, found.Value];
+            },
+            reference,
+            preferences,
+            comparison
+        );
     }
 }

@@ -36,7 +36,8 @@ public sealed class RefinementChainTests
                 p = p * (1 - b) + (1 - p) * a;
             }
             Assert.Equal(chain.Accuracy(initial, 1) > initial + 1e-12, chain.Helps(initial));
-            if (a + b > 0 && Math.Abs(initial - chain.FixedPoint) > 1e-12) Assert.Equal(initial < chain.FixedPoint, chain.Helps(initial));
+            if (a + b > 0 && Math.Abs(initial - chain.FixedPoint) > 1e-12)
+                Assert.Equal(initial < chain.FixedPoint, chain.Helps(initial));
         }
     }
 
@@ -49,9 +50,20 @@ public sealed class RefinementChainTests
         Assert.Equal(1 - 0.8 * Math.Pow(0.75, 5), sound.Accuracy(0.2, 5), 14);
         Assert.True(double.IsNaN(new RefinementChain(0, 0).FixedPoint));
         // What is always turned around jumps from side to side.
-        Assert.Equal([0.2, 0.8, 0.2], Enumerable.Range(0, 3).Select(round => Math.Round(new RefinementChain(1, 1).Accuracy(0.2, round), 12)));
-        Assert.Contains("repair", Assert.Throws<ArgumentOutOfRangeException>(() => new RefinementChain(1.5, 0)).Message, StringComparison.Ordinal);
-        Assert.Contains("spoil", Assert.Throws<ArgumentOutOfRangeException>(() => new RefinementChain(0, double.NaN)).Message, StringComparison.Ordinal);
+        Assert.Equal(
+            [0.2, 0.8, 0.2],
+            Enumerable.Range(0, 3).Select(round => Math.Round(new RefinementChain(1, 1).Accuracy(0.2, round), 12))
+        );
+        Assert.Contains(
+            "repair",
+            Assert.Throws<ArgumentOutOfRangeException>(() => new RefinementChain(1.5, 0)).Message,
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "spoil",
+            Assert.Throws<ArgumentOutOfRangeException>(() => new RefinementChain(0, double.NaN)).Message,
+            StringComparison.Ordinal
+        );
         Assert.Throws<ArgumentOutOfRangeException>(() => sound.Accuracy(-0.1, 1));
         Assert.Throws<ArgumentOutOfRangeException>(() => sound.Accuracy(0.1, -1));
     }

@@ -5,7 +5,8 @@ using PostTrain.Exact;
 
 namespace PostTrain.Tests.Exact;
 
-/// <summary>The claim of reinforced fine-tuning, over 20 worlds with exact gradients: supervised &lt; offline self-training &lt; reinforced where there are several valid ways, and nothing where there is one.</summary>
+/// <summary>The claim of reinforced fine-tuning, over 20 worlds with exact gradients: supervised &lt; offline self-training &lt; reinforced
+/// where there are several valid ways, and nothing where there is one.</summary>
 public sealed class StrategyExperimentTests
 {
     private const int Worlds = 20;
@@ -42,7 +43,9 @@ public sealed class StrategyExperimentTests
     public void GuessedAnswers_ShrinkTheGain()
     {
         var honest = Run(Short with { MostValid = 3 }).Select(outcome => outcome.Reinforced.Sampled - outcome.Supervised.Sampled).ToArray();
-        var guessed = Run(Short with { MostValid = 3, GuessRate = 0.25 }).Select(outcome => outcome.Reinforced.Sampled - outcome.Supervised.Sampled).ToArray();
+        var guessed = Run(Short with { MostValid = 3, GuessRate = 0.25 })
+            .Select(outcome => outcome.Reinforced.Sampled - outcome.Supervised.Sampled)
+            .ToArray();
         var lost = Difference.Of(honest, guessed);
         Assert.True(lost.Lower > 0, $"the gain with honest rewards less that with guessed ones is {lost}");
     }
@@ -52,14 +55,27 @@ public sealed class StrategyExperimentTests
     {
         Assert.Equal(StrategyExperiment.Run(Short, 7), StrategyExperiment.Run(Short, 7));
         Assert.NotEqual(StrategyExperiment.Run(Short, 7), StrategyExperiment.Run(Short, 8));
-        Assert.Equal("MostValid", Assert.Throws<ArgumentOutOfRangeException>(() => StrategyExperiment.Run(Short with { MostValid = 9 }, 0)).ParamName);
-        Assert.Equal("GuessRate", Assert.Throws<ArgumentOutOfRangeException>(() => StrategyExperiment.Run(Short with { GuessRate = 2 }, 0)).ParamName);
+        Assert.Equal(
+            "MostValid",
+            Assert.Throws<ArgumentOutOfRangeException>(() => StrategyExperiment.Run(Short with { MostValid = 9 }, 0)).ParamName
+        );
+        Assert.Equal(
+            "GuessRate",
+            Assert.Throws<ArgumentOutOfRangeException>(() => StrategyExperiment.Run(Short with { GuessRate = 2 }, 0)).ParamName
+        );
     }
 
     // Fewer steps than the experiment's own: the order is there much sooner.
-    private static StrategyOptions Short { get; } = new() { WarmupSteps = 100, Steps = 500, TestQuestions = 500 };
+    private static StrategyOptions Short { get; } =
+        new()
+        {
+            WarmupSteps = 100,
+            Steps = 500,
+            TestQuestions = 500,
+        };
 
-    private static StrategyOutcome[] Run(StrategyOptions options) => [.. Enumerable.Range(0, Worlds).AsParallel().AsOrdered().Select(seed => StrategyExperiment.Run(options, (ulong)seed))];
+    private static StrategyOutcome[] Run(StrategyOptions options) =>
+        [.. Enumerable.Range(0, Worlds).AsParallel().AsOrdered().Select(seed => StrategyExperiment.Run(options, (ulong)seed))];
 
     private static Difference Gain(StrategyOutcome[] outcomes, Func<StrategyOutcome, double> first, Func<StrategyOutcome, double> second) =>
         Difference.Of([.. outcomes.Select(first)], [.. outcomes.Select(second)]);
@@ -74,7 +90,8 @@ public sealed class StrategyExperimentTests
         internal static Difference Of(double[] first, double[] second)
         {
             double[] differences = [.. first.Zip(second, (a, b) => a - b)];
-            double margin = StudentT.InvCDF(0, 1, differences.Length - 1, 0.975) * differences.StandardDeviation() / Math.Sqrt(differences.Length);
+            double margin =
+                StudentT.InvCDF(0, 1, differences.Length - 1, 0.975) * differences.StandardDeviation() / Math.Sqrt(differences.Length);
             return new Difference(differences.Average(), margin, differences.Count(difference => difference > 0));
         }
 

@@ -28,7 +28,9 @@ public sealed class OwnOptimizerTests : IDisposable
     [Fact]
     public void StatesThatAreMissing_AreRefusedByName()
     {
-        var error = Assert.Throws<InvalidOperationException>(() => Train(OptimizerChoice.Of("forgetful", (groups, _) => new Momentum([groups[0]], 0.9)), steps: 1));
+        var error = Assert.Throws<InvalidOperationException>(() =>
+            Train(OptimizerChoice.Of("forgetful", (groups, _) => new Momentum([groups[0]], 0.9)), steps: 1)
+        );
         Assert.Contains("the optimizer 'forgetful' has", error.Message, StringComparison.Ordinal);
     }
 
@@ -36,10 +38,24 @@ public sealed class OwnOptimizerTests : IDisposable
     private byte[] Train(OptimizerChoice optimizer, int steps, bool save = false, string? resume = null)
     {
         using var model = Toy.Model();
-        using var trainer = new SftTrainer(model, Toy.Tokenizer, new SftOptions { Steps = 6, BatchSize = 2, LearningRate = 1e-2, WeightDecay = 0, Optimizer = optimizer });
-        if (resume is not null) trainer.Resume(resume);
-        while (trainer.StepsDone < steps) trainer.Step([new("0=", "ab"), new("1+1=", trainer.StepsDone % 2 == 0 ? "c" : "dd")]);
-        if (save) Assert.Equal(Path.Combine(directory.Path, "checkpoint-00000003"), trainer.SaveCheckpoint(directory.Path));
+        using var trainer = new SftTrainer(
+            model,
+            Toy.Tokenizer,
+            new SftOptions
+            {
+                Steps = 6,
+                BatchSize = 2,
+                LearningRate = 1e-2,
+                WeightDecay = 0,
+                Optimizer = optimizer,
+            }
+        );
+        if (resume is not null)
+            trainer.Resume(resume);
+        while (trainer.StepsDone < steps)
+            trainer.Step([new("0=", "ab"), new("1+1=", trainer.StepsDone % 2 == 0 ? "c" : "dd")]);
+        if (save)
+            Assert.Equal(Path.Combine(directory.Path, "checkpoint-00000003"), trainer.SaveCheckpoint(directory.Path));
         return Toy.Bytes(model);
     }
 
@@ -52,7 +68,12 @@ public sealed class OwnOptimizerTests : IDisposable
         {
             using var mode = no_grad();
             this.momentum = momentum;
-            entries = [.. groups.SelectMany(group => group.Parameters.Select(parameter => (parameter, group.Factor, parameter.zeros_like().DetachFromDisposeScope())))];
+            entries =
+            [
+                .. groups.SelectMany(group =>
+                    group.Parameters.Select(parameter => (parameter, group.Factor, parameter.zeros_like().DetachFromDisposeScope()))
+                ),
+            ];
             States = [.. entries.Select(entry => new Memory(entry.Buffer))];
         }
 
@@ -60,7 +81,8 @@ public sealed class OwnOptimizerTests : IDisposable
 
         public void ZeroGradients()
         {
-            foreach (var (parameter, _, _) in entries) parameter.grad?.zero_();
+            foreach (var (parameter, _, _) in entries)
+                parameter.grad?.zero_();
         }
 
         public void Update(double rate)
@@ -68,7 +90,8 @@ public sealed class OwnOptimizerTests : IDisposable
             using var mode = no_grad();
             foreach (var (parameter, factor, buffer) in entries)
             {
-                if (parameter.grad is not { } gradient) continue;
+                if (parameter.grad is not { } gradient)
+                    continue;
                 buffer.mul_(momentum).add_(gradient);
                 parameter.add_(buffer, -rate * factor);
             }
@@ -76,7 +99,8 @@ public sealed class OwnOptimizerTests : IDisposable
 
         public void Dispose()
         {
-            foreach (var (_, _, buffer) in entries) buffer.Dispose();
+            foreach (var (_, _, buffer) in entries)
+                buffer.Dispose();
         }
 
         private sealed class Memory(Tensor buffer) : IParameterState

@@ -10,24 +10,30 @@ namespace PostTrain.Tests.Golden;
 /// <summary>data.json.</summary>
 internal static class DataGolden
 {
-    internal static IReadOnlyDictionary<string, GoldenKind> Kinds { get; } = new Dictionary<string, GoldenKind>
-    {
-        ["pad"] = new(Pad),
-        ["flush_left"] = new(FlushLeft),
-        ["nanstd"] = new(StandardDeviation),
-        ["lm_collator"] = new(LanguageModel),
-        ["preference_collator"] = new(Preference),
-        ["pack"] = new(Pack),
-        ["repeat_sampler"] = new(RepeatSampler),
-        ["extract_prompt"] = new(ExtractPrompt),
-        ["to_chatml"] = new(ToChatMl),
-        ["unpair"] = new(Unpair),
-    };
+    internal static IReadOnlyDictionary<string, GoldenKind> Kinds { get; } =
+        new Dictionary<string, GoldenKind>
+        {
+            ["pad"] = new(Pad),
+            ["flush_left"] = new(FlushLeft),
+            ["nanstd"] = new(StandardDeviation),
+            ["lm_collator"] = new(LanguageModel),
+            ["preference_collator"] = new(Preference),
+            ["pack"] = new(Pack),
+            ["repeat_sampler"] = new(RepeatSampler),
+            ["extract_prompt"] = new(ExtractPrompt),
+            ["to_chatml"] = new(ToChatMl),
+            ["unpair"] = new(Unpair),
+        };
 
     private static void Pad(GoldenCase item)
     {
         var side = item.Text("padding_side") == "left" ? SequenceSide.Left : SequenceSide.Right;
-        var padded = SequencePadding.Pad(Rows(item.Json("inputs", "tensors")), (long)item.Parameter("padding_value", 0), side, (int)item.Parameter("pad_to_multiple_of", 1));
+        var padded = SequencePadding.Pad(
+            Rows(item.Json("inputs", "tensors")),
+            (long)item.Parameter("padding_value", 0),
+            side,
+            (int)item.Parameter("pad_to_multiple_of", 1)
+        );
         TensorAssert.Same(item.Expected("padded"), padded, "padded");
     }
 
@@ -49,24 +55,50 @@ internal static class DataGolden
 
     private static void LanguageModel(GoldenCase item)
     {
-        LanguageModelExample[] examples = [.. item.Inputs.Objects("examples").Select(example => new LanguageModelExample(
-            Row(example.Value("input_ids")), Optional(example, "labels"), Optional(example, "seq_lengths")))];
-        int padding = (int)item.Parameter("pad_token_id", 0), multiple = (int)item.Parameter("pad_to_multiple_of", 1);
-        using var batch = item.Flag("padding_free") ? Collation.PaddingFree(examples, padding, multiple) : Collation.LanguageModel(examples, padding, multiple);
+        LanguageModelExample[] examples =
+        [
+            .. item
+                .Inputs.Objects("examples")
+                .Select(example => new LanguageModelExample(
+                    Row(example.Value("input_ids")),
+                    Optional(example, "labels"),
+                    Optional(example, "seq_lengths")
+                )),
+        ];
+        int padding = (int)item.Parameter("pad_token_id", 0),
+            multiple = (int)item.Parameter("pad_to_multiple_of", 1);
+        using var batch = item.Flag("padding_free")
+            ? Collation.PaddingFree(examples, padding, multiple)
+            : Collation.LanguageModel(examples, padding, multiple);
         TensorAssert.Same(item.Expected("input_ids"), batch.Ids, "ids");
         TensorAssert.Same(item.Expected("labels"), batch.Labels, "labels");
         Assert.Equal(item.HasExpected("attention_mask"), batch.AttentionMask is not null);
         Assert.Equal(item.HasExpected("position_ids"), batch.Positions is not null);
-        if (batch.AttentionMask is not null) TensorAssert.Same(item.Expected("attention_mask"), batch.AttentionMask, "attention mask");
-        if (batch.Positions is not null) TensorAssert.Same(item.Expected("position_ids"), batch.Positions, "positions");
+        if (batch.AttentionMask is not null)
+            TensorAssert.Same(item.Expected("attention_mask"), batch.AttentionMask, "attention mask");
+        if (batch.Positions is not null)
+            TensorAssert.Same(item.Expected("position_ids"), batch.Positions, "positions");
     }
 
     private static void Preference(GoldenCase item)
     {
-        PreferenceTokens[] pairs = [.. item.Inputs.Objects("examples").Select(example => new PreferenceTokens(
-            Row(example.Value("prompt_ids")), Row(example.Value("chosen_ids")), Row(example.Value("rejected_ids"))))];
-        using var batch = Collation.Preference(pairs, (int)item.Parameter("pad_token_id", 0), item.HasParameter("max_length") ? (int)item.Parameter("max_length", 0) : null,
-            item.Text("truncation_mode") == "keep_end" ? SequenceSide.Left : SequenceSide.Right, (int)item.Parameter("pad_to_multiple_of", 1));
+        PreferenceTokens[] pairs =
+        [
+            .. item
+                .Inputs.Objects("examples")
+                .Select(example => new PreferenceTokens(
+                    Row(example.Value("prompt_ids")),
+                    Row(example.Value("chosen_ids")),
+                    Row(example.Value("rejected_ids"))
+                )),
+        ];
+        using var batch = Collation.Preference(
+            pairs,
+            (int)item.Parameter("pad_token_id", 0),
+            item.HasParameter("max_length") ? (int)item.Parameter("max_length", 0) : null,
+            item.Text("truncation_mode") == "keep_end" ? SequenceSide.Left : SequenceSide.Right,
+            (int)item.Parameter("pad_to_multiple_of", 1)
+        );
         TensorAssert.Same(item.Expected("input_ids"), batch.Ids, "ids");
         TensorAssert.Same(item.Expected("attention_mask"), batch.AttentionMask, "attention mask");
         TensorAssert.Same(item.Expected("completion_mask"), batch.CompletionMask, "completion mask");
@@ -83,13 +115,16 @@ internal static class DataGolden
         };
         var rows = Packing.PackRows(Rows(item.Json("inputs", "input_ids")), (int)item.Parameter("seq_length", 0), strategy);
         Assert.Equal(Rows(item.Json("expected", "input_ids")), rows.Select(row => row.Ids));
-        if (item.HasExpected("seq_lengths")) Assert.Equal(Rows(item.Json("expected", "seq_lengths")), rows.Select(row => row.Lengths));
+        if (item.HasExpected("seq_lengths"))
+            Assert.Equal(Rows(item.Json("expected", "seq_lengths")), rows.Select(row => row.Lengths));
     }
 
     private static void RepeatSampler(GoldenCase item)
     {
-        int count = (int)item.Parameter("num_samples", 0), batch = (int)item.Parameter("batch_size", 1);
-        int copies = (int)item.Parameter("mini_repeat_count", 1), repeats = (int)item.Parameter("repeat_count", 1);
+        int count = (int)item.Parameter("num_samples", 0),
+            batch = (int)item.Parameter("batch_size", 1);
+        int copies = (int)item.Parameter("mini_repeat_count", 1),
+            repeats = (int)item.Parameter("repeat_count", 1);
         Assert.Equal(Row(item.Json("expected", "indices")), RepeatedOrder.Indices([.. Enumerable.Range(0, count)], batch, copies, repeats));
         Assert.Equal(item.ExpectedNumber("len"), RepeatedOrder.Count(count, batch, copies, repeats));
     }
@@ -118,8 +153,10 @@ internal static class DataGolden
         var expected = new JsonObject();
         foreach (string name in (string[])["prompt", "completion", "chosen", "rejected", "messages", "conversations"])
         {
-            if (item.HasInput(name)) example[name] = JsonNode.Parse(item.Json("inputs", name).GetRawText());
-            if (item.HasExpected(name)) expected[name] = JsonNode.Parse(item.Json("expected", name).GetRawText());
+            if (item.HasInput(name))
+                example[name] = JsonNode.Parse(item.Json("inputs", name).GetRawText());
+            if (item.HasExpected(name))
+                expected[name] = JsonNode.Parse(item.Json("expected", name).GetRawText());
         }
 
         Assert.NotEmpty(expected);

@@ -9,26 +9,29 @@ namespace PostTrain.Tests.Golden;
 /// <summary>distill.json. None of the references scales by the squared temperature.</summary>
 internal static class DistillGolden
 {
-    internal static IReadOnlyDictionary<string, GoldenKind> Kinds { get; } = new Dictionary<string, GoldenKind>
-    {
-        ["generalized_jsd"] = new(GeneralizedJsd),
-        ["gkd_trainer"] = new(GkdTrainer),
-        ["distillation_trainer"] = new(DistillationTrainer),
-        ["jsd_support"] = new(JsdSupport),
-        ["self_distillation"] = new(SelfDistillation),
-        ["self_distillation_sampled"] = new(SelfDistillationSampled),
-        ["minillm_advantage"] = new(MiniLlmAdvantage),
-        ["minillm_single_step"] = new(MiniLlmSingleStep),
-    };
+    internal static IReadOnlyDictionary<string, GoldenKind> Kinds { get; } =
+        new Dictionary<string, GoldenKind>
+        {
+            ["generalized_jsd"] = new(GeneralizedJsd),
+            ["gkd_trainer"] = new(GkdTrainer),
+            ["distillation_trainer"] = new(DistillationTrainer),
+            ["jsd_support"] = new(JsdSupport),
+            ["self_distillation"] = new(SelfDistillation),
+            ["self_distillation_sampled"] = new(SelfDistillationSampled),
+            ["minillm_advantage"] = new(MiniLlmAdvantage),
+            ["minillm_single_step"] = new(MiniLlmSingleStep),
+        };
 
-    private static DistillationOptions Options(GoldenCase item) => new()
-    {
-        Divergence = Divergence.Gkd(item.Parameter("beta", 0)),
-        Temperature = item.Parameter("temperature", 1),
-        ScaleByTemperatureSquared = false,
-    };
+    private static DistillationOptions Options(GoldenCase item) =>
+        new()
+        {
+            Divergence = Divergence.Gkd(item.Parameter("beta", 0)),
+            Temperature = item.Parameter("temperature", 1),
+            ScaleByTemperatureSquared = false,
+        };
 
-    private static double? Items(GoldenCase item) => item.HasParameter("num_items_in_batch") ? item.Parameter("num_items_in_batch", 0) : null;
+    private static double? Items(GoldenCase item) =>
+        item.HasParameter("num_items_in_batch") ? item.Parameter("num_items_in_batch", 0) : null;
 
     private static void Check(GoldenCase item, string output, string input, Func<Tensor, Tensor> function)
     {
@@ -48,7 +51,9 @@ internal static class DistillGolden
     private static void GeneralizedJsd(GoldenCase item)
     {
         var teacher = item.Input("teacher_logits");
-        var mask = item.HasInput("labels") ? item.Input("labels") != -100 : ones(teacher.shape[0], teacher.shape[1], dtype: ScalarType.Bool);
+        var mask = item.HasInput("labels")
+            ? item.Input("labels") != -100
+            : ones(teacher.shape[0], teacher.shape[1], dtype: ScalarType.Bool);
         double kept = mask.sum().ToDouble();
         // Only the mean over the batch can be told what to divide by.
         double? items = Items(item);
@@ -63,11 +68,16 @@ internal static class DistillGolden
         };
         if (item.Text("reduction") != "none")
         {
-            CheckLoss(item, "student_logits", student => DistillationLosses.Distill(student, teacher, mask, Options(item), LossAggregation.TokenMean, denominator).Loss);
+            CheckLoss(
+                item,
+                "student_logits",
+                student => DistillationLosses.Distill(student, teacher, mask, Options(item), LossAggregation.TokenMean, denominator).Loss
+            );
             return;
         }
         double temperature = item.Parameter("temperature", 1);
-        Tensor Kept(Tensor logits) => logits.reshape(-1, logits.shape[^1]).index_select(0, mask.reshape(-1).nonzero().squeeze(-1)).div(temperature).log_softmax(-1);
+        Tensor Kept(Tensor logits) =>
+            logits.reshape(-1, logits.shape[^1]).index_select(0, mask.reshape(-1).nonzero().squeeze(-1)).div(temperature).log_softmax(-1);
         Check(item, "loss", "student_logits", student => Options(item).Divergence.Terms(Kept(student), Kept(teacher)));
     }
 
@@ -78,8 +88,18 @@ internal static class DistillGolden
         var mask = labels.narrow(1, 1, positions) != -100;
         var teacher = item.Input("teacher_logits").narrow(1, 0, positions);
         // The reference's own temperature is for sampling; its loss has none.
-        var options = Options(item) with { Temperature = 1 };
-        CheckLoss(item, "student_logits", student => DistillationLosses.Distill(student.narrow(1, 0, positions), teacher, mask, options, LossAggregation.TokenMean, Items(item)).Loss);
+        var options = Options(item) with
+        {
+            Temperature = 1,
+        };
+        CheckLoss(
+            item,
+            "student_logits",
+            student =>
+                DistillationLosses
+                    .Distill(student.narrow(1, 0, positions), teacher, mask, options, LossAggregation.TokenMean, Items(item))
+                    .Loss
+        );
     }
 
     private static void DistillationTrainer(GoldenCase item)
@@ -89,7 +109,12 @@ internal static class DistillGolden
         Assert.Equal(item.Input("completion_ids").shape, mask.shape);
         Tensor Completion(Tensor logits) => logits.narrow(1, start, mask.shape[1]);
         var teacher = Completion(item.Input("teacher_logits"));
-        CheckLoss(item, "student_logits", student => DistillationLosses.Distill(Completion(student), teacher, mask, Options(item), LossAggregation.TokenMean, Items(item)).Loss);
+        CheckLoss(
+            item,
+            "student_logits",
+            student =>
+                DistillationLosses.Distill(Completion(student), teacher, mask, Options(item), LossAggregation.TokenMean, Items(item)).Loss
+        );
     }
 
     private static void JsdSupport(GoldenCase item)
@@ -106,10 +131,19 @@ internal static class DistillGolden
         {
             Divergence = Divergence.Gkd(item.Parameter("alpha", 0)),
             Support = item.HasParameter("topk")
-                ? DistillationSupport.TopK((int)item.Parameter("topk", 0), tail ? SupportTail.Bucket : SupportTail.Renormalize, SupportSource.Student)
+                ? DistillationSupport.TopK(
+                    (int)item.Parameter("topk", 0),
+                    tail ? SupportTail.Bucket : SupportTail.Renormalize,
+                    SupportSource.Student
+                )
                 : DistillationSupport.Full,
         };
-        Check(item, "per_token", "student_logits", student => DistillationLosses.Distill(student, teacher, ones(teacher.shape[0], teacher.shape[1]), options).TokenLosses);
+        Check(
+            item,
+            "per_token",
+            "student_logits",
+            student => DistillationLosses.Distill(student, teacher, ones(teacher.shape[0], teacher.shape[1]), options).TokenLosses
+        );
     }
 
     private static void SelfDistillationSampled(GoldenCase item)
@@ -120,19 +154,28 @@ internal static class DistillGolden
         Tensor Losses(Tensor student, Tensor? before, double? cap) =>
             DistillationLosses.SampledReverseKl(TokenLogProbs.Gather(student, tokens), before, teacher, ones_like(tokens), cap).TokenLosses;
         Check(item, "per_token", "student_logits", student => Losses(student, null, null));
-        GoldenTolerance.Close(item.Expected("per_token_clipped"), Losses(item.Input("student_logits"), old, item.Parameter("clip_coeff", 0)), "per_token_clipped");
+        GoldenTolerance.Close(
+            item.Expected("per_token_clipped"),
+            Losses(item.Input("student_logits"), old, item.Parameter("clip_coeff", 0)),
+            "per_token_clipped"
+        );
     }
 
     private static void MiniLlmAdvantage(GoldenCase item)
     {
-        var advantages = DistillationAdvantages.MiniLlm(item.Input("student_logps"), item.Input("teacher_logps"), item.Input("mask"), new MiniLlmOptions
-        {
-            Gamma = item.Parameter("gamma", 1),
-            LengthNormalization = item.Flag("length_normalization"),
-            OwnReward = true,
-            DiscountFromStart = true,
-            UncountedWeight = 1e-4,
-        });
+        var advantages = DistillationAdvantages.MiniLlm(
+            item.Input("student_logps"),
+            item.Input("teacher_logps"),
+            item.Input("mask"),
+            new MiniLlmOptions
+            {
+                Gamma = item.Parameter("gamma", 1),
+                LengthNormalization = item.Flag("length_normalization"),
+                OwnReward = true,
+                DiscountFromStart = true,
+                UncountedWeight = 1e-4,
+            }
+        );
         GoldenTolerance.Close(item.Expected("advantages"), advantages, "advantages");
     }
 
@@ -140,6 +183,10 @@ internal static class DistillGolden
     {
         var (teacher, mask) = (item.Input("teacher_logps"), item.Input("mask"));
         double? denominator = item.Text("reduction") == "mean" ? mask.sum().ToDouble() * teacher.shape[2] : null;
-        CheckLoss(item, "student_logps", student => LossAggregation.TokenMean.Apply(Divergence.ReverseKl.Between(student, teacher), mask, denominator));
+        CheckLoss(
+            item,
+            "student_logps",
+            student => LossAggregation.TokenMean.Apply(Divergence.ReverseKl.Between(student, teacher), mask, denominator)
+        );
     }
 }

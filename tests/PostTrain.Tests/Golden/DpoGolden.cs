@@ -9,11 +9,8 @@ namespace PostTrain.Tests.Golden;
 /// <summary>dpo.json: the losses of DPO's family from logits, and from sequence log-probabilities.</summary>
 internal static class DpoGolden
 {
-    internal static IReadOnlyDictionary<string, GoldenKind> Kinds { get; } = new Dictionary<string, GoldenKind>
-    {
-        ["dpo"] = new(FromLogits),
-        ["dpo_from_logps"] = new(FromLogProbs),
-    };
+    internal static IReadOnlyDictionary<string, GoldenKind> Kinds { get; } =
+        new Dictionary<string, GoldenKind> { ["dpo"] = new(FromLogits), ["dpo_from_logps"] = new(FromLogProbs) };
 
     /// <summary>Log-probabilities of the shifted targets; of B rows, the first half are the chosen ones.</summary>
     private static PairLogProbs Pairs(Tensor perToken, Tensor mask, double tailWeight)
@@ -24,7 +21,10 @@ internal static class DpoGolden
 
     private static void FromLogits(GoldenCase item)
     {
-        var (targets, mask) = (GoldenTokens.Targets(item.Input("input_ids")), GoldenTokens.Targets(item.Input("completion_mask") * item.Input("attention_mask")));
+        var (targets, mask) = (
+            GoldenTokens.Targets(item.Input("input_ids")),
+            GoldenTokens.Targets(item.Input("completion_mask") * item.Input("attention_mask"))
+        );
         double tail = item.Parameter("ld_alpha", 1);
         var logits = item.Input("logits");
         Tensor PerToken(Tensor z) => TokenLogProbs.Gather(GoldenTokens.Predicting(z), targets, mask);
@@ -35,36 +35,66 @@ internal static class DpoGolden
 
         var pairs = Pairs(PerToken(logits), mask, tail);
         var loss = Loss(pairs);
-        double tolerance = logits.dtype == ScalarType.Float32 ? 3e-5 : item.Texts("loss_type").Contains("exo_pair") ? 1e-7 : 1e-9;
+        double tolerance =
+            logits.dtype == ScalarType.Float32 ? 3e-5
+            : item.Texts("loss_type").Contains("exo_pair") ? 1e-7
+            : 1e-9;
         void Close(string name, Tensor actual) => TensorAssert.Close(item.Expected(name), actual, tolerance, name);
         TensorAssert.Close(item.ExpectedNumber("loss"), loss.Loss, tolerance, "loss");
         // The reference spreads its token mean, and with it the whole loss, over the pairs; here each pair has its own share.
-        if (!item.Texts("loss_type").Contains("sft")) Close("per_sequence_loss", loss.PairLosses);
+        if (!item.Texts("loss_type").Contains("sft"))
+            Close("per_sequence_loss", loss.PairLosses);
         Close("chosen_logps", pairs.Chosen);
         Close("rejected_logps", pairs.Rejected);
         Close("ref_chosen_logps", reference.Chosen);
         Close("ref_rejected_logps", reference.Rejected);
         Close("chosen_rewards", loss.ChosenRewards);
         Close("rejected_rewards", loss.RejectedRewards);
-        double shift = item.Text("f_divergence_type") == "alpha_divergence" && item.Parameter("f_alpha_divergence_coef", 0) is var alpha && alpha != 1 ? 1 / (alpha - 1) : 0;
+        double shift =
+            item.Text("f_divergence_type") == "alpha_divergence" && item.Parameter("f_alpha_divergence_coef", 0) is var alpha && alpha != 1
+                ? 1 / (alpha - 1)
+                : 0;
         Close("chosen_scores", options.Divergence.Score(pairs.Chosen - reference.Chosen) + shift);
         Close("rejected_scores", options.Divergence.Score(pairs.Rejected - reference.Rejected) + shift);
         Metrics(item, loss, pairs);
 
         if (item.HasGradient("logits"))
-            TensorAssert.Close(item.Gradient("logits"), Numbers.Gradient(z => Loss(Pairs(PerToken(z), mask, tail)).Loss, logits), tolerance, "gradient of logits");
+            TensorAssert.Close(
+                item.Gradient("logits"),
+                Numbers.Gradient(z => Loss(Pairs(PerToken(z), mask, tail)).Loss, logits),
+                tolerance,
+                "gradient of logits"
+            );
         // The reference's likelihood term reads the logits, so that its other gradients lack it.
-        if (item.Texts("loss_type").Contains("sft") || !item.HasGradient("chosen_logps")) return;
-        TensorAssert.Close(item.Gradient("chosen_logps"), Numbers.Gradient(x => Loss(pairs with { Chosen = x }).Loss, pairs.Chosen), tolerance, "gradient of chosen_logps");
-        TensorAssert.Close(item.Gradient("rejected_logps"), Numbers.Gradient(x => Loss(pairs with { Rejected = x }).Loss, pairs.Rejected), tolerance, "gradient of rejected_logps");
+        if (item.Texts("loss_type").Contains("sft") || !item.HasGradient("chosen_logps"))
+            return;
+        TensorAssert.Close(
+            item.Gradient("chosen_logps"),
+            Numbers.Gradient(x => Loss(pairs with { Chosen = x }).Loss, pairs.Chosen),
+            tolerance,
+            "gradient of chosen_logps"
+        );
+        TensorAssert.Close(
+            item.Gradient("rejected_logps"),
+            Numbers.Gradient(x => Loss(pairs with { Rejected = x }).Loss, pairs.Rejected),
+            tolerance,
+            "gradient of rejected_logps"
+        );
         // The reference's masked log-probabilities have a gradient where nothing counts, too: the sum's.
-        TensorAssert.Close(item.Gradient("per_token_logps") * mask, Numbers.Gradient(x => Loss(Pairs(x, mask, tail)).Loss, PerToken(logits)), tolerance, "gradient of per_token_logps");
+        TensorAssert.Close(
+            item.Gradient("per_token_logps") * mask,
+            Numbers.Gradient(x => Loss(Pairs(x, mask, tail)).Loss, PerToken(logits)),
+            tolerance,
+            "gradient of per_token_logps"
+        );
     }
 
     private static void Metrics(GoldenCase item, PreferenceLoss loss, PairLogProbs pairs)
     {
-        if (!item.HasExpected("metrics")) return;
-        void Close(string name, Tensor actual, double tolerance) => TensorAssert.Close(item.ExpectedNumber("metrics", name), actual, tolerance, name);
+        if (!item.HasExpected("metrics"))
+            return;
+        void Close(string name, Tensor actual, double tolerance) =>
+            TensorAssert.Close(item.ExpectedNumber("metrics", name), actual, tolerance, name);
         double tolerance = loss.Loss.dtype == ScalarType.Float64 ? 1e-9 : 3e-5;
         Close("rewards/chosen", loss.ChosenRewards.mean(), tolerance);
         Close("rewards/rejected", loss.RejectedRewards.mean(), tolerance);
@@ -87,7 +117,8 @@ internal static class DpoGolden
         string[] names = item.Text("loss_type") is { } one ? [one] : item.Texts("loss_type");
         double[] weights = item.HasParameter("loss_weights") ? item.Numbers("loss_weights") : [.. names.Select(_ => 1.0)];
         // The peer lists these for every loss and divergence; only the ones of their names have them.
-        double tau = item.Parameter("discopop_tau", 0.05), alpha = item.Parameter("f_alpha_divergence_coef", double.NaN);
+        double tau = item.Parameter("discopop_tau", 0.05),
+            alpha = item.Parameter("f_alpha_divergence_coef", double.NaN);
         var terms = names.Zip(weights, (name, weight) => (weight, Named(item, name, tau))).ToArray();
         return new DpoOptions
         {
@@ -151,7 +182,15 @@ internal static class DpoGolden
         GoldenTolerance.Close(item.ExpectedNumber("loss"), loss.Loss, "loss");
         GoldenTolerance.Close(item.Expected("chosen_rewards"), loss.ChosenRewards, "chosen_rewards");
         GoldenTolerance.Close(item.Expected("rejected_rewards"), loss.RejectedRewards, "rejected_rewards");
-        GoldenTolerance.Close(item.Gradient("chosen_logps"), Numbers.Gradient(x => PreferenceLosses.Dpo(policy with { Chosen = x }, reference, options).Loss, policy.Chosen), "gradient of chosen_logps");
-        GoldenTolerance.Close(item.Gradient("rejected_logps"), Numbers.Gradient(x => PreferenceLosses.Dpo(policy with { Rejected = x }, reference, options).Loss, policy.Rejected), "gradient of rejected_logps");
+        GoldenTolerance.Close(
+            item.Gradient("chosen_logps"),
+            Numbers.Gradient(x => PreferenceLosses.Dpo(policy with { Chosen = x }, reference, options).Loss, policy.Chosen),
+            "gradient of chosen_logps"
+        );
+        GoldenTolerance.Close(
+            item.Gradient("rejected_logps"),
+            Numbers.Gradient(x => PreferenceLosses.Dpo(policy with { Rejected = x }, reference, options).Loss, policy.Rejected),
+            "gradient of rejected_logps"
+        );
     }
 }

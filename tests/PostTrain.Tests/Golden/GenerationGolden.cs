@@ -10,12 +10,13 @@ namespace PostTrain.Tests.Golden;
 /// <summary>Logits processors, greedy and beam search against transformers.</summary>
 internal static class GenerationGolden
 {
-    internal static IReadOnlyDictionary<string, GoldenKind> Kinds { get; } = new Dictionary<string, GoldenKind>
-    {
-        ["processor"] = new(Processor),
-        ["beam_search"] = new(Beams),
-        ["greedy"] = new(Greedy),
-    };
+    internal static IReadOnlyDictionary<string, GoldenKind> Kinds { get; } =
+        new Dictionary<string, GoldenKind>
+        {
+            ["processor"] = new(Processor),
+            ["beam_search"] = new(Beams),
+            ["greedy"] = new(Greedy),
+        };
 
     // What a case names, in the order in which transformers applies them.
     private static void Processor(GoldenCase item)
@@ -26,9 +27,15 @@ internal static class GenerationGolden
         Step("sequence_bias", () => LogitProcessors.SequenceBias(scores, ids, mask, Biases(item)));
         Step("repetition_penalty", () => LogitProcessors.RepetitionPenalty(scores, ids, mask, Number("repetition_penalty")));
         Step("no_repeat_ngram_size", () => LogitProcessors.NoRepeatNGram(scores, ids, mask, (int)Number("no_repeat_ngram_size")));
-        Step("bad_words_ids", () => LogitProcessors.BadWords(scores, ids, mask, [.. item.Json("params", "bad_words_ids").EnumerateArray().Select(Ids)]));
+        Step(
+            "bad_words_ids",
+            () => LogitProcessors.BadWords(scores, ids, mask, [.. item.Json("params", "bad_words_ids").EnumerateArray().Select(Ids)])
+        );
         Step("min_length", () => ids.size(1) < Number("min_length") ? LogitProcessors.Suppress(scores, Stops(item)) : scores);
-        Step("min_new_tokens", () => ids.size(1) - Number("prompt_length") < Number("min_new_tokens") ? LogitProcessors.Suppress(scores, Stops(item)) : scores);
+        Step(
+            "min_new_tokens",
+            () => ids.size(1) - Number("prompt_length") < Number("min_new_tokens") ? LogitProcessors.Suppress(scores, Stops(item)) : scores
+        );
         Step("max_length", () => ids.size(1) == Number("max_length") - 1 ? LogitProcessors.Force(scores, Stops(item)) : scores);
         Step("suppress_tokens", () => LogitProcessors.Suppress(scores, Ids(item.Json("params", "suppress_tokens"))));
         Step("temperature", () => LogitProcessors.Temperature(scores, Number("temperature")));
@@ -56,7 +63,11 @@ internal static class GenerationGolden
         var fill = Fill(item);
         using var batch = Sampler.Generate(model, prompts, Options(item) with { Temperature = 0 }, seed: 0, paddingId: fill);
         // The longest prompt can be shorter than the reference's padded ones.
-        TensorAssert.Same(item.Expected("sequences").narrow(1, width, batch.LogProbs.size(1)), batch.Ids.narrow(1, batch.PromptLength, batch.LogProbs.size(1)), "sequences");
+        TensorAssert.Same(
+            item.Expected("sequences").narrow(1, width, batch.LogProbs.size(1)),
+            batch.Ids.narrow(1, batch.PromptLength, batch.LogProbs.size(1)),
+            "sequences"
+        );
         Assert.Equal(item.Expected("sequences").size(1) - width, batch.LogProbs.size(1));
     }
 
@@ -77,22 +88,30 @@ internal static class GenerationGolden
         Assert.Equal(expected.size(0), found.Count);
         Assert.Equal(length, found.Max(hypothesis => hypothesis.Tokens.Count));
         TensorAssert.Close(
-            [.. found.SelectMany(hypothesis => hypothesis.Tokens.Concat(Enumerable.Repeat(Fill(item), length - hypothesis.Tokens.Count)).Select(id => (double)id))],
-            expected.narrow(1, width, length), 0, "sequences");
+            [
+                .. found.SelectMany(hypothesis =>
+                    hypothesis.Tokens.Concat(Enumerable.Repeat(Fill(item), length - hypothesis.Tokens.Count)).Select(id => (double)id)
+                ),
+            ],
+            expected.narrow(1, width, length),
+            0,
+            "sequences"
+        );
         TensorAssert.Close([.. found.Select(hypothesis => hypothesis.Score)], item.Expected("sequences_scores"), 1e-4, "sequences_scores");
     }
 
-    private static SamplingOptions Options(GoldenCase item) => new()
-    {
-        MaxNewTokens = (int)item.Parameter("max_new_tokens", 0),
-        MinNewTokens = (int)item.Parameter("min_new_tokens", 0),
-        RepetitionPenalty = item.Parameter("repetition_penalty", 1),
-        NoRepeatNGramSize = (int)item.Parameter("no_repeat_ngram_size", 0),
-        SequenceBiases = item.HasParameter("sequence_bias") ? Biases(item) : [],
-        BadWords = item.HasParameter("bad_words_ids") ? [.. item.Json("params", "bad_words_ids").EnumerateArray().Select(Ids)] : [],
-        SuppressedTokens = item.HasParameter("suppress_tokens") ? Ids(item.Json("params", "suppress_tokens")) : [],
-        StopTokens = Stops(item),
-    };
+    private static SamplingOptions Options(GoldenCase item) =>
+        new()
+        {
+            MaxNewTokens = (int)item.Parameter("max_new_tokens", 0),
+            MinNewTokens = (int)item.Parameter("min_new_tokens", 0),
+            RepetitionPenalty = item.Parameter("repetition_penalty", 1),
+            NoRepeatNGramSize = (int)item.Parameter("no_repeat_ngram_size", 0),
+            SequenceBiases = item.HasParameter("sequence_bias") ? Biases(item) : [],
+            BadWords = item.HasParameter("bad_words_ids") ? [.. item.Json("params", "bad_words_ids").EnumerateArray().Select(Ids)] : [],
+            SuppressedTokens = item.HasParameter("suppress_tokens") ? Ids(item.Json("params", "suppress_tokens")) : [],
+            StopTokens = Stops(item),
+        };
 
     private static BeamStopping Stopping(GoldenCase item)
     {
@@ -134,7 +153,12 @@ internal static class GenerationGolden
         var ids = item.Input("input_ids");
         var width = (int)ids.size(1);
         var values = ids.data<long>().ToArray();
-        var mask = item.HasInput("attention_mask") ? item.Input("attention_mask").data<long>().ToArray() : [.. Enumerable.Repeat(1L, values.Length)];
-        return ([.. values.Zip(mask).Chunk(width).Select(row => row.Where(pair => pair.Second != 0).Select(pair => (int)pair.First).ToArray())], width);
+        var mask = item.HasInput("attention_mask")
+            ? item.Input("attention_mask").data<long>().ToArray()
+            : [.. Enumerable.Repeat(1L, values.Length)];
+        return (
+            [.. values.Zip(mask).Chunk(width).Select(row => row.Where(pair => pair.Second != 0).Select(pair => (int)pair.First).ToArray())],
+            width
+        );
     }
 }

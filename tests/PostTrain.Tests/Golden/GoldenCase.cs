@@ -10,7 +10,9 @@ namespace PostTrain.Tests.Golden;
 /// <remarks>A case records which parameters and inputs its runner reads; <see cref="Run"/> fails where one was left.</remarks>
 internal sealed class GoldenCase(JsonElement json, JsonElement batches)
 {
-    private GoldenFields parameters = new("params", null), inputs = new("inputs", null), shared = new("batch", null);
+    private GoldenFields parameters = new("params", null),
+        inputs = new("inputs", null),
+        shared = new("batch", null);
 
     /// <summary>Unique in its file.</summary>
     internal string Id { get; } = json.GetProperty("id").GetString()!;
@@ -21,12 +23,18 @@ internal sealed class GoldenCase(JsonElement json, JsonElement batches)
     /// <summary>The reference's own name of the function.</summary>
     internal string Peer => json.GetProperty("peer").GetString()!;
 
-    /// <summary>Runs the case. Every parameter and every input must have been read at the end: one that the runner does not know is an error.</summary>
+    /// <summary>Runs the case. Every parameter and every input must have been read at the end: one that the runner does not know is an
+    /// error.</summary>
     internal void Run(Action<GoldenCase> runner)
     {
         Open();
         runner(this);
-        string[] left = [.. parameters.Unread, .. inputs.Unread, .. shared.Unread.Where(name => !inputs.Names.Contains(name["batch.".Length..]))];
+        string[] left =
+        [
+            .. parameters.Unread,
+            .. inputs.Unread,
+            .. shared.Unread.Where(name => !inputs.Names.Contains(name["batch.".Length..])),
+        ];
         Assert.True(left.Length == 0, $"case {Id} of the kind {Kind} has {string.Join(", ", left)}, which its runner does not use");
     }
 
@@ -35,7 +43,10 @@ internal sealed class GoldenCase(JsonElement json, JsonElement batches)
     {
         parameters = new GoldenFields("params", Get(json, "params"));
         inputs = new GoldenFields("inputs", Get(json, "inputs"));
-        shared = new GoldenFields("batch", Get(json, "batch") is { ValueKind: JsonValueKind.String } batch ? batches.GetProperty(batch.GetString()!) : null);
+        shared = new GoldenFields(
+            "batch",
+            Get(json, "batch") is { ValueKind: JsonValueKind.String } batch ? batches.GetProperty(batch.GetString()!) : null
+        );
         return this;
     }
 
@@ -63,7 +74,8 @@ internal sealed class GoldenCase(JsonElement json, JsonElement batches)
     /// <summary>Declares values that the computation cannot depend on, as the peer's does not: the reason stands beside the call.</summary>
     internal void Unneeded(params string[] names)
     {
-        foreach (string name in names) _ = parameters.Find(name) ?? inputs.Find(name) ?? shared.Find(name);
+        foreach (string name in names)
+            _ = parameters.Find(name) ?? inputs.Find(name) ?? shared.Find(name);
     }
 
     /// <summary>Refuses a hyper-parameter with another value than the only one that the runner knows.</summary>
@@ -79,7 +91,8 @@ internal sealed class GoldenCase(JsonElement json, JsonElement batches)
     internal double ExpectedNumber(params string[] path)
     {
         var place = json.GetProperty("expected");
-        foreach (string part in path) place = Get(place, part) ?? throw Missing("expected", string.Join(", ", path));
+        foreach (string part in path)
+            place = Get(place, part) ?? throw Missing("expected", string.Join(", ", path));
         return Number(place);
     }
 
@@ -106,11 +119,13 @@ internal sealed class GoldenCase(JsonElement json, JsonElement batches)
     internal Tensor OfStep(string part, int step, params string[] path)
     {
         var place = Find(part, "steps")?[step] ?? throw Missing(part, "steps");
-        foreach (string name in path) place = Get(place, name) ?? throw Missing(part, string.Join(", ", path));
+        foreach (string name in path)
+            place = Get(place, name) ?? throw Missing(part, string.Join(", ", path));
         return Read(place);
     }
 
-    internal double[] ExpectedNumbers(string name) => [.. (Find("expected", name) ?? throw Missing("expected", name)).EnumerateArray().Select(Number)];
+    internal double[] ExpectedNumbers(string name) =>
+        [.. (Find("expected", name) ?? throw Missing("expected", name)).EnumerateArray().Select(Number)];
 
     internal double[] InputNumbers(string name) => [.. inputs.Value(name).EnumerateArray().Select(Number)];
 
@@ -129,30 +144,35 @@ internal sealed class GoldenCase(JsonElement json, JsonElement batches)
     internal GoldenCase With(string part, string name)
     {
         var copy = JsonNode.Parse(json.GetRawText())!;
-        if (copy[part] is not JsonObject) copy[part] = new JsonObject();
+        if (copy[part] is not JsonObject)
+            copy[part] = new JsonObject();
         copy[part]![name] = 1;
         return new GoldenCase(copy.Deserialize<JsonElement>(), batches);
     }
 
     public override string ToString() => Id;
 
-    private JsonElement? Find(string part, string name) => part switch
-    {
-        "params" => parameters.Find(name),
-        "inputs" => inputs.Find(name),
-        _ => Get(json, part) is { ValueKind: JsonValueKind.Object } place ? Get(place, name) : null,
-    };
+    private JsonElement? Find(string part, string name) =>
+        part switch
+        {
+            "params" => parameters.Find(name),
+            "inputs" => inputs.Find(name),
+            _ => Get(json, part) is { ValueKind: JsonValueKind.Object } place ? Get(place, name) : null,
+        };
 
     private static JsonElement? Get(JsonElement place, string name) =>
         place.TryGetProperty(name, out var found) && found.ValueKind != JsonValueKind.Null ? found : null;
 
     private static double Number(JsonElement element) =>
-        element.ValueKind == JsonValueKind.String ? double.Parse(element.GetString()!, NumberStyles.Float, CultureInfo.InvariantCulture) : element.GetDouble();
+        element.ValueKind == JsonValueKind.String
+            ? double.Parse(element.GetString()!, NumberStyles.Float, CultureInfo.InvariantCulture)
+            : element.GetDouble();
 
     /// <summary>A tensor, or a plain number as a scalar.</summary>
     internal static Tensor Read(JsonElement element)
     {
-        if (element.ValueKind == JsonValueKind.Number) return tensor(element.GetDouble());
+        if (element.ValueKind == JsonValueKind.Number)
+            return tensor(element.GetDouble());
         long[] shape = [.. element.GetProperty("shape").EnumerateArray().Select(size => size.GetInt64())];
         var data = element.GetProperty("data").EnumerateArray();
         return element.GetProperty("dtype").GetString() switch
@@ -162,7 +182,9 @@ internal sealed class GoldenCase(JsonElement json, JsonElement batches)
             "bfloat16" => tensor(data.Select(Number).ToArray()).to_type(ScalarType.BFloat16).reshape(shape),
             "int64" => tensor(data.Select(item => item.GetInt64()).ToArray()).reshape(shape),
             "bool" => tensor(data.Select(item => item.GetInt64() != 0).ToArray()).reshape(shape),
-            var other => throw new NotSupportedException($"tensors of type {other} are not read, expected float64, float32, bfloat16, int64 or bool"),
+            var other => throw new NotSupportedException(
+                $"tensors of type {other} are not read, expected float64, float32, bfloat16, int64 or bool"
+            ),
         };
     }
 

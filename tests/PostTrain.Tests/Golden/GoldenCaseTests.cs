@@ -19,7 +19,8 @@ public sealed class GoldenCaseTests
         {
             var data = new TheoryData<string, string>();
             foreach (var (area, kinds) in GoldenSuite.Areas)
-                foreach (string kind in kinds.Keys) data.Add(area, kind);
+            foreach (string kind in kinds.Keys)
+                data.Add(area, kind);
             return data;
         }
     }
@@ -44,12 +45,15 @@ public sealed class GoldenCaseTests
     [Fact]
     public void Run_WithAValueOnlyAskedFor_NamesIt()
     {
-        var failure = Assert.ThrowsAny<XunitException>(() => Of("""{"id": "one", "kind": "sum", "params": {"scale": 2, "mode": "fast"}}""").Run(item =>
-        {
-            Assert.True(item.HasParameter("scale"));
-            Assert.Null(item.Text("scale"));
-            item.Only("mode", "fast");
-        }));
+        var failure = Assert.ThrowsAny<XunitException>(() =>
+            Of("""{"id": "one", "kind": "sum", "params": {"scale": 2, "mode": "fast"}}""")
+                .Run(item =>
+                {
+                    Assert.True(item.HasParameter("scale"));
+                    Assert.Null(item.Text("scale"));
+                    item.Only("mode", "fast");
+                })
+        );
         Assert.Contains("params.scale,", failure.Message, StringComparison.Ordinal);
         Assert.DoesNotContain("params.mode", failure.Message, StringComparison.Ordinal);
     }
@@ -65,9 +69,12 @@ public sealed class GoldenCaseTests
     [MemberData(nameof(Kinds))]
     public void EveryRunner_RefusesAParameterAndAnInputThatItDoesNotKnow(string area, string kind)
     {
-        if (GoldenFile.Load(area)?.Cases.FirstOrDefault(item => item.Kind == kind) is not { } known) return;
+        if (GoldenFile.Load(area)?.Cases.FirstOrDefault(item => item.Kind == kind) is not { } known)
+            return;
         using var scope = NewDisposeScope();
-        var failure = Assert.ThrowsAny<XunitException>(() => known.With("params", "unheard_of").With("inputs", "unseen").Run(GoldenSuite.Areas[area][kind].Run));
+        var failure = Assert.ThrowsAny<XunitException>(() =>
+            known.With("params", "unheard_of").With("inputs", "unseen").Run(GoldenSuite.Areas[area][kind].Run)
+        );
         Assert.Contains("params.unheard_of, inputs.unseen, which its runner does not use", failure.Message, StringComparison.Ordinal);
     }
 
@@ -77,13 +84,19 @@ public sealed class GoldenCaseTests
 
     private static void ReadAll(GoldenCase item, string without)
     {
-        if (without != "params.scale") item.Parameter("scale", 0);
-        if (without != "params.absent") Assert.False(item.HasParameter("absent"));
-        if (without != "params.mode") Assert.Equal("fast", item.Text("mode"));
-        if (without != "inputs.x") item.Input("x").Dispose();
+        if (without != "params.scale")
+            item.Parameter("scale", 0);
+        if (without != "params.absent")
+            Assert.False(item.HasParameter("absent"));
+        if (without != "params.mode")
+            Assert.Equal("fast", item.Text("mode"));
+        if (without != "inputs.x")
+            item.Input("x").Dispose();
         foreach (var step in item.Inputs.Objects("steps"))
-            foreach (string name in step.Names.Where(name => without != $"inputs.steps[0].{name}")) step.Value(name);
+        foreach (string name in step.Names.Where(name => without != $"inputs.steps[0].{name}"))
+            step.Value(name);
         var config = item.Inputs.Object("config");
-        if (without != "inputs.config.width") config.Value("width");
+        if (without != "inputs.config.width")
+            config.Value("width");
     }
 }

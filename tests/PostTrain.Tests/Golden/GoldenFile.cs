@@ -12,11 +12,13 @@ internal sealed record GoldenFile(string Area, IReadOnlyList<GoldenCase> Cases)
     internal static GoldenFile? Load(string area)
     {
         string path = Path.Combine(Directory, area + ".json");
-        if (!File.Exists(path)) return null;
+        if (!File.Exists(path))
+            return null;
         using var document = JsonDocument.Parse(File.ReadAllBytes(path));
         var root = document.RootElement.Clone();
         int format = root.GetProperty("format").GetInt32();
-        if (format != 1) throw new NotSupportedException($"{path} has format {format}, expected 1");
+        if (format != 1)
+            throw new NotSupportedException($"{path} has format {format}, expected 1");
         var batches = root.TryGetProperty("batches", out var found) ? found : default;
         return new GoldenFile(area, [.. root.GetProperty("cases").EnumerateArray().Select(item => new GoldenCase(item, batches))]);
     }
@@ -24,11 +26,14 @@ internal sealed record GoldenFile(string Area, IReadOnlyList<GoldenCase> Cases)
     private static string FindDirectory()
     {
         if (Environment.GetEnvironmentVariable("POSTTRAIN_GOLDEN") is { Length: > 0 } given)
-            return System.IO.Directory.Exists(given) ? given : throw new DirectoryNotFoundException($"POSTTRAIN_GOLDEN is {given}, which is not a directory");
+            return System.IO.Directory.Exists(given)
+                ? given
+                : throw new DirectoryNotFoundException($"POSTTRAIN_GOLDEN is {given}, which is not a directory");
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
         {
             string candidate = Path.Combine(folder.FullName, "tests", "golden");
-            if (System.IO.Directory.Exists(candidate)) return candidate;
+            if (System.IO.Directory.Exists(candidate))
+                return candidate;
         }
         throw new DirectoryNotFoundException($"there is no tests/golden above {AppContext.BaseDirectory}; set POSTTRAIN_GOLDEN");
     }

@@ -5,7 +5,9 @@ namespace PostTrain.Tests.Golden;
 
 public sealed class GoldenTests(ITestOutputHelper output)
 {
-    private static readonly ILookup<(string, string), GoldenCase> ById = GoldenSuite.Cases().ToLookup(pair => (pair.Area, pair.Case.Id), pair => pair.Case);
+    private static readonly ILookup<(string, string), GoldenCase> ById = GoldenSuite
+        .Cases()
+        .ToLookup(pair => (pair.Area, pair.Case.Id), pair => pair.Case);
 
     /// <summary>Area and id of every case that is run.</summary>
     public static TheoryData<string, string> Runnable
@@ -14,7 +16,8 @@ public sealed class GoldenTests(ITestOutputHelper output)
         {
             var data = new TheoryData<string, string>();
             foreach (var (area, item) in GoldenSuite.Cases())
-                if (!GoldenSuite.NotYet.Contains(GoldenSuite.NameOf(area, item))) data.Add(area, item.Id);
+                if (!GoldenSuite.NotYet.Contains(GoldenSuite.NameOf(area, item)))
+                    data.Add(area, item.Id);
             return data;
         }
     }
@@ -25,7 +28,10 @@ public sealed class GoldenTests(ITestOutputHelper output)
     {
         using var scope = NewDisposeScope();
         var item = Assert.Single(ById[(area, id)]);
-        Assert.True(GoldenSuite.Areas[area].TryGetValue(item.Kind, out var kind), $"{area}.json has cases of the kind {item.Kind}, which no test knows");
+        Assert.True(
+            GoldenSuite.Areas[area].TryGetValue(item.Kind, out var kind),
+            $"{area}.json has cases of the kind {item.Kind}, which no test knows"
+        );
         item.Run(kind.Run);
     }
 
@@ -34,7 +40,8 @@ public sealed class GoldenTests(ITestOutputHelper output)
     {
         var names = GoldenSuite.Cases().Select(pair => GoldenSuite.NameOf(pair.Area, pair.Case)).ToHashSet();
         // Another directory may hold a selection; a kind that has a function must leave the list in any case.
-        if (Environment.GetEnvironmentVariable("POSTTRAIN_GOLDEN") is null or "") Assert.Empty(GoldenSuite.NotYet.Except(names));
+        if (Environment.GetEnvironmentVariable("POSTTRAIN_GOLDEN") is null or "")
+            Assert.Empty(GoldenSuite.NotYet.Except(names));
         var run = GoldenSuite.Areas.SelectMany(area => area.Value.Keys.Select(kind => $"{area.Key}/{kind}"));
         Assert.Empty(run.Intersect(GoldenSuite.NotYet));
     }
@@ -42,8 +49,16 @@ public sealed class GoldenTests(ITestOutputHelper output)
     [Fact]
     public void Counts_AreReported()
     {
-        foreach (var group in GoldenSuite.Cases().GroupBy(pair => GoldenSuite.NameOf(pair.Area, pair.Case)).OrderBy(group => group.Key, StringComparer.Ordinal))
-            output.WriteLine($"{group.Count(),4}  {(GoldenSuite.NotYet.Contains(group.Key) ? "not yet" : "run    ")}  {group.Key}");
-        Assert.All(GoldenSuite.Areas.Keys.Select(GoldenFile.Load).OfType<GoldenFile>(), file => Assert.Equal(file.Cases.Count, file.Cases.Select(item => item.Id).Distinct().Count()));
+        foreach (
+            var group in GoldenSuite
+                .Cases()
+                .GroupBy(pair => GoldenSuite.NameOf(pair.Area, pair.Case))
+                .OrderBy(group => group.Key, StringComparer.Ordinal)
+        )
+            output.WriteLine($"{group.Count(), 4}  {(GoldenSuite.NotYet.Contains(group.Key) ? "not yet" : "run    ")}  {group.Key}");
+        Assert.All(
+            GoldenSuite.Areas.Keys.Select(GoldenFile.Load).OfType<GoldenFile>(),
+            file => Assert.Equal(file.Cases.Count, file.Cases.Select(item => item.Id).Distinct().Count())
+        );
     }
 }

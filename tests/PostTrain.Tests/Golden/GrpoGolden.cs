@@ -9,18 +9,20 @@ namespace PostTrain.Tests.Golden;
 /// <summary>grpo.json: policy objectives with a KL term, aggregated in the ways that the reference calls loss types.</summary>
 internal static class GrpoGolden
 {
-    internal static IReadOnlyDictionary<string, GoldenKind> Kinds { get; } = new Dictionary<string, GoldenKind>
-    {
-        ["grpo"] = new(Check),
-        ["gmpo"] = new(Check),
-        ["gspo_token"] = new(Check),
-    };
+    internal static IReadOnlyDictionary<string, GoldenKind> Kinds { get; } =
+        new Dictionary<string, GoldenKind>
+        {
+            ["grpo"] = new(Check),
+            ["gmpo"] = new(Check),
+            ["gspo_token"] = new(Check),
+        };
 
     private static void Check(GoldenCase item)
     {
         var ids = item.Input("completion_ids");
         var mask = item.Input("completion_mask");
-        if (item.HasInput("tool_mask")) mask = mask * item.Input("tool_mask");
+        if (item.HasInput("tool_mask"))
+            mask = mask * item.Input("tool_mask");
         long first = item.Input("prompt_ids").shape[1] - 1;
         // The logits are given: what the model saw of the prompts is in them.
         Assert.Equal(item.Input("prompt_ids").shape, item.Input("prompt_mask").shape);
@@ -41,7 +43,11 @@ internal static class GrpoGolden
         GoldenTolerance.Close(item.ExpectedNumber("loss"), loss, "loss");
         GoldenTolerance.Close(item.Gradient("per_token_logps"), Numbers.Gradient(x => Loss(x, entropy), logProbs), "gradient of log-probs");
         if (item.HasGradient("logits"))
-            GoldenTolerance.Close(item.Gradient("logits"), Numbers.Gradient(x => Loss(LogProbs(x), TokenLogProbs.Entropy(Predicting(x))), logits), "gradient of logits");
+            GoldenTolerance.Close(
+                item.Gradient("logits"),
+                Numbers.Gradient(x => Loss(LogProbs(x), TokenLogProbs.Entropy(Predicting(x))), logits),
+                "gradient of logits"
+            );
         if (item.HasExpected("per_token_loss"))
         {
             var expected = item.Expected("per_token_loss").expand_as(logProbs);
@@ -50,17 +56,33 @@ internal static class GrpoGolden
         if (item.HasExpected("per_token_kl"))
             TensorAssert.Close(item.ExpectedNumber("metrics", "kl"), result.Kl, 1e-6, "mean KL");
         // The share of tokens; where the ratio is a sequence's, or capped from above, the reference counts something else.
-        if (item.Text("loss_type") is "grpo" or "bnpo" or "dr_grpo" or "dapo" && item.Text("importance_sampling_level") == "token" && !item.HasParameter("delta") && item.Kind == "grpo")
+        if (
+            item.Text("loss_type") is "grpo" or "bnpo" or "dr_grpo" or "dapo"
+            && item.Text("importance_sampling_level") == "token"
+            && !item.HasParameter("delta")
+            && item.Kind == "grpo"
+        )
             TensorAssert.Close(item.ExpectedNumber("metrics", "clip_ratio/region_mean"), result.ClipFraction, 1e-6, "clip fraction");
     }
 
-    private static (Tensor Loss, PolicyObjectiveLoss Result) Evaluate(GoldenCase item, Tensor logProbs, Tensor entropy, Tensor old, Tensor mask)
+    private static (Tensor Loss, PolicyObjectiveLoss Result) Evaluate(
+        GoldenCase item,
+        Tensor logProbs,
+        Tensor entropy,
+        Tensor old,
+        Tensor mask
+    )
     {
         var advantages = item.Input("advantages");
         var weights = ones_like(logProbs);
         if (item.HasParameter("off_policy_mask_threshold"))
-            weights = weights * CompletionMasks.OnPolicySequences(logProbs, old, advantages, mask, item.Parameter("off_policy_mask_threshold", 0)).unsqueeze(1);
-        if (item.Parameter("top_entropy_quantile", 1) is < 1 and var share) weights = weights * CompletionMasks.TopEntropy(entropy, mask, share);
+            weights =
+                weights
+                * CompletionMasks
+                    .OnPolicySequences(logProbs, old, advantages, mask, item.Parameter("off_policy_mask_threshold", 0))
+                    .unsqueeze(1);
+        if (item.Parameter("top_entropy_quantile", 1) is < 1 and var share)
+            weights = weights * CompletionMasks.TopEntropy(entropy, mask, share);
         var batch = new PolicyBatch(logProbs, old, advantages, mask)
         {
             ReferenceLogProbs = item.Input("ref_per_token_logps"),
@@ -69,7 +91,8 @@ internal static class GrpoGolden
             ImportanceWeights = Importance(item, mask),
         };
         double steps = item.Parameter("gradient_accumulation_steps", 1);
-        if (!item.Flag("training")) steps = 1;
+        if (!item.Flag("training"))
+            steps = 1;
         return Evaluate(item, batch, steps, item.Parameter("num_items_in_batch", 0));
     }
 
@@ -91,11 +114,14 @@ internal static class GrpoGolden
 
     private static Tensor? Importance(GoldenCase item, Tensor mask)
     {
-        if (!item.HasInput("importance_sampling_ratio")) return null;
+        if (!item.HasInput("importance_sampling_ratio"))
+            return null;
         var ratio = item.Input("importance_sampling_ratio");
         // A column is one weight a sequence.
-        if (ratio.dim() == 2 && ratio.shape[1] == 1 && mask.shape[1] > 1) return ratio.squeeze(1);
-        if (item.Text("loss_type") != "vespo") return ratio.expand(mask.shape);
+        if (ratio.dim() == 2 && ratio.shape[1] == 1 && mask.shape[1] > 1)
+            return ratio.squeeze(1);
+        if (item.Text("loss_type") != "vespo")
+            return ratio.expand(mask.shape);
         // VESPO multiplies a row's ratios; the reference takes along what does not count (1 in its own runs, but not in this case).
         var others = ratio.masked_fill(mask != 0, 1).log().sum(1L).exp().unsqueeze(1);
         return where(mask.cumsum(1).eq(1), ratio * others, ratio);
@@ -108,20 +134,31 @@ internal static class GrpoGolden
         long columns = batch.Mask.shape[1];
         var (everywhere, lengths) = (ones_like(batch.Mask), batch.Mask.sum(1L).unsqueeze(1));
         var mean = LossAggregation.SequenceSum(columns);
-        var loss = objective.Ratio == RatioLevel.Sequence
-            ? (objective with { Beta = 0 }).Loss(batch, batch.Mask.shape[0] * steps).Loss
-            : mean.Apply((objective with { Beta = 0 }).Loss(batch with { Mask = everywhere }).TokenLosses * lengths, everywhere, mean.Denominator(everywhere) * steps);
-        if (objective.Beta == 0) return loss;
+        var loss =
+            objective.Ratio == RatioLevel.Sequence
+                ? (objective with { Beta = 0 }).Loss(batch, batch.Mask.shape[0] * steps).Loss
+                : mean.Apply(
+                    (objective with { Beta = 0 }).Loss(batch with { Mask = everywhere }).TokenLosses * lengths,
+                    everywhere,
+                    mean.Denominator(everywhere) * steps
+                );
+        if (objective.Beta == 0)
+            return loss;
         var kl = KlDivergence.Estimate(batch.LogProbs, batch.ReferenceLogProbs!);
         return loss + mean.Apply(kl * lengths, everywhere, mean.Denominator(everywhere) * steps) * objective.Beta;
     }
 
     internal static PolicyObjective Objective(GoldenCase item)
     {
-        double low = item.Parameter("epsilon_low", 0), high = item.Parameter("epsilon_high", 0);
+        double low = item.Parameter("epsilon_low", 0),
+            high = item.Parameter("epsilon_high", 0);
         var clip = new ClipRange(low, high);
         // The reference lists the parameters of all loss types in every case.
-        var (limit, calm, hot) = ((int)item.Parameter("max_completion_length", 0), item.Parameter("sapo_temperature_pos", 1), item.Parameter("sapo_temperature_neg", 1.05));
+        var (limit, calm, hot) = (
+            (int)item.Parameter("max_completion_length", 0),
+            item.Parameter("sapo_temperature_pos", 1),
+            item.Parameter("sapo_temperature_neg", 1.05)
+        );
         var plain = new VespoOptions();
         var shapes = new VespoOptions
         {
@@ -130,18 +167,21 @@ internal static class GrpoGolden
             NegativeShape = item.Parameter("vespo_k_neg", plain.NegativeShape),
             NegativeRate = item.Parameter("vespo_lambda_neg", plain.NegativeRate),
         };
-        var named = item.Kind == "gmpo" ? PolicyObjectives.Gmpo(clip) : item.Text("loss_type") switch
-        {
-            "grpo" => PolicyObjectives.Grpo(clip),
-            "bnpo" => PolicyObjectives.Bnpo(clip),
-            "dr_grpo" => PolicyObjectives.DrGrpo(limit, clip),
-            "dapo" => PolicyObjectives.Dapo(clip),
-            "cispo" => PolicyObjectives.Cispo(high),
-            "sapo" => PolicyObjectives.Sapo((float)calm, (float)hot), // float32 in the reference
-            "luspo" => PolicyObjectives.Luspo(clip),
-            "vespo" => PolicyObjectives.Vespo(shapes),
-            var other => throw new NotSupportedException($"loss_type is {other}, which no test knows"),
-        };
+        var named =
+            item.Kind == "gmpo"
+                ? PolicyObjectives.Gmpo(clip)
+                : item.Text("loss_type") switch
+                {
+                    "grpo" => PolicyObjectives.Grpo(clip),
+                    "bnpo" => PolicyObjectives.Bnpo(clip),
+                    "dr_grpo" => PolicyObjectives.DrGrpo(limit, clip),
+                    "dapo" => PolicyObjectives.Dapo(clip),
+                    "cispo" => PolicyObjectives.Cispo(high),
+                    "sapo" => PolicyObjectives.Sapo((float)calm, (float)hot), // float32 in the reference
+                    "luspo" => PolicyObjectives.Luspo(clip),
+                    "vespo" => PolicyObjectives.Vespo(shapes),
+                    var other => throw new NotSupportedException($"loss_type is {other}, which no test knows"),
+                };
         return named with
         {
             Ratio = (item.Text("importance_sampling_level") ?? "token") switch

@@ -6,7 +6,8 @@ namespace PostTrain.Tests.Golden;
 /// <summary>jinja.json: fragments of templates and what they give.</summary>
 internal static class JinjaGolden
 {
-    internal static IReadOnlyDictionary<string, GoldenKind> Kinds { get; } = new Dictionary<string, GoldenKind> { ["jinja"] = new(Fragments) };
+    internal static IReadOnlyDictionary<string, GoldenKind> Kinds { get; } =
+        new Dictionary<string, GoldenKind> { ["jinja"] = new(Fragments) };
 
     private static void Fragments(GoldenCase item)
     {
@@ -16,7 +17,8 @@ internal static class JinjaGolden
         {
             var (template, expected) = (row.GetProperty("template").GetString()!, row.GetProperty("output").GetString()!);
             var found = Rendered(template, variables);
-            if (found != expected) wrong.Add($"{template}\n  expected {expected}\n  found    {found}");
+            if (found != expected)
+                wrong.Add($"{template}\n  expected {expected}\n  found    {found}");
         }
         Assert.True(wrong.Count == 0, string.Join('\n', wrong));
     }

@@ -17,11 +17,8 @@ internal static class ModelsGolden
     // Of the unpadded batch, those that the reference continued.
     private const int PromptColumns = 5;
 
-    internal static IReadOnlyDictionary<string, GoldenKind> Kinds { get; } = new Dictionary<string, GoldenKind>
-    {
-        ["model"] = new(Model),
-        ["reward_model"] = new(RewardModelGolden.Run),
-    };
+    internal static IReadOnlyDictionary<string, GoldenKind> Kinds { get; } =
+        new Dictionary<string, GoldenKind> { ["model"] = new(Model), ["reward_model"] = new(RewardModelGolden.Run) };
 
     private static void Model(GoldenCase item)
     {
@@ -60,7 +57,8 @@ internal static class ModelsGolden
         return directory;
     }
 
-    // Each operator rounds to 8 bits, in another order than the reference's: what can be asked is to be as near to the exact logits as the reference is.
+    // Each operator rounds to 8 bits, in another order than the reference's: what can be asked is to be as near to the exact logits as the
+    // reference is.
     private static void Half(string directory, Decoder exact, SafetensorsFile expected)
     {
         using var half = Pretrained.Load(directory);
@@ -101,7 +99,12 @@ internal static class ModelsGolden
         {
             var name = entry.Name["grad.".Length..];
             var reference = expected.Read(entry.Name);
-            TensorAssert.Close(CheckpointWeights.IsTransposed(model.Config.Naming, name) ? reference.t() : reference, parameters[name].grad!, Tolerance, entry.Name);
+            TensorAssert.Close(
+                CheckpointWeights.IsTransposed(model.Config.Naming, name) ? reference.t() : reference,
+                parameters[name].grad!,
+                Tolerance,
+                entry.Name
+            );
         }
     }
 
@@ -115,13 +118,23 @@ internal static class ModelsGolden
             var generated = expected.Read(prefix + "generated");
             var (prompts, length) = Prompts(expected, prefix, generated);
             var count = (int)generated.size(1) - length;
-            var options = new SamplingOptions { Temperature = 0, MaxNewTokens = count, StopTokens = model.Config.EndOfSequenceIds };
+            var options = new SamplingOptions
+            {
+                Temperature = 0,
+                MaxNewTokens = count,
+                StopTokens = model.Config.EndOfSequenceIds,
+            };
             using var batch = Sampler.Generate(model, prompts, options, seed: 0, paddingId: model.Config.PaddingId!.Value);
-            TensorAssert.Same(generated.narrow(1, length, count), batch.Ids.narrow(1, length, batch.Ids.size(1) - length), prefix + "generated");
+            TensorAssert.Same(
+                generated.narrow(1, length, count),
+                batch.Ids.narrow(1, length, batch.Ids.size(1) - length),
+                prefix + "generated"
+            );
         }
     }
 
-    // The reference continued the first five columns of the unpadded batch, and the whole of the padded one. What it generated may be narrower than the batch.
+    // The reference continued the first five columns of the unpadded batch, and the whole of the padded one. What it generated may be
+    // narrower than the batch.
     private static (List<int[]> Prompts, int Length) Prompts(SafetensorsFile expected, string prefix, Tensor generated)
     {
         var ids = expected.Read(prefix + "input_ids");
@@ -130,8 +143,14 @@ internal static class ModelsGolden
         var (tokens, real) = (ids.data<long>().ToArray(), mask.data<long>().ToArray());
         var length = prefix.Length == 0 ? PromptColumns : width;
         TensorAssert.Same(ids.narrow(1, 0, length), generated.narrow(1, 0, length), prefix + "generated begins with its prompts");
-        return ([.. Enumerable.Range(0, rows).Select(row =>
-            Enumerable.Range(row * width, length).Where(i => real[i] != 0).Select(i => (int)tokens[i]).ToArray())], length);
+        return (
+            [
+                .. Enumerable
+                    .Range(0, rows)
+                    .Select(row => Enumerable.Range(row * width, length).Where(i => real[i] != 0).Select(i => (int)tokens[i]).ToArray()),
+            ],
+            length
+        );
     }
 
     private static void SavedAgain(Decoder model, SafetensorsFile expected)

@@ -9,20 +9,24 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Tests.Golden;
 
-/// <summary>peft.json and the directories of peft/: adapters as PEFT writes them, what it computes with them, and what it would write again.</summary>
+/// <summary>peft.json and the directories of peft/: adapters as PEFT writes them, what it computes with them, and what it would write
+/// again.</summary>
 internal static class PeftGolden
 {
-    internal static IReadOnlyDictionary<string, GoldenKind> Kinds { get; } = new Dictionary<string, GoldenKind>
-    {
-        ["adapter"] = new(Run),
-        ["init"] = new(Start),
-        ["prompt_encoder"] = new(PeftPromptCases.Encoder),
-    };
+    internal static IReadOnlyDictionary<string, GoldenKind> Kinds { get; } =
+        new Dictionary<string, GoldenKind>
+        {
+            ["adapter"] = new(Run),
+            ["init"] = new(Start),
+            ["prompt_encoder"] = new(PeftPromptCases.Encoder),
+        };
 
     private static void Run(GoldenCase item)
     {
-        if (PeftPromptCases.Holds(item)) PeftPromptCases.Adapter(item);
-        else Adapter(item);
+        if (PeftPromptCases.Holds(item))
+            PeftPromptCases.Adapter(item);
+        else
+            Adapter(item);
     }
 
     private static void Adapter(GoldenCase item)
@@ -45,7 +49,11 @@ internal static class PeftGolden
 
         using (adapted.Disabled())
             // The reference's largest change may be at a padded position.
-            Assert.InRange(((logits - model.Project(model.Hidden(ids, mask))) * real).abs().max().ToDouble(), 1e-3, item.ExpectedNumber("max_change_of_logits") + 1e-4);
+            Assert.InRange(
+                ((logits - model.Project(model.Hidden(ids, mask))) * real).abs().max().ToDouble(),
+                1e-3,
+                item.ExpectedNumber("max_change_of_logits") + 1e-4
+            );
         if (item.Json("expected", "merge").GetBoolean())
             Merge(expected, model, adapted, ids, mask);
         Save(directory, adapted);
@@ -63,7 +71,10 @@ internal static class PeftGolden
         }
         var known = expected.Entries.Select(entry => entry.Name).ToHashSet();
         foreach (var (name, parameter) in adapted.TrainableParameters)
-            Assert.True(stored.Values.Any(item => ReferenceEquals(item.Tensor, parameter) && known.Contains("grad." + item.Name)), $"{name} is trained here, but the reference has no gradient of it");
+            Assert.True(
+                stored.Values.Any(item => ReferenceEquals(item.Tensor, parameter) && known.Contains("grad." + item.Name)),
+                $"{name} is trained here, but the reference has no gradient of it"
+            );
     }
 
     private static void Merge(SafetensorsFile expected, Decoder model, AdaptedModel adapted, Tensor ids, Tensor mask)
@@ -76,9 +87,19 @@ internal static class PeftGolden
         {
             var name = entry.Name["merged.".Length..];
             Tensor weight = weights[name];
-            TensorAssert.Close(expected.Read(entry.Name), CheckpointWeights.IsTransposed(model.Config.Naming, name) ? weight.t() : weight, 1e-5, entry.Name);
+            TensorAssert.Close(
+                expected.Read(entry.Name),
+                CheckpointWeights.IsTransposed(model.Config.Naming, name) ? weight.t() : weight,
+                1e-5,
+                entry.Name
+            );
         }
-        TensorAssert.Close(expected.Read("merged_logits") * mask.unsqueeze(-1), model.Project(model.Hidden(ids, mask)) * mask.unsqueeze(-1), 1e-4, "merged logits");
+        TensorAssert.Close(
+            expected.Read("merged_logits") * mask.unsqueeze(-1),
+            model.Project(model.Hidden(ids, mask)) * mask.unsqueeze(-1),
+            1e-4,
+            "merged logits"
+        );
         adapted.Unmerge();
         Assert.Equal(before, Toy.Bytes(model));
     }
@@ -88,14 +109,23 @@ internal static class PeftGolden
     {
         using var folder = new TemporaryDirectory();
         adapted.Save(folder.Path);
-        Assert.Equal(File.ReadAllText(Path.Combine(directory, "adapter_config.json")), File.ReadAllText(folder.File("adapter_config.json")));
-        Assert.Equal(File.ReadAllBytes(Path.Combine(directory, "adapter_model.safetensors")), File.ReadAllBytes(folder.File("adapter_model.safetensors")));
+        Assert.Equal(
+            File.ReadAllText(Path.Combine(directory, "adapter_config.json")),
+            File.ReadAllText(folder.File("adapter_config.json"))
+        );
+        Assert.Equal(
+            File.ReadAllBytes(Path.Combine(directory, "adapter_model.safetensors")),
+            File.ReadAllBytes(folder.File("adapter_model.safetensors"))
+        );
     }
 
-        private static Tensor Loss(Tensor logits, Tensor labels)
+    private static Tensor Loss(Tensor logits, Tensor labels)
     {
         var (rows, length) = (logits.size(0), logits.size(1));
-        return nn.functional.cross_entropy(logits.narrow(1, 0, length - 1).reshape(rows * (length - 1), -1), labels.narrow(1, 1, length - 1).reshape(-1));
+        return nn.functional.cross_entropy(
+            logits.narrow(1, 0, length - 1).reshape(rows * (length - 1), -1),
+            labels.narrow(1, 1, length - 1).reshape(-1)
+        );
     }
 
     // W is given: the start's B A, and what is left of W without it. Signs of singular vectors are free.
@@ -112,10 +142,16 @@ internal static class PeftGolden
             "olora" => LoraInitialization.Olora,
             "orthogonal" => LoraInitialization.Orthogonal,
             "gaussian" => LoraInitialization.Gaussian,
-            _ when kind.StartsWith(Iterated, StringComparison.Ordinal) => LoraInitialization.FastPissa(int.Parse(kind[Iterated.Length..], System.Globalization.CultureInfo.InvariantCulture)),
+            _ when kind.StartsWith(Iterated, StringComparison.Ordinal) => LoraInitialization.FastPissa(
+                int.Parse(kind[Iterated.Length..], System.Globalization.CultureInfo.InvariantCulture)
+            ),
             _ => throw new NotSupportedException($"start '{kind}'"),
         };
-        foreach (var layer in expected.Entries.Where(entry => entry.Name.EndsWith(".W", StringComparison.Ordinal)).Select(entry => entry.Name[..^2]))
+        foreach (
+            var layer in expected
+                .Entries.Where(entry => entry.Name.EndsWith(".W", StringComparison.Ordinal))
+                .Select(entry => entry.Name[..^2])
+        )
         {
             var weight = expected.Read(layer + ".W");
             var (a, b) = LoraStart.Of(weight, rank, scale, start, new AdapterRandom(3));
@@ -131,9 +167,14 @@ internal static class PeftGolden
             }
             if (start.Iterations > 0)
             {
-                // Random, and not quite at the best approximation where singular values lie close: as near to it as the reference is, and not nearer than possible.
+                // Random, and not quite at the best approximation where singular values lie close: as near to it as the reference is, and
+                // not nearer than possible.
                 var best = linalg.svdvals(weight).narrow(0, rank, Math.Min(weight.size(0), weight.size(1)) - rank).norm().ToDouble();
-                Assert.InRange((weight - delta).norm().ToDouble(), best * (1 - 1e-5), Math.Max(best * (1 + 1e-4), expected.Read(layer + ".residual").norm().ToDouble()));
+                Assert.InRange(
+                    (weight - delta).norm().ToDouble(),
+                    best * (1 - 1e-5),
+                    Math.Max(best * (1 + 1e-4), expected.Read(layer + ".residual").norm().ToDouble())
+                );
                 continue;
             }
             TensorAssert.Close(expected.Read(layer + ".delta"), delta, 1e-5, layer + ".delta");

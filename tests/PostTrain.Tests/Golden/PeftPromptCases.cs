@@ -7,7 +7,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Tests.Golden;
 
-/// <summary>The cases of peft.json that are prompts: adapters of the types PROMPT_TUNING, PREFIX_TUNING and P_TUNING, and the kind prompt_encoder.</summary>
+/// <summary>The cases of peft.json that are prompts: adapters of the types PROMPT_TUNING, PREFIX_TUNING and P_TUNING, and the kind
+/// prompt_encoder.</summary>
 internal static class PeftPromptCases
 {
     private const double Tolerance = 1e-4;
@@ -15,7 +16,8 @@ internal static class PeftPromptCases
     /// <summary>Whether an adapter case is one of these.</summary>
     internal static bool Holds(GoldenCase item) => item.Text("peft_type") is "PROMPT_TUNING" or "PREFIX_TUNING" or "P_TUNING";
 
-    /// <summary>An adapter directory: logits, loss and gradients of the rows; saved again it holds the same bytes and loads to the same logits.</summary>
+    /// <summary>An adapter directory: logits, loss and gradients of the rows; saved again it holds the same bytes and loads to the same
+    /// logits.</summary>
     internal static void Adapter(GoldenCase item)
     {
         using var scope = NewDisposeScope();
@@ -33,7 +35,8 @@ internal static class PeftPromptCases
         var real = mask.ne(0).unsqueeze(-1);
         TensorAssert.Close(reference.masked_fill(real.logical_not(), 0), logits.masked_fill(real.logical_not(), 0), Tolerance, "logits");
 
-        // A prefix's first real token has no target; neither has a prompt's, as the virtual positions' labels are ignored but its last predicts the first token.
+        // A prefix's first real token has no target; neither has a prompt's, as the virtual positions' labels are ignored but its last
+        // predicts the first token.
         var loss = Loss(prompted, ids, mask, expected.Read("labels"));
         TensorAssert.Close(item.ExpectedNumber("loss"), loss, Tolerance, "loss");
         loss.backward();
@@ -57,7 +60,9 @@ internal static class PeftPromptCases
     {
         using var scope = NewDisposeScope();
         using var expected = SafetensorsFile.Open(Path.Combine(GoldenFile.Directory, item.Text("dir")!, "expected.safetensors"));
-        var weights = expected.Entries.Where(entry => entry.Name.StartsWith("weight.", StringComparison.Ordinal)).ToDictionary(entry => entry.Name["weight.".Length..], entry => expected.Read(entry.Name));
+        var weights = expected
+            .Entries.Where(entry => entry.Name.StartsWith("weight.", StringComparison.Ordinal))
+            .ToDictionary(entry => entry.Name["weight.".Length..], entry => expected.Read(entry.Name));
         using var encoder = Create(item.Parameters.Object("config"), (int)item.Parameter("token_dim", 0), weights);
         using (no_grad())
         {
@@ -78,7 +83,8 @@ internal static class PeftPromptCases
             TensorAssert.Close(expected.Read("grad." + name), parameter.grad!, 3e-5, "gradient of " + name);
     }
 
-    // How many heads have keys and values of their own, and how many layers there are, the configuration does not tell: a prefix's widths are those of its weights.
+    // How many heads have keys and values of their own, and how many layers there are, the configuration does not tell: a prefix's widths
+    // are those of its weights.
     private static PromptEncoder Create(GoldenFields config, int width, Dictionary<string, Tensor> weights)
     {
         int Size(string name, int fallback) => config.Find(name)?.GetInt32() ?? fallback;
@@ -91,14 +97,22 @@ internal static class PeftPromptCases
         }
         return config.Find("encoder_reparameterization_type")?.GetString() switch
         {
-            "LSTM" => new LstmPromptEncoder(length, width, hidden, Size("encoder_num_layers", 2), config.Find("encoder_dropout")?.GetDouble() ?? 0, 1),
+            "LSTM" => new LstmPromptEncoder(
+                length,
+                width,
+                hidden,
+                Size("encoder_num_layers", 2),
+                config.Find("encoder_dropout")?.GetDouble() ?? 0,
+                1
+            ),
             "MLP" => new MlpPromptEncoder(length, width, hidden, 1),
             null => new PromptTable(weights["embedding.weight"]),
             var other => throw new NotSupportedException($"encoder_reparameterization_type is {other}, expected MLP or LSTM"),
         };
     }
 
-    // transformers' loss over the labels with those of the virtual positions ignored: the last virtual token of a prompt predicts the first token, a prefix's does not.
+    // transformers' loss over the labels with those of the virtual positions ignored: the last virtual token of a prompt predicts the first
+    // token, a prefix's does not.
     private static Tensor Loss(PromptedLm model, Tensor ids, Tensor mask, Tensor labels)
     {
         var length = ids.size(1);

@@ -9,18 +9,19 @@ namespace PostTrain.Tests.Golden;
 /// <summary>ppo.json.</summary>
 internal static class PpoGolden
 {
-    internal static IReadOnlyDictionary<string, GoldenKind> Kinds { get; } = new Dictionary<string, GoldenKind>
-    {
-        ["kl_estimators"] = new(Estimators),
-        ["kl_penalty"] = new(Penalty),
-        ["masked_whiten"] = new(Whiten),
-        ["truncate_response"] = new(Truncate),
-        ["gae"] = new(Gae),
-        ["ppo_loss"] = new(Loss),
-        ["compute_rewards"] = new(Rewards),
-        ["adaptive_kl"] = new(AdaptiveKl),
-        ["ppo_step"] = new(Step),
-    };
+    internal static IReadOnlyDictionary<string, GoldenKind> Kinds { get; } =
+        new Dictionary<string, GoldenKind>
+        {
+            ["kl_estimators"] = new(Estimators),
+            ["kl_penalty"] = new(Penalty),
+            ["masked_whiten"] = new(Whiten),
+            ["truncate_response"] = new(Truncate),
+            ["gae"] = new(Gae),
+            ["ppo_loss"] = new(Loss),
+            ["compute_rewards"] = new(Rewards),
+            ["adaptive_kl"] = new(AdaptiveKl),
+            ["ppo_step"] = new(Step),
+        };
 
     // The reference's n/(n − 1) of the unbiased variance is a float32 number, so what has been whitened is good to about 1e-8.
     private static void AfterWhitening(Tensor expected, Tensor actual, string what) =>
@@ -41,7 +42,11 @@ internal static class PpoGolden
         var (logProbs, reference) = (item.Input("logprobs"), item.Input("ref_logprobs"));
         foreach (var (name, estimator) in new[] { ("kl", KlEstimator.K1), ("abs", KlEstimator.Absolute), ("mse", KlEstimator.K2) })
             GoldenTolerance.Close(item.Expected(name), KlDivergence.Estimate(logProbs, reference, estimator), name);
-        GoldenTolerance.Close(item.Expected("full"), KlDivergence.Exact(item.Input("full_logprobs"), item.Input("full_ref_logprobs")), "full");
+        GoldenTolerance.Close(
+            item.Expected("full"),
+            KlDivergence.Exact(item.Input("full_logprobs"), item.Input("full_ref_logprobs")),
+            "full"
+        );
     }
 
     private static void Whiten(GoldenCase item)
@@ -75,13 +80,18 @@ internal static class PpoGolden
     {
         var mask = item.Input("mask");
         var (rewards, values) = (Masked.Counted(item.Input("rewards"), mask), Masked.Counted(item.Input("values"), mask));
-        if (item.Flag("whiten_rewards")) rewards = WhitenEverywhere(rewards, mask, keepMean: true);
+        if (item.Flag("whiten_rewards"))
+            rewards = WhitenEverywhere(rewards, mask, keepMean: true);
         // The reference takes every position for a step, with reward and value 0 where the mask says no.
         var estimate = Advantages.Generalized(rewards, values, ones_like(mask), item.Parameter("gamma", 1), item.Parameter("lam", 1));
         GoldenTolerance.Close(item.Expected("values"), values, "values");
         AfterWhitening(item.Expected("raw_advantages"), estimate.Advantages, "advantages before whitening");
         AfterWhitening(item.Expected("returns"), estimate.Returns, "returns");
-        AfterWhitening(Masked.Counted(item.Expected("advantages"), mask), Masked.Whiten(estimate.Advantages, mask, unbiased: true), "advantages");
+        AfterWhitening(
+            Masked.Counted(item.Expected("advantages"), mask),
+            Masked.Whiten(estimate.Advantages, mask, unbiased: true),
+            "advantages"
+        );
     }
 
     private static Tensor WhitenEverywhere(Tensor x, Tensor mask, bool keepMean)
@@ -95,8 +105,10 @@ internal static class PpoGolden
     {
         var mask = item.Input("mask");
         var (logProbs, old, values) = (item.Input("logprobs"), item.Input("old_logprobs"), item.Input("vpreds"));
-        PolicyLoss Policy(Tensor x) => PolicyLosses.ClippedSurrogate(x, old, item.Input("advantages"), mask, item.Parameter("cliprange", 0));
-        ValueLoss Value(Tensor x) => PolicyLosses.Value(x, item.Input("values"), item.Input("returns"), mask, item.Parameter("cliprange_value", 0));
+        PolicyLoss Policy(Tensor x) =>
+            PolicyLosses.ClippedSurrogate(x, old, item.Input("advantages"), mask, item.Parameter("cliprange", 0));
+        ValueLoss Value(Tensor x) =>
+            PolicyLosses.Value(x, item.Input("values"), item.Input("returns"), mask, item.Parameter("cliprange_value", 0));
         double weight = item.Parameter("vf_coef", 1);
         // The reference drops a batch whose mean ratio is higher.
         Assert.InRange(Masked.Mean((logProbs - old).exp(), mask).ToDouble(), 0, item.Parameter("ratio_threshold", double.PositiveInfinity));
@@ -106,27 +118,53 @@ internal static class PpoGolden
         GoldenTolerance.Close(item.ExpectedNumber("loss"), policy.Loss + value.Loss * weight, "loss");
         GoldenTolerance.Close(item.ExpectedNumber("stats", "policy/clipfrac"), policy.ClipFraction, "clip fraction");
         GoldenTolerance.Close(item.ExpectedNumber("stats", "val/clipfrac"), value.ClipFraction, "clip fraction of the value");
-        GoldenTolerance.Close(item.ExpectedNumber("stats", "policy/entropy"), Masked.Mean(TokenLogProbs.Entropy(item.Input("logits")), mask), "entropy");
-        GoldenTolerance.Close(item.ExpectedNumber("stats", "policy/approxkl"), Masked.Mean(KlDivergence.Estimate(logProbs, old, KlEstimator.K2), mask), "k2");
-        GoldenTolerance.Close(item.ExpectedNumber("stats", "policy/policykl"), Masked.Mean(KlDivergence.Estimate(old, logProbs, KlEstimator.K1), mask), "k1");
+        GoldenTolerance.Close(
+            item.ExpectedNumber("stats", "policy/entropy"),
+            Masked.Mean(TokenLogProbs.Entropy(item.Input("logits")), mask),
+            "entropy"
+        );
+        GoldenTolerance.Close(
+            item.ExpectedNumber("stats", "policy/approxkl"),
+            Masked.Mean(KlDivergence.Estimate(logProbs, old, KlEstimator.K2), mask),
+            "k2"
+        );
+        GoldenTolerance.Close(
+            item.ExpectedNumber("stats", "policy/policykl"),
+            Masked.Mean(KlDivergence.Estimate(old, logProbs, KlEstimator.K1), mask),
+            "k1"
+        );
         GoldenTolerance.Close(item.Gradient("logprobs"), Numbers.Gradient(x => Policy(x).Loss, logProbs), "gradient of log-probs");
         GoldenTolerance.Close(item.Gradient("vpreds"), Numbers.Gradient(x => Value(x).Loss * weight, values), "gradient of values");
     }
 
     private static void Rewards(GoldenCase item)
     {
-        var (logProbs, reference, scores, mask) = (item.Input("logprobs"), item.Input("ref_logprobs"), item.Input("scores"), item.Input("mask"));
+        var (logProbs, reference, scores, mask) = (
+            item.Input("logprobs"),
+            item.Input("ref_logprobs"),
+            item.Input("scores"),
+            item.Input("mask")
+        );
         double beta = item.Parameter("kl_coef", 0);
         // The penalty of what does not count is not looked at by anybody; ours is 0.
-        GoldenTolerance.Close(Masked.Counted(item.Expected("rewards"), mask), TokenRewards.WithKl(logProbs, reference, scores, mask, beta), "rewards");
-        GoldenTolerance.Close(Masked.Counted(item.Expected("non_score_rewards"), mask), TokenRewards.WithKl(logProbs, reference, zeros_like(scores), mask, beta), "penalties");
+        GoldenTolerance.Close(
+            Masked.Counted(item.Expected("rewards"), mask),
+            TokenRewards.WithKl(logProbs, reference, scores, mask, beta),
+            "rewards"
+        );
+        GoldenTolerance.Close(
+            Masked.Counted(item.Expected("non_score_rewards"), mask),
+            TokenRewards.WithKl(logProbs, reference, zeros_like(scores), mask, beta),
+            "penalties"
+        );
         GoldenTolerance.Close(item.Expected("kl"), KlDivergence.Estimate(logProbs, reference, KlEstimator.K1), "kl");
     }
 
     private static void AdaptiveKl(GoldenCase item)
     {
         var control = KlControl.Adaptive(item.Parameter("init_kl_coef", 0), item.Parameter("target", 0), item.Parameter("horizon", 0));
-        double[] expected = item.ExpectedNumbers("value"), measured = item.InputNumbers("kl");
+        double[] expected = item.ExpectedNumbers("value"),
+            measured = item.InputNumbers("kl");
         for (int i = 0; i < measured.Length; i++)
         {
             control = control.Next(measured[i], (long)item.Parameter("n_steps", 0));
@@ -166,8 +204,10 @@ internal static class PpoGolden
         double beta = item.Parameter("kl_coef", 0);
         GoldenTolerance.Close(item.Expected("kl"), KlDivergence.Estimate(old, reference, mask, estimator), "kl");
         // Its score stands where the last value stands: one position behind the last token.
-        var rewards = TokenRewards.WithKl(old, reference, zeros_like(scores), mask, beta, estimator) + TokenRewards.AtLastToken(scores, valueMask);
-        if (item.Flag("whiten_rewards")) rewards = Masked.Whiten(rewards, valueMask, keepMean: true, unbiased: true);
+        var rewards =
+            TokenRewards.WithKl(old, reference, zeros_like(scores), mask, beta, estimator) + TokenRewards.AtLastToken(scores, valueMask);
+        if (item.Flag("whiten_rewards"))
+            rewards = Masked.Whiten(rewards, valueMask, keepMean: true, unbiased: true);
         AfterWhitening(item.Expected("rewards"), rewards, "rewards");
         var values = Masked.Counted(item.Input("values"), valueMask);
         AfterWhitening(item.Expected("values"), values, "values");
@@ -176,7 +216,8 @@ internal static class PpoGolden
         var advantages = Masked.Whiten(estimate.Advantages, mask, unbiased: true);
         AfterWhitening(Masked.Counted(item.Expected("advantages"), mask), advantages, "advantages");
 
-        PolicyLoss Policy(Tensor logits) => PolicyLosses.ClippedSurrogate(LogProbs(logits / temperature), old, advantages, mask, item.Parameter("cliprange", 0));
+        PolicyLoss Policy(Tensor logits) =>
+            PolicyLosses.ClippedSurrogate(LogProbs(logits / temperature), old, advantages, mask, item.Parameter("cliprange", 0));
         ValueLoss Value(Tensor x) => PolicyLosses.Value(x, values, estimate.Returns, valueMask, item.Parameter("cliprange_value", 0));
         double weight = item.Parameter("vf_coef", 1);
         var (logits, predicted) = (item.Input("new_logits"), item.Input("vpred"));

@@ -10,21 +10,22 @@ namespace PostTrain.Tests.Golden;
 /// <summary>preference.json: losses with pairs but without a reference, and of single completions.</summary>
 internal static class PreferenceGolden
 {
-    internal static IReadOnlyDictionary<string, GoldenKind> Kinds { get; } = new Dictionary<string, GoldenKind>
-    {
-        ["kto"] = new(Kto),
-        ["bco_from_logps"] = new(Bco),
-        ["cpo_from_logps"] = new(CpoFromLogProbs),
-        ["cpo"] = new(Cpo),
-        ["tpo"] = new(Tpo),
-        ["orpo_from_logps"] = new(OrpoFromLogProbs),
-        ["orpo"] = new(Orpo),
-        ["log1mexp"] = new(item => GoldenTolerance.Close(item.Expected("y"), Stable.Log1mExp(item.Input("x")), "y")),
-        ["nash_md"] = new(OnlinePreferenceGolden.NashMd),
-        ["xpo"] = new(OnlinePreferenceGolden.Xpo),
-        ["online_dpo"] = new(OnlinePreferenceGolden.OnlineDpo),
-        ["a2po"] = new(OnlinePreferenceGolden.OptimalAdvantage),
-    };
+    internal static IReadOnlyDictionary<string, GoldenKind> Kinds { get; } =
+        new Dictionary<string, GoldenKind>
+        {
+            ["kto"] = new(Kto),
+            ["bco_from_logps"] = new(Bco),
+            ["cpo_from_logps"] = new(CpoFromLogProbs),
+            ["cpo"] = new(Cpo),
+            ["tpo"] = new(Tpo),
+            ["orpo_from_logps"] = new(OrpoFromLogProbs),
+            ["orpo"] = new(Orpo),
+            ["log1mexp"] = new(item => GoldenTolerance.Close(item.Expected("y"), Stable.Log1mExp(item.Input("x")), "y")),
+            ["nash_md"] = new(OnlinePreferenceGolden.NashMd),
+            ["xpo"] = new(OnlinePreferenceGolden.Xpo),
+            ["online_dpo"] = new(OnlinePreferenceGolden.OnlineDpo),
+            ["a2po"] = new(OnlinePreferenceGolden.OptimalAdvantage),
+        };
 
     private static double Beta(GoldenCase item) => item.Parameter("beta", double.NaN);
 
@@ -36,11 +37,20 @@ internal static class PreferenceGolden
 
     private static void Kto(GoldenCase item)
     {
-        var (ids, mask, label) = (item.Input("input_ids"), item.Input("completion_mask") * item.Input("attention_mask"), item.Input("label"));
+        var (ids, mask, label) = (
+            item.Input("input_ids"),
+            item.Input("completion_mask") * item.Input("attention_mask"),
+            item.Input("label")
+        );
         var logits = item.Input("logits");
         var reference = SequenceSum(item.Input("ref_logits"), ids, mask);
         Tensor? point = item.Text("loss_type") == "apo_zero_unpaired" ? null : ReferencePoint(item);
-        var options = new KtoOptions { Beta = Beta(item), DesirableWeight = item.Parameter("desirable_weight", 1), UndesirableWeight = item.Parameter("undesirable_weight", 1) };
+        var options = new KtoOptions
+        {
+            Beta = Beta(item),
+            DesirableWeight = item.Parameter("desirable_weight", 1),
+            UndesirableWeight = item.Parameter("undesirable_weight", 1),
+        };
         UnpairedLoss Loss(Tensor logProbs) => UnpairedLosses.Kto(logProbs, reference, label, point, options);
         var logProbs = SequenceSum(logits, ids, mask);
         var loss = Loss(logProbs);
@@ -52,8 +62,17 @@ internal static class PreferenceGolden
         GoldenTolerance.Close(item.Expected("completion_logps"), logProbs, "completion_logps");
         GoldenTolerance.Close(item.Expected("chosen_rewards"), loss.Rewards.index_select(0, good), "chosen_rewards");
         GoldenTolerance.Close(item.Expected("rejected_rewards"), loss.Rewards.index_select(0, bad), "rejected_rewards");
-        if (item.HasGradient("logits")) GoldenTolerance.Close(item.Gradient("logits"), Numbers.Gradient(z => Loss(SequenceSum(z, ids, mask)).Loss, logits), "gradient of logits");
-        GoldenTolerance.Close(item.Gradient("completion_logps"), Numbers.Gradient(x => Loss(x).Loss, logProbs), "gradient of completion_logps");
+        if (item.HasGradient("logits"))
+            GoldenTolerance.Close(
+                item.Gradient("logits"),
+                Numbers.Gradient(z => Loss(SequenceSum(z, ids, mask)).Loss, logits),
+                "gradient of logits"
+            );
+        GoldenTolerance.Close(
+            item.Gradient("completion_logps"),
+            Numbers.Gradient(x => Loss(x).Loss, logProbs),
+            "gradient of completion_logps"
+        );
     }
 
     private static Tensor ReferencePoint(GoldenCase item)
@@ -73,7 +92,8 @@ internal static class PreferenceGolden
         foreach (var (step, inputs) in item.Inputs.Objects("steps").Index())
         {
             Tensor Input(string name) => GoldenCase.Read(inputs.Value(name));
-            void Close(Tensor actual, params string[] path) => TensorAssert.Close(item.OfStep("expected", step, path), actual, Tolerance, string.Join(", ", path));
+            void Close(Tensor actual, params string[] path) =>
+                TensorAssert.Close(item.OfStep("expected", step, path), actual, Tolerance, string.Join(", ", path));
             var (chosen, rejected) = (Input("policy_chosen_logps"), Input("policy_rejected_logps"));
             var reference = cat([Input("ref_chosen_logps"), Input("ref_rejected_logps")]);
             var desirable = cat([ones_like(chosen), zeros_like(rejected)]);
@@ -89,8 +109,18 @@ internal static class PreferenceGolden
             Close(tensor(moments.Variance), "running", "var");
             Close(tensor(moments.StandardDeviation), "running", "std");
             Close(tensor((double)moments.Count), "running", "count");
-            TensorAssert.Close(item.OfStep("grads", step, "policy_chosen_logps"), Numbers.Gradient(x => Loss(x, rejected).Loss, chosen), Tolerance, "gradient of chosen");
-            TensorAssert.Close(item.OfStep("grads", step, "policy_rejected_logps"), Numbers.Gradient(x => Loss(chosen, x).Loss, rejected), Tolerance, "gradient of rejected");
+            TensorAssert.Close(
+                item.OfStep("grads", step, "policy_chosen_logps"),
+                Numbers.Gradient(x => Loss(x, rejected).Loss, chosen),
+                Tolerance,
+                "gradient of chosen"
+            );
+            TensorAssert.Close(
+                item.OfStep("grads", step, "policy_rejected_logps"),
+                Numbers.Gradient(x => Loss(chosen, x).Loss, rejected),
+                Tolerance,
+                "gradient of rejected"
+            );
         }
     }
 
@@ -98,7 +128,8 @@ internal static class PreferenceGolden
     /// name="normalize"/> is true.</summary>
     internal static CpoOptions Options(GoldenCase item, bool normalize)
     {
-        double smoothing = item.Parameter("label_smoothing", 0), margin = item.Parameter("simpo_gamma", item.Parameter("tpo_l_gamma", 0));
+        double smoothing = item.Parameter("label_smoothing", 0),
+            margin = item.Parameter("simpo_gamma", item.Parameter("tpo_l_gamma", 0));
         string type = item.Text("loss_type") ?? "sigmoid";
         return new CpoOptions
         {
@@ -128,15 +159,32 @@ internal static class PreferenceGolden
         GoldenTolerance.Close(item.ExpectedNumber("loss"), Loss(pairs).Loss, "loss");
     }
 
-    private static void CheckPairs(GoldenCase item, PairLogProbs pairs, Func<PairLogProbs, PreferenceLoss> loss, double tolerance, double sign = 1)
+    private static void CheckPairs(
+        GoldenCase item,
+        PairLogProbs pairs,
+        Func<PairLogProbs, PreferenceLoss> loss,
+        double tolerance,
+        double sign = 1
+    )
     {
         TensorAssert.Close(item.Expected("chosen_rewards"), loss(pairs).ChosenRewards, tolerance, "chosen_rewards");
         TensorAssert.Close(item.Expected("rejected_rewards"), loss(pairs).RejectedRewards, tolerance, "rejected_rewards");
-        TensorAssert.Close(item.Gradient("chosen_logps"), Numbers.Gradient(x => loss(pairs with { Chosen = x }).PairLosses.mean() * sign, pairs.Chosen), tolerance, "gradient of chosen_logps");
-        TensorAssert.Close(item.Gradient("rejected_logps"), Numbers.Gradient(x => loss(pairs with { Rejected = x }).PairLosses.mean() * sign, pairs.Rejected), tolerance, "gradient of rejected_logps");
+        TensorAssert.Close(
+            item.Gradient("chosen_logps"),
+            Numbers.Gradient(x => loss(pairs with { Chosen = x }).PairLosses.mean() * sign, pairs.Chosen),
+            tolerance,
+            "gradient of chosen_logps"
+        );
+        TensorAssert.Close(
+            item.Gradient("rejected_logps"),
+            Numbers.Gradient(x => loss(pairs with { Rejected = x }).PairLosses.mean() * sign, pairs.Rejected),
+            tolerance,
+            "gradient of rejected_logps"
+        );
     }
 
-    /// <summary>Pairs of a batch whose rows are the chosen, then the rejected sequences, both padded on the right, with labels of −100 outside the completion.</summary>
+    /// <summary>Pairs of a batch whose rows are the chosen, then the rejected sequences, both padded on the right, with labels of −100
+    /// outside the completion.</summary>
     private static PairLogProbs Labelled(GoldenCase item, Tensor logits)
     {
         var rows = logits.chunk(2, 0);
@@ -171,9 +219,22 @@ internal static class PreferenceGolden
         // The reference does not compute a likelihood whose weight is 0.
         var likelihood = options.LikelihoodWeight > 0 ? -pairs.Chosen.sum() / pairs.ChosenLengths!.sum() : zeros_like(loss.Loss);
         Metrics(item, loss, likelihood, tolerance);
-        GoldenTolerance.Close(item.Expected("chosen_logps"), options.LengthNormalized ? pairs.Chosen / pairs.ChosenLengths! : pairs.Chosen, "chosen_logps");
-        GoldenTolerance.Close(item.Expected("rejected_logps"), options.LengthNormalized ? pairs.Rejected / pairs.RejectedLengths! : pairs.Rejected, "rejected_logps");
-        TensorAssert.Close(item.Gradient("logits"), Numbers.Gradient(z => PreferenceLosses.Cpo(Labelled(item, z), options).Loss, logits), tolerance, "gradient of logits");
+        GoldenTolerance.Close(
+            item.Expected("chosen_logps"),
+            options.LengthNormalized ? pairs.Chosen / pairs.ChosenLengths! : pairs.Chosen,
+            "chosen_logps"
+        );
+        GoldenTolerance.Close(
+            item.Expected("rejected_logps"),
+            options.LengthNormalized ? pairs.Rejected / pairs.RejectedLengths! : pairs.Rejected,
+            "rejected_logps"
+        );
+        TensorAssert.Close(
+            item.Gradient("logits"),
+            Numbers.Gradient(z => PreferenceLosses.Cpo(Labelled(item, z), options).Loss, logits),
+            tolerance,
+            "gradient of logits"
+        );
     }
 
     private static void OrpoFromLogProbs(GoldenCase item)
@@ -205,7 +266,10 @@ internal static class PreferenceGolden
     {
         var options = Options(item, normalize: true);
         var logits = item.Input("logits");
-        var (targets, mask) = (GoldenTokens.Targets(item.Input("input_ids")), GoldenTokens.Targets(item.Input("completion_mask") * item.Input("attention_mask")));
+        var (targets, mask) = (
+            GoldenTokens.Targets(item.Input("input_ids")),
+            GoldenTokens.Targets(item.Input("completion_mask") * item.Input("attention_mask"))
+        );
         bool withGold = options.LikelihoodWeight > 0;
         PairLogProbs Pairs(Tensor z, out Tensor gold, out Tensor goldLengths)
         {
@@ -222,8 +286,16 @@ internal static class PreferenceGolden
         var (loss, all) = (Loss(logits), Pairs(logits, out _, out _));
         GoldenTolerance.Close(item.Expected("per_sequence_loss"), loss.PairLosses, "per_sequence_loss");
         GoldenTolerance.Close(item.ExpectedNumber("loss"), loss.Loss, "loss");
-        GoldenTolerance.Close(item.Expected("chosen_logps"), options.LengthNormalized ? all.Chosen / all.ChosenLengths! : all.Chosen, "chosen_logps");
-        GoldenTolerance.Close(item.Expected("rejected_logps"), options.LengthNormalized ? all.Rejected / all.RejectedLengths! : all.Rejected, "rejected_logps");
+        GoldenTolerance.Close(
+            item.Expected("chosen_logps"),
+            options.LengthNormalized ? all.Chosen / all.ChosenLengths! : all.Chosen,
+            "chosen_logps"
+        );
+        GoldenTolerance.Close(
+            item.Expected("rejected_logps"),
+            options.LengthNormalized ? all.Rejected / all.RejectedLengths! : all.Rejected,
+            "rejected_logps"
+        );
         GoldenTolerance.Close(item.ExpectedNumber("metrics", "rewards/chosen"), loss.ChosenRewards.mean(), "rewards/chosen");
         GoldenTolerance.Close(item.ExpectedNumber("metrics", "rewards/rejected"), loss.RejectedRewards.mean(), "rewards/rejected");
         GoldenTolerance.Close(item.ExpectedNumber("metrics", "rewards/accuracies"), loss.Accuracy, "rewards/accuracies");

@@ -22,7 +22,12 @@ internal static class RewardModelGolden
         TensorAssert.Close(scores, own, tolerance, "scores");
         TensorAssert.Close(scores, model.call(ids), tolerance, "scores without a mask");
         if (expected.TryGetEntry("left.scores", out _))
-            TensorAssert.Close(expected.Read("left.scores"), model.ScoreAtLastNonPadding(expected.Read("left.input_ids"), expected.Read("left.attention_mask")), tolerance, "left.scores");
+            TensorAssert.Close(
+                expected.Read("left.scores"),
+                model.ScoreAtLastNonPadding(expected.Read("left.input_ids"), expected.Read("left.attention_mask")),
+                tolerance,
+                "left.scores"
+            );
 
         var gradients = model.named_parameters().Where(pair => expected.TryGetEntry("grad." + pair.name, out _)).ToList();
         Assert.Equal(expected.Entries.Count(entry => entry.Name.StartsWith("grad.", StringComparison.Ordinal)), gradients.Count);

@@ -9,15 +9,18 @@ namespace PostTrain.Tests.Golden;
 /// <summary>sft.json: labels are shifted here (the logits at t predict the label at t + 1), and −100 does not count.</summary>
 internal static class SftGolden
 {
-    internal static IReadOnlyDictionary<string, GoldenKind> Kinds { get; } = new Dictionary<string, GoldenKind>
-    {
-        ["causal_lm_loss"] = new(item => Check(item, Plain)),
-        ["cross_entropy"] = new(item => Check(item, Smoothed(item, "label_smoothing"))),
-        ["label_smoother"] = new(LabelSmoother),
-        ["dft"] = new(item => Check(item, (logits, targets, mask, items) => SupervisedLosses.Dft(logits, targets, mask, LossAggregation.TokenMean, items))),
-        ["chunked_nll"] = new(Chunked),
-        ["sft_trainer"] = new(Trainer),
-    };
+    internal static IReadOnlyDictionary<string, GoldenKind> Kinds { get; } =
+        new Dictionary<string, GoldenKind>
+        {
+            ["causal_lm_loss"] = new(item => Check(item, Plain)),
+            ["cross_entropy"] = new(item => Check(item, Smoothed(item, "label_smoothing"))),
+            ["label_smoother"] = new(LabelSmoother),
+            ["dft"] = new(item =>
+                Check(item, (logits, targets, mask, items) => SupervisedLosses.Dft(logits, targets, mask, LossAggregation.TokenMean, items))
+            ),
+            ["chunked_nll"] = new(Chunked),
+            ["sft_trainer"] = new(Trainer),
+        };
 
     private delegate SupervisedLoss Function(Tensor logits, Tensor targets, Tensor mask, double? items);
 
@@ -48,10 +51,20 @@ internal static class SftGolden
         return item.HasInput("attention_mask") ? counted & GoldenTokens.Targets(item.Input("attention_mask")).ne(0) : counted;
     }
 
-    private static double? Items(GoldenCase item) => item.HasParameter("num_items_in_batch") ? item.Parameter("num_items_in_batch", 0) : null;
+    private static double? Items(GoldenCase item) =>
+        item.HasParameter("num_items_in_batch") ? item.Parameter("num_items_in_batch", 0) : null;
 
-    private static Function Smoothed(GoldenCase item, string parameter) => (logits, targets, mask, items) => SupervisedLosses.CrossEntropy(
-        logits, targets, mask, new CrossEntropyOptions { LabelSmoothing = item.Parameter(parameter, 0) }, null, LossAggregation.TokenMean, items);
+    private static Function Smoothed(GoldenCase item, string parameter) =>
+        (logits, targets, mask, items) =>
+            SupervisedLosses.CrossEntropy(
+                logits,
+                targets,
+                mask,
+                new CrossEntropyOptions { LabelSmoothing = item.Parameter(parameter, 0) },
+                null,
+                LossAggregation.TokenMean,
+                items
+            );
 
     // The reference sums its smoothing term in float32, whatever the inputs are.
     private static void LabelSmoother(GoldenCase item) => Check(item, Smoothed(item, "epsilon"), 1e-6);
@@ -71,8 +84,19 @@ internal static class SftGolden
             },
         };
         int chunkSize = (int)item.Parameter("chunk_size", 1);
-        SupervisedLoss Loss(Tensor h, Tensor w, Tensor? b) => SupervisedLosses.ChunkedCrossEntropy(
-            h.narrow(1, 0, targets.shape[1]), w, targets, mask, options, b, null, LossAggregation.TokenMean, Items(item), chunkSize);
+        SupervisedLoss Loss(Tensor h, Tensor w, Tensor? b) =>
+            SupervisedLosses.ChunkedCrossEntropy(
+                h.narrow(1, 0, targets.shape[1]),
+                w,
+                targets,
+                mask,
+                options,
+                b,
+                null,
+                LossAggregation.TokenMean,
+                Items(item),
+                chunkSize
+            );
         var loss = Loss(hidden, weight, bias);
         GoldenTolerance.Close(item.ExpectedNumber("loss"), loss.Loss, "loss");
         double valid = mask.sum().ToDouble();
@@ -81,9 +105,17 @@ internal static class SftGolden
         var tokens = ChunkedLogProbs.Gather(hidden.narrow(1, 0, targets.shape[1]), weight, targets, mask, bias, options.Logits, chunkSize);
         GoldenTolerance.Close(item.ExpectedNumber("entropy_sum"), tokens.Entropies.sum(), "sum of entropies");
         GoldenTolerance.Close(item.Gradient("hidden"), Numbers.Gradient(h => Loss(h, weight, bias).Loss, hidden), "gradient of hidden");
-        GoldenTolerance.Close(item.Gradient("lm_head_weight"), Numbers.Gradient(w => Loss(hidden, w, bias).Loss, weight), "gradient of the weight");
+        GoldenTolerance.Close(
+            item.Gradient("lm_head_weight"),
+            Numbers.Gradient(w => Loss(hidden, w, bias).Loss, weight),
+            "gradient of the weight"
+        );
         if (bias is not null)
-            GoldenTolerance.Close(item.Gradient("lm_head_bias"), Numbers.Gradient(b => Loss(hidden, weight, b).Loss, bias), "gradient of the bias");
+            GoldenTolerance.Close(
+                item.Gradient("lm_head_bias"),
+                Numbers.Gradient(b => Loss(hidden, weight, b).Loss, bias),
+                "gradient of the bias"
+            );
     }
 
     private static void Trainer(GoldenCase item)

@@ -8,14 +8,16 @@ namespace PostTrain.Tests.Golden;
 /// <summary>tokenizers.json and the directories of tokenizers beside it.</summary>
 internal static class TokenizersGolden
 {
-    internal static IReadOnlyDictionary<string, GoldenKind> Kinds { get; } = new Dictionary<string, GoldenKind>
-    {
-        ["encode"] = new(Encode),
-        ["batch"] = new(Batch),
-        ["pair"] = new(Pair),
-    };
+    internal static IReadOnlyDictionary<string, GoldenKind> Kinds { get; } =
+        new Dictionary<string, GoldenKind>
+        {
+            ["encode"] = new(Encode),
+            ["batch"] = new(Batch),
+            ["pair"] = new(Pair),
+        };
 
-    internal static TokenizerJson Tokenizer(GoldenCase item) => TokenizerJson.Load(Path.Combine(GoldenFile.Directory, item.Text("tokenizer")!));
+    internal static TokenizerJson Tokenizer(GoldenCase item) =>
+        TokenizerJson.Load(Path.Combine(GoldenFile.Directory, item.Text("tokenizer")!));
 
     private static void Encode(GoldenCase item)
     {
@@ -29,12 +31,20 @@ internal static class TokenizersGolden
             int[] special = tokenizer.Encode(text, addSpecialTokens: true);
             Assert.Equal((text, Text(Ints(row, "ids"))), (text, Text(plain.Ids)));
             Assert.Equal(plain.Ids, tokenizer.Encode(text, addSpecialTokens: false));
-            Assert.Equal((text, Text(Ints(row, "offsets"))), (text, Text(plain.Offsets.SelectMany(range => new[] { CodePoints(text, range.Start), CodePoints(text, range.End) }))));
+            Assert.Equal(
+                (text, Text(Ints(row, "offsets"))),
+                (text, Text(plain.Offsets.SelectMany(range => new[] { CodePoints(text, range.Start), CodePoints(text, range.End) })))
+            );
             Assert.Equal((text, Text(Ints(row, "ids_special"))), (text, Text(special)));
             Assert.Equal((text, row.GetProperty("decoded").GetString()), (text, tokenizer.Decode(plain.Ids, skipSpecialTokens: false)));
-            Assert.Equal((text, row.GetProperty("decoded_special").GetString()), (text, tokenizer.Decode(special, skipSpecialTokens: false)));
-            if (row.TryGetProperty("decoded_skip", out var skipped)) Assert.Equal((text, skipped.GetString()), (text, tokenizer.Decode(special)));
-            if (row.TryGetProperty("tokens", out var tokens)) Assert.Equal(tokens.GetArrayLength(), plain.Ids.Length);
+            Assert.Equal(
+                (text, row.GetProperty("decoded_special").GetString()),
+                (text, tokenizer.Decode(special, skipSpecialTokens: false))
+            );
+            if (row.TryGetProperty("decoded_skip", out var skipped))
+                Assert.Equal((text, skipped.GetString()), (text, tokenizer.Decode(special)));
+            if (row.TryGetProperty("tokens", out var tokens))
+                Assert.Equal(tokens.GetArrayLength(), plain.Ids.Length);
         }
     }
 
@@ -51,7 +61,12 @@ internal static class TokenizersGolden
             MaximumLength = truncates || toMaximum ? maximum : null,
             PadToMaximumLength = toMaximum,
             PadToMultipleOf = (int)item.Parameter("pad_to_multiple_of", 1),
-            PaddingSide = item.Text("padding_side") switch { "left" => SequenceSide.Left, "right" => SequenceSide.Right, _ => null },
+            PaddingSide = item.Text("padding_side") switch
+            {
+                "left" => SequenceSide.Left,
+                "right" => SequenceSide.Right,
+                _ => null,
+            },
         };
         var encodings = texts.Select(text => tokenizer.Encode(text, truncates ? options : options with { MaximumLength = null })).ToArray();
         if (padding.ValueKind == JsonValueKind.False)
@@ -74,7 +89,8 @@ internal static class TokenizersGolden
 
     private static int CodePoints(string text, int units) => text.AsSpan(0, units).ToArray().Count(unit => !char.IsLowSurrogate(unit));
 
-    private static IEnumerable<int> Ints(JsonElement row, string name) => row.GetProperty(name).EnumerateArray().Select(value => value.GetInt32());
+    private static IEnumerable<int> Ints(JsonElement row, string name) =>
+        row.GetProperty(name).EnumerateArray().Select(value => value.GetInt32());
 
     private static string Text(IEnumerable<int> numbers) => string.Join(' ', numbers);
 

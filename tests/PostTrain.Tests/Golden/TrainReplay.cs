@@ -54,15 +54,17 @@ internal sealed class TrainReplay : IDisposable
     internal Func<GoldenFields, MetricMeans, Tensor> Loss { get; }
 
     /// <summary>What is trained, by the names of its files.</summary>
-    internal IReadOnlyDictionary<string, Tensor> Weights => adapted is not null
-        ? adapted.Stored("default").ToDictionary(stored => stored.Name, stored => stored.Transposed ? stored.Tensor.t() : stored.Tensor)
-        : Trained.named_parameters().ToDictionary(pair => pair.name, pair => (Tensor)pair.parameter);
+    internal IReadOnlyDictionary<string, Tensor> Weights =>
+        adapted is not null
+            ? adapted.Stored("default").ToDictionary(stored => stored.Name, stored => stored.Transposed ? stored.Tensor.t() : stored.Tensor)
+            : Trained.named_parameters().ToDictionary(pair => pair.name, pair => (Tensor)pair.parameter);
 
     internal static TrainReplay Of(GoldenCase item) => new(item);
 
     public void Dispose()
     {
-        while (owned.TryPop(out var next)) next.Dispose();
+        while (owned.TryPop(out var next))
+            next.Dispose();
     }
 
     private T Own<T>(T value)
@@ -75,14 +77,20 @@ internal sealed class TrainReplay : IDisposable
     private CausalLm Base() => Pretrained.Load(Path.Combine(GoldenFile.Directory, item.Text("base")!));
 
     // An adapted policy without its adapter, else the base once more.
-    private ReferencePolicy Reference() => adapted is null ? ReferencePolicy.Of(Own(Base())) : ReferencePolicy.WithoutAdapter(policy, adapted.Disabled);
+    private ReferencePolicy Reference() =>
+        adapted is null ? ReferencePolicy.Of(Own(Base())) : ReferencePolicy.WithoutAdapter(policy, adapted.Disabled);
 
     private Tensor Sft(GoldenFields batch, MetricMeans means)
     {
         var (ids, labels, attention) = (Read(batch, "input_ids"), Read(batch, "labels"), Read(batch, "attention_mask"));
         long columns = ids.shape[1] - 1;
         var targets = labels.narrow(1, 1, columns);
-        var rows = new SupervisedBatch(ids.narrow(1, 0, columns), attention.narrow(1, 0, columns), targets.clamp_min(0), targets.ne(-100).to_type(ScalarType.Float32));
+        var rows = new SupervisedBatch(
+            ids.narrow(1, 0, columns),
+            attention.narrow(1, 0, columns),
+            targets.clamp_min(0),
+            targets.ne(-100).to_type(ScalarType.Float32)
+        );
         var weighting = item.Text("loss_type") switch
         {
             "dft" => TokenWeighting.Probability,
@@ -90,7 +98,9 @@ internal sealed class TrainReplay : IDisposable
             var other => throw new NotSupportedException($"loss_type is {other}, expected nll, chunked_nll or dft"),
         };
         var options = new SftOptions { CrossEntropy = new CrossEntropyOptions { Weighting = weighting } };
-        double denominator = batch.Find("trainer_num_items") is { } items ? items.GetDouble() : options.Aggregation.Denominator(rows.LossMask);
+        double denominator = batch.Find("trainer_num_items") is { } items
+            ? items.GetDouble()
+            : options.Aggregation.Denominator(rows.LossMask);
         return new SftBatch(rows, denominator, policy, options).Loss(0, (int)ids.shape[0], means);
     }
 
@@ -134,27 +144,39 @@ internal sealed class TrainReplay : IDisposable
 
         TokenExample[] Side(string side)
         {
-            var examples = Examples(Read(batch, $"{side}_input_ids"), Read(batch, $"{side}_attention_mask"), Read(batch, $"{side}_labels").ne(-100));
+            var examples = Examples(
+                Read(batch, $"{side}_input_ids"),
+                Read(batch, $"{side}_attention_mask"),
+                Read(batch, $"{side}_labels").ne(-100)
+            );
             // Prompts alone are padded on the left.
             var (prompts, attention) = (Read(batch, "prompt_input_ids"), Read(batch, "prompt_attention_mask"));
-            var own = prompts.data<long>().Zip(attention.data<long>()).Chunk((int)prompts.shape[1]).Select(row => row.Where(id => id.Second != 0).Select(id => (int)id.First).ToArray());
+            var own = prompts
+                .data<long>()
+                .Zip(attention.data<long>())
+                .Chunk((int)prompts.shape[1])
+                .Select(row => row.Where(id => id.Second != 0).Select(id => (int)id.First).ToArray());
             Assert.Equal(own, examples.Select(example => example.Ids[..example.PromptLength]));
             return examples;
         }
     }
 
     // The first half of the rows are chosen, the others rejected.
-    private static Func<GoldenFields, MetricMeans, Tensor> Pairs(PairTrainer trainer, Func<GoldenFields, TokenExample[]> rows) => (batch, means) =>
-    {
-        var examples = rows(batch);
-        int count = examples.Length / 2;
-        var data = trainer.Prepare([.. examples.Take(count).Zip(examples.Skip(count), (chosen, rejected) => new TokenPair(chosen, rejected))]);
-        return data.Batch([.. Enumerable.Range(0, count)]).Loss(0, count, means);
-    };
+    private static Func<GoldenFields, MetricMeans, Tensor> Pairs(PairTrainer trainer, Func<GoldenFields, TokenExample[]> rows) =>
+        (batch, means) =>
+        {
+            var examples = rows(batch);
+            int count = examples.Length / 2;
+            var data = trainer.Prepare([
+                .. examples.Take(count).Zip(examples.Skip(count), (chosen, rejected) => new TokenPair(chosen, rejected)),
+            ]);
+            return data.Batch([.. Enumerable.Range(0, count)]).Loss(0, count, means);
+        };
 
     private Func<GoldenFields, MetricMeans, Tensor> Kto()
     {
-        if (item.Text("loss_type") is { } loss and not "kto") throw new NotSupportedException($"loss_type is {loss}, expected kto");
+        if (item.Text("loss_type") is { } loss and not "kto")
+            throw new NotSupportedException($"loss_type is {loss}, expected kto");
         var options = new KtoTrainerOptions
         {
             Objective = new KtoOptions
@@ -170,7 +192,11 @@ internal sealed class TrainReplay : IDisposable
             var labels = Read(batch, "label").to_type(ScalarType.Int64).data<long>().ToArray();
             KtoExample[] examples = [.. Concatenated(batch).Zip(labels, (text, label) => new KtoExample(text, label != 0))];
             var others = Examples(Read(batch, "KL_input_ids"), Read(batch, "KL_attention_mask"), Read(batch, "KL_completion_mask"));
-            return new KtoBatch(examples, others, policy, Toy.Tokenizer.PaddingId, reference, options, null).Loss(0, examples.Length, means);
+            return new KtoBatch(examples, others, policy, Toy.Tokenizer.PaddingId, reference, options, null).Loss(
+                0,
+                examples.Length,
+                means
+            );
         };
     }
 
@@ -180,7 +206,8 @@ internal sealed class TrainReplay : IDisposable
         var classifier = SequenceClassifier.For(Base());
         using var mode = no_grad();
         using var file = SafetensorsFile.Open(Path.Combine(Directory, "initial.safetensors"));
-        foreach (var (name, parameter) in classifier.named_parameters()) parameter.copy_(file.Read(name));
+        foreach (var (name, parameter) in classifier.named_parameters())
+            parameter.copy_(file.Read(name));
         return classifier;
     }
 
@@ -230,11 +257,16 @@ internal sealed class TrainReplay : IDisposable
         var ids = cat([Read(batch, "prompt_ids"), Read(batch, "completion_ids")], 1);
         var attention = cat([Read(batch, "prompt_mask"), mask], 1);
         var counted = mask.to_type(ScalarType.Float32);
-        var scores = CompletionScores.Of(policy, new RolloutRows(ids, attention, counted, counted), new SamplingOptions { Temperature = item.Parameter("temperature", 1) });
+        var scores = CompletionScores.Of(
+            policy,
+            new RolloutRows(ids, attention, counted, counted),
+            new SamplingOptions { Temperature = item.Parameter("temperature", 1) }
+        );
         return (scores.LogProbs, counted);
     }
 
-    private static TokenExample[] Concatenated(GoldenFields batch) => Examples(Read(batch, "input_ids"), Read(batch, "attention_mask"), Read(batch, "completion_mask"));
+    private static TokenExample[] Concatenated(GoldenFields batch) =>
+        Examples(Read(batch, "input_ids"), Read(batch, "attention_mask"), Read(batch, "completion_mask"));
 
     // Rows that are padded on the right, and where each one's completion begins.
     private static TokenExample[] Examples(Tensor ids, Tensor attention, Tensor completion)

@@ -8,19 +8,30 @@ namespace PostTrain.Tests.Kernels;
 internal static class KernelFuzz
 {
     /// <summary>Rows and columns: none, one, odd, and more than a vector holds.</summary>
-    internal static readonly (long Rows, long Columns)[] Shapes = [(0, 0), (0, 3), (3, 0), (1, 1), (1, 5), (2, 4), (3, 13), (5, 32), (2,
-        131)];
+    internal static readonly (long Rows, long Columns)[] Shapes =
+    [
+        (0, 0),
+        (0, 3),
+        (3, 0),
+        (1, 1),
+        (1, 5),
+        (2, 4),
+        (3, 13),
+        (5, 32),
+        (2, 131),
+    ];
 
     internal static readonly long[] Lengths = [0, 1, 2, 3, 4, 5, 8, 13, 64, 131];
 
     /// <summary>Float64 and float32, each contiguous and strided.</summary>
-    public static TheoryData<ScalarType, bool> Layouts => new()
-    {
-        { ScalarType.Float64, false },
-        { ScalarType.Float64, true },
-        { ScalarType.Float32, false },
-        { ScalarType.Float32, true },
-    };
+    public static TheoryData<ScalarType, bool> Layouts =>
+        new()
+        {
+            { ScalarType.Float64, false },
+            { ScalarType.Float64, true },
+            { ScalarType.Float32, false },
+            { ScalarType.Float32, true },
+        };
 
     internal static double Tolerance(ScalarType type) => type == ScalarType.Float64 ? 1e-12 : 3e-6;
 
@@ -66,7 +77,8 @@ internal static class KernelFuzz
             var one = function();
             set_num_threads(2);
             var two = function();
-            for (int i = 0; i < one.Length; i++) TensorAssert.Same(one[i], two[i], $"result {i}");
+            for (int i = 0; i < one.Length; i++)
+                TensorAssert.Same(one[i], two[i], $"result {i}");
         }
         finally
         {
@@ -74,6 +86,6 @@ internal static class KernelFuzz
         }
     }
 
-    internal static void Near(double expected, double actual, double tolerance, string what) => TensorAssert.Close([expected],
-        tensor(actual), tolerance, what);
+    internal static void Near(double expected, double actual, double tolerance, string what) =>
+        TensorAssert.Close([expected], tensor(actual), tolerance, what);
 }

@@ -37,7 +37,8 @@ public sealed class KernelTests
         using var scope = NewDisposeScope();
         var x = zeros(2).requires_grad_(true);
         Tensor loss;
-        using (var inner = NewDisposeScope()) loss = Kernel.Attach(1, (x, ones(2) * 3)).MoveToOuterDisposeScope();
+        using (var inner = NewDisposeScope())
+            loss = Kernel.Attach(1, (x, ones(2) * 3)).MoveToOuterDisposeScope();
         loss.backward();
         TensorAssert.Close([3, 3], x.grad!, 0);
     }
@@ -46,8 +47,11 @@ public sealed class KernelTests
     public void Attach_RefusesShapesThatDoNotFit()
     {
         using var scope = NewDisposeScope();
-        Assert.Contains("gradient has shape [3], expected [2]", Assert.Throws<ArgumentException>(() => Kernel.Attach(1, (zeros(2),
-            zeros(3)))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "gradient has shape [3], expected [2]",
+            Assert.Throws<ArgumentException>(() => Kernel.Attach(1, (zeros(2), zeros(3)))).Message,
+            StringComparison.Ordinal
+        );
         Assert.Throws<ArgumentException>(() => Kernel.Attach(1));
     }
 

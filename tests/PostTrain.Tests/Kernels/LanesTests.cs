@@ -14,8 +14,10 @@ public sealed class LanesTests
             var value = Lanes.Exp(System.Runtime.Intrinsics.Vector256.Create(x), out var minusOne);
             Assert.True(Math.Abs(value[0] - Math.Exp(x)) <= 3e-16 * Math.Exp(x) + 5e-324, $"exp({x:R}) is {value[0]:R}");
             double expected = Math.Abs(x) < 0.1 ? Series(x) : Math.Exp(x) - 1;
-            Assert.True(Math.Abs(minusOne[0] - expected) <= 1e-14 * Math.Abs(expected),
-                $"expm1({x:R}) is {minusOne[0]:R}, expected {expected:R}");
+            Assert.True(
+                Math.Abs(minusOne[0] - expected) <= 1e-14 * Math.Abs(expected),
+                $"expm1({x:R}) is {minusOne[0]:R}, expected {expected:R}"
+            );
         }
     }
 
@@ -35,8 +37,10 @@ public sealed class LanesTests
 
     private static double Series(double x)
     {
-        double sum = 0, term = 1;
-        for (int n = 1; n < 20; n++) sum += term *= x / n;
+        double sum = 0,
+            term = 1;
+        for (int n = 1; n < 20; n++)
+            sum += term *= x / n;
         return sum;
     }
 }

@@ -13,14 +13,36 @@ public sealed class PairwiseKernelsTests
 {
     private static readonly DpoLoss[] Losses =
     [
-        DpoLoss.Sigmoid(), DpoLoss.Sigmoid(0.1), DpoLoss.SigmoidNormalized, DpoLoss.Hinge, DpoLoss.Ipo(), DpoLoss.Ipo(false),
-            DpoLoss.Robust(0.2), DpoLoss.ExoPair(),
-        DpoLoss.DiscoPop(), DpoLoss.DiscoPop(0.7), DpoLoss.NcaPair, DpoLoss.BcoPair, DpoLoss.SppoHard, DpoLoss.ApoZero, DpoLoss.ApoDown,
-        DpoLoss.ChosenLikelihood(), DpoLoss.ChosenLikelihood(false), DpoLoss.Mpo(), DpoLoss.Rpo(0.5), DpoLoss.Irpo(0.3),
+        DpoLoss.Sigmoid(),
+        DpoLoss.Sigmoid(0.1),
+        DpoLoss.SigmoidNormalized,
+        DpoLoss.Hinge,
+        DpoLoss.Ipo(),
+        DpoLoss.Ipo(false),
+        DpoLoss.Robust(0.2),
+        DpoLoss.ExoPair(),
+        DpoLoss.DiscoPop(),
+        DpoLoss.DiscoPop(0.7),
+        DpoLoss.NcaPair,
+        DpoLoss.BcoPair,
+        DpoLoss.SppoHard,
+        DpoLoss.ApoZero,
+        DpoLoss.ApoDown,
+        DpoLoss.ChosenLikelihood(),
+        DpoLoss.ChosenLikelihood(false),
+        DpoLoss.Mpo(),
+        DpoLoss.Rpo(0.5),
+        DpoLoss.Irpo(0.3),
     ];
 
-    private static readonly FDivergence[] Divergences = [FDivergence.ReverseKl, FDivergence.ForwardKl, FDivergence.JensenShannon,
-        FDivergence.Alpha(0.5), FDivergence.Alpha(1)];
+    private static readonly FDivergence[] Divergences =
+    [
+        FDivergence.ReverseKl,
+        FDivergence.ForwardKl,
+        FDivergence.JensenShannon,
+        FDivergence.Alpha(0.5),
+        FDivergence.Alpha(1),
+    ];
 
     public static TheoryData<ScalarType, bool> Layouts => KernelFuzz.Layouts;
 
@@ -48,8 +70,8 @@ public sealed class PairwiseKernelsTests
             {
                 using var scope = NewDisposeScope();
                 long pairs = KernelFuzz.Lengths[seed++ % KernelFuzz.Lengths.Length];
-                Tensor Make(int offset, double scale, double mean) => KernelFuzz.Make(10 * seed + offset, type, strided, scale, mean,
-                    pairs);
+                Tensor Make(int offset, double scale, double mean) =>
+                    KernelFuzz.Make(10 * seed + offset, type, strided, scale, mean, pairs);
                 var policy = new PairLogProbs(Make(1, 1, -2), Make(2, 1, -2), Make(3, 3, 6).round(), Make(4, 3, 6).round());
                 var reference = seed % 5 == 4 ? null : new PairLogProbs(Make(5, 1, -2), Make(9, 1, -2));
                 var options = new DpoOptions
@@ -67,21 +89,31 @@ public sealed class PairwiseKernelsTests
         }
     }
 
-    private static void Check(PairLogProbs policy, PairLogProbs? reference, DpoOptions options, Tensor? weights, double? denominator,
-        ScalarType type)
+    private static void Check(
+        PairLogProbs policy,
+        PairLogProbs? reference,
+        DpoOptions options,
+        Tensor? weights,
+        double? denominator,
+        ScalarType type
+    )
     {
         double tolerance = KernelFuzz.Tolerance(type) * (type == ScalarType.Float32 && options.Loss == DpoLoss.DiscoPop() ? 5 : 1);
         string what = $"{options.Loss} of {options.Divergence}";
         var expected = PreferenceLosses.Dpo(policy, reference, options, weights, denominator);
-        var gradients = KernelFuzz.Gradients(x => PreferenceLosses.Dpo(policy with { Chosen = x[0], Rejected = x[1] }, reference,
-            options, weights, denominator).Loss, policy.Chosen, policy.Rejected);
+        var gradients = KernelFuzz.Gradients(
+            x => PreferenceLosses.Dpo(policy with { Chosen = x[0], Rejected = x[1] }, reference, options, weights, denominator).Loss,
+            policy.Chosen,
+            policy.Rejected
+        );
         var actual = PairwiseKernels.Dpo(policy, reference, options, weights, denominator);
         TensorAssert.Close(expected.PairLosses, actual.PairLosses, tolerance, $"pair losses, {what}");
         KernelFuzz.Near(expected.Loss.ToDouble(), actual.Loss, tolerance, $"loss, {what}");
         TensorAssert.Close(gradients[0], actual.ChosenGradient, tolerance, $"gradient of chosen, {what}");
         TensorAssert.Close(gradients[1], actual.RejectedGradient, tolerance, $"gradient of rejected, {what}");
         KernelFuzz.Near(expected.Accuracy.ToDouble(), actual.Accuracy, 1e-6, "accuracy");
-        if (policy.Chosen.numel() == 0) return;
+        if (policy.Chosen.numel() == 0)
+            return;
         KernelFuzz.Near(expected.ChosenRewards.mean().ToDouble(), actual.ChosenReward, tolerance, "chosen reward");
         KernelFuzz.Near(expected.RejectedRewards.mean().ToDouble(), actual.RejectedReward, tolerance, "rejected reward");
     }
@@ -91,12 +123,27 @@ public sealed class PairwiseKernelsTests
     {
         using var scope = NewDisposeScope();
         var far = tensor(new[] { 1e4, -1e4, 0, 900.0, -900 });
-        foreach (var loss in new[] { DpoLoss.Sigmoid(), DpoLoss.BcoPair, DpoLoss.NcaPair, DpoLoss.ApoZero, DpoLoss.ExoPair(),
-            DpoLoss.DiscoPop() })
+        foreach (
+            var loss in new[]
+            {
+                DpoLoss.Sigmoid(),
+                DpoLoss.BcoPair,
+                DpoLoss.NcaPair,
+                DpoLoss.ApoZero,
+                DpoLoss.ExoPair(),
+                DpoLoss.DiscoPop(),
+            }
+        )
         {
             foreach (var divergence in Divergences)
-                Check(new PairLogProbs(far, far.flip(0)), null, new DpoOptions { Loss = loss, Divergence = divergence }, null, null,
-                    ScalarType.Float64);
+                Check(
+                    new PairLogProbs(far, far.flip(0)),
+                    null,
+                    new DpoOptions { Loss = loss, Divergence = divergence },
+                    null,
+                    null,
+                    ScalarType.Float64
+                );
         }
         var nan = PairwiseKernels.Dpo(new PairLogProbs(tensor(new[] { double.NaN, -1 }), tensor(new[] { -1.0, -2 })), null);
         Assert.True(double.IsNaN(nan.Loss));
@@ -116,11 +163,18 @@ public sealed class PairwiseKernelsTests
             {
                 Beta = item.Parameter("beta", double.NaN),
                 ReferenceFree = item.Flag("reference_free"),
-                Loss = item.Text("loss_type") switch { "sigmoid" => DpoLoss.Sigmoid(smoothing), "hinge" => DpoLoss.Hinge, _ =>
-                    DpoLoss.Ipo(false) },
+                Loss = item.Text("loss_type") switch
+                {
+                    "sigmoid" => DpoLoss.Sigmoid(smoothing),
+                    "hinge" => DpoLoss.Hinge,
+                    _ => DpoLoss.Ipo(false),
+                },
             };
-            var loss = PairwiseKernels.Dpo(new PairLogProbs(item.Input("chosen_logps"), item.Input("rejected_logps")),
-                new PairLogProbs(item.Input("ref_chosen_logps"), item.Input("ref_rejected_logps")), options);
+            var loss = PairwiseKernels.Dpo(
+                new PairLogProbs(item.Input("chosen_logps"), item.Input("rejected_logps")),
+                new PairLogProbs(item.Input("ref_chosen_logps"), item.Input("ref_rejected_logps")),
+                options
+            );
             GoldenTolerance.Close(item.Expected("losses"), loss.PairLosses, item.Id);
             GoldenTolerance.Close(item.Gradient("chosen_logps"), loss.ChosenGradient, item.Id);
             GoldenTolerance.Close(item.Gradient("rejected_logps"), loss.RejectedGradient, item.Id);
@@ -145,16 +199,19 @@ public sealed class PairwiseKernelsTests
     {
         using var scope = NewDisposeScope();
         var pairs = new PairLogProbs(zeros(2), zeros(2));
-        DpoLoss own = DpoLoss.Of("mine", (scores, _) => scores.Rejected - scores.Chosen), margin = DpoLoss.OfMargin(MarginLoss.Of("mine",
-            (h, _) => h.neg()));
+        DpoLoss own = DpoLoss.Of("mine", (scores, _) => scores.Rejected - scores.Chosen),
+            margin = DpoLoss.OfMargin(MarginLoss.Of("mine", (h, _) => h.neg()));
         foreach (var loss in new[] { own, margin, DpoLoss.Weighted((1, DpoLoss.Hinge), (1, margin)) })
         {
             Assert.False(PairwiseKernels.Supports(loss));
             Assert.Throws<NotSupportedException>(() => PairwiseKernels.Dpo(pairs, null, new DpoOptions { Loss = loss }));
         }
         var options = new DpoOptions { Divergence = FDivergence.Of("mine", ratios => ratios * 2) };
-        Assert.Contains("the divergence mine has no kernel",
-            Assert.Throws<NotSupportedException>(() => PairwiseKernels.Dpo(pairs, null, options)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "the divergence mine has no kernel",
+            Assert.Throws<NotSupportedException>(() => PairwiseKernels.Dpo(pairs, null, options)).Message,
+            StringComparison.Ordinal
+        );
     }
 
     [Theory]
@@ -167,12 +224,18 @@ public sealed class PairwiseKernelsTests
             long pairs = KernelFuzz.Lengths[seed / 2];
             Tensor Make(int offset) => KernelFuzz.Make(10 * seed + offset, type, strided, 2, 0, pairs);
             var (chosen, rejected, margins) = (Make(1), Make(2), seed % 2 == 0 ? null : Make(3));
-            var options = new BradleyTerryOptions { CenteringCoefficient = seed % 3 == 0 ? 0.01 : 0, LabelSmoothing = seed % 2 == 0 ? 0
-                : 0.1 };
+            var options = new BradleyTerryOptions
+            {
+                CenteringCoefficient = seed % 3 == 0 ? 0.01 : 0,
+                LabelSmoothing = seed % 2 == 0 ? 0 : 0.1,
+            };
             double? denominator = seed % 5 == 1 ? 9 : null;
             var expected = RewardModelLosses.BradleyTerry(chosen, rejected, margins, options, denominator);
-            var gradients = KernelFuzz.Gradients(x => RewardModelLosses.BradleyTerry(x[0], x[1], margins, options, denominator).Loss,
-                chosen, rejected);
+            var gradients = KernelFuzz.Gradients(
+                x => RewardModelLosses.BradleyTerry(x[0], x[1], margins, options, denominator).Loss,
+                chosen,
+                rejected
+            );
             var actual = PairwiseKernels.BradleyTerry(chosen, rejected, margins, options, denominator);
             double tolerance = KernelFuzz.Tolerance(type);
             TensorAssert.Close(expected.PairLosses, actual.PairLosses, tolerance, "pair losses");
@@ -189,10 +252,17 @@ public sealed class PairwiseKernelsTests
     {
         using var scope = NewDisposeScope();
         var (two, three) = (zeros(2), zeros(3));
-        void Same(PairLogProbs policy, PairLogProbs? reference = null, DpoOptions? options = null, Tensor? weights = null,
-            double? denominator = null) =>
-            KernelFuzz.SameRefusal(() => PreferenceLosses.Dpo(policy, reference, options, weights, denominator), () =>
-                PairwiseKernels.Dpo(policy, reference, options, weights, denominator));
+        void Same(
+            PairLogProbs policy,
+            PairLogProbs? reference = null,
+            DpoOptions? options = null,
+            Tensor? weights = null,
+            double? denominator = null
+        ) =>
+            KernelFuzz.SameRefusal(
+                () => PreferenceLosses.Dpo(policy, reference, options, weights, denominator),
+                () => PairwiseKernels.Dpo(policy, reference, options, weights, denominator)
+            );
         Same(new PairLogProbs(two, three));
         Same(new PairLogProbs(zeros(2, 2), zeros(2, 2)));
         Same(new PairLogProbs(two.to_type(ScalarType.Int64), two));
@@ -208,8 +278,10 @@ public sealed class PairwiseKernelsTests
         Same(new PairLogProbs(two, two), null, null, null, 0);
         KernelFuzz.SameRefusal(() => RewardModelLosses.BradleyTerry(two, three), () => PairwiseKernels.BradleyTerry(two, three));
         KernelFuzz.SameRefusal(() => RewardModelLosses.BradleyTerry(two, two, three), () => PairwiseKernels.BradleyTerry(two, two, three));
-        KernelFuzz.SameRefusal(() => RewardModelLosses.BradleyTerry(two, two, null, null, -1), () => PairwiseKernels.BradleyTerry(two,
-            two, null, null, -1));
+        KernelFuzz.SameRefusal(
+            () => RewardModelLosses.BradleyTerry(two, two, null, null, -1),
+            () => PairwiseKernels.BradleyTerry(two, two, null, null, -1)
+        );
     }
 
     [Fact]
@@ -218,8 +290,10 @@ public sealed class PairwiseKernelsTests
         using var scope = NewDisposeScope();
         foreach (bool strided in new[] { false, true })
         {
-            var (chosen, rejected) = (KernelFuzz.Make(1, ScalarType.Float32, strided, 1, 0, 5), KernelFuzz.Make(2, ScalarType.Float64,
-                strided, 1, 0, 5));
+            var (chosen, rejected) = (
+                KernelFuzz.Make(1, ScalarType.Float32, strided, 1, 0, 5),
+                KernelFuzz.Make(2, ScalarType.Float64, strided, 1, 0, 5)
+            );
             Ownership.Check(() => Tensors(PairwiseKernels.Dpo(new PairLogProbs(chosen, rejected), null)), chosen, rejected);
             Ownership.Check(() => Tensors(PairwiseKernels.BradleyTerry(chosen, rejected)), chosen, rejected);
         }

@@ -39,23 +39,48 @@ public sealed class PolicyLawsTests
 
     private static readonly Dictionary<string, PolicyObjective> Objectives = new PolicyObjective[]
     {
-        PolicyObjectives.Ppo(), PolicyObjectives.Grpo(), PolicyObjectives.DrGrpo(5), PolicyObjectives.Bnpo(), PolicyObjectives.Dapo(), PolicyObjectives.Gspo(0.3), PolicyObjectives.GspoToken(0.3),
-        PolicyObjectives.Cispo(), PolicyObjectives.Sapo(), PolicyObjectives.Gmpo(), PolicyObjectives.Luspo(0.3), PolicyObjectives.Vespo(), PolicyObjectives.Rloo(),
-        PolicyObjectives.ReinforcePlusPlus(), PolicyObjectives.Reinforce(), PolicyObjectives.Gpg(), PolicyObjectives.Dppo(),
+        PolicyObjectives.Ppo(),
+        PolicyObjectives.Grpo(),
+        PolicyObjectives.DrGrpo(5),
+        PolicyObjectives.Bnpo(),
+        PolicyObjectives.Dapo(),
+        PolicyObjectives.Gspo(0.3),
+        PolicyObjectives.GspoToken(0.3),
+        PolicyObjectives.Cispo(),
+        PolicyObjectives.Sapo(),
+        PolicyObjectives.Gmpo(),
+        PolicyObjectives.Luspo(0.3),
+        PolicyObjectives.Vespo(),
+        PolicyObjectives.Rloo(),
+        PolicyObjectives.ReinforcePlusPlus(),
+        PolicyObjectives.Reinforce(),
+        PolicyObjectives.Gpg(),
+        PolicyObjectives.Dppo(),
     }.ToDictionary(objective => objective.Name);
 
     public static TheoryData<string> SurrogateNames => [.. Surrogates.Keys];
 
     public static TheoryData<string> ObjectiveNames => [.. Objectives.Keys];
 
-    private static LossSubject Subject(Func<LossBatch, Tensor> loss, LossAggregation aggregation, LossAxes advantages) => LawTable.Subject(loss, LawTable.MaskWithEmptyRow(), aggregation.Denominator,
-        ("logProbs", new(Numbers.Uniform(1, 0.3, 4, 5) - 1, LossAxes.Token, true)), ("old", new(Numbers.Uniform(2, 0.3, 4, 5) - 1)),
-        ("reference", new(Numbers.Uniform(3, 0.3, 4, 5) - 1)), ("entropy", new(Numbers.Uniform(4, 0.5, 4, 5) + 1, LossAxes.Token, true)),
-        ("advantages", new(advantages == LossAxes.Row ? Numbers.Uniform(5, 1, 4) : Numbers.Uniform(5, 1, 4, 5), advantages)),
-        ("weights", new(Numbers.Uniform(6, 0.5, 4, 5) + 1)), ("importance", new(Numbers.Uniform(7, 0.5, 4) + 1, LossAxes.Row)));
+    private static LossSubject Subject(Func<LossBatch, Tensor> loss, LossAggregation aggregation, LossAxes advantages) =>
+        LawTable.Subject(
+            loss,
+            LawTable.MaskWithEmptyRow(),
+            aggregation.Denominator,
+            ("logProbs", new(Numbers.Uniform(1, 0.3, 4, 5) - 1, LossAxes.Token, true)),
+            ("old", new(Numbers.Uniform(2, 0.3, 4, 5) - 1)),
+            ("reference", new(Numbers.Uniform(3, 0.3, 4, 5) - 1)),
+            ("entropy", new(Numbers.Uniform(4, 0.5, 4, 5) + 1, LossAxes.Token, true)),
+            ("advantages", new(advantages == LossAxes.Row ? Numbers.Uniform(5, 1, 4) : Numbers.Uniform(5, 1, 4, 5), advantages)),
+            ("weights", new(Numbers.Uniform(6, 0.5, 4, 5) + 1)),
+            ("importance", new(Numbers.Uniform(7, 0.5, 4) + 1, LossAxes.Row))
+        );
 
     private static string[] Broken(string name, bool stopped) =>
-        [.. stopped ? new[] { LawTable.Differences } : [], .. WholeBatch.Contains(name) ? new[] { LawTable.MicroBatch, LawTable.Dropping } : []];
+        [
+            .. stopped ? new[] { LawTable.Differences } : [],
+            .. WholeBatch.Contains(name) ? new[] { LawTable.MicroBatch, LawTable.Dropping } : [],
+        ];
 
     [Theory]
     [MemberData(nameof(SurrogateNames))]
@@ -64,8 +89,25 @@ public sealed class PolicyLawsTests
         using var scope = NewDisposeScope();
         foreach (var aggregation in new[] { LossAggregation.TokenMean, LossAggregation.SequenceMean, LossAggregation.SequenceSum(5) })
         {
-            var subject = Subject(batch => PolicyLosses.Surrogate(batch["logProbs"], batch["old"], batch["advantages"], batch.Mask, Surrogates[name], RatioLevel.Token,
-                batch["weights"], batch["importance"], aggregation, batch.Denominator).Loss, aggregation, LossAxes.Token);
+            var subject = Subject(
+                batch =>
+                    PolicyLosses
+                        .Surrogate(
+                            batch["logProbs"],
+                            batch["old"],
+                            batch["advantages"],
+                            batch.Mask,
+                            Surrogates[name],
+                            RatioLevel.Token,
+                            batch["weights"],
+                            batch["importance"],
+                            aggregation,
+                            batch.Denominator
+                        )
+                        .Loss,
+                aggregation,
+                LossAxes.Token
+            );
             LawTable.Demand(subject, Broken(name, Stopped.Contains(name)));
             var shifted = LossLaws.ReferenceShift(subject, ["logProbs", "old"]);
             Assert.True(shifted.Holds != Absolute.Contains(name), shifted.ToString());
@@ -84,8 +126,23 @@ public sealed class PolicyLawsTests
     public void RatiosOfSequences_KeepTheLaws(string name, RatioLevel ratio, LossAxes advantages, bool stopped)
     {
         using var scope = NewDisposeScope();
-        var subject = Subject(batch => PolicyLosses.Surrogate(batch["logProbs"], batch["old"], batch["advantages"], batch.Mask, Surrogates[name], ratio,
-            aggregation: LossAggregation.SequenceMean, denominator: batch.Denominator).Loss, LossAggregation.SequenceMean, advantages);
+        var subject = Subject(
+            batch =>
+                PolicyLosses
+                    .Surrogate(
+                        batch["logProbs"],
+                        batch["old"],
+                        batch["advantages"],
+                        batch.Mask,
+                        Surrogates[name],
+                        ratio,
+                        aggregation: LossAggregation.SequenceMean,
+                        denominator: batch.Denominator
+                    )
+                    .Loss,
+            LossAggregation.SequenceMean,
+            advantages
+        );
         LawTable.Demand(subject, hessian: ratio != RatioLevel.SequenceToken, Broken(name, stopped));
     }
 
@@ -95,10 +152,23 @@ public sealed class PolicyLawsTests
     {
         using var scope = NewDisposeScope();
         var objective = Objectives[name] with { Beta = 0.1, EntropyCoefficient = 0.05 };
-        var subject = Subject(batch => objective.Loss(new PolicyBatch(batch["logProbs"], batch["old"], batch["advantages"], batch.Mask)
-        {
-            ReferenceLogProbs = batch["reference"], Entropy = batch["entropy"], Weights = batch["weights"], ImportanceWeights = batch["importance"],
-        }, batch.Denominator).Loss, objective.Aggregation, LossAxes.Row);
+        var subject = Subject(
+            batch =>
+                objective
+                    .Loss(
+                        new PolicyBatch(batch["logProbs"], batch["old"], batch["advantages"], batch.Mask)
+                        {
+                            ReferenceLogProbs = batch["reference"],
+                            Entropy = batch["entropy"],
+                            Weights = batch["weights"],
+                            ImportanceWeights = batch["importance"],
+                        },
+                        batch.Denominator
+                    )
+                    .Loss,
+            objective.Aggregation,
+            LossAxes.Row
+        );
         LawTable.Demand(subject, Broken(name, Stopped.Contains(name)));
     }
 
@@ -110,9 +180,17 @@ public sealed class PolicyLawsTests
         using var scope = NewDisposeScope();
         foreach (var aggregation in new[] { LossAggregation.TokenMean, LossAggregation.SequenceMean })
         {
-            var subject = LawTable.Subject(batch => PolicyLosses.Value(batch["values"], batch["old"], batch["returns"], batch.Mask, clip, aggregation, batch.Denominator).Loss,
-                LawTable.MaskWithEmptyRow(), aggregation.Denominator, ("values", new(Numbers.Uniform(8, 1, 4, 5), LossAxes.Token, true)),
-                ("old", new(Numbers.Uniform(9, 1, 4, 5))), ("returns", new(Numbers.Uniform(10, 1, 4, 5))));
+            var subject = LawTable.Subject(
+                batch =>
+                    PolicyLosses
+                        .Value(batch["values"], batch["old"], batch["returns"], batch.Mask, clip, aggregation, batch.Denominator)
+                        .Loss,
+                LawTable.MaskWithEmptyRow(),
+                aggregation.Denominator,
+                ("values", new(Numbers.Uniform(8, 1, 4, 5), LossAxes.Token, true)),
+                ("old", new(Numbers.Uniform(9, 1, 4, 5))),
+                ("returns", new(Numbers.Uniform(10, 1, 4, 5)))
+            );
             LawTable.Demand(subject);
             LossLaws.ReferenceShift(subject, ["values", "old", "returns"]).Demand();
         }

@@ -8,7 +8,14 @@ namespace PostTrain.Tests.Models;
 
 public sealed class CheckpointActivationsTests
 {
-    private static readonly Tensor Segments = tensor(new long[,] { { 0, 0, 1, 1, 1, 1, 1, 1 }, { 1, 1, 1, 2, 2, 2, 2, 0 } }).DetachFromDisposeScope();
+    private static readonly Tensor Segments = tensor(
+            new long[,]
+            {
+                { 0, 0, 1, 1, 1, 1, 1, 1 },
+                { 1, 1, 1, 2, 2, 2, 2, 0 },
+            }
+        )
+        .DetachFromDisposeScope();
 
     public static TheoryData<string> Families => TinyModels.Names;
 
@@ -65,8 +72,10 @@ public sealed class CheckpointActivationsTests
         var ids = Numbers.Ids(3, 23, 2, 8);
         model.call(ids).square().sum().backward();
         Assert.Equal(2, calls);
-        Assert.All(model.named_parameters().Where(item => item.name.Contains("layers.0.", StringComparison.Ordinal)),
-            item => Assert.True(item.parameter.grad!.isnan().any().ToBoolean(), item.name));
+        Assert.All(
+            model.named_parameters().Where(item => item.name.Contains("layers.0.", StringComparison.Ordinal)),
+            item => Assert.True(item.parameter.grad!.isnan().any().ToBoolean(), item.name)
+        );
         var error = Assert.Throws<InvalidOperationException>(() => model.call(ids));
         Assert.Contains("the hook gave up", error.Message, StringComparison.Ordinal);
         Assert.IsType<TimeoutException>(error.InnerException);

@@ -11,7 +11,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Tests.Models;
 
-/// <summary>Broken variants of every file of a checkpoint: each loads or is refused as data, soon, with little memory, and leaves no tensor behind.</summary>
+/// <summary>Broken variants of every file of a checkpoint: each loads or is refused as data, soon, with little memory, and leaves no tensor
+/// behind.</summary>
 /// <remarks>1,000 variants of each file; POSTTRAIN_FUZZ says another number.</remarks>
 [Collection("Sequential")]
 public sealed partial class CheckpointFuzzTests(ITestOutputHelper output) : IDisposable
@@ -20,15 +21,39 @@ public sealed partial class CheckpointFuzzTests(ITestOutputHelper output) : IDis
 
     private static readonly string[] HostileValues =
     [
-        "0", "-1", "1", "3", "2147483647", "-2147483648", "9223372036854775807", "18446744073709551616", "1e308", "1e999", "0.5", "null", "true", "\"\"", "\"x\"", "[]", "{}", "[[[[]]]]",
-        "{\"rope_type\":\"default\",\"rope_theta\":1e300}", "\"\\ud800\"", "\"../../etc/passwd.safetensors\"", "[0,4611686018427387904,4611686018427387904]", "[1,1,1,1,1,1,1,1]",
+        "0",
+        "-1",
+        "1",
+        "3",
+        "2147483647",
+        "-2147483648",
+        "9223372036854775807",
+        "18446744073709551616",
+        "1e308",
+        "1e999",
+        "0.5",
+        "null",
+        "true",
+        "\"\"",
+        "\"x\"",
+        "[]",
+        "{}",
+        "[[[[]]]]",
+        "{\"rope_type\":\"default\",\"rope_theta\":1e300}",
+        "\"\\ud800\"",
+        "\"../../etc/passwd.safetensors\"",
+        "[0,4611686018427387904,4611686018427387904]",
+        "[1,1,1,1,1,1,1,1]",
     ];
 
     private readonly TemporaryDirectory directory = new();
 
     public void Dispose() => directory.Dispose();
 
-    private static int Count => int.TryParse(Environment.GetEnvironmentVariable("POSTTRAIN_FUZZ"), NumberStyles.None, CultureInfo.InvariantCulture, out var given) ? given : 1000;
+    private static int Count =>
+        int.TryParse(Environment.GetEnvironmentVariable("POSTTRAIN_FUZZ"), NumberStyles.None, CultureInfo.InvariantCulture, out var given)
+            ? given
+            : 1000;
 
     [Theory]
     [InlineData("llama", "config.json")]
@@ -69,7 +94,9 @@ public sealed partial class CheckpointFuzzTests(ITestOutputHelper output) : IDis
         }
 
         var peak = Resident("VmHWM:", reset: false) - memory;
-        output.WriteLine($"{kind} {file}: {Count} variants, {loaded} loaded, {refused} refused, the slowest took {slowest.TotalMilliseconds:F1} ms, {peak >> 20} MiB more at the peak");
+        output.WriteLine(
+            $"{kind} {file}: {Count} variants, {loaded} loaded, {refused} refused, the slowest took {slowest.TotalMilliseconds:F1} ms, {peak >> 20} MiB more at the peak"
+        );
         Assert.True(loaded > Count / 200 && refused > Count / 10, $"{loaded} loaded, {refused} refused");
         Assert.Equal(before, DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount);
         Assert.True(slowest < TimeSpan.FromSeconds(5), $"the slowest took {slowest}");
@@ -82,7 +109,11 @@ public sealed partial class CheckpointFuzzTests(ITestOutputHelper output) : IDis
     {
         var path = directory.File("whole.safetensors");
         using (var scope = NewDisposeScope())
-            SafetensorsFile.Write(path, [("w", ones(3, 2)), ("b", zeros(2)), ("ids", arange(4)), ("h", ones(2, dtype: ScalarType.BFloat16)), ("wide", ones(1000))], new Dictionary<string, string> { ["format"] = "pt" });
+            SafetensorsFile.Write(
+                path,
+                [("w", ones(3, 2)), ("b", zeros(2)), ("ids", arange(4)), ("h", ones(2, dtype: ScalarType.BFloat16)), ("wide", ones(1000))],
+                new Dictionary<string, string> { ["format"] = "pt" }
+            );
         var original = File.ReadAllBytes(path);
         var random = new Random(20260701);
         var (read, refused) = (0, 0);
@@ -172,7 +203,12 @@ public sealed partial class CheckpointFuzzTests(ITestOutputHelper output) : IDis
         if (values.Count == 0)
             return bytes;
         var value = values[random.Next(values.Count)].Groups[1];
-        return [.. Encoding.Latin1.GetBytes(text[..value.Index] + HostileValues[random.Next(HostileValues.Length)] + text[(value.Index + value.Length)..])];
+        return
+        [
+            .. Encoding.Latin1.GetBytes(
+                text[..value.Index] + HostileValues[random.Next(HostileValues.Length)] + text[(value.Index + value.Length)..]
+            ),
+        ];
     }
 
     [GeneratedRegex("""[:\[,]\s*("(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*|true|false|null)(?=\s*[,\]}])""", RegexOptions.CultureInvariant)]
@@ -184,6 +220,12 @@ public sealed partial class CheckpointFuzzTests(ITestOutputHelper output) : IDis
             return 0;
         if (reset)
             File.WriteAllText("/proc/self/clear_refs", "5");
-        return 1024 * long.Parse(File.ReadLines("/proc/self/status").Single(line => line.StartsWith(field, StringComparison.Ordinal)).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture);
+        return 1024
+            * long.Parse(
+                File.ReadLines("/proc/self/status")
+                    .Single(line => line.StartsWith(field, StringComparison.Ordinal))
+                    .Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)[1],
+                CultureInfo.InvariantCulture
+            );
     }
 }

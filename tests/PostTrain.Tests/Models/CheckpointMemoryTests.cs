@@ -10,11 +10,16 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Tests.Models;
 
-/// <summary>How much memory loading takes at its peak, by the kernel's own count: the model and little more, never the model twice.</summary>
+/// <summary>How much memory loading takes at its peak, by the kernel's own count: the model and little more, never the model
+/// twice.</summary>
 [Collection("Sequential")]
 public sealed class CheckpointMemoryTests(ITestOutputHelper output) : IDisposable
 {
-    private const int Hidden = 512, Inner = 2048, Vocabulary = 24000, Context = 64;
+    private const int Hidden = 512,
+        Inner = 2048,
+        Vocabulary = 24000,
+        Context = 64;
+
     // What a reader takes more that reads one tensor whole and then converts it.
     private const long LargestTensor = 4L * Vocabulary * Hidden;
 
@@ -32,9 +37,16 @@ public sealed class CheckpointMemoryTests(ITestOutputHelper output) : IDisposabl
     public void Load_TakesTheModelAndLittleMore(string architecture, string type, int bytes, ScalarType? wanted, int shards)
     {
         var tensors = architecture == "llama" ? Llama(9) : Gpt2(12);
-        directory.Write("config.json", architecture == "llama"
-            ? Invariant($$"""{"model_type":"llama","vocab_size":{{Vocabulary}},"max_position_embeddings":{{Context}},"hidden_size":{{Hidden}},"intermediate_size":{{Inner}},"num_hidden_layers":9,"num_attention_heads":8,"tie_word_embeddings":true}""")
-            : Invariant($$"""{"model_type":"gpt2","vocab_size":{{Vocabulary}},"n_positions":{{Context}},"n_embd":{{Hidden}},"n_layer":12,"n_head":8}"""));
+        directory.Write(
+            "config.json",
+            architecture == "llama"
+                ? Invariant(
+                    $$"""{"model_type":"llama","vocab_size":{{Vocabulary}},"max_position_embeddings":{{Context}},"hidden_size":{{Hidden}},"intermediate_size":{{Inner}},"num_hidden_layers":9,"num_attention_heads":8,"tie_word_embeddings":true}"""
+                )
+                : Invariant(
+                    $$"""{"model_type":"gpt2","vocab_size":{{Vocabulary}},"n_positions":{{Context}},"n_embd":{{Hidden}},"n_layer":12,"n_head":8}"""
+                )
+        );
         WriteZeros(tensors, type, bytes, shards);
         var size = tensors.Sum(tensor => tensor.Shape.Aggregate(4L, (product, count) => product * count));
         Assert.InRange(size, 180L << 20, 240L << 20);
@@ -44,11 +56,16 @@ public sealed class CheckpointMemoryTests(ITestOutputHelper output) : IDisposabl
         var (kept, most) = Measure(() => model = Pretrained.Load(directory.Path, wanted));
         using (model)
         {
-            output.WriteLine($"{architecture} {type} in {shards} files: {most >> 20} MiB at the peak, {kept >> 20} MiB kept, for a model of {size >> 20} MiB");
+            output.WriteLine(
+                $"{architecture} {type} in {shards} files: {most >> 20} MiB at the peak, {kept >> 20} MiB kept, for a model of {size >> 20} MiB"
+            );
             Assert.Equal(size / 4, model!.parameters().Sum(parameter => parameter.numel()));
             Assert.True(kept > size / 2, $"the measurement sees {kept >> 20} MiB where the model has {size >> 20}");
             Assert.True(kept < size + LargestTensor, $"{kept >> 20} MiB are kept of a model of {size >> 20} MiB");
-            Assert.True(most - kept < LargestTensor, $"{most >> 20} MiB at the peak and {kept >> 20} MiB after it, expected less than the largest tensor's {LargestTensor >> 20} between them");
+            Assert.True(
+                most - kept < LargestTensor,
+                $"{most >> 20} MiB at the peak and {kept >> 20} MiB after it, expected less than the largest tensor's {LargestTensor >> 20} between them"
+            );
         }
     }
 
@@ -71,8 +88,14 @@ public sealed class CheckpointMemoryTests(ITestOutputHelper output) : IDisposabl
         {
             var layer = Invariant($"model.layers.{i}.");
             tensors.AddRange([(layer + "input_layernorm.weight", [Hidden]), (layer + "post_attention_layernorm.weight", [Hidden])]);
-            tensors.AddRange(new[] { "q", "k", "v", "o" }.Select(part => ($"{layer}self_attn.{part}_proj.weight", new[] { Hidden, Hidden })));
-            tensors.AddRange([(layer + "mlp.gate_proj.weight", [Inner, Hidden]), (layer + "mlp.up_proj.weight", [Inner, Hidden]), (layer + "mlp.down_proj.weight", [Hidden, Inner])]);
+            tensors.AddRange(
+                new[] { "q", "k", "v", "o" }.Select(part => ($"{layer}self_attn.{part}_proj.weight", new[] { Hidden, Hidden }))
+            );
+            tensors.AddRange([
+                (layer + "mlp.gate_proj.weight", [Inner, Hidden]),
+                (layer + "mlp.up_proj.weight", [Inner, Hidden]),
+                (layer + "mlp.down_proj.weight", [Hidden, Inner]),
+            ]);
         }
 
         return tensors;
@@ -80,13 +103,33 @@ public sealed class CheckpointMemoryTests(ITestOutputHelper output) : IDisposabl
 
     private static List<(string Name, int[] Shape)> Gpt2(int layers)
     {
-        var tensors = new List<(string, int[])> { ("wte.weight", [Vocabulary, Hidden]), ("wpe.weight", [Context, Hidden]), ("ln_f.weight", [Hidden]), ("ln_f.bias", [Hidden]) };
+        var tensors = new List<(string, int[])>
+        {
+            ("wte.weight", [Vocabulary, Hidden]),
+            ("wpe.weight", [Context, Hidden]),
+            ("ln_f.weight", [Hidden]),
+            ("ln_f.bias", [Hidden]),
+        };
         for (var i = 0; i < layers; i++)
         {
             var layer = Invariant($"h.{i}.");
-            tensors.AddRange([(layer + "attn.c_attn.weight", [Hidden, 3 * Hidden]), (layer + "attn.c_attn.bias", [3 * Hidden]), (layer + "attn.c_proj.weight", [Hidden, Hidden]), (layer + "attn.c_proj.bias", [Hidden])]);
-            tensors.AddRange([(layer + "mlp.c_fc.weight", [Hidden, Inner]), (layer + "mlp.c_fc.bias", [Inner]), (layer + "mlp.c_proj.weight", [Inner, Hidden]), (layer + "mlp.c_proj.bias", [Hidden])]);
-            tensors.AddRange(new[] { "ln_1", "ln_2" }.SelectMany(norm => new[] { ($"{layer}{norm}.weight", new[] { Hidden }), ($"{layer}{norm}.bias", [Hidden]) }));
+            tensors.AddRange([
+                (layer + "attn.c_attn.weight", [Hidden, 3 * Hidden]),
+                (layer + "attn.c_attn.bias", [3 * Hidden]),
+                (layer + "attn.c_proj.weight", [Hidden, Hidden]),
+                (layer + "attn.c_proj.bias", [Hidden]),
+            ]);
+            tensors.AddRange([
+                (layer + "mlp.c_fc.weight", [Hidden, Inner]),
+                (layer + "mlp.c_fc.bias", [Inner]),
+                (layer + "mlp.c_proj.weight", [Inner, Hidden]),
+                (layer + "mlp.c_proj.bias", [Hidden]),
+            ]);
+            tensors.AddRange(
+                new[] { "ln_1", "ln_2" }.SelectMany(norm =>
+                    new[] { ($"{layer}{norm}.weight", new[] { Hidden }), ($"{layer}{norm}.bias", [Hidden]) }
+                )
+            );
         }
 
         return tensors;
@@ -100,13 +143,23 @@ public sealed class CheckpointMemoryTests(ITestOutputHelper output) : IDisposabl
         {
             var name = shards == 1 ? "model.safetensors" : Invariant($"model-{part + 1:D5}-of-{parts.Length:D5}.safetensors");
             long offset = 0;
-            var header = Encoding.UTF8.GetBytes("{" + string.Join(",", parts[part].Select(tensor =>
-            {
-                var start = offset;
-                offset += tensor.Shape.Aggregate((long)bytes, (product, count) => product * count);
-                map.Add($"\"{tensor.Name}\":\"{name}\"");
-                return Invariant($"\"{tensor.Name}\":{{\"dtype\":\"{type}\",\"shape\":[{string.Join(",", tensor.Shape)}],\"data_offsets\":[{start},{offset}]}}");
-            })) + "}");
+            var header = Encoding.UTF8.GetBytes(
+                "{"
+                    + string.Join(
+                        ",",
+                        parts[part]
+                            .Select(tensor =>
+                            {
+                                var start = offset;
+                                offset += tensor.Shape.Aggregate((long)bytes, (product, count) => product * count);
+                                map.Add($"\"{tensor.Name}\":\"{name}\"");
+                                return Invariant(
+                                    $"\"{tensor.Name}\":{{\"dtype\":\"{type}\",\"shape\":[{string.Join(",", tensor.Shape)}],\"data_offsets\":[{start},{offset}]}}"
+                                );
+                            })
+                    )
+                    + "}"
+            );
             using var stream = File.Create(directory.File(name));
             var length = new byte[8];
             BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
@@ -141,7 +194,12 @@ public sealed class CheckpointMemoryTests(ITestOutputHelper output) : IDisposabl
     [DllImport("libc", EntryPoint = "malloc_trim")]
     private static extern int Trim(nuint padding);
 
-    private static long Resident(string field) => 1024 * long.Parse(
-        File.ReadLines("/proc/self/status").Single(line => line.StartsWith(field, StringComparison.Ordinal)).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)[1],
-        CultureInfo.InvariantCulture);
+    private static long Resident(string field) =>
+        1024
+        * long.Parse(
+            File.ReadLines("/proc/self/status")
+                .Single(line => line.StartsWith(field, StringComparison.Ordinal))
+                .Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)[1],
+            CultureInfo.InvariantCulture
+        );
 }

@@ -75,13 +75,25 @@ public sealed class DecoderTests
         var ids = cat([cat([a, b, c, padding], 1), cat([padding, c, a, b], 1), cat([b, padding, c, a], 1)], 0);
         var segments = Mask("11112223300", "00331111222", "11100772222");
         var packed = model.Hidden(ids, segments);
-        (int Row, int Start, Tensor Ids)[] places = [(0, 0, a), (0, 4, b), (0, 7, c), (1, 2, c), (1, 4, a), (1, 8, b), (2, 0, b), (2, 5, c), (2, 7, a)];
+        (int Row, int Start, Tensor Ids)[] places =
+        [
+            (0, 0, a),
+            (0, 4, b),
+            (0, 7, c),
+            (1, 2, c),
+            (1, 4, a),
+            (1, 8, b),
+            (2, 0, b),
+            (2, 5, c),
+            (2, 7, a),
+        ];
         foreach (var (row, start, alone) in places)
             TensorAssert.Close(model.Hidden(alone), packed.narrow(0, row, 1).narrow(1, start, alone.size(1)), 1e-12);
 
         using var cache = model.NewCache(3, 11);
-        var parts = new[] { (0, 6), (6, 1), (7, 3), (10, 1) }.Select(part =>
-            model.Hidden(ids.narrow(1, part.Item1, part.Item2), segments.narrow(1, 0, part.Item1 + part.Item2), cache)).ToList();
+        var parts = new[] { (0, 6), (6, 1), (7, 3), (10, 1) }
+            .Select(part => model.Hidden(ids.narrow(1, part.Item1, part.Item2), segments.narrow(1, 0, part.Item1 + part.Item2), cache))
+            .ToList();
         var real = segments.ne(0).unsqueeze(-1);
         TensorAssert.Close(packed * real, cat(parts, 1) * real, 1e-12);
     }
@@ -185,7 +197,11 @@ public sealed class DecoderTests
         using var first = Decoder.Create(TinyModels.Gpt2, 11);
         using var second = Decoder.Create(TinyModels.Gpt2, 11);
         using var other = Decoder.Create(TinyModels.Gpt2, 12);
-        foreach (var ((name, weight), (_, same), (_, different)) in first.named_parameters().Zip(second.named_parameters(), other.named_parameters()))
+        foreach (
+            var ((name, weight), (_, same), (_, different)) in first
+                .named_parameters()
+                .Zip(second.named_parameters(), other.named_parameters())
+        )
         {
             TensorAssert.Same(weight, same);
             Assert.Equal(weight.Dimensions == 1, weight.allclose(different));
@@ -229,13 +245,25 @@ public sealed class DecoderTests
     {
         using var scope = NewDisposeScope();
         using var model = Decoder.Create(TinyModels.Llama, 1);
-        Assert.Contains("holds 23, expected ids from 0 to 22", Refusal(() => model.call(tensor(new long[] { 1, 23 }, [1, 2]))), StringComparison.Ordinal);
+        Assert.Contains(
+            "holds 23, expected ids from 0 to 22",
+            Refusal(() => model.call(tensor(new long[] { 1, 23 }, [1, 2]))),
+            StringComparison.Ordinal
+        );
         Assert.Contains("holds -1", Refusal(() => model.call(tensor(new long[] { -1 }, [1, 1]))), StringComparison.Ordinal);
         Assert.Contains("25 positions", Refusal(() => model.call(zeros([1, 25], dtype: ScalarType.Int64))), StringComparison.Ordinal);
         Assert.Contains("[5], expected [B,T]", Refusal(() => model.call(zeros([5], dtype: ScalarType.Int64))), StringComparison.Ordinal);
-        Assert.Contains("[1,3], expected [1,4]", Refusal(() => model.Hidden(zeros([1, 4], dtype: ScalarType.Int64), ones([1, 3]))), StringComparison.Ordinal);
+        Assert.Contains(
+            "[1,3], expected [1,4]",
+            Refusal(() => model.Hidden(zeros([1, 4], dtype: ScalarType.Int64), ones([1, 3]))),
+            StringComparison.Ordinal
+        );
         using var cache = model.NewCache(2, 3);
-        Assert.Contains("2 rows of up to 3", Refusal(() => model.Hidden(zeros([2, 4], dtype: ScalarType.Int64), cache: cache)), StringComparison.Ordinal);
+        Assert.Contains(
+            "2 rows of up to 3",
+            Refusal(() => model.Hidden(zeros([2, 4], dtype: ScalarType.Int64), cache: cache)),
+            StringComparison.Ordinal
+        );
         Assert.Throws<ArgumentOutOfRangeException>(() => model.NewCache(1, 25));
         Assert.Throws<ArgumentOutOfRangeException>(() => Decoder.Create(TinyModels.Llama with { KeyValueHeads = 3 }, 1));
         Assert.Throws<ArgumentOutOfRangeException>(() => Decoder.Create(TinyModels.Llama with { HeadSize = 5 }, 1));
@@ -301,7 +329,8 @@ public sealed class DecoderTests
         TensorAssert.Same(expected, copy.call(ids));
         Assert.Equal(model.named_parameters().Select(item => item.name), copy.named_parameters().Select(item => item.name));
         using (no_grad())
-            foreach (var parameter in model.parameters()) parameter.zero_();
+            foreach (var parameter in model.parameters())
+                parameter.zero_();
         TensorAssert.Same(expected, copy.call(ids));
     }
 

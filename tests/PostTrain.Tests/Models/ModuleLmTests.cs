@@ -24,7 +24,10 @@ public sealed class ModuleLmTests
         using var model = Model();
         var ids = Numbers.Ids(1, Vocabulary, 2, 7);
         TensorAssert.Same(module.call(ids), model.call(ids));
-        Assert.Equal(module.named_parameters().Select(parameter => "module." + parameter.name), model.named_parameters().Select(parameter => parameter.name));
+        Assert.Equal(
+            module.named_parameters().Select(parameter => "module." + parameter.name),
+            model.named_parameters().Select(parameter => parameter.name)
+        );
         Ownership.Check(() => [model.Hidden(ids)], ids);
     }
 
@@ -52,7 +55,12 @@ public sealed class ModuleLmTests
         using var model = Model();
         var (first, second) = (Numbers.Ids(1, Vocabulary, 1, 4), Numbers.Ids(2, Vocabulary, 1, 3));
         var row = cat([first, zeros(1, 1, dtype: ScalarType.Int64), second], 1);
-        var segments = tensor(new long[,] { { 1, 1, 1, 1, 0, 2, 2, 2 } });
+        var segments = tensor(
+            new long[,]
+            {
+                { 1, 1, 1, 1, 0, 2, 2, 2 },
+            }
+        );
         var logits = model.Hidden(cat([row, row], 0), cat([segments, segments.gt(0).to_type(ScalarType.Int64)], 0));
         TensorAssert.Close(model.call(first).squeeze(0), logits[0].narrow(0, 0, 4), 1e-6);
         TensorAssert.Close(model.call(second).squeeze(0), logits[0].narrow(0, 5, 3), 1e-6);
@@ -67,8 +75,19 @@ public sealed class ModuleLmTests
         using var scope = NewDisposeScope();
         using var module = new Recurrent(Vocabulary);
         using var model = Model();
-        int[][] prompts = [[3, 7, 1], [5], [2, 2, 9, 4, 8]];
-        using var batch = Sampler.Generate(model, prompts, new SamplingOptions { Temperature = 0, MaxNewTokens = 6 }, seed: 1, paddingId: 0);
+        int[][] prompts =
+        [
+            [3, 7, 1],
+            [5],
+            [2, 2, 9, 4, 8],
+        ];
+        using var batch = Sampler.Generate(
+            model,
+            prompts,
+            new SamplingOptions { Temperature = 0, MaxNewTokens = 6 },
+            seed: 1,
+            paddingId: 0
+        );
         for (var row = 0; row < prompts.Length; row++)
         {
             var ids = prompts[row].Select(id => (long)id).ToList();
@@ -104,20 +123,45 @@ public sealed class ModuleLmTests
     {
         using var scope = NewDisposeScope();
         using var model = Model();
-        Assert.Contains("has no embeddings", Assert.Throws<NotSupportedException>(() => model.Embed(zeros(1, 1, dtype: ScalarType.Int64))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "has no embeddings",
+            Assert.Throws<NotSupportedException>(() => model.Embed(zeros(1, 1, dtype: ScalarType.Int64))).Message,
+            StringComparison.Ordinal
+        );
         Assert.Throws<NotSupportedException>(() => model.HiddenFromEmbeddings(zeros(1, 1, 20)));
         Assert.Throws<NotSupportedException>(() => Pretrained.Save(model, "nowhere"));
-        Assert.Contains("holds 20, expected ids from 0 to 19", Assert.Throws<ArgumentException>(() => model.call(full([1, 2], 20L, dtype: ScalarType.Int64))).Message, StringComparison.Ordinal);
-        Assert.Contains("the limit is the context length, 16", Assert.Throws<ArgumentException>(() => model.call(zeros(1, 17, dtype: ScalarType.Int64))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "holds 20, expected ids from 0 to 19",
+            Assert.Throws<ArgumentException>(() => model.call(full([1, 2], 20L, dtype: ScalarType.Int64))).Message,
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "the limit is the context length, 16",
+            Assert.Throws<ArgumentException>(() => model.call(zeros(1, 17, dtype: ScalarType.Int64))).Message,
+            StringComparison.Ordinal
+        );
         using var wrong = new ModuleLm(new Recurrent(Vocabulary), Vocabulary + 1, 16);
-        Assert.Contains("expected [1,2,21]", Assert.Throws<InvalidOperationException>(() => wrong.call(zeros(1, 2, dtype: ScalarType.Int64))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "expected [1,2,21]",
+            Assert.Throws<InvalidOperationException>(() => wrong.call(zeros(1, 2, dtype: ScalarType.Int64))).Message,
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
     public void SftTrainer_TeachesAUsersModule()
     {
         using var model = Model();
-        using var trainer = new SftTrainer(model, Toy.Tokenizer, new SftOptions { Steps = 60, BatchSize = 4, LearningRate = 0.02 });
+        using var trainer = new SftTrainer(
+            model,
+            Toy.Tokenizer,
+            new SftOptions
+            {
+                Steps = 60,
+                BatchSize = 4,
+                LearningRate = 0.02,
+            }
+        );
         Demonstration[] data = [new("1+1=", "2"), new("2+3=", "5"), new("4+4=", "8"), new("1+2=", "3")];
         var losses = trainer.Run(data).Select(report => report.Loss).ToArray();
         Assert.True(losses[^1] < 0.05 && losses[0] > 1, $"from {losses[0]} to {losses[^1]}");
@@ -128,14 +172,19 @@ public sealed class ModuleLmTests
     {
         using var model = Model();
         var reward = Reward.Of("sevens", completion => completion.Text.Count(letter => letter == '7') / 4.0);
-        using var trainer = new GrpoTrainer(model, Toy.Tokenizer, reward, new GrpoOptions
-        {
-            Steps = 40,
-            BatchSize = 2,
-            GroupSize = 8,
-            LearningRate = 0.02,
-            Sampling = new SamplingOptions { MaxNewTokens = 4 },
-        });
+        using var trainer = new GrpoTrainer(
+            model,
+            Toy.Tokenizer,
+            reward,
+            new GrpoOptions
+            {
+                Steps = 40,
+                BatchSize = 2,
+                GroupSize = 8,
+                LearningRate = 0.02,
+                Sampling = new SamplingOptions { MaxNewTokens = 4 },
+            }
+        );
         var rewards = new List<double>();
         await foreach (var report in trainer.RunAsync([new Problem("1+1="), new Problem("23")]))
             rewards.Add(report.Metrics["reward/mean"]);

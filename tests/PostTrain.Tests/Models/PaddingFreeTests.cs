@@ -27,14 +27,16 @@ public sealed class PaddingFreeTests
     public void Layout_ByHand()
     {
         using var scope = NewDisposeScope();
-        var mask = tensor(new long[,]
-        {
-            { 1, 1, 0, 0, 0, 0, 0, 0 },
-            { 0, 0, 0, 1, 1, 1, 1, 1 },
-            { 0, 0, 0, 0, 0, 0, 0, 0 },
-            { 1, 2, 2, 0, 0, 0, 0, 0 },
-            { 0, 1, 0, 0, 0, 0, 0, 0 },
-        });
+        var mask = tensor(
+            new long[,]
+            {
+                { 1, 1, 0, 0, 0, 0, 0, 0 },
+                { 0, 0, 0, 1, 1, 1, 1, 1 },
+                { 0, 0, 0, 0, 0, 0, 0, 0 },
+                { 1, 2, 2, 0, 0, 0, 0, 0 },
+                { 0, 1, 0, 0, 0, 0, 0, 0 },
+            }
+        );
         var layout = PackedLayout.Of(mask)!;
         Assert.Equal([1, 1, 1, 1, 1, 2, 3, 3, 1, 1, 2, 0, 0, 0, 0, 0], layout.Segments.data<long>().ToArray());
         var values = arange(1, 41, dtype: ScalarType.Float64).reshape(5, 8, 1);
@@ -46,8 +48,28 @@ public sealed class PaddingFreeTests
     public void Layout_ThatSparesNoRow_IsNone()
     {
         using var scope = NewDisposeScope();
-        Assert.Null(PackedLayout.Of(tensor(new long[,] { { 1, 1, 1 }, { 0, 1, 1 } })));
-        Assert.Null(PackedLayout.Of(tensor(new long[,] { { 0, 0 }, { 0, 0 } })));
+        Assert.Null(
+            PackedLayout.Of(
+                tensor(
+                    new long[,]
+                    {
+                        { 1, 1, 1 },
+                        { 0, 1, 1 },
+                    }
+                )
+            )
+        );
+        Assert.Null(
+            PackedLayout.Of(
+                tensor(
+                    new long[,]
+                    {
+                        { 0, 0 },
+                        { 0, 0 },
+                    }
+                )
+            )
+        );
     }
 
     [Theory]
@@ -56,7 +78,16 @@ public sealed class PaddingFreeTests
     {
         using var scope = NewDisposeScope();
         using var model = TinyModels.Create(name, ScalarType.Float64);
-        var mask = tensor(new long[,] { { 0, 0, 0, 1, 1, 1, 1, 1 }, { 1, 1, 0, 0, 0, 0, 0, 0 }, { 1, 1, 1, 2, 2, 0, 0, 0 }, { 1, 1, 1, 1, 1, 1, 1, 1 }, { 0, 0, 0, 0, 0, 0, 0, 1 } });
+        var mask = tensor(
+            new long[,]
+            {
+                { 0, 0, 0, 1, 1, 1, 1, 1 },
+                { 1, 1, 0, 0, 0, 0, 0, 0 },
+                { 1, 1, 1, 2, 2, 0, 0, 0 },
+                { 1, 1, 1, 1, 1, 1, 1, 1 },
+                { 0, 0, 0, 0, 0, 0, 0, 1 },
+            }
+        );
         var ids = Numbers.Ids(1, 23, 5, 8);
         var weights = Numbers.Uniform(2, 1, 5, 8, 16) * mask.ne(0).unsqueeze(-1);
         (Tensor Hidden, Tensor[] Gradients) Run(bool paddingFree)
@@ -67,12 +98,16 @@ public sealed class PaddingFreeTests
             Assert.Equal([5, 8, 16], hidden.shape);
             TensorAssert.Finite(hidden);
             (hidden * weights).sum().backward();
-            return (hidden * mask.ne(0).unsqueeze(-1), [.. model.parameters().Select(parameter => parameter.grad is { } gradient ? gradient.clone() : parameter.zeros_like())]);
+            return (
+                hidden * mask.ne(0).unsqueeze(-1),
+                [.. model.parameters().Select(parameter => parameter.grad is { } gradient ? gradient.clone() : parameter.zeros_like())]
+            );
         }
 
         var (padded, packed) = (Run(false), Run(true));
         TensorAssert.Close(padded.Hidden, packed.Hidden, 1e-12);
-        foreach (var (a, b) in padded.Gradients.Zip(packed.Gradients)) TensorAssert.Close(a, b, 1e-11);
+        foreach (var (a, b) in padded.Gradients.Zip(packed.Gradients))
+            TensorAssert.Close(a, b, 1e-11);
     }
 
     [Theory]
@@ -84,7 +119,11 @@ public sealed class PaddingFreeTests
         for (int step = 0; step < padded.Count; step++)
         {
             Assert.Equal(padded[step].Keys, packed[step].Keys);
-            foreach (var (metric, value) in padded[step]) Assert.True(Math.Abs(value - packed[step][metric]) <= 1e-9 * Math.Max(1, Math.Abs(value)), $"step {step}: {metric} is {packed[step][metric]}, expected {value}");
+            foreach (var (metric, value) in padded[step])
+                Assert.True(
+                    Math.Abs(value - packed[step][metric]) <= 1e-9 * Math.Max(1, Math.Abs(value)),
+                    $"step {step}: {metric} is {packed[step][metric]}, expected {value}"
+                );
         }
     }
 
@@ -93,7 +132,14 @@ public sealed class PaddingFreeTests
     {
         using var scope = NewDisposeScope();
         using var model = TinyModels.Create("llama", ScalarType.Float64);
-        var mask = tensor(new long[,] { { 0, 0, 0, 1 }, { 0, 0, 1, 1 }, { 1, 1, 1, 1 } });
+        var mask = tensor(
+            new long[,]
+            {
+                { 0, 0, 0, 1 },
+                { 0, 0, 1, 1 },
+                { 1, 1, 1, 1 },
+            }
+        );
         var ids = Numbers.Ids(1, 23, 3, 4);
         using var cache = model.NewCache(3, 8);
         var expected = model.Hidden(ids, mask, cache);
@@ -115,35 +161,119 @@ public sealed class PaddingFreeTests
         var reports = new List<Dictionary<string, double>>();
         switch (name)
         {
-            case "sft": Keep(new SftTrainer(model, Toy.Tokenizer, new SftOptions { Steps = 4, BatchSize = 4, LearningRate = 1e-2 }), shown); break;
+            case "sft":
+                Keep(
+                    new SftTrainer(
+                        model,
+                        Toy.Tokenizer,
+                        new SftOptions
+                        {
+                            Steps = 4,
+                            BatchSize = 4,
+                            LearningRate = 1e-2,
+                        }
+                    ),
+                    shown
+                );
+                break;
             case "prompt":
                 using (var prompted = new SoftPromptLm(model, PromptTable.Random(3, model.HiddenSize, seed: 7, type: ScalarType.Float64)))
-                    Keep(new SftTrainer(prompted, Toy.Tokenizer, new SftOptions { Steps = 4, BatchSize = 4, LearningRate = 1e-2 }), shown);
+                    Keep(
+                        new SftTrainer(
+                            prompted,
+                            Toy.Tokenizer,
+                            new SftOptions
+                            {
+                                Steps = 4,
+                                BatchSize = 4,
+                                LearningRate = 1e-2,
+                            }
+                        ),
+                        shown
+                    );
                 break;
-            case "dpo": Keep(new DpoTrainer(model, Toy.Tokenizer, new DpoTrainerOptions { Steps = 4, BatchSize = 4, LearningRate = 1e-2 }, reference), pairs); break;
+            case "dpo":
+                Keep(
+                    new DpoTrainer(
+                        model,
+                        Toy.Tokenizer,
+                        new DpoTrainerOptions
+                        {
+                            Steps = 4,
+                            BatchSize = 4,
+                            LearningRate = 1e-2,
+                        },
+                        reference
+                    ),
+                    pairs
+                );
+                break;
             case "reward":
                 using (var classifier = SequenceClassifier.For(model))
-                    Keep(new RewardTrainer(classifier, Toy.Tokenizer, new RewardTrainerOptions { Steps = 4, BatchSize = 4, LearningRate = 1e-2 }), pairs);
+                    Keep(
+                        new RewardTrainer(
+                            classifier,
+                            Toy.Tokenizer,
+                            new RewardTrainerOptions
+                            {
+                                Steps = 4,
+                                BatchSize = 4,
+                                LearningRate = 1e-2,
+                            }
+                        ),
+                        pairs
+                    );
                 break;
             case "ppo":
                 using (var critic = ValueHead.WithOwnBody(reference))
-                    await KeepAll(new PpoTrainer(model, critic, Toy.Tokenizer, manyAs, new PpoOptions { Steps = 4, BatchSize = 4, LearningRate = 1e-2, Sampling = sampling, Kl = KlControl.Fixed(0) }));
+                    await KeepAll(
+                        new PpoTrainer(
+                            model,
+                            critic,
+                            Toy.Tokenizer,
+                            manyAs,
+                            new PpoOptions
+                            {
+                                Steps = 4,
+                                BatchSize = 4,
+                                LearningRate = 1e-2,
+                                Sampling = sampling,
+                                Kl = KlControl.Fixed(0),
+                            }
+                        )
+                    );
                 break;
             default:
-                await KeepAll(new GrpoTrainer(model, Toy.Tokenizer, manyAs, new GrpoOptions { Steps = 4, BatchSize = 2, GroupSize = 4, LearningRate = 1e-2, Sampling = sampling }));
+                await KeepAll(
+                    new GrpoTrainer(
+                        model,
+                        Toy.Tokenizer,
+                        manyAs,
+                        new GrpoOptions
+                        {
+                            Steps = 4,
+                            BatchSize = 2,
+                            GroupSize = 4,
+                            LearningRate = 1e-2,
+                            Sampling = sampling,
+                        }
+                    )
+                );
                 break;
         }
         return reports;
 
         void Keep<T>(DatasetTrainer<T> trainer, T[] data)
         {
-            using (trainer) reports.AddRange(trainer.Run(data).Select(Toy.Numbers));
+            using (trainer)
+                reports.AddRange(trainer.Run(data).Select(Toy.Numbers));
         }
 
         async Task KeepAll(RolloutTrainer trainer)
         {
             using (trainer)
-                await foreach (var report in trainer.RunAsync(problems)) reports.Add(Toy.Numbers(report));
+                await foreach (var report in trainer.RunAsync(problems))
+                    reports.Add(Toy.Numbers(report));
         }
     }
 }

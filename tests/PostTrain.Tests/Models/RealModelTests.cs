@@ -19,7 +19,8 @@ public sealed class RealModelTests
     private static int[] Ids(JsonElement item, string field) => [.. item.GetProperty(field).EnumerateArray().Select(id => id.GetInt32())];
 
     [RealModelFact]
-    public void CraftGpt_ContinuesAsTheReference() => Check("craftgpt-5m", "craftgpt-5m", stop: [0], suppressed: [.. Enumerable.Range(1906, 14)], padding: 1906);
+    public void CraftGpt_ContinuesAsTheReference() =>
+        Check("craftgpt-5m", "craftgpt-5m", stop: [0], suppressed: [.. Enumerable.Range(1906, 14)], padding: 1906);
 
     [RealModelFact]
     public void Stories_ContinuesAsTheReference() => Check("stories260K-hf", "stories260K", stop: [1, 2], suppressed: [], padding: 0);
@@ -35,13 +36,22 @@ public sealed class RealModelTests
             var prompt = Ids(item, "ids");
             var logits = model.call(tensor(prompt.Select(id => (long)id).ToArray(), [1, prompt.Length])).select(1, prompt.Length - 1);
             var (values, ids) = logits.topk(5);
-            var top = item.GetProperty("last_logits_top5").EnumerateArray().Select(pair => (pair[0].GetInt64(), pair[1].GetDouble())).ToList();
+            var top = item.GetProperty("last_logits_top5")
+                .EnumerateArray()
+                .Select(pair => (pair[0].GetInt64(), pair[1].GetDouble()))
+                .ToList();
             Assert.Equal(top.Select(pair => pair.Item1), ids.data<long>().ToArray());
             TensorAssert.Close([.. top.Select(pair => pair.Item2)], values, 1e-4);
         }
 
         // All prompts in one batch: padding and the cache change nothing.
-        var options = new SamplingOptions { Temperature = 0, MaxNewTokens = cases.Max(item => Ids(item, "greedy").Length), StopTokens = stop, SuppressedTokens = suppressed };
+        var options = new SamplingOptions
+        {
+            Temperature = 0,
+            MaxNewTokens = cases.Max(item => Ids(item, "greedy").Length),
+            StopTokens = stop,
+            SuppressedTokens = suppressed,
+        };
         using var batch = Sampler.Generate(model, [.. cases.Select(item => Ids(item, "ids"))], options, seed: 0, paddingId: padding);
         for (var row = 0; row < cases.Count; row++)
         {
@@ -49,7 +59,11 @@ public sealed class RealModelTests
             Assert.Equal(expected, batch.Completions[row].Take(expected.Length));
             if (!cases[row].TryGetProperty("greedy_logprobs", out var logProbs))
                 continue;
-            TensorAssert.Close([.. logProbs.EnumerateArray().Select(value => value.GetDouble())], batch.LogProbs[row].narrow(0, 0, expected.Length), 1e-4);
+            TensorAssert.Close(
+                [.. logProbs.EnumerateArray().Select(value => value.GetDouble())],
+                batch.LogProbs[row].narrow(0, 0, expected.Length),
+                1e-4
+            );
         }
     }
 
@@ -77,8 +91,14 @@ public sealed class RealModelTests
             // Every tensor of the original, and no other, with the same bytes.
             using var original = SafetensorsFile.Open(RealModels.PathOf(name, "model.safetensors"));
             using var written = SafetensorsFile.Open(directory.File("model.safetensors"));
-            Assert.Equal(original.Entries.Select(entry => entry.Name).Order(StringComparer.Ordinal), written.Entries.Select(entry => entry.Name).Order(StringComparer.Ordinal));
-            Assert.All(original.Entries, entry => Assert.True(original.Read(entry.Name).bytes.SequenceEqual(written.Read(entry.Name).bytes), entry.Name));
+            Assert.Equal(
+                original.Entries.Select(entry => entry.Name).Order(StringComparer.Ordinal),
+                written.Entries.Select(entry => entry.Name).Order(StringComparer.Ordinal)
+            );
+            Assert.All(
+                original.Entries,
+                entry => Assert.True(original.Read(entry.Name).bytes.SequenceEqual(written.Read(entry.Name).bytes), entry.Name)
+            );
         }
 
         Assert.True(Directory.GetFiles(directory.Path, "model-*.safetensors").Length > 3);

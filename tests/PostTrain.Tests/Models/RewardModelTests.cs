@@ -15,7 +15,12 @@ public sealed class RewardModelTests : IDisposable
     public void Dispose() => directory.Dispose();
 
     public static TheoryData<string> Cases =>
-        [.. (GoldenFile.Load("models")?.Cases ?? []).Where(item => item.Kind == "reward_model").Select(item => item.Id).DefaultIfEmpty("none")];
+        [
+            .. (GoldenFile.Load("models")?.Cases ?? [])
+                .Where(item => item.Kind == "reward_model")
+                .Select(item => item.Id)
+                .DefaultIfEmpty("none"),
+        ];
 
     [Theory]
     [MemberData(nameof(Cases))]
@@ -40,10 +45,17 @@ public sealed class RewardModelTests : IDisposable
         }
 
         foreach (var file in new[] { "config.json", "model.safetensors" })
-            Assert.True(File.ReadAllBytes(Path.Combine(source, file)).AsSpan().SequenceEqual(File.ReadAllBytes(directory.File(file))), file);
+            Assert.True(
+                File.ReadAllBytes(Path.Combine(source, file)).AsSpan().SequenceEqual(File.ReadAllBytes(directory.File(file))),
+                file
+            );
         Assert.Equal(2, Directory.GetFileSystemEntries(directory.Path).Length);
         // It is no language model: its head is named as what it is.
-        Assert.Contains(nameof(Pretrained.LoadRewardModel), Assert.Throws<InvalidDataException>(() => Pretrained.Load(source)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            nameof(Pretrained.LoadRewardModel),
+            Assert.Throws<InvalidDataException>(() => Pretrained.Load(source)).Message,
+            StringComparison.Ordinal
+        );
     }
 
     // A body that says nothing but the ids, and a head of known numbers: s = (2 id, -id).
@@ -51,7 +63,10 @@ public sealed class RewardModelTests : IDisposable
     {
         using var mode = no_grad();
         var table = arange(8, dtype: ScalarType.Float64).unsqueeze(1).DetachFromDisposeScope();
-        var model = SequenceClassifier.For(new Rollouts.FixedLogits(table.expand(-1, 1)), new ClassifierOptions { Labels = 2, PaddingId = paddingId });
+        var model = SequenceClassifier.For(
+            new Rollouts.FixedLogits(table.expand(-1, 1)),
+            new ClassifierOptions { Labels = 2, PaddingId = paddingId }
+        );
         model.to(ScalarType.Float64);
         model.Head.weight!.copy_(tensor(new[] { 2.0, -1.0 }).unsqueeze(1));
         return model;
@@ -62,8 +77,24 @@ public sealed class RewardModelTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using var model = Counter();
-        var ids = tensor(new long[,] { { 5, 6, 7, 0 }, { 0, 3, 4, 5 }, { 3, 0, 0, 0 }, { 0, 0, 0, 0 } });
-        var mask = tensor(new long[,] { { 1, 1, 0, 0 }, { 0, 1, 1, 1 }, { 1, 1, 1, 0 }, { 0, 0, 0, 0 } });
+        var ids = tensor(
+            new long[,]
+            {
+                { 5, 6, 7, 0 },
+                { 0, 3, 4, 5 },
+                { 3, 0, 0, 0 },
+                { 0, 0, 0, 0 },
+            }
+        );
+        var mask = tensor(
+            new long[,]
+            {
+                { 1, 1, 0, 0 },
+                { 0, 1, 1, 1 },
+                { 1, 1, 1, 0 },
+                { 0, 0, 0, 0 },
+            }
+        );
         // By id: the last that is not 0, and the first place where all are. By mask: places 1, 3, 2 and 0.
         TensorAssert.Close([14, -7, 10, -5, 6, -3, 0, 0], model.ScoreAtLastNonPadding(ids, mask), 0);
         TensorAssert.Close([14, -7, 10, -5, 6, -3, 0, 0], model.call(ids), 0);
@@ -76,8 +107,23 @@ public sealed class RewardModelTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using var model = Counter(paddingId: null);
-        TensorAssert.Close([8, -4], model.call(tensor(new long[,] { { 0, 4 } })), 0);
-        Assert.Contains("2 rows", Assert.Throws<ArgumentException>(() => model.call(zeros(2, 3, dtype: ScalarType.Int64))).Message, StringComparison.Ordinal);
+        TensorAssert.Close(
+            [8, -4],
+            model.call(
+                tensor(
+                    new long[,]
+                    {
+                        { 0, 4 },
+                    }
+                )
+            ),
+            0
+        );
+        Assert.Contains(
+            "2 rows",
+            Assert.Throws<ArgumentException>(() => model.call(zeros(2, 3, dtype: ScalarType.Int64))).Message,
+            StringComparison.Ordinal
+        );
         Assert.Throws<ArgumentException>(() => model.Score(zeros(2, 3, dtype: ScalarType.Int64), ones(2, 2)));
     }
 
@@ -89,7 +135,15 @@ public sealed class RewardModelTests : IDisposable
     {
         using var scope = NewDisposeScope();
         var body = TinyModels.Create(TinyModels.Config(name) with { TiedEmbeddings = false, PaddingId = 3 }, ScalarType.Float32);
-        using var model = SequenceClassifier.For(body, new ClassifierOptions { Labels = labels, Bias = bias, Head = new HeadOptions { Seed = 5 } });
+        using var model = SequenceClassifier.For(
+            body,
+            new ClassifierOptions
+            {
+                Labels = labels,
+                Bias = bias,
+                Head = new HeadOptions { Seed = 5 },
+            }
+        );
         if (bias)
             using (no_grad())
                 model.Head.bias!.copy_(tensor(new[] { 0.5f, -0.25f }));
@@ -104,7 +158,10 @@ public sealed class RewardModelTests : IDisposable
         Assert.Equal(3, (int)config["pad_token_id"]!);
 
         using var loaded = Pretrained.LoadRewardModel(directory.Path);
-        Assert.Equal(model.named_parameters().Select(parameter => parameter.name), loaded.named_parameters().Select(parameter => parameter.name));
+        Assert.Equal(
+            model.named_parameters().Select(parameter => parameter.name),
+            loaded.named_parameters().Select(parameter => parameter.name)
+        );
         Assert.Equal(Toy.Bytes(model), Toy.Bytes(loaded));
         var ids = Numbers.Ids(2, 23, 3, 6);
         TensorAssert.Same(model.call(ids), loaded.call(ids));
@@ -116,11 +173,22 @@ public sealed class RewardModelTests : IDisposable
         using (var model = SequenceClassifier.For(TinyModels.Create("llama", ScalarType.Float32), new ClassifierOptions { Labels = 2 }))
             Pretrained.Save(model, directory.Path);
         var path = directory.File("config.json");
-        File.WriteAllText(path, File.ReadAllText(path).Replace("\"1\": \"LABEL_1\"", "\"1\": \"good\", \"2\": \"bad\"", StringComparison.Ordinal));
-        Assert.Contains("'id2label' is an object of 3 labels, expected 2", Assert.Throws<InvalidDataException>(() => Pretrained.LoadRewardModel(directory.Path)).Message, StringComparison.Ordinal);
+        File.WriteAllText(
+            path,
+            File.ReadAllText(path).Replace("\"1\": \"LABEL_1\"", "\"1\": \"good\", \"2\": \"bad\"", StringComparison.Ordinal)
+        );
+        Assert.Contains(
+            "'id2label' is an object of 3 labels, expected 2",
+            Assert.Throws<InvalidDataException>(() => Pretrained.LoadRewardModel(directory.Path)).Message,
+            StringComparison.Ordinal
+        );
         using (var lm = TinyModels.Create("llama", ScalarType.Float32))
             Pretrained.Save(lm, directory.Path);
-        Assert.Contains("no tensor 'score.weight' [labels,16]", Assert.Throws<InvalidDataException>(() => Pretrained.LoadRewardModel(directory.Path)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "no tensor 'score.weight' [labels,16]",
+            Assert.Throws<InvalidDataException>(() => Pretrained.LoadRewardModel(directory.Path)).Message,
+            StringComparison.Ordinal
+        );
         Assert.Throws<ArgumentOutOfRangeException>(() => SequenceClassifier.For(Toy.Model(), new ClassifierOptions { Labels = 0 }));
     }
 
@@ -136,7 +204,10 @@ public sealed class RewardModelTests : IDisposable
         Ownership.Check(() => [model.Score(ids, mask), model.TokenScores(ids, mask), model.ScoreAtLastNonPadding(ids)], ids, mask);
         using var scope = NewDisposeScope();
         model.Score(ids, mask).sum().backward();
-        Assert.All(model.named_parameters(), pair => Assert.True(pair.parameter.grad is { } grad && grad.abs().sum().ToDouble() > 0, pair.name));
+        Assert.All(
+            model.named_parameters(),
+            pair => Assert.True(pair.parameter.grad is { } grad && grad.abs().sum().ToDouble() > 0, pair.name)
+        );
     }
 
     [Fact]
@@ -154,7 +225,11 @@ public sealed class RewardModelTests : IDisposable
         }
 
         var before = DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
-        Assert.Contains("'surplus' [2] is unexpected", Assert.Throws<InvalidDataException>(() => Pretrained.LoadRewardModel(directory.Path)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "'surplus' [2] is unexpected",
+            Assert.Throws<InvalidDataException>(() => Pretrained.LoadRewardModel(directory.Path)).Message,
+            StringComparison.Ordinal
+        );
         Assert.Equal(before, DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount);
     }
 }

@@ -18,20 +18,25 @@ public sealed class RotaryEmbeddingTests
         var turned = RotaryEmbedding.Rotate(heads, cosine, sine);
         TensorAssert.Close(
             [-0.4161468365471424, 0.9092974268256817, -0.9899924966004454, 0.1411200080598672, -0.6536436208636119, -0.7568024953079282],
-            turned, 1e-15);
+            turned,
+            1e-15
+        );
     }
 
     [Fact]
     public void Rotate_TwoPairs_UsesTheHalvesAndTheSecondFrequency()
     {
-        // Width 4, θ = 100: frequencies 1 and 1/10; pairs are (0,2) and (1,3). Position 1 of (0, 1, 1, 0): first pair (0,1) turns by 1, second (1,0) by 0.1.
+        // Width 4, θ = 100: frequencies 1 and 1/10; pairs are (0,2) and (1,3). Position 1 of (0, 1, 1, 0): first pair (0,1) turns by 1,
+        // second (1,0) by 0.1.
         using var scope = NewDisposeScope();
         using var rotary = new RotaryEmbedding(4, 8, new RotarySpec { Theta = 100 });
         var heads = tensor(new double[] { 0, 1, 1, 0 }, [1, 1, 1, 4]);
         var (cosine, sine) = rotary.At(tensor(new long[] { 1 }, [1, 1]), 0, 1, heads);
         TensorAssert.Close(
             [-0.8414709848078965, 0.9950041652780258, 0.5403023058681398, 0.09983341664682815],
-            RotaryEmbedding.Rotate(heads, cosine, sine), 1e-15);
+            RotaryEmbedding.Rotate(heads, cosine, sine),
+            1e-15
+        );
     }
 
     [Fact]

@@ -86,8 +86,10 @@ public sealed class RotaryScalingTests
     [Fact]
     public void Values_OutOfRange_AreRefused()
     {
-        static void Refused(RotarySpec spec) => Assert.Throws<ArgumentOutOfRangeException>(() => Decoder.Create(
-            TinyModels.Llama with { Attention = [new AttentionSpec { Rotary = spec }] }, 1));
+        static void Refused(RotarySpec spec) =>
+            Assert.Throws<ArgumentOutOfRangeException>(() =>
+                Decoder.Create(TinyModels.Llama with { Attention = [new AttentionSpec { Rotary = spec }] }, 1)
+            );
         Refused(new RotarySpec { Theta = 0 });
         Refused(new RotarySpec { Fraction = 1.5 });
         Refused(new RotarySpec { Fraction = 0.2 });
@@ -95,8 +97,11 @@ public sealed class RotaryScalingTests
         Refused(new RotarySpec { Scaling = new DynamicScaling(0.5, 8) });
         Refused(new RotarySpec { Scaling = new Llama3Scaling(8, 4, 1, 8) });
         Refused(new RotarySpec { Scaling = new YarnScaling(4, 0) });
-        Assert.Throws<ArgumentOutOfRangeException>(() => Decoder.Create(TinyModels.Llama with { Attention = [new AttentionSpec { Window = 0 }] }, 1));
-        Assert.Throws<ArgumentOutOfRangeException>(() => Decoder.Create(
-            TinyModels.Llama with { Attention = [new AttentionSpec(), new AttentionSpec { Rotary = null }] }, 1));
+        Assert.Throws<ArgumentOutOfRangeException>(() =>
+            Decoder.Create(TinyModels.Llama with { Attention = [new AttentionSpec { Window = 0 }] }, 1)
+        );
+        Assert.Throws<ArgumentOutOfRangeException>(() =>
+            Decoder.Create(TinyModels.Llama with { Attention = [new AttentionSpec(), new AttentionSpec { Rotary = null }] }, 1)
+        );
     }
 }

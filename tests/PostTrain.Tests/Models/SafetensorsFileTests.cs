@@ -26,9 +26,21 @@ public sealed class SafetensorsFileTests : IDisposable
     public void Read_HandWrittenFile_GivesItsNumbers()
     {
         using var scope = NewDisposeScope();
-        var path = directory.Write("hand.safetensors", File(
-            """{"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"BOOL","shape":[],"data_offsets":[8,9]}}   """,
-            0, 0, 0x80, 0x3F, 0, 0, 0, 0xC0, 7));
+        var path = directory.Write(
+            "hand.safetensors",
+            File(
+                """{"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"BOOL","shape":[],"data_offsets":[8,9]}}   """,
+                0,
+                0,
+                0x80,
+                0x3F,
+                0,
+                0,
+                0,
+                0xC0,
+                7
+            )
+        );
         using var file = SafetensorsFile.Open(path);
         Assert.Equal("pt", file.Metadata["format"]);
         Assert.Equal(["a", "b"], file.Entries.Select(entry => entry.Name));
@@ -111,7 +123,11 @@ public sealed class SafetensorsFileTests : IDisposable
         });
         TensorAssert.Close([1, 1, 1, 1, 1, 1], target, 0);
         using var other = zeros(2, 3);
-        Assert.Contains("[2,3], expected [3,2]", Assert.Throws<ArgumentException>(() => file.ReadInto("m", other)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "[2,3], expected [3,2]",
+            Assert.Throws<ArgumentException>(() => file.ReadInto("m", other)).Message,
+            StringComparison.Ordinal
+        );
     }
 
     [LinuxFact]
@@ -132,7 +148,11 @@ public sealed class SafetensorsFileTests : IDisposable
     public void Open_PointerOfGitLfs_IsNamedAsOne()
     {
         var path = directory.Write("pointer.safetensors", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 7\n");
-        Assert.Contains("git lfs pull", Assert.Throws<InvalidDataException>(() => SafetensorsFile.Open(path)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "git lfs pull",
+            Assert.Throws<InvalidDataException>(() => SafetensorsFile.Open(path)).Message,
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
@@ -140,7 +160,12 @@ public sealed class SafetensorsFileTests : IDisposable
     {
         using var scope = NewDisposeScope();
         var path = directory.File("half.safetensors");
-        SafetensorsWriter.Write(path, [("ids", arange(3)), ("w", tensor(new[] { 1.0f, 1.00390625f, 3.140625f }))], null, ScalarType.BFloat16);
+        SafetensorsWriter.Write(
+            path,
+            [("ids", arange(3)), ("w", tensor(new[] { 1.0f, 1.00390625f, 3.140625f }))],
+            null,
+            ScalarType.BFloat16
+        );
         using var file = SafetensorsFile.Open(path);
         Assert.Equal([ScalarType.Int64, ScalarType.BFloat16], file.Entries.Select(entry => entry.Type));
         // 1 + 1/256 lies between two bfloat16 numbers and goes to the even one.
@@ -157,32 +182,39 @@ public sealed class SafetensorsFileTests : IDisposable
         Assert.Empty(Directory.GetFiles(directory.Path));
     }
 
-    public static TheoryData<string, string> BrokenHeaders => new()
-    {
-        { "[]", "expected an object" },
-        { "{", "not JSON" },
-        { """{"a":1}""", "expected an object" },
-        { """{"a":{"shape":[2],"data_offsets":[0,8]}}""", "no dtype" },
-        { """{"a":{"dtype":"F31","shape":[2],"data_offsets":[0,8]}}""", "unknown dtype 'F31'" },
-        { """{"a":{"dtype":"F32","data_offsets":[0,8]}}""", "no shape" },
-        { """{"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}}""", "-2 in its shape" },
-        { """{"a":{"dtype":"F32","shape":[1.5],"data_offsets":[0,8]}}""", "1.5 in its shape" },
-        { """{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,8]}}""", "overflows" },
-        { """{"a":{"dtype":"F32","shape":[0,4611686018427387904,4611686018427387904],"data_offsets":[0,0]}}""", "overflows" },
-        { """{"a":{"dtype":"F32","shape":[2]}}""", "no data_offsets" },
-        { """{"a":{"dtype":"F32","shape":[2],"data_offsets":[0]}}""", "expected 2" },
-        { """{"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}}""", "inside the 8 bytes" },
-        { """{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,12]}}""", "inside the 8 bytes" },
-        { """{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,8]}}""", "expected 4 for F32 [1]" },
-        { """{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}""", "overlaps" },
-        { """{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}""", "gap of 4 bytes" },
-        { """{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}""", "4 bytes follow" },
-        { """{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}""", "'a' occurs twice" },
-        { """{"a":{"dtype":"F32","dtype":"F32","shape":[2],"data_offsets":[0,8]}}""", "field 'dtype' twice" },
-        { """{"__metadata__":{"n":1},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""", "expected a string" },
-        { """{"__metadata__":[],"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""", "object of strings" },
-        { """{"\ud800":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""", "not valid text" },
-    };
+    public static TheoryData<string, string> BrokenHeaders =>
+        new()
+        {
+            { "[]", "expected an object" },
+            { "{", "not JSON" },
+            { """{"a":1}""", "expected an object" },
+            { """{"a":{"shape":[2],"data_offsets":[0,8]}}""", "no dtype" },
+            { """{"a":{"dtype":"F31","shape":[2],"data_offsets":[0,8]}}""", "unknown dtype 'F31'" },
+            { """{"a":{"dtype":"F32","data_offsets":[0,8]}}""", "no shape" },
+            { """{"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}}""", "-2 in its shape" },
+            { """{"a":{"dtype":"F32","shape":[1.5],"data_offsets":[0,8]}}""", "1.5 in its shape" },
+            { """{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,8]}}""", "overflows" },
+            { """{"a":{"dtype":"F32","shape":[0,4611686018427387904,4611686018427387904],"data_offsets":[0,0]}}""", "overflows" },
+            { """{"a":{"dtype":"F32","shape":[2]}}""", "no data_offsets" },
+            { """{"a":{"dtype":"F32","shape":[2],"data_offsets":[0]}}""", "expected 2" },
+            { """{"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}}""", "inside the 8 bytes" },
+            { """{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,12]}}""", "inside the 8 bytes" },
+            { """{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,8]}}""", "expected 4 for F32 [1]" },
+            {
+                """{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}""",
+                "overlaps"
+            },
+            { """{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}""", "gap of 4 bytes" },
+            { """{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}""", "4 bytes follow" },
+            {
+                """{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}""",
+                "'a' occurs twice"
+            },
+            { """{"a":{"dtype":"F32","dtype":"F32","shape":[2],"data_offsets":[0,8]}}""", "field 'dtype' twice" },
+            { """{"__metadata__":{"n":1},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""", "expected a string" },
+            { """{"__metadata__":[],"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""", "object of strings" },
+            { """{"\ud800":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""", "not valid text" },
+        };
 
     [Theory]
     [MemberData(nameof(BrokenHeaders))]

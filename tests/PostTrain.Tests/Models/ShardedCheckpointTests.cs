@@ -17,7 +17,8 @@ public sealed class ShardedCheckpointTests : IDisposable
 
     private string IndexPath => directory.File("model.safetensors.index.json");
 
-    private string[] Files => [.. Directory.GetFileSystemEntries(directory.Path).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)];
+    private string[] Files =>
+        [.. Directory.GetFileSystemEntries(directory.Path).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal)];
 
     private void SaveShards(long maximum = 4000, string name = "llama")
     {
@@ -39,8 +40,22 @@ public sealed class ShardedCheckpointTests : IDisposable
             return;
         using (var model = Pretrained.Load(source))
             Pretrained.Save(model, directory.Path, new SaveOptions { MaxShardBytes = maximum });
-        Assert.Equal(Directory.GetFiles(source).Select(path => Path.GetFileName(path)).Where(file => file != "expected.safetensors").Order(StringComparer.Ordinal), Files);
-        Assert.All(Files, file => Assert.True(File.ReadAllBytes(Path.Combine(source, file)).AsSpan().SequenceEqual(File.ReadAllBytes(directory.File(file))), file));
+        Assert.Equal(
+            Directory
+                .GetFiles(source)
+                .Select(path => Path.GetFileName(path))
+                .Where(file => file != "expected.safetensors")
+                .Order(StringComparer.Ordinal),
+            Files
+        );
+        Assert.All(
+            Files,
+            file =>
+                Assert.True(
+                    File.ReadAllBytes(Path.Combine(source, file)).AsSpan().SequenceEqual(File.ReadAllBytes(directory.File(file))),
+                    file
+                )
+        );
     }
 
     [Fact]
@@ -52,12 +67,14 @@ public sealed class ShardedCheckpointTests : IDisposable
         Assert.Equal(Toy.Bytes(model), Toy.Bytes(loaded));
         var shards = Files.Where(Shards.IsShard).ToArray();
         Assert.True(shards.Length > 3);
-        var sizes = shards.Select(file =>
-        {
-            using var opened = SafetensorsFile.Open(directory.File(file));
-            Assert.Equal("pt", opened.Metadata["format"]);
-            return opened.Entries.Sum(entry => entry.Length);
-        }).ToArray();
+        var sizes = shards
+            .Select(file =>
+            {
+                using var opened = SafetensorsFile.Open(directory.File(file));
+                Assert.Equal("pt", opened.Metadata["format"]);
+                return opened.Entries.Sum(entry => entry.Length);
+            })
+            .ToArray();
         // No tensor is larger than a shard here; two neighbours never fit into one.
         Assert.All(sizes, size => Assert.InRange(size, 1, 4000));
         Assert.All(sizes.Zip(sizes.Skip(1)), pair => Assert.True(pair.First + pair.Second > 4000));
@@ -83,7 +100,14 @@ public sealed class ShardedCheckpointTests : IDisposable
         File.WriteAllText(directory.File("model-of-mine.safetensors"), "mine");
         SaveShards(maximum: 4000);
         using (var model = Pretrained.Load(directory.Path))
-            Assert.Equal(Files.Where(Shards.IsShard), JsonNode.Parse(File.ReadAllText(IndexPath))!["weight_map"]!.AsObject().Select(item => (string)item.Value!).Distinct().Order(StringComparer.Ordinal));
+            Assert.Equal(
+                Files.Where(Shards.IsShard),
+                JsonNode.Parse(File.ReadAllText(IndexPath))!["weight_map"]!
+                    .AsObject()
+                    .Select(item => (string)item.Value!)
+                    .Distinct()
+                    .Order(StringComparer.Ordinal)
+            );
         SaveShards(maximum: long.MaxValue);
         Assert.Equal(["config.json", "model-of-mine.safetensors", "model.safetensors", "tokenizer.json"], Files);
         SaveShards(maximum: 4000);
@@ -98,9 +122,14 @@ public sealed class ShardedCheckpointTests : IDisposable
         using var model = TinyModels.Create("gpt2", ScalarType.Float32);
         Pretrained.Save(model, directory.Path, new SaveOptions { Type = ScalarType.BFloat16 });
         using var loaded = Pretrained.Load(directory.Path);
-        Assert.All(model.named_parameters().Zip(loaded.named_parameters()), pair => TensorAssert.Same(pair.First.parameter.to_type(ScalarType.BFloat16), pair.Second.parameter, pair.First.name));
+        Assert.All(
+            model.named_parameters().Zip(loaded.named_parameters()),
+            pair => TensorAssert.Same(pair.First.parameter.to_type(ScalarType.BFloat16), pair.Second.parameter, pair.First.name)
+        );
         Assert.Contains("\"bfloat16\"", File.ReadAllText(directory.File("config.json")), StringComparison.Ordinal);
-        Assert.Throws<ArgumentOutOfRangeException>(() => Pretrained.Save(model, directory.Path, new SaveOptions { Type = ScalarType.Int64 }));
+        Assert.Throws<ArgumentOutOfRangeException>(() =>
+            Pretrained.Save(model, directory.Path, new SaveOptions { Type = ScalarType.Int64 })
+        );
     }
 
     [Fact]
@@ -133,26 +162,31 @@ public sealed class ShardedCheckpointTests : IDisposable
         Assert.Equal(Toy.Bytes(first), Toy.Bytes(loaded));
     }
 
-    public static TheoryData<string, string, string> Lies => new()
-    {
-        { "no object", "[]", "expected an object" },
-        { "no JSON", "{", "not JSON" },
-        { "no map", """{"metadata":{}}""", "no weight_map" },
-        { "empty map", """{"weight_map":{}}""", "is empty" },
-        { "number as a file", """{"weight_map":{"a":1}}""", "expected a file name" },
-        { "parent", """{"weight_map":{"a":"../model-00001-of-00002.safetensors"}}""", "in the same directory" },
-        { "absolute", """{"weight_map":{"a":"/etc/passwd.safetensors"}}""", "in the same directory" },
-        { "backslash", """{"weight_map":{"a":"..\\x.safetensors"}}""", "in the same directory" },
-        { "other ending", """{"weight_map":{"a":"pytorch_model.bin"}}""", "in the same directory" },
-        { "NUL", "{\"weight_map\":{\"a\":\"a\\u0000.safetensors\"}}", "in the same directory" },
-        { "dots", """{"weight_map":{"a":"...safetensors"}}""", "in the same directory" },
-        { "missing", """{"weight_map":{"a":"model-00009-of-00009.safetensors"}}""", "the shard 'model-00009-of-00009.safetensors' is missing" },
-        { "twice", """{"weight_map":{"a":"x.safetensors","a":"x.safetensors"}}""", "occurs twice" },
-        { "half a pair", """{"weight_map":{"\ud800":"x.safetensors"}}""", "not valid text" },
-        { "negative size", """{"metadata":{"total_size":-1},"weight_map":{"a":"x.safetensors"}}""", "total_size is -1" },
-        { "absurd size", """{"metadata":{"total_size":1e300},"weight_map":{"a":"x.safetensors"}}""", "total_size is 1e300" },
-        { "size as text", """{"metadata":{"total_size":"9"},"weight_map":{"a":"x.safetensors"}}""", "expected a number of bytes" },
-    };
+    public static TheoryData<string, string, string> Lies =>
+        new()
+        {
+            { "no object", "[]", "expected an object" },
+            { "no JSON", "{", "not JSON" },
+            { "no map", """{"metadata":{}}""", "no weight_map" },
+            { "empty map", """{"weight_map":{}}""", "is empty" },
+            { "number as a file", """{"weight_map":{"a":1}}""", "expected a file name" },
+            { "parent", """{"weight_map":{"a":"../model-00001-of-00002.safetensors"}}""", "in the same directory" },
+            { "absolute", """{"weight_map":{"a":"/etc/passwd.safetensors"}}""", "in the same directory" },
+            { "backslash", """{"weight_map":{"a":"..\\x.safetensors"}}""", "in the same directory" },
+            { "other ending", """{"weight_map":{"a":"pytorch_model.bin"}}""", "in the same directory" },
+            { "NUL", "{\"weight_map\":{\"a\":\"a\\u0000.safetensors\"}}", "in the same directory" },
+            { "dots", """{"weight_map":{"a":"...safetensors"}}""", "in the same directory" },
+            {
+                "missing",
+                """{"weight_map":{"a":"model-00009-of-00009.safetensors"}}""",
+                "the shard 'model-00009-of-00009.safetensors' is missing"
+            },
+            { "twice", """{"weight_map":{"a":"x.safetensors","a":"x.safetensors"}}""", "occurs twice" },
+            { "half a pair", """{"weight_map":{"\ud800":"x.safetensors"}}""", "not valid text" },
+            { "negative size", """{"metadata":{"total_size":-1},"weight_map":{"a":"x.safetensors"}}""", "total_size is -1" },
+            { "absurd size", """{"metadata":{"total_size":1e300},"weight_map":{"a":"x.safetensors"}}""", "total_size is 1e300" },
+            { "size as text", """{"metadata":{"total_size":"9"},"weight_map":{"a":"x.safetensors"}}""", "expected a number of bytes" },
+        };
 
     [Theory]
     [MemberData(nameof(Lies))]
@@ -230,6 +264,10 @@ public sealed class ShardedCheckpointTests : IDisposable
         Assert.True(JsonNode.DeepEquals(config, saved), saved.ToJsonString());
         Assert.Equal("""{ "temperature": 0.6 }""", File.ReadAllText(Path.Combine(target, "generation_config.json")));
         directory.Write("generation_config.json", "[1]");
-        Assert.Contains("expected an object", Assert.Throws<InvalidDataException>(() => Pretrained.Load(directory.Path)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "expected an object",
+            Assert.Throws<InvalidDataException>(() => Pretrained.Load(directory.Path)).Message,
+            StringComparison.Ordinal
+        );
     }
 }

@@ -39,17 +39,23 @@ public sealed class UnusedTensorsTests : IDisposable
         {
             var name = $"model-{i + 1:D5}-of-00002.safetensors";
             SafetensorsFile.Write(directory.File(name), part.Select(item => (item.Key, item.Value)));
-            foreach (var (key, _) in part) map[key] = name;
+            foreach (var (key, _) in part)
+                map[key] = name;
         }
 
-        File.WriteAllText(directory.File("model.safetensors.index.json"), new JsonObject { ["metadata"] = new JsonObject(), ["weight_map"] = map }.ToJsonString());
+        File.WriteAllText(
+            directory.File("model.safetensors.index.json"),
+            new JsonObject { ["metadata"] = new JsonObject(), ["weight_map"] = map }.ToJsonString()
+        );
     }
 
-    private void Add(params (string Name, Tensor Tensor)[] more) => Rewrite(tensors =>
-    {
-        foreach (var (name, tensor) in more) tensors[name] = tensor;
-        return tensors;
-    });
+    private void Add(params (string Name, Tensor Tensor)[] more) =>
+        Rewrite(tensors =>
+        {
+            foreach (var (name, tensor) in more)
+                tensors[name] = tensor;
+            return tensors;
+        });
 
     private string Refusal() => Assert.Throws<InvalidDataException>(() => Pretrained.Load(directory.Path).Dispose()).Message;
 
@@ -68,23 +74,33 @@ public sealed class UnusedTensorsTests : IDisposable
         foreach (var sharded in new[] { false, true })
         {
             using var scope = NewDisposeScope();
-            foreach (var file in Directory.GetFiles(directory.Path)) File.Delete(file);
+            foreach (var file in Directory.GetFiles(directory.Path))
+                File.Delete(file);
             Save(name);
             Tensor? embedding = null;
             Rewrite(tensors =>
             {
-                embedding = tensors.Single(item => item.Key.EndsWith("embed_tokens.weight", StringComparison.Ordinal) || item.Key.EndsWith("wte.weight", StringComparison.Ordinal)).Value;
+                embedding = tensors
+                    .Single(item =>
+                        item.Key.EndsWith("embed_tokens.weight", StringComparison.Ordinal)
+                        || item.Key.EndsWith("wte.weight", StringComparison.Ordinal)
+                    )
+                    .Value;
                 tensors[Head] = embedding.clone();
                 return tensors;
             });
-            using (var same = Pretrained.Load(directory.Path)) Assert.True(same.Config.TiedEmbeddings);
+            using (var same = Pretrained.Load(directory.Path))
+                Assert.True(same.Config.TiedEmbeddings);
             var other = embedding! + 0;
             other[22, 3] += 0.25f;
-            Rewrite(tensors =>
-            {
-                tensors[Head] = other;
-                return tensors;
-            }, sharded);
+            Rewrite(
+                tensors =>
+                {
+                    tensors[Head] = other;
+                    return tensors;
+                },
+                sharded
+            );
             Assert.Contains($"'{Head}' [23,16] is not '", Refusal(), StringComparison.Ordinal);
             Assert.Contains("tie_word_embeddings", Refusal(), StringComparison.Ordinal);
             var config = JsonNode.Parse(File.ReadAllText(directory.File("config.json")))!.AsObject();
@@ -118,13 +134,23 @@ public sealed class UnusedTensorsTests : IDisposable
     {
         using var scope = NewDisposeScope();
         Save("gpt2");
-        Add(("transformer.h.0.attn.bias", ones(24, 24).tril().view(1, 1, 24, 24)), ("h.1.attn.bias", ones(24, 24).tril().view(1, 1, 24, 24).to_type(ScalarType.Bool)),
-            ("transformer.h.1.attn.masked_bias", tensor(-1e4f)));
+        Add(
+            ("transformer.h.0.attn.bias", ones(24, 24).tril().view(1, 1, 24, 24)),
+            ("h.1.attn.bias", ones(24, 24).tril().view(1, 1, 24, 24).to_type(ScalarType.Bool)),
+            ("transformer.h.1.attn.masked_bias", tensor(-1e4f))
+        );
         Pretrained.Load(directory.Path).Dispose();
         (string Name, Tensor Tensor)[] wrong =
         [
-            ("transformer.h.0.attn.bias", zeros(1, 1, 24, 24)), ("transformer.h.0.attn.bias", ones(1, 1, 24, 24).triu()), ("transformer.h.0.attn.bias", ones(24)), ("transformer.h.1.attn.masked_bias", tensor(0f)), ("transformer.h.1.attn.masked_bias", ones(2)),
-            ("transformer.h.2.attn.masked_bias", tensor(-1e4f)), ("transformer.h.0.attn.c_attn.attn.bias", ones(24, 24).tril()), ("transformer.rotary_emb.inv_freq", ones(2)), ("x.attn.bias", ones(24, 24).tril()),
+            ("transformer.h.0.attn.bias", zeros(1, 1, 24, 24)),
+            ("transformer.h.0.attn.bias", ones(1, 1, 24, 24).triu()),
+            ("transformer.h.0.attn.bias", ones(24)),
+            ("transformer.h.1.attn.masked_bias", tensor(0f)),
+            ("transformer.h.1.attn.masked_bias", ones(2)),
+            ("transformer.h.2.attn.masked_bias", tensor(-1e4f)),
+            ("transformer.h.0.attn.c_attn.attn.bias", ones(24, 24).tril()),
+            ("transformer.rotary_emb.inv_freq", ones(2)),
+            ("x.attn.bias", ones(24, 24).tril()),
         ];
         foreach (var (name, values) in wrong)
         {
@@ -139,7 +165,14 @@ public sealed class UnusedTensorsTests : IDisposable
     {
         using var scope = NewDisposeScope();
         // θ = 10000 and heads of 4 elements: 1 and 0.01.
-        foreach (var name in new[] { "model.layers.1.self_attn.rotary_emb.inv_freq", "model.rotary_emb.inv_freq", "layers.0.self_attn.rotary_emb.inv_freq" })
+        foreach (
+            var name in new[]
+            {
+                "model.layers.1.self_attn.rotary_emb.inv_freq",
+                "model.rotary_emb.inv_freq",
+                "layers.0.self_attn.rotary_emb.inv_freq",
+            }
+        )
         {
             Save("llama");
             Add((name, tensor(new[] { 1f, 0.01f })));
@@ -150,7 +183,15 @@ public sealed class UnusedTensorsTests : IDisposable
             Assert.Contains($"'{name}' [2] is a constant of the architecture with other values", Refusal(), StringComparison.Ordinal);
         }
 
-        foreach (var name in new[] { "model.layers.2.self_attn.rotary_emb.inv_freq", "rotary_emb.sin", "model.layers.0.attn.bias", "model.layers.0.self_attn.masked_bias" })
+        foreach (
+            var name in new[]
+            {
+                "model.layers.2.self_attn.rotary_emb.inv_freq",
+                "rotary_emb.sin",
+                "model.layers.0.attn.bias",
+                "model.layers.0.self_attn.masked_bias",
+            }
+        )
         {
             Save("llama");
             Add((name, tensor(new[] { 1f, 0.01f })));
@@ -165,12 +206,25 @@ public sealed class UnusedTensorsTests : IDisposable
         Save("llama");
         Add(("score.weight", ones(2, 16)));
         Assert.Contains(nameof(Pretrained.LoadRewardModel), Refusal(), StringComparison.Ordinal);
-        using (var reward = Pretrained.LoadRewardModel(directory.Path)) Assert.Equal(2, reward.Labels);
-        foreach (var (name, values) in new[] { (Head, ones(23, 16)), ("v_head.summary.weight", ones(1, 16)), ("classifier.weight", ones(2, 16)), ("score.dense.weight", ones(2, 16)) })
+        using (var reward = Pretrained.LoadRewardModel(directory.Path))
+            Assert.Equal(2, reward.Labels);
+        foreach (
+            var (name, values) in new[]
+            {
+                (Head, ones(23, 16)),
+                ("v_head.summary.weight", ones(1, 16)),
+                ("classifier.weight", ones(2, 16)),
+                ("score.dense.weight", ones(2, 16)),
+            }
+        )
         {
             Save("llama");
             Add(("score.weight", ones(2, 16)), (name, values));
-            Assert.Contains($"'{name}'", Assert.Throws<InvalidDataException>(() => Pretrained.LoadRewardModel(directory.Path)).Message, StringComparison.Ordinal);
+            Assert.Contains(
+                $"'{name}'",
+                Assert.Throws<InvalidDataException>(() => Pretrained.LoadRewardModel(directory.Path)).Message,
+                StringComparison.Ordinal
+            );
         }
 
         using var policy = TinyModels.Create("llama", ScalarType.Float32);
@@ -179,8 +233,16 @@ public sealed class UnusedTensorsTests : IDisposable
             Save("llama");
             Add(("v_head.summary.weight", ones(1, 16)), ("v_head.summary.bias", ones(1)), (name, values));
             Assert.Contains($"'{name}'", Refusal(), StringComparison.Ordinal);
-            Assert.Contains($"'{name}'", Assert.Throws<InvalidDataException>(() => Pretrained.LoadCritic(directory.Path)).Message, StringComparison.Ordinal);
-            Assert.Contains($"'{name}'", Assert.Throws<InvalidDataException>(() => Pretrained.LoadValueHead(directory.Path, policy)).Message, StringComparison.Ordinal);
+            Assert.Contains(
+                $"'{name}'",
+                Assert.Throws<InvalidDataException>(() => Pretrained.LoadCritic(directory.Path)).Message,
+                StringComparison.Ordinal
+            );
+            Assert.Contains(
+                $"'{name}'",
+                Assert.Throws<InvalidDataException>(() => Pretrained.LoadValueHead(directory.Path, policy)).Message,
+                StringComparison.Ordinal
+            );
         }
 
         Save("llama");
@@ -225,8 +287,11 @@ public sealed class UnusedTensorsTests : IDisposable
 
         SafetensorsFile.Write(path, tensors);
         using var other = Toy.Model();
-        var error = await Assert.ThrowsAsync<InvalidDataException>(() => TrainedRuns.Run(trainer, other, directory.File("rest"), resume: checkpoint));
+        var error = await Assert.ThrowsAsync<InvalidDataException>(() =>
+            TrainedRuns.Run(trainer, other, directory.File("rest"), resume: checkpoint)
+        );
         Assert.Contains("nobody.first_moment", error.Message, StringComparison.Ordinal);
-        foreach (var (_, tensor) in tensors) tensor.Dispose();
+        foreach (var (_, tensor) in tensors)
+            tensor.Dispose();
     }
 }

@@ -16,20 +16,61 @@ public sealed class ValueHeadTests : IDisposable
     public void Values_AreTheHeadsProductWithTheHiddenStates()
     {
         using var scope = NewDisposeScope();
-        using var head = ValueHead.For(new Rollouts.FixedLogits(tensor(new double[,] { { 1, 2 }, { 3, 4 }, { 5, 6 } })));
+        using var head = ValueHead.For(
+            new Rollouts.FixedLogits(
+                tensor(
+                    new double[,]
+                    {
+                        { 1, 2 },
+                        { 3, 4 },
+                        { 5, 6 },
+                    }
+                )
+            )
+        );
         using (no_grad())
         {
             head.to(ScalarType.Float64);
-            head.Summary.weight!.copy_(tensor(new double[,] { { 10, 1 } }));
+            head.Summary.weight!.copy_(
+                tensor(
+                    new double[,]
+                    {
+                        { 10, 1 },
+                    }
+                )
+            );
             head.Summary.bias!.fill_(0.5);
         }
 
-        var values = head.Values(tensor(new long[,] { { 0, 2 }, { 1, 1 } }));
+        var values = head.Values(
+            tensor(
+                new long[,]
+                {
+                    { 0, 2 },
+                    { 1, 1 },
+                }
+            )
+        );
         Assert.Equal([2, 2], values.shape);
         // 10·1 + 2 + ½, 10·5 + 6 + ½, 10·3 + 4 + ½
         TensorAssert.Close([12.5, 56.5, 34.5, 34.5], values, 0);
-        TensorAssert.Close([12.5], head.call(tensor(new double[,] { { 1, 2 } })), 0);
-        Assert.Contains("expected [...,2]", Assert.Throws<ArgumentException>(() => head.call(ones(1, 3))).Message, StringComparison.Ordinal);
+        TensorAssert.Close(
+            [12.5],
+            head.call(
+                tensor(
+                    new double[,]
+                    {
+                        { 1, 2 },
+                    }
+                )
+            ),
+            0
+        );
+        Assert.Contains(
+            "expected [...,2]",
+            Assert.Throws<ArgumentException>(() => head.call(ones(1, 3))).Message,
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
@@ -58,7 +99,10 @@ public sealed class ValueHeadTests : IDisposable
         head.Values(ids).Dispose();
         Ownership.Check(() => [head.Values(ids)], ids);
         head.Values(ids).sum().backward();
-        Assert.All(head.named_parameters(), pair => Assert.True(pair.parameter.grad is { } grad && grad.abs().sum().ToDouble() > 0, pair.name));
+        Assert.All(
+            head.named_parameters(),
+            pair => Assert.True(pair.parameter.grad is { } grad && grad.abs().sum().ToDouble() > 0, pair.name)
+        );
         using var same = ValueHead.For(body, new HeadOptions { StandardDeviation = 0.5, Seed = 3 });
         TensorAssert.Same(head.Values(ids), same.Values(ids));
     }
@@ -77,7 +121,11 @@ public sealed class ValueHeadTests : IDisposable
         if (maximum == SaveOptions.DefaultMaxShardBytes)
         {
             using var file = SafetensorsFile.Open(directory.File("model.safetensors"));
-            Assert.True(file.TryGetEntry("v_head.summary.weight", out var weight) && weight.Shape.SequenceEqual([1L, 16L]) && weight.Type == ScalarType.Float32);
+            Assert.True(
+                file.TryGetEntry("v_head.summary.weight", out var weight)
+                    && weight.Shape.SequenceEqual([1L, 16L])
+                    && weight.Type == ScalarType.Float32
+            );
             Assert.True(file.TryGetEntry("v_head.summary.bias", out var bias) && bias.Shape.SequenceEqual([1L]));
         }
 
@@ -97,12 +145,20 @@ public sealed class ValueHeadTests : IDisposable
         using var policy = TinyModels.Create("llama", ScalarType.Float32);
         Pretrained.Save(policy, directory.Path);
         var before = DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
-        Assert.Contains("no tensor 'v_head.summary.weight' [1,16]", Assert.Throws<InvalidDataException>(() => Pretrained.LoadCritic(directory.Path)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "no tensor 'v_head.summary.weight' [1,16]",
+            Assert.Throws<InvalidDataException>(() => Pretrained.LoadCritic(directory.Path)).Message,
+            StringComparison.Ordinal
+        );
         Assert.Throws<InvalidDataException>(() => Pretrained.LoadValueHead(directory.Path, policy));
         Assert.Equal(before, DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount);
         using (var head = ValueHead.For(policy))
             Pretrained.Save(head, directory.Path);
         using var other = Decoder.Create(TinyModels.Llama with { HiddenSize = 32 }, 1);
-        Assert.Contains("[1,32]", Assert.Throws<InvalidDataException>(() => Pretrained.LoadValueHead(directory.Path, other)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "[1,32]",
+            Assert.Throws<InvalidDataException>(() => Pretrained.LoadValueHead(directory.Path, other)).Message,
+            StringComparison.Ordinal
+        );
     }
 }

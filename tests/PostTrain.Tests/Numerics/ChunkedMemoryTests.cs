@@ -10,7 +10,9 @@ namespace PostTrain.Tests.Numerics;
 [Collection("Sequential")]
 public sealed class ChunkedMemoryTests
 {
-    private const long Rows = 2048, Width = 16, Vocabulary = 16384;
+    private const long Rows = 2048,
+        Width = 16,
+        Vocabulary = 16384;
 
     [LinuxFact]
     public void LogitsOfOneChunkAtMost_AreHeld()
@@ -32,7 +34,8 @@ public sealed class ChunkedMemoryTests
     {
         GC.Collect();
         GC.WaitForPendingFinalizers();
-        // glibc up to 2.37 does not reuse the holes that aligned blocks leave in its heap. Mapped one by one, what is resident is what is held.
+        // glibc up to 2.37 does not reuse the holes that aligned blocks leave in its heap. Mapped one by one, what is resident is what is
+        // held.
         Assert.Equal(1, SetMallocOption(MapThreshold, 1 << 17));
         try
         {
@@ -48,7 +51,8 @@ public sealed class ChunkedMemoryTests
     {
         File.WriteAllText("/proc/self/clear_refs", "5");
         long before = Resident("VmRSS:");
-        using (NewDisposeScope()) action();
+        using (NewDisposeScope())
+            action();
         return Resident("VmHWM:") - before;
     }
 
@@ -57,7 +61,12 @@ public sealed class ChunkedMemoryTests
     [DllImport("libc", EntryPoint = "mallopt")]
     private static extern int SetMallocOption(int option, int value);
 
-    private static long Resident(string field) => 1024 * long.Parse(
-        File.ReadLines("/proc/self/status").Single(line => line.StartsWith(field, StringComparison.Ordinal)).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)[1],
-        System.Globalization.CultureInfo.InvariantCulture);
+    private static long Resident(string field) =>
+        1024
+        * long.Parse(
+            File.ReadLines("/proc/self/status")
+                .Single(line => line.StartsWith(field, StringComparison.Ordinal))
+                .Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)[1],
+            System.Globalization.CultureInfo.InvariantCulture
+        );
 }

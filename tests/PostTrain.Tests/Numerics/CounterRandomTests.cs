@@ -32,7 +32,8 @@ public sealed class CounterRandomTests
     {
         const int count = 70_000;
         var seen = new int[7];
-        for (int i = 0; i < count; i++) seen[CounterRandom.Below(7, 11, (ulong)i)]++;
+        for (int i = 0; i < count; i++)
+            seen[CounterRandom.Below(7, 11, (ulong)i)]++;
         // χ² with 6 degrees of freedom: above 30 in 4 of 100 000 runs.
         double expected = count / 7.0;
         Assert.InRange(seen.Sum(n => (n - expected) * (n - expected) / expected), 0, 30);

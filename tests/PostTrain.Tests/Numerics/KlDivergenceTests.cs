@@ -7,7 +7,8 @@ namespace PostTrain.Tests.Numerics;
 
 public sealed class KlDivergenceTests
 {
-    public static TheoryData<KlEstimator> Estimators => new(KlEstimator.K1, KlEstimator.K2, KlEstimator.K3, KlEstimator.Absolute, KlEstimator.K3StraightThrough);
+    public static TheoryData<KlEstimator> Estimators =>
+        new(KlEstimator.K1, KlEstimator.K2, KlEstimator.K3, KlEstimator.Absolute, KlEstimator.K3StraightThrough);
 
     [Theory]
     [InlineData(KlEstimator.K1, 1, -0.6931471805599453, 0)]
@@ -60,8 +61,13 @@ public sealed class KlDivergenceTests
         var logProbs = Numbers.Uniform(3, 1, 6);
         // The straight-through gradient is on purpose not the value's: it is that of k2.
         if (estimator == KlEstimator.K3StraightThrough)
-            TensorAssert.Close((logProbs - reference.detach()) * weight, Numbers.Gradient(x => (KlDivergence.Estimate(x, reference, estimator) * weight).sum(), logProbs), 1e-15);
-        else GradientCheck.Run(inputs => (KlDivergence.Estimate(inputs[0], reference, estimator) * weight).sum(), logProbs);
+            TensorAssert.Close(
+                (logProbs - reference.detach()) * weight,
+                Numbers.Gradient(x => (KlDivergence.Estimate(x, reference, estimator) * weight).sum(), logProbs),
+                1e-15
+            );
+        else
+            GradientCheck.Run(inputs => (KlDivergence.Estimate(inputs[0], reference, estimator) * weight).sum(), logProbs);
         Assert.True(reference.grad is null);
     }
 
@@ -91,8 +97,16 @@ public sealed class KlDivergenceTests
         TensorAssert.Close(Numbers.Gradient(Forward, logits), Numbers.Gradient(z => Expected(z, KlEstimator.K2), logits), 1e-12);
         TensorAssert.Close(Numbers.Gradient(Reverse, logits), Numbers.Gradient(z => Expected(z, KlEstimator.K3), logits), 1e-12);
         TensorAssert.Close(kl, Expected(logits, KlEstimator.K3StraightThrough), 1e-12);
-        TensorAssert.Close(Numbers.Gradient(Forward, logits), Numbers.Gradient(z => Expected(z, KlEstimator.K3StraightThrough), logits), 1e-12);
-        TensorAssert.Close(0.5 * 0.9162907318741551 + 0.3 * 0.4054651081081644 + 0.2 * 1.0986122886681098, Expected(logits, KlEstimator.Absolute), 1e-12);
+        TensorAssert.Close(
+            Numbers.Gradient(Forward, logits),
+            Numbers.Gradient(z => Expected(z, KlEstimator.K3StraightThrough), logits),
+            1e-12
+        );
+        TensorAssert.Close(
+            0.5 * 0.9162907318741551 + 0.3 * 0.4054651081081644 + 0.2 * 1.0986122886681098,
+            Expected(logits, KlEstimator.Absolute),
+            1e-12
+        );
         // E[sign(d)·∇log π] = π ⊙ (s − Σ π s) for s = (1, 1, −1), Σ π s = 0.6.
         TensorAssert.Close([0.2, 0.12, -0.32], Numbers.Gradient(z => Expected(z, KlEstimator.Absolute), logits), 1e-12);
 
@@ -100,17 +114,22 @@ public sealed class KlDivergenceTests
         Tensor Score(Tensor z, KlEstimator estimator) =>
             (LogProbs(z).exp().detach() * KlDivergence.Estimate(LogProbs(z), reference.log(), estimator).detach() * LogProbs(z)).sum();
         TensorAssert.Close(Numbers.Gradient(Forward, logits), Numbers.Gradient(z => Score(z, KlEstimator.K1), logits), 1e-12);
-        TensorAssert.Close(Numbers.Gradient(Forward, logits) - Numbers.Gradient(Reverse, logits), Numbers.Gradient(z => Score(z, KlEstimator.K3), logits), 1e-12);
+        TensorAssert.Close(
+            Numbers.Gradient(Forward, logits) - Numbers.Gradient(Reverse, logits),
+            Numbers.Gradient(z => Score(z, KlEstimator.K3), logits),
+            1e-12
+        );
 
         // Tokens from another policy, (0.25, 0.5, 0.25), and from π itself.
         var all = ones(3);
         foreach (var old in new[] { tensor(new[] { 0.25, 0.5, 0.25 }), logits.exp() })
-            foreach (var estimator in new[] { KlEstimator.K1, KlEstimator.K3 })
-            {
-                Tensor Corrected(Tensor z) => (old * KlDivergence.RatioCorrected(LogProbs(z), old.log(), reference.log(), all, estimator)).sum();
-                TensorAssert.Close(kl, Corrected(logits), 1e-12);
-                TensorAssert.Close(Numbers.Gradient(Forward, logits), Numbers.Gradient(Corrected, logits), 1e-12);
-            }
+        foreach (var estimator in new[] { KlEstimator.K1, KlEstimator.K3 })
+        {
+            Tensor Corrected(Tensor z) =>
+                (old * KlDivergence.RatioCorrected(LogProbs(z), old.log(), reference.log(), all, estimator)).sum();
+            TensorAssert.Close(kl, Corrected(logits), 1e-12);
+            TensorAssert.Close(Numbers.Gradient(Forward, logits), Numbers.Gradient(Corrected, logits), 1e-12);
+        }
 
         TensorAssert.Close(kl, KlDivergence.Exact(logits, reference.log()), 1e-14);
         TensorAssert.Close(Numbers.Gradient(Forward, logits), Numbers.Gradient(z => KlDivergence.Exact(z, reference.log()), logits), 1e-12);
@@ -127,13 +146,20 @@ public sealed class KlDivergenceTests
         double Deviation(double distance, KlEstimator estimator)
         {
             var logProbs = (direction * distance).log_softmax(-1);
-            var (drawn, estimate) = (logProbs.exp(), KlDivergence.Estimate(logProbs, full([5], Math.Log(0.2), dtype: ScalarType.Float64), estimator));
+            var (drawn, estimate) = (
+                logProbs.exp(),
+                KlDivergence.Estimate(logProbs, full([5], Math.Log(0.2), dtype: ScalarType.Float64), estimator)
+            );
             return Math.Sqrt(((drawn * estimate.square()).sum() - (drawn * estimate).sum().square()).ToDouble());
         }
         foreach (double distance in new[] { 0.01, 0.1 })
         {
             Assert.InRange(Deviation(distance, KlEstimator.K3), 0, distance * Deviation(distance, KlEstimator.K1));
-            Assert.Equal(Deviation(distance, KlEstimator.K2), Deviation(distance, KlEstimator.K3), distance * Deviation(distance, KlEstimator.K2));
+            Assert.Equal(
+                Deviation(distance, KlEstimator.K2),
+                Deviation(distance, KlEstimator.K3),
+                distance * Deviation(distance, KlEstimator.K2)
+            );
         }
         Assert.True(Deviation(3, KlEstimator.K3) > Deviation(3, KlEstimator.K1));
     }
@@ -168,10 +194,21 @@ public sealed class KlDivergenceTests
         var old = tensor(new[] { -1.5, -1.6931471805599453, 0, double.NaN });
         var reference = tensor(new double[] { -2, -1, 0, 0 });
         var mask = tensor(new double[] { 1, 1, 0, 0 });
-        TensorAssert.Close([0.6065306597126334, 0.3068528194400547, 0, 0], KlDivergence.RatioCorrected(logProbs, old, reference, mask), 1e-15);
-        TensorAssert.Close([1.6487212707001282, -0.6931471805599453, 0, 0], KlDivergence.RatioCorrected(logProbs, old, reference, mask, KlEstimator.K1), 1e-15);
+        TensorAssert.Close(
+            [0.6065306597126334, 0.3068528194400547, 0, 0],
+            KlDivergence.RatioCorrected(logProbs, old, reference, mask),
+            1e-15
+        );
+        TensorAssert.Close(
+            [1.6487212707001282, -0.6931471805599453, 0, 0],
+            KlDivergence.RatioCorrected(logProbs, old, reference, mask, KlEstimator.K1),
+            1e-15
+        );
         TensorAssert.Finite(Numbers.Gradient(x => KlDivergence.RatioCorrected(x, old, reference, mask).sum(), logProbs));
-        GradientCheck.Run(x => KlDivergence.RatioCorrected(x[0], Numbers.Uniform(30, 1, 5), Numbers.Uniform(31, 1, 5), ones(5)).sum(), Numbers.Uniform(32, 1, 5));
+        GradientCheck.Run(
+            x => KlDivergence.RatioCorrected(x[0], Numbers.Uniform(30, 1, 5), Numbers.Uniform(31, 1, 5), ones(5)).sum(),
+            Numbers.Uniform(32, 1, 5)
+        );
     }
 
     [Fact]
@@ -218,11 +255,27 @@ public sealed class KlDivergenceTests
     public void Errors_OfTheOtherForms()
     {
         using var scope = NewDisposeScope();
-        Assert.Equal("estimator", Assert.Throws<ArgumentOutOfRangeException>(() => KlDivergence.RatioCorrected(zeros(2), zeros(2), zeros(2), zeros(2), KlEstimator.K2)).ParamName);
-        Assert.Equal("oldLogProbs", Assert.Throws<ArgumentException>(() => KlDivergence.RatioCorrected(zeros(2), zeros(3), zeros(2), zeros(2))).ParamName);
-        Assert.Equal("mask", Assert.Throws<ArgumentException>(() => KlDivergence.RatioCorrected(zeros(2), zeros(2), zeros(2), zeros(3))).ParamName);
+        Assert.Equal(
+            "estimator",
+            Assert
+                .Throws<ArgumentOutOfRangeException>(() =>
+                    KlDivergence.RatioCorrected(zeros(2), zeros(2), zeros(2), zeros(2), KlEstimator.K2)
+                )
+                .ParamName
+        );
+        Assert.Equal(
+            "oldLogProbs",
+            Assert.Throws<ArgumentException>(() => KlDivergence.RatioCorrected(zeros(2), zeros(3), zeros(2), zeros(2))).ParamName
+        );
+        Assert.Equal(
+            "mask",
+            Assert.Throws<ArgumentException>(() => KlDivergence.RatioCorrected(zeros(2), zeros(2), zeros(2), zeros(3))).ParamName
+        );
         Assert.Equal("referenceLogits", Assert.Throws<ArgumentException>(() => KlDivergence.Exact(zeros(2, 3), zeros(2, 4))).ParamName);
-        Assert.Equal("logits", Assert.Throws<ArgumentException>(() => KlDivergence.Exact(zeros(2, dtype: ScalarType.Int64), zeros(2))).ParamName);
+        Assert.Equal(
+            "logits",
+            Assert.Throws<ArgumentException>(() => KlDivergence.Exact(zeros(2, dtype: ScalarType.Int64), zeros(2))).ParamName
+        );
         Assert.Equal("mask", Assert.Throws<ArgumentException>(() => KlDivergence.Exact(zeros(2, 3), zeros(2, 3), zeros(3))).ParamName);
     }
 
@@ -236,10 +289,15 @@ public sealed class KlDivergenceTests
             var reference = zeros_like(logProbs);
             TensorAssert.Close([1e4, -1e4], KlDivergence.Estimate(logProbs, reference, KlEstimator.K1), 0);
             TensorAssert.Close([5e7, 5e7], KlDivergence.Estimate(logProbs, reference, KlEstimator.K2), 0);
-            // e^{1e4} is beyond any type: k3 of a token that π has all but given up lies on the tangent at c, e^c·(1 + 1e4 − c) − 1 − 1e4, and still pulls back.
+            // e^{1e4} is beyond any type: k3 of a token that π has all but given up lies on the tangent at c, e^c·(1 + 1e4 − c) − 1 − 1e4,
+            // and still pulls back.
             var (c, slope) = type == ScalarType.Float64 ? (600, 3.7730203009299397e260) : (40, 235385266837019985.4);
             TensorAssert.Close([9999, (10_001 - c) * slope], KlDivergence.Estimate(logProbs, reference), 1e-6 * slope * (10_001 - c));
-            TensorAssert.Close([1, -1], Numbers.Gradient(x => KlDivergence.Estimate(x, reference).sum(), logProbs) / tensor(new[] { 1, slope }).to_type(type), 1e-6);
+            TensorAssert.Close(
+                [1, -1],
+                Numbers.Gradient(x => KlDivergence.Estimate(x, reference).sum(), logProbs) / tensor(new[] { 1, slope }).to_type(type),
+                1e-6
+            );
             // Up to there it is the estimator itself.
             TensorAssert.Close(Math.Exp(39) - 40, KlDivergence.Estimate(tensor(-39.0), tensor(0.0)), 1);
         }
@@ -264,7 +322,13 @@ public sealed class KlDivergenceTests
         Assert.Equal("referenceLogProbs", shape.ParamName);
         Assert.Contains("[3, 2], expected [2, 3] as logProbs", shape.Message, StringComparison.Ordinal);
         Assert.Equal("mask", Assert.Throws<ArgumentException>(() => KlDivergence.Estimate(zeros(2), zeros(2), zeros(3))).ParamName);
-        Assert.Equal("logProbs", Assert.Throws<ArgumentException>(() => KlDivergence.Estimate(zeros(2, dtype: ScalarType.Int64), zeros(2))).ParamName);
-        Assert.Equal("estimator", Assert.Throws<ArgumentOutOfRangeException>(() => KlDivergence.Estimate(zeros(2), zeros(2), (KlEstimator)7)).ParamName);
+        Assert.Equal(
+            "logProbs",
+            Assert.Throws<ArgumentException>(() => KlDivergence.Estimate(zeros(2, dtype: ScalarType.Int64), zeros(2))).ParamName
+        );
+        Assert.Equal(
+            "estimator",
+            Assert.Throws<ArgumentOutOfRangeException>(() => KlDivergence.Estimate(zeros(2), zeros(2), (KlEstimator)7)).ParamName
+        );
     }
 }

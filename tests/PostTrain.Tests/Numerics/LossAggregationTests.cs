@@ -9,14 +9,15 @@ public sealed class LossAggregationTests
 {
     public static TheoryData<string> Names => new("token mean", "sequence mean", "sequence sum", "token sum", "sequence mean of sums");
 
-    internal static LossAggregation Of(string name) => name switch
-    {
-        "token mean" => LossAggregation.TokenMean,
-        "sequence mean" => LossAggregation.SequenceMean,
-        "token sum" => LossAggregation.TokenSum,
-        "sequence mean of sums" => LossAggregation.SequenceMeanOfSums,
-        _ => LossAggregation.SequenceSum(5),
-    };
+    internal static LossAggregation Of(string name) =>
+        name switch
+        {
+            "token mean" => LossAggregation.TokenMean,
+            "sequence mean" => LossAggregation.SequenceMean,
+            "token sum" => LossAggregation.TokenSum,
+            "sequence mean of sums" => LossAggregation.SequenceMeanOfSums,
+            _ => LossAggregation.SequenceSum(5),
+        };
 
     [Theory]
     [InlineData(ScalarType.Float32)]
@@ -25,7 +26,15 @@ public sealed class LossAggregationTests
     {
         using var scope = NewDisposeScope();
         // Rows of 3, 1 and no counted tokens: sums 6, 10, 0.
-        var losses = tensor(new double[,] { { 1, 2, 3 }, { 10, 90, 90 }, { 90, 90, 90 } }).to_type(type);
+        var losses = tensor(
+                new double[,]
+                {
+                    { 1, 2, 3 },
+                    { 10, 90, 90 },
+                    { 90, 90, 90 },
+                }
+            )
+            .to_type(type);
         var mask = Numbers.Mask(3, 3, 1, 0);
         TensorAssert.Close(4, LossAggregation.TokenMean.Apply(losses, mask), 0);
         // (2 + 10 + 0) / 3, and (6 + 10 + 0) / (3 · 2)
@@ -133,7 +142,14 @@ public sealed class LossAggregationTests
         using var mask = Numbers.Mask(4, 4, 1, 3);
         GradientCheck.Run(inputs => Of(name).Apply(inputs[0].square(), mask), losses);
         Ownership.Check(() => [Of(name).Apply(losses, mask)], losses, mask);
-        Ownership.Check(() => { Of(name).Denominator(mask); return []; }, mask);
+        Ownership.Check(
+            () =>
+            {
+                Of(name).Denominator(mask);
+                return [];
+            },
+            mask
+        );
     }
 
     [Fact]
@@ -143,9 +159,17 @@ public sealed class LossAggregationTests
         var rank = Assert.Throws<ArgumentException>(() => LossAggregation.TokenMean.Apply(zeros(3), zeros(3)));
         Assert.Contains("losses has shape [3], expected [B,T]", rank.Message, StringComparison.Ordinal);
         Assert.Equal("mask", Assert.Throws<ArgumentException>(() => LossAggregation.TokenMean.Apply(zeros(2, 3), zeros(2, 4))).ParamName);
-        Assert.Equal("losses", Assert.Throws<ArgumentException>(() => LossAggregation.TokenMean.Apply(zeros(2, 3, dtype: ScalarType.Int64), zeros(2, 3))).ParamName);
+        Assert.Equal(
+            "losses",
+            Assert
+                .Throws<ArgumentException>(() => LossAggregation.TokenMean.Apply(zeros(2, 3, dtype: ScalarType.Int64), zeros(2, 3)))
+                .ParamName
+        );
         foreach (double wrong in new[] { -1, double.NaN, double.PositiveInfinity })
-            Assert.Equal("denominator", Assert.Throws<ArgumentOutOfRangeException>(() => LossAggregation.TokenMean.Apply(zeros(2, 3), zeros(2, 3), wrong)).ParamName);
+            Assert.Equal(
+                "denominator",
+                Assert.Throws<ArgumentOutOfRangeException>(() => LossAggregation.TokenMean.Apply(zeros(2, 3), zeros(2, 3), wrong)).ParamName
+            );
         foreach (double wrong in new[] { 0, -1, double.NaN, double.PositiveInfinity })
             Assert.Equal("normalizer", Assert.Throws<ArgumentOutOfRangeException>(() => LossAggregation.SequenceSum(wrong)).ParamName);
     }

@@ -8,8 +8,16 @@ namespace PostTrain.Tests.Numerics;
 public sealed class MaskedTests
 {
     // Counted: 1, 2 | 6; sum 9, mean 3, squares about the mean 4 + 1 + 9 = 14.
-    private static readonly double[,] Numbers2D = { { 1, 2, 50 }, { 60, 6, 70 } };
-    private static readonly double[,] Mask2D = { { 1, 1, 0 }, { 0, 1, 0 } };
+    private static readonly double[,] Numbers2D =
+    {
+        { 1, 2, 50 },
+        { 60, 6, 70 },
+    };
+    private static readonly double[,] Mask2D =
+    {
+        { 1, 1, 0 },
+        { 0, 1, 0 },
+    };
 
     [Theory]
     [InlineData(ScalarType.Float32)]
@@ -59,19 +67,21 @@ public sealed class MaskedTests
         TensorAssert.Close(1, Masked.Variance(kept, mask), 1e-14);
     }
 
-    public static TheoryData<string> Functions => new("sum", "sum rows", "mean", "mean rows", "variance", "unbiased", "whiten", "keep mean");
+    public static TheoryData<string> Functions =>
+        new("sum", "sum rows", "mean", "mean rows", "variance", "unbiased", "whiten", "keep mean");
 
-    private static Tensor Apply(string name, Tensor values, Tensor mask) => name switch
-    {
-        "sum" => Masked.Sum(values, mask),
-        "sum rows" => Masked.Sum(values, mask, 1),
-        "mean" => Masked.Mean(values, mask),
-        "mean rows" => Masked.Mean(values, mask, 1),
-        "variance" => Masked.Variance(values, mask),
-        "unbiased" => Masked.Variance(values, mask, unbiased: true),
-        "whiten" => Masked.Whiten(values, mask),
-        _ => Masked.Whiten(values, mask, keepMean: true),
-    };
+    private static Tensor Apply(string name, Tensor values, Tensor mask) =>
+        name switch
+        {
+            "sum" => Masked.Sum(values, mask),
+            "sum rows" => Masked.Sum(values, mask, 1),
+            "mean" => Masked.Mean(values, mask),
+            "mean rows" => Masked.Mean(values, mask, 1),
+            "variance" => Masked.Variance(values, mask),
+            "unbiased" => Masked.Variance(values, mask, unbiased: true),
+            "whiten" => Masked.Whiten(values, mask),
+            _ => Masked.Whiten(values, mask, keepMean: true),
+        };
 
     // Different weights for the elements of a result, so that no error cancels.
     private static Tensor Scalar(string name, Tensor values, Tensor mask)
@@ -100,7 +110,11 @@ public sealed class MaskedTests
         {
             var poisoned = clean.masked_fill(mask == 0, poison);
             TensorAssert.Same(Apply(name, clean, mask), Apply(name, poisoned, mask), name);
-            TensorAssert.Same(Numbers.Gradient(x => Scalar(name, x, mask), clean), Numbers.Gradient(x => Scalar(name, x, mask), poisoned), name);
+            TensorAssert.Same(
+                Numbers.Gradient(x => Scalar(name, x, mask), clean),
+                Numbers.Gradient(x => Scalar(name, x, mask), poisoned),
+                name
+            );
         }
         var counted = clean.clone();
         counted[0, 0] = tensor(double.NaN);
@@ -161,6 +175,9 @@ public sealed class MaskedTests
         Assert.Equal("mask", error.ParamName);
         Assert.Contains("mask has shape [2, 4], expected [2, 3] as values", error.Message, StringComparison.Ordinal);
         Assert.Equal("epsilon", Assert.Throws<ArgumentOutOfRangeException>(() => Masked.Whiten(zeros(2), zeros(2), epsilon: -1)).ParamName);
-        Assert.Equal("epsilon", Assert.Throws<ArgumentOutOfRangeException>(() => Masked.Whiten(zeros(2), zeros(2), epsilon: double.NaN)).ParamName);
+        Assert.Equal(
+            "epsilon",
+            Assert.Throws<ArgumentOutOfRangeException>(() => Masked.Whiten(zeros(2), zeros(2), epsilon: double.NaN)).ParamName
+        );
     }
 }

@@ -15,7 +15,15 @@ public sealed class TokenLogProbsTests
         using var scope = NewDisposeScope();
         // Logits log 1, log 2, log 5 have probabilities 1/8, 2/8, 5/8.
         var logits = tensor(new[] { 0, 0.6931471805599453, 1.6094379124341003 }).to_type(type).expand(1, 3, 3);
-        var logProbs = TokenLogProbs.Gather(logits, tensor(new long[,] { { 2, 0, 1 } }));
+        var logProbs = TokenLogProbs.Gather(
+            logits,
+            tensor(
+                new long[,]
+                {
+                    { 2, 0, 1 },
+                }
+            )
+        );
         Assert.Equal(type, logProbs.dtype);
         Assert.Equal([1, 3], logProbs.shape);
         TensorAssert.Close([-0.4700036292457356, -2.0794415416798357, -1.3862943611198906], logProbs, tolerance);
@@ -63,7 +71,14 @@ public sealed class TokenLogProbsTests
         using var scope = NewDisposeScope();
         foreach (var type in new[] { ScalarType.Float32, ScalarType.Float64 })
         {
-            var logits = tensor(new double[,] { { 1e4, -1e4, 0 }, { -1e4, 1e4, 1e4 } }).to_type(type);
+            var logits = tensor(
+                    new double[,]
+                    {
+                        { 1e4, -1e4, 0 },
+                        { -1e4, 1e4, 1e4 },
+                    }
+                )
+                .to_type(type);
             var targets = tensor(new long[] { 1, 2 });
             TensorAssert.Close([-2e4, -0.6931471805599453], TokenLogProbs.Gather(logits, targets), 1e-7);
             TensorAssert.Close([-1, 1, 0, 0, -0.5, 0.5], Numbers.Gradient(x => TokenLogProbs.Gather(x, targets).sum(), logits), 0);
@@ -127,7 +142,10 @@ public sealed class TokenLogProbsTests
         Assert.Contains("[2, 4, 5]", shape.Message, StringComparison.Ordinal);
         var type = Assert.Throws<ArgumentException>(() => TokenLogProbs.Gather(zeros(2, 3, 5), zeros(2, 3)));
         Assert.Contains("targets has type Float32, expected Int64", type.Message, StringComparison.Ordinal);
-        Assert.Equal("logits", Assert.Throws<ArgumentException>(() => TokenLogProbs.Gather(zeros(2, 3, 5, dtype: ScalarType.Int64), ids)).ParamName);
+        Assert.Equal(
+            "logits",
+            Assert.Throws<ArgumentException>(() => TokenLogProbs.Gather(zeros(2, 3, 5, dtype: ScalarType.Int64), ids)).ParamName
+        );
         Assert.Equal("logits", Assert.Throws<ArgumentException>(() => TokenLogProbs.Entropy(ids)).ParamName);
         Assert.Equal("mask", Assert.Throws<ArgumentException>(() => TokenLogProbs.Gather(zeros(2, 3, 5), ids, zeros(3, 2))).ParamName);
     }

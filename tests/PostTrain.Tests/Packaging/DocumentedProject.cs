@@ -10,7 +10,8 @@ internal static class DocumentedProject
     /// <summary>Writes its files.</summary>
     /// <param name="folder">Empty.</param>
     /// <param name="packages">The folder that our packages come from, and they alone.</param>
-    /// <param name="cache">A folder of packages that the machine has; all others come from it, so that nothing is asked of a network.</param>
+    /// <param name="cache">A folder of packages that the machine has; all others come from it, so that nothing is asked of a
+    /// network.</param>
     /// <param name="version">Of our package.</param>
     internal static void Write(string folder, string packages, string cache, string version)
     {
@@ -24,21 +25,31 @@ internal static class DocumentedProject
         ours.SetAttributeValue("value", packages);
         sources.AddFirst(new XElement("clear"));
         sources.Add(new XElement("add", new XAttribute("key", "cache"), new XAttribute("value", cache)));
-        configuration.Root!.Add(new XElement("packageSourceMapping", Mapping(ours.Attribute("key")!.Value, "PostTrain", "PostTrain.*"), Mapping("cache", "*")));
+        configuration.Root!.Add(
+            new XElement("packageSourceMapping", Mapping(ours.Attribute("key")!.Value, "PostTrain", "PostTrain.*"), Mapping("cache", "*"))
+        );
         configuration.Save(Path.Combine(folder, "nuget.config"));
     }
 
     /// <summary>The version that the page names.</summary>
     internal static string Version => Ours(XDocument.Parse(Block("xml", "<Project"))).Attribute("Version")!.Value;
 
-    private static XElement Ours(XDocument project) => project.Descendants("PackageReference").Single(item => item.Attribute("Include")!.Value == "PostTrain");
+    private static XElement Ours(XDocument project) =>
+        project.Descendants("PackageReference").Single(item => item.Attribute("Include")!.Value == "PostTrain");
 
     private static string Block(string language, string start = "")
     {
         var page = File.ReadAllText(Path.Combine(RepositoryFolder.Root, "docs", "packages.md"));
-        return Regex.Matches(page, $@"```{language}\n(?<code>{Regex.Escape(start)}.*?)```", RegexOptions.Singleline)[0].Groups["code"].Value;
+        return Regex
+            .Matches(page, $@"```{language}\n(?<code>{Regex.Escape(start)}.*?)```", RegexOptions.Singleline)[0]
+            .Groups["code"]
+            .Value;
     }
 
     private static XElement Mapping(string source, params string[] patterns) =>
-        new("packageSource", new XAttribute("key", source), patterns.Select(pattern => new XElement("package", new XAttribute("pattern", pattern))));
+        new(
+            "packageSource",
+            new XAttribute("key", source),
+            patterns.Select(pattern => new XElement("package", new XAttribute("pattern", pattern)))
+        );
 }

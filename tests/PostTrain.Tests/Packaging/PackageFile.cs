@@ -23,11 +23,21 @@ internal sealed class PackageFile : IDisposable
     internal string Id { get; }
 
     /// <summary>Every file but the container's own.</summary>
-    internal string[] Files => [.. package.Entries.Select(entry => entry.FullName).Where(name => !name.StartsWith('_') && !name.StartsWith("package/", StringComparison.Ordinal) && name[0] != '[')];
+    internal string[] Files =>
+        [
+            .. package
+                .Entries.Select(entry => entry.FullName)
+                .Where(name => !name.StartsWith('_') && !name.StartsWith("package/", StringComparison.Ordinal) && name[0] != '['),
+        ];
 
     /// <summary>Name and version of what it depends on.</summary>
     internal (string Id, string Version)[] Dependencies =>
-        [.. metadata.Descendants().Where(element => element.Name.LocalName == "dependency").Select(element => (element.Attribute("id")!.Value, element.Attribute("version")!.Value))];
+        [
+            .. metadata
+                .Descendants()
+                .Where(element => element.Name.LocalName == "dependency")
+                .Select(element => (element.Attribute("id")!.Value, element.Attribute("version")!.Value)),
+        ];
 
     /// <summary>A field of its description, empty where it is missing.</summary>
     internal string Field(string name) => metadata.Elements().FirstOrDefault(element => element.Name.LocalName == name)?.Value ?? "";
@@ -44,7 +54,8 @@ internal sealed class PackageFile : IDisposable
         using var assembly = new PEReader(Content(package, $"lib/net10.0/{Id}.dll"));
         using var provider = MetadataReaderProvider.FromPortablePdbStream(Content(symbols, $"lib/net10.0/{Id}.pdb"));
         var wanted = assembly.ReadDebugDirectory().Single(entry => entry.Type == DebugDirectoryEntryType.CodeView);
-        return new BlobContentId(provider.GetMetadataReader().DebugMetadataHeader!.Id).Guid == assembly.ReadCodeViewDebugDirectoryData(wanted).Guid;
+        return new BlobContentId(provider.GetMetadataReader().DebugMetadataHeader!.Id).Guid
+            == assembly.ReadCodeViewDebugDirectoryData(wanted).Guid;
     }
 
     public void Dispose()
@@ -56,7 +67,8 @@ internal sealed class PackageFile : IDisposable
     private static MemoryStream Content(ZipArchive archive, string name)
     {
         var content = new MemoryStream();
-        using (var entry = archive.GetEntry(name)!.Open()) entry.CopyTo(content);
+        using (var entry = archive.GetEntry(name)!.Open())
+            entry.CopyTo(content);
         content.Position = 0;
         return content;
     }

@@ -11,7 +11,12 @@ namespace PostTrain.Tests.Packaging;
 public sealed class PackageTests : IDisposable
 {
     private static readonly string Configuration = new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name;
-    private static readonly Dictionary<string, string> Quiet = new() { ["MSBUILDDISABLENODEREUSE"] = "1", ["UseSharedCompilation"] = "false", ["DOTNET_NOLOGO"] = "1" };
+    private static readonly Dictionary<string, string> Quiet = new()
+    {
+        ["MSBUILDDISABLENODEREUSE"] = "1",
+        ["UseSharedCompilation"] = "false",
+        ["DOTNET_NOLOGO"] = "1",
+    };
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(5);
     private readonly TemporaryDirectory directory = new();
 
@@ -21,17 +26,35 @@ public sealed class PackageTests : IDisposable
     public void Packages_HoldWhatAUserNeeds_AndNothingElse()
     {
         Pack();
-        var version = typeof(Pretrained).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion.Split('+')[0];
+        var version = typeof(Pretrained)
+            .Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!
+            .InformationalVersion.Split('+')[0];
         Assert.Equal(DocumentedProject.Version, version);
         using var library = new PackageFile(directory.Path, "PostTrain", version);
         CheckDescription(library, version);
-        var documented = XDocument.Parse(library.Text("lib/net10.0/PostTrain.xml")).Descendants("member").Where(member => member.Element("summary")?.Value.Trim().Length > 0)
-            .Select(member => member.Attribute("name")!.Value).ToHashSet();
-        Assert.All(typeof(Pretrained).Assembly.GetExportedTypes(), type => Assert.Contains($"T:{type.FullName!.Replace('+', '.')}", documented));
+        var documented = XDocument
+            .Parse(library.Text("lib/net10.0/PostTrain.xml"))
+            .Descendants("member")
+            .Where(member => member.Element("summary")?.Value.Trim().Length > 0)
+            .Select(member => member.Attribute("name")!.Value)
+            .ToHashSet();
+        Assert.All(
+            typeof(Pretrained).Assembly.GetExportedTypes(),
+            type => Assert.Contains($"T:{type.FullName!.Replace('+', '.')}", documented)
+        );
         string[] needed = ["MathNet.Numerics", "Microsoft.Extensions.AI.Abstractions", "TorchSharp"];
         Assert.Equal(needed.Select(id => (id, Pinned(id))), library.Dependencies);
-        Assert.Equal(["LICENSE", "PostTrain.nuspec", "README.md", "buildTransitive/PostTrain.targets", "lib/net10.0/PostTrain.dll", "lib/net10.0/PostTrain.xml"],
-            library.Files.Order(StringComparer.Ordinal));
+        Assert.Equal(
+            [
+                "LICENSE",
+                "PostTrain.nuspec",
+                "README.md",
+                "buildTransitive/PostTrain.targets",
+                "lib/net10.0/PostTrain.dll",
+                "lib/net10.0/PostTrain.xml",
+            ],
+            library.Files.Order(StringComparer.Ordinal)
+        );
     }
 
     [Fact]
@@ -52,7 +75,14 @@ public sealed class PackageTests : IDisposable
         foreach (var folder in (string[])[built, published])
         {
             TorchSharpLoadingTests.CheckOneFlag(Path.Combine(folder, "runtimes", "linux-x64", "native", "libLibTorchSharp.so"));
-            CheckTrains(Run(directory.Path, Quiet, Path.Combine(folder, "App.dll"), Path.Combine(RepositoryFolder.Root, "samples", "models", "arithmetic-base")));
+            CheckTrains(
+                Run(
+                    directory.Path,
+                    Quiet,
+                    Path.Combine(folder, "App.dll"),
+                    Path.Combine(RepositoryFolder.Root, "samples", "models", "arithmetic-base")
+                )
+            );
         }
     }
 
@@ -61,30 +91,50 @@ public sealed class PackageTests : IDisposable
         var lines = text.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.Equal(3, lines.Length);
         Assert.Matches(@"^SFT loss \d+\.\d+ -> \d+\.\d+$", lines[0]);
-        foreach (var step in (int[])[1, 2]) Assert.Matches($@"^GRPO step {step}  reward [01]\.\d+  entropy \d+\.\d+$", lines[step]);
+        foreach (var step in (int[])[1, 2])
+            Assert.Matches($@"^GRPO step {step}  reward [01]\.\d+  entropy \d+\.\d+$", lines[step]);
     }
 
     private static void CheckDescription(PackageFile package, string version)
     {
-        Assert.Equal((package.Id, version, "MIT", "README.md"), (package.Field("id"), package.Field("version"), package.Field("license"), package.Field("readme")));
-        Assert.True(package.Field("description").Length > 40 && package.Field("authors").Length > 0 && package.Field("tags").Contains("grpo", StringComparison.Ordinal));
-        foreach (var name in (string[])["README.md", "LICENSE"]) Assert.Equal(File.ReadAllText(Path.Combine(RepositoryFolder.Root, name)), package.Text(name));
+        Assert.Equal(
+            (package.Id, version, "MIT", "README.md"),
+            (package.Field("id"), package.Field("version"), package.Field("license"), package.Field("readme"))
+        );
+        Assert.True(
+            package.Field("description").Length > 40
+                && package.Field("authors").Length > 0
+                && package.Field("tags").Contains("grpo", StringComparison.Ordinal)
+        );
+        foreach (var name in (string[])["README.md", "LICENSE"])
+            Assert.Equal(File.ReadAllText(Path.Combine(RepositoryFolder.Root, name)), package.Text(name));
         Assert.True(package.SymbolsBelongToTheAssembly());
     }
 
     // What was built, as the README's command does.
-    private void Pack(params string[] more) => Run(RepositoryFolder.Root, Quiet,
-        ["pack", "PostTrain.sln", "-c", Configuration, "--no-build", "-o", directory.Path, "-v", "quiet", "-nologo", .. more]);
+    private void Pack(params string[] more) =>
+        Run(
+            RepositoryFolder.Root,
+            Quiet,
+            ["pack", "PostTrain.sln", "-c", Configuration, "--no-build", "-o", directory.Path, "-v", "quiet", "-nologo", .. more]
+        );
 
     // Where restoring the library found the packages that it depends on.
     internal static string MachineCache()
     {
-        using var assets = JsonDocument.Parse(File.ReadAllText(Path.Combine(RepositoryFolder.Root, "src", "PostTrain", "obj", "project.assets.json")));
+        using var assets = JsonDocument.Parse(
+            File.ReadAllText(Path.Combine(RepositoryFolder.Root, "src", "PostTrain", "obj", "project.assets.json"))
+        );
         return assets.RootElement.GetProperty("packageFolders").EnumerateObject().First().Name;
     }
 
     internal static string Pinned(string id) =>
-        XDocument.Load(Path.Combine(RepositoryFolder.Root, "Directory.Packages.props")).Descendants("PackageVersion").Single(item => item.Attribute("Include")!.Value == id).Attribute("Version")!.Value;
+        XDocument
+            .Load(Path.Combine(RepositoryFolder.Root, "Directory.Packages.props"))
+            .Descendants("PackageVersion")
+            .Single(item => item.Attribute("Include")!.Value == id)
+            .Attribute("Version")!
+            .Value;
 
     private static string Run(string folder, Dictionary<string, string> environment, params string[] arguments)
     {

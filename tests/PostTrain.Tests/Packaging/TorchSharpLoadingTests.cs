@@ -2,10 +2,12 @@ using PostTrain.Tests.Support;
 
 namespace PostTrain.Tests.Packaging;
 
-/// <summary>The native part of TorchSharp beside a program: the package's file but for one flag, which lets it load on an older libstdc++.</summary>
+/// <summary>The native part of TorchSharp beside a program: the package's file but for one flag, which lets it load on an older
+/// libstdc++.</summary>
 public sealed class TorchSharpLoadingTests : IDisposable
 {
-    private const string Version = "GLIBCXX_3.4.32", Library = "libLibTorchSharp.so";
+    private const string Version = "GLIBCXX_3.4.32",
+        Library = "libLibTorchSharp.so";
     private const ushort Weak = 2;
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(3);
     private readonly TemporaryDirectory directory = new();
@@ -14,10 +16,19 @@ public sealed class TorchSharpLoadingTests : IDisposable
 
     /// <summary>The file in the package cache.</summary>
     internal static string Original =>
-        Path.Combine(PackageTests.MachineCache(), "torchsharp", PackageTests.Pinned("TorchSharp"), "runtimes", "linux-x64", "native", Library);
+        Path.Combine(
+            PackageTests.MachineCache(),
+            "torchsharp",
+            PackageTests.Pinned("TorchSharp"),
+            "runtimes",
+            "linux-x64",
+            "native",
+            Library
+        );
 
     [Fact]
-    public void TestOutput_HasThePackagesFileWithOneFlagMore() => CheckOneFlag(Path.Combine(AppContext.BaseDirectory, "runtimes", "linux-x64", "native", Library));
+    public void TestOutput_HasThePackagesFileWithOneFlagMore() =>
+        CheckOneFlag(Path.Combine(AppContext.BaseDirectory, "runtimes", "linux-x64", "native", Library));
 
     [Fact]
     public void Task_LeavesWhatNeedsNothing_AndWhatIsNoLibrary()
@@ -52,14 +63,25 @@ public sealed class TorchSharpLoadingTests : IDisposable
 
     private void Weaken(string source, string destination)
     {
-        File.WriteAllText(directory.File("weaken.proj"), $"""
+        File.WriteAllText(
+            directory.File("weaken.proj"),
+            $"""
             <Project>
               <Import Project="{Path.Combine(RepositoryFolder.Root, "src", "PostTrain", "buildTransitive", "PostTrain.targets")}" />
               <Target Name="Weaken"><PostTrainWeakenLibstdcxxVersion Source="{source}" Destination="{destination}" /></Target>
             </Project>
-            """);
-        var (code, output, errors) = DotnetCommand.Start(directory.Path, Limit, new Dictionary<string, string> { ["MSBUILDDISABLENODEREUSE"] = "1" },
-            "msbuild", "weaken.proj", "-t:Weaken", "-nologo", "-v:quiet");
+            """
+        );
+        var (code, output, errors) = DotnetCommand.Start(
+            directory.Path,
+            Limit,
+            new Dictionary<string, string> { ["MSBUILDDISABLENODEREUSE"] = "1" },
+            "msbuild",
+            "weaken.proj",
+            "-t:Weaken",
+            "-nologo",
+            "-v:quiet"
+        );
         Assert.True(code == 0, output + errors);
     }
 }

@@ -13,26 +13,40 @@ internal sealed record VersionNeed(string Library, string Version, ushort Flags,
 /// <summary>The versions that a 64-bit little-endian ELF file needs, read by the dynamic section's table of tags.</summary>
 internal static class VersionNeeds
 {
-    private const ulong StringTable = 5, Needs = 0x6ffffffe, NeedCount = 0x6fffffff;
-    private const uint Load = 1, Dynamic = 2;
+    private const ulong StringTable = 5,
+        Needs = 0x6ffffffe,
+        NeedCount = 0x6fffffff;
+    private const uint Load = 1,
+        Dynamic = 2;
 
     internal static VersionNeed[] Read(string path)
     {
         var bytes = File.ReadAllBytes(path);
         var segments = Enumerable.Range(0, Half(bytes, 56)).Select(i => (int)Quad(bytes, 32) + i * Half(bytes, 54)).ToArray();
         int dynamic = segments.Single(segment => Word(bytes, segment) == Dynamic);
-        var tags = Enumerable.Range(0, (int)Quad(bytes, dynamic + 32) / 16).Select(i => (int)Quad(bytes, dynamic + 8) + 16 * i)
-            .GroupBy(at => Quad(bytes, at)).ToDictionary(group => group.Key, group => Quad(bytes, group.First() + 8));
+        var tags = Enumerable
+            .Range(0, (int)Quad(bytes, dynamic + 32) / 16)
+            .Select(i => (int)Quad(bytes, dynamic + 8) + 16 * i)
+            .GroupBy(at => Quad(bytes, at))
+            .ToDictionary(group => group.Key, group => Quad(bytes, group.First() + 8));
 
         // The tags hold addresses in memory: the segment that is loaded there says where in the file that is.
         int FileOffset(ulong address)
         {
-            int segment = segments.Single(at => Word(bytes, at) == Load && address >= Quad(bytes, at + 16) && address < Quad(bytes, at + 16) + Quad(bytes, at + 32));
+            int segment = segments.Single(at =>
+                Word(bytes, at) == Load && address >= Quad(bytes, at + 16) && address < Quad(bytes, at + 16) + Quad(bytes, at + 32)
+            );
             return (int)(address - Quad(bytes, segment + 16) + Quad(bytes, segment + 8));
         }
 
-        int strings = FileOffset(tags[StringTable]), library = FileOffset(tags[Needs]);
-        string Name(uint offset) => Encoding.ASCII.GetString(bytes[(strings + (int)offset)..].AsSpan().Slice(0, Array.IndexOf(bytes, (byte)0, strings + (int)offset) - strings - (int)offset));
+        int strings = FileOffset(tags[StringTable]),
+            library = FileOffset(tags[Needs]);
+        string Name(uint offset) =>
+            Encoding.ASCII.GetString(
+                bytes[(strings + (int)offset)..]
+                    .AsSpan()
+                    .Slice(0, Array.IndexOf(bytes, (byte)0, strings + (int)offset) - strings - (int)offset)
+            );
         var found = new List<VersionNeed>();
         for (ulong i = 0; i < tags[NeedCount]; i++, library += (int)Word(bytes, library + 12))
         {

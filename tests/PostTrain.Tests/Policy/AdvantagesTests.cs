@@ -18,12 +18,22 @@ public sealed class AdvantagesTests
         // Groups (1, 3) and (0, 8): means 2 and 4, sample deviations √2 and √32; over all four: mean 3, squares 4 + 0 + 9 + 25 = 38.
         var rewards = tensor(new double[] { 1, 3, 0, 8 }).to_type(type);
         TensorAssert.Close([-1, 1, -4, 4], Advantages.GroupRelative(rewards, 2, GroupScaling.None), 0);
-        TensorAssert.Close([-0.7071067811865475, 0.7071067811865475, -0.7071067811865475, 0.7071067811865475],
-            Advantages.GroupRelative(rewards, 2, epsilon: 0), 1e-7);
-        TensorAssert.Close([-0.28097574347450816, 0.28097574347450816, -1.1239029738980326, 1.1239029738980326],
-            Advantages.GroupRelative(rewards, 2, GroupScaling.Batch, epsilon: 0), 1e-7);
+        TensorAssert.Close(
+            [-0.7071067811865475, 0.7071067811865475, -0.7071067811865475, 0.7071067811865475],
+            Advantages.GroupRelative(rewards, 2, epsilon: 0),
+            1e-7
+        );
+        TensorAssert.Close(
+            [-0.28097574347450816, 0.28097574347450816, -1.1239029738980326, 1.1239029738980326],
+            Advantages.GroupRelative(rewards, 2, GroupScaling.Batch, epsilon: 0),
+            1e-7
+        );
         // ε is added to the deviation, not to the variance: 1/(√2 + 1).
-        TensorAssert.Close([-0.41421356237309503, 0.41421356237309503], Advantages.GroupRelative(rewards.narrow(0, 0, 2), 2, epsilon: 1), 1e-7);
+        TensorAssert.Close(
+            [-0.41421356237309503, 0.41421356237309503],
+            Advantages.GroupRelative(rewards.narrow(0, 0, 2), 2, epsilon: 1),
+            1e-7
+        );
         Assert.Equal(type, Advantages.GroupRelative(rewards, 4).dtype);
     }
 
@@ -42,15 +52,18 @@ public sealed class AdvantagesTests
     {
         using var scope = NewDisposeScope();
         foreach (double epsilon in new[] { 0, 1e-4 })
-            foreach (var type in new[] { ScalarType.Float32, ScalarType.Float64 })
-            {
-                foreach (double reward in new[] { 0, 0.1, 0.7, 1.0 / 3, -1e-3, 1e6 + 0.1 })
-                    foreach (int size in new[] { 3, 5, 6, 7, 10, 64 })
-                        TensorAssert.Zero(Advantages.GroupRelative(full([2 * size], reward, dtype: type), size, scaling, epsilon), $"advantages of {size} times {reward}");
-                TensorAssert.Zero(Advantages.GroupRelative(tensor(new[] { 0.3, -2, 9 }).to_type(type), 1, scaling, epsilon));
-                TensorAssert.Zero(Advantages.GroupRelative(tensor(new[] { 0.3 }).to_type(type), 1, scaling, epsilon));
-                TensorAssert.Zero(Advantages.GroupRelative(tensor(Array.Empty<double>()).to_type(type), 1, scaling, epsilon));
-            }
+        foreach (var type in new[] { ScalarType.Float32, ScalarType.Float64 })
+        {
+            foreach (double reward in new[] { 0, 0.1, 0.7, 1.0 / 3, -1e-3, 1e6 + 0.1 })
+            foreach (int size in new[] { 3, 5, 6, 7, 10, 64 })
+                TensorAssert.Zero(
+                    Advantages.GroupRelative(full([2 * size], reward, dtype: type), size, scaling, epsilon),
+                    $"advantages of {size} times {reward}"
+                );
+            TensorAssert.Zero(Advantages.GroupRelative(tensor(new[] { 0.3, -2, 9 }).to_type(type), 1, scaling, epsilon));
+            TensorAssert.Zero(Advantages.GroupRelative(tensor(new[] { 0.3 }).to_type(type), 1, scaling, epsilon));
+            TensorAssert.Zero(Advantages.GroupRelative(tensor(Array.Empty<double>()).to_type(type), 1, scaling, epsilon));
+        }
         // Beside a group that does say something.
         var mixed = Advantages.GroupRelative(tensor(new[] { 0.1, 0.1, 0.1, 1, 2, 6 }), 3, scaling, 0);
         TensorAssert.Zero(mixed.narrow(0, 0, 3));
@@ -68,7 +81,8 @@ public sealed class AdvantagesTests
             TensorAssert.Close(zeros(4, dtype: ScalarType.Float64), advantages.view(4, 5).sum(1), 1e-14, "sum of a group");
             // A constant added to the rewards of a group changes nothing.
             var shift = tensor(new double[] { 7, -3, 0, 2 }).repeat_interleave(5);
-            if (scaling != GroupScaling.Batch) TensorAssert.Close(advantages, Advantages.GroupRelative(rewards + shift, 5, scaling), 1e-13);
+            if (scaling != GroupScaling.Batch)
+                TensorAssert.Close(advantages, Advantages.GroupRelative(rewards + shift, 5, scaling), 1e-13);
             // The order inside a group does not matter.
             var order = tensor(new long[] { 4, 2, 0, 1, 3 });
             var permuted = Advantages.GroupRelative(rewards.view(4, 5).index_select(1, order).reshape(-1), 5, scaling);
@@ -101,7 +115,10 @@ public sealed class AdvantagesTests
         using var scope = NewDisposeScope();
         // A column of a table is not contiguous.
         var table = Numbers.Uniform(3, 1, 6, 2);
-        TensorAssert.Same(Advantages.GroupRelative(table[TensorIndex.Colon, 1].clone(), 3, scaling), Advantages.GroupRelative(table[TensorIndex.Colon, 1], 3, scaling));
+        TensorAssert.Same(
+            Advantages.GroupRelative(table[TensorIndex.Colon, 1].clone(), 3, scaling),
+            Advantages.GroupRelative(table[TensorIndex.Colon, 1], 3, scaling)
+        );
         var before = table.clone();
         Advantages.GroupRelative(table[TensorIndex.Colon, 1], 3, scaling).fill_(9);
         TensorAssert.Same(before, table);
@@ -113,10 +130,23 @@ public sealed class AdvantagesTests
         using var scope = NewDisposeScope();
         var groups = Assert.Throws<ArgumentException>(() => Advantages.GroupRelative(zeros(5), 2));
         Assert.Contains("rewards holds 5 values, expected a multiple of groupSize, 2", groups.Message, StringComparison.Ordinal);
-        Assert.Contains("[2, 2], expected [N]", Assert.Throws<ArgumentException>(() => Advantages.GroupRelative(zeros(2, 2), 2)).Message, StringComparison.Ordinal);
-        Assert.Equal("rewards", Assert.Throws<ArgumentException>(() => Advantages.GroupRelative(zeros(2, dtype: ScalarType.Int64), 2)).ParamName);
+        Assert.Contains(
+            "[2, 2], expected [N]",
+            Assert.Throws<ArgumentException>(() => Advantages.GroupRelative(zeros(2, 2), 2)).Message,
+            StringComparison.Ordinal
+        );
+        Assert.Equal(
+            "rewards",
+            Assert.Throws<ArgumentException>(() => Advantages.GroupRelative(zeros(2, dtype: ScalarType.Int64), 2)).ParamName
+        );
         Assert.Equal("groupSize", Assert.Throws<ArgumentOutOfRangeException>(() => Advantages.GroupRelative(zeros(2), 0)).ParamName);
-        Assert.Equal("epsilon", Assert.Throws<ArgumentOutOfRangeException>(() => Advantages.GroupRelative(zeros(2), 2, epsilon: -1)).ParamName);
-        Assert.Equal("scaling", Assert.Throws<ArgumentOutOfRangeException>(() => Advantages.GroupRelative(zeros(2), 2, (GroupScaling)9)).ParamName);
+        Assert.Equal(
+            "epsilon",
+            Assert.Throws<ArgumentOutOfRangeException>(() => Advantages.GroupRelative(zeros(2), 2, epsilon: -1)).ParamName
+        );
+        Assert.Equal(
+            "scaling",
+            Assert.Throws<ArgumentOutOfRangeException>(() => Advantages.GroupRelative(zeros(2), 2, (GroupScaling)9)).ParamName
+        );
     }
 }

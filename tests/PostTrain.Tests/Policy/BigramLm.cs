@@ -6,7 +6,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Tests.Policy;
 
-/// <summary>A model whose parameters are the logits of the next token for each last token, [V,V]: probabilities and gradients are known.</summary>
+/// <summary>A model whose parameters are the logits of the next token for each last token, [V,V]: probabilities and gradients are
+/// known.</summary>
 internal sealed class BigramLm : CausalLm
 {
     private readonly Parameter table;
@@ -19,7 +20,8 @@ internal sealed class BigramLm : CausalLm
         using (no_grad())
         {
             var start = zeros([VocabularySize, VocabularySize], dtype: ScalarType.Float64);
-            if (logits.Length > 0) start[Row].copy_(tensor(logits));
+            if (logits.Length > 0)
+                start[Row].copy_(tensor(logits));
             table = (Parameter)new Parameter(start).DetachFromDisposeScope();
         }
         RegisterComponents();

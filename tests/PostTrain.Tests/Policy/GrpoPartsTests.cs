@@ -35,23 +35,37 @@ public sealed class GrpoPartsTests : IDisposable
         {
             before = Alive();
             await GrpoRuns.Train(model, GrpoRuns.EvenAndLength, Options(name) with { Steps = 5 }, reference);
-            foreach (var parameter in model.parameters()) parameter.grad = null;
+            foreach (var parameter in model.parameters())
+                parameter.grad = null;
         }
         Assert.Equal(before, Alive());
     }
 
-    /// <summary>Five right tokens of 20: groups of four differ with probability 1 − p⁴ − (1 − p)⁴ = 0.6797, within four deviations of the measured share.</summary>
+    /// <summary>Five right tokens of 20: groups of four differ with probability 1 − p⁴ − (1 − p)⁴ = 0.6797, within four deviations of the
+    /// measured share.</summary>
     [Fact]
     public async Task DynamicSampling_HasItsEfficiency_AndFillsTheBatch()
     {
         using var model = new BigramLm();
         var reward = Reward.Of("low", completion => completion.Tokens[0] < 5 ? 1 : 0);
-        var options = GrpoRuns.Small with { Objective = PolicyObjectives.Dapo(), Steps = 8, BatchSize = 64, LearningRate = 1e-12, Sampling = OneToken, DynamicSampling = new DynamicSampling() };
+        var options = GrpoRuns.Small with
+        {
+            Objective = PolicyObjectives.Dapo(),
+            Steps = 8,
+            BatchSize = 64,
+            LearningRate = 1e-12,
+            Sampling = OneToken,
+            DynamicSampling = new DynamicSampling(),
+        };
         var reports = await GrpoRuns.Train(model, reward, options);
         double groups = reports.Sum(report => 64 * report.Metrics["sampling/draws"]);
         double teaching = reports.Sum(report => 64 * report.Metrics["sampling/draws"] * report.Metrics["sampling/efficiency"]);
         double efficiency = 1 - Math.Pow(0.25, 4) - Math.Pow(0.75, 4);
-        Assert.InRange(teaching / groups, efficiency - (4 * Math.Sqrt(efficiency * (1 - efficiency) / groups)), efficiency + (4 * Math.Sqrt(efficiency * (1 - efficiency) / groups)));
+        Assert.InRange(
+            teaching / groups,
+            efficiency - (4 * Math.Sqrt(efficiency * (1 - efficiency) / groups)),
+            efficiency + (4 * Math.Sqrt(efficiency * (1 - efficiency) / groups))
+        );
         Assert.All(reports, report => Assert.Equal(2, report.Metrics["sampling/draws"]));
         Assert.All(reports, report => Assert.Equal(1 - report.Metrics["sampling/efficiency"], report.Metrics["reward/zero_groups"], 1e-12));
     }
@@ -66,9 +80,16 @@ public sealed class GrpoPartsTests : IDisposable
             judged += completions.Count;
             return new double[completions.Count];
         });
-        var options = GrpoRuns.Small with { Steps = 1, DynamicSampling = new DynamicSampling { MaxDraws = 3 } };
+        var options = GrpoRuns.Small with
+        {
+            Steps = 1,
+            DynamicSampling = new DynamicSampling { MaxDraws = 3 },
+        };
         var report = Assert.Single(await GrpoRuns.Train(model, equal, options));
-        Assert.Equal((3.0, 0.0, 0.0), (report.Metrics["sampling/draws"], report.Metrics["sampling/efficiency"], report.Metrics["grad_norm"]));
+        Assert.Equal(
+            (3.0, 0.0, 0.0),
+            (report.Metrics["sampling/draws"], report.Metrics["sampling/efficiency"], report.Metrics["grad_norm"])
+        );
         Assert.Equal(3 * 2 * 4, judged);
         using var trainer = new GrpoTrainer(model, Toy.Tokenizer, equal, options);
         var single = await trainer.StepAsync([new Problem("0=")]);
@@ -85,8 +106,18 @@ public sealed class GrpoPartsTests : IDisposable
     {
         using var model = Toy.Model();
         int calls = 0;
-        var reward = new GrpoRuns.OfAll(completions => [.. completions.Select((_, i) => calls == 0 ? i % 2 : 1.0).ToArray().Append(calls++).SkipLast(1)]);
-        var reports = await GrpoRuns.Train(model, reward, GrpoRuns.Small with { Steps = 5, Replay = new ReplayOptions { MaxUses = uses, MaxAge = age } });
+        var reward = new GrpoRuns.OfAll(completions =>
+            [.. completions.Select((_, i) => calls == 0 ? i % 2 : 1.0).ToArray().Append(calls++).SkipLast(1)]
+        );
+        var reports = await GrpoRuns.Train(
+            model,
+            reward,
+            GrpoRuns.Small with
+            {
+                Steps = 5,
+                Replay = new ReplayOptions { MaxUses = uses, MaxAge = age },
+            }
+        );
         Assert.Equal(expected, reports.Select(report => report.Metrics["replay/groups"]));
         Assert.All(reports.Skip(1), report => Assert.Equal(report.Metrics["replay/groups"] > 0, report.Metrics["grad_norm"] > 0));
         // Those log-probs are of another policy.
@@ -99,7 +130,15 @@ public sealed class GrpoPartsTests : IDisposable
     {
         using var model = Toy.Model();
         var reward = new GrpoRuns.OfAll(completions => [.. completions.Select((_, i) => (double)i)]);
-        var reports = await GrpoRuns.Train(model, reward, GrpoRuns.Small with { Steps = 4, Replay = new ReplayOptions { Capacity = 3 } });
+        var reports = await GrpoRuns.Train(
+            model,
+            reward,
+            GrpoRuns.Small with
+            {
+                Steps = 4,
+                Replay = new ReplayOptions { Capacity = 3 },
+            }
+        );
         Assert.Equal([2.0, 3, 3, 3], reports.Select(report => report.Metrics["replay/size"]));
     }
 
@@ -124,7 +163,15 @@ public sealed class GrpoPartsTests : IDisposable
             Assert.Equal(0.02 + (0.01 * i), reports[i].Metrics["entropy/coefficient"], 1e-12);
         }
         // Above the target the bonus is not used.
-        var free = await GrpoRuns.Train(model, GrpoRuns.Even, options with { Entropy = EntropyControl.Adaptive(target: 0, change: 0.01, coefficient: 0.02) }, reference);
+        var free = await GrpoRuns.Train(
+            model,
+            GrpoRuns.Even,
+            options with
+            {
+                Entropy = EntropyControl.Adaptive(target: 0, change: 0.01, coefficient: 0.02),
+            },
+            reference
+        );
         Assert.All(free, report => Assert.Equal(0, report.Metrics["entropy/coefficient"]));
     }
 
@@ -134,7 +181,16 @@ public sealed class GrpoPartsTests : IDisposable
         async Task<double> Entropy(double coefficient)
         {
             using var model = Toy.Model();
-            var reports = await GrpoRuns.Train(model, GrpoRuns.Even, GrpoRuns.Small with { Steps = 15, GroupSize = 8, Entropy = EntropyControl.Fixed(coefficient) });
+            var reports = await GrpoRuns.Train(
+                model,
+                GrpoRuns.Even,
+                GrpoRuns.Small with
+                {
+                    Steps = 15,
+                    GroupSize = 8,
+                    Entropy = EntropyControl.Fixed(coefficient),
+                }
+            );
             return reports[^1].Metrics["entropy"];
         }
 
@@ -147,11 +203,24 @@ public sealed class GrpoPartsTests : IDisposable
         async Task<double> Updates(double target)
         {
             using var model = Toy.Model();
-            var report = Assert.Single(await GrpoRuns.Train(model, GrpoRuns.Even, GrpoRuns.Small with { Steps = 1, UpdatesPerBatch = 6, TargetKl = target, MicroBatchSize = 3 }));
+            var report = Assert.Single(
+                await GrpoRuns.Train(
+                    model,
+                    GrpoRuns.Even,
+                    GrpoRuns.Small with
+                    {
+                        Steps = 1,
+                        UpdatesPerBatch = 6,
+                        TargetKl = target,
+                        MicroBatchSize = 3,
+                    }
+                )
+            );
             return report.Metrics["policy/updates"];
         }
 
-        // The first update is on the policy that drew, with the log-probs that it recorded: its divergence is exactly 0. The second one is the first to see another.
+        // The first update is on the policy that drew, with the log-probs that it recorded: its divergence is exactly 0. The second one is
+        // the first to see another.
         Assert.Equal(2, await Updates(1e-30));
         Assert.Equal(6, await Updates(1e6));
     }
@@ -162,9 +231,23 @@ public sealed class GrpoPartsTests : IDisposable
         using var model = new BigramLm();
         var before = Toy.Bytes(model);
         var unending = new SamplingOptions { MaxNewTokens = 4, SuppressedTokens = [Toy.Tokenizer.EndOfSequenceId!.Value] };
-        var options = GrpoRuns.Small with { Steps = 1, Sampling = unending, Tokens = new TokenSelection { DropUnfinished = true }, Overlong = new OverlongPenalty { Buffer = 2, Limit = 5, Weight = 3 } };
+        var options = GrpoRuns.Small with
+        {
+            Steps = 1,
+            Sampling = unending,
+            Tokens = new TokenSelection { DropUnfinished = true },
+            Overlong = new OverlongPenalty
+            {
+                Buffer = 2,
+                Limit = 5,
+                Weight = 3,
+            },
+        };
         var report = Assert.Single(await GrpoRuns.Train(model, GrpoRuns.Even, options));
-        Assert.Equal((0.0, 0.0, 0.0), (report.Metrics["completion/finished"], report.Metrics["policy/learnt_tokens"], report.Metrics["grad_norm"]));
+        Assert.Equal(
+            (0.0, 0.0, 0.0),
+            (report.Metrics["completion/finished"], report.Metrics["policy/learnt_tokens"], report.Metrics["grad_norm"])
+        );
         Assert.Equal(before, Toy.Bytes(model));
         // Length 4 of 5 with a buffer of 2: half way, −½·3.
         Assert.Equal(-1.5, report.Metrics["reward/overlong"], 1e-12);
@@ -180,14 +263,27 @@ public sealed class GrpoPartsTests : IDisposable
         int[] tokens = [];
         var reward = new GrpoRuns.OfAll(completions =>
         {
-            if (completions.Count > 1) tokens = [.. completions.Select(completion => completion.Tokens[0])];
+            if (completions.Count > 1)
+                tokens = [.. completions.Select(completion => completion.Tokens[0])];
             return [.. completions.Select(completion => completion.Tokens[0] == 7 ? 1.0 : 0)];
         });
-        var options = GrpoRuns.Small with { Objective = PolicyObjectives.ReMax(), Steps = 1, BatchSize = 1, MaxGradNorm = double.PositiveInfinity, Sampling = OneToken };
+        var options = GrpoRuns.Small with
+        {
+            Objective = PolicyObjectives.ReMax(),
+            Steps = 1,
+            BatchSize = 1,
+            MaxGradNorm = double.PositiveInfinity,
+            Sampling = OneToken,
+        };
         var report = Assert.Single(await GrpoRuns.Train(model, reward, options, problems: [new Problem("0=")]));
         Assert.Equal(1, report.Metrics["reward/greedy"]);
         double total = Math.E + 19;
-        double[] expected = [.. Enumerable.Range(0, 20).Select(v => tokens.Where(token => token != 7).Sum(token => ((v == token ? 1 : 0) - ((v == 7 ? Math.E : 1) / total)) / 4))];
+        double[] expected =
+        [
+            .. Enumerable
+                .Range(0, 20)
+                .Select(v => tokens.Where(token => token != 7).Sum(token => ((v == token ? 1 : 0) - ((v == 7 ? Math.E : 1) / total)) / 4)),
+        ];
         Assert.All(expected.Zip(model.Gradient), pair => Assert.Equal(pair.First, pair.Second, 1e-9));
     }
 
@@ -204,10 +300,40 @@ public sealed class GrpoPartsTests : IDisposable
         var small = GrpoRuns.Small;
         Refused("the objective PPO has no Advantage", small with { Objective = PolicyObjectives.Ppo() });
         Refused("Kl is given and there is no reference model", small with { Kl = KlPenalty.Reward(KlControl.Fixed(0.1)) });
-        Refused("expected one of the two", small with { Kl = KlPenalty.Loss(KlControl.Fixed(0.1)), Objective = PolicyObjectives.Grpo() with { Beta = 0.1 } }, model);
-        Refused("expected one of the two", small with { Entropy = EntropyControl.Fixed(0.1), Objective = PolicyObjectives.Grpo() with { EntropyCoefficient = 0.1 } });
-        Refused("expected a penalty in the loss", small with { Kl = KlPenalty.Reward(KlControl.Fixed(0.1)), Objective = GrpoRuns.Presets["GDPO"] }, model);
-        Refused("needs one advantage a completion", small with { Tokens = new TokenSelection { OffPolicyThreshold = 1 }, Objective = PolicyObjectives.ReinforcePlusPlus() });
+        Refused(
+            "expected one of the two",
+            small with
+            {
+                Kl = KlPenalty.Loss(KlControl.Fixed(0.1)),
+                Objective = PolicyObjectives.Grpo() with { Beta = 0.1 },
+            },
+            model
+        );
+        Refused(
+            "expected one of the two",
+            small with
+            {
+                Entropy = EntropyControl.Fixed(0.1),
+                Objective = PolicyObjectives.Grpo() with { EntropyCoefficient = 0.1 },
+            }
+        );
+        Refused(
+            "expected a penalty in the loss",
+            small with
+            {
+                Kl = KlPenalty.Reward(KlControl.Fixed(0.1)),
+                Objective = GrpoRuns.Presets["GDPO"],
+            },
+            model
+        );
+        Refused(
+            "needs one advantage a completion",
+            small with
+            {
+                Tokens = new TokenSelection { OffPolicyThreshold = 1 },
+                Objective = PolicyObjectives.ReinforcePlusPlus(),
+            }
+        );
         Refused("GroupSize is 1", small with { GroupSize = 1, Objective = PolicyObjectives.Reinforce(), Replay = new ReplayOptions() });
         Refused("Overlong.Buffer", small with { Overlong = new OverlongPenalty { Buffer = 0 } });
         Refused("Tokens.TopEntropy", small with { Tokens = new TokenSelection { TopEntropy = 1.5 } });
@@ -215,14 +341,26 @@ public sealed class GrpoPartsTests : IDisposable
         Refused("Replay.Capacity", small with { Replay = new ReplayOptions { Capacity = 0 } });
         Refused("TargetKl", small with { TargetKl = 0 });
         // Methods without a comparison take a group of one.
-        using var alone = new GrpoTrainer(model, Toy.Tokenizer, GrpoRuns.Even, small with { GroupSize = 1, Objective = PolicyObjectives.Reinforce() });
+        using var alone = new GrpoTrainer(
+            model,
+            Toy.Tokenizer,
+            GrpoRuns.Even,
+            small with
+            {
+                GroupSize = 1,
+                Objective = PolicyObjectives.Reinforce(),
+            }
+        );
     }
 
     [Fact]
     public async Task UnknownComponent_IsNamed()
     {
         using var model = Toy.Model();
-        var options = GrpoRuns.Small with { Objective = PolicyObjectives.Grpo() with { Advantage = AdvantageMethod.PerComponent(("style", 1)) } };
+        var options = GrpoRuns.Small with
+        {
+            Objective = PolicyObjectives.Grpo() with { Advantage = AdvantageMethod.PerComponent(("style", 1)) },
+        };
         var error = await Assert.ThrowsAsync<InvalidOperationException>(() => GrpoRuns.Train(model, GrpoRuns.EvenAndLength, options));
         Assert.Contains("no component 'style', expected one of even, length", error.Message, StringComparison.Ordinal);
     }
@@ -240,52 +378,73 @@ public sealed class GrpoPartsTests : IDisposable
             List<(string, Tensor)> kept = [];
             using (var file = SafetensorsFile.Open(path))
                 foreach (var entry in file.Entries)
-                    kept.Add((entry.Name, entry.Name.EndsWith(".ids", StringComparison.Ordinal) ? full_like(file.Read(entry.Name), 500) : file.Read(entry.Name)));
+                    kept.Add(
+                        (
+                            entry.Name,
+                            entry.Name.EndsWith(".ids", StringComparison.Ordinal)
+                                ? full_like(file.Read(entry.Name), 500)
+                                : file.Read(entry.Name)
+                        )
+                    );
             SafetensorsFile.Write(path, kept);
         }
         using var other = Toy.Model(seed: 9);
         var before = Toy.Bytes(other);
         using var trainer = new GrpoTrainer(other, Toy.Tokenizer, GrpoRuns.EvenAndLength, options);
-        Assert.Contains("replay.00000.ids holds an id outside 0 to 19", Assert.Throws<InvalidDataException>(() => trainer.Resume(checkpoint)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "replay.00000.ids holds an id outside 0 to 19",
+            Assert.Throws<InvalidDataException>(() => trainer.Resume(checkpoint)).Message,
+            StringComparison.Ordinal
+        );
         Assert.Equal(before, Toy.Bytes(other));
         Assert.Equal(0, trainer.StepsDone);
     }
 
     // Each run with other parts on, so that all of them are on in one.
-    internal static GrpoOptions Options(string name) => (GrpoRuns.Small with { UpdatesPerBatch = 2 }) switch
-    {
-        var small when name == "dapo" => small with
+    internal static GrpoOptions Options(string name) =>
+        (GrpoRuns.Small with { UpdatesPerBatch = 2 }) switch
         {
-            Objective = PolicyObjectives.Dapo(),
-            DynamicSampling = new DynamicSampling { MaxDraws = 3 },
-            Tokens = new TokenSelection { DropUnfinished = true, TopEntropy = 0.7, OffPolicyThreshold = 0.01 },
-            Overlong = new OverlongPenalty { Buffer = 2 },
-            Entropy = EntropyControl.Adaptive(target: 2.9, change: 0.01),
-        },
-        var small when name == "rloo" => small with
-        {
-            Objective = PolicyObjectives.Rloo(),
-            Kl = KlPenalty.Reward(KlControl.Adaptive(0.1, target: 0.05, horizon: 50)),
-            Correction = ImportanceCorrection.Tis(),
-            Replay = new ReplayOptions { MaxUses = 2 },
-        },
-        var small when name == "remax" => small with { Objective = PolicyObjectives.ReMax(), Replay = new ReplayOptions { Capacity = 5 } },
-        var small when name == "reinforce++" => small with
-        {
-            Objective = PolicyObjectives.ReinforcePlusPlus(),
-            Kl = KlPenalty.Reward(KlControl.Fixed(0.1)),
-            DynamicSampling = new DynamicSampling { MaxDraws = 2 },
-            Replay = new ReplayOptions(),
-            UpdatesPerBatch = 1,
-        },
-        var small => small with
-        {
-            Objective = GrpoRuns.Presets["GDPO"],
-            Kl = KlPenalty.Loss(KlControl.Adaptive(0.1, target: 0.05, horizon: 50)),
-            Entropy = EntropyControl.Fixed(0.01),
-            TargetKl = 1e-4,
-            UpdatesPerBatch = 3,
-            Replay = new ReplayOptions { MaxAge = 2 },
-        },
-    };
+            var small when name == "dapo" => small with
+            {
+                Objective = PolicyObjectives.Dapo(),
+                DynamicSampling = new DynamicSampling { MaxDraws = 3 },
+                Tokens = new TokenSelection
+                {
+                    DropUnfinished = true,
+                    TopEntropy = 0.7,
+                    OffPolicyThreshold = 0.01,
+                },
+                Overlong = new OverlongPenalty { Buffer = 2 },
+                Entropy = EntropyControl.Adaptive(target: 2.9, change: 0.01),
+            },
+            var small when name == "rloo" => small with
+            {
+                Objective = PolicyObjectives.Rloo(),
+                Kl = KlPenalty.Reward(KlControl.Adaptive(0.1, target: 0.05, horizon: 50)),
+                Correction = ImportanceCorrection.Tis(),
+                Replay = new ReplayOptions { MaxUses = 2 },
+            },
+            var small when name == "remax" => small with
+            {
+                Objective = PolicyObjectives.ReMax(),
+                Replay = new ReplayOptions { Capacity = 5 },
+            },
+            var small when name == "reinforce++" => small with
+            {
+                Objective = PolicyObjectives.ReinforcePlusPlus(),
+                Kl = KlPenalty.Reward(KlControl.Fixed(0.1)),
+                DynamicSampling = new DynamicSampling { MaxDraws = 2 },
+                Replay = new ReplayOptions(),
+                UpdatesPerBatch = 1,
+            },
+            var small => small with
+            {
+                Objective = GrpoRuns.Presets["GDPO"],
+                Kl = KlPenalty.Loss(KlControl.Adaptive(0.1, target: 0.05, horizon: 50)),
+                Entropy = EntropyControl.Fixed(0.01),
+                TargetKl = 1e-4,
+                UpdatesPerBatch = 3,
+                Replay = new ReplayOptions { MaxAge = 2 },
+            },
+        };
 }

@@ -18,7 +18,15 @@ public sealed class GrpoPresetTests
     public async Task Run_RaisesTheReward(string name)
     {
         using var model = Toy.Model();
-        var options = GrpoRuns.Small with { Objective = GrpoRuns.Presets[name], Steps = 24, BatchSize = 4, GroupSize = 8, UpdatesPerBatch = 2, Sampling = new SamplingOptions { MaxNewTokens = 2 } };
+        var options = GrpoRuns.Small with
+        {
+            Objective = GrpoRuns.Presets[name],
+            Steps = 24,
+            BatchSize = 4,
+            GroupSize = 8,
+            UpdatesPerBatch = 2,
+            Sampling = new SamplingOptions { MaxNewTokens = 2 },
+        };
         var reports = await GrpoRuns.Train(model, GrpoRuns.EvenAndLength, options);
         double Mean(Range steps) => reports[steps].Average(report => report.Metrics["reward/even"]);
         Assert.InRange(Mean(..2), 0.2, 0.75);
@@ -40,15 +48,16 @@ public sealed class GrpoPresetTests
         Assert.Equal(before, Toy.Bytes(model));
     }
 
-    // All 20 tokens have probability 1/20, the ratio is 1. One right answer of four: mean 1/4, deviation ½ (dividing by 3), advantages 1.5 and −0.5
-    // over 1 + 2e-4; the gradient of logit v is −¼ Σ_i A_i (1[v = token i] − 1/20), and Σ A = 0.
+    // All 20 tokens have probability 1/20, the ratio is 1. One right answer of four: mean 1/4, deviation ½ (dividing by 3), advantages 1.5
+    // and −0.5 over 1 + 2e-4; the gradient of logit v is −¼ Σ_i A_i (1[v = token i] − 1/20), and Σ A = 0.
     [Fact]
     public async Task FirstStep_Grpo_ByHand()
     {
         var (report, model, tokens) = await FirstStep(PolicyObjectives.Grpo());
         double deviation = 0.5 + 1e-4;
         double[] expected = new double[20];
-        foreach (var (token, i) in tokens.Select((token, i) => (token, i))) expected[token] -= (i == 0 ? 0.75 : -0.25) / deviation / 4;
+        foreach (var (token, i) in tokens.Select((token, i) => (token, i)))
+            expected[token] -= (i == 0 ? 0.75 : -0.25) / deviation / 4;
         Assert.Equal(0, report.Loss, 1e-12);
         Close(expected, model.Gradient);
         Assert.Equal(Math.Sqrt(expected.Sum(g => g * g)), report.Metrics["grad_norm"], 1e-9);
@@ -77,14 +86,16 @@ public sealed class GrpoPresetTests
         double[] divergence = [.. tokens.Select(token => -Math.Log(20) - (logits[token] - normalizer))];
         double[] rewards = [.. divergence.Select((kl, i) => (i == 0 ? 1 : 0) - (0.5 * kl))];
         double[] expected = new double[20];
-        for (int i = 0; i < 4; i++) expected[tokens[i]] -= (rewards[i] - ((rewards.Sum() - rewards[i]) / 3)) / 4;
+        for (int i = 0; i < 4; i++)
+            expected[tokens[i]] -= (rewards[i] - ((rewards.Sum() - rewards[i]) / 3)) / 4;
         Close(expected, model.Gradient);
         Assert.Equal(divergence.Average(), report.Metrics["kl/completion"], 1e-9);
         Assert.Equal(0.5, report.Metrics["kl/coefficient"]);
         model.Dispose();
     }
 
-    /// <summary>E[gradient] = −w_G(p)∇p of a reward of 0 or 1, measured on 16,384 completions through the trainer; one right token of 20, so p = 1/20.</summary>
+    /// <summary>E[gradient] = −w_G(p)∇p of a reward of 0 or 1, measured on 16,384 completions through the trainer; one right token of 20,
+    /// so p = 1/20.</summary>
     [Theory]
     [InlineData("GRPO", 2.313)]
     [InlineData("Dr. GRPO", 7.0 / 8)]
@@ -102,14 +113,23 @@ public sealed class GrpoPresetTests
             MaxGradNorm = double.PositiveInfinity,
             Sampling = new SamplingOptions { MaxNewTokens = 1 },
         };
-        await GrpoRuns.Train(model, Reward.Of("a", completion => completion.Tokens[0] == right ? 1 : 0), options, problems: [new Problem("0=")]);
+        await GrpoRuns.Train(
+            model,
+            Reward.Of("a", completion => completion.Tokens[0] == right ? 1 : 0),
+            options,
+            problems: [new Problem("0=")]
+        );
         double[] slope = [.. Enumerable.Range(0, 20).Select(v => 0.05 * ((v == right ? 1 : 0) - 0.05))];
         double measured = -slope.Zip(model.Gradient, (a, b) => a * b).Sum() / slope.Sum(a => a * a);
         // The deviation of such a mean is below 3 % of it.
         Assert.InRange(measured / weight, 0.91, 1.09);
     }
 
-    private static async Task<(PostTrain.Training.StepReport Report, BigramLm Model, int[] Tokens)> FirstStep(PolicyObjective objective, KlPenalty? kl = null, BigramLm? reference = null)
+    private static async Task<(PostTrain.Training.StepReport Report, BigramLm Model, int[] Tokens)> FirstStep(
+        PolicyObjective objective,
+        KlPenalty? kl = null,
+        BigramLm? reference = null
+    )
     {
         var model = new BigramLm();
         int[] tokens = [];
@@ -118,7 +138,15 @@ public sealed class GrpoPresetTests
             tokens = [.. completions.Select(completion => completion.Tokens[0])];
             return [1, 0, 0, 0];
         });
-        var options = GrpoRuns.Small with { Objective = objective, Kl = kl, Steps = 1, BatchSize = 1, MaxGradNorm = double.PositiveInfinity, Sampling = new SamplingOptions { MaxNewTokens = 1 } };
+        var options = GrpoRuns.Small with
+        {
+            Objective = objective,
+            Kl = kl,
+            Steps = 1,
+            BatchSize = 1,
+            MaxGradNorm = double.PositiveInfinity,
+            Sampling = new SamplingOptions { MaxNewTokens = 1 },
+        };
         var report = Assert.Single(await GrpoRuns.Train(model, reward, options, reference, [new Problem("0=")]));
         return (report, model, tokens);
     }

@@ -31,7 +31,13 @@ public sealed class GrpoTrainerTests
         int[] prompt = Toy.Tokenizer.Encode("0=");
         int a = Assert.Single(Toy.Tokenizer.Encode("a"));
         Assert.InRange(Math.Exp(Toy.LogProbs(model, prompt)[^1][a]), 0.02, 0.1);
-        var options = Small with { Steps = 40, BatchSize = 4, GroupSize = 8, Sampling = new SamplingOptions { MaxNewTokens = 2 } };
+        var options = Small with
+        {
+            Steps = 40,
+            BatchSize = 4,
+            GroupSize = 8,
+            Sampling = new SamplingOptions { MaxNewTokens = 2 },
+        };
         var reports = await Train(model, StartsWithA, options, problems: [new Problem("0=")]);
         Assert.InRange(Math.Exp(Toy.LogProbs(model, prompt)[^1][a]), 0.9, 1);
         Assert.InRange(reports[0].Metrics["reward/mean"], 0, 0.3);
@@ -45,12 +51,15 @@ public sealed class GrpoTrainerTests
         var before = Toy.Bytes(model);
         var reports = await Train(model, Reward.Of("constant", _ => 0.5), Small);
         Assert.Equal(3, reports.Length);
-        Assert.All(reports, report =>
-        {
-            Assert.Equal(1, report.Metrics["reward/zero_groups"]);
-            Assert.Equal(0.5, report.Metrics["reward/mean"]);
-            Assert.Equal(0, report.Metrics["grad_norm"]);
-        });
+        Assert.All(
+            reports,
+            report =>
+            {
+                Assert.Equal(1, report.Metrics["reward/zero_groups"]);
+                Assert.Equal(0.5, report.Metrics["reward/mean"]);
+                Assert.Equal(0, report.Metrics["grad_norm"]);
+            }
+        );
         Assert.Equal(before, Toy.Bytes(model));
     }
 
@@ -58,8 +67,24 @@ public sealed class GrpoTrainerTests
     [Fact]
     public async Task Run_Metrics_AreTheDocumentedOnes_WithHandWorkedValues()
     {
-        string[] names = ["completion/finished", "completion/length", "entropy", "grad_norm", "learning_rate", "policy/clip_fraction", "policy/old_kl",
-            "reward/mean", "reward/part", "reward/std", "reward/zero_groups", "time/reward", "time/rollout", "time/update", "tokens_per_second"];
+        string[] names =
+        [
+            "completion/finished",
+            "completion/length",
+            "entropy",
+            "grad_norm",
+            "learning_rate",
+            "policy/clip_fraction",
+            "policy/old_kl",
+            "reward/mean",
+            "reward/part",
+            "reward/std",
+            "reward/zero_groups",
+            "time/reward",
+            "time/rollout",
+            "time/update",
+            "tokens_per_second",
+        ];
         using var model = new DropoutLm(Toy.Tokenizer.VocabularySize, scale: 0);
         var completions = new List<Completion>();
         var reward = new FunctionOfAll(all =>
@@ -83,7 +108,10 @@ public sealed class GrpoTrainerTests
         using var reference = Toy.Model();
         using var policy = Toy.Model();
         var with = Assert.Single(await Train(policy, reward, Small with { Steps = 1 }, reference));
-        Assert.Equal(names.Append("kl").Append("time/reference").Order(StringComparer.Ordinal), with.Metrics.Keys.Order(StringComparer.Ordinal));
+        Assert.Equal(
+            names.Append("kl").Append("time/reference").Order(StringComparer.Ordinal),
+            with.Metrics.Keys.Order(StringComparer.Ordinal)
+        );
     }
 
     [Fact]
@@ -94,7 +122,17 @@ public sealed class GrpoTrainerTests
             using var model = Toy.Model();
             using var reference = Toy.Model();
             var before = Toy.Bytes(reference);
-            var reports = await Train(model, StartsWithA, Small with { Steps = 25, GroupSize = 16, Objective = PolicyObjectives.Grpo() with { Beta = beta } }, reference);
+            var reports = await Train(
+                model,
+                StartsWithA,
+                Small with
+                {
+                    Steps = 25,
+                    GroupSize = 16,
+                    Objective = PolicyObjectives.Grpo() with { Beta = beta },
+                },
+                reference
+            );
             Assert.Equal(before, Toy.Bytes(reference));
             return [.. reports.Select(report => report.Metrics["kl"])];
         }
@@ -141,9 +179,21 @@ public sealed class GrpoTrainerTests
             return error.Message;
         }
 
-        Assert.Contains("reward 'all' returned 7 values, expected 8", await Message(new FunctionOfAll(_ => new RewardScores(new double[7], new Dictionary<string, double[]>()))), StringComparison.Ordinal);
-        Assert.Contains("reward 'nan' returned NaN for completion 0", await Message(Reward.Of("nan", _ => double.NaN)), StringComparison.Ordinal);
-        Assert.Contains("reward 'infinite' returned", await Message(Reward.Of("infinite", _ => double.PositiveInfinity)), StringComparison.Ordinal);
+        Assert.Contains(
+            "reward 'all' returned 7 values, expected 8",
+            await Message(new FunctionOfAll(_ => new RewardScores(new double[7], new Dictionary<string, double[]>()))),
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "reward 'nan' returned NaN for completion 0",
+            await Message(Reward.Of("nan", _ => double.NaN)),
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "reward 'infinite' returned",
+            await Message(Reward.Of("infinite", _ => double.PositiveInfinity)),
+            StringComparison.Ordinal
+        );
         Assert.Equal("the judge is out", await Message(Reward.Of("throws", _ => throw new InvalidOperationException("the judge is out"))));
 
         // A step that failed has not been counted and has read no data.
@@ -164,10 +214,16 @@ public sealed class GrpoTrainerTests
         Task<StepReport[]> Run(params Problem[] problems) => Train(model, Length, Small, problems: problems);
         Assert.Equal("problems", (await Assert.ThrowsAsync<ArgumentException>(() => Run())).ParamName);
         // The context is 16 and at least one token is to be drawn.
-        var error = await Assert.ThrowsAsync<ArgumentException>(() => Run(Problems[0], new Problem(new string('1', 15)), new Problem(new string('2', 16))));
+        var error = await Assert.ThrowsAsync<ArgumentException>(() =>
+            Run(Problems[0], new Problem(new string('1', 15)), new Problem(new string('2', 16)))
+        );
         Assert.Equal("problems", error.ParamName);
         Assert.Contains("problems[2] has a prompt of 16 tokens, expected 1 to 15", error.Message, StringComparison.Ordinal);
-        Assert.Contains("problems[1] has a prompt of 0 tokens", (await Assert.ThrowsAsync<ArgumentException>(() => Run(Problems[0], new Problem("")))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "problems[1] has a prompt of 0 tokens",
+            (await Assert.ThrowsAsync<ArgumentException>(() => Run(Problems[0], new Problem("")))).Message,
+            StringComparison.Ordinal
+        );
         Assert.Equal(3, (await Run(new Problem(new string('1', 15)))).Length);
     }
 
@@ -189,7 +245,9 @@ public sealed class GrpoTrainerTests
         Refused("Sampling", "Temperature must be above 0", Small with { Sampling = new SamplingOptions { Temperature = 0 } });
         Refused("TopP", "(0, 1]", Small with { Sampling = new SamplingOptions { TopP = 2 } });
         Refused("StopTokens", "0 to 19", Small with { Sampling = new SamplingOptions { StopTokens = [20] } });
-        var error = Assert.Throws<ArgumentException>(() => new GrpoTrainer(model, Toy.Tokenizer, Length, Small with { Objective = PolicyObjectives.Grpo() with { Beta = 0.1 } }));
+        var error = Assert.Throws<ArgumentException>(() =>
+            new GrpoTrainer(model, Toy.Tokenizer, Length, Small with { Objective = PolicyObjectives.Grpo() with { Beta = 0.1 } })
+        );
         Assert.Equal("reference", error.ParamName);
         Assert.Contains("Beta is 0.1 and there is no reference", error.Message, StringComparison.Ordinal);
     }
@@ -199,14 +257,32 @@ public sealed class GrpoTrainerTests
     {
         using var model = Toy.Model();
         using var reference = Toy.Model(seed: 2);
-        using var trainer = new GrpoTrainer(model, Toy.Tokenizer, Length, Small with { Steps = 6, MicroBatchSize = 3, UpdatesPerBatch = 2 }, reference);
+        using var trainer = new GrpoTrainer(
+            model,
+            Toy.Tokenizer,
+            Length,
+            Small with
+            {
+                Steps = 6,
+                MicroBatchSize = 3,
+                UpdatesPerBatch = 2,
+            },
+            reference
+        );
         var alive = new List<long>();
-        await foreach (var _ in trainer.RunAsync(Problems)) alive.Add(DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount);
+        await foreach (var _ in trainer.RunAsync(Problems))
+            alive.Add(DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount);
         Assert.Equal(6, alive.Count);
         Assert.All(alive[1..], count => Assert.Equal(alive[1], count));
     }
 
-    private static async Task<StepReport[]> Train(CausalLm model, IReward reward, GrpoOptions options, CausalLm? reference = null, Problem[]? problems = null)
+    private static async Task<StepReport[]> Train(
+        CausalLm model,
+        IReward reward,
+        GrpoOptions options,
+        CausalLm? reference = null,
+        Problem[]? problems = null
+    )
     {
         using var trainer = new GrpoTrainer(model, Toy.Tokenizer, reward, options, reference);
         return await Collect(trainer.RunAsync(problems ?? Problems));
@@ -215,7 +291,8 @@ public sealed class GrpoTrainerTests
     private static async Task<StepReport[]> Collect(IAsyncEnumerable<StepReport> run)
     {
         var reports = new List<StepReport>();
-        await foreach (var report in run) reports.Add(report);
+        await foreach (var report in run)
+            reports.Add(report);
         return [.. reports];
     }
 
@@ -223,7 +300,10 @@ public sealed class GrpoTrainerTests
     {
         public string Name => "all";
 
-        public ValueTask<RewardScores> ScoreAsync(IReadOnlyList<Completion> completions, RewardContext context, CancellationToken cancellation = default) =>
-            ValueTask.FromResult(score(completions));
+        public ValueTask<RewardScores> ScoreAsync(
+            IReadOnlyList<Completion> completions,
+            RewardContext context,
+            CancellationToken cancellation = default
+        ) => ValueTask.FromResult(score(completions));
     }
 }

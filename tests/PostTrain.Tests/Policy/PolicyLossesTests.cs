@@ -10,11 +10,24 @@ public sealed class PolicyLossesTests
 {
     // Ratios 1.5, 1.5, 0.5 | 0.5, 1.1, and one that does not count.
     private static readonly double[,] LogRatios =
-        { { 0.4054651081081644, 0.4054651081081644, -0.6931471805599453 }, { -0.6931471805599453, 0.09531017980432493, 3 } };
-    private static readonly double[,] Signal = { { 2, -1, 2 }, { -1, 3, 5 } };
+    {
+        { 0.4054651081081644, 0.4054651081081644, -0.6931471805599453 },
+        { -0.6931471805599453, 0.09531017980432493, 3 },
+    };
+    private static readonly double[,] Signal =
+    {
+        { 2, -1, 2 },
+        { -1, 3, 5 },
+    };
 
-    private static Tensor Loss(Tensor logProbs, Tensor old, Tensor advantages, Tensor mask, LossAggregation? aggregation = null, double? denominator = null) =>
-        PolicyLosses.ClippedSurrogate(logProbs, old, advantages, mask, 0.2, aggregation, denominator).Loss;
+    private static Tensor Loss(
+        Tensor logProbs,
+        Tensor old,
+        Tensor advantages,
+        Tensor mask,
+        LossAggregation? aggregation = null,
+        double? denominator = null
+    ) => PolicyLosses.ClippedSurrogate(logProbs, old, advantages, mask, 0.2, aggregation, denominator).Loss;
 
     [Theory]
     [InlineData(ScalarType.Float32, 1e-6)]
@@ -45,8 +58,18 @@ public sealed class PolicyLossesTests
     {
         using var scope = NewDisposeScope();
         var old = zeros(1, 2, dtype: ScalarType.Float64);
-        var logProbs = tensor(new[,] { { 0.4054651081081644, -0.6931471805599453 } });
-        var advantages = tensor(new double[,] { { 1, -1 } });
+        var logProbs = tensor(
+            new[,]
+            {
+                { 0.4054651081081644, -0.6931471805599453 },
+            }
+        );
+        var advantages = tensor(
+            new double[,]
+            {
+                { 1, -1 },
+            }
+        );
         Tensor Losses(ClipRange clip) => PolicyLosses.ClippedSurrogate(logProbs, old, advantages, ones(1, 2), clip).TokenLosses;
         TensorAssert.Close([-1.28, 0.8], Losses(new ClipRange(0.2, 0.28)), 1e-14);
         TensorAssert.Close([-1.5, 0.8], Losses(new ClipRange(0.2, 0.6)), 1e-14);
@@ -74,11 +97,18 @@ public sealed class PolicyLossesTests
         {
             var policyGradient = Numbers.Gradient(z => aggregation.Apply(-TokenLogProbs.Gather(z, tokens) * advantages, mask), logits);
             foreach (double epsilon in new[] { 0, 0.2 })
-                TensorAssert.Close(policyGradient, Numbers.Gradient(z =>
-                {
-                    var logProbs = TokenLogProbs.Gather(z, tokens);
-                    return PolicyLosses.ClippedSurrogate(logProbs, logProbs, advantages, mask, epsilon, aggregation).Loss;
-                }, logits), 1e-15);
+                TensorAssert.Close(
+                    policyGradient,
+                    Numbers.Gradient(
+                        z =>
+                        {
+                            var logProbs = TokenLogProbs.Gather(z, tokens);
+                            return PolicyLosses.ClippedSurrogate(logProbs, logProbs, advantages, mask, epsilon, aggregation).Loss;
+                        },
+                        logits
+                    ),
+                    1e-15
+                );
         }
     }
 
@@ -89,7 +119,9 @@ public sealed class PolicyLossesTests
         var logRatio = linspace(-2, 2, 81, dtype: ScalarType.Float64).unsqueeze(0);
         foreach (double advantage in new[] { 1.5, -1.5 })
         {
-            var gradient = Numbers.Values(Numbers.Gradient(x => Loss(x, zeros_like(x), full([1], advantage, dtype: ScalarType.Float64), ones(1, 81)), logRatio));
+            var gradient = Numbers.Values(
+                Numbers.Gradient(x => Loss(x, zeros_like(x), full([1], advantage, dtype: ScalarType.Float64), ones(1, 81)), logRatio)
+            );
             double[] ratios = [.. Numbers.Values(logRatio).Select(Math.Exp)];
             for (int i = 0; i < ratios.Length; i++)
             {
@@ -144,7 +176,8 @@ public sealed class PolicyLossesTests
             Assert.True(double.IsNaN(Loss(inputs[0], inputs[1], inputs[2], mask).ToDouble()), $"a counted NaN of input {which} is lost");
         }
         var empty = PolicyLosses.ClippedSurrogate(clean[0], clean[1], clean[2], zeros(2, 4), 0.2);
-        foreach (var value in new[] { empty.Loss, empty.ClipFraction, empty.OldKl }) TensorAssert.Close(0, value, 0);
+        foreach (var value in new[] { empty.Loss, empty.ClipFraction, empty.OldKl })
+            TensorAssert.Close(0, value, 0);
         TensorAssert.Zero(Numbers.Gradient(x => Loss(x, clean[1], clean[2], zeros(2, 4)), clean[0]));
     }
 
@@ -158,15 +191,42 @@ public sealed class PolicyLossesTests
         {
             var loss = Loss(logProbs, old, advantages, mask, aggregation);
             // Two columns and the last row hold nothing that counts; the row still counts as a sequence.
-            var dropped = Loss(logProbs.narrow(0, 0, 2).narrow(1, 0, 2), old.narrow(0, 0, 2).narrow(1, 0, 2), advantages.narrow(0, 0, 2), ones(2, 2),
-                aggregation, aggregation.Denominator(mask));
+            var dropped = Loss(
+                logProbs.narrow(0, 0, 2).narrow(1, 0, 2),
+                old.narrow(0, 0, 2).narrow(1, 0, 2),
+                advantages.narrow(0, 0, 2),
+                ones(2, 2),
+                aggregation,
+                aggregation.Denominator(mask)
+            );
             TensorAssert.Close(dropped, loss, 1e-15);
             var order = tensor(new long[] { 2, 0, 1 });
-            TensorAssert.Close(loss, Loss(logProbs.index_select(0, order), old.index_select(0, order), advantages.index_select(0, order), mask.index_select(0, order), aggregation), 1e-15);
+            TensorAssert.Close(
+                loss,
+                Loss(
+                    logProbs.index_select(0, order),
+                    old.index_select(0, order),
+                    advantages.index_select(0, order),
+                    mask.index_select(0, order),
+                    aggregation
+                ),
+                1e-15
+            );
             double denominator = aggregation.Denominator(mask);
             var whole = Numbers.Gradient(x => Loss(x, old, advantages, mask, aggregation), logProbs);
-            var parts = Numbers.Gradient(x => Loss(x.narrow(0, 0, 1), old.narrow(0, 0, 1), advantages.narrow(0, 0, 1), mask.narrow(0, 0, 1), aggregation, denominator)
-                + Loss(x.narrow(0, 1, 2), old.narrow(0, 1, 2), advantages.narrow(0, 1, 2), mask.narrow(0, 1, 2), aggregation, denominator), logProbs);
+            var parts = Numbers.Gradient(
+                x =>
+                    Loss(x.narrow(0, 0, 1), old.narrow(0, 0, 1), advantages.narrow(0, 0, 1), mask.narrow(0, 0, 1), aggregation, denominator)
+                    + Loss(
+                        x.narrow(0, 1, 2),
+                        old.narrow(0, 1, 2),
+                        advantages.narrow(0, 1, 2),
+                        mask.narrow(0, 1, 2),
+                        aggregation,
+                        denominator
+                    ),
+                logProbs
+            );
             TensorAssert.Close(whole, parts, 1e-12);
         }
     }
@@ -177,13 +237,36 @@ public sealed class PolicyLossesTests
         using var scope = NewDisposeScope();
         foreach (var type in new[] { ScalarType.Float32, ScalarType.Float64 })
         {
-            var logProbs = tensor(new double[,] { { 1e4, -1e4, 1e4, -1e4, -1e4 } }).to_type(type);
-            var advantages = tensor(new double[,] { { 2, 2, 0, 0, -2 } }).to_type(type);
+            var logProbs = tensor(
+                    new double[,]
+                    {
+                        { 1e4, -1e4, 1e4, -1e4, -1e4 },
+                    }
+                )
+                .to_type(type);
+            var advantages = tensor(
+                    new double[,]
+                    {
+                        { 2, 2, 0, 0, -2 },
+                    }
+                )
+                .to_type(type);
             var old = zeros_like(logProbs);
-            TensorAssert.Close([-2.4, 0, 0, 0, 1.6], PolicyLosses.ClippedSurrogate(logProbs, old, advantages, ones(1, 5), 0.2).TokenLosses, 1e-7);
+            TensorAssert.Close(
+                [-2.4, 0, 0, 0, 1.6],
+                PolicyLosses.ClippedSurrogate(logProbs, old, advantages, ones(1, 5), 0.2).TokenLosses,
+                1e-7
+            );
             TensorAssert.Zero(Numbers.Gradient(x => Loss(x, old, advantages, ones(1, 5)), logProbs));
-            // The one branch without a bound: a bad action that became e^{1e4} times as likely counts as one that became e^20 times, 4.85e8, and has no gradient.
-            var bad = tensor(new double[,] { { 1e4 } }).to_type(type);
+            // The one branch without a bound: a bad action that became e^{1e4} times as likely counts as one that became e^20 times,
+            // 4.85e8, and has no gradient.
+            var bad = tensor(
+                    new double[,]
+                    {
+                        { 1e4 },
+                    }
+                )
+                .to_type(type);
             TensorAssert.Close(1, Loss(bad, zeros_like(bad), -ones_like(bad), ones(1, 1)) / 485165195.40979030, 1e-7);
             TensorAssert.Zero(Numbers.Gradient(x => Loss(x, zeros_like(x), -ones_like(x), ones(1, 1)), bad));
         }
@@ -196,11 +279,17 @@ public sealed class PolicyLossesTests
         using var old = Numbers.Uniform(17, 1, 2, 3);
         using var advantages = Numbers.Uniform(18, 1, 2);
         using var mask = Numbers.Mask(3, 3, 1);
-        Ownership.Check(() =>
-        {
-            var loss = PolicyLosses.ClippedSurrogate(logProbs, old, advantages, mask, 0.2);
-            return [loss.Loss, loss.TokenLosses, loss.ClipFraction, loss.OldKl];
-        }, logProbs, old, advantages, mask);
+        Ownership.Check(
+            () =>
+            {
+                var loss = PolicyLosses.ClippedSurrogate(logProbs, old, advantages, mask, 0.2);
+                return [loss.Loss, loss.TokenLosses, loss.ClipFraction, loss.OldKl];
+            },
+            logProbs,
+            old,
+            advantages,
+            mask
+        );
     }
 
     [Fact]
@@ -208,11 +297,26 @@ public sealed class PolicyLossesTests
     {
         using var scope = NewDisposeScope();
         var x = zeros(2, 3);
-        Assert.Contains("logProbs has shape [3], expected [B,T]", Assert.Throws<ArgumentException>(() => Loss(zeros(3), x, x, x)).Message, StringComparison.Ordinal);
-        Assert.Contains("[2, 4], expected [2, 3] as logProbs", Assert.Throws<ArgumentException>(() => Loss(x, zeros(2, 4), x, x)).Message, StringComparison.Ordinal);
-        Assert.Contains("advantages has shape [3], expected [2, 3] as logProbs, or [2]", Assert.Throws<ArgumentException>(() => Loss(x, x, zeros(3), x)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "logProbs has shape [3], expected [B,T]",
+            Assert.Throws<ArgumentException>(() => Loss(zeros(3), x, x, x)).Message,
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "[2, 4], expected [2, 3] as logProbs",
+            Assert.Throws<ArgumentException>(() => Loss(x, zeros(2, 4), x, x)).Message,
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "advantages has shape [3], expected [2, 3] as logProbs, or [2]",
+            Assert.Throws<ArgumentException>(() => Loss(x, x, zeros(3), x)).Message,
+            StringComparison.Ordinal
+        );
         Assert.Equal("mask", Assert.Throws<ArgumentException>(() => Loss(x, x, x, zeros(2))).ParamName);
         Assert.Equal("logProbs", Assert.Throws<ArgumentException>(() => Loss(zeros(2, 3, dtype: ScalarType.Int64), x, x, x)).ParamName);
-        Assert.Equal("clip.Lower", Assert.Throws<ArgumentOutOfRangeException>(() => PolicyLosses.ClippedSurrogate(x, x, x, x, 1.5)).ParamName);
+        Assert.Equal(
+            "clip.Lower",
+            Assert.Throws<ArgumentOutOfRangeException>(() => PolicyLosses.ClippedSurrogate(x, x, x, x, 1.5)).ParamName
+        );
     }
 }

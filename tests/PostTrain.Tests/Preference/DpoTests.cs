@@ -24,7 +24,11 @@ public sealed class DpoTests
         using var scope = NewDisposeScope();
         Tensor Of(params double[] values) => tensor(values).to_type(type);
         // D_w = 2, 0; D_l = −1, 4; β = 0.5: h = 1.5, −2.
-        var loss = PreferenceLosses.Dpo(new PairLogProbs(Of(-3, -5), Of(-7, -2)), new PairLogProbs(Of(-5, -5), Of(-6, -6)), new DpoOptions { Beta = 0.5 });
+        var loss = PreferenceLosses.Dpo(
+            new PairLogProbs(Of(-3, -5), Of(-7, -2)),
+            new PairLogProbs(Of(-5, -5), Of(-6, -6)),
+            new DpoOptions { Beta = 0.5 }
+        );
         TensorAssert.Close([Math.Log(1 + Math.Exp(-1.5)), Math.Log(1 + Math.Exp(2))], loss.PairLosses, tolerance);
         TensorAssert.Close((Math.Log(1 + Math.Exp(-1.5)) + Math.Log(1 + Math.Exp(2))) / 2, loss.Loss, tolerance);
         TensorAssert.Close([1, 0], loss.ChosenRewards, tolerance);
@@ -86,7 +90,8 @@ public sealed class DpoTests
             ["rpo"] = Softplus(-1.5) + 1,
             ["mpo"] = 0.8 * Softplus(-1.5) + 0.2 * (Softplus(-0.5) + Softplus(-1)) + 2,
         };
-        foreach (var (name, value) in expected) TensorAssert.Close(value, Loss(policy, reference, DpoLosses[name]).Loss, 1e-13, name);
+        foreach (var (name, value) in expected)
+            TensorAssert.Close(value, Loss(policy, reference, DpoLosses[name]).Loss, 1e-13, name);
     }
 
     [Fact]
@@ -113,7 +118,10 @@ public sealed class DpoTests
     {
         using var scope = NewDisposeScope();
         var (policy, reference) = (Pairs(1), Pairs(5));
-        var (swapped, swappedReference) = (new PairLogProbs(policy.Rejected, policy.Chosen), new PairLogProbs(reference.Rejected, reference.Chosen));
+        var (swapped, swappedReference) = (
+            new PairLogProbs(policy.Rejected, policy.Chosen),
+            new PairLogProbs(reference.Rejected, reference.Chosen)
+        );
         var (loss, other) = (Loss(policy, reference, DpoLoss.Sigmoid()), Loss(swapped, swappedReference, DpoLoss.Sigmoid()));
         TensorAssert.Close(loss.Margins.neg(), other.Margins, 1e-15);
         // log σ(h) − log σ(−h) = h
@@ -131,8 +139,19 @@ public sealed class DpoTests
     {
         using var scope = NewDisposeScope();
         var (policy, reference) = (Pairs(1), Pairs(5));
-        var (moved, movedReference) = (policy with { Chosen = policy.Chosen - 8, Rejected = policy.Rejected - 8 }, new PairLogProbs(reference.Chosen - 8, reference.Rejected - 8));
-        TensorAssert.Close(Loss(policy, reference, DpoLosses[name]).PairLosses, Loss(moved, movedReference, DpoLosses[name]).PairLosses, 1e-12);
+        var (moved, movedReference) = (
+            policy with
+            {
+                Chosen = policy.Chosen - 8,
+                Rejected = policy.Rejected - 8,
+            },
+            new PairLogProbs(reference.Chosen - 8, reference.Rejected - 8)
+        );
+        TensorAssert.Close(
+            Loss(policy, reference, DpoLosses[name]).PairLosses,
+            Loss(moved, movedReference, DpoLosses[name]).PairLosses,
+            1e-12
+        );
     }
 
     [Theory]
@@ -142,19 +161,25 @@ public sealed class DpoTests
         using var scope = NewDisposeScope();
         var (policy, reference) = (Pairs(1), Pairs(5));
         Tensor Of(Tensor chosen, Tensor rejected) =>
-            (Loss(policy with { Chosen = chosen, Rejected = rejected }, reference, DpoLosses[name]).PairLosses * Doubles(1, -2, 3, 0.5)).sum();
+            (
+                Loss(policy with { Chosen = chosen, Rejected = rejected }, reference, DpoLosses[name]).PairLosses * Doubles(1, -2, 3, 0.5)
+            ).sum();
         if (name == "sft")
         {
             GradientCheck.Run(inputs => Of(inputs[0], policy.Rejected), policy.Chosen);
             return; // Linear, and without the rejected completions.
         }
         GradientCheck.Run(inputs => Of(inputs[0], inputs[1]), policy.Chosen, policy.Rejected);
-        if (name == "hinge") return; // Linear.
-        GradientCheck.Run(inputs =>
-        {
-            var at = inputs[0].requires_grad ? inputs[0] : inputs[0].requires_grad_(true);
-            return Numbers.GradientGraph(Of(at, policy.Rejected), at)[0].square().sum();
-        }, policy.Chosen);
+        if (name == "hinge")
+            return; // Linear.
+        GradientCheck.Run(
+            inputs =>
+            {
+                var at = inputs[0].requires_grad ? inputs[0] : inputs[0].requires_grad_(true);
+                return Numbers.GradientGraph(Of(at, policy.Rejected), at)[0].square().sum();
+            },
+            policy.Chosen
+        );
     }
 
     [Theory]
@@ -164,22 +189,43 @@ public sealed class DpoTests
         using var scope = NewDisposeScope();
         foreach (var type in new[] { ScalarType.Float32, ScalarType.Float64 })
         {
-            foreach (var divergence in new[] { FDivergence.ReverseKl, FDivergence.ForwardKl, FDivergence.JensenShannon, FDivergence.Alpha(0.5), FDivergence.Alpha(2) })
+            foreach (
+                var divergence in new[]
+                {
+                    FDivergence.ReverseKl,
+                    FDivergence.ForwardKl,
+                    FDivergence.JensenShannon,
+                    FDivergence.Alpha(0.5),
+                    FDivergence.Alpha(2),
+                }
+            )
             {
                 // The square of e^40·1e4 is more than float32 holds.
-                if (type == ScalarType.Float32 && name.StartsWith("ipo", StringComparison.Ordinal) | name == "sppo_hard" && divergence != FDivergence.ReverseKl) continue;
+                if (
+                    type == ScalarType.Float32
+                    && name.StartsWith("ipo", StringComparison.Ordinal) | name == "sppo_hard"
+                    && divergence != FDivergence.ReverseKl
+                )
+                    continue;
                 // e^{−h} grows with a margin that is itself an exponential.
-                if (name == "discopop" && divergence != FDivergence.ReverseKl) continue;
+                if (name == "discopop" && divergence != FDivergence.ReverseKl)
+                    continue;
                 var lengths = tensor(new double[] { 10, 10, 10, 10 }).to_type(type);
                 var chosen = tensor(new double[] { -1e4, 1e4, -1e4, 1e4 }).to_type(type).requires_grad_(true);
                 var rejected = tensor(new double[] { 1e4, -1e4, -1e4, 1e4 }).to_type(type).requires_grad_(true);
                 var reference = new PairLogProbs(zeros(4, dtype: type), zeros(4, dtype: type));
-                var options = new DpoOptions { Beta = 0.1, Loss = DpoLosses[name], Divergence = divergence };
+                var options = new DpoOptions
+                {
+                    Beta = 0.1,
+                    Loss = DpoLosses[name],
+                    Divergence = divergence,
+                };
                 var loss = PreferenceLosses.Dpo(new PairLogProbs(chosen, rejected, lengths, lengths), reference, options);
                 loss.Loss.backward();
                 TensorAssert.Finite(loss.PairLosses, $"{name}, {divergence}, {type}");
                 TensorAssert.Finite(chosen.grad!, $"gradient of {name}, {divergence}, {type}");
-                if (rejected.grad is { } gradient) TensorAssert.Finite(gradient, $"gradient of {name}, {divergence}, {type}");
+                if (rejected.grad is { } gradient)
+                    TensorAssert.Finite(gradient, $"gradient of {name}, {divergence}, {type}");
             }
         }
     }
@@ -190,7 +236,8 @@ public sealed class DpoTests
         using var scope = NewDisposeScope();
         var policy = Pairs(1);
         var nothing = new PairLogProbs(zeros_like(policy.Chosen), zeros_like(policy.Rejected));
-        foreach (var (name, loss) in DpoLosses) TensorAssert.Same(Loss(policy, nothing, loss).PairLosses, Loss(policy, null, loss).PairLosses, name);
+        foreach (var (name, loss) in DpoLosses)
+            TensorAssert.Same(Loss(policy, nothing, loss).PairLosses, Loss(policy, null, loss).PairLosses, name);
         var reference = Pairs(5);
         var free = PreferenceLosses.Dpo(policy, reference, new DpoOptions { ReferenceFree = true });
         TensorAssert.Same(PreferenceLosses.Dpo(policy, null).PairLosses, free.PairLosses);
@@ -210,8 +257,9 @@ public sealed class DpoTests
     }
 
     /// <summary>
-    /// Why the chosen completion may lose probability: with logits f_y·θ a step moves θ by c = η·β/2 along f_w − f_l, and log π(w) by c·(f_w − E f)(f_w − f_l). Three completions with one feature share θ: where the third
-    /// has more of it than the chosen one, both compared ones fall, and the margin grows all the same. With logits of their own the chosen one rises.
+    /// Why the chosen completion may lose probability: with logits f_y·θ a step moves θ by c = η·β/2 along f_w − f_l, and log π(w) by
+    /// c·(f_w − E f)(f_w − f_l). Three completions with one feature share θ: where the third has more of it than the chosen one, both
+    /// compared ones fall, and the margin grows all the same. With logits of their own the chosen one rises.
     /// </summary>
     [Theory]
     [InlineData(3, -1.0 / 3, -4.0 / 3)]
@@ -225,7 +273,10 @@ public sealed class DpoTests
         Tensor Moved(Func<Tensor, Tensor> logits, Tensor at)
         {
             var reference = logits(at).log_softmax(-1);
-            var slope = Numbers.Gradient(x => PreferenceLosses.Dpo(Pair(logits(x).log_softmax(-1)), Pair(reference.detach()), new DpoOptions { Beta = 0.2 }).Loss, at);
+            var slope = Numbers.Gradient(
+                x => PreferenceLosses.Dpo(Pair(logits(x).log_softmax(-1)), Pair(reference.detach()), new DpoOptions { Beta = 0.2 }).Loss,
+                at
+            );
             // β/2 = 0.1; a small step, per its length.
             return (logits(at - slope * 1e-5).log_softmax(-1) - reference) / 1e-6;
         }
@@ -239,11 +290,14 @@ public sealed class DpoTests
     {
         using var scope = NewDisposeScope();
         var (policy, reference) = (Pairs(1), Pairs(5));
-        PairLogProbs Part(PairLogProbs pairs, long start, long count) => new(pairs.Chosen.narrow(0, start, count), pairs.Rejected.narrow(0, start, count));
+        PairLogProbs Part(PairLogProbs pairs, long start, long count) =>
+            new(pairs.Chosen.narrow(0, start, count), pairs.Rejected.narrow(0, start, count));
         var weights = Doubles(1, 0, 0.5, 2).requires_grad_(true);
         var whole = PreferenceLosses.Dpo(policy, reference, null, weights);
-        var (first, second) = (PreferenceLosses.Dpo(Part(policy, 0, 1), Part(reference, 0, 1), null, weights.narrow(0, 0, 1), 4),
-            PreferenceLosses.Dpo(Part(policy, 1, 3), Part(reference, 1, 3), null, weights.narrow(0, 1, 3), 4));
+        var (first, second) = (
+            PreferenceLosses.Dpo(Part(policy, 0, 1), Part(reference, 0, 1), null, weights.narrow(0, 0, 1), 4),
+            PreferenceLosses.Dpo(Part(policy, 1, 3), Part(reference, 1, 3), null, weights.narrow(0, 1, 3), 4)
+        );
         TensorAssert.Close(whole.Loss, first.Loss + second.Loss, 1e-15);
         TensorAssert.Same(PreferenceLosses.Dpo(policy, reference).PairLosses * weights, whole.PairLosses);
         Assert.False(whole.Loss.requires_grad);
@@ -261,7 +315,12 @@ public sealed class DpoTests
     {
         using var scope = NewDisposeScope();
         var reference = new PairLogProbs(Numbers.Uniform(3, 1, 4).requires_grad_(true), Numbers.Uniform(4, 1, 4).requires_grad_(true));
-        var policy = new PairLogProbs(Numbers.Uniform(5, 1, 4).requires_grad_(true), Numbers.Uniform(6, 1, 4).requires_grad_(true), ones(4), ones(4));
+        var policy = new PairLogProbs(
+            Numbers.Uniform(5, 1, 4).requires_grad_(true),
+            Numbers.Uniform(6, 1, 4).requires_grad_(true),
+            ones(4),
+            ones(4)
+        );
         foreach (var kind in DpoLosses.Values)
         {
             var loss = Loss(policy, reference, kind);
@@ -279,10 +338,28 @@ public sealed class DpoTests
         var (policy, reference, weights) = (Pairs(1), Pairs(5), ones(4, dtype: ScalarType.Float64));
         foreach (var kind in DpoLosses.Values)
         {
-            Ownership.Check(() => Tensors(Loss(policy, reference, kind)), policy.Chosen, policy.Rejected, reference.Chosen, reference.Rejected);
+            Ownership.Check(
+                () => Tensors(Loss(policy, reference, kind)),
+                policy.Chosen,
+                policy.Rejected,
+                reference.Chosen,
+                reference.Rejected
+            );
             Ownership.Check(() => Tensors(Loss(policy, null, kind)), policy.Chosen, policy.Rejected);
         }
-        Ownership.Check(() => Tensors(PreferenceLosses.Dpo(policy, reference, new DpoOptions { PositivePenalty = 1, Divergence = FDivergence.Alpha(0.5) }, weights)), policy.Chosen, weights);
+        Ownership.Check(
+            () =>
+                Tensors(
+                    PreferenceLosses.Dpo(
+                        policy,
+                        reference,
+                        new DpoOptions { PositivePenalty = 1, Divergence = FDivergence.Alpha(0.5) },
+                        weights
+                    )
+                ),
+            policy.Chosen,
+            weights
+        );
         Ownership.Check(() => [FDivergence.ReverseKl.Score(policy.Chosen)], policy.Chosen);
     }
 
@@ -292,16 +369,29 @@ public sealed class DpoTests
         using var scope = NewDisposeScope();
         var pairs = Pairs(1);
         var flat = new PairLogProbs(pairs.Chosen, pairs.Rejected);
-        void Refused<T>(string what, Action action) where T : ArgumentException => Assert.Contains(what, Assert.Throws<T>(action).Message, StringComparison.Ordinal);
-        Refused<ArgumentException>("policy.Rejected has shape [3], expected [4]", () => PreferenceLosses.Dpo(pairs with { Rejected = ones(3) }, null));
-        Refused<ArgumentException>("policy.Chosen has shape [2, 2], expected [B]", () => PreferenceLosses.Dpo(new PairLogProbs(ones(2, 2), ones(2, 2)), null));
-        Refused<ArgumentException>("policy.Chosen has type Int64", () => PreferenceLosses.Dpo(new PairLogProbs(arange(4), arange(4)), null));
+        void Refused<T>(string what, Action action)
+            where T : ArgumentException => Assert.Contains(what, Assert.Throws<T>(action).Message, StringComparison.Ordinal);
+        Refused<ArgumentException>(
+            "policy.Rejected has shape [3], expected [4]",
+            () => PreferenceLosses.Dpo(pairs with { Rejected = ones(3) }, null)
+        );
+        Refused<ArgumentException>(
+            "policy.Chosen has shape [2, 2], expected [B]",
+            () => PreferenceLosses.Dpo(new PairLogProbs(ones(2, 2), ones(2, 2)), null)
+        );
+        Refused<ArgumentException>(
+            "policy.Chosen has type Int64",
+            () => PreferenceLosses.Dpo(new PairLogProbs(arange(4), arange(4)), null)
+        );
         Refused<ArgumentException>("reference.Chosen has shape [1], expected [4]", () => PreferenceLosses.Dpo(pairs, Pair(0, 0)));
         Refused<ArgumentException>("weights has shape [3]", () => PreferenceLosses.Dpo(pairs, null, null, ones(3)));
         Refused<ArgumentException>("policy.ChosenLengths is null", () => Loss(flat, null, DpoLoss.Ipo()));
         Refused<ArgumentException>("policy.ChosenLengths is null", () => Loss(flat, null, DpoLoss.ChosenLikelihood()));
         Refused<ArgumentOutOfRangeException>("Beta", () => Loss(pairs, null, DpoLoss.Hinge, 0));
-        Refused<ArgumentOutOfRangeException>("PositivePenalty", () => PreferenceLosses.Dpo(pairs, null, new DpoOptions { PositivePenalty = -1 }));
+        Refused<ArgumentOutOfRangeException>(
+            "PositivePenalty",
+            () => PreferenceLosses.Dpo(pairs, null, new DpoOptions { PositivePenalty = -1 })
+        );
         Refused<ArgumentOutOfRangeException>("denominator", () => PreferenceLosses.Dpo(pairs, null, denominator: 0));
         Refused<ArgumentOutOfRangeException>("labelSmoothing", () => DpoLoss.Sigmoid(0.5));
         Refused<ArgumentOutOfRangeException>("labelSmoothing", () => DpoLoss.Robust(-0.1));

@@ -34,7 +34,16 @@ public sealed class FDivergenceTests
     public void Gradients_AgreeWithDifferences()
     {
         using var scope = NewDisposeScope();
-        foreach (var divergence in new[] { FDivergence.ReverseKl, FDivergence.ForwardKl, FDivergence.JensenShannon, FDivergence.Alpha(0.3), FDivergence.Alpha(1.7) })
+        foreach (
+            var divergence in new[]
+            {
+                FDivergence.ReverseKl,
+                FDivergence.ForwardKl,
+                FDivergence.JensenShannon,
+                FDivergence.Alpha(0.3),
+                FDivergence.Alpha(1.7),
+            }
+        )
             GradientCheck.Run(inputs => divergence.Score(inputs[0]).sum(), Numbers.Uniform(2, 2, 6));
     }
 

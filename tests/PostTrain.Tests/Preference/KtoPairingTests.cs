@@ -28,8 +28,16 @@ public sealed class KtoPairingTests : IDisposable
     [InlineData(4)]
     public void Evaluate_LastBatchOfAnySize_IsTheFormulaOfMismatchedPairs(int batch)
     {
-        JudgedCompletion[] data = [new("0=", "ab", true), new("1+1=", "bcd", false), new("2=", "aab", true), new("7=", "c", false), new("3=", "d", true)];
-        double weighted = 0, loss = 0;
+        JudgedCompletion[] data =
+        [
+            new("0=", "ab", true),
+            new("1+1=", "bcd", false),
+            new("2=", "aab", true),
+            new("7=", "c", false),
+            new("3=", "d", true),
+        ];
+        double weighted = 0,
+            loss = 0;
         foreach (var part in Enumerable.Range(0, data.Length).Chunk(batch))
         {
             int Next(int place) => part.Length > 1 ? part[(place + 1) % part.Length] : (part[place] + 1) % data.Length;
@@ -51,8 +59,12 @@ public sealed class KtoPairingTests : IDisposable
     public void Step_TakesTheCompletionOfAnotherPrompt()
     {
         JudgedCompletion[] data = [new("0=", "ab", true), new("0=", "b", false), new("1+1=", "a", true), new("1+1=", "bcd", false)];
-        double expected = Math.Max(0, new[] { ("0=", "a"), ("0=", "a"), ("1+1=", "bcd"), ("1+1=", "ab") }.Select((pair, i) =>
-            Ratio(pair.Item1, i == 2 ? "ab" : pair.Item2)).Average());
+        double expected = Math.Max(
+            0,
+            new[] { ("0=", "a"), ("0=", "a"), ("1+1=", "bcd"), ("1+1=", "ab") }
+                .Select((pair, i) => Ratio(pair.Item1, i == 2 ? "ab" : pair.Item2))
+                .Average()
+        );
         using var trainer = Trainer(4, null);
         Assert.Equal(expected, trainer.Evaluate(data)["eval/kl"], 1e-12);
     }
@@ -63,7 +75,11 @@ public sealed class KtoPairingTests : IDisposable
     {
         JudgedCompletion[] data = [new("0=", "ab", true), new("0=", "ab", true), new("0=", "b", false)];
         using var trainer = Trainer(4, null);
-        Assert.Equal(Math.Max(0, new[] { "b", "b", "ab" }.Average(completion => Ratio("0=", completion))), trainer.Evaluate(data)["eval/kl"], 1e-12);
+        Assert.Equal(
+            Math.Max(0, new[] { "b", "b", "ab" }.Average(completion => Ratio("0=", completion))),
+            trainer.Evaluate(data)["eval/kl"],
+            1e-12
+        );
     }
 
     // An epoch's end and the next one's beginning can bring the same example twice into a batch.
@@ -83,21 +99,47 @@ public sealed class KtoPairingTests : IDisposable
         var before = Toy.Bytes(model);
         using var trainer = Trainer(2, null);
         JudgedCompletion one = new("0=", "ab", true);
-        Assert.Contains("batch holds one completion only", Assert.Throws<ArgumentException>(() => trainer.Step([one])).Message, StringComparison.Ordinal);
-        Assert.Contains("data holds one completion only", Assert.Throws<ArgumentException>(() => trainer.Evaluate([one, one])).Message, StringComparison.Ordinal);
-        Assert.Contains("data holds one completion only", Assert.Throws<ArgumentException>(() => trainer.Run([one])).Message, StringComparison.Ordinal);
-        Assert.Contains("evaluation holds one completion only", Assert.Throws<ArgumentException>(() => trainer.Run([one, one
-            with { Completion = "b" }], [one])).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "batch holds one completion only",
+            Assert.Throws<ArgumentException>(() => trainer.Step([one])).Message,
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "data holds one completion only",
+            Assert.Throws<ArgumentException>(() => trainer.Evaluate([one, one])).Message,
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "data holds one completion only",
+            Assert.Throws<ArgumentException>(() => trainer.Run([one])).Message,
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "evaluation holds one completion only",
+            Assert.Throws<ArgumentException>(() => trainer.Run([one, one with { Completion = "b" }], [one])).Message,
+            StringComparison.Ordinal
+        );
         Assert.Equal(before, Toy.Bytes(model));
     }
 
     private KtoTrainer Trainer(int batch, int? micro) =>
-        new(model, Toy.Tokenizer, new KtoTrainerOptions { Steps = 1, BatchSize = batch, MicroBatchSize = micro,
-            Objective = new KtoOptions { Beta = 0.3 } }, ReferencePolicy.Of(reference));
+        new(
+            model,
+            Toy.Tokenizer,
+            new KtoTrainerOptions
+            {
+                Steps = 1,
+                BatchSize = batch,
+                MicroBatchSize = micro,
+                Objective = new KtoOptions { Beta = 0.3 },
+            },
+            ReferencePolicy.Of(reference)
+        );
 
     private double Ratio(string prompt, string completion) => LogProb(model, prompt, completion) - LogProb(reference, prompt, completion);
 
-    private static double Loss(double ratio, double point, bool desirable) => 1 / (1 + Math.Exp(0.3 * (desirable ? ratio - point : point - ratio)));
+    private static double Loss(double ratio, double point, bool desirable) =>
+        1 / (1 + Math.Exp(0.3 * (desirable ? ratio - point : point - ratio)));
 
     private static double LogProb(CausalLm of, string prompt, string completion)
     {

@@ -29,12 +29,14 @@ public sealed class OnlineDpoTrainerTests
     {
         using var model = Toy.Model();
         var reports = await Train(name, model, steps: 40);
-        double first = reports[..10].Average(report => report.Metrics["reward/mean"]), last = reports[^10..].Average(report => report.Metrics["reward/mean"]);
+        double first = reports[..10].Average(report => report.Metrics["reward/mean"]),
+            last = reports[^10..].Average(report => report.Metrics["reward/mean"]);
         Assert.True(last > first + 0.5, $"the reward went from {first} to {last}");
         Assert.Equal(0, reports[0].Metrics["kl"], 1e-4);
     }
 
-    // While policy and reference agree every margin is 0: log 2, (0 − 1/(2β))² = 25, and for XPO the mean log-prob of the reference's completions besides.
+    // While policy and reference agree every margin is 0: log 2, (0 − 1/(2β))² = 25, and for XPO the mean log-prob of the reference's
+    // completions besides.
     [Theory]
     [InlineData("dpo", 0.69314718055994529)]
     [InlineData("dpo-four", 0.69314718055994529)]
@@ -52,12 +54,24 @@ public sealed class OnlineDpoTrainerTests
     {
         using var model = Toy.Model(type: ScalarType.Float64);
         List<Completion> seen = [];
-        var reward = Reward.Of("recorded", completion =>
-        {
-            seen.Add(completion);
-            return seen.Count;
-        });
-        using var trainer = new OnlineDpoTrainer(model, Toy.Tokenizer, reward, Options("xpo", new TrainerRun(1)) with { Method = OnlineMethod.Xpo(0.5) }, ReferencePolicy.Of(model));
+        var reward = Reward.Of(
+            "recorded",
+            completion =>
+            {
+                seen.Add(completion);
+                return seen.Count;
+            }
+        );
+        using var trainer = new OnlineDpoTrainer(
+            model,
+            Toy.Tokenizer,
+            reward,
+            Options("xpo", new TrainerRun(1)) with
+            {
+                Method = OnlineMethod.Xpo(0.5),
+            },
+            ReferencePolicy.Of(model)
+        );
         using var before = Toy.Model(type: ScalarType.Float64);
         var report = await trainer.StepAsync(Problems);
         // Of each pair the second is the reference's; its stop token belongs to it.
@@ -70,7 +84,13 @@ public sealed class OnlineDpoTrainerTests
     {
         using var model = Toy.Model();
         var before = Toy.Bytes(model);
-        using var trainer = new OnlineDpoTrainer(model, Toy.Tokenizer, Reward.Of("same", _ => 1), Options("dpo", new TrainerRun(1)), ReferencePolicy.Of(model));
+        using var trainer = new OnlineDpoTrainer(
+            model,
+            Toy.Tokenizer,
+            Reward.Of("same", _ => 1),
+            Options("dpo", new TrainerRun(1)),
+            ReferencePolicy.Of(model)
+        );
         var report = await trainer.StepAsync(Problems);
         Assert.Equal(0, report.Loss);
         Assert.Equal(0, report.Metrics["grad_norm"]);
@@ -78,7 +98,8 @@ public sealed class OnlineDpoTrainerTests
         Assert.Equal(before, Toy.Bytes(model));
     }
 
-    // Where only one prompt has a winner, the others' ties must not water its loss down: the gradient is that of a batch of this prompt alone.
+    // Where only one prompt has a winner, the others' ties must not water its loss down: the gradient is that of a batch of this prompt
+    // alone.
     [Fact]
     public void Duels_AreTheGroupsBestAndWorst_WithoutTies()
     {
@@ -100,14 +121,23 @@ public sealed class OnlineDpoTrainerTests
         using var model = Toy.Model(type: ScalarType.Float64);
         using var reference = Toy.Model(seed: 4, type: ScalarType.Float64);
         List<Completion> seen = [];
-        var reward = Reward.Of("recorded", completion =>
+        var reward = Reward.Of(
+            "recorded",
+            completion =>
+            {
+                seen.Add(completion);
+                return 0;
+            }
+        );
+        var options = Options("nash-md", new TrainerRun(1)) with
         {
-            seen.Add(completion);
-            return 0;
-        });
-        var options = Options("nash-md", new TrainerRun(1)) with { Method = OnlineMethod.NashMd(coefficient), Sampling = Options("nash-md", new TrainerRun(1)).Sampling with { Temperature = 1e-4 } };
+            Method = OnlineMethod.NashMd(coefficient),
+            Sampling = Options("nash-md", new TrainerRun(1)).Sampling with { Temperature = 1e-4 },
+        };
         int[] prompt = Toy.Tokenizer.Encode("0=");
-        var mixed = Toy.LogProbs(model, prompt)[^1].Zip(Toy.LogProbs(reference, prompt)[^1], (p, q) => (1 - coefficient) * p + coefficient * q).ToArray();
+        var mixed = Toy.LogProbs(model, prompt)[^1]
+            .Zip(Toy.LogProbs(reference, prompt)[^1], (p, q) => (1 - coefficient) * p + coefficient * q)
+            .ToArray();
         mixed[Toy.Tokenizer.PaddingId] = double.NegativeInfinity;
         using var trainer = new OnlineDpoTrainer(model, Toy.Tokenizer, reward, options, ReferencePolicy.Of(reference));
         await trainer.StepAsync([Problems[0]]);
@@ -124,8 +154,15 @@ public sealed class OnlineDpoTrainerTests
         {
             using var model = Toy.Model();
             List<long> alive = [];
-            using var trainer = new OnlineDpoTrainer(model, Toy.Tokenizer, Letters, Options(name, new TrainerRun(6)), ReferencePolicy.Of(reference));
-            await foreach (var report in trainer.RunAsync(Problems)) alive.Add(DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount);
+            using var trainer = new OnlineDpoTrainer(
+                model,
+                Toy.Tokenizer,
+                Letters,
+                Options(name, new TrainerRun(6)),
+                ReferencePolicy.Of(reference)
+            );
+            await foreach (var report in trainer.RunAsync(Problems))
+                alive.Add(DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount);
             Assert.Single(alive[2..].Distinct());
         }
         Assert.Equal(before, Toy.Bytes(reference));
@@ -136,7 +173,9 @@ public sealed class OnlineDpoTrainerTests
     {
         using var model = Toy.Model();
         void Refused(OnlineDpoOptions options) =>
-            Assert.Throws<ArgumentOutOfRangeException>(() => new OnlineDpoTrainer(model, Toy.Tokenizer, Letters, options, ReferencePolicy.Of(model)));
+            Assert.Throws<ArgumentOutOfRangeException>(() =>
+                new OnlineDpoTrainer(model, Toy.Tokenizer, Letters, options, ReferencePolicy.Of(model))
+            );
         Refused(new OnlineDpoOptions { GroupSize = 1 });
         Refused(new OnlineDpoOptions { GroupSize = 4, Method = OnlineMethod.Xpo() });
         Refused(new OnlineDpoOptions { UpdatesPerBatch = 2, Method = OnlineMethod.NashMd() });
@@ -148,30 +187,35 @@ public sealed class OnlineDpoTrainerTests
     {
         var prompt = Toy.Tokenizer.Encode(completion.Problem.Prompt);
         var logProbs = Toy.LogProbs(model, [.. prompt, .. completion.Tokens]);
-        return completion.Tokens.Select((token, t) => logProbs[prompt.Length - 1 + t][token] - Log1mExp(logProbs[prompt.Length - 1 + t][Toy.Tokenizer.PaddingId])).Sum();
+        return completion
+            .Tokens.Select(
+                (token, t) => logProbs[prompt.Length - 1 + t][token] - Log1mExp(logProbs[prompt.Length - 1 + t][Toy.Tokenizer.PaddingId])
+            )
+            .Sum();
     }
 
     // The padding is never drawn: what is left of each distribution is normalised again.
     private static double Log1mExp(double logProbability) => Math.Log(1 - Math.Exp(logProbability));
 
-    private static OnlineDpoOptions Options(string name, TrainerRun run) => new()
-    {
-        Steps = run.Steps,
-        BatchSize = 4,
-        GroupSize = name == "dpo-four" ? 4 : 2,
-        MicroBatchSize = run.MicroBatch,
-        LearningRate = 1e-2,
-        CheckpointDirectory = run.Directory,
-        CheckpointEvery = TrainerRun.CheckpointEvery,
-        Sampling = new SamplingOptions { MaxNewTokens = 4, SuppressedTokens = [Toy.Tokenizer.PaddingId] },
-        Objective = name == "ipo" ? new DpoOptions { Loss = DpoLoss.Ipo() } : new DpoOptions(),
-        Method = name switch
+    private static OnlineDpoOptions Options(string name, TrainerRun run) =>
+        new()
         {
-            "xpo" => OnlineMethod.Xpo(1e-3),
-            "nash-md" => OnlineMethod.NashMd(),
-            _ => OnlineMethod.Dpo,
-        },
-    };
+            Steps = run.Steps,
+            BatchSize = 4,
+            GroupSize = name == "dpo-four" ? 4 : 2,
+            MicroBatchSize = run.MicroBatch,
+            LearningRate = 1e-2,
+            CheckpointDirectory = run.Directory,
+            CheckpointEvery = TrainerRun.CheckpointEvery,
+            Sampling = new SamplingOptions { MaxNewTokens = 4, SuppressedTokens = [Toy.Tokenizer.PaddingId] },
+            Objective = name == "ipo" ? new DpoOptions { Loss = DpoLoss.Ipo() } : new DpoOptions(),
+            Method = name switch
+            {
+                "xpo" => OnlineMethod.Xpo(1e-3),
+                "nash-md" => OnlineMethod.NashMd(),
+                _ => OnlineMethod.Dpo,
+            },
+        };
 
     private static Task<StepReport[]> Train(string name, CausalLm model, int steps) => Train(name, model, new TrainerRun(steps));
 
@@ -179,9 +223,11 @@ public sealed class OnlineDpoTrainerTests
     {
         using var reference = Toy.Model(type: model.parameters().First().dtype);
         using var trainer = new OnlineDpoTrainer(model, Toy.Tokenizer, Letters, Options(name, run), ReferencePolicy.Of(reference));
-        if (run.Resume is not null) trainer.Resume(run.Resume);
+        if (run.Resume is not null)
+            trainer.Resume(run.Resume);
         List<StepReport> reports = [];
-        await foreach (var report in trainer.RunAsync(Problems)) reports.Add(report);
+        await foreach (var report in trainer.RunAsync(Problems))
+            reports.Add(report);
         return [.. reports];
     }
 }

@@ -8,8 +8,16 @@ namespace PostTrain.Tests.Preference;
 
 public sealed class OnlineLossesTests
 {
-    private static readonly double[,] LogProbs = { { -1, -2, double.NaN }, { -3, -1, -2 } };
-    private static readonly double[,] ReferenceLogProbs = { { -2, -2.5, double.NaN }, { -1, -2, -4 } };
+    private static readonly double[,] LogProbs =
+    {
+        { -1, -2, double.NaN },
+        { -3, -1, -2 },
+    };
+    private static readonly double[,] ReferenceLogProbs =
+    {
+        { -2, -2.5, double.NaN },
+        { -1, -2, -4 },
+    };
 
     private static Tensor[] All(NashMdLoss loss) => [loss.Loss, loss.Losses, loss.Scores, loss.Kl];
 
@@ -35,7 +43,8 @@ public sealed class OnlineLossesTests
     }
 
     /// <summary>
-    /// Over all sequences of two tokens, E[gradient] of the KL term is the gradient of KL(π‖π_ref) where weights reach to the end, and is not with each token's own log-ratio.
+    /// Over all sequences of two tokens, E[gradient] of the KL term is the gradient of KL(π‖π_ref) where weights reach to the end, and is
+    /// not with each token's own log-ratio.
     /// </summary>
     [Fact]
     public void NashMdsKlTerm_HasTheSequenceKlsGradient()
@@ -54,7 +63,9 @@ public sealed class OnlineLossesTests
         Tensor Expected(Tensor a, bool perToken)
         {
             var tokens = Tokens(a, second);
-            var losses = PreferenceLosses.NashMd(tokens, reference, full(4, 0.5, dtype: ScalarType.Float64), ones(4, 2), 1, perToken).Losses;
+            var losses = PreferenceLosses
+                .NashMd(tokens, reference, full(4, 0.5, dtype: ScalarType.Float64), ones(4, 2), 1, perToken)
+                .Losses;
             return (tokens.sum(1L).exp().detach() * losses).sum();
         }
         var exact = Numbers.Gradient(Kl, first);
@@ -82,15 +93,21 @@ public sealed class OnlineLossesTests
         TensorAssert.Close([3, 1, 2], selection.Chosen, 0);
         TensorAssert.Close([0, 4, 5], selection.Rejected, 0);
         PairLogProbs Pick(Tensor values) => new(values[selection.Chosen], values[selection.Rejected]);
-        var (online, dpo) = (PreferenceLosses.OnlineDpo(logProbs, reference, rewards), PreferenceLosses.Dpo(Pick(logProbs), Pick(reference)));
+        var (online, dpo) = (
+            PreferenceLosses.OnlineDpo(logProbs, reference, rewards),
+            PreferenceLosses.Dpo(Pick(logProbs), Pick(reference))
+        );
         TensorAssert.Same(dpo.Loss, online.Loss);
         TensorAssert.Same(dpo.Margins, online.Margins);
         Ownership.Check(() => Tensors(PreferenceLosses.OnlineDpo(logProbs, reference, rewards)), logProbs, reference, rewards);
-        Ownership.Check(() =>
-        {
-            var picked = PairSelection.ByReward(rewards);
-            return [picked.Chosen, picked.Rejected];
-        }, rewards);
+        Ownership.Check(
+            () =>
+            {
+                var picked = PairSelection.ByReward(rewards);
+                return [picked.Chosen, picked.Rejected];
+            },
+            rewards
+        );
     }
 
     [Fact]
@@ -101,7 +118,11 @@ public sealed class OnlineLossesTests
         var dpo = PreferenceLosses.Dpo(policy, reference);
         TensorAssert.Close(dpo.Loss - 0.3, PreferenceLosses.Xpo(policy, reference, explored, 0.1).Loss, 1e-14);
         TensorAssert.Same(dpo.Loss, PreferenceLosses.Xpo(policy, reference, explored, 0).Loss);
-        TensorAssert.Close([0.025, 0.025, 0.025, 0.025], Numbers.Gradient(x => PreferenceLosses.Xpo(policy, reference, x, 0.1).Loss, explored), 1e-15);
+        TensorAssert.Close(
+            [0.025, 0.025, 0.025, 0.025],
+            Numbers.Gradient(x => PreferenceLosses.Xpo(policy, reference, x, 0.1).Loss, explored),
+            1e-15
+        );
         Ownership.Check(() => Tensors(PreferenceLosses.Xpo(policy, reference, explored, 0.1)), policy.Chosen, reference.Chosen, explored);
     }
 
@@ -112,12 +133,23 @@ public sealed class OnlineLossesTests
         var (policy, reference) = (Pairs(1), Pairs(5));
         var winner = RegressionLosses.Sppo(policy.Chosen, reference.Chosen, ones(4), 0.5);
         var loser = RegressionLosses.Sppo(policy.Rejected, reference.Rejected, zeros(4), 0.5);
-        TensorAssert.Close(PreferenceLosses.Dpo(policy, reference, new DpoOptions { Beta = 0.5, Loss = DpoLoss.SppoHard }).PairLosses, winner.Losses + loser.Losses, 1e-14);
+        TensorAssert.Close(
+            PreferenceLosses.Dpo(policy, reference, new DpoOptions { Beta = 0.5, Loss = DpoLoss.SppoHard }).PairLosses,
+            winner.Losses + loser.Losses,
+            1e-14
+        );
         // D = (0.8 − 0.5)/0.1 = 3
         TensorAssert.Close(0, RegressionLosses.Sppo(Doubles(-1), Doubles(-4), Doubles(0.8), 0.1).Loss, 1e-28);
         GradientCheck.Run(inputs => RegressionLosses.Sppo(inputs[0], reference.Chosen, zeros(4), 0.5).Loss, policy.Chosen);
-        GradientCheck.Run(inputs => RegressionLosses.OptimalAdvantage(inputs[0], reference.Chosen, policy.Rejected, 0.5).Loss, policy.Chosen);
-        Ownership.Check(() => All(RegressionLosses.Sppo(policy.Chosen, reference.Chosen, policy.Rejected)), policy.Chosen, reference.Chosen);
+        GradientCheck.Run(
+            inputs => RegressionLosses.OptimalAdvantage(inputs[0], reference.Chosen, policy.Rejected, 0.5).Loss,
+            policy.Chosen
+        );
+        Ownership.Check(
+            () => All(RegressionLosses.Sppo(policy.Chosen, reference.Chosen, policy.Rejected)),
+            policy.Chosen,
+            reference.Chosen
+        );
     }
 
     [Fact]
@@ -128,7 +160,13 @@ public sealed class OnlineLossesTests
         var loss = RegressionLosses.OptimalAdvantage(Doubles(-1), Doubles(-3), Doubles(0.75), 0.5);
         TensorAssert.Close([0.0625], loss.Losses, 1e-15);
         TensorAssert.Close([1], loss.Rewards, 1e-15);
-        var rewards = tensor(new[,] { { 0, Math.Log(3) }, { 2, 2 } });
+        var rewards = tensor(
+            new[,]
+            {
+                { 0, Math.Log(3) },
+                { 2, 2 },
+            }
+        );
         TensorAssert.Close([Math.Log(2), 2], RegressionLosses.OptimalValue(rewards, 1), 1e-15);
         TensorAssert.Close([Math.Log(3) / 2, 2], RegressionLosses.OptimalValue(rewards, 1e6), 1e-6);
         TensorAssert.Close([Math.Log(3), 2], RegressionLosses.OptimalValue(rewards, 1e-5), 1e-4);
@@ -145,8 +183,16 @@ public sealed class OnlineLossesTests
         TensorAssert.Close([1.5, 1], reference, 0);
         ReferenceSync.Blend([reference.requires_grad_(true)], [policy.requires_grad_(true)], 1);
         TensorAssert.Same(policy, reference);
-        Assert.Contains("policy holds 2 tensors, expected 1", Assert.Throws<ArgumentException>(() => ReferenceSync.Blend([reference], [policy, policy])).Message, StringComparison.Ordinal);
-        Assert.Contains("policy[1] has shape [3]", Assert.Throws<ArgumentException>(() => ReferenceSync.Blend([reference, reference], [policy + 1, ones(3)], 1)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "policy holds 2 tensors, expected 1",
+            Assert.Throws<ArgumentException>(() => ReferenceSync.Blend([reference], [policy, policy])).Message,
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "policy[1] has shape [3]",
+            Assert.Throws<ArgumentException>(() => ReferenceSync.Blend([reference, reference], [policy + 1, ones(3)], 1)).Message,
+            StringComparison.Ordinal
+        );
         TensorAssert.Same(policy, reference);
         Assert.Throws<ArgumentOutOfRangeException>(() => ReferenceSync.Blend([reference], [policy], 1.5));
     }
@@ -155,14 +201,24 @@ public sealed class OnlineLossesTests
     public void WrongArguments_AreNamed()
     {
         using var scope = NewDisposeScope();
-        void Refused<T>(string what, Action action) where T : ArgumentException => Assert.Contains(what, Assert.Throws<T>(action).Message, StringComparison.Ordinal);
+        void Refused<T>(string what, Action action)
+            where T : ArgumentException => Assert.Contains(what, Assert.Throws<T>(action).Message, StringComparison.Ordinal);
         Refused<ArgumentException>("rewards holds 3 values, expected an even number", () => PairSelection.ByReward(ones(3)));
         Refused<ArgumentException>("rewards has shape [2], expected [4]", () => PreferenceLosses.OnlineDpo(ones(4), ones(4), ones(2)));
-        Refused<ArgumentException>("explorationLogProbs has shape [2], expected [4]", () => PreferenceLosses.Xpo(Pairs(1), Pairs(5), ones(2)));
-        Refused<ArgumentException>("winProbabilities has shape [3], expected [2]", () => PreferenceLosses.NashMd(ones(2, 3), ones(2, 3), ones(3), ones(2, 3)));
+        Refused<ArgumentException>(
+            "explorationLogProbs has shape [2], expected [4]",
+            () => PreferenceLosses.Xpo(Pairs(1), Pairs(5), ones(2))
+        );
+        Refused<ArgumentException>(
+            "winProbabilities has shape [3], expected [2]",
+            () => PreferenceLosses.NashMd(ones(2, 3), ones(2, 3), ones(3), ones(2, 3))
+        );
         Refused<ArgumentException>("mask has shape [2, 2]", () => PreferenceLosses.NashMd(ones(2, 3), ones(2, 3), ones(2), ones(2, 2)));
         Refused<ArgumentOutOfRangeException>("coefficient", () => PreferenceLosses.GeometricMixture(ones(2), ones(2), 2));
-        Refused<ArgumentException>("advantages has shape [1], expected [2]", () => RegressionLosses.OptimalAdvantage(ones(2), ones(2), ones(1)));
+        Refused<ArgumentException>(
+            "advantages has shape [1], expected [2]",
+            () => RegressionLosses.OptimalAdvantage(ones(2), ones(2), ones(1))
+        );
         Refused<ArgumentException>("rewards has shape [2], expected [B,N]", () => RegressionLosses.OptimalValue(ones(2), 1));
         Refused<ArgumentOutOfRangeException>("beta", () => RegressionLosses.Sppo(ones(2), ones(2), ones(2), 0));
     }

@@ -9,7 +9,8 @@ namespace PostTrain.Tests.Preference;
 internal static class PreferenceData
 {
     /// <summary>Four pairs with log-probabilities in −2..0 (a scale at which no loss saturates) and lengths 1..4.</summary>
-    internal static PairLogProbs Pairs(int seed) => new(Numbers.Uniform(seed, 1, 4) - 1, Numbers.Uniform(7 * seed * seed + 3, 1, 4) - 1, Doubles(3, 1, 4, 2), Doubles(2, 4, 1, 3));
+    internal static PairLogProbs Pairs(int seed) =>
+        new(Numbers.Uniform(seed, 1, 4) - 1, Numbers.Uniform(7 * seed * seed + 3, 1, 4) - 1, Doubles(3, 1, 4, 2), Doubles(2, 4, 1, 3));
 
     /// <summary>One pair.</summary>
     internal static PairLogProbs Pair(double chosen, double rejected, double chosenLength = 1, double rejectedLength = 1) =>
@@ -22,29 +23,30 @@ internal static class PreferenceData
         [loss.Loss, loss.PairLosses, loss.ChosenRewards, loss.RejectedRewards, loss.Margins, loss.Accuracy];
 
     /// <summary>Every loss of DPO's family, by name.</summary>
-    internal static IReadOnlyDictionary<string, DpoLoss> DpoLosses { get; } = new Dictionary<string, DpoLoss>
-    {
-        ["sigmoid"] = DpoLoss.Sigmoid(),
-        ["cdpo"] = DpoLoss.Sigmoid(0.1),
-        ["sigmoid_norm"] = DpoLoss.SigmoidNormalized,
-        ["hinge"] = DpoLoss.Hinge,
-        ["ipo"] = DpoLoss.Ipo(),
-        ["ipo sum"] = DpoLoss.Ipo(lengthNormalized: false),
-        ["robust"] = DpoLoss.Robust(0.2),
-        ["exo_pair"] = DpoLoss.ExoPair(0.1),
-        ["discopop"] = DpoLoss.DiscoPop(),
-        ["nca_pair"] = DpoLoss.NcaPair,
-        ["bco_pair"] = DpoLoss.BcoPair,
-        ["sppo_hard"] = DpoLoss.SppoHard,
-        ["aot"] = DpoLoss.Aot(0.1),
-        ["aot_unpaired"] = DpoLoss.AotUnpaired(0.1),
-        ["apo_zero"] = DpoLoss.ApoZero,
-        ["apo_down"] = DpoLoss.ApoDown,
-        ["sft"] = DpoLoss.ChosenLikelihood(),
-        ["mpo"] = DpoLoss.Mpo(),
-        ["rpo"] = DpoLoss.Rpo(0.5),
-        ["irpo"] = DpoLoss.Irpo(),
-    };
+    internal static IReadOnlyDictionary<string, DpoLoss> DpoLosses { get; } =
+        new Dictionary<string, DpoLoss>
+        {
+            ["sigmoid"] = DpoLoss.Sigmoid(),
+            ["cdpo"] = DpoLoss.Sigmoid(0.1),
+            ["sigmoid_norm"] = DpoLoss.SigmoidNormalized,
+            ["hinge"] = DpoLoss.Hinge,
+            ["ipo"] = DpoLoss.Ipo(),
+            ["ipo sum"] = DpoLoss.Ipo(lengthNormalized: false),
+            ["robust"] = DpoLoss.Robust(0.2),
+            ["exo_pair"] = DpoLoss.ExoPair(0.1),
+            ["discopop"] = DpoLoss.DiscoPop(),
+            ["nca_pair"] = DpoLoss.NcaPair,
+            ["bco_pair"] = DpoLoss.BcoPair,
+            ["sppo_hard"] = DpoLoss.SppoHard,
+            ["aot"] = DpoLoss.Aot(0.1),
+            ["aot_unpaired"] = DpoLoss.AotUnpaired(0.1),
+            ["apo_zero"] = DpoLoss.ApoZero,
+            ["apo_down"] = DpoLoss.ApoDown,
+            ["sft"] = DpoLoss.ChosenLikelihood(),
+            ["mpo"] = DpoLoss.Mpo(),
+            ["rpo"] = DpoLoss.Rpo(0.5),
+            ["irpo"] = DpoLoss.Irpo(),
+        };
 
     internal static TheoryData<string> DpoNames => [.. DpoLosses.Keys];
 }

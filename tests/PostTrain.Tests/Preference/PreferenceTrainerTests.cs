@@ -12,8 +12,20 @@ namespace PostTrain.Tests.Preference;
 [Collection("Sequential")]
 public sealed class PreferenceTrainerTests
 {
-    private static readonly PreferencePair[] Pairs = [new("0=", "ab", "b"), new("1+1=", "a", "bcd"), new("2=", "aab", "ba"), new("7=", "", "c")];
-    private static readonly JudgedCompletion[] Judged = [new("0=", "ab", true), new("1+1=", "bcd", false), new("2=", "aab", true), new("7=", "c", false)];
+    private static readonly PreferencePair[] Pairs =
+    [
+        new("0=", "ab", "b"),
+        new("1+1=", "a", "bcd"),
+        new("2=", "aab", "ba"),
+        new("7=", "", "c"),
+    ];
+    private static readonly JudgedCompletion[] Judged =
+    [
+        new("0=", "ab", true),
+        new("1+1=", "bcd", false),
+        new("2=", "aab", true),
+        new("7=", "c", false),
+    ];
 
     internal static string[] Names { get; } = ["dpo", "ipo", "ld-wpo", "tr-dpo", "cpo", "simpo", "orpo", "orpo-text", "kto"];
 
@@ -25,7 +37,10 @@ public sealed class PreferenceTrainerTests
     {
         using var model = Toy.Model();
         var reports = Train(name, model, steps: 12);
-        Assert.True(reports[^1].Metrics["reward/chosen"] > reports[^1].Metrics["reward/rejected"], "the chosen completions have no higher reward");
+        Assert.True(
+            reports[^1].Metrics["reward/chosen"] > reports[^1].Metrics["reward/rejected"],
+            "the chosen completions have no higher reward"
+        );
         Assert.True(reports[^1].Loss < reports[0].Loss, $"the loss went from {reports[0].Loss} to {reports[^1].Loss}");
     }
 
@@ -48,7 +63,12 @@ public sealed class PreferenceTrainerTests
     {
         using var model = Toy.Model(type: ScalarType.Float64);
         using var reference = Toy.Model(seed: 4, type: ScalarType.Float64);
-        using var trainer = new DpoTrainer(model, Toy.Tokenizer, new DpoTrainerOptions { Objective = new DpoOptions { Beta = 0.3 } }, reference);
+        using var trainer = new DpoTrainer(
+            model,
+            Toy.Tokenizer,
+            new DpoTrainerOptions { Objective = new DpoOptions { Beta = 0.3 } },
+            reference
+        );
         double D(string prompt, string completion) => LogProb(model, prompt, completion) - LogProb(reference, prompt, completion);
         double[] margins = [.. Pairs.Select(pair => 0.3 * (D(pair.Prompt, pair.Chosen) - D(pair.Prompt, pair.Rejected)))];
         var metrics = trainer.Evaluate(Pairs);
@@ -84,13 +104,21 @@ public sealed class PreferenceTrainerTests
         byte[]? third = null;
         using var trainer = new DpoTrainer(again, Toy.Tokenizer, Options(4) with { ReferenceSyncEvery = 3, ReferenceMix = 1 }, reference);
         foreach (var report in trainer.Run(Pairs))
-            if (report.Step == 3) third = Toy.Bytes(again);
+            if (report.Step == 3)
+                third = Toy.Bytes(again);
         Assert.Equal(third, Toy.Bytes(reference));
 
-        static DpoTrainerOptions Options(int steps) => new() { Steps = steps, BatchSize = 2, LearningRate = 1e-2 };
+        static DpoTrainerOptions Options(int steps) =>
+            new()
+            {
+                Steps = steps,
+                BatchSize = 2,
+                LearningRate = 1e-2,
+            };
         static void Run(DpoTrainer trainer)
         {
-            using (trainer) _ = trainer.Run(Pairs).Last();
+            using (trainer)
+                _ = trainer.Run(Pairs).Last();
         }
     }
 
@@ -101,7 +129,9 @@ public sealed class PreferenceTrainerTests
         {
             using var model = Toy.Model();
             using var reference = Toy.Model();
-            var alive = Run(name, model, reference, new TrainerRun(6)).Select(_ => DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount).ToArray();
+            var alive = Run(name, model, reference, new TrainerRun(6))
+                .Select(_ => DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount)
+                .ToArray();
             Assert.Single(alive[2..].Distinct());
         }
     }
@@ -110,13 +140,36 @@ public sealed class PreferenceTrainerTests
     public void Refusals_NameWhatWasGiven()
     {
         using var model = Toy.Model();
-        Assert.Contains("reference is null", Assert.Throws<ArgumentException>(() => new DpoTrainer(model, Toy.Tokenizer, new DpoTrainerOptions(), null)).Message, StringComparison.Ordinal);
-        using var free = new DpoTrainer(model, Toy.Tokenizer, new DpoTrainerOptions { Objective = new DpoOptions { ReferenceFree = true } }, null);
+        Assert.Contains(
+            "reference is null",
+            Assert.Throws<ArgumentException>(() => new DpoTrainer(model, Toy.Tokenizer, new DpoTrainerOptions(), null)).Message,
+            StringComparison.Ordinal
+        );
+        using var free = new DpoTrainer(
+            model,
+            Toy.Tokenizer,
+            new DpoTrainerOptions { Objective = new DpoOptions { ReferenceFree = true } },
+            null
+        );
         var error = Assert.Throws<ArgumentException>(() => free.Run([Pairs[0], new("0=", "a", new string('b', 40))]));
         Assert.Contains("data[1].Rejected has 43 tokens", error.Message, StringComparison.Ordinal);
-        Assert.Contains("needs a reference that is a model of its own", Assert.Throws<ArgumentException>(
-            () => new DpoTrainer(model, Toy.Tokenizer, new DpoTrainerOptions { ReferenceSyncEvery = 2 }, ReferencePolicy.WithoutAdapter(model, () => no_grad()))).Message, StringComparison.Ordinal);
-        Assert.Throws<ArgumentOutOfRangeException>(() => new KtoTrainer(model, Toy.Tokenizer, new KtoTrainerOptions { BatchSize = 1 }, ReferencePolicy.Of(model)));
+        Assert.Contains(
+            "needs a reference that is a model of its own",
+            Assert
+                .Throws<ArgumentException>(() =>
+                    new DpoTrainer(
+                        model,
+                        Toy.Tokenizer,
+                        new DpoTrainerOptions { ReferenceSyncEvery = 2 },
+                        ReferencePolicy.WithoutAdapter(model, () => no_grad())
+                    )
+                )
+                .Message,
+            StringComparison.Ordinal
+        );
+        Assert.Throws<ArgumentOutOfRangeException>(() =>
+            new KtoTrainer(model, Toy.Tokenizer, new KtoTrainerOptions { BatchSize = 1 }, ReferencePolicy.Of(model))
+        );
         Assert.Throws<ArgumentOutOfRangeException>(() => new OrpoTrainer(model, Toy.Tokenizer, new OrpoTrainerOptions { Lambda = 0 }));
     }
 
@@ -143,10 +196,53 @@ public sealed class PreferenceTrainerTests
     private static IEnumerable<StepReport> Run(string name, CausalLm model, CausalLm reference, TrainerRun run, bool precompute = false)
     {
         if (name == "kto")
-            return Steps(new KtoTrainer(model, Toy.Tokenizer, new KtoTrainerOptions { Steps = run.Steps, BatchSize = 4, MicroBatchSize = run.MicroBatch, LearningRate = 1e-2, CheckpointDirectory = run.Directory, CheckpointEvery = TrainerRun.CheckpointEvery, PrecomputeReference = precompute }, ReferencePolicy.Of(reference)), Judged, run.Resume);
-        var dpo = new DpoTrainerOptions { Steps = run.Steps, BatchSize = 4, MicroBatchSize = run.MicroBatch, LearningRate = 1e-2, CheckpointDirectory = run.Directory, CheckpointEvery = TrainerRun.CheckpointEvery, PrecomputeReference = precompute };
-        var cpo = new CpoTrainerOptions { Steps = run.Steps, BatchSize = 4, MicroBatchSize = run.MicroBatch, LearningRate = 1e-2, CheckpointDirectory = run.Directory, CheckpointEvery = TrainerRun.CheckpointEvery };
-        var orpo = new OrpoTrainerOptions { Steps = run.Steps, BatchSize = 4, MicroBatchSize = run.MicroBatch, LearningRate = 1e-2, CheckpointDirectory = run.Directory, CheckpointEvery = TrainerRun.CheckpointEvery };
+            return Steps(
+                new KtoTrainer(
+                    model,
+                    Toy.Tokenizer,
+                    new KtoTrainerOptions
+                    {
+                        Steps = run.Steps,
+                        BatchSize = 4,
+                        MicroBatchSize = run.MicroBatch,
+                        LearningRate = 1e-2,
+                        CheckpointDirectory = run.Directory,
+                        CheckpointEvery = TrainerRun.CheckpointEvery,
+                        PrecomputeReference = precompute,
+                    },
+                    ReferencePolicy.Of(reference)
+                ),
+                Judged,
+                run.Resume
+            );
+        var dpo = new DpoTrainerOptions
+        {
+            Steps = run.Steps,
+            BatchSize = 4,
+            MicroBatchSize = run.MicroBatch,
+            LearningRate = 1e-2,
+            CheckpointDirectory = run.Directory,
+            CheckpointEvery = TrainerRun.CheckpointEvery,
+            PrecomputeReference = precompute,
+        };
+        var cpo = new CpoTrainerOptions
+        {
+            Steps = run.Steps,
+            BatchSize = 4,
+            MicroBatchSize = run.MicroBatch,
+            LearningRate = 1e-2,
+            CheckpointDirectory = run.Directory,
+            CheckpointEvery = TrainerRun.CheckpointEvery,
+        };
+        var orpo = new OrpoTrainerOptions
+        {
+            Steps = run.Steps,
+            BatchSize = 4,
+            MicroBatchSize = run.MicroBatch,
+            LearningRate = 1e-2,
+            CheckpointDirectory = run.Directory,
+            CheckpointEvery = TrainerRun.CheckpointEvery,
+        };
         DatasetTrainer<PreferencePair> trainer = name switch
         {
             "dpo" => new DpoTrainer(model, Toy.Tokenizer, dpo, reference),
@@ -165,8 +261,10 @@ public sealed class PreferenceTrainerTests
     {
         using (trainer)
         {
-            if (resume is not null) trainer.Resume(resume);
-            foreach (var report in trainer.Run(data)) yield return report;
+            if (resume is not null)
+                trainer.Resume(resume);
+            foreach (var report in trainer.Run(data))
+                yield return report;
         }
     }
 }

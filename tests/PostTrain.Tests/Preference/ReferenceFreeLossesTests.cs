@@ -34,7 +34,11 @@ public sealed class ReferenceFreeLossesTests
         double shaped = 2 * ((1 - Math.Exp(0.5 * 0.5)) / 0.5 - (1 - Math.Exp(0.5 * 1.5)) / 0.5) - 1;
         TensorAssert.Close(Softplus(-shaped), PreferenceLosses.Cpo(pair, CpoOptions.AlphaPo(0.5, 2, 1)).Loss, 1e-14);
         // Gold completions of 3 and 1 tokens: NLL = (6 + 2)/4.
-        TensorAssert.Close(Softplus(-0.1) + 3 * 2, PreferenceLosses.Tpo(pair, Doubles(-6, -2), Doubles(3, 1), CpoOptions.Tpo(0.1, 3)).Loss, 1e-14);
+        TensorAssert.Close(
+            Softplus(-0.1) + 3 * 2,
+            PreferenceLosses.Tpo(pair, Doubles(-6, -2), Doubles(3, 1), CpoOptions.Tpo(0.1, 3)).Loss,
+            1e-14
+        );
         var simpo = PreferenceLosses.Cpo(pair, CpoOptions.Simpo(2, 1));
         TensorAssert.Close([-1], simpo.ChosenRewards, 1e-15);
         TensorAssert.Close([2], simpo.Margins, 1e-15);
@@ -43,7 +47,11 @@ public sealed class ReferenceFreeLossesTests
         TensorAssert.Close([-0.5 * Math.Log(0.75)], orpo.PairLosses, 1e-14);
         TensorAssert.Close(Math.Log(2) - 0.5 * Math.Log(0.75), orpo.Loss, 1e-14);
         TensorAssert.Close([-0.5 * Math.Log(2)], orpo.ChosenRewards, 1e-15);
-        TensorAssert.Close(7 - 0.5 * Math.Log(0.75), PreferenceLosses.Orpo(Pair(-2 * Math.Log(2), -2 * Math.Log(4), 2, 2), 0.5, tensor(7.0)).Loss, 1e-14);
+        TensorAssert.Close(
+            7 - 0.5 * Math.Log(0.75),
+            PreferenceLosses.Orpo(Pair(-2 * Math.Log(2), -2 * Math.Log(4), 2, 2), 0.5, tensor(7.0)).Loss,
+            1e-14
+        );
     }
 
     [Fact]
@@ -51,15 +59,32 @@ public sealed class ReferenceFreeLossesTests
     {
         using var scope = NewDisposeScope();
         var policy = Pairs(1);
-        TensorAssert.Close(PreferenceLosses.Cpo(policy, CpoOptions.Simpo(2.5)).PairLosses, PreferenceLosses.Cpo(policy, CpoOptions.AlphaPo(1e-9)).PairLosses, 1e-7);
+        TensorAssert.Close(
+            PreferenceLosses.Cpo(policy, CpoOptions.Simpo(2.5)).PairLosses,
+            PreferenceLosses.Cpo(policy, CpoOptions.AlphaPo(1e-9)).PairLosses,
+            1e-7
+        );
         TensorAssert.Close(PreferenceLosses.Dpo(policy, null).PairLosses, PreferenceLosses.Cpo(policy, CpoOptions.Cpo()).PairLosses, 1e-15);
-        TensorAssert.Close(PreferenceLosses.Dpo(policy, null, new DpoOptions { Loss = DpoLoss.SigmoidNormalized, Beta = 2 }).PairLosses,
-            PreferenceLosses.Cpo(policy, CpoOptions.Simpo(2, 0)).PairLosses, 1e-15);
-        TensorAssert.Same(PreferenceLosses.Cpo(policy, CpoOptions.Cpo()).Loss,
-            PreferenceLosses.Tpo(policy, policy.Chosen, policy.ChosenLengths!, CpoOptions.Tpo()).Loss);
+        TensorAssert.Close(
+            PreferenceLosses.Dpo(policy, null, new DpoOptions { Loss = DpoLoss.SigmoidNormalized, Beta = 2 }).PairLosses,
+            PreferenceLosses.Cpo(policy, CpoOptions.Simpo(2, 0)).PairLosses,
+            1e-15
+        );
+        TensorAssert.Same(
+            PreferenceLosses.Cpo(policy, CpoOptions.Cpo()).Loss,
+            PreferenceLosses.Tpo(policy, policy.Chosen, policy.ChosenLengths!, CpoOptions.Tpo()).Loss
+        );
         // Equal completions: log 2 each.
-        var equal = policy with { Rejected = policy.Chosen, RejectedLengths = policy.ChosenLengths };
-        TensorAssert.Close(full(4, Math.Log(2), dtype: ScalarType.Float64), PreferenceLosses.Cpo(equal, CpoOptions.Cpo()).PairLosses, 1e-15);
+        var equal = policy with
+        {
+            Rejected = policy.Chosen,
+            RejectedLengths = policy.ChosenLengths,
+        };
+        TensorAssert.Close(
+            full(4, Math.Log(2), dtype: ScalarType.Float64),
+            PreferenceLosses.Cpo(equal, CpoOptions.Cpo()).PairLosses,
+            1e-15
+        );
         TensorAssert.Close(full(4, 0.1 * Math.Log(2), dtype: ScalarType.Float64), PreferenceLosses.Orpo(equal).PairLosses, 1e-15);
     }
 
@@ -69,7 +94,11 @@ public sealed class ReferenceFreeLossesTests
     {
         using var scope = NewDisposeScope();
         var policy = Pairs(1);
-        GradientCheck.Run(inputs => Losses[name](policy with { Chosen = inputs[0], Rejected = inputs[1] }).Loss, policy.Chosen, policy.Rejected);
+        GradientCheck.Run(
+            inputs => Losses[name](policy with { Chosen = inputs[0], Rejected = inputs[1] }).Loss,
+            policy.Chosen,
+            policy.Rejected
+        );
         foreach (var type in new[] { ScalarType.Float32, ScalarType.Float64 })
         {
             var lengths = tensor(new double[] { 10, 10, 10 }).to_type(type);
@@ -95,14 +124,21 @@ public sealed class ReferenceFreeLossesTests
             : () => Losses[name](policy);
         Ownership.Check(() => Tensors(run()), policy.Chosen, policy.Rejected, gold);
         TensorAssert.Close(0, Losses[name](new PairLogProbs(zeros(0), zeros(0), zeros(0), zeros(0))).Loss, 0);
-        Assert.DoesNotContain(Tensors(Losses[name](policy with { Chosen = policy.Chosen.clone().requires_grad_(true) }))[2..], diagnostic => diagnostic.requires_grad);
+        Assert.DoesNotContain(
+            Tensors(Losses[name](policy with { Chosen = policy.Chosen.clone().requires_grad_(true) }))[2..],
+            diagnostic => diagnostic.requires_grad
+        );
     }
 
     [Fact]
     public void Log1mExp_IsExactOnBothSides()
     {
         using var scope = NewDisposeScope();
-        TensorAssert.Close([Math.Log(1e-10) - 5e-11, -Math.Log(2), -Math.Exp(-50)], Stable.Log1mExp(Doubles(-1e-10, -Math.Log(2), -50)), 1e-15);
+        TensorAssert.Close(
+            [Math.Log(1e-10) - 5e-11, -Math.Log(2), -Math.Exp(-50)],
+            Stable.Log1mExp(Doubles(-1e-10, -Math.Log(2), -50)),
+            1e-15
+        );
         GradientCheck.Run(inputs => Stable.Log1mExp(inputs[0]).sum(), Doubles(-0.3, -0.7, -2));
     }
 
@@ -112,7 +148,8 @@ public sealed class ReferenceFreeLossesTests
         using var scope = NewDisposeScope();
         var policy = Pairs(1);
         var flat = new PairLogProbs(policy.Chosen, policy.Rejected);
-        void Refused<T>(string what, Action action) where T : ArgumentException => Assert.Contains(what, Assert.Throws<T>(action).Message, StringComparison.Ordinal);
+        void Refused<T>(string what, Action action)
+            where T : ArgumentException => Assert.Contains(what, Assert.Throws<T>(action).Message, StringComparison.Ordinal);
         Refused<ArgumentException>("policy.ChosenLengths is null", () => PreferenceLosses.Orpo(flat));
         Refused<ArgumentException>("policy.ChosenLengths is null", () => PreferenceLosses.Cpo(flat, CpoOptions.Simpo()));
         Refused<ArgumentException>("policy.ChosenLengths is null", () => PreferenceLosses.Cpo(flat, CpoOptions.Cpo()));

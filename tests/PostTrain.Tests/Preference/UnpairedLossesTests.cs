@@ -8,7 +8,12 @@ namespace PostTrain.Tests.Preference;
 
 public sealed class UnpairedLossesTests
 {
-    private static readonly KtoOptions Weighted = new() { Beta = 0.5, DesirableWeight = 2, UndesirableWeight = 3 };
+    private static readonly KtoOptions Weighted = new()
+    {
+        Beta = 0.5,
+        DesirableWeight = 2,
+        UndesirableWeight = 3,
+    };
 
     private static double Sigma(double x) => 1 / (1 + Math.Exp(-x));
 
@@ -28,11 +33,19 @@ public sealed class UnpairedLossesTests
     {
         using var scope = NewDisposeScope();
         var (policy, reference) = (Pairs(1), Pairs(5));
-        var kto = UnpairedLosses.Kto(cat([policy.Chosen, policy.Rejected]), cat([reference.Chosen, reference.Rejected]), cat([ones(4), zeros(4)])).Losses;
+        var kto = UnpairedLosses
+            .Kto(cat([policy.Chosen, policy.Rejected]), cat([reference.Chosen, reference.Rejected]), cat([ones(4), zeros(4)]))
+            .Losses;
         var apo = PreferenceLosses.Dpo(policy, reference, new DpoOptions { Loss = DpoLoss.ApoZero }).PairLosses;
         TensorAssert.Close(apo, kto.narrow(0, 0, 4) + kto.narrow(0, 4, 4), 1e-15);
-        var bco = UnpairedLosses.Bco(cat([policy.Chosen, policy.Rejected]), cat([reference.Chosen, reference.Rejected]), cat([ones(4), zeros(4)])).Losses;
-        TensorAssert.Close(PreferenceLosses.Dpo(policy, reference, new DpoOptions { Loss = DpoLoss.BcoPair }).PairLosses, bco.narrow(0, 0, 4) + bco.narrow(0, 4, 4), 1e-15);
+        var bco = UnpairedLosses
+            .Bco(cat([policy.Chosen, policy.Rejected]), cat([reference.Chosen, reference.Rejected]), cat([ones(4), zeros(4)]))
+            .Losses;
+        TensorAssert.Close(
+            PreferenceLosses.Dpo(policy, reference, new DpoOptions { Loss = DpoLoss.BcoPair }).PairLosses,
+            bco.narrow(0, 0, 4) + bco.narrow(0, 4, 4),
+            1e-15
+        );
     }
 
     [Fact]
@@ -76,12 +89,21 @@ public sealed class UnpairedLossesTests
     {
         using var scope = NewDisposeScope();
         var (reference, desirable, weights) = (Numbers.Uniform(9, 2, 4), Doubles(1, 0, 0, 1), Doubles(1, 2, 3, 4));
-        GradientCheck.Run(inputs => UnpairedLosses.Kto(inputs[0], reference, desirable, tensor(0.3), Weighted).Loss, Numbers.Uniform(3, 2, 4));
+        GradientCheck.Run(
+            inputs => UnpairedLosses.Kto(inputs[0], reference, desirable, tensor(0.3), Weighted).Loss,
+            Numbers.Uniform(3, 2, 4)
+        );
         GradientCheck.Run(inputs => UnpairedLosses.Bco(inputs[0], reference, desirable, 0.3, weights).Loss, Numbers.Uniform(3, 2, 4));
         foreach (var type in new[] { ScalarType.Float32, ScalarType.Float64 })
         {
             var far = tensor(new[] { 1e4, -1e4, 1e4, -1e4 }).to_type(type);
-            foreach (var loss in new Func<Tensor, UnpairedLoss>[] { x => UnpairedLosses.Kto(x, zeros_like(x), desirable), x => UnpairedLosses.Bco(x, zeros_like(x), desirable) })
+            foreach (
+                var loss in new Func<Tensor, UnpairedLoss>[]
+                {
+                    x => UnpairedLosses.Kto(x, zeros_like(x), desirable),
+                    x => UnpairedLosses.Bco(x, zeros_like(x), desirable),
+                }
+            )
             {
                 TensorAssert.Finite(loss(far).Losses);
                 TensorAssert.Finite(Numbers.Gradient(x => loss(x).Loss, far));
@@ -94,14 +116,27 @@ public sealed class UnpairedLossesTests
     public void Results_BelongToTheCaller_AndPartsAddUp()
     {
         using var scope = NewDisposeScope();
-        var (logProbs, reference, desirable, weights) = (Numbers.Uniform(3, 2, 4).requires_grad_(true), Numbers.Uniform(9, 2, 4), Doubles(1, 0, 0, 1), Doubles(1, 2, 3, 4));
+        var (logProbs, reference, desirable, weights) = (
+            Numbers.Uniform(3, 2, 4).requires_grad_(true),
+            Numbers.Uniform(9, 2, 4),
+            Doubles(1, 0, 0, 1),
+            Doubles(1, 2, 3, 4)
+        );
         Tensor[] All(UnpairedLoss loss) => [loss.Loss, loss.Losses, loss.Rewards];
         Ownership.Check(() => All(UnpairedLosses.Kto(logProbs, reference, desirable)), logProbs, reference, desirable);
-        Ownership.Check(() => All(UnpairedLosses.Bco(logProbs, reference, desirable, 0.1, weights)), logProbs, reference, desirable, weights);
+        Ownership.Check(
+            () => All(UnpairedLosses.Bco(logProbs, reference, desirable, 0.1, weights)),
+            logProbs,
+            reference,
+            desirable,
+            weights
+        );
         Ownership.Check(() => [UnpairedLosses.ReferencePoint(logProbs, reference)], logProbs, reference);
         Assert.False(UnpairedLosses.Kto(logProbs, reference, desirable).Rewards.requires_grad);
         Tensor Part(long start, long count) =>
-            UnpairedLosses.Kto(logProbs.narrow(0, start, count), reference.narrow(0, start, count), desirable.narrow(0, start, count), denominator: 4).Loss;
+            UnpairedLosses
+                .Kto(logProbs.narrow(0, start, count), reference.narrow(0, start, count), desirable.narrow(0, start, count), denominator: 4)
+                .Loss;
         TensorAssert.Close(UnpairedLosses.Kto(logProbs, reference, desirable).Loss, Part(0, 1) + Part(1, 3), 1e-15);
         TensorAssert.Close(0, UnpairedLosses.Kto(zeros(0), zeros(0), zeros(0)).Loss, 0);
         TensorAssert.Close(0, UnpairedLosses.Bco(zeros(0), zeros(0), zeros(0)).Loss, 0);
@@ -111,15 +146,22 @@ public sealed class UnpairedLossesTests
     public void WrongArguments_AreNamed()
     {
         using var scope = NewDisposeScope();
-        void Refused<T>(string what, Action action) where T : ArgumentException => Assert.Contains(what, Assert.Throws<T>(action).Message, StringComparison.Ordinal);
+        void Refused<T>(string what, Action action)
+            where T : ArgumentException => Assert.Contains(what, Assert.Throws<T>(action).Message, StringComparison.Ordinal);
         Refused<ArgumentException>("referenceLogProbs has shape [3], expected [2]", () => UnpairedLosses.Kto(ones(2), ones(3), ones(2)));
         Refused<ArgumentException>("desirable has shape [1]", () => UnpairedLosses.Kto(ones(2), ones(2), ones(1)));
-        Refused<ArgumentException>("referencePoint has shape [2], expected a scalar", () => UnpairedLosses.Kto(ones(2), ones(2), ones(2), ones(2)));
+        Refused<ArgumentException>(
+            "referencePoint has shape [2], expected a scalar",
+            () => UnpairedLosses.Kto(ones(2), ones(2), ones(2), ones(2))
+        );
         Refused<ArgumentException>("logProbs has type Int64", () => UnpairedLosses.Bco(arange(2), arange(2), ones(2)));
         Refused<ArgumentException>("undesirableWeights has shape [3]", () => UnpairedLosses.Bco(ones(2), ones(2), ones(2), 0, ones(3)));
         Refused<ArgumentOutOfRangeException>("shift", () => UnpairedLosses.Bco(ones(2), ones(2), ones(2), double.NaN));
         Refused<ArgumentOutOfRangeException>("beta", () => UnpairedLosses.Bco(ones(2), ones(2), ones(2), beta: -1));
-        Refused<ArgumentOutOfRangeException>("DesirableWeight", () => UnpairedLosses.Kto(ones(2), ones(2), ones(2), null, new KtoOptions { DesirableWeight = -1 }));
+        Refused<ArgumentOutOfRangeException>(
+            "DesirableWeight",
+            () => UnpairedLosses.Kto(ones(2), ones(2), ones(2), null, new KtoOptions { DesirableWeight = -1 })
+        );
         Refused<ArgumentException>("mismatchedReferenceLogProbs has shape [1]", () => UnpairedLosses.ReferencePoint(ones(2), ones(1)));
         Refused<ArgumentException>("rewards has type Int64", () => new RewardMoments().Include(arange(2)));
     }

@@ -16,7 +16,12 @@ internal sealed class FunctionRefiner(Func<DraftRequest, string?> write) : IRefi
         for (int i = 0; i < drafts.Length; i++)
         {
             cancellation.ThrowIfCancellationRequested();
-            drafts[i] = write(requests[i]) is { } text ? new Draft($"{requests[i].Problem.Prompt}|{requests[i].Earlier?.Text}", new Completion(requests[i].Problem, text, [], true)) : null;
+            drafts[i] = write(requests[i]) is { } text
+                ? new Draft(
+                    $"{requests[i].Problem.Prompt}|{requests[i].Earlier?.Text}",
+                    new Completion(requests[i].Problem, text, [], true)
+                )
+                : null;
         }
         return ValueTask.FromResult<IReadOnlyList<Draft?>>(drafts);
     }

@@ -18,8 +18,19 @@ public sealed class ReftTests
     private static readonly Problem[] Problems = [new("1+1=", "2"), new("1+2=", "3"), new("2+2=", "4")];
     private static readonly ReftOptions Small = new()
     {
-        Warmup = new SftOptions { Steps = 12, BatchSize = 3, LearningRate = 1e-2 },
-        Reinforcement = ReftOptions.Paper with { Steps = 60, BatchSize = 24, LearningRate = 1e-2, Sampling = new SamplingOptions { MaxNewTokens = 3 } },
+        Warmup = new SftOptions
+        {
+            Steps = 12,
+            BatchSize = 3,
+            LearningRate = 1e-2,
+        },
+        Reinforcement = ReftOptions.Paper with
+        {
+            Steps = 60,
+            BatchSize = 24,
+            LearningRate = 1e-2,
+            Sampling = new SamplingOptions { MaxNewTokens = 3 },
+        },
     };
 
     [Fact]
@@ -32,7 +43,8 @@ public sealed class ReftTests
         Assert.Equal(60, reinforced.Length);
         // The reference is the warmed-up policy and not the one before.
         Assert.InRange(reinforced[0].Metrics["kl"], -1e-6, 1e-6);
-        double first = reinforced[..5].Average(report => report.Metrics["reward/mean"]), last = reinforced[^5..].Average(report => report.Metrics["reward/mean"]);
+        double first = reinforced[..5].Average(report => report.Metrics["reward/mean"]),
+            last = reinforced[^5..].Average(report => report.Metrics["reward/mean"]);
         Assert.True(last > first + 0.1, $"the reward went from {first} to {last}");
     }
 
@@ -40,8 +52,18 @@ public sealed class ReftTests
     public void Paper_HasThePapersNumbers()
     {
         var paper = ReftOptions.Paper;
-        Assert.Equal((0.05, 0.95, 1.0, 0.2, 5.0, 2), (paper.Kl.Coefficient, paper.Lambda, paper.Gamma, paper.ValueClip!.Value, paper.ValueCoefficient, paper.UpdatesPerBatch));
-        Assert.Equal((1.0, 0.1, 0.0), (MathAnswerOptions.ReinforcedFineTuning.Right, MathAnswerOptions.ReinforcedFineTuning.Wrong, MathAnswerOptions.ReinforcedFineTuning.Missing));
+        Assert.Equal(
+            (0.05, 0.95, 1.0, 0.2, 5.0, 2),
+            (paper.Kl.Coefficient, paper.Lambda, paper.Gamma, paper.ValueClip!.Value, paper.ValueCoefficient, paper.UpdatesPerBatch)
+        );
+        Assert.Equal(
+            (1.0, 0.1, 0.0),
+            (
+                MathAnswerOptions.ReinforcedFineTuning.Right,
+                MathAnswerOptions.ReinforcedFineTuning.Wrong,
+                MathAnswerOptions.ReinforcedFineTuning.Missing
+            )
+        );
     }
 
     [Fact]
@@ -64,7 +86,8 @@ public sealed class ReftTests
     private static async Task<ReftReport[]> Run(CausalLm model, ReftOptions options)
     {
         var reports = new List<ReftReport>();
-        await foreach (var report in ReinforcedFineTuning.RunAsync(model, Toy.Tokenizer, Demonstrations, Problems, options)) reports.Add(report);
+        await foreach (var report in ReinforcedFineTuning.RunAsync(model, Toy.Tokenizer, Demonstrations, Problems, options))
+            reports.Add(report);
         return [.. reports];
     }
 }

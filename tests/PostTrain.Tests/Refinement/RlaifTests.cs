@@ -15,7 +15,11 @@ namespace PostTrain.Tests.Refinement;
 public sealed class RlaifTests
 {
     private static readonly Problem[] Problems = [new("0="), new("1+1="), new("2="), new("7=")];
-    private static readonly AiFeedbackOptions Short = new() { PairsPerProblem = 4, Sampling = new SamplingOptions { MaxNewTokens = 4 } };
+    private static readonly AiFeedbackOptions Short = new()
+    {
+        PairsPerProblem = 4,
+        Sampling = new SamplingOptions { MaxNewTokens = 4 },
+    };
 
     // σ of the difference in a's: what a judge that likes a's and is not quite sure would say.
     private static readonly PairJudge LikesAs = (_, first, second, _) => Task.FromResult(1 / (1 + Math.Exp(As(second) - As(first))));
@@ -25,17 +29,24 @@ public sealed class RlaifTests
     {
         using var model = Toy.Model();
         var asked = new ConcurrentBag<(string, string, string)>();
-        var batches = await Collect(model, Short, (problem, first, second, token) =>
-        {
-            asked.Add((problem.Prompt, first, second));
-            return LikesAs(problem, first, second, token);
-        });
+        var batches = await Collect(
+            model,
+            Short,
+            (problem, first, second, token) =>
+            {
+                asked.Add((problem.Prompt, first, second));
+                return LikesAs(problem, first, second, token);
+            }
+        );
         var pairs = batches.SelectMany(batch => batch.Pairs).ToArray();
         Assert.Equal(16, pairs.Length + batches.Sum(batch => batch.Same));
         Assert.Equal(asked.Count, pairs.Length);
         foreach (var pair in pairs)
         {
-            Assert.Contains(asked, item => item == (pair.Prompt, pair.Chosen, pair.Rejected) || item == (pair.Prompt, pair.Rejected, pair.Chosen));
+            Assert.Contains(
+                asked,
+                item => item == (pair.Prompt, pair.Chosen, pair.Rejected) || item == (pair.Prompt, pair.Rejected, pair.Chosen)
+            );
             Assert.NotEqual(pair.Chosen, pair.Rejected);
             Assert.True(As(pair.Chosen) >= As(pair.Rejected));
             Assert.Equal(1 / (1 + Math.Exp(As(pair.Rejected) - As(pair.Chosen))), pair.Probability, 1e-12);
@@ -49,11 +60,19 @@ public sealed class RlaifTests
     {
         using var model = Toy.Model(type: torch.ScalarType.Float64);
         var whole = await Collect(model, Short with { Parallelism = 1 }, LikesAs);
-        var parts = await Collect(model, Short with { Parallelism = 7, BatchSize = 3 }, async (problem, first, second, token) =>
-        {
-            await Task.Yield();
-            return await LikesAs(problem, first, second, token);
-        });
+        var parts = await Collect(
+            model,
+            Short with
+            {
+                Parallelism = 7,
+                BatchSize = 3,
+            },
+            async (problem, first, second, token) =>
+            {
+                await Task.Yield();
+                return await LikesAs(problem, first, second, token);
+            }
+        );
         Assert.Equal(6, parts.Count);
         Assert.Equal(whole.SelectMany(batch => batch.Pairs), parts.SelectMany(batch => batch.Pairs));
     }
@@ -62,7 +81,11 @@ public sealed class RlaifTests
     public async Task Collect_MissingVerdictsAreCounted_ImpossibleOnesThrow_CancellingEnds()
     {
         using var model = Toy.Model();
-        var batches = await Collect(model, Short, (_, first, _, _) => Task.FromResult(first.Contains('a', StringComparison.Ordinal) ? double.NaN : 1));
+        var batches = await Collect(
+            model,
+            Short,
+            (_, first, _, _) => Task.FromResult(first.Contains('a', StringComparison.Ordinal) ? double.NaN : 1)
+        );
         Assert.Equal(16, batches.Sum(batch => batch.Pairs.Count + batch.Same + batch.WithoutVerdict));
         Assert.True(batches.Sum(batch => batch.WithoutVerdict) > 0);
         Assert.All(batches.SelectMany(batch => batch.Pairs), pair => Assert.DoesNotContain('a', pair.Chosen.Text));
@@ -71,11 +94,21 @@ public sealed class RlaifTests
         Assert.Contains("the judge gave 1.5, expected 0 to 1", error.Message, StringComparison.Ordinal);
 
         using var source = new CancellationTokenSource();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Collect(model, Short with { BatchSize = 4 }, (_, _, _, token) =>
-        {
-            source.Cancel();
-            return Task.FromResult(1.0);
-        }, source.Token));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+            Collect(
+                model,
+                Short with
+                {
+                    BatchSize = 4,
+                },
+                (_, _, _, token) =>
+                {
+                    source.Cancel();
+                    return Task.FromResult(1.0);
+                },
+                source.Token
+            )
+        );
     }
 
     [Fact]
@@ -86,12 +119,18 @@ public sealed class RlaifTests
         var options = new RlaifOptions
         {
             Feedback = Short with { PairsPerProblem = 16 },
-            RewardModel = new RewardTrainerOptions { Steps = 60, BatchSize = 16, LearningRate = 1e-2 },
+            RewardModel = new RewardTrainerOptions
+            {
+                Steps = 60,
+                BatchSize = 16,
+                LearningRate = 1e-2,
+            },
             Policy = RlaifOptions.Reinforcement with { Steps = 30, BatchSize = 4, LearningRate = 1e-2, Sampling = Short.Sampling },
         };
         double before = await Share(model);
         var reports = new List<RlaifReport>();
-        await foreach (var report in Rlaif.RunAsync(model, rewardModel, Toy.Tokenizer, Problems, LikesAs, options)) reports.Add(report);
+        await foreach (var report in Rlaif.RunAsync(model, rewardModel, Toy.Tokenizer, Problems, LikesAs, options))
+            reports.Add(report);
         Assert.Equal([RlaifStage.Feedback, RlaifStage.RewardModel, RlaifStage.Policy], reports.Select(report => report.Stage).Distinct());
         Assert.Equal([1, 60, 30], reports.GroupBy(report => report.Stage).Select(stage => stage.Count()));
         Assert.True(reports[0].Step.Metrics["feedback/pairs"] > 50);
@@ -109,7 +148,16 @@ public sealed class RlaifTests
         using var rewardModel = SequenceClassifier.For(model.Copy());
         var error = await Assert.ThrowsAsync<InvalidOperationException>(async () =>
         {
-            await foreach (var _ in Rlaif.RunAsync(model, rewardModel, Toy.Tokenizer, Problems, (_, _, _, _) => Task.FromResult(double.NaN), new RlaifOptions { Feedback = Short })) { }
+            await foreach (
+                var _ in Rlaif.RunAsync(
+                    model,
+                    rewardModel,
+                    Toy.Tokenizer,
+                    Problems,
+                    (_, _, _, _) => Task.FromResult(double.NaN),
+                    new RlaifOptions { Feedback = Short }
+                )
+            ) { }
         });
         Assert.Contains("no verdict on any of 16 pairs", error.Message, StringComparison.Ordinal);
     }
@@ -120,13 +168,22 @@ public sealed class RlaifTests
     {
         var pairs = await Collect(model, Short with { PairsPerProblem = 32, Seed = 99 }, (_, _, _, _) => Task.FromResult(0.5));
         // Equal texts are left out of the pairs.
-        return pairs.SelectMany(batch => batch.Pairs).SelectMany(pair => new[] { pair.Chosen, pair.Rejected }).Average(text => text.Text.Contains('a', StringComparison.Ordinal) ? 1.0 : 0);
+        return pairs
+            .SelectMany(batch => batch.Pairs)
+            .SelectMany(pair => new[] { pair.Chosen, pair.Rejected })
+            .Average(text => text.Text.Contains('a', StringComparison.Ordinal) ? 1.0 : 0);
     }
 
-    private static async Task<List<AiFeedbackBatch>> Collect(CausalLm model, AiFeedbackOptions options, PairJudge judge, CancellationToken cancellation = default)
+    private static async Task<List<AiFeedbackBatch>> Collect(
+        CausalLm model,
+        AiFeedbackOptions options,
+        PairJudge judge,
+        CancellationToken cancellation = default
+    )
     {
         var batches = new List<AiFeedbackBatch>();
-        await foreach (var batch in AiFeedback.CollectAsync(model, Toy.Tokenizer, Problems, judge, options, cancellation)) batches.Add(batch);
+        await foreach (var batch in AiFeedback.CollectAsync(model, Toy.Tokenizer, Problems, judge, options, cancellation))
+            batches.Add(batch);
         return batches;
     }
 }

@@ -17,16 +17,33 @@ public sealed class SelfInstructTests
     private static string Word(int i) => new((char)('a' + i % 26), 3 + i / 26);
 
     // A source that proposes instructions of its own, each distinct, and answers the other questions.
-    private static ITextSource Source(Func<string, ulong, string> propose, Func<string, string>? instances = null, List<string>? asked = null) => TextSource.Of((prompts, request, _) =>
-    {
-        asked?.AddRange(prompts);
-        return Task.FromResult<IReadOnlyList<SourcedText>>([.. prompts.Select((prompt, i) => new SourcedText(
-            prompt.StartsWith("Come up", StringComparison.Ordinal) ? propose(prompt, request.Seed + (ulong)i)
-            : prompt.EndsWith("classification?", StringComparison.Ordinal) ? (prompt.Contains("Tell if it is ", StringComparison.Ordinal) ? " Yes" : " No")
-            : (instances ?? Instances)(prompt)))]);
-    });
+    private static ITextSource Source(
+        Func<string, ulong, string> propose,
+        Func<string, string>? instances = null,
+        List<string>? asked = null
+    ) =>
+        TextSource.Of(
+            (prompts, request, _) =>
+            {
+                asked?.AddRange(prompts);
+                return Task.FromResult<IReadOnlyList<SourcedText>>([
+                    .. prompts.Select(
+                        (prompt, i) =>
+                            new SourcedText(
+                                prompt.StartsWith("Come up", StringComparison.Ordinal) ? propose(prompt, request.Seed + (ulong)i)
+                                : prompt.EndsWith("classification?", StringComparison.Ordinal)
+                                    ? (prompt.Contains("Tell if it is ", StringComparison.Ordinal) ? " Yes" : " No")
+                                : (instances ?? Instances)(prompt)
+                            )
+                    ),
+                ]);
+            }
+        );
 
-    private static string Instances(string prompt) => prompt.Contains("Class label:", StringComparison.Ordinal) ? "Class label: good\nInput: sun\nClass label: bad\nInput: rain" : "Example 1\nInput: x\nOutput: y";
+    private static string Instances(string prompt) =>
+        prompt.Contains("Class label:", StringComparison.Ordinal)
+            ? "Class label: good\nInput: sun\nClass label: bad\nInput: rain"
+            : "Example 1\nInput: x\nOutput: y";
 
     private static string Numbered(string prompt, ulong seed)
     {
@@ -34,12 +51,19 @@ public sealed class SelfInstructTests
         return $" Write {Word(random.Next(26))} {Word(random.Next(26))} {Word(random.Next(26))} again\n10. Tell if it is {Word(random.Next(26))} {Word(random.Next(26))} {Word(random.Next(26))}";
     }
 
-    private static readonly SelfInstructOptions Small = new() { Tasks = 20, Rounds = 6, RequestsPerRound = 3, Seed = 4 };
+    private static readonly SelfInstructOptions Small = new()
+    {
+        Tasks = 20,
+        Rounds = 6,
+        RequestsPerRound = 3,
+        Seed = 4,
+    };
 
     private static async Task<List<SelfInstructReport>> Rounds(SelfInstruct run, CancellationToken cancellation = default)
     {
         var reports = new List<SelfInstructReport>();
-        await foreach (var report in run.RunAsync(cancellation)) reports.Add(report);
+        await foreach (var report in run.RunAsync(cancellation))
+            reports.Add(report);
         return reports;
     }
 
@@ -57,7 +81,10 @@ public sealed class SelfInstructTests
                 Assert.Equal(pool.Max(other => RougeL.Score(task.Instruction, other).F1), similarity);
                 Assert.InRange(similarity, 0, 0.7 - 1e-12);
                 pool.Add(task.Instruction);
-                Assert.Equal(task.IsClassification ? [new("sun", "good"), new("rain", "bad")] : [new InstructionInstance("x", "y")], task.Instances);
+                Assert.Equal(
+                    task.IsClassification ? [new("sun", "good"), new("rain", "bad")] : [new InstructionInstance("x", "y")],
+                    task.Instances
+                );
                 Assert.Equal(task.IsClassification, task.Instruction.StartsWith("Tell", StringComparison.Ordinal));
             }
             Assert.Equal(pool.Count, report.Pool);
@@ -83,7 +110,12 @@ public sealed class SelfInstructTests
         Assert.Contains("Tell whether the sentence is glad or sad\nIs it classification? Yes", asked[1], StringComparison.Ordinal);
         Assert.Contains("Is it classification? No", asked[1], StringComparison.Ordinal);
         Assert.Contains(asked, prompt => prompt.Contains("Class label: glad\nInput: I win", StringComparison.Ordinal));
-        Assert.Contains(asked, prompt => prompt.Contains("Example 1\nInput: in 3\nOutput: out 3", StringComparison.Ordinal) && !prompt.Contains("glad", StringComparison.Ordinal));
+        Assert.Contains(
+            asked,
+            prompt =>
+                prompt.Contains("Example 1\nInput: in 3\nOutput: out 3", StringComparison.Ordinal)
+                && !prompt.Contains("glad", StringComparison.Ordinal)
+        );
 
         asked.Clear();
         Assert.Equal(2, run.Generated.Count);
@@ -91,7 +123,8 @@ public sealed class SelfInstructTests
         Assert.Equal(6, Shown(asked[0]).Intersect(Seeds.Select(task => task.Instruction)).Count());
         Assert.Equal(2, Shown(asked[0]).Intersect(run.Generated.Take(2).Select(task => task.Instruction)).Count());
 
-        static string[] Shown(string prompt) => [.. prompt.Split('\n')[1..^1].Select(line => line[(line.IndexOf('.', StringComparison.Ordinal) + 2)..])];
+        static string[] Shown(string prompt) =>
+            [.. prompt.Split('\n')[1..^1].Select(line => line[(line.IndexOf('.', StringComparison.Ordinal) + 2)..])];
     }
 
     [Fact]
@@ -109,7 +142,10 @@ public sealed class SelfInstructTests
         Assert.Equal(reports[^1].Metrics(), later[^1].Metrics());
         var other = new SelfInstruct(Seeds, Source(Numbered), Small with { Seed = 5 });
         await other.StepAsync();
-        Assert.NotEqual(again.Generated.Take(other.Generated.Count).Select(task => task.Instruction), other.Generated.Select(task => task.Instruction));
+        Assert.NotEqual(
+            again.Generated.Take(other.Generated.Count).Select(task => task.Instruction),
+            other.Generated.Select(task => task.Instruction)
+        );
     }
 
     [Theory]
@@ -130,8 +166,22 @@ public sealed class SelfInstructTests
     {
         // A list without end, a text of 20 MB, and halves of surrogate pairs.
         string endless = string.Join('\n', Enumerable.Range(9, 5000).Select(i => $"{i}. Endless thing {Word(i)} of {Word(i + 1)}"));
-        string[] texts = [endless, new('x', 20 << 20), "\ud800\ud800 broken pair of halves\n10. also \udc00 broken in the middle <|endoftext|>\u0000\u0007"];
-        var run = new SelfInstruct(Seeds, Source((_, seed) => texts[seed % 3]), Small with { MaxItems = 16, MaxSimilarity = 1, RequestsPerRound = 9 });
+        string[] texts =
+        [
+            endless,
+            new('x', 20 << 20),
+            "\ud800\ud800 broken pair of halves\n10. also \udc00 broken in the middle <|endoftext|>\u0000\u0007",
+        ];
+        var run = new SelfInstruct(
+            Seeds,
+            Source((_, seed) => texts[seed % 3]),
+            Small with
+            {
+                MaxItems = 16,
+                MaxSimilarity = 1,
+                RequestsPerRound = 9,
+            }
+        );
         var report = await run.StepAsync();
         Assert.InRange(report.Proposed, 1, 9 * 16);
         Assert.All(run.Generated, task => Assert.InRange(task.Instruction.Length, 1, 100));
@@ -139,30 +189,61 @@ public sealed class SelfInstructTests
         using var folder = new TemporaryDirectory();
         string path = Path.Combine(folder.Path, "generated.jsonl");
         JsonLines.Write(path, run.Generated);
-        Assert.Equal(run.Generated.Select(task => task.Instruction), JsonLines.Read<InstructionTask>(path).Select(task => task.Instruction));
+        Assert.Equal(
+            run.Generated.Select(task => task.Instruction),
+            JsonLines.Read<InstructionTask>(path).Select(task => task.Instruction)
+        );
     }
 
     [Fact]
     public async Task Filters_CountEachReason()
     {
-        const string List = "Hi\n10. Draw me a nice horse please\n11. Write a program that sorts numbers fast\n12. - dashes do not begin instructions\n13. Élan is not an ASCII word\n"
+        const string List =
+            "Hi\n10. Draw me a nice horse please\n11. Write a program that sorts numbers fast\n12. - dashes do not begin instructions\n13. Élan is not an ASCII word\n"
             + "14. Seed task number 3 about ddd\n15. Find what nobody has found\n16. find what nobody has found!\n17. Name two of the planets";
-        var run = new SelfInstruct(Seeds, Source((_, _) => List, prompt => prompt.Contains("planets", StringComparison.Ordinal)
-            ? "Input: a\nOutput:\nInput: b\nOutput: b\nInput: c\nOutput: the list:\nInput: d\nOutput: e\nInput: d\nOutput: e\nInput: f\nOutput: g" : "no marks at all"),
-            Small with { RequestsPerRound = 1, MaxInstances = 1 });
+        var run = new SelfInstruct(
+            Seeds,
+            Source(
+                (_, _) => List,
+                prompt =>
+                    prompt.Contains("planets", StringComparison.Ordinal)
+                        ? "Input: a\nOutput:\nInput: b\nOutput: b\nInput: c\nOutput: the list:\nInput: d\nOutput: e\nInput: d\nOutput: e\nInput: f\nOutput: g"
+                        : "no marks at all"
+            ),
+            Small with
+            {
+                RequestsPerRound = 1,
+                MaxInstances = 1,
+            }
+        );
         var report = await run.StepAsync();
         Assert.Equal(9, report.Proposed);
         var expected = new Dictionary<SelfInstructRejection, int>
         {
-            [SelfInstructRejection.TooShort] = 1, [SelfInstructRejection.Keyword] = 1, [SelfInstructRejection.Beginning] = 1, [SelfInstructRejection.NotText] = 2,
-            [SelfInstructRejection.Similar] = 2, [SelfInstructRejection.NoInstances] = 1, [SelfInstructRejection.EmptyOutput] = 1, [SelfInstructRejection.Echo] = 1,
-            [SelfInstructRejection.Unfinished] = 1, [SelfInstructRejection.Duplicate] = 1, [SelfInstructRejection.Surplus] = 1,
+            [SelfInstructRejection.TooShort] = 1,
+            [SelfInstructRejection.Keyword] = 1,
+            [SelfInstructRejection.Beginning] = 1,
+            [SelfInstructRejection.NotText] = 2,
+            [SelfInstructRejection.Similar] = 2,
+            [SelfInstructRejection.NoInstances] = 1,
+            [SelfInstructRejection.EmptyOutput] = 1,
+            [SelfInstructRejection.Echo] = 1,
+            [SelfInstructRejection.Unfinished] = 1,
+            [SelfInstructRejection.Duplicate] = 1,
+            [SelfInstructRejection.Surplus] = 1,
         };
         Assert.Equal(expected.OrderBy(pair => pair.Key), report.Rejections.OrderBy(pair => pair.Key));
         Assert.Equal("Name two of the planets", Assert.Single(run.Generated).Instruction);
         Assert.Equal([new InstructionInstance("d", "e")], run.Generated[0].Instances);
 
-        var contradicting = new SelfInstruct(Seeds, Source((_, _) => List, _ => "Input: a\nOutput: b\nInput: a\nOutput: c\nOutput: free\nOutput: other"), Small with { RequestsPerRound = 1 });
+        var contradicting = new SelfInstruct(
+            Seeds,
+            Source((_, _) => List, _ => "Input: a\nOutput: b\nInput: a\nOutput: c\nOutput: free\nOutput: other"),
+            Small with
+            {
+                RequestsPerRound = 1,
+            }
+        );
         report = await contradicting.StepAsync();
         Assert.Equal((8, 0), (report.Rejections[SelfInstructRejection.Contradiction], report.Kept.Count));
     }
@@ -172,12 +253,15 @@ public sealed class SelfInstructTests
     {
         using var stop = new CancellationTokenSource();
         var calls = 0;
-        var source = TextSource.Of((prompts, request, token) =>
-        {
-            // In the middle of the second round.
-            if (++calls == 5) stop.Cancel();
-            return Source(Numbered).CompleteAsync(prompts, request, token);
-        });
+        var source = TextSource.Of(
+            (prompts, request, token) =>
+            {
+                // In the middle of the second round.
+                if (++calls == 5)
+                    stop.Cancel();
+                return Source(Numbered).CompleteAsync(prompts, request, token);
+            }
+        );
         var run = new SelfInstruct(Seeds, source, Small);
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Rounds(run, stop.Token));
         Assert.Equal(1, run.Rounds);
@@ -201,7 +285,9 @@ public sealed class SelfInstructTests
         Assert.Contains("seeds[1]", error.Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentOutOfRangeException>(() => new SelfInstruct(Seeds, source, Small with { MaxSimilarity = 1.1 }));
         Assert.Throws<ArgumentOutOfRangeException>(() => new SelfInstruct(Seeds, source, Small with { MaxWords = 3 }));
-        Assert.Throws<ArgumentOutOfRangeException>(() => new SelfInstruct(Seeds, source, Small with { InstanceRequest = new TextRequest { TopP = 0 } }));
+        Assert.Throws<ArgumentOutOfRangeException>(() =>
+            new SelfInstruct(Seeds, source, Small with { InstanceRequest = new TextRequest { TopP = 0 } })
+        );
     }
 
     [Fact]
@@ -209,12 +295,18 @@ public sealed class SelfInstructTests
     {
         using var folder = new TemporaryDirectory();
         string path = Path.Combine(folder.Path, "seeds.jsonl");
-        File.WriteAllText(path, """
+        File.WriteAllText(
+            path,
+            """
             {"id": "seed_task_1", "name": "antonym", "instruction": "What is the opposite?", "instances": [{"input": "Night", "output": "Day"}, {"input": "", "output": "None"}], "is_classification": true}
-            """);
+            """
+        );
         var task = Assert.Single(JsonLines.Read<InstructionTask>(path));
         Assert.True(task.IsClassification);
-        Assert.Equal([new("What is the opposite?\n\nNight\n\n", "Day"), new Demonstration("What is the opposite?\n\n", "None")], task.Demonstrations());
+        Assert.Equal(
+            [new("What is the opposite?\n\nNight\n\n", "Day"), new Demonstration("What is the opposite?\n\n", "None")],
+            task.Demonstrations()
+        );
         Assert.Equal("What is the opposite?|Night", task.Demonstrations((instruction, input) => $"{instruction}|{input}").First().Prompt);
     }
 
@@ -222,15 +314,38 @@ public sealed class SelfInstructTests
     public async Task ChatService_IsAskedWithTheRequest_AndTriedAgain()
     {
         var (calls, seen) = (0, new List<ChatOptions?>());
-        using var client = new Client((question, options) =>
+        using var client = new Client(
+            (question, options) =>
+            {
+                lock (seen)
+                    seen.Add(options);
+                if (Interlocked.Increment(ref calls) == 1)
+                    throw new HttpRequestException("busy");
+                return new ChatResponse(new ChatMessage(ChatRole.Assistant, $"{question}! STOP and more"))
+                {
+                    FinishReason = question == "b" ? ChatFinishReason.Length : ChatFinishReason.Stop,
+                };
+            }
+        );
+        var source = TextSource.Of(
+            client,
+            new ChatSourceOptions
+            {
+                Retry = new RetryOptions { Attempts = 2, Delay = TimeSpan.Zero },
+                Parallelism = 1,
+                Chat = new ChatOptions { TopP = 0.25f },
+            }
+        );
+        var request = new TextRequest
         {
-            lock (seen) seen.Add(options);
-            if (Interlocked.Increment(ref calls) == 1) throw new HttpRequestException("busy");
-            return new ChatResponse(new ChatMessage(ChatRole.Assistant, $"{question}! STOP and more")) { FinishReason = question == "b" ? ChatFinishReason.Length : ChatFinishReason.Stop };
-        });
-        var source = TextSource.Of(client, new ChatSourceOptions { Retry = new RetryOptions { Attempts = 2, Delay = TimeSpan.Zero }, Parallelism = 1, Chat = new ChatOptions { TopP = 0.25f } });
-        var request = new TextRequest { Temperature = 0.5, MaxTokens = 7, Seed = 3 };
-        Assert.Equal([new("a! STOP and more"), new SourcedText("b! STOP and more", Finished: false)], await source.CompleteAsync(["a", "b"], request));
+            Temperature = 0.5,
+            MaxTokens = 7,
+            Seed = 3,
+        };
+        Assert.Equal(
+            [new("a! STOP and more"), new SourcedText("b! STOP and more", Finished: false)],
+            await source.CompleteAsync(["a", "b"], request)
+        );
         Assert.Equal([new SourcedText("a! "), new("b! ")], await source.CompleteAsync(["a", "b"], request with { StopStrings = ["STOP"] }));
         Assert.Equal((0.5f, 0.25f, 7), (seen[0]!.Temperature, seen[0]!.TopP, seen[0]!.MaxOutputTokens));
         Assert.Equal(["STOP"], seen[^1]!.StopSequences!);
@@ -240,16 +355,20 @@ public sealed class SelfInstructTests
 
     private sealed class Client(Func<string, ChatOptions?, ChatResponse> reply) : IChatClient
     {
-        public Task<ChatResponse> GetResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default) =>
-            Task.FromResult(reply(messages.Single().Text, options));
+        public Task<ChatResponse> GetResponseAsync(
+            IEnumerable<ChatMessage> messages,
+            ChatOptions? options = null,
+            CancellationToken cancellationToken = default
+        ) => Task.FromResult(reply(messages.Single().Text, options));
 
-        public IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default) =>
-            throw new NotSupportedException();
+        public IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(
+            IEnumerable<ChatMessage> messages,
+            ChatOptions? options = null,
+            CancellationToken cancellationToken = default
+        ) => throw new NotSupportedException();
 
         public object? GetService(Type serviceType, object? serviceKey = null) => null;
 
-        public void Dispose()
-        {
-        }
+        public void Dispose() { }
     }
 }

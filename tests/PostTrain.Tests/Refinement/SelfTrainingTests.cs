@@ -12,22 +12,31 @@ public sealed class SelfTrainingTests
 {
     private static readonly Problem[] Problems = [new("1+1=", "2"), new("1+2=", "3"), new("2+2=", "4")];
     private static readonly IReward Any = Reward.Of("any", _ => 1);
-    private static readonly SelfTrainingOptions Small = new() { SamplesPerProblem = 32, Sampling = new SamplingOptions { MaxNewTokens = 2 } };
+    private static readonly SelfTrainingOptions Small = new()
+    {
+        SamplesPerProblem = 32,
+        Sampling = new SamplingOptions { MaxNewTokens = 2 },
+    };
 
     [Fact]
     public async Task Collect_KeepsWhatIsRewardedAndEnded_EachWayOnce()
     {
         using var model = Toy.Model();
         var seen = new List<Completion>();
-        var reward = Reward.Of("digits", completion =>
-        {
-            seen.Add(completion);
-            return completion.Text.Length > 0 && char.IsAsciiDigit(completion.Text[0]) ? 1 : 0.1;
-        });
+        var reward = Reward.Of(
+            "digits",
+            completion =>
+            {
+                seen.Add(completion);
+                return completion.Text.Length > 0 && char.IsAsciiDigit(completion.Text[0]) ? 1 : 0.1;
+            }
+        );
         var own = await SelfTraining.CollectAsync(model, Toy.Tokenizer, Problems, reward, options: Small);
         Assert.Equal(3 * 32, seen.Count);
         var expected = seen.Where(completion => completion.Finished && completion.Text.Length > 0 && char.IsAsciiDigit(completion.Text[0]))
-            .Select(completion => new Demonstration(completion.Problem.Prompt, completion.Text)).Distinct().ToArray();
+            .Select(completion => new Demonstration(completion.Problem.Prompt, completion.Text))
+            .Distinct()
+            .ToArray();
         Assert.NotEmpty(expected);
         Assert.True(seen.Count > expected.Length);
         Assert.Equal(expected, own);
@@ -38,12 +47,28 @@ public sealed class SelfTrainingTests
     {
         using var model = Toy.Model();
         var all = await SelfTraining.CollectAsync(model, Toy.Tokenizer, Problems, Any, options: Small);
-        var rest = await SelfTraining.CollectAsync(model, Toy.Tokenizer, Problems, Any, [all[0], new Demonstration("of another prompt", all[1].Completion)], Small);
+        var rest = await SelfTraining.CollectAsync(
+            model,
+            Toy.Tokenizer,
+            Problems,
+            Any,
+            [all[0], new Demonstration("of another prompt", all[1].Completion)],
+            Small
+        );
         Assert.Equal(all.Skip(1), rest);
         Assert.Empty(await SelfTraining.CollectAsync(model, Toy.Tokenizer, Problems, Any, all, Small));
         var most = await SelfTraining.CollectAsync(model, Toy.Tokenizer, Problems, Any, options: Small with { MostPerProblem = 2 });
         Assert.Equal(all.GroupBy(own => own.Prompt).SelectMany(group => group.Take(2)), most);
-        var lengths = await SelfTraining.CollectAsync(model, Toy.Tokenizer, Problems, Any, options: Small with { Way = text => text.Length.ToString(System.Globalization.CultureInfo.InvariantCulture) });
+        var lengths = await SelfTraining.CollectAsync(
+            model,
+            Toy.Tokenizer,
+            Problems,
+            Any,
+            options: Small with
+            {
+                Way = text => text.Length.ToString(System.Globalization.CultureInfo.InvariantCulture),
+            }
+        );
         Assert.Equal(all.DistinctBy(own => (own.Prompt, own.Completion.Length)), lengths);
     }
 
@@ -69,7 +94,9 @@ public sealed class SelfTrainingTests
         using var model = Toy.Model();
         async Task Refused(string part, SelfTrainingOptions options, IReadOnlyList<Problem>? problems = null)
         {
-            var error = await Assert.ThrowsAnyAsync<ArgumentException>(() => SelfTraining.CollectAsync(model, Toy.Tokenizer, problems ?? Problems, Any, options: options));
+            var error = await Assert.ThrowsAnyAsync<ArgumentException>(() =>
+                SelfTraining.CollectAsync(model, Toy.Tokenizer, problems ?? Problems, Any, options: options)
+            );
             Assert.Contains(part, error.Message, StringComparison.Ordinal);
         }
 
@@ -79,7 +106,9 @@ public sealed class SelfTrainingTests
         await Refused("BatchSize", Small with { BatchSize = 0 });
         await Refused("greedy", Small with { Sampling = new SamplingOptions { Temperature = 0 } });
         await Refused("problems is empty", Small, []);
-        var unusable = await Assert.ThrowsAsync<InvalidOperationException>(() => SelfTraining.CollectAsync(model, Toy.Tokenizer, Problems, Reward.Of("nothing", _ => double.NaN), options: Small));
+        var unusable = await Assert.ThrowsAsync<InvalidOperationException>(() =>
+            SelfTraining.CollectAsync(model, Toy.Tokenizer, Problems, Reward.Of("nothing", _ => double.NaN), options: Small)
+        );
         Assert.Contains("nothing", unusable.Message, StringComparison.Ordinal);
     }
 }

@@ -38,6 +38,10 @@ public sealed class TransitionTableTests
     public void Sum_AddsCells_AndLengthsMustAgree()
     {
         Assert.Equal(new TransitionTable(11, 22, 33, 44), TransitionTable.Sum([new(1, 2, 3, 4), new(10, 20, 30, 40)]));
-        Assert.Contains("after has 1 values, expected 2", Assert.Throws<ArgumentException>(() => TransitionTable.Of([true, false], [true])).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "after has 1 values, expected 2",
+            Assert.Throws<ArgumentException>(() => TransitionTable.Of([true, false], [true])).Message,
+            StringComparison.Ordinal
+        );
     }
 }

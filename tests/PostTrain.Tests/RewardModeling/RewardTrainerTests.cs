@@ -15,9 +15,20 @@ namespace PostTrain.Tests.RewardModeling;
 [Collection("Sequential")]
 public sealed class RewardTrainerTests
 {
-    private static readonly PreferencePair[] Pairs = [new("0=", "ab", "b"), new("1+1=", "a", "bcd"), new("2=", "aab", "ba"), new("7=", "", "c")];
+    private static readonly PreferencePair[] Pairs =
+    [
+        new("0=", "ab", "b"),
+        new("1+1=", "a", "bcd"),
+        new("2=", "aab", "ba"),
+        new("7=", "", "c"),
+    ];
     private static readonly StepwiseExample[] Solutions =
-        [new("1+1=", ["a", "b"], [1, 0]), new("2=", ["ab", "ba", "c"], [1, 1, 0]), new("3=", ["d"], [0]), new("0=", ["a", "a"], [1, 1])];
+    [
+        new("1+1=", ["a", "b"], [1, 0]),
+        new("2=", ["ab", "ba", "c"], [1, 1, 0]),
+        new("3=", ["d"], [0]),
+        new("0=", ["a", "a"], [1, 1]),
+    ];
 
     // The tokenizer of the tests has no line feed.
     private static readonly StepEncodingOptions Layout = new() { Separator = "+" };
@@ -46,7 +57,18 @@ public sealed class RewardTrainerTests
     public void Run_SoftLabels_EndsAtTheirLogOdds(double probability, double smoothing, double margin)
     {
         using var model = SequenceClassifier.For(Toy.Model(type: ScalarType.Float64));
-        using var trainer = new RewardTrainer(model, Toy.Tokenizer, new RewardTrainerOptions { Steps = 200, BatchSize = 1, LearningRate = 1e-2, Schedule = LearningRateSchedule.Linear, Objective = new BradleyTerryOptions { LabelSmoothing = smoothing } });
+        using var trainer = new RewardTrainer(
+            model,
+            Toy.Tokenizer,
+            new RewardTrainerOptions
+            {
+                Steps = 200,
+                BatchSize = 1,
+                LearningRate = 1e-2,
+                Schedule = LearningRateSchedule.Linear,
+                Objective = new BradleyTerryOptions { LabelSmoothing = smoothing },
+            }
+        );
         PreferencePair[] pairs = [new("0=", "ab", "b") { Probability = probability }];
         _ = trainer.Run(pairs).Last();
         Assert.Equal(margin, trainer.Evaluate(pairs)["eval/reward/margin"], 1e-3);
@@ -81,7 +103,11 @@ public sealed class RewardTrainerTests
     {
         using var model = Model("plain", ScalarType.Float64, start: 1);
         var objective = new BradleyTerryOptions { CenteringCoefficient = 0.1, LabelSmoothing = 0.2 };
-        using var trainer = new RewardTrainer(model, Toy.Tokenizer, new RewardTrainerOptions { Objective = objective, Margin = pair => pair.Chosen.Length });
+        using var trainer = new RewardTrainer(
+            model,
+            Toy.Tokenizer,
+            new RewardTrainerOptions { Objective = objective, Margin = pair => pair.Chosen.Length }
+        );
         double Loss(PreferencePair pair)
         {
             var (w, l) = (Score(model, pair.Prompt + pair.Chosen, end: true), Score(model, pair.Prompt + pair.Rejected, end: true));
@@ -98,17 +124,23 @@ public sealed class RewardTrainerTests
     {
         using var model = Model("plain", ScalarType.Float64, start: 1);
         model.train();
-        Completion[] completions = [.. Pairs.Select((pair, i) => new Completion(new Problem(pair.Prompt), pair.Rejected, [], Finished: i != 1))];
+        Completion[] completions =
+        [
+            .. Pairs.Select((pair, i) => new Completion(new Problem(pair.Prompt), pair.Rejected, [], Finished: i != 1)),
+        ];
         var reward = LearnedRewards.Outcome(model, Toy.Tokenizer, new LearnedRewardOptions { BatchSize = 3 });
         _ = await reward.ScoreAsync(completions, RewardContext.None);
         long before = DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
         var scores = (await reward.ScoreAsync(completions, RewardContext.None)).Values;
         Assert.Equal(before, DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount);
         Assert.True(model.training);
-        for (int i = 0; i < scores.Length; i++) Assert.Equal(Score(model, Pairs[i].Prompt + Pairs[i].Rejected, end: i != 1), scores[i], 1e-12);
+        for (int i = 0; i < scores.Length; i++)
+            Assert.Equal(Score(model, Pairs[i].Prompt + Pairs[i].Rejected, end: i != 1), scores[i], 1e-12);
 
         var tooLong = completions[0] with { Text = new string('a', 30) };
-        var error = await Assert.ThrowsAsync<InvalidOperationException>(async () => await LearnedRewards.Outcome(model, Toy.Tokenizer).ScoreAsync([completions[1], tooLong], RewardContext.None));
+        var error = await Assert.ThrowsAsync<InvalidOperationException>(async () =>
+            await LearnedRewards.Outcome(model, Toy.Tokenizer).ScoreAsync([completions[1], tooLong], RewardContext.None)
+        );
         Assert.Contains("completion 1 has 33 tokens", error.Message, StringComparison.Ordinal);
         var cutting = LearnedRewards.Outcome(model, Toy.Tokenizer, new LearnedRewardOptions { CutsLonger = true });
         var cut = (await cutting.ScoreAsync([completions[1], tooLong], RewardContext.None)).Values;
@@ -123,8 +155,15 @@ public sealed class RewardTrainerTests
     public async Task LearnedSteps_AreTheProbabilitiesAtTheStepsEnds(string name)
     {
         using var model = Model(name, ScalarType.Float64, start: 1);
-        SteppedCompletion[] completions = [.. new[] { "ab+c", "", "d+e+f+aaaaa" }.Select(text => SteppedCompletion.Of(new Completion(new Problem("1="), text, [], true), "+"))];
-        var scores = await LearnedRewards.Steps(model, Toy.Tokenizer, new LearnedRewardOptions { Encoding = Layout, BatchSize = 2 }).ScoreStepsAsync(completions, RewardContext.None);
+        SteppedCompletion[] completions =
+        [
+            .. new[] { "ab+c", "", "d+e+f+aaaaa" }.Select(text =>
+                SteppedCompletion.Of(new Completion(new Problem("1="), text, [], true), "+")
+            ),
+        ];
+        var scores = await LearnedRewards
+            .Steps(model, Toy.Tokenizer, new LearnedRewardOptions { Encoding = Layout, BatchSize = 2 })
+            .ScoreStepsAsync(completions, RewardContext.None);
         Assert.Equal([2, 0, 4], scores.Select(values => values.Length));
         Assert.Equal(Probability("1=ab+c+"), scores[0][1], 1e-12);
         Assert.Equal(Probability("1=ab+"), scores[0][0], 1e-12);
@@ -132,7 +171,11 @@ public sealed class RewardTrainerTests
 
         using var trained = Model(name);
         _ = Train(name, trained, steps: 24);
-        var reward = StepReward.Aggregated(LearnedRewards.Steps(trained, Toy.Tokenizer, new LearnedRewardOptions { Encoding = Layout }), StepAggregation.Minimum, "+");
+        var reward = StepReward.Aggregated(
+            LearnedRewards.Steps(trained, Toy.Tokenizer, new LearnedRewardOptions { Encoding = Layout }),
+            StepAggregation.Minimum,
+            "+"
+        );
         var values = (await reward.ScoreAsync([Judged("0=", "a+a"), Judged("2=", "ab+ba+c")], RewardContext.None)).Values;
         Assert.True(values[0] > 0.5 && values[1] < 0.5, $"the right solution scores {values[0]}, the wrong one {values[1]}");
 
@@ -152,7 +195,11 @@ public sealed class RewardTrainerTests
     {
         using var model = Model("steps");
         var completion = SteppedCompletion.Of(new Completion(new Problem("1="), "ab+cccccccccccc+d", [], true), "+");
-        var scores = (await LearnedRewards.Steps(model, Toy.Tokenizer, new LearnedRewardOptions { Encoding = Layout }).ScoreStepsAsync([completion], RewardContext.None))[0];
+        var scores = (
+            await LearnedRewards
+                .Steps(model, Toy.Tokenizer, new LearnedRewardOptions { Encoding = Layout })
+                .ScoreStepsAsync([completion], RewardContext.None)
+        )[0];
         Assert.Equal([true, false, false], scores.Select(double.IsFinite));
         Assert.Equal([false, true, true], scores.Select(double.IsNaN));
     }
@@ -163,7 +210,9 @@ public sealed class RewardTrainerTests
         foreach (var name in Trainers)
         {
             using var model = Model(name);
-            var alive = Run(name, model, new TrainerRun(6)).Select(_ => DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount).ToArray();
+            var alive = Run(name, model, new TrainerRun(6))
+                .Select(_ => DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount)
+                .ToArray();
             Assert.Single(alive[2..].Distinct());
         }
     }
@@ -173,23 +222,58 @@ public sealed class RewardTrainerTests
     {
         using var model = Model("plain");
         using var two = Model("classes");
-        Assert.Contains("model has 2 scores", Assert.Throws<ArgumentException>(() => new RewardTrainer(two, Toy.Tokenizer, new RewardTrainerOptions())).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "model has 2 scores",
+            Assert.Throws<ArgumentException>(() => new RewardTrainer(two, Toy.Tokenizer, new RewardTrainerOptions())).Message,
+            StringComparison.Ordinal
+        );
         using var pairs = new RewardTrainer(model, Toy.Tokenizer, new RewardTrainerOptions { Margin = _ => double.NaN });
-        Assert.Contains("the margin of data[0] is NaN", Assert.Throws<ArgumentException>(() => pairs.Run(Pairs)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "the margin of data[0] is NaN",
+            Assert.Throws<ArgumentException>(() => pairs.Run(Pairs)).Message,
+            StringComparison.Ordinal
+        );
         using var plain = new RewardTrainer(model, Toy.Tokenizer, new RewardTrainerOptions());
         var error = Assert.Throws<ArgumentException>(() => plain.Run([Pairs[0], new("0=", "a", new string('b', 40))]));
         Assert.Contains("data[1].Rejected has 43 tokens", error.Message, StringComparison.Ordinal);
         using var steps = new ProcessRewardTrainer(model, Toy.Tokenizer, new ProcessRewardTrainerOptions { Encoding = Layout });
-        Assert.Contains("data[0] has the label 2, expected 0 to 1", Assert.Throws<ArgumentException>(() => steps.Run([new("1=", ["a"], [2])])).Message, StringComparison.Ordinal);
-        Assert.Contains("data[0] has no step", Assert.Throws<ArgumentException>(() => steps.Run([new("1=", [], [])])).Message, StringComparison.Ordinal);
-        Assert.Contains("data[0] has 23 tokens", Assert.Throws<ArgumentException>(() => steps.Run([new("1=", [new string('a', 20)], [1])])).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "data[0] has the label 2, expected 0 to 1",
+            Assert.Throws<ArgumentException>(() => steps.Run([new("1=", ["a"], [2])])).Message,
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "data[0] has no step",
+            Assert.Throws<ArgumentException>(() => steps.Run([new("1=", [], [])])).Message,
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "data[0] has 23 tokens",
+            Assert.Throws<ArgumentException>(() => steps.Run([new("1=", [new string('a', 20)], [1])])).Message,
+            StringComparison.Ordinal
+        );
     }
 
-    internal static SequenceClassifier Model(string name, ScalarType type = ScalarType.Float32, double start = 0.02, ulong seed = 1) => SequenceClassifier.For(
-        Toy.Model(seed, type), new ClassifierOptions { Labels = name == "classes" ? 2 : 1, Bias = name is "steps" or "classes", Head = new HeadOptions { StandardDeviation = start, Seed = seed } });
+    internal static SequenceClassifier Model(string name, ScalarType type = ScalarType.Float32, double start = 0.02, ulong seed = 1) =>
+        SequenceClassifier.For(
+            Toy.Model(seed, type),
+            new ClassifierOptions
+            {
+                Labels = name == "classes" ? 2 : 1,
+                Bias = name is "steps" or "classes",
+                Head = new HeadOptions { StandardDeviation = start, Seed = seed },
+            }
+        );
 
     private static Tensor Ids(string text, bool end = false) =>
-        tensor((long[])[.. Toy.Tokenizer.Encode(text).Select(id => (long)id), .. end ? [Toy.Tokenizer.EndOfSequenceId!.Value] : Array.Empty<long>()]).unsqueeze(0);
+        tensor(
+                (long[])
+                    [
+                        .. Toy.Tokenizer.Encode(text).Select(id => (long)id),
+                        .. end ? [Toy.Tokenizer.EndOfSequenceId!.Value] : Array.Empty<long>(),
+                    ]
+            )
+            .unsqueeze(0);
 
     private static double Score(SequenceClassifier model, string text, bool end)
     {
@@ -206,8 +290,20 @@ public sealed class RewardTrainerTests
     {
         if (name is "plain" or "margin")
         {
-            var options = new RewardTrainerOptions { Steps = run.Steps, BatchSize = 4, MicroBatchSize = run.MicroBatch, LearningRate = 2e-2, CheckpointDirectory = run.Directory, CheckpointEvery = TrainerRun.CheckpointEvery };
-            return Steps(new RewardTrainer(model, Toy.Tokenizer, name == "margin" ? options with { Margin = _ => 1 } : options), Pairs, run.Resume);
+            var options = new RewardTrainerOptions
+            {
+                Steps = run.Steps,
+                BatchSize = 4,
+                MicroBatchSize = run.MicroBatch,
+                LearningRate = 2e-2,
+                CheckpointDirectory = run.Directory,
+                CheckpointEvery = TrainerRun.CheckpointEvery,
+            };
+            return Steps(
+                new RewardTrainer(model, Toy.Tokenizer, name == "margin" ? options with { Margin = _ => 1 } : options),
+                Pairs,
+                run.Resume
+            );
         }
         var judged = new ProcessRewardTrainerOptions
         {
@@ -226,8 +322,10 @@ public sealed class RewardTrainerTests
     {
         using (trainer)
         {
-            if (resume is not null) trainer.Resume(resume);
-            foreach (var report in trainer.Run(data)) yield return report;
+            if (resume is not null)
+                trainer.Resume(resume);
+            foreach (var report in trainer.Run(data))
+                yield return report;
         }
     }
 }

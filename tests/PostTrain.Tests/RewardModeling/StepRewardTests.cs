@@ -23,13 +23,31 @@ public sealed class StepRewardTests
         TensorAssert.Close(expected.Average(), outcome.Loss, 1e-14);
         TensorAssert.Close(2.0 / 3, outcome.Accuracy, 1e-14);
         // (σ(z) − c)/3
-        TensorAssert.Close([-0.25 / 3, 0.5 / 3, -0.55 / 3], Numbers.Gradient(x => RewardClassificationLosses.Outcome(x, labels).Loss, logits), 1e-14);
-        var mask = tensor(new[,] { { 1.0, 0, 1 } });
+        TensorAssert.Close(
+            [-0.25 / 3, 0.5 / 3, -0.55 / 3],
+            Numbers.Gradient(x => RewardClassificationLosses.Outcome(x, labels).Loss, logits),
+            1e-14
+        );
+        var mask = tensor(
+            new[,]
+            {
+                { 1.0, 0, 1 },
+            }
+        );
         var steps = RewardClassificationLosses.Steps(logits.unsqueeze(0), labels.unsqueeze(0), mask);
         TensorAssert.Close([expected[0], 0, expected[2]], steps.ItemLosses, 1e-14);
         TensorAssert.Close((expected[0] + expected[2]) / 2, steps.Loss, 1e-14);
         TensorAssert.Close(0.5, steps.Accuracy, 1e-14);
-        var classes = RewardClassificationLosses.StepClasses(stack([zeros(1, 3, dtype: ScalarType.Float64), logits.unsqueeze(0)], -1), tensor(new long[,] { { 1, -100, 0 } }), mask);
+        var classes = RewardClassificationLosses.StepClasses(
+            stack([zeros(1, 3, dtype: ScalarType.Float64), logits.unsqueeze(0)], -1),
+            tensor(
+                new long[,]
+                {
+                    { 1, -100, 0 },
+                }
+            ),
+            mask
+        );
         TensorAssert.Close([expected[0], 0, Math.Log(4.0 / 3)], classes.ItemLosses, 1e-14);
     }
 
@@ -47,7 +65,11 @@ public sealed class StepRewardTests
         TensorAssert.Finite(Numbers.Gradient(x => Loss(x, labels, mask), logits.masked_fill(mask == 0, double.NaN)));
         TensorAssert.Zero(Numbers.Gradient(x => Loss(x, labels, zeros(3, 4)), logits));
         TensorAssert.Close([0, 1e4], RewardClassificationLosses.Outcome(tensor([1e4f, 1e4f]), tensor([1f, 0f])).ItemLosses, 0);
-        TensorAssert.Close([0, 0.5], Numbers.Gradient(x => RewardClassificationLosses.Outcome(x, tensor([1f, 0f])).Loss, tensor([1e4f, 1e4f])), 0);
+        TensorAssert.Close(
+            [0, 0.5],
+            Numbers.Gradient(x => RewardClassificationLosses.Outcome(x, tensor([1f, 0f])).Loss, tensor([1e4f, 1e4f])),
+            0
+        );
         TensorAssert.Close(0, RewardClassificationLosses.Outcome(zeros(0), zeros(0)).Loss, 0);
     }
 
@@ -55,15 +77,52 @@ public sealed class StepRewardTests
     public void MonteCarloLabels_CountWhatReachedTheAnswer()
     {
         using var scope = NewDisposeScope();
-        var correct = tensor(new[, ,] { { { 1L, 0, 0, 1 }, { 0, 0, 0, 0 } }, { { 1, 1, 1, 1 }, { 0, 1, 1, 0 } } });
-        var mask = tensor(new[, ,] { { { 1L, 1, 1, 1 }, { 1, 1, 1, 1 } }, { { 1, 1, 1, 0 }, { 1, 0, 0, 1 } } });
+        var correct = tensor(
+            new[,,]
+            {
+                {
+                    { 1L, 0, 0, 1 },
+                    { 0, 0, 0, 0 },
+                },
+                {
+                    { 1, 1, 1, 1 },
+                    { 0, 1, 1, 0 },
+                },
+            }
+        );
+        var mask = tensor(
+            new[,,]
+            {
+                {
+                    { 1L, 1, 1, 1 },
+                    { 1, 1, 1, 1 },
+                },
+                {
+                    { 1, 1, 1, 0 },
+                    { 1, 0, 0, 1 },
+                },
+            }
+        );
         TensorAssert.Close([0.5, 0, 1, 0], StepLabels.MonteCarloSoft(correct, mask), 0);
         TensorAssert.Close([1, 0, 1, 0], StepLabels.MonteCarloHard(correct, mask), 0);
         Assert.Equal([2L, 2L], StepLabels.MonteCarloSoft(correct, mask).shape);
-        TensorAssert.Close([1.0], StepLabels.MonteCarloHard(tensor(new[,] { { false, true } }), ones(1, 2)), 0);
+        TensorAssert.Close(
+            [1.0],
+            StepLabels.MonteCarloHard(
+                tensor(
+                    new[,]
+                    {
+                        { false, true },
+                    }
+                ),
+                ones(1, 2)
+            ),
+            0
+        );
     }
 
-    /// <summary>Over all outcomes of N = 3 completions with success probability V: soft labels have the mean V, hard ones 1 − (1 − V)³.</summary>
+    /// <summary>Over all outcomes of N = 3 completions with success probability V: soft labels have the mean V, hard ones 1 − (1 −
+    /// V)³.</summary>
     [Fact]
     public void MonteCarloLabels_HaveTheirExpectations()
     {
@@ -84,8 +143,22 @@ public sealed class StepRewardTests
     public void StepScores_AreWhatTheirNamesSay(StepAggregation aggregation, double expected, double empty)
     {
         using var scope = NewDisposeScope();
-        var probabilities = tensor(new[,] { { 0.5, 0.1, 0.5, 0.8 }, { 0.3, 0.3, 0.3, 0.3 }, { double.NaN, 0.5, 0.5, 0.8 } });
-        var mask = tensor(new[,] { { 1.0, 0, 1, 1 }, { 0, 0, 0, 0 }, { 0, 1, 1, 1 } });
+        var probabilities = tensor(
+            new[,]
+            {
+                { 0.5, 0.1, 0.5, 0.8 },
+                { 0.3, 0.3, 0.3, 0.3 },
+                { double.NaN, 0.5, 0.5, 0.8 },
+            }
+        );
+        var mask = tensor(
+            new[,]
+            {
+                { 1.0, 0, 1, 1 },
+                { 0, 0, 0, 0 },
+                { 0, 1, 1, 1 },
+            }
+        );
         TensorAssert.Close([expected, empty, expected], StepScores.Aggregate(probabilities, mask, aggregation), 1e-14);
         TensorAssert.Finite(Numbers.Gradient(x => StepScores.Aggregate(x, mask, aggregation).sum(), probabilities));
     }
@@ -94,7 +167,14 @@ public sealed class StepRewardTests
     public void Ensembles_GiveTheHandWorkedNumbers_AndAgreeWhereTheModelsDo()
     {
         using var scope = NewDisposeScope();
-        var rewards = tensor(new[,] { { 1.0, 2 }, { 3, 2 }, { 5, 2 } });
+        var rewards = tensor(
+            new[,]
+            {
+                { 1.0, 2 },
+                { 3, 2 },
+                { 5, 2 },
+            }
+        );
         TensorAssert.Close([3, 2], RewardEnsembles.Mean(rewards), 0);
         TensorAssert.Close([1, 2], RewardEnsembles.WorstCase(rewards), 0);
         // Variance (4 + 0 + 4)/3
@@ -111,7 +191,10 @@ public sealed class StepRewardTests
         // A large mean with a small variance: sums of squares would lose it.
         var rewards = Numbers.Uniform(4, 1, 100) + 1e8;
         var whole = RunningRewardStatistics.Empty.Add(rewards);
-        var parts = RunningRewardStatistics.Empty.Add(rewards.narrow(0, 0, 7)).Add(rewards.narrow(0, 7, 0)).Add(rewards.narrow(0, 7, 60))
+        var parts = RunningRewardStatistics
+            .Empty.Add(rewards.narrow(0, 0, 7))
+            .Add(rewards.narrow(0, 7, 0))
+            .Add(rewards.narrow(0, 7, 60))
             .Merge(RunningRewardStatistics.Empty.Add(rewards.narrow(0, 67, 33)));
         double variance = (rewards - 1e8).std(false).square().ToDouble();
         Assert.Equal(100, parts.Count);
@@ -122,7 +205,11 @@ public sealed class StepRewardTests
         Assert.Equal(new RunningRewardStatistics(4, 4, 20), simple);
         double deviation = Math.Sqrt(5);
         TensorAssert.Close([-3 / deviation, 0, 6 / deviation], simple.Normalize(tensor(new[] { 1.0, 4, 10 }), epsilon: 0), 1e-15);
-        TensorAssert.Close([1 / deviation, 4 / deviation, 10 / deviation], simple.Normalize(tensor(new[] { 1.0, 4, 10 }), keepMean: true, epsilon: 0), 1e-15);
+        TensorAssert.Close(
+            [1 / deviation, 4 / deviation, 10 / deviation],
+            simple.Normalize(tensor(new[] { 1.0, 4, 10 }), keepMean: true, epsilon: 0),
+            1e-15
+        );
         TensorAssert.Close([-1, 0, 2], simple.Normalize(tensor(new[] { -9.0, 4, 10 }), epsilon: 0, clip: 2).clamp_min(-1), 1e-15);
         TensorAssert.Close([0.0, 2], RunningRewardStatistics.Empty.Add(tensor(new[] { 3.0 })).Normalize(tensor(new[] { 3.0, 5 })), 0);
         TensorAssert.Close([3.0], RunningRewardStatistics.Empty.Normalize(tensor(new[] { 3.0 })), 0);
@@ -137,9 +224,26 @@ public sealed class StepRewardTests
         Assert.Equal([2, 4], encoding.Ends);
         Assert.Equal([1, 0], encoding.Labels);
         Assert.Equal(5, encoding.Tokens.Length);
-        Assert.Contains("1 labels", Assert.Throws<ArgumentException>(() => StepEncoding.Of(new StepwiseExample("a", ["b", "c"], [1]), tokenizer)).Message);
-        Assert.Contains("Separator is empty", Assert.Throws<ArgumentException>(() => StepEncoding.Of(new StepwiseExample("a", ["b"], [1]), tokenizer, new StepEncodingOptions { Separator = "" })).Message);
-        Assert.Equal("MaximumLength", Assert.Throws<ArgumentOutOfRangeException>(() => StepEncoding.Of(new StepwiseExample("a", ["b"], [1]), tokenizer, new StepEncodingOptions { MaximumLength = 0 })).ParamName);
+        Assert.Contains(
+            "1 labels",
+            Assert.Throws<ArgumentException>(() => StepEncoding.Of(new StepwiseExample("a", ["b", "c"], [1]), tokenizer)).Message
+        );
+        Assert.Contains(
+            "Separator is empty",
+            Assert
+                .Throws<ArgumentException>(() =>
+                    StepEncoding.Of(new StepwiseExample("a", ["b"], [1]), tokenizer, new StepEncodingOptions { Separator = "" })
+                )
+                .Message
+        );
+        Assert.Equal(
+            "MaximumLength",
+            Assert
+                .Throws<ArgumentOutOfRangeException>(() =>
+                    StepEncoding.Of(new StepwiseExample("a", ["b"], [1]), tokenizer, new StepEncodingOptions { MaximumLength = 0 })
+                )
+                .ParamName
+        );
         var cut = StepEncoding.Of(new StepwiseExample("abc", ["b"], [1]), tokenizer, new StepEncodingOptions { MaximumLength = 2 });
         Assert.Equal(2, cut.Tokens.Length);
         Assert.Empty(cut.Ends);
@@ -160,10 +264,21 @@ public sealed class StepRewardTests
         Ownership.Check(() => All(RewardClassificationLosses.Outcome(pair, pair)), pair);
         Ownership.Check(() => All(RewardClassificationLosses.StepClasses(classLogits, classLabels, mask)), classLogits, classLabels, mask);
         Ownership.Check(() => [StepLabels.MonteCarloSoft(labels, mask), StepLabels.MonteCarloHard(bits, mask)], labels, bits, mask);
-        foreach (var aggregation in Enum.GetValues<StepAggregation>()) Ownership.Check(() => [StepScores.Aggregate(labels, mask, aggregation)], labels, mask);
-        Ownership.Check(() => [RewardEnsembles.Mean(logits), RewardEnsembles.WorstCase(logits), RewardEnsembles.UncertaintyWeighted(logits, 1)], logits);
+        foreach (var aggregation in Enum.GetValues<StepAggregation>())
+            Ownership.Check(() => [StepScores.Aggregate(labels, mask, aggregation)], labels, mask);
+        Ownership.Check(
+            () => [RewardEnsembles.Mean(logits), RewardEnsembles.WorstCase(logits), RewardEnsembles.UncertaintyWeighted(logits, 1)],
+            logits
+        );
         var statistics = RunningRewardStatistics.Empty.Add(labels);
-        Ownership.Check(() => { statistics.Add(labels); return [statistics.Normalize(labels, clip: 1)]; }, labels);
+        Ownership.Check(
+            () =>
+            {
+                statistics.Add(labels);
+                return [statistics.Normalize(labels, clip: 1)];
+            },
+            labels
+        );
     }
 
     [Fact]
@@ -171,15 +286,36 @@ public sealed class StepRewardTests
     {
         using var scope = NewDisposeScope();
         var (table, row) = (Numbers.Uniform(10, 0.4, 2, 3) + 0.5, Numbers.Uniform(11, 0.4, 3) + 0.5);
-        Assert.Contains("labels has shape [3]", Assert.Throws<ArgumentException>(() => RewardClassificationLosses.Steps(table, row, table)).Message);
-        Assert.Equal("labels", Assert.Throws<ArgumentOutOfRangeException>(() => RewardClassificationLosses.Outcome(row, row + 1)).ParamName);
+        Assert.Contains(
+            "labels has shape [3]",
+            Assert.Throws<ArgumentException>(() => RewardClassificationLosses.Steps(table, row, table)).Message
+        );
+        Assert.Equal(
+            "labels",
+            Assert.Throws<ArgumentOutOfRangeException>(() => RewardClassificationLosses.Outcome(row, row + 1)).ParamName
+        );
         Assert.Equal("correct", Assert.Throws<ArgumentOutOfRangeException>(() => StepLabels.MonteCarloHard(row * 3, row)).ParamName);
         Assert.Contains("mask has shape [3]", Assert.Throws<ArgumentException>(() => StepLabels.MonteCarloSoft(table, row)).Message);
-        Assert.Contains("correct has shape [2, 0]", Assert.Throws<ArgumentException>(() => StepLabels.MonteCarloSoft(zeros(2, 0), zeros(2, 0))).Message);
-        Assert.Equal("aggregation", Assert.Throws<ArgumentOutOfRangeException>(() => StepScores.Aggregate(table, table, (StepAggregation)9)).ParamName);
-        Assert.Equal("probabilities", Assert.Throws<ArgumentOutOfRangeException>(() => StepScores.Aggregate(table - 2, table, StepAggregation.Mean)).ParamName);
+        Assert.Contains(
+            "correct has shape [2, 0]",
+            Assert.Throws<ArgumentException>(() => StepLabels.MonteCarloSoft(zeros(2, 0), zeros(2, 0))).Message
+        );
+        Assert.Equal(
+            "aggregation",
+            Assert.Throws<ArgumentOutOfRangeException>(() => StepScores.Aggregate(table, table, (StepAggregation)9)).ParamName
+        );
+        Assert.Equal(
+            "probabilities",
+            Assert.Throws<ArgumentOutOfRangeException>(() => StepScores.Aggregate(table - 2, table, StepAggregation.Mean)).ParamName
+        );
         Assert.Contains("rewards has shape [0, 2]", Assert.Throws<ArgumentException>(() => RewardEnsembles.WorstCase(zeros(0, 2))).Message);
-        Assert.Equal("coefficient", Assert.Throws<ArgumentOutOfRangeException>(() => RewardEnsembles.UncertaintyWeighted(table, -1)).ParamName);
-        Assert.Equal("clip", Assert.Throws<ArgumentOutOfRangeException>(() => RunningRewardStatistics.Empty.Normalize(row, clip: 0)).ParamName);
+        Assert.Equal(
+            "coefficient",
+            Assert.Throws<ArgumentOutOfRangeException>(() => RewardEnsembles.UncertaintyWeighted(table, -1)).ParamName
+        );
+        Assert.Equal(
+            "clip",
+            Assert.Throws<ArgumentOutOfRangeException>(() => RunningRewardStatistics.Empty.Normalize(row, clip: 0)).ParamName
+        );
     }
 }

@@ -1,8 +1,8 @@
 using PostTrain.Data;
+using PostTrain.Models.Heads;
 using PostTrain.Policy;
 using PostTrain.Rewards;
 using PostTrain.Rewards.Steps;
-using PostTrain.Models.Heads;
 using PostTrain.Tests.Policy;
 using PostTrain.Tests.Support;
 using PostTrain.Training;
@@ -24,41 +24,55 @@ public sealed class AbandonedRewardTests : IDisposable
         answer.TrySetResult();
     }
 
-    private IReward Awaiting => Reward.OfAll("awaiting", async (completions, _, _) =>
-    {
-        called.Set();
-        await answer.Task.ConfigureAwait(false);
-        return [.. completions.Select(_ => 1.0)];
-    });
+    private IReward Awaiting =>
+        Reward.OfAll(
+            "awaiting",
+            async (completions, _, _) =>
+            {
+                called.Set();
+                await answer.Task.ConfigureAwait(false);
+                return [.. completions.Select(_ => 1.0)];
+            }
+        );
 
-    private IReward Blocking => Reward.Of("blocking", _ =>
-    {
-        called.Set();
-        end.Wait();
-        return 1;
-    });
+    private IReward Blocking =>
+        Reward.Of(
+            "blocking",
+            _ =>
+            {
+                called.Set();
+                end.Wait();
+                return 1;
+            }
+        );
 
-    private IReward Throwing => Reward.OfAll("throwing", async (_, _, _) =>
-    {
-        called.Set();
-        await answer.Task.ConfigureAwait(false);
-        throw new InvalidOperationException("nobody hears this");
-    });
+    private IReward Throwing =>
+        Reward.OfAll(
+            "throwing",
+            async (_, _, _) =>
+            {
+                called.Set();
+                await answer.Task.ConfigureAwait(false);
+                throw new InvalidOperationException("nobody hears this");
+            }
+        );
 
-    public static TheoryData<string> Kinds => ["awaiting", "blocking", "throwing", "weighted", "batched", "retried", "limited", "or not applicable", "clipped"];
+    public static TheoryData<string> Kinds =>
+        ["awaiting", "blocking", "throwing", "weighted", "batched", "retried", "limited", "or not applicable", "clipped"];
 
-    private IReward Of(string kind) => kind switch
-    {
-        "awaiting" => Awaiting,
-        "blocking" => Blocking,
-        "throwing" => Throwing,
-        "weighted" => Reward.Weighted((1, GrpoRuns.Even), (1, Blocking)),
-        "batched" => Awaiting.Batched(new BatchOptions { Size = 1 }),
-        "retried" => Blocking.WithRetries(),
-        "limited" => Blocking.WithTimeout(TimeSpan.FromHours(1)),
-        "or not applicable" => Awaiting.OrNotApplicable(),
-        _ => Blocking.Clipped(0, 1),
-    };
+    private IReward Of(string kind) =>
+        kind switch
+        {
+            "awaiting" => Awaiting,
+            "blocking" => Blocking,
+            "throwing" => Throwing,
+            "weighted" => Reward.Weighted((1, GrpoRuns.Even), (1, Blocking)),
+            "batched" => Awaiting.Batched(new BatchOptions { Size = 1 }),
+            "retried" => Blocking.WithRetries(),
+            "limited" => Blocking.WithTimeout(TimeSpan.FromHours(1)),
+            "or not applicable" => Awaiting.OrNotApplicable(),
+            _ => Blocking.Clipped(0, 1),
+        };
 
     [Theory]
     [MemberData(nameof(Kinds))]
@@ -82,10 +96,21 @@ public sealed class AbandonedRewardTests : IDisposable
         using var directory = new TemporaryDirectory();
         using var expected = Toy.Model();
         using var model = Toy.Model();
-        var options = GrpoRuns.Small with { Steps = 3, UpdatesPerBatch = 2, Evaluation = new EvaluationOptions { Every = 2, Metric = "eval/reward/mean", HigherIsBetter = true } };
+        var options = GrpoRuns.Small with
+        {
+            Steps = 3,
+            UpdatesPerBatch = 2,
+            Evaluation = new EvaluationOptions
+            {
+                Every = 2,
+                Metric = "eval/reward/mean",
+                HigherIsBetter = true,
+            },
+        };
         var whole = new List<StepReport>();
         using (var trainer = new GrpoTrainer(expected, Toy.Tokenizer, GrpoRuns.Even, options))
-            await foreach (var report in trainer.RunAsync(GrpoRuns.Problems, GrpoRuns.Problems)) whole.Add(report);
+            await foreach (var report in trainer.RunAsync(GrpoRuns.Problems, GrpoRuns.Problems))
+                whole.Add(report);
 
         using var source = new CancellationTokenSource();
         bool holds = true;
@@ -96,7 +121,8 @@ public sealed class AbandonedRewardTests : IDisposable
         var reports = new List<StepReport>();
         async Task Loop(CancellationToken cancellation)
         {
-            await foreach (var report in interrupted.RunAsync(GrpoRuns.Problems, GrpoRuns.Problems, cancellation)) reports.Add(report);
+            await foreach (var report in interrupted.RunAsync(GrpoRuns.Problems, GrpoRuns.Problems, cancellation))
+                reports.Add(report);
         }
 
         var run = Task.Run(() => Loop(source.Token));
@@ -116,14 +142,28 @@ public sealed class AbandonedRewardTests : IDisposable
     {
         using var model = Toy.Model();
         using var source = new CancellationTokenSource();
-        var tokens = TokenReward.Of("tokens", completion =>
-        {
-            called.Set();
-            end.Wait();
-            return new double[completion.Tokens.Length];
-        });
-        using var trainer = new PpoTrainer(model, ValueHead.For(model), Toy.Tokenizer, GrpoRuns.Even, new PpoOptions { Steps = 1,
-            BatchSize = 2, Kl = KlControl.Fixed(0) }, tokenReward: tokens);
+        var tokens = TokenReward.Of(
+            "tokens",
+            completion =>
+            {
+                called.Set();
+                end.Wait();
+                return new double[completion.Tokens.Length];
+            }
+        );
+        using var trainer = new PpoTrainer(
+            model,
+            ValueHead.For(model),
+            Toy.Tokenizer,
+            GrpoRuns.Even,
+            new PpoOptions
+            {
+                Steps = 1,
+                BatchSize = 2,
+                Kl = KlControl.Fixed(0),
+            },
+            tokenReward: tokens
+        );
         var step = Task.Run(() => trainer.StepAsync([new Problem("0=")], source.Token));
         Assert.True(called.Wait(Soon));
         await source.CancelAsync();
@@ -137,7 +177,11 @@ public sealed class AbandonedRewardTests : IDisposable
     {
         using var source = new CancellationTokenSource();
         int before = Environment.CurrentManagedThreadId;
-        var scoring = Scoring.ScoreCheckedAsync(GrpoRuns.Even, [new Completion(new Problem("0="), "a", [1], true)], cancellation: source.Token);
+        var scoring = Scoring.ScoreCheckedAsync(
+            GrpoRuns.Even,
+            [new Completion(new Problem("0="), "a", [1], true)],
+            cancellation: source.Token
+        );
         Assert.True(scoring.IsCompletedSuccessfully);
         Assert.Equal(before, Environment.CurrentManagedThreadId);
     }
@@ -147,7 +191,10 @@ public sealed class AbandonedRewardTests : IDisposable
     {
         public string Name => other.Name;
 
-        public async ValueTask<RewardScores> ScoreAsync(IReadOnlyList<Completion> completions, RewardContext context, CancellationToken cancellation = default) =>
-            await (first() ? one : other).ScoreAsync(completions, context, cancellation).ConfigureAwait(false);
+        public async ValueTask<RewardScores> ScoreAsync(
+            IReadOnlyList<Completion> completions,
+            RewardContext context,
+            CancellationToken cancellation = default
+        ) => await (first() ? one : other).ScoreAsync(completions, context, cancellation).ConfigureAwait(false);
     }
 }

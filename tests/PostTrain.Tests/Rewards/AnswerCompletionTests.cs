@@ -17,7 +17,8 @@ public sealed class AnswerCompletionTests(ITestOutputHelper output)
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
         {
             var candidate = Path.Combine(folder.FullName, "tests", "PostTrain.Tests", "Rewards", "completions.jsonl");
-            if (File.Exists(candidate)) return candidate;
+            if (File.Exists(candidate))
+                return candidate;
         }
 
         throw new FileNotFoundException($"there is no tests/PostTrain.Tests/Rewards/completions.jsonl above {AppContext.BaseDirectory}");
@@ -30,18 +31,30 @@ public sealed class AnswerCompletionTests(ITestOutputHelper output)
     public async Task EveryRow_HasItsVerdict(string family)
     {
         var rows = Rows.Where(row => row.Family == family).ToArray();
-        var scores = (await Reward.MathAnswer().ScoreAsync([.. rows.Select(row => Answer(row.Text, row.Reference))], RewardContext.None)).Values;
+        var scores = (
+            await Reward.MathAnswer().ScoreAsync([.. rows.Select(row => Answer(row.Text, row.Reference))], RewardContext.None)
+        ).Values;
         var wrong = rows.Where((row, index) => scores[index] != (row.Right ? 1 : 0)).ToArray();
         output.WriteLine($"{family}: {rows.Count(row => row.Right)} right, {rows.Count(row => !row.Right)} wrong");
-        Assert.True(wrong.Length == 0, string.Join('\n', wrong.Select(row =>
-            $"{row.Text} for {row.Reference} is {(row.Right ? "right" : "wrong")}; found {AnswerExtraction.Extract(row.Text) ?? "nothing"}")));
+        Assert.True(
+            wrong.Length == 0,
+            string.Join(
+                '\n',
+                wrong.Select(row =>
+                    $"{row.Text} for {row.Reference} is {(row.Right ? "right" : "wrong")}; found {AnswerExtraction.Extract(row.Text) ?? "nothing"}"
+                )
+            )
+        );
     }
 
     [Fact]
     public void TheTable_HasRightAndWrongRowsOfEveryFamily()
     {
         Assert.True(Rows.Count >= 280, $"{Rows.Count} rows");
-        Assert.All(Rows.GroupBy(row => row.Family), family => Assert.True(family.Any(row => row.Right) && family.Any(row => !row.Right), family.Key));
+        Assert.All(
+            Rows.GroupBy(row => row.Family),
+            family => Assert.True(family.Any(row => row.Right) && family.Any(row => !row.Right), family.Key)
+        );
     }
 
     // The same answer in the places that mark one.
@@ -59,22 +72,35 @@ public sealed class AnswerCompletionTests(ITestOutputHelper output)
     {
         string[] texts =
         [
-            $"so \\boxed{{{answer}}}.", $"so $\\boxed{{{answer}}}$", $"\\fbox{{{answer}}}", $"#### {answer}", $"<answer>{answer}</answer>",
-            $"<answer>${answer}$</answer>", $"The answer is ${answer}$.", $"The final answer is: \\({answer}\\). I hope it is correct.",
-            $"Hence we find ${answer}$, and are done.", $"Hence\n\\[ {answer} \\]", $"${answer}$",
+            $"so \\boxed{{{answer}}}.",
+            $"so $\\boxed{{{answer}}}$",
+            $"\\fbox{{{answer}}}",
+            $"#### {answer}",
+            $"<answer>{answer}</answer>",
+            $"<answer>${answer}$</answer>",
+            $"The answer is ${answer}$.",
+            $"The final answer is: \\({answer}\\). I hope it is correct.",
+            $"Hence we find ${answer}$, and are done.",
+            $"Hence\n\\[ {answer} \\]",
+            $"${answer}$",
         ];
         var scores = (await Reward.MathAnswer().ScoreAsync([.. texts.Select(text => Answer(text, reference))], RewardContext.None)).Values;
-        Assert.All(scores.Zip(texts), pair => Assert.True(pair.First == 1, $"{pair.Second}: found {AnswerExtraction.Extract(pair.Second)}"));
+        Assert.All(
+            scores.Zip(texts),
+            pair => Assert.True(pair.First == 1, $"{pair.Second}: found {AnswerExtraction.Extract(pair.Second)}")
+        );
     }
 
     [Fact]
     public void ACheck_TakesNoMoreThanAMillisecond()
     {
-        foreach (var row in Rows) AnswerEquivalence.AreEquivalent(AnswerExtraction.Extract(row.Text) ?? "", row.Reference);
+        foreach (var row in Rows)
+            AnswerEquivalence.AreEquivalent(AnswerExtraction.Extract(row.Text) ?? "", row.Reference);
         var watch = Stopwatch.StartNew();
         for (var round = 0; round < 3; round++)
         {
-            foreach (var row in Rows) AnswerEquivalence.AreEquivalent(AnswerExtraction.Extract(row.Text) ?? "", row.Reference);
+            foreach (var row in Rows)
+                AnswerEquivalence.AreEquivalent(AnswerExtraction.Extract(row.Text) ?? "", row.Reference);
         }
 
         var each = watch.Elapsed.TotalMilliseconds / (3 * Rows.Count);

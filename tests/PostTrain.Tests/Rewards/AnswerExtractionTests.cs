@@ -41,7 +41,8 @@ public sealed class AnswerExtractionTests
     [InlineData("####", null)]
     [InlineData("#### \n7", null)]
     [InlineData("### 7", null)]
-    public void Extract_Hashes(string text, string? expected) => Assert.Equal(expected, AnswerExtraction.Extract(text, AnswerPlaces.Hashes));
+    public void Extract_Hashes(string text, string? expected) =>
+        Assert.Equal(expected, AnswerExtraction.Extract(text, AnswerPlaces.Hashes));
 
     [Theory]
     [InlineData("<think>1</think><answer> 12 </answer>", "12")]
@@ -99,7 +100,8 @@ public sealed class AnswerExtractionTests
     [InlineData(@"Either 7,\! 12", "12")]
     [InlineData(@"Either 7,\! 1234", "1234")]
     [InlineData("\u0664", null)]
-    public void Extract_LastNumber(string text, string? expected) => Assert.Equal(expected, AnswerExtraction.Extract(text, AnswerPlaces.LastNumber));
+    public void Extract_LastNumber(string text, string? expected) =>
+        Assert.Equal(expected, AnswerExtraction.Extract(text, AnswerPlaces.LastNumber));
 
     [Theory]
     [InlineData("So the answer is 12.", "12")]
@@ -121,7 +123,8 @@ public sealed class AnswerExtractionTests
     [InlineData("The answer is 12 miles per hour.", "12 miles per hour")]
     [InlineData("the answer is", null)]
     [InlineData("7 it is", null)]
-    public void Extract_Phrase(string text, string? expected) => Assert.Equal(expected, AnswerExtraction.Extract(text, AnswerPlaces.Phrase));
+    public void Extract_Phrase(string text, string? expected) =>
+        Assert.Equal(expected, AnswerExtraction.Extract(text, AnswerPlaces.Phrase));
 
     [Theory]
     [InlineData(@"\boxed{1} #### 2 <answer>3</answer> 4", "1")]
@@ -129,7 +132,8 @@ public sealed class AnswerExtractionTests
     [InlineData("<answer>3</answer> 4", "3")]
     [InlineData("<answer></answer> 4", "4")]
     [InlineData("", null)]
-    public void Extract_AnyPlace_TakesTheMarkedOneFirst(string text, string? expected) => Assert.Equal(expected, AnswerExtraction.Extract(text));
+    public void Extract_AnyPlace_TakesTheMarkedOneFirst(string text, string? expected) =>
+        Assert.Equal(expected, AnswerExtraction.Extract(text));
 
     [Theory]
     [InlineData("\\boxed{")]

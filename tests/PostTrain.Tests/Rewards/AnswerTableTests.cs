@@ -6,7 +6,8 @@ using Xunit.Abstractions;
 
 namespace PostTrain.Tests.Rewards;
 
-/// <summary>A table of pairs that a mathematician would call equal or different, by family, and what the table's texts give when they are broken.</summary>
+/// <summary>A table of pairs that a mathematician would call equal or different, by family, and what the table's texts give when they are
+/// broken.</summary>
 public sealed class AnswerTableTests(ITestOutputHelper output)
 {
     internal sealed record Pair(string Family, string Left, string Right, bool Equal);
@@ -18,7 +19,8 @@ public sealed class AnswerTableTests(ITestOutputHelper output)
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
         {
             var candidate = Path.Combine(folder.FullName, "tests", "PostTrain.Tests", "Rewards", "answers.jsonl");
-            if (File.Exists(candidate)) return candidate;
+            if (File.Exists(candidate))
+                return candidate;
         }
 
         throw new FileNotFoundException($"there is no tests/PostTrain.Tests/Rewards/answers.jsonl above {AppContext.BaseDirectory}");
@@ -30,9 +32,14 @@ public sealed class AnswerTableTests(ITestOutputHelper output)
         var wrong = new List<string>();
         foreach (var pair in Pairs)
         {
-            var (forth, back) = (AnswerEquivalence.AreEquivalent(pair.Left, pair.Right), AnswerEquivalence.AreEquivalent(pair.Right, pair.Left));
-            if (forth != pair.Equal || back != pair.Equal) wrong.Add($"{pair.Family}: {pair.Left} and {pair.Right} are {(pair.Equal ? "equal" : "different")}");
-            if (!AnswerEquivalence.AreEquivalent(pair.Left, pair.Left) || !AnswerEquivalence.AreEquivalent(pair.Right, pair.Right)) wrong.Add($"{pair.Left} or {pair.Right} is not itself");
+            var (forth, back) = (
+                AnswerEquivalence.AreEquivalent(pair.Left, pair.Right),
+                AnswerEquivalence.AreEquivalent(pair.Right, pair.Left)
+            );
+            if (forth != pair.Equal || back != pair.Equal)
+                wrong.Add($"{pair.Family}: {pair.Left} and {pair.Right} are {(pair.Equal ? "equal" : "different")}");
+            if (!AnswerEquivalence.AreEquivalent(pair.Left, pair.Left) || !AnswerEquivalence.AreEquivalent(pair.Right, pair.Right))
+                wrong.Add($"{pair.Left} or {pair.Right} is not itself");
         }
 
         foreach (var family in Pairs.GroupBy(pair => pair.Family))
@@ -50,7 +57,10 @@ public sealed class AnswerTableTests(ITestOutputHelper output)
         for (var i = 0; i < 20_000; i++)
         {
             var (left, right) = (texts[random.Next(texts.Length)], texts[random.Next(texts.Length)]);
-            Assert.True(AnswerEquivalence.AreEquivalent(left, right) == AnswerEquivalence.AreEquivalent(right, left), $"{left} and {right}");
+            Assert.True(
+                AnswerEquivalence.AreEquivalent(left, right) == AnswerEquivalence.AreEquivalent(right, left),
+                $"{left} and {right}"
+            );
         }
     }
 
@@ -58,11 +68,58 @@ public sealed class AnswerTableTests(ITestOutputHelper output)
     public void MutatedTexts_NeverThrow_AreReflexiveAndSymmetric_AndQuick()
     {
         var count = int.Parse(Environment.GetEnvironmentVariable("POSTTRAIN_FUZZ") ?? "1000", CultureInfo.InvariantCulture);
-        string[] pieces = ["\\frac{", "}{", "}", "{", "(", ")", "[", "]", "\\{", "\\}", "^", "^{", "9", "99", ".", ",", "/", "*", "+", "-", "\\sqrt{", "\\sqrt[", "\\pm", "\\pi", "x", "e9", "%", "!", " ", "\\", "$",
-            "\\begin{pmatrix}", "\\end{pmatrix}", "&", "\\\\", "\\infty", "\\cup", " or ", "=", "\\text{", " cm", "\ud800", "\\overline{", "\\ln", "°"];
+        string[] pieces =
+        [
+            "\\frac{",
+            "}{",
+            "}",
+            "{",
+            "(",
+            ")",
+            "[",
+            "]",
+            "\\{",
+            "\\}",
+            "^",
+            "^{",
+            "9",
+            "99",
+            ".",
+            ",",
+            "/",
+            "*",
+            "+",
+            "-",
+            "\\sqrt{",
+            "\\sqrt[",
+            "\\pm",
+            "\\pi",
+            "x",
+            "e9",
+            "%",
+            "!",
+            " ",
+            "\\",
+            "$",
+            "\\begin{pmatrix}",
+            "\\end{pmatrix}",
+            "&",
+            "\\\\",
+            "\\infty",
+            "\\cup",
+            " or ",
+            "=",
+            "\\text{",
+            " cm",
+            "\ud800",
+            "\\overline{",
+            "\\ln",
+            "°",
+        ];
         var random = new Random(11);
         var slowest = TimeSpan.Zero;
-        string slowestText = "", previous = "1";
+        string slowestText = "",
+            previous = "1";
         for (var i = 0; i < count; i++)
         {
             var text = i % 2 == 0 ? Pairs[random.Next(Pairs.Count)].Left : "";
@@ -71,10 +128,14 @@ public sealed class AnswerTableTests(ITestOutputHelper output)
             var watch = Stopwatch.StartNew();
             Assert.True(AnswerEquivalence.AreEquivalent(text, text));
             Assert.True(AnswerEquivalence.AreEquivalent(text, text + " "), text);
-            Assert.True(AnswerEquivalence.AreEquivalent(text, previous) == AnswerEquivalence.AreEquivalent(previous, text), $"{text} and {previous}");
+            Assert.True(
+                AnswerEquivalence.AreEquivalent(text, previous) == AnswerEquivalence.AreEquivalent(previous, text),
+                $"{text} and {previous}"
+            );
             AnswerExtraction.Extract(text);
             AnswerExtraction.Extract($"\\boxed{{{text}}} the answer is {text}");
-            if (watch.Elapsed > slowest) (slowest, slowestText) = (watch.Elapsed, text);
+            if (watch.Elapsed > slowest)
+                (slowest, slowestText) = (watch.Elapsed, text);
             previous = text;
         }
 
@@ -145,12 +206,12 @@ public sealed class AnswerTableTests(ITestOutputHelper output)
     }
 
     [Theory]
-    [InlineData("48+24", "72", false)]          // the question itself
+    [InlineData("48+24", "72", false)] // the question itself
     [InlineData("72", "72", true)]
     [InlineData("72.0", "72", true)]
     [InlineData("2^{10}", "1024", false)]
     [InlineData("1024", "2^{10}", true)]
-    [InlineData("2^{10}", "4^5", true)]         // the reference is a computation itself
+    [InlineData("2^{10}", "4^5", true)] // the reference is a computation itself
     [InlineData("6/3", "2", false)]
     [InlineData("2/4", "1/2", true)]
     [InlineData("3\\times10^5", "300000", true)]

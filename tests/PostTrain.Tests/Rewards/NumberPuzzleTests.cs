@@ -11,11 +11,11 @@ public sealed class NumberPuzzleTests
     [Theory]
     [InlineData("50 + 5*(7+3) - 5", PuzzleVerdict.WrongNumbers)]
     [InlineData("(50 - 5) * 7 / 3", PuzzleVerdict.WrongValue)]
-    [InlineData("50*(7-5) - 3", PuzzleVerdict.WrongValue)]                  // 97
-    [InlineData("50 + 3*(5+7)", PuzzleVerdict.WrongValue)]                  // 86
-    [InlineData("50 + 5*7 + 3", PuzzleVerdict.WrongValue)]                  // 88
-    [InlineData("3*50 - 5*7", PuzzleVerdict.WrongValue)]                    // 115
-    [InlineData("50 + 5 + 7", PuzzleVerdict.WrongNumbers)]                  // 3 is not used
+    [InlineData("50*(7-5) - 3", PuzzleVerdict.WrongValue)] // 97
+    [InlineData("50 + 3*(5+7)", PuzzleVerdict.WrongValue)] // 86
+    [InlineData("50 + 5*7 + 3", PuzzleVerdict.WrongValue)] // 88
+    [InlineData("3*50 - 5*7", PuzzleVerdict.WrongValue)] // 115
+    [InlineData("50 + 5 + 7", PuzzleVerdict.WrongNumbers)] // 3 is not used
     [InlineData("95", PuzzleVerdict.WrongNumbers)]
     [InlineData("3/(5-5)", PuzzleVerdict.WrongNumbers)]
     [InlineData("", PuzzleVerdict.Malformed)]
@@ -36,7 +36,8 @@ public sealed class NumberPuzzleTests
     [InlineData("99999999999999999999", PuzzleVerdict.Malformed)]
     [InlineData("50%7", PuzzleVerdict.Malformed)]
     [InlineData("٣+5", PuzzleVerdict.Malformed)]
-    public void Judge_RefusesAllButTheSolution(string expression, PuzzleVerdict expected) => Assert.Equal(expected, Puzzle.Judge(expression));
+    public void Judge_RefusesAllButTheSolution(string expression, PuzzleVerdict expected) =>
+        Assert.Equal(expected, Puzzle.Judge(expression));
 
     [Theory]
     [InlineData("(25 - 5) * 4", PuzzleVerdict.Solved)]
@@ -47,7 +48,8 @@ public sealed class NumberPuzzleTests
     [InlineData("(25-5)*4 = 80 = 80", PuzzleVerdict.Malformed)]
     [InlineData("(25-5)*4 = x", PuzzleVerdict.Malformed)]
     [InlineData("25-5*4", PuzzleVerdict.WrongValue)]
-    public void Judge_Solution(string expression, PuzzleVerdict expected) => Assert.Equal(expected, new NumberPuzzle([25, 5, 4], 80).Judge(expression));
+    public void Judge_Solution(string expression, PuzzleVerdict expected) =>
+        Assert.Equal(expected, new NumberPuzzle([25, 5, 4], 80).Judge(expression));
 
     [Fact]
     public void Judge_FractionsAreExact_DivisionByZeroIsNoValue_NumbersMayBeLeftOut()
@@ -64,7 +66,14 @@ public sealed class NumberPuzzleTests
         var random = new Random(2);
         var watch = Stopwatch.StartNew();
         for (var i = 0; i < 10_000; i++)
-            Puzzle.Judge(string.Concat(random.GetItems<string>(["3", "5", "7", "50", "+", "-", "*", "/", "(", ")", " ", "=", "**", "9", ".", "\ud800"], random.Next(60))));
+            Puzzle.Judge(
+                string.Concat(
+                    random.GetItems<string>(
+                        ["3", "5", "7", "50", "+", "-", "*", "/", "(", ")", " ", "=", "**", "9", ".", "\ud800"],
+                        random.Next(60)
+                    )
+                )
+            );
         Puzzle.Judge(new string('(', 100_000));
         Puzzle.Judge(new string('(', 500));
         Puzzle.Judge(string.Concat(Enumerable.Repeat("999999999*", 51)) + "1");
@@ -74,9 +83,15 @@ public sealed class NumberPuzzleTests
     [Fact]
     public async Task Expression_IsAReward()
     {
-        var reward = Reward.Expression(problem => new NumberPuzzle([25, 5, 4], long.Parse(problem.Answer!, System.Globalization.CultureInfo.InvariantCulture)), wellFormed: 0.1);
+        var reward = Reward.Expression(
+            problem => new NumberPuzzle([25, 5, 4], long.Parse(problem.Answer!, System.Globalization.CultureInfo.InvariantCulture)),
+            wellFormed: 0.1
+        );
         Completion Of(string text) => new(new Problem("reach 80 with 25, 5, 4", "80"), text, [], true);
-        var scores = await Scoring.ScoreCheckedAsync(reward, [Of("<answer>(25-5)*4</answer>"), Of("<answer>25-5*4</answer>"), Of("<answer>80</answer>"), Of("(25-5)*4")]);
+        var scores = await Scoring.ScoreCheckedAsync(
+            reward,
+            [Of("<answer>(25-5)*4</answer>"), Of("<answer>25-5*4</answer>"), Of("<answer>80</answer>"), Of("(25-5)*4")]
+        );
         Assert.Equal([1, 0.1, 0, 0], scores.Values);
     }
 }

@@ -27,7 +27,10 @@ public sealed class RewardTests
     [InlineData("<answer>7</answer> 72", 0.1)]
     [InlineData("72", 0)]
     public async Task MathAnswer_ThreeValuesAndPlaces(string text, double expected) =>
-        Assert.Equal(expected, await Score(Reward.MathAnswer(MathAnswerOptions.ReinforcedFineTuning with { Places = AnswerPlaces.Tags }), text, "72"));
+        Assert.Equal(
+            expected,
+            await Score(Reward.MathAnswer(MathAnswerOptions.ReinforcedFineTuning with { Places = AnswerPlaces.Tags }), text, "72")
+        );
 
     [Fact]
     public async Task MathAnswer_ToleranceReachesTheComparison()
@@ -39,7 +42,9 @@ public sealed class RewardTests
     [Fact]
     public async Task MathAnswer_ProblemWithoutAnswer_NamesTheCompletion()
     {
-        var error = await Assert.ThrowsAsync<InvalidOperationException>(async () => await Reward.MathAnswer().ScoreAsync([Of("1", "1"), Of("1")], RewardContext.None));
+        var error = await Assert.ThrowsAsync<InvalidOperationException>(async () =>
+            await Reward.MathAnswer().ScoreAsync([Of("1", "1"), Of("1")], RewardContext.None)
+        );
         Assert.Equal("reward 'correct': the problem of completion 1 has no Answer, expected a reference answer", error.Message);
     }
 
@@ -75,8 +80,8 @@ public sealed class RewardTests
     }
 
     [Theory]
-    [InlineData("(a+)+b")]              // linear in the engine without backtracking
-    [InlineData(@"(?=a)(a+)+b\1")]      // exponential with backtracking: cut off
+    [InlineData("(a+)+b")] // linear in the engine without backtracking
+    [InlineData(@"(?=a)(a+)+b\1")] // exponential with backtracking: cut off
     public async Task Format_HostileText_DoesNotHang(string pattern)
     {
         var watch = System.Diagnostics.Stopwatch.StartNew();
@@ -118,7 +123,14 @@ public sealed class RewardTests
     public async Task Weighted_HandWorkedSum_CallsEachPartOnce()
     {
         var calls = 0;
-        var length = Reward.Of("length", completion => { calls++; return completion.Text.Length; });
+        var length = Reward.Of(
+            "length",
+            completion =>
+            {
+                calls++;
+                return completion.Text.Length;
+            }
+        );
         var total = Reward.Weighted((1.0, Reward.MathAnswer()), (-0.25, length), (0.5, Reward.Format(@"\d+")));
         var scores = await Scoring.ScoreCheckedAsync(total, [Of("12", "12"), Of("x=12", "12"), Of("7", "12")]);
         // 1 - 0.5 + 0.5; 1 - 1 + 0; 0 - 0.25 + 0.5
@@ -135,7 +147,7 @@ public sealed class RewardTests
     {
         var inner = Reward.Weighted("shape", (2.0, Reward.Of("a", _ => 3)), (1.0, Reward.Of("b", _ => 4)));
         var scores = await Scoring.ScoreCheckedAsync(Reward.Weighted((0.1, inner), (1.0, Reward.Of("a", _ => 5))), [Of("")]);
-        Assert.Equal(6.0, scores.Values[0], 12);      // 0.1 * (2*3 + 4) + 5
+        Assert.Equal(6.0, scores.Values[0], 12); // 0.1 * (2*3 + 4) + 5
         Assert.Equal(["a", "shape", "shape/a", "shape/b"], scores.Components.Keys.Order());
         Assert.Equal(3, scores.Components["shape/a"][0]);
         Assert.Equal(5, scores.Components["a"][0]);
@@ -145,8 +157,16 @@ public sealed class RewardTests
     public void Weighted_BadParts_AreRefused()
     {
         var one = Reward.Of("one", _ => 1);
-        Assert.Contains("'one'", Assert.Throws<ArgumentException>(() => Reward.Weighted((1, one), (2, Reward.Of("one", _ => 2)))).Message, StringComparison.Ordinal);
-        Assert.Contains("weight NaN", Assert.Throws<ArgumentException>(() => Reward.Weighted((double.NaN, one))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "'one'",
+            Assert.Throws<ArgumentException>(() => Reward.Weighted((1, one), (2, Reward.Of("one", _ => 2)))).Message,
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "weight NaN",
+            Assert.Throws<ArgumentException>(() => Reward.Weighted((double.NaN, one))).Message,
+            StringComparison.Ordinal
+        );
         Assert.Throws<ArgumentException>(() => Reward.Weighted((1, null!)));
         Assert.Throws<ArgumentException>(() => Reward.Weighted());
         Assert.Throws<ArgumentException>(() => Reward.Of(" ", _ => 1));

@@ -10,7 +10,11 @@ namespace PostTrain.Tests.Rewards;
 public sealed class SelfConsistencyTests
 {
     private static async Task<double[]> Scores(SelfConsistencyOptions options, params string[] texts) =>
-        (await Reward.SelfConsistency(options).ScoreAsync([.. texts.Select(text => new Completion(new Problem("?"), text, [], true))], RewardContext.None)).Values;
+        (
+            await Reward
+                .SelfConsistency(options)
+                .ScoreAsync([.. texts.Select(text => new Completion(new Problem("?"), text, [], true))], RewardContext.None)
+        ).Values;
 
     [Fact]
     public async Task LeaveOneOut_CountsTheOthers()
@@ -42,11 +46,14 @@ public sealed class SelfConsistencyTests
     public async Task Groups_DoNotVoteForEachOther()
     {
         Completion Of(string prompt, string text) => new(new Problem(prompt), text, [], true);
-        var scores = await Reward.SelfConsistency().ScoreAsync([Of("a", "1"), Of("b", "1"), Of("a", "2"), Of("b", "1")], RewardContext.None);
+        var scores = await Reward
+            .SelfConsistency()
+            .ScoreAsync([Of("a", "1"), Of("b", "1"), Of("a", "2"), Of("b", "1")], RewardContext.None);
         Assert.Equal([0, 1, 0, 1], (IEnumerable<double>)scores.Values);
     }
 
-    // E[r_1 | a_1 = a] = p(a), and the mean policy gradient of the reward is that of the collision probability, ½∇Σp², by enumeration of all groups of 3.
+    // E[r_1 | a_1 = a] = p(a), and the mean policy gradient of the reward is that of the collision probability, ½∇Σp², by enumeration of
+    // all groups of 3.
     [Fact]
     public async Task LeaveOneOut_IsUnbiased_AndClimbsTheCollisionProbability_ToTheInitialModeRightOrWrong()
     {
@@ -67,7 +74,8 @@ public sealed class SelfConsistencyTests
             for (var index = 0; index < 27; index++)
             {
                 var (a, b, c) = (index / 9, index / 3 % 3, index % 3);
-                for (var k = 0; k < 3; k++) gradient[k] += p[a] * p[b] * p[c] * rewards[a, b, c] * ((a == k ? 1 : 0) - p[k]);
+                for (var k = 0; k < 3; k++)
+                    gradient[k] += p[a] * p[b] * p[c] * rewards[a, b, c] * ((a == k ? 1 : 0) - p[k]);
             }
 
             return gradient;
@@ -77,16 +85,19 @@ public sealed class SelfConsistencyTests
         for (var a = 0; a < 3; a++)
         {
             double mean = 0;
-            for (var other = 0; other < 9; other++) mean += probabilities[other / 3] * probabilities[other % 3] * rewards[a, other / 3, other % 3];
+            for (var other = 0; other < 9; other++)
+                mean += probabilities[other / 3] * probabilities[other % 3] * rewards[a, other / 3, other % 3];
             Assert.Equal(probabilities[a], mean, 12);
-            double[] up = [.. logits], down = [.. logits];
+            double[] up = [.. logits],
+                down = [.. logits];
             up[a] += 1e-5;
             down[a] -= 1e-5;
             Assert.Equal((Collision(up) - Collision(down)) / 2e-5, Gradient(logits)[a], 9);
         }
 
-        for (var step = 0; step < 2000; step++) logits = [.. logits.Zip(Gradient(logits), (z, g) => z + g)];
-        Assert.True(Softmax(logits)[1] > 0.99);          // answer 1 was the most likely one, whatever is right
+        for (var step = 0; step < 2000; step++)
+            logits = [.. logits.Zip(Gradient(logits), (z, g) => z + g)];
+        Assert.True(Softmax(logits)[1] > 0.99); // answer 1 was the most likely one, whatever is right
     }
 
     [Fact]
@@ -105,12 +116,13 @@ public sealed class SelfConsistencyTests
     }
 
     [Theory]
-    [InlineData(5, 2, 2, 0.7)]          // 1 - C(3,2)/C(5,2) = 1 - 3/10
+    [InlineData(5, 2, 2, 0.7)] // 1 - C(3,2)/C(5,2) = 1 - 3/10
     [InlineData(5, 2, 1, 0.4)]
     [InlineData(5, 0, 5, 0)]
     [InlineData(5, 1, 5, 1)]
     [InlineData(4, 4, 1, 1)]
-    public void PassAtK_HandWorked(int samples, int correct, int k, double expected) => Assert.Equal(expected, TestTime.PassAtK(samples, correct, k), 12);
+    public void PassAtK_HandWorked(int samples, int correct, int k, double expected) =>
+        Assert.Equal(expected, TestTime.PassAtK(samples, correct, k), 12);
 
     [Fact]
     public void MajorityAccuracy_TheLawOfVoting()
@@ -120,12 +132,16 @@ public sealed class SelfConsistencyTests
         for (var n = 1; n < 60; n += 2)
         {
             Assert.True(Binary(0.6, n + 2) > Binary(0.6, n) && Binary(0.4, n + 2) < Binary(0.4, n));
-            Assert.Equal(Binary(0.6, n), Binary(0.6, n + 1), 10);        // an even vote with a fair lot is no better
+            Assert.Equal(Binary(0.6, n), Binary(0.6, n + 1), 10); // an even vote with a fair lot is no better
             Assert.Equal(0.5, Binary(0.5, n), 10);
         }
 
-        Assert.Equal([0.400, 0.448, 0.509, 0.617, 0.708], new[] { 1, 3, 5, 10, 16 }.Select(n => Math.Round(TestTime.MajorityAccuracy([0.4, 0.2, 0.2, 0.2], n), 3)));
-        // Where the mode is wrong it worsens. Counted apart in whole-number fractions: 0.2294523363852288 at 16, so 0.229 and not 0.230 to three decimals.
+        Assert.Equal(
+            [0.400, 0.448, 0.509, 0.617, 0.708],
+            new[] { 1, 3, 5, 10, 16 }.Select(n => Math.Round(TestTime.MajorityAccuracy([0.4, 0.2, 0.2, 0.2], n), 3))
+        );
+        // Where the mode is wrong it worsens. Counted apart in whole-number fractions: 0.2294523363852288 at 16, so 0.229 and not 0.230 to
+        // three decimals.
         Assert.Equal(0.3, TestTime.MajorityAccuracy([0.3, 0.4, 0.3], 1), 15);
         Assert.Equal(0.2294523363852288, TestTime.MajorityAccuracy([0.3, 0.4, 0.3], 16), 13);
         Assert.Equal(1, TestTime.MajorityAccuracy([1], 150), 9);
@@ -136,11 +152,23 @@ public sealed class SelfConsistencyTests
     [Fact]
     public void MajorityAccuracy_OverQuestions_TendsToTheShareOfRightModes()
     {
-        double[][] questions = [[0.9, 0.1], [0.7, 0.2, 0.1], [0.5, 0.25, 0.25], [0.4, 0.2, 0.2, 0.2], [0.2, 0.7, 0.1], [0.3, 0.6, 0.1], [0.5, 0.5], [0.1, 0.8, 0.1]];
+        double[][] questions =
+        [
+            [0.9, 0.1],
+            [0.7, 0.2, 0.1],
+            [0.5, 0.25, 0.25],
+            [0.4, 0.2, 0.2, 0.2],
+            [0.2, 0.7, 0.1],
+            [0.3, 0.6, 0.1],
+            [0.5, 0.5],
+            [0.1, 0.8, 0.1],
+        ];
         double Mean(int n) => questions.Average(p => TestTime.MajorityAccuracy(p, n));
         // Four right modes, a tie between two, three wrong ones.
         Assert.InRange(Mean(150), 4.5 / 8 - 2e-3, 4.5 / 8 + 2e-3);
-        Assert.True(Math.Abs(Mean(150) - 4.5 / 8) < Math.Abs(Mean(60) - 4.5 / 8) && Math.Abs(Mean(60) - 4.5 / 8) < Math.Abs(Mean(15) - 4.5 / 8));
+        Assert.True(
+            Math.Abs(Mean(150) - 4.5 / 8) < Math.Abs(Mean(60) - 4.5 / 8) && Math.Abs(Mean(60) - 4.5 / 8) < Math.Abs(Mean(15) - 4.5 / 8)
+        );
     }
 
     /// <summary>p^{1/T}: near temperature 0 all samples are the mode, and voting gains nothing.</summary>
@@ -163,28 +191,40 @@ public sealed class SelfConsistencyTests
     public void PassAtK_IsUnbiased()
     {
         foreach (double p in new[] { 0.05, 0.3, 0.8 })
-            foreach (int k in new[] { 1, 3, 10 })
+        foreach (int k in new[] { 1, 3, 10 })
+        {
+            double mean = 0,
+                probability = Math.Pow(1 - p, 10);
+            for (int right = 0; right <= 10; right++)
             {
-                double mean = 0, probability = Math.Pow(1 - p, 10);
-                for (int right = 0; right <= 10; right++)
-                {
-                    if (right > 0) probability *= (11.0 - right) / right * p / (1 - p);
-                    mean += probability * TestTime.PassAtK(10, right, k);
-                }
-                Assert.Equal(TestTime.BestOfNAccuracy(p, k), mean, 13);
+                if (right > 0)
+                    probability *= (11.0 - right) / right * p / (1 - p);
+                mean += probability * TestTime.PassAtK(10, right, k);
             }
+            Assert.Equal(TestTime.BestOfNAccuracy(p, k), mean, 13);
+        }
     }
 
-    /// <summary>The RLHF optimum π·e^{r/β}/Z raises maj@k where the right answer becomes the mode; pass@k was near 1 before (the finding of DeepSeekMath, arXiv:2402.03300, section 5.2.2).</summary>
+    /// <summary>The RLHF optimum π·e^{r/β}/Z raises maj@k where the right answer becomes the mode; pass@k was near 1 before (the finding of
+    /// DeepSeekMath, arXiv:2402.03300, section 5.2.2).</summary>
     [Fact]
     public void TheRlhfOptimum_RaisesMajorityAtK_AndHardlyPassAtK()
     {
         using var scope = NewDisposeScope();
         var tree = new TokenTree(4, 1);
         var rewards = tensor(new double[] { 1, 0, 0, 0 });
-        double[][] questions = [[0.4, 0.2, 0.2, 0.2], [0.25, 0.45, 0.2, 0.1], [0.3, 0.35, 0.3, 0.05]];
-        double[][] trained = [.. questions.Select(p => Numbers.Values(Optima.Rlhf(tree, tensor(p).log().unsqueeze(0), rewards, 1).LogProbs.exp()))];
-        foreach (var (before, after) in questions.Zip(trained)) Assert.Equal(before[0] * Math.E / (1 + before[0] * (Math.E - 1)), after[0], 14);
+        double[][] questions =
+        [
+            [0.4, 0.2, 0.2, 0.2],
+            [0.25, 0.45, 0.2, 0.1],
+            [0.3, 0.35, 0.3, 0.05],
+        ];
+        double[][] trained =
+        [
+            .. questions.Select(p => Numbers.Values(Optima.Rlhf(tree, tensor(p).log().unsqueeze(0), rewards, 1).LogProbs.exp())),
+        ];
+        foreach (var (before, after) in questions.Zip(trained))
+            Assert.Equal(before[0] * Math.E / (1 + before[0] * (Math.E - 1)), after[0], 14);
         double Majority(double[][] policy) => policy.Average(p => TestTime.MajorityAccuracy(p, 64));
         double Pass(double[][] policy) => policy.Average(p => TestTime.BestOfNAccuracy(p[0], 64));
         Assert.True(Majority(trained) > Majority(questions) + 0.5, $"{Majority(questions)} to {Majority(trained)}");
@@ -203,8 +243,12 @@ public sealed class SelfConsistencyTests
             var scores = new List<double>();
             for (var subset = 0; subset < 1 << answers.Length; subset++)
             {
-                if (System.Numerics.BitOperations.PopCount((uint)subset) != k) continue;
-                var votes = answers.Where((_, i) => (subset >> i & 1) == 1).GroupBy(answer => answer).ToDictionary(group => group.Key, group => group.Count());
+                if (System.Numerics.BitOperations.PopCount((uint)subset) != k)
+                    continue;
+                var votes = answers
+                    .Where((_, i) => (subset >> i & 1) == 1)
+                    .GroupBy(answer => answer)
+                    .ToDictionary(group => group.Key, group => group.Count());
                 var winners = votes.Where(vote => vote.Value == votes.Values.Max()).Select(vote => vote.Key).ToArray();
                 scores.Add(winners.Contains(0) ? 1.0 / winners.Length : 0);
             }
@@ -213,7 +257,9 @@ public sealed class SelfConsistencyTests
         }
 
         // The mean over samples of 4 with p = 0.6 is the accuracy of a vote of 3.
-        var mean = Enumerable.Range(0, 5).Sum(c => new[] { 1, 4, 6, 4, 1 }[c] * Math.Pow(0.6, c) * Math.Pow(0.4, 4 - c) * TestTime.MajorityAtK([c, 4 - c], 3));
+        var mean = Enumerable
+            .Range(0, 5)
+            .Sum(c => new[] { 1, 4, 6, 4, 1 }[c] * Math.Pow(0.6, c) * Math.Pow(0.4, 4 - c) * TestTime.MajorityAtK([c, 4 - c], 3));
         Assert.Equal(0.648, mean, 12);
     }
 
@@ -221,10 +267,12 @@ public sealed class SelfConsistencyTests
     public void BestOfN_ClosedForms()
     {
         Assert.Equal(1.20444154, TestTime.BestOfNKl(8), 8);
-        // The best of n has the density n·u^{n−1} in the rank u of its score: KL = ∫ n u^{n−1} log(n u^{n−1}) du, and it beats a sample with ∫ n u^n du.
+        // The best of n has the density n·u^{n−1} in the rank u of its score: KL = ∫ n u^{n−1} log(n u^{n−1}) du, and it beats a sample
+        // with ∫ n u^n du.
         foreach (int n in new[] { 2, 8, 50 })
         {
-            double Mean(Func<double, double> of) => Enumerable.Range(0, 200_000).Sum(i => (i + 0.5) / 200_000 is var u ? n * Math.Pow(u, n - 1) * of(u) / 200_000 : 0);
+            double Mean(Func<double, double> of) =>
+                Enumerable.Range(0, 200_000).Sum(i => (i + 0.5) / 200_000 is var u ? n * Math.Pow(u, n - 1) * of(u) / 200_000 : 0);
             Assert.Equal(Mean(u => Math.Log(n) + (n - 1) * Math.Log(u)), TestTime.BestOfNKl(n), 7);
             Assert.Equal(Mean(u => u), TestTime.BestOfNWinRate(n), 7);
         }

@@ -73,7 +73,8 @@ internal static class WorstModelCalls
             try
             {
                 var result = call(make());
-                if (result.requires_grad) result.sum().backward();
+                if (result.requires_grad)
+                    result.sum().backward();
                 Console.WriteLine($"{what}: [{string.Join(", ", result.shape)}]");
             }
             catch (Exception exception)

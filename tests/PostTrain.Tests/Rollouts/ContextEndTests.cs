@@ -28,7 +28,8 @@ public sealed class ContextEndTests
     {
         using var model = Toy.Model();
         var options = new SamplingOptions { MaxNewTokens = 8 };
-        int[] small = [3, 4], large = [.. Enumerable.Range(1, 14)];
+        int[] small = [3, 4],
+            large = [.. Enumerable.Range(1, 14)];
         using var alone = Sampler.Generate(model, [small], options, 5, 0);
         using var both = Sampler.Generate(model, [small, large], options, 5, 0);
         Assert.Equal(8, both.Completions[0].Length);
@@ -68,7 +69,19 @@ public sealed class ContextEndTests
     private static void Check(CausalLm model, bool scores = true, double tolerance = 1e-10)
     {
         int[][] prompts = [.. Prompts.Select(prompt => prompt[..Math.Min(prompt.Length, model.ContextLength - 1)])];
-        foreach (var options in new SamplingOptions[] { new() { MaxNewTokens = 100 }, new() { MaxNewTokens = 15, StopTokens = [2, 5], RepetitionPenalty = 1.2 }, new() { MaxNewTokens = 100, Temperature = 0 } })
+        foreach (
+            var options in new SamplingOptions[]
+            {
+                new() { MaxNewTokens = 100 },
+                new()
+                {
+                    MaxNewTokens = 15,
+                    StopTokens = [2, 5],
+                    RepetitionPenalty = 1.2,
+                },
+                new() { MaxNewTokens = 100, Temperature = 0 },
+            }
+        )
         {
             using var together = Sampler.Generate(model, prompts, options with { Recording = LogProbRecording.Drawn }, 4, 0);
             for (var row = 0; row < prompts.Length; row++)
@@ -77,11 +90,18 @@ public sealed class ContextEndTests
                 Assert.Equal(alone.Completions[0], together.Completions[row]);
                 Assert.Equal(alone.Finished[0], together.Finished[row]);
                 var length = together.Completions[row].Length;
-                if (!together.Finished[row]) Assert.Equal(Math.Min(options.MaxNewTokens, model.ContextLength - prompts[row].Length), length);
-                TensorAssert.Close(alone.DrawnLogProbs[0].narrow(0, 0, length), together.LogProbs[row].narrow(0, 0, length), tolerance, "log-probs");
+                if (!together.Finished[row])
+                    Assert.Equal(Math.Min(options.MaxNewTokens, model.ContextLength - prompts[row].Length), length);
+                TensorAssert.Close(
+                    alone.DrawnLogProbs[0].narrow(0, 0, length),
+                    together.LogProbs[row].narrow(0, 0, length),
+                    tolerance,
+                    "log-probs"
+                );
             }
 
-            if (!scores) continue;
+            if (!scores)
+                continue;
             TensorAssert.Close(together.LogProbs, together.Score(model, options), tolerance, "scored");
         }
     }
@@ -99,7 +119,11 @@ public sealed class ContextEndTests
             mask.narrow(1, 0, 6).zero_();
             Assert.Equal([2L, 30, 23], model.Project(model.Hidden(ids, mask)).shape);
             mask[0, 5] = 1;
-            Assert.Contains("has 25 positions", Assert.Throws<ArgumentException>(() => model.Hidden(ids, mask)).Message, StringComparison.Ordinal);
+            Assert.Contains(
+                "has 25 positions",
+                Assert.Throws<ArgumentException>(() => model.Hidden(ids, mask)).Message,
+                StringComparison.Ordinal
+            );
             // Two sequences of 15 in a row are short ones.
             var segments = cat([ones(2, 15, dtype: ScalarType.Int64), full([2, 15], 2, dtype: ScalarType.Int64)], 1);
             var packed = model.Project(model.Hidden(ids, segments));
@@ -111,11 +135,17 @@ public sealed class ContextEndTests
     public async Task StreamAsync_EndsEachRowWhereItsContextEnds()
     {
         using var model = Toy.Model();
-        int[][] prompts = [[3, 4], [.. Enumerable.Range(1, 14)], [5, 6, 7]];
+        int[][] prompts =
+        [
+            [3, 4],
+            [.. Enumerable.Range(1, 14)],
+            [5, 6, 7],
+        ];
         var options = new SamplingOptions { MaxNewTokens = 12 };
         using var batch = Sampler.Generate(model, prompts, options, 9, Toy.Tokenizer);
         var pieces = new List<RolloutPiece>();
-        await foreach (var piece in Sampler.StreamAsync(model, prompts, options, 9, Toy.Tokenizer)) pieces.Add(piece);
+        await foreach (var piece in Sampler.StreamAsync(model, prompts, options, 9, Toy.Tokenizer))
+            pieces.Add(piece);
         for (var row = 0; row < prompts.Length; row++)
         {
             var own = pieces.Where(piece => piece.Row == row).ToList();
@@ -133,7 +163,12 @@ public sealed class ContextEndTests
     public void BeamSearch_OfAPrompt_DoesNotDependOnTheOthersRoom(BeamStopping stopping)
     {
         using var model = TinyModels.Create("llama");
-        var beams = new BeamOptions { Beams = 3, Returned = 3, Stopping = stopping };
+        var beams = new BeamOptions
+        {
+            Beams = 3,
+            Returned = 3,
+            Stopping = stopping,
+        };
         var options = new SamplingOptions { MaxNewTokens = 16, StopTokens = [2, 5] };
         var together = BeamSearch.Generate(model, Prompts, beams, options, 0);
         for (var row = 0; row < Prompts.Length; row++)
@@ -162,14 +197,22 @@ public sealed class ContextEndTests
     public async Task Training_OnPromptsOfSeveralLengths_GivesEachItsRoom()
     {
         var lengths = new Dictionary<string, int>();
-        var reward = Reward.Of("length", completion =>
-        {
-            lock (lengths) lengths[completion.Problem.Prompt] = completion.Tokens.Length;
-            return completion.Tokens.Length > 0 && completion.Tokens[0] % 2 == 0 ? 1 : 0;
-        });
+        var reward = Reward.Of(
+            "length",
+            completion =>
+            {
+                lock (lengths)
+                    lengths[completion.Problem.Prompt] = completion.Tokens.Length;
+                return completion.Tokens.Length > 0 && completion.Tokens[0] % 2 == 0 ? 1 : 0;
+            }
+        );
         using var model = Toy.Model();
         Problem[] problems = [new("1+"), new("1+2+3+4+5+6+78")];
-        var options = GrpoRuns.Small with { Steps = 2, Sampling = new SamplingOptions { MaxNewTokens = 8, SuppressedTokens = [0, 1] } };
+        var options = GrpoRuns.Small with
+        {
+            Steps = 2,
+            Sampling = new SamplingOptions { MaxNewTokens = 8, SuppressedTokens = [0, 1] },
+        };
         var reports = await GrpoRuns.Train(model, reward, options, problems: problems);
         Assert.All(reports, report => Assert.True(double.IsFinite(report.Loss)));
         Assert.Equal(8, lengths["1+"]);

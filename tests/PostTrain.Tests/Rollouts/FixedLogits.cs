@@ -26,7 +26,5 @@ internal sealed class FixedLogits(Tensor table, int contextLength = 64) : Causal
     public override KeyValueCache NewCache(int batch, int capacity) => new(0, batch, 1, capacity, 1, table.dtype, table.device);
 
     // The table belongs to the test.
-    protected override void RegisterComponents()
-    {
-    }
+    protected override void RegisterComponents() { }
 }

@@ -77,7 +77,19 @@ public sealed class LogitProcessorsTests
         TensorAssert.Close([Gone, -2, 3, 4, 2, -2, 3, 4], LogitProcessors.NoRepeatNGram(scores, ids, mask, 3), 0);
         SequenceBias[] biases = [new([3], 1), new([3], 0.5), new([1, 2], -10), new([0, 2, 3, 2, 1], 7), new([2, 3, 2, 1], 5)];
         TensorAssert.Close([2, -2, -7, 5.5, 2, 3, 3, 5.5], LogitProcessors.SequenceBias(scores, ids, mask, biases), 0);
-        TensorAssert.Close([2, -2, Gone, Gone, 2, -2, 3, Gone], LogitProcessors.BadWords(scores, ids, mask, [[3], [1, 2]]), 0);
+        TensorAssert.Close(
+            [2, -2, Gone, Gone, 2, -2, 3, Gone],
+            LogitProcessors.BadWords(
+                scores,
+                ids,
+                mask,
+                [
+                    [3],
+                    [1, 2],
+                ]
+            ),
+            0
+        );
         TensorAssert.Close([2, Gone, 3, Gone, 2, Gone, 3, Gone], LogitProcessors.Suppress(scores, [1, 3]), 0);
         TensorAssert.Close([Gone, 0, Gone, Gone, Gone, 0, Gone, Gone], LogitProcessors.Force(scores, [1]), 0);
     }
@@ -88,9 +100,31 @@ public sealed class LogitProcessorsTests
         using var scope = NewDisposeScope();
         var scores = randn(3, 7);
         var (ids, mask) = (randint(0, 7, new long[] { 3, 4 }, dtype: ScalarType.Int64), ones([3, 4], dtype: ScalarType.Int64));
-        Ownership.Check(() => [LogitProcessors.TopP(scores, 0.5), LogitProcessors.Typical(scores, 0.5), LogitProcessors.EtaCutoff(scores, 0.1)], scores);
-        Ownership.Check(() => [LogitProcessors.RepetitionPenalty(scores, ids, mask, 2), LogitProcessors.NoRepeatNGram(scores, ids, mask, 2),
-            LogitProcessors.BadWords(scores, ids, mask, [[1, 2], [3]]), LogitProcessors.Suppress(scores, [1]), LogitProcessors.Suppress(scores, [])], scores, ids, mask);
+        Ownership.Check(
+            () => [LogitProcessors.TopP(scores, 0.5), LogitProcessors.Typical(scores, 0.5), LogitProcessors.EtaCutoff(scores, 0.1)],
+            scores
+        );
+        Ownership.Check(
+            () =>
+                [
+                    LogitProcessors.RepetitionPenalty(scores, ids, mask, 2),
+                    LogitProcessors.NoRepeatNGram(scores, ids, mask, 2),
+                    LogitProcessors.BadWords(
+                        scores,
+                        ids,
+                        mask,
+                        [
+                            [1, 2],
+                            [3],
+                        ]
+                    ),
+                    LogitProcessors.Suppress(scores, [1]),
+                    LogitProcessors.Suppress(scores, []),
+                ],
+            scores,
+            ids,
+            mask
+        );
     }
 
     [Fact]
@@ -103,17 +137,62 @@ public sealed class LogitProcessorsTests
         Assert.Throws<ArgumentOutOfRangeException>(() => LogitProcessors.TopP(scores, double.NaN));
         Assert.Throws<ArgumentOutOfRangeException>(() => LogitProcessors.MinP(scores, 2));
         Assert.Throws<ArgumentOutOfRangeException>(() => LogitProcessors.Suppress(scores, [5]));
-        Assert.Contains("[B,V]", Assert.Throws<ArgumentException>(() => LogitProcessors.TopK(scores[0], 1)).Message, StringComparison.Ordinal);
-        Assert.Contains("expected [2,L]", Assert.Throws<ArgumentException>(() => LogitProcessors.NoRepeatNGram(scores, ids[0].unsqueeze(0), ids[0].unsqueeze(0), 1)).Message, StringComparison.Ordinal);
-        Assert.Contains("empty", Assert.Throws<ArgumentException>(() => LogitProcessors.BadWords(scores, ids, ids, [[]])).Message, StringComparison.Ordinal);
-        Assert.Contains("the id 9", Assert.Throws<ArgumentException>(() => LogitProcessors.BadWords(scores, ids, ids, [[1, 9]])).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "[B,V]",
+            Assert.Throws<ArgumentException>(() => LogitProcessors.TopK(scores[0], 1)).Message,
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "expected [2,L]",
+            Assert
+                .Throws<ArgumentException>(() => LogitProcessors.NoRepeatNGram(scores, ids[0].unsqueeze(0), ids[0].unsqueeze(0), 1))
+                .Message,
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "empty",
+            Assert
+                .Throws<ArgumentException>(() =>
+                    LogitProcessors.BadWords(
+                        scores,
+                        ids,
+                        ids,
+                        [
+                            [],
+                        ]
+                    )
+                )
+                .Message,
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "the id 9",
+            Assert
+                .Throws<ArgumentException>(() =>
+                    LogitProcessors.BadWords(
+                        scores,
+                        ids,
+                        ids,
+                        [
+                            [1, 9],
+                        ]
+                    )
+                )
+                .Message,
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
     public void Generate_TemperatureToZero_IsGreedy_AndTruncationsAtTheirIdentityChangeNothing()
     {
         using var model = TinyModels.Create("gpt2");
-        int[][] prompts = [[3, 1, 4], [1, 5], [9]];
+        int[][] prompts =
+        [
+            [3, 1, 4],
+            [1, 5],
+            [9],
+        ];
         var options = new SamplingOptions { MaxNewTokens = 10 };
         Assert.Equal(Draw(options with { Temperature = 0 }), Draw(options with { Temperature = 1e-6 }));
         Assert.Equal(Draw(options with { Temperature = 0 }), Draw(options with { TopK = 1 }));
@@ -132,7 +211,19 @@ public sealed class LogitProcessorsTests
     {
         using var model = TinyModels.Create("llama");
         int[][] prompts = [.. Enumerable.Range(0, 12).Select(row => new[] { row, 5 })];
-        var options = new SamplingOptions { MaxNewTokens = 18, MinNewTokens = 4, StopTokens = [1, 2, 3, 4], NoRepeatNGramSize = 2, BadWords = [[6], [7, 8]], Recording = LogProbRecording.Drawn };
+        var options = new SamplingOptions
+        {
+            MaxNewTokens = 18,
+            MinNewTokens = 4,
+            StopTokens = [1, 2, 3, 4],
+            NoRepeatNGramSize = 2,
+            BadWords =
+            [
+                [6],
+                [7, 8],
+            ],
+            Recording = LogProbRecording.Drawn,
+        };
         using var batch = Sampler.Generate(model, prompts, options, seed: 2, paddingId: 0);
         for (var row = 0; row < prompts.Length; row++)
         {
@@ -145,7 +236,20 @@ public sealed class LogitProcessorsTests
         }
 
         // Every token of the vocabulary is banned in the end: rows go on with what the model says.
-        using var all = Sampler.Generate(model, [[0]], new SamplingOptions { MaxNewTokens = 23, NoRepeatNGramSize = 1, SuppressedTokens = [.. Enumerable.Range(2, 21)] }, 1, 0);
+        using var all = Sampler.Generate(
+            model,
+            [
+                [0],
+            ],
+            new SamplingOptions
+            {
+                MaxNewTokens = 23,
+                NoRepeatNGramSize = 1,
+                SuppressedTokens = [.. Enumerable.Range(2, 21)],
+            },
+            1,
+            0
+        );
         Assert.All(all.Completions[0], id => Assert.InRange(id, 0, 1));
     }
 }

@@ -64,8 +64,17 @@ public sealed class RecordedLogProbsTests
         }
     }
 
-    private static int[][] Prompts(CausalLm model, int rows, int longest, ulong seed) => [.. Enumerable.Range(0, rows).Select(row =>
-        Enumerable.Range(0, 1 + CounterRandom.Below(longest, seed, (ulong)row)).Select(i => 2 + CounterRandom.Below(Math.Min(400, model.VocabularySize) - 2, seed, (ulong)row, 1 + (ulong)i)).ToArray())];
+    private static int[][] Prompts(CausalLm model, int rows, int longest, ulong seed) =>
+        [
+            .. Enumerable
+                .Range(0, rows)
+                .Select(row =>
+                    Enumerable
+                        .Range(0, 1 + CounterRandom.Below(longest, seed, (ulong)row))
+                        .Select(i => 2 + CounterRandom.Below(Math.Min(400, model.VocabularySize) - 2, seed, (ulong)row, 1 + (ulong)i))
+                        .ToArray()
+                ),
+        ];
 
     private static void Check(CausalLm model, int[][] prompts, SamplingOptions options, ulong seed)
     {
@@ -75,7 +84,11 @@ public sealed class RecordedLogProbsTests
         for (var start = 0; start < prompts.Length; start += size)
         {
             var count = Math.Min(size, prompts.Length - start);
-            var (ids, mask, counted) = (batch.Ids.narrow(0, start, count), batch.AttentionMask.narrow(0, start, count), batch.CompletionMask.narrow(0, start, count));
+            var (ids, mask, counted) = (
+                batch.Ids.narrow(0, start, count),
+                batch.AttentionMask.narrow(0, start, count),
+                batch.CompletionMask.narrow(0, start, count)
+            );
             var length = batch.LogProbs.size(1);
             // As a trainer would write it, with a gradient.
             var logits = model.Project(model.Hidden(ids, mask).narrow(1, batch.PromptLength - 1, length));
@@ -84,7 +97,10 @@ public sealed class RecordedLogProbsTests
             var training = TokenLogProbs.Gather(logits / options.Temperature, ids.narrow(1, batch.PromptLength, length), counted);
             Assert.True(training.requires_grad);
             var recorded = batch.LogProbs.narrow(0, start, count);
-            Assert.True(recorded.eq(training).all().ToBoolean(), $"seed {seed}, rows {start} to {start + count}: off by {(recorded - training).abs().max().ToDouble():R}");
+            Assert.True(
+                recorded.eq(training).all().ToBoolean(),
+                $"seed {seed}, rows {start} to {start + count}: off by {(recorded - training).abs().max().ToDouble():R}"
+            );
             Assert.True((training.detach() - recorded).exp().eq(1).all().ToBoolean());
         }
 
@@ -99,8 +115,29 @@ public sealed class RecordedLogProbsTests
         using var scope = NewDisposeScope();
         using var model = TinyModels.Create("llama", ScalarType.Float32);
         var options = new SamplingOptions { MaxNewTokens = 6 };
-        using var rescored = Sampler.Generate(model, [[3, 4], [5]], options, 1, 0);
-        using var drawn = Sampler.Generate(model, [[3, 4], [5]], options with { Recording = LogProbRecording.Drawn }, 1, 0);
+        using var rescored = Sampler.Generate(
+            model,
+            [
+                [3, 4],
+                [5],
+            ],
+            options,
+            1,
+            0
+        );
+        using var drawn = Sampler.Generate(
+            model,
+            [
+                [3, 4],
+                [5],
+            ],
+            options with
+            {
+                Recording = LogProbRecording.Drawn,
+            },
+            1,
+            0
+        );
         TensorAssert.Same(rescored.DrawnLogProbs, drawn.LogProbs);
         TensorAssert.Same(drawn.LogProbs, drawn.DrawnLogProbs);
         TensorAssert.Same(rescored.LogProbs, drawn.Score(model, options));

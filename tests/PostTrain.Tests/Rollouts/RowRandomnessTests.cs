@@ -10,7 +10,16 @@ namespace PostTrain.Tests.Rollouts;
 /// <summary>A row's sample is a function of the seed, the row's number and its prompt, whatever rows stand beside it.</summary>
 public sealed class RowRandomnessTests
 {
-    private static readonly int[][] Prompts = [[3, 1, 4], [1, 5], [9, 2, 6, 5, 3], [5, 8], [9], [7, 9, 3, 2], [3, 8, 4]];
+    private static readonly int[][] Prompts =
+    [
+        [3, 1, 4],
+        [1, 5],
+        [9, 2, 6, 5, 3],
+        [5, 8],
+        [9],
+        [7, 9, 3, 2],
+        [3, 8, 4],
+    ];
     private static readonly ulong[] Keys = [17, 4, ulong.MaxValue, 0, 99, 5, 1UL << 40];
 
     [Theory]
@@ -20,7 +29,14 @@ public sealed class RowRandomnessTests
     {
         using var model = TinyModels.Create(name);
         // Stop tokens, so that rows leave the batch at different times.
-        var options = new SamplingOptions { MaxNewTokens = 14, StopTokens = [2, 3, 11], Temperature = 1.1, TopP = 0.95, RepetitionPenalty = 1.1 };
+        var options = new SamplingOptions
+        {
+            MaxNewTokens = 14,
+            StopTokens = [2, 3, 11],
+            Temperature = 1.1,
+            TopP = 0.95,
+            RepetitionPenalty = 1.1,
+        };
         var all = Draw(model, options, Enumerable.Range(0, Prompts.Length));
         Assert.True(all.Select(tokens => tokens.Length).Distinct().Count() > 2);
         var random = new Random(5);
@@ -70,7 +86,16 @@ public sealed class RowRandomnessTests
     private static int[][] Draw(CausalLm model, SamplingOptions options, IEnumerable<int> chosen)
     {
         int[] rows = [.. chosen];
-        using var batch = Sampler.Generate(model, [.. rows.Select(row => Prompts[row])], options with { RowSeeds = [.. rows.Select(row => Keys[row])] }, seed: 8, paddingId: 0);
+        using var batch = Sampler.Generate(
+            model,
+            [.. rows.Select(row => Prompts[row])],
+            options with
+            {
+                RowSeeds = [.. rows.Select(row => Keys[row])],
+            },
+            seed: 8,
+            paddingId: 0
+        );
         return [.. batch.Completions];
     }
 }

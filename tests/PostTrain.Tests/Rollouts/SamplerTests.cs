@@ -9,7 +9,12 @@ namespace PostTrain.Tests.Rollouts;
 
 public sealed class SamplerTests
 {
-    private static readonly int[][] Prompts = [[3, 1, 4], [1, 5], [9, 2, 6, 5, 3]];
+    private static readonly int[][] Prompts =
+    [
+        [3, 1, 4],
+        [1, 5],
+        [9, 2, 6, 5, 3],
+    ];
 
     // Logits whose softmax is 1/2, 1/4, 1/8, 1/16, 1/16 after every token.
     private static FixedLogits Dyadic() => new(tensor(new double[] { 8, 4, 2, 1, 1 }).log().repeat(5, 1));
@@ -18,7 +23,16 @@ public sealed class SamplerTests
     {
         using var scope = NewDisposeScope();
         using var model = Dyadic();
-        using var batch = Sampler.Generate(model, [.. Enumerable.Repeat(new[] { 0 }, draws / 50)], options with { MaxNewTokens = 50 }, seed: 99, paddingId: 0);
+        using var batch = Sampler.Generate(
+            model,
+            [.. Enumerable.Repeat(new[] { 0 }, draws / 50)],
+            options with
+            {
+                MaxNewTokens = 50,
+            },
+            seed: 99,
+            paddingId: 0
+        );
         var counts = new int[5];
         foreach (var id in batch.Completions.SelectMany(tokens => tokens))
             counts[id]++;
@@ -26,7 +40,10 @@ public sealed class SamplerTests
     }
 
     private static double ChiSquare(int[] counts, params double[] probabilities) =>
-        counts.Zip(probabilities).Where(pair => pair.Second > 0).Sum(pair => Math.Pow(pair.First - counts.Sum() * pair.Second, 2) / (counts.Sum() * pair.Second));
+        counts
+            .Zip(probabilities)
+            .Where(pair => pair.Second > 0)
+            .Sum(pair => Math.Pow(pair.First - counts.Sum() * pair.Second, 2) / (counts.Sum() * pair.Second));
 
     [Fact]
     public void Generate_Temperature1_HasTheSoftmaxFrequencies()
@@ -39,7 +56,11 @@ public sealed class SamplerTests
     public void Generate_TemperatureHalf_SquaresTheProbabilities()
     {
         // 64 : 16 : 4 : 1 : 1 of 86.
-        Assert.InRange(ChiSquare(Counts(new SamplingOptions { Temperature = 0.5 }, 20_000), 64 / 86.0, 16 / 86.0, 4 / 86.0, 1 / 86.0, 1 / 86.0), 0.01, 18.5);
+        Assert.InRange(
+            ChiSquare(Counts(new SamplingOptions { Temperature = 0.5 }, 20_000), 64 / 86.0, 16 / 86.0, 4 / 86.0, 1 / 86.0, 1 / 86.0),
+            0.01,
+            18.5
+        );
     }
 
     [Fact]
@@ -92,11 +113,21 @@ public sealed class SamplerTests
     {
         using var scope = NewDisposeScope();
         using var model = TinyModels.Create("llama");
-        var options = new SamplingOptions { Temperature = 0.7, TopK = 4, TopP = 0.9, MaxNewTokens = 8, StopTokens = [7, 8] };
+        var options = new SamplingOptions
+        {
+            Temperature = 0.7,
+            TopK = 4,
+            TopP = 0.9,
+            MaxNewTokens = 8,
+            StopTokens = [7, 8],
+        };
         using var batch = Sampler.Generate(model, Prompts, options, seed: 3, paddingId: 0);
         var length = batch.LogProbs.size(1);
         var hidden = model.Hidden(batch.Ids, batch.AttentionMask).narrow(1, batch.PromptLength - 1, length);
-        var recomputed = (model.Project(hidden) / 0.7).log_softmax(-1).gather(2, batch.Ids.narrow(1, batch.PromptLength, length).unsqueeze(-1)).squeeze(-1);
+        var recomputed = (model.Project(hidden) / 0.7)
+            .log_softmax(-1)
+            .gather(2, batch.Ids.narrow(1, batch.PromptLength, length).unsqueeze(-1))
+            .squeeze(-1);
         TensorAssert.Close(recomputed * batch.CompletionMask, batch.LogProbs, 1e-12);
     }
 
@@ -105,7 +136,13 @@ public sealed class SamplerTests
     {
         using var scope = NewDisposeScope();
         using var model = TinyModels.Create("gpt2");
-        using var batch = Sampler.Generate(model, Prompts, new SamplingOptions { Temperature = 0, MaxNewTokens = 6 }, seed: 0, paddingId: 0);
+        using var batch = Sampler.Generate(
+            model,
+            Prompts,
+            new SamplingOptions { Temperature = 0, MaxNewTokens = 6 },
+            seed: 0,
+            paddingId: 0
+        );
         for (var row = 0; row < Prompts.Length; row++)
         {
             var tokens = Prompts[row].Select(id => (long)id).ToList();
@@ -123,9 +160,22 @@ public sealed class SamplerTests
     {
         // 0 → 1 → 2 → 3 → 3 ...; 3 stops. The prompts start at different distances from it.
         using var scope = NewDisposeScope();
-        using var model = new FixedLogits(full([4, 4], -30.0, dtype: ScalarType.Float64) + 60 * tensor(new double[] { 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 1 }, [4, 4]));
+        using var model = new FixedLogits(
+            full([4, 4], -30.0, dtype: ScalarType.Float64)
+                + 60 * tensor(new double[] { 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 1 }, [4, 4])
+        );
         var options = new SamplingOptions { MaxNewTokens = 50, StopTokens = [3] };
-        using var batch = Sampler.Generate(model, [[0], [2], [1, 1]], options, seed: 1, paddingId: 2);
+        using var batch = Sampler.Generate(
+            model,
+            [
+                [0],
+                [2],
+                [1, 1],
+            ],
+            options,
+            seed: 1,
+            paddingId: 2
+        );
         Assert.Equal([1, 2, 3], batch.Completions[0]);
         Assert.Equal([3], batch.Completions[1]);
         Assert.Equal([2, 3], batch.Completions[2]);
@@ -136,7 +186,19 @@ public sealed class SamplerTests
         TensorAssert.Close([1, 1, 1, 1, 0, 0, 1, 1, 0], batch.CompletionMask, 0);
         TensorAssert.Zero(batch.LogProbs.masked_select(batch.CompletionMask.eq(0)));
 
-        using var cut = Sampler.Generate(model, [[0], [2]], options with { MaxNewTokens = 2 }, seed: 1, paddingId: 2);
+        using var cut = Sampler.Generate(
+            model,
+            [
+                [0],
+                [2],
+            ],
+            options with
+            {
+                MaxNewTokens = 2,
+            },
+            seed: 1,
+            paddingId: 2
+        );
         Assert.Equal([false, true], cut.Finished);
     }
 
@@ -177,19 +239,131 @@ public sealed class SamplerTests
     {
         using var model = TinyModels.Create("llama");
         var options = new SamplingOptions();
-        Assert.Contains("Prompt 1 has 24 tokens; the limit is 23", Refusal([[1], new int[24]], options), StringComparison.Ordinal);
-        Assert.Contains("Prompt 1 is empty", Refusal([[1], []], options), StringComparison.Ordinal);
+        Assert.Contains(
+            "Prompt 1 has 24 tokens; the limit is 23",
+            Refusal(
+                [
+                    [1],
+                    new int[24],
+                ],
+                options
+            ),
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "Prompt 1 is empty",
+            Refusal(
+                [
+                    [1],
+                    [],
+                ],
+                options
+            ),
+            StringComparison.Ordinal
+        );
         Assert.Contains("at least one prompt", Refusal([], options), StringComparison.Ordinal);
-        Assert.Contains("Prompt 0 holds the id 23", Refusal([[23]], options), StringComparison.Ordinal);
-        Assert.Contains("Temperature", Refusal([[1]], options with { Temperature = double.NaN }), StringComparison.Ordinal);
-        Assert.Contains("TopP", Refusal([[1]], options with { TopP = 0 }), StringComparison.Ordinal);
-        Assert.Contains("TopK", Refusal([[1]], options with { TopK = -1 }), StringComparison.Ordinal);
-        Assert.Contains("MaxNewTokens", Refusal([[1]], options with { MaxNewTokens = 0 }), StringComparison.Ordinal);
-        Assert.Contains("StopTokens", Refusal([[1]], options with { StopTokens = [23] }), StringComparison.Ordinal);
-        Assert.Contains("leave at least one", Refusal([[1]], options with { SuppressedTokens = [.. Enumerable.Range(0, 23)] }), StringComparison.Ordinal);
+        Assert.Contains(
+            "Prompt 0 holds the id 23",
+            Refusal(
+                [
+                    [23],
+                ],
+                options
+            ),
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "Temperature",
+            Refusal(
+                [
+                    [1],
+                ],
+                options with
+                {
+                    Temperature = double.NaN,
+                }
+            ),
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "TopP",
+            Refusal(
+                [
+                    [1],
+                ],
+                options with
+                {
+                    TopP = 0,
+                }
+            ),
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "TopK",
+            Refusal(
+                [
+                    [1],
+                ],
+                options with
+                {
+                    TopK = -1,
+                }
+            ),
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "MaxNewTokens",
+            Refusal(
+                [
+                    [1],
+                ],
+                options with
+                {
+                    MaxNewTokens = 0,
+                }
+            ),
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "StopTokens",
+            Refusal(
+                [
+                    [1],
+                ],
+                options with
+                {
+                    StopTokens = [23],
+                }
+            ),
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "leave at least one",
+            Refusal(
+                [
+                    [1],
+                ],
+                options with
+                {
+                    SuppressedTokens = [.. Enumerable.Range(0, 23)],
+                }
+            ),
+            StringComparison.Ordinal
+        );
         using var cancelled = new CancellationTokenSource();
         cancelled.Cancel();
-        Assert.Throws<OperationCanceledException>(() => Sampler.Generate(model, [[1]], options, 1, 0, cancelled.Token));
+        Assert.Throws<OperationCanceledException>(() =>
+            Sampler.Generate(
+                model,
+                [
+                    [1],
+                ],
+                options,
+                1,
+                0,
+                cancelled.Token
+            )
+        );
 
         string Refusal(int[][] prompts, SamplingOptions given) =>
             Assert.ThrowsAny<ArgumentException>(() => Sampler.Generate(model, prompts, given, seed: 1, paddingId: 0)).Message;
@@ -199,7 +373,14 @@ public sealed class SamplerTests
     public void Generate_LeavesNothingButTheBatchAlive()
     {
         using var model = TinyModels.Create("llama");
-        var options = new SamplingOptions { MaxNewTokens = 9, TopK = 5, TopP = 0.9, SuppressedTokens = [0], StopTokens = [1, 2] };
+        var options = new SamplingOptions
+        {
+            MaxNewTokens = 9,
+            TopK = 5,
+            TopP = 0.9,
+            SuppressedTokens = [0],
+            StopTokens = [1, 2],
+        };
         Sampler.Generate(model, Prompts, options, seed: 1, paddingId: 0).Dispose();
         var before = Alive;
         using (NewDisposeScope())

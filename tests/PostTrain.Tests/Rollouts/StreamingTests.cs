@@ -46,7 +46,17 @@ public sealed class StreamingTests
         const string Text = "aé€😀z";
         using var model = Spelling(Text);
         var pieces = new List<RolloutPiece>();
-        await foreach (var piece in Sampler.StreamAsync(model, [[1]], new SamplingOptions { MaxNewTokens = 11 }, 0, new ByteTokenizer()))
+        await foreach (
+            var piece in Sampler.StreamAsync(
+                model,
+                [
+                    [1],
+                ],
+                new SamplingOptions { MaxNewTokens = 11 },
+                0,
+                new ByteTokenizer()
+            )
+        )
             pieces.Add(piece);
         Assert.Equal(["a", "", "é", "", "", "€", "", "", "", "😀", "z"], pieces.Select(piece => piece.Text));
         Assert.Equal([.. Enumerable.Repeat(false, 10), true], pieces.Select(piece => piece.IsLast));
@@ -54,7 +64,17 @@ public sealed class StreamingTests
 
         // Cut in the middle of a character, the rest comes as the decoder gives it.
         var cut = new StringBuilder();
-        await foreach (var piece in Sampler.StreamAsync(model, [[1]], new SamplingOptions { MaxNewTokens = 5 }, 0, new ByteTokenizer()))
+        await foreach (
+            var piece in Sampler.StreamAsync(
+                model,
+                [
+                    [1],
+                ],
+                new SamplingOptions { MaxNewTokens = 5 },
+                0,
+                new ByteTokenizer()
+            )
+        )
             cut.Append(piece.Text);
         Assert.Equal("aé�", cut.ToString());
     }
@@ -64,8 +84,18 @@ public sealed class StreamingTests
     {
         using var model = TinyModels.Create("llama");
         var tokenizer = new CharacterTokenizer("0123456789+=abcdefghi");
-        int[][] prompts = [[3, 1, 4], [1, 5], [9, 2, 6, 5, 3]];
-        var options = new SamplingOptions { MaxNewTokens = 12, StopTokens = [8, 9, 10], SuppressedTokens = [21, 22] };
+        int[][] prompts =
+        [
+            [3, 1, 4],
+            [1, 5],
+            [9, 2, 6, 5, 3],
+        ];
+        var options = new SamplingOptions
+        {
+            MaxNewTokens = 12,
+            StopTokens = [8, 9, 10],
+            SuppressedTokens = [21, 22],
+        };
         using var batch = Sampler.Generate(model, prompts, options, 4, tokenizer);
         var tokens = prompts.Select(_ => new List<int>()).ToArray();
         var texts = prompts.Select(_ => new StringBuilder()).ToArray();
@@ -92,7 +122,18 @@ public sealed class StreamingTests
         var count = 0;
         await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
         {
-            await foreach (var piece in Sampler.StreamAsync(model, [[1]], new SamplingOptions { MaxNewTokens = 8 }, 0, new ByteTokenizer(), source.Token))
+            await foreach (
+                var piece in Sampler.StreamAsync(
+                    model,
+                    [
+                        [1],
+                    ],
+                    new SamplingOptions { MaxNewTokens = 8 },
+                    0,
+                    new ByteTokenizer(),
+                    source.Token
+                )
+            )
             {
                 if (++count == 3)
                     source.Cancel();
@@ -109,7 +150,16 @@ public sealed class StreamingTests
     {
         using var model = Spelling("abcdé€xyz");
         var tokenizer = new ByteTokenizer();
-        using var batch = Sampler.Generate(model, [[1], [(int)'b']], new SamplingOptions { MaxNewTokens = 10, StopStrings = ["never", stop] }, 0, tokenizer);
+        using var batch = Sampler.Generate(
+            model,
+            [
+                [1],
+                [(int)'b'],
+            ],
+            new SamplingOptions { MaxNewTokens = 10, StopStrings = ["never", stop] },
+            0,
+            tokenizer
+        );
         Assert.Equal(expected, tokenizer.Decode(batch.Completions[0]));
         Assert.True(batch.Finished[0]);
         // The prompt is not looked through.
@@ -120,8 +170,28 @@ public sealed class StreamingTests
     public void StopStrings_WithoutATokenizer_AreRefused()
     {
         using var model = Spelling("abc");
-        var error = Assert.Throws<ArgumentException>(() => Sampler.Generate(model, [[1]], new SamplingOptions { StopStrings = ["b"] }, 0, 0));
+        var error = Assert.Throws<ArgumentException>(() =>
+            Sampler.Generate(
+                model,
+                [
+                    [1],
+                ],
+                new SamplingOptions { StopStrings = ["b"] },
+                0,
+                0
+            )
+        );
         Assert.Contains("no tokenizer", error.Message, StringComparison.Ordinal);
-        Assert.ThrowsAny<ArgumentException>(() => Sampler.Generate(model, [[1]], new SamplingOptions { StopStrings = [""] }, 0, new ByteTokenizer()));
+        Assert.ThrowsAny<ArgumentException>(() =>
+            Sampler.Generate(
+                model,
+                [
+                    [1],
+                ],
+                new SamplingOptions { StopStrings = [""] },
+                0,
+                new ByteTokenizer()
+            )
+        );
     }
 }

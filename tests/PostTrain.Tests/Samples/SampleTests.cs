@@ -12,7 +12,10 @@ public class SampleTests
     public void Quickstart_IsTheReadmesExample()
     {
         var readme = File.ReadAllText(Path.Combine(Root, "README.md"));
-        var program = string.Join('\n', File.ReadLines(Path.Combine(Root, "samples", "quickstart.cs")).Where(line => !line.StartsWith("#:", StringComparison.Ordinal)));
+        var program = string.Join(
+            '\n',
+            File.ReadLines(Path.Combine(Root, "samples", "quickstart.cs")).Where(line => !line.StartsWith("#:", StringComparison.Ordinal))
+        );
         Assert.Contains($"```csharp\n{program}\n```", readme, StringComparison.Ordinal);
         Assert.InRange(program.Split('\n').Length, 1, 25);
     }

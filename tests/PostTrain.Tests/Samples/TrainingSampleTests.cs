@@ -35,14 +35,35 @@ public class TrainingSampleTests
     public void Reft_ComparesWorldsAndAModel_EachWithItsControl()
     {
         using var folder = new TemporaryDirectory();
-        using var summary = RunToSummary("reft", folder, "--worlds", "4", "--world-steps", "100", "--base-steps", "5", "--seeds", "2", "--steps", "2", "--warmup-steps", "2",
-            "--questions", "16", "--held-out", "8", "--batch-size", "8");
+        using var summary = RunToSummary(
+            "reft",
+            folder,
+            "--worlds",
+            "4",
+            "--world-steps",
+            "100",
+            "--base-steps",
+            "5",
+            "--seeds",
+            "2",
+            "--steps",
+            "2",
+            "--warmup-steps",
+            "2",
+            "--questions",
+            "16",
+            "--held-out",
+            "8",
+            "--batch-size",
+            "8"
+        );
         Assert.True(double.IsFinite(summary.RootElement.GetProperty("1 to 5 valid ways, sampled: gain").GetDouble()));
         Assert.Equal(2, summary.RootElement.GetProperty("six valid orders, sampled: gain_interval").GetArrayLength());
         // Where the demonstration is the only valid way there is nothing to keep: self-training is supervised fine-tuning to the bit.
         foreach (var measure in (string[])["sampled", "greedy"])
             Assert.Equal(0, summary.RootElement.GetProperty($"one valid order (control), {measure}: gain_of_self_training").GetDouble());
-        // Worlds; the base model; for each task and seed the warm-up, PPO, twice as many updates of SFT and of self-training, and what it came to.
+        // Worlds; the base model; for each task and seed the warm-up, PPO, twice as many updates of SFT and of self-training, and what it
+        // came to.
         var lines = File.ReadAllLines(Path.Combine(folder.Path, "metrics.jsonl"));
         Assert.Equal(4 * 4 + 5 + 2 * 2 * (2 + 2 + 4 + 4 + 1), lines.Length);
         Assert.Contains("one_valid_order/seed1/held_out/reft/greedy", lines[^1], StringComparison.Ordinal);
@@ -53,9 +74,32 @@ public class TrainingSampleTests
     {
         using var folder = new TemporaryDirectory();
         var data = Path.Combine(folder.Path, "records.jsonl");
-        File.WriteAllLines(data, Enumerable.Range(100, 16).Select(i => $$"""{"question":"{{i}}+{{i}}=","answer":"{{i}}+{{i}}={{2 * i}}"}"""));
-        using var summary = RunToSummary("reft", folder, "--model", Path.Combine(SampleTests.Root, "samples", "models", "arithmetic-base"), "--data", data, "--lora", "2",
-            "--seeds", "2", "--steps", "2", "--warmup-steps", "2", "--held-out", "4", "--batch-size", "4", "--tokens", "16");
+        File.WriteAllLines(
+            data,
+            Enumerable.Range(100, 16).Select(i => $$"""{"question":"{{i}}+{{i}}=","answer":"{{i}}+{{i}}={{2 * i}}"}""")
+        );
+        using var summary = RunToSummary(
+            "reft",
+            folder,
+            "--model",
+            Path.Combine(SampleTests.Root, "samples", "models", "arithmetic-base"),
+            "--data",
+            data,
+            "--lora",
+            "2",
+            "--seeds",
+            "2",
+            "--steps",
+            "2",
+            "--warmup-steps",
+            "2",
+            "--held-out",
+            "4",
+            "--batch-size",
+            "4",
+            "--tokens",
+            "16"
+        );
         Assert.Equal(2, summary.RootElement.GetProperty("the records, greedy: gain_interval").GetArrayLength());
         Assert.False(summary.RootElement.TryGetProperty("1 to 5 valid ways, sampled: gain", out _));
     }
@@ -78,11 +122,39 @@ public class TrainingSampleTests
     public void Rlaif_RunsItsThreeStages(string judge)
     {
         using var folder = new TemporaryDirectory();
-        using var summary = RunToSummary("rlaif", folder, "--judge", judge, "--steps", "2", "--sft-steps", "10", "--reward-steps", "2", "--pairs", "70", "--held-out", "8");
+        using var summary = RunToSummary(
+            "rlaif",
+            folder,
+            "--judge",
+            judge,
+            "--steps",
+            "2",
+            "--sft-steps",
+            "10",
+            "--reward-steps",
+            "2",
+            "--pairs",
+            "70",
+            "--held-out",
+            "8"
+        );
         Assert.InRange(summary.RootElement.GetProperty("pairs").GetDouble(), 10, 70);
         Assert.Equal(2, summary.RootElement.GetProperty("wins_interval").GetArrayLength());
-        var stages = File.ReadLines(Path.Combine(folder.Path, "metrics.jsonl")).Select(line => line.Contains("\"feedback/", StringComparison.Ordinal) ? "feedback" : line.Contains("\"rewardmodel/", StringComparison.Ordinal) ? "reward model" : "other").ToArray();
-        Assert.Equal((2, 2, 12), (stages.Count(stage => stage == "feedback"), stages.Count(stage => stage == "reward model"), stages.Count(stage => stage == "other")));
+        var stages = File.ReadLines(Path.Combine(folder.Path, "metrics.jsonl"))
+            .Select(line =>
+                line.Contains("\"feedback/", StringComparison.Ordinal) ? "feedback"
+                : line.Contains("\"rewardmodel/", StringComparison.Ordinal) ? "reward model"
+                : "other"
+            )
+            .ToArray();
+        Assert.Equal(
+            (2, 2, 12),
+            (
+                stages.Count(stage => stage == "feedback"),
+                stages.Count(stage => stage == "reward model"),
+                stages.Count(stage => stage == "other")
+            )
+        );
     }
 
     [Fact]
@@ -105,8 +177,20 @@ public class TrainingSampleTests
         using (var summary = RunToSummary("sft", folder, "--steps", "20", "--held-out", "20"))
             Assert.True(summary.RootElement.GetProperty("loss_difference_interval")[1].GetDouble() < 0);
         using var second = new TemporaryDirectory();
-        using var continued = RunToSummary("sft", second, "--steps", "2", "--lora", "4", "--packing", "true",
-            "--model", Path.Combine(folder.Path, "model"), "--data", Path.Combine(folder.Path, "data.jsonl"));
+        using var continued = RunToSummary(
+            "sft",
+            second,
+            "--steps",
+            "2",
+            "--lora",
+            "4",
+            "--packing",
+            "true",
+            "--model",
+            Path.Combine(folder.Path, "model"),
+            "--data",
+            Path.Combine(folder.Path, "data.jsonl")
+        );
         Assert.True(File.Exists(Path.Combine(second.Path, "adapter", "adapter_model.safetensors")));
         Assert.False(continued.RootElement.TryGetProperty("accuracy_after", out _));
     }
@@ -116,8 +200,28 @@ public class TrainingSampleTests
     {
         using var folder = new TemporaryDirectory();
         var data = Path.Combine(folder.Path, "records.json");
-        string[] model = ["--steps", "2", "--held-out", "2", "--template", "{instruction}+{input}=", "--model", Path.Combine(SampleTests.Root, "samples", "models", "arithmetic-base"), "--data", data];
-        File.WriteAllText(data, "[" + string.Join(",", Enumerable.Range(100, 12).Select(i => $$"""{"instruction":"{{i}}","input":"{{i}}","output":"{{2 * i}}"}""")) + "]");
+        string[] model =
+        [
+            "--steps",
+            "2",
+            "--held-out",
+            "2",
+            "--template",
+            "{instruction}+{input}=",
+            "--model",
+            Path.Combine(SampleTests.Root, "samples", "models", "arithmetic-base"),
+            "--data",
+            data,
+        ];
+        File.WriteAllText(
+            data,
+            "["
+                + string.Join(
+                    ",",
+                    Enumerable.Range(100, 12).Select(i => $$"""{"instruction":"{{i}}","input":"{{i}}","output":"{{2 * i}}"}""")
+                )
+                + "]"
+        );
         RunToSummary("sft", folder, model).Dispose();
         File.WriteAllText(data, """[{"instruction":"100","output":"200"},{"instruction":"100"}]""");
         var (code, _, errors) = SampleTests.Start(["samples/sft.cs", "--", "--output", folder.Path, .. model]);
@@ -134,7 +238,9 @@ public class TrainingSampleTests
         using var summary = RunToSummary(sample, folder, "--steps", "2", "--held-out", "4");
         var result = summary.RootElement.GetProperty(method);
         Assert.Equal(2, result.GetProperty("loss_interval").GetArrayLength());
-        Assert.True(result.GetProperty("trainable").GetInt64() < summary.RootElement.GetProperty("full").GetProperty("trainable").GetInt64());
+        Assert.True(
+            result.GetProperty("trainable").GetInt64() < summary.RootElement.GetProperty("full").GetProperty("trainable").GetInt64()
+        );
     }
 
     [Theory]
@@ -145,7 +251,18 @@ public class TrainingSampleTests
     public void Dpo_TrainsAnyOfTheFamily(string loss)
     {
         using var folder = new TemporaryDirectory();
-        using var summary = RunToSummary("dpo", folder, "--steps", "2", "--held-out", "8", "--loss", loss, "--lora", loss == "sigmoid" ? "4" : "0");
+        using var summary = RunToSummary(
+            "dpo",
+            folder,
+            "--steps",
+            "2",
+            "--held-out",
+            "8",
+            "--loss",
+            loss,
+            "--lora",
+            loss == "sigmoid" ? "4" : "0"
+        );
         Assert.Equal(loss, summary.RootElement.GetProperty("loss").GetString());
         Assert.Equal(loss == "kto", !summary.RootElement.TryGetProperty("margin_interval", out _));
     }
@@ -159,13 +276,30 @@ public class TrainingSampleTests
     public void Distillation_TrainsByAnyMethod_BesideSft(string method)
     {
         using var folder = new TemporaryDirectory();
-        using var summary = RunToSummary("distillation", folder, "--steps", "2", "--teacher-steps", "2", "--start-steps", "2", "--held-out", "8", "--batch-size", "4", "--method", method);
+        using var summary = RunToSummary(
+            "distillation",
+            folder,
+            "--steps",
+            "2",
+            "--teacher-steps",
+            "2",
+            "--start-steps",
+            "2",
+            "--held-out",
+            "8",
+            "--batch-size",
+            "4",
+            "--method",
+            method
+        );
         foreach (var divergence in (string[])["forward_kl", "own_kl"])
         {
             Assert.Equal(0, summary.RootElement.GetProperty("teacher").GetProperty(divergence).GetDouble(), 6);
             foreach (var model in (string[])["before", "SFT", method])
                 Assert.True(summary.RootElement.GetProperty(model).GetProperty(divergence).GetDouble() > 0, model);
-            var difference = summary.RootElement.GetProperty(method).GetProperty(divergence).GetDouble() - summary.RootElement.GetProperty("SFT").GetProperty(divergence).GetDouble();
+            var difference =
+                summary.RootElement.GetProperty(method).GetProperty(divergence).GetDouble()
+                - summary.RootElement.GetProperty("SFT").GetProperty(divergence).GetDouble();
             Assert.Equal(difference, summary.RootElement.GetProperty($"{divergence}_minus_sft").GetDouble(), 9);
         }
 
@@ -180,10 +314,29 @@ public class TrainingSampleTests
     public void OnlineDpo_TrainsByAnyMethod_BesideDpo(string method, string reward)
     {
         using var folder = new TemporaryDirectory();
-        using var summary = RunToSummary("online-dpo", folder, "--steps", "2", "--sft-steps", "10", "--held-out", "8", "--batch-size", "8", "--method", method, "--reward", reward);
-        Assert.Equal((method, reward), (summary.RootElement.GetProperty("method").GetString(), summary.RootElement.GetProperty("reward").GetString()));
+        using var summary = RunToSummary(
+            "online-dpo",
+            folder,
+            "--steps",
+            "2",
+            "--sft-steps",
+            "10",
+            "--held-out",
+            "8",
+            "--batch-size",
+            "8",
+            "--method",
+            method,
+            "--reward",
+            reward
+        );
+        Assert.Equal(
+            (method, reward),
+            (summary.RootElement.GetProperty("method").GetString(), summary.RootElement.GetProperty("reward").GetString())
+        );
         Assert.InRange(summary.RootElement.GetProperty("offline_pairs").GetInt32(), 1, 16);
-        var gain = summary.RootElement.GetProperty("accuracy_after").GetDouble() - summary.RootElement.GetProperty("accuracy_offline").GetDouble();
+        var gain =
+            summary.RootElement.GetProperty("accuracy_after").GetDouble() - summary.RootElement.GetProperty("accuracy_offline").GetDouble();
         Assert.Equal(gain, summary.RootElement.GetProperty("after_minus_offline").GetDouble(), 9);
         var steps = File.ReadLines(Path.Combine(folder.Path, "metrics.jsonl")).ToArray();
         Assert.Equal(14, steps.Length);
@@ -195,7 +348,9 @@ public class TrainingSampleTests
     public void Sft_InMixedPrecision_WithoutPadding()
     {
         using var folder = new TemporaryDirectory();
-        using (var summary = RunToSummary("sft", folder, "--steps", "20", "--held-out", "20", "--type", "bfloat16", "--padding-free", "true"))
+        using (
+            var summary = RunToSummary("sft", folder, "--steps", "20", "--held-out", "20", "--type", "bfloat16", "--padding-free", "true")
+        )
             Assert.True(summary.RootElement.GetProperty("loss_difference_interval")[1].GetDouble() < 0);
         using (var model = Pretrained.Load(Path.Combine(folder.Path, "model")))
             Assert.Equal(ScalarType.BFloat16, model.TokenEmbeddings.dtype);
@@ -207,14 +362,33 @@ public class TrainingSampleTests
     public void SelfRefine_PrintsTheTableOfEveryRound()
     {
         using var folder = new TemporaryDirectory();
-        using var summary = RunToSummary("self-refine", folder, "--steps", "2", "--held-out", "30", "--train", "150", "--rounds", "2", "--format-steps", "60");
+        using var summary = RunToSummary(
+            "self-refine",
+            folder,
+            "--steps",
+            "2",
+            "--held-out",
+            "30",
+            "--train",
+            "150",
+            "--rounds",
+            "2",
+            "--format-steps",
+            "60"
+        );
         var verified = summary.RootElement.GetProperty("external verifier");
         var accuracy = verified.GetProperty("accuracy").EnumerateArray().Select(value => value.GetDouble()).ToArray();
         Assert.Equal(3, accuracy.Length);
         // A verifier spoils nothing.
         Assert.Equal(accuracy.Order(), accuracy);
-        Assert.All(verified.GetProperty("cells").EnumerateArray(), cells => Assert.Equal((0, 30), (cells[1].GetInt32(), cells.EnumerateArray().Sum(cell => cell.GetInt32()))));
-        foreach (var way in (string[])["intrinsic, always revised", "intrinsic, likelier text kept", "fine-tuned intrinsic", "fine-tuned external"])
+        Assert.All(
+            verified.GetProperty("cells").EnumerateArray(),
+            cells => Assert.Equal((0, 30), (cells[1].GetInt32(), cells.EnumerateArray().Sum(cell => cell.GetInt32())))
+        );
+        foreach (
+            var way in (string[])
+                ["intrinsic, always revised", "intrinsic, likelier text kept", "fine-tuned intrinsic", "fine-tuned external"]
+        )
             Assert.Equal(2, summary.RootElement.GetProperty(way).GetProperty("repaired_interval").GetArrayLength());
         Assert.NotEmpty(File.ReadLines(Path.Combine(folder.Path, "pairs.jsonl")));
         Assert.True(File.Exists(Path.Combine(folder.Path, "model-external", "model.safetensors")));
@@ -226,8 +400,22 @@ public class TrainingSampleTests
         using var folder = new TemporaryDirectory();
         var data = Path.Combine(folder.Path, "records.jsonl");
         File.WriteAllLines(data, Enumerable.Range(100, 24).Select(i => $$"""{"question":"{{i}}+{{i}}=","answer":"{{2 * i}}"}"""));
-        using var summary = RunToSummary("self-refine", folder, "--steps", "1", "--held-out", "6", "--rounds", "1", "--revision", "{problem}",
-            "--model", Path.Combine(SampleTests.Root, "samples", "models", "arithmetic-base"), "--data", data);
+        using var summary = RunToSummary(
+            "self-refine",
+            folder,
+            "--steps",
+            "1",
+            "--held-out",
+            "6",
+            "--rounds",
+            "1",
+            "--revision",
+            "{problem}",
+            "--model",
+            Path.Combine(SampleTests.Root, "samples", "models", "arithmetic-base"),
+            "--data",
+            data
+        );
         Assert.Equal(2, summary.RootElement.GetProperty("external verifier").GetProperty("accuracy").GetArrayLength());
     }
 
@@ -238,7 +426,8 @@ public class TrainingSampleTests
         using var summary = RunToSummary("rewards", folder, "--held-out", "20", "--group", "4");
         foreach (var scheme in (string[])["binary", "step", "consistency", "preference"])
             Assert.InRange(summary.RootElement.GetProperty(scheme).GetProperty("mean").GetDouble(), 0, 1);
-        // The mean of comparisons is a half, whatever the judge thinks; the right answer is always above the wrong one where it is the reward.
+        // The mean of comparisons is a half, whatever the judge thinks; the right answer is always above the wrong one where it is the
+        // reward.
         Assert.Equal(0.5, summary.RootElement.GetProperty("preference").GetProperty("mean").GetDouble(), 9);
         Assert.Equal(1, summary.RootElement.GetProperty("binary").GetProperty("right_above_wrong").GetDouble(), 9);
     }
@@ -250,8 +439,24 @@ public class TrainingSampleTests
     public void Grpo_TakesAnyPresetAndScheme(string preset, string reward)
     {
         using var folder = new TemporaryDirectory();
-        using var summary = RunToSummary("grpo", folder, "--steps", "2", "--held-out", "8", "--batch-size", "4", "--preset", preset, "--reward", reward);
-        Assert.Equal((preset, reward), (summary.RootElement.GetProperty("preset").GetString(), summary.RootElement.GetProperty("reward").GetString()));
+        using var summary = RunToSummary(
+            "grpo",
+            folder,
+            "--steps",
+            "2",
+            "--held-out",
+            "8",
+            "--batch-size",
+            "4",
+            "--preset",
+            preset,
+            "--reward",
+            reward
+        );
+        Assert.Equal(
+            (preset, reward),
+            (summary.RootElement.GetProperty("preset").GetString(), summary.RootElement.GetProperty("reward").GetString())
+        );
         Assert.Equal(2, summary.RootElement.GetProperty("accuracy_after_interval").GetArrayLength());
         Assert.True(File.Exists(Path.Combine(folder.Path, "model", "model.safetensors")));
     }
@@ -260,7 +465,20 @@ public class TrainingSampleTests
     public void Ppo_GoesThroughItsThreeStages()
     {
         using var folder = new TemporaryDirectory();
-        using var summary = RunToSummary("ppo", folder, "--steps", "2", "--sft-steps", "2", "--reward-steps", "2", "--held-out", "8", "--batch-size", "4");
+        using var summary = RunToSummary(
+            "ppo",
+            folder,
+            "--steps",
+            "2",
+            "--sft-steps",
+            "2",
+            "--reward-steps",
+            "2",
+            "--held-out",
+            "8",
+            "--batch-size",
+            "4"
+        );
         foreach (var stage in (string[])["base", "supervised", "PPO"])
             Assert.Equal(2, summary.RootElement.GetProperty($"accuracy_{stage}_interval").GetArrayLength());
         foreach (var model in (string[])["sft", "reward-model", "model"])
@@ -275,7 +493,10 @@ public class TrainingSampleTests
     {
         using var folder = new TemporaryDirectory();
         using var summary = RunToSummary("reward-model", folder, "--steps", "2", "--held-out", "8");
-        var (low, high) = (summary.RootElement.GetProperty("process_area_interval")[0].GetDouble(), summary.RootElement.GetProperty("process_area_interval")[1].GetDouble());
+        var (low, high) = (
+            summary.RootElement.GetProperty("process_area_interval")[0].GetDouble(),
+            summary.RootElement.GetProperty("process_area_interval")[1].GetDouble()
+        );
         Assert.InRange(summary.RootElement.GetProperty("process_area").GetDouble(), low, high);
         foreach (var name in (string[])["outcome_accuracy", "process_accuracy", "process_balanced_accuracy"])
             Assert.InRange(summary.RootElement.GetProperty(name).GetDouble(), 0, 1);

@@ -27,7 +27,8 @@ public sealed class UserDataSampleTests : IDisposable
     {
         using var summary = Run(sample, ["--data", files.Records(form), "--template", template, "--steps", "2", .. further]);
         Assert.Equal(2, summary.RootElement.GetProperty("steps").GetInt32());
-        if (sample is "sft" or "dpo") Pretrained.Load(files.Result("model")).Dispose();
+        if (sample is "sft" or "dpo")
+            Pretrained.Load(files.Result("model")).Dispose();
     }
 
     // The page of a policy's run has its curves, where its time went, and what was answered on the way.
@@ -40,7 +41,10 @@ public sealed class UserDataSampleTests : IDisposable
     {
         Run(sample, ["--data", files.Records(form), "--tokens", "8", "--steps", "2", .. further]).Dispose();
         var page = File.ReadAllText(files.Result("report.html"));
-        foreach (var text in (string[])["ompletions over the run", "here the time went", ">rollout<", ">reward<", ">update<", "Throughput", "tokens per second"])
+        foreach (
+            var text in (string[])
+                ["ompletions over the run", "here the time went", ">rollout<", ">reward<", ">update<", "Throughput", "tokens per second"]
+        )
             Assert.Contains(text, page, StringComparison.Ordinal);
         Assert.Equal(2, CompletionLog.Read(files.Result("completions.jsonl")).Select(completion => completion.Step).Distinct().Count());
         Pretrained.Load(files.Result("model")).Dispose();
@@ -52,7 +56,23 @@ public sealed class UserDataSampleTests : IDisposable
     [InlineData("gkd")]
     public void Distillation_OnRecords_StaysWithItsTeacher(string method)
     {
-        using var summary = Run("distillation", ["--teacher", files.Model, "--data", files.Records("alpaca"), "--steps", "2", "--tokens", "8", "--batch-size", "4", "--method", method]);
+        using var summary = Run(
+            "distillation",
+            [
+                "--teacher",
+                files.Model,
+                "--data",
+                files.Records("alpaca"),
+                "--steps",
+                "2",
+                "--tokens",
+                "8",
+                "--batch-size",
+                "4",
+                "--method",
+                method,
+            ]
+        );
         double Divergence(string model) => summary.RootElement.GetProperty(model).GetProperty("forward_kl").GetDouble();
         Assert.Equal(0, Divergence("before"), 6);
         Assert.True(Divergence(method) < Divergence("SFT"));
@@ -63,7 +83,17 @@ public sealed class UserDataSampleTests : IDisposable
     [Fact]
     public void Distillation_FromATeacherOfAnotherTokenizer_IsRefusedInALine()
     {
-        string[] student = ["samples/distillation.cs", "--", "--output", files.Output, "--model", files.Model, "--data", files.Records("alpaca")];
+        string[] student =
+        [
+            "samples/distillation.cs",
+            "--",
+            "--output",
+            files.Output,
+            "--model",
+            files.Model,
+            "--data",
+            files.Records("alpaca"),
+        ];
         var (code, _, errors) = SampleTests.Start([.. student, "--teacher", Path.Combine("samples", "models", "arithmetic-base")]);
         Assert.Equal((1, 1), (code, errors.Trim().Split('\n').Length));
         Assert.Contains("expected the student's tokenizer", errors, StringComparison.Ordinal);
@@ -92,30 +122,72 @@ public sealed class UserDataSampleTests : IDisposable
     public void WhatIsTooLongOrUnspelt_IsCountedAndNamed()
     {
         var record = $$"""{"prompt":"{{new string('a', 300)}}","completion":"b"}""";
-        Refused($"{record}\n{record}\n{{\"prompt\":\"é\",\"completion\":\"b\"}}", "plain",
-            "0 of 3 examples can be used, expected at least 2: 2 have more than the 256 tokens that the model has room for (the shortest of them 301); 1 have text that the tokenizer cannot spell (the first: text has 'é'");
+        Refused(
+            $"{record}\n{record}\n{{\"prompt\":\"é\",\"completion\":\"b\"}}",
+            "plain",
+            "0 of 3 examples can be used, expected at least 2: 2 have more than the 256 tokens that the model has room for (the shortest of them 301); 1 have text that the tokenizer cannot spell (the first: text has 'é'"
+        );
     }
 
     [Fact]
     public void NoSuchFileOrModel_IsSaidInALine()
     {
-        var (code, _, errors) = SampleTests.Start(["samples/sft.cs", "--", "--model", files.Model, "--data", files.Model + ".jsonl", "--output", files.Output]);
+        var (code, _, errors) = SampleTests.Start([
+            "samples/sft.cs",
+            "--",
+            "--model",
+            files.Model,
+            "--data",
+            files.Model + ".jsonl",
+            "--output",
+            files.Output,
+        ]);
         Assert.Equal((1, true), (code, errors.StartsWith($"{files.Model}.jsonl does not exist", StringComparison.Ordinal)));
-        (code, _, errors) = SampleTests.Start(["samples/sft.cs", "--", "--model", files.Model + "-2", "--data", files.Records("alpaca"), "--output", files.Output]);
+        (code, _, errors) = SampleTests.Start([
+            "samples/sft.cs",
+            "--",
+            "--model",
+            files.Model + "-2",
+            "--data",
+            files.Records("alpaca"),
+            "--output",
+            files.Output,
+        ]);
         Assert.Equal((1, 1), (code, errors.Trim().Split('\n').Length));
         Assert.Contains("model-2", errors, StringComparison.Ordinal);
     }
 
     private void Refused(string content, string template, string reason)
     {
-        var (code, _, errors) = SampleTests.Start(["samples/sft.cs", "--", "--model", files.Model, "--data", files.Write("data.jsonl", content), "--template", template, "--output", files.Output]);
+        var (code, _, errors) = SampleTests.Start([
+            "samples/sft.cs",
+            "--",
+            "--model",
+            files.Model,
+            "--data",
+            files.Write("data.jsonl", content),
+            "--template",
+            template,
+            "--output",
+            files.Output,
+        ]);
         Assert.Equal((1, 1), (code, errors.Trim().Split('\n').Length));
         Assert.Contains(reason, errors, StringComparison.Ordinal);
     }
 
     private JsonDocument Run(string sample, string[] arguments)
     {
-        var text = SampleTests.Run([$"samples/{sample}.cs", "--", "--model", files.Model, "--output", files.Output, "--held-out", "4", .. arguments]);
+        var text = SampleTests.Run([
+            $"samples/{sample}.cs",
+            "--",
+            "--model",
+            files.Model,
+            "--output",
+            files.Output,
+            "--held-out",
+            "4",
+            .. arguments,
+        ]);
         Assert.DoesNotContain('\u001b', text);
         Assert.DoesNotContain("NaN", text, StringComparison.Ordinal);
         Assert.NotEmpty(File.ReadLines(files.Result("metrics.jsonl")));

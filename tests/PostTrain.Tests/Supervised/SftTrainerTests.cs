@@ -19,15 +19,29 @@ public sealed class SftTrainerTests
     public void Run_FewStrings_AreLearntByHeart_WithTheirEnds()
     {
         using var model = Toy.Model();
-        var reports = Train(model, Words, new SftOptions { Steps = 120, BatchSize = 3, LearningRate = 1e-2 });
+        var reports = Train(
+            model,
+            Words,
+            new SftOptions
+            {
+                Steps = 120,
+                BatchSize = 3,
+                LearningRate = 1e-2,
+            }
+        );
         // Twenty tokens, weights near 0: ln 20 = 3.0.
         Assert.InRange(reports[0].Loss, 2.5, 3.5);
         Assert.InRange(reports[^1].Loss, 0, 0.05);
         Assert.Equal(1, reports[^1].Metrics["accuracy"]);
 
         model.eval();
-        using var greedy = Sampler.Generate(model, [.. Words.Select(word => Toy.Tokenizer.Encode(word.Prompt))],
-            new SamplingOptions { Temperature = 0, MaxNewTokens = 8 }.StoppingAt(Toy.Tokenizer.EndOfSequenceId), 1, Toy.Tokenizer.PaddingId);
+        using var greedy = Sampler.Generate(
+            model,
+            [.. Words.Select(word => Toy.Tokenizer.Encode(word.Prompt))],
+            new SamplingOptions { Temperature = 0, MaxNewTokens = 8 }.StoppingAt(Toy.Tokenizer.EndOfSequenceId),
+            1,
+            Toy.Tokenizer.PaddingId
+        );
         Assert.Equal(Words.Select(word => word.Completion.Text), greedy.Completions.Select(ids => Toy.Tokenizer.Decode(ids)));
         Assert.All(greedy.Finished, Assert.True);
     }
@@ -51,13 +65,17 @@ public sealed class SftTrainerTests
         StepReport First(Demonstration[] data, LossAggregation? aggregation = null, bool end = true)
         {
             using var copy = Toy.Model(type: ScalarType.Float64);
-            return Train(copy, data, new SftOptions
-            {
-                Steps = 1,
-                BatchSize = data.Length,
-                Aggregation = aggregation ?? LossAggregation.TokenMean,
-                AppendEndOfSequence = end,
-            })[0];
+            return Train(
+                copy,
+                data,
+                new SftOptions
+                {
+                    Steps = 1,
+                    BatchSize = data.Length,
+                    Aggregation = aggregation ?? LossAggregation.TokenMean,
+                    AppendEndOfSequence = end,
+                }
+            )[0];
         }
     }
 
@@ -69,7 +87,13 @@ public sealed class SftTrainerTests
         var data = Words.Concat(Digits).Append(new("0+1+2+3=", "6")).ToArray();
         foreach (var aggregation in new[] { LossAggregation.TokenMean, LossAggregation.SequenceSum(4) })
         {
-            var options = new SftOptions { Steps = 3, BatchSize = 7, LearningRate = 1e-2, Aggregation = aggregation };
+            var options = new SftOptions
+            {
+                Steps = 3,
+                BatchSize = 7,
+                LearningRate = 1e-2,
+                Aggregation = aggregation,
+            };
             using var rows = Toy.Model(type: ScalarType.Float64, layers: 2);
             using var packed = Toy.Model(type: ScalarType.Float64, layers: 2);
             var expected = Train(rows, data, options);
@@ -94,7 +118,17 @@ public sealed class SftTrainerTests
         double[] Losses(ulong seed, out byte[] weights)
         {
             using var model = Toy.Model();
-            var reports = Train(model, Digits, new SftOptions { Steps = 8, BatchSize = 1, LearningRate = 1e-9, Seed = seed });
+            var reports = Train(
+                model,
+                Digits,
+                new SftOptions
+                {
+                    Steps = 8,
+                    BatchSize = 1,
+                    LearningRate = 1e-9,
+                    Seed = seed,
+                }
+            );
             weights = Toy.Bytes(model);
             return [.. reports.Select(report => report.Loss)];
         }
@@ -122,10 +156,21 @@ public sealed class SftTrainerTests
         using var model = Toy.Model(layers: 2);
         var frozen = model.named_parameters().Where(item => item.name.Contains("mlp", StringComparison.Ordinal)).ToArray();
         Assert.NotEmpty(frozen);
-        foreach (var (_, parameter) in frozen) parameter.requires_grad = false;
+        foreach (var (_, parameter) in frozen)
+            parameter.requires_grad = false;
         byte[][] Bytes() => [.. frozen.Select(item => item.parameter.detach().bytes.ToArray())];
         var (before, all) = (Bytes(), Toy.Bytes(model));
-        Train(model, Words, new SftOptions { Steps = 5, BatchSize = 2, LearningRate = 1e-2, WeightDecay = 0.1 });
+        Train(
+            model,
+            Words,
+            new SftOptions
+            {
+                Steps = 5,
+                BatchSize = 2,
+                LearningRate = 1e-2,
+                WeightDecay = 0.1,
+            }
+        );
         Assert.Equal(before, Bytes());
         Assert.NotEqual(all, Toy.Bytes(model));
     }
@@ -135,10 +180,22 @@ public sealed class SftTrainerTests
     {
         using var model = Toy.Model();
         var seen = new Recorder();
-        var reports = Train(model, Words, new SftOptions { Steps = 4, BatchSize = 2, Observers = [seen] });
+        var reports = Train(
+            model,
+            Words,
+            new SftOptions
+            {
+                Steps = 4,
+                BatchSize = 2,
+                Observers = [seen],
+            }
+        );
         Assert.Equal([1, 2, 3, 4], reports.Select(report => report.Step));
         Assert.Equal(reports, seen.Reports);
-        Assert.Equal(["accuracy", "grad_norm", "learning_rate", "time/batch", "time/update", "tokens_per_second"], reports[0].Metrics.Keys.Order());
+        Assert.Equal(
+            ["accuracy", "grad_norm", "learning_rate", "time/batch", "time/update", "tokens_per_second"],
+            reports[0].Metrics.Keys.Order()
+        );
     }
 
     [Fact]
@@ -150,11 +207,16 @@ public sealed class SftTrainerTests
 
         // The context is 16 and the last token is only predicted: 17 tokens fit, prompt, completion and end together.
         var before = Toy.Bytes(model);
-        Demonstration fits = new("0=", new string('1', 14)), longer = new("0=", new string('1', 15));
+        Demonstration fits = new("0=", new string('1', 14)),
+            longer = new("0=", new string('1', 15));
         var error = Assert.Throws<ArgumentException>(() => trainer.Run([Words[0], fits, longer]));
         Assert.Equal("data", error.ParamName);
         Assert.Contains("data[2] has 18 tokens (2 of them its prompt), expected at most 17", error.Message, StringComparison.Ordinal);
-        Assert.Contains("data[1] has 1 tokens", Assert.Throws<ArgumentException>(() => trainer.Run([fits, new("", "")])).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "data[1] has 1 tokens",
+            Assert.Throws<ArgumentException>(() => trainer.Run([fits, new("", "")])).Message,
+            StringComparison.Ordinal
+        );
         Assert.Equal(before, Toy.Bytes(model));
         Assert.Single(trainer.Run([fits]));
     }
@@ -182,7 +244,8 @@ public sealed class SftTrainerTests
         Refused("MaxGradNorm", "above 0", new SftOptions { MaxGradNorm = 0 });
         Refused("Aggregation", "token mean or a sum", new SftOptions { Packing = true, Aggregation = LossAggregation.SequenceMean });
         Refused("CheckpointEvery", "at least 0", new SftOptions { CheckpointEvery = -1 });
-        foreach (var parameter in model.parameters()) parameter.requires_grad = false;
+        foreach (var parameter in model.parameters())
+            parameter.requires_grad = false;
         Assert.Throws<ArgumentException>(() => new SftTrainer(model, Toy.Tokenizer, new SftOptions()));
     }
 
@@ -190,7 +253,16 @@ public sealed class SftTrainerTests
     public void Run_Steps_LeaveNoTensorBehind()
     {
         using var model = Toy.Model();
-        using var trainer = new SftTrainer(model, Toy.Tokenizer, new SftOptions { Steps = 6, BatchSize = 3, MicroBatchSize = 2 });
+        using var trainer = new SftTrainer(
+            model,
+            Toy.Tokenizer,
+            new SftOptions
+            {
+                Steps = 6,
+                BatchSize = 3,
+                MicroBatchSize = 2,
+            }
+        );
         // Gradients come with the first step and stay.
         var alive = trainer.Run(Words).Select(_ => DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount).ToArray();
         Assert.All(alive[1..], count => Assert.Equal(alive[1], count));

@@ -12,13 +12,24 @@ internal static class DotnetCommand
     /// <param name="arguments">What stands behind <c>dotnet</c>.</param>
     /// <returns>The exit code and both outputs.</returns>
     /// <exception cref="TimeoutException">The limit was over.</exception>
-    internal static (int Code, string Output, string Errors) Start(string folder, TimeSpan limit, IReadOnlyDictionary<string, string> environment, params string[] arguments)
+    internal static (int Code, string Output, string Errors) Start(
+        string folder,
+        TimeSpan limit,
+        IReadOnlyDictionary<string, string> environment,
+        params string[] arguments
+    )
     {
-        var start = new ProcessStartInfo("dotnet", arguments) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true };
+        var start = new ProcessStartInfo("dotnet", arguments)
+        {
+            WorkingDirectory = folder,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
         // What the test host was started with is not for another build.
         foreach (var name in start.Environment.Keys.Where(key => key.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase)).ToArray())
             start.Environment.Remove(name);
-        foreach (var (name, value) in environment) start.Environment[name] = value;
+        foreach (var (name, value) in environment)
+            start.Environment[name] = value;
         using var process = Process.Start(start)!;
         var output = process.StandardOutput.ReadToEndAsync();
         var errors = process.StandardError.ReadToEndAsync();

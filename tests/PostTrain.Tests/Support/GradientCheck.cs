@@ -18,11 +18,14 @@ internal static class GradientCheck
     internal static void Run(Func<Tensor[], Tensor> function, params Tensor[] inputs)
     {
         using var scope = NewDisposeScope();
-        var leaves = Array.ConvertAll(inputs, input =>
-        {
-            Assert.Equal(ScalarType.Float64, input.dtype);
-            return input.detach().clone().requires_grad_(true);
-        });
+        var leaves = Array.ConvertAll(
+            inputs,
+            input =>
+            {
+                Assert.Equal(ScalarType.Float64, input.dtype);
+                return input.detach().clone().requires_grad_(true);
+            }
+        );
         function(leaves).backward();
         for (int k = 0; k < inputs.Length; k++)
         {
@@ -32,8 +35,13 @@ internal static class GradientCheck
             for (int i = 0; i < analytic.Length; i++)
             {
                 double numeric = (At(function, inputs, k, i, Step) - At(function, inputs, k, i, -Step)) / (2 * Step);
-                Assert.True(Math.Abs(analytic[i] - numeric) <= Tolerance * (1 + Math.Abs(numeric)), string.Create(CultureInfo.InvariantCulture,
-                    $"input {k}, element {i}: gradient {analytic[i]:R}, differences give {numeric:R}"));
+                Assert.True(
+                    Math.Abs(analytic[i] - numeric) <= Tolerance * (1 + Math.Abs(numeric)),
+                    string.Create(
+                        CultureInfo.InvariantCulture,
+                        $"input {k}, element {i}: gradient {analytic[i]:R}, differences give {numeric:R}"
+                    )
+                );
             }
         }
     }

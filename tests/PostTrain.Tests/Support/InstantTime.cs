@@ -1,7 +1,8 @@
 namespace PostTrain.Tests.Support;
 
 /// <summary>A clock whose timers ring at once, and which remembers what they were set to: no test waits for real time.</summary>
-/// <param name="after">What has to be over before a timer rings, such as the beginning of the call that it limits; null for nothing.</param>
+/// <param name="after">What has to be over before a timer rings, such as the beginning of the call that it limits; null for
+/// nothing.</param>
 internal sealed class InstantTime(Task? after = null) : TimeProvider
 {
     private readonly List<TimeSpan> waits = [];
@@ -11,7 +12,8 @@ internal sealed class InstantTime(Task? after = null) : TimeProvider
     {
         get
         {
-            lock (waits) return [.. waits];
+            lock (waits)
+                return [.. waits];
         }
     }
 
@@ -19,7 +21,8 @@ internal sealed class InstantTime(Task? after = null) : TimeProvider
     {
         if (dueTime != Timeout.InfiniteTimeSpan)
         {
-            lock (waits) waits.Add(dueTime);
+            lock (waits)
+                waits.Add(dueTime);
             _ = (after ?? Task.CompletedTask).ContinueWith(_ => callback(state), TaskScheduler.Default);
         }
 
@@ -30,9 +33,7 @@ internal sealed class InstantTime(Task? after = null) : TimeProvider
     {
         public bool Change(TimeSpan dueTime, TimeSpan period) => true;
 
-        public void Dispose()
-        {
-        }
+        public void Dispose() { }
 
         public ValueTask DisposeAsync() => ValueTask.CompletedTask;
     }

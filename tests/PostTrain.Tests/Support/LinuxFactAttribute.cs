@@ -8,6 +8,7 @@ public sealed class LinuxFactAttribute : FactAttribute
 
     public LinuxFactAttribute()
     {
-        if (!OperatingSystem.IsLinux()) Skip = Reason;
+        if (!OperatingSystem.IsLinux())
+            Skip = Reason;
     }
 }

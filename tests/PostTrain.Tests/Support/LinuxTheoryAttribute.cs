@@ -6,6 +6,7 @@ public sealed class LinuxTheoryAttribute : TheoryAttribute
 {
     public LinuxTheoryAttribute()
     {
-        if (!OperatingSystem.IsLinux()) Skip = LinuxFactAttribute.Reason;
+        if (!OperatingSystem.IsLinux())
+            Skip = LinuxFactAttribute.Reason;
     }
 }

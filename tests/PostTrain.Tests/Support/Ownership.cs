@@ -18,7 +18,8 @@ internal static class Ownership
             Assert.Equal(results.Length, Alive - before);
             Assert.All(results, result => Assert.False(result.IsInvalid));
             Assert.All(results, result => Assert.DoesNotContain(inputs, input => ReferenceEquals(input, result)));
-            foreach (var result in results) result.Dispose();
+            foreach (var result in results)
+                result.Dispose();
             Assert.Equal(before, Alive);
             Assert.All(inputs, input => Assert.False(input.IsInvalid));
         }

@@ -7,6 +7,7 @@ public sealed class RealModelFactAttribute : FactAttribute
     public RealModelFactAttribute()
     {
         if (RealModels.Directory is null)
-            Skip = "The real models are not here: set POSTTRAIN_MODELS to their directory (default: ../shared/models beside the repository).";
+            Skip =
+                "The real models are not here: set POSTTRAIN_MODELS to their directory (default: ../shared/models beside the repository).";
     }
 }

@@ -3,7 +3,8 @@ namespace PostTrain.Tests.Support;
 /// <summary>Finds the pretrained models that some tests use; they are not part of the repository.</summary>
 internal static class RealModels
 {
-    /// <summary>The directory named by POSTTRAIN_MODELS, else the first <c>shared/models</c> beside the repository or one of its parents, else null.</summary>
+    /// <summary>The directory named by POSTTRAIN_MODELS, else the first <c>shared/models</c> beside the repository or one of its parents,
+    /// else null.</summary>
     internal static string? Directory { get; } = Find();
 
     /// <summary>A path below <see cref="Directory"/>, for tests marked with <see cref="RealModelFactAttribute"/>.</summary>

@@ -4,7 +4,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Tests.Support;
 
-/// <summary>A user's recurrent network: h ← (1 - z) h + z tanh(W e + U h), z = σ(W' e + U' h), the update gate of Cho et al. 2014.</summary>
+/// <summary>A user's recurrent network: h ← (1 - z) h + z tanh(W e + U h), z = σ(W' e + U' h), the update gate of Cho et al.
+/// 2014.</summary>
 internal sealed class Recurrent : nn.Module<Tensor, Tensor>
 {
     private readonly Embedding embedding;

@@ -8,7 +8,8 @@ internal static class RepositoryFolder
     private static string Find()
     {
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-            if (File.Exists(Path.Combine(folder.FullName, "PostTrain.sln"))) return folder.FullName;
+            if (File.Exists(Path.Combine(folder.FullName, "PostTrain.sln")))
+                return folder.FullName;
         throw new DirectoryNotFoundException($"no PostTrain.sln above {AppContext.BaseDirectory}");
     }
 }

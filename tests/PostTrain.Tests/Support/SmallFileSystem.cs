@@ -38,7 +38,8 @@ internal sealed class SmallFileSystem : IDisposable
             using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardError = true })!;
             var error = process.StandardError.ReadToEnd();
             process.WaitForExit();
-            if (process.ExitCode != 0) throw new InvalidOperationException($"{program}: {error.Trim()}");
+            if (process.ExitCode != 0)
+                throw new InvalidOperationException($"{program}: {error.Trim()}");
         }
         catch (Win32Exception error)
         {

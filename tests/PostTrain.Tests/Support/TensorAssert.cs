@@ -12,14 +12,18 @@ internal static class TensorAssert
         var values = Numbers.Values(actual);
         Assert.True(expected.Length == values.Length, $"{what} has {values.Length} elements, expected {expected.Length}");
         for (int i = 0; i < values.Length; i++)
-            Assert.True(Near(expected[i], values[i], tolerance), string.Create(CultureInfo.InvariantCulture,
-                $"{what}[{i}] is {values[i]:R}, expected {expected[i]:R} within {tolerance:R}"));
+            Assert.True(
+                Near(expected[i], values[i], tolerance),
+                string.Create(CultureInfo.InvariantCulture, $"{what}[{i}] is {values[i]:R}, expected {expected[i]:R} within {tolerance:R}")
+            );
     }
 
     internal static void Close(Tensor expected, Tensor actual, double tolerance, string what = "tensor")
     {
-        Assert.True(expected.shape.SequenceEqual(actual.shape),
-            $"{what} has shape [{string.Join(", ", actual.shape)}], expected [{string.Join(", ", expected.shape)}]");
+        Assert.True(
+            expected.shape.SequenceEqual(actual.shape),
+            $"{what} has shape [{string.Join(", ", actual.shape)}], expected [{string.Join(", ", expected.shape)}]"
+        );
         Close(Numbers.Values(expected), actual, tolerance, what);
     }
 

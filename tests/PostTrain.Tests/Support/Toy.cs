@@ -31,7 +31,10 @@ internal static class Toy
                 Layers = layers,
                 Heads = 2,
                 FeedForwardSize = 32,
-            }, seed, type);
+            },
+            seed,
+            type
+        );
         return Place.Value is { } place ? model.to(place) : model;
     }
 
@@ -44,7 +47,11 @@ internal static class Toy
 
     /// <summary>A report's numbers without those that measure time.</summary>
     internal static Dictionary<string, double> Numbers(StepReport report) =>
-        new(report.Metrics.Where(metric => metric.Key != "tokens_per_second" && !metric.Key.StartsWith("time/", StringComparison.Ordinal))) { ["loss"] = report.Loss, ["step"] = report.Step };
+        new(report.Metrics.Where(metric => metric.Key != "tokens_per_second" && !metric.Key.StartsWith("time/", StringComparison.Ordinal)))
+        {
+            ["loss"] = report.Loss,
+            ["step"] = report.Step,
+        };
 
     /// <summary>Log-probabilities of the token after each position, [T][V], worked out in C# from the model's logits.</summary>
     internal static double[][] LogProbs(CausalLm model, int[] ids)
@@ -52,11 +59,17 @@ internal static class Toy
         using var scope = NewDisposeScope();
         using var mode = no_grad();
         var logits = Support.Numbers.Values(model.call(tensor(ids.Select(id => (long)id).ToArray()).unsqueeze(0)));
-        return [.. logits.Chunk(model.VocabularySize).Select(row =>
-        {
-            double largest = row.Max(), total = largest + Math.Log(row.Sum(value => Math.Exp(value - largest)));
-            return row.Select(value => value - total).ToArray();
-        })];
+        return
+        [
+            .. logits
+                .Chunk(model.VocabularySize)
+                .Select(row =>
+                {
+                    double largest = row.Max(),
+                        total = largest + Math.Log(row.Sum(value => Math.Exp(value - largest)));
+                    return row.Select(value => value - total).ToArray();
+                }),
+        ];
     }
 
     private sealed class Here : IDisposable

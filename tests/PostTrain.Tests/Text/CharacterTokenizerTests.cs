@@ -54,13 +54,21 @@ public sealed class CharacterTokenizerTests : IDisposable
 
     [Fact]
     public void Encode_HalfASurrogatePair_IsUnknown() =>
-        Assert.Contains("(U+D83D) at position 1", Assert.Throws<ArgumentException>(() => Toy().Encode("1\ud83d")).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "(U+D83D) at position 1",
+            Assert.Throws<ArgumentException>(() => Toy().Encode("1\ud83d")).Message,
+            StringComparison.Ordinal
+        );
 
     [Theory]
     [InlineData(-1)]
     [InlineData(27)]
     public void Decode_IdOutsideTheVocabulary_NamesIt(int id) =>
-        Assert.Contains($"ids[1] is {id}, expected an id from 0 to 26", Assert.Throws<ArgumentException>(() => Toy().Decode([5, id])).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            $"ids[1] is {id}, expected an id from 0 to 26",
+            Assert.Throws<ArgumentException>(() => Toy().Decode([5, id])).Message,
+            StringComparison.Ordinal
+        );
 
     [Fact]
     public void Constructor_RefusesDoubles()
@@ -80,7 +88,10 @@ public sealed class CharacterTokenizerTests : IDisposable
         tokenizer.Save(directory.Path);
         var loaded = Assert.IsType<CharacterTokenizer>(TokenizerFiles.Load(directory.Path));
         Assert.Equal(tokenizer.Encode("<answer>12 ü😀</answer>"), loaded.Encode("<answer>12 ü😀</answer>"));
-        Assert.Equal((tokenizer.VocabularySize, tokenizer.PaddingId, tokenizer.EndOfSequenceId), (loaded.VocabularySize, loaded.PaddingId, loaded.EndOfSequenceId));
+        Assert.Equal(
+            (tokenizer.VocabularySize, tokenizer.PaddingId, tokenizer.EndOfSequenceId),
+            (loaded.VocabularySize, loaded.PaddingId, loaded.EndOfSequenceId)
+        );
         Assert.Equal([CharacterTokenizer.FileName], Directory.GetFiles(directory.Path).Select(Path.GetFileName));
     }
 
@@ -92,11 +103,17 @@ public sealed class CharacterTokenizerTests : IDisposable
     [InlineData("""{"format":"other","alphabet":"ab","specialTokens":[],"padding":"<pad>","endOfSequence":null}""")]
     [InlineData("""{"format":"posttrain-character-tokenizer","alphabet":"aa","specialTokens":[],"padding":"<pad>","endOfSequence":null}""")]
     [InlineData("""{"format":"posttrain-character-tokenizer","alphabet":null,"specialTokens":[],"padding":"<pad>","endOfSequence":null}""")]
-    [InlineData("""{"format":"posttrain-character-tokenizer","alphabet":"ab","specialTokens":[null],"padding":"<pad>","endOfSequence":null}""")]
+    [InlineData(
+        """{"format":"posttrain-character-tokenizer","alphabet":"ab","specialTokens":[null],"padding":"<pad>","endOfSequence":null}"""
+    )]
     [InlineData("""{"format":"posttrain-character-tokenizer","alphabet":"ab","specialTokens":7,"padding":"<pad>","endOfSequence":null}""")]
     public void Load_BrokenFile_NamesIt(string json)
     {
         var path = directory.Write(CharacterTokenizer.FileName, json);
-        Assert.Contains(path, Assert.Throws<InvalidDataException>(() => CharacterTokenizer.Load(directory.Path)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            path,
+            Assert.Throws<InvalidDataException>(() => CharacterTokenizer.Load(directory.Path)).Message,
+            StringComparison.Ordinal
+        );
     }
 }

@@ -9,9 +9,54 @@ internal static class GoldenTokenizers
 {
     private static readonly string[] Fragments =
     [
-        "the ", "Hello", " world", "don't", "'RE", "12", "3456", "  ", "\n", "\r\n", "\t", "\0", "\u007f", "\u0085", "\u00a0", "\u3000", "é", "e\u0301", "ß", "ſ",
-        "中国", "日本語", "한국어", "العربية", "हिन्दी", "👍", "👨‍👩‍👧‍👦", "🇩🇪", "\u200d", "\u200b", "\ufeff", "\ufffd", "𝐇𝐞", "𠀀", "▁", "_", "###", "{}", "\\", "\"", "Ġ", "Ċ",
-        "\ud800", "\udc00", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "!?!?", "<0x41>", "x=1;",
+        "the ",
+        "Hello",
+        " world",
+        "don't",
+        "'RE",
+        "12",
+        "3456",
+        "  ",
+        "\n",
+        "\r\n",
+        "\t",
+        "\0",
+        "\u007f",
+        "\u0085",
+        "\u00a0",
+        "\u3000",
+        "é",
+        "e\u0301",
+        "ß",
+        "ſ",
+        "中国",
+        "日本語",
+        "한국어",
+        "العربية",
+        "हिन्दी",
+        "👍",
+        "👨‍👩‍👧‍👦",
+        "🇩🇪",
+        "\u200d",
+        "\u200b",
+        "\ufeff",
+        "\ufffd",
+        "𝐇𝐞",
+        "𠀀",
+        "▁",
+        "_",
+        "###",
+        "{}",
+        "\\",
+        "\"",
+        "Ġ",
+        "Ċ",
+        "\ud800",
+        "\udc00",
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        "!?!?",
+        "<0x41>",
+        "x=1;",
     ];
 
     internal static string Directory(string name) => Path.Combine(GoldenFile.Directory, "tokenizers", name);
@@ -29,10 +74,12 @@ internal static class GoldenTokenizers
             switch (i % 3)
             {
                 case 0:
-                    for (int k = 0; k < length; k++) text.Append(Fragments[random.Next(Fragments.Length)]);
+                    for (int k = 0; k < length; k++)
+                        text.Append(Fragments[random.Next(Fragments.Length)]);
                     break;
                 case 1:
-                    for (int k = 0; k < length; k++) text.Append((char)random.Next(0x10000));
+                    for (int k = 0; k < length; k++)
+                        text.Append((char)random.Next(0x10000));
                     break;
                 default:
                     var bytes = new byte[length];

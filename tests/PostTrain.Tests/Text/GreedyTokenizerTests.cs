@@ -16,7 +16,7 @@ public sealed class GreedyTokenizerTests : IDisposable
     [Fact]
     public void Encode_TakesTheLongestTokenAtEachPlace()
     {
-        Assert.Equal([0, 9, 3, 11, 10, 1], Toy().Encode("[inst] The CATS! [/inst]"));   // " cats" is " cat" + "s": greedy, not "cats"
+        Assert.Equal([0, 9, 3, 11, 10, 1], Toy().Encode("[inst] The CATS! [/inst]")); // " cats" is " cat" + "s": greedy, not "cats"
         Assert.Equal([3], Toy().Encode(" cat"));
         Assert.Equal([3], Toy().Encode("cat"));
         Assert.Equal([5, 3], Toy().Encode("  cat"));
@@ -40,7 +40,8 @@ public sealed class GreedyTokenizerTests : IDisposable
         var random = new Random(2);
         for (var i = 0; i < 2000; i++)
         {
-            var text = string.Concat(random.GetItems<string>(["a", "c", "t", "s", "!", " the", " cat", " ", "cats"], random.Next(30))).TrimStart();
+            var text = string.Concat(random.GetItems<string>(["a", "c", "t", "s", "!", " the", " cat", " ", "cats"], random.Next(30)))
+                .TrimStart();
             Assert.Equal(text, tokenizer.Decode(tokenizer.Encode(text)));
         }
     }
@@ -48,7 +49,11 @@ public sealed class GreedyTokenizerTests : IDisposable
     [Fact]
     public void Encode_UnknownCharacter_NamesItsPositionInTheGivenText()
     {
-        Assert.Contains("'z' (U+007A) at position 3", Assert.Throws<ArgumentException>(() => Toy().Encode("catz")).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "'z' (U+007A) at position 3",
+            Assert.Throws<ArgumentException>(() => Toy().Encode("catz")).Message,
+            StringComparison.Ordinal
+        );
         Assert.Contains("at position 4", Assert.Throws<ArgumentException>(() => Toy().Encode(" catz")).Message, StringComparison.Ordinal);
         Assert.Contains("'_'", Assert.Throws<ArgumentException>(() => Toy().Encode("c_")).Message, StringComparison.Ordinal);
     }
@@ -63,19 +68,35 @@ public sealed class GreedyTokenizerTests : IDisposable
     [Fact]
     public void Load_LongTokenOrBytesThatAreNotUtf8_IsRefused()
     {
-        Assert.Contains("line 2: the token has 257 characters", Assert.Throws<InvalidDataException>(() => Toy("a\n" + new string('b', 257))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "line 2: the token has 257 characters",
+            Assert.Throws<InvalidDataException>(() => Toy("a\n" + new string('b', 257))).Message,
+            StringComparison.Ordinal
+        );
         var path = directory.Write("tokens.txt", [(byte)'a', 0xC3, (byte)'\n']);
-        Assert.Contains("is not UTF-8", Assert.Throws<InvalidDataException>(() => GreedyTokenizer.Load(path)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "is not UTF-8",
+            Assert.Throws<InvalidDataException>(() => GreedyTokenizer.Load(path)).Message,
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
     public void Load_LineEndsDoNotMatter() =>
-        Assert.Equal(Toy().Encode("the cats"), Toy("\uFEFF" + Tokens.TrimEnd().Replace("\n", "\r\n", StringComparison.Ordinal)).Encode("the cats"));
+        Assert.Equal(
+            Toy().Encode("the cats"),
+            Toy("\uFEFF" + Tokens.TrimEnd().Replace("\n", "\r\n", StringComparison.Ordinal)).Encode("the cats")
+        );
 
     [Fact]
-    public void Load_MutatedFiles_LoadOrAreRefused() => Mutations.LoadOrRefuse(System.Text.Encoding.UTF8.GetBytes(Tokens), seed: 3, bytes =>
-    {
-        var tokenizer = GreedyTokenizer.Load(directory.Write("tokens.txt", bytes));
-        Assert.NotNull(tokenizer.Decode([0, tokenizer.VocabularySize - 1]));
-    });
+    public void Load_MutatedFiles_LoadOrAreRefused() =>
+        Mutations.LoadOrRefuse(
+            System.Text.Encoding.UTF8.GetBytes(Tokens),
+            seed: 3,
+            bytes =>
+            {
+                var tokenizer = GreedyTokenizer.Load(directory.Write("tokens.txt", bytes));
+                Assert.NotNull(tokenizer.Decode([0, tokenizer.VocabularySize - 1]));
+            }
+        );
 }

@@ -6,7 +6,7 @@ namespace PostTrain.Tests.Text;
 
 public sealed class SentencePieceTokenizerTests : IDisposable
 {
-    private const int FirstPiece = 259;     // 3 control pieces, 256 bytes
+    private const int FirstPiece = 259; // 3 control pieces, 256 bytes
     private readonly TemporaryDirectory directory = new();
 
     public void Dispose() => directory.Dispose();
@@ -32,13 +32,35 @@ public sealed class SentencePieceTokenizerTests : IDisposable
 
     private SentencePieceTokenizer Load(byte[] file) => SentencePieceTokenizer.Load(directory.Write("tok.bin", file));
 
-    private SentencePieceTokenizer Toy() => Load(Vocabulary(true,
-        (-9, " "), (-9, "a"), (-9, "b"), (-9, "c"), (-2, "ab"), (-1, "bc"), (-3, " a"), (-4, "abc"), (-1.5f, "aa"), (-9, "é"), (-9, "<"), (-9, "0"), (-9, "x"), (-9, "A"), (-9, ">"), (-9, "<0"), (-9, "x0"), (-9, "A>")));
+    private SentencePieceTokenizer Toy() =>
+        Load(
+            Vocabulary(
+                true,
+                (-9, " "),
+                (-9, "a"),
+                (-9, "b"),
+                (-9, "c"),
+                (-2, "ab"),
+                (-1, "bc"),
+                (-3, " a"),
+                (-4, "abc"),
+                (-1.5f, "aa"),
+                (-9, "é"),
+                (-9, "<"),
+                (-9, "0"),
+                (-9, "x"),
+                (-9, "A"),
+                (-9, ">"),
+                (-9, "<0"),
+                (-9, "x0"),
+                (-9, "A>")
+            )
+        );
 
     [Theory]
-    [InlineData("abc", new[] { 1, 6, 5 })]       // " abc": "bc" (-1) merges first, then " a" (-3); " abc" is no piece, "abc" (-4) would need "a" free
-    [InlineData("ab", new[] { 1, 0, 4 })]        // " ab": "ab" (-2) before " a" (-3)
-    [InlineData("aaa", new[] { 1, 0, 8, 1 })]    // the leftmost of two equal "aa"
+    [InlineData("abc", new[] { 1, 6, 5 })] // " abc": "bc" (-1) merges first, then " a" (-3); " abc" is no piece, "abc" (-4) would need "a" free
+    [InlineData("ab", new[] { 1, 0, 4 })] // " ab": "ab" (-2) before " a" (-3)
+    [InlineData("aaa", new[] { 1, 0, 8, 1 })] // the leftmost of two equal "aa"
     [InlineData("é", new[] { 1, 0, 9 })]
     [InlineData("", new[] { 1 })]
     public void Encode_MergesTheBestPairFirst(string text, int[] offsets)
@@ -74,7 +96,8 @@ public sealed class SentencePieceTokenizerTests : IDisposable
     }
 
     [Fact]
-    public void Encode_WithoutBytePieces_GivesUnknown() => Assert.Equal([1, 3, 0, 4], Load(Vocabulary(false, (0, " "), (0, "a"))).Encode("?a"));
+    public void Encode_WithoutBytePieces_GivesUnknown() =>
+        Assert.Equal([1, 3, 0, 4], Load(Vocabulary(false, (0, " "), (0, "a"))).Encode("?a"));
 
     [Fact]
     public void RoundTrip_AnyValidUtf8()
@@ -86,7 +109,13 @@ public sealed class SentencePieceTokenizerTests : IDisposable
             var text = new StringBuilder();
             for (var length = random.Next(40); length > 0; length--)
             {
-                var value = random.Next(4) switch { 0 => random.Next(128), 1 => random.Next(0xD800), 2 => random.Next(0xE000, 0x110000), _ => " abc<0xA>"[random.Next(9)] };
+                var value = random.Next(4) switch
+                {
+                    0 => random.Next(128),
+                    1 => random.Next(0xD800),
+                    2 => random.Next(0xE000, 0x110000),
+                    _ => " abc<0xA>"[random.Next(9)],
+                };
                 text.Append(new Rune(value));
             }
 
@@ -98,7 +127,19 @@ public sealed class SentencePieceTokenizerTests : IDisposable
     public void Encode_AgreesWithTheScanThatItReplaces()
     {
         // llama2.c's loop: look at every pair, merge the best, begin again. It works on the pieces' texts.
-        (float Score, string Piece)[] pieces = [(-9, " "), (-9, "a"), (-9, "b"), (-2, "ab"), (-2, "ba"), (-1, "aa"), (-3, "aab"), (-3, " a"), (-0.5f, "abab"), (-4, " aab")];
+        (float Score, string Piece)[] pieces =
+        [
+            (-9, " "),
+            (-9, "a"),
+            (-9, "b"),
+            (-2, "ab"),
+            (-2, "ba"),
+            (-1, "aa"),
+            (-3, "aab"),
+            (-3, " a"),
+            (-0.5f, "abab"),
+            (-4, " aab"),
+        ];
         var tokenizer = Load(Vocabulary(true, pieces));
         var scores = pieces.ToDictionary(piece => piece.Piece, piece => piece.Score);
         var random = new Random(5);
@@ -121,7 +162,10 @@ public sealed class SentencePieceTokenizerTests : IDisposable
                 parts.RemoveAt(at + 1);
             }
 
-            Assert.Equal(parts.Select(part => FirstPiece + Array.FindIndex(pieces, piece => piece.Piece == part)), tokenizer.Encode(text, beginningOfSequence: false));
+            Assert.Equal(
+                parts.Select(part => FirstPiece + Array.FindIndex(pieces, piece => piece.Piece == part)),
+                tokenizer.Encode(text, beginningOfSequence: false)
+            );
         }
     }
 
@@ -147,19 +191,44 @@ public sealed class SentencePieceTokenizerTests : IDisposable
     public void Load_BrokenPieces_AreNamed()
     {
         var file = Vocabulary(false, (0, "abc"));
-        Assert.Contains("piece 3 has the length 3, but the file ends after 2 bytes", Assert.Throws<InvalidDataException>(() => Load(file[..^1])).Message, StringComparison.Ordinal);
-        Assert.Contains("ends within piece 3", Assert.Throws<InvalidDataException>(() => Load(file[..^4])).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "piece 3 has the length 3, but the file ends after 2 bytes",
+            Assert.Throws<InvalidDataException>(() => Load(file[..^1])).Message,
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "ends within piece 3",
+            Assert.Throws<InvalidDataException>(() => Load(file[..^4])).Message,
+            StringComparison.Ordinal
+        );
         Assert.Contains("has 3 bytes", Assert.Throws<InvalidDataException>(() => Load(file[..3])).Message, StringComparison.Ordinal);
         Assert.Contains("has 0 pieces", Assert.Throws<InvalidDataException>(() => Load(file[..4])).Message, StringComparison.Ordinal);
-        Assert.Contains("the score NaN", Assert.Throws<InvalidDataException>(() => Load(Vocabulary(false, (float.NaN, "a")))).Message, StringComparison.Ordinal);
-        Assert.Contains("piece 3 has the length 17, expected 1 to 16", Assert.Throws<InvalidDataException>(() => Load(Vocabulary(false, (0, new string('a', 17))))).Message, StringComparison.Ordinal);
-        Assert.Contains("piece 3 has the length 0", Assert.Throws<InvalidDataException>(() => Load(Vocabulary(false, (0, "")))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "the score NaN",
+            Assert.Throws<InvalidDataException>(() => Load(Vocabulary(false, (float.NaN, "a")))).Message,
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "piece 3 has the length 17, expected 1 to 16",
+            Assert.Throws<InvalidDataException>(() => Load(Vocabulary(false, (0, new string('a', 17))))).Message,
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "piece 3 has the length 0",
+            Assert.Throws<InvalidDataException>(() => Load(Vocabulary(false, (0, "")))).Message,
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]
-    public void Load_MutatedFiles_LoadOrAreRefused() => Mutations.LoadOrRefuse(Vocabulary(false, (-1, " "), (-2, "a"), (-3, " a"), (-4, "é"), (0, "<0x0A>")), seed: 6, bytes =>
-    {
-        var tokenizer = Load(bytes);
-        Assert.NotNull(tokenizer.Decode(tokenizer.Encode("a é\n a")));
-    });
+    public void Load_MutatedFiles_LoadOrAreRefused() =>
+        Mutations.LoadOrRefuse(
+            Vocabulary(false, (-1, " "), (-2, "a"), (-3, " a"), (-4, "é"), (0, "<0x0A>")),
+            seed: 6,
+            bytes =>
+            {
+                var tokenizer = Load(bytes);
+                Assert.NotNull(tokenizer.Decode(tokenizer.Encode("a é\n a")));
+            }
+        );
 }

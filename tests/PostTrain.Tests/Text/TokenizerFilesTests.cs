@@ -13,7 +13,11 @@ public sealed class TokenizerFilesTests : IDisposable
     [Fact]
     public void Load_NothingThere_ListsWhatWasLookedFor()
     {
-        Assert.Contains("looked for tokenizer.posttrain.json, tokenizer.json, tokens.txt and tok*.bin", Assert.Throws<FileNotFoundException>(() => TokenizerFiles.Load(directory.Path)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "looked for tokenizer.posttrain.json, tokenizer.json, tokens.txt and tok*.bin",
+            Assert.Throws<FileNotFoundException>(() => TokenizerFiles.Load(directory.Path)).Message,
+            StringComparison.Ordinal
+        );
         Assert.Throws<DirectoryNotFoundException>(() => TokenizerFiles.Load(directory.File("none")));
     }
 
@@ -22,7 +26,11 @@ public sealed class TokenizerFilesTests : IDisposable
     {
         directory.Write("tok1.bin", "");
         directory.Write("tok2.bin", "");
-        Assert.Contains("tok1.bin, tok2.bin", Assert.Throws<InvalidDataException>(() => TokenizerFiles.Load(directory.Path)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "tok1.bin, tok2.bin",
+            Assert.Throws<InvalidDataException>(() => TokenizerFiles.Load(directory.Path)).Message,
+            StringComparison.Ordinal
+        );
     }
 
     [RealModelFact]
@@ -30,13 +38,16 @@ public sealed class TokenizerFilesTests : IDisposable
     {
         var tokenizer = Assert.IsType<GreedyTokenizer>(TokenizerFiles.Load(RealModels.PathOf("craftgpt-5m")));
         Assert.Equal(1906, tokenizer.VocabularySize);
-        ForEachGolden("craftgpt-5m", (prompt, ids, greedy, text) =>
-        {
-            Assert.Equal(ids, tokenizer.Encode($"[inst] {prompt} [/inst]"));
-            Assert.Equal(prompt, tokenizer.Decode(ids));
-            Assert.Equal(text, tokenizer.Decode(greedy));
-            Assert.Equal(tokenizer.EndOfSequenceId, greedy[^1]);
-        });
+        ForEachGolden(
+            "craftgpt-5m",
+            (prompt, ids, greedy, text) =>
+            {
+                Assert.Equal(ids, tokenizer.Encode($"[inst] {prompt} [/inst]"));
+                Assert.Equal(prompt, tokenizer.Decode(ids));
+                Assert.Equal(text, tokenizer.Decode(greedy));
+                Assert.Equal(tokenizer.EndOfSequenceId, greedy[^1]);
+            }
+        );
     }
 
     [RealModelFact]
@@ -44,13 +55,16 @@ public sealed class TokenizerFilesTests : IDisposable
     {
         var tokenizer = Assert.IsType<SentencePieceTokenizer>(TokenizerFiles.Load(RealModels.PathOf("stories260K-hf")));
         Assert.Equal(512, tokenizer.VocabularySize);
-        ForEachGolden("stories260K", (prompt, ids, greedy, text) =>
-        {
-            Assert.Equal(ids, tokenizer.Encode(prompt));
-            Assert.Equal(prompt, tokenizer.Decode(ids));
-            Assert.Equal(text, tokenizer.Decode(greedy));
-            Assert.Equal((prompt + text).TrimStart(), tokenizer.Decode([.. ids, .. greedy]));
-        });
+        ForEachGolden(
+            "stories260K",
+            (prompt, ids, greedy, text) =>
+            {
+                Assert.Equal(ids, tokenizer.Encode(prompt));
+                Assert.Equal(prompt, tokenizer.Decode(ids));
+                Assert.Equal(text, tokenizer.Decode(greedy));
+                Assert.Equal((prompt + text).TrimStart(), tokenizer.Decode([.. ids, .. greedy]));
+            }
+        );
     }
 
     private static void ForEachGolden(string model, Action<string, int[], int[], string> check)
@@ -64,7 +78,8 @@ public sealed class TokenizerFilesTests : IDisposable
                 entry.GetProperty("prompt").GetString()!,
                 entry.GetProperty("ids").Deserialize<int[]>()!,
                 entry.GetProperty("greedy").Deserialize<int[]>()!,
-                entry.GetProperty("text").GetString()!);
+                entry.GetProperty("text").GetString()!
+            );
         }
     }
 }

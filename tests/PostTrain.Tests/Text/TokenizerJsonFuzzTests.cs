@@ -10,18 +10,26 @@ public sealed class TokenizerJsonFuzzTests(ITestOutputHelper output)
 {
     private const string Text = "Hello wörld,  it's <|im_end|> 12 345\n\n▁x 😀e\u0301 ";
 
-    private static int Count => int.TryParse(Environment.GetEnvironmentVariable("POSTTRAIN_FUZZ"), CultureInfo.InvariantCulture, out int count) ? count : 1000;
+    private static int Count =>
+        int.TryParse(Environment.GetEnvironmentVariable("POSTTRAIN_FUZZ"), CultureInfo.InvariantCulture, out int count) ? count : 1000;
 
     [Fact]
     public void MutatedFiles_LoadOrAreRefused_AndEncodeOrRefuse()
     {
-        byte[][] files = [.. new[] { "bpe-gpt2", "bpe-llama3", "bpe-qwen2", "sp-bpe", "sp-metaspace" }
-            .Select(name => File.ReadAllBytes(Path.Combine(GoldenTokenizers.Directory(name), TokenizerJson.FileName))), .. TokenizerJsonSamples.All.Values];
+        byte[][] files =
+        [
+            .. new[] { "bpe-gpt2", "bpe-llama3", "bpe-qwen2", "sp-bpe", "sp-metaspace" }.Select(name =>
+                File.ReadAllBytes(Path.Combine(GoldenTokenizers.Directory(name), TokenizerJson.FileName))
+            ),
+            .. TokenizerJsonSamples.All.Values,
+        ];
         var random = new Random(9);
         var watch = Stopwatch.StartNew();
         var slowest = TimeSpan.Zero;
         long allocated = 0;
-        int loaded = 0, refused = 0, unencodable = 0;
+        int loaded = 0,
+            refused = 0,
+            unencodable = 0;
         for (int i = 0; i < Count; i++)
         {
             byte[] file = files[i % files.Length];
@@ -45,10 +53,13 @@ public sealed class TokenizerJsonFuzzTests(ITestOutputHelper output)
 
             allocated = Math.Max(allocated, GC.GetAllocatedBytesForCurrentThread() - before);
             var took = watch.Elapsed - start;
-            if (took > slowest) slowest = took;
+            if (took > slowest)
+                slowest = took;
         }
 
-        output.WriteLine($"{loaded} loaded, {refused} refused, {unencodable} loaded but refused the text; slowest {slowest.TotalMilliseconds:F0} ms, at most {allocated >> 20} MiB allocated");
+        output.WriteLine(
+            $"{loaded} loaded, {refused} refused, {unencodable} loaded but refused the text; slowest {slowest.TotalMilliseconds:F0} ms, at most {allocated >> 20} MiB allocated"
+        );
         Assert.True(loaded > Count / 20 && refused > Count / 20, $"{loaded} loaded, {refused} refused");
         Assert.True(slowest < TimeSpan.FromSeconds(30), $"one took {slowest}");
         Assert.True(allocated < 256 << 20, $"one allocated {allocated} bytes");
@@ -71,28 +82,33 @@ public sealed class TokenizerJsonFuzzTests(ITestOutputHelper output)
         {
             var (parent, name, index) = places[random.Next(places.Count)];
             var value = random.Next(3) == 0 ? Value(random) : Get(places[random.Next(places.Count)])?.DeepClone();
-            if (parent is JsonObject target) target[name!] = value;
-            else if (index < parent.AsArray().Count) parent.AsArray()[index] = value;
+            if (parent is JsonObject target)
+                target[name!] = value;
+            else if (index < parent.AsArray().Count)
+                parent.AsArray()[index] = value;
         }
 
         return System.Text.Encoding.UTF8.GetBytes(root.ToJsonString());
     }
 
-    private static JsonNode? Value(Random random) => random.Next(9) switch
-    {
-        0 => null,
-        1 => JsonValue.Create(-1),
-        2 => JsonValue.Create(int.MaxValue),
-        3 => JsonValue.Create(1e300),
-        4 => JsonValue.Create(""),
-        5 => JsonValue.Create("(a*)*b"),
-        6 => new JsonArray(),
-        7 => new JsonObject(),
-        _ => JsonValue.Create(true),
-    };
+    private static JsonNode? Value(Random random) =>
+        random.Next(9) switch
+        {
+            0 => null,
+            1 => JsonValue.Create(-1),
+            2 => JsonValue.Create(int.MaxValue),
+            3 => JsonValue.Create(1e300),
+            4 => JsonValue.Create(""),
+            5 => JsonValue.Create("(a*)*b"),
+            6 => new JsonArray(),
+            7 => new JsonObject(),
+            _ => JsonValue.Create(true),
+        };
 
     private static JsonNode? Get((JsonNode Parent, string? Name, int Index) place) =>
-        place.Parent is JsonObject parent ? parent[place.Name!] : place.Index < place.Parent.AsArray().Count ? place.Parent.AsArray()[place.Index] : null;
+        place.Parent is JsonObject parent ? parent[place.Name!]
+        : place.Index < place.Parent.AsArray().Count ? place.Parent.AsArray()[place.Index]
+        : null;
 
     // All of the structure, but only some of the vocabulary and merges.
     private static void Collect(JsonNode node, List<(JsonNode, string?, int)> places, Random random)
@@ -101,18 +117,22 @@ public sealed class TokenizerJsonFuzzTests(ITestOutputHelper output)
         {
             foreach (var (name, value) in item)
             {
-                if (item.Count > 40 && random.Next(item.Count) > 10) continue;
+                if (item.Count > 40 && random.Next(item.Count) > 10)
+                    continue;
                 places.Add((node, name, -1));
-                if (value is not null) Collect(value, places, random);
+                if (value is not null)
+                    Collect(value, places, random);
             }
         }
         else if (node is JsonArray array)
         {
             for (int i = 0; i < array.Count; i++)
             {
-                if (array.Count > 40 && random.Next(array.Count) > 10) continue;
+                if (array.Count > 40 && random.Next(array.Count) > 10)
+                    continue;
                 places.Add((node, null, i));
-                if (array[i] is { } value) Collect(value, places, random);
+                if (array[i] is { } value)
+                    Collect(value, places, random);
             }
         }
     }

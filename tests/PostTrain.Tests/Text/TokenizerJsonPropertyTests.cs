@@ -25,7 +25,8 @@ public sealed class TokenizerJsonPropertyTests
         foreach (string text in GoldenTokenizers.Texts(2, 1500))
         {
             // A text that spells a byte piece decodes as the byte.
-            if (text.Contains("<0x", StringComparison.Ordinal)) continue;
+            if (text.Contains("<0x", StringComparison.Ordinal))
+                continue;
             Assert.Equal(GoldenTokenizers.Whole(text).Replace('▁', ' '), tokenizer.Decode(tokenizer.Encode(text)));
         }
     }
@@ -37,10 +38,12 @@ public sealed class TokenizerJsonPropertyTests
         var tokenizer = GoldenTokenizers.Load(name);
         foreach (string text in GoldenTokenizers.Texts(3, 600))
         {
-            if (text.Contains("<0x", StringComparison.Ordinal)) continue;
+            if (text.Contains("<0x", StringComparison.Ordinal))
+                continue;
             string once = tokenizer.Decode(tokenizer.Encode(text));
             // A leading space is what Metaspace decodes to nothing.
-            if (name == "sp-metaspace") once = "x" + once;
+            if (name == "sp-metaspace")
+                once = "x" + once;
             Assert.Equal(once, tokenizer.Decode(tokenizer.Encode(once)));
         }
     }
@@ -60,14 +63,18 @@ public sealed class TokenizerJsonPropertyTests
             {
                 Assert.InRange(start, last, end);
                 Assert.InRange(end, start, text.Length);
-                Assert.False(start > 0 && start < text.Length && char.IsSurrogatePair(text, start - 1), "a range begins inside of a character");
+                Assert.False(
+                    start > 0 && start < text.Length && char.IsSurrogatePair(text, start - 1),
+                    "a range begins inside of a character"
+                );
                 Assert.False(end > 0 && end < text.Length && char.IsSurrogatePair(text, end - 1), "a range ends inside of a character");
                 last = start;
                 covered.AsSpan(start, end - start).Fill(true);
             }
 
             // Composition leaves the marks that it swallows without a token.
-            if (name != "bpe-qwen2") Assert.DoesNotContain(false, covered);
+            if (name != "bpe-qwen2")
+                Assert.DoesNotContain(false, covered);
         }
     }
 
@@ -101,8 +108,14 @@ public sealed class TokenizerJsonPropertyTests
             foreach (int id in ids)
             {
                 string piece = decoder.Add(id);
-                Assert.False(piece.Length > 0 && (char.IsHighSurrogate(piece[^1]) || char.IsLowSurrogate(piece[0])), "a piece splits a character");
-                Assert.True(!piece.Contains('\uFFFD', StringComparison.Ordinal) || all.Contains('\uFFFD', StringComparison.Ordinal), "a piece has half a character");
+                Assert.False(
+                    piece.Length > 0 && (char.IsHighSurrogate(piece[^1]) || char.IsLowSurrogate(piece[0])),
+                    "a piece splits a character"
+                );
+                Assert.True(
+                    !piece.Contains('\uFFFD', StringComparison.Ordinal) || all.Contains('\uFFFD', StringComparison.Ordinal),
+                    "a piece has half a character"
+                );
                 joined.Append(piece);
             }
 
@@ -118,7 +131,8 @@ public sealed class TokenizerJsonPropertyTests
         var decoder = new StreamingDecoder(tokenizer);
         var random = new Random(7);
         int[] ids = [.. Enumerable.Range(0, 20_000).Select(_ => random.Next(tokenizer.VocabularySize))];
-        int silent = 0, immediate = 0;
+        int silent = 0,
+            immediate = 0;
         foreach (int id in ids)
         {
             bool special = tokenizer.Decode([id]).Length == 0;
@@ -139,12 +153,22 @@ public sealed class TokenizerJsonPropertyTests
     public void LongTexts_TakeNoQuadraticTime(string name)
     {
         var tokenizer = GoldenTokenizers.Load(name);
-        foreach (string text in new[] { new string('a', 1 << 20), new string(' ', 1 << 20), new string('é', 1 << 19), string.Concat(Enumerable.Repeat("e\u0301", 1 << 18)), "a" + new string('\u0301', 1 << 18) })
+        foreach (
+            string text in new[]
+            {
+                new string('a', 1 << 20),
+                new string(' ', 1 << 20),
+                new string('é', 1 << 19),
+                string.Concat(Enumerable.Repeat("e\u0301", 1 << 18)),
+                "a" + new string('\u0301', 1 << 18),
+            }
+        )
         {
             var watch = Stopwatch.StartNew();
             int[] ids = tokenizer.Encode(text);
             Assert.True(watch.Elapsed < TimeSpan.FromSeconds(60), $"{text.Length} characters took {watch.Elapsed}");
-            if (name is "bpe-gpt2" or "bpe-llama3" or "sp-bpe") Assert.Equal(text, tokenizer.Decode(ids));
+            if (name is "bpe-gpt2" or "bpe-llama3" or "sp-bpe")
+                Assert.Equal(text, tokenizer.Decode(ids));
         }
     }
 
@@ -154,7 +178,16 @@ public sealed class TokenizerJsonPropertyTests
     {
         // Cutting a long piece where no merge reaches across changes nothing: the same words, one text or many.
         var tokenizer = GoldenTokenizers.Load(name);
-        string[] words = [.. Enumerable.Range(0, 20_000).Select(i => i % 3 == 0 ? " reward" : i % 3 == 1 ? " model" : " was")];
+        string[] words =
+        [
+            .. Enumerable
+                .Range(0, 20_000)
+                .Select(i =>
+                    i % 3 == 0 ? " reward"
+                    : i % 3 == 1 ? " model"
+                    : " was"
+                ),
+        ];
         int[] whole = tokenizer.Encode("x" + string.Concat(words), addSpecialTokens: false);
         int[] head = tokenizer.Encode("x", addSpecialTokens: false);
         int[] three = tokenizer.Encode("x" + string.Concat(words.Take(3)), addSpecialTokens: false)[head.Length..];
@@ -167,9 +200,14 @@ public sealed class TokenizerJsonPropertyTests
         var tokenizer = GoldenTokenizers.Load("bpe-llama3");
         string[] texts = [.. GoldenTokenizers.Texts(8, 200)];
         int[][] expected = [.. texts.Select(GoldenTokenizers.Load("bpe-llama3").Encode)];
-        Parallel.For(0, 8, _ =>
-        {
-            for (int i = 0; i < texts.Length; i++) Assert.Equal(expected[i], tokenizer.Encode(texts[i]));
-        });
+        Parallel.For(
+            0,
+            8,
+            _ =>
+            {
+                for (int i = 0; i < texts.Length; i++)
+                    Assert.Equal(expected[i], tokenizer.Encode(texts[i]));
+            }
+        );
     }
 }

@@ -44,7 +44,9 @@ public sealed class TokenizerJsonTests : IDisposable
     {
         var pair = TokenizerJsonSamples.Load("bert").EncodePair("play", "un un un", new EncodingOptions { MaximumLength = maximum });
         Assert.Equal([1, .. Enumerable.Repeat(9, first), 2, .. Enumerable.Repeat(3, second), 2], pair.Ids);
-        Assert.Throws<ArgumentException>(() => TokenizerJsonSamples.Load("bert").EncodePair("a", "b", new EncodingOptions { MaximumLength = 2 }));
+        Assert.Throws<ArgumentException>(() =>
+            TokenizerJsonSamples.Load("bert").EncodePair("a", "b", new EncodingOptions { MaximumLength = 2 })
+        );
     }
 
     [Fact]
@@ -92,16 +94,30 @@ public sealed class TokenizerJsonTests : IDisposable
     [Fact]
     public void Batch_PadsAndMasks()
     {
-        var tokenizer = TokenizerJsonSamples.Load("bert", new TokenizerConfig { Padding = "[UNK]", PaddingSide = SequenceSide.Left, TruncationSide = SequenceSide.Left });
+        var tokenizer = TokenizerJsonSamples.Load(
+            "bert",
+            new TokenizerConfig
+            {
+                Padding = "[UNK]",
+                PaddingSide = SequenceSide.Left,
+                TruncationSide = SequenceSide.Left,
+            }
+        );
         using var batch = tokenizer.EncodeBatch(["un play play", "un"], new EncodingOptions { MaximumLength = 4, PadToMultipleOf = 3 });
         TensorAssert.Close([0, 0, 1, 9, 9, 2, 0, 0, 0, 1, 3, 2], batch.Ids, 0);
         TensorAssert.Close([0, 0, 1, 1, 1, 1, 0, 0, 0, 1, 1, 1], batch.AttentionMask, 0);
         TensorAssert.Close([1, 1, 1, 0, 0, 1, 1, 1, 1, 1, 0, 1], batch.SpecialTokensMask, 0);
         TensorAssert.Zero(batch.TypeIds);
-        using var right = tokenizer.EncodeBatch(["un play play"], new EncodingOptions
-        {
-            MaximumLength = 6, PadToMaximumLength = true, AddSpecialTokens = false, PaddingSide = SequenceSide.Right,
-        });
+        using var right = tokenizer.EncodeBatch(
+            ["un play play"],
+            new EncodingOptions
+            {
+                MaximumLength = 6,
+                PadToMaximumLength = true,
+                AddSpecialTokens = false,
+                PaddingSide = SequenceSide.Right,
+            }
+        );
         TensorAssert.Close([3, 9, 9, 0, 0, 0], right.Ids, 0);
         Assert.Throws<ArgumentException>(() => tokenizer.EncodeBatch(["a"], new EncodingOptions { PadToMaximumLength = true }));
         Assert.Throws<ArgumentException>(() => tokenizer.EncodeBatch([]));
@@ -114,7 +130,16 @@ public sealed class TokenizerJsonTests : IDisposable
     [InlineData(true, false, new[] { 1, 3 }, new[] { 1, 3 })]
     public void Configuration_SaysWhatIsAdded_AndEncodeAppendsNoEnd(bool? beginning, bool? end, int[] all, int[] withoutEnd)
     {
-        var tokenizer = TokenizerJsonSamples.Load("bert", new TokenizerConfig { BeginningOfSequence = "[CLS]", EndOfSequence = "[SEP]", AddsBeginning = beginning, AddsEnd = end });
+        var tokenizer = TokenizerJsonSamples.Load(
+            "bert",
+            new TokenizerConfig
+            {
+                BeginningOfSequence = "[CLS]",
+                EndOfSequence = "[SEP]",
+                AddsBeginning = beginning,
+                AddsEnd = end,
+            }
+        );
         Assert.Equal(all, tokenizer.Encode("un", addSpecialTokens: true));
         Assert.Equal(withoutEnd, tokenizer.Encode("un"));
         Assert.Equal([3, 2], tokenizer.Encode("un [SEP]", addSpecialTokens: false));
@@ -124,12 +149,18 @@ public sealed class TokenizerJsonTests : IDisposable
     public void Configuration_IsReadBesideTheFile()
     {
         directory.Write(TokenizerJson.FileName, TokenizerJsonSamples.All["bert"]);
-        directory.Write(TokenizerConfig.FileName, """
+        directory.Write(
+            TokenizerConfig.FileName,
+            """
             {"bos_token":{"content":"[CLS]","lstrip":false},"eos_token":"[SEP]","pad_token":null,"clean_up_tokenization_spaces":true,"padding_side":"left",
              "model_max_length":1000000000000000019884624838656}
-            """);
+            """
+        );
         var tokenizer = Assert.IsType<TokenizerJson>(TokenizerFiles.Load(directory.Path));
-        Assert.Equal((1, 2, 2, 11), (tokenizer.BeginningOfSequenceId!.Value, tokenizer.EndOfSequenceId!.Value, tokenizer.PaddingId, tokenizer.VocabularySize));
+        Assert.Equal(
+            (1, 2, 2, 11),
+            (tokenizer.BeginningOfSequenceId!.Value, tokenizer.EndOfSequenceId!.Value, tokenizer.PaddingId, tokenizer.VocabularySize)
+        );
         Assert.True(tokenizer.Config is { CleansUpSpaces: true, PaddingSide: SequenceSide.Left, MaximumLength: null });
         Assert.Equal(("##able", 5), (tokenizer.TokenOf(5), tokenizer.IdOf("##able")));
         Assert.Null(tokenizer.IdOf("nothing"));
@@ -155,8 +186,16 @@ public sealed class TokenizerJsonTests : IDisposable
     [InlineData("$.normalizer", "{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"AA==\"}", "compiled table of SentencePiece's")]
     [InlineData("$.normalizer", "{\"type\":\"Nmt\"}", "has the type Nmt")]
     [InlineData("$.pre_tokenizer", "{\"type\":\"UnicodeScripts\"}", "has the type UnicodeScripts")]
-    [InlineData("$.pre_tokenizer", "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(a)\\\\1\"},\"behavior\":\"Isolated\",\"invert\":false}", "\\1 is not supported")]
-    [InlineData("$.pre_tokenizer", "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"a\"},\"behavior\":\"Kept\",\"invert\":false}", "expected Removed")]
+    [InlineData(
+        "$.pre_tokenizer",
+        "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(a)\\\\1\"},\"behavior\":\"Isolated\",\"invert\":false}",
+        "\\1 is not supported"
+    )]
+    [InlineData(
+        "$.pre_tokenizer",
+        "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"a\"},\"behavior\":\"Kept\",\"invert\":false}",
+        "expected Removed"
+    )]
     [InlineData("$.decoder", "{\"type\":\"CTC\"}", "has the type CTC")]
     [InlineData("$.post_processor", "{\"type\":\"BertProcessing\",\"sep\":[\"x\",900],\"cls\":[\"y\",1]}", "adds the id 900")]
     [InlineData("$.added_tokens", "{}", "expected an array")]
@@ -180,14 +219,19 @@ public sealed class TokenizerJsonTests : IDisposable
         root["model"]!["merges"] = new JsonArray(["#version: 0.2", .. merges.Select(pair => (JsonNode)$"{pair![0]} {pair[1]}")]);
         var legacy = TokenizerJson.Parse(Encoding.UTF8.GetBytes(root.ToJsonString()));
         var tokenizer = GoldenTokenizers.Load("bpe-gpt2");
-        foreach (string text in GoldenTokenizers.Texts(11, 100)) Assert.Equal(tokenizer.Encode(text), legacy.Encode(text));
+        foreach (string text in GoldenTokenizers.Texts(11, 100))
+            Assert.Equal(tokenizer.Encode(text), legacy.Encode(text));
     }
 
     [Fact]
     public void IdOutsideOfTheVocabulary_IsRefused()
     {
         var tokenizer = TokenizerJsonSamples.Load("unigram");
-        Assert.Contains("ids[1] is 10", Assert.Throws<ArgumentException>(() => tokenizer.Decode([1, 10])).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "ids[1] is 10",
+            Assert.Throws<ArgumentException>(() => tokenizer.Decode([1, 10])).Message,
+            StringComparison.Ordinal
+        );
         Assert.Throws<ArgumentException>(() => tokenizer.TokenOf(-1));
     }
 }

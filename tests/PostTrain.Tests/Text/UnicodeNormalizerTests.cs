@@ -30,7 +30,8 @@ public sealed class UnicodeNormalizerTests
         foreach (string any in GoldenTokenizers.Texts(12, 900))
         {
             string text = GoldenTokenizers.Whole(any);
-            string composed = Apply(text, false, true), decomposed = Apply(text, false, false);
+            string composed = Apply(text, false, true),
+                decomposed = Apply(text, false, false);
             Assert.Equal(composed, Apply(composed, false, true));
             Assert.Equal(decomposed, Apply(decomposed, false, false));
             Assert.Equal(composed, Apply(decomposed, false, true));
@@ -39,5 +40,6 @@ public sealed class UnicodeNormalizerTests
         }
     }
 
-    private static string Apply(string text, bool compatibility, bool compose) => new UnicodeNormalizer(compatibility, compose).Apply(new AlignedText(text, null)).Text;
+    private static string Apply(string text, bool compatibility, bool compose) =>
+        new UnicodeNormalizer(compatibility, compose).Apply(new AlignedText(text, null)).Text;
 }

@@ -60,7 +60,8 @@ public sealed class CheckpointTests : IDisposable
         Save(model, optimization, step: 1);
         var target = Save(model, optimization, step: 2);
         var weights = Toy.Bytes(model);
-        string aside = directory.File(".checkpoint-00000002-replaced"), partial = directory.File($".checkpoint-00000002-{Guid.NewGuid():N}");
+        string aside = directory.File(".checkpoint-00000002-replaced"),
+            partial = directory.File($".checkpoint-00000002-{Guid.NewGuid():N}");
         Copy("checkpoint-00000002", Path.GetFileName(partial));
         Assert.Equal(target, Checkpoint.Latest(directory.Path));
         Directory.Move(target, aside);
@@ -70,7 +71,10 @@ public sealed class CheckpointTests : IDisposable
         Assert.Equal(weights, Toy.Bytes(model));
         // The next save tidies up: the old one has its name again.
         Save(model, optimization, step: 3);
-        Assert.Equal(["checkpoint-00000001", "checkpoint-00000002", "checkpoint-00000003"], Directory.GetFileSystemEntries(directory.Path).Select(Path.GetFileName).Order());
+        Assert.Equal(
+            ["checkpoint-00000001", "checkpoint-00000002", "checkpoint-00000003"],
+            Directory.GetFileSystemEntries(directory.Path).Select(Path.GetFileName).Order()
+        );
         // After the second rename the new one counts.
         Copy("checkpoint-00000001", Path.GetFileName(aside));
         Assert.Equal(directory.File("checkpoint-00000003"), Checkpoint.Latest(directory.Path));
@@ -87,7 +91,8 @@ public sealed class CheckpointTests : IDisposable
         using var other = nn.Linear(2, 2);
         using var optimization = new Optimization(model, new SftOptions { LearningRate = 0.1 });
         using var resumed = new Optimization(other, new SftOptions { LearningRate = 0.1 });
-        for (int step = 0; step < 3; step++) optimization.Update(1, _ => model.weight!.square().sum());
+        for (int step = 0; step < 3; step++)
+            optimization.Update(1, _ => model.weight!.square().sum());
         var path = Checkpoint.Save(directory.Path, model, optimization, new TrainingState(TrainingState.CurrentFormat, 3, 3, 0, 0, 0));
         Checkpoint.Load(path, other, resumed);
         optimization.Update(1, _ => (model.weight! - 1).square().sum() + (model.bias! - 1).square().sum());
@@ -103,7 +108,8 @@ public sealed class CheckpointTests : IDisposable
         using var model = Toy.Model();
         using var optimization = Trained(model);
         // Nine digits sort before eight by name.
-        foreach (long step in new[] { 3L, 20, 100_000_000 }) Save(model, optimization, step);
+        foreach (long step in new[] { 3L, 20, 100_000_000 })
+            Save(model, optimization, step);
         Assert.Equal(directory.File("checkpoint-100000000"), Checkpoint.Latest(directory.Path));
         Directory.Delete(directory.File("checkpoint-100000000"), recursive: true);
 
@@ -119,9 +125,17 @@ public sealed class CheckpointTests : IDisposable
     [InlineData("state.json", "{", "not the state of a run")]
     [InlineData("state.json", "null", "not the state of a run")]
     [InlineData("state.json", """{"Format":2}""", "Step")]
-    [InlineData("state.json", """{"Format":1,"Step":2,"Updates":2,"DataPosition":16,"Seed":5,"ElapsedSeconds":1}""", "format 1, expected 2")]
+    [InlineData(
+        "state.json",
+        """{"Format":1,"Step":2,"Updates":2,"DataPosition":16,"Seed":5,"ElapsedSeconds":1}""",
+        "format 1, expected 2"
+    )]
     [InlineData("state.json", """{"Format":2,"Step":2,"Updates":2,"DataPosition":-1,"Seed":5,"ElapsedSeconds":1}""", "negative")]
-    [InlineData("state.json", """{"Format":2,"Step":2,"Updates":2,"DataPosition":16,"Seed":5,"ElapsedSeconds":1e300}""", "ElapsedSeconds = 1E+300")]
+    [InlineData(
+        "state.json",
+        """{"Format":2,"Step":2,"Updates":2,"DataPosition":16,"Seed":5,"ElapsedSeconds":1e300}""",
+        "ElapsedSeconds = 1E+300"
+    )]
     [InlineData("model.safetensors", null, "model.safetensors")]
     [InlineData("model.safetensors", "truncate", "byte")]
     [InlineData("model.safetensors", "empty", "byte")]
@@ -157,7 +171,9 @@ public sealed class CheckpointTests : IDisposable
         await TrainedRuns.Run("sft", model, directory.Path, seed: 3);
         using var other = Toy.Model(seed: 2);
         var before = Toy.Bytes(other);
-        var error = await Assert.ThrowsAsync<ArgumentException>(() => TrainedRuns.Run("sft", other, null, resume: Checkpoint.Latest(directory.Path), seed: 4));
+        var error = await Assert.ThrowsAsync<ArgumentException>(() =>
+            TrainedRuns.Run("sft", other, null, resume: Checkpoint.Latest(directory.Path), seed: 4)
+        );
         Assert.Contains("was made with seed 3, the options say 4", error.Message, StringComparison.Ordinal);
         Assert.Equal(before, Toy.Bytes(other));
     }
@@ -200,8 +216,10 @@ public sealed class CheckpointTests : IDisposable
 
     private static void Damage(string path, string? damage)
     {
-        if (damage is null) File.Delete(path);
-        else if (path.EndsWith(".json", StringComparison.Ordinal)) File.WriteAllText(path, damage);
+        if (damage is null)
+            File.Delete(path);
+        else if (path.EndsWith(".json", StringComparison.Ordinal))
+            File.WriteAllText(path, damage);
         else if (damage is "truncate" or "empty")
         {
             using var stream = File.OpenWrite(path);
@@ -211,13 +229,19 @@ public sealed class CheckpointTests : IDisposable
         {
             using var scope = NewDisposeScope();
             (string Name, Tensor Tensor)[] tensors;
-            using (var file = SafetensorsFile.Open(path)) tensors = [.. file.Entries.Select(entry => (entry.Name, file.Read(entry.Name)))];
-            SafetensorsFile.Write(path, damage switch
-            {
-                "one more" => tensors.Append(("stranger", zeros(1))),
-                "negative steps" => tensors.Select(tensor => (tensor.Name, tensor.Name == "steps" ? tensor.Tensor.mul(0).sub(1) : tensor.Tensor)),
-                _ => tensors.Where(tensor => tensor.Name != "random_state"),
-            });
+            using (var file = SafetensorsFile.Open(path))
+                tensors = [.. file.Entries.Select(entry => (entry.Name, file.Read(entry.Name)))];
+            SafetensorsFile.Write(
+                path,
+                damage switch
+                {
+                    "one more" => tensors.Append(("stranger", zeros(1))),
+                    "negative steps" => tensors.Select(tensor =>
+                        (tensor.Name, tensor.Name == "steps" ? tensor.Tensor.mul(0).sub(1) : tensor.Tensor)
+                    ),
+                    _ => tensors.Where(tensor => tensor.Name != "random_state"),
+                }
+            );
         }
     }
 
@@ -225,7 +249,8 @@ public sealed class CheckpointTests : IDisposable
     private static Optimization Trained(CausalLm model)
     {
         var optimization = new Optimization(model, new SftOptions { LearningRate = 1e-2 });
-        for (int step = 0; step < 2; step++) optimization.Update(1, _ => Loss(model));
+        for (int step = 0; step < 2; step++)
+            optimization.Update(1, _ => Loss(model));
         return optimization;
     }
 
@@ -241,11 +266,17 @@ public sealed class CheckpointTests : IDisposable
     }
 
     private string Save(CausalLm model, Optimization optimization, long step, string? where = null) =>
-        Checkpoint.Save(where ?? directory.Path, model, optimization, new TrainingState(TrainingState.CurrentFormat, step, optimization.Updates, 16, 5, 1.5));
+        Checkpoint.Save(
+            where ?? directory.Path,
+            model,
+            optimization,
+            new TrainingState(TrainingState.CurrentFormat, step, optimization.Updates, 16, 5, 1.5)
+        );
 
     private void Copy(string from, string to)
     {
         Directory.CreateDirectory(directory.File(to));
-        foreach (var file in Directory.GetFiles(directory.File(from))) File.Copy(file, Path.Combine(directory.File(to), Path.GetFileName(file)));
+        foreach (var file in Directory.GetFiles(directory.File(from)))
+            File.Copy(file, Path.Combine(directory.File(to), Path.GetFileName(file)));
     }
 }

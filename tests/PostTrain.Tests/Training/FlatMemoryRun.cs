@@ -15,7 +15,8 @@ using static TorchSharp.torch;
 namespace PostTrain.Tests.Training;
 
 /// <summary>A program that trains the toy and prints its live tensors and its resident memory after each tenth of the steps.</summary>
-/// <remarks>Arguments: <see cref="Command"/>, a trainer of <see cref="Trainers"/>, a number of steps, and optionally <c>kept</c> for a kept heap.</remarks>
+/// <remarks>Arguments: <see cref="Command"/>, a trainer of <see cref="Trainers"/>, a number of steps, and optionally <c>kept</c> for a kept
+/// heap.</remarks>
 internal static class FlatMemoryRun
 {
     internal const string Command = "flat-memory";
@@ -25,7 +26,8 @@ internal static class FlatMemoryRun
 
     internal static async Task<int> RunAsync(string trainer, int steps, bool keepHeap)
     {
-        if (keepHeap) NativeSettings.KeepFreedMemory();
+        if (keepHeap)
+            NativeSettings.KeepFreedMemory();
         using var learner = Learner(trainer, steps, out var reports);
         await foreach (var report in reports)
         {
@@ -40,19 +42,47 @@ internal static class FlatMemoryRun
         switch (trainer)
         {
             case "sft":
-                var supervised = new SftTrainer(Toy.Model(), Toy.Tokenizer, new SftOptions { Steps = steps, BatchSize = 4, MicroBatchSize = 2 });
-                reports = supervised.Run([new("0=", "ab"), new("1+1=", "bcd"), new("2=", "a"), new("7=", "abcdef"), new("9=", "c")]).ToAsyncEnumerable();
+                var supervised = new SftTrainer(
+                    Toy.Model(),
+                    Toy.Tokenizer,
+                    new SftOptions
+                    {
+                        Steps = steps,
+                        BatchSize = 4,
+                        MicroBatchSize = 2,
+                    }
+                );
+                reports = supervised
+                    .Run([new("0=", "ab"), new("1+1=", "bcd"), new("2=", "a"), new("7=", "abcdef"), new("9=", "c")])
+                    .ToAsyncEnumerable();
                 return supervised;
             case "dpo":
-                var preferring = new DpoTrainer(Toy.Model(), Toy.Tokenizer, new DpoTrainerOptions { Steps = steps, BatchSize = 2 }, ReferencePolicy.Of(Toy.Model()));
-                reports = preferring.Run([new("0=", "ab", "b"), new("1+1=", "a", "bcd"), new("2=", "aab", "ba"), new("7=", "", "c")]).ToAsyncEnumerable();
+                var preferring = new DpoTrainer(
+                    Toy.Model(),
+                    Toy.Tokenizer,
+                    new DpoTrainerOptions { Steps = steps, BatchSize = 2 },
+                    ReferencePolicy.Of(Toy.Model())
+                );
+                reports = preferring
+                    .Run([new("0=", "ab", "b"), new("1+1=", "a", "bcd"), new("2=", "aab", "ba"), new("7=", "", "c")])
+                    .ToAsyncEnumerable();
                 return preferring;
             default:
-                var rewarded = new GrpoTrainer(Toy.Model(), Toy.Tokenizer, Reward.Of("length", completion => completion.Text.Length), new GrpoOptions
-                {
-                    Steps = steps, BatchSize = 2, GroupSize = 4, UpdatesPerBatch = 2, Objective = PolicyObjectives.Grpo() with { Beta = 0.04 },
-                    Sampling = new SamplingOptions { MaxNewTokens = 4 },
-                }, ReferencePolicy.Of(Toy.Model()));
+                var rewarded = new GrpoTrainer(
+                    Toy.Model(),
+                    Toy.Tokenizer,
+                    Reward.Of("length", completion => completion.Text.Length),
+                    new GrpoOptions
+                    {
+                        Steps = steps,
+                        BatchSize = 2,
+                        GroupSize = 4,
+                        UpdatesPerBatch = 2,
+                        Objective = PolicyObjectives.Grpo() with { Beta = 0.04 },
+                        Sampling = new SamplingOptions { MaxNewTokens = 4 },
+                    },
+                    ReferencePolicy.Of(Toy.Model())
+                );
                 reports = rewarded.RunAsync([new("0="), new("1="), new("3+1=")]);
                 return rewarded;
         }

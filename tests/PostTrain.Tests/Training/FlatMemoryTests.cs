@@ -4,7 +4,8 @@ using System.Globalization;
 namespace PostTrain.Tests.Training;
 
 /// <summary>Training needs no more memory after many steps than after few: no tensor more is alive, and the process is no larger.</summary>
-/// <remarks>1,000 steps, compared with the hundredth; 10,000 and the thousandth where the environment variable POSTTRAIN_LONG is set.</remarks>
+/// <remarks>1,000 steps, compared with the hundredth; 10,000 and the thousandth where the environment variable POSTTRAIN_LONG is
+/// set.</remarks>
 public sealed class FlatMemoryTests
 {
     private static readonly int Steps = Environment.GetEnvironmentVariable("POSTTRAIN_LONG") is { Length: > 0 } ? 10_000 : 1_000;
@@ -17,14 +18,22 @@ public sealed class FlatMemoryTests
     {
         var (early, late) = Run(trainer);
         Assert.Equal(early.Tensors, late.Tensors);
-        Assert.True(late.Resident <= 1.02 * early.Resident,
-            $"{early.Resident:N0} bytes were resident after step {early.Step}, and {late.Resident:N0} after step {late.Step}; expected at most 2 % more");
+        Assert.True(
+            late.Resident <= 1.02 * early.Resident,
+            $"{early.Resident:N0} bytes were resident after step {early.Step}, and {late.Resident:N0} after step {late.Step}; expected at most 2 % more"
+        );
     }
 
     // In a process of its own: other tests make tensors meanwhile.
     private static (Reading Early, Reading Late) Run(string trainer)
     {
-        string[] arguments = [typeof(FlatMemoryRun).Assembly.Location, FlatMemoryRun.Command, trainer, Steps.ToString(CultureInfo.InvariantCulture)];
+        string[] arguments =
+        [
+            typeof(FlatMemoryRun).Assembly.Location,
+            FlatMemoryRun.Command,
+            trainer,
+            Steps.ToString(CultureInfo.InvariantCulture),
+        ];
         var start = new ProcessStartInfo("dotnet", arguments) { RedirectStandardOutput = true, RedirectStandardError = true };
         // Methods that turn out to be hot are compiled again, for thousands of steps, and the new code is memory too.
         start.Environment["DOTNET_TieredCompilation"] = "0";

@@ -13,7 +13,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Tests.Training;
 
-/// <summary>Whatever throws in a step, a run that goes on gives the weights, and the evaluations, of one that nothing interrupted.</summary>
+/// <summary>Whatever throws in a step, a run that goes on gives the weights, and the evaluations, of one that nothing
+/// interrupted.</summary>
 // Dropout draws from the generator that the whole process shares.
 [Collection("Sequential")]
 public sealed class InterruptedRunTests : IDisposable
@@ -31,8 +32,10 @@ public sealed class InterruptedRunTests : IDisposable
         {
             var all = new TheoryData<string, string>();
             foreach (var trainer in new[] { "sft", "grpo" })
-                foreach (var place in new[] { "observer", "diagnostics", "evaluation", "checkpoint", "loss" }) all.Add(trainer, place);
-            foreach (var place in new[] { "reward", "completion observer" }) all.Add("grpo", place);
+            foreach (var place in new[] { "observer", "diagnostics", "evaluation", "checkpoint", "loss" })
+                all.Add(trainer, place);
+            foreach (var place in new[] { "reward", "completion observer" })
+                all.Add("grpo", place);
             return all;
         }
     }
@@ -47,7 +50,8 @@ public sealed class InterruptedRunTests : IDisposable
         // What an observer, a checkpoint or a listener costs is the report of the loop, not the step.
         bool lost = place is "observer" or "diagnostics" or "completion observer" or "checkpoint";
         Assert.Equal(lost ? Steps - 1 : Steps, actual.Count);
-        foreach (var report in actual) Assert.Equal(Toy.Numbers(expected[(int)report.Step - 1]), Toy.Numbers(report));
+        foreach (var report in actual)
+            Assert.Equal(Toy.Numbers(expected[(int)report.Step - 1]), Toy.Numbers(report));
     }
 
     // The second step is interrupted once, where it is said, and the loop begun again.
@@ -55,28 +59,36 @@ public sealed class InterruptedRunTests : IDisposable
     {
         manual_seed(fails ? 1 : 2);
         using var model = new InterruptedLm();
-        string checkpoints = directory.File(fails ? "broken" : "whole"), blocked = Path.Combine(checkpoints, "checkpoint-00000002");
-        int step = 1, calls = 0;
+        string checkpoints = directory.File(fails ? "broken" : "whole"),
+            blocked = Path.Combine(checkpoints, "checkpoint-00000002");
+        int step = 1,
+            calls = 0;
         bool due = fails;
         void Fail(string where)
         {
-            if (!due || where != place || step != 2) return;
+            if (!due || where != place || step != 2)
+                return;
             due = false;
             throw new InvalidTimeZoneException(where);
         }
 
         model.Logits = (logits, training) =>
         {
-            if (!training && kind == "sft") Fail("evaluation");
+            if (!training && kind == "sft")
+                Fail("evaluation");
             // In the second part of a batch, when the first has drawn its dropout and has its gradient.
-            if (training && ++calls % 2 == 0) Fail("loss");
+            if (training && ++calls % 2 == 0)
+                Fail("loss");
             return logits;
         };
         var warnings = new Listener<Warning>(_ => Fail("diagnostics"));
         var observers = new IProgress<StepReport>[]
         {
             new Listener<StepReport>(_ => Fail("observer")),
-            MetricsLog.Open(directory.File("metrics.jsonl"), diagnostics: new TrainingDiagnostics(warnings, [new Always()]) { QuietReports = 1 }),
+            MetricsLog.Open(
+                directory.File("metrics.jsonl"),
+                diagnostics: new TrainingDiagnostics(warnings, [new Always()]) { QuietReports = 1 }
+            ),
             new Listener<StepReport>(report => step = (int)report.Step + 1),
         };
         var reports = new List<StepReport>();
@@ -87,16 +99,41 @@ public sealed class InterruptedRunTests : IDisposable
             await File.WriteAllTextAsync(blocked, "");
         }
         using var sft = kind == "sft" ? new SftTrainer(model, Toy.Tokenizer, Common(new SftOptions())) : null;
-        using var grpo = kind == "sft" ? null : new GrpoTrainer(model, Toy.Tokenizer, Reward.OfAll("length", completions =>
-        {
-            if (completions.Count == Problems.Length) Fail("evaluation");
-            else Fail("reward");
-            return [.. completions.Select(completion => (double)completion.Text.Length)];
-        }), Common(new GrpoOptions
-        {
-            GroupSize = 4, UpdatesPerBatch = place == "loss" ? 1 : 2, Sampling = new SamplingOptions { MaxNewTokens = 4 },
-                CompletionObservers = [new Listener<CompletionReport>(_ => Fail("completion observer"))],
-        }) with { Evaluation = new EvaluationOptions { Every = 2, Metric = "eval/reward/mean", HigherIsBetter = true } });
+        using var grpo =
+            kind == "sft"
+                ? null
+                : new GrpoTrainer(
+                    model,
+                    Toy.Tokenizer,
+                    Reward.OfAll(
+                        "length",
+                        completions =>
+                        {
+                            if (completions.Count == Problems.Length)
+                                Fail("evaluation");
+                            else
+                                Fail("reward");
+                            return [.. completions.Select(completion => (double)completion.Text.Length)];
+                        }
+                    ),
+                    Common(
+                        new GrpoOptions
+                        {
+                            GroupSize = 4,
+                            UpdatesPerBatch = place == "loss" ? 1 : 2,
+                            Sampling = new SamplingOptions { MaxNewTokens = 4 },
+                            CompletionObservers = [new Listener<CompletionReport>(_ => Fail("completion observer"))],
+                        }
+                    ) with
+                    {
+                        Evaluation = new EvaluationOptions
+                        {
+                            Every = 2,
+                            Metric = "eval/reward/mean",
+                            HigherIsBetter = true,
+                        },
+                    }
+                );
         try
         {
             await Loop();
@@ -104,28 +141,40 @@ public sealed class InterruptedRunTests : IDisposable
         catch (Exception error) when (fails && error is InvalidTimeZoneException or IOException)
         {
             Assert.Equal(place is "loss" or "reward" ? 1 : 2, sft?.StepsDone ?? grpo!.StepsDone);
-            if (place == "checkpoint") File.Delete(blocked);
+            if (place == "checkpoint")
+                File.Delete(blocked);
             (fails, step) = (false, 3);
             await Loop();
         }
         Assert.False(due && place != "checkpoint", "nothing failed");
         ((IDisposable)observers[1]).Dispose();
-        Assert.Equal(Enumerable.Range(1, Steps).Select(i => (long)i), MetricsLog.Read(directory.File("metrics.jsonl")).Select(report => report.Step));
+        Assert.Equal(
+            Enumerable.Range(1, Steps).Select(i => (long)i),
+            MetricsLog.Read(directory.File("metrics.jsonl")).Select(report => report.Step)
+        );
         return (reports, Toy.Bytes(model));
 
         async Task Loop()
         {
             if (sft is not null)
-                foreach (var report in sft.Run(Shown, Shown)) reports.Add(report);
+                foreach (var report in sft.Run(Shown, Shown))
+                    reports.Add(report);
             else
-                await foreach (var report in grpo!.RunAsync(Problems, Problems)) reports.Add(report);
+                await foreach (var report in grpo!.RunAsync(Problems, Problems))
+                    reports.Add(report);
         }
 
         T Common<T>(T options)
-            where T : TrainingOptions => options with
+            where T : TrainingOptions =>
+            options with
             {
-                Steps = Steps, BatchSize = 2, MicroBatchSize = kind == "sft" ? 1 : 4, LearningRate = 1e-2,
-                    CheckpointDirectory = checkpoints, CheckpointEvery = 2, Observers = observers,
+                Steps = Steps,
+                BatchSize = 2,
+                MicroBatchSize = kind == "sft" ? 1 : 4,
+                LearningRate = 1e-2,
+                CheckpointDirectory = checkpoints,
+                CheckpointEvery = 2,
+                Observers = observers,
                 Evaluation = new EvaluationOptions { Every = 2 },
             };
     }
@@ -135,12 +184,23 @@ public sealed class InterruptedRunTests : IDisposable
     {
         using var model = new InterruptedLm();
         var told = new List<long>();
-        using var trainer = new SftTrainer(model, Toy.Tokenizer, new SftOptions
-        {
-            Steps = 3, BatchSize = 2, CheckpointDirectory = directory.Path, CheckpointEvery = 1,
-            Observers = [new Listener<StepReport>(report => throw new InvalidTimeZoneException("first")),
-                new Listener<StepReport>(report => told.Add(report.Step)), new Listener<StepReport>(_ => throw new InvalidTimeZoneException("last"))],
-        });
+        using var trainer = new SftTrainer(
+            model,
+            Toy.Tokenizer,
+            new SftOptions
+            {
+                Steps = 3,
+                BatchSize = 2,
+                CheckpointDirectory = directory.Path,
+                CheckpointEvery = 1,
+                Observers =
+                [
+                    new Listener<StepReport>(report => throw new InvalidTimeZoneException("first")),
+                    new Listener<StepReport>(report => told.Add(report.Step)),
+                    new Listener<StepReport>(_ => throw new InvalidTimeZoneException("last")),
+                ],
+            }
+        );
         for (int step = 1; step <= 3; step++)
         {
             Assert.Equal("first", Assert.Throws<InvalidTimeZoneException>(() => trainer.Run(Shown).First()).Message);
@@ -160,19 +220,29 @@ public sealed class InterruptedRunTests : IDisposable
         {
             using var model = new InterruptedLm();
             using var reference = new InterruptedLm();
-            using var trainer = new DpoTrainer(model, Toy.Tokenizer, new DpoTrainerOptions { Steps = 5, BatchSize = 2, LearningRate = 1e-2,
-                ReferenceSyncEvery = 2, ReferenceMix = 0.5 }, reference);
+            using var trainer = new DpoTrainer(
+                model,
+                Toy.Tokenizer,
+                new DpoTrainerOptions
+                {
+                    Steps = 5,
+                    BatchSize = 2,
+                    LearningRate = 1e-2,
+                    ReferenceSyncEvery = 2,
+                    ReferenceMix = 0.5,
+                },
+                reference
+            );
             int tries = fails ? 2 : 0;
-            model.Logits = (logits, training) => training && trainer.StepsDone == 2 && tries-- > 0 ? throw new InvalidTimeZoneException() : logits;
+            model.Logits = (logits, training) =>
+                training && trainer.StepsDone == 2 && tries-- > 0 ? throw new InvalidTimeZoneException() : logits;
             while (trainer.StepsDone < 5)
             {
                 try
                 {
                     foreach (var _ in trainer.Run(pairs)) { }
                 }
-                catch (InvalidTimeZoneException)
-                {
-                }
+                catch (InvalidTimeZoneException) { }
             }
             return (Toy.Bytes(model), Toy.Bytes(reference));
         }
@@ -191,8 +261,14 @@ public sealed class InterruptedRunTests : IDisposable
             using var model = new InterruptedLm();
             var options = new GrpoOptions
             {
-                Steps = 4, BatchSize = 2, GroupSize = 4, UpdatesPerBatch = 2, LearningRate = 1e-2,
-                    Sampling = new SamplingOptions { MaxNewTokens = 4 }, CheckpointDirectory = directory.File($"{fails}"), CheckpointEvery = 1,
+                Steps = 4,
+                BatchSize = 2,
+                GroupSize = 4,
+                UpdatesPerBatch = 2,
+                LearningRate = 1e-2,
+                Sampling = new SamplingOptions { MaxNewTokens = 4 },
+                CheckpointDirectory = directory.File($"{fails}"),
+                CheckpointEvery = 1,
             };
             using var trainer = new GrpoTrainer(model, Toy.Tokenizer, Reward.Of("length", completion => completion.Text.Length), options);
             int updates = 0;

@@ -89,18 +89,27 @@ public sealed class LearningRateScheduleTests
         Assert.Equal([1, 0.5], new long[] { 0, 30_000 }.Select(step => LearningRateSchedule.InverseSqrt.Multiplier(step, 0, 10)));
 
     [Fact]
-    public void Multiplier_WarmupLongerThanTheRun_OnlyRises() => Assert.All(Named.Values, schedule =>
-    {
-        double[] values = [.. Enumerable.Range(0, 4).Select(step => schedule.Multiplier(step, warmupSteps: 4, totalSteps: 3))];
-        Assert.Equal(values.Order(), values);
-    });
+    public void Multiplier_WarmupLongerThanTheRun_OnlyRises() =>
+        Assert.All(
+            Named.Values,
+            schedule =>
+            {
+                double[] values = [.. Enumerable.Range(0, 4).Select(step => schedule.Multiplier(step, warmupSteps: 4, totalSteps: 3))];
+                Assert.Equal(values.Order(), values);
+            }
+        );
 
     [Fact]
-    public void Multiplier_OfAnyForm_StaysBetweenZeroAndOne() => Assert.All(Named.Values, schedule =>
-    {
-        foreach (var (warmup, total) in new[] { (0, 1), (1, 1), (1, 7), (5, 4), (3, 40) })
-            for (int step = 0; step < 60; step++) Assert.InRange(schedule.Multiplier(step, warmup, total), 0, 1);
-    });
+    public void Multiplier_OfAnyForm_StaysBetweenZeroAndOne() =>
+        Assert.All(
+            Named.Values,
+            schedule =>
+            {
+                foreach (var (warmup, total) in new[] { (0, 1), (1, 1), (1, 7), (5, 4), (3, 40) })
+                    for (int step = 0; step < 60; step++)
+                        Assert.InRange(schedule.Multiplier(step, warmup, total), 0, 1);
+            }
+        );
 
     [Fact]
     public void Schedules_OfTheSameValues_AreEqual()

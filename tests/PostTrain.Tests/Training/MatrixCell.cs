@@ -41,13 +41,14 @@ internal sealed class MatrixCell : IDisposable
     internal SequenceClassifier? Classifier { get; }
 
     /// <summary>A model of 16 to 32 features; the windows of those that have one are shorter than the texts of the tests.</summary>
-    internal static CausalLm Create(string architecture, ulong seed) => architecture switch
-    {
-        Plain => Toy.Model(seed),
-        Mixed => Toy.Model(seed, ScalarType.BFloat16),
-        Module => new ModuleLm(new Recurrent(Toy.Tokenizer.VocabularySize, (int)seed), Toy.Tokenizer.VocabularySize, 16),
-        _ => OneOfEachLayer(TinyModels.Config(architecture), seed),
-    };
+    internal static CausalLm Create(string architecture, ulong seed) =>
+        architecture switch
+        {
+            Plain => Toy.Model(seed),
+            Mixed => Toy.Model(seed, ScalarType.BFloat16),
+            Module => new ModuleLm(new Recurrent(Toy.Tokenizer.VocabularySize, (int)seed), Toy.Tokenizer.VocabularySize, 16),
+            _ => OneOfEachLayer(TinyModels.Config(architecture), seed),
+        };
 
     internal static MatrixCell Of(string architecture, string parameters, bool classifier = false)
     {
@@ -55,21 +56,33 @@ internal sealed class MatrixCell : IDisposable
         var head = classifier ? SequenceClassifier.For(body) : null;
         AdapterOptions? adapter = parameters switch
         {
-            "lora" => new LoraOptions { Rank = 4, Alpha = 16, Targets = ModuleSelection.AllLinear },
-            "ia3" => new Ia3Options { Targets = ModuleSelection.Named("k_proj", "v_proj", "down_proj"), FeedForward = ModuleSelection.Named("down_proj") },
+            "lora" => new LoraOptions
+            {
+                Rank = 4,
+                Alpha = 16,
+                Targets = ModuleSelection.AllLinear,
+            },
+            "ia3" => new Ia3Options
+            {
+                Targets = ModuleSelection.Named("k_proj", "v_proj", "down_proj"),
+                FeedForward = ModuleSelection.Named("down_proj"),
+            },
             "norms" => new NormTuningOptions(),
             _ => null,
         };
         List<IDisposable> parts = [];
-        if (adapter is not null) parts.Add(AdaptedModel.Attach(body, adapter));
+        if (adapter is not null)
+            parts.Add(AdaptedModel.Attach(body, adapter));
         CausalLm model = parameters switch
         {
             "prompt" => new SoftPromptLm(body, PromptTable.Random(3, body.HiddenSize, seed: 7)),
             "prefix" => new PrefixLm((Decoder)body, PromptTable.Random(3, PrefixLm.WidthFor((Decoder)body), seed: 7)),
             _ => body,
         };
-        if (!ReferenceEquals(model, body)) parts.Insert(0, model);
-        if (head is not null) parts.Add(head);
+        if (!ReferenceEquals(model, body))
+            parts.Insert(0, model);
+        if (head is not null)
+            parts.Add(head);
         parts.Add(body);
         return new MatrixCell(architecture, body, model, head, parts);
     }
@@ -81,10 +94,20 @@ internal sealed class MatrixCell : IDisposable
         parts.Add(model);
         if (lesson is not null)
         {
-            using var sft = new SftTrainer(model, Toy.Tokenizer, new SftOptions { Steps = 60, BatchSize = 2, LearningRate = 2e-2 });
+            using var sft = new SftTrainer(
+                model,
+                Toy.Tokenizer,
+                new SftOptions
+                {
+                    Steps = 60,
+                    BatchSize = 2,
+                    LearningRate = 2e-2,
+                }
+            );
             _ = sft.Run(lesson).Last();
         }
-        foreach (var parameter in model.parameters()) parameter.requires_grad = false;
+        foreach (var parameter in model.parameters())
+            parameter.requires_grad = false;
         Remember(model);
         return model;
     }
@@ -96,7 +119,8 @@ internal sealed class MatrixCell : IDisposable
         {
             var now = Bytes(model);
             Assert.Equal(before.Keys.Order(StringComparer.Ordinal), now.Keys.Order(StringComparer.Ordinal));
-            foreach (var (name, bytes) in before) Assert.True(bytes.AsSpan().SequenceEqual(now[name]), $"{name} has changed");
+            foreach (var (name, bytes) in before)
+                Assert.True(bytes.AsSpan().SequenceEqual(now[name]), $"{name} has changed");
         }
     }
 
@@ -110,7 +134,9 @@ internal sealed class MatrixCell : IDisposable
     private static Dictionary<string, byte[]> Bytes(CausalLm model)
     {
         using var scope = NewDisposeScope();
-        return model.named_parameters().Where(item => !item.parameter.requires_grad)
+        return model
+            .named_parameters()
+            .Where(item => !item.parameter.requires_grad)
             .ToDictionary(item => item.name, item => item.parameter.detach().contiguous().bytes.ToArray());
     }
 }

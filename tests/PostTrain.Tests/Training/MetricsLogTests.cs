@@ -26,7 +26,19 @@ public sealed class MetricsLogTests : IDisposable
     public void Report_OneStep_IsOneLineOfFlatJson()
     {
         using (var log = MetricsLog.Open(LogPath))
-            log.Report(new StepReport(3, 0.5, new Dictionary<string, double> { ["reward/mean"] = 0.25, ["kl"] = double.NaN, ["loss"] = 9 }, TimeSpan.FromSeconds(1.5)));
+            log.Report(
+                new StepReport(
+                    3,
+                    0.5,
+                    new Dictionary<string, double>
+                    {
+                        ["reward/mean"] = 0.25,
+                        ["kl"] = double.NaN,
+                        ["loss"] = 9,
+                    },
+                    TimeSpan.FromSeconds(1.5)
+                )
+            );
 
         Assert.Equal("{\"step\":3,\"loss\":0.5,\"elapsed_seconds\":1.5,\"reward/mean\":0.25,\"kl\":\"NaN\"}\n", File.ReadAllText(LogPath));
     }
@@ -55,7 +67,10 @@ public sealed class MetricsLogTests : IDisposable
             Assert.Equal(BitConverter.DoubleToInt64Bits(expected.Loss), BitConverter.DoubleToInt64Bits(actual.Loss));
             Assert.Equal(expected.Elapsed, actual.Elapsed);
             Assert.Equal(expected.Metrics.Keys, actual.Metrics.Keys);
-            Assert.Equal(expected.Metrics.Values.Select(BitConverter.DoubleToInt64Bits), actual.Metrics.Values.Select(BitConverter.DoubleToInt64Bits));
+            Assert.Equal(
+                expected.Metrics.Values.Select(BitConverter.DoubleToInt64Bits),
+                actual.Metrics.Values.Select(BitConverter.DoubleToInt64Bits)
+            );
         }
     }
 
@@ -147,7 +162,11 @@ public sealed class MetricsLogTests : IDisposable
     public void Read_ALineWithoutEnd_IsRefusedInBoundedMemory()
     {
         File.WriteAllText(LogPath, new string(' ', 3_000_000) + "x");
-        Assert.Contains("longer than", Assert.Throws<InvalidDataException>(() => MetricsLog.Read(LogPath)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "longer than",
+            Assert.Throws<InvalidDataException>(() => MetricsLog.Read(LogPath)).Message,
+            StringComparison.Ordinal
+        );
     }
 
     [Fact]

@@ -7,13 +7,18 @@ using PostTrain.Tests.Support;
 
 namespace PostTrain.Tests.Training;
 
-/// <summary>Losses that compare the sequences of a batch with each other are refused by name together with what would cut the batch.</summary>
+/// <summary>Losses that compare the sequences of a batch with each other are refused by name together with what would cut the
+/// batch.</summary>
 public sealed class MicroBatchRefusalTests
 {
     public static TheoryData<string> Covariances => ["Clip-Cov", "KL-Cov"];
 
-    private static PolicyObjective Objective(string name) => PolicyObjectives.Grpo() with { Name = name, Surrogate = name == "KL-Cov"
-        ? PolicySurrogate.KlCov() : PolicySurrogate.ClipCov(0.2) };
+    private static PolicyObjective Objective(string name) =>
+        PolicyObjectives.Grpo() with
+        {
+            Name = name,
+            Surrogate = name == "KL-Cov" ? PolicySurrogate.KlCov() : PolicySurrogate.ClipCov(0.2),
+        };
 
     [Theory]
     [MemberData(nameof(Covariances))]
@@ -25,23 +30,52 @@ public sealed class MicroBatchRefusalTests
         {
             var error = Assert.Throws<ArgumentException>(() => new GrpoTrainer(model, Toy.Tokenizer, GrpoRuns.Even, cut));
             Assert.Equal(option, error.ParamName);
-            Assert.Contains($"the surrogate of {name} takes its covariances over a whole batch, which {option} cuts into parts", error.Message, StringComparison.Ordinal);
+            Assert.Contains(
+                $"the surrogate of {name} takes its covariances over a whole batch, which {option} cuts into parts",
+                error.Message,
+                StringComparison.Ordinal
+            );
         }
 
         Refused("MicroBatchSize", options with { MicroBatchSize = 2 });
         Refused("DynamicSampling", options with { DynamicSampling = new DynamicSampling() });
         Refused("Replay", options with { Replay = new ReplayOptions() });
         using var whole = new GrpoTrainer(model, Toy.Tokenizer, GrpoRuns.Even, options);
-        var ppo = new PpoOptions { Objective = Objective(name), Kl = KlControl.Fixed(0), MicroBatchSize = 2 };
-        Assert.Equal("MicroBatchSize", Assert.Throws<ArgumentException>(() => new PpoTrainer(model, ValueHead.For(model), Toy.Tokenizer, GrpoRuns.Even, ppo)).ParamName);
-        using var minibatches = new PpoTrainer(model, ValueHead.For(model), Toy.Tokenizer, GrpoRuns.Even, ppo with { MicroBatchSize = null, Minibatches = 2 });
+        var ppo = new PpoOptions
+        {
+            Objective = Objective(name),
+            Kl = KlControl.Fixed(0),
+            MicroBatchSize = 2,
+        };
+        Assert.Equal(
+            "MicroBatchSize",
+            Assert.Throws<ArgumentException>(() => new PpoTrainer(model, ValueHead.For(model), Toy.Tokenizer, GrpoRuns.Even, ppo)).ParamName
+        );
+        using var minibatches = new PpoTrainer(
+            model,
+            ValueHead.For(model),
+            Toy.Tokenizer,
+            GrpoRuns.Even,
+            ppo with
+            {
+                MicroBatchSize = null,
+                Minibatches = 2,
+            }
+        );
     }
 
     [Fact]
     public void Ranks_OfPairs()
     {
         using var model = Toy.Model();
-        foreach (var loss in new[] { DpoLoss.Aot(), DpoLoss.AotUnpaired(0.1), DpoLoss.Weighted((1, DpoLoss.Sigmoid()), (0.5, DpoLoss.Weighted((1, DpoLoss.Aot())))) })
+        foreach (
+            var loss in new[]
+            {
+                DpoLoss.Aot(),
+                DpoLoss.AotUnpaired(0.1),
+                DpoLoss.Weighted((1, DpoLoss.Sigmoid()), (0.5, DpoLoss.Weighted((1, DpoLoss.Aot())))),
+            }
+        )
         {
             var objective = new DpoOptions { Loss = loss };
             var offline = new DpoTrainerOptions { Objective = objective, MicroBatchSize = 2 };
@@ -49,8 +83,14 @@ public sealed class MicroBatchRefusalTests
             Assert.Equal("MicroBatchSize", error.ParamName);
             Assert.Contains("compares the pairs of a whole batch", error.Message, StringComparison.Ordinal);
             var online = new OnlineDpoOptions { Objective = objective, MicroBatchSize = 2 };
-            Assert.Equal("MicroBatchSize", Assert.Throws<ArgumentException>(() => new OnlineDpoTrainer(model, Toy.Tokenizer, GrpoRuns.Even,
-                online, ReferencePolicy.Of(model))).ParamName);
+            Assert.Equal(
+                "MicroBatchSize",
+                Assert
+                    .Throws<ArgumentException>(() =>
+                        new OnlineDpoTrainer(model, Toy.Tokenizer, GrpoRuns.Even, online, ReferencePolicy.Of(model))
+                    )
+                    .ParamName
+            );
             using var whole = new DpoTrainer(model, Toy.Tokenizer, offline with { MicroBatchSize = null }, model);
         }
     }

@@ -15,14 +15,17 @@ public sealed class MixedPrecisionTests
 {
     public static TheoryData<string> Optimizers => ["AdamW", "Adam", "Sgd", "Adafactor", "Muon"];
 
-    // Between 1 and the next smaller bfloat16 lies 1/256, and between that and half of it everything rounds back to 1: without copies 100 steps of 1e-4 would change nothing.
+    // Between 1 and the next smaller bfloat16 lies 1/256, and between that and half of it everything rounds back to 1: without copies 100
+    // steps of 1e-4 would change nothing.
     [Fact]
     public void Update_StepsBelowTheRounding_AddUp()
     {
         using var model = new Weights([1f], ScalarType.BFloat16);
         using var optimization = new Optimization(model, new SftOptions { LearningRate = 1e-4, Steps = 100 });
-        for (int step = 0; step < 100; step++) optimization.Update(1, _ => model.Values.sum());
-        // AdamW's steps have the rate's size while the gradient stays the same: 1 − 100·1e-4 = 0.99, and the nearest bfloat16 is 253/256 or 254/256.
+        for (int step = 0; step < 100; step++)
+            optimization.Update(1, _ => model.Values.sum());
+        // AdamW's steps have the rate's size while the gradient stays the same: 1 − 100·1e-4 = 0.99, and the nearest bfloat16 is 253/256 or
+        // 254/256.
         Assert.Equal(0.99, optimization.States[0].Tensors.Single(item => item.Name == "master").Tensor.ToDouble(), 1e-5);
         Assert.Equal(253.5 / 256, model.Values.ToDouble(), 1.0 / 512);
         Assert.NotEqual(1, model.Values.ToDouble());
@@ -33,7 +36,15 @@ public sealed class MixedPrecisionTests
     public void Update_BatchInParts_AddsGradientsUpInFloat32()
     {
         using var model = new Weights([0f], ScalarType.BFloat16);
-        using var optimization = new Optimization(model, new SftOptions { LearningRate = 1, Optimizer = OptimizerChoice.Sgd(), MaxGradNorm = double.PositiveInfinity });
+        using var optimization = new Optimization(
+            model,
+            new SftOptions
+            {
+                LearningRate = 1,
+                Optimizer = OptimizerChoice.Sgd(),
+                MaxGradNorm = double.PositiveInfinity,
+            }
+        );
         optimization.Update(2, part => model.Values.sum() * (part == 0 ? 1 : Math.ScaleB(1, -9)));
         Assert.Equal(-1 - Math.ScaleB(1, -9), optimization.States[0].Tensors[0].Tensor.ToDouble());
         Assert.Equal(-1, model.Values.ToDouble());
@@ -44,15 +55,27 @@ public sealed class MixedPrecisionTests
     [MemberData(nameof(Optimizers))]
     public void Update_ExactGradients_CopiesAreTheFloat32Run_BitForBit(string name)
     {
-        float[] start = [.. Enumerable.Range(0, 12).Select(i => (i - 5) / 8f)], factors = [.. Enumerable.Range(0, 12).Select(i => (i % 5 - 2) / 4f)];
+        float[] start = [.. Enumerable.Range(0, 12).Select(i => (i - 5) / 8f)],
+            factors = [.. Enumerable.Range(0, 12).Select(i => (i % 5 - 2) / 4f)];
         byte[] Run(ScalarType type)
         {
             using var scope = NewDisposeScope();
             using var model = new Weights(start, type);
-            using var optimization = new Optimization(model, new SftOptions { LearningRate = 1e-3, WeightDecay = 0.1, Optimizer = Choice(name), MaxGradNorm = double.PositiveInfinity });
-            for (int step = 0; step < 20; step++) optimization.Update(1, _ => (model.Values * tensor(factors).reshape(3, 4).to_type(type)).sum());
+            using var optimization = new Optimization(
+                model,
+                new SftOptions
+                {
+                    LearningRate = 1e-3,
+                    WeightDecay = 0.1,
+                    Optimizer = Choice(name),
+                    MaxGradNorm = double.PositiveInfinity,
+                }
+            );
+            for (int step = 0; step < 20; step++)
+                optimization.Update(1, _ => (model.Values * tensor(factors).reshape(3, 4).to_type(type)).sum());
             Assert.Equal(type, model.Values.dtype);
-            if (type == ScalarType.Float32) return model.Values.detach().bytes.ToArray();
+            if (type == ScalarType.Float32)
+                return model.Values.detach().bytes.ToArray();
             var master = optimization.States[0].Tensors.Single(item => item.Name == "master").Tensor.detach();
             Assert.Equal(master.to_type(type).bytes.ToArray(), model.Values.detach().bytes.ToArray());
             return master.bytes.ToArray();
@@ -69,13 +92,24 @@ public sealed class MixedPrecisionTests
         double[] Losses(ScalarType type)
         {
             using var model = Toy.Model(type: type);
-            using var trainer = new SftTrainer(model, Toy.Tokenizer, new SftOptions { Steps = 30, BatchSize = 4, MicroBatchSize = 2, LearningRate = 1e-2 });
+            using var trainer = new SftTrainer(
+                model,
+                Toy.Tokenizer,
+                new SftOptions
+                {
+                    Steps = 30,
+                    BatchSize = 4,
+                    MicroBatchSize = 2,
+                    LearningRate = 1e-2,
+                }
+            );
             return [.. trainer.Run(data).Select(report => report.Loss)];
         }
 
         var (single, half) = (Losses(ScalarType.Float32), Losses(ScalarType.BFloat16));
         Assert.True(half[^1] < half[0] / 4, $"from {half[0]} to {half[^1]}");
-        foreach (var (a, b) in single.Zip(half)) Assert.Equal(a, b, 0.03 * single[0]);
+        foreach (var (a, b) in single.Zip(half))
+            Assert.Equal(a, b, 0.03 * single[0]);
     }
 
     [Fact]
@@ -86,14 +120,15 @@ public sealed class MixedPrecisionTests
         Assert.Contains("parameter weights is Float16, expected BFloat16", error.Message, StringComparison.Ordinal);
     }
 
-    private static OptimizerChoice Choice(string name) => name switch
-    {
-        "AdamW" => OptimizerChoice.AdamW,
-        "Adam" => OptimizerChoice.Adam,
-        "Sgd" => OptimizerChoice.Sgd(momentum: 0.9),
-        "Adafactor" => OptimizerChoice.Adafactor(),
-        _ => OptimizerChoice.Muon(),
-    };
+    private static OptimizerChoice Choice(string name) =>
+        name switch
+        {
+            "AdamW" => OptimizerChoice.AdamW,
+            "Adam" => OptimizerChoice.Adam,
+            "Sgd" => OptimizerChoice.Sgd(momentum: 0.9),
+            "Adafactor" => OptimizerChoice.Adafactor(),
+            _ => OptimizerChoice.Muon(),
+        };
 
     /// <summary>One parameter: a matrix of three rows, or a single number.</summary>
     private sealed class Weights : nn.Module

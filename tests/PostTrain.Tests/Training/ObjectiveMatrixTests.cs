@@ -13,13 +13,26 @@ using PostTrain.Training;
 
 namespace PostTrain.Tests.Training;
 
-/// <summary>Every objective on every parameterisation and every architecture: each lowers its own loss, or raises its reward, and what is frozen keeps its bytes.</summary>
+/// <summary>Every objective on every parameterisation and every architecture: each lowers its own loss, or raises its reward, and what is
+/// frozen keeps its bytes.</summary>
 [Collection("Sequential")]
 public sealed class ObjectiveMatrixTests
 {
     private static readonly Demonstration[] Shown = [new("0=", "ab"), new("1+1=", "ba"), new("2=", "ab"), new("7=", "b")];
-    private static readonly PreferencePair[] Pairs = [new("0=", "ab", "bb"), new("1+1=", "a", "bcd"), new("2=", "aab", "ba"), new("7=", "a", "c")];
-    private static readonly JudgedCompletion[] Judged = [new("0=", "ab", true), new("1+1=", "bcd", false), new("2=", "aab", true), new("7=", "c", false)];
+    private static readonly PreferencePair[] Pairs =
+    [
+        new("0=", "ab", "bb"),
+        new("1+1=", "a", "bcd"),
+        new("2=", "aab", "ba"),
+        new("7=", "a", "c"),
+    ];
+    private static readonly JudgedCompletion[] Judged =
+    [
+        new("0=", "ab", true),
+        new("1+1=", "bcd", false),
+        new("2=", "aab", true),
+        new("7=", "c", false),
+    ];
     private static readonly StepwiseExample[] Stepwise = [new("0=", ["a", "b"], [1, 0]), new("2=", ["b", "a"], [0, 1])];
     private static readonly IReward ManyAs = Reward.Of("many_as", completion => completion.Text.Count(letter => letter == 'a'));
 
@@ -43,19 +56,139 @@ public sealed class ObjectiveMatrixTests
         var teacher = cell.Frozen(seed: 5);
         switch (objective)
         {
-            case "sft": Lowers(new SftTrainer(cell.Model, Toy.Tokenizer, new SftOptions { Steps = 25, BatchSize = 4, LearningRate = 2e-2 }), Shown, cell); break;
-            case "dpo": Lowers(new DpoTrainer(cell.Model, Toy.Tokenizer, new DpoTrainerOptions { Steps = 25, BatchSize = 4, LearningRate = 2e-2 }, other), Pairs, cell); break;
+            case "sft":
+                Lowers(
+                    new SftTrainer(
+                        cell.Model,
+                        Toy.Tokenizer,
+                        new SftOptions
+                        {
+                            Steps = 25,
+                            BatchSize = 4,
+                            LearningRate = 2e-2,
+                        }
+                    ),
+                    Shown,
+                    cell
+                );
+                break;
+            case "dpo":
+                Lowers(
+                    new DpoTrainer(
+                        cell.Model,
+                        Toy.Tokenizer,
+                        new DpoTrainerOptions
+                        {
+                            Steps = 25,
+                            BatchSize = 4,
+                            LearningRate = 2e-2,
+                        },
+                        other
+                    ),
+                    Pairs,
+                    cell
+                );
+                break;
             case "ipo":
-                Lowers(new DpoTrainer(cell.Model, Toy.Tokenizer, new DpoTrainerOptions { Steps = 25, BatchSize = 4, LearningRate = 1e-2, Objective = new DpoOptions { Loss = DpoLoss.Ipo() } }, other), Pairs, cell);
+                Lowers(
+                    new DpoTrainer(
+                        cell.Model,
+                        Toy.Tokenizer,
+                        new DpoTrainerOptions
+                        {
+                            Steps = 25,
+                            BatchSize = 4,
+                            LearningRate = 1e-2,
+                            Objective = new DpoOptions { Loss = DpoLoss.Ipo() },
+                        },
+                        other
+                    ),
+                    Pairs,
+                    cell
+                );
                 break;
-            case "cpo": Lowers(new CpoTrainer(cell.Model, Toy.Tokenizer, new CpoTrainerOptions { Steps = 25, BatchSize = 4, LearningRate = 2e-2 }), Pairs, cell); break;
+            case "cpo":
+                Lowers(
+                    new CpoTrainer(
+                        cell.Model,
+                        Toy.Tokenizer,
+                        new CpoTrainerOptions
+                        {
+                            Steps = 25,
+                            BatchSize = 4,
+                            LearningRate = 2e-2,
+                        }
+                    ),
+                    Pairs,
+                    cell
+                );
+                break;
             case "simpo":
-                Lowers(new CpoTrainer(cell.Model, Toy.Tokenizer, new CpoTrainerOptions { Steps = 25, BatchSize = 4, LearningRate = 1e-2, Objective = CpoOptions.Simpo() }), Pairs, cell);
+                Lowers(
+                    new CpoTrainer(
+                        cell.Model,
+                        Toy.Tokenizer,
+                        new CpoTrainerOptions
+                        {
+                            Steps = 25,
+                            BatchSize = 4,
+                            LearningRate = 1e-2,
+                            Objective = CpoOptions.Simpo(),
+                        }
+                    ),
+                    Pairs,
+                    cell
+                );
                 break;
-            case "orpo": Lowers(new OrpoTrainer(cell.Model, Toy.Tokenizer, new OrpoTrainerOptions { Steps = 25, BatchSize = 4, LearningRate = 2e-2 }), Pairs, cell); break;
-            case "kto": Lowers(new KtoTrainer(cell.Model, Toy.Tokenizer, new KtoTrainerOptions { Steps = 25, BatchSize = 4, LearningRate = 2e-2 }, ReferencePolicy.Of(other)), Judged, cell); break;
+            case "orpo":
+                Lowers(
+                    new OrpoTrainer(
+                        cell.Model,
+                        Toy.Tokenizer,
+                        new OrpoTrainerOptions
+                        {
+                            Steps = 25,
+                            BatchSize = 4,
+                            LearningRate = 2e-2,
+                        }
+                    ),
+                    Pairs,
+                    cell
+                );
+                break;
+            case "kto":
+                Lowers(
+                    new KtoTrainer(
+                        cell.Model,
+                        Toy.Tokenizer,
+                        new KtoTrainerOptions
+                        {
+                            Steps = 25,
+                            BatchSize = 4,
+                            LearningRate = 2e-2,
+                        },
+                        ReferencePolicy.Of(other)
+                    ),
+                    Judged,
+                    cell
+                );
+                break;
             default:
-                Lowers(new DistillationTrainer(cell.Model, ReferencePolicy.Of(teacher), Toy.Tokenizer, new DistillationTrainerOptions { Steps = 25, BatchSize = 4, LearningRate = 2e-2 }), Shown, cell);
+                Lowers(
+                    new DistillationTrainer(
+                        cell.Model,
+                        ReferencePolicy.Of(teacher),
+                        Toy.Tokenizer,
+                        new DistillationTrainerOptions
+                        {
+                            Steps = 25,
+                            BatchSize = 4,
+                            LearningRate = 2e-2,
+                        }
+                    ),
+                    Shown,
+                    cell
+                );
                 break;
         }
     }
@@ -67,9 +200,36 @@ public sealed class ObjectiveMatrixTests
         using var cell = MatrixCell.Of(architecture, parameters, classifier: true);
         var model = cell.Classifier!;
         if (objective == "outcome")
-            Lowers(new RewardTrainer(model, Toy.Tokenizer, new RewardTrainerOptions { Steps = 25, BatchSize = 4, LearningRate = 1e-2 }), Pairs, cell);
+            Lowers(
+                new RewardTrainer(
+                    model,
+                    Toy.Tokenizer,
+                    new RewardTrainerOptions
+                    {
+                        Steps = 25,
+                        BatchSize = 4,
+                        LearningRate = 1e-2,
+                    }
+                ),
+                Pairs,
+                cell
+            );
         else
-            Lowers(new ProcessRewardTrainer(model, Toy.Tokenizer, new ProcessRewardTrainerOptions { Steps = 25, BatchSize = 2, LearningRate = 1e-2, Encoding = new StepEncodingOptions { Separator = "=" } }), Stepwise, cell);
+            Lowers(
+                new ProcessRewardTrainer(
+                    model,
+                    Toy.Tokenizer,
+                    new ProcessRewardTrainerOptions
+                    {
+                        Steps = 25,
+                        BatchSize = 2,
+                        LearningRate = 1e-2,
+                        Encoding = new StepEncodingOptions { Separator = "=" },
+                    }
+                ),
+                Stepwise,
+                cell
+            );
     }
 
     [Theory]
@@ -84,20 +244,85 @@ public sealed class ObjectiveMatrixTests
         var sampling = new SamplingOptions { MaxNewTokens = 4 };
         using RolloutTrainer trainer = objective switch
         {
-            "grpo" => new GrpoTrainer(cell.Model, Toy.Tokenizer, ManyAs, new GrpoOptions { Steps = 30, BatchSize = 2, GroupSize = 8, LearningRate = 2e-2, Sampling = sampling }),
-            "rloo" => new GrpoTrainer(cell.Model, Toy.Tokenizer, ManyAs, new GrpoOptions { Steps = 30, BatchSize = 2, GroupSize = 8, LearningRate = 2e-2, Sampling = sampling, Objective = PolicyObjectives.Rloo() }),
-            "ppo" => new PpoTrainer(cell.Model, critic, Toy.Tokenizer, ManyAs, new PpoOptions { Steps = 30, BatchSize = 16, LearningRate = 2e-2, Sampling = sampling, Kl = KlControl.Fixed(0) }),
-            "online dpo" => new OnlineDpoTrainer(cell.Model, Toy.Tokenizer, ManyAs, new OnlineDpoOptions { Steps = 30, BatchSize = 8, LearningRate = 2e-2, Sampling = sampling }, ReferencePolicy.Of(other)),
-            _ => new OnPolicyDistillationTrainer(cell.Model, ReferencePolicy.Of(teacher), Toy.Tokenizer, new OnPolicyDistillationOptions { Steps = 30, BatchSize = 16, GroupSize = 1, LearningRate = 2e-2, Sampling = sampling }, ManyAs),
+            "grpo" => new GrpoTrainer(
+                cell.Model,
+                Toy.Tokenizer,
+                ManyAs,
+                new GrpoOptions
+                {
+                    Steps = 30,
+                    BatchSize = 2,
+                    GroupSize = 8,
+                    LearningRate = 2e-2,
+                    Sampling = sampling,
+                }
+            ),
+            "rloo" => new GrpoTrainer(
+                cell.Model,
+                Toy.Tokenizer,
+                ManyAs,
+                new GrpoOptions
+                {
+                    Steps = 30,
+                    BatchSize = 2,
+                    GroupSize = 8,
+                    LearningRate = 2e-2,
+                    Sampling = sampling,
+                    Objective = PolicyObjectives.Rloo(),
+                }
+            ),
+            "ppo" => new PpoTrainer(
+                cell.Model,
+                critic,
+                Toy.Tokenizer,
+                ManyAs,
+                new PpoOptions
+                {
+                    Steps = 30,
+                    BatchSize = 16,
+                    LearningRate = 2e-2,
+                    Sampling = sampling,
+                    Kl = KlControl.Fixed(0),
+                }
+            ),
+            "online dpo" => new OnlineDpoTrainer(
+                cell.Model,
+                Toy.Tokenizer,
+                ManyAs,
+                new OnlineDpoOptions
+                {
+                    Steps = 30,
+                    BatchSize = 8,
+                    LearningRate = 2e-2,
+                    Sampling = sampling,
+                },
+                ReferencePolicy.Of(other)
+            ),
+            _ => new OnPolicyDistillationTrainer(
+                cell.Model,
+                ReferencePolicy.Of(teacher),
+                Toy.Tokenizer,
+                new OnPolicyDistillationOptions
+                {
+                    Steps = 30,
+                    BatchSize = 16,
+                    GroupSize = 1,
+                    LearningRate = 2e-2,
+                    Sampling = sampling,
+                },
+                ManyAs
+            ),
         };
         var rewards = new List<double>();
-        await foreach (var report in trainer.RunAsync([new Problem("0="), new Problem("2=")])) rewards.Add(report.Metrics["reward/mean"]);
+        await foreach (var report in trainer.RunAsync([new Problem("0="), new Problem("2=")]))
+            rewards.Add(report.Metrics["reward/mean"]);
         var (before, after) = (rewards.Take(5).Average(), rewards.TakeLast(5).Average());
         Assert.True(after > before, $"the reward went from {before} to {after}");
         cell.KeepsTheFrozen();
     }
 
-    // All parameterisations of one model in two types; of every other architecture full weights and LoRA in turn, so that each objective meets each.
+    // All parameterisations of one model in two types; of every other architecture full weights and LoRA in turn, so that each objective
+    // meets each.
     private static TheoryData<string, string, string> Cells(string[] objectives, string[] parameters)
     {
         var cells = new TheoryData<string, string, string>();
@@ -108,7 +333,8 @@ public sealed class ObjectiveMatrixTests
                 cells.Add(objective, MatrixCell.Plain, parameter);
                 cells.Add(objective, MatrixCell.Mixed, parameter);
             }
-            foreach (var (column, architecture) in MatrixCell.Others.Index()) cells.Add(objective, architecture, parameters[(row + column) % 2]);
+            foreach (var (column, architecture) in MatrixCell.Others.Index())
+                cells.Add(objective, architecture, parameters[(row + column) % 2]);
         }
         return cells;
     }

@@ -43,7 +43,15 @@ public sealed class OptimizationTests
     public void Update_LongGradient_IsScaledDownToTheNorm()
     {
         using var model = Weights(matrix: 0, vector: 0);
-        using var optimization = new Optimization(model, new SftOptions { LearningRate = 0.1, MaxGradNorm = 1, AdamEpsilon = 1 });
+        using var optimization = new Optimization(
+            model,
+            new SftOptions
+            {
+                LearningRate = 0.1,
+                MaxGradNorm = 1,
+                AdamEpsilon = 1,
+            }
+        );
         var report = optimization.Update(1, _ => model.weight!.sum() * 3 + model.bias!.sum() * 4);
         Assert.Equal(5, report.GradNorm, 1e-12);
         Assert.Equal(-0.1 * 0.6 / 1.6, Value(model.weight!), 1e-7);
@@ -54,7 +62,15 @@ public sealed class OptimizationTests
     public void Update_ShortGradient_IsLeftAsItIs()
     {
         using var model = Weights(matrix: 0, vector: 0);
-        using var optimization = new Optimization(model, new SftOptions { LearningRate = 0.1, MaxGradNorm = 6, AdamEpsilon = 1 });
+        using var optimization = new Optimization(
+            model,
+            new SftOptions
+            {
+                LearningRate = 0.1,
+                MaxGradNorm = 6,
+                AdamEpsilon = 1,
+            }
+        );
         optimization.Update(1, _ => model.weight!.sum() * 3 + model.bias!.sum() * 4);
         Assert.Equal(-0.1 * 3 / 4, Value(model.weight!), 1e-12);
         Assert.Equal(-0.1 * 4 / 5, Value(model.bias!), 1e-12);
@@ -64,8 +80,17 @@ public sealed class OptimizationTests
     public void Update_Warmup_CountsSteps_AndUpdatesWithinThem()
     {
         using var model = Weights(matrix: 0, vector: 0);
-        using var optimization = new Optimization(model,
-            new SftOptions { LearningRate = 0.1, Steps = 4, WarmupSteps = 2, Schedule = LearningRateSchedule.Linear }, updatesPerStep: 2);
+        using var optimization = new Optimization(
+            model,
+            new SftOptions
+            {
+                LearningRate = 0.1,
+                Steps = 4,
+                WarmupSteps = 2,
+                Schedule = LearningRateSchedule.Linear,
+            },
+            updatesPerStep: 2
+        );
         var rates = Enumerable.Range(0, 8).Select(_ => optimization.Update(1, _ => model.weight!.sum()).LearningRate);
         Assert.Equal([0, 0.025, 0.05, 0.075, 0.1, 0.075, 0.05, 0.025], rates.Select(rate => Math.Round(rate, 12)));
     }
@@ -80,12 +105,23 @@ public sealed class OptimizationTests
         {
             using var model = Toy.Model(type: ScalarType.Float64);
             using var optimization = new Optimization(model, Unclipped);
-            optimization.Update((5 + size - 1) / size, part =>
-            {
-                long start = part * size, count = Math.Min(size, 5 - start);
-                return SupervisedLosses.NegativeLogLikelihood(model.call(ids.narrow(0, start, count)), targets.narrow(0, start, count),
-                    mask.narrow(0, start, count), LossAggregation.TokenMean, 19).Loss;
-            });
+            optimization.Update(
+                (5 + size - 1) / size,
+                part =>
+                {
+                    long start = part * size,
+                        count = Math.Min(size, 5 - start);
+                    return SupervisedLosses
+                        .NegativeLogLikelihood(
+                            model.call(ids.narrow(0, start, count)),
+                            targets.narrow(0, start, count),
+                            mask.narrow(0, start, count),
+                            LossAggregation.TokenMean,
+                            19
+                        )
+                        .Loss;
+                }
+            );
             return [.. optimization.Parameters.SelectMany(item => Numbers.Values(item.Parameter.grad!))];
         }
 
@@ -121,11 +157,15 @@ public sealed class OptimizationTests
     public void Constructor_NothingToTrain_OrBadOptions_IsRefused()
     {
         using var model = Weights(matrix: 1, vector: 1);
-        Assert.Equal("Steps", Assert.Throws<ArgumentOutOfRangeException>(() => new Optimization(model, new SftOptions { Steps = 0 })).ParamName);
+        Assert.Equal(
+            "Steps",
+            Assert.Throws<ArgumentOutOfRangeException>(() => new Optimization(model, new SftOptions { Steps = 0 })).ParamName
+        );
         Assert.Throws<ArgumentOutOfRangeException>(() => new Optimization(model, new SftOptions(), updatesPerStep: 0));
         using (var optimization = new Optimization(model, new SftOptions()))
             Assert.Throws<ArgumentOutOfRangeException>(() => optimization.Update(0, _ => model.weight!.sum()));
-        foreach (var parameter in model.parameters()) parameter.requires_grad = false;
+        foreach (var parameter in model.parameters())
+            parameter.requires_grad = false;
         var error = Assert.Throws<ArgumentException>(() => new Optimization(model, new SftOptions()));
         Assert.Contains("no parameter that requires a gradient", error.Message, StringComparison.Ordinal);
     }

@@ -20,7 +20,14 @@ public sealed class OptimizerChoiceTests : IDisposable
         ["Sgd"] = OptimizerChoice.Sgd(),
         ["momentum"] = OptimizerChoice.Sgd(0.9, nesterov: true),
         ["Adafactor"] = OptimizerChoice.Adafactor(),
-        ["Adafactor with all"] = OptimizerChoice.Adafactor(new AdafactorOptions { Beta1 = 0.9, ScaleByParameter = true, RelativeStep = true }),
+        ["Adafactor with all"] = OptimizerChoice.Adafactor(
+            new AdafactorOptions
+            {
+                Beta1 = 0.9,
+                ScaleByParameter = true,
+                RelativeStep = true,
+            }
+        ),
         ["Muon"] = OptimizerChoice.Muon(),
     };
 
@@ -30,7 +37,8 @@ public sealed class OptimizerChoiceTests : IDisposable
 
     public void Dispose() => directory.Dispose();
 
-    // Gradients 3 then 1, decay 0.5 on the matrix: g₁ = 3 + 0.5·2 = 4, θ = 1.6; g₂ = 1 + 0.8 = 1.8, b = 0.5·4 + 1.8 = 3.8. The vector has 3, then 0.5·3 + 1 = 2.5.
+    // Gradients 3 then 1, decay 0.5 on the matrix: g₁ = 3 + 0.5·2 = 4, θ = 1.6; g₂ = 1 + 0.8 = 1.8, b = 0.5·4 + 1.8 = 3.8. The vector has
+    // 3, then 0.5·3 + 1 = 2.5.
     [Fact]
     public void Sgd_TwoSteps_AreMomentumByHand()
     {
@@ -59,7 +67,14 @@ public sealed class OptimizerChoiceTests : IDisposable
     public void Adafactor_FirstStep_IsTheRate_TimesTheParametersSizeIfAsked(bool scaled, double step)
     {
         using var model = Weights(2, 2);
-        using var optimization = new Optimization(model, Options(OptimizerChoice.Adafactor(new AdafactorOptions { ScaleByParameter = scaled })) with { WeightDecay = 0.5, LearningRateFactor = name => name == "bias" ? 0.5 : 1 });
+        using var optimization = new Optimization(
+            model,
+            Options(OptimizerChoice.Adafactor(new AdafactorOptions { ScaleByParameter = scaled })) with
+            {
+                WeightDecay = 0.5,
+                LearningRateFactor = name => name == "bias" ? 0.5 : 1,
+            }
+        );
         optimization.Update(1, _ => model.weight!.sum() * 3 - model.bias!.sum() * 7);
         Near(2 - step - step * 0.5 * 2, 2 + step / 2, model);
     }
@@ -98,7 +113,10 @@ public sealed class OptimizerChoiceTests : IDisposable
         Assert.All(sizes, size => Assert.InRange(size, 0.36, 1.7));
         Assert.True((gram - gram.diagonal().diag()).abs().max().ToDouble() < 0.5);
         TensorAssert.Close(bias - 0.1, model.bias!, 1e-7);
-        Assert.Equal(["momentum_buffer", "exp_avg", "exp_avg_sq"], optimization.States.SelectMany(state => state.Tensors.Select(kept => kept.Name)));
+        Assert.Equal(
+            ["momentum_buffer", "exp_avg", "exp_avg_sq"],
+            optimization.States.SelectMany(state => state.Tensors.Select(kept => kept.Name))
+        );
     }
 
     [Fact]
@@ -110,7 +128,11 @@ public sealed class OptimizerChoiceTests : IDisposable
         Assert.False(choice.IsOrthogonal("model.embed_tokens.weight", zeros(3, 4)));
         Assert.False(choice.IsOrthogonal("lm_head.weight", zeros(3, 4)));
         Assert.False(choice.IsOrthogonal("model.layers.0.self_attn.q_proj.bias", zeros(3)));
-        Assert.True(OptimizerChoice.Muon(new MuonOptions { Matrices = name => name == "lm_head.weight" }).IsOrthogonal("lm_head.weight", zeros(3, 4)));
+        Assert.True(
+            OptimizerChoice
+                .Muon(new MuonOptions { Matrices = name => name == "lm_head.weight" })
+                .IsOrthogonal("lm_head.weight", zeros(3, 4))
+        );
     }
 
     [Theory]
@@ -177,11 +199,18 @@ public sealed class OptimizerChoiceTests : IDisposable
         Assert.Throws<ArgumentOutOfRangeException>(() => OptimizerChoice.Muon(new MuonOptions { Rate = (MuonRate)7 }));
     }
 
-    private static SftOptions Options(OptimizerChoice optimizer) => new() { LearningRate = 0.1, MaxGradNorm = double.PositiveInfinity, Optimizer = optimizer };
+    private static SftOptions Options(OptimizerChoice optimizer) =>
+        new()
+        {
+            LearningRate = 0.1,
+            MaxGradNorm = double.PositiveInfinity,
+            Optimizer = optimizer,
+        };
 
     private static void Train(Optimization optimization, CausalLm model, int updates)
     {
-        for (int i = 0; i < updates; i++) optimization.Update(1, _ => Loss(model));
+        for (int i = 0; i < updates; i++)
+            optimization.Update(1, _ => Loss(model));
     }
 
     private static Tensor Loss(CausalLm model) => model.call(Numbers.Ids(1, 20, 2, 5)).square().mean();

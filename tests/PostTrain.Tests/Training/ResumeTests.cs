@@ -31,7 +31,10 @@ public sealed class ResumeTests : IDisposable
         Assert.Equal(Toy.Bytes(model), Toy.Bytes(other));
         // Weights, moments and the generator's state, byte by byte.
         foreach (var name in new[] { "model.safetensors", "optimizer.safetensors" })
-            Assert.Equal(await File.ReadAllBytesAsync(directory.File($"whole/checkpoint-00000006/{name}")), await File.ReadAllBytesAsync(directory.File($"rest/checkpoint-00000006/{name}")));
+            Assert.Equal(
+                await File.ReadAllBytesAsync(directory.File($"whole/checkpoint-00000006/{name}")),
+                await File.ReadAllBytesAsync(directory.File($"rest/checkpoint-00000006/{name}"))
+            );
     }
 
     [Theory]
@@ -45,11 +48,20 @@ public sealed class ResumeTests : IDisposable
         using var other = Create();
         using var source = new CancellationTokenSource();
         var steps = new List<long>();
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => TrainedRuns.Run(trainer, other, directory.Path, cancellation: source.Token, between: report =>
-        {
-            steps.Add(report.Step);
-            if (report.Step == 2) source.Cancel();
-        }));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+            TrainedRuns.Run(
+                trainer,
+                other,
+                directory.Path,
+                cancellation: source.Token,
+                between: report =>
+                {
+                    steps.Add(report.Step);
+                    if (report.Step == 2)
+                        source.Cancel();
+                }
+            )
+        );
         Assert.Equal([1, 2], steps);
         await Finish(trainer, whole, model);
     }
@@ -63,11 +75,20 @@ public sealed class ResumeTests : IDisposable
         using var other = Create();
         using var source = new CancellationTokenSource();
         int judged = 0;
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => TrainedRuns.Run("grpo", other, directory.Path, cancellation: source.Token, judging: () =>
-        {
-            // Two prompts of four completions a step: in the middle of the third.
-            if (++judged == 20) source.Cancel();
-        }));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+            TrainedRuns.Run(
+                "grpo",
+                other,
+                directory.Path,
+                cancellation: source.Token,
+                judging: () =>
+                {
+                    // Two prompts of four completions a step: in the middle of the third.
+                    if (++judged == 20)
+                        source.Cancel();
+                }
+            )
+        );
         Assert.Equal(20, judged);
         await Finish("grpo", whole, model);
     }
@@ -79,7 +100,9 @@ public sealed class ResumeTests : IDisposable
     {
         using var model = Create();
         var before = Toy.Bytes(model);
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => TrainedRuns.Run(trainer, model, directory.Path, cancellation: new CancellationToken(canceled: true)));
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+            TrainedRuns.Run(trainer, model, directory.Path, cancellation: new CancellationToken(canceled: true))
+        );
         Assert.Equal(before, Toy.Bytes(model));
         Assert.Equal(directory.File("checkpoint-00000000"), Checkpoint.Latest(directory.Path));
     }
@@ -105,7 +128,8 @@ public sealed class ResumeTests : IDisposable
     }
 
     // A model to be overwritten starts from other weights.
-    private static CausalLm Create(string architecture = "dropout", bool started = false) => architecture == "dropout"
-        ? new DropoutLm(Toy.Tokenizer.VocabularySize, started ? 0.3 : 0.5)
-        : Toy.Model(seed: started ? 9UL : 1, ScalarType.BFloat16);
+    private static CausalLm Create(string architecture = "dropout", bool started = false) =>
+        architecture == "dropout"
+            ? new DropoutLm(Toy.Tokenizer.VocabularySize, started ? 0.3 : 0.5)
+            : Toy.Model(seed: started ? 9UL : 1, ScalarType.BFloat16);
 }

@@ -26,15 +26,21 @@ public sealed class TensorBoardLogTests : IDisposable
     public void Version_IsTheKnownBeginning()
     {
         var record = TfRecord.Frame(EventMessage.Version(1.5));
-        Assert.Equal("1800000000000000" + "A37F4B22" + "09" + "000000000000F83F" + "1A0D" + "627261696E2E4576656E743A32", Convert.ToHexString(record.AsSpan(0, 36)));
+        Assert.Equal(
+            "1800000000000000" + "A37F4B22" + "09" + "000000000000F83F" + "1A0D" + "627261696E2E4576656E743A32",
+            Convert.ToHexString(record.AsSpan(0, 36))
+        );
         Assert.Equal(40, record.Length);
     }
 
-    // By hand: wall_time 2 (09, little-endian 0x4000000000000000), step 300 = 0xAC 0x02, summary of 14 bytes, value of 12 bytes, tag "a/b c" of 5, float32 −1.5 = 0xBFC00000.
+    // By hand: wall_time 2 (09, little-endian 0x4000000000000000), step 300 = 0xAC 0x02, summary of 14 bytes, value of 12 bytes, tag "a/b
+    // c" of 5, float32 −1.5 = 0xBFC00000.
     [Fact]
     public void Scalars_AreTheHandWorkedBytes() =>
-        Assert.Equal("09" + "0000000000000040" + "10AC02" + "2A0E" + "0A0C" + "0A05612F622063" + "150000C0BF",
-            Convert.ToHexString(EventMessage.Scalars(2, 300, [new("a/b c", -1.5)])));
+        Assert.Equal(
+            "09" + "0000000000000040" + "10AC02" + "2A0E" + "0A0C" + "0A05612F622063" + "150000C0BF",
+            Convert.ToHexString(EventMessage.Scalars(2, 300, [new("a/b c", -1.5)]))
+        );
 
     [Fact]
     public void SessionStart_IsTheHandWorkedBytes() =>
@@ -51,7 +57,10 @@ public sealed class TensorBoardLogTests : IDisposable
             log.Report(At(2, 1e300, ("näme", 1)));
         }
         Assert.Matches(@"^events\.out\.tfevents\.\d{10}\..+\.\d+\.0$", Path.GetFileName(path));
-        Assert.Equal([("loss", 1L, 0.5f), ("reward/mean", 1, 0.25f), ("kl", 1, float.NaN), ("loss", 2, float.PositiveInfinity), ("näme", 2, 1)], Board());
+        Assert.Equal(
+            [("loss", 1L, 0.5f), ("reward/mean", 1, 0.25f), ("kl", 1, float.NaN), ("loss", 2, float.PositiveInfinity), ("näme", 2, 1)],
+            Board()
+        );
     }
 
     [Fact]
@@ -68,8 +77,14 @@ public sealed class TensorBoardLogTests : IDisposable
         void Write(long? resume, int from, int to)
         {
             using var log = TensorBoardLog.Open(directory.Path, resume);
-            float factor = resume switch { null => 1, 4 => 10, _ => 100 };
-            for (int step = from; step <= to; step++) log.Report(At(step, step * factor));
+            float factor = resume switch
+            {
+                null => 1,
+                4 => 10,
+                _ => 100,
+            };
+            for (int step = from; step <= to; step++)
+                log.Report(At(step, step * factor));
         }
     }
 
@@ -80,10 +95,13 @@ public sealed class TensorBoardLogTests : IDisposable
         using (var log = TensorBoardLog.Open(directory.Path))
         {
             first = log.Path;
-            for (int step = 1; step <= 3; step++) log.Report(At(step, step));
+            for (int step = 1; step <= 3; step++)
+                log.Report(At(step, step));
         }
-        using (var file = new FileStream(first, FileMode.Open)) file.SetLength(file.Length - 5);
-        using (var log = TensorBoardLog.Open(directory.Path, resumeAfterStep: 2)) log.Report(At(3, 30));
+        using (var file = new FileStream(first, FileMode.Open))
+            file.SetLength(file.Length - 5);
+        using (var log = TensorBoardLog.Open(directory.Path, resumeAfterStep: 2))
+            log.Report(At(3, 30));
         Assert.Equal([1f, 2, 30], Board().Select(point => point.Value));
     }
 
@@ -99,7 +117,8 @@ public sealed class TensorBoardLogTests : IDisposable
     private static StepReport At(long step, double loss, params (string Name, double Value)[] metrics) =>
         new(step, loss, metrics.ToDictionary(metric => metric.Name, metric => metric.Value), TimeSpan.FromSeconds(step));
 
-    // What TensorBoard shows: files in the order of their names, each up to its first torn record, each session start voiding the steps from its own on.
+    // What TensorBoard shows: files in the order of their names, each up to its first torn record, each session start voiding the steps
+    // from its own on.
     private List<(string Tag, long Step, float Value)> Board()
     {
         var points = new List<(string Tag, long Step, float Value)>();
@@ -107,24 +126,33 @@ public sealed class TensorBoardLogTests : IDisposable
         {
             var bytes = File.ReadAllBytes(file);
             bool first = true;
-            for (int at = 0; at + 12 <= bytes.Length;)
+            for (int at = 0; at + 12 <= bytes.Length; )
             {
                 int length = (int)BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(at));
                 Assert.Equal(TfRecord.MaskedCrc(bytes.AsSpan(at, 8)), BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(at + 8)));
-                if (at + 12 + length + 4 > bytes.Length) break;
+                if (at + 12 + length + 4 > bytes.Length)
+                    break;
                 var data = bytes.AsSpan(at + 12, length);
                 Assert.Equal(TfRecord.MaskedCrc(data), BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(at + 12 + length)));
                 var fields = Fields(data.ToArray());
-                if (first) Assert.Equal("brain.Event:2", Encoding.UTF8.GetString((byte[])Assert.Single(fields, field => field.Number == 3).Value));
+                if (first)
+                    Assert.Equal("brain.Event:2", Encoding.UTF8.GetString((byte[])Assert.Single(fields, field => field.Number == 3).Value));
                 first = false;
                 long step = fields.Where(field => field.Number == 2).Select(field => (long)(ulong)field.Value).SingleOrDefault();
-                if (fields.Any(field => field.Number == 7)) points.RemoveAll(point => point.Step >= step);
+                if (fields.Any(field => field.Number == 7))
+                    points.RemoveAll(point => point.Step >= step);
                 foreach (var summary in fields.Where(field => field.Number == 5))
-                    foreach (var value in Fields((byte[])summary.Value))
-                    {
-                        var parts = Fields((byte[])value.Value);
-                        points.Add((Encoding.UTF8.GetString((byte[])parts.Single(part => part.Number == 1).Value), step, (float)parts.Single(part => part.Number == 2).Value));
-                    }
+                foreach (var value in Fields((byte[])summary.Value))
+                {
+                    var parts = Fields((byte[])value.Value);
+                    points.Add(
+                        (
+                            Encoding.UTF8.GetString((byte[])parts.Single(part => part.Number == 1).Value),
+                            step,
+                            (float)parts.Single(part => part.Number == 2).Value
+                        )
+                    );
+                }
                 at += 16 + length;
             }
         }
@@ -134,7 +162,7 @@ public sealed class TensorBoardLogTests : IDisposable
     private static List<(int Number, object Value)> Fields(byte[] message)
     {
         var fields = new List<(int, object)>();
-        for (int at = 0; at < message.Length;)
+        for (int at = 0; at < message.Length; )
         {
             ulong key = Varint(message, ref at);
             object value;
@@ -169,7 +197,8 @@ public sealed class TensorBoardLogTests : IDisposable
         {
             byte next = message[at++];
             value |= (ulong)(next & 0x7f) << shift;
-            if (next < 0x80) return value;
+            if (next < 0x80)
+                return value;
         }
     }
 }

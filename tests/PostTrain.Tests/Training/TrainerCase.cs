@@ -25,15 +25,23 @@ internal sealed class TrainerCase
     /// <param name="create">As there.</param>
     /// <param name="train">As there.</param>
     /// <param name="trained">The modules of what was created.</param>
-    internal static TrainerCase Of<T>(Func<TrainerRun, T> create, Func<T, TrainerRun, Task<StepReport[]>> train, Func<T, nn.Module[]> trained)
-        where T : IDisposable => new(async run =>
-    {
-        using var subject = create(run);
-        var reports = await train(subject, run);
-        using var scope = NewDisposeScope();
-        return new Result([.. reports.Select(Toy.Numbers)], [.. trained(subject).SelectMany(Toy.Bytes)],
-            [.. trained(subject).SelectMany(module => module.parameters()).SelectMany(parameter => Numbers.Values(parameter))]);
-    });
+    internal static TrainerCase Of<T>(
+        Func<TrainerRun, T> create,
+        Func<T, TrainerRun, Task<StepReport[]>> train,
+        Func<T, nn.Module[]> trained
+    )
+        where T : IDisposable =>
+        new(async run =>
+        {
+            using var subject = create(run);
+            var reports = await train(subject, run);
+            using var scope = NewDisposeScope();
+            return new Result(
+                [.. reports.Select(Toy.Numbers)],
+                [.. trained(subject).SelectMany(Toy.Bytes)],
+                [.. trained(subject).SelectMany(module => module.parameters()).SelectMany(parameter => Numbers.Values(parameter))]
+            );
+        });
 
     internal Task<Result> Run(TrainerRun how) => run(how);
 

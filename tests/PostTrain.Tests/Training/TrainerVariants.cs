@@ -17,92 +17,235 @@ namespace PostTrain.Tests.Training;
 /// <summary>Trainers with every option that adds a term to a loss, beside <see cref="TrainerTable"/>.</summary>
 internal static class TrainerVariants
 {
-    private static readonly PreferencePair[] Pairs = [new("0=", "ab", "b"), new("1+1=", "a", "bcd"), new("2=", "aab", "ba"), new("7=", "", "c"), new("3=", "abcd", "d")];
-    private static readonly Demonstration[] Shown = [new("0=", "ab"), new("1+1=", "bcd"), new("2=", "aab"), new("7=", ""), new("3=", "f0f1")];
-
-    internal static IReadOnlyDictionary<string, TrainerCase> All { get; } = new Dictionary<string, TrainerCase>(
+    private static readonly PreferencePair[] Pairs =
     [
-        .. Named("dpo loss", DpoLosses, objective => (model, run) => Dpo(model, run, new DpoTrainerOptions { Objective = objective, PolicyWeights = true, TailWeight = 0.5 })),
-        .. Named("cpo loss", CpoObjectives, objective => (model, run) => Offline(run, new CpoTrainer(model, Toy.Tokenizer,
-            With(new CpoTrainerOptions { Objective = objective }, run)), Pairs)),
-        .. Named("sft terms", SftTerms, options => (model, run) => Offline(run, new SftTrainer(model, Toy.Tokenizer, With(options, run)), Shown)),
-        .. Named("online", OnlineObjectives, options => (model, run) => Online(model, run, options)),
-        .. Named("grpo terms", GrpoTerms, options => (model, run) => Grpo(model, run, options)),
-        .. Named("surrogate", Surrogates, objective => (model, run) => Grpo(model, run, GrpoRuns.Small with { Objective = objective, UpdatesPerBatch = 2 })),
-        new("reward smoothed", TrainerCase.Of<SequenceClassifier>(run => SequenceClassifier.For(Toy.Model(run.Seed, run.Type)), Reward)),
-        .. PpoTrainerTests.Variants,
-    ]);
+        new("0=", "ab", "b"),
+        new("1+1=", "a", "bcd"),
+        new("2=", "aab", "ba"),
+        new("7=", "", "c"),
+        new("3=", "abcd", "d"),
+    ];
+    private static readonly Demonstration[] Shown =
+    [
+        new("0=", "ab"),
+        new("1+1=", "bcd"),
+        new("2=", "aab"),
+        new("7=", ""),
+        new("3=", "f0f1"),
+    ];
 
-    private static Dictionary<string, DpoOptions> DpoLosses => PreferenceData.DpoLosses.Where(loss => !loss.Key.StartsWith("aot", StringComparison.Ordinal))
-        .ToDictionary(loss => loss.Key, loss => new DpoOptions { Loss = loss.Value, PositivePenalty = 2 })
-        .Concat([
-            new("nested mixture", new DpoOptions { Loss = DpoLoss.Weighted((0.5, DpoLoss.Rpo()), (2, DpoLoss.ApoZero)), Divergence = FDivergence.JensenShannon }),
-        ]).ToDictionary();
+    internal static IReadOnlyDictionary<string, TrainerCase> All { get; } =
+        new Dictionary<string, TrainerCase>([
+            .. Named(
+                "dpo loss",
+                DpoLosses,
+                objective =>
+                    (model, run) =>
+                        Dpo(
+                            model,
+                            run,
+                            new DpoTrainerOptions
+                            {
+                                Objective = objective,
+                                PolicyWeights = true,
+                                TailWeight = 0.5,
+                            }
+                        )
+            ),
+            .. Named(
+                "cpo loss",
+                CpoObjectives,
+                objective =>
+                    (model, run) =>
+                        Offline(
+                            run,
+                            new CpoTrainer(model, Toy.Tokenizer, With(new CpoTrainerOptions { Objective = objective }, run)),
+                            Pairs
+                        )
+            ),
+            .. Named(
+                "sft terms",
+                SftTerms,
+                options => (model, run) => Offline(run, new SftTrainer(model, Toy.Tokenizer, With(options, run)), Shown)
+            ),
+            .. Named("online", OnlineObjectives, options => (model, run) => Online(model, run, options)),
+            .. Named("grpo terms", GrpoTerms, options => (model, run) => Grpo(model, run, options)),
+            .. Named(
+                "surrogate",
+                Surrogates,
+                objective => (model, run) => Grpo(model, run, GrpoRuns.Small with { Objective = objective, UpdatesPerBatch = 2 })
+            ),
+            new(
+                "reward smoothed",
+                TrainerCase.Of<SequenceClassifier>(run => SequenceClassifier.For(Toy.Model(run.Seed, run.Type)), Reward)
+            ),
+            .. PpoTrainerTests.Variants,
+        ]);
 
-    private static Dictionary<string, CpoOptions> CpoObjectives => new()
-    {
-        ["simpo with likelihood"] = CpoOptions.Simpo() with { LikelihoodWeight = 0.3 },
-        ["alphapo with likelihood"] = CpoOptions.AlphaPo() with { LikelihoodWeight = 0.3 },
-        ["tpo"] = CpoOptions.TpoL(),
-    };
+    private static Dictionary<string, DpoOptions> DpoLosses =>
+        PreferenceData
+            .DpoLosses.Where(loss => !loss.Key.StartsWith("aot", StringComparison.Ordinal))
+            .ToDictionary(loss => loss.Key, loss => new DpoOptions { Loss = loss.Value, PositivePenalty = 2 })
+            .Concat([
+                new(
+                    "nested mixture",
+                    new DpoOptions
+                    {
+                        Loss = DpoLoss.Weighted((0.5, DpoLoss.Rpo()), (2, DpoLoss.ApoZero)),
+                        Divergence = FDivergence.JensenShannon,
+                    }
+                ),
+            ])
+            .ToDictionary();
 
-    private static Dictionary<string, SftOptions> SftTerms => new()
-    {
-        ["smoothed"] = new SftOptions { CrossEntropy = new CrossEntropyOptions { LabelSmoothing = 0.1, ZLoss = 1e-2 } },
-        ["dft sums"] = new SftOptions { CrossEntropy = new CrossEntropyOptions { Weighting = TokenWeighting.Probability, ZLoss = 1e-2 }, Aggregation = LossAggregation.TokenSum },
-        ["sequences"] = new SftOptions { CrossEntropy = new CrossEntropyOptions { LabelSmoothing = 0.1, ZLoss = 1e-2 }, Aggregation = LossAggregation.SequenceMean },
-        ["constant"] = new SftOptions { CrossEntropy = new CrossEntropyOptions { LabelSmoothing = 0.1, ZLoss = 1e-2 },
-            Aggregation = LossAggregation.SequenceSum(5), Packing = true },
-    };
+    private static Dictionary<string, CpoOptions> CpoObjectives =>
+        new()
+        {
+            ["simpo with likelihood"] = CpoOptions.Simpo() with { LikelihoodWeight = 0.3 },
+            ["alphapo with likelihood"] = CpoOptions.AlphaPo() with { LikelihoodWeight = 0.3 },
+            ["tpo"] = CpoOptions.TpoL(),
+        };
 
-    private static Dictionary<string, OnlineDpoOptions> OnlineObjectives => new()
-    {
-        ["rpo"] = new OnlineDpoOptions { Objective = new DpoOptions { Loss = DpoLoss.Rpo() } },
-        ["mpo of four"] = new OnlineDpoOptions { Objective = new DpoOptions { Loss = DpoLoss.Mpo() }, GroupSize = 4 },
-        ["xpo with rpo"] = new OnlineDpoOptions { Objective = new DpoOptions { Loss = DpoLoss.Rpo() }, Method = OnlineMethod.Xpo(1e-2) },
-    };
+    private static Dictionary<string, SftOptions> SftTerms =>
+        new()
+        {
+            ["smoothed"] = new SftOptions
+            {
+                CrossEntropy = new CrossEntropyOptions { LabelSmoothing = 0.1, ZLoss = 1e-2 },
+            },
+            ["dft sums"] = new SftOptions
+            {
+                CrossEntropy = new CrossEntropyOptions { Weighting = TokenWeighting.Probability, ZLoss = 1e-2 },
+                Aggregation = LossAggregation.TokenSum,
+            },
+            ["sequences"] = new SftOptions
+            {
+                CrossEntropy = new CrossEntropyOptions { LabelSmoothing = 0.1, ZLoss = 1e-2 },
+                Aggregation = LossAggregation.SequenceMean,
+            },
+            ["constant"] = new SftOptions
+            {
+                CrossEntropy = new CrossEntropyOptions { LabelSmoothing = 0.1, ZLoss = 1e-2 },
+                Aggregation = LossAggregation.SequenceSum(5),
+                Packing = true,
+            },
+        };
+
+    private static Dictionary<string, OnlineDpoOptions> OnlineObjectives =>
+        new()
+        {
+            ["rpo"] = new OnlineDpoOptions { Objective = new DpoOptions { Loss = DpoLoss.Rpo() } },
+            ["mpo of four"] = new OnlineDpoOptions
+            {
+                Objective = new DpoOptions { Loss = DpoLoss.Mpo() },
+                GroupSize = 4,
+            },
+            ["xpo with rpo"] = new OnlineDpoOptions
+            {
+                Objective = new DpoOptions { Loss = DpoLoss.Rpo() },
+                Method = OnlineMethod.Xpo(1e-2),
+            },
+        };
 
     private static LossAggregation[] Aggregations =>
-        [LossAggregation.TokenMean, LossAggregation.TokenSum, LossAggregation.SequenceMean, LossAggregation.SequenceSum(5), LossAggregation.SequenceMeanOfSums];
+        [
+            LossAggregation.TokenMean,
+            LossAggregation.TokenSum,
+            LossAggregation.SequenceMean,
+            LossAggregation.SequenceSum(5),
+            LossAggregation.SequenceMeanOfSums,
+        ];
 
-    private static PolicyObjective[] Objectives => [PolicyObjectives.Grpo(), PolicyObjectives.Dapo(), PolicyObjectives.DrGrpo(4), PolicyObjectives.Luspo()];
+    private static PolicyObjective[] Objectives =>
+        [PolicyObjectives.Grpo(), PolicyObjectives.Dapo(), PolicyObjectives.DrGrpo(4), PolicyObjectives.Luspo()];
 
-    private static KeyValuePair<string, GrpoOptions> WithEntropy(PolicyObjective objective, LossAggregation entropy) => new(
-        $"{objective.Name}, entropy by {entropy}", GrpoRuns.Small with
-        {
-            Objective = objective with { Beta = 0.1, CorrectKl = true, EntropyCoefficient = 0.05, EntropyAggregation = entropy },
-            UpdatesPerBatch = 2,
-            Tokens = new TokenSelection { DropUnfinished = true, OffPolicyThreshold = 0.01 },
-        });
-
-    private static Dictionary<string, GrpoOptions> GrpoTerms => Aggregations.SelectMany(entropy => Objectives.Select(objective => WithEntropy(objective, entropy)))
-        .Concat([
-            new("VESPO, correction of sequences", GrpoRuns.Small with { Objective = PolicyObjectives.Vespo(),
-                Correction = ImportanceCorrection.Tis() with { WholeSequences = true }, UpdatesPerBatch = 2 }),
-            new("GRPO, correction of sequences", GrpoRuns.Small with { Correction = ImportanceCorrection.IcePop()
-                with { WholeSequences = true }, Overlong = new OverlongPenalty { Buffer = 2 } }),
-            new("adaptive entropy by tokens", GrpoRuns.Small with
+    private static KeyValuePair<string, GrpoOptions> WithEntropy(PolicyObjective objective, LossAggregation entropy) =>
+        new(
+            $"{objective.Name}, entropy by {entropy}",
+            GrpoRuns.Small with
             {
-                Objective = PolicyObjectives.Grpo() with { EntropyAggregation = LossAggregation.TokenMean },
-                Entropy = EntropyControl.Adaptive(target: 2.9, change: 0.01, coefficient: 0.05),
-                Kl = KlPenalty.Loss(KlControl.Adaptive(0.1, target: 0.05, horizon: 50)), UpdatesPerBatch = 2,
-            }),
-        ]).ToDictionary();
+                Objective = objective with { Beta = 0.1, CorrectKl = true, EntropyCoefficient = 0.05, EntropyAggregation = entropy },
+                UpdatesPerBatch = 2,
+                Tokens = new TokenSelection { DropUnfinished = true, OffPolicyThreshold = 0.01 },
+            }
+        );
 
-    private static Dictionary<string, PolicyObjective> Surrogates => new PolicySurrogate[]
-    {
-        PolicySurrogate.Ratio, PolicySurrogate.DualClip(0.2), PolicySurrogate.TwoSided(0.2, 1.1), PolicySurrogate.Cispo(1.2, 0.9),
-            PolicySurrogate.DppoTv(0.1), PolicySurrogate.DppoKl(0.05), PolicySurrogate.Dro(0.5),
-    }.Select((surrogate, i) => PolicyObjectives.Grpo() with { Name = surrogate.ToString(), Surrogate = surrogate,
-        Ratio = (RatioLevel)(i % 4), Beta = 0.1, KlEstimator = (KlEstimator)(i % 5) })
-        .ToDictionary(objective => objective.Name);
+    private static Dictionary<string, GrpoOptions> GrpoTerms =>
+        Aggregations
+            .SelectMany(entropy => Objectives.Select(objective => WithEntropy(objective, entropy)))
+            .Concat([
+                new(
+                    "VESPO, correction of sequences",
+                    GrpoRuns.Small with
+                    {
+                        Objective = PolicyObjectives.Vespo(),
+                        Correction = ImportanceCorrection.Tis() with { WholeSequences = true },
+                        UpdatesPerBatch = 2,
+                    }
+                ),
+                new(
+                    "GRPO, correction of sequences",
+                    GrpoRuns.Small with
+                    {
+                        Correction = ImportanceCorrection.IcePop() with { WholeSequences = true },
+                        Overlong = new OverlongPenalty { Buffer = 2 },
+                    }
+                ),
+                new(
+                    "adaptive entropy by tokens",
+                    GrpoRuns.Small with
+                    {
+                        Objective = PolicyObjectives.Grpo() with { EntropyAggregation = LossAggregation.TokenMean },
+                        Entropy = EntropyControl.Adaptive(target: 2.9, change: 0.01, coefficient: 0.05),
+                        Kl = KlPenalty.Loss(KlControl.Adaptive(0.1, target: 0.05, horizon: 50)),
+                        UpdatesPerBatch = 2,
+                    }
+                ),
+            ])
+            .ToDictionary();
+
+    private static Dictionary<string, PolicyObjective> Surrogates =>
+        new PolicySurrogate[]
+        {
+            PolicySurrogate.Ratio,
+            PolicySurrogate.DualClip(0.2),
+            PolicySurrogate.TwoSided(0.2, 1.1),
+            PolicySurrogate.Cispo(1.2, 0.9),
+            PolicySurrogate.DppoTv(0.1),
+            PolicySurrogate.DppoKl(0.05),
+            PolicySurrogate.Dro(0.5),
+        }
+            .Select(
+                (surrogate, i) =>
+                    PolicyObjectives.Grpo() with
+                    {
+                        Name = surrogate.ToString(),
+                        Surrogate = surrogate,
+                        Ratio = (RatioLevel)(i % 4),
+                        Beta = 0.1,
+                        KlEstimator = (KlEstimator)(i % 5),
+                    }
+            )
+            .ToDictionary(objective => objective.Name);
 
     private static IEnumerable<KeyValuePair<string, TrainerCase>> Named<T>(
-        string family, Dictionary<string, T> options, Func<T, Func<Decoder, TrainerRun, Task<StepReport[]>>> train) =>
-        options.Select(item => KeyValuePair.Create($"{family} {item.Key}", TrainerCase.Of(run => Toy.Model(run.Seed, run.Type), train(item.Value))));
+        string family,
+        Dictionary<string, T> options,
+        Func<T, Func<Decoder, TrainerRun, Task<StepReport[]>>> train
+    ) =>
+        options.Select(item =>
+            KeyValuePair.Create($"{family} {item.Key}", TrainerCase.Of(run => Toy.Model(run.Seed, run.Type), train(item.Value)))
+        );
 
     private static T With<T>(T options, TrainerRun run)
-        where T : TrainingOptions => options with { Steps = run.Steps, BatchSize = 5, MicroBatchSize = run.MicroBatch, LearningRate = 1e-2 };
+        where T : TrainingOptions =>
+        options with
+        {
+            Steps = run.Steps,
+            BatchSize = 5,
+            MicroBatchSize = run.MicroBatch,
+            LearningRate = 1e-2,
+        };
 
     private static Task<StepReport[]> Dpo(CausalLm model, TrainerRun run, DpoTrainerOptions options)
     {
@@ -112,36 +255,60 @@ internal static class TrainerVariants
 
     private static StepReport[] Reward(SequenceClassifier model, TrainerRun run)
     {
-        var options = new RewardTrainerOptions { Objective = new BradleyTerryOptions { CenteringCoefficient = 0.1, LabelSmoothing = 0.1 }, Margin = pair => pair.Chosen.Length };
+        var options = new RewardTrainerOptions
+        {
+            Objective = new BradleyTerryOptions { CenteringCoefficient = 0.1, LabelSmoothing = 0.1 },
+            Margin = pair => pair.Chosen.Length,
+        };
         using var trainer = new RewardTrainer(model, Toy.Tokenizer, With(options, run));
         return [.. trainer.Run([.. Pairs, Pairs[0] with { Probability = 0.7 }])];
     }
 
     private static Task<StepReport[]> Offline<T>(TrainerRun run, DatasetTrainer<T> trainer, T[] data)
     {
-        using (trainer) return Task.FromResult<StepReport[]>([.. trainer.Run(data)]);
+        using (trainer)
+            return Task.FromResult<StepReport[]>([.. trainer.Run(data)]);
     }
 
     private static async Task<StepReport[]> Online(CausalLm model, TrainerRun run, OnlineDpoOptions options)
     {
         using var reference = Toy.Model(seed: 4, run.Type);
-        using var trainer = new OnlineDpoTrainer(model, Toy.Tokenizer, GrpoRuns.EvenAndLength,
-            With(options, run) with { Sampling = new SamplingOptions { MaxNewTokens = 4, SuppressedTokens = [Toy.Tokenizer.PaddingId] },
-                UpdatesPerBatch = 2 }, ReferencePolicy.Of(reference));
+        using var trainer = new OnlineDpoTrainer(
+            model,
+            Toy.Tokenizer,
+            GrpoRuns.EvenAndLength,
+            With(options, run) with
+            {
+                Sampling = new SamplingOptions { MaxNewTokens = 4, SuppressedTokens = [Toy.Tokenizer.PaddingId] },
+                UpdatesPerBatch = 2,
+            },
+            ReferencePolicy.Of(reference)
+        );
         return await Reports(trainer);
     }
 
     private static async Task<StepReport[]> Grpo(CausalLm model, TrainerRun run, GrpoOptions options)
     {
         using var reference = Toy.Model(seed: 4, run.Type);
-        using var trainer = new GrpoTrainer(model, Toy.Tokenizer, GrpoRuns.EvenAndLength, options with { Steps = run.Steps, MicroBatchSize = run.MicroBatch }, reference);
+        using var trainer = new GrpoTrainer(
+            model,
+            Toy.Tokenizer,
+            GrpoRuns.EvenAndLength,
+            options with
+            {
+                Steps = run.Steps,
+                MicroBatchSize = run.MicroBatch,
+            },
+            reference
+        );
         return await Reports(trainer);
     }
 
     private static async Task<StepReport[]> Reports(RolloutTrainer trainer)
     {
         var reports = new List<StepReport>();
-        await foreach (var report in trainer.RunAsync(GrpoRuns.Problems)) reports.Add(report);
+        await foreach (var report in trainer.RunAsync(GrpoRuns.Problems))
+            reports.Add(report);
         return [.. reports];
     }
 }

@@ -4,7 +4,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Benchmarks.Workloads.Models;
 
-/// <summary>Model of the step and generation workloads: random weights in a given shape, or a pretrained model that is looked for on the disk.</summary>
+/// <summary>Model of the step and generation workloads: random weights in a given shape, or a pretrained model that is looked for on the
+/// disk.</summary>
 /// <param name="Name">As in a workload's size.</param>
 /// <param name="Length">Tokens in a row of a training step.</param>
 /// <param name="Random">Shape of a random model; null for a pretrained one.</param>
@@ -30,7 +31,8 @@ internal sealed record BenchmarkModel(string Name, int Length, DecoderConfig? Ra
     public static BenchmarkModel Of(string name) => All.Single(model => model.Name == name);
 
     /// <summary>Says which directory is missing; null where the model can be loaded.</summary>
-    public string? Missing => Directory is null || Found is not null ? null : $"there is no {Directory} in POSTTRAIN_MODELS or ../shared/models";
+    public string? Missing =>
+        Directory is null || Found is not null ? null : $"there is no {Directory} in POSTTRAIN_MODELS or ../shared/models";
 
     private string? Found =>
         Directory is null ? null : Folders().Select(folder => Path.Combine(folder, Directory)).FirstOrDefault(System.IO.Directory.Exists);
@@ -49,14 +51,15 @@ internal sealed record BenchmarkModel(string Name, int Length, DecoderConfig? Ra
             yield return Path.Combine(parent.FullName, "shared", "models");
     }
 
-    private static DecoderConfig Llama(int layers, int width, int heads, int keyValueHeads, int feedForward, int vocabulary) => new()
-    {
-        VocabularySize = vocabulary,
-        ContextLength = 512,
-        HiddenSize = width,
-        Layers = layers,
-        Heads = heads,
-        KeyValueHeads = keyValueHeads,
-        FeedForwardSize = feedForward,
-    };
+    private static DecoderConfig Llama(int layers, int width, int heads, int keyValueHeads, int feedForward, int vocabulary) =>
+        new()
+        {
+            VocabularySize = vocabulary,
+            ContextLength = 512,
+            HiddenSize = width,
+            Layers = layers,
+            Heads = heads,
+            KeyValueHeads = keyValueHeads,
+            FeedForwardSize = feedForward,
+        };
 }

@@ -17,14 +17,16 @@ internal sealed class CharacterIds(int vocabularySize) : ITokenizer
     public int[] Encode(string text)
     {
         var ids = new int[text.Length];
-        for (int i = 0; i < ids.Length; i++) ids[i] = text[i] - First;
+        for (int i = 0; i < ids.Length; i++)
+            ids[i] = text[i] - First;
         return ids;
     }
 
     public string Decode(ReadOnlySpan<int> ids)
     {
         var text = new char[ids.Length];
-        for (int i = 0; i < text.Length; i++) text[i] = (char)(First + ids[i]);
+        for (int i = 0; i < text.Length; i++)
+            text[i] = (char)(First + ids[i]);
         return new string(text);
     }
 }

@@ -2,19 +2,26 @@ using PostTrain.Models;
 
 namespace PostTrain.Benchmarks.Workloads.Models;
 
-/// <summary>Least arithmetic of a model's passes: two operations a weight and token for each product, and the full square of attention.</summary>
+/// <summary>Least arithmetic of a model's passes: two operations a weight and token for each product, and the full square of
+/// attention.</summary>
 internal sealed class ModelWork
 {
     // In the names of Llama's and GPT-2's parameters.
     private static readonly string[] Tables = ["embed", "wte", "wpe", "lm_head"];
 
-    private readonly double body, head, layers, width;
+    private readonly double body,
+        head,
+        layers,
+        width;
 
     /// <param name="model">Before an adapter is on it.</param>
     public ModelWork(Decoder model)
     {
         var config = model.Config;
-        body = model.named_parameters().Where(item => item.parameter.dim() == 2 && !IsTable(item.name)).Sum(item => (double)item.parameter.numel());
+        body = model
+            .named_parameters()
+            .Where(item => item.parameter.dim() == 2 && !IsTable(item.name))
+            .Sum(item => (double)item.parameter.numel());
         head = (double)config.VocabularySize * config.HiddenSize;
         (layers, width) = (config.Layers, (double)config.Heads * config.HeadSize);
     }
@@ -22,7 +29,8 @@ internal sealed class ModelWork
     /// <summary>Weights that each new token reads.</summary>
     public double Weights => body + head;
 
-    /// <summary>A forward pass over <paramref name="rows"/> of <paramref name="length"/> tokens, the head at <paramref name="projected"/> positions of each.</summary>
+    /// <summary>A forward pass over <paramref name="rows"/> of <paramref name="length"/> tokens, the head at <paramref name="projected"/>
+    /// positions of each.</summary>
     public double Forward(int rows, int length, int projected) =>
         2 * (body * rows * length + head * rows * projected) + Attention(rows, length);
 

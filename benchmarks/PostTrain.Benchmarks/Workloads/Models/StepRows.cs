@@ -6,7 +6,9 @@ namespace PostTrain.Benchmarks.Workloads.Models;
 internal static class StepRows
 {
     // Ids below 4 are a tokenizer's marks; those of craftgpt-5m above 1900 are padding of its matrix.
-    private const int FirstId = 4, PaddedVocabulary = 1920, UsedOfPadded = 1900;
+    private const int FirstId = 4,
+        PaddedVocabulary = 1920,
+        UsedOfPadded = 1900;
 
     /// <summary>[rows][length] ids.</summary>
     public static int[][] Of(Inputs inputs, int rows, int length, int vocabulary)

@@ -13,7 +13,16 @@ internal static class TrainingStep
     public const double Rate = 1e-5;
 
     /// <summary>LoRA of rank 8, alpha 16, on every linear map but the head.</summary>
-    public static AdaptedModel On(Decoder model) => AdaptedModel.Attach(model, new LoraOptions { Rank = 8, Alpha = 16, Targets = ModuleSelection.AllLinear });
+    public static AdaptedModel On(Decoder model) =>
+        AdaptedModel.Attach(
+            model,
+            new LoraOptions
+            {
+                Rank = 8,
+                Alpha = 16,
+                Targets = ModuleSelection.AllLinear,
+            }
+        );
 
     /// <summary>A call in tokens a second, all positions counted.</summary>
     /// <param name="step">One step.</param>
@@ -22,5 +31,9 @@ internal static class TrainingStep
     /// <param name="flops">Of the step.</param>
     /// <param name="owned">Disposed with the call, in this order.</param>
     public static Call Call(Action step, BenchmarkModel choice, Inputs inputs, double flops, params IDisposable?[] owned) =>
-        new(step, flops, Unit: "tokens/s", Amount: BenchmarkModel.Rows * choice.Length) { Type = inputs.ModelType, Owned = [.. owned.OfType<IDisposable>()] };
+        new(step, flops, Unit: "tokens/s", Amount: BenchmarkModel.Rows * choice.Length)
+        {
+            Type = inputs.ModelType,
+            Owned = [.. owned.OfType<IDisposable>()],
+        };
 }

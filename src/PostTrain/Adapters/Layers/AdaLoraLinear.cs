@@ -10,21 +10,44 @@ internal sealed class AdaLoraLinear : ModuleAdapter
 {
     private readonly double dropout;
     private readonly double scale;
-    [ComponentName(Name = "lora_A")] private readonly Parameter a;
-    [ComponentName(Name = "lora_E")] private readonly Parameter e;
-    [ComponentName(Name = "lora_B")] private readonly Parameter b;
-    [ComponentName(Name = "kept")] private readonly Tensor kept;
-    [ComponentName(Name = "importance_A")] private readonly Tensor importanceA;
-    [ComponentName(Name = "importance_E")] private readonly Tensor importanceE;
-    [ComponentName(Name = "importance_B")] private readonly Tensor importanceB;
-    [ComponentName(Name = "uncertainty_A")] private readonly Tensor uncertaintyA;
-    [ComponentName(Name = "uncertainty_E")] private readonly Tensor uncertaintyE;
-    [ComponentName(Name = "uncertainty_B")] private readonly Tensor uncertaintyB;
+
+    [ComponentName(Name = "lora_A")]
+    private readonly Parameter a;
+
+    [ComponentName(Name = "lora_E")]
+    private readonly Parameter e;
+
+    [ComponentName(Name = "lora_B")]
+    private readonly Parameter b;
+
+    [ComponentName(Name = "kept")]
+    private readonly Tensor kept;
+
+    [ComponentName(Name = "importance_A")]
+    private readonly Tensor importanceA;
+
+    [ComponentName(Name = "importance_E")]
+    private readonly Tensor importanceE;
+
+    [ComponentName(Name = "importance_B")]
+    private readonly Tensor importanceB;
+
+    [ComponentName(Name = "uncertainty_A")]
+    private readonly Tensor uncertaintyA;
+
+    [ComponentName(Name = "uncertainty_E")]
+    private readonly Tensor uncertaintyE;
+
+    [ComponentName(Name = "uncertainty_B")]
+    private readonly Tensor uncertaintyB;
 
     public AdaLoraLinear(Leaf leaf, AdaLoraOptions options, AdapterRandom random)
         : base("adalora", leaf)
     {
-        Rank = options.Kept is { } rows && rows.TryGetValue(leaf.Name + ".lora_E", out var flags) ? flags.Count(flag => flag) : options.InitialRank;
+        Rank =
+            options.Kept is { } rows && rows.TryGetValue(leaf.Name + ".lora_E", out var flags)
+                ? flags.Count(flag => flag)
+                : options.InitialRank;
         dropout = options.Dropout;
         scale = options.Alpha / (Rank + 1e-5);
         using var scope = NewDisposeScope();
@@ -74,9 +97,20 @@ internal sealed class AdaLoraLinear : ModuleAdapter
     {
         using var mode = no_grad();
         using var scope = NewDisposeScope();
-        foreach (var (parameter, mean, spread) in new[] { (a, importanceA, uncertaintyA), (e, importanceE, uncertaintyE), (b, importanceB, uncertaintyB) })
+        foreach (
+            var (parameter, mean, spread) in new[]
+            {
+                (a, importanceA, uncertaintyA),
+                (e, importanceE, uncertaintyE),
+                (b, importanceB, uncertaintyB),
+            }
+        )
         {
-            var gradient = parameter.grad ?? throw new InvalidOperationException($"the adapter of '{Leaf.Name}' has no gradient: call after backward and before the gradients are cleared");
+            var gradient =
+                parameter.grad
+                ?? throw new InvalidOperationException(
+                    $"the adapter of '{Leaf.Name}' has no gradient: call after backward and before the gradients are cleared"
+                );
             var now = (parameter * gradient).abs();
             mean.mul_(beta1).add_(now * (1 - beta1));
             spread.mul_(beta2).add_((now - mean).abs() * (1 - beta2));
@@ -87,7 +121,9 @@ internal sealed class AdaLoraLinear : ModuleAdapter
     public Tensor Scores()
     {
         using var scope = NewDisposeScope();
-        return ((importanceE * uncertaintyE).reshape(-1) + (importanceA * uncertaintyA).mean([1L]) + (importanceB * uncertaintyB).mean([0L])).MoveToOuterDisposeScope();
+        return (
+            (importanceE * uncertaintyE).reshape(-1) + (importanceA * uncertaintyA).mean([1L]) + (importanceB * uncertaintyB).mean([0L])
+        ).MoveToOuterDisposeScope();
     }
 
     /// <summary>Keeps the directions whose score is above the threshold.</summary>

@@ -25,7 +25,5 @@ internal sealed class AdapterNode() : nn.Module(nameof(AdapterNode))
     }
 
     /// <summary>Nothing: children come one by one.</summary>
-    protected override void RegisterComponents()
-    {
-    }
+    protected override void RegisterComponents() { }
 }

@@ -15,7 +15,8 @@ internal sealed class AdapterRandom(ulong seed, long limit = long.MaxValue, bool
     public Tensor Normal(long[] shape, double deviation, ScalarType type)
     {
         var values = new float[Count(shape)];
-        if (!blank) CounterRandom.FillNormal(values, seed, drawn++, deviation);
+        if (!blank)
+            CounterRandom.FillNormal(values, seed, drawn++, deviation);
         return tensor(values, shape, dtype: type);
     }
 
@@ -48,8 +49,14 @@ internal sealed class AdapterRandom(ulong seed, long limit = long.MaxValue, bool
     {
         var count = shape.Aggregate((Int128)1, (product, size) => product * size);
         if (count > limit)
-            throw new InvalidDataException($"a tensor of the shape [{string.Join(",", shape)}] is asked for, but by the size of the file at most {limit} elements can be meant");
-        return count <= Array.MaxLength ? (int)count
-            : throw new ArgumentOutOfRangeException(nameof(shape), $"the shape [{string.Join(",", shape)}] has more than {Array.MaxLength} elements");
+            throw new InvalidDataException(
+                $"a tensor of the shape [{string.Join(",", shape)}] is asked for, but by the size of the file at most {limit} elements can be meant"
+            );
+        return count <= Array.MaxLength
+            ? (int)count
+            : throw new ArgumentOutOfRangeException(
+                nameof(shape),
+                $"the shape [{string.Join(",", shape)}] has more than {Array.MaxLength} elements"
+            );
     }
 }

@@ -30,7 +30,8 @@ internal sealed class AdapterSite(Leaf leaf, AdapterState state)
     public void Remove(string adapter)
     {
         pieces.Remove(adapter);
-        if (pieces.Count > 0) return;
+        if (pieces.Count > 0)
+            return;
         removeBefore?.Invoke();
         removeAfter?.Invoke();
         (removeBefore, removeAfter) = (null, null);
@@ -38,7 +39,8 @@ internal sealed class AdapterSite(Leaf leaf, AdapterState state)
 
     private Tensor Before(Tensor input)
     {
-        if (!state.Acts) return input;
+        if (!state.Acts)
+            return input;
         return state.Rows is { } rows
             ? Grouped(rows, input, (adapter, part, _) => Before(adapter, part), null)
             : state.Active.Aggregate(input, (x, adapter) => Before(adapter, x));
@@ -46,7 +48,8 @@ internal sealed class AdapterSite(Leaf leaf, AdapterState state)
 
     private Tensor After(Tensor input, Tensor output)
     {
-        if (!state.Acts) return output;
+        if (!state.Acts)
+            return output;
         var result = output;
         if (state.Rows is { } rows)
         {
@@ -89,18 +92,23 @@ internal sealed class AdapterSite(Leaf leaf, AdapterState state)
     private Tensor Grouped(RowAssignment rows, Tensor input, Func<string, Tensor, Tensor?, Tensor> apply, Tensor? output)
     {
         var whole = output ?? input;
-        if (rows.Groups.All(group => group.Adapter is null || Of(group.Adapter).Count == 0)) return whole;
+        if (rows.Groups.All(group => group.Adapter is null || Of(group.Adapter).Count == 0))
+            return whole;
         if (input.dim() == 0 || input.size(0) != rows.Count)
             throw new ArgumentException(
-                $"adapters are assigned to {rows.Count} rows, but the layer '{leaf.Name}' sees the shape [{string.Join(",", input.shape)}], expected [{rows.Count},...]", nameof(input));
+                $"adapters are assigned to {rows.Count} rows, but the layer '{leaf.Name}' sees the shape [{string.Join(",", input.shape)}], expected [{rows.Count},...]",
+                nameof(input)
+            );
         using var scope = NewDisposeScope();
-        var parts = rows.Groups.Select(group =>
-        {
-            var index = group.Rows.to(input.device);
-            var x = input.index_select(0, index);
-            var y = output?.index_select(0, index);
-            return group.Adapter is null ? y ?? x : apply(group.Adapter, x, y);
-        }).ToArray();
+        var parts = rows
+            .Groups.Select(group =>
+            {
+                var index = group.Rows.to(input.device);
+                var x = input.index_select(0, index);
+                var y = output?.index_select(0, index);
+                return group.Adapter is null ? y ?? x : apply(group.Adapter, x, y);
+            })
+            .ToArray();
         return cat(parts, 0).index_select(0, rows.Back.to(input.device)).MoveToOuterDisposeScope();
     }
 }

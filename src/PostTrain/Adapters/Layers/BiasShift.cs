@@ -8,7 +8,9 @@ namespace PostTrain.Adapters.Layers;
 internal sealed class BiasShift : ModuleAdapter
 {
     private readonly bool wrapped;
-    [ComponentName(Name = "bias")] private readonly Parameter bias;
+
+    [ComponentName(Name = "bias")]
+    private readonly Parameter bias;
 
     /// <param name="leaf">A layer that adds a bias at its end.</param>
     /// <param name="wrapped">Whether the same adapter changes the layer's weight, which PEFT shows in the name.</param>

@@ -4,12 +4,14 @@ using static TorchSharp.torch;
 namespace PostTrain.Adapters.Layers;
 
 /// <summary>y + ΔW x, with whole outputs or the whole update dropped at random in training.</summary>
-internal abstract class DeltaAdapter(string name, Leaf leaf, double rankDropout, double moduleDropout, bool scaleDropout) : ModuleAdapter(name, leaf)
+internal abstract class DeltaAdapter(string name, Leaf leaf, double rankDropout, double moduleDropout, bool scaleDropout)
+    : ModuleAdapter(name, leaf)
 {
     public sealed override Tensor After(Tensor input, Tensor output)
     {
         using var scope = NewDisposeScope();
-        if (training && moduleDropout > 0 && rand(1).ToDouble() <= moduleDropout) return output;
+        if (training && moduleDropout > 0 && rand(1).ToDouble() <= moduleDropout)
+            return output;
         var delta = Product(Cast(input, TypeFor(Leaf)));
         if (training && rankDropout > 0)
         {
@@ -21,7 +23,8 @@ internal abstract class DeltaAdapter(string name, Leaf leaf, double rankDropout,
         return ReferenceEquals(sum, output) ? sum : sum.MoveToOuterDisposeScope();
     }
 
-    public sealed override (Tensor? Weight, Tensor? Bias) Merged(Tensor weight, Tensor? bias) => (Cast(weight, TypeFor(Leaf)) + Delta().detach(), null);
+    public sealed override (Tensor? Weight, Tensor? Bias) Merged(Tensor weight, Tensor? bias) =>
+        (Cast(weight, TypeFor(Leaf)) + Delta().detach(), null);
 
     /// <summary>x ΔWᵀ, [...,in] to [...,out].</summary>
     protected virtual Tensor Product(Tensor x) => nn.functional.linear(x, Delta());

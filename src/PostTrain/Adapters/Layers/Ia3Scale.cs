@@ -8,7 +8,9 @@ namespace PostTrain.Adapters.Layers;
 internal sealed class Ia3Scale : ModuleAdapter
 {
     private readonly bool atInput;
-    [ComponentName(Name = "ia3_l")] private readonly Parameter scale;
+
+    [ComponentName(Name = "ia3_l")]
+    private readonly Parameter scale;
 
     public Ia3Scale(Leaf leaf, bool atInput, bool randomStart, AdapterRandom random)
         : base("ia3", leaf)

@@ -13,7 +13,14 @@ internal sealed class Leaf
     private readonly Func<Parameter?> bias;
     private readonly Func<Tensor, Tensor, Tensor?, Tensor> apply;
 
-    private Leaf(string name, nn.Module<Tensor, Tensor> module, LeafKind kind, Func<Parameter> weight, Func<Parameter?> bias, Func<Tensor, Tensor, Tensor?, Tensor> apply)
+    private Leaf(
+        string name,
+        nn.Module<Tensor, Tensor> module,
+        LeafKind kind,
+        Func<Parameter> weight,
+        Func<Parameter?> bias,
+        Func<Tensor, Tensor, Tensor?, Tensor> apply
+    )
     {
         (Name, Module, Kind) = (name, module, kind);
         (this.weight, this.bias, this.apply) = (weight, bias, apply);
@@ -58,11 +65,15 @@ internal sealed class Leaf
                 decoders.Add((name + ".", inside));
         }
 
-        var tied = decoders.Where(item => item.Decoder.Config.TiedEmbeddings)
+        var tied = decoders
+            .Where(item => item.Decoder.Config.TiedEmbeddings)
             .ToDictionary(item => EmbeddingName(item.Prefix, item.Decoder), StringComparer.Ordinal);
         foreach (var (name, module) in root.named_modules())
         {
-            var naming = decoders.Where(item => name.StartsWith(item.Prefix, StringComparison.Ordinal)).Select(item => (ModuleNaming?)item.Decoder.Config.Naming).FirstOrDefault();
+            var naming = decoders
+                .Where(item => name.StartsWith(item.Prefix, StringComparison.Ordinal))
+                .Select(item => (ModuleNaming?)item.Decoder.Config.Naming)
+                .FirstOrDefault();
             var transposed = naming is { } known && CheckpointWeights.IsTransposed(known, name + ".weight");
             if (Of(name, module, transposed, tied.ContainsKey(name), IsHeadName(name)) is { } leaf)
                 leaves.Add(leaf);
@@ -85,26 +96,54 @@ internal sealed class Leaf
 
     private static bool IsHeadName(string name) => name == "lm_head" || name.EndsWith(".lm_head", StringComparison.Ordinal);
 
-    private static Leaf? Of(string name, nn.Module module, bool transposed, bool tied, bool head) => module switch
-    {
-        Linear linear => new(name, linear, LeafKind.Linear, () => linear.weight!, () => linear.bias, (x, w, b) => nn.functional.linear(x, w, b))
+    private static Leaf? Of(string name, nn.Module module, bool transposed, bool tied, bool head) =>
+        module switch
         {
-            TransposedOnDisk = transposed,
-            IsTied = tied,
-            IsHead = head,
-        },
-        Embedding embedding => new(name, embedding, LeafKind.Embedding, () => embedding.weight!, () => null, (ids, w, _) => Rows(ids, w)),
-        LayerNorm { elementwise_affine: true } norm => new(name, norm, LeafKind.Norm, () => norm.weight, () => norm.bias,
-            (x, w, b) => nn.functional.layer_norm(x, norm.normalized_shape, w, b, norm.eps)),
-        IWeighted weighted when module is nn.Module<Tensor, Tensor> callable => new(name, callable,
-            module is TokenEmbedding ? LeafKind.Embedding : module is TiedProjection ? LeafKind.Linear : LeafKind.Norm,
-            () => weighted.Weight, () => weighted.Bias, weighted.Apply)
-        {
-            IsTied = tied,
-            IsHead = head,
-        },
-        _ => null,
-    };
+            Linear linear => new(
+                name,
+                linear,
+                LeafKind.Linear,
+                () => linear.weight!,
+                () => linear.bias,
+                (x, w, b) => nn.functional.linear(x, w, b)
+            )
+            {
+                TransposedOnDisk = transposed,
+                IsTied = tied,
+                IsHead = head,
+            },
+            Embedding embedding => new(
+                name,
+                embedding,
+                LeafKind.Embedding,
+                () => embedding.weight!,
+                () => null,
+                (ids, w, _) => Rows(ids, w)
+            ),
+            LayerNorm { elementwise_affine: true } norm => new(
+                name,
+                norm,
+                LeafKind.Norm,
+                () => norm.weight,
+                () => norm.bias,
+                (x, w, b) => nn.functional.layer_norm(x, norm.normalized_shape, w, b, norm.eps)
+            ),
+            IWeighted weighted when module is nn.Module<Tensor, Tensor> callable => new(
+                name,
+                callable,
+                module is TokenEmbedding ? LeafKind.Embedding
+                    : module is TiedProjection ? LeafKind.Linear
+                    : LeafKind.Norm,
+                () => weighted.Weight,
+                () => weighted.Bias,
+                weighted.Apply
+            )
+            {
+                IsTied = tied,
+                IsHead = head,
+            },
+            _ => null,
+        };
 
     private static Tensor Rows(Tensor ids, Tensor table)
     {

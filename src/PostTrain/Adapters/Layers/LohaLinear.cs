@@ -8,10 +8,18 @@ namespace PostTrain.Adapters.Layers;
 internal sealed class LohaLinear : DeltaAdapter
 {
     private readonly double scale;
-    [ComponentName(Name = "hada_w1_a")] private readonly Parameter left1;
-    [ComponentName(Name = "hada_w1_b")] private readonly Parameter right1;
-    [ComponentName(Name = "hada_w2_a")] private readonly Parameter left2;
-    [ComponentName(Name = "hada_w2_b")] private readonly Parameter right2;
+
+    [ComponentName(Name = "hada_w1_a")]
+    private readonly Parameter left1;
+
+    [ComponentName(Name = "hada_w1_b")]
+    private readonly Parameter right1;
+
+    [ComponentName(Name = "hada_w2_a")]
+    private readonly Parameter left2;
+
+    [ComponentName(Name = "hada_w2_b")]
+    private readonly Parameter right2;
 
     public LohaLinear(Leaf leaf, LohaOptions options, AdapterRandom random)
         : base("loha", leaf, options.RankDropout, options.ModuleDropout, scaleDropout: false)
@@ -19,7 +27,8 @@ internal sealed class LohaLinear : DeltaAdapter
         (var rank, scale) = options.Of(leaf.Name);
         using var scope = NewDisposeScope();
         var type = TypeFor(leaf);
-        long[] left = [leaf.Outputs, rank], right = [rank, leaf.Inputs];
+        long[] left = [leaf.Outputs, rank],
+            right = [rank, leaf.Inputs];
         left1 = Trained(leaf, options.RandomStart ? random.Kaiming(left, type) : random.Normal(left, 0.1, type));
         right1 = Trained(leaf, options.RandomStart ? random.Kaiming(right, type) : random.Normal(right, 1, type));
         left2 = Trained(leaf, options.RandomStart ? random.Kaiming(left, type) : random.Zeros(left, type));

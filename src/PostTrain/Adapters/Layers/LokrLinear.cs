@@ -8,12 +8,24 @@ namespace PostTrain.Adapters.Layers;
 internal sealed class LokrLinear : DeltaAdapter
 {
     private readonly double scale;
-    [ComponentName(Name = "lokr_w1")] private readonly Parameter? whole1;
-    [ComponentName(Name = "lokr_w1_a")] private readonly Parameter? left1;
-    [ComponentName(Name = "lokr_w1_b")] private readonly Parameter? right1;
-    [ComponentName(Name = "lokr_w2")] private readonly Parameter? whole2;
-    [ComponentName(Name = "lokr_w2_a")] private readonly Parameter? left2;
-    [ComponentName(Name = "lokr_w2_b")] private readonly Parameter? right2;
+
+    [ComponentName(Name = "lokr_w1")]
+    private readonly Parameter? whole1;
+
+    [ComponentName(Name = "lokr_w1_a")]
+    private readonly Parameter? left1;
+
+    [ComponentName(Name = "lokr_w1_b")]
+    private readonly Parameter? right1;
+
+    [ComponentName(Name = "lokr_w2")]
+    private readonly Parameter? whole2;
+
+    [ComponentName(Name = "lokr_w2_a")]
+    private readonly Parameter? left2;
+
+    [ComponentName(Name = "lokr_w2_b")]
+    private readonly Parameter? right2;
 
     public LokrLinear(Leaf leaf, LokrOptions options, AdapterRandom random)
         : base("lokr", leaf, options.RankDropout, options.ModuleDropout, options.ScaleRankDropout)
@@ -32,14 +44,25 @@ internal sealed class LokrLinear : DeltaAdapter
             whole2 = Start([out2, in2], zero2);
         RegisterComponents();
 
-        Parameter Start(long[] shape, bool zero) => Trained(leaf, zero ? random.Zeros(shape, TypeFor(leaf)) : random.Kaiming(shape, TypeFor(leaf)));
+        Parameter Start(long[] shape, bool zero) =>
+            Trained(leaf, zero ? random.Zeros(shape, TypeFor(leaf)) : random.Kaiming(shape, TypeFor(leaf)));
     }
 
     public override IEnumerable<StoredTensor> Stored() =>
-        new (string Name, Parameter? Tensor)[] { ("lokr_w1", whole1), ("lokr_w1_a", left1), ("lokr_w1_b", right1), ("lokr_w2", whole2), ("lokr_w2_a", left2), ("lokr_w2_b", right2) }
-            .Where(item => item.Tensor is not null).Select(item => new StoredTensor(item.Name, item.Tensor!));
+        new (string Name, Parameter? Tensor)[]
+        {
+            ("lokr_w1", whole1),
+            ("lokr_w1_a", left1),
+            ("lokr_w1_b", right1),
+            ("lokr_w2", whole2),
+            ("lokr_w2_a", left2),
+            ("lokr_w2_b", right2),
+        }
+            .Where(item => item.Tensor is not null)
+            .Select(item => new StoredTensor(item.Name, item.Tensor!));
 
-    /// <summary>m·n = size with m ≤ n: m is the given factor where it divides, else the largest divisor up to it for which m + n still falls.</summary>
+    /// <summary>m·n = size with m ≤ n: m is the given factor where it divides, else the largest divisor up to it for which m + n still
+    /// falls.</summary>
     internal static (long M, long N) Factors(long size, int factor)
     {
         if (factor > 0 && size % factor == 0)
@@ -50,8 +73,10 @@ internal sealed class LokrLinear : DeltaAdapter
         while (m < n)
         {
             var next = m + 1;
-            while (size % next != 0) next++;
-            if (next + (size / next) > length || next > limit) break;
+            while (size % next != 0)
+                next++;
+            if (next + (size / next) > length || next > limit)
+                break;
             (m, n) = (next, size / next);
         }
 

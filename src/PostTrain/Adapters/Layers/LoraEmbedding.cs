@@ -9,16 +9,25 @@ namespace PostTrain.Adapters.Layers;
 internal sealed class LoraEmbedding : ModuleAdapter, ILoraFactors
 {
     private readonly double scale;
-    [ComponentName(Name = "lora_embedding_A")] private readonly Parameter a;
-    [ComponentName(Name = "lora_embedding_B")] private readonly Parameter b;
-    [ComponentName(Name = "lora_magnitude_vector")] private readonly Parameter? magnitude;
+
+    [ComponentName(Name = "lora_embedding_A")]
+    private readonly Parameter a;
+
+    [ComponentName(Name = "lora_embedding_B")]
+    private readonly Parameter b;
+
+    [ComponentName(Name = "lora_magnitude_vector")]
+    private readonly Parameter? magnitude;
 
     public LoraEmbedding(Leaf leaf, LoraOptions options, AdapterRandom random)
         : base("lora", leaf)
     {
         (var rank, scale) = options.Of(leaf.Name);
         if (options.Initialization.ShiftsBase || options.Initialization == LoraInitialization.Orthogonal)
-            throw new ArgumentException($"the start '{options.Initialization.Name}' is for linear layers, but Targets name the embedding '{leaf.Name}'", nameof(options));
+            throw new ArgumentException(
+                $"the start '{options.Initialization.Name}' is for linear layers, but Targets name the embedding '{leaf.Name}'",
+                nameof(options)
+            );
         using var scope = NewDisposeScope();
         var type = TypeFor(leaf);
         var (rows, width) = (leaf.Outputs, leaf.Inputs);

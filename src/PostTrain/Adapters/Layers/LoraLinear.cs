@@ -9,12 +9,24 @@ namespace PostTrain.Adapters.Layers;
 internal sealed class LoraLinear : ModuleAdapter, ILoraFactors
 {
     private readonly double dropout;
-    [ComponentName(Name = "lora_A")] private readonly Parameter a;
-    [ComponentName(Name = "lora_B")] private readonly Parameter b;
-    [ComponentName(Name = "lora_B_bias")] private readonly Parameter? ownBias;
-    [ComponentName(Name = "lora_magnitude_vector")] private readonly Parameter? magnitude;
-    [ComponentName(Name = "start_A")] private readonly Tensor? startA;
-    [ComponentName(Name = "start_B")] private readonly Tensor? startB;
+
+    [ComponentName(Name = "lora_A")]
+    private readonly Parameter a;
+
+    [ComponentName(Name = "lora_B")]
+    private readonly Parameter b;
+
+    [ComponentName(Name = "lora_B_bias")]
+    private readonly Parameter? ownBias;
+
+    [ComponentName(Name = "lora_magnitude_vector")]
+    private readonly Parameter? magnitude;
+
+    [ComponentName(Name = "start_A")]
+    private readonly Tensor? startA;
+
+    [ComponentName(Name = "start_B")]
+    private readonly Tensor? startB;
 
     public LoraLinear(Leaf leaf, LoraOptions options, AdapterRandom random)
         : base("lora", leaf)
@@ -26,7 +38,12 @@ internal sealed class LoraLinear : ModuleAdapter, ILoraFactors
         var (startA, startB) = LoraStart.Of(leaf.Weight, rank, Scale, options.Initialization, random);
         (a, b) = (Trained(leaf, startA), Trained(leaf, startB));
         if (options.OwnBias)
-            ownBias = Trained(leaf, options.Initialization == LoraInitialization.Random ? random.Uniform([leaf.Outputs], 1 / Math.Sqrt(rank), TypeFor(leaf)) : zeros(leaf.Outputs));
+            ownBias = Trained(
+                leaf,
+                options.Initialization == LoraInitialization.Random
+                    ? random.Uniform([leaf.Outputs], 1 / Math.Sqrt(rank), TypeFor(leaf))
+                    : zeros(leaf.Outputs)
+            );
         if (options.Initialization.ShiftsBase)
             (this.startA, this.startB) = (Fixed(leaf, startA), Fixed(leaf, startB));
         if (options.WeightDecomposed)
@@ -55,8 +72,10 @@ internal sealed class LoraLinear : ModuleAdapter, ILoraFactors
         if (magnitude is not null)
         {
             var type = a.dtype;
-            var plain = drops ? nn.functional.linear(x, Cast(Leaf.Weight, type))
-                : Leaf.Bias is { } bias ? Cast(output, type) - Cast(bias, type) : Cast(output, type);
+            var plain =
+                drops ? nn.functional.linear(x, Cast(Leaf.Weight, type))
+                : Leaf.Bias is { } bias ? Cast(output, type) - Cast(bias, type)
+                : Cast(output, type);
             var ratio = magnitude / RowNorm();
             delta = (ratio - 1) * plain + ratio * delta * Scale;
         }
@@ -73,7 +92,9 @@ internal sealed class LoraLinear : ModuleAdapter, ILoraFactors
         if (ownBias is null)
             return (changed, null);
         if (bias is null)
-            throw new InvalidOperationException($"the adapter of '{Leaf.Name}' has a bias of its own, but the layer has none to merge it into");
+            throw new InvalidOperationException(
+                $"the adapter of '{Leaf.Name}' has a bias of its own, but the layer has none to merge it into"
+            );
         return (changed, bias + ownBias * Scale);
     }
 
@@ -97,7 +118,8 @@ internal sealed class LoraLinear : ModuleAdapter, ILoraFactors
             yield return new("lora_magnitude_vector", magnitude);
     }
 
-    // ‖W + sBA‖² by rows is ‖W‖² + 2s·(WAᵀ ⊙ B)1 + s²·(B(AAᵀ) ⊙ B)1: nothing of W's size is made but W ⊙ W's sums. No gradient flows through it.
+    // ‖W + sBA‖² by rows is ‖W‖² + 2s·(WAᵀ ⊙ B)1 + s²·(B(AAᵀ) ⊙ B)1: nothing of W's size is made but W ⊙ W's sums. No gradient flows
+    // through it.
     private Tensor RowNorm()
     {
         using var mode = no_grad();

@@ -18,7 +18,11 @@ internal static class LoraStart
         w = w.AtLeastSingle();
         var type = w.dtype;
         if (start.ShiftsBase && rank > Math.Min(inputs, outputs))
-            throw new ArgumentOutOfRangeException(nameof(rank), rank, $"the start '{start.Name}' of a weight [{outputs},{inputs}] has a rank of at most {Math.Min(inputs, outputs)}");
+            throw new ArgumentOutOfRangeException(
+                nameof(rank),
+                rank,
+                $"the start '{start.Name}' of a weight [{outputs},{inputs}] has a rank of at most {Math.Min(inputs, outputs)}"
+            );
         var (a, b) = start switch
         {
             _ when start == LoraInitialization.Default => (random.Kaiming([rank, inputs], type), Zero()),
@@ -47,11 +51,21 @@ internal static class LoraStart
         return (vh.narrow(0, 0, rank) * root.unsqueeze(1), u.narrow(1, 0, rank) * root);
     }
 
-    // Halko, Martinsson, Tropp 2011, algorithm 4.4: an orthonormal basis of the range of (WWᵀ)^k W Ω, and the decomposition inside it. Some more
-    // columns than the rank make up for singular values that lie close to each other (section 4.2).
+    // Halko, Martinsson, Tropp 2011, algorithm 4.4: an orthonormal basis of the range of (WWᵀ)^k W Ω, and the decomposition inside it. Some
+    // more columns than the rank make up for singular values that lie close to each other (section 4.2).
     private static (Tensor U, Tensor S, Tensor Vh) Randomized(Tensor weight, int rank, int iterations, AdapterRandom random)
     {
-        var basis = linalg.qr(weight.mm(random.Normal([weight.size(1), Math.Min(rank + Oversampling, Math.Min(weight.size(0), weight.size(1)))], 1, weight.dtype))).Q;
+        var basis = linalg
+            .qr(
+                weight.mm(
+                    random.Normal(
+                        [weight.size(1), Math.Min(rank + Oversampling, Math.Min(weight.size(0), weight.size(1)))],
+                        1,
+                        weight.dtype
+                    )
+                )
+            )
+            .Q;
         for (var i = 0; i < iterations; i++)
             basis = linalg.qr(weight.mm(linalg.qr(weight.t().mm(basis)).Q)).Q;
         var (u, s, vh) = linalg.svd(basis.t().mm(weight), false);

@@ -25,7 +25,8 @@ internal abstract class ModuleAdapter(string name, Leaf leaf) : nn.Module(name)
     /// <summary>The layer's input in place of the given one.</summary>
     public virtual Tensor Before(Tensor input) => input;
 
-    /// <summary>The layer's result in place of <paramref name="output"/>: a fresh tensor, or <paramref name="output"/> itself changed in place.</summary>
+    /// <summary>The layer's result in place of <paramref name="output"/>: a fresh tensor, or <paramref name="output"/> itself changed in
+    /// place.</summary>
     /// <param name="input">What the layer saw.</param>
     /// <param name="output">What it gave, with what other pieces made of it. Nobody else has it.</param>
     public virtual Tensor After(Tensor input, Tensor output) => output;
@@ -68,7 +69,6 @@ internal abstract class ModuleAdapter(string name, Leaf leaf) : nn.Module(name)
 
         return is_grad_enabled() ? output.add(delta, scale) : output.add_(delta, scale);
     }
-
 }
 
 /// <summary>A tensor of an adapter's file.</summary>
@@ -77,4 +77,10 @@ internal abstract class ModuleAdapter(string name, Leaf leaf) : nn.Module(name)
 /// <param name="Transposed">Whether the file has the transpose.</param>
 /// <param name="IsGlobal">Whether it belongs to no layer.</param>
 /// <param name="IsOptional">Whether a file may lack it.</param>
-internal readonly record struct StoredTensor(string Name, Tensor Tensor, bool Transposed = false, bool IsGlobal = false, bool IsOptional = false);
+internal readonly record struct StoredTensor(
+    string Name,
+    Tensor Tensor,
+    bool Transposed = false,
+    bool IsGlobal = false,
+    bool IsOptional = false
+);

@@ -8,8 +8,12 @@ namespace PostTrain.Adapters.Layers;
 internal sealed class ModuleCopy : ModuleAdapter
 {
     private readonly string prefix;
-    [ComponentName(Name = "weight")] private readonly Parameter weight;
-    [ComponentName(Name = "bias")] private readonly Parameter? bias;
+
+    [ComponentName(Name = "weight")]
+    private readonly Parameter weight;
+
+    [ComponentName(Name = "bias")]
+    private readonly Parameter? bias;
 
     /// <param name="leaf">The layer.</param>
     /// <param name="prefix">What a file has between the layer's name and the parameter's.</param>

@@ -8,9 +8,15 @@ namespace PostTrain.Adapters.Layers;
 internal sealed class TokenRows : ModuleAdapter
 {
     private readonly bool wrapped;
-    [ComponentName(Name = "trainable_tokens_delta")] private readonly Parameter rows;
-    [ComponentName(Name = "ids")] private readonly Tensor ids;
-    [ComponentName(Name = "slots")] private readonly Tensor slots;
+
+    [ComponentName(Name = "trainable_tokens_delta")]
+    private readonly Parameter rows;
+
+    [ComponentName(Name = "ids")]
+    private readonly Tensor ids;
+
+    [ComponentName(Name = "slots")]
+    private readonly Tensor slots;
 
     /// <param name="leaf">The embedding.</param>
     /// <param name="tokens">Ids, each once.</param>
@@ -54,7 +60,8 @@ internal sealed class TokenRows : ModuleAdapter
         return where(place.ge(0).reshape([.. input.shape, 1]), values, output).MoveToOuterDisposeScope();
     }
 
-    public override (Tensor? Weight, Tensor? Bias) Merged(Tensor weight, Tensor? bias) => (weight.index_copy(0, ids, Cast(rows.detach(), weight.dtype)), null);
+    public override (Tensor? Weight, Tensor? Bias) Merged(Tensor weight, Tensor? bias) =>
+        (weight.index_copy(0, ids, Cast(rows.detach(), weight.dtype)), null);
 
     public override IEnumerable<StoredTensor> Stored()
     {
@@ -81,7 +88,5 @@ internal sealed class TokenColumns(Leaf leaf, TokenRows tokens) : ModuleAdapter(
 
     public override IEnumerable<StoredTensor> Stored() => [];
 
-    protected override void RegisterComponents()
-    {
-    }
+    protected override void RegisterComponents() { }
 }

@@ -9,10 +9,18 @@ internal sealed class VeraLinear : ModuleAdapter
 {
     private readonly double dropout;
     private readonly bool saveProjection;
-    [ComponentName(Name = "vera_A")] private readonly Tensor a;
-    [ComponentName(Name = "vera_B")] private readonly Tensor b;
-    [ComponentName(Name = "vera_lambda_d")] private readonly Parameter inner;
-    [ComponentName(Name = "vera_lambda_b")] private readonly Parameter outer;
+
+    [ComponentName(Name = "vera_A")]
+    private readonly Tensor a;
+
+    [ComponentName(Name = "vera_B")]
+    private readonly Tensor b;
+
+    [ComponentName(Name = "vera_lambda_d")]
+    private readonly Parameter inner;
+
+    [ComponentName(Name = "vera_lambda_b")]
+    private readonly Parameter outer;
 
     public VeraLinear(Leaf leaf, VeraOptions options, Tensor a, Tensor b, AdapterRandom random)
         : base("vera", leaf)
@@ -44,7 +52,8 @@ internal sealed class VeraLinear : ModuleAdapter
     {
         yield return new("vera_lambda_d", inner);
         yield return new("vera_lambda_b", outer);
-        if (!saveProjection) yield break;
+        if (!saveProjection)
+            yield break;
         yield return new("vera_A", a, IsGlobal: true, IsOptional: true);
         yield return new("vera_B", b, IsGlobal: true, IsOptional: true);
     }

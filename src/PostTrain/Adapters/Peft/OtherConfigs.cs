@@ -9,15 +9,25 @@ internal sealed class Ia3Config : IPeftMethod
 {
     public string Type => "IA3";
 
-    public IReadOnlySet<string> Reads { get; } = new HashSet<string> { "target_modules", "exclude_modules", "modules_to_save", "feedforward_modules", "fan_in_fan_out", "init_ia3_weights" };
+    public IReadOnlySet<string> Reads { get; } =
+        new HashSet<string>
+        {
+            "target_modules",
+            "exclude_modules",
+            "modules_to_save",
+            "feedforward_modules",
+            "fan_in_fan_out",
+            "init_ia3_weights",
+        };
 
     public IReadOnlyDictionary<string, string> Ignored { get; } = new Dictionary<string, string>();
 
-    public AdapterOptions Read(ConfigFile file) => new Ia3Options
-    {
-        FeedForward = file.Selection("feedforward_modules") is { IsEmpty: false } given ? given : null,
-        RandomStart = !file.Flag("init_ia3_weights", true),
-    }.WithTargets(file);
+    public AdapterOptions Read(ConfigFile file) =>
+        new Ia3Options
+        {
+            FeedForward = file.Selection("feedforward_modules") is { IsEmpty: false } given ? given : null,
+            RandomStart = !file.Flag("init_ia3_weights", true),
+        }.WithTargets(file);
 
     public void Write(AdapterOptions options, Dictionary<string, object?> fields, PeftTargets targets)
     {
@@ -34,23 +44,35 @@ internal sealed class VeraConfig : IPeftMethod
 {
     public string Type => "VERA";
 
-    public IReadOnlySet<string> Reads { get; } = new HashSet<string>
-    {
-        "r", "projection_prng_key", "save_projection", "vera_dropout", "d_initial", "bias", "fan_in_fan_out", "init_weights",
-        "target_modules", "modules_to_save", "layers_to_transform", "layers_pattern",
-    };
+    public IReadOnlySet<string> Reads { get; } =
+        new HashSet<string>
+        {
+            "r",
+            "projection_prng_key",
+            "save_projection",
+            "vera_dropout",
+            "d_initial",
+            "bias",
+            "fan_in_fan_out",
+            "init_weights",
+            "target_modules",
+            "modules_to_save",
+            "layers_to_transform",
+            "layers_pattern",
+        };
 
     public IReadOnlyDictionary<string, string> Ignored { get; } = new Dictionary<string, string>();
 
-    public AdapterOptions Read(ConfigFile file) => new VeraOptions
-    {
-        Rank = file.Size("r"),
-        ProjectionSeed = (int)file.Number("projection_prng_key", 0),
-        SaveProjection = file.Flag("save_projection", true),
-        Dropout = file.Number("vera_dropout", 0),
-        InitialScale = file.Number("d_initial", 0.1),
-        Bias = file.Bias(),
-    }.WithTargets(file);
+    public AdapterOptions Read(ConfigFile file) =>
+        new VeraOptions
+        {
+            Rank = file.Size("r"),
+            ProjectionSeed = (int)file.Number("projection_prng_key", 0),
+            SaveProjection = file.Flag("save_projection", true),
+            Dropout = file.Number("vera_dropout", 0),
+            InitialScale = file.Number("d_initial", 0.1),
+            Bias = file.Bias(),
+        }.WithTargets(file);
 
     public void Write(AdapterOptions options, Dictionary<string, object?> fields, PeftTargets targets)
     {
@@ -72,24 +94,37 @@ internal sealed class LohaConfig : IPeftMethod
 {
     public string Type => "LOHA";
 
-    public IReadOnlySet<string> Reads { get; } = new HashSet<string>
-    {
-        "r", "alpha", "rank_dropout", "module_dropout", "rank_pattern", "alpha_pattern", "init_weights",
-        "target_modules", "exclude_modules", "modules_to_save", "layers_to_transform", "layers_pattern", "use_effective_conv2d",
-    };
+    public IReadOnlySet<string> Reads { get; } =
+        new HashSet<string>
+        {
+            "r",
+            "alpha",
+            "rank_dropout",
+            "module_dropout",
+            "rank_pattern",
+            "alpha_pattern",
+            "init_weights",
+            "target_modules",
+            "exclude_modules",
+            "modules_to_save",
+            "layers_to_transform",
+            "layers_pattern",
+            "use_effective_conv2d",
+        };
 
     public IReadOnlyDictionary<string, string> Ignored { get; } = new Dictionary<string, string>();
 
-    public AdapterOptions Read(ConfigFile file) => new LohaOptions
-    {
-        Rank = file.Size("r"),
-        Alpha = file.Positive("alpha", 8),
-        RankDropout = file.Number("rank_dropout", 0),
-        ModuleDropout = file.Number("module_dropout", 0),
-        RankPattern = file.Ranks(),
-        AlphaPattern = file.Numbers("alpha_pattern"),
-        RandomStart = !file.Flag("init_weights", true),
-    }.WithTargets(file);
+    public AdapterOptions Read(ConfigFile file) =>
+        new LohaOptions
+        {
+            Rank = file.Size("r"),
+            Alpha = file.Positive("alpha", 8),
+            RankDropout = file.Number("rank_dropout", 0),
+            ModuleDropout = file.Number("module_dropout", 0),
+            RankPattern = file.Ranks(),
+            AlphaPattern = file.Numbers("alpha_pattern"),
+            RandomStart = !file.Flag("init_weights", true),
+        }.WithTargets(file);
 
     public void Write(AdapterOptions options, Dictionary<string, object?> fields, PeftTargets targets)
     {
@@ -108,32 +143,50 @@ internal sealed class LokrConfig : IPeftMethod
 {
     public string Type => "LOKR";
 
-    public IReadOnlySet<string> Reads { get; } = new HashSet<string>
-    {
-        "r", "alpha", "rank_dropout", "rank_dropout_scale", "module_dropout", "rank_pattern", "alpha_pattern", "init_weights", "decompose_both", "decompose_factor",
-        "target_modules", "exclude_modules", "modules_to_save", "layers_to_transform", "layers_pattern", "use_effective_conv2d",
-    };
+    public IReadOnlySet<string> Reads { get; } =
+        new HashSet<string>
+        {
+            "r",
+            "alpha",
+            "rank_dropout",
+            "rank_dropout_scale",
+            "module_dropout",
+            "rank_pattern",
+            "alpha_pattern",
+            "init_weights",
+            "decompose_both",
+            "decompose_factor",
+            "target_modules",
+            "exclude_modules",
+            "modules_to_save",
+            "layers_to_transform",
+            "layers_pattern",
+            "use_effective_conv2d",
+        };
 
     public IReadOnlyDictionary<string, string> Ignored { get; } = new Dictionary<string, string>();
 
-    public AdapterOptions Read(ConfigFile file) => new LokrOptions
-    {
-        Rank = file.Size("r"),
-        Alpha = file.Positive("alpha", 8),
-        RankDropout = file.Number("rank_dropout", 0),
-        ScaleRankDropout = file.Flag("rank_dropout_scale", false),
-        ModuleDropout = file.Number("module_dropout", 0),
-        RankPattern = file.Ranks(),
-        AlphaPattern = file.Numbers("alpha_pattern"),
-        DecomposeBoth = file.Flag("decompose_both", false),
-        Factor = (int)file.Number("decompose_factor", -1),
-        Start = file.Value("init_weights") switch
+    public AdapterOptions Read(ConfigFile file) =>
+        new LokrOptions
         {
-            { ValueKind: JsonValueKind.False } => LokrStart.Random,
-            { ValueKind: JsonValueKind.String } => file.Text("init_weights") == "lycoris" ? LokrStart.Right : throw file.Error("init_weights", "another text", "true, false or lycoris"),
-            _ => LokrStart.Left,
-        },
-    }.WithTargets(file);
+            Rank = file.Size("r"),
+            Alpha = file.Positive("alpha", 8),
+            RankDropout = file.Number("rank_dropout", 0),
+            ScaleRankDropout = file.Flag("rank_dropout_scale", false),
+            ModuleDropout = file.Number("module_dropout", 0),
+            RankPattern = file.Ranks(),
+            AlphaPattern = file.Numbers("alpha_pattern"),
+            DecomposeBoth = file.Flag("decompose_both", false),
+            Factor = (int)file.Number("decompose_factor", -1),
+            Start = file.Value("init_weights") switch
+            {
+                { ValueKind: JsonValueKind.False } => LokrStart.Random,
+                { ValueKind: JsonValueKind.String } => file.Text("init_weights") == "lycoris"
+                    ? LokrStart.Right
+                    : throw file.Error("init_weights", "another text", "true, false or lycoris"),
+                _ => LokrStart.Left,
+            },
+        }.WithTargets(file);
 
     public void Write(AdapterOptions options, Dictionary<string, object?> fields, PeftTargets targets)
     {
@@ -145,7 +198,12 @@ internal sealed class LokrConfig : IPeftMethod
         fields["module_dropout"] = lokr.ModuleDropout;
         fields["decompose_both"] = lokr.DecomposeBoth;
         fields["decompose_factor"] = lokr.Factor;
-        fields["init_weights"] = lokr.Start switch { LokrStart.Left => true, LokrStart.Random => false, _ => "lycoris" };
+        fields["init_weights"] = lokr.Start switch
+        {
+            LokrStart.Left => true,
+            LokrStart.Random => false,
+            _ => "lycoris",
+        };
         fields["use_effective_conv2d"] = false;
     }
 }
@@ -177,7 +235,8 @@ internal sealed class TokenTuningConfig : IPeftMethod
 
     public IReadOnlyDictionary<string, string> Ignored { get; } = new Dictionary<string, string>();
 
-    public AdapterOptions Read(ConfigFile file) => new TokenTuningOptions { Ids = file.Ids("token_indices"), Targets = file.Selection("target_modules") };
+    public AdapterOptions Read(ConfigFile file) =>
+        new TokenTuningOptions { Ids = file.Ids("token_indices"), Targets = file.Selection("target_modules") };
 
     public void Write(AdapterOptions options, Dictionary<string, object?> fields, PeftTargets targets)
     {
@@ -196,7 +255,8 @@ internal sealed class BitFitConfig : IPeftMethod
 
     public IReadOnlyDictionary<string, string> Ignored { get; } = new Dictionary<string, string>();
 
-    public AdapterOptions Read(ConfigFile file) => new BitFitOptions { Targets = file.Selection("target_modules"), Exclude = file.Selection("exclude_modules") };
+    public AdapterOptions Read(ConfigFile file) =>
+        new BitFitOptions { Targets = file.Selection("target_modules"), Exclude = file.Selection("exclude_modules") };
 
     public void Write(AdapterOptions options, Dictionary<string, object?> fields, PeftTargets targets)
     {

@@ -9,14 +9,34 @@ internal static class PeftConfig
     /// <summary>What files written here name where none was loaded.</summary>
     public const string Version = "0.20.0";
 
-    private static readonly IPeftMethod[] Methods = [new LoraConfig(), new AdaLoraConfig(), new Ia3Config(), new VeraConfig(), new LohaConfig(), new LokrConfig(),
-        new NormTuningConfig(), new TokenTuningConfig(), new BitFitConfig()];
+    private static readonly IPeftMethod[] Methods =
+    [
+        new LoraConfig(),
+        new AdaLoraConfig(),
+        new Ia3Config(),
+        new VeraConfig(),
+        new LohaConfig(),
+        new LokrConfig(),
+        new NormTuningConfig(),
+        new TokenTuningConfig(),
+        new BitFitConfig(),
+    ];
 
     // Written by every version of PEFT, of no meaning to the numbers.
-    private static readonly HashSet<string> Common = ["auto_mapping", "base_model_name_or_path", "inference_mode", "peft_type", "peft_version", "revision", "task_type"];
+    private static readonly HashSet<string> Common =
+    [
+        "auto_mapping",
+        "base_model_name_or_path",
+        "inference_mode",
+        "peft_type",
+        "peft_version",
+        "revision",
+        "task_type",
+    ];
 
     /// <summary>Reads the options out of a file.</summary>
-    /// <exception cref="InvalidDataException">A field is missing, wrong or asks for what is not supported; names file, field and what was expected.</exception>
+    /// <exception cref="InvalidDataException">A field is missing, wrong or asks for what is not supported; names file, field and what was
+    /// expected.</exception>
     public static AdapterOptions Read(string path)
     {
         using var file = ConfigFile.Open(path);
@@ -33,11 +53,13 @@ internal static class PeftConfig
     private static AdapterOptions Read(ConfigFile file)
     {
         var type = file.Text("peft_type");
-        var method = Methods.FirstOrDefault(method => method.Type == type)
+        var method =
+            Methods.FirstOrDefault(method => method.Type == type)
             ?? throw file.Error("peft_type", $"'{type}'", "one of " + string.Join(", ", Methods.Select(method => method.Type)));
         foreach (var (name, value) in file.Fields())
         {
-            if (Common.Contains(name) || method.Reads.Contains(name)) continue;
+            if (Common.Contains(name) || method.Reads.Contains(name))
+                continue;
             if (!IsNothing(value) && !(method.Ignored.TryGetValue(name, out var harmless) && value.ToString() == harmless))
                 throw file.Error(name, Shortened(value), harmless is null ? "null, as this field's meaning is not supported" : harmless);
         }
@@ -73,13 +95,14 @@ internal static class PeftConfig
         return PythonJson.Write(fields);
     }
 
-    private static bool IsNothing(JsonElement value) => value.ValueKind switch
-    {
-        JsonValueKind.Null or JsonValueKind.False => true,
-        JsonValueKind.Array => value.GetArrayLength() == 0,
-        JsonValueKind.Object => !value.EnumerateObject().Any(),
-        _ => false,
-    };
+    private static bool IsNothing(JsonElement value) =>
+        value.ValueKind switch
+        {
+            JsonValueKind.Null or JsonValueKind.False => true,
+            JsonValueKind.Array => value.GetArrayLength() == 0,
+            JsonValueKind.Object => !value.EnumerateObject().Any(),
+            _ => false,
+        };
 
     private static string Shortened(JsonElement value)
     {

@@ -3,7 +3,8 @@ using System.Text;
 
 namespace PostTrain.Adapters.Peft;
 
-/// <summary>JSON as Python's <c>json.dumps(value, indent=2, sort_keys=True)</c> writes it, so that a file is the one that PEFT would have written.</summary>
+/// <summary>JSON as Python's <c>json.dumps(value, indent=2, sort_keys=True)</c> writes it, so that a file is the one that PEFT would have
+/// written.</summary>
 internal static class PythonJson
 {
     /// <param name="values">Null, bool, string, int, double, lists and dictionaries of these.</param>
@@ -18,21 +19,41 @@ internal static class PythonJson
     {
         switch (value)
         {
-            case null: text.Append("null"); break;
-            case bool flag: text.Append(flag ? "true" : "false"); break;
-            case string given: WriteText(text, given); break;
-            case int number: text.Append(number.ToString(CultureInfo.InvariantCulture)); break;
-            case double number: text.Append(Number(number)); break;
-            case IReadOnlyDictionary<string, object?> dictionary:
-                WriteItems(text, dictionary.OrderBy(item => item.Key, StringComparer.Ordinal).ToArray(), depth, '{', '}', item =>
-                {
-                    WriteText(text, item.Key);
-                    text.Append(": ");
-                    Write(text, item.Value, depth + 1);
-                });
+            case null:
+                text.Append("null");
                 break;
-            case IEnumerable<object?> list: WriteItems(text, list.ToArray(), depth, '[', ']', item => Write(text, item, depth + 1)); break;
-            default: throw new ArgumentException($"a {value.GetType().Name} is no JSON value", nameof(value));
+            case bool flag:
+                text.Append(flag ? "true" : "false");
+                break;
+            case string given:
+                WriteText(text, given);
+                break;
+            case int number:
+                text.Append(number.ToString(CultureInfo.InvariantCulture));
+                break;
+            case double number:
+                text.Append(Number(number));
+                break;
+            case IReadOnlyDictionary<string, object?> dictionary:
+                WriteItems(
+                    text,
+                    dictionary.OrderBy(item => item.Key, StringComparer.Ordinal).ToArray(),
+                    depth,
+                    '{',
+                    '}',
+                    item =>
+                    {
+                        WriteText(text, item.Key);
+                        text.Append(": ");
+                        Write(text, item.Value, depth + 1);
+                    }
+                );
+                break;
+            case IEnumerable<object?> list:
+                WriteItems(text, list.ToArray(), depth, '[', ']', item => Write(text, item, depth + 1));
+                break;
+            default:
+                throw new ArgumentException($"a {value.GetType().Name} is no JSON value", nameof(value));
         }
     }
 
@@ -45,7 +66,8 @@ internal static class PythonJson
             write(items[i]);
         }
 
-        if (items.Length > 0) text.Append('\n').Append(' ', 2 * depth);
+        if (items.Length > 0)
+            text.Append('\n').Append(' ', 2 * depth);
         text.Append(close);
     }
 
@@ -53,7 +75,9 @@ internal static class PythonJson
     private static string Number(double number)
     {
         var digits = number.ToString("R", CultureInfo.InvariantCulture);
-        return digits.Contains('E', StringComparison.Ordinal) ? digits.Replace('E', 'e') : digits.Contains('.', StringComparison.Ordinal) ? digits : digits + ".0";
+        return digits.Contains('E', StringComparison.Ordinal) ? digits.Replace('E', 'e')
+            : digits.Contains('.', StringComparison.Ordinal) ? digits
+            : digits + ".0";
     }
 
     private static void WriteText(StringBuilder text, string value)

@@ -7,8 +7,10 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Adapters.Prompts;
 
-/// <summary>The negative log-likelihood of given completions, mean over their tokens, when a prompt stands before each text: −(1/Σm) Σ m·log π(y | prompt, x, y before).</summary>
-/// <remarks>The same function of embeddings as <see cref="SoftPromptLm"/>: a discrete prompt's loss is that of the soft prompt which starts from it.</remarks>
+/// <summary>The negative log-likelihood of given completions, mean over their tokens, when a prompt stands before each text: −(1/Σm) Σ
+/// m·log π(y | prompt, x, y before).</summary>
+/// <remarks>The same function of embeddings as <see cref="SoftPromptLm"/>: a discrete prompt's loss is that of the soft prompt which starts
+/// from it.</remarks>
 public sealed class CompletionObjective : PromptObjective
 {
     private readonly CausalLm model;
@@ -21,7 +23,8 @@ public sealed class CompletionObjective : PromptObjective
 
     /// <param name="model">Evaluated as it is; stays with the caller.</param>
     /// <param name="examples">Ids of prompt and completion; at least one example, each completion at least one token.</param>
-    /// <param name="rowsAtATime">Rows (prompts × examples) of one pass through the model, a bound on memory; at least one prompt goes in.</param>
+    /// <param name="rowsAtATime">Rows (prompts × examples) of one pass through the model, a bound on memory; at least one prompt goes
+    /// in.</param>
     /// <exception cref="ArgumentException">There is no example, or a completion is empty.</exception>
     public CompletionObjective(CausalLm model, IReadOnlyList<(int[] Prompt, int[] Completion)> examples, int rowsAtATime = 256)
     {
@@ -39,7 +42,11 @@ public sealed class CompletionObjective : PromptObjective
             if (completion.Length == 0)
                 throw new ArgumentException($"examples[{row}] has an empty completion, expected at least one token.", nameof(examples));
             for (var t = 0; t < prompt.Length + completion.Length; t++)
-                (ids[row, t], mask[row, t], loss[row, t]) = (t < prompt.Length ? prompt[t] : completion[t - prompt.Length], 1, t < prompt.Length ? 0 : 1);
+                (ids[row, t], mask[row, t], loss[row, t]) = (
+                    t < prompt.Length ? prompt[t] : completion[t - prompt.Length],
+                    1,
+                    t < prompt.Length ? 0 : 1
+                );
         }
 
         using var mode = no_grad();
@@ -54,17 +61,29 @@ public sealed class CompletionObjective : PromptObjective
     /// <inheritdoc/>
     public override Tensor Embeddings => table;
 
-    /// <summary>The objective of demonstrations: the loss is taken of the completion and, where the tokenizer has one, the end of the sequence.</summary>
-    public static CompletionObjective Of(CausalLm model, ITokenizer tokenizer, IReadOnlyList<Demonstration> demonstrations, int rowsAtATime = 256)
+    /// <summary>The objective of demonstrations: the loss is taken of the completion and, where the tokenizer has one, the end of the
+    /// sequence.</summary>
+    public static CompletionObjective Of(
+        CausalLm model,
+        ITokenizer tokenizer,
+        IReadOnlyList<Demonstration> demonstrations,
+        int rowsAtATime = 256
+    )
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentNullException.ThrowIfNull(demonstrations);
-        return new CompletionObjective(model, [.. demonstrations.Select(item =>
-        {
-            // As in fine-tuning.
-            var (ids, border) = CompletionTokens.Of(item.Prompt, item.Completion, tokenizer, appendEnd: true);
-            return (ids[..border], ids[border..]);
-        })], rowsAtATime);
+        return new CompletionObjective(
+            model,
+            [
+                .. demonstrations.Select(item =>
+                {
+                    // As in fine-tuning.
+                    var (ids, border) = CompletionTokens.Of(item.Prompt, item.Completion, tokenizer, appendEnd: true);
+                    return (ids[..border], ids[border..]);
+                }),
+            ],
+            rowsAtATime
+        );
     }
 
     /// <inheritdoc/>
@@ -72,7 +91,10 @@ public sealed class CompletionObjective : PromptObjective
     {
         ArgumentNullException.ThrowIfNull(prompts);
         if (prompts.Dimensions != 3 || prompts.size(0) == 0 || prompts.size(1) == 0 || prompts.size(2) != table.size(1))
-            throw new ArgumentException($"prompts has the shape [{string.Join(",", prompts.shape)}], expected [C,n,{table.size(1)}] with C and n positive.", nameof(prompts));
+            throw new ArgumentException(
+                $"prompts has the shape [{string.Join(",", prompts.shape)}], expected [C,n,{table.size(1)}] with C and n positive.",
+                nameof(prompts)
+            );
         using var scope = NewDisposeScope();
         var (count, atATime) = (prompts.size(0), Math.Max(1, rowsAtATime / texts.size(0)));
         var parts = new List<Tensor>();

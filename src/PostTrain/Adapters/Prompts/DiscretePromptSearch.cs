@@ -5,11 +5,13 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Adapters.Prompts;
 
-/// <summary>Gradient-guided search for a prompt of tokens: HotFlip (Ebrahimi et al. 2018, arXiv:1712.06751) and AutoPrompt (Shin et al. 2020, arXiv:2010.15980) with a beam.</summary>
+/// <summary>Gradient-guided search for a prompt of tokens: HotFlip (Ebrahimi et al. 2018, arXiv:1712.06751) and AutoPrompt (Shin et al.
+/// 2020, arXiv:2010.15980) with a beam.</summary>
 /// <remarks>
-/// A round takes the gradient g of the loss at each place of each kept prompt, ranks the tokens v there by the first-order gain −(E_v − E_cur)ᵀg, evaluates the best of them
-/// exactly, and keeps the best prompts of old and new ones. So the best loss never rises, and no estimate is ever reported. The best soft prompt of the same length is at least as
-/// good as any found here, since the tokens' embeddings are soft prompts.
+/// A round takes the gradient g of the loss at each place of each kept prompt, ranks the tokens v there by the first-order gain −(E_v −
+/// E_cur)ᵀg, evaluates the best of them exactly, and keeps the best prompts of old and new ones. So the best loss never rises, and no
+/// estimate is ever reported. The best soft prompt of the same length is at least as good as any found here, since the tokens' embeddings
+/// are soft prompts.
 /// </remarks>
 public static class DiscretePromptSearch
 {
@@ -20,7 +22,12 @@ public static class DiscretePromptSearch
     /// <param name="cancellation">Looked at before every round.</param>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
     /// <exception cref="OperationCanceledException">The search was cancelled.</exception>
-    public static DiscretePrompt Run(PromptObjective objective, DiscreteSearchOptions options, IProgress<DiscreteSearchProgress>? progress = null, CancellationToken cancellation = default)
+    public static DiscretePrompt Run(
+        PromptObjective objective,
+        DiscreteSearchOptions options,
+        IProgress<DiscreteSearchProgress>? progress = null,
+        CancellationToken cancellation = default
+    )
     {
         ArgumentNullException.ThrowIfNull(objective);
         ArgumentNullException.ThrowIfNull(options);
@@ -65,8 +72,20 @@ public static class DiscretePromptSearch
             if (start == 0 && options.Initial is not null)
                 prompts.Add([.. options.Initial]);
             for (var member = prompts.Count; member < options.Beam; member++)
-                prompts.Add([.. Enumerable.Range(0, options.Length).Select(place =>
-                    allowed[CounterRandom.Below(allowed.Length, options.Seed, (ulong)(start * (long)options.Beam + member), (ulong)place)])]);
+                prompts.Add([
+                    .. Enumerable
+                        .Range(0, options.Length)
+                        .Select(place =>
+                            allowed[
+                                CounterRandom.Below(
+                                    allowed.Length,
+                                    options.Seed,
+                                    (ulong)(start * (long)options.Beam + member),
+                                    (ulong)place
+                                )
+                            ]
+                        ),
+                ]);
             return prompts;
         }
 
@@ -86,10 +105,16 @@ public static class DiscretePromptSearch
             return [.. prompts.Select(prompt => known[Key(prompt)])];
         }
 
-        /// <summary>The best different prompts, NaN last; equal losses in the order of their ids, so that a seed decides everything.</summary>
+        /// <summary>The best different prompts, NaN last; equal losses in the order of their ids, so that a seed decides
+        /// everything.</summary>
         public Scored[] Keep(IReadOnlyList<Scored> prompts) =>
-            [.. prompts.DistinctBy(prompt => Key(prompt.Tokens)).OrderBy(prompt => double.IsNaN(prompt.Loss) ? double.PositiveInfinity : prompt.Loss)
-                .ThenBy(prompt => Key(prompt.Tokens), StringComparer.Ordinal).Take(options.Beam)];
+            [
+                .. prompts
+                    .DistinctBy(prompt => Key(prompt.Tokens))
+                    .OrderBy(prompt => double.IsNaN(prompt.Loss) ? double.PositiveInfinity : prompt.Loss)
+                    .ThenBy(prompt => Key(prompt.Tokens), StringComparer.Ordinal)
+                    .Take(options.Beam),
+            ];
 
         /// <summary>The replacements to evaluate for the kept prompts that have not had their turn.</summary>
         public List<int[]> Expand(IReadOnlyList<Scored> beam)
@@ -139,7 +164,10 @@ public static class DiscretePromptSearch
         private Tensor Embedded(int[][] prompts)
         {
             var flat = tensor(prompts.SelectMany(prompt => prompt).Select(id => (long)id).ToArray());
-            return objective.Embeddings.index_select(0, flat).reshape(prompts.Length, options.Length, objective.Embeddings.size(1)).detach();
+            return objective
+                .Embeddings.index_select(0, flat)
+                .reshape(prompts.Length, options.Length, objective.Embeddings.size(1))
+                .detach();
         }
 
         private static string Key(int[] tokens) => string.Join(' ', tokens.Select(id => id.ToString("D9", CultureInfo.InvariantCulture)));

@@ -5,8 +5,9 @@ using static TorchSharp.torch;
 namespace PostTrain.Adapters.Prompts;
 
 /// <summary>P-tuning's rows from a bidirectional LSTM over the virtual tokens: W₂ ReLU(W₁ [→hᵢ ; ←hᵢ] + b₁) + b₂.</summary>
-/// <remarks>Liu et al. 2021, arXiv:2103.10385, eq. 5; the layers, their names and their start are those of PEFT's <c>PromptEncoder</c>: the first linear layer keeps
-/// the width 2H. Dropout acts between the LSTM's layers, in training only, and draws from torch's own generator.</remarks>
+/// <remarks>Liu et al. 2021, arXiv:2103.10385, eq. 5; the layers, their names and their start are those of PEFT's <c>PromptEncoder</c>: the
+/// first linear layer keeps the width 2H. Dropout acts between the LSTM's layers, in training only, and draws from torch's own
+/// generator.</remarks>
 public sealed class LstmPromptEncoder : PromptEncoder
 {
     private readonly EmbeddingRows embedding;
@@ -20,7 +21,15 @@ public sealed class LstmPromptEncoder : PromptEncoder
     /// <param name="dropout">Probability of dropping an output of a layer but the last, in [0, 1).</param>
     /// <param name="seed">Decides the start: embeddings N(0, 1), the LSTM uniform in ±1/√H, layers uniform in ±1/√inputs.</param>
     /// <param name="type">Type of the parameters.</param>
-    public LstmPromptEncoder(int length, int width, int hiddenSize, int layers, double dropout, ulong seed, ScalarType type = ScalarType.Float32)
+    public LstmPromptEncoder(
+        int length,
+        int width,
+        int hiddenSize,
+        int layers,
+        double dropout,
+        ulong seed,
+        ScalarType type = ScalarType.Float32
+    )
         : base(nameof(LstmPromptEncoder), length, width)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(length);
@@ -31,8 +40,16 @@ public sealed class LstmPromptEncoder : PromptEncoder
         using var scope = NewDisposeScope();
         var start = new PromptParameters(seed, type);
         embedding = new EmbeddingRows(start.Normal([length, width], 1));
-        lstm = Started(nn.LSTM(width, hiddenSize, layers, batchFirst: true, dropout: dropout, bidirectional: true, dtype: type), start, hiddenSize);
-        head = nn.Sequential(("0", start.Linear(2L * hiddenSize, 2L * hiddenSize)), ("1", nn.ReLU()), ("2", start.Linear(2L * hiddenSize, width)));
+        lstm = Started(
+            nn.LSTM(width, hiddenSize, layers, batchFirst: true, dropout: dropout, bidirectional: true, dtype: type),
+            start,
+            hiddenSize
+        );
+        head = nn.Sequential(
+            ("0", start.Linear(2L * hiddenSize, 2L * hiddenSize)),
+            ("1", nn.ReLU()),
+            ("2", start.Linear(2L * hiddenSize, width))
+        );
         register_module("embedding", embedding);
         register_module("lstm_head", lstm);
         register_module("mlp_head", head);
@@ -43,7 +60,8 @@ public sealed class LstmPromptEncoder : PromptEncoder
     {
         using var scope = NewDisposeScope();
         var differentiable = is_grad_enabled();
-        // Without gradients the float32 LSTM of the CPU takes another kernel, which rounds differently; rollouts and training must see the same rows.
+        // Without gradients the float32 LSTM of the CPU takes another kernel, which rounds differently; rollouts and training must see the
+        // same rows.
         using var mode = enable_grad();
         var (outputs, _, _) = lstm.call(embedding.Weight.unsqueeze(0));
         var rows = head.call(outputs.squeeze(0));
@@ -51,9 +69,7 @@ public sealed class LstmPromptEncoder : PromptEncoder
     }
 
     /// <summary>Nothing: the parts are registered by PEFT's names.</summary>
-    protected override void RegisterComponents()
-    {
-    }
+    protected override void RegisterComponents() { }
 
     private static LSTM Started(LSTM lstm, PromptParameters start, int hiddenSize)
     {

@@ -4,8 +4,10 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Adapters.Prompts;
 
-/// <summary>P-tuning's rows from a multi-layer perceptron: W₃ ReLU(W₂ ReLU(W₁ e + b₁) + b₂) + b₃ of a trainable embedding e for each virtual token.</summary>
-/// <remarks>Liu et al. 2021, arXiv:2103.10385, section 2.2; the layers, their names and their start are those of PEFT's <c>PromptEncoder</c>.</remarks>
+/// <summary>P-tuning's rows from a multi-layer perceptron: W₃ ReLU(W₂ ReLU(W₁ e + b₁) + b₂) + b₃ of a trainable embedding e for each
+/// virtual token.</summary>
+/// <remarks>Liu et al. 2021, arXiv:2103.10385, section 2.2; the layers, their names and their start are those of PEFT's
+/// <c>PromptEncoder</c>.</remarks>
 public sealed class MlpPromptEncoder : PromptEncoder
 {
     private readonly EmbeddingRows embedding;
@@ -25,9 +27,12 @@ public sealed class MlpPromptEncoder : PromptEncoder
         var start = new PromptParameters(seed, type);
         embedding = new EmbeddingRows(start.Normal([length, width], 1));
         head = nn.Sequential(
-            ("0", start.Linear(width, hiddenSize)), ("1", nn.ReLU()),
-            ("2", start.Linear(hiddenSize, hiddenSize)), ("3", nn.ReLU()),
-            ("4", start.Linear(hiddenSize, width)));
+            ("0", start.Linear(width, hiddenSize)),
+            ("1", nn.ReLU()),
+            ("2", start.Linear(hiddenSize, hiddenSize)),
+            ("3", nn.ReLU()),
+            ("4", start.Linear(hiddenSize, width))
+        );
         register_module("embedding", embedding);
         register_module("mlp_head", head);
     }
@@ -36,7 +41,5 @@ public sealed class MlpPromptEncoder : PromptEncoder
     public override Tensor Rows() => head.call(embedding.Weight);
 
     /// <summary>Nothing: the parts are registered by PEFT's names.</summary>
-    protected override void RegisterComponents()
-    {
-    }
+    protected override void RegisterComponents() { }
 }

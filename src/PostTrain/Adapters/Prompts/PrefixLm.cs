@@ -6,9 +6,11 @@ namespace PostTrain.Adapters.Prompts;
 
 /// <summary>Prefix tuning and P-Tuning v2: trainable keys and values of n virtual positions before the row, in every layer.</summary>
 /// <remarks>
-/// <para>Li and Liang 2021, arXiv:2101.00190 (with a <see cref="PrefixProjection"/>); Liu et al. 2022, arXiv:2110.07602 (a <see cref="PromptTable"/>). The keys are what
-/// attention sees: no rotary embedding turns them, as in PEFT. The real tokens stand at the positions from n on.</para>
-/// <para>A row of the encoder holds one virtual position in PEFT's layout: for each layer the key, then the value, each with key-value heads · head size numbers.</para>
+/// <para>Li and Liang 2021, arXiv:2101.00190 (with a <see cref="PrefixProjection"/>); Liu et al. 2022, arXiv:2110.07602 (a
+/// <see cref="PromptTable"/>). The keys are what attention sees: no rotary embedding turns them, as in PEFT. The real tokens stand at the
+/// positions from n on.</para>
+/// <para>A row of the encoder holds one virtual position in PEFT's layout: for each layer the key, then the value, each with key-value
+/// heads · head size numbers.</para>
 /// </remarks>
 public sealed class PrefixLm : PromptedLm
 {
@@ -16,14 +18,18 @@ public sealed class PrefixLm : PromptedLm
 
     /// <summary>Puts a prefix before a model.</summary>
     /// <param name="model">Frozen from here on; stays with the caller.</param>
-    /// <param name="encoder">Its width is <see cref="WidthFor"/> the model, its length at most the context length minus 1. Belongs to the new model.</param>
+    /// <param name="encoder">Its width is <see cref="WidthFor"/> the model, its length at most the context length minus 1. Belongs to the
+    /// new model.</param>
     /// <exception cref="ArgumentException">The encoder does not fit the model.</exception>
     public PrefixLm(Decoder model, PromptEncoder encoder)
         : base(nameof(PrefixLm), model, encoder, model is null ? 0 : WidthFor(model))
     {
         decoder = model!;
         if (encoder.Length >= decoder.ContextLength)
-            throw new ArgumentException($"The prefix has {encoder.Length} virtual positions, expected at most {decoder.ContextLength - 1}, one less than the model's context.", nameof(encoder));
+            throw new ArgumentException(
+                $"The prefix has {encoder.Length} virtual positions, expected at most {decoder.ContextLength - 1}, one less than the model's context.",
+                nameof(encoder)
+            );
     }
 
     /// <summary>The model's context without the prefix.</summary>
@@ -36,8 +42,8 @@ public sealed class PrefixLm : PromptedLm
         return checked(2 * model.Config.Layers * model.Config.KeyValueHeads * model.Config.HeadSize);
     }
 
-    /// <summary>The prefix that a text leaves behind: its keys and values as the model computes them. The prefixed model then gives, to rounding, what the model gives
-    /// after that text.</summary>
+    /// <summary>The prefix that a text leaves behind: its keys and values as the model computes them. The prefixed model then gives, to
+    /// rounding, what the model gives after that text.</summary>
     /// <param name="model">The model.</param>
     /// <param name="tokens">The text's ids, at least one.</param>
     public static PromptTable FromTokens(Decoder model, IReadOnlyList<int> tokens)
@@ -70,6 +76,8 @@ public sealed class PrefixLm : PromptedLm
     private KeyValuePrefix Prefix(Tensor like)
     {
         var config = decoder.Config;
-        return new KeyValuePrefix(Rows(like).reshape(Encoder.Length, 2L * config.Layers, config.KeyValueHeads, config.HeadSize).permute(1, 2, 0, 3));
+        return new KeyValuePrefix(
+            Rows(like).reshape(Encoder.Length, 2L * config.Layers, config.KeyValueHeads, config.HeadSize).permute(1, 2, 0, 3)
+        );
     }
 }

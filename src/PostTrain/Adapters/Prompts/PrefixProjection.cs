@@ -4,8 +4,10 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Adapters.Prompts;
 
-/// <summary>Prefix-tuning's rows from a multi-layer perceptron: W₂ tanh(W₁ e + b₁) + b₂ of a trainable embedding e for each virtual token.</summary>
-/// <remarks>Li and Liang 2021, arXiv:2101.00190, section 4.3; the layers, their names and their start are those of PEFT's <c>PrefixEncoder</c> with <c>prefix_projection</c>.</remarks>
+/// <summary>Prefix-tuning's rows from a multi-layer perceptron: W₂ tanh(W₁ e + b₁) + b₂ of a trainable embedding e for each virtual
+/// token.</summary>
+/// <remarks>Li and Liang 2021, arXiv:2101.00190, section 4.3; the layers, their names and their start are those of PEFT's
+/// <c>PrefixEncoder</c> with <c>prefix_projection</c>.</remarks>
 public sealed class PrefixProjection : PromptEncoder
 {
     private readonly EmbeddingRows embedding;
@@ -35,7 +37,5 @@ public sealed class PrefixProjection : PromptEncoder
     public override Tensor Rows() => transform.call(embedding.Weight);
 
     /// <summary>Nothing: the parts are registered by PEFT's names.</summary>
-    protected override void RegisterComponents()
-    {
-    }
+    protected override void RegisterComponents() { }
 }

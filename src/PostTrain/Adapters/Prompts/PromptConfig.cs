@@ -4,7 +4,8 @@ using PostTrain.Models.HuggingFace;
 
 namespace PostTrain.Adapters.Prompts;
 
-/// <summary>What PEFT's <c>adapter_config.json</c> says of a prompt; how it was started and which network made its rows is of no use afterwards.</summary>
+/// <summary>What PEFT's <c>adapter_config.json</c> says of a prompt; how it was started and which network made its rows is of no use
+/// afterwards.</summary>
 /// <param name="Path">The file, for errors.</param>
 /// <param name="Placement">By <c>peft_type</c>.</param>
 /// <param name="Length"><c>num_virtual_tokens</c>, at least 1.</param>
@@ -29,10 +30,20 @@ internal sealed record PromptConfig(string Path, PromptPlacement Placement, int 
             ("PROMPT_TUNING" or "P_TUNING", null) => PromptPlacement.Embeddings,
             ("P_TUNING", "template") => PromptPlacement.Template,
             ("PREFIX_TUNING", null) => PromptPlacement.Layers,
-            ("PROMPT_TUNING" or "P_TUNING" or "PREFIX_TUNING", { } other) => throw file.Error(PlacementField, $"'{Shortened(other)}'", "template, for P_TUNING only"),
+            ("PROMPT_TUNING" or "P_TUNING" or "PREFIX_TUNING", { } other) => throw file.Error(
+                PlacementField,
+                $"'{Shortened(other)}'",
+                "template, for P_TUNING only"
+            ),
             _ => throw file.Error("peft_type", $"'{Shortened(type)}'", "PROMPT_TUNING, PREFIX_TUNING or P_TUNING"),
         };
-        return new PromptConfig(path, placement, file.Size("num_virtual_tokens"), file.OptionalSize("token_dim"), file.OptionalSize("num_layers"));
+        return new PromptConfig(
+            path,
+            placement,
+            file.Size("num_virtual_tokens"),
+            file.OptionalSize("token_dim"),
+            file.OptionalSize("num_layers")
+        );
     }
 
     /// <summary>Writes what PEFT needs to load a prompt for inference.</summary>
@@ -46,7 +57,12 @@ internal sealed record PromptConfig(string Path, PromptPlacement Placement, int 
         json.WriteStartObject();
         json.WriteString("base_model_name_or_path", baseModel);
         json.WriteBoolean("inference_mode", true);
-        json.WriteString("peft_type", isPrefix ? "PREFIX_TUNING" : model is TemplatePromptLm || model.Encoder is not PromptTable ? "P_TUNING" : "PROMPT_TUNING");
+        json.WriteString(
+            "peft_type",
+            isPrefix ? "PREFIX_TUNING"
+                : model is TemplatePromptLm || model.Encoder is not PromptTable ? "P_TUNING"
+                : "PROMPT_TUNING"
+        );
         json.WriteString("task_type", "CAUSAL_LM");
         json.WriteNumber("num_transformer_submodules", 1);
         json.WriteNumber("num_virtual_tokens", model.Encoder.Length);
@@ -65,7 +81,8 @@ internal sealed record PromptConfig(string Path, PromptPlacement Placement, int 
         json.WriteEndObject();
     }
 
-    public InvalidDataException Error(string field, int given, string expected) => new($"{Path}: field '{field}' is {given}, expected {expected}.");
+    public InvalidDataException Error(string field, int given, string expected) =>
+        new($"{Path}: field '{field}' is {given}, expected {expected}.");
 
     private static string Shortened(string text) => text.Length <= 60 ? text : text[..60] + "...";
 }

@@ -7,7 +7,8 @@ namespace PostTrain.Adapters.Prompts;
 /// What the trainable rows of a soft prompt come from: the rows themselves (<see cref="PromptTable"/>), or a small network that makes them
 /// while they are trained (<see cref="MlpPromptEncoder"/>, <see cref="LstmPromptEncoder"/>, <see cref="PrefixProjection"/>).
 /// </summary>
-/// <remarks>Only the rows are needed to use a trained prompt: <see cref="Fold"/> keeps them and drops the network, and gives the same bits.</remarks>
+/// <remarks>Only the rows are needed to use a trained prompt: <see cref="Fold"/> keeps them and drops the network, and gives the same
+/// bits.</remarks>
 public abstract class PromptEncoder : nn.Module
 {
     /// <summary>Names the module and says what it makes.</summary>
@@ -25,7 +26,8 @@ public abstract class PromptEncoder : nn.Module
     /// <summary>Number of virtual tokens, n.</summary>
     public int Length { get; }
 
-    /// <summary>Numbers that a virtual token has, W: the model's hidden size for a prompt, 2 · layers · key-value heads · head size for a prefix.</summary>
+    /// <summary>Numbers that a virtual token has, W: the model's hidden size for a prompt, 2 · layers · key-value heads · head size for a
+    /// prefix.</summary>
     public int Width { get; }
 
     /// <summary>The rows, [n,W], differentiable in the encoder's parameters; a fresh tensor that the caller owns.</summary>

@@ -5,7 +5,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Adapters.Prompts;
 
-/// <summary>The start of a prompt encoder's parameters, PyTorch's by default: the k-th tensor's numbers depend on (seed, k) only, and not on the engine.</summary>
+/// <summary>The start of a prompt encoder's parameters, PyTorch's by default: the k-th tensor's numbers depend on (seed, k) only, and not
+/// on the engine.</summary>
 internal sealed class PromptParameters(ulong seed, ScalarType type)
 {
     private ulong drawn;

@@ -7,8 +7,8 @@ using static TorchSharp.torch;
 namespace PostTrain.Adapters.Prompts;
 
 /// <summary>The rows of a soft prompt as they are: n·W parameters.</summary>
-/// <remarks>Lester et al. 2021, arXiv:2104.08691. How the rows start matters much: a vocabulary or a text start trained far better than a random one in the paper
-/// (figure 3b) below ten billion parameters.</remarks>
+/// <remarks>Lester et al. 2021, arXiv:2104.08691. How the rows start matters much: a vocabulary or a text start trained far better than a
+/// random one in the paper (figure 3b) below ten billion parameters.</remarks>
 public sealed class PromptTable : PromptEncoder
 {
     private readonly EmbeddingRows embedding;
@@ -46,7 +46,8 @@ public sealed class PromptTable : PromptEncoder
     /// <param name="model">Whose embeddings are taken.</param>
     /// <param name="length">n.</param>
     /// <param name="seed">Decides which tokens.</param>
-    /// <param name="mostCommon">Only the ids below this are drawn (the paper: 5,000, where ids are sorted by frequency); all when null.</param>
+    /// <param name="mostCommon">Only the ids below this are drawn (the paper: 5,000, where ids are sorted by frequency); all when
+    /// null.</param>
     public static PromptTable FromVocabulary(CausalLm model, int length, ulong seed, int? mostCommon = null)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -57,7 +58,8 @@ public sealed class PromptTable : PromptEncoder
         return FromTokens(model, [.. Enumerable.Range(0, length).Select(i => order[i])]);
     }
 
-    /// <summary>Rows that are the embeddings of a text: the model then starts with what it gives for that text as a prompt, to the bit.</summary>
+    /// <summary>Rows that are the embeddings of a text: the model then starts with what it gives for that text as a prompt, to the
+    /// bit.</summary>
     /// <param name="model">Whose embeddings are taken.</param>
     /// <param name="tokens">The text's ids.</param>
     /// <param name="length">n; a shorter text is repeated, a longer one cut (as PEFT does). The text's own length when null.</param>
@@ -82,9 +84,7 @@ public sealed class PromptTable : PromptEncoder
     public override Tensor Rows() => embedding.Weight.alias();
 
     /// <summary>Nothing: the table is registered by name.</summary>
-    protected override void RegisterComponents()
-    {
-    }
+    protected override void RegisterComponents() { }
 
     private static int Height(Tensor rows)
     {

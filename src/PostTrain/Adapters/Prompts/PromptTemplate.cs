@@ -5,9 +5,11 @@ using PostTrain.Data.Text;
 
 namespace PostTrain.Adapters.Prompts;
 
-/// <summary>Where virtual tokens stand around a prompt, e.g. <c>"{3}{prompt}{2}"</c>: three virtual tokens, the prompt, two more. Text in it stays (P-tuning's anchor tokens).</summary>
-/// <remarks>Liu et al. 2021, arXiv:2103.10385, section 2.1. <c>{k}</c> stands for the next k virtual tokens, <c>{prompt}</c> for the prompt, once; <c>{{</c> and
-/// <c>}}</c> for braces. A virtual token is written into the text as a mark, which <see cref="TemplateTokenizer"/> turns into its id.</remarks>
+/// <summary>Where virtual tokens stand around a prompt, e.g. <c>"{3}{prompt}{2}"</c>: three virtual tokens, the prompt, two more. Text in
+/// it stays (P-tuning's anchor tokens).</summary>
+/// <remarks>Liu et al. 2021, arXiv:2103.10385, section 2.1. <c>{k}</c> stands for the next k virtual tokens, <c>{prompt}</c> for the
+/// prompt, once; <c>{{</c> and <c>}}</c> for braces. A virtual token is written into the text as a mark, which
+/// <see cref="TemplateTokenizer"/> turns into its id.</remarks>
 public sealed class PromptTemplate
 {
     /// <summary>Limit on the number of virtual tokens.</summary>
@@ -17,8 +19,8 @@ public sealed class PromptTemplate
     private readonly string after;
 
     /// <param name="format">The template.</param>
-    /// <exception cref="ArgumentException">A brace is open or unknown, <c>{prompt}</c> does not stand in it exactly once, or there are too many virtual tokens; the message
-    /// names the place.</exception>
+    /// <exception cref="ArgumentException">A brace is open or unknown, <c>{prompt}</c> does not stand in it exactly once, or there are too
+    /// many virtual tokens; the message names the place.</exception>
     public PromptTemplate(string format)
     {
         ArgumentNullException.ThrowIfNull(format);
@@ -40,7 +42,10 @@ public sealed class PromptTemplate
 
             var end = format[i] == '{' ? format.IndexOf('}', i) : -1;
             if (end < 0)
-                throw new ArgumentException($"format has a single '{format[i]}' at {i}, expected {{k}}, {{prompt}} or a doubled brace.", nameof(format));
+                throw new ArgumentException(
+                    $"format has a single '{format[i]}' at {i}, expected {{k}}, {{prompt}} or a doubled brace.",
+                    nameof(format)
+                );
             var name = format.AsSpan(i + 1, end - i - 1);
             if (name.SequenceEqual("prompt"))
             {
@@ -57,7 +62,9 @@ public sealed class PromptTemplate
             else
             {
                 throw new ArgumentException(
-                    $"format has {{{(name.Length <= 20 ? name : name[..20])}}} at {i}, expected {{prompt}} or a number of virtual tokens, {MaximumLength} in all at most.", nameof(format));
+                    $"format has {{{(name.Length <= 20 ? name : name[..20])}}} at {i}, expected {{prompt}} or a number of virtual tokens, {MaximumLength} in all at most.",
+                    nameof(format)
+                );
             }
 
             i = end;

@@ -9,10 +9,10 @@ namespace PostTrain.Adapters.Prompts;
 /// positions of the real tokens only.
 /// </summary>
 /// <remarks>
-/// <para>The constructors freeze the model's parameters: they keep their bytes, and only the <see cref="Encoder"/>'s are trained. The model stays with the
-/// caller; several prompts can share one. Disposing the prompted model disposes the encoder.</para>
-/// <para>In the attention mask (segment map) of a call, 0 is padding and 1 a real token. Packed rows (a segment number above 1) are refused: a prompt stands
-/// at a row's start, where the second sequence would not see it.</para>
+/// <para>The constructors freeze the model's parameters: they keep their bytes, and only the <see cref="Encoder"/>'s are trained. The model
+/// stays with the caller; several prompts can share one. Disposing the prompted model disposes the encoder.</para>
+/// <para>In the attention mask (segment map) of a call, 0 is padding and 1 a real token. Packed rows (a segment number above 1) are
+/// refused: a prompt stands at a row's start, where the second sequence would not see it.</para>
 /// </remarks>
 public abstract class PromptedLm : CausalLm
 {
@@ -24,7 +24,10 @@ public abstract class PromptedLm : CausalLm
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(encoder);
         if (encoder.Width != width)
-            throw new ArgumentException($"The encoder's rows have the width {encoder.Width}, expected {width} for this model.", nameof(encoder));
+            throw new ArgumentException(
+                $"The encoder's rows have the width {encoder.Width}, expected {width} for this model.",
+                nameof(encoder)
+            );
         (Base, Encoder) = (model, encoder);
         foreach (var parameter in model.parameters())
             parameter.requires_grad = false;
@@ -54,9 +57,7 @@ public abstract class PromptedLm : CausalLm
     public override Tensor Project(Tensor hidden) => Base.Project(hidden);
 
     /// <summary>Nothing: the parts are registered by name.</summary>
-    protected override void RegisterComponents()
-    {
-    }
+    protected override void RegisterComponents() { }
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
@@ -83,7 +84,10 @@ public abstract class PromptedLm : CausalLm
             throw new ArgumentException($"attentionMask has the shape [{string.Join(",", mask.shape)}], expected [B,S].", nameof(mask));
         using var scope = NewDisposeScope();
         if (mask.numel() > 0 && mask.max().ToInt64() is > 1 and var segments)
-            throw new ArgumentException($"attentionMask holds {segments} packed sequences in a row, expected 0 and 1 only: a prompt stands at the start of a row.", nameof(mask));
+            throw new ArgumentException(
+                $"attentionMask holds {segments} packed sequences in a row, expected 0 and 1 only: a prompt stands at the start of a row.",
+                nameof(mask)
+            );
         return cat([ones([mask.size(0), length], dtype: mask.dtype, device: mask.device), mask], 1).MoveToOuterDisposeScope();
     }
 
@@ -100,6 +104,9 @@ public abstract class PromptedLm : CausalLm
     private protected void CheckCache(KeyValueCache? cache)
     {
         if (cache is not null && cache.Reserved < Encoder.Length)
-            throw new ArgumentException($"The cache has no room for the {Encoder.Length} positions of the prompt, expected one from this model's NewCache.", nameof(cache));
+            throw new ArgumentException(
+                $"The cache has no room for the {Encoder.Length} positions of the prompt, expected one from this model's NewCache.",
+                nameof(cache)
+            );
     }
 }

@@ -6,9 +6,11 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Adapters.Prompts;
 
-/// <summary>Prompts on disk in PEFT's format: <c>adapter_config.json</c> and <c>adapter_model.safetensors</c> with one tensor, <c>prompt_embeddings</c>.</summary>
-/// <remarks>The file holds the rows only, also where a network made them; a loaded prompt is a <see cref="PromptTable"/>, which can be trained further as such.
-/// A <see cref="TemplatePromptLm"/> is written as PEFT's P-tuning with the field <c>virtual_token_placement</c>, which PEFT does not know: it would put the tokens in front.</remarks>
+/// <summary>Prompts on disk in PEFT's format: <c>adapter_config.json</c> and <c>adapter_model.safetensors</c> with one tensor,
+/// <c>prompt_embeddings</c>.</summary>
+/// <remarks>The file holds the rows only, also where a network made them; a loaded prompt is a <see cref="PromptTable"/>, which can be
+/// trained further as such. A <see cref="TemplatePromptLm"/> is written as PEFT's P-tuning with the field <c>virtual_token_placement</c>,
+/// which PEFT does not know: it would put the tokens in front.</remarks>
 public static class SoftPrompts
 {
     internal const string ConfigName = "adapter_config.json";
@@ -21,7 +23,8 @@ public static class SoftPrompts
     /// <returns>A <see cref="SoftPromptLm"/>, <see cref="PrefixLm"/> or <see cref="TemplatePromptLm"/>; the caller disposes it.</returns>
     /// <exception cref="DirectoryNotFoundException">There is no such directory.</exception>
     /// <exception cref="FileNotFoundException">One of the two files is missing.</exception>
-    /// <exception cref="InvalidDataException">A file is malformed, of another type, or does not fit the model; the message names the file, what it holds and what was expected.</exception>
+    /// <exception cref="InvalidDataException">A file is malformed, of another type, or does not fit the model; the message names the file,
+    /// what it holds and what was expected.</exception>
     public static PromptedLm Load(CausalLm model, string directory)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -37,7 +40,9 @@ public static class SoftPrompts
         if (!file.TryGetEntry(TensorName, out var rows))
             throw new InvalidDataException($"{path}: tensor '{TensorName}' is missing, expected [{config.Length},{width}].");
         if (!rows.Shape.SequenceEqual([config.Length, width]) || !is_floating_point(rows.Type))
-            throw new InvalidDataException($"{path}: tensor '{TensorName}' is {rows.Type} [{string.Join(",", rows.Shape)}], expected floating-point numbers [{config.Length},{width}].");
+            throw new InvalidDataException(
+                $"{path}: tensor '{TensorName}' is {rows.Type} [{string.Join(",", rows.Shape)}], expected floating-point numbers [{config.Length},{width}]."
+            );
         using var scope = NewDisposeScope();
         var table = new PromptTable(file.Read(TensorName));
         return config.Placement switch
@@ -48,7 +53,8 @@ public static class SoftPrompts
         };
     }
 
-    /// <summary>Saves a model's prompt so that PEFT and <see cref="Load"/> read it: the rows that the encoder makes in evaluation.</summary>
+    /// <summary>Saves a model's prompt so that PEFT and <see cref="Load"/> read it: the rows that the encoder makes in
+    /// evaluation.</summary>
     /// <param name="model">The prompted model; its base is not written.</param>
     /// <param name="directory">Created where it does not exist; each file is replaced atomically, the tensor first.</param>
     /// <param name="baseModel">Name or path of the base model, for PEFT; null leaves the field empty.</param>
@@ -58,25 +64,38 @@ public static class SoftPrompts
         ArgumentException.ThrowIfNullOrEmpty(directory);
         Directory.CreateDirectory(directory);
         using (var table = model.Encoder.Fold())
-            SafetensorsFile.Write(Path.Combine(directory, WeightsName), [(TensorName, table.Weight)], new Dictionary<string, string> { ["format"] = "pt" });
-        AtomicFile.Write(Path.Combine(directory, ConfigName), stream =>
-        {
-            using var json = new Utf8JsonWriter(stream, new JsonWriterOptions { Indented = true });
-            PromptConfig.Write(json, model, baseModel);
-        });
+            SafetensorsFile.Write(
+                Path.Combine(directory, WeightsName),
+                [(TensorName, table.Weight)],
+                new Dictionary<string, string> { ["format"] = "pt" }
+            );
+        AtomicFile.Write(
+            Path.Combine(directory, ConfigName),
+            stream =>
+            {
+                using var json = new Utf8JsonWriter(stream, new JsonWriterOptions { Indented = true });
+                PromptConfig.Write(json, model, baseModel);
+            }
+        );
     }
 
     private static string Existing(string directory, string name)
     {
         var path = Path.Combine(directory, name);
-        return File.Exists(path) ? path : throw new FileNotFoundException($"There is no file '{path}'; a prompt's directory has {ConfigName} and {WeightsName}.", path);
+        return File.Exists(path)
+            ? path
+            : throw new FileNotFoundException($"There is no file '{path}'; a prompt's directory has {ConfigName} and {WeightsName}.", path);
     }
 
     // Checked before the tensor is read, so that a hostile length allocates nothing.
     private static int Width(CausalLm model, PromptConfig config)
     {
         if (config.Length >= model.ContextLength)
-            throw config.Error("num_virtual_tokens", config.Length, $"at most {model.ContextLength - 1}, one less than the model's context");
+            throw config.Error(
+                "num_virtual_tokens",
+                config.Length,
+                $"at most {model.ContextLength - 1}, one less than the model's context"
+            );
         if (config.Placement != PromptPlacement.Layers)
         {
             if (config.TokenSize is { } size && size != model.HiddenSize)

@@ -5,11 +5,12 @@ using static TorchSharp.torch;
 namespace PostTrain.Adapters.Prompts;
 
 /// <summary>
-/// P-tuning with virtual tokens anywhere, T = {[P₀:ᵢ], x, [Pᵢ₊₁:ₘ], y}: the ids V, V+1, ..., V+n−1 in a text stand for the rows of the prompt.
+/// P-tuning with virtual tokens anywhere, T = {[P₀:ᵢ], x, [Pᵢ₊₁:ₘ], y}: the ids V, V+1, ..., V+n−1 in a text stand for the rows of the
+/// prompt.
 /// </summary>
-/// <remarks>Liu et al. 2021, arXiv:2103.10385, section 2.1. A template is so a list of ids, and texts of one batch can have different ones. Virtual ids are read,
-/// never predicted: logits have V numbers. <see cref="PromptTemplate"/> and <see cref="TemplateTokenizer"/> write the ids into texts. With all virtual tokens in
-/// front it is <see cref="SoftPromptLm"/>, to the bit.</remarks>
+/// <remarks>Liu et al. 2021, arXiv:2103.10385, section 2.1. A template is so a list of ids, and texts of one batch can have different ones.
+/// Virtual ids are read, never predicted: logits have V numbers. <see cref="PromptTemplate"/> and <see cref="TemplateTokenizer"/> write the
+/// ids into texts. With all virtual tokens in front it is <see cref="SoftPromptLm"/>, to the bit.</remarks>
 public sealed class TemplatePromptLm : PromptedLm
 {
     /// <summary>Gives a model n more ids to read.</summary>
@@ -41,7 +42,10 @@ public sealed class TemplatePromptLm : PromptedLm
             return known.MoveToOuterDisposeScope();
         var row = ids.sub(Base.VocabularySize).clamp_min(0).reshape(-1);
         if (row.max().ToInt64() is var last && last >= Encoder.Length)
-            throw new ArgumentException($"ids holds {last + Base.VocabularySize}, expected ids from 0 to {InputVocabularySize - 1}, virtual ones included.", nameof(ids));
+            throw new ArgumentException(
+                $"ids holds {last + Base.VocabularySize}, expected ids from 0 to {InputVocabularySize - 1}, virtual ones included.",
+                nameof(ids)
+            );
         var rows = Rows(known).index_select(0, row).reshape(known.shape);
         return where(isVirtual.unsqueeze(-1), rows, known).MoveToOuterDisposeScope();
     }

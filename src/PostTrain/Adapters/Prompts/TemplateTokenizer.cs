@@ -4,10 +4,11 @@ using PostTrain.Data.Text;
 
 namespace PostTrain.Adapters.Prompts;
 
-/// <summary>A tokenizer that also knows the marks of virtual tokens: mark i becomes the id V + i, which <see cref="TemplatePromptLm"/> reads as row i of its prompt.</summary>
-/// <remarks>A mark is the number between two characters of Unicode's private use area, U+F0000 and U+F0001. The text between marks is encoded piece by piece; what the
-/// inner tokenizer begins every text with (a beginning-of-sequence token) comes once, in front. What looks like a mark
-/// but has no row is ordinary text.</remarks>
+/// <summary>A tokenizer that also knows the marks of virtual tokens: mark i becomes the id V + i, which <see cref="TemplatePromptLm"/>
+/// reads as row i of its prompt.</summary>
+/// <remarks>A mark is the number between two characters of Unicode's private use area, U+F0000 and U+F0001. The text between marks is
+/// encoded piece by piece; what the inner tokenizer begins every text with (a beginning-of-sequence token) comes once, in front. What looks
+/// like a mark but has no row is ordinary text.</remarks>
 public sealed class TemplateTokenizer : ITokenizer
 {
     // Surrogate pairs of U+F0000 and U+F0001.
@@ -33,9 +34,7 @@ public sealed class TemplateTokenizer : ITokenizer
 
     /// <summary>The tokenizer of a model's texts.</summary>
     public TemplateTokenizer(ITokenizer inner, TemplatePromptLm model)
-        : this(inner, model?.VocabularySize ?? throw new ArgumentNullException(nameof(model)), model.Encoder.Length)
-    {
-    }
+        : this(inner, model?.VocabularySize ?? throw new ArgumentNullException(nameof(model)), model.Encoder.Length) { }
 
     /// <summary>V + n.</summary>
     public int VocabularySize => firstId + length;
@@ -95,11 +94,12 @@ public sealed class TemplateTokenizer : ITokenizer
     /// <summary>The text of ids, with the marks of the virtual ones.</summary>
     public string Decode(ReadOnlySpan<int> ids) => Decode(ids, skipSpecialTokens: true);
 
-    /// <summary>The text of ids, with the marks of the virtual ones, and with the inner tokenizer's special tokens left out or spelt.</summary>
+    /// <summary>The text of ids, with the marks of the virtual ones, and with the inner tokenizer's special tokens left out or
+    /// spelt.</summary>
     public string Decode(ReadOnlySpan<int> ids, bool skipSpecialTokens)
     {
         var text = new StringBuilder();
-        for (var i = 0; i < ids.Length;)
+        for (var i = 0; i < ids.Length; )
         {
             if (ids[i] >= firstId && ids[i] - firstId < length)
             {
@@ -125,7 +125,10 @@ public sealed class TemplateTokenizer : ITokenizer
         while (end < text.Length && end - from < 10 && char.IsAsciiDigit(text[end]))
             end++;
         var isClosed = string.CompareOrdinal(text, end, Close, 0, Close.Length) == 0;
-        return isClosed && int.TryParse(text.AsSpan(from, end - from), NumberStyles.None, CultureInfo.InvariantCulture, out var index) && index < length
+        return
+            isClosed
+            && int.TryParse(text.AsSpan(from, end - from), NumberStyles.None, CultureInfo.InvariantCulture, out var index)
+            && index < length
             && (text[from] != '0' || end - from == 1)
             ? (index, end + Close.Length)
             : null;

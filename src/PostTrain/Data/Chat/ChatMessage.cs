@@ -4,8 +4,8 @@ using System.Text.Json.Serialization;
 namespace PostTrain.Data.Chat;
 
 /// <summary>One message of a conversation: a role, a content, and whatever further fields a template reads (<c>tool_calls</c>,
-/// <c>name</c>, <c>reasoning_content</c>, ...). Immutable; in JSON an object with a string <c>role</c>. Two messages are equal when their fields
-/// are, in whatever order.</summary>
+/// <c>name</c>, <c>reasoning_content</c>, ...). Immutable; in JSON an object with a string <c>role</c>. Two messages are equal when their
+/// fields are, in whatever order.</summary>
 [JsonConverter(typeof(ChatMessageConverter))]
 public sealed class ChatMessage : IEquatable<ChatMessage>
 {
@@ -15,9 +15,7 @@ public sealed class ChatMessage : IEquatable<ChatMessage>
     /// <param name="role">Who speaks: <c>system</c>, <c>user</c>, <c>assistant</c>, <c>tool</c>, or what the template knows.</param>
     /// <param name="content">What is said; null (JSON's null) where there is no text, as beside tool calls.</param>
     public ChatMessage(string role, string? content)
-        : this([new("role", Text(role)), new("content", JsonSerializer.SerializeToElement(content))])
-    {
-    }
+        : this([new("role", Text(role)), new("content", JsonSerializer.SerializeToElement(content))]) { }
 
     private ChatMessage(KeyValuePair<string, JsonElement>[] fields) => this.fields = fields;
 
@@ -49,8 +47,11 @@ public sealed class ChatMessage : IEquatable<ChatMessage>
         if (!json.TryGetProperty("role", out var role) || role.ValueKind != JsonValueKind.String)
             throw new ArgumentException("the message has no string \"role\"", nameof(json));
         var own = json.Clone();
-        return new ChatMessage([.. own.EnumerateObject().DistinctBy(property => property.Name).Select(property =>
-            new KeyValuePair<string, JsonElement>(property.Name, own.GetProperty(property.Name)))]);
+        return new ChatMessage([
+            .. own.EnumerateObject()
+                .DistinctBy(property => property.Name)
+                .Select(property => new KeyValuePair<string, JsonElement>(property.Name, own.GetProperty(property.Name))),
+        ]);
     }
 
     /// <summary>The message with a field set.</summary>
@@ -70,7 +71,9 @@ public sealed class ChatMessage : IEquatable<ChatMessage>
     public override string ToString() => $"{Role}: {Content ?? this["content"]?.GetRawText()}";
 
     /// <inheritdoc/>
-    public bool Equals(ChatMessage? other) => other is not null && fields.Length == other.fields.Length
+    public bool Equals(ChatMessage? other) =>
+        other is not null
+        && fields.Length == other.fields.Length
         && fields.All(field => other[field.Key] is { } value && JsonElement.DeepEquals(field.Value, value));
 
     /// <inheritdoc/>

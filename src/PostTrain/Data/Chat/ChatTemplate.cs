@@ -14,12 +14,14 @@ public sealed class ChatTemplate
 
     /// <summary>A template of one's own.</summary>
     /// <param name="template">The Jinja source.</param>
-    /// <param name="specialTokens">The texts of special tokens by the names under which the template reads them: <c>bos_token</c>, <c>eos_token</c>, ...</param>
+    /// <param name="specialTokens">The texts of special tokens by the names under which the template reads them: <c>bos_token</c>,
+    /// <c>eos_token</c>, ...</param>
     /// <exception cref="TemplateException">The template is wrong.</exception>
     public ChatTemplate(string template, IReadOnlyDictionary<string, string>? specialTokens = null)
-        : this(new Dictionary<string, JinjaTemplate> { ["default"] = JinjaTemplate.Parse(template) }, specialTokens ?? new Dictionary<string, string>())
-    {
-    }
+        : this(
+            new Dictionary<string, JinjaTemplate> { ["default"] = JinjaTemplate.Parse(template) },
+            specialTokens ?? new Dictionary<string, string>()
+        ) { }
 
     internal ChatTemplate(IReadOnlyDictionary<string, JinjaTemplate> templates, IReadOnlyDictionary<string, string> specialTokens)
     {
@@ -33,10 +35,11 @@ public sealed class ChatTemplate
     /// <summary>The texts of the special tokens by the names under which a template reads them.</summary>
     public IReadOnlyDictionary<string, string> SpecialTokens => specialTokens;
 
-    /// <summary>Reads the template of a tokenizer's directory: <c>chat_template.jinja</c> and <c>additional_chat_templates/NAME.jinja</c>, else
-    /// <c>chat_template</c> in <c>tokenizer_config.json</c> (a text, or a list of named ones), and the special tokens.</summary>
+    /// <summary>Reads the template of a tokenizer's directory: <c>chat_template.jinja</c> and <c>additional_chat_templates/NAME.jinja</c>,
+    /// else <c>chat_template</c> in <c>tokenizer_config.json</c> (a text, or a list of named ones), and the special tokens.</summary>
     /// <exception cref="FileNotFoundException">The directory has no template.</exception>
-    /// <exception cref="InvalidDataException">A file is no JSON, or has a wrong template; the message names the file and the place.</exception>
+    /// <exception cref="InvalidDataException">A file is no JSON, or has a wrong template; the message names the file and the
+    /// place.</exception>
     public static ChatTemplate Load(string directory) => ChatTemplateFiles.Load(directory);
 
     /// <summary>The text of a conversation, and where in it the assistant speaks if the template marks that.</summary>
@@ -52,7 +55,10 @@ public sealed class ChatTemplate
         if (messages.Count == 0)
             throw new ArgumentException("there are no messages", nameof(messages));
         if (options is { AddGenerationPrompt: true, ContinueFinalMessage: true })
-            throw new ArgumentException($"{nameof(ChatOptions.AddGenerationPrompt)} begins a message, {nameof(ChatOptions.ContinueFinalMessage)} goes on with the last: both are set", nameof(options));
+            throw new ArgumentException(
+                $"{nameof(ChatOptions.AddGenerationPrompt)} begins a message, {nameof(ChatOptions.ContinueFinalMessage)} goes on with the last: both are set",
+                nameof(options)
+            );
         var template = Select(options);
         if (!options.ContinueFinalMessage)
             return Rendered(template, messages, options);
@@ -60,20 +66,26 @@ public sealed class ChatTemplate
         return Continuation.Cut(Rendered(template, marked, options), text);
     }
 
-    /// <summary>The text of a conversation, with the assistant's parts found by rendering its beginnings: for templates that do not mark them.</summary>
-    /// <remarks>An assistant's part goes from where the text leaves what is rendered before it with a generation prompt (its end, or before the thinking
-    /// that only a generation prompt opens) to the end of what is rendered with it, so what ends a turn (and a line end after it) is part of it. Possible only where the text of a beginning is the beginning of
-    /// the text: templates that drop the reasoning of earlier turns are not of that kind.</remarks>
+    /// <summary>The text of a conversation, with the assistant's parts found by rendering its beginnings: for templates that do not mark
+    /// them.</summary>
+    /// <remarks>An assistant's part goes from where the text leaves what is rendered before it with a generation prompt (its end, or before
+    /// the thinking that only a generation prompt opens) to the end of what is rendered with it, so what ends a turn (and a line end after
+    /// it) is part of it. Possible only where the text of a beginning is the beginning of the text: templates that drop the reasoning of
+    /// earlier turns are not of that kind.</remarks>
     /// <param name="messages">The conversation.</param>
     /// <param name="options">What else the template is given, without a generation prompt or continuation.</param>
     /// <exception cref="ArgumentException">As <see cref="Render"/>; or the text of the messages up to one is not the beginning of the whole
     /// text: the message says which.</exception>
-    /// <exception cref="TemplateException">As <see cref="Render"/>; also where the template refuses a beginning of the conversation.</exception>
+    /// <exception cref="TemplateException">As <see cref="Render"/>; also where the template refuses a beginning of the
+    /// conversation.</exception>
     public RenderedChat RenderByPrefixes(IReadOnlyList<ChatMessage> messages, ChatOptions? options = null)
     {
         options ??= new ChatOptions();
         if (options.AddGenerationPrompt || options.ContinueFinalMessage)
-            throw new ArgumentException("a conversation that is learnt has neither a generation prompt nor a continued message", nameof(options));
+            throw new ArgumentException(
+                "a conversation that is learnt has neither a generation prompt nor a continued message",
+                nameof(options)
+            );
         string text = Render(messages, options).Text;
         List<TextSpan> spans = [];
         for (var place = 0; place < messages.Count; place++)
@@ -104,9 +116,13 @@ public sealed class ChatTemplate
     }
 
     private static ArgumentException Changes(int place, IReadOnlyList<ChatMessage> messages) =>
-        new($"the template changes what comes before message {place} when more follows, so the assistant's part cannot be told apart; mark it with {{% generation %}}", nameof(messages));
+        new(
+            $"the template changes what comes before message {place} when more follows, so the assistant's part cannot be told apart; mark it with {{% generation %}}",
+            nameof(messages)
+        );
 
-    /// <summary>Length of the prompt in a rendered conversation: its common beginning with the messages before the answer, rendered with a generation prompt.</summary>
+    /// <summary>Length of the prompt in a rendered conversation: its common beginning with the messages before the answer, rendered with a
+    /// generation prompt.</summary>
     /// <param name="whole">The rendered conversation.</param>
     /// <param name="asked">The messages before the answer.</param>
     /// <param name="options">As for <paramref name="whole"/>.</param>
@@ -134,11 +150,20 @@ public sealed class ChatTemplate
     private JinjaTemplate Select(ChatOptions options)
     {
         if (options.Template is { } name)
-            return templates.TryGetValue(name, out var named) ? named : throw new ArgumentException($"there is no template '{name}', expected {string.Join(", ", templates.Keys)}", nameof(options));
+            return templates.TryGetValue(name, out var named)
+                ? named
+                : throw new ArgumentException(
+                    $"there is no template '{name}', expected {string.Join(", ", templates.Keys)}",
+                    nameof(options)
+                );
         if (options.Tools is not null && templates.TryGetValue("tool_use", out var forTools))
             return forTools;
-        return templates.TryGetValue("default", out var standard) ? standard
-            : throw new ArgumentException($"there is no default template, expected {nameof(ChatOptions.Template)} to be one of {string.Join(", ", templates.Keys)}", nameof(options));
+        return templates.TryGetValue("default", out var standard)
+            ? standard
+            : throw new ArgumentException(
+                $"there is no default template, expected {nameof(ChatOptions.Template)} to be one of {string.Join(", ", templates.Keys)}",
+                nameof(options)
+            );
     }
 
     private RenderedChat Rendered(JinjaTemplate template, IReadOnlyList<ChatMessage> messages, ChatOptions options)

@@ -9,7 +9,16 @@ internal static class ChatTemplateFiles
     private const int MaximumTemplateBytes = 4 << 20;
     private const int MaximumConfigBytes = 64 << 20;
     private const string Config = "tokenizer_config.json";
-    private static readonly string[] TokenNames = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
+    private static readonly string[] TokenNames =
+    [
+        "bos_token",
+        "eos_token",
+        "unk_token",
+        "sep_token",
+        "pad_token",
+        "cls_token",
+        "mask_token",
+    ];
 
     internal static ChatTemplate Load(string directory)
     {
@@ -25,7 +34,10 @@ internal static class ChatTemplateFiles
 
         ReadFiles(directory, sources);
         if (sources.Count == 0)
-            throw new FileNotFoundException($"{directory} has no chat template, expected chat_template.jinja or \"chat_template\" in {Config}", Path.Combine(directory, "chat_template.jinja"));
+            throw new FileNotFoundException(
+                $"{directory} has no chat template, expected chat_template.jinja or \"chat_template\" in {Config}",
+                Path.Combine(directory, "chat_template.jinja")
+            );
         return new ChatTemplate(sources.ToDictionary(item => item.Key, item => Parse(item.Value.Path, item.Value.Source)), tokens);
     }
 
@@ -36,7 +48,12 @@ internal static class ChatTemplateFiles
         var further = Path.Combine(directory, "additional_chat_templates");
         List<(string Name, string Path)> files = File.Exists(main) ? [("default", main)] : [];
         if (Directory.Exists(further))
-            files.AddRange(Directory.EnumerateFiles(further, "*.jinja").Order(StringComparer.Ordinal).Select(path => (Path.GetFileNameWithoutExtension(path), path)));
+            files.AddRange(
+                Directory
+                    .EnumerateFiles(further, "*.jinja")
+                    .Order(StringComparer.Ordinal)
+                    .Select(path => (Path.GetFileNameWithoutExtension(path), path))
+            );
         if (files.Count > 0)
             sources.Clear();
         foreach (var (name, path) in files)
@@ -55,7 +72,9 @@ internal static class ChatTemplateFiles
             {
                 if (TokenNames.Contains(property.Name))
                     ReadToken(property, tokens);
-                else if (property is { Name: "extra_special_tokens" or "model_specific_special_tokens", Value.ValueKind: JsonValueKind.Object })
+                else if (
+                    property is { Name: "extra_special_tokens" or "model_specific_special_tokens", Value.ValueKind: JsonValueKind.Object }
+                )
                     property.Value.EnumerateObject().ToList().ForEach(token => ReadToken(token, tokens));
                 else if (property.Name == "chat_template")
                     ReadTemplates(path, property.Value, sources);
@@ -90,19 +109,29 @@ internal static class ChatTemplateFiles
             case JsonValueKind.Array:
                 foreach (var item in value.EnumerateArray())
                 {
-                    if (item.ValueKind != JsonValueKind.Object || !item.TryGetProperty("name", out var name) || name.ValueKind != JsonValueKind.String
-                        || !item.TryGetProperty("template", out var template) || template.ValueKind != JsonValueKind.String)
-                        throw new InvalidDataException($"{path}: an entry of \"chat_template\" is {Shortened(item)}, expected an object with the strings \"name\" and \"template\"");
+                    if (
+                        item.ValueKind != JsonValueKind.Object
+                        || !item.TryGetProperty("name", out var name)
+                        || name.ValueKind != JsonValueKind.String
+                        || !item.TryGetProperty("template", out var template)
+                        || template.ValueKind != JsonValueKind.String
+                    )
+                        throw new InvalidDataException(
+                            $"{path}: an entry of \"chat_template\" is {Shortened(item)}, expected an object with the strings \"name\" and \"template\""
+                        );
                     sources[name.GetString()!] = (path, template.GetString()!);
                 }
 
                 break;
             default:
-                throw new InvalidDataException($"{path}: \"chat_template\" is {Shortened(value)}, expected a string or a list of named templates");
+                throw new InvalidDataException(
+                    $"{path}: \"chat_template\" is {Shortened(value)}, expected a string or a list of named templates"
+                );
         }
     }
 
-    private static string Shortened(JsonElement element) => element.GetRawText() is { Length: > 60 } text ? text[..60] + "..." : element.GetRawText();
+    private static string Shortened(JsonElement element) =>
+        element.GetRawText() is { Length: > 60 } text ? text[..60] + "..." : element.GetRawText();
 
     private static JinjaTemplate Parse(string path, string source)
     {

@@ -12,8 +12,9 @@ public sealed record RenderedChat(MarkedText Text, IReadOnlyList<TextSpan>? Assi
     public MarkedText Text { get; init; } = Text with { IsRendered = true };
 
     /// <summary>The text's tokens, and which of them the assistant spoke.</summary>
-    /// <remarks>A token counts when any of its characters lies in a span. transformers' <c>assistant_masks</c> are the same wherever both ends of
-    /// a span lie in tokens; where the first does not, transformers marks nothing, where the last does not, everything up to the end.</remarks>
+    /// <remarks>A token counts when any of its characters lies in a span. transformers' <c>assistant_masks</c> are the same wherever both
+    /// ends of a span lie in tokens; where the first does not, transformers marks nothing, where the last does not, everything up to the
+    /// end.</remarks>
     /// <param name="tokenizer">A tokenizer that says where in the text a token comes from.</param>
     public EncodedChat Encode(IOffsetTokenizer tokenizer)
     {

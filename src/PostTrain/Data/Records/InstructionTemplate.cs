@@ -3,10 +3,12 @@ using PostTrain.Data.Text;
 
 namespace PostTrain.Data.Records;
 
-/// <summary>Turns instructions and conversations into prompts: a format of one's own, Alpaca's, R1-Zero's, or the model's chat template.</summary>
+/// <summary>Turns instructions and conversations into prompts: a format of one's own, Alpaca's, R1-Zero's, or the model's chat
+/// template.</summary>
 public sealed class InstructionTemplate
 {
-    private const string Instruction = "{instruction}", Input = "{input}";
+    private const string Instruction = "{instruction}",
+        Input = "{input}";
     private readonly string without;
     private readonly string with;
     private readonly ChatTemplate? chat;
@@ -20,37 +22,53 @@ public sealed class InstructionTemplate
 
     /// <summary>Alpaca's two prompts, with and without an input.</summary>
     /// <remarks>Taori et al. 2023, github.com/tatsu-lab/stanford_alpaca.</remarks>
-    public static InstructionTemplate Alpaca { get; } = new(
-        $"Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n### Instruction:\n{Instruction}\n\n### Response:\n",
-        "Below is an instruction that describes a task, paired with an input that provides further context. Write a response that appropriately completes the request."
-        + $"\n\n### Instruction:\n{Instruction}\n\n### Input:\n{Input}\n\n### Response:\n");
+    public static InstructionTemplate Alpaca { get; } =
+        new(
+            $"Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n### Instruction:\n{Instruction}\n\n### Response:\n",
+            "Below is an instruction that describes a task, paired with an input that provides further context. Write a response that appropriately completes the request."
+                + $"\n\n### Instruction:\n{Instruction}\n\n### Input:\n{Input}\n\n### Response:\n"
+        );
 
     /// <summary>The prompt that asks a base model to think between tags before it answers between tags.</summary>
     /// <remarks>DeepSeek-AI 2025, arXiv:2501.12948, table 1.</remarks>
-    public static InstructionTemplate R1Zero { get; } = Format(
-        "A conversation between User and Assistant. The user asks a question, and the Assistant solves it. The assistant first thinks about the reasoning process in the mind and then provides the user with the answer. "
-        + "The reasoning process and answer are enclosed within <think> </think> and <answer> </answer> tags, respectively, i.e., <think> reasoning process here </think> <answer> answer here </answer>. "
-        + $"User: {Instruction} Assistant:");
+    public static InstructionTemplate R1Zero { get; } =
+        Format(
+            "A conversation between User and Assistant. The user asks a question, and the Assistant solves it. The assistant first thinks about the reasoning process in the mind and then provides the user with the answer. "
+                + "The reasoning process and answer are enclosed within <think> </think> and <answer> </answer> tags, respectively, i.e., <think> reasoning process here </think> <answer> answer here </answer>. "
+                + $"User: {Instruction} Assistant:"
+        );
 
-    /// <summary>A format of one's own with <c>{instruction}</c>, and <c>{input}</c> where inputs are to stand; without an input, its place and the white space before it are left out.</summary>
+    /// <summary>A format of one's own with <c>{instruction}</c>, and <c>{input}</c> where inputs are to stand; without an input, its place
+    /// and the white space before it are left out.</summary>
     /// <exception cref="ArgumentException">There is no <c>{instruction}</c>.</exception>
     public static InstructionTemplate Format(string format)
     {
         ArgumentNullException.ThrowIfNull(format);
-        if (!format.Contains(Instruction, StringComparison.Ordinal)) throw new ArgumentException($"the format is '{format}', expected one with {Instruction}, and with {Input} for records that have one", nameof(format));
+        if (!format.Contains(Instruction, StringComparison.Ordinal))
+            throw new ArgumentException(
+                $"the format is '{format}', expected one with {Instruction}, and with {Input} for records that have one",
+                nameof(format)
+            );
         int place = format.IndexOf(Input, StringComparison.Ordinal);
-        return place < 0 ? new(format, $"{format.Replace(Instruction, $"{Instruction}\n{Input}", StringComparison.Ordinal)}") : new(format[..place].TrimEnd() + format[(place + Input.Length)..], format);
+        return place < 0
+            ? new(format, $"{format.Replace(Instruction, $"{Instruction}\n{Input}", StringComparison.Ordinal)}")
+            : new(format[..place].TrimEnd() + format[(place + Input.Length)..], format);
     }
 
-    /// <summary>A chat model's own template. Its texts are marked as rendered: they are encoded as <see cref="RenderedChat.Encode"/> does.</summary>
+    /// <summary>A chat model's own template. Its texts are marked as rendered: they are encoded as <see cref="RenderedChat.Encode"/>
+    /// does.</summary>
     /// <param name="template">The template.</param>
-    /// <param name="options">What the template is given besides the messages: the time, variables such as <c>enable_thinking</c>, tools; null for the defaults.</param>
+    /// <param name="options">What the template is given besides the messages: the time, variables such as <c>enable_thinking</c>, tools;
+    /// null for the defaults.</param>
     /// <exception cref="ArgumentException">The options ask for a generation prompt or a continuation, which this decides.</exception>
     public static InstructionTemplate Chat(ChatTemplate template, ChatOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(template);
         if (options is { AddGenerationPrompt: true } or { ContinueFinalMessage: true })
-            throw new ArgumentException($"options set {(options.AddGenerationPrompt ? nameof(ChatOptions.AddGenerationPrompt) : nameof(ChatOptions.ContinueFinalMessage))}, expected neither: prompts have a generation prompt, whole conversations none", nameof(options));
+            throw new ArgumentException(
+                $"options set {(options.AddGenerationPrompt ? nameof(ChatOptions.AddGenerationPrompt) : nameof(ChatOptions.ContinueFinalMessage))}, expected neither: prompts have a generation prompt, whole conversations none",
+                nameof(options)
+            );
         return new InstructionTemplate("", "", template, options);
     }
 
@@ -61,23 +79,33 @@ public sealed class InstructionTemplate
     {
         ArgumentNullException.ThrowIfNull(instruction);
         bool hasInput = !string.IsNullOrWhiteSpace(input);
-        if (chat is not null) return Render([User(instruction, input)], ask: true);
+        if (chat is not null)
+            return Render([User(instruction, input)], ask: true);
         // In one pass, so that an instruction which speaks of {input} stays what it is.
-        return string.Concat((hasInput ? with : without).Split(Instruction).Select((part, i) => (i == 0 ? "" : instruction) + part.Replace(Input, input, StringComparison.Ordinal)));
+        return string.Concat(
+            (hasInput ? with : without)
+                .Split(Instruction)
+                .Select((part, i) => (i == 0 ? "" : instruction) + part.Replace(Input, input, StringComparison.Ordinal))
+        );
     }
 
     /// <summary>The prompt of a conversation that the assistant is to go on with.</summary>
-    /// <exception cref="ArgumentException">There are several turns, or a role or a content that a format has no place for, and this is not a chat template.</exception>
+    /// <exception cref="ArgumentException">There are several turns, or a role or a content that a format has no place for, and this is not
+    /// a chat template.</exception>
     public MarkedText Prompt(IReadOnlyList<ChatMessage> messages)
     {
         ArgumentNullException.ThrowIfNull(messages);
-        if (chat is not null) return Render(messages, ask: true);
+        if (chat is not null)
+            return Render(messages, ask: true);
         return messages switch
         {
             [{ Role: "user", Content: { } user }] => Prompt(user),
             [{ Role: "system", Content: { } system }, { Role: "user", Content: { } user }] => Prompt($"{system}\n\n{user}"),
-            _ => throw new ArgumentException($"the conversation before the answer has the roles {string.Join(", ", messages.Select(message => message.Role))}, "
-                + "expected one user's message with text (and a system's before it): conversations of several turns need the template of a chat model", nameof(messages)),
+            _ => throw new ArgumentException(
+                $"the conversation before the answer has the roles {string.Join(", ", messages.Select(message => message.Role))}, "
+                    + "expected one user's message with text (and a system's before it): conversations of several turns need the template of a chat model",
+                nameof(messages)
+            ),
         };
     }
 
@@ -89,26 +117,45 @@ public sealed class InstructionTemplate
     {
         ArgumentNullException.ThrowIfNull(instruction);
         ArgumentNullException.ThrowIfNull(answer);
-        return chat is null ? new Demonstration(Prompt(instruction, input), answer) : Conversation([User(instruction, input), new("assistant", answer)]);
+        return chat is null
+            ? new Demonstration(Prompt(instruction, input), answer)
+            : Conversation([User(instruction, input), new("assistant", answer)]);
     }
 
     /// <summary>A conversation whose last message is to be learnt.</summary>
-    /// <remarks>Of a chat template, prompt and completion together are the rendered conversation. The prompt is what its beginning has in common with the messages before the answer
-    /// rendered with a generation prompt, as TRL takes it: a generation prompt that opens the thinking, where the answer is rendered without, ends before that.</remarks>
-    /// <exception cref="ArgumentException">It does not end with the assistant's message; or as <see cref="Prompt(IReadOnlyList{ChatMessage})"/>; or the chat template changes earlier messages when an answer follows.</exception>
+    /// <remarks>Of a chat template, prompt and completion together are the rendered conversation. The prompt is what its beginning has in
+    /// common with the messages before the answer rendered with a generation prompt, as TRL takes it: a generation prompt that opens the
+    /// thinking, where the answer is rendered without, ends before that.</remarks>
+    /// <exception cref="ArgumentException">It does not end with the assistant's message; or as
+    /// <see cref="Prompt(IReadOnlyList{ChatMessage})"/>; or the chat template changes earlier messages when an answer follows.</exception>
     public Demonstration Conversation(IReadOnlyList<ChatMessage> messages)
     {
         ArgumentNullException.ThrowIfNull(messages);
         if (messages is not [_, .., { Role: "assistant" } answer])
-            throw new ArgumentException($"the conversation has the roles {string.Join(", ", messages.Select(message => message.Role))}, expected the assistant's message at its end, which is to be learnt, and another before it", nameof(messages));
+            throw new ArgumentException(
+                $"the conversation has the roles {string.Join(", ", messages.Select(message => message.Role))}, expected the assistant's message at its end, which is to be learnt, and another before it",
+                nameof(messages)
+            );
         ChatMessage[] asked = [.. messages.Take(messages.Count - 1)];
-        if (chat is null) return new Demonstration(Prompt(asked), answer.Content ?? throw new ArgumentException("the assistant's message has no text, which only the template of a chat model can write", nameof(messages)));
+        if (chat is null)
+            return new Demonstration(
+                Prompt(asked),
+                answer.Content
+                    ?? throw new ArgumentException(
+                        "the assistant's message has no text, which only the template of a chat model can write",
+                        nameof(messages)
+                    )
+            );
         string whole = chat.Render(messages, options).Text;
-        int border = chat.PromptLength(whole, asked, options) ?? throw new ArgumentException("the chat template changes earlier messages when an answer follows them", nameof(messages));
+        int border =
+            chat.PromptLength(whole, asked, options)
+            ?? throw new ArgumentException("the chat template changes earlier messages when an answer follows them", nameof(messages));
         return new Demonstration(MarkedText.Rendered(whole[..border]), MarkedText.Rendered(whole[border..]));
     }
 
-    private static ChatMessage User(string instruction, string? input) => new("user", string.IsNullOrWhiteSpace(input) ? instruction : $"{instruction}\n\n{input}");
+    private static ChatMessage User(string instruction, string? input) =>
+        new("user", string.IsNullOrWhiteSpace(input) ? instruction : $"{instruction}\n\n{input}");
 
-    private MarkedText Render(IReadOnlyList<ChatMessage> messages, bool ask) => chat!.Render(messages, options with { AddGenerationPrompt = ask }).Text;
+    private MarkedText Render(IReadOnlyList<ChatMessage> messages, bool ask) =>
+        chat!.Render(messages, options with { AddGenerationPrompt = ask }).Text;
 }

@@ -16,7 +16,8 @@ internal sealed class JsonRecord(string place, JsonElement json)
     /// <exception cref="InvalidDataException">The value is a list or an object.</exception>
     public string? Text(params ReadOnlySpan<string> names)
     {
-        if (Find(names) is not { } field) return null;
+        if (Find(names) is not { } field)
+            return null;
         return field.Value.ValueKind switch
         {
             JsonValueKind.String => field.Value.GetString(),
@@ -30,37 +31,62 @@ internal sealed class JsonRecord(string place, JsonElement json)
     /// <summary>As <see cref="Text"/>, or a text that a template rendered, as <see cref="JsonLines"/> writes it.</summary>
     public MarkedText? Marked(params ReadOnlySpan<string> names)
     {
-        if (Find(names) is { Value.ValueKind: JsonValueKind.Object } field && MarkedTextConverter.Of(field.Value) is { } marked) return marked;
+        if (Find(names) is { Value.ValueKind: JsonValueKind.Object } field && MarkedTextConverter.Of(field.Value) is { } marked)
+            return marked;
         return Text(names) is { } text ? new MarkedText(text) : default(MarkedText?);
     }
 
     /// <summary>The objects of a list; null where the record has none under the name.</summary>
     public IReadOnlyList<JsonRecord>? List(string name)
     {
-        if (Find(name) is not { } field) return null;
-        if (field.Value.ValueKind != JsonValueKind.Array || field.Value.EnumerateArray().Any(item => item.ValueKind != JsonValueKind.Object)) throw Wrong(field, "a list of objects");
+        if (Find(name) is not { } field)
+            return null;
+        if (
+            field.Value.ValueKind != JsonValueKind.Array
+            || field.Value.EnumerateArray().Any(item => item.ValueKind != JsonValueKind.Object)
+        )
+            throw Wrong(field, "a list of objects");
         return [.. field.Value.EnumerateArray().Select((item, i) => new JsonRecord($"{place}, {field.Name}[{i}]", item))];
     }
 
     /// <summary>The texts of a list; null where the record has none under the names.</summary>
     public IReadOnlyList<string>? Texts(params ReadOnlySpan<string> names)
     {
-        if (Find(names) is not { } field) return null;
-        if (field.Value.ValueKind != JsonValueKind.Array || field.Value.EnumerateArray().Any(item => item.ValueKind != JsonValueKind.String)) throw Wrong(field, "a list of texts");
+        if (Find(names) is not { } field)
+            return null;
+        if (
+            field.Value.ValueKind != JsonValueKind.Array
+            || field.Value.EnumerateArray().Any(item => item.ValueKind != JsonValueKind.String)
+        )
+            throw Wrong(field, "a list of texts");
         return [.. field.Value.EnumerateArray().Select(item => item.GetString()!)];
     }
 
     /// <summary>Verdicts: true or false, or whole numbers from 0.</summary>
     public IReadOnlyList<int>? Labels(string name)
     {
-        if (Find(name) is not { } field) return null;
-        if (field.Value.ValueKind != JsonValueKind.Array) throw Wrong(field, "a list of true and false, or of whole numbers from 0");
-        return [.. field.Value.EnumerateArray().Select(item => Label(item) ?? throw Wrong(field, "a list of true and false, or of whole numbers from 0"))];
+        if (Find(name) is not { } field)
+            return null;
+        if (field.Value.ValueKind != JsonValueKind.Array)
+            throw Wrong(field, "a list of true and false, or of whole numbers from 0");
+        return
+        [
+            .. field
+                .Value.EnumerateArray()
+                .Select(item => Label(item) ?? throw Wrong(field, "a list of true and false, or of whole numbers from 0")),
+        ];
     }
 
     /// <summary>A verdict: true or false, 1 or 0.</summary>
-    public bool? Verdict(params ReadOnlySpan<string> names) => Find(names) is not { } field ? null
-        : Label(field.Value) switch { 0 => false, 1 => true, _ => throw Wrong(field, "true or false") };
+    public bool? Verdict(params ReadOnlySpan<string> names) =>
+        Find(names) is not { } field
+            ? null
+            : Label(field.Value) switch
+            {
+                0 => false,
+                1 => true,
+                _ => throw Wrong(field, "true or false"),
+            };
 
     /// <summary>Whether the value under one of the names is a list, as messages are.</summary>
     public bool HoldsMessages(params ReadOnlySpan<string> names) => Find(names) is { Value.ValueKind: JsonValueKind.Array };
@@ -68,67 +94,94 @@ internal sealed class JsonRecord(string place, JsonElement json)
     /// <summary>Messages with role and content, or with from and value as ShareGPT has them; null where the record has none.</summary>
     public IReadOnlyList<ChatMessage>? Messages(params ReadOnlySpan<string> names)
     {
-        if (Find(names) is not { } field) return null;
-        if (field.Value.ValueKind != JsonValueKind.Array) throw Wrong(field, "a list of messages");
-        return [.. field.Value.EnumerateArray().Select(item => Message(item) ?? throw Wrong(field, "a list of messages, objects with role and content or with from and value"))];
+        if (Find(names) is not { } field)
+            return null;
+        if (field.Value.ValueKind != JsonValueKind.Array)
+            throw Wrong(field, "a list of messages");
+        return
+        [
+            .. field
+                .Value.EnumerateArray()
+                .Select(item =>
+                    Message(item) ?? throw Wrong(field, "a list of messages, objects with role and content or with from and value")
+                ),
+        ];
     }
 
     /// <summary>What a record lacks.</summary>
     public InvalidDataException Lacks(string expected) =>
-        new($"{place} has the fields {(fields.Count == 0 ? "of an empty object" : string.Join(", ", fields.Values.Select(field => field.Name)))}, expected {expected}");
+        new(
+            $"{place} has the fields {(fields.Count == 0 ? "of an empty object" : string.Join(", ", fields.Values.Select(field => field.Name)))}, expected {expected}"
+        );
 
     /// <summary>What is wrong with a record, with its place.</summary>
     public InvalidDataException Refuse(Exception reason)
     {
         // Whoever reads a file has passed no such argument.
-        string message = reason is ArgumentException { ParamName: { } name } ? reason.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal) : reason.Message;
+        string message = reason is ArgumentException { ParamName: { } name }
+            ? reason.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal)
+            : reason.Message;
         return new InvalidDataException($"{place}: {message}", reason);
     }
 
     private JsonProperty? Find(params ReadOnlySpan<string> names)
     {
         foreach (string name in names)
-            if (fields.TryGetValue(name, out var field) && field.Value.ValueKind != JsonValueKind.Null) return field;
+            if (fields.TryGetValue(name, out var field) && field.Value.ValueKind != JsonValueKind.Null)
+                return field;
         return null;
     }
 
-    private InvalidDataException Wrong(JsonProperty field, string expected) => new($"{place}: the field {field.Name} is a JSON {field.Value.ValueKind.ToString().ToLowerInvariant()}, expected {expected}");
+    private InvalidDataException Wrong(JsonProperty field, string expected) =>
+        new($"{place}: the field {field.Name} is a JSON {field.Value.ValueKind.ToString().ToLowerInvariant()}, expected {expected}");
 
     private static Dictionary<string, JsonProperty> Index(JsonElement json)
     {
         var fields = new Dictionary<string, JsonProperty>(StringComparer.OrdinalIgnoreCase);
-        foreach (var field in json.EnumerateObject()) fields.TryAdd(field.Name.Replace("_", "", StringComparison.Ordinal), field);
+        foreach (var field in json.EnumerateObject())
+            fields.TryAdd(field.Name.Replace("_", "", StringComparison.Ordinal), field);
         return fields;
     }
 
     // 51.0 is how a table writes 51.
-    private static string Number(JsonElement value) => value.TryGetDecimal(out var number) ? number.ToString("0.############################", CultureInfo.InvariantCulture) : value.GetRawText();
+    private static string Number(JsonElement value) =>
+        value.TryGetDecimal(out var number)
+            ? number.ToString("0.############################", CultureInfo.InvariantCulture)
+            : value.GetRawText();
 
-    private static int? Label(JsonElement value) => value.ValueKind switch
-    {
-        JsonValueKind.True => 1,
-        JsonValueKind.False => 0,
-        JsonValueKind.Number when value.TryGetInt32(out int label) && label >= 0 => label,
-        _ => null,
-    };
+    private static int? Label(JsonElement value) =>
+        value.ValueKind switch
+        {
+            JsonValueKind.True => 1,
+            JsonValueKind.False => 0,
+            JsonValueKind.Number when value.TryGetInt32(out int label) && label >= 0 => label,
+            _ => null,
+        };
 
     private static ChatMessage? Message(JsonElement json)
     {
-        if (json.ValueKind != JsonValueKind.Object) return null;
+        if (json.ValueKind != JsonValueKind.Object)
+            return null;
         if (json.TryGetProperty("role", out var role) && role.ValueKind == JsonValueKind.String)
         {
             var message = ChatMessage.FromJson(json);
             return message.Role == Role(message.Role) ? message : message.With("role", Role(message.Role));
         }
-        return json.TryGetProperty("from", out var from) && from.ValueKind == JsonValueKind.String && json.TryGetProperty("value", out var value) && value.ValueKind is JsonValueKind.String or JsonValueKind.Null
-            ? new ChatMessage(Role(from.GetString()!), value.GetString()) : null;
+        return
+            json.TryGetProperty("from", out var from)
+            && from.ValueKind == JsonValueKind.String
+            && json.TryGetProperty("value", out var value)
+            && value.ValueKind is JsonValueKind.String or JsonValueKind.Null
+            ? new ChatMessage(Role(from.GetString()!), value.GetString())
+            : null;
     }
 
     // ShareGPT's names of who speaks; others stay what they are.
-    private static string Role(string name) => name switch
-    {
-        "human" => "user",
-        "gpt" or "bot" or "chatgpt" or "model" => "assistant",
-        _ => name,
-    };
+    private static string Role(string name) =>
+        name switch
+        {
+            "human" => "user",
+            "gpt" or "bot" or "chatgpt" or "model" => "assistant",
+            _ => name,
+        };
 }

@@ -14,7 +14,8 @@ internal static class RecordFile
     /// <param name="expected">The fields that are expected, for errors.</param>
     /// <param name="convert">The things of a record; null where it has not the fields.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="InvalidDataException">The file is broken or has no records, or a record lacks fields; the message names file, place and reason.</exception>
+    /// <exception cref="InvalidDataException">The file is broken or has no records, or a record lacks fields; the message names file, place
+    /// and reason.</exception>
     internal static IReadOnlyList<T> Read<T>(string path, string expected, Func<JsonRecord, IEnumerable<T>?> convert)
     {
         using var stream = BoundedFile.Open(path, Expected);
@@ -31,13 +32,16 @@ internal static class RecordFile
                 throw record.Refuse(exception);
             }
         }
-        return converted.Count > 0 ? converted : throw new InvalidDataException($"{path} holds no records, expected {Expected} with {expected}");
+        return converted.Count > 0
+            ? converted
+            : throw new InvalidDataException($"{path} holds no records, expected {Expected} with {expected}");
     }
 
     private static bool IsArray(FileStream stream)
     {
         int first;
-        do first = stream.ReadByte(); while (first is ' ' or '\t' or '\r' or '\n' or 0xEF or 0xBB or 0xBF);
+        do first = stream.ReadByte();
+        while (first is ' ' or '\t' or '\r' or '\n' or 0xEF or 0xBB or 0xBF);
         stream.Position = 0;
         return first == '[';
     }
@@ -46,7 +50,8 @@ internal static class RecordFile
     {
         foreach (var (number, line) in LineReader.Read(stream, path, JsonLines.MaximumLineBytes))
         {
-            if (line.Span.IndexOfAnyExcept(" \t\r"u8) < 0) continue;
+            if (line.Span.IndexOfAnyExcept(" \t\r"u8) < 0)
+                continue;
             string place = $"{path}, line {number}";
             using var document = Parse(() => JsonDocument.Parse(line), path, place);
             yield return Record(document.RootElement, place);
@@ -57,7 +62,8 @@ internal static class RecordFile
     {
         using var document = Parse(() => JsonDocument.Parse(stream), path, path);
         int number = 0;
-        foreach (var item in document.RootElement.EnumerateArray()) yield return Record(item, $"{path}, record {++number}");
+        foreach (var item in document.RootElement.EnumerateArray())
+            yield return Record(item, $"{path}, record {++number}");
     }
 
     private static JsonDocument Parse(Func<JsonDocument> parse, string path, string place)
@@ -68,10 +74,15 @@ internal static class RecordFile
         }
         catch (JsonException exception)
         {
-            throw new InvalidDataException($"{place}{(place == path ? $", line {exception.LineNumber + 1}" : "")}: {JsonLines.Describe(exception)}; expected {Expected}", exception);
+            throw new InvalidDataException(
+                $"{place}{(place == path ? $", line {exception.LineNumber + 1}" : "")}: {JsonLines.Describe(exception)}; expected {Expected}",
+                exception
+            );
         }
     }
 
-    private static JsonRecord Record(JsonElement item, string place) => item.ValueKind == JsonValueKind.Object ? new JsonRecord(place, item)
-        : throw new InvalidDataException($"{place}: found a JSON {item.ValueKind.ToString().ToLowerInvariant()}, expected an object");
+    private static JsonRecord Record(JsonElement item, string place) =>
+        item.ValueKind == JsonValueKind.Object
+            ? new JsonRecord(place, item)
+            : throw new InvalidDataException($"{place}: found a JSON {item.ValueKind.ToString().ToLowerInvariant()}, expected an object");
 }

@@ -26,7 +26,8 @@ public sealed class CharacterTokenizer : ITokenizer
         string alphabet,
         IReadOnlyList<string>? specialTokens = null,
         string padding = "<pad>",
-        string? endOfSequence = "<eos>")
+        string? endOfSequence = "<eos>"
+    )
     {
         ArgumentNullException.ThrowIfNull(alphabet);
         ArgumentException.ThrowIfNullOrEmpty(padding);
@@ -82,7 +83,7 @@ public sealed class CharacterTokenizer : ITokenizer
     {
         ArgumentNullException.ThrowIfNull(text);
         var ids = new List<int>(text.Length);
-        for (var position = 0; position < text.Length;)
+        for (var position = 0; position < text.Length; )
         {
             if (SpecialAt(text, position) is { } special)
             {
@@ -127,8 +128,9 @@ public sealed class CharacterTokenizer : ITokenizer
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
         var end = EndOfSequenceId is { } id ? tokens[id] : null;
-        new CharacterTokenizerFile(CharacterTokenizerFile.Name, Alphabet, SpecialTokens, tokens[PaddingId], end)
-            .Write(Path.Combine(directory, FileName));
+        new CharacterTokenizerFile(CharacterTokenizerFile.Name, Alphabet, SpecialTokens, tokens[PaddingId], end).Write(
+            Path.Combine(directory, FileName)
+        );
     }
 
     /// <summary>Reads what <see cref="Save"/> wrote into a directory.</summary>
@@ -173,7 +175,7 @@ public sealed class CharacterTokenizer : ITokenizer
 
     private void AddCharacters(string alphabet, List<string> tokens)
     {
-        for (var position = 0; position < alphabet.Length;)
+        for (var position = 0; position < alphabet.Length; )
         {
             if (!Rune.TryGetRuneAt(alphabet, position, out var rune))
                 throw Refuse($"half a surrogate pair at position {position}, expected whole characters");

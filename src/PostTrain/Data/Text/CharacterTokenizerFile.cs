@@ -10,7 +10,8 @@ internal sealed record CharacterTokenizerFile(
     [property: JsonPropertyName("alphabet")] string Alphabet,
     [property: JsonPropertyName("specialTokens")] IReadOnlyList<string> SpecialTokens,
     [property: JsonPropertyName("padding")] string Padding,
-    [property: JsonPropertyName("endOfSequence")] string? EndOfSequence)
+    [property: JsonPropertyName("endOfSequence")] string? EndOfSequence
+)
 {
     /// <summary>The value of <see cref="Format"/>.</summary>
     internal const string Name = "posttrain-character-tokenizer";

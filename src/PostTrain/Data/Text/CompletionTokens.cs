@@ -4,7 +4,8 @@ namespace PostTrain.Data.Text;
 internal static class CompletionTokens
 {
     /// <summary>Encodes a prompt with its completion.</summary>
-    /// <remarks>They are encoded together: a tokenizer may begin every text with a token of its own, or join letters across the border. What a template rendered has its end, or has none on purpose.</remarks>
+    /// <remarks>They are encoded together: a tokenizer may begin every text with a token of its own, or join letters across the border.
+    /// What a template rendered has its end, or has none on purpose.</remarks>
     /// <param name="prompt">The text that is given.</param>
     /// <param name="completion">The text that follows.</param>
     /// <param name="tokenizer">Encodes.</param>
@@ -14,7 +15,11 @@ internal static class CompletionTokens
     {
         int[] ids = tokenizer.Encode(prompt + completion);
         int promptLength = ids.AsSpan().CommonPrefixLength(tokenizer.Encode(prompt));
-        return appendEnd && !completion.IsRendered && tokenizer.EndOfSequenceId is { } end && !HasEnd(ids.AsSpan(promptLength), tokenizer, prompt.IsRendered)
+        return
+            appendEnd
+            && !completion.IsRendered
+            && tokenizer.EndOfSequenceId is { } end
+            && !HasEnd(ids.AsSpan(promptLength), tokenizer, prompt.IsRendered)
             ? ([.. ids, end], promptLength)
             : (ids, promptLength);
     }
@@ -26,10 +31,12 @@ internal static class CompletionTokens
         for (int i = completion.Length - 1; i >= 0; i--)
         {
             int[] one = [completion[i]];
-            if (ends.Contains(one[0])) return true;
+            if (ends.Contains(one[0]))
+                return true;
             string shown = tokenizer.Decode(one);
             bool isMark = shown.Length == 0 && tokenizer.Decode(one, skipSpecialTokens: false).Length > 0;
-            if (isMark || !string.IsNullOrWhiteSpace(shown)) return isMark && rendered;
+            if (isMark || !string.IsNullOrWhiteSpace(shown))
+                return isMark && rendered;
         }
 
         return false;

@@ -6,8 +6,8 @@ public sealed record EncodingOptions
     /// <summary>Adds the special tokens of the tokenizer's template, such as a beginning token. Default true.</summary>
     public bool AddSpecialTokens { get; init; } = true;
 
-    /// <summary>The most tokens of an encoding, special ones included; what is over is cut off the texts, of a pair off the longer one first. Default null: no
-    /// limit.</summary>
+    /// <summary>The most tokens of an encoding, special ones included; what is over is cut off the texts, of a pair off the longer one
+    /// first. Default null: no limit.</summary>
     public int? MaximumLength { get; init; }
 
     /// <summary>The side that is cut off. Default null: what the tokenizer's configuration says, else the right.</summary>

@@ -63,16 +63,19 @@ public sealed class GreedyTokenizer : ITokenizer
             var line = text.AsSpan(range).TrimEnd('\r');
             if (line.Length is 0 or > MaximumTokenLength)
                 throw new InvalidDataException(
-                    $"{path}, line {tokens.Count + 1}: the token has {line.Length} characters, expected 1 to {MaximumTokenLength}");
+                    $"{path}, line {tokens.Count + 1}: the token has {line.Length} characters, expected 1 to {MaximumTokenLength}"
+                );
             var token = line.ToString().Replace('_', ' ');
             if (!ids.TryAdd(token, tokens.Count))
                 throw new InvalidDataException(
-                    $"{path}, line {tokens.Count + 1}: the token '{line}' stands on line {ids[token] + 1} already, expected each once");
+                    $"{path}, line {tokens.Count + 1}: the token '{line}' stands on line {ids[token] + 1} already, expected each once"
+                );
             tokens.Add(token);
         }
 
-        return tokens.Count > 0 ? new GreedyTokenizer([.. tokens], ids) : throw new InvalidDataException(
-            $"{path} is empty, expected {expected}");
+        return tokens.Count > 0
+            ? new GreedyTokenizer([.. tokens], ids)
+            : throw new InvalidDataException($"{path} is empty, expected {expected}");
     }
 
     /// <inheritdoc/>
@@ -85,7 +88,7 @@ public sealed class GreedyTokenizer : ITokenizer
         var added = text[0] == ' ' ? 0 : 1;
         var lowered = added == 0 ? text.ToLowerInvariant() : ' ' + text.ToLowerInvariant();
         var ids = new List<int>(lowered.Length);
-        for (var position = 0; position < lowered.Length;)
+        for (var position = 0; position < lowered.Length; )
         {
             var id = Match(lowered.AsSpan(position));
             if (id < 0)

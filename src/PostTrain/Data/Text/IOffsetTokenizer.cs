@@ -9,5 +9,6 @@ public interface IOffsetTokenizer : ITokenizer
     TokenEncoding EncodeWithOffsets(string text, bool addSpecialTokens);
 
     /// <inheritdoc/>
-    int[] ITokenizer.Encode(MarkedText text) => text.IsRendered ? EncodeWithOffsets(text.Text, addSpecialTokens: false).Ids : Encode(text.Text);
+    int[] ITokenizer.Encode(MarkedText text) =>
+        text.IsRendered ? EncodeWithOffsets(text.Text, addSpecialTokens: false).Ids : Encode(text.Text);
 }

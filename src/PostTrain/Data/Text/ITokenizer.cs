@@ -10,7 +10,8 @@ public interface ITokenizer
     /// <summary>The id that ends a completion, or null where the vocabulary has none.</summary>
     int? EndOfSequenceId { get; }
 
-    /// <summary>All ids that end a completion: <see cref="EndOfSequenceId"/> first, then those that the files beside the tokenizer name.</summary>
+    /// <summary>All ids that end a completion: <see cref="EndOfSequenceId"/> first, then those that the files beside the tokenizer
+    /// name.</summary>
     IReadOnlyList<int> EndOfSequenceIds => EndOfSequenceId is { } id ? [id] : [];
 
     /// <summary>The id that fills the places of a batch which hold no token.</summary>
@@ -20,7 +21,8 @@ public interface ITokenizer
     /// <exception cref="ArgumentException">The text has a character that the vocabulary cannot express.</exception>
     int[] Encode(string text);
 
-    /// <summary>The ids of a text: of plain text those of <see cref="Encode(string)"/>; of text that a template rendered those that are written in it, and no others.</summary>
+    /// <summary>The ids of a text: of plain text those of <see cref="Encode(string)"/>; of text that a template rendered those that are
+    /// written in it, and no others.</summary>
     /// <remarks>A tokenizer that adds no special tokens need not implement this.</remarks>
     int[] Encode(MarkedText text) => Encode(text.Text);
 

@@ -4,8 +4,9 @@ namespace PostTrain.Data.Text;
 
 /// <summary>Text for a model, and whether its special tokens are written in it already.</summary>
 /// <remarks>
-/// Text that a chat template rendered spells its special tokens (the beginning of the sequence, the ends of turns), so it is encoded without adding any; plain text gets those of the tokenizer.
-/// A string converts to plain text, and either converts to a string. Text that is appended leaves the mark of the text before it, so a rendered prompt with a completion stays rendered.
+/// Text that a chat template rendered spells its special tokens (the beginning of the sequence, the ends of turns), so it is encoded
+/// without adding any; plain text gets those of the tokenizer. A string converts to plain text, and either converts to a string. Text that
+/// is appended leaves the mark of the text before it, so a rendered prompt with a completion stays rendered.
 /// </remarks>
 /// <param name="Text">The characters.</param>
 /// <param name="IsRendered">True where the special tokens are written in the text.</param>

@@ -10,9 +10,13 @@ internal sealed class MarkedTextConverter : JsonConverter<MarkedText>
 
     public override MarkedText Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
     {
-        if (reader.TokenType == JsonTokenType.String) return reader.GetString()!;
+        if (reader.TokenType == JsonTokenType.String)
+            return reader.GetString()!;
         using var document = JsonDocument.ParseValue(ref reader);
-        return Of(document.RootElement) ?? throw new JsonException($"found a JSON {document.RootElement.ValueKind.ToString().ToLowerInvariant()}, expected a text or {{\"{Rendered}\": a text}}");
+        return Of(document.RootElement)
+            ?? throw new JsonException(
+                $"found a JSON {document.RootElement.ValueKind.ToString().ToLowerInvariant()}, expected a text or {{\"{Rendered}\": a text}}"
+            );
     }
 
     public override void Write(Utf8JsonWriter writer, MarkedText value, JsonSerializerOptions options)
@@ -29,10 +33,12 @@ internal sealed class MarkedTextConverter : JsonConverter<MarkedText>
     }
 
     /// <summary>The text of an element; null where it is something else.</summary>
-    internal static MarkedText? Of(JsonElement element) => element.ValueKind switch
-    {
-        JsonValueKind.String => element.GetString()!,
-        JsonValueKind.Object when element.TryGetProperty(Rendered, out var text) && text.ValueKind == JsonValueKind.String => MarkedText.Rendered(text.GetString()!),
-        _ => null,
-    };
+    internal static MarkedText? Of(JsonElement element) =>
+        element.ValueKind switch
+        {
+            JsonValueKind.String => element.GetString()!,
+            JsonValueKind.Object when element.TryGetProperty(Rendered, out var text) && text.ValueKind == JsonValueKind.String =>
+                MarkedText.Rendered(text.GetString()!),
+            _ => null,
+        };
 }

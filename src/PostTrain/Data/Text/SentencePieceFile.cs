@@ -39,7 +39,8 @@ internal sealed record SentencePieceFile(byte[][] Pieces, float[] Scores)
                 throw new InvalidDataException($"{path}: piece {index} has the length {length}, expected 1 to {longest}");
             if (length > rest.Length)
                 throw new InvalidDataException(
-                    $"{path}: piece {index} has the length {length}, but the file ends after {rest.Length} bytes");
+                    $"{path}: piece {index} has the length {length}, but the file ends after {rest.Length} bytes"
+                );
             pieces.Add(rest[..length].ToArray());
             scores.Add(score);
             rest = rest[length..];

@@ -22,7 +22,11 @@ internal sealed class SentencePieceMerger(Dictionary<string, int> ids, float[] s
 
     private struct Symbol
     {
-        internal int Start, Length, Id, Previous, Next;
+        internal int Start,
+            Length,
+            Id,
+            Previous,
+            Next;
         internal bool FromByte;
     }
 
@@ -63,17 +67,32 @@ internal sealed class SentencePieceMerger(Dictionary<string, int> ids, float[] s
     private Symbol[] Split(ReadOnlySpan<byte> utf8, string text)
     {
         var symbols = new List<Symbol>(utf8.Length);
-        for (var start = 0; start < utf8.Length;)
+        for (var start = 0; start < utf8.Length; )
         {
             _ = Rune.DecodeFromUtf8(utf8[start..], out _, out var length);
             if (idOf.TryGetValue(text.AsSpan(start, length), out var id))
             {
-                symbols.Add(new Symbol { Start = start, Length = length, Id = id });
+                symbols.Add(
+                    new Symbol
+                    {
+                        Start = start,
+                        Length = length,
+                        Id = id,
+                    }
+                );
             }
             else
             {
                 for (var i = start; i < start + length; i++)
-                    symbols.Add(new Symbol { Start = i, Length = 1, Id = byteIds[utf8[i]], FromByte = true });
+                    symbols.Add(
+                        new Symbol
+                        {
+                            Start = i,
+                            Length = 1,
+                            Id = byteIds[utf8[i]],
+                            FromByte = true,
+                        }
+                    );
             }
 
             start += length;

@@ -99,7 +99,8 @@ public sealed class SentencePieceTokenizer : ITokenizer
             if (id is BeginningOfSequenceId or EndId)
             {
                 atBeginning = id == BeginningOfSequenceId;
-                if (!skipSpecialTokens) bytes.AddRange(pieces[id]);
+                if (!skipSpecialTokens)
+                    bytes.AddRange(pieces[id]);
                 continue;
             }
 
@@ -113,6 +114,8 @@ public sealed class SentencePieceTokenizer : ITokenizer
 
     // "<0x0A>" is the byte 10.
     private static byte? ByteOf(byte[] piece) =>
-        piece is [(byte)'<', (byte)'0', (byte)'x', _, _, (byte)'>'] &&
-        byte.TryParse(piece.AsSpan(3, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value) ? value : null;
+        piece is [(byte)'<', (byte)'0', (byte)'x', _, _, (byte)'>']
+        && byte.TryParse(piece.AsSpan(3, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value)
+            ? value
+            : null;
 }

@@ -1,11 +1,11 @@
 namespace PostTrain.Data.Text;
 
-/// <summary>Turns ids that come one by one into text as soon as it is whole: a character whose bytes are spread over several tokens comes with the last of
-/// them.</summary>
-/// <remarks>What <see cref="Add"/> and <see cref="Flush"/> return, joined, is <c>Decode</c> of all ids. U+FFFD, which an unfinished character decodes to,
-/// is held back until other text follows it or until <see cref="LongestWait"/> tokens have come without any; after that long a run of bytes that are no UTF-8
-/// the pieces may have more of them than <c>Decode</c> gives. Memory and time per id do not grow with the length of the stream. One decoder is for one
-/// stream.</remarks>
+/// <summary>Turns ids that come one by one into text as soon as it is whole: a character whose bytes are spread over several tokens comes
+/// with the last of them.</summary>
+/// <remarks>What <see cref="Add"/> and <see cref="Flush"/> return, joined, is <c>Decode</c> of all ids. U+FFFD, which an unfinished
+/// character decodes to, is held back until other text follows it or until <see cref="LongestWait"/> tokens have come without any; after
+/// that long a run of bytes that are no UTF-8 the pieces may have more of them than <c>Decode</c> gives. Memory and time per id do not grow
+/// with the length of the stream. One decoder is for one stream.</remarks>
 /// <param name="tokenizer">Decodes the ids.</param>
 public sealed class StreamingDecoder(ITokenizer tokenizer)
 {

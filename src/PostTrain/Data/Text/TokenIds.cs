@@ -10,7 +10,8 @@ internal static class TokenIds
             ? id
             : throw new ArgumentException(
                 $"ids[{index}] is {id}, expected an id from 0 to {vocabularySize - 1}; suppress others while sampling",
-                nameof(ids));
+                nameof(ids)
+            );
     }
 
     internal static ArgumentException Unknown(string text, int position, string vocabulary)
@@ -18,6 +19,8 @@ internal static class TokenIds
         var character = char.IsSurrogatePair(text, position) ? text.Substring(position, 2) : text[position].ToString();
         var code = char.IsSurrogatePair(text, position) ? char.ConvertToUtf32(text, position) : text[position];
         return new ArgumentException(
-            $"text has '{character}' (U+{code:X4}) at position {position}, expected only {vocabulary}", nameof(text));
+            $"text has '{character}' (U+{code:X4}) at position {position}, expected only {vocabulary}",
+            nameof(text)
+        );
     }
 }

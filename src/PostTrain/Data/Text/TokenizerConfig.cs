@@ -17,7 +17,8 @@ public sealed record TokenizerConfig
     /// <summary>The token that ends a text, or null.</summary>
     public string? EndOfSequence { get; init; }
 
-    /// <summary>Further ids that end a completion, as <c>generation_config.json</c> and <c>config.json</c> name them. Default none; ids that the vocabulary lacks are left out.</summary>
+    /// <summary>Further ids that end a completion, as <c>generation_config.json</c> and <c>config.json</c> name them. Default none; ids
+    /// that the vocabulary lacks are left out.</summary>
     public IReadOnlyList<int> EndOfSequenceIds { get; init; } = [];
 
     /// <summary>The token that fills a batch, or null.</summary>
@@ -66,15 +67,24 @@ public sealed record TokenizerConfig
             PaddingSide = Side(node, "padding_side"),
             TruncationSide = Side(node, "truncation_side"),
             // Files that mean "no limit" say 10^30.
-            MaximumLength = node.Find("model_max_length") is { } length && length.Number() is var value and >= 1 and < int.MaxValue ? (int)value : null,
+            MaximumLength =
+                node.Find("model_max_length") is { } length && length.Number() is var value and >= 1 and < int.MaxValue ? (int)value : null,
         };
     }
 
     // A text, or an object that has it as its content.
     private static string? Token(TokenizerNode node, string name) =>
-        node.Find(name) is not { } found ? null : found.Element.ValueKind == JsonValueKind.Object ? found.Get("content").Text() : found.Text();
+        node.Find(name) is not { } found ? null
+        : found.Element.ValueKind == JsonValueKind.Object ? found.Get("content").Text()
+        : found.Text();
 
-    private static SequenceSide Side(TokenizerNode node, string name) => node.Find(name) is not { } found
-        ? SequenceSide.Right
-        : found.Text() switch { "left" => SequenceSide.Left, "right" => SequenceSide.Right, _ => throw found.Refuse("left or right") };
+    private static SequenceSide Side(TokenizerNode node, string name) =>
+        node.Find(name) is not { } found
+            ? SequenceSide.Right
+            : found.Text() switch
+            {
+                "left" => SequenceSide.Left,
+                "right" => SequenceSide.Right,
+                _ => throw found.Refuse("left or right"),
+            };
 }

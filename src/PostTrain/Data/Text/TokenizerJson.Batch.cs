@@ -14,12 +14,14 @@ public sealed partial class TokenizerJson
         ArgumentNullException.ThrowIfNull(text);
         ArgumentNullException.ThrowIfNull(options);
         var part = pipeline.Encode(text, 0, offsets: true);
-        if (Room(options, pair: false) is { } room) part = part.Truncate(room, KeepsEnd(options));
+        if (Room(options, pair: false) is { } room)
+            part = part.Truncate(room, KeepsEnd(options));
         return Encoding(Finish([part], options.AddSpecialTokens));
     }
 
     /// <summary>Encodes two texts as one sequence, such as a question and an answer.</summary>
-    /// <remarks>Truncation takes from the longer text until both are equal, then from both. Offsets are within each token's own text.</remarks>
+    /// <remarks>Truncation takes from the longer text until both are equal, then from both. Offsets are within each token's own
+    /// text.</remarks>
     /// <param name="first">The first text.</param>
     /// <param name="second">The second text.</param>
     /// <param name="options">Null for the defaults.</param>
@@ -33,7 +35,8 @@ public sealed partial class TokenizerJson
         if (Room(options, pair: true) is { } room && left.Ids.Length + right.Ids.Length > room)
         {
             var (shorter, longer) = (Math.Min(left.Ids.Length, right.Ids.Length), room - Math.Min(left.Ids.Length, right.Ids.Length));
-            if (longer < shorter) (shorter, longer) = (room / 2, room - room / 2);
+            if (longer < shorter)
+                (shorter, longer) = (room / 2, room - room / 2);
             bool leftIsLonger = left.Ids.Length > right.Ids.Length;
             left = left.Truncate(leftIsLonger ? longer : shorter, KeepsEnd(options));
             right = right.Truncate(leftIsLonger ? shorter : longer, KeepsEnd(options));
@@ -58,23 +61,33 @@ public sealed partial class TokenizerJson
     /// <param name="encodings">At least one encoding.</param>
     /// <param name="options">Null for the defaults.</param>
     /// <returns>The caller disposes it.</returns>
-    /// <exception cref="ArgumentException">There are no encodings, or the options ask for a maximum length that they do not give.</exception>
+    /// <exception cref="ArgumentException">There are no encodings, or the options ask for a maximum length that they do not
+    /// give.</exception>
     public TokenBatch Pad(IReadOnlyList<TokenEncoding> encodings, EncodingOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(encodings);
         options ??= new EncodingOptions();
         Guard.AtLeast(options.PadToMultipleOf, 1, nameof(options));
-        if (encodings.Count == 0) throw new ArgumentException("encodings holds nothing, expected at least one", nameof(encodings));
-        if (options is { PadToMaximumLength: true, MaximumLength: null }) throw new ArgumentException("options pad to a maximum length but give none", nameof(options));
+        if (encodings.Count == 0)
+            throw new ArgumentException("encodings holds nothing, expected at least one", nameof(encodings));
+        if (options is { PadToMaximumLength: true, MaximumLength: null })
+            throw new ArgumentException("options pad to a maximum length but give none", nameof(options));
         long length = encodings.Max(encoding => encoding.Ids.Length);
-        if (options.PadToMaximumLength) length = Math.Max(length, options.MaximumLength!.Value);
+        if (options.PadToMaximumLength)
+            length = Math.Max(length, options.MaximumLength!.Value);
         length = (length + options.PadToMultipleOf - 1) / options.PadToMultipleOf * options.PadToMultipleOf;
-        var (ids, attention, types, special) = (new long[encodings.Count, length], new long[encodings.Count, length], new long[encodings.Count, length], new long[encodings.Count, length]);
+        var (ids, attention, types, special) = (
+            new long[encodings.Count, length],
+            new long[encodings.Count, length],
+            new long[encodings.Count, length],
+            new long[encodings.Count, length]
+        );
         for (int row = 0; row < encodings.Count; row++)
         {
             var encoding = encodings[row];
             long first = (options.PaddingSide ?? Config.PaddingSide) == SequenceSide.Left ? length - encoding.Ids.Length : 0;
-            for (long column = 0; column < length; column++) (ids[row, column], special[row, column]) = (PaddingId, 1);
+            for (long column = 0; column < length; column++)
+                (ids[row, column], special[row, column]) = (PaddingId, 1);
             for (int i = 0; i < encoding.Ids.Length; i++)
             {
                 ids[row, first + i] = encoding.Ids[i];
@@ -92,16 +105,21 @@ public sealed partial class TokenizerJson
     // How many tokens of the texts fit beside the special ones.
     private int? Room(EncodingOptions options, bool pair)
     {
-        if (options.MaximumLength is not { } maximum) return null;
+        if (options.MaximumLength is not { } maximum)
+            return null;
         int added = options.AddSpecialTokens ? pipeline.PostProcessor?.Added(pair) ?? 0 : 0;
         return maximum >= added && maximum >= 0
             ? maximum - added
-            : throw new ArgumentException($"options have a maximum length of {maximum}, expected at least {added}, the special tokens of a text", nameof(options));
+            : throw new ArgumentException(
+                $"options have a maximum length of {maximum}, expected at least {added}, the special tokens of a text",
+                nameof(options)
+            );
     }
 
-    private static TokenEncoding Encoding(IReadOnlyList<EncodedPart> parts) => new([.. parts.SelectMany(part => part.Ids)], [.. parts.SelectMany(part => part.Offsets)])
-    {
-        TypeIds = [.. parts.SelectMany(part => Enumerable.Repeat(part.Type, part.Ids.Length))],
-        Special = [.. parts.SelectMany(part => Enumerable.Repeat(part.Special, part.Ids.Length))],
-    };
+    private static TokenEncoding Encoding(IReadOnlyList<EncodedPart> parts) =>
+        new([.. parts.SelectMany(part => part.Ids)], [.. parts.SelectMany(part => part.Offsets)])
+        {
+            TypeIds = [.. parts.SelectMany(part => Enumerable.Repeat(part.Type, part.Ids.Length))],
+            Special = [.. parts.SelectMany(part => Enumerable.Repeat(part.Special, part.Ids.Length))],
+        };
 }

@@ -8,7 +8,8 @@ namespace PostTrain.Models.Heads;
 /// <summary>What heads need of the model under them.</summary>
 internal static class BodyParts
 {
-    /// <summary>Modules and parameters of a body by the names that a checkpoint gives them; a decoder's without its output projection, which a head stands in for.</summary>
+    /// <summary>Modules and parameters of a body by the names that a checkpoint gives them; a decoder's without its output projection,
+    /// which a head stands in for.</summary>
     public static void Register(CausalLm body, Action<string, nn.Module> module, Action<string, Parameter> parameter)
     {
         var head = body is Decoder decoder ? ModuleNames.Of(decoder.Config.Naming).Head : null;
@@ -22,7 +23,8 @@ internal static class BodyParts
             parameter(name, own);
     }
 
-    public static ScalarType TypeOf(CausalLm body) => body.parameters().FirstOrDefault(parameter => parameter.is_floating_point())?.dtype ?? ScalarType.Float32;
+    public static ScalarType TypeOf(CausalLm body) =>
+        body.parameters().FirstOrDefault(parameter => parameter.is_floating_point())?.dtype ?? ScalarType.Float32;
 
     public static Device DeviceOf(CausalLm body) => body.parameters().FirstOrDefault()?.device ?? CPU;
 

@@ -9,11 +9,13 @@ public sealed record ClassifierOptions
     /// <value>The default is 1: a reward.</value>
     public int Labels { get; init; } = 1;
 
-    /// <summary>Whether the head has a bias, as transformers' token classifiers (process reward models) have and its sequence classifiers have not.</summary>
+    /// <summary>Whether the head has a bias, as transformers' token classifiers (process reward models) have and its sequence classifiers
+    /// have not.</summary>
     /// <value>The default is false.</value>
     public bool Bias { get; init; }
 
-    /// <summary>Id of the padding token, which <see cref="SequenceClassifier.ScoreAtLastNonPadding"/> looks for; null takes the body's, where it names one.</summary>
+    /// <summary>Id of the padding token, which <see cref="SequenceClassifier.ScoreAtLastNonPadding"/> looks for; null takes the body's,
+    /// where it names one.</summary>
     /// <value>The default is null.</value>
     public int? PaddingId { get; init; }
 

@@ -7,12 +7,13 @@ using static TorchSharp.torch;
 namespace PostTrain.Models.Heads;
 
 /// <summary>
-/// A model that scores texts: a body and a linear head, s = W h + b with W [K,D]. One score a sequence is a reward model, one a token a process
-/// reward model or a critic.
+/// A model that scores texts: a body and a linear head, s = W h + b with W [K,D]. One score a sequence is a reward model, one a token a
+/// process reward model or a critic.
 /// </summary>
 /// <remarks>
-/// The layout is that of transformers' <c>LlamaForSequenceClassification</c> and its like: the head is <c>score</c>, the rest has the names of the
-/// language model's body; <see cref="Pretrained.LoadRewardModel"/> reads such checkpoints. The classifier owns its body and disposes it.
+/// The layout is that of transformers' <c>LlamaForSequenceClassification</c> and its like: the head is <c>score</c>, the rest has the names
+/// of the language model's body; <see cref="Pretrained.LoadRewardModel"/> reads such checkpoints. The classifier owns its body and disposes
+/// it.
 /// <para>Two ways to find where a sequence is scored: <see cref="Score"/> asks the mask, <see cref="ScoreAtLastNonPadding"/> the ids, as
 /// transformers does. They differ where a text holds the padding id itself, e.g. where padding is the end-of-sequence token.</para>
 /// </remarks>
@@ -45,7 +46,8 @@ public sealed class SequenceClassifier : nn.Module<Tensor, Tensor>
     internal CheckpointOrigin? Origin { get; init; }
 
     /// <summary>A classifier with a fresh head on a model that is there.</summary>
-    /// <param name="body">The model; from here on it belongs to the classifier. A decoder's output projection is neither used nor trained.</param>
+    /// <param name="body">The model; from here on it belongs to the classifier. A decoder's output projection is neither used nor
+    /// trained.</param>
     /// <param name="options">What is scored; null: one score.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     public static SequenceClassifier For(CausalLm body, ClassifierOptions? options = null)
@@ -68,7 +70,8 @@ public sealed class SequenceClassifier : nn.Module<Tensor, Tensor>
 
     /// <summary>The scores of whole sequences, read at the last position that the mask counts: [B,T] to [B,K].</summary>
     /// <param name="ids">Token ids, [B,T].</param>
-    /// <param name="attentionMask">[B,T]; 0 at padding, on whichever side. A row without any token is scored at its first position, without meaning.</param>
+    /// <param name="attentionMask">[B,T]; 0 at padding, on whichever side. A row without any token is scored at its first position, without
+    /// meaning.</param>
     /// <exception cref="ArgumentException">The mask has not the shape of the ids.</exception>
     public Tensor Score(Tensor ids, Tensor attentionMask)
     {
@@ -80,9 +83,10 @@ public sealed class SequenceClassifier : nn.Module<Tensor, Tensor>
         return At(Last(attentionMask.ne(0)), ids, attentionMask).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The scores of whole sequences, read at the last position whose id is not <see cref="PaddingId"/>, whatever the mask says: [B,T] to [B,K].</summary>
-    /// <remarks>transformers' convention. With learned positions and left padding its numbers differ from these: it counts positions from the
-    /// first pad on where nobody tells it otherwise, this model from the first token.</remarks>
+    /// <summary>The scores of whole sequences, read at the last position whose id is not <see cref="PaddingId"/>, whatever the mask says:
+    /// [B,T] to [B,K].</summary>
+    /// <remarks>transformers' convention. With learned positions and left padding its numbers differ from these: it counts positions from
+    /// the first pad on where nobody tells it otherwise, this model from the first token.</remarks>
     /// <param name="ids">Token ids, [B,T]. A row of nothing but padding is scored at its first position.</param>
     /// <param name="attentionMask">As in <see cref="CausalLm.Hidden"/>; null: no padding.</param>
     /// <exception cref="ArgumentException">There are several rows and no padding id is known.</exception>
@@ -91,7 +95,10 @@ public sealed class SequenceClassifier : nn.Module<Tensor, Tensor>
         ArgumentNullException.ThrowIfNull(ids);
         Guard.Rank(ids, nameof(ids), 2, "[B,T]");
         if (PaddingId is null && ids.size(0) > 1)
-            throw new ArgumentException($"ids has {ids.size(0)} rows and the model knows no padding id, expected one row, or a mask and {nameof(Score)}", nameof(ids));
+            throw new ArgumentException(
+                $"ids has {ids.size(0)} rows and the model knows no padding id, expected one row, or a mask and {nameof(Score)}",
+                nameof(ids)
+            );
         using var scope = NewDisposeScope();
         var counted = PaddingId is { } padding ? ids.ne(padding) : ids.eq(ids);
         return At(Last(counted), ids, attentionMask).MoveToOuterDisposeScope();
@@ -101,9 +108,7 @@ public sealed class SequenceClassifier : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor input) => ScoreAtLastNonPadding(input);
 
     /// <summary>Nothing: the parts are registered under their checkpoint's names.</summary>
-    protected override void RegisterComponents()
-    {
-    }
+    protected override void RegisterComponents() { }
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)

@@ -5,14 +5,15 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Models.Heads;
 
-/// <summary>A value of every position, v = w·h + b: PPO's critic (Schulman et al. 2017, arXiv:1707.06347, section 5), on the policy's own body or on one of its own.</summary>
+/// <summary>A value of every position, v = w·h + b: PPO's critic (Schulman et al. 2017, arXiv:1707.06347, section 5), on the policy's own
+/// body or on one of its own.</summary>
 /// <remarks>
-/// <para>On a shared body (<see cref="For"/>) the head's parameters are its weight and bias only, and the body stays the policy's; one pass serves
-/// both: <c>hidden = policy.Hidden(…)</c>, <c>policy.Project(hidden)</c>, <c>head.call(hidden)</c>. On a body of its own (<see cref="WithOwnBody"/>)
-/// its parameters are the body's too, and it disposes the body.</para>
-/// <para>The tensors are TRL's <c>v_head.summary</c> (AutoModelForCausalLMWithValueHead); <see cref="Pretrained.Save(ValueHead, string, SaveOptions?)"/>
-/// writes them into the body's checkpoint. TRL's dropout before the head is left out: a value is to be a function of the text. The head computes in
-/// float32 (float64 on a float64 body), as TRL's does.</para>
+/// <para>On a shared body (<see cref="For"/>) the head's parameters are its weight and bias only, and the body stays the policy's; one pass
+/// serves both: <c>hidden = policy.Hidden(…)</c>, <c>policy.Project(hidden)</c>, <c>head.call(hidden)</c>. On a body of its own
+/// (<see cref="WithOwnBody"/>) its parameters are the body's too, and it disposes the body.</para>
+/// <para>The tensors are TRL's <c>v_head.summary</c> (AutoModelForCausalLMWithValueHead);
+/// <see cref="Pretrained.Save(ValueHead, string, SaveOptions?)"/> writes them into the body's checkpoint. TRL's dropout before the head is
+/// left out: a value is to be a function of the text. The head computes in float32 (float64 on a float64 body), as TRL's does.</para>
 /// </remarks>
 public sealed class ValueHead : nn.Module<Tensor, Tensor>
 {
@@ -56,7 +57,10 @@ public sealed class ValueHead : nn.Module<Tensor, Tensor>
         ArgumentNullException.ThrowIfNull(input);
         // A matrix product of shapes that do not fit ends the process on some builds of TorchSharp.
         if (input.dim() == 0 || input.size(-1) != summary.weight!.size(1))
-            throw new ArgumentException($"hidden has the shape [{string.Join(",", input.shape)}], expected [...,{summary.weight!.size(1)}].", nameof(input));
+            throw new ArgumentException(
+                $"hidden has the shape [{string.Join(",", input.shape)}], expected [...,{summary.weight!.size(1)}].",
+                nameof(input)
+            );
         using var scope = NewDisposeScope();
         return summary.call(input.to_type(summary.weight!.dtype)).squeeze(-1).MoveToOuterDisposeScope();
     }
@@ -71,9 +75,7 @@ public sealed class ValueHead : nn.Module<Tensor, Tensor>
     }
 
     /// <summary>Nothing: the parts are registered under their checkpoint's names.</summary>
-    protected override void RegisterComponents()
-    {
-    }
+    protected override void RegisterComponents() { }
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)

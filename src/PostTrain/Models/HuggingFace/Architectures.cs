@@ -8,19 +8,28 @@ internal static class Architectures
     // The order matters for a model that names no type: the first that can express it is written.
     private static readonly Architecture[] All =
     [
-        new LlamaArchitecture(), new Gpt2Architecture(), new MistralArchitecture(), new Qwen2Architecture(), new Qwen3Architecture(),
-        new GemmaArchitecture(), new Gemma2Architecture(), new Gemma3Architecture(), new Phi3Architecture(),
+        new LlamaArchitecture(),
+        new Gpt2Architecture(),
+        new MistralArchitecture(),
+        new Qwen2Architecture(),
+        new Qwen3Architecture(),
+        new GemmaArchitecture(),
+        new Gemma2Architecture(),
+        new Gemma3Architecture(),
+        new Phi3Architecture(),
     ];
 
     /// <summary>Every <c>model_type</c> that is read and written.</summary>
     public static IEnumerable<string> ModelTypes => All.Select(architecture => architecture.ModelType);
 
     /// <summary>The configuration of a checkpoint, every derived size filled in.</summary>
-    /// <exception cref="InvalidDataException">A field is missing, malformed, or asks for what the decoder does not do; the message names it.</exception>
+    /// <exception cref="InvalidDataException">A field is missing, malformed, or asks for what the decoder does not do; the message names
+    /// it.</exception>
     public static DecoderConfig Read(ConfigFile file)
     {
         var type = file.Text("model_type");
-        var architecture = Array.Find(All, candidate => candidate.ModelType == type)
+        var architecture =
+            Array.Find(All, candidate => candidate.ModelType == type)
             ?? throw file.Error("model_type", $"'{type}'", "one of the supported architectures: " + string.Join(", ", ModelTypes));
         if (file.OptionalObject("quantization_config") is not null)
             throw file.Error("quantization_config", "given", "none: quantised weights are not read");
@@ -44,8 +53,8 @@ internal static class Architectures
     /// <summary>Writes a configuration that <see cref="WhyNotWritable"/> has nothing against.</summary>
     public static void Write(Utf8JsonWriter json, DecoderConfig config, string dtype)
     {
-        var architecture = Array.Find(All, candidate => WhyNot(candidate, config) is null)
-            ?? throw new NotSupportedException(WhyNotWritable(config));
+        var architecture =
+            Array.Find(All, candidate => WhyNot(candidate, config) is null) ?? throw new NotSupportedException(WhyNotWritable(config));
         json.WriteStartObject();
         json.WriteStartArray("architectures");
         json.WriteStringValue(architecture.ClassName);
@@ -61,13 +70,17 @@ internal static class Architectures
         json.WriteEndObject();
     }
 
-    /// <summary>Whether an architecture of Hugging Face is what the configuration describes, so that it can be written; if not, why.</summary>
+    /// <summary>Whether an architecture of Hugging Face is what the configuration describes, so that it can be written; if not,
+    /// why.</summary>
     public static string? WhyNotWritable(DecoderConfig config)
     {
         if (Array.Exists(All, candidate => WhyNot(candidate, config) is null))
             return null;
         // Without a type, the nearest of the family whose names the parts have.
-        var nearest = Array.Find(All, candidate => candidate.ModelType == (config.ModelType ?? (config.Naming == ModuleNaming.Gpt2 ? "gpt2" : "llama")));
+        var nearest = Array.Find(
+            All,
+            candidate => candidate.ModelType == (config.ModelType ?? (config.Naming == ModuleNaming.Gpt2 ? "gpt2" : "llama"))
+        );
         return nearest is null ? $"its ModelType is {config.ModelType}" : WhyNot(nearest, config);
     }
 

@@ -6,14 +6,27 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Models.HuggingFace;
 
-/// <summary>The <c>config.json</c> that goes with written weights, laid out as transformers does: sorted, two spaces, one line feed at the end.</summary>
+/// <summary>The <c>config.json</c> that goes with written weights, laid out as transformers does: sorted, two spaces, one line feed at the
+/// end.</summary>
 internal static class CheckpointConfig
 {
-    private static readonly string[] ArchitectureEnds = ["ForCausalLM", "LMHeadModel", "ForSequenceClassification", "ForTokenClassification"];
+    private static readonly string[] ArchitectureEnds =
+    [
+        "ForCausalLM",
+        "LMHeadModel",
+        "ForSequenceClassification",
+        "ForTokenClassification",
+    ];
 
-    private static readonly JsonWriterOptions Layout = new() { Indented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonWriterOptions Layout = new()
+    {
+        Indented = true,
+        NewLine = "\n",
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
 
-    /// <summary>Of a decoder: what was read when it was loaded, with the type that is written now; else what its configuration says.</summary>
+    /// <summary>Of a decoder: what was read when it was loaded, with the type that is written now; else what its configuration
+    /// says.</summary>
     public static JsonObject Of(DecoderConfig decoder, CheckpointOrigin? origin, ScalarType type)
     {
         var name = NameOf(type);
@@ -32,10 +45,17 @@ internal static class CheckpointConfig
     /// <param name="paddingId">The id behind which a sequence has ended.</param>
     public static void MakeClassifier(JsonObject config, int labels, bool tokens, int? paddingId)
     {
-        var architecture = config["architectures"] is JsonArray { Count: > 0 } names && names[0] is JsonValue value && value.TryGetValue<string>(out var text) ? text : "";
+        var architecture =
+            config["architectures"] is JsonArray { Count: > 0 } names
+            && names[0] is JsonValue value
+            && value.TryGetValue<string>(out var text)
+                ? text
+                : "";
         var end = Array.Find(ArchitectureEnds, end => architecture.EndsWith(end, StringComparison.Ordinal));
         if (end is not null)
-            config["architectures"] = new JsonArray(architecture[..^end.Length] + (tokens ? "ForTokenClassification" : "ForSequenceClassification"));
+            config["architectures"] = new JsonArray(
+                architecture[..^end.Length] + (tokens ? "ForTokenClassification" : "ForSequenceClassification")
+            );
         if ((config["id2label"] as JsonObject)?.Count != labels)
         {
             var (toLabel, toId) = (new JsonObject(), new JsonObject());
@@ -86,11 +106,12 @@ internal static class CheckpointConfig
         return JsonNode.Parse(buffer.ToArray())!.AsObject();
     }
 
-    private static string NameOf(ScalarType type) => type switch
-    {
-        ScalarType.Float64 => "float64",
-        ScalarType.Float16 => "float16",
-        ScalarType.BFloat16 => "bfloat16",
-        _ => "float32",
-    };
+    private static string NameOf(ScalarType type) =>
+        type switch
+        {
+            ScalarType.Float64 => "float64",
+            ScalarType.Float16 => "float16",
+            ScalarType.BFloat16 => "bfloat16",
+            _ => "float32",
+        };
 }

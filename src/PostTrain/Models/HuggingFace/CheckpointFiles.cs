@@ -3,7 +3,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Models.HuggingFace;
 
-/// <summary>The weights of a checkpoint directory: one <c>model.safetensors</c>, or the shards that <c>model.safetensors.index.json</c> names.</summary>
+/// <summary>The weights of a checkpoint directory: one <c>model.safetensors</c>, or the shards that <c>model.safetensors.index.json</c>
+/// names.</summary>
 internal sealed class CheckpointFiles : IDisposable
 {
     public const string WeightsName = "model.safetensors";
@@ -22,7 +23,8 @@ internal sealed class CheckpointFiles : IDisposable
 
     /// <summary>Opens a directory's weights; where both forms are there, the single file, as transformers does.</summary>
     /// <exception cref="FileNotFoundException">There are no weights in this format.</exception>
-    /// <exception cref="InvalidDataException">A file or the index is malformed, or they contradict each other; the message names the file and the reason.</exception>
+    /// <exception cref="InvalidDataException">A file or the index is malformed, or they contradict each other; the message names the file
+    /// and the reason.</exception>
     public static CheckpointFiles Open(string directory)
     {
         var (single, index) = (System.IO.Path.Combine(directory, WeightsName), System.IO.Path.Combine(directory, IndexName));
@@ -61,12 +63,16 @@ internal sealed class CheckpointFiles : IDisposable
         {
             var path = System.IO.Path.Combine(directory, name);
             if (!File.Exists(path))
-                throw new InvalidDataException($"{Path}: the shard '{name}' is missing; {map.Values.Count(value => value == name)} tensors are in it.");
+                throw new InvalidDataException(
+                    $"{Path}: the shard '{name}' is missing; {map.Values.Count(value => value == name)} tensors are in it."
+                );
             var file = Add(SafetensorsFile.Open(path));
             foreach (var entry in file.Entries)
             {
                 if (!map.TryGetValue(entry.Name, out var owner) || owner != name)
-                    throw new InvalidDataException($"{Path}: the shard '{name}' holds the tensor '{entry.Name}', which the index {(owner is null ? "does not name" : $"places in '{owner}'")}.");
+                    throw new InvalidDataException(
+                        $"{Path}: the shard '{name}' holds the tensor '{entry.Name}', which the index {(owner is null ? "does not name" : $"places in '{owner}'")}."
+                    );
             }
         }
 
@@ -89,9 +95,12 @@ internal sealed class CheckpointFiles : IDisposable
     private static FileNotFoundException Missing(string directory, string path)
     {
         var pickled = Directory.EnumerateFiles(directory, "pytorch_model*.bin").FirstOrDefault();
-        return new FileNotFoundException(pickled is null
-            ? $"There is no file '{path}' and no '{IndexName}'; a checkpoint directory has config.json and {WeightsName}, or shards with {IndexName}."
-            : $"'{directory}' holds its weights only as {System.IO.Path.GetFileName(pickled)}, Python's pickle format, which is a program and is not run here; "
-              + $"expected {WeightsName}: load and save the model once with transformers, which writes it.", path);
+        return new FileNotFoundException(
+            pickled is null
+                ? $"There is no file '{path}' and no '{IndexName}'; a checkpoint directory has config.json and {WeightsName}, or shards with {IndexName}."
+                : $"'{directory}' holds its weights only as {System.IO.Path.GetFileName(pickled)}, Python's pickle format, which is a program and is not run here; "
+                    + $"expected {WeightsName}: load and save the model once with transformers, which writes it.",
+            path
+        );
     }
 }

@@ -6,9 +6,9 @@ using static TorchSharp.torch;
 namespace PostTrain.Models.HuggingFace;
 
 /// <summary>Judges the tensors of a checkpoint that no part of the model has taken.</summary>
-/// <remarks>A tensor may be left out where it says what the model says without it: the second copy of a tied embedding, and the constant buffers that older
-/// versions of transformers saved (GPT-2's causal masks, rotary frequencies). Its values are compared. The two tensors of a critic's head belong to another
-/// call. Everything else is an error.</remarks>
+/// <remarks>A tensor may be left out where it says what the model says without it: the second copy of a tied embedding, and the constant
+/// buffers that older versions of transformers saved (GPT-2's causal masks, rotary frequencies). Its values are compared. The two tensors
+/// of a critic's head belong to another call. Everything else is an error.</remarks>
 internal sealed partial class CheckpointLeftovers(CheckpointFiles file, DecoderConfig config)
 {
     /// <summary>Before the names of a value head's tensors, as TRL writes them.</summary>
@@ -25,31 +25,48 @@ internal sealed partial class CheckpointLeftovers(CheckpointFiles file, DecoderC
         var names = ModuleNames.Of(config.Naming);
         var shape = string.Join(",", entry.Shape);
         if (config.TiedEmbeddings && entry.Name == names.Head + ".weight")
-            return model is null || IsCopy(entry, model.TokenEmbeddings) ? null
+            return model is null || IsCopy(entry, model.TokenEmbeddings)
+                ? null
                 : $"tensor '{entry.Name}' [{shape}] is not '{names.Backbone}.{names.Tokens}.weight', and the model has no output projection of its own"
                     + (isClassifier ? " (it is a classifier)" : " (\"tie_word_embeddings\": false in config.json reads both)");
-        if (!isClassifier && IsValueHead(entry)) return null;
+        if (!isClassifier && IsValueHead(entry))
+            return null;
         if (Buffer(entry.Name) is { } buffer)
-            return buffer.IsRight(entry) ? null : $"tensor '{entry.Name}' [{shape}] is a constant of the architecture with other values, expected {buffer.Expected}";
-        var hint = entry.Name == "score.weight" ? $" (a reward model's head: {nameof(Pretrained)}.{nameof(Pretrained.LoadRewardModel)} reads it)" : "";
+            return buffer.IsRight(entry)
+                ? null
+                : $"tensor '{entry.Name}' [{shape}] is a constant of the architecture with other values, expected {buffer.Expected}";
+        var hint =
+            entry.Name == "score.weight"
+                ? $" (a reward model's head: {nameof(Pretrained)}.{nameof(Pretrained.LoadRewardModel)} reads it)"
+                : "";
         return $"tensor '{entry.Name}' [{shape}] is unexpected{hint}";
     }
 
     /// <summary>Whether a tensor is one of the two of a critic's head for this model.</summary>
     private bool IsValueHead(SafetensorsEntry entry) =>
-        entry.Name == ValueHeadPrefix + "summary.weight" ? entry.Shape.SequenceEqual([1L, config.HiddenSize])
+        entry.Name == ValueHeadPrefix + "summary.weight"
+            ? entry.Shape.SequenceEqual([1L, config.HiddenSize])
             : entry.Name == ValueHeadPrefix + "summary.bias" && entry.Shape.SequenceEqual([1L]);
 
     // The buffers of this architecture, with or without the model's name before them, of a layer that there is.
     private (Func<SafetensorsEntry, bool> IsRight, string Expected)? Buffer(string name)
     {
         var match = config.Naming == ModuleNaming.Gpt2 ? Gpt2Buffer().Match(name) : RotaryBuffer().Match(name);
-        if (!match.Success || (match.Groups["layer"] is { Success: true } layer && !(int.TryParse(layer.ValueSpan, CultureInfo.InvariantCulture, out var number) && number < config.Layers)))
+        if (
+            !match.Success
+            || (
+                match.Groups["layer"] is { Success: true } layer
+                && !(int.TryParse(layer.ValueSpan, CultureInfo.InvariantCulture, out var number) && number < config.Layers)
+            )
+        )
             return null;
         return match.Groups["part"].Value switch
         {
             "bias" => (ShowsThePast, "ones up to the diagonal"),
-            "masked_bias" => (entry => entry.Shape.Aggregate(1L, (a, b) => a * b) == 1 && Read(entry).ToDouble() <= -1e4, "a number of at most -10000"),
+            "masked_bias" => (
+                entry => entry.Shape.Aggregate(1L, (a, b) => a * b) == 1 && Read(entry).ToDouble() <= -1e4,
+                "a number of at most -10000"
+            ),
             _ when config.Attention.Any(spec => spec.Rotary is not null) => (IsFrequencies, "the configuration's frequencies"),
             _ => null,
         };
@@ -58,7 +75,8 @@ internal sealed partial class CheckpointLeftovers(CheckpointFiles file, DecoderC
     // A mask that hides no earlier position. What stands over the diagonal changes nothing: a decoder looks at no later one.
     private bool ShowsThePast(SafetensorsEntry entry)
     {
-        if (entry.Shape is not [.., var rows, var columns] || rows != columns || entry.Shape.SkipLast(2).Any(size => size != 1)) return false;
+        if (entry.Shape is not [.., var rows, var columns] || rows != columns || entry.Shape.SkipLast(2).Any(size => size != 1))
+            return false;
         var mask = Read(entry);
         return mask.eq(1).logical_or(ones_like(mask).tril().eq(0)).all().ToBoolean();
     }
@@ -68,17 +86,26 @@ internal sealed partial class CheckpointLeftovers(CheckpointFiles file, DecoderC
     {
         var tolerance = entry.Type is ScalarType.Float32 or ScalarType.Float64 ? 1e-4 : 5e-3;
         var values = Read(entry).reshape(-1).data<double>().ToArray();
-        return config.Attention.Select(spec => spec.Rotary).OfType<RotarySpec>().Distinct().Any(rotary =>
-        {
-            var size = rotary.Size(config.HeadSize);
-            return new[] { RotaryScaling.Plain(rotary.Theta, size), rotary.Scaling?.Frequencies(rotary.Theta, size, 0) }.OfType<double[]>().Any(expected =>
-                values.Length == expected.Length && values.Zip(expected).All(pair => Math.Abs(pair.First - pair.Second) <= tolerance * pair.Second + 1e-7));
-        });
+        return config
+            .Attention.Select(spec => spec.Rotary)
+            .OfType<RotarySpec>()
+            .Distinct()
+            .Any(rotary =>
+            {
+                var size = rotary.Size(config.HeadSize);
+                return new[] { RotaryScaling.Plain(rotary.Theta, size), rotary.Scaling?.Frequencies(rotary.Theta, size, 0) }
+                    .OfType<double[]>()
+                    .Any(expected =>
+                        values.Length == expected.Length
+                        && values.Zip(expected).All(pair => Math.Abs(pair.First - pair.Second) <= tolerance * pair.Second + 1e-7)
+                    );
+            });
     }
 
     private bool IsCopy(SafetensorsEntry entry, Tensor parameter)
     {
-        if (!entry.Shape.SequenceEqual(parameter.shape) || !is_floating_point(entry.Type)) return false;
+        if (!entry.Shape.SequenceEqual(parameter.shape) || !is_floating_point(entry.Type))
+            return false;
         // As both are in memory: what the asked type rounds away is no difference.
         var values = empty(parameter.shape, dtype: parameter.dtype);
         file.ReadInto(entry.Name, values);

@@ -12,10 +12,13 @@ internal sealed class CheckpointWeights(CheckpointFiles file, DecoderConfig conf
     private readonly List<string> problems = [];
 
     /// <summary>GPT-2's projections are stored as [in,out] (transformers' Conv1D); a linear layer wants [out,in].</summary>
-    public static bool IsTransposed(ModuleNaming naming, string name) => naming == ModuleNaming.Gpt2
-        && (name.EndsWith(".c_attn.weight", StringComparison.Ordinal)
+    public static bool IsTransposed(ModuleNaming naming, string name) =>
+        naming == ModuleNaming.Gpt2
+        && (
+            name.EndsWith(".c_attn.weight", StringComparison.Ordinal)
             || name.EndsWith(".c_proj.weight", StringComparison.Ordinal)
-            || name.EndsWith(".c_fc.weight", StringComparison.Ordinal));
+            || name.EndsWith(".c_fc.weight", StringComparison.Ordinal)
+        );
 
     public override Tensor Get(string name, long[] shape, WeightRole role)
     {
@@ -25,7 +28,10 @@ internal sealed class CheckpointWeights(CheckpointFiles file, DecoderConfig conf
             return Refuse($"tensor '{name}' is missing, expected [{string.Join(",", expected)}]", shape);
         used.Add(entry.Name);
         if (!entry.Shape.SequenceEqual(expected))
-            return Refuse($"tensor '{entry.Name}' has the shape [{string.Join(",", entry.Shape)}], expected [{string.Join(",", expected)}]", shape);
+            return Refuse(
+                $"tensor '{entry.Name}' has the shape [{string.Join(",", entry.Shape)}], expected [{string.Join(",", expected)}]",
+                shape
+            );
         if (!is_floating_point(entry.Type))
             return Refuse($"tensor '{entry.Name}' has the type {entry.Type}, expected a floating-point type", shape);
 
@@ -36,7 +42,8 @@ internal sealed class CheckpointWeights(CheckpointFiles file, DecoderConfig conf
         return weight.MoveToOuterDisposeScope();
     }
 
-    /// <summary>Fails if anything was missing or of the wrong shape, or if the file holds tensors that say something which the model does not hold.</summary>
+    /// <summary>Fails if anything was missing or of the wrong shape, or if the file holds tensors that say something which the model does
+    /// not hold.</summary>
     /// <param name="model">What was made of the weights.</param>
     /// <param name="isClassifier">Whether it has a head for scores, and no other.</param>
     /// <exception cref="InvalidDataException">The message names the tensors.</exception>
@@ -46,8 +53,10 @@ internal sealed class CheckpointWeights(CheckpointFiles file, DecoderConfig conf
         var whole = problems.Count == 0 ? model : null;
         foreach (var entry in file.Entries.Where(entry => !used.Contains(entry.Name)))
         {
-            if (problems.Count >= ProblemsNamed) break;
-            if (judge.Problem(entry, whole, isClassifier) is { } problem) problems.Add(problem);
+            if (problems.Count >= ProblemsNamed)
+                break;
+            if (judge.Problem(entry, whole, isClassifier) is { } problem)
+                problems.Add(problem);
         }
 
         if (problems.Count > 0)
@@ -82,5 +91,7 @@ internal sealed class CheckpointWeights(CheckpointFiles file, DecoderConfig conf
     }
 
     private InvalidDataException Failure() =>
-        new($"{file.Path}: the tensors do not fit the configuration: {string.Join("; ", problems)}{(problems.Count >= ProblemsNamed ? "; ..." : ".")}");
+        new(
+            $"{file.Path}: the tensors do not fit the configuration: {string.Join("; ", problems)}{(problems.Count >= ProblemsNamed ? "; ..." : ".")}"
+        );
 }

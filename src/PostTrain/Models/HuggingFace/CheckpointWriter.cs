@@ -6,11 +6,12 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Models.HuggingFace;
 
-/// <summary>Writes a checkpoint directory so that whatever happens on the way, no reader takes a mixture of two checkpoints for one.</summary>
+/// <summary>Writes a checkpoint directory so that whatever happens on the way, no reader takes a mixture of two checkpoints for
+/// one.</summary>
 /// <remarks>
-/// Everything is written and flushed in a directory beside the old files first; what fails there (a full disk, a tensor that cannot be read)
-/// leaves the old checkpoint as it was. Then the files are renamed into place: shards, index, configuration; where new shards take the names of
-/// old ones, the old index goes first, so that no index names both. Shards that no index names any more are removed last.
+/// Everything is written and flushed in a directory beside the old files first; what fails there (a full disk, a tensor that cannot be
+/// read) leaves the old checkpoint as it was. Then the files are renamed into place: shards, index, configuration; where new shards take
+/// the names of old ones, the old index goes first, so that no index names both. Shards that no index names any more are removed last.
 /// </remarks>
 internal static class CheckpointWriter
 {
@@ -21,7 +22,13 @@ internal static class CheckpointWriter
     /// <param name="config">The bytes of config.json.</param>
     /// <param name="generation">The bytes of generation_config.json, or null to leave what is there.</param>
     /// <param name="options">Checked by the caller.</param>
-    public static void Write(string directory, IReadOnlyList<(string Name, Tensor Tensor)> tensors, byte[] config, byte[]? generation, SaveOptions options)
+    public static void Write(
+        string directory,
+        IReadOnlyList<(string Name, Tensor Tensor)> tensors,
+        byte[] config,
+        byte[]? generation,
+        SaveOptions options
+    )
     {
         Directory.CreateDirectory(directory);
         var staging = Path.Combine(directory, $".save-{Guid.NewGuid():N}");
@@ -63,16 +70,35 @@ internal static class CheckpointWriter
             Move(staging, directory, CheckpointOrigin.GenerationName);
         if (!sharded)
             File.Delete(index);
-        foreach (var old in Directory.GetFiles(directory, "model-*.safetensors").Where(path => Shards.IsShard(Path.GetFileName(path)) && !weights.Contains(Path.GetFileName(path))))
+        foreach (
+            var old in Directory
+                .GetFiles(directory, "model-*.safetensors")
+                .Where(path => Shards.IsShard(Path.GetFileName(path)) && !weights.Contains(Path.GetFileName(path)))
+        )
             File.Delete(old);
     }
 
-    private static void Move(string from, string to, string name) => File.Move(Path.Combine(from, name), Path.Combine(to, name), overwrite: true);
+    private static void Move(string from, string to, string name) =>
+        File.Move(Path.Combine(from, name), Path.Combine(to, name), overwrite: true);
 
-    private static void WriteIndex(Stream stream, IReadOnlyList<(string File, IReadOnlyList<(string Name, Tensor Tensor)> Tensors)> shards, ScalarType? type)
+    private static void WriteIndex(
+        Stream stream,
+        IReadOnlyList<(string File, IReadOnlyList<(string Name, Tensor Tensor)> Tensors)> shards,
+        ScalarType? type
+    )
     {
         var all = shards.SelectMany(shard => shard.Tensors.Select(item => (item.Name, item.Tensor, shard.File))).ToList();
-        using (var json = new Utf8JsonWriter(stream, new JsonWriterOptions { Indented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+        using (
+            var json = new Utf8JsonWriter(
+                stream,
+                new JsonWriterOptions
+                {
+                    Indented = true,
+                    NewLine = "\n",
+                    Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+                }
+            )
+        )
         {
             json.WriteStartObject();
             json.WriteStartObject("metadata");
@@ -97,8 +123,6 @@ internal static class CheckpointWriter
             if (Directory.Exists(directory))
                 Directory.Delete(directory, recursive: true);
         }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException) { }
     }
 }

@@ -21,7 +21,10 @@ internal sealed class ConfigFile : IDisposable
     {
         var file = new FileInfo(path);
         if (!file.Exists)
-            throw new FileNotFoundException($"There is no file '{path}'; a checkpoint directory has config.json and model.safetensors.", path);
+            throw new FileNotFoundException(
+                $"There is no file '{path}'; a checkpoint directory has config.json and model.safetensors.",
+                path
+            );
         if (file.Length > MaximumLength)
             throw new InvalidDataException($"{path}: the file has {file.Length} bytes, the limit for a configuration is {MaximumLength}.");
         try
@@ -46,46 +49,71 @@ internal sealed class ConfigFile : IDisposable
 
     public string Text(string name) => OptionalText(name) ?? throw Missing(name, "a string");
 
-    public string? OptionalText(string name) => Read(name, "a string", value => value.ValueKind == JsonValueKind.String ? value.GetString() : null);
+    public string? OptionalText(string name) =>
+        Read(name, "a string", value => value.ValueKind == JsonValueKind.String ? value.GetString() : null);
 
     public int Size(string name) => OptionalSize(name) ?? throw Missing(name, "a positive integer");
 
-    public int? OptionalSize(string name) => Read<int?>(name, "a positive integer", value =>
-        value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number) && number > 0 ? number : null);
+    public int? OptionalSize(string name) =>
+        Read<int?>(
+            name,
+            "a positive integer",
+            value => value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number) && number > 0 ? number : null
+        );
 
     public double Number(string name, double otherwise) => OptionalNumber(name) ?? otherwise;
 
-    public double? OptionalNumber(string name) => Read<double?>(name, "a finite number", value =>
-        value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var number) && double.IsFinite(number) ? number : null);
+    public double? OptionalNumber(string name) =>
+        Read<double?>(
+            name,
+            "a finite number",
+            value =>
+                value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var number) && double.IsFinite(number) ? number : null
+        );
 
     /// <summary>Zero or a positive integer.</summary>
     public int Count(string name, int otherwise) => Read<int?>(name, "zero or a positive integer", Id) ?? otherwise;
 
     /// <summary>A list of strings, or null where there is none of this name.</summary>
-    public IReadOnlyList<string>? OptionalTexts(string name) => Read(name, "a list of strings", value =>
-        value.ValueKind == JsonValueKind.Array && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String)
-            ? value.EnumerateArray().Select(item => item.GetString()!).ToArray()
-            : null);
+    public IReadOnlyList<string>? OptionalTexts(string name) =>
+        Read(
+            name,
+            "a list of strings",
+            value =>
+                value.ValueKind == JsonValueKind.Array && value.EnumerateArray().All(item => item.ValueKind == JsonValueKind.String)
+                    ? value.EnumerateArray().Select(item => item.GetString()!).ToArray()
+                    : null
+        );
 
     /// <summary>Whether the file says anything of a field, be it null.</summary>
     public bool Has(string name) => document.RootElement.TryGetProperty(name, out _);
 
-    public bool Flag(string name, bool otherwise) => Read<bool?>(name, "true or false", value =>
-        value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean() : null) ?? otherwise;
+    public bool Flag(string name, bool otherwise) =>
+        Read<bool?>(
+            name,
+            "true or false",
+            value => value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean() : null
+        ) ?? otherwise;
 
     public int? OptionalId(string name) => Read<int?>(name, "a token id", Id);
 
     /// <summary>One id, a list of ids, or none.</summary>
-    public IReadOnlyList<int> Ids(string name) => Read(name, "a token id or a list of them", value =>
-    {
-        if (value.ValueKind != JsonValueKind.Array)
-            return Id(value) is { } id ? new[] { id } : null;
-        var ids = value.EnumerateArray().Select(Id).ToArray();
-        return ids.All(id => id is not null) ? ids.Select(id => id!.Value).ToArray() : null;
-    }) ?? [];
+    public IReadOnlyList<int> Ids(string name) =>
+        Read(
+            name,
+            "a token id or a list of them",
+            value =>
+            {
+                if (value.ValueKind != JsonValueKind.Array)
+                    return Id(value) is { } id ? new[] { id } : null;
+                var ids = value.EnumerateArray().Select(Id).ToArray();
+                return ids.All(id => id is not null) ? ids.Select(id => id!.Value).ToArray() : null;
+            }
+        ) ?? [];
 
     /// <summary>An object inside, under a name that is absent or null in many files.</summary>
-    public JsonElement? OptionalObject(string name) => Read<JsonElement?>(name, "an object", value => value.ValueKind == JsonValueKind.Object ? value : null);
+    public JsonElement? OptionalObject(string name) =>
+        Read<JsonElement?>(name, "an object", value => value.ValueKind == JsonValueKind.Object ? value : null);
 
     /// <summary>How many entries an object has, or null where there is none of this name.</summary>
     public int? OptionalCount(string name) => OptionalObject(name)?.EnumerateObject().Count();
@@ -98,14 +126,16 @@ internal sealed class ConfigFile : IDisposable
         document.RootElement.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
 
     /// <summary>All fields in the file's order.</summary>
-    public IEnumerable<(string Name, JsonElement Value)> Fields() => document.RootElement.EnumerateObject().Select(field => (field.Name, field.Value));
+    public IEnumerable<(string Name, JsonElement Value)> Fields() =>
+        document.RootElement.EnumerateObject().Select(field => (field.Name, field.Value));
 
     public InvalidDataException Error(string name, string given, string expected) =>
         new($"{Path}: field '{name}' is {given}, expected {expected}.");
 
     public void Dispose() => document.Dispose();
 
-    private static int? Id(JsonElement value) => value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var id) && id >= 0 ? id : null;
+    private static int? Id(JsonElement value) =>
+        value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var id) && id >= 0 ? id : null;
 
     private T? Read<T>(string name, string expected, Func<JsonElement, T?> convert)
     {
@@ -118,7 +148,10 @@ internal sealed class ConfigFile : IDisposable
         catch (InvalidOperationException exception)
         {
             // Half a surrogate pair, in the value or in the name of any field.
-            throw new InvalidDataException($"{Path}: field '{name}' is not valid text, or the file has a field whose name is not.", exception);
+            throw new InvalidDataException(
+                $"{Path}: field '{name}' is not valid text, or the file has a field whose name is not.",
+                exception
+            );
         }
     }
 

@@ -2,7 +2,8 @@ using System.Text.Json;
 
 namespace PostTrain.Models.HuggingFace;
 
-/// <summary>Gemma 2, and what it shares with Gemma 3: norms on both sides, a scale of its own, soft caps, sliding and full layers in turn.</summary>
+/// <summary>Gemma 2, and what it shares with Gemma 3: norms on both sides, a scale of its own, soft caps, sliding and full layers in
+/// turn.</summary>
 internal class Gemma2Architecture : GemmaArchitecture
 {
     public override string ModelType => "gemma2";
@@ -10,7 +11,8 @@ internal class Gemma2Architecture : GemmaArchitecture
     public override string ClassName => "Gemma2ForCausalLM";
 
     // A null means no cap; a file that does not mention a cap means transformers' default.
-    public override DecoderConfig Read(ConfigFile file) => ReadLayers(file, ReadGemma(file, 10_000), full => full, period: 2, attentionCap: 50, logitCap: 30);
+    public override DecoderConfig Read(ConfigFile file) =>
+        ReadLayers(file, ReadGemma(file, 10_000), full => full, period: 2, attentionCap: 50, logitCap: 30);
 
     public override DecoderConfig Nearest(DecoderConfig config)
     {
@@ -43,7 +45,14 @@ internal class Gemma2Architecture : GemmaArchitecture
 
     protected override RotarySpec MainRotary(DecoderConfig config) => NearestSpec(config).Rotary!;
 
-    protected static DecoderConfig ReadLayers(ConfigFile file, DecoderConfig config, Func<AttentionSpec, AttentionSpec> sliding, int period, double? attentionCap, double? logitCap)
+    protected static DecoderConfig ReadLayers(
+        ConfigFile file,
+        DecoderConfig config,
+        Func<AttentionSpec, AttentionSpec> sliding,
+        int period,
+        double? attentionCap,
+        double? logitCap
+    )
     {
         var scalar = file.Number("query_pre_attn_scalar", 256);
         if (!(scalar > 0))
@@ -67,7 +76,12 @@ internal class Gemma2Architecture : GemmaArchitecture
     protected static AttentionSpec NearestSpec(DecoderConfig config)
     {
         var spec = config.Attention.FirstOrDefault(spec => spec.Window is null) ?? config.Attention[0];
-        return new AttentionSpec { Rotary = spec.Rotary ?? new RotarySpec(), Scale = spec.Scale, SoftCap = spec.SoftCap };
+        return new AttentionSpec
+        {
+            Rotary = spec.Rotary ?? new RotarySpec(),
+            Scale = spec.Scale,
+            SoftCap = spec.SoftCap,
+        };
     }
 
     // Written as the whole number it was read from, where it was one: (n^(-1/2))^(-2) is not n to the last bit.

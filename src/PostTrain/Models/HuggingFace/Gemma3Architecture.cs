@@ -2,7 +2,8 @@ using System.Text.Json;
 
 namespace PostTrain.Models.HuggingFace;
 
-/// <summary>Gemma 3, text only: Gemma 2 with normalised queries and keys, and a rotary embedding of its own in the layers with a window.</summary>
+/// <summary>Gemma 3, text only: Gemma 2 with normalised queries and keys, and a rotary embedding of its own in the layers with a
+/// window.</summary>
 internal sealed class Gemma3Architecture : Gemma2Architecture
 {
     private const double LocalTheta = 10_000;

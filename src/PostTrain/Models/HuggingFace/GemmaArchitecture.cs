@@ -17,13 +17,14 @@ internal class GemmaArchitecture : RotaryArchitecture
 
     public override DecoderConfig Read(ConfigFile file) => ReadGemma(file, 10_000);
 
-    public override DecoderConfig Nearest(DecoderConfig config) => base.Nearest(config) with
-    {
-        Normalization = Normalization.RmsNormOffset,
-        EmbeddingScale = Math.Sqrt(config.HiddenSize),
-        AttentionBias = config.AttentionBias,
-        AttentionOutputBias = config.AttentionBias,
-    };
+    public override DecoderConfig Nearest(DecoderConfig config) =>
+        base.Nearest(config) with
+        {
+            Normalization = Normalization.RmsNormOffset,
+            EmbeddingScale = Math.Sqrt(config.HiddenSize),
+            AttentionBias = config.AttentionBias,
+            AttentionOutputBias = config.AttentionBias,
+        };
 
     public override void Write(Utf8JsonWriter json, DecoderConfig config)
     {
@@ -38,7 +39,9 @@ internal class GemmaArchitecture : RotaryArchitecture
         RefuseTrue(file, "use_bidirectional_attention");
         var config = ReadSizes(file, theta, headSize: 256);
         // Gemma 1's first files say hidden_act, and "gelu" where the tanh approximation is meant.
-        var activation = file.OptionalText(ActivationField) is null ? ActivationNames.Read(file, "hidden_act", DefaultActivation) : config.Activation;
+        var activation = file.OptionalText(ActivationField) is null
+            ? ActivationNames.Read(file, "hidden_act", DefaultActivation)
+            : config.Activation;
         return config with
         {
             Activation = activation == Activation.Gelu && file.OptionalText(ActivationField) is null ? Activation.GeluTanh : activation,

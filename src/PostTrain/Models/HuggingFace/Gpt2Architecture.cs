@@ -12,7 +12,13 @@ internal sealed class Gpt2Architecture : Architecture
     public override DecoderConfig Read(ConfigFile file)
     {
         RefuseTrue(file, "add_cross_attention", "scale_attn_by_inverse_layer_idx");
-        var config = DecoderConfig.Gpt2(file.Size("vocab_size"), file.Size("n_positions"), file.Size("n_embd"), file.Size("n_layer"), file.Size("n_head"));
+        var config = DecoderConfig.Gpt2(
+            file.Size("vocab_size"),
+            file.Size("n_positions"),
+            file.Size("n_embd"),
+            file.Size("n_layer"),
+            file.Size("n_head")
+        );
         return config with
         {
             FeedForwardSize = file.OptionalSize("n_inner") ?? 0,
@@ -23,22 +29,23 @@ internal sealed class Gpt2Architecture : Architecture
         };
     }
 
-    public override DecoderConfig Nearest(DecoderConfig config) => config with
-    {
-        Naming = ModuleNaming.Gpt2,
-        Normalization = Normalization.LayerNorm,
-        NormPlacement = NormPlacement.Before,
-        Attention = Layers(config.Attention[0].Scale == 1 ? 1 : null),
-        FusedProjections = true,
-        GatedFeedForward = false,
-        AttentionBias = true,
-        AttentionOutputBias = true,
-        FeedForwardBias = true,
-        EmbeddingScale = 1,
-        LogitSoftCap = null,
-        KeyValueHeads = config.Heads,
-        HeadSize = Math.Max(1, config.HiddenSize / config.Heads),
-    };
+    public override DecoderConfig Nearest(DecoderConfig config) =>
+        config with
+        {
+            Naming = ModuleNaming.Gpt2,
+            Normalization = Normalization.LayerNorm,
+            NormPlacement = NormPlacement.Before,
+            Attention = Layers(config.Attention[0].Scale == 1 ? 1 : null),
+            FusedProjections = true,
+            GatedFeedForward = false,
+            AttentionBias = true,
+            AttentionOutputBias = true,
+            FeedForwardBias = true,
+            EmbeddingScale = 1,
+            LogitSoftCap = null,
+            KeyValueHeads = config.Heads,
+            HeadSize = Math.Max(1, config.HiddenSize / config.Heads),
+        };
 
     public override void Write(Utf8JsonWriter json, DecoderConfig config)
     {

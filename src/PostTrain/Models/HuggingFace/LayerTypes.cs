@@ -23,12 +23,16 @@ internal static class LayerTypes
             return otherwise;
         if (types.Count != layers)
             throw file.Error("layer_types", $"a list of {types.Count}", $"one entry for each of the {layers} layers");
-        return AttentionLayers.Create([.. types.Select(type => type switch
-        {
-            Sliding => sliding,
-            Full => full,
-            _ => throw file.Error("layer_types", $"a list with '{type}'", $"'{Sliding}' or '{Full}'"),
-        })]);
+        return AttentionLayers.Create([
+            .. types.Select(type =>
+                type switch
+                {
+                    Sliding => sliding,
+                    Full => full,
+                    _ => throw file.Error("layer_types", $"a list with '{type}'", $"'{Sliding}' or '{Full}'"),
+                }
+            ),
+        ]);
     }
 
     /// <summary>Full attention up to layer <paramref name="first"/>, a sliding window from there on.</summary>
@@ -50,7 +54,8 @@ internal static class LayerTypes
     }
 
     /// <summary>The window of the layers that have one.</summary>
-    public static int? Window(DecoderConfig config) => config.Attention.Select(spec => spec.Window).FirstOrDefault(window => window is not null);
+    public static int? Window(DecoderConfig config) =>
+        config.Attention.Select(spec => spec.Window).FirstOrDefault(window => window is not null);
 
     public static void WriteWindow(Utf8JsonWriter json, int? window)
     {

@@ -9,18 +9,20 @@ internal sealed class LlamaArchitecture : RotaryArchitecture
 
     public override string ClassName => "LlamaForCausalLM";
 
-    public override DecoderConfig Read(ConfigFile file) => ReadSizes(file) with
-    {
-        AttentionBias = file.Flag("attention_bias", false),
-        FeedForwardBias = file.Flag("mlp_bias", false),
-    };
+    public override DecoderConfig Read(ConfigFile file) =>
+        ReadSizes(file) with
+        {
+            AttentionBias = file.Flag("attention_bias", false),
+            FeedForwardBias = file.Flag("mlp_bias", false),
+        };
 
-    public override DecoderConfig Nearest(DecoderConfig config) => base.Nearest(config) with
-    {
-        AttentionBias = config.AttentionBias,
-        AttentionOutputBias = config.AttentionBias,
-        FeedForwardBias = config.FeedForwardBias,
-    };
+    public override DecoderConfig Nearest(DecoderConfig config) =>
+        base.Nearest(config) with
+        {
+            AttentionBias = config.AttentionBias,
+            AttentionOutputBias = config.AttentionBias,
+            FeedForwardBias = config.FeedForwardBias,
+        };
 
     public override void Write(Utf8JsonWriter json, DecoderConfig config)
     {

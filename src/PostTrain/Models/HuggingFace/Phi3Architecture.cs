@@ -19,7 +19,11 @@ internal sealed class Phi3Architecture : RotaryArchitecture
     public override DecoderConfig Nearest(DecoderConfig config)
     {
         var nearest = base.Nearest(config);
-        return nearest with { FusedProjections = true, Attention = nearest.Attention.With(spec => spec with { Window = config.Attention[0].Window }) };
+        return nearest with
+        {
+            FusedProjections = true,
+            Attention = nearest.Attention.With(spec => spec with { Window = config.Attention[0].Window }),
+        };
     }
 
     public override void Write(Utf8JsonWriter json, DecoderConfig config)

@@ -42,11 +42,12 @@ internal sealed class Qwen2Architecture : QwenArchitecture
 
     public override string ClassName => "Qwen2ForCausalLM";
 
-    public override DecoderConfig Read(ConfigFile file) => WithWindows(file, ReadSizes(file)) with
-    {
-        AttentionBias = true,
-        AttentionOutputBias = false,
-    };
+    public override DecoderConfig Read(ConfigFile file) =>
+        WithWindows(file, ReadSizes(file)) with
+        {
+            AttentionBias = true,
+            AttentionOutputBias = false,
+        };
 
     public override DecoderConfig Nearest(DecoderConfig config)
     {

@@ -3,9 +3,9 @@ using System.Text.Json;
 namespace PostTrain.Models.HuggingFace;
 
 /// <summary>
-/// The rotary embedding in config.json, in both of its spellings: <c>rope_theta</c> and <c>rope_scaling</c> at the top, or, since transformers 5,
-/// all in <c>rope_parameters</c>, there with an entry for each kind of layer where they differ. Read is either, written the first, which
-/// both versions understand.
+/// The rotary embedding in config.json, in both of its spellings: <c>rope_theta</c> and <c>rope_scaling</c> at the top, or, since
+/// transformers 5, all in <c>rope_parameters</c>, there with an entry for each kind of layer where they differ. Read is either, written the
+/// first, which both versions understand.
 /// </summary>
 internal static class RopeParameters
 {
@@ -67,7 +67,10 @@ internal static class RopeParameters
     {
         if (file.OptionalObject("rope_parameters") is not { } all || !all.TryGetProperty(layers, out var found))
             return null;
-        if (all.EnumerateObject().FirstOrDefault(item => item.Name is not (FullLayers or SlidingLayers)) is { Value.ValueKind: not JsonValueKind.Undefined } other)
+        if (
+            all.EnumerateObject().FirstOrDefault(item => item.Name is not (FullLayers or SlidingLayers)) is
+            { Value.ValueKind: not JsonValueKind.Undefined } other
+        )
             throw file.Error($"rope_parameters.{other.Name}", "given", $"only '{FullLayers}' and '{SlidingLayers}' beside '{layers}'");
         return found.ValueKind == JsonValueKind.Object
             ? ($"rope_parameters.{layers}", found)

@@ -17,7 +17,12 @@ internal sealed class RopeSection(ConfigFile file, string name, JsonElement sect
             "default" => null,
             "linear" => new LinearScaling(Required("factor")),
             "dynamic" => Dynamic(trained),
-            "llama3" => new Llama3Scaling(Required("factor"), Required("low_freq_factor"), Required("high_freq_factor"), OriginalLength(trained)),
+            "llama3" => new Llama3Scaling(
+                Required("factor"),
+                Required("low_freq_factor"),
+                Required("high_freq_factor"),
+                OriginalLength(trained)
+            ),
             "yarn" => Yarn(trained),
             var other => throw file.Error($"{name}.rope_type", $"\"{other}\"", "one of default, linear, dynamic, llama3, yarn"),
         };
@@ -30,7 +35,11 @@ internal sealed class RopeSection(ConfigFile file, string name, JsonElement sect
         foreach (var item in section.EnumerateObject())
         {
             if (!read.Contains(item.Name) && item.Value.ValueKind != JsonValueKind.Null)
-                throw file.Error($"{name}.{item.Name}", "given", $"only what a rotary embedding of type {type ?? older ?? "default"} has: {string.Join(", ", read.Order(StringComparer.Ordinal))}");
+                throw file.Error(
+                    $"{name}.{item.Name}",
+                    "given",
+                    $"only what a rotary embedding of type {type ?? older ?? "default"} has: {string.Join(", ", read.Order(StringComparer.Ordinal))}"
+                );
         }
 
         return found;
@@ -73,9 +82,10 @@ internal sealed class RopeSection(ConfigFile file, string name, JsonElement sect
     }
 
     // Its original length is the file's; one of its own that says otherwise is not what transformers computes with.
-    private DynamicScaling Dynamic(int trained) => OriginalLength(trained) is var original && original == trained
-        ? new DynamicScaling(Required("factor"), trained)
-        : throw file.Error($"{name}.original_max_position_embeddings", $"{original}", $"{trained}, as max_position_embeddings");
+    private DynamicScaling Dynamic(int trained) =>
+        OriginalLength(trained) is var original && original == trained
+            ? new DynamicScaling(Required("factor"), trained)
+            : throw file.Error($"{name}.original_max_position_embeddings", $"{original}", $"{trained}, as max_position_embeddings");
 
     private YarnScaling Yarn(int trained)
     {
@@ -93,31 +103,27 @@ internal sealed class RopeSection(ConfigFile file, string name, JsonElement sect
         };
     }
 
-    private int OriginalLength(int trained) => Find("original_max_position_embeddings") is not { } value
-        ? trained
-        : value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var length) && length > 0
-            ? length
-            : throw file.Error($"{name}.original_max_position_embeddings", value.GetRawText(), "a positive integer");
+    private int OriginalLength(int trained) =>
+        Find("original_max_position_embeddings") is not { } value ? trained
+        : value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var length) && length > 0 ? length
+        : throw file.Error($"{name}.original_max_position_embeddings", value.GetRawText(), "a positive integer");
 
     private double Required(string key) => Number(key) ?? throw file.Error($"{name}.{key}", "missing", "a number");
 
-    private double? Number(string key) => Find(key) is not { } value
-        ? null
-        : value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var number) && double.IsFinite(number)
-            ? number
-            : throw file.Error($"{name}.{key}", value.GetRawText(), "a finite number");
+    private double? Number(string key) =>
+        Find(key) is not { } value ? null
+        : value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var number) && double.IsFinite(number) ? number
+        : throw file.Error($"{name}.{key}", value.GetRawText(), "a finite number");
 
-    private bool? Flag(string key) => Find(key) is not { } value
-        ? null
-        : value.ValueKind is JsonValueKind.True or JsonValueKind.False
-            ? value.GetBoolean()
-            : throw file.Error($"{name}.{key}", value.GetRawText(), "true or false");
+    private bool? Flag(string key) =>
+        Find(key) is not { } value ? null
+        : value.ValueKind is JsonValueKind.True or JsonValueKind.False ? value.GetBoolean()
+        : throw file.Error($"{name}.{key}", value.GetRawText(), "true or false");
 
-    private string? Text(string key) => Find(key) is not { } value
-        ? null
-        : value.ValueKind == JsonValueKind.String
-            ? value.GetString()
-            : throw file.Error($"{name}.{key}", value.GetRawText(), "a string");
+    private string? Text(string key) =>
+        Find(key) is not { } value ? null
+        : value.ValueKind == JsonValueKind.String ? value.GetString()
+        : throw file.Error($"{name}.{key}", value.GetRawText(), "a string");
 
     private JsonElement? Find(string key)
     {

@@ -37,20 +37,21 @@ internal abstract class RotaryArchitecture : Architecture
     }
 
     /// <summary>Llama with nothing but its sizes and its rotary embedding free.</summary>
-    public override DecoderConfig Nearest(DecoderConfig config) => config with
-    {
-        Naming = ModuleNaming.Llama,
-        Normalization = Normalization.RmsNorm,
-        NormPlacement = NormPlacement.Before,
-        Attention = Uniform(config.Attention[0].Rotary ?? new RotarySpec()),
-        FusedProjections = false,
-        GatedFeedForward = true,
-        AttentionBias = false,
-        AttentionOutputBias = false,
-        FeedForwardBias = false,
-        EmbeddingScale = 1,
-        LogitSoftCap = null,
-    };
+    public override DecoderConfig Nearest(DecoderConfig config) =>
+        config with
+        {
+            Naming = ModuleNaming.Llama,
+            Normalization = Normalization.RmsNorm,
+            NormPlacement = NormPlacement.Before,
+            Attention = Uniform(config.Attention[0].Rotary ?? new RotarySpec()),
+            FusedProjections = false,
+            GatedFeedForward = true,
+            AttentionBias = false,
+            AttentionOutputBias = false,
+            FeedForwardBias = false,
+            EmbeddingScale = 1,
+            LogitSoftCap = null,
+        };
 
     public override void Write(Utf8JsonWriter json, DecoderConfig config)
     {

@@ -12,7 +12,8 @@ internal static class ShardIndex
     private const int MaximumShards = 4096;
 
     /// <summary>Tensor name to file name.</summary>
-    /// <exception cref="InvalidDataException">The index is malformed, or names a file that is not a plain file name; the message names the index and the reason.</exception>
+    /// <exception cref="InvalidDataException">The index is malformed, or names a file that is not a plain file name; the message names the
+    /// index and the reason.</exception>
     public static IReadOnlyDictionary<string, string> Read(string path)
     {
         var length = new FileInfo(path).Length;
@@ -49,7 +50,10 @@ internal static class ShardIndex
                 throw Broken(path, $"weight_map '{item.Name}' is of kind {item.Value.ValueKind}, expected a file name");
             var shard = item.Value.GetString()!;
             if (!IsPlainName(shard))
-                throw Broken(path, $"weight_map '{item.Name}' is '{Shortened(shard)}', expected the name of a .safetensors file in the same directory");
+                throw Broken(
+                    path,
+                    $"weight_map '{item.Name}' is '{Shortened(shard)}', expected the name of a .safetensors file in the same directory"
+                );
             // One string object a shard, however many tensors it holds.
             shards.TryAdd(shard, shard);
             if (!files.TryAdd(item.Name, shards[shard]))
@@ -61,21 +65,33 @@ internal static class ShardIndex
         return files.Count > 0 ? files : throw Broken(path, "its weight_map is empty, expected at least one tensor");
     }
 
-    // Only a statement for the reader: nothing is allocated by it, and many published indices have it wrong by a tied tensor or a conversion.
+    // Only a statement for the reader: nothing is allocated by it, and many published indices have it wrong by a tied tensor or a
+    // conversion.
     private static void CheckSize(JsonElement root, string path)
     {
         if (!root.TryGetProperty("metadata", out var metadata) || metadata.ValueKind == JsonValueKind.Null)
             return;
         if (metadata.ValueKind != JsonValueKind.Object)
             throw Broken(path, $"metadata is of kind {metadata.ValueKind}, expected an object");
-        if (metadata.TryGetProperty("total_size", out var size)
-            && !(size.ValueKind == JsonValueKind.Number && size.TryGetDouble(out var bytes) && bytes >= 0 && bytes < long.MaxValue && bytes == Math.Floor(bytes)))
+        if (
+            metadata.TryGetProperty("total_size", out var size)
+            && !(
+                size.ValueKind == JsonValueKind.Number
+                && size.TryGetDouble(out var bytes)
+                && bytes >= 0
+                && bytes < long.MaxValue
+                && bytes == Math.Floor(bytes)
+            )
+        )
             throw Broken(path, $"metadata total_size is {Shortened(size.GetRawText())}, expected a number of bytes");
     }
 
     private static bool IsPlainName(string name) =>
-        name.Length is > 12 and <= 255 && name.EndsWith(".safetensors", StringComparison.Ordinal) && name[0] != '.'
-        && name.AsSpan().IndexOfAny("/\\:\0") < 0 && !name.Any(char.IsControl);
+        name.Length is > 12 and <= 255
+        && name.EndsWith(".safetensors", StringComparison.Ordinal)
+        && name[0] != '.'
+        && name.AsSpan().IndexOfAny("/\\:\0") < 0
+        && !name.Any(char.IsControl);
 
     private static string Shortened(string text) => text.Length <= 60 ? text : text[..60] + "...";
 

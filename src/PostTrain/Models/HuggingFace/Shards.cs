@@ -4,12 +4,16 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Models.HuggingFace;
 
-/// <summary>How tensors are spread over files: in their order, a new file where the next tensor would not fit into the one begun, as Hugging Face's libraries do.</summary>
+/// <summary>How tensors are spread over files: in their order, a new file where the next tensor would not fit into the one begun, as
+/// Hugging Face's libraries do.</summary>
 internal static partial class Shards
 {
     /// <summary>File names and their tensors.</summary>
     public static IReadOnlyList<(string File, IReadOnlyList<(string Name, Tensor Tensor)> Tensors)> Plan(
-        IReadOnlyList<(string Name, Tensor Tensor)> tensors, ScalarType? type, long maximum)
+        IReadOnlyList<(string Name, Tensor Tensor)> tensors,
+        ScalarType? type,
+        long maximum
+    )
     {
         var parts = new List<List<(string Name, Tensor Tensor)>>();
         long size = 0;
@@ -28,12 +32,23 @@ internal static partial class Shards
 
         return parts.Count == 1
             ? [(CheckpointFiles.WeightsName, parts[0])]
-            : [.. parts.Select((part, i) => (FormattableString.Invariant($"model-{i + 1:D5}-of-{parts.Count:D5}.safetensors"), (IReadOnlyList<(string, Tensor)>)part))];
+            :
+            [
+                .. parts.Select(
+                    (part, i) =>
+                        (
+                            FormattableString.Invariant($"model-{i + 1:D5}-of-{parts.Count:D5}.safetensors"),
+                            (IReadOnlyList<(string, Tensor)>)part
+                        )
+                ),
+            ];
     }
 
-    public static long Bytes(Tensor tensor, ScalarType? type) => tensor.NumberOfElements * SafetensorsTypes.SizeOf(SafetensorsWriter.StoredType(tensor, type));
+    public static long Bytes(Tensor tensor, ScalarType? type) =>
+        tensor.NumberOfElements * SafetensorsTypes.SizeOf(SafetensorsWriter.StoredType(tensor, type));
 
-    /// <summary>transformers' order of a layer's parts: what computes, then the layer norms beside it. Only the cut into shards depends on it.</summary>
+    /// <summary>transformers' order of a layer's parts: what computes, then the layer norms beside it. Only the cut into shards depends on
+    /// it.</summary>
     public static IEnumerable<(string Name, T Value)> InOrderOfTransformers<T>(IEnumerable<(string Name, T Value)> tensors)
     {
         var groups = new List<(string Layer, List<(string Name, T Value)> Items)>();
@@ -45,9 +60,11 @@ internal static partial class Shards
             groups[^1].Items.Add(item);
         }
 
-        return groups.SelectMany(group => group.Layer.Length == 0
-            ? group.Items
-            : group.Items.OrderBy(item => item.Name.AsSpan(group.Layer.Length).Contains("layernorm", StringComparison.Ordinal)).ToList());
+        return groups.SelectMany(group =>
+            group.Layer.Length == 0
+                ? group.Items
+                : group.Items.OrderBy(item => item.Name.AsSpan(group.Layer.Length).Contains("layernorm", StringComparison.Ordinal)).ToList()
+        );
     }
 
     /// <summary>Whether a save may have left a file of this name as one of its shards.</summary>

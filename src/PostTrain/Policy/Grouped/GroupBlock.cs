@@ -3,7 +3,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Policy.Grouped;
 
-/// <summary>Whole groups of completions that were drawn together, so that their rows have one shape; the tensors belong to the scope in which the block was made.</summary>
+/// <summary>Whole groups of completions that were drawn together, so that their rows have one shape; the tensors belong to the scope in
+/// which the block was made.</summary>
 /// <param name="Rows">Prompts, completions and the log-probs that training computes, N rows.</param>
 /// <param name="DrawnLogProbs">[N,T]: as the pass gave them that drew.</param>
 /// <param name="GroupSize">Completions of a group.</param>
@@ -11,8 +12,15 @@ namespace PostTrain.Policy.Grouped;
 /// <param name="Finished">Whether each completion ended by itself.</param>
 /// <param name="Components">Named parts of the rewards, N each.</param>
 /// <param name="GreedyRewards">One a group, or null.</param>
-internal sealed record GroupBlock(RolloutRows Rows, Tensor DrawnLogProbs, int GroupSize, double[] Rewards, bool[] Finished,
-    IReadOnlyDictionary<string, double[]> Components, double[]? GreedyRewards)
+internal sealed record GroupBlock(
+    RolloutRows Rows,
+    Tensor DrawnLogProbs,
+    int GroupSize,
+    double[] Rewards,
+    bool[] Finished,
+    IReadOnlyDictionary<string, double[]> Components,
+    double[]? GreedyRewards
+)
 {
     internal int RowCount => Rewards.Length;
 
@@ -28,19 +36,32 @@ internal sealed record GroupBlock(RolloutRows Rows, Tensor DrawnLogProbs, int Gr
     /// <summary>Some of the groups: itself where they are all, else copies of their rows.</summary>
     internal GroupBlock Select(IReadOnlyList<int> groups)
     {
-        if (groups.Count == Groups) return this;
+        if (groups.Count == Groups)
+            return this;
         int[] rows = [.. groups.SelectMany(group => Enumerable.Range(group * GroupSize, GroupSize))];
         using var index = tensor(rows.Select(row => (long)row).ToArray(), device: Rows.Ids.device);
         Tensor Of(Tensor all) => all.index_select(0, index);
         T[] Chosen<T>(T[] values) => [.. rows.Select(row => values[row])];
-        return new GroupBlock(new RolloutRows(Of(Rows.Ids), Of(Rows.AttentionMask), Of(Rows.CompletionMask), Of(Rows.LogProbs)), Of(DrawnLogProbs), GroupSize,
-            Chosen(Rewards), Chosen(Finished), Components.ToDictionary(part => part.Key, part => Chosen(part.Value)),
-            GreedyRewards is null ? null : [.. groups.Select(group => GreedyRewards[group])]);
+        return new GroupBlock(
+            new RolloutRows(Of(Rows.Ids), Of(Rows.AttentionMask), Of(Rows.CompletionMask), Of(Rows.LogProbs)),
+            Of(DrawnLogProbs),
+            GroupSize,
+            Chosen(Rewards),
+            Chosen(Finished),
+            Components.ToDictionary(part => part.Key, part => Chosen(part.Value)),
+            GreedyRewards is null ? null : [.. groups.Select(group => GreedyRewards[group])]
+        );
     }
 
     /// <summary>The tensors of the rows, for keeping.</summary>
     internal (string Name, Tensor Tensor)[] Tensors =>
-        [("ids", Rows.Ids), ("attention_mask", Rows.AttentionMask), ("completion_mask", Rows.CompletionMask), ("log_probs", Rows.LogProbs), ("drawn_log_probs", DrawnLogProbs)];
+        [
+            ("ids", Rows.Ids),
+            ("attention_mask", Rows.AttentionMask),
+            ("completion_mask", Rows.CompletionMask),
+            ("log_probs", Rows.LogProbs),
+            ("drawn_log_probs", DrawnLogProbs),
+        ];
 
     /// <summary>The same with tensors of its own, which belong to nobody's scope: see <see cref="Free"/>.</summary>
     internal GroupBlock Detached()
@@ -56,6 +77,7 @@ internal sealed record GroupBlock(RolloutRows Rows, Tensor DrawnLogProbs, int Gr
     /// <summary>Gives the tensors of a detached block back.</summary>
     internal void Free()
     {
-        foreach (var (_, tensor) in Tensors) tensor.Dispose();
+        foreach (var (_, tensor) in Tensors)
+            tensor.Dispose();
     }
 }

@@ -3,7 +3,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Policy.Grouped;
 
-/// <summary>What changes from step to step besides the model: the weights of the KL penalty and the entropy bonus, and the groups kept for replay.</summary>
+/// <summary>What changes from step to step besides the model: the weights of the KL penalty and the entropy bonus, and the groups kept for
+/// replay.</summary>
 internal sealed class GrpoState : ITrainerState, IDisposable
 {
     private const string KlName = "kl_coefficient";
@@ -27,8 +28,10 @@ internal sealed class GrpoState : ITrainerState, IDisposable
         get
         {
             var values = new Dictionary<string, double>();
-            if (Kl is not null) values[KlName] = Kl.Coefficient;
-            if (Entropy is not null) values[EntropyName] = Entropy.Coefficient;
+            if (Kl is not null)
+                values[KlName] = Kl.Coefficient;
+            if (Entropy is not null)
+                values[EntropyName] = Entropy.Coefficient;
             return values;
         }
     }
@@ -37,16 +40,23 @@ internal sealed class GrpoState : ITrainerState, IDisposable
 
     public void Restore(IReadOnlyDictionary<string, double> values, IReadOnlyDictionary<string, Tensor> tensors)
     {
-        double Value(string name) => values.TryGetValue(name, out double value) && value >= 0 && double.IsFinite(value)
-            ? value
-            : throw new InvalidDataException($"the checkpoint's {name} is {(values.TryGetValue(name, out double found) ? found : "missing")}, expected a number of at least 0");
-        if (tensors.Keys.FirstOrDefault(name => Replay is null || !name.StartsWith(ReplayBuffer.Prefix, StringComparison.Ordinal)) is { } surplus)
+        double Value(string name) =>
+            values.TryGetValue(name, out double value) && value >= 0 && double.IsFinite(value)
+                ? value
+                : throw new InvalidDataException(
+                    $"the checkpoint's {name} is {(values.TryGetValue(name, out double found) ? found : "missing")}, expected a number of at least 0"
+                );
+        if (
+            tensors.Keys.FirstOrDefault(name => Replay is null || !name.StartsWith(ReplayBuffer.Prefix, StringComparison.Ordinal)) is
+            { } surplus
+        )
             throw new InvalidDataException($"tensor {surplus} belongs to nothing that this run keeps");
         var kl = Kl?.At(Value(KlName));
         var entropy = Entropy?.At(Value(EntropyName));
         var replay = Replay?.Read(tensors);
         (Kl, Entropy) = (kl, entropy);
-        if (replay is not null) Replay!.Replace(replay);
+        if (replay is not null)
+            Replay!.Replace(replay);
     }
 
     public void Dispose() => Replay?.Dispose();

@@ -32,7 +32,14 @@ internal sealed record LearningSignal(PolicyObjective Objective, Tensor Advantag
     /// <param name="state">The weights as they are in this step. Not changed.</param>
     /// <param name="options">The trainer's.</param>
     /// <param name="metrics">See <see cref="GrpoTrainer"/>.</param>
-    internal static LearningSignal Of(StepBatch batch, Tensor? referenceLogProbs, Func<Tensor> entropy, GrpoState state, GrpoOptions options, Dictionary<string, double> metrics)
+    internal static LearningSignal Of(
+        StepBatch batch,
+        Tensor? referenceLogProbs,
+        Func<Tensor> entropy,
+        GrpoState state,
+        GrpoOptions options,
+        Dictionary<string, double> metrics
+    )
     {
         var mask = options.Tokens.DropUnfinished ? CompletionMasks.WithoutUnfinished(batch.Mask, batch.Finished) : batch.Mask;
         bool needsEntropy = options.Tokens.TopEntropy < 1 || state.Entropy is { Target: not null };
@@ -46,13 +53,19 @@ internal sealed record LearningSignal(PolicyObjective Objective, Tensor Advantag
         }
         var weights = options.Tokens.TopEntropy < 1 ? CompletionMasks.TopEntropy(entropies!, mask, options.Tokens.TopEntropy) : null;
         if (options.Tokens is { DropUnfinished: true } or { TopEntropy: < 1 })
-            metrics["policy/learnt_tokens"] = (weights ?? mask).to_type(ScalarType.Float64).sum().ToDouble() / batch.Mask.to_type(ScalarType.Float64).sum().ToDouble();
+            metrics["policy/learnt_tokens"] =
+                (weights ?? mask).to_type(ScalarType.Float64).sum().ToDouble() / batch.Mask.to_type(ScalarType.Float64).sum().ToDouble();
         var objective = options.Objective with
         {
             Beta = options.Kl is { InReward: false } ? state.Kl!.Coefficient : options.Objective.Beta,
             EntropyCoefficient = bonus,
         };
-        return new LearningSignal(objective, AdvantagesOf(batch, referenceLogProbs, state, options, metrics), mask, objective.Denominators(mask))
+        return new LearningSignal(
+            objective,
+            AdvantagesOf(batch, referenceLogProbs, state, options, metrics),
+            mask,
+            objective.Denominators(mask)
+        )
         {
             Weights = weights,
             MeanEntropy = meanEntropy,
@@ -68,12 +81,20 @@ internal sealed record LearningSignal(PolicyObjective Objective, Tensor Advantag
         return Masked.Sum(batch.LogProbs.detach() - referenceLogProbs, batch.Mask).ToDouble() / batch.RowCount;
     }
 
-    private static Tensor AdvantagesOf(StepBatch batch, Tensor? referenceLogProbs, GrpoState state, GrpoOptions options, Dictionary<string, double> metrics)
+    private static Tensor AdvantagesOf(
+        StepBatch batch,
+        Tensor? referenceLogProbs,
+        GrpoState state,
+        GrpoOptions options,
+        Dictionary<string, double> metrics
+    )
     {
         var (rewards, components) = (batch.Rewards, batch.Components);
         if (options.Overlong is { } overlong)
         {
-            var penalty = TokenRewards.Overlong(batch.Mask.sum(1L), overlong.Limit ?? options.Sampling.MaxNewTokens, overlong.Buffer) * overlong.Weight;
+            var penalty =
+                TokenRewards.Overlong(batch.Mask.sum(1L), overlong.Limit ?? options.Sampling.MaxNewTokens, overlong.Buffer)
+                * overlong.Weight;
             metrics["reward/overlong"] = penalty.mean().ToDouble();
             rewards = rewards + penalty;
             components = new Dictionary<string, double[]>(components) { ["overlong"] = [.. penalty.cpu().data<double>()] };
@@ -81,22 +102,36 @@ internal sealed record LearningSignal(PolicyObjective Objective, Tensor Advantag
         Tensor tokenRewards;
         if (options.Kl is { InReward: true } kl)
         {
-            tokenRewards = TokenRewards.WithKl(batch.LogProbs.to_type(ScalarType.Float64), referenceLogProbs!.to_type(ScalarType.Float64), rewards, batch.Mask, state.Kl!.Coefficient, kl.Estimator);
+            tokenRewards = TokenRewards.WithKl(
+                batch.LogProbs.to_type(ScalarType.Float64),
+                referenceLogProbs!.to_type(ScalarType.Float64),
+                rewards,
+                batch.Mask,
+                state.Kl!.Coefficient,
+                kl.Estimator
+            );
             rewards = tokenRewards.sum(1L);
         }
         else
         {
             tokenRewards = TokenRewards.AtLastToken(rewards, batch.Mask);
         }
-        var inputs = new AdvantageInputs(rewards, options.GroupSize, batch.Mask, tokenRewards) { Components = components, GreedyRewards = batch.GreedyRewards };
+        var inputs = new AdvantageInputs(rewards, options.GroupSize, batch.Mask, tokenRewards)
+        {
+            Components = components,
+            GreedyRewards = batch.GreedyRewards,
+        };
         return options.Objective.Advantage!.Compute(inputs).to_type(batch.LogProbs.dtype);
     }
 
     private static Tensor? Correction(StepBatch batch, Tensor mask, GrpoOptions options, Dictionary<string, double> metrics)
     {
-        if (options.Correction is not { } correction) return null;
+        if (options.Correction is not { } correction)
+            return null;
         var weights = correction.Weights(batch.LogProbs, batch.DrawnLogProbs, mask);
-        metrics["policy/importance_weight"] = Masked.Mean(weights.dim() == 1 ? weights.unsqueeze(1).expand_as(mask) : weights, mask).ToDouble();
+        metrics["policy/importance_weight"] = Masked
+            .Mean(weights.dim() == 1 ? weights.unsqueeze(1).expand_as(mask) : weights, mask)
+            .ToDouble();
         return weights;
     }
 }

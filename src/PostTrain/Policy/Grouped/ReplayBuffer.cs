@@ -16,23 +16,29 @@ internal sealed class ReplayBuffer(ReplayOptions options, int groupSize, int voc
     internal int Count => entries.Count;
 
     /// <summary>Up to so many groups for a step, the newest first.</summary>
-    internal IReadOnlyList<ReplayEntry> Take(int count, long step) => [.. entries.AsEnumerable().Reverse().Where(entry => step - entry.Step <= options.MaxAge).Take(count)];
+    internal IReadOnlyList<ReplayEntry> Take(int count, long step) =>
+        [.. entries.AsEnumerable().Reverse().Where(entry => step - entry.Step <= options.MaxAge).Take(count)];
 
-    /// <summary>Ends a step: counts the uses of what it took, keeps the groups that it drew, and lets go what is used up, too old, or too much.</summary>
+    /// <summary>Ends a step: counts the uses of what it took, keeps the groups that it drew, and lets go what is used up, too old, or too
+    /// much.</summary>
     internal void Advance(IReadOnlyList<ReplayEntry> taken, IEnumerable<GroupBlock> drawn, long step)
     {
-        foreach (var entry in taken) entry.Uses++;
+        foreach (var entry in taken)
+            entry.Uses++;
         foreach (var block in drawn)
             for (int group = 0; group < block.Groups; group++)
-                if (block.Teaches(group)) entries.Add(new ReplayEntry(Keep(block, group), step, 0));
+                if (block.Teaches(group))
+                    entries.Add(new ReplayEntry(Keep(block, group), step, 0));
         // From the next step on.
         Remove(entry => entry.Uses >= options.MaxUses || step + 1 - entry.Step > options.MaxAge);
         int excess = Math.Max(0, entries.Count - options.Capacity);
-        foreach (var entry in entries.Take(excess)) entry.Block.Free();
+        foreach (var entry in entries.Take(excess))
+            entry.Block.Free();
         entries.RemoveRange(0, excess);
     }
 
-    internal IEnumerable<(string Name, Tensor Tensor)> Tensors => entries.SelectMany((entry, i) => entry.Tensors.Select(item => ($"replay.{i:D5}.{item.Name}", item.Tensor)));
+    internal IEnumerable<(string Name, Tensor Tensor)> Tensors =>
+        entries.SelectMany((entry, i) => entry.Tensors.Select(item => ($"replay.{i:D5}.{item.Name}", item.Tensor)));
 
     /// <summary>Reads and checks everything; the result is to be given to <see cref="Replace"/>.</summary>
     internal List<ReplayEntry> Read(IReadOnlyDictionary<string, Tensor> tensors)
@@ -40,15 +46,28 @@ internal sealed class ReplayBuffer(ReplayOptions options, int groupSize, int voc
         var read = new List<ReplayEntry>();
         try
         {
-            foreach (var group in tensors.Where(item => item.Key.StartsWith(Prefix, StringComparison.Ordinal))
-                .GroupBy(item => item.Key[..Math.Min(item.Key.Length, "replay.00000.".Length)]).OrderBy(group => group.Key, StringComparer.Ordinal))
-                read.Add(ReplayEntry.Read(group.Key, group.ToDictionary(item => item.Key[group.Key.Length..], item => item.Value), groupSize, vocabularySize));
-            if (read.Count > options.Capacity) throw new InvalidDataException($"the checkpoint holds {read.Count} groups for replay, expected at most {options.Capacity}");
+            foreach (
+                var group in tensors
+                    .Where(item => item.Key.StartsWith(Prefix, StringComparison.Ordinal))
+                    .GroupBy(item => item.Key[..Math.Min(item.Key.Length, "replay.00000.".Length)])
+                    .OrderBy(group => group.Key, StringComparer.Ordinal)
+            )
+                read.Add(
+                    ReplayEntry.Read(
+                        group.Key,
+                        group.ToDictionary(item => item.Key[group.Key.Length..], item => item.Value),
+                        groupSize,
+                        vocabularySize
+                    )
+                );
+            if (read.Count > options.Capacity)
+                throw new InvalidDataException($"the checkpoint holds {read.Count} groups for replay, expected at most {options.Capacity}");
             return read;
         }
         catch
         {
-            foreach (var entry in read) entry.Block.Free();
+            foreach (var entry in read)
+                entry.Block.Free();
             throw;
         }
     }
@@ -69,7 +88,8 @@ internal sealed class ReplayBuffer(ReplayOptions options, int groupSize, int voc
 
     private void Remove(Predicate<ReplayEntry> unwanted)
     {
-        foreach (var entry in entries.Where(entry => unwanted(entry))) entry.Block.Free();
+        foreach (var entry in entries.Where(entry => unwanted(entry)))
+            entry.Block.Free();
         entries.RemoveAll(unwanted);
     }
 }

@@ -20,14 +20,16 @@ internal sealed class ReplayEntry(GroupBlock block, long step, int uses)
 
     /// <summary>Everything as tensors of the current scope.</summary>
     internal IEnumerable<(string Name, Tensor Tensor)> Tensors =>
-    [
-        .. Block.Tensors,
-        ("rewards", tensor(Block.Rewards)),
-        ("finished", tensor(Block.Finished.Select(finished => finished ? 1L : 0).ToArray())),
-        ("use", tensor(new long[] { Step, Uses })),
-        .. Block.GreedyRewards is { } greedy ? [("greedy_reward", tensor(greedy))] : Array.Empty<(string, Tensor)>(),
-        .. Block.Components.OrderBy(part => part.Key, StringComparer.Ordinal).Select(part => (ComponentPrefix + part.Key, tensor(part.Value))),
-    ];
+        [
+            .. Block.Tensors,
+            ("rewards", tensor(Block.Rewards)),
+            ("finished", tensor(Block.Finished.Select(finished => finished ? 1L : 0).ToArray())),
+            ("use", tensor(new long[] { Step, Uses })),
+            .. Block.GreedyRewards is { } greedy ? [("greedy_reward", tensor(greedy))] : Array.Empty<(string, Tensor)>(),
+            .. Block
+                .Components.OrderBy(part => part.Key, StringComparer.Ordinal)
+                .Select(part => (ComponentPrefix + part.Key, tensor(part.Value))),
+        ];
 
     /// <exception cref="InvalidDataException">A tensor is missing or does not fit.</exception>
     internal static ReplayEntry Read(string where, Dictionary<string, Tensor> tensors, int groupSize, int vocabularySize)
@@ -36,30 +38,47 @@ internal sealed class ReplayEntry(GroupBlock block, long step, int uses)
         Tensor Get(string name, ScalarType? type, params long[] shape)
         {
             read.Add(name);
-            if (!tensors.TryGetValue(name, out var found)) throw new InvalidDataException($"tensor {where}{name} is missing from the checkpoint");
-            if ((type ?? found.dtype) != found.dtype || found.dim() != shape.Length || shape.Where((size, i) => size >= 0 && size != found.shape[i]).Any())
-                throw new InvalidDataException($"tensor {where}{name} is {found.dtype} [{string.Join(", ", found.shape)}], expected {type} [{string.Join(", ", shape)}], -1 for any size");
+            if (!tensors.TryGetValue(name, out var found))
+                throw new InvalidDataException($"tensor {where}{name} is missing from the checkpoint");
+            if (
+                (type ?? found.dtype) != found.dtype
+                || found.dim() != shape.Length
+                || shape.Where((size, i) => size >= 0 && size != found.shape[i]).Any()
+            )
+                throw new InvalidDataException(
+                    $"tensor {where}{name} is {found.dtype} [{string.Join(", ", found.shape)}], expected {type} [{string.Join(", ", shape)}], -1 for any size"
+                );
             return found;
         }
 
         double[] Numbers(string name, int count) => [.. Get(name, ScalarType.Float64, count).data<double>()];
         var ids = Get("ids", ScalarType.Int64, groupSize, -1);
         var mask = Get("completion_mask", ScalarType.Float32, groupSize, -1);
-        long width = ids.shape[1], columns = mask.shape[1];
-        if (columns < 1 || columns >= width) throw new InvalidDataException($"tensor {where}completion_mask has {columns} columns, expected 1 to {width - 1}, fewer than ids");
-        if (ids.lt(0).logical_or(ids.ge(vocabularySize)).any().ToBoolean()) throw new InvalidDataException($"tensor {where}ids holds an id outside 0 to {vocabularySize - 1}");
+        long width = ids.shape[1],
+            columns = mask.shape[1];
+        if (columns < 1 || columns >= width)
+            throw new InvalidDataException(
+                $"tensor {where}completion_mask has {columns} columns, expected 1 to {width - 1}, fewer than ids"
+            );
+        if (ids.lt(0).logical_or(ids.ge(vocabularySize)).any().ToBoolean())
+            throw new InvalidDataException($"tensor {where}ids holds an id outside 0 to {vocabularySize - 1}");
         var logProbs = Get("log_probs", null, groupSize, columns);
         long[] use = [.. Get("use", ScalarType.Int64, 2).data<long>()];
-        if (use.Any(value => value is < 0 or > int.MaxValue)) throw new InvalidDataException($"tensor {where}use holds {string.Join(", ", use)}, expected no negative number");
+        if (use.Any(value => value is < 0 or > int.MaxValue))
+            throw new InvalidDataException($"tensor {where}use holds {string.Join(", ", use)}, expected no negative number");
         var block = new GroupBlock(
             new RolloutRows(ids, Get("attention_mask", ScalarType.Int64, groupSize, width), mask, logProbs),
             Get("drawn_log_probs", logProbs.dtype, groupSize, columns),
             groupSize,
             Numbers("rewards", groupSize),
             [.. Get("finished", ScalarType.Int64, groupSize).data<long>().ToArray().Select(value => value != 0)],
-            tensors.Keys.Where(name => name.StartsWith(ComponentPrefix, StringComparison.Ordinal)).ToDictionary(name => name[ComponentPrefix.Length..], name => Numbers(name, groupSize)),
-            tensors.ContainsKey("greedy_reward") ? Numbers("greedy_reward", 1) : null);
-        if (tensors.Keys.FirstOrDefault(name => !read.Contains(name)) is { } surplus) throw new InvalidDataException($"tensor {where}{surplus} belongs to no part of a group");
+            tensors
+                .Keys.Where(name => name.StartsWith(ComponentPrefix, StringComparison.Ordinal))
+                .ToDictionary(name => name[ComponentPrefix.Length..], name => Numbers(name, groupSize)),
+            tensors.ContainsKey("greedy_reward") ? Numbers("greedy_reward", 1) : null
+        );
+        if (tensors.Keys.FirstOrDefault(name => !read.Contains(name)) is { } surplus)
+            throw new InvalidDataException($"tensor {where}{surplus} belongs to no part of a group");
         return new ReplayEntry(block.Detached(), use[0], (int)use[1]);
     }
 }

@@ -37,8 +37,11 @@ internal sealed class StepBatch
         DrawnLogProbs = Stack(block => block.DrawnLogProbs);
         Rewards = tensor(blocks.SelectMany(block => block.Rewards).ToArray()).to(Mask.device);
         Finished = tensor(blocks.SelectMany(block => block.Finished).ToArray()).to(Mask.device);
-        GreedyRewards = blocks[0].GreedyRewards is null ? null : tensor(blocks.SelectMany(block => block.GreedyRewards!).ToArray()).to(Mask.device);
-        Components = blocks[0].Components.Keys.Where(name => blocks.All(block => block.Components.ContainsKey(name)))
+        GreedyRewards = blocks[0].GreedyRewards is null
+            ? null
+            : tensor(blocks.SelectMany(block => block.GreedyRewards!).ToArray()).to(Mask.device);
+        Components = blocks[0]
+            .Components.Keys.Where(name => blocks.All(block => block.Components.ContainsKey(name)))
             .ToDictionary(name => name, name => blocks.SelectMany(block => block.Components[name]).ToArray());
     }
 
@@ -66,11 +69,13 @@ internal sealed class StepBatch
     internal Tensor Ask(Func<RolloutRows, Tensor> question)
     {
         using var mode = no_grad();
-        var answers = Parts.Select(part =>
-        {
-            using var scope = NewDisposeScope();
-            return question(part.Rows).MoveToOuterDisposeScope();
-        }).ToArray();
+        var answers = Parts
+            .Select(part =>
+            {
+                using var scope = NewDisposeScope();
+                return question(part.Rows).MoveToOuterDisposeScope();
+            })
+            .ToArray();
         return Concatenate(answers);
     }
 
@@ -94,8 +99,17 @@ internal sealed class StepBatch
             {
                 int count = Math.Min(size, block.RowCount - start);
                 var rows = block.Rows;
-                yield return new BatchPart(new RolloutRows(rows.Ids.narrow(0, start, count), rows.AttentionMask.narrow(0, start, count),
-                    rows.CompletionMask.narrow(0, start, count), rows.LogProbs.narrow(0, start, count)), before + start, count, block.Columns);
+                yield return new BatchPart(
+                    new RolloutRows(
+                        rows.Ids.narrow(0, start, count),
+                        rows.AttentionMask.narrow(0, start, count),
+                        rows.CompletionMask.narrow(0, start, count),
+                        rows.LogProbs.narrow(0, start, count)
+                    ),
+                    before + start,
+                    count,
+                    block.Columns
+                );
             }
             before += block.RowCount;
         }

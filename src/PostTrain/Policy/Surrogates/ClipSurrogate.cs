@@ -17,7 +17,8 @@ internal sealed record ClipSurrogate(ClipRange Range, double? Cap) : PolicySurro
         var free = Cap is { } cap ? ratio.clamp_max(cap) : ratio;
         var takesBound = (bound * advantages < free * advantages).logical_or(advantages == 0);
         var cut = takesBound.logical_and(isBound);
-        if (Cap is { } limit) cut = cut.logical_or(takesBound.logical_not().logical_and(ratio > limit));
+        if (Cap is { } limit)
+            cut = cut.logical_or(takesBound.logical_not().logical_and(ratio > limit));
         var constant = where(takesBound, bound, free);
         var losses = where(cut, constant, logRatio.masked_fill(cut, 0).exp()).mul(advantages).neg();
         return new SurrogateTerms(losses, cut.logical_and(advantages != 0));

@@ -18,7 +18,8 @@ internal static class Covariance
     {
         long count = Math.Min(Math.Max(1, (long)(fraction * mask.sum().ToInt64())), candidates.sum().ToInt64());
         var chosen = zeros_like(covariance, dtype: ScalarType.Bool).reshape(-1);
-        if (count == 0) return chosen.view_as(covariance);
+        if (count == 0)
+            return chosen.view_as(covariance);
         var places = covariance.masked_fill(candidates.logical_not(), double.NegativeInfinity).reshape(-1).topk((int)count).indexes;
         return chosen.index_fill_(0, places, 1).view_as(covariance);
     }

@@ -38,7 +38,8 @@ internal sealed record VespoSurrogate(VespoOptions Options) : LogProbSurrogate
     internal override (Tensor? Weight, Tensor? Cut) Weight(SurrogateInputs inputs, Tensor ratio)
     {
         var logRatio = (inputs.LogProbs.detach() - inputs.OldLogProbs).sum(1L);
-        if (inputs.LogWeightProducts is { } products) logRatio += products;
+        if (inputs.LogWeightProducts is { } products)
+            logRatio += products;
         logRatio = logRatio.unsqueeze(1);
         var w = logRatio.exp();
         // In logarithms no clamp is needed: at both ends the weight goes to 0.
@@ -55,12 +56,15 @@ internal sealed record DppoSurrogate(ClipRange Range, double Cap, bool Kl) : Log
     {
         var (now, old) = (inputs.LogProbs.detach().exp(), inputs.OldLogProbs.exp());
         var away = now - old;
-        Tensor tooHigh, tooLow;
+        Tensor tooHigh,
+            tooLow;
         if (Kl)
         {
             var other = (1 - old).clamp_min(0);
             // Binary KL(old‖now); at now = 1 it is infinite unless old is 1 as well.
-            var divergence = old * (inputs.OldLogProbs - inputs.LogProbs.detach()) + (other * (other.log() - (1 - now).clamp_min(0).log())).masked_fill(other == 0, 0);
+            var divergence =
+                old * (inputs.OldLogProbs - inputs.LogProbs.detach())
+                + (other * (other.log() - (1 - now).clamp_min(0).log())).masked_fill(other == 0, 0);
             (tooHigh, tooLow) = ((away > 0).logical_and(divergence > Range.Upper), (away < 0).logical_and(divergence > Range.Lower));
         }
         else

@@ -41,5 +41,8 @@ internal sealed record GmpoSurrogate(ClipRange Range) : PolicySurrogate
 internal sealed record DroSurrogate(double Beta) : PolicySurrogate
 {
     internal override SurrogateTerms Evaluate(SurrogateInputs inputs) =>
-        new((inputs.LogProbs - inputs.OldLogProbs).square().mul(0.5 * Beta) - inputs.LogProbs.mul(inputs.Advantages), zeros_like(inputs.Advantages, dtype: ScalarType.Bool));
+        new(
+            (inputs.LogProbs - inputs.OldLogProbs).square().mul(0.5 * Beta) - inputs.LogProbs.mul(inputs.Advantages),
+            zeros_like(inputs.Advantages, dtype: ScalarType.Bool)
+        );
 }

@@ -3,8 +3,8 @@ using System.Numerics;
 
 namespace PostTrain.Rewards.Answers;
 
-/// <summary>Sums, products, quotients, powers and roots of sums, exact where they can be. Null where the result would be too large, is undefined,
-/// or the work allowed for one answer is done.</summary>
+/// <summary>Sums, products, quotients, powers and roots of sums, exact where they can be. Null where the result would be too large, is
+/// undefined, or the work allowed for one answer is done.</summary>
 internal sealed partial class AnswerAlgebra
 {
     private const int MaximumTerms = 64;
@@ -19,13 +19,15 @@ internal sealed partial class AnswerAlgebra
 
     internal AnswerSum? Multiply(AnswerSum? a, AnswerSum? b)
     {
-        if (a is null || b is null || !Afford(a.Terms.Length * b.Terms.Length)) return null;
+        if (a is null || b is null || !Afford(a.Terms.Length * b.Terms.Length))
+            return null;
         var products = new List<AnswerTerm>(a.Terms.Length * b.Terms.Length);
         foreach (var left in a.Terms)
         {
             foreach (var right in b.Terms)
             {
-                if (Product(left, right) is not { } product) return null;
+                if (Product(left, right) is not { } product)
+                    return null;
                 products.Add(product);
             }
         }
@@ -37,7 +39,8 @@ internal sealed partial class AnswerAlgebra
 
     internal AnswerSum? Power(AnswerSum? value, AnswerSum? exponent)
     {
-        if (value is null || exponent is null) return null;
+        if (value is null || exponent is null)
+            return null;
         if (exponent.Number is { } number)
         {
             if (number.IsInteger)
@@ -52,36 +55,45 @@ internal sealed partial class AnswerAlgebra
     /// <summary>The real root of this degree, 2 or more; the principal one of an even degree.</summary>
     internal AnswerSum? Root(AnswerSum? value, int degree)
     {
-        if (value is null || !Afford(1)) return null;
+        if (value is null || !Afford(1))
+            return null;
         if (value.Number is not { } number)
             return Opaque($"root{degree}", [value], (x, _) => x < 0 ? double.NaN : Math.Pow(x, 1.0 / degree));
         var isNegative = number.Numerator.Sign < 0;
-        if (isNegative && degree % 2 == 0) return null;
+        if (isNegative && degree % 2 == 0)
+            return null;
         var magnitude = BigInteger.Abs(number.Numerator);
         if (WholeRoot(magnitude, degree) is { } top && WholeRoot(number.Denominator, degree) is { } bottom)
             return Rational.Of(isNegative ? -top : top, bottom) is { } exact ? AnswerSum.Of(exact) : null;
         // √(p/q) = √(pq)/q
         if (degree == 2 && Square(magnitude * number.Denominator) is var (outside, radicand))
-            return Rational.Of(outside, number.Denominator) is { } coefficient ? AnswerSum.Of([new AnswerTerm(coefficient, radicand, [])]) : null;
+            return Rational.Of(outside, number.Denominator) is { } coefficient
+                ? AnswerSum.Of([new AnswerTerm(coefficient, radicand, [])])
+                : null;
         return Opaque($"root{degree}", [value], (x, _) => Math.CopySign(Math.Pow(Math.Abs(x), 1.0 / degree), x));
     }
 
     internal static AnswerSum? Factorial(AnswerSum? value)
     {
-        if (value?.Number is not { IsInteger: true } number || number.Numerator < 0 || number.Numerator > 100) return null;
+        if (value?.Number is not { IsInteger: true } number || number.Numerator < 0 || number.Numerator > 100)
+            return null;
         var product = BigInteger.One;
-        for (var k = 2; k <= number.Numerator; k++) product *= k;
+        for (var k = 2; k <= number.Numerator; k++)
+            product *= k;
         return Rational.Of(product, 1) is { } result ? AnswerSum.Of(result) : null;
     }
 
     private AnswerSum? Power(AnswerSum value, int exponent)
     {
-        if (exponent < 0) return Inverse(Power(value, -exponent));
-        if (value.Number is { } number) return number.Power(exponent) is { } power ? AnswerSum.Of(power) : null;
+        if (exponent < 0)
+            return Inverse(Power(value, -exponent));
+        if (value.Number is { } number)
+            return number.Power(exponent) is { } power ? AnswerSum.Of(power) : null;
         var result = AnswerSum.Of(Rational.One);
         for (var i = 0; i < exponent; i++)
         {
-            if (Multiply(result, value) is not { } next) return null;
+            if (Multiply(result, value) is not { } next)
+                return null;
             result = next;
         }
 
@@ -89,45 +101,60 @@ internal sealed partial class AnswerAlgebra
     }
 
     private static AnswerSum? Trivial(AnswerSum value, Rational exponent) =>
-        value.Number is not { IsInteger: true } number || BigInteger.Abs(number.Numerator) > 1 || (number.IsZero && exponent.Numerator.Sign <= 0) ? null
+        value.Number is not { IsInteger: true } number
+        || BigInteger.Abs(number.Numerator) > 1
+        || (number.IsZero && exponent.Numerator.Sign <= 0)
+            ? null
         : number.Numerator >= 0 || exponent.Numerator.IsEven ? AnswerSum.Of(Rational.Of((int)BigInteger.Abs(number.Numerator)))
         : AnswerSum.Of(Rational.Of(-1));
 
     private AnswerSum? Inverse(AnswerSum? value)
     {
-        if (value is null || value.Terms.Length == 0 || !Afford(1)) return null;
+        if (value is null || value.Terms.Length == 0 || !Afford(1))
+            return null;
         if (value.Terms is [var term])
         {
             // 1/(c√n s^k) = √n/(cn) s^-k
             return Rational.Of(term.Coefficient.Denominator, term.Coefficient.Numerator * term.Radicand) is { } coefficient
-                ? AnswerSum.Of([new AnswerTerm(coefficient, term.Radicand, [.. term.Powers.Select(power => (power.Symbol, -power.Power))])]) : null;
+                ? AnswerSum.Of([new AnswerTerm(coefficient, term.Radicand, [.. term.Powers.Select(power => (power.Symbol, -power.Power))])])
+                : null;
         }
 
         if (value.Terms is [{ Powers.Length: 0 } first, { Powers.Length: 0 } second])
         {
             // 1/(a + b) = (a - b)/(a² - b²), whose divisor is rational
-            var conjugate = AnswerSum.Of([first, second with { Coefficient = Rational.Multiply(second.Coefficient, Rational.Of(-1))!.Value }]);
+            var conjugate = AnswerSum.Of([
+                first,
+                second with
+                {
+                    Coefficient = Rational.Multiply(second.Coefficient, Rational.Of(-1))!.Value,
+                },
+            ]);
             return Multiply(conjugate, Inverse(Multiply(value, conjugate)));
         }
 
         // Scaled so that the first coefficient is 1: 1/(2x+2) and (1/2)/(x+1) are one.
         var scale = value.Terms[0].Coefficient.Inverse();
-        if (scale is not { } factor || Multiply(value, AnswerSum.Of(factor)) is not { } scaled) return null;
+        if (scale is not { } factor || Multiply(value, AnswerSum.Of(factor)) is not { } scaled)
+            return null;
         return Multiply(AnswerSum.Of(factor), Opaque("inverse", [scaled], (x, _) => 1 / x));
     }
 
     private static AnswerTerm? Product(AnswerTerm left, AnswerTerm right)
     {
-        if (Rational.Multiply(left.Coefficient, right.Coefficient) is not { } coefficient) return null;
+        if (Rational.Multiply(left.Coefficient, right.Coefficient) is not { } coefficient)
+            return null;
         // √a√b = g√((a/g)(b/g)) for square-free a and b with the common divisor g.
         var common = BigInteger.GreatestCommonDivisor(left.Radicand, right.Radicand);
         var radicand = left.Radicand / common * (right.Radicand / common);
-        if (radicand.GetBitLength() > 256 || Rational.Multiply(coefficient, Rational.Of(common, 1)!.Value) is not { } scaled) return null;
+        if (radicand.GetBitLength() > 256 || Rational.Multiply(coefficient, Rational.Of(common, 1)!.Value) is not { } scaled)
+            return null;
         var powers = new SortedDictionary<string, (AnswerSymbol Symbol, int Power)>(StringComparer.Ordinal);
         foreach (var (symbol, power) in left.Powers.Concat(right.Powers))
         {
             var sum = power + (powers.TryGetValue(symbol.Name, out var other) ? other.Power : 0);
-            if (Math.Abs(sum) > 10_000) return null;
+            if (Math.Abs(sum) > 10_000)
+                return null;
             powers[symbol.Name] = (symbol, sum);
         }
 
@@ -137,13 +164,16 @@ internal sealed partial class AnswerAlgebra
     // The whole number whose power this is, or null.
     private static BigInteger? WholeRoot(BigInteger value, int degree)
     {
-        if (value <= 1) return value;
+        if (value <= 1)
+            return value;
         var (low, high) = (BigInteger.One, BigInteger.One << (int)(value.GetBitLength() / degree + 1));
         while (low < high)
         {
             var middle = (low + high + 1) >> 1;
-            if (BigInteger.Pow(middle, degree) <= value) low = middle;
-            else high = middle - 1;
+            if (BigInteger.Pow(middle, degree) <= value)
+                low = middle;
+            else
+                high = middle - 1;
         }
 
         return BigInteger.Pow(low, degree) == value ? low : null;
@@ -152,9 +182,11 @@ internal sealed partial class AnswerAlgebra
     // value = outside²·radicand with a square-free radicand; null where the factors are too large to find.
     private (BigInteger Outside, BigInteger Radicand)? Square(BigInteger value)
     {
-        if (value > new BigInteger(LargestFactor) * LargestFactor || !Afford(100)) return null;
+        if (value > new BigInteger(LargestFactor) * LargestFactor || !Afford(100))
+            return null;
         var rest = (long)value;
-        long outside = 1, radicand = 1;
+        long outside = 1,
+            radicand = 1;
         for (long factor = 2; factor * factor <= rest; factor++)
         {
             while (rest % (factor * factor) == 0)
@@ -163,7 +195,8 @@ internal sealed partial class AnswerAlgebra
                 outside *= factor;
             }
 
-            if (rest % factor != 0) continue;
+            if (rest % factor != 0)
+                continue;
             rest /= factor;
             radicand *= factor;
         }

@@ -10,7 +10,20 @@ internal static class AnswerBoxes
 
     // Words between two boxes of which the second follows from the first.
     private static readonly string[] Consequences =
-        ["so", "then", "thus", "hence", "therefore", "gives", "which", "because", "since", "not", "instead", "wait"];
+    [
+        "so",
+        "then",
+        "thus",
+        "hence",
+        "therefore",
+        "gives",
+        "which",
+        "because",
+        "since",
+        "not",
+        "instead",
+        "wait",
+    ];
 
     private readonly record struct Box(int Start, int End, string Content);
 
@@ -18,9 +31,11 @@ internal static class AnswerBoxes
     internal static string? Last(string text)
     {
         var boxes = Find(text);
-        if (boxes.Count == 0) return null;
+        if (boxes.Count == 0)
+            return null;
         var first = boxes.Count - 1;
-        while (first > 0 && IsList(text.AsSpan(boxes[first - 1].End, boxes[first].Start - boxes[first - 1].End))) first--;
+        while (first > 0 && IsList(text.AsSpan(boxes[first - 1].End, boxes[first].Start - boxes[first - 1].End)))
+            first--;
         var contents = boxes.Skip(first).Select(box => box.Content).Distinct().ToArray();
         return string.Join(", ", contents);
     }
@@ -49,9 +64,9 @@ internal static class AnswerBoxes
 
                     break;
                 case '\\' when i + 1 < text.Length && Opening(text, i + 1) > 0:
-                    break;          // \\boxed, escaped once too often
+                    break; // \\boxed, escaped once too often
                 case '\\':
-                    i++;            // \{ and \} are characters, not groups
+                    i++; // \{ and \} are characters, not groups
                     break;
                 case '{':
                     open.Push((-1, -1));
@@ -67,9 +82,11 @@ internal static class AnswerBoxes
 
     private static void Add(List<Box> boxes, string text, int start, int content, int end, int after)
     {
-        while (boxes.Count > 0 && boxes[^1].Start >= start) boxes.RemoveAt(boxes.Count - 1);
+        while (boxes.Count > 0 && boxes[^1].Start >= start)
+            boxes.RemoveAt(boxes.Count - 1);
         var answer = text.AsSpan(content, end - content).Trim();
-        if (answer.Length > 0) boxes.Add(new Box(start, after, answer.ToString()));
+        if (answer.Length > 0)
+            boxes.Add(new Box(start, after, answer.ToString()));
     }
 
     // Where the content of the box that opens here begins, or 0.
@@ -77,11 +94,16 @@ internal static class AnswerBoxes
     {
         foreach (var command in Commands)
         {
-            if (!text.AsSpan(start).StartsWith(command, StringComparison.Ordinal)) continue;
+            if (!text.AsSpan(start).StartsWith(command, StringComparison.Ordinal))
+                continue;
             var end = start + command.Length;
-            if (end < text.Length && char.IsAsciiLetter(text[end])) continue;
-            while (end < text.Length && text[end] == ' ') end++;
-            return end >= text.Length ? 0 : text[end] == '{' ? end + 1 : end;
+            if (end < text.Length && char.IsAsciiLetter(text[end]))
+                continue;
+            while (end < text.Length && text[end] == ' ')
+                end++;
+            return end >= text.Length ? 0
+                : text[end] == '{' ? end + 1
+                : end;
         }
 
         return 0;
@@ -94,26 +116,35 @@ internal static class AnswerBoxes
         var nested = 0;
         for (; end < text.Length; end++)
         {
-            if (text[end] is '{' or '(') nested++;
-            else if (text[end] is '}' or ')' && --nested < 0) break;
+            if (text[end] is '{' or '(')
+                nested++;
+            else if (text[end] is '}' or ')' && --nested < 0)
+                break;
             var isDelimiter = text[end] == '\\' && end + 1 < text.Length && text[end + 1] is ')' or ']';
-            if (text[end] == '$' || (nested == 0 && (isDelimiter || char.IsWhiteSpace(text[end])))) break;
+            if (text[end] == '$' || (nested == 0 && (isDelimiter || char.IsWhiteSpace(text[end]))))
+                break;
         }
 
-        while (end > start && text[end - 1] is '.' or ',' or ';' or ':') end--;
+        while (end > start && text[end - 1] is '.' or ',' or ';' or ':')
+            end--;
         return end;
     }
 
     // "," and "and" list boxes, as nothing between them does; other words do not.
     private static bool IsList(ReadOnlySpan<char> gap)
     {
-        if (gap.Length > LongestGap || gap.Contains("\n\n", StringComparison.Ordinal) || gap.Contains(". ", StringComparison.Ordinal)) return false;
+        if (gap.Length > LongestGap || gap.Contains("\n\n", StringComparison.Ordinal) || gap.Contains(". ", StringComparison.Ordinal))
+            return false;
         var words = new StringBuilder();
         foreach (var character in gap)
             words.Append(char.IsLetter(character) || character is ',' or ';' or '+' or '-' or '=' or '*' ? character : ' ');
-        var between = words.ToString().Replace(",", " , ", StringComparison.Ordinal).Replace(";", " , ", StringComparison.Ordinal)
+        var between = words
+            .ToString()
+            .Replace(",", " , ", StringComparison.Ordinal)
+            .Replace(";", " , ", StringComparison.Ordinal)
             .Split(' ', StringSplitOptions.RemoveEmptyEntries)
-            .Where(word => word is not ("text" or "quad" or "qquad" or "mathrm" or "textrm")).ToArray();
+            .Where(word => word is not ("text" or "quad" or "qquad" or "mathrm" or "textrm"))
+            .ToArray();
         var isJoined = between.Length == 0 || Array.Exists(between, word => word is "," or "and" or "or");
         return isJoined && !Array.Exists(between, Consequences.Contains);
     }

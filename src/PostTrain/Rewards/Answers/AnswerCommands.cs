@@ -3,11 +3,13 @@ using System.Text;
 
 namespace PostTrain.Rewards.Answers;
 
-/// <summary>The first pass of <see cref="AnswerText"/>: LaTeX commands and Unicode characters in the one spelling that the parser reads.</summary>
+/// <summary>The first pass of <see cref="AnswerText"/>: LaTeX commands and Unicode characters in the one spelling that the parser
+/// reads.</summary>
 internal static class AnswerCommands
 {
     // What a command becomes; other commands stay as they are.
-    private static readonly FrozenDictionary<string, string> Commands = Table("""
+    private static readonly FrozenDictionary<string, string> Commands = Table(
+        """
         left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr displaystyle textstyle limits =>
         quad qquad enspace thinspace => SPACE
         dfrac tfrac cfrac => \frac
@@ -29,32 +31,51 @@ internal static class AnswerCommands
         vert lvert rvert mid => |
         langle => (
         rangle => )
-        """);
+        """
+    );
 
     private static readonly FrozenDictionary<char, string> Characters = new Dictionary<char, string>
     {
-        ['\u2212'] = "-", ['\u2013'] = "-", ['\u00d7'] = "*", ['\u00b7'] = "*", ['\u22c5'] = "*", ['\u00f7'] = "/",
-        ['\u221e'] = "\\infty ", ['\u03c0'] = "\\pi ",
-        ['\u00b1'] = "\\pm ", ['\u222a'] = "\\cup ", ['\u2205'] = "\\emptyset ", ['\u00a0'] = " ", ['\u202f'] = " ", ['\u221a'] = "\\sqrt ",
-        ['\u00bd'] = "\\frac{1}{2}", ['\u00bc'] = "\\frac{1}{4}", ['\u00be'] = "\\frac{3}{4}", ['$'] = "", ['~'] = " ", ['\u27e8'] = "(", ['\u27e9'] = ")",
+        ['\u2212'] = "-",
+        ['\u2013'] = "-",
+        ['\u00d7'] = "*",
+        ['\u00b7'] = "*",
+        ['\u22c5'] = "*",
+        ['\u00f7'] = "/",
+        ['\u221e'] = "\\infty ",
+        ['\u03c0'] = "\\pi ",
+        ['\u00b1'] = "\\pm ",
+        ['\u222a'] = "\\cup ",
+        ['\u2205'] = "\\emptyset ",
+        ['\u00a0'] = " ",
+        ['\u202f'] = " ",
+        ['\u221a'] = "\\sqrt ",
+        ['\u00bd'] = "\\frac{1}{2}",
+        ['\u00bc'] = "\\frac{1}{4}",
+        ['\u00be'] = "\\frac{3}{4}",
+        ['$'] = "",
+        ['~'] = " ",
+        ['\u27e8'] = "(",
+        ['\u27e9'] = ")",
         [AnswerText.Word] = "",
     }.ToFrozenDictionary();
 
     private const string Superscripts = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻";
 
     // Escapes of one character. \! is nothing, and with it go the spaces after it: 32,\! 349 is one number. A thin space may join digits.
-    private static string? Escape(char character) => character switch
-    {
-        '!' or '$' or '(' or ')' or '[' or ']' => "",
-        ',' => "\u2009",
-        ';' or ':' or ' ' => " ",
-        '%' => "%",
-        '&' => "&",
-        '#' => "#",
-        '\\' => "¶",
-        '|' => "|",
-        _ => null,
-    };
+    private static string? Escape(char character) =>
+        character switch
+        {
+            '!' or '$' or '(' or ')' or '[' or ']' => "",
+            ',' => "\u2009",
+            ';' or ':' or ' ' => " ",
+            '%' => "%",
+            '&' => "&",
+            '#' => "#",
+            '\\' => "¶",
+            '|' => "|",
+            _ => null,
+        };
 
     internal static string Replace(string text)
     {
@@ -74,13 +95,16 @@ internal static class AnswerCommands
                     continue;
                 }
 
-                if (Characters.TryGetValue(text[i], out var spelling)) result.Append(spelling);
-                else result.Append(text[i]);
+                if (Characters.TryGetValue(text[i], out var spelling))
+                    result.Append(spelling);
+                else
+                    result.Append(text[i]);
                 continue;
             }
 
             var end = i + 1;
-            while (end < text.Length && char.IsAsciiLetter(text[end])) end++;
+            while (end < text.Length && char.IsAsciiLetter(text[end]))
+                end++;
             if (end > i + 1)
             {
                 var name = text.AsSpan(i + 1, end - i - 1);
@@ -91,16 +115,23 @@ internal static class AnswerCommands
                     end = i + 5;
                 }
 
-                if (Commands.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(name, out var replacement)) result.Append(replacement);
-                else result.Append(text.AsSpan(i, end - i));
+                if (Commands.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(name, out var replacement))
+                    result.Append(replacement);
+                else
+                    result.Append(text.AsSpan(i, end - i));
                 // \left. and \right. are brackets that do not show.
-                if (name is "left" or "right" && end < text.Length && text[end] == '.') end++;
+                if (name is "left" or "right" && end < text.Length && text[end] == '.')
+                    end++;
             }
             else if (end < text.Length)
             {
-                if (Escape(text[end]) is { } escape) result.Append(escape);
-                else result.Append('\\').Append(text[end]);
-                if (text[end++] == '!') while (end < text.Length && text[end] == ' ') end++;
+                if (Escape(text[end]) is { } escape)
+                    result.Append(escape);
+                else
+                    result.Append('\\').Append(text[end]);
+                if (text[end++] == '!')
+                    while (end < text.Length && text[end] == ' ')
+                        end++;
             }
             else
             {
@@ -117,14 +148,17 @@ internal static class AnswerCommands
     private static string Unescaped(string text)
     {
         var doubled = text.IndexOf("\\\\", StringComparison.Ordinal);
-        if (doubled < 0) return text;
+        if (doubled < 0)
+            return text;
         var rows = text.IndexOf("\\begin", StringComparison.Ordinal);
-        if (rows >= 0) return rows > 0 && text[rows - 1] == '\\' ? text.Replace("\\\\", "\\", StringComparison.Ordinal) : text;
+        if (rows >= 0)
+            return rows > 0 && text[rows - 1] == '\\' ? text.Replace("\\\\", "\\", StringComparison.Ordinal) : text;
         var result = new StringBuilder(text.Length);
         for (var i = 0; i < text.Length; i++)
         {
             var isDoubled = text[i] == '\\' && i + 2 < text.Length && text[i + 1] == '\\';
-            if (isDoubled && (char.IsAsciiLetter(text[i + 2]) || text[i + 2] is '{' or '}' or '%')) i++;
+            if (isDoubled && (char.IsAsciiLetter(text[i + 2]) || text[i + 2] is '{' or '}' or '%'))
+                i++;
             result.Append(text[i]);
         }
 

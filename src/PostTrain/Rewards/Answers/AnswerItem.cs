@@ -3,7 +3,8 @@ namespace PostTrain.Rewards.Answers;
 /// <summary>What an answer is: an expression, or brackets, sets and matrices of such.</summary>
 internal abstract record AnswerItem
 {
-    /// <summary>The name before <c>=</c>, from <see cref="AnswerName.Parse"/>; null where the answer names none, empty where it names it in words.</summary>
+    /// <summary>The name before <c>=</c>, from <see cref="AnswerName.Parse"/>; null where the answer names none, empty where it names it in
+    /// words.</summary>
     internal string? Variable { get; init; }
 
     /// <summary>Equal in value. Symmetric, and true of one and the same item.</summary>
@@ -15,12 +16,17 @@ internal abstract record AnswerItem
             (AnswerRelation x, AnswerExpression y) => AnswerRelation.AreEqual(x, AnswerRelation.Of(y), tolerance),
             (AnswerExpression x, AnswerRelation y) => AnswerRelation.AreEqual(AnswerRelation.Of(x), y, tolerance),
             // y = x + 1 and x = y - 1
-            (AnswerExpression x, AnswerExpression y) when !AnswerName.AreCompatible(x.Variable, y.Variable) =>
-                AnswerRelation.AreEqual(AnswerRelation.Of(x), AnswerRelation.Of(y), tolerance),
+            (AnswerExpression x, AnswerExpression y) when !AnswerName.AreCompatible(x.Variable, y.Variable) => AnswerRelation.AreEqual(
+                AnswerRelation.Of(x),
+                AnswerRelation.Of(y),
+                tolerance
+            ),
             _ when !AnswerName.AreCompatible(a.Variable, b.Variable) => false,
             (AnswerExpression x, AnswerExpression y) => AreEqual(x, y, tolerance),
             (AnswerList x, AnswerList y) when x.IsSet && y.IsSet => Contains(x, y, tolerance) && Contains(y, x, tolerance),
-            (AnswerList x, AnswerList y) => x.Opening == y.Opening && x.Closing == y.Closing && x.Items.Length == y.Items.Length
+            (AnswerList x, AnswerList y) => x.Opening == y.Opening
+                && x.Closing == y.Closing
+                && x.Items.Length == y.Items.Length
                 && x.Items.Zip(y.Items).All(pair => AreEqual(pair.First, pair.Second, tolerance)),
             // {5} and 5, as "the solutions are" and "the solution is" write one number.
             (AnswerList { IsSet: true, Items: [var only] }, AnswerExpression y) => AreEqual(only, y, tolerance),
@@ -34,13 +40,17 @@ internal abstract record AnswerItem
 
     private static bool AreEqual(AnswerExpression a, AnswerExpression b, double tolerance)
     {
-        if (!AnswerUnit.AreCompatible(a.Unit, b.Unit)) return false;
-        if (a.Sum.HasSameTerms(b.Sum)) return true;
+        if (!AnswerUnit.AreCompatible(a.Unit, b.Unit))
+            return false;
+        if (a.Sum.HasSameTerms(b.Sum))
+            return true;
         var isRounded = a.IsDecimal || b.IsDecimal;
         if (a.Sum.Number is { } first && b.Sum.Number is { } second)
             return isRounded && Rational.AreClose(first, second, tolerance);
-        if (isRounded && a.Sum.IsClose(b.Sum, tolerance)) return true;
-        if (a.Sum.ToDouble() is not { } x || b.Sum.ToDouble() is not { } y || !double.IsFinite(x) || !double.IsFinite(y)) return false;
+        if (isRounded && a.Sum.IsClose(b.Sum, tolerance))
+            return true;
+        if (a.Sum.ToDouble() is not { } x || b.Sum.ToDouble() is not { } y || !double.IsFinite(x) || !double.IsFinite(y))
+            return false;
         // Two exact forms that no rule brings together, such as nested roots, may still be one number; only rounding may part them.
         return Math.Abs(x - y) <= (isRounded ? tolerance : 1e-13) * Math.Max(Math.Abs(x), Math.Abs(y));
     }

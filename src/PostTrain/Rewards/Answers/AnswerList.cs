@@ -1,6 +1,7 @@
 namespace PostTrain.Rewards.Answers;
 
-/// <summary>Items in brackets: a tuple or an open interval ( ), closed and half-open intervals, a set { }, a matrix of rows, a ratio.</summary>
+/// <summary>Items in brackets: a tuple or an open interval ( ), closed and half-open intervals, a set { }, a matrix of rows, a
+/// ratio.</summary>
 /// <param name="Opening">The opening bracket; { of a set, : of a ratio.</param>
 /// <param name="Closing">The closing bracket; } of a set.</param>
 /// <param name="Items">What stands in it.</param>

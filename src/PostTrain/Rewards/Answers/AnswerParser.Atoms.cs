@@ -7,18 +7,52 @@ internal sealed partial class AnswerParser
 {
     private static readonly SearchValues<char> Mathematics = SearchValues.Create("0123456789+-*/^\\");
 
-    private static readonly string[] Functions = ["sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "ln", "log", "exp"];
+    private static readonly string[] Functions =
+    [
+        "sin",
+        "cos",
+        "tan",
+        "cot",
+        "sec",
+        "csc",
+        "arcsin",
+        "arccos",
+        "arctan",
+        "ln",
+        "log",
+        "exp",
+    ];
 
-    private static readonly string[] Greek = ["alpha", "beta", "gamma", "delta", "epsilon", "theta", "lambda", "mu", "rho", "sigma", "tau", "phi", "omega"];
+    private static readonly string[] Greek =
+    [
+        "alpha",
+        "beta",
+        "gamma",
+        "delta",
+        "epsilon",
+        "theta",
+        "lambda",
+        "mu",
+        "rho",
+        "sigma",
+        "tau",
+        "phi",
+        "omega",
+    ];
 
     private AnswerSum? Atom(bool isFirst)
     {
-        if (!Afford() || AtEnd) return null;
+        if (!Afford() || AtEnd)
+            return null;
         var character = text[position];
-        if (char.IsAsciiDigit(character) || character == '.') return Number(isFirst);
-        if (character is '(' or '{') return Group(character == '(' ? ")" : "}");
-        if (character == '\\') return Command();
-        if (character == '|') return Absolute();
+        if (char.IsAsciiDigit(character) || character == '.')
+            return Number(isFirst);
+        if (character is '(' or '{')
+            return Group(character == '(' ? ")" : "}");
+        if (character == '\\')
+            return Command();
+        if (character == '|')
+            return Absolute();
         return char.IsAsciiLetter(character) ? Letter() : null;
     }
 
@@ -50,7 +84,8 @@ internal sealed partial class AnswerParser
                 return AnswerSum.Of(AnswerSymbol.Infinity);
         }
 
-        if (Functions.Contains(name)) return Applied(name);
+        if (Functions.Contains(name))
+            return Applied(name);
         return Greek.Contains(name) ? Symbol(name) : null;
     }
 
@@ -70,12 +105,17 @@ internal sealed partial class AnswerParser
     private AnswerSum? Applied(string name)
     {
         SkipSpaces();
-        AnswerSum? @base = null, exponent = null;
-        if (name == "log" && Accept("_") && (@base = Argument()) is null) return null;
-        if (Accept("^") && (exponent = Exponent()) is null) return null;
+        AnswerSum? @base = null,
+            exponent = null;
+        if (name == "log" && Accept("_") && (@base = Argument()) is null)
+            return null;
+        if (Accept("^") && (exponent = Exponent()) is null)
+            return null;
         SkipSpaces();
-        if (AtEnd) return null;
-        if (exponent?.Number is { } power && power == Rational.Of(-1)) (name, exponent) = ("arc" + name, null);
+        if (AtEnd)
+            return null;
+        if (exponent?.Number is { } power && power == Rational.Of(-1))
+            (name, exponent) = ("arc" + name, null);
         var argument = AppliedTo();
         if (@base is not null)
         {
@@ -91,7 +131,8 @@ internal sealed partial class AnswerParser
     // \sin 2x and \cos \pi x are of the whole product, as \sin 2x^2 is; \sin b \cos a is a product of two.
     private AnswerSum? AppliedTo()
     {
-        if (At('(')) return Atom(isFirst: false);
+        if (At('('))
+            return Atom(isFirst: false);
         var argument = Power(isFirst: false);
         var isFactor = argument is { Number: not null } or { Terms: [{ Powers: [{ Symbol.Name: "π" }] }] };
         while (isFactor && argument is not null)
@@ -99,9 +140,11 @@ internal sealed partial class AnswerParser
             var start = position;
             SkipSpaces();
             var isLetter = !AtEnd && (char.IsAsciiLetter(text[position]) || At('\\')) && BeginsFactor();
-            if (isLetter && Accept("\\")) isLetter = Letters() is var name && (name == "pi" || Greek.Contains(name));
+            if (isLetter && Accept("\\"))
+                isLetter = Letters() is var name && (name == "pi" || Greek.Contains(name));
             position = isLetter ? AfterSpaces(start) : start;
-            if (!isLetter || Power(isFirst: false) is not { } factor) return isLetter ? null : argument;
+            if (!isLetter || Power(isFirst: false) is not { } factor)
+                return isLetter ? null : argument;
             argument = algebra.Multiply(argument, factor);
         }
 
@@ -118,16 +161,19 @@ internal sealed partial class AnswerParser
     // A letter or Greek letter with the subscript that may follow: x_1, a_{n-1}.
     private AnswerSum? Symbol(string name)
     {
-        if (!At('_')) return AnswerSum.Of(name == "e" ? new AnswerSymbol("e", Math.E) : new AnswerSymbol(name, null));
+        if (!At('_'))
+            return AnswerSum.Of(name == "e" ? new AnswerSymbol("e", Math.E) : new AnswerSymbol(name, null));
         return Subscript() is { } subscript ? AnswerSum.Of(new AnswerSymbol($"{name}_{subscript}", null)) : null;
     }
 
     private string? Subscript()
     {
         position++;
-        if (!At('{')) return position < text.Length && char.IsAsciiLetterOrDigit(text[position]) ? text[position++].ToString() : null;
+        if (!At('{'))
+            return position < text.Length && char.IsAsciiLetterOrDigit(text[position]) ? text[position++].ToString() : null;
         var end = text.IndexOf('}', position);
-        if (end < 0 || text.AsSpan(position + 1, end - position - 1).Contains('{')) return null;
+        if (end < 0 || text.AsSpan(position + 1, end - position - 1).Contains('{'))
+            return null;
         var subscript = string.Concat(text[(position + 1)..end].Where(character => !AnswerText.IsSpace(character)));
         position = end + 1;
         return subscript;
@@ -135,19 +181,26 @@ internal sealed partial class AnswerParser
 
     private AnswerSum? Fraction()
     {
-        if (++depth > MaximumDepth || Argument() is not { } numerator || Argument() is not { } denominator) return null;
+        if (++depth > MaximumDepth || Argument() is not { } numerator || Argument() is not { } denominator)
+            return null;
         depth--;
         return Quotient(numerator, denominator);
     }
 
     private AnswerSum? Root()
     {
-        if (++depth > MaximumDepth) return null;
+        if (++depth > MaximumDepth)
+            return null;
         var degree = 2;
         if (Accept("["))
         {
             var end = text.IndexOf(']', position);
-            if (end < 0 || !int.TryParse(text.AsSpan(position, end - position), NumberStyles.None, CultureInfo.InvariantCulture, out degree) || degree is < 2 or > 12) return null;
+            if (
+                end < 0
+                || !int.TryParse(text.AsSpan(position, end - position), NumberStyles.None, CultureInfo.InvariantCulture, out degree)
+                || degree is < 2 or > 12
+            )
+                return null;
             position = end + 1;
         }
 
@@ -162,38 +215,50 @@ internal sealed partial class AnswerParser
     private AnswerSum? Argument()
     {
         SkipSpaces();
-        if (AtEnd) return null;
-        if (At('{')) return Group("}");
-        if (char.IsAsciiDigit(text[position])) return AnswerSum.Of(Rational.Of(text[position++] - '0'));
-        return text[position] == '\\' ? Command() : char.IsAsciiLetter(text[position]) ? AnswerSum.Of(new AnswerSymbol(text[position++].ToString(), null)) : null;
+        if (AtEnd)
+            return null;
+        if (At('{'))
+            return Group("}");
+        if (char.IsAsciiDigit(text[position]))
+            return AnswerSum.Of(Rational.Of(text[position++] - '0'));
+        return text[position] == '\\' ? Command()
+            : char.IsAsciiLetter(text[position]) ? AnswerSum.Of(new AnswerSymbol(text[position++].ToString(), null))
+            : null;
     }
 
-    // Runs of one to three letters are a product of variables, read one at a time so that an exponent is the last one's alone; longer runs are
-    // words. A single e is Euler's number.
+    // Runs of one to three letters are a product of variables, read one at a time so that an exponent is the last one's alone; longer runs
+    // are words. A single e is Euler's number.
     private AnswerSum? Letter()
     {
         var start = position;
-        while (start > 0 && char.IsAsciiLetter(text[start - 1]) && !IsCommand(start - 1)) start--;
+        while (start > 0 && char.IsAsciiLetter(text[start - 1]) && !IsCommand(start - 1))
+            start--;
         var end = position;
-        while (end < text.Length && char.IsAsciiLetter(text[end])) end++;
+        while (end < text.Length && char.IsAsciiLetter(text[end]))
+            end++;
         var run = text.AsSpan(start, end - start);
         if (start == position)
         {
             position = end;
-            if (run is "pi") return AnswerSum.Of(AnswerSymbol.Pi);
+            if (run is "pi")
+                return AnswerSum.Of(AnswerSymbol.Pi);
             if (run is "inf" or "infinity" or "Infinity" or "oo")
             {
                 hasInfinity = true;
                 return AnswerSum.Of(AnswerSymbol.Infinity);
             }
 
-            if (run is "sqrt") return At('(') || At('{') ? Root() : null;
-            if (Functions.Contains(run.ToString())) return At('(') ? Applied(run.ToString()) : null;
+            if (run is "sqrt")
+                return At('(') || At('{') ? Root() : null;
+            if (Functions.Contains(run.ToString()))
+                return At('(') ? Applied(run.ToString()) : null;
             position = start;
         }
 
-        if (run.Length > 3 || (end < text.Length && text[end] == '\'')) return null;
-        if (run.Length > 1 && (IsWord(start) || !isAlgebra || IsEnglish(start, run))) return null;
+        if (run.Length > 3 || (end < text.Length && text[end] == '\''))
+            return null;
+        if (run.Length > 1 && (IsWord(start) || !isAlgebra || IsEnglish(start, run)))
+            return null;
         return Symbol(text[position++].ToString());
     }
 
@@ -201,7 +266,8 @@ internal sealed partial class AnswerParser
     private bool IsEnglish(int start, ReadOnlySpan<char> run)
     {
         var before = start - 1;
-        while (before >= 0 && AnswerText.IsSpace(text[before])) before--;
+        while (before >= 0 && AnswerText.IsSpace(text[before]))
+            before--;
         return before >= 0 && before < start - 1 && char.IsLetterOrDigit(text[before]) && AnswerWords.IsShort(run);
     }
 
@@ -210,14 +276,16 @@ internal sealed partial class AnswerParser
     // Whether the letter at this place belongs to a command, \pi in "\pi r".
     private bool IsCommand(int letter)
     {
-        while (letter > 0 && char.IsAsciiLetter(text[letter - 1])) letter--;
+        while (letter > 0 && char.IsAsciiLetter(text[letter - 1]))
+            letter--;
         return letter > 0 && text[letter - 1] == '\\';
     }
 
     private string Letters()
     {
         var start = position;
-        while (position < text.Length && char.IsAsciiLetter(text[position])) position++;
+        while (position < text.Length && char.IsAsciiLetter(text[position]))
+            position++;
         return text[start..position];
     }
 }

@@ -9,12 +9,18 @@ internal sealed partial class AnswerParser
     {
         position = start;
         AnswerItem? item;
-        if (AcceptCommand("\\emptyset")) item = new AnswerList('{', '}', []);
-        else if (Accept("\\begin{")) item = Matrix();
-        else if (Accept("\\{") || Accept("{")) item = List('{');
-        else if (Accept("(")) item = List('(');
-        else if (Accept("[")) item = List('[');
-        else return null;
+        if (AcceptCommand("\\emptyset"))
+            item = new AnswerList('{', '}', []);
+        else if (Accept("\\begin{"))
+            item = Matrix();
+        else if (Accept("\\{") || Accept("{"))
+            item = List('{');
+        else if (Accept("("))
+            item = List('(');
+        else if (Accept("["))
+            item = List('[');
+        else
+            return null;
         return item is not null && Ending() ? item : null;
     }
 
@@ -25,51 +31,67 @@ internal sealed partial class AnswerParser
         var closing = Closing(opening);
         while (closing is null)
         {
-            if (items.Count > 0 && Separator() == Separation.None) return null;
-            if (items.Count >= MaximumItems || Items() is not { } read) return null;
+            if (items.Count > 0 && Separator() == Separation.None)
+                return null;
+            if (items.Count >= MaximumItems || Items() is not { } read)
+                return null;
             items.AddRange(read);
             closing = Closing(opening);
         }
 
         brackets--;
         // Brackets about a matrix are its own.
-        if (items is [AnswerList { IsMatrix: true } matrix]) return matrix;
+        if (items is [AnswerList { IsMatrix: true } matrix])
+            return matrix;
         return items.Count == 0 && opening != '{' ? null : new AnswerList(opening, closing.Value, [.. items]);
     }
 
     private char? Closing(char opening)
     {
         SkipSpaces();
-        if (opening == '{') return Accept("\\}") || Accept("}") ? '}' : null;
-        return Accept(")") ? ')' : Accept("]") ? ']' : null;
+        if (opening == '{')
+            return Accept("\\}") || Accept("}") ? '}' : null;
+        return Accept(")") ? ')'
+            : Accept("]") ? ']'
+            : null;
     }
 
     private AnswerList? Matrix()
     {
         var end = text.IndexOf('}', position);
-        if (end < 0) return null;
+        if (end < 0)
+            return null;
         var kind = text[position..end];
-        if (!Matrices.Contains(kind)) return null;
+        if (!Matrices.Contains(kind))
+            return null;
         position = end + 1;
-        if (kind == "array" && !Columns()) return null;
+        if (kind == "array" && !Columns())
+            return null;
         brackets++;
-        List<AnswerItem> rows = [], row = [];
+        List<AnswerItem> rows = [],
+            row = [];
         while (true)
         {
-            if (rows.Count + row.Count >= MaximumItems || Items() is not { } read) return null;
+            if (rows.Count + row.Count >= MaximumItems || Items() is not { } read)
+                return null;
             row.AddRange(read);
             SkipSpaces();
-            if (Accept("&")) continue;
+            if (Accept("&"))
+                continue;
             // A system of equations is a list of them.
-            if (kind == "cases") rows.AddRange(row);
-            else rows.Add(new AnswerList('[', ']', [.. row]));
+            if (kind == "cases")
+                rows.AddRange(row);
+            else
+                rows.Add(new AnswerList('[', ']', [.. row]));
             row.Clear();
             Accept(",");
             SkipSpaces();
             var isNext = Accept("¶");
             SkipSpaces();
-            if (Accept("\\end{" + kind + "}")) break;
-            if (!isNext) return null;
+            if (Accept("\\end{" + kind + "}"))
+                break;
+            if (!isNext)
+                return null;
         }
 
         brackets--;
@@ -83,7 +105,8 @@ internal sealed partial class AnswerParser
     {
         SkipSpaces();
         var end = At('{') ? text.IndexOf('}', position) : -1;
-        if (end < 0) return false;
+        if (end < 0)
+            return false;
         position = end + 1;
         return true;
     }

@@ -8,18 +8,22 @@ internal sealed partial class AnswerParser
 
     private AnswerSum? Expression()
     {
-        if (!Afford() || ++depth > MaximumDepth) return null;
+        if (!Afford() || ++depth > MaximumDepth)
+            return null;
         SkipSpaces();
         // The sign belongs to the first term; a second one is no mathematics.
         var sign = Sign();
         var sum = Term();
-        if (sign is { } first && first < 0) sum = algebra.Negate(sum);
+        if (sign is { } first && first < 0)
+            sum = algebra.Negate(sum);
         while (sum is not null)
         {
             SkipSpaces();
-            if (Sign() is not { } next) break;
+            if (Sign() is not { } next)
+                break;
             var term = Term();
-            if (term is null) return null;
+            if (term is null)
+                return null;
             IsUnevaluated |= sum.Number is not null && term.Number is not null;
             sum = algebra.Add(sum, next < 0 ? algebra.Negate(term) : term);
         }
@@ -31,9 +35,12 @@ internal sealed partial class AnswerParser
     // +1 or -1, or null where no sign stands.
     private int? Sign()
     {
-        if (Accept("+")) return 1;
-        if (Accept("-")) return -1;
-        if (!AcceptCommand("\\pm")) return null;
+        if (Accept("+"))
+            return 1;
+        if (Accept("-"))
+            return -1;
+        if (!AcceptCommand("\\pm"))
+            return null;
         hasPlusMinus = true;
         return plusMinus;
     }
@@ -49,18 +56,21 @@ internal sealed partial class AnswerParser
             var mark = position;
             if (Accept("*") || AcceptCommand("\\cdot") || AcceptCommand("\\times"))
             {
-                if (Signed() is not { } factor) return null;
+                if (Signed() is not { } factor)
+                    return null;
                 IsUnevaluated |= IsComputed(product, factor) && !IsScientific(start, mark);
                 product = algebra.Multiply(product, factor);
             }
             else if (Accept("/") || AcceptCommand("\\div"))
             {
-                if (Signed() is not { } divisor) return null;
+                if (Signed() is not { } divisor)
+                    return null;
                 product = Quotient(product, divisor);
             }
             else if (BeginsFactor())
             {
-                if (Power(isFirst: false) is not { } factor) return null;
+                if (Power(isFirst: false) is not { } factor)
+                    return null;
                 IsUnevaluated |= IsComputed(product, factor);
                 product = algebra.Multiply(product, factor);
             }
@@ -100,27 +110,35 @@ internal sealed partial class AnswerParser
 
     private bool BeginsFactor()
     {
-        if (AtEnd) return false;
+        if (AtEnd)
+            return false;
         var start = position;
         var isSeparator = Word("or") || Word("and");
         position = start;
-        if (isSeparator) return false;
+        if (isSeparator)
+            return false;
         // A number after a letter or a number is a name or two numbers, not a product.
-        if (char.IsAsciiDigit(text[position]) || text[position] == '.') return Before() is ')' or '}' or ']' && brackets == 0;
-        return text[position] is '(' or '{' || (At('|') && bars == 0) || char.IsAsciiLetter(text[position]) || (text[position] == '\\' && BeginsCommand());
+        if (char.IsAsciiDigit(text[position]) || text[position] == '.')
+            return Before() is ')' or '}' or ']' && brackets == 0;
+        return text[position] is '(' or '{'
+            || (At('|') && bars == 0)
+            || char.IsAsciiLetter(text[position])
+            || (text[position] == '\\' && BeginsCommand());
     }
 
     private char Before()
     {
         var before = position - 1;
-        while (before >= 0 && AnswerText.IsSpace(text[before])) before--;
+        while (before >= 0 && AnswerText.IsSpace(text[before]))
+            before--;
         return before < 0 ? '\0' : text[before];
     }
 
     private bool BeginsCommand()
     {
         var start = position;
-        var isOperator = AcceptCommand("\\pm") || AcceptCommand("\\cup") || AcceptCommand("\\in") || AcceptCommand("\\end") || Accept("\\}");
+        var isOperator =
+            AcceptCommand("\\pm") || AcceptCommand("\\cup") || AcceptCommand("\\in") || AcceptCommand("\\end") || Accept("\\}");
         position = start;
         return !isOperator;
     }
@@ -135,7 +153,8 @@ internal sealed partial class AnswerParser
             value = AnswerAlgebra.Factorial(value);
         }
 
-        if (value is null) return null;
+        if (value is null)
+            return null;
         var end = position;
         SkipSpaces();
         if (!Accept("^"))
@@ -145,22 +164,29 @@ internal sealed partial class AnswerParser
         }
 
         var exponent = Exponent();
-        if (exponent is null) return null;
+        if (exponent is null)
+            return null;
         var isTen = text.AsSpan(start).StartsWith("10^");
-        IsUnevaluated |= (value.Number is not null && exponent.Number is not null && !isTen) || (value.Terms.Length > 1 && exponent.Number is not null);
+        IsUnevaluated |=
+            (value.Number is not null && exponent.Number is not null && !isTen) || (value.Terms.Length > 1 && exponent.Number is not null);
         return algebra.Power(value, exponent);
     }
 
     private AnswerSum? Exponent()
     {
-        if (!Afford() || ++depth > MaximumDepth) return null;
+        if (!Afford() || ++depth > MaximumDepth)
+            return null;
         SkipSpaces();
         AnswerSum? exponent;
-        if (At('{') || At('(')) exponent = Atom(isFirst: false);
-        else if (Accept("-")) exponent = algebra.Negate(Atom(isFirst: false));
-        else exponent = Atom(isFirst: false);
+        if (At('{') || At('('))
+            exponent = Atom(isFirst: false);
+        else if (Accept("-"))
+            exponent = algebra.Negate(Atom(isFirst: false));
+        else
+            exponent = Atom(isFirst: false);
         // To the right: 2^3^2 = 2^9.
-        if (exponent is not null && Accept("^")) exponent = algebra.Power(exponent, Exponent());
+        if (exponent is not null && Accept("^"))
+            exponent = algebra.Power(exponent, Exponent());
         depth--;
         return exponent;
     }

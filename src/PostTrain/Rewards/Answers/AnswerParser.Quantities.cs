@@ -13,14 +13,18 @@ internal sealed partial class AnswerParser
         var tries = 0;
         for (var cut = start + 1; cut < end && tries < MaximumTries; cut++)
         {
-            if (!BeginsUnit(cut)) continue;
+            if (!BeginsUnit(cut))
+                continue;
             tries++;
-            if (Suffixed(start, cut, end) is { } quantity) return quantity;
+            if (Suffixed(start, cut, end) is { } quantity)
+                return quantity;
         }
 
-        if (start < end && text[start] is '€' or '£' or '¥' or '₹') return Suffixed(start + 1, end, end, AnswerUnit.Parse(text.AsSpan(start, 1), true));
+        if (start < end && text[start] is '€' or '£' or '¥' or '₹')
+            return Suffixed(start + 1, end, end, AnswerUnit.Parse(text.AsSpan(start, 1), true));
         (isDecimal, hasInfinity, isAlgebra) = (false, false, text.AsSpan(start, end - start).ContainsAny(Mathematics));
-        if (Expression() is { } sum && Ending() && IsFiniteOrInfinity(sum)) return new AnswerExpression(sum, isDecimal, null);
+        if (Expression() is { } sum && Ending() && IsFiniteOrInfinity(sum))
+            return new AnswerExpression(sum, isDecimal, null);
         (position, (depth, brackets, bars, IsUnevaluated)) = (start, before);
         return null;
     }
@@ -45,25 +49,40 @@ internal sealed partial class AnswerParser
             // \text{apples} is a unit, whatever it is; apples may be anything.
             if (suffix.Length > 0)
                 unit = AnswerUnit.Parse(suffix, AnswerText.IsSpace(text[cut - 1])) ?? (isMarked ? AnswerUnit.Named(suffix) : null);
-            if (suffix.Length > 0 && unit is null) return null;
+            if (suffix.Length > 0 && unit is null)
+                return null;
         }
 
-        var inner = new AnswerParser(text[start..cut]) { brackets = brackets, work = work, plusMinus = plusMinus, isAlgebra = true };
+        var inner = new AnswerParser(text[start..cut])
+        {
+            brackets = brackets,
+            work = work,
+            plusMinus = plusMinus,
+            isAlgebra = true,
+        };
         var sum = inner.Expression();
         inner.SkipSpaces();
         work = inner.work;
-        if (sum is null || !inner.AtEnd || inner.hasInfinity || sum.ToDouble() is null) return null;
+        if (sum is null || !inner.AtEnd || inner.hasInfinity || sum.ToDouble() is null)
+            return null;
         hasPlusMinus |= inner.hasPlusMinus;
         IsUnevaluated |= inner.IsUnevaluated;
         // 28% and 5 million are numbers.
-        if (scale != 0) sum = algebra.Multiply(sum, AnswerSum.Of(Rational.Of(10).Power(scale)!.Value));
+        if (scale != 0)
+            sum = algebra.Multiply(sum, AnswerSum.Of(Rational.Of(10).Power(scale)!.Value));
         position = end;
         return sum is null ? null : new AnswerExpression(sum, inner.isDecimal, unit);
     }
 
     private bool IsFiniteOrInfinity(AnswerSum sum) =>
-        !hasInfinity || (sum.Terms is [{ Powers: [var only] } term] && only.Symbol.Name == AnswerSymbol.Infinity.Name && only.Power == 1
-            && term.Radicand.IsOne && term.Coefficient.IsUnit);
+        !hasInfinity
+        || (
+            sum.Terms is [{ Powers: [var only] } term]
+            && only.Symbol.Name == AnswerSymbol.Infinity.Name
+            && only.Power == 1
+            && term.Radicand.IsOne
+            && term.Coefficient.IsUnit
+        );
 
     // 3:4, 12:00, 1:2:3; in this order and not reduced.
     private AnswerList? Ratio(AnswerItem first)
@@ -72,7 +91,8 @@ internal sealed partial class AnswerParser
         while (Accept(":"))
         {
             SkipSpaces();
-            if (parts.Count >= MaximumItems || Quantity() is not { } part) return null;
+            if (parts.Count >= MaximumItems || Quantity() is not { } part)
+                return null;
             parts.Add(part);
             SkipSpaces();
         }

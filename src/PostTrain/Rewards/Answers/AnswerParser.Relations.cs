@@ -14,23 +14,28 @@ internal sealed partial class AnswerParser
 
     private AnswerItem? Item()
     {
-        if (!Afford() || ++depth > MaximumDepth) return null;
+        if (!Afford() || ++depth > MaximumDepth)
+            return null;
         var before = IsUnevaluated;
         List<Side> sides = [];
         var relations = "";
         while (true)
         {
-            if (sides.Count == MaximumSides) return null;
+            if (sides.Count == MaximumSides)
+                return null;
             sides.Add(ReadSide());
             SkipSpaces();
-            if (AtEnd || !Relations.Contains(text[position])) break;
+            if (AtEnd || !Relations.Contains(text[position]))
+                break;
             relations += text[position++];
         }
 
         depth--;
         IsUnevaluated = before;
-        if (relations.Length == 0) return Chosen(sides[0], null);
-        if (!relations.AsSpan().ContainsAnyExcept("=≈∈")) return Equality(sides, relations);
+        if (relations.Length == 0)
+            return Chosen(sides[0], null);
+        if (!relations.AsSpan().ContainsAnyExcept("=≈∈"))
+            return Equality(sides, relations);
         hasInequality = true;
         return relations.Length <= 2 ? Inequality(sides, relations) : null;
     }
@@ -41,7 +46,8 @@ internal sealed partial class AnswerParser
         var (start, before, open, within) = (position, depth, brackets, bars);
         IsUnevaluated = false;
         var value = Quantity() ?? Bracketed(start);
-        if (value is AnswerExpression && At(':')) value = Ratio(value);
+        if (value is AnswerExpression && At(':'))
+            value = Ratio(value);
         if (value is null || !Ending())
         {
             value = null;
@@ -54,7 +60,8 @@ internal sealed partial class AnswerParser
 
     private AnswerItem? Chosen(Side side, string? name)
     {
-        if (side.Value is null) return null;
+        if (side.Value is null)
+            return null;
         IsUnevaluated |= side.IsUnevaluated;
         return name is null ? side.Value : side.Value with { Variable = name };
     }
@@ -66,13 +73,18 @@ internal sealed partial class AnswerParser
         var approximation = relations.IndexOf('≈', StringComparison.Ordinal);
         var chosen = approximation > 0 ? approximation : last;
         var isReversed = approximation == 0 || (relations == "=" && sides[1].Name is not null);
-        if (last == 1 && isReversed && sides[0].Name is null && sides[0].Value is not null) chosen = 0;
+        if (last == 1 && isReversed && sides[0].Name is null && sides[0].Value is not null)
+            chosen = 0;
         var others = sides.Where((_, index) => index != chosen).ToArray();
-        if (Array.Find(others, side => side.Name is not null).Name is { } name) return Chosen(sides[chosen], name);
-        if (relations.Contains('∈', StringComparison.Ordinal)) return null;
+        if (Array.Find(others, side => side.Name is not null).Name is { } name)
+            return Chosen(sides[chosen], name);
+        if (relations.Contains('∈', StringComparison.Ordinal))
+            return null;
         var isLabelled = Array.TrueForAll(others, side => side.Text.Length == 0 || AnswerName.IsLabel(side.Text));
-        if (isLabelled || sides.TrueForAll(side => side.Sum?.ToDouble() is not null)) return Chosen(sides[chosen], null);
-        if (relations != "=" || algebra.Add(sides[0].Sum, algebra.Negate(sides[1].Sum)) is not { } difference) return null;
+        if (isLabelled || sides.TrueForAll(side => side.Sum?.ToDouble() is not null))
+            return Chosen(sides[chosen], null);
+        if (relations != "=" || algebra.Add(sides[0].Sum, algebra.Negate(sides[1].Sum)) is not { } difference)
+            return null;
         // x + 2 = 5 leaves it to the reader to solve it.
         IsUnevaluated |= difference.Linear is not null;
         return AnswerRelation.Of('=', difference, isDecimal);
@@ -82,10 +94,13 @@ internal sealed partial class AnswerParser
     private AnswerItem? Inequality(List<Side> sides, string relations)
     {
         if (relations is "≠")
-            return algebra.Add(sides[0].Sum, algebra.Negate(sides[1].Sum)) is { Number: null } distance ? AnswerRelation.Of('≠', distance, isDecimal) : null;
+            return algebra.Add(sides[0].Sum, algebra.Negate(sides[1].Sum)) is { Number: null } distance
+                ? AnswerRelation.Of('≠', distance, isDecimal)
+                : null;
         if (relations.AsSpan().ContainsAnyExcept("<≤"))
         {
-            if (relations.AsSpan().ContainsAnyExcept(">≥")) return null;
+            if (relations.AsSpan().ContainsAnyExcept(">≥"))
+                return null;
             sides.Reverse();
             relations = string.Concat(relations.Reverse().Select(relation => relation == '>' ? '<' : '≤'));
         }
@@ -93,19 +108,30 @@ internal sealed partial class AnswerParser
         if (relations.Length == 2)
         {
             return sides[1].Name is { } middle && sides[0].Name is null && sides[2].Name is null
-                ? Interval(sides[0], relations[0], sides[2], relations[1], middle) : null;
+                ? Interval(sides[0], relations[0], sides[2], relations[1], middle)
+                : null;
         }
 
-        if (sides[1].Name is { } right && sides[0].Name is null) return Interval(sides[0], relations[0], null, '<', right);
-        if (sides[0].Name is { } left && sides[1].Name is null) return Interval(null, '<', sides[1], relations[0], left);
-        if (algebra.Add(sides[1].Sum, algebra.Negate(sides[0].Sum)) is not { Number: null } difference) return null;
-        if (difference.Linear is not { } linear) return AnswerRelation.Of(relations == "<" ? '>' : '≥', difference, isDecimal);
+        if (sides[1].Name is { } right && sides[0].Name is null)
+            return Interval(sides[0], relations[0], null, '<', right);
+        if (sides[0].Name is { } left && sides[1].Name is null)
+            return Interval(null, '<', sides[1], relations[0], left);
+        if (algebra.Add(sides[1].Sum, algebra.Negate(sides[0].Sum)) is not { Number: null } difference)
+            return null;
+        if (difference.Linear is not { } linear)
+            return AnswerRelation.Of(relations == "<" ? '>' : '≥', difference, isDecimal);
         // c·x + d > 0
         IsUnevaluated |= !linear.Slope.IsUnit;
-        if (Rational.Multiply(linear.Offset, Rational.Of(-1)) is not { } opposite || linear.Slope.Inverse() is not { } inverse
-            || Rational.Multiply(opposite, inverse) is not { } bound) return null;
+        if (
+            Rational.Multiply(linear.Offset, Rational.Of(-1)) is not { } opposite
+            || linear.Slope.Inverse() is not { } inverse
+            || Rational.Multiply(opposite, inverse) is not { } bound
+        )
+            return null;
         var side = new Side(new AnswerExpression(AnswerSum.Of(bound), isDecimal, null), "", IsUnevaluated);
-        return linear.Slope.Numerator.Sign > 0 ? Interval(side, relations[0], null, '<', linear.Name) : Interval(null, '<', side, relations[0], linear.Name);
+        return linear.Slope.Numerator.Sign > 0
+            ? Interval(side, relations[0], null, '<', linear.Name)
+            : Interval(null, '<', side, relations[0], linear.Name);
     }
 
     private AnswerList? Interval(Side? low, char afterLow, Side? high, char beforeHigh, string name)
@@ -114,6 +140,7 @@ internal sealed partial class AnswerParser
         var from = low is { } left ? Chosen(left, null) : new AnswerExpression(algebra.Negate(infinity)!, false, null);
         var to = high is { } right ? Chosen(right, null) : new AnswerExpression(infinity, false, null);
         return from is AnswerExpression && to is AnswerExpression
-            ? new AnswerList(afterLow == '≤' ? '[' : '(', beforeHigh == '≤' ? ']' : ')', [from, to]) { Variable = name } : null;
+            ? new AnswerList(afterLow == '≤' ? '[' : '(', beforeHigh == '≤' ? ']' : ')', [from, to]) { Variable = name }
+            : null;
     }
 }

@@ -44,7 +44,8 @@ internal sealed partial class AnswerParser
     internal static AnswerItem? Parse(string normalized, out bool isUnevaluated)
     {
         isUnevaluated = false;
-        if (normalized.Length is 0 or > MaximumLength) return null;
+        if (normalized.Length is 0 or > MaximumLength)
+            return null;
         var parser = new AnswerParser(normalized);
         var answer = parser.Answer();
         isUnevaluated = answer is not null && parser.IsUnevaluated;
@@ -56,26 +57,33 @@ internal sealed partial class AnswerParser
 
     private AnswerItem? Answer()
     {
-        List<List<AnswerItem>> groups = [[]];
+        List<List<AnswerItem>> groups =
+        [
+            [],
+        ];
         var count = 0;
         var hasAnd = false;
-        for (var separator = Separation.Comma; separator != Separation.None;)
+        for (var separator = Separation.Comma; separator != Separation.None; )
         {
-            if (count >= MaximumItems || Items() is not { } read) return null;
+            if (count >= MaximumItems || Items() is not { } read)
+                return null;
             groups[^1].AddRange(read);
             count += read.Length;
             separator = Separator();
             hasAnd |= separator == Separation.And;
-            if (separator == Separation.Semicolon) groups.Add([]);
+            if (separator == Separation.Semicolon)
+                groups.Add([]);
         }
 
         // "x > 1 and x < 2" is no list.
-        if (!AtEnd || (hasAnd && hasInequality)) return null;
+        if (!AtEnd || (hasAnd && hasInequality))
+            return null;
         // p = 5, q = 2; p = 7, q = 2
         var first = groups[0].Count;
-        AnswerItem[] items = groups.Count > 1 && first > 1 && groups.TrueForAll(group => group.Count == first)
-            ? [.. groups.Select(group => new AnswerList('(', ')', [.. group]))]
-            : [.. groups.SelectMany(group => group)];
+        AnswerItem[] items =
+            groups.Count > 1 && first > 1 && groups.TrueForAll(group => group.Count == first)
+                ? [.. groups.Select(group => new AnswerList('(', ')', [.. group]))]
+                : [.. groups.SelectMany(group => group)];
         return items.Length == 1 ? items[0] : new AnswerList('{', '}', items);
     }
 
@@ -84,8 +92,10 @@ internal sealed partial class AnswerParser
     {
         var start = position;
         (plusMinus, hasPlusMinus) = (1, false);
-        if (Item() is not { } first) return null;
-        if (!hasPlusMinus) return [first];
+        if (Item() is not { } first)
+            return null;
+        if (!hasPlusMinus)
+            return [first];
         (position, plusMinus) = (start, -1);
         var second = Item();
         plusMinus = 1;
@@ -107,18 +117,25 @@ internal sealed partial class AnswerParser
         if (Accept(",") || Accept(";"))
         {
             var mark = text[position - 1];
-            return Word("and") ? Separation.And : Word("or") ? Separation.Or : mark == ';' ? Separation.Semicolon : Separation.Comma;
+            return Word("and") ? Separation.And
+                : Word("or") ? Separation.Or
+                : mark == ';' ? Separation.Semicolon
+                : Separation.Comma;
         }
 
-        if (Word("or") || (brackets == 0 && AcceptCommand("\\cup"))) return Separation.Or;
-        return Word("and") ? Separation.And : brackets == 0 && Accept("¶") ? Separation.Comma : Separation.None;
+        if (Word("or") || (brackets == 0 && AcceptCommand("\\cup")))
+            return Separation.Or;
+        return Word("and") ? Separation.And
+            : brackets == 0 && Accept("¶") ? Separation.Comma
+            : Separation.None;
     }
 
     // Where a side may end; reads nothing but spaces.
     private bool Ending()
     {
         SkipSpaces();
-        if (AtEnd || text[position] is ',' or ';' or ')' or ']' or '}' or '&' or '¶' or ':' || Relations.Contains(text[position])) return true;
+        if (AtEnd || text[position] is ',' or ';' or ')' or ']' or '}' or '&' or '¶' or ':' || Relations.Contains(text[position]))
+            return true;
         var start = position;
         var ends = Accept("\\}") || Accept("\\end{") || Separator() != Separation.None;
         position = start;
@@ -134,9 +151,12 @@ internal sealed partial class AnswerParser
         {
             position = end;
             var character = text[end];
-            if (character is '{' or '(' or '[') nested++;
-            else if (character is '}' or ')' or ']') nested--;
-            if (nested < 0 || (nested == 0 && IsSideEnd(end))) break;
+            if (character is '{' or '(' or '[')
+                nested++;
+            else if (character is '}' or ')' or ']')
+                nested--;
+            if (nested < 0 || (nested == 0 && IsSideEnd(end)))
+                break;
             end++;
         }
 
@@ -144,13 +164,14 @@ internal sealed partial class AnswerParser
         return end;
     }
 
-    private bool IsSideEnd(int end) => text[end] switch
-    {
-        ';' or '&' or '¶' => true,
-        ',' => !IsThousands(end),
-        '\\' => Ending(),
-        var character => Relations.Contains(character) || (AnswerText.IsSpace(character) && Ending()),
-    };
+    private bool IsSideEnd(int end) =>
+        text[end] switch
+        {
+            ';' or '&' or '¶' => true,
+            ',' => !IsThousands(end),
+            '\\' => Ending(),
+            var character => Relations.Contains(character) || (AnswerText.IsSpace(character) && Ending()),
+        };
 
     private bool AtEnd => position >= text.Length;
 
@@ -160,7 +181,8 @@ internal sealed partial class AnswerParser
 
     private bool Accept(string expected)
     {
-        if (!text.AsSpan(position).StartsWith(expected, StringComparison.Ordinal)) return false;
+        if (!text.AsSpan(position).StartsWith(expected, StringComparison.Ordinal))
+            return false;
         position += expected.Length;
         return true;
     }
@@ -176,13 +198,15 @@ internal sealed partial class AnswerParser
     {
         var start = position;
         SkipSpaces();
-        if (AcceptCommand(word)) return true;
+        if (AcceptCommand(word))
+            return true;
         position = start;
         return false;
     }
 
     private void SkipSpaces()
     {
-        while (position < text.Length && AnswerText.IsSpace(text[position])) position++;
+        while (position < text.Length && AnswerText.IsSpace(text[position]))
+            position++;
     }
 }

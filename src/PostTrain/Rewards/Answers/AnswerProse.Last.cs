@@ -24,9 +24,11 @@ internal static partial class AnswerProse
             var first = Math.Max(text.LastIndexOf('\n', start) + 1, start - Window);
             var line = text.IndexOf('\n', end);
             var last = Math.Min(line < 0 ? text.Length : line, end + Window);
-            if (About(text[first..last], start - first, index < 0 ? null : spans[index].Content) is { } answer) return answer;
+            if (About(text[first..last], start - first, index < 0 ? null : spans[index].Content) is { } answer)
+                return answer;
             // A digit in a name, such as AB7C: the one before it.
-            while (digit >= 0 && !char.IsWhiteSpace(text[digit])) digit--;
+            while (digit >= 0 && !char.IsWhiteSpace(text[digit]))
+                digit--;
             digit = text.AsSpan(0, digit + 1).LastIndexOfAnyInRange('0', '9');
         }
 
@@ -39,13 +41,19 @@ internal static partial class AnswerProse
         var words = AnswerWords.Split(line);
         var index = words.FindIndex(word => word.Start <= place && place < word.End);
         var last = index;
-        while (last + 1 < words.Count && last - index < MaximumUnits && words[last + 1].Kind == AnswerWordKind.Unit && !EndsClause(line, words[last]))
+        while (
+            last + 1 < words.Count
+            && last - index < MaximumUnits
+            && words[last + 1].Kind == AnswerWordKind.Unit
+            && !EndsClause(line, words[last])
+        )
             last++;
         if (formula is not null)
         {
             for (; last > index; last--)
             {
-                if (Parsed(line, words[index].Start, words[last].End, words, last) is { } measured) return measured;
+                if (Parsed(line, words[index].Start, words[last].End, words, last) is { } measured)
+                    return measured;
             }
 
             return AnswerParser.CanParse(formula) ? formula.Trim() : AfterEquals(formula) ?? formula.Trim();
@@ -54,15 +62,19 @@ internal static partial class AnswerProse
         for (; last >= index; last--)
         {
             var first = index;
-            while (first > 0 && index - first < MaximumWords && Precedes(line, words[first - 1], words[first].Start, words[index].End)) first--;
+            while (first > 0 && index - first < MaximumWords && Precedes(line, words[first - 1], words[first].Start, words[index].End))
+                first--;
             for (; first <= index; first++)
             {
                 // A sign that stands alone after English is a dash.
                 var isSign = line.AsSpan(words[first].Start, words[first].End - words[first].Start) is "-" or "–" or "+" or "*" or "•";
-                if (first < index && isSign) continue;
+                if (first < index && isSign)
+                    continue;
                 var from = Math.Max(words[first].Start, Break(line, words[first].Start, place));
-                if (Parsed(line, from, words[last].End, words, last) is { } answer) return answer;
-                if (from > words[index].Start) break;
+                if (Parsed(line, from, words[last].End, words, last) is { } answer)
+                    return answer;
+                if (from > words[index].Start)
+                    break;
             }
         }
 
@@ -82,7 +94,8 @@ internal static partial class AnswerProse
             }
             else if (line[i] is '(' or '{' or '[')
             {
-                if (--nested >= 0) continue;
+                if (--nested >= 0)
+                    continue;
                 (nested, found) = (0, -1);
             }
             else if (nested == 0 && found < 0 && Parts(line, i))
@@ -94,13 +107,14 @@ internal static partial class AnswerProse
         return found < 0 ? start : found;
     }
 
-    private static bool Parts(string line, int place) => line[place] switch
-    {
-        '=' or '≈' or ';' => true,
-        ':' => !IsRatio(line, place),
-        ',' => !IsThousands(line, place),
-        _ => false,
-    };
+    private static bool Parts(string line, int place) =>
+        line[place] switch
+        {
+            '=' or '≈' or ';' => true,
+            ':' => !IsRatio(line, place),
+            ',' => !IsThousands(line, place),
+            _ => false,
+        };
 
     private static bool IsRatio(string line, int colon) =>
         colon > 0 && colon + 1 < line.Length && char.IsAsciiDigit(line[colon - 1]) && char.IsAsciiDigit(line[colon + 1]);
@@ -116,9 +130,11 @@ internal static partial class AnswerProse
     private static bool IsThousands(string line, int comma)
     {
         var before = comma;
-        while (before > 0 && char.IsAsciiDigit(line[before - 1])) before--;
+        while (before > 0 && char.IsAsciiDigit(line[before - 1]))
+            before--;
         var after = comma + 1;
-        while (after < line.Length && char.IsAsciiDigit(line[after])) after++;
+        while (after < line.Length && char.IsAsciiDigit(line[after]))
+            after++;
         return comma - before is >= 1 and <= 3 && after - comma - 1 == 3;
     }
 

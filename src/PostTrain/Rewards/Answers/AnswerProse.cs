@@ -5,14 +5,14 @@ internal static partial class AnswerProse
 {
     private const int MaximumWords = 32;
 
-    /// <summary>The first mathematics of a sentence with a number, or with a formula where it has no digits: "12, as required" gives 12, "surely 7 cm"
-    /// 7 cm; what "is" follows names the answer: "$a_1$ is 34" gives 34. Null where there is none.</summary>
+    /// <summary>The first mathematics of a sentence with a number, or with a formula where it has no digits: "12, as required" gives 12,
+    /// "surely 7 cm" 7 cm; what "is" follows names the answer: "$a_1$ is 34" gives 34. Null where there is none.</summary>
     internal static string? First(string sentence)
     {
         var words = AnswerWords.Split(sentence);
         var hasDigits = sentence.AsSpan().ContainsAnyInRange('0', '9');
         string? named = null;
-        for (var start = 0; start < words.Count;)
+        for (var start = 0; start < words.Count; )
         {
             var end = start;
             var hasNumber = false;
@@ -27,9 +27,11 @@ internal static partial class AnswerProse
             var isNext = end < words.Count && end - 1 > start && EndsClause(sentence, words[end - 2]) && IsLetter(sentence, words[end - 1]);
             for (var last = isNext ? end - 2 : end - 1; hasNumber && last >= start; last--)
             {
-                if (Parsed(sentence, words[start].Start, words[last].End, words, last) is not { } answer) continue;
+                if (Parsed(sentence, words[start].Start, words[last].End, words, last) is not { } answer)
+                    continue;
                 var verb = end < words.Count ? sentence.AsSpan(words[end].Start, words[end].End - words[end].Start) : "";
-                if (verb is not ("is" or "are" or "equals")) return answer;
+                if (verb is not ("is" or "are" or "equals"))
+                    return answer;
                 named ??= answer;
                 break;
             }
@@ -40,23 +42,26 @@ internal static partial class AnswerProse
         return named;
     }
 
-    /// <summary>The letter of a choice at the beginning of a sentence: "A, because", "(C) since"; null where there is none. "A dog" is no choice.</summary>
+    /// <summary>The letter of a choice at the beginning of a sentence: "A, because", "(C) since"; null where there is none. "A dog" is no
+    /// choice.</summary>
     internal static string? Choice(string sentence)
     {
         var words = AnswerWords.Split(sentence);
-        if (words.Count < 2) return null;
+        if (words.Count < 2)
+            return null;
         var word = sentence.AsSpan(words[0].Start, words[0].End - words[0].Start).Trim('*');
         var letter = word.Trim("().,;:");
         return letter.Length == 1 && char.IsAsciiLetterUpper(letter[0]) && word.Length > 1 ? AnswerWords.Bare(word).ToString() : null;
     }
 
-    private static bool Continues(AnswerWordKind kind, bool hasNumber, bool hasBegun) => kind switch
-    {
-        AnswerWordKind.Mathematics => true,
-        AnswerWordKind.Unit => hasNumber,
-        AnswerWordKind.Connector => hasBegun,
-        _ => false,
-    };
+    private static bool Continues(AnswerWordKind kind, bool hasNumber, bool hasBegun) =>
+        kind switch
+        {
+            AnswerWordKind.Mathematics => true,
+            AnswerWordKind.Unit => hasNumber,
+            AnswerWordKind.Connector => hasBegun,
+            _ => false,
+        };
 
     private static bool IsLetter(string text, AnswerWord word) => word.End == word.Start + 1 && char.IsAsciiLetter(text[word.Start]);
 
@@ -67,15 +72,20 @@ internal static partial class AnswerProse
         var answer = AnswerWords.Bare(text.AsSpan(start, end - start));
         // 5! ways are 120; "It is 5!" is 5.
         var isFactorial = text[end - 1] == '!' && last + 1 < words.Count && char.IsLower(text[words[last + 1].Start]);
-        if (isFactorial) answer = text.AsSpan(start, end - start).Trim("*_`\"'");
+        if (isFactorial)
+            answer = text.AsSpan(start, end - start).Trim("*_`\"'");
         var open = answer.Count('(') + answer.Count('[') - answer.Count(')') - answer.Count(']');
-        if (open < 0) answer = answer.TrimEnd(")]");
-        if (open > 0) answer = answer.TrimStart("([");
+        if (open < 0)
+            answer = answer.TrimEnd(")]");
+        if (open > 0)
+            answer = answer.TrimStart("([");
         answer = answer.Trim();
-        if (!HoldsMathematics(answer)) return null;
+        if (!HoldsMathematics(answer))
+            return null;
         var bare = answer.TrimStart("\\$");
         // $18 is an amount, $18$ a formula.
-        if (answer[0] is '$' or '\\' && bare.Length > 0 && char.IsAsciiDigit(bare[0]) && !bare.ContainsAny('$', '\\')) answer = bare;
+        if (answer[0] is '$' or '\\' && bare.Length > 0 && char.IsAsciiDigit(bare[0]) && !bare.ContainsAny('$', '\\'))
+            answer = bare;
         var found = answer.ToString();
         return AnswerParser.CanParse(found) ? found : null;
     }

@@ -12,7 +12,8 @@ internal sealed record AnswerRelation(char Relation, AnswerSum Difference, bool 
     /// <summary>y = 2x + 1 as y - 2x - 1 = 0; null where the value has no name that may stand in a sum.</summary>
     internal static AnswerRelation? Of(AnswerExpression named)
     {
-        if (named.Variable is not { Length: > 0 } name || !AnswerName.IsSymbol(name) || named.Unit is not null) return null;
+        if (named.Variable is not { Length: > 0 } name || !AnswerName.IsSymbol(name) || named.Unit is not null)
+            return null;
         var algebra = new AnswerAlgebra();
         var symbol = AnswerSum.Of(new AnswerSymbol(name.TrimStart('\\'), null));
         return algebra.Add(symbol, algebra.Negate(named.Sum)) is { } difference ? Of('=', difference, named.IsDecimal) : null;
@@ -21,15 +22,20 @@ internal sealed record AnswerRelation(char Relation, AnswerSum Difference, bool 
     /// <summary>One is the other times a constant; of an inequality a positive one.</summary>
     internal static bool AreEqual(AnswerRelation? a, AnswerRelation? b, double tolerance)
     {
-        if (a is null || b is null || a.Relation != b.Relation || a.Difference.Terms.Length != b.Difference.Terms.Length) return false;
+        if (a is null || b is null || a.Relation != b.Relation || a.Difference.Terms.Length != b.Difference.Terms.Length)
+            return false;
         var (left, right) = (a.Difference.Terms, b.Difference.Terms);
-        if (a.Relation is '>' or '≥' && left[0].Coefficient.Numerator.Sign != right[0].Coefficient.Numerator.Sign) return false;
+        if (a.Relation is '>' or '≥' && left[0].Coefficient.Numerator.Sign != right[0].Coefficient.Numerator.Sign)
+            return false;
         for (var i = 0; i < left.Length; i++)
         {
-            if (left[i].Key != right[i].Key
+            if (
+                left[i].Key != right[i].Key
                 || Rational.Multiply(left[i].Coefficient, right[0].Coefficient) is not { } x
                 || Rational.Multiply(right[i].Coefficient, left[0].Coefficient) is not { } y
-                || (x != y && !((a.IsDecimal || b.IsDecimal) && Rational.AreClose(x, y, tolerance)))) return false;
+                || (x != y && !((a.IsDecimal || b.IsDecimal) && Rational.AreClose(x, y, tolerance)))
+            )
+                return false;
         }
 
         return true;

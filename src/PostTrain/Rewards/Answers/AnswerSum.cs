@@ -21,7 +21,8 @@ internal sealed class AnswerSum
                 continue;
             }
 
-            if (Rational.Add(other.Coefficient, term.Coefficient) is not { } coefficient) return null;
+            if (Rational.Add(other.Coefficient, term.Coefficient) is not { } coefficient)
+                return null;
             sum[term.Key] = term with { Coefficient = coefficient };
         }
 
@@ -33,7 +34,10 @@ internal sealed class AnswerSum
     internal static AnswerSum Of(AnswerSymbol symbol) => new([new AnswerTerm(Rational.One, 1, [(symbol, 1)])]);
 
     /// <summary>The number, null where the sum holds roots or symbols.</summary>
-    internal Rational? Number => Terms.Length == 0 ? Rational.Zero : Terms.Length == 1 && Terms[0].IsRational ? Terms[0].Coefficient : null;
+    internal Rational? Number =>
+        Terms.Length == 0 ? Rational.Zero
+        : Terms.Length == 1 && Terms[0].IsRational ? Terms[0].Coefficient
+        : null;
 
     internal bool HasSameTerms(AnswerSum other) =>
         Terms.Length == other.Terms.Length
@@ -45,15 +49,22 @@ internal sealed class AnswerSum
         get
         {
             var rest = Terms.Where(term => !term.IsRational).ToArray();
-            return rest is [{ Powers: [{ Power: 1, Symbol: { Value: null } symbol }], Radicand.IsOne: true } term] && AnswerName.IsSymbol(symbol.Name)
-                ? (term.Coefficient, symbol.Name, Terms.FirstOrDefault(other => other.IsRational)?.Coefficient ?? Rational.Zero) : null;
+            return
+                rest is [{ Powers: [{ Power: 1, Symbol: { Value: null } symbol }], Radicand.IsOne: true } term]
+                && AnswerName.IsSymbol(symbol.Name)
+                ? (term.Coefficient, symbol.Name, Terms.FirstOrDefault(other => other.IsRational)?.Coefficient ?? Rational.Zero)
+                : null;
         }
     }
 
     /// <summary>The same keys with coefficients that differ by rounding only.</summary>
     internal bool IsClose(AnswerSum other, double tolerance) =>
         Terms.Length == other.Terms.Length
-        && Terms.Zip(other.Terms).All(pair => pair.First.Key == pair.Second.Key && Rational.AreClose(pair.First.Coefficient, pair.Second.Coefficient, tolerance));
+        && Terms
+            .Zip(other.Terms)
+            .All(pair =>
+                pair.First.Key == pair.Second.Key && Rational.AreClose(pair.First.Coefficient, pair.Second.Coefficient, tolerance)
+            );
 
     /// <summary>The value, null where a symbol has none.</summary>
     internal double? ToDouble()
@@ -61,7 +72,8 @@ internal sealed class AnswerSum
         double value = 0;
         foreach (var term in Terms)
         {
-            if (term.ToDouble() is not { } number) return null;
+            if (term.ToDouble() is not { } number)
+                return null;
             value += number;
         }
 

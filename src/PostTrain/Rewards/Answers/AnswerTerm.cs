@@ -7,8 +7,14 @@ namespace PostTrain.Rewards.Answers;
 internal sealed record AnswerTerm(Rational Coefficient, BigInteger Radicand, (AnswerSymbol Symbol, int Power)[] Powers)
 {
     /// <summary>Equal for terms that differ in their coefficient only.</summary>
-    internal string Key { get; } = string.Join('·',
-        [Radicand.ToString(CultureInfo.InvariantCulture), .. Powers.Select(power => string.Create(CultureInfo.InvariantCulture, $"{power.Symbol.Name}^{power.Power}"))]);
+    internal string Key { get; } =
+        string.Join(
+            '·',
+            [
+                Radicand.ToString(CultureInfo.InvariantCulture),
+                .. Powers.Select(power => string.Create(CultureInfo.InvariantCulture, $"{power.Symbol.Name}^{power.Power}")),
+            ]
+        );
 
     internal static AnswerTerm Of(Rational coefficient) => new(coefficient, BigInteger.One, []);
 
@@ -20,7 +26,8 @@ internal sealed record AnswerTerm(Rational Coefficient, BigInteger Radicand, (An
         var value = Coefficient.ToDouble() * Math.Sqrt((double)Radicand);
         foreach (var (symbol, power) in Powers)
         {
-            if (symbol.Value is not { } number) return null;
+            if (symbol.Value is not { } number)
+                return null;
             value *= Math.Pow(number, power);
         }
 

@@ -12,26 +12,47 @@ internal static class AnswerText
 
     private static readonly (string From, string To)[] Sequences =
     [
-        ("^{°}", "°"), ("^°", "°"), ("!=", "≠"), ("\\not=", "≠"), ("<=", "≤"), (">=", "≥"), ("**", "\u2217\u2217"),
+        ("^{°}", "°"),
+        ("^°", "°"),
+        ("!=", "≠"),
+        ("\\not=", "≠"),
+        ("<=", "≤"),
+        (">=", "≥"),
+        ("**", "\u2217\u2217"),
     ];
 
     private static readonly string[] Wrappers =
     [
-        "\\textbf", "\\textit", "\\textrm", "\\textnormal", "\\textsf", "\\texttt", "\\text", "\\emph", "\\mbox",
-        "\\mathrm", "\\mathbf", "\\mathit", "\\mathsf",
-        "\\operatorname", "\\boxed", "\\fbox",
+        "\\textbf",
+        "\\textit",
+        "\\textrm",
+        "\\textnormal",
+        "\\textsf",
+        "\\texttt",
+        "\\text",
+        "\\emph",
+        "\\mbox",
+        "\\mathrm",
+        "\\mathbf",
+        "\\mathit",
+        "\\mathsf",
+        "\\operatorname",
+        "\\boxed",
+        "\\fbox",
     ];
 
     /// <summary>The text in the one spelling that is compared and parsed; the end of a matrix' row is ¶ in it.</summary>
     internal static string Normalize(string text)
     {
         text = AnswerCommands.Replace(text.Trim());
-        foreach (var (from, to) in Sequences) text = text.Replace(from, to, StringComparison.Ordinal);
+        foreach (var (from, to) in Sequences)
+            text = text.Replace(from, to, StringComparison.Ordinal);
         text = Joined(Unwrapped(text)).Trim().TrimEnd('\\', ' ');
         return text.Length > 1 && text[^1] == '.' && text[^2] != '.' ? text[..^1].TrimEnd() : text;
     }
 
-    /// <summary>What is compared where texts are no mathematics: white space only between words, and words without regard to case.</summary>
+    /// <summary>What is compared where texts are no mathematics: white space only between words, and words without regard to
+    /// case.</summary>
     internal static string Canonical(string normalized)
     {
         var text = new StringBuilder(normalized.Length);
@@ -46,7 +67,8 @@ internal static class AnswerText
                 continue;
             }
 
-            if (isSpace && text.Length > 0 && char.IsLetterOrDigit(text[^1]) && char.IsLetterOrDigit(character)) text.Append(' ');
+            if (isSpace && text.Length > 0 && char.IsLetterOrDigit(text[^1]) && char.IsLetterOrDigit(character))
+                text.Append(' ');
             isSpace = false;
             text.Append(character);
             letters += char.IsLetter(character) ? 1 : 0;
@@ -64,7 +86,8 @@ internal static class AnswerText
     // \text{cm} becomes " cm " with its words marked: the braces of a wrapper go with it.
     private static string Unwrapped(string text)
     {
-        if (!text.Contains('\\', StringComparison.Ordinal)) return text;
+        if (!text.Contains('\\', StringComparison.Ordinal))
+            return text;
         var result = new StringBuilder(text.Length);
         var groups = new Stack<Group>();
         var words = 0;
@@ -89,8 +112,10 @@ internal static class AnswerText
             }
             else
             {
-                if (text[i] == '{') groups.Push(Group.Braces);
-                if (words > 0 && char.IsLetter(text[i]) && (result.Length == 0 || result[^1] == ' ')) result.Append(Word);
+                if (text[i] == '{')
+                    groups.Push(Group.Braces);
+                if (words > 0 && char.IsLetter(text[i]) && (result.Length == 0 || result[^1] == ' '))
+                    result.Append(Word);
                 result.Append(text[i]);
             }
         }
@@ -110,10 +135,13 @@ internal static class AnswerText
     {
         foreach (var name in Wrappers)
         {
-            if (!text.AsSpan(start).StartsWith(name, StringComparison.Ordinal)) continue;
+            if (!text.AsSpan(start).StartsWith(name, StringComparison.Ordinal))
+                continue;
             var end = start + name.Length;
-            while (end < text.Length && text[end] == ' ') end++;
-            if (end < text.Length && text[end] == '{') return (end + 1 - start, name is not ("\\boxed" or "\\fbox"));
+            while (end < text.Length && text[end] == ' ')
+                end++;
+            if (end < text.Length && text[end] == '{')
+                return (end + 1 - start, name is not ("\\boxed" or "\\fbox"));
         }
 
         return default;
@@ -123,12 +151,15 @@ internal static class AnswerText
     private static string Joined(string text)
     {
         text = Commas(text).Replace(",\u2009", ", ", StringComparison.Ordinal);
-        if (!text.Contains(ThinSpace, StringComparison.Ordinal)) return text;
+        if (!text.Contains(ThinSpace, StringComparison.Ordinal))
+            return text;
         var result = new StringBuilder(text.Length);
         for (var i = 0; i < text.Length; i++)
         {
-            if (text[i] != ThinSpace) result.Append(text[i]);
-            else if (!(i > 0 && i + 1 < text.Length && char.IsAsciiDigit(text[i - 1]) && char.IsAsciiDigit(text[i + 1]))) result.Append(' ');
+            if (text[i] != ThinSpace)
+                result.Append(text[i]);
+            else if (!(i > 0 && i + 1 < text.Length && char.IsAsciiDigit(text[i - 1]) && char.IsAsciiDigit(text[i + 1])))
+                result.Append(' ');
         }
 
         return result.ToString();
@@ -137,7 +168,8 @@ internal static class AnswerText
     // {,} and { , } with spaces about them become thin spaces.
     private static string Commas(string text)
     {
-        if (!text.Contains('{', StringComparison.Ordinal) || !text.Contains(',', StringComparison.Ordinal)) return text;
+        if (!text.Contains('{', StringComparison.Ordinal) || !text.Contains(',', StringComparison.Ordinal))
+            return text;
         var result = new StringBuilder(text.Length);
         for (var i = 0; i < text.Length; i++)
         {
@@ -145,7 +177,8 @@ internal static class AnswerText
             var closing = end >= 0 && end < text.Length && text[end] == ',' ? AfterSpaces(text, end + 1) : text.Length;
             if (closing < text.Length && text[closing] == '}')
             {
-                while (result.Length > 0 && result[^1] == ' ') result.Length--;
+                while (result.Length > 0 && result[^1] == ' ')
+                    result.Length--;
                 result.Append(ThinSpace);
                 i = AfterSpaces(text, closing + 1) - 1;
             }
@@ -160,7 +193,8 @@ internal static class AnswerText
 
     private static int AfterSpaces(string text, int position)
     {
-        while (position < text.Length && text[position] == ' ') position++;
+        while (position < text.Length && text[position] == ' ')
+            position++;
         return position;
     }
 }

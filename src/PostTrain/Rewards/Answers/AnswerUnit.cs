@@ -10,8 +10,14 @@ internal sealed record AnswerUnit(string Name, bool IsCertain)
     private const int LongestName = 60;
     private static readonly FrozenDictionary<string, string> Words = Table();
 
-    private static readonly FrozenDictionary<string, int> Scales =
-        new Dictionary<string, int> { ["hundred"] = 2, ["thousand"] = 3, ["million"] = 6, ["billion"] = 9, ["trillion"] = 12 }.ToFrozenDictionary();
+    private static readonly FrozenDictionary<string, int> Scales = new Dictionary<string, int>
+    {
+        ["hundred"] = 2,
+        ["thousand"] = 3,
+        ["million"] = 6,
+        ["billion"] = 9,
+        ["trillion"] = 12,
+    }.ToFrozenDictionary();
 
     /// <summary>One of them has no unit, or both have the same.</summary>
     internal static bool AreCompatible(AnswerUnit? a, AnswerUnit? b) =>
@@ -26,15 +32,23 @@ internal sealed record AnswerUnit(string Name, bool IsCertain)
     /// <summary>The unit that a text spells (cm, square meters, km/h, miles per hour), or null.</summary>
     internal static AnswerUnit? Parse(ReadOnlySpan<char> text, bool followsSpace)
     {
-        if (text.Length is 0 or > LongestName) return null;
-        var spelling = Plain(text).Replace(" per ", "/", StringComparison.Ordinal).Replace("{", "", StringComparison.Ordinal)
-            .Replace("}", "", StringComparison.Ordinal).Replace("° ", "°", StringComparison.Ordinal).Replace('²', '2').Replace('³', '3');
+        if (text.Length is 0 or > LongestName)
+            return null;
+        var spelling = Plain(text)
+            .Replace(" per ", "/", StringComparison.Ordinal)
+            .Replace("{", "", StringComparison.Ordinal)
+            .Replace("}", "", StringComparison.Ordinal)
+            .Replace("° ", "°", StringComparison.Ordinal)
+            .Replace('²', '2')
+            .Replace('³', '3');
         var parts = spelling.Split('/');
-        if (parts.Length > 2) return null;
+        if (parts.Length > 2)
+            return null;
         var names = new string[parts.Length];
         for (var i = 0; i < parts.Length; i++)
         {
-            if (Factor(parts[i].Trim()) is not { } name) return null;
+            if (Factor(parts[i].Trim()) is not { } name)
+                return null;
             names[i] = name;
         }
 
@@ -47,13 +61,16 @@ internal sealed record AnswerUnit(string Name, bool IsCertain)
     {
         var words = Plain(text).ToLowerInvariant();
         return words.Length is 0 or > LongestName || !words.All(character => char.IsLetter(character) || character is ' ' or '-' or '.')
-            ? null : new AnswerUnit(words.TrimEnd('.').TrimEnd('s'), true);
+            ? null
+            : new AnswerUnit(words.TrimEnd('.').TrimEnd('s'), true);
     }
 
     /// <summary>Whether the text is a sign or word for one hundredth.</summary>
-    internal static bool IsPercent(ReadOnlySpan<char> text) => Plain(text) is "%" or "percent" or "pct" or "per cent" or "percentage" or "percents";
+    internal static bool IsPercent(ReadOnlySpan<char> text) =>
+        Plain(text) is "%" or "percent" or "pct" or "per cent" or "percentage" or "percents";
 
-    /// <summary>The power of ten that a suffix begins with (million, thousand dollars), and the rest of it; null where it begins with none.</summary>
+    /// <summary>The power of ten that a suffix begins with (million, thousand dollars), and the rest of it; null where it begins with
+    /// none.</summary>
     internal static (int Exponent, string Unit)? Scale(ReadOnlySpan<char> text)
     {
         var words = Plain(text);
@@ -63,8 +80,11 @@ internal sealed record AnswerUnit(string Name, bool IsCertain)
 
     /// <summary>Whether a word of a sentence is a unit or the beginning of one.</summary>
     internal static bool IsWord(string word) =>
-        Words.ContainsKey(word) || Scales.ContainsKey(word) || IsPercent(word)
-        || word is "per" or "square" or "sq" or "cubic" || (word.Contains('/', StringComparison.Ordinal) && Parse(word, true) is not null);
+        Words.ContainsKey(word)
+        || Scales.ContainsKey(word)
+        || IsPercent(word)
+        || word is "per" or "square" or "sq" or "cubic"
+        || (word.Contains('/', StringComparison.Ordinal) && Parse(word, true) is not null);
 
     private static string Plain(ReadOnlySpan<char> text) =>
         text.Length > 2 * LongestName ? "" : text.ToString().Replace(AnswerText.Word.ToString(), "", StringComparison.Ordinal).Trim();
@@ -74,7 +94,8 @@ internal sealed record AnswerUnit(string Name, bool IsCertain)
         var power = "";
         foreach (var (word, exponent) in (ReadOnlySpan<(string, string)>)[("square ", "^2"), ("sq ", "^2"), ("cubic ", "^3")])
         {
-            if (!text.StartsWith(word, StringComparison.Ordinal)) continue;
+            if (!text.StartsWith(word, StringComparison.Ordinal))
+                continue;
             (text, power) = (text[word.Length..], exponent);
         }
 
@@ -105,7 +126,8 @@ internal sealed record AnswerUnit(string Name, bool IsCertain)
         foreach (var line in spellings.Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
         {
             var words = line.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
-            foreach (var word in words) table[word.Replace('_', ' ')] = words[0];
+            foreach (var word in words)
+                table[word.Replace('_', ' ')] = words[0];
         }
 
         return table.ToFrozenDictionary(StringComparer.Ordinal);

@@ -26,16 +26,106 @@ internal static class AnswerWords
 {
     private const string Marks = ".,;:!?";
 
-    private static readonly string[] Mathematical = ["pi", "sqrt", "sin", "cos", "tan", "cot", "sec", "csc", "ln", "log", "exp", "inf", "infinity", "oo"];
+    private static readonly string[] Mathematical =
+    [
+        "pi",
+        "sqrt",
+        "sin",
+        "cos",
+        "tan",
+        "cot",
+        "sec",
+        "csc",
+        "ln",
+        "log",
+        "exp",
+        "inf",
+        "infinity",
+        "oo",
+    ];
 
     // Those of two and three letters that follow numbers; longer ones are no products of variables anyway.
     private static readonly FrozenSet<string> Short =
     [
-        "as", "at", "an", "be", "by", "do", "go", "he", "if", "in", "is", "it", "me", "my", "no", "of", "on", "so", "to", "up", "us",
-        "we", "all", "any", "are", "bag", "bed", "box", "boy", "but", "can", "car", "cat", "cow", "cup", "day", "did", "dog", "egg",
-        "for", "had", "has", "hat", "hen", "her", "him", "his", "how", "its", "let", "man", "may", "men", "new", "not", "now", "off",
-        "old", "one", "our", "out", "own", "pen", "per", "pie", "pig", "she", "six", "ten", "the", "too", "two", "was", "way", "who",
-        "why", "yes", "yet", "you",
+        "as",
+        "at",
+        "an",
+        "be",
+        "by",
+        "do",
+        "go",
+        "he",
+        "if",
+        "in",
+        "is",
+        "it",
+        "me",
+        "my",
+        "no",
+        "of",
+        "on",
+        "so",
+        "to",
+        "up",
+        "us",
+        "we",
+        "all",
+        "any",
+        "are",
+        "bag",
+        "bed",
+        "box",
+        "boy",
+        "but",
+        "can",
+        "car",
+        "cat",
+        "cow",
+        "cup",
+        "day",
+        "did",
+        "dog",
+        "egg",
+        "for",
+        "had",
+        "has",
+        "hat",
+        "hen",
+        "her",
+        "him",
+        "his",
+        "how",
+        "its",
+        "let",
+        "man",
+        "may",
+        "men",
+        "new",
+        "not",
+        "now",
+        "off",
+        "old",
+        "one",
+        "our",
+        "out",
+        "own",
+        "pen",
+        "per",
+        "pie",
+        "pig",
+        "she",
+        "six",
+        "ten",
+        "the",
+        "too",
+        "two",
+        "was",
+        "way",
+        "who",
+        "why",
+        "yes",
+        "yet",
+        "you",
     ];
 
     /// <summary>Whether two or three letters are an English word.</summary>
@@ -47,7 +137,7 @@ internal static class AnswerWords
         var words = new List<AnswerWord>();
         var spans = MathSpans.Find(text);
         var next = 0;
-        for (var i = 0; i < text.Length;)
+        for (var i = 0; i < text.Length; )
         {
             if (char.IsWhiteSpace(text[i]))
             {
@@ -60,7 +150,8 @@ internal static class AnswerWords
             var hasFormula = false;
             while (i < text.Length && (nested > 0 || !char.IsWhiteSpace(text[i])))
             {
-                while (next < spans.Count && spans[next].Start < i) next++;
+                while (next < spans.Count && spans[next].Start < i)
+                    next++;
                 if (next < spans.Count && spans[next].Start == i)
                 {
                     i = spans[next].End;
@@ -68,13 +159,16 @@ internal static class AnswerWords
                     continue;
                 }
 
-                if (text[i] == '{') nested++;
-                else if (text[i] == '}') nested = Math.Max(0, nested - 1);
+                if (text[i] == '{')
+                    nested++;
+                else if (text[i] == '}')
+                    nested = Math.Max(0, nested - 1);
                 i += text[i] == '\\' && i + 1 < text.Length ? 2 : 1;
             }
 
             // Braces that never close hold nothing together.
-            if (nested > 0) i = text.AsSpan(start).IndexOf(' ') is var space and > 0 ? start + space : text.Length;
+            if (nested > 0)
+                i = text.AsSpan(start).IndexOf(' ') is var space and > 0 ? start + space : text.Length;
             words.Add(new AnswerWord(start, i, hasFormula ? AnswerWordKind.Mathematics : Kind(text.AsSpan(start, i - start))));
         }
 
@@ -89,14 +183,19 @@ internal static class AnswerWords
         var bare = Bare(word).Trim("()");
         if (bare.Length == 0)
             return word.ContainsAny('(', ')', '"') || word.Trim(Marks).Length == 0 ? AnswerWordKind.English : AnswerWordKind.Mathematics;
-        if (bare is "—") return AnswerWordKind.English;
-        if (bare is "and" or "or") return AnswerWordKind.Connector;
+        if (bare is "—")
+            return AnswerWordKind.English;
+        if (bare is "and" or "or")
+            return AnswerWordKind.Connector;
         var text = bare.ToString();
-        if (AnswerUnit.IsWord(text)) return AnswerWordKind.Unit;
-        if (bare.Length == 1 || Array.IndexOf(Mathematical, text) >= 0) return AnswerWordKind.Mathematics;
+        if (AnswerUnit.IsWord(text))
+            return AnswerWordKind.Unit;
+        if (bare.Length == 1 || Array.IndexOf(Mathematical, text) >= 0)
+            return AnswerWordKind.Mathematics;
         foreach (var character in bare)
         {
-            if (!char.IsLetter(character) && character is not ('-' or '\'' or '’')) return AnswerWordKind.Mathematics;
+            if (!char.IsLetter(character) && character is not ('-' or '\'' or '’'))
+                return AnswerWordKind.Mathematics;
         }
 
         return AnswerWordKind.English;
@@ -110,11 +209,21 @@ internal static class AnswerWords
             var word = words[i];
             var bare = text.AsSpan(word.Start, word.End - word.Start).Trim("()*_`\"'");
             var isBeforeEnglish = i + 1 < words.Count && words[i + 1].Kind == AnswerWordKind.English;
-            if (bare is "a" or "A" or "I" or "in" or "s" && i + 1 < words.Count && words[i + 1].Kind is AnswerWordKind.English or AnswerWordKind.Unit)
+            if (
+                bare is "a" or "A" or "I" or "in" or "s"
+                && i + 1 < words.Count
+                && words[i + 1].Kind is AnswerWordKind.English or AnswerWordKind.Unit
+            )
                 words[i] = word with { Kind = AnswerWordKind.English };
             else if (bare is "per" or "square" or "sq" or "cubic" && !(i + 1 < words.Count && words[i + 1].Kind == AnswerWordKind.Unit))
                 words[i] = word with { Kind = AnswerWordKind.English };
-            else if (word.Kind == AnswerWordKind.English && bare.Length <= 12 && i + 1 < words.Count && IsSign(text, words[i + 1]) && !isBeforeEnglish)
+            else if (
+                word.Kind == AnswerWordKind.English
+                && bare.Length <= 12
+                && i + 1 < words.Count
+                && IsSign(text, words[i + 1])
+                && !isBeforeEnglish
+            )
                 words[i] = word with { Kind = AnswerWordKind.Mathematics };
         }
 

@@ -16,7 +16,7 @@ internal static class MathSpans
     internal static List<MathSpan> Find(string text)
     {
         var spans = new List<MathSpan>();
-        for (var i = 0; i < text.Length;)
+        for (var i = 0; i < text.Length; )
         {
             if (Opened(text, i) is { } span)
             {
@@ -36,7 +36,8 @@ internal static class MathSpans
     {
         if (text[start] == '$')
             return start + 1 < text.Length && text[start + 1] == '$' ? Closed(text, start, "$$", "$$", LongestSpan) : Inline(text, start);
-        if (text[start] != '\\' || start + 1 >= text.Length) return null;
+        if (text[start] != '\\' || start + 1 >= text.Length)
+            return null;
         return text[start + 1] switch
         {
             '(' => Closed(text, start, "\\(", "\\)", LongestInline),
@@ -57,8 +58,10 @@ internal static class MathSpans
     {
         var end = start + 1;
         var limit = Math.Min(text.Length, start + LongestInline);
-        while (end < limit && text[end] != '$') end += text[end] == '\\' ? 2 : 1;
-        if (end >= limit || end == start + 1) return null;
+        while (end < limit && text[end] != '$')
+            end += text[end] == '\\' ? 2 : 1;
+        if (end >= limit || end == start + 1)
+            return null;
         var content = text[(start + 1)..end];
         return IsAmount(content, end + 1 < text.Length ? text[end + 1] : ' ') ? null : new MathSpan(start, end + 1, content);
     }
@@ -67,8 +70,10 @@ internal static class MathSpans
     private static bool IsAmount(string content, char next)
     {
         var text = content.AsSpan().TrimStart();
-        if (text.IsEmpty || !(char.IsAsciiDigit(text[0]) || text[0] == '.')) return false;
-        if (content[^1] == ' ' && char.IsAsciiDigit(next)) return true;
+        if (text.IsEmpty || !(char.IsAsciiDigit(text[0]) || text[0] == '.'))
+            return false;
+        if (content[^1] == ' ' && char.IsAsciiDigit(next))
+            return true;
         return text.Contains(' ') && !text.Contains('\\') && HasWord(text) && !AnswerParser.CanParse(content);
     }
 
@@ -76,7 +81,8 @@ internal static class MathSpans
     {
         for (var i = 2; i < text.Length; i++)
         {
-            if (char.IsAsciiLetter(text[i]) && (char.IsAsciiLetter(text[i - 1]) || text[i - 1] == ' ')) return true;
+            if (char.IsAsciiLetter(text[i]) && (char.IsAsciiLetter(text[i - 1]) || text[i - 1] == ' '))
+                return true;
         }
 
         return false;

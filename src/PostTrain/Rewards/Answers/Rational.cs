@@ -2,7 +2,8 @@ using System.Numerics;
 
 namespace PostTrain.Rewards.Answers;
 
-/// <summary>An exact fraction in lowest terms with a positive denominator, of bounded size: operations give null instead of growing beyond it.</summary>
+/// <summary>An exact fraction in lowest terms with a positive denominator, of bounded size: operations give null instead of growing beyond
+/// it.</summary>
 internal readonly record struct Rational
 {
     /// <summary>The most bits of numerator and denominator; 1e999 needs 3,319.</summary>
@@ -27,7 +28,8 @@ internal readonly record struct Rational
 
     internal static Rational? Of(BigInteger numerator, BigInteger denominator)
     {
-        if (denominator.IsZero || numerator.GetBitLength() > 2 * MaximumBits || denominator.GetBitLength() > 2 * MaximumBits) return null;
+        if (denominator.IsZero || numerator.GetBitLength() > 2 * MaximumBits || denominator.GetBitLength() > 2 * MaximumBits)
+            return null;
         var divisor = BigInteger.GreatestCommonDivisor(numerator, denominator) * denominator.Sign;
         var (top, bottom) = (numerator / divisor, denominator / divisor);
         return top.GetBitLength() > MaximumBits || bottom.GetBitLength() > MaximumBits ? null : new Rational(top, bottom);
@@ -35,7 +37,8 @@ internal readonly record struct Rational
 
     internal static Rational Of(int number) => new(number, 1);
 
-    internal static Rational? Add(Rational a, Rational b) => Of(a.Numerator * b.Denominator + b.Numerator * a.Denominator, a.Denominator * b.Denominator);
+    internal static Rational? Add(Rational a, Rational b) =>
+        Of(a.Numerator * b.Denominator + b.Numerator * a.Denominator, a.Denominator * b.Denominator);
 
     internal static Rational? Multiply(Rational a, Rational b) => Of(a.Numerator * b.Numerator, a.Denominator * b.Denominator);
 
@@ -44,10 +47,12 @@ internal readonly record struct Rational
     /// <summary>This to a whole power; null where that is too large, or 0 to a power of 0 or less.</summary>
     internal Rational? Power(int exponent)
     {
-        if (exponent <= 0 && IsZero) return null;
+        if (exponent <= 0 && IsZero)
+            return null;
         var bits = Math.Max(BigInteger.Abs(Numerator).GetBitLength(), Denominator.GetBitLength());
         // 1 and -1 stay small; the others grow by at least a bit with every factor.
-        if (bits > 1 && (bits - 1) * Math.Abs((double)exponent) > MaximumBits) return null;
+        if (bits > 1 && (bits - 1) * Math.Abs((double)exponent) > MaximumBits)
+            return null;
         var size = bits <= 1 ? Math.Abs(exponent % 2) : Math.Abs(exponent);
         return exponent < 0
             ? Of(BigInteger.Pow(Denominator, size), BigInteger.Pow(Numerator, size))
@@ -77,7 +82,8 @@ internal readonly record struct Rational
 
     private static (BigInteger Mantissa, int Exponent) Decompose(double value)
     {
-        if (value == 0) return (0, 0);
+        if (value == 0)
+            return (0, 0);
         var exponent = Math.ILogB(value) - 52;
         return (new BigInteger(Math.ScaleB(value, -exponent)), exponent);
     }

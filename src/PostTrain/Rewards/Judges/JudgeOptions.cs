@@ -36,7 +36,8 @@ public record JudgeOptions
         ArgumentException.ThrowIfNullOrWhiteSpace(Name);
         Guard.AtLeast(Samples, 1, nameof(Samples));
         Guard.AtLeast(Parallelism, 1, nameof(Parallelism));
-        if (Timeout <= TimeSpan.Zero) throw new ArgumentOutOfRangeException(nameof(Timeout), Timeout, "Timeout must be above 0");
+        if (Timeout <= TimeSpan.Zero)
+            throw new ArgumentOutOfRangeException(nameof(Timeout), Timeout, "Timeout must be above 0");
         Retry.Validated();
     }
 }

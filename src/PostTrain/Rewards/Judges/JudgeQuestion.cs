@@ -8,18 +8,38 @@ internal static class JudgeQuestion
 {
     private const int LongestReply = 4000;
 
-    /// <summary>The verdict that <paramref name="read"/> finds, NaN where no try gave one. What the client throws at the last try reaches the caller.</summary>
-    private static async Task<double> AskAsync(IChatClient client, string question, Func<ChatResponse, double?> read, JudgeOptions options, CancellationToken cancellation)
+    /// <summary>The verdict that <paramref name="read"/> finds, NaN where no try gave one. What the client throws at the last try reaches
+    /// the caller.</summary>
+    private static async Task<double> AskAsync(
+        IChatClient client,
+        string question,
+        Func<ChatResponse, double?> read,
+        JudgeOptions options,
+        CancellationToken cancellation
+    )
     {
         try
         {
-            return await Patience.RepeatedAsync(async token =>
-            {
-                var response = await Patience.WithinAsync(
-                    limited => client.GetResponseAsync([new ChatMessage(ChatRole.User, question)], options.Chat, limited), $"judge '{options.Name}'", options.Timeout, options.Time, token)
-                    .ConfigureAwait(false);
-                return read(response) ?? throw new NoVerdictException();
-            }, options.Retry, options.Time, cancellation).ConfigureAwait(false);
+            return await Patience
+                .RepeatedAsync(
+                    async token =>
+                    {
+                        var response = await Patience
+                            .WithinAsync(
+                                limited => client.GetResponseAsync([new ChatMessage(ChatRole.User, question)], options.Chat, limited),
+                                $"judge '{options.Name}'",
+                                options.Timeout,
+                                options.Time,
+                                token
+                            )
+                            .ConfigureAwait(false);
+                        return read(response) ?? throw new NoVerdictException();
+                    },
+                    options.Retry,
+                    options.Time,
+                    cancellation
+                )
+                .ConfigureAwait(false);
         }
         catch (NoVerdictException)
         {
@@ -28,13 +48,20 @@ internal static class JudgeQuestion
     }
 
     /// <summary>The mean verdict of the samples that have one, NaN where none has.</summary>
-    internal static async Task<double> MeanAsync(IChatClient client, string question, Func<ChatResponse, double?> read, JudgeOptions options, CancellationToken cancellation)
+    internal static async Task<double> MeanAsync(
+        IChatClient client,
+        string question,
+        Func<ChatResponse, double?> read,
+        JudgeOptions options,
+        CancellationToken cancellation
+    )
     {
         var verdicts = new List<double>();
         for (var i = 0; i < options.Samples; i++)
         {
             var verdict = await AskAsync(client, question, read, options, cancellation).ConfigureAwait(false);
-            if (!double.IsNaN(verdict)) verdicts.Add(verdict);
+            if (!double.IsNaN(verdict))
+                verdicts.Add(verdict);
         }
 
         return verdicts.Count == 0 ? double.NaN : verdicts.Average();
@@ -43,7 +70,8 @@ internal static class JudgeQuestion
     /// <summary>What stands in the last [[...]] of a reply, or null.</summary>
     internal static string? Verdict(string? reply)
     {
-        if (reply is null) return null;
+        if (reply is null)
+            return null;
         var text = reply.AsSpan(Math.Max(0, reply.Length - LongestReply));
         var end = text.LastIndexOf("]]", StringComparison.Ordinal);
         var start = end < 0 ? -1 : text[..end].LastIndexOf("[[", StringComparison.Ordinal);
@@ -53,16 +81,24 @@ internal static class JudgeQuestion
     /// <summary>What stands before the last [[...]] of a reply, trimmed; all of it where there is none.</summary>
     internal static string Reasons(string reply)
     {
-        var start = reply.LastIndexOf("]]", StringComparison.Ordinal) is var end and >= 0 ? reply.AsSpan(0, end).LastIndexOf("[[", StringComparison.Ordinal) : -1;
+        var start = reply.LastIndexOf("]]", StringComparison.Ordinal) is var end and >= 0
+            ? reply.AsSpan(0, end).LastIndexOf("[[", StringComparison.Ordinal)
+            : -1;
         return (start < 0 ? reply : reply[..start]).Trim();
     }
 
     internal static int? Mark(string? reply, int lowest, int highest) =>
-        int.TryParse(Verdict(reply), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var mark) && mark >= lowest && mark <= highest ? mark : null;
+        int.TryParse(Verdict(reply), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var mark)
+        && mark >= lowest
+        && mark <= highest
+            ? mark
+            : null;
 
     /// <summary>A text as it is quoted in a question: it can neither close its quotation nor write a verdict.</summary>
     internal static string Quoted(string text) =>
-        text.Replace("[[", "[ [", StringComparison.Ordinal).Replace("]]", "] ]", StringComparison.Ordinal).Replace("</", "< /", StringComparison.Ordinal);
+        text.Replace("[[", "[ [", StringComparison.Ordinal)
+            .Replace("]]", "] ]", StringComparison.Ordinal)
+            .Replace("</", "< /", StringComparison.Ordinal);
 
     // Never leaves this class: a reply without a verdict is tried again like an error.
     private sealed class NoVerdictException : Exception;

@@ -2,10 +2,15 @@ namespace PostTrain.Rewards.Steps;
 
 /// <summary>Token rewards from a function.</summary>
 internal sealed class FunctionTokenReward(
-    string name, Func<IReadOnlyList<Completion>, RewardContext, CancellationToken, ValueTask<IReadOnlyList<double[]>>> score) : ITokenReward
+    string name,
+    Func<IReadOnlyList<Completion>, RewardContext, CancellationToken, ValueTask<IReadOnlyList<double[]>>> score
+) : ITokenReward
 {
     public string Name { get; } = name;
 
-    public ValueTask<IReadOnlyList<double[]>> ScoreTokensAsync(IReadOnlyList<Completion> completions, RewardContext context, CancellationToken cancellation = default) =>
-        score(completions, context, cancellation);
+    public ValueTask<IReadOnlyList<double[]>> ScoreTokensAsync(
+        IReadOnlyList<Completion> completions,
+        RewardContext context,
+        CancellationToken cancellation = default
+    ) => score(completions, context, cancellation);
 }

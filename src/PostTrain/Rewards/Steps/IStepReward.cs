@@ -10,5 +10,9 @@ public interface IStepReward
     /// <param name="completions">What to score.</param>
     /// <param name="context">How far the training is.</param>
     /// <param name="cancellation">Ends the scoring.</param>
-    ValueTask<IReadOnlyList<double[]>> ScoreStepsAsync(IReadOnlyList<SteppedCompletion> completions, RewardContext context, CancellationToken cancellation = default);
+    ValueTask<IReadOnlyList<double[]>> ScoreStepsAsync(
+        IReadOnlyList<SteppedCompletion> completions,
+        RewardContext context,
+        CancellationToken cancellation = default
+    );
 }

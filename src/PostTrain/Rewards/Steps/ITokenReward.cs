@@ -10,5 +10,9 @@ public interface ITokenReward
     /// <param name="completions">What to score.</param>
     /// <param name="context">How far the training is.</param>
     /// <param name="cancellation">Ends the scoring.</param>
-    ValueTask<IReadOnlyList<double[]>> ScoreTokensAsync(IReadOnlyList<Completion> completions, RewardContext context, CancellationToken cancellation = default);
+    ValueTask<IReadOnlyList<double[]>> ScoreTokensAsync(
+        IReadOnlyList<Completion> completions,
+        RewardContext context,
+        CancellationToken cancellation = default
+    );
 }

@@ -9,7 +9,8 @@ namespace PostTrain.Rewards.Steps;
 public static class StepRewards
 {
     /// <summary>The index of each step's last token, ascending.</summary>
-    /// <remarks>The first token with which the decoded text reaches the end of the step. Two steps that end in one token share it.</remarks>
+    /// <remarks>The first token with which the decoded text reaches the end of the step. Two steps that end in one token share
+    /// it.</remarks>
     /// <param name="completion">With tokens that decode to its text.</param>
     /// <param name="tokenizer">Decodes them.</param>
     public static int[] TokenEnds(SteppedCompletion completion, ITokenizer tokenizer)
@@ -18,20 +19,29 @@ public static class StepRewards
         ArgumentNullException.ThrowIfNull(tokenizer);
         var tokens = completion.Completion.Tokens;
         if (tokens.Length == 0 && completion.Steps.Count > 0)
-            throw new ArgumentException($"completion has {completion.Steps.Count} steps and no tokens, expected the tokens of its text", nameof(completion));
-        return [.. completion.Steps.Select(step =>
-        {
-            // The decoded length grows with the number of tokens.
-            int low = 1, high = tokens.Length;
-            while (low < high)
+            throw new ArgumentException(
+                $"completion has {completion.Steps.Count} steps and no tokens, expected the tokens of its text",
+                nameof(completion)
+            );
+        return
+        [
+            .. completion.Steps.Select(step =>
             {
-                var middle = (low + high) / 2;
-                if (tokenizer.Decode(tokens.AsSpan(0, middle)).Length >= step.End) high = middle;
-                else low = middle + 1;
-            }
+                // The decoded length grows with the number of tokens.
+                int low = 1,
+                    high = tokens.Length;
+                while (low < high)
+                {
+                    var middle = (low + high) / 2;
+                    if (tokenizer.Decode(tokens.AsSpan(0, middle)).Length >= step.End)
+                        high = middle;
+                    else
+                        low = middle + 1;
+                }
 
-            return low - 1;
-        })];
+                return low - 1;
+            }),
+        ];
     }
 
     /// <summary>Per-token rewards: each step's score at its last token, 0 elsewhere, for PPO's returns.</summary>
@@ -46,25 +56,33 @@ public static class StepRewards
         ArgumentNullException.ThrowIfNull(scores);
         ArgumentNullException.ThrowIfNull(ends);
         Guard.AtLeast(tokens, 1, nameof(tokens));
-        if (ends.Count != scores.Count) throw new ArgumentException($"ends holds {ends.Count} lists, expected {scores.Count}, one for each of scores", nameof(ends));
+        if (ends.Count != scores.Count)
+            throw new ArgumentException($"ends holds {ends.Count} lists, expected {scores.Count}, one for each of scores", nameof(ends));
         var values = new double[scores.Count * tokens];
         for (var b = 0; b < scores.Count; b++)
         {
-            if (ends[b].Length != scores[b].Length) throw new ArgumentException($"ends[{b}] holds {ends[b].Length} tokens, expected {scores[b].Length}, one for each score", nameof(ends));
+            if (ends[b].Length != scores[b].Length)
+                throw new ArgumentException(
+                    $"ends[{b}] holds {ends[b].Length} tokens, expected {scores[b].Length}, one for each score",
+                    nameof(ends)
+                );
             for (var k = 0; k < ends[b].Length; k++)
             {
                 if (ends[b][k] < 0 || ends[b][k] >= tokens)
                     throw new ArgumentOutOfRangeException(nameof(ends), ends[b][k], $"ends[{b}][{k}] must be between 0 and {tokens - 1}");
-                if (!double.IsNaN(scores[b][k])) values[b * tokens + ends[b][k]] += scores[b][k];
+                if (!double.IsNaN(scores[b][k]))
+                    values[b * tokens + ends[b][k]] += scores[b][k];
             }
         }
 
         return tensor(values, [scores.Count, tokens]);
     }
 
-    /// <summary>Potential-based shaping: F_k = γΦ(s_k) − Φ(s_{k−1}), which leaves the optimal policies as they are (Ng, Harada and Russell 1999).</summary>
-    /// <remarks>Φ of the end state counts as 0, whatever is given for it: only so are policies with different ends compared fairly. The discounted sum telescopes,
-    /// Σ_k γ^{k−1} F_k = −Φ(s_0) for every solution. Scores of steps that are simply added lack this: a policy gains by adding steps.</remarks>
+    /// <summary>Potential-based shaping: F_k = γΦ(s_k) − Φ(s_{k−1}), which leaves the optimal policies as they are (Ng, Harada and Russell
+    /// 1999).</summary>
+    /// <remarks>Φ of the end state counts as 0, whatever is given for it: only so are policies with different ends compared fairly. The
+    /// discounted sum telescopes, Σ_k γ^{k−1} F_k = −Φ(s_0) for every solution. Scores of steps that are simply added lack this: a policy
+    /// gains by adding steps.</remarks>
     /// <param name="potentials">Φ(s_1) … Φ(s_S), for example a process reward model's scores after each step.</param>
     /// <param name="gamma">γ per step, 0 to 1; 1 by default.</param>
     /// <param name="initial">Φ(s_0); 0 by default.</param>
@@ -73,6 +91,11 @@ public static class StepRewards
     {
         ArgumentNullException.ThrowIfNull(potentials);
         Guard.Fraction(gamma, nameof(gamma));
-        return [.. potentials.Select((potential, k) => gamma * (k == potentials.Count - 1 ? 0 : potential) - (k == 0 ? initial : potentials[k - 1]))];
+        return
+        [
+            .. potentials.Select(
+                (potential, k) => gamma * (k == potentials.Count - 1 ? 0 : potential) - (k == 0 ? initial : potentials[k - 1])
+            ),
+        ];
     }
 }

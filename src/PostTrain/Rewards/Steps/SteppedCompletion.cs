@@ -13,12 +13,13 @@ public sealed record SteppedCompletion(Completion Completion, IReadOnlyList<Reas
         ArgumentNullException.ThrowIfNull(completion);
         ArgumentException.ThrowIfNullOrEmpty(separator);
         var steps = new List<ReasoningStep>();
-        for (var start = 0; start <= completion.Text.Length;)
+        for (var start = 0; start <= completion.Text.Length; )
         {
             var found = completion.Text.IndexOf(separator, start, StringComparison.Ordinal);
             var end = found < 0 ? completion.Text.Length : found;
             var text = completion.Text[start..end].Trim();
-            if (text.Length > 0) steps.Add(new ReasoningStep(start, end, text));
+            if (text.Length > 0)
+                steps.Add(new ReasoningStep(start, end, text));
             start = end + separator.Length;
         }
 

@@ -12,11 +12,16 @@ public static class TokenReward
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
         ArgumentNullException.ThrowIfNull(score);
-        return new FunctionTokenReward(name, (completions, _, _) => ValueTask.FromResult<IReadOnlyList<double[]>>([.. completions.Select(score)]));
+        return new FunctionTokenReward(
+            name,
+            (completions, _, _) => ValueTask.FromResult<IReadOnlyList<double[]>>([.. completions.Select(score)])
+        );
     }
 
-    /// <summary>Each step's score, times a weight, at the step's last token; 0 elsewhere, and where a score is not applicable (NaN).</summary>
-    /// <remarks>Added as they are, such scores pay a policy for more steps; see <see cref="StepRewards.Shaped"/> for scores that do not.</remarks>
+    /// <summary>Each step's score, times a weight, at the step's last token; 0 elsewhere, and where a score is not applicable
+    /// (NaN).</summary>
+    /// <remarks>Added as they are, such scores pay a policy for more steps; see <see cref="StepRewards.Shaped"/> for scores that do
+    /// not.</remarks>
     /// <param name="steps">Scores steps.</param>
     /// <param name="tokenizer">The policy's, which finds a step's last token.</param>
     /// <param name="weight">Finite, of any sign; 1 by default.</param>
@@ -26,31 +31,49 @@ public static class TokenReward
         ArgumentNullException.ThrowIfNull(steps);
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentException.ThrowIfNullOrEmpty(separator);
-        if (!double.IsFinite(weight)) throw new ArgumentOutOfRangeException(nameof(weight), weight, "weight must be finite");
-        return new FunctionTokenReward(steps.Name, async (completions, context, cancellation) =>
-        {
-            SteppedCompletion[] stepped = [.. completions.Select(completion => SteppedCompletion.Of(completion, separator))];
-            var scores = await steps.ScoreStepsAsync(stepped, context, cancellation).ConfigureAwait(false);
-            return [.. stepped.Select((completion, i) => Placed(completion, scores[i], tokenizer, weight))];
-        });
+        if (!double.IsFinite(weight))
+            throw new ArgumentOutOfRangeException(nameof(weight), weight, "weight must be finite");
+        return new FunctionTokenReward(
+            steps.Name,
+            async (completions, context, cancellation) =>
+            {
+                SteppedCompletion[] stepped = [.. completions.Select(completion => SteppedCompletion.Of(completion, separator))];
+                var scores = await steps.ScoreStepsAsync(stepped, context, cancellation).ConfigureAwait(false);
+                return [.. stepped.Select((completion, i) => Placed(completion, scores[i], tokenizer, weight))];
+            }
+        );
     }
 
     /// <summary>Calls a token reward and refuses what no gradient may see.</summary>
-    /// <exception cref="InvalidOperationException">A count is wrong or a number is not finite; the message names the reward, the place and the value.</exception>
+    /// <exception cref="InvalidOperationException">A count is wrong or a number is not finite; the message names the reward, the place and
+    /// the value.</exception>
     internal static async ValueTask<IReadOnlyList<double[]>> ScoreCheckedAsync(
-        ITokenReward reward, IReadOnlyList<Completion> completions, RewardContext context, CancellationToken cancellation)
+        ITokenReward reward,
+        IReadOnlyList<Completion> completions,
+        RewardContext context,
+        CancellationToken cancellation
+    )
     {
         cancellation.ThrowIfCancellationRequested();
-        var scores = await Patience.UntilAsync(async () => await reward.ScoreTokensAsync(completions, context,
-            cancellation).ConfigureAwait(false), cancellation).ConfigureAwait(false);
+        var scores = await Patience
+            .UntilAsync(async () => await reward.ScoreTokensAsync(completions, context, cancellation).ConfigureAwait(false), cancellation)
+            .ConfigureAwait(false);
         if (scores is null || scores.Count != completions.Count)
-            throw new InvalidOperationException($"token reward '{reward.Name}' returned {scores?.Count.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "null"}, expected {completions.Count} lists, one for each completion");
+            throw new InvalidOperationException(
+                $"token reward '{reward.Name}' returned {scores?.Count.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "null"}, expected {completions.Count} lists, one for each completion"
+            );
         for (int i = 0; i < scores.Count; i++)
         {
             if (scores[i]?.Length != completions[i].Tokens.Length)
-                throw new InvalidOperationException($"token reward '{reward.Name}' returned {scores[i]?.Length ?? 0} values for completion {i}, expected {completions[i].Tokens.Length}, one for each token");
+                throw new InvalidOperationException(
+                    $"token reward '{reward.Name}' returned {scores[i]?.Length ?? 0} values for completion {i}, expected {completions[i].Tokens.Length}, one for each token"
+                );
             if (Array.FindIndex(scores[i], value => !double.IsFinite(value)) is var bad and >= 0)
-                throw new InvalidOperationException(FormattableString.Invariant($"token reward '{reward.Name}' returned {scores[i][bad]} for token {bad} of completion {i}, expected a finite number"));
+                throw new InvalidOperationException(
+                    FormattableString.Invariant(
+                        $"token reward '{reward.Name}' returned {scores[i][bad]} for token {bad} of completion {i}, expected a finite number"
+                    )
+                );
         }
         return scores;
     }
@@ -59,7 +82,8 @@ public static class TokenReward
     {
         var values = new double[completion.Completion.Tokens.Length];
         foreach (var (end, score) in StepRewards.TokenEnds(completion, tokenizer).Zip(scores))
-            if (!double.IsNaN(score)) values[end] += weight * score;
+            if (!double.IsNaN(score))
+                values[end] += weight * score;
         return values;
     }
 }

@@ -3,7 +3,8 @@ using System.Globalization;
 namespace PostTrain.Training.Diagnostics;
 
 /// <summary>One thing that can go wrong in a run, or look as if it did, and how the metrics tell.</summary>
-/// <remarks>A rule has no state: what it says follows from the course alone. A rule of one's own derives from this and goes into the list given to <see cref="TrainingDiagnostics"/>.</remarks>
+/// <remarks>A rule has no state: what it says follows from the course alone. A rule of one's own derives from this and goes into the list
+/// given to <see cref="TrainingDiagnostics"/>.</remarks>
 public abstract record DiagnosticRule
 {
     /// <summary>Its name in words joined by hyphens; the name of the warnings that it raises.</summary>
@@ -20,9 +21,7 @@ public abstract record DiagnosticRule
 
     /// <summary>Checks the rule's thresholds.</summary>
     /// <exception cref="ArgumentOutOfRangeException">Names the threshold, the value and the range.</exception>
-    internal virtual void Validate()
-    {
-    }
+    internal virtual void Validate() { }
 
     private protected static string Number(double value) => value.ToString("G4", CultureInfo.InvariantCulture);
 
@@ -37,6 +36,11 @@ public abstract record DiagnosticRule
 
     private protected void CheckAbove(double value, double least, string name)
     {
-        if (!(value > least)) throw new ArgumentOutOfRangeException(name, value, FormattableString.Invariant($"{GetType().Name}.{name} must be above {least}"));
+        if (!(value > least))
+            throw new ArgumentOutOfRangeException(
+                name,
+                value,
+                FormattableString.Invariant($"{GetType().Name}.{name} must be above {least}")
+            );
     }
 }

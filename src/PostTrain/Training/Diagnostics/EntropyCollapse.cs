@@ -27,8 +27,16 @@ public sealed record EntropyCollapse : DiagnosticRule
     {
         ArgumentNullException.ThrowIfNull(course);
         var entropy = course["entropy"];
-        return entropy.Count >= 2 * Window && entropy.FirstMean(Window) is { } first && entropy.RecentMean(Window) is { } recent && first >= Least && recent < Share * first
-            ? new Finding(recent, $"The entropy is {Number(recent)} nats per token, {Percent(recent / first)} of the {Number(first)} at the beginning.")
+        return
+            entropy.Count >= 2 * Window
+            && entropy.FirstMean(Window) is { } first
+            && entropy.RecentMean(Window) is { } recent
+            && first >= Least
+            && recent < Share * first
+            ? new Finding(
+                recent,
+                $"The entropy is {Number(recent)} nats per token, {Percent(recent / first)} of the {Number(first)} at the beginning."
+            )
             : null;
     }
 

@@ -28,11 +28,16 @@ public sealed record ExplodingGradient : DiagnosticRule
     {
         ArgumentNullException.ThrowIfNull(course);
         var norm = course["grad_norm"];
-        if (norm.Count < Window + Steps) return null;
+        if (norm.Count < Window + Steps)
+            return null;
         var values = norm.Recent(Window + Steps).Select(point => point.Value).ToArray();
-        double median = values[..Window].Order().ElementAt(Window / 2), least = values[Window..].Min();
+        double median = values[..Window].Order().ElementAt(Window / 2),
+            least = values[Window..].Min();
         return median > 0 && least > Factor * median
-            ? new Finding(norm.Last, $"The gradient norm is {Number(norm.Last)}, {Number(norm.Last / median)} times its median of {Number(median)} in the {Window} steps before.")
+            ? new Finding(
+                norm.Last,
+                $"The gradient norm is {Number(norm.Last)}, {Number(norm.Last / median)} times its median of {Number(median)} in the {Window} steps before."
+            )
             : null;
     }
 

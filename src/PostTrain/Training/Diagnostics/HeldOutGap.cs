@@ -26,20 +26,31 @@ public abstract record HeldOutGap : DiagnosticRule
     {
         ArgumentNullException.ThrowIfNull(course);
         var evaluations = course[HeldOutMetric].Recent().ToArray();
-        if (evaluations.Length <= Evaluations) return null;
+        if (evaluations.Length <= Evaluations)
+            return null;
         var best = evaluations[..^Evaluations].MaxBy(evaluation => Sign * evaluation.Value);
         double worst = Sign * best.Value - Margin * Math.Abs(best.Value);
-        if (evaluations[^Evaluations..].Any(evaluation => Sign * evaluation.Value >= worst)) return null;
-        if (Mean(course[Training], best.Step) is not { } then || Mean(course[Training], course.Step) is not { } now || Sign * now <= Sign * then) return null;
+        if (evaluations[^Evaluations..].Any(evaluation => Sign * evaluation.Value >= worst))
+            return null;
+        if (
+            Mean(course[Training], best.Step) is not { } then
+            || Mean(course[Training], course.Step) is not { } now
+            || Sign * now <= Sign * then
+        )
+            return null;
         var latest = evaluations[^1].Value;
-        return new Finding(latest, $"{HeldOutMetric} was {Number(best.Value)} at step {best.Step} and is {Number(latest)}, while {Training} went from {Number(then)} to {Number(now)}.");
+        return new Finding(
+            latest,
+            $"{HeldOutMetric} was {Number(best.Value)} at step {best.Step} and is {Number(latest)}, while {Training} went from {Number(then)} to {Number(now)}."
+        );
     }
 
     internal override void Validate()
     {
         CheckWindow(Evaluations, nameof(Evaluations));
         CheckWindow(Window, nameof(Window));
-        if (!(Margin >= 0)) throw new ArgumentOutOfRangeException(nameof(Margin), Margin, $"{GetType().Name}.Margin must be at least 0");
+        if (!(Margin >= 0))
+            throw new ArgumentOutOfRangeException(nameof(Margin), Margin, $"{GetType().Name}.Margin must be at least 0");
     }
 
     // The training metric as it was at a step; null where that is no longer kept.

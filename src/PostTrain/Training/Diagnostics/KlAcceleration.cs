@@ -1,8 +1,8 @@
 namespace PostTrain.Training.Diagnostics;
 
 /// <summary>The policy leaves its reference faster and faster.</summary>
-/// <remarks>Three windows of equal length, k₁, k₂, k₃: said where k₃ − k₂ is over Factor · (k₂ − k₁) with k₂ − k₁ above 0. Growth with the square of the step,
-/// as at the beginning of every run, has a ratio below 2 from the third window on.</remarks>
+/// <remarks>Three windows of equal length, k₁, k₂, k₃: said where k₃ − k₂ is over Factor · (k₂ − k₁) with k₂ − k₁ above 0. Growth with the
+/// square of the step, as at the beginning of every run, has a ratio below 2 from the third window on.</remarks>
 public sealed record KlAcceleration : DiagnosticRule
 {
     /// <summary>How many times the rise of the window before, above 1.</summary>
@@ -29,10 +29,20 @@ public sealed record KlAcceleration : DiagnosticRule
     {
         ArgumentNullException.ThrowIfNull(course);
         var kl = course["kl"];
-        if (kl.Count < 4 * Window || kl.RecentMean(Window, 2 * Window) is not { } first || kl.RecentMean(Window, Window) is not { } second || kl.RecentMean(Window) is not { } third) return null;
-        double before = second - first, now = third - second;
+        if (
+            kl.Count < 4 * Window
+            || kl.RecentMean(Window, 2 * Window) is not { } first
+            || kl.RecentMean(Window, Window) is not { } second
+            || kl.RecentMean(Window) is not { } third
+        )
+            return null;
+        double before = second - first,
+            now = third - second;
         return now >= Rise && before > 0 && now > Factor * before
-            ? new Finding(now / before, $"The KL divergence rose by {Number(now)} in the last {Window} steps, {Number(now / before)} times the {Number(before)} of the {Window} before, to {Number(kl.Last)} nats per token.")
+            ? new Finding(
+                now / before,
+                $"The KL divergence rose by {Number(now)} in the last {Window} steps, {Number(now / before)} times the {Number(before)} of the {Window} before, to {Number(kl.Last)} nats per token."
+            )
             : null;
     }
 

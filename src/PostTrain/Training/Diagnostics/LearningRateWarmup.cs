@@ -12,7 +12,8 @@ public sealed record LearningRateWarmup : DiagnosticRule
     public override string Name => "learning-rate-warm-up";
 
     /// <inheritdoc/>
-    public override string Advice => "This is how warm-up begins everywhere in this field: the first step changes no weight, the next ones do. Nothing is to be done.";
+    public override string Advice =>
+        "This is how warm-up begins everywhere in this field: the first step changes no weight, the next ones do. Nothing is to be done.";
 
     /// <inheritdoc/>
     public override DiagnosticLevel Level => DiagnosticLevel.Note;
@@ -22,10 +23,12 @@ public sealed record LearningRateWarmup : DiagnosticRule
     {
         ArgumentNullException.ThrowIfNull(course);
         var (rate, loss) = (course["learning_rate"], course["loss"]);
-        if (course.HasReward || rate.Count != 2 || loss.Count != 2 || rate.FirstMean(1) != 0 || rate.Last == 0) return null;
+        if (course.HasReward || rate.Count != 2 || loss.Count != 2 || rate.FirstMean(1) != 0 || rate.Last == 0)
+            return null;
         double first = loss.FirstMean(1)!.Value;
         return Math.Abs(loss.Last - first) <= Tolerance * Math.Abs(first)
-            ? new Finding(loss.Last, $"The loss is {Number(loss.Last)} as at the first step, whose learning rate was 0.") : null;
+            ? new Finding(loss.Last, $"The loss is {Number(loss.Last)} as at the first step, whose learning rate was 0.")
+            : null;
     }
 
     internal override void Validate() => CheckAbove(Tolerance, 0, nameof(Tolerance));

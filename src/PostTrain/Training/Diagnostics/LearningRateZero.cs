@@ -18,7 +18,9 @@ public sealed record LearningRateZero : DiagnosticRule
     public override Finding? Look(RunCourse course)
     {
         ArgumentNullException.ThrowIfNull(course);
-        return course["learning_rate"].RecentAll(Steps, rate => rate == 0) ? new Finding(0, $"The learning rate has been 0 for {Steps} steps.") : null;
+        return course["learning_rate"].RecentAll(Steps, rate => rate == 0)
+            ? new Finding(0, $"The learning rate has been 0 for {Steps} steps.")
+            : null;
     }
 
     internal override void Validate() => CheckWindow(Steps, nameof(Steps));

@@ -28,11 +28,21 @@ public sealed record LengthDrift : DiagnosticRule
     {
         ArgumentNullException.ThrowIfNull(course);
         var length = course["completion/length"];
-        if (length.Count < 2 * Window || length.FirstMean(Window) is not { } first || length.RecentMean(Window) is not { } recent || Math.Abs(recent - first) < Tokens) return null;
-        if (recent < Factor * first && recent * Factor > first) return null;
+        if (
+            length.Count < 2 * Window
+            || length.FirstMean(Window) is not { } first
+            || length.RecentMean(Window) is not { } recent
+            || Math.Abs(recent - first) < Tokens
+        )
+            return null;
+        if (recent < Factor * first && recent * Factor > first)
+            return null;
         var finished = course["completion/finished"];
         string cut = finished.RecentMean(Window) is { } share && share < 0.9 ? $"; {Percent(1 - share)} are cut off by the limit" : "";
-        return new Finding(recent, $"Completions have {Number(recent)} tokens, {Number(recent / first)} times the {Number(first)} at the beginning{cut}.");
+        return new Finding(
+            recent,
+            $"Completions have {Number(recent)} tokens, {Number(recent / first)} times the {Number(first)} at the beginning{cut}."
+        );
     }
 
     internal override void Validate()

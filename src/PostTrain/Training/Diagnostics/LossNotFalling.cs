@@ -25,7 +25,13 @@ public sealed record LossNotFalling : DiagnosticRule
     {
         ArgumentNullException.ThrowIfNull(course);
         var loss = course["loss"];
-        if (course.HasReward || loss.Count < 2 * Window || loss.FirstMean(Window) is not { } first || loss.RecentMean(Window) is not { } recent) return null;
+        if (
+            course.HasReward
+            || loss.Count < 2 * Window
+            || loss.FirstMean(Window) is not { } first
+            || loss.RecentMean(Window) is not { } recent
+        )
+            return null;
         return recent > first - Fall * Math.Abs(first)
             ? new Finding(recent, $"The loss was {Number(first)} in the first {Window} steps and is {Number(recent)} in the last {Window}.")
             : null;
@@ -34,6 +40,7 @@ public sealed record LossNotFalling : DiagnosticRule
     internal override void Validate()
     {
         CheckWindow(Window, nameof(Window));
-        if (!(Fall is >= 0 and < 1)) throw new ArgumentOutOfRangeException(nameof(Fall), Fall, "LossNotFalling.Fall must be at least 0 and below 1");
+        if (!(Fall is >= 0 and < 1))
+            throw new ArgumentOutOfRangeException(nameof(Fall), Fall, "LossNotFalling.Fall must be at least 0 and below 1");
     }
 }

@@ -50,17 +50,22 @@ public sealed class MetricCourse
     public IEnumerable<(long Step, double Value)> Recent(int values = LastKept)
     {
         int kept = (int)Math.Min(Count, Math.Min(values, LastKept));
-        for (int i = kept - 1; i >= 0; i--) yield return Back(i);
+        for (int i = kept - 1; i >= 0; i--)
+            yield return Back(i);
     }
 
     internal void Add(long step, double value)
     {
-        if (!double.IsFinite(value)) return;
-        if (first.Count < FirstKept) first.Add(value);
+        if (!double.IsFinite(value))
+            return;
+        if (first.Count < FirstKept)
+            first.Add(value);
         last[Count % LastKept] = (step, value);
         Count++;
     }
 
     private (long Step, double Value) Back(int i) =>
-        i < Count ? last[(Count - 1 - i) % LastKept] : throw new InvalidOperationException($"the metric has {Count} values, expected more than {i}");
+        i < Count
+            ? last[(Count - 1 - i) % LastKept]
+            : throw new InvalidOperationException($"the metric has {Count} values, expected more than {i}");
 }

@@ -18,7 +18,8 @@ public sealed record NoGradient : DiagnosticRule
     public override Finding? Look(RunCourse course)
     {
         ArgumentNullException.ThrowIfNull(course);
-        if (!course["grad_norm"].RecentAll(Steps, norm => norm == 0)) return null;
+        if (!course["grad_norm"].RecentAll(Steps, norm => norm == 0))
+            return null;
         var groups = course["reward/zero_groups"];
         string why = groups.Count > 0 ? $"; {Percent(groups.Last)} of the groups have equal rewards" : "";
         return new Finding(0, $"The gradient norm has been 0 for {Steps} steps{why}.");

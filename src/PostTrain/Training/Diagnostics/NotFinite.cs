@@ -17,6 +17,8 @@ public sealed record NotFinite : DiagnosticRule
     {
         ArgumentNullException.ThrowIfNull(course);
         var metrics = course.NotFinite.Where(metric => metric.Key.StartsWith("eval/", StringComparison.Ordinal)).ToArray();
-        return metrics.Length == 0 ? null : new Finding(metrics[0].Value, string.Join(", ", metrics.Select(metric => $"{metric.Key} is {Number(metric.Value)}")) + ".");
+        return metrics.Length == 0
+            ? null
+            : new Finding(metrics[0].Value, string.Join(", ", metrics.Select(metric => $"{metric.Key} is {Number(metric.Value)}")) + ".");
     }
 }

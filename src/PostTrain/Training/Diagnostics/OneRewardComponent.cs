@@ -7,7 +7,8 @@ public sealed record OneRewardComponent : DiagnosticRule
     /// <value>The default is 0.9.</value>
     public double Share { get; init; } = 0.9;
 
-    /// <summary>The reward must have risen by this share of its size at the beginning (mean and standard deviation together), above 0.</summary>
+    /// <summary>The reward must have risen by this share of its size at the beginning (mean and standard deviation together), above
+    /// 0.</summary>
     /// <value>The default is 0.1.</value>
     public double Rise { get; init; } = 0.1;
 
@@ -31,14 +32,31 @@ public sealed record OneRewardComponent : DiagnosticRule
     {
         ArgumentNullException.ThrowIfNull(course);
         var (mean, std) = (course["reward/mean"], course["reward/std"]);
-        if (!course.HasReward || mean.Count < 2 * Window || mean.FirstMean(Window) is not { } first || mean.RecentMean(Window) is not { } recent) return null;
-        if (recent - first < Rise * (Math.Abs(first) + (std.FirstMean(Window) ?? 0)) || recent == first) return null;
-        (string Name, double Rise)[] rises = [.. course.Metrics.Where(IsComponent).Order(StringComparer.Ordinal).Select(name => (Component(name), Change(course[name]) * Weights.GetValueOrDefault(Component(name), 1)))];
+        if (
+            !course.HasReward
+            || mean.Count < 2 * Window
+            || mean.FirstMean(Window) is not { } first
+            || mean.RecentMean(Window) is not { } recent
+        )
+            return null;
+        if (recent - first < Rise * (Math.Abs(first) + (std.FirstMean(Window) ?? 0)) || recent == first)
+            return null;
+        (string Name, double Rise)[] rises =
+        [
+            .. course
+                .Metrics.Where(IsComponent)
+                .Order(StringComparer.Ordinal)
+                .Select(name => (Component(name), Change(course[name]) * Weights.GetValueOrDefault(Component(name), 1))),
+        ];
         double all = rises.Sum(component => Math.Max(0, component.Rise));
-        if (rises.Length < 2 || all <= 0) return null;
+        if (rises.Length < 2 || all <= 0)
+            return null;
         var (largest, rise) = rises.MaxBy(component => component.Rise);
         return rise >= Share * all
-            ? new Finding(rise / all, $"The reward rose from {Number(first)} to {Number(recent)}, and {Percent(rise / all)} of what rose is its component '{largest}'.")
+            ? new Finding(
+                rise / all,
+                $"The reward rose from {Number(first)} to {Number(recent)}, and {Percent(rise / all)} of what rose is its component '{largest}'."
+            )
             : null;
     }
 
@@ -49,10 +67,12 @@ public sealed record OneRewardComponent : DiagnosticRule
         CheckAbove(Rise, 0, nameof(Rise));
     }
 
-    private double Change(MetricCourse course) => course.Count >= 2 * Window ? course.RecentMean(Window)!.Value - course.FirstMean(Window)!.Value : 0;
+    private double Change(MetricCourse course) =>
+        course.Count >= 2 * Window ? course.RecentMean(Window)!.Value - course.FirstMean(Window)!.Value : 0;
 
     private static bool IsComponent(string metric) =>
-        metric.StartsWith("reward/", StringComparison.Ordinal) && metric is not ("reward/mean" or "reward/std" or "reward/zero_groups" or "reward/greedy" or "reward/total");
+        metric.StartsWith("reward/", StringComparison.Ordinal)
+        && metric is not ("reward/mean" or "reward/std" or "reward/zero_groups" or "reward/greedy" or "reward/total");
 
     private static string Component(string metric) => metric["reward/".Length..];
 }

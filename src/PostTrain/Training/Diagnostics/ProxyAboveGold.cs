@@ -1,7 +1,8 @@
 namespace PostTrain.Training.Diagnostics;
 
 /// <summary>The reward that is trained rises while the one on held-out problems, or of a better judge, falls: reward hacking.</summary>
-/// <remarks>Only for policies that are judged by rewards. The mean reward of a reward model that is being trained is its own output, on training pairs and on held-out ones.</remarks>
+/// <remarks>Only for policies that are judged by rewards. The mean reward of a reward model that is being trained is its own output, on
+/// training pairs and on held-out ones.</remarks>
 public sealed record ProxyAboveGold : HeldOutGap
 {
     /// <summary>The metric that training improves.</summary>

@@ -19,8 +19,8 @@ public sealed class RunCourse
     /// <summary>The metrics of the latest step that are NaN or infinite, which no course holds.</summary>
     public IReadOnlyList<KeyValuePair<string, double>> NotFinite => notFinite;
 
-    /// <summary>Whether the run is judged by rewards of its own completions. A reward model has a mean reward too, but it is what the model itself says of
-    /// pairs, whose margin is reported beside it: no aim, and not to be held against anything.</summary>
+    /// <summary>Whether the run is judged by rewards of its own completions. A reward model has a mean reward too, but it is what the model
+    /// itself says of pairs, whose margin is reported beside it: no aim, and not to be held against anything.</summary>
     internal bool HasReward => this["reward/mean"].Count > 0 && this["reward/margin"].Count == 0;
 
     internal void Add(StepReport report)
@@ -30,12 +30,14 @@ public sealed class RunCourse
         notFinite.AddRange(report.Metrics.Where(metric => !double.IsFinite(metric.Value)));
         Of("loss").Add(report.Step, report.Loss);
         foreach (var (name, value) in report.Metrics)
-            if (name != "loss") Of(name).Add(report.Step, value);
+            if (name != "loss")
+                Of(name).Add(report.Step, value);
     }
 
     private MetricCourse Of(string metric)
     {
-        if (!courses.TryGetValue(metric, out var course)) courses[metric] = course = new MetricCourse();
+        if (!courses.TryGetValue(metric, out var course))
+            courses[metric] = course = new MetricCourse();
         return course;
     }
 }

@@ -4,8 +4,9 @@ namespace PostTrain.Training.Diagnostics;
 
 /// <summary>An observer that watches the metrics of a run and says in words what is going wrong, or only looks so.</summary>
 /// <remarks>
-/// Each rule raises its <see cref="Warning"/> once an episode: again only after it has had nothing to say for <see cref="QuietReports"/> reports in a row.
-/// A step that is before the last one begins another run. The warnings are a function of the reports, whatever the time they took. Calls may come from any thread.
+/// Each rule raises its <see cref="Warning"/> once an episode: again only after it has had nothing to say for <see cref="QuietReports"/>
+/// reports in a row. A step that is before the last one begins another run. The warnings are a function of the reports, whatever the time
+/// they took. Calls may come from any thread.
 /// </remarks>
 /// <example><code>
 /// var diagnostics = new TrainingDiagnostics(new Progress&lt;Warning&gt;(warning => Console.Error.WriteLine(warning)));
@@ -38,9 +39,22 @@ public sealed class TrainingDiagnostics : IProgress<StepReport>
     /// <summary>Every rule with its default thresholds.</summary>
     public static IReadOnlyList<DiagnosticRule> Defaults { get; } =
     [
-        new LearningRateWarmup(), new LearningRateZero(), new ZeroLoss(), new NoGradient(), new ExplodingGradient(), new LossNotFalling(),
-        new OnPolicyClipping(), new EqualRewards(), new ZeroGradientGroups(), new EntropyCollapse(), new LengthDrift(), new KlAcceleration(),
-        new OneRewardComponent(), new ProxyAboveGold(), new Overfitting(), new NotFinite(),
+        new LearningRateWarmup(),
+        new LearningRateZero(),
+        new ZeroLoss(),
+        new NoGradient(),
+        new ExplodingGradient(),
+        new LossNotFalling(),
+        new OnPolicyClipping(),
+        new EqualRewards(),
+        new ZeroGradientGroups(),
+        new EntropyCollapse(),
+        new LengthDrift(),
+        new KlAcceleration(),
+        new OneRewardComponent(),
+        new ProxyAboveGold(),
+        new Overfitting(),
+        new NotFinite(),
     ];
 
     /// <summary>Reports without a finding after which a rule may raise its warning again, at least 1.</summary>
@@ -60,7 +74,8 @@ public sealed class TrainingDiagnostics : IProgress<StepReport>
     {
         get
         {
-            lock (gate) return [.. warnings];
+            lock (gate)
+                return [.. warnings];
         }
     }
 
@@ -69,7 +84,8 @@ public sealed class TrainingDiagnostics : IProgress<StepReport>
     {
         ArgumentNullException.ThrowIfNull(reports);
         var diagnostics = new TrainingDiagnostics(rules: rules);
-        foreach (var report in reports) diagnostics.Report(report);
+        foreach (var report in reports)
+            diagnostics.Report(report);
         return diagnostics.Warnings;
     }
 
@@ -96,22 +112,27 @@ public sealed class TrainingDiagnostics : IProgress<StepReport>
             {
                 if (rules[i].Look(course) is not { } finding)
                 {
-                    if (quiet[i] < int.MaxValue) quiet[i]++;
+                    if (quiet[i] < int.MaxValue)
+                        quiet[i]++;
                     continue;
                 }
                 if (quiet[i] >= QuietReports)
-                    raised.Add(new Warning(rules[i].Name, value.Step, finding.Value, finding.Message, rules[i].Advice) { Level = rules[i].Level });
+                    raised.Add(
+                        new Warning(rules[i].Name, value.Step, finding.Value, finding.Message, rules[i].Advice) { Level = rules[i].Level }
+                    );
                 quiet[i] = 0;
             }
             warnings.AddRange(raised);
         }
-        if (tell) Tell(raised);
+        if (tell)
+            Tell(raised);
         return raised;
     }
 
     /// <summary>Tells the observer of warnings.</summary>
     internal void Tell(IReadOnlyList<Warning> raised)
     {
-        foreach (var warning in raised) observer?.Report(warning);
+        foreach (var warning in raised)
+            observer?.Report(warning);
     }
 }

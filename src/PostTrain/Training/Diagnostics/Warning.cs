@@ -16,5 +16,8 @@ public sealed record Warning(string Name, long Step, double Value, string Messag
 
     /// <summary>One line of text: <c>warning entropy-collapse at step 40: what was seen. What to do.</c></summary>
     public override string ToString() =>
-        string.Create(CultureInfo.InvariantCulture, $"{(Level == DiagnosticLevel.Note ? "note" : "warning")} {Name} at step {Step}: {Message} {Advice}");
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"{(Level == DiagnosticLevel.Note ? "note" : "warning")} {Name} at step {Step}: {Message} {Advice}"
+        );
 }

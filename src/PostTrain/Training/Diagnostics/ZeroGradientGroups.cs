@@ -24,7 +24,10 @@ public sealed record ZeroGradientGroups : DiagnosticRule
     {
         ArgumentNullException.ThrowIfNull(course);
         return course["reward/zero_groups"].RecentMean(Window) is { } share && share >= Share
-            ? new Finding(share, $"{Percent(share)} of the groups of the last {Window} steps have equal rewards; the reward is {Number(course["reward/mean"].RecentMean(Window) ?? double.NaN)}.")
+            ? new Finding(
+                share,
+                $"{Percent(share)} of the groups of the last {Window} steps have equal rewards; the reward is {Number(course["reward/mean"].RecentMean(Window) ?? double.NaN)}."
+            )
             : null;
     }
 

@@ -31,7 +31,8 @@ public sealed record ZeroLoss : DiagnosticRule
     {
         ArgumentNullException.ThrowIfNull(course);
         var (loss, norm) = (course["loss"], course["grad_norm"]);
-        return course.HasReward && loss.RecentAll(Steps, value => Math.Abs(value) <= Loss) && norm.RecentAll(Steps, value => value > GradNorm)
+        return
+            course.HasReward && loss.RecentAll(Steps, value => Math.Abs(value) <= Loss) && norm.RecentAll(Steps, value => value > GradNorm)
             ? new Finding(loss.Last, $"The loss is {Number(loss.Last)} and the gradient norm {Number(norm.Last)}: is it training?")
             : null;
     }

@@ -11,7 +11,10 @@ namespace PostTrain.Training.Optimizers;
 internal sealed class Adafactor(IReadOnlyList<ParameterGroup> groups, AdafactorOptions options)
     : TensorOptimizer(groups, parameter => Layout(parameter.shape, options.Beta1 is not null), Precision.AtLeastSingle)
 {
-    private const string Row = "exp_avg_sq_row", Column = "exp_avg_sq_col", Square = "exp_avg_sq", Average = "exp_avg";
+    private const string Row = "exp_avg_sq_row",
+        Column = "exp_avg_sq_col",
+        Square = "exp_avg_sq",
+        Average = "exp_avg";
 
     private protected override void Update(Tensor parameter, Tensor gradient, State state, double rate, double weightDecay)
     {
@@ -19,9 +22,11 @@ internal sealed class Adafactor(IReadOnlyList<ParameterGroup> groups, AdafactorO
         var size = StepSize(weight, state.Updates, rate);
         var update = Scaled(slope, state);
         update.div_(RootMeanSquare(update).div_(options.ClipThreshold).clamp_min_(1)).mul_(size);
-        if (options.Beta1 is { } beta) update = state[Average].mul_(beta).add_(update, 1 - beta);
+        if (options.Beta1 is { } beta)
+            update = state[Average].mul_(beta).add_(update, 1 - beta);
         // The decay is of the weights before the update; a copy, since the weights may be the parameter itself.
-        if (weightDecay != 0) update = weight * (size * weightDecay) + update;
+        if (weightDecay != 0)
+            update = weight * (size * weightDecay) + update;
         parameter.copy_(weight - update);
     }
 
@@ -30,7 +35,8 @@ internal sealed class Adafactor(IReadOnlyList<ParameterGroup> groups, AdafactorO
     {
         double decay = 1 - Math.Pow(state.Updates, options.DecayRate);
         var square = gradient.square().add_(options.SquareEpsilon);
-        if (gradient.dim() < 2) return gradient / state[Square].mul_(decay).add_(square, 1 - decay).sqrt();
+        if (gradient.dim() < 2)
+            return gradient / state[Square].mul_(decay).add_(square, 1 - decay).sqrt();
         var row = state[Row].mul_(decay).add_(square.mean([-1]), 1 - decay);
         var column = state[Column].mul_(decay).add_(square.mean([-2]), 1 - decay);
         return (row / row.mean([-1], keepdim: true)).rsqrt().unsqueeze(-1) * column.unsqueeze(-2).rsqrt() * gradient;
@@ -48,7 +54,8 @@ internal sealed class Adafactor(IReadOnlyList<ParameterGroup> groups, AdafactorO
 
     private static IEnumerable<(string Name, long[] Shape)> Layout(long[] shape, bool average)
     {
-        if (average) yield return (Average, shape);
+        if (average)
+            yield return (Average, shape);
         if (shape.Length < 2)
         {
             yield return (Square, shape);

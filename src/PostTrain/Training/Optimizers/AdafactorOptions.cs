@@ -46,6 +46,7 @@ public sealed record AdafactorOptions
             throw new ArgumentOutOfRangeException(nameof(DecayRate), DecayRate, "DecayRate must be a finite number below 0");
         if (Beta1 is { } beta && !(beta is >= 0 and < 1))
             throw new ArgumentOutOfRangeException(nameof(Beta1), beta, "Beta1 must be at least 0 and below 1");
-        if (RelativeWarmup && !RelativeStep) throw new ArgumentException("RelativeWarmup is set, expected RelativeStep with it", nameof(RelativeWarmup));
+        if (RelativeWarmup && !RelativeStep)
+            throw new ArgumentException("RelativeWarmup is set, expected RelativeStep with it", nameof(RelativeWarmup));
     }
 }

@@ -5,10 +5,12 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Training.Optimizers;
 
-/// <summary>float32 copies of what is trained in bfloat16: the optimiser changes the copies, and the model computes with their rounding.</summary>
+/// <summary>float32 copies of what is trained in bfloat16: the optimiser changes the copies, and the model computes with their
+/// rounding.</summary>
 /// <remarks>
-/// Micikevicius et al. 2018, arXiv:1710.03740, section 3.1. bfloat16 has 8 bits: a step of less than 1/256 of a weight rounds to nothing, so that without the copies
-/// a model at the usual rates does not move. The gradients of a batch's parts are added up in float32 too. Parameters of 32 bits and more are their own masters.
+/// Micikevicius et al. 2018, arXiv:1710.03740, section 3.1. bfloat16 has 8 bits: a step of less than 1/256 of a weight rounds to nothing,
+/// so that without the copies a model at the usual rates does not move. The gradients of a batch's parts are added up in float32 too.
+/// Parameters of 32 bits and more are their own masters.
 /// </remarks>
 internal sealed class MasterWeights : IDisposable
 {
@@ -23,20 +25,28 @@ internal sealed class MasterWeights : IDisposable
         foreach (var (name, weight) in trained)
         {
             if (weight.dtype == ScalarType.Float16)
-                throw new ArgumentException($"parameter {name} is Float16, expected BFloat16, Float32 or Float64: float16's gradients underflow", nameof(trained));
-            if (!Precision.IsHalf(weight.dtype)) continue;
+                throw new ArgumentException(
+                    $"parameter {name} is Float16, expected BFloat16, Float32 or Float64: float16's gradients underflow",
+                    nameof(trained)
+                );
+            if (!Precision.IsHalf(weight.dtype))
+                continue;
             using var scope = NewDisposeScope();
             found.Add((weight, (Parameter)new Parameter(weight.detach().AtLeastSingle()).DetachFromDisposeScope()));
         }
         copies = [.. found];
-        masters = new(found.Select(pair => KeyValuePair.Create<object, Parameter>(pair.Item1, pair.Item2)), ReferenceEqualityComparer.Instance);
+        masters = new(
+            found.Select(pair => KeyValuePair.Create<object, Parameter>(pair.Item1, pair.Item2)),
+            ReferenceEqualityComparer.Instance
+        );
     }
 
     /// <summary>What the optimiser changes in the place of a parameter: its copy, or itself.</summary>
     internal Parameter Of(Parameter weight) => masters.GetValueOrDefault(weight, weight);
 
     /// <summary>The optimiser's state of a parameter, with its copy where there is one.</summary>
-    internal IParameterState WithMaster(Parameter weight, IParameterState state) => masters.TryGetValue(weight, out var master) ? new MasterState(master, state) : state;
+    internal IParameterState WithMaster(Parameter weight, IParameterState state) =>
+        masters.TryGetValue(weight, out var master) ? new MasterState(master, state) : state;
 
     /// <summary>Adds what a backward pass has left to the copies' gradients, and takes it away.</summary>
     internal void CollectGradients()
@@ -45,9 +55,12 @@ internal sealed class MasterWeights : IDisposable
         foreach (var (weight, master) in copies)
         {
             using var scope = NewDisposeScope();
-            if (weight.grad is not { } gradient) continue;
-            if (master.grad is { } sum) sum.add_(gradient);
-            else master.grad = gradient.AtLeastSingle().DetachFromDisposeScope();
+            if (weight.grad is not { } gradient)
+                continue;
+            if (master.grad is { } sum)
+                sum.add_(gradient);
+            else
+                master.grad = gradient.AtLeastSingle().DetachFromDisposeScope();
             gradient.zero_();
         }
     }
@@ -56,18 +69,24 @@ internal sealed class MasterWeights : IDisposable
     internal void Publish()
     {
         using var mode = no_grad();
-        foreach (var (weight, master) in copies) weight.copy_(master);
+        foreach (var (weight, master) in copies)
+            weight.copy_(master);
     }
 
     public void Dispose()
     {
-        foreach (var (_, master) in copies) master.Dispose();
+        foreach (var (_, master) in copies)
+            master.Dispose();
     }
 
     private sealed class MasterState(Parameter master, IParameterState state) : IParameterState
     {
         public IReadOnlyList<(string Name, Tensor Tensor)> Tensors => [("master", master), .. state.Tensors];
 
-        public long Updates { get => state.Updates; set => state.Updates = value; }
+        public long Updates
+        {
+            get => state.Updates;
+            set => state.Updates = value;
+        }
     }
 }

@@ -2,7 +2,8 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Training.Optimizers;
 
-/// <summary>Settings of Muon (Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks"), with the defaults of <c>torch.optim.Muon</c> but for the rate's scale.</summary>
+/// <summary>Settings of Muon (Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks"), with the defaults of
+/// <c>torch.optim.Muon</c> but for the rate's scale.</summary>
 public sealed record MuonOptions
 {
     /// <summary>μ in b ← μb + (1 − μ)g, in [0, 1).</summary>
@@ -26,24 +27,29 @@ public sealed record MuonOptions
     public double Epsilon { get; init; } = 1e-7;
 
     /// <summary>How the rate goes with a matrix's shape.</summary>
-    /// <value>The default is <see cref="MuonRate.MatchAdamW"/>: one learning rate suits both Muon's matrices and AdamW's other parameters.</value>
+    /// <value>The default is <see cref="MuonRate.MatchAdamW"/>: one learning rate suits both Muon's matrices and AdamW's other
+    /// parameters.</value>
     public MuonRate Rate { get; init; } = MuonRate.MatchAdamW;
 
-    /// <summary>Which matrices are Muon's, by name; AdamW changes all other parameters. Null: those with two dimensions whose names hold none of
-    /// <c>embed</c>, <c>wte</c>, <c>wpe</c>, <c>head</c> and <c>score</c>, as Muon is meant for hidden layers.</summary>
+    /// <summary>Which matrices are Muon's, by name; AdamW changes all other parameters. Null: those with two dimensions whose names hold
+    /// none of <c>embed</c>, <c>wte</c>, <c>wpe</c>, <c>head</c> and <c>score</c>, as Muon is meant for hidden layers.</summary>
     /// <value>The default is null.</value>
     public Func<string, bool>? Matrices { get; init; }
 
-    internal bool Takes(string name) => Matrices?.Invoke(name) ?? !Array.Exists(Outer, part => name.Contains(part, StringComparison.OrdinalIgnoreCase));
+    internal bool Takes(string name) =>
+        Matrices?.Invoke(name) ?? !Array.Exists(Outer, part => name.Contains(part, StringComparison.OrdinalIgnoreCase));
 
     internal void Validate()
     {
-        if (!(Momentum is >= 0 and < 1)) throw new ArgumentOutOfRangeException(nameof(Momentum), Momentum, "Momentum must be at least 0 and below 1");
-        if (Iterations is < 0 or > 99) throw new ArgumentOutOfRangeException(nameof(Iterations), Iterations, "Iterations must be between 0 and 99");
+        if (!(Momentum is >= 0 and < 1))
+            throw new ArgumentOutOfRangeException(nameof(Momentum), Momentum, "Momentum must be at least 0 and below 1");
+        if (Iterations is < 0 or > 99)
+            throw new ArgumentOutOfRangeException(nameof(Iterations), Iterations, "Iterations must be between 0 and 99");
         if (!double.IsFinite(Coefficients.A + Coefficients.B + Coefficients.C))
             throw new ArgumentOutOfRangeException(nameof(Coefficients), Coefficients, "Coefficients must be finite numbers");
         Guard.Positive(Epsilon, nameof(Epsilon));
-        if (!Enum.IsDefined(Rate)) throw new ArgumentOutOfRangeException(nameof(Rate), Rate, "expected Original, MatchAdamW or AsGiven");
+        if (!Enum.IsDefined(Rate))
+            throw new ArgumentOutOfRangeException(nameof(Rate), Rate, "expected Original, MatchAdamW or AsGiven");
     }
 
     private static readonly string[] Outer = ["embed", "wte", "wpe", "head", "score"];

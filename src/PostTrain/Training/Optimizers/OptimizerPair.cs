@@ -3,7 +3,8 @@ namespace PostTrain.Training.Optimizers;
 /// <summary>Muon for the groups that are its, another optimiser for the rest.</summary>
 internal sealed class OptimizerPair : IParameterOptimizer
 {
-    private readonly IParameterOptimizer orthogonal, rest;
+    private readonly IParameterOptimizer orthogonal,
+        rest;
 
     /// <param name="orthogonal">Of the groups that are orthogonal, in their order.</param>
     /// <param name="rest">Of the other groups, in their order.</param>

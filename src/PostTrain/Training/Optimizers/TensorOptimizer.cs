@@ -4,7 +4,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Training.Optimizers;
 
-/// <summary>The frame of the optimisers that TorchSharp does not have: one parameter after the other, without gradients, with state of their own.</summary>
+/// <summary>The frame of the optimisers that TorchSharp does not have: one parameter after the other, without gradients, with state of
+/// their own.</summary>
 internal abstract class TensorOptimizer : IParameterOptimizer
 {
     private readonly (Parameter Parameter, ParameterGroup Group, State State)[] entries;
@@ -12,15 +13,33 @@ internal abstract class TensorOptimizer : IParameterOptimizer
     /// <param name="groups">What is trained.</param>
     /// <param name="layout">Names and shapes of a parameter's state tensors, which start as zeros.</param>
     /// <param name="precision">Their type, by the parameter's.</param>
-    private protected TensorOptimizer(IReadOnlyList<ParameterGroup> groups, Func<Tensor, IEnumerable<(string Name, long[] Shape)>> layout, Func<ScalarType, ScalarType> precision)
+    private protected TensorOptimizer(
+        IReadOnlyList<ParameterGroup> groups,
+        Func<Tensor, IEnumerable<(string Name, long[] Shape)>> layout,
+        Func<ScalarType, ScalarType> precision
+    )
     {
         using var mode = no_grad();
         var found = new List<(Parameter, ParameterGroup, State)>();
         foreach (var group in groups)
         {
             foreach (var parameter in group.Parameters)
-                found.Add((parameter, group, new State([.. layout(parameter).Select(item =>
-                    (item.Name, zeros(item.Shape, dtype: precision(parameter.dtype), device: parameter.device).DetachFromDisposeScope()))])));
+                found.Add(
+                    (
+                        parameter,
+                        group,
+                        new State([
+                            .. layout(parameter)
+                                .Select(item =>
+                                    (
+                                        item.Name,
+                                        zeros(item.Shape, dtype: precision(parameter.dtype), device: parameter.device)
+                                            .DetachFromDisposeScope()
+                                    )
+                                ),
+                        ])
+                    )
+                );
         }
         entries = [.. found];
         States = [.. entries.Select(entry => entry.State)];
@@ -44,7 +63,8 @@ internal abstract class TensorOptimizer : IParameterOptimizer
         foreach (var (parameter, group, state) in entries)
         {
             using var scope = NewDisposeScope();
-            if (parameter.grad is not { } gradient) continue;
+            if (parameter.grad is not { } gradient)
+                continue;
             state.Updates++;
             Update(parameter, gradient, state, rate * group.Factor, group.WeightDecay);
         }
@@ -52,7 +72,8 @@ internal abstract class TensorOptimizer : IParameterOptimizer
 
     public void Dispose()
     {
-        foreach (var entry in entries) entry.State.Dispose();
+        foreach (var entry in entries)
+            entry.State.Dispose();
     }
 
     /// <summary>Changes one parameter and its state; <see cref="State.Updates"/> counts from 1 here.</summary>
@@ -69,7 +90,8 @@ internal abstract class TensorOptimizer : IParameterOptimizer
 
         public void Dispose()
         {
-            foreach (var (_, tensor) in tensors) tensor.Dispose();
+            foreach (var (_, tensor) in tensors)
+                tensor.Dispose();
         }
     }
 }

@@ -8,11 +8,10 @@ public sealed record CurveChart(string Title, string Unit, IReadOnlyList<CurveSe
 {
     /// <summary>A chart of one line, which needs no legend.</summary>
     public CurveChart(string title, string unit, CurveSeries series)
-        : this(title, unit, [series])
-    {
-    }
+        : this(title, unit, [series]) { }
 
-    /// <summary>The drawing alone, an <c>svg</c> element of 420 by 220 units without style: the report's style sheet colours its classes.</summary>
+    /// <summary>The drawing alone, an <c>svg</c> element of 420 by 220 units without style: the report's style sheet colours its
+    /// classes.</summary>
     /// <remarks>A noisy series is drawn twice, faint as it is and strong as its moving average.</remarks>
     public string ToSvg()
     {

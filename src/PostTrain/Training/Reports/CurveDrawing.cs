@@ -13,12 +13,19 @@ internal sealed class CurveDrawing
     /// <param name="series">Its number from 0.</param>
     public static string Style(char kind, int series) => $"{kind}{series % Colours}{(series / Colours % 2 == 1 ? " dashed" : "")}";
 
-    private const double Width = 420, Height = 220, Left = 44, Right = 10, Top = 12, Bottom = 26;
-    private const int Buckets = 300, HoverBands = 80;
+    private const double Width = 420,
+        Height = 220,
+        Left = 44,
+        Right = 10,
+        Top = 12,
+        Bottom = 26;
+    private const int Buckets = 300,
+        HoverBands = 80;
 
     private readonly CurveChart chart;
     private readonly Ticks ticks;
-    private readonly double firstStep, lastStep;
+    private readonly double firstStep,
+        lastStep;
 
     private CurveDrawing(CurveChart chart, IReadOnlyList<CurvePoint> finite)
     {
@@ -37,11 +44,24 @@ internal sealed class CurveDrawing
     public static void Draw(Html html, CurveChart chart)
     {
         var finite = chart.Series.SelectMany(s => s.Points).Where(IsDrawn).ToList();
-        html.Open("svg", ("xmlns", "http://www.w3.org/2000/svg"), ("viewBox", $"0 0 {Width} {Height}"), ("class", "chart"), ("role", "img"),
-            ("aria-label", chart.Title));
+        html.Open(
+            "svg",
+            ("xmlns", "http://www.w3.org/2000/svg"),
+            ("viewBox", $"0 0 {Width} {Height}"),
+            ("class", "chart"),
+            ("role", "img"),
+            ("aria-label", chart.Title)
+        );
         if (finite.Count == 0)
         {
-            html.Element("text", "no values", ("class", "none"), ("x", Html.Number(Width / 2)), ("y", Html.Number(Height / 2)), ("text-anchor", "middle"));
+            html.Element(
+                "text",
+                "no values",
+                ("class", "none"),
+                ("x", Html.Number(Width / 2)),
+                ("y", Html.Number(Height / 2)),
+                ("text-anchor", "middle")
+            );
         }
         else
         {
@@ -69,8 +89,21 @@ internal sealed class CurveDrawing
         foreach (var value in ticks.Values)
         {
             var y = Html.Number(Y(value));
-            html.Empty("line", ("class", value == ticks.Values[0] ? "axis" : "grid"), ("x1", Html.Number(Left)), ("x2", Html.Number(Width - Right)), ("y1", y), ("y2", y));
-            html.Element("text", ticks.Label(value), ("x", Html.Number(Left - 7)), ("y", Html.Number(Y(value) + 3.5)), ("text-anchor", "end"));
+            html.Empty(
+                "line",
+                ("class", value == ticks.Values[0] ? "axis" : "grid"),
+                ("x1", Html.Number(Left)),
+                ("x2", Html.Number(Width - Right)),
+                ("y1", y),
+                ("y2", y)
+            );
+            html.Element(
+                "text",
+                ticks.Label(value),
+                ("x", Html.Number(Left - 7)),
+                ("y", Html.Number(Y(value) + 3.5)),
+                ("text-anchor", "end")
+            );
         }
 
         var steps = Ticks.Within(firstStep, lastStep, 5, minimumStep: 1);
@@ -80,7 +113,10 @@ internal sealed class CurveDrawing
         foreach (var step in labels)
         {
             // A label in the middle of the last tick would pass the edge of the drawing.
-            var anchor = X(step) > Width - Right - 12 ? "end" : X(step) < Left + 4 ? "start" : "middle";
+            var anchor =
+                X(step) > Width - Right - 12 ? "end"
+                : X(step) < Left + 4 ? "start"
+                : "middle";
             var x = anchor == "end" ? Math.Min(Width - 2, X(step) + 8) : X(step);
             html.Element("text", steps.Label(step), ("x", Html.Number(x)), ("y", baseline), ("text-anchor", anchor));
         }
@@ -108,7 +144,13 @@ internal sealed class CurveDrawing
                 continue;
             var starts = !IsDrawn(points, i - 1);
             if (starts && !IsDrawn(points, i + 1))
-                html.Empty("circle", ("class", $"dot {style}"), ("cx", Html.Number(X(points[i].Step))), ("cy", Html.Number(Y(points[i].Value))), ("r", "2.2"));
+                html.Empty(
+                    "circle",
+                    ("class", $"dot {style}"),
+                    ("cx", Html.Number(X(points[i].Step))),
+                    ("cy", Html.Number(Y(points[i].Value))),
+                    ("r", "2.2")
+                );
             else
                 path.Append(starts ? 'M' : 'L').Append(Html.Number(X(points[i].Step))).Append(' ').Append(Html.Number(Y(points[i].Value)));
         }
@@ -127,7 +169,10 @@ internal sealed class CurveDrawing
     {
         var steps = chart.Series.SelectMany(s => s.Points).Select(p => p.Step).Where(double.IsFinite).Distinct().Order().ToArray();
         var stride = Math.Max(1, (steps.Length + HoverBands - 1) / HoverBands);
-        var shown = Enumerable.Range(0, (steps.Length + stride - 1) / stride).Select(i => steps[Math.Min(i * stride, steps.Length - 1)]).ToArray();
+        var shown = Enumerable
+            .Range(0, (steps.Length + stride - 1) / stride)
+            .Select(i => steps[Math.Min(i * stride, steps.Length - 1)])
+            .ToArray();
         var values = chart.Series.Select(s => s.Points.DistinctBy(p => p.Step).ToDictionary(p => p.Step, p => p.Value)).ToArray();
         for (var i = 0; i < shown.Length; i++)
         {
@@ -136,8 +181,20 @@ internal sealed class CurveDrawing
             var right = i == shown.Length - 1 ? Width - Right : (x + X(shown[i + 1])) / 2;
             var label = new StringBuilder("step ").Append(Html.Number(shown[i]));
             html.Open("g", ("class", "hover"));
-            html.Empty("rect", ("x", Html.Number(left)), ("y", "0"), ("width", Html.Number(right - left)), ("height", Html.Number(Height - Bottom)));
-            html.Empty("line", ("x1", Html.Number(x)), ("x2", Html.Number(x)), ("y1", Html.Number(Top)), ("y2", Html.Number(Height - Bottom)));
+            html.Empty(
+                "rect",
+                ("x", Html.Number(left)),
+                ("y", "0"),
+                ("width", Html.Number(right - left)),
+                ("height", Html.Number(Height - Bottom))
+            );
+            html.Empty(
+                "line",
+                ("x1", Html.Number(x)),
+                ("x2", Html.Number(x)),
+                ("y1", Html.Number(Top)),
+                ("y2", Html.Number(Height - Bottom))
+            );
             for (var s = 0; s < values.Length; s++)
             {
                 if (!values[s].TryGetValue(shown[i], out var value) || !IsDrawn(new CurvePoint(shown[i], value)))
@@ -147,7 +204,13 @@ internal sealed class CurveDrawing
             }
 
             var inLeftHalf = x < Width / 2;
-            html.Element("text", label.ToString(), ("x", Html.Number(inLeftHalf ? x + 5 : x - 5)), ("y", Html.Number(Top - 2)), ("text-anchor", inLeftHalf ? "start" : "end"));
+            html.Element(
+                "text",
+                label.ToString(),
+                ("x", Html.Number(inLeftHalf ? x + 5 : x - 5)),
+                ("y", Html.Number(Top - 2)),
+                ("text-anchor", inLeftHalf ? "start" : "end")
+            );
             html.Close();
         }
     }

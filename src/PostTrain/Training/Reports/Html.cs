@@ -83,15 +83,32 @@ internal sealed class Html
         {
             switch (rune.Value)
             {
-                case '&': target.Append("&amp;"); break;
-                case '<': target.Append("&lt;"); break;
-                case '>': target.Append("&gt;"); break;
-                case '"': target.Append("&quot;"); break;
-                case '\'': target.Append("&#39;"); break;
-                case '\n' or '\t': target.Append((char)rune.Value); break;
-                case '\r': break;
-                case < 0x20 or (>= 0x7F and < 0xA0) or 0xFFFE or 0xFFFF: target.Append('\uFFFD'); break;
-                default: target.Append(rune.ToString()); break;
+                case '&':
+                    target.Append("&amp;");
+                    break;
+                case '<':
+                    target.Append("&lt;");
+                    break;
+                case '>':
+                    target.Append("&gt;");
+                    break;
+                case '"':
+                    target.Append("&quot;");
+                    break;
+                case '\'':
+                    target.Append("&#39;");
+                    break;
+                case '\n' or '\t':
+                    target.Append((char)rune.Value);
+                    break;
+                case '\r':
+                    break;
+                case < 0x20 or (>= 0x7F and < 0xA0) or 0xFFFE or 0xFFFF:
+                    target.Append('\uFFFD');
+                    break;
+                default:
+                    target.Append(rune.ToString());
+                    break;
             }
         }
     }

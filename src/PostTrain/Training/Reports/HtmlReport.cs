@@ -5,7 +5,8 @@ namespace PostTrain.Training.Reports;
 
 /// <summary>A report of a run as one HTML file that needs nothing else: no scripts, no fonts, no network.</summary>
 /// <remarks>Sections appear in the order in which they are added. Every text is escaped, so that a completion may hold anything.
-/// The page follows the reader's light or dark setting, narrows to a telephone and prints on paper. Equal input gives equal bytes.</remarks>
+/// The page follows the reader's light or dark setting, narrows to a telephone and prints on paper. Equal input gives equal
+/// bytes.</remarks>
 /// <example><code>
 /// new HtmlReport("GRPO on addition", "300 steps from a base model that misses the format")
 ///     .Tiles(new SummaryTile("Accuracy", "97.5 %", "from 21.0 %"))
@@ -90,13 +91,16 @@ public sealed class HtmlReport
     public HtmlReport Curves(string heading, params IReadOnlyList<CurveChart> charts)
     {
         ArgumentNullException.ThrowIfNull(charts);
-        return Section(heading, html =>
-        {
-            html.Open("div", ("class", "charts")).Line();
-            foreach (var chart in charts)
-                Figure(html, chart);
-            html.Close();
-        });
+        return Section(
+            heading,
+            html =>
+            {
+                html.Open("div", ("class", "charts")).Line();
+                foreach (var chart in charts)
+                    Figure(html, chart);
+                html.Close();
+            }
+        );
     }
 
     /// <summary>Adds what diagnostics had to say, in the order in which it was said; nothing where they had nothing to say.</summary>
@@ -105,26 +109,37 @@ public sealed class HtmlReport
     public HtmlReport Warnings(string heading, IReadOnlyList<Warning> warnings)
     {
         ArgumentNullException.ThrowIfNull(warnings);
-        return warnings.Count == 0 ? this : Section(heading, html =>
-        {
-            foreach (var warning in warnings)
-            {
-                html.Open("article", ("class", warning.Level == DiagnosticLevel.Note ? "warning note" : "warning")).Open("div", ("class", "label"));
-                html.Element("span", warning.Name, ("class", "name")).Element("span", FormattableString.Invariant($"step {warning.Step}")).Close();
-                html.Element("p", warning.Message, ("class", "seen")).Element("p", warning.Advice).Close().Line();
-            }
-        });
+        return warnings.Count == 0
+            ? this
+            : Section(
+                heading,
+                html =>
+                {
+                    foreach (var warning in warnings)
+                    {
+                        html.Open("article", ("class", warning.Level == DiagnosticLevel.Note ? "warning note" : "warning"))
+                            .Open("div", ("class", "label"));
+                        html.Element("span", warning.Name, ("class", "name"))
+                            .Element("span", FormattableString.Invariant($"step {warning.Step}"))
+                            .Close();
+                        html.Element("p", warning.Message, ("class", "seen")).Element("p", warning.Advice).Close().Line();
+                    }
+                }
+            );
     }
 
     /// <summary>Adds completions before and after training.</summary>
     public HtmlReport Completions(string heading, params IReadOnlyList<CompletionPair> pairs)
     {
         ArgumentNullException.ThrowIfNull(pairs);
-        return Section(heading, html =>
-        {
-            foreach (var pair in pairs)
-                pair.WriteTo(html);
-        });
+        return Section(
+            heading,
+            html =>
+            {
+                foreach (var pair in pairs)
+                    pair.WriteTo(html);
+            }
+        );
     }
 
     /// <summary>Adds names and values, such as the options of the run.</summary>
@@ -132,13 +147,16 @@ public sealed class HtmlReport
     {
         ArgumentNullException.ThrowIfNull(settings);
         var rows = settings.ToArray();
-        return Section(heading, html =>
-        {
-            html.Open("dl", ("class", "settings")).Line();
-            foreach (var (name, value) in rows)
-                html.Open("div").Element("dt", name).Element("dd", value).Close().Line();
-            html.Close();
-        });
+        return Section(
+            heading,
+            html =>
+            {
+                html.Open("dl", ("class", "settings")).Line();
+                foreach (var (name, value) in rows)
+                    html.Open("div").Element("dt", name).Element("dd", value).Close().Line();
+                html.Close();
+            }
+        );
     }
 
     /// <summary>The whole page.</summary>

@@ -28,8 +28,10 @@ public sealed record Proportion
     /// <summary>p̂ = successes / trials.</summary>
     public double Value => (double)Successes / Trials;
 
-    /// <summary>The Wilson score interval: (p̂ + z²/2n ± z·√(p̂(1−p̂)/n + z²/4n²)) / (1 + z²/n), z the normal quantile at (1 + confidence)/2.</summary>
-    /// <remarks>Its coverage is near the stated confidence on average, also at 0 and n successes, where the textbook interval has width 0.</remarks>
+    /// <summary>The Wilson score interval: (p̂ + z²/2n ± z·√(p̂(1−p̂)/n + z²/4n²)) / (1 + z²/n), z the normal quantile at (1 +
+    /// confidence)/2.</summary>
+    /// <remarks>Its coverage is near the stated confidence on average, also at 0 and n successes, where the textbook interval has width
+    /// 0.</remarks>
     /// <param name="confidence">In (0, 1); default 0.95.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="confidence"/> is not in (0, 1).</exception>
     public ConfidenceInterval Interval(double confidence = 0.95)
@@ -39,19 +41,21 @@ public sealed record Proportion
             return new ConfidenceInterval(0, 1);
 
         var z = Normal.InvCDF(0, 1, (1 + confidence) / 2);
-        double n = Trials, p = Value, z2 = z * z;
+        double n = Trials,
+            p = Value,
+            z2 = z * z;
         var centre = p + z2 / (2 * n);
         var half = z * Math.Sqrt(p * (1 - p) / n + z2 / (4 * n * n));
         var scale = 1 + z2 / n;
 
         // Exactly 0 and 1 at the ends, where rounding would leave something like -1e-17.
-        return new ConfidenceInterval(
-            Successes == 0 ? 0 : (centre - half) / scale,
-            Successes == Trials ? 1 : (centre + half) / scale);
+        return new ConfidenceInterval(Successes == 0 ? 0 : (centre - half) / scale, Successes == Trials ? 1 : (centre + half) / scale);
     }
 
-    /// <summary>The exact interval of Clopper and Pearson: [B(α/2; k, n−k+1), B(1−α/2; k+1, n−k)], B the quantile of the beta distribution.</summary>
-    /// <remarks>Never covers less than the stated confidence, and so is wider than <see cref="Interval"/>. Absolute error below 1e-7.</remarks>
+    /// <summary>The exact interval of Clopper and Pearson: [B(α/2; k, n−k+1), B(1−α/2; k+1, n−k)], B the quantile of the beta
+    /// distribution.</summary>
+    /// <remarks>Never covers less than the stated confidence, and so is wider than <see cref="Interval"/>. Absolute error below
+    /// 1e-7.</remarks>
     /// <param name="confidence">In (0, 1); default 0.95.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="confidence"/> is not in (0, 1).</exception>
     public ConfidenceInterval ExactInterval(double confidence = 0.95)
@@ -60,7 +64,8 @@ public sealed record Proportion
         var tail = (1 - confidence) / 2;
         return new ConfidenceInterval(
             Successes == 0 ? 0 : Beta.InvCDF(Successes, Trials - Successes + 1.0, tail),
-            Successes == Trials ? 1 : Beta.InvCDF(Successes + 1.0, Trials - Successes, 1 - tail));
+            Successes == Trials ? 1 : Beta.InvCDF(Successes + 1.0, Trials - Successes, 1 - tail)
+        );
     }
 
     /// <summary>The value with its 95 % Wilson interval, such as <c>45.0 % (35.6–54.8 %)</c>, in the invariant culture.</summary>

@@ -6,13 +6,15 @@ namespace PostTrain.Training.Reports;
 internal static class ProportionBars
 {
     // 1000 units wide, because the drawing is stretched to its column: only heights are true to scale.
-    private const double Width = 1000, Height = 22;
+    private const double Width = 1000,
+        Height = 22;
 
     public static void Write(Html html, IReadOnlyList<NamedProportion> rows)
     {
         html.Open("div", ("class", "scroll")).Open("table", ("class", "proportions")).Open("thead").Open("tr");
         html.Element("th", "", ("scope", "col")).Element("th", "0 – 100 %", ("class", "bar"), ("scope", "col"));
-        html.Element("th", "Value", ("class", "number"), ("scope", "col")).Element("th", "95 % interval", ("class", "number"), ("scope", "col"));
+        html.Element("th", "Value", ("class", "number"), ("scope", "col"))
+            .Element("th", "95 % interval", ("class", "number"), ("scope", "col"));
         html.Element("th", "Count", ("class", "number"), ("scope", "col")).Close().Close().Open("tbody").Line();
         foreach (var (name, proportion) in rows)
         {
@@ -22,7 +24,11 @@ internal static class ProportionBars
             html.Close();
             html.Element("td", double.IsNaN(proportion.Value) ? "–" : Percent(proportion.Value), ("class", "number strong"));
             html.Element("td", interval.ToString(), ("class", "number"));
-            html.Element("td", string.Create(CultureInfo.InvariantCulture, $"{proportion.Successes} / {proportion.Trials}"), ("class", "number"));
+            html.Element(
+                "td",
+                string.Create(CultureInfo.InvariantCulture, $"{proportion.Successes} / {proportion.Trials}"),
+                ("class", "number")
+            );
             html.Close().Line();
         }
 
@@ -31,11 +37,25 @@ internal static class ProportionBars
 
     private static void Bar(Html html, Proportion proportion, ConfidenceInterval interval)
     {
-        html.Open("svg", ("xmlns", "http://www.w3.org/2000/svg"), ("viewBox", $"0 0 {Width} {Height}"), ("preserveAspectRatio", "none"), ("class", "interval"), ("aria-hidden", "true"));
+        html.Open(
+            "svg",
+            ("xmlns", "http://www.w3.org/2000/svg"),
+            ("viewBox", $"0 0 {Width} {Height}"),
+            ("preserveAspectRatio", "none"),
+            ("class", "interval"),
+            ("aria-hidden", "true")
+        );
         html.Empty("rect", ("class", "track"), ("x", "0"), ("y", "7"), ("width", Html.Number(Width)), ("height", "8"));
         if (proportion.Trials > 0)
         {
-            html.Empty("rect", ("class", "value"), ("x", "0"), ("y", "7"), ("width", Html.Number(Width * proportion.Value)), ("height", "8"));
+            html.Empty(
+                "rect",
+                ("class", "value"),
+                ("x", "0"),
+                ("y", "7"),
+                ("width", Html.Number(Width * proportion.Value)),
+                ("height", "8")
+            );
             Whisker(html, interval.Lower, interval.Upper, 11, 11);
             Whisker(html, interval.Lower, interval.Lower, 4, 18);
             Whisker(html, interval.Upper, interval.Upper, 4, 18);

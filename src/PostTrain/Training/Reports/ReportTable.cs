@@ -37,5 +37,9 @@ public sealed record ReportTable(IReadOnlyList<string> Columns, IReadOnlyList<IR
     }
 
     private bool IsNumeric(int column) =>
-        Rows.Count > 0 && !TextColumns.Contains(column) && Rows.All(row => row[column].TrimStart().TrimStart('+', '-', '−', '±', '<', '>', '≤', '≥', '~') is [>= '0' and <= '9', ..] or "NaN" or "–" or "");
+        Rows.Count > 0
+        && !TextColumns.Contains(column)
+        && Rows.All(row =>
+            row[column].TrimStart().TrimStart('+', '-', '−', '±', '<', '>', '≤', '≥', '~') is [>= '0' and <= '9', ..] or "NaN" or "–" or ""
+        );
 }

@@ -49,7 +49,13 @@ public static class RunReport
         var directory = Path.GetDirectoryName(Path.GetFullPath(metrics))!;
         var completions = Path.Combine(directory, "completions.jsonl");
         path ??= Path.Combine(directory, "report.html");
-        Of(title ?? Path.GetFileName(directory), MetricsLog.Read(metrics), MetricsLog.ReadWarnings(metrics), File.Exists(completions) ? CompletionLog.Read(completions) : []).Save(path);
+        Of(
+                title ?? Path.GetFileName(directory),
+                MetricsLog.Read(metrics),
+                MetricsLog.ReadWarnings(metrics),
+                File.Exists(completions) ? CompletionLog.Read(completions) : []
+            )
+            .Save(path);
         return path;
     }
 
@@ -59,11 +65,18 @@ public static class RunReport
     /// <param name="warnings">What diagnostics said; null looks at the reports with the default rules.</param>
     /// <param name="completions">What the policy answered over the run; null for none.</param>
     /// <param name="subtitle">A sentence under the heading.</param>
-    public static HtmlReport Of(string title, IReadOnlyList<StepReport> reports, IReadOnlyList<Warning>? warnings = null, IReadOnlyList<LoggedCompletion>? completions = null, string subtitle = "")
+    public static HtmlReport Of(
+        string title,
+        IReadOnlyList<StepReport> reports,
+        IReadOnlyList<Warning>? warnings = null,
+        IReadOnlyList<LoggedCompletion>? completions = null,
+        string subtitle = ""
+    )
     {
         ArgumentNullException.ThrowIfNull(reports);
         var page = new HtmlReport(title, subtitle).Facts(EngineFacts.Describe());
-        if (reports.Count > 0) page.Tiles(Tiles(reports));
+        if (reports.Count > 0)
+            page.Tiles(Tiles(reports));
         return page.Run(reports, warnings, completions);
     }
 
@@ -73,7 +86,13 @@ public static class RunReport
     /// <param name="warnings">What diagnostics said; null looks at the reports with the default rules.</param>
     /// <param name="completions">What the policy answered over the run; null for none.</param>
     /// <param name="name">Where a page has several runs: which one this is, in the headings.</param>
-    public static HtmlReport Run(this HtmlReport page, IReadOnlyList<StepReport> reports, IReadOnlyList<Warning>? warnings = null, IReadOnlyList<LoggedCompletion>? completions = null, string? name = null)
+    public static HtmlReport Run(
+        this HtmlReport page,
+        IReadOnlyList<StepReport> reports,
+        IReadOnlyList<Warning>? warnings = null,
+        IReadOnlyList<LoggedCompletion>? completions = null,
+        string? name = null
+    )
     {
         ArgumentNullException.ThrowIfNull(page);
         ArgumentNullException.ThrowIfNull(reports);
@@ -83,27 +102,45 @@ public static class RunReport
         var charts = Charts(reports).ToLookup(IsConstant);
         page.Curves(name ?? "Training", [.. charts[false]]);
         if (charts[true].Any())
-            page.Settings(Heading("The same at every step"), charts[true].Select(chart => KeyValuePair.Create(chart.Title, $"{Ticks.Short(chart.Series[0].Points[0].Value)} {chart.Unit}".TrimEnd())));
-        if (TimeSplit.Of(reports) is { Count: > 0 } parts) page.Shares(Heading("Where the time went"), parts);
+            page.Settings(
+                Heading("The same at every step"),
+                charts[true]
+                    .Select(chart =>
+                        KeyValuePair.Create(chart.Title, $"{Ticks.Short(chart.Series[0].Points[0].Value)} {chart.Unit}".TrimEnd())
+                    )
+            );
+        if (TimeSplit.Of(reports) is { Count: > 0 } parts)
+            page.Shares(Heading("Where the time went"), parts);
         return completions is { Count: > 0 } ? page.Table(Heading("Completions over the run"), Table(completions)) : page;
     }
 
-    /// <summary>The numbers of a run to see first: reward or loss at the beginning and the end, the same of held-out data, steps, time, speed.</summary>
+    /// <summary>The numbers of a run to see first: reward or loss at the beginning and the end, the same of held-out data, steps, time,
+    /// speed.</summary>
     /// <param name="reports">Every step; without any there are no tiles.</param>
     public static IReadOnlyList<SummaryTile> Tiles(IReadOnlyList<StepReport> reports)
     {
         ArgumentNullException.ThrowIfNull(reports);
-        if (reports.Count == 0) return [];
+        if (reports.Count == 0)
+            return [];
         var last = reports[^1];
         // The mean reward of a reward model is no aim; its loss is.
         bool rewarded = Has(reports, "reward/mean") && !Has(reports, "reward/margin");
         var tiles = new List<SummaryTile> { Course(reports, rewarded ? ("reward/mean", "Mean reward") : ("loss", "Loss")) };
-        foreach (var (metric, name) in new[] { (rewarded ? "eval/reward/mean" : "eval/loss", rewarded ? "Held-out reward" : "Held-out loss") })
-            if (Has(reports, metric)) tiles.Add(Course(reports, (metric, name)));
+        foreach (
+            var (metric, name) in new[] { (rewarded ? "eval/reward/mean" : "eval/loss", rewarded ? "Held-out reward" : "Held-out loss") }
+        )
+            if (Has(reports, metric))
+                tiles.Add(Course(reports, (metric, name)));
         tiles.Add(new SummaryTile("Steps", last.Step.ToString(CultureInfo.InvariantCulture)));
-        tiles.Add(new SummaryTile("Time", last.Elapsed.ToString(last.Elapsed.TotalHours >= 1 ? @"h\:mm\:ss" : @"m\:ss", CultureInfo.InvariantCulture)));
+        tiles.Add(
+            new SummaryTile(
+                "Time",
+                last.Elapsed.ToString(last.Elapsed.TotalHours >= 1 ? @"h\:mm\:ss" : @"m\:ss", CultureInfo.InvariantCulture)
+            )
+        );
         var speed = CurveSeries.Of(reports, "tokens_per_second").Points.Where(point => double.IsFinite(point.Value)).ToArray();
-        if (speed.Length > 0) tiles.Add(new SummaryTile("Speed", Ticks.Short(speed.Average(point => point.Value)), "tokens per second"));
+        if (speed.Length > 0)
+            tiles.Add(new SummaryTile("Speed", Ticks.Short(speed.Average(point => point.Value)), "tokens per second"));
         return tiles;
     }
 
@@ -117,7 +154,11 @@ public static class RunReport
     {
         var points = CurveSeries.Of(reports, shown.Metric).Points;
         int some = Math.Max(1, points.Count / 10);
-        return new SummaryTile(shown.Name, Ticks.Short(points.TakeLast(some).Average(point => point.Value)), $"from {Ticks.Short(points.Take(some).Average(point => point.Value))}");
+        return new SummaryTile(
+            shown.Name,
+            Ticks.Short(points.TakeLast(some).Average(point => point.Value)),
+            $"from {Ticks.Short(points.Take(some).Average(point => point.Value))}"
+        );
     }
 
     private static IEnumerable<CurveChart> Charts(IReadOnlyList<StepReport> reports)
@@ -125,17 +166,27 @@ public static class RunReport
         string[] metrics = [.. reports.SelectMany(report => report.Metrics.Keys).Distinct()];
         var drawn = new HashSet<string>(StringComparer.Ordinal) { "reward/std", "eval/reward/std", "elapsed_seconds" };
         foreach (var (prefix, title) in new[] { ("reward/", "Reward"), ("eval/reward/", "Held-out reward") })
-            if (Rewards(reports, metrics, prefix, drawn) is { Length: > 0 } rewards) yield return new CurveChart(title, "", rewards);
+            if (Rewards(reports, metrics, prefix, drawn) is { Length: > 0 } rewards)
+                yield return new CurveChart(title, "", rewards);
         yield return Pair("loss", "Loss", "");
         foreach (var (prefix, title) in new[] { ("logp/", "Log-probability of a completion"), ("eval/logp/", "Log-probability, held out") })
-            if (metrics.Where(name => name.StartsWith(prefix, StringComparison.Ordinal)).Select(name => Line(name, name[prefix.Length..])).ToArray() is { Length: > 0 } sums)
+            if (
+                metrics
+                    .Where(name => name.StartsWith(prefix, StringComparison.Ordinal))
+                    .Select(name => Line(name, name[prefix.Length..]))
+                    .ToArray() is
+                { Length: > 0 } sums
+            )
                 yield return new CurveChart(title, "nats", sums);
         foreach (var (metric, title, unit) in Known)
-            if (metrics.Contains(metric) || metrics.Contains("eval/" + metric)) yield return Pair(metric, title, unit);
+            if (metrics.Contains(metric) || metrics.Contains("eval/" + metric))
+                yield return Pair(metric, title, unit);
         // What a trainer has of its own.
         foreach (var metric in metrics.Where(name => !name.StartsWith("time/", StringComparison.Ordinal)).ToArray())
-            if (!drawn.Contains(metric)) yield return Pair(metric.StartsWith("eval/", StringComparison.Ordinal) ? metric["eval/".Length..] : metric, metric, "");
-        if (TimeSplit.Of(reports).Count > 0) yield return TimeSplit.Chart(reports);
+            if (!drawn.Contains(metric))
+                yield return Pair(metric.StartsWith("eval/", StringComparison.Ordinal) ? metric["eval/".Length..] : metric, metric, "");
+        if (TimeSplit.Of(reports).Count > 0)
+            yield return TimeSplit.Chart(reports);
 
         CurveSeries Line(string metric, string name)
         {
@@ -147,24 +198,41 @@ public static class RunReport
         CurveChart Pair(string metric, string title, string unit)
         {
             string heldOut = "eval/" + metric;
-            CurveSeries[] lines = [.. metric == "loss" || metrics.Contains(metric) ? [Line(metric, metrics.Contains(heldOut) ? "training" : title)] : Array.Empty<CurveSeries>(), .. metrics.Contains(heldOut) ? [Line(heldOut, "held out")] : Array.Empty<CurveSeries>()];
+            CurveSeries[] lines =
+            [
+                .. metric == "loss" || metrics.Contains(metric)
+                    ? [Line(metric, metrics.Contains(heldOut) ? "training" : title)]
+                    : Array.Empty<CurveSeries>(),
+                .. metrics.Contains(heldOut) ? [Line(heldOut, "held out")] : Array.Empty<CurveSeries>(),
+            ];
             return new CurveChart(title, unit, lines);
         }
     }
 
-    // The mean and its components on one chart. A component that is the whole reward would be the same line twice; shares and margins have a scale of their own.
+    // The mean and its components on one chart. A component that is the whole reward would be the same line twice; shares and margins have
+    // a scale of their own.
     private static CurveSeries[] Rewards(IReadOnlyList<StepReport> reports, string[] metrics, string prefix, HashSet<string> drawn)
     {
-        string[] names = [.. metrics.Where(name => name.StartsWith(prefix, StringComparison.Ordinal) && name[prefix.Length..] is not ("std" or "zero_groups" or "accuracy" or "margin")).OrderBy(name => name != prefix + "mean")];
+        string[] names =
+        [
+            .. metrics
+                .Where(name =>
+                    name.StartsWith(prefix, StringComparison.Ordinal)
+                    && name[prefix.Length..] is not ("std" or "zero_groups" or "accuracy" or "margin")
+                )
+                .OrderBy(name => name != prefix + "mean"),
+        ];
         var mean = CurveSeries.Of(reports, prefix + "mean").Points;
         var lines = new List<CurveSeries>();
         foreach (var name in names)
         {
             var line = CurveSeries.Of(reports, name, name[prefix.Length..]);
             bool same = lines.Count > 0 && line.Points.SequenceEqual(mean);
-            if (lines.Count >= CurveDrawing.Colours && !same) continue;
+            if (lines.Count >= CurveDrawing.Colours && !same)
+                continue;
             drawn.Add(name);
-            if (!same) lines.Add(line);
+            if (!same)
+                lines.Add(line);
         }
         return [.. lines];
     }
@@ -172,9 +240,27 @@ public static class RunReport
     private static ReportTable Table(IReadOnlyList<LoggedCompletion> completions)
     {
         int count = Math.Min(MostCompletions, completions.Count);
-        return new ReportTable(["Step", "Prompt", "Completion", "Reward", "Tokens", "Finished"], [.. Enumerable.Range(0, count)
-            .Select(i => completions[count == 1 ? 0 : (int)((long)i * (completions.Count - 1) / (count - 1))])
-            .Select(completion => (string[])[completion.Step.ToString(CultureInfo.InvariantCulture), completion.Prompt, completion.Completion, Ticks.Short(completion.Reward),
-                completion.Tokens.ToString(CultureInfo.InvariantCulture), completion.Finished ? "yes" : "cut off"])]) { TextColumns = [1, 2] };
+        return new ReportTable(
+            ["Step", "Prompt", "Completion", "Reward", "Tokens", "Finished"],
+            [
+                .. Enumerable
+                    .Range(0, count)
+                    .Select(i => completions[count == 1 ? 0 : (int)((long)i * (completions.Count - 1) / (count - 1))])
+                    .Select(completion =>
+                        (string[])
+                            [
+                                completion.Step.ToString(CultureInfo.InvariantCulture),
+                                completion.Prompt,
+                                completion.Completion,
+                                Ticks.Short(completion.Reward),
+                                completion.Tokens.ToString(CultureInfo.InvariantCulture),
+                                completion.Finished ? "yes" : "cut off",
+                            ]
+                    ),
+            ]
+        )
+        {
+            TextColumns = [1, 2],
+        };
     }
 }

@@ -6,7 +6,10 @@ internal static class Smoothing
     /// <summary>Whether a curve runs up and down so much that its trend is hard to see: its path is over three times its range.</summary>
     public static bool IsNoisy(IReadOnlyList<CurvePoint> points)
     {
-        double min = double.PositiveInfinity, max = double.NegativeInfinity, path = 0, last = double.NaN;
+        double min = double.PositiveInfinity,
+            max = double.NegativeInfinity,
+            path = 0,
+            last = double.NaN;
         var count = 0;
         foreach (var (_, value) in points)
         {
@@ -51,7 +54,8 @@ internal static class Smoothing
             double.IsFinite(value) ? (keep * before.Sum + value, keep * before.Weight + 1) : (keep * before.Sum, keep * before.Weight);
     }
 
-    /// <summary>At most about 2·<paramref name="buckets"/> points with the same envelope: lowest and highest of each bucket, in their order.</summary>
+    /// <summary>At most about 2·<paramref name="buckets"/> points with the same envelope: lowest and highest of each bucket, in their
+    /// order.</summary>
     /// <remarks>A gap stays where a bucket holds nothing finite.</remarks>
     public static IReadOnlyList<CurvePoint> Thin(IReadOnlyList<CurvePoint> points, int buckets)
     {
@@ -61,8 +65,10 @@ internal static class Smoothing
         var result = new List<CurvePoint>(2 * buckets);
         for (var bucket = 0; bucket < buckets; bucket++)
         {
-            int from = (int)((long)points.Count * bucket / buckets), to = (int)((long)points.Count * (bucket + 1) / buckets);
-            int low = -1, high = -1;
+            int from = (int)((long)points.Count * bucket / buckets),
+                to = (int)((long)points.Count * (bucket + 1) / buckets);
+            int low = -1,
+                high = -1;
             for (var i = from; i < to; i++)
             {
                 if (!double.IsFinite(points[i].Value))

@@ -101,7 +101,13 @@ internal sealed class Ticks
         var power = Math.Pow(10, Math.Floor(Math.Log10(rough)));
         var factor = rough / power;
         // Geometric means of 1, 2, 5 and 10: the nearest on the axis of ratios.
-        var nice = factor switch { < 1.41422 => 1, < 3.16228 => 2, < 7.07107 => 5, _ => 10 };
+        var nice = factor switch
+        {
+            < 1.41422 => 1,
+            < 3.16228 => 2,
+            < 7.07107 => 5,
+            _ => 10,
+        };
         return nice * power;
     }
 }

@@ -7,8 +7,16 @@ namespace PostTrain.Training.TensorBoard;
 internal static class EventMessage
 {
     // Field numbers with their wire types: (number << 3) | type, 0 varint, 1 eight bytes, 2 length-delimited, 5 four bytes.
-    private const byte WallTime = 1 << 3 | 1, Step = 2 << 3, FileVersion = 3 << 3 | 2, Summary = 5 << 3 | 2, SessionLog = 7 << 3 | 2;
-    private const byte Value = 1 << 3 | 2, Tag = 1 << 3 | 2, SimpleValue = 2 << 3 | 5, Status = 1 << 3, Started = 1;
+    private const byte WallTime = 1 << 3 | 1,
+        Step = 2 << 3,
+        FileVersion = 3 << 3 | 2,
+        Summary = 5 << 3 | 2,
+        SessionLog = 7 << 3 | 2;
+    private const byte Value = 1 << 3 | 2,
+        Tag = 1 << 3 | 2,
+        SimpleValue = 2 << 3 | 5,
+        Status = 1 << 3,
+        Started = 1;
 
     /// <summary>The first event of a file.</summary>
     internal static byte[] Version(double wallTime)
@@ -70,7 +78,8 @@ internal static class EventMessage
 
     private static void Varint(MemoryStream message, ulong value)
     {
-        for (; value >= 0x80; value >>= 7) message.WriteByte((byte)(value | 0x80));
+        for (; value >= 0x80; value >>= 7)
+            message.WriteByte((byte)(value | 0x80));
         message.WriteByte((byte)value);
     }
 }

@@ -5,10 +5,12 @@ namespace PostTrain.Training;
 
 /// <summary>An observer that writes every metric as a scalar into an event file of TensorBoard.</summary>
 /// <remarks>
-/// Each run, and each run that goes on, has a file <c>events.out.tfevents.SECONDS.HOST.PROCESS.0</c> of its own: a file is never appended to, so one that was torn by a crash does no harm. A run that goes on
-/// begins its file with a session-start event at its first step; TensorBoard then drops what earlier files hold of that step and later ones. Tags are the metrics' names, values are float32.
-/// Each record is one write. Calls may come from any thread.
-/// <para>Format: TFRecord framing (length, masked CRC-32C) of <c>tensorflow.Event</c> protocol buffers, version <c>brain.Event:2</c>.</para>
+/// Each run, and each run that goes on, has a file <c>events.out.tfevents.SECONDS.HOST.PROCESS.0</c> of its own: a file is never appended
+/// to, so one that was torn by a crash does no harm. A run that goes on begins its file with a session-start event at its first step;
+/// TensorBoard then drops what earlier files hold of that step and later ones. Tags are the metrics' names, values are float32. Each record
+/// is one write. Calls may come from any thread.
+/// <para>Format: TFRecord framing (length, masked CRC-32C) of <c>tensorflow.Event</c> protocol buffers, version
+/// <c>brain.Event:2</c>.</para>
 /// </remarks>
 public sealed class TensorBoardLog : IProgress<StepReport>, IDisposable
 {
@@ -28,13 +30,15 @@ public sealed class TensorBoardLog : IProgress<StepReport>, IDisposable
 
     /// <summary>Begins an event file.</summary>
     /// <param name="directory">The run's directory, which TensorBoard's <c>--logdir</c> is the parent of; made when missing.</param>
-    /// <param name="resumeAfterStep">The step of the checkpoint that the run goes on from; null for a new run. Files of an earlier run in the directory stay: give each run a directory.</param>
+    /// <param name="resumeAfterStep">The step of the checkpoint that the run goes on from; null for a new run. Files of an earlier run in
+    /// the directory stay: give each run a directory.</param>
     /// <param name="time">Gives the wall time of events; null is the system's clock.</param>
     /// <exception cref="IOException">The file cannot be written.</exception>
     public static TensorBoardLog Open(string directory, long? resumeAfterStep = null, TimeProvider? time = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
-        if (resumeAfterStep is { } step) Numerics.Guard.AtLeast(step, 0, nameof(resumeAfterStep));
+        if (resumeAfterStep is { } step)
+            Numerics.Guard.AtLeast(step, 0, nameof(resumeAfterStep));
         time ??= TimeProvider.System;
         Directory.CreateDirectory(directory);
         var log = new TensorBoardLog(System.IO.Path.Combine(directory, Name(directory, time.GetUtcNow().ToUnixTimeSeconds())), time);
@@ -60,7 +64,13 @@ public sealed class TensorBoardLog : IProgress<StepReport>, IDisposable
         lock (gate)
         {
             ObjectDisposedException.ThrowIf(!stream.CanWrite, this);
-            Write(EventMessage.Scalars(Now, value.Step, value.Metrics.Where(metric => metric.Key != "loss").Prepend(new KeyValuePair<string, double>("loss", value.Loss))));
+            Write(
+                EventMessage.Scalars(
+                    Now,
+                    value.Step,
+                    value.Metrics.Where(metric => metric.Key != "loss").Prepend(new KeyValuePair<string, double>("loss", value.Loss))
+                )
+            );
         }
     }
 
@@ -69,7 +79,8 @@ public sealed class TensorBoardLog : IProgress<StepReport>, IDisposable
     {
         lock (gate)
         {
-            if (stream.CanWrite) stream.Flush(flushToDisk: true);
+            if (stream.CanWrite)
+                stream.Flush(flushToDisk: true);
             stream.Dispose();
         }
     }
@@ -90,14 +101,20 @@ public sealed class TensorBoardLog : IProgress<StepReport>, IDisposable
         }
     }
 
-    // TensorBoard reads a directory's files in the order of their names, so a later file must have a later time, even within the same second or after the clock was set back.
+    // TensorBoard reads a directory's files in the order of their names, so a later file must have a later time, even within the same
+    // second or after the clock was set back.
     private static string Name(string directory, long seconds)
     {
         foreach (var file in Directory.EnumerateFiles(directory, Prefix + "*"))
         {
             var text = System.IO.Path.GetFileName(file).AsSpan(Prefix.Length);
             int end = text.IndexOf('.');
-            if (end > 0 && long.TryParse(text[..end], NumberStyles.None, CultureInfo.InvariantCulture, out long earlier) && earlier < 1L << 40) seconds = Math.Max(seconds, earlier + 1);
+            if (
+                end > 0
+                && long.TryParse(text[..end], NumberStyles.None, CultureInfo.InvariantCulture, out long earlier)
+                && earlier < 1L << 40
+            )
+                seconds = Math.Max(seconds, earlier + 1);
         }
         return string.Create(CultureInfo.InvariantCulture, $"{Prefix}{seconds:D10}.{Environment.MachineName}.{Environment.ProcessId}.0");
     }

@@ -3,10 +3,12 @@ using System.Numerics;
 
 namespace PostTrain.Training.TensorBoard;
 
-/// <summary>The framing of TensorFlow's record files: length (8 bytes), masked CRC of the length (4), data, masked CRC of the data (4), all little-endian.</summary>
+/// <summary>The framing of TensorFlow's record files: length (8 bytes), masked CRC of the length (4), data, masked CRC of the data (4), all
+/// little-endian.</summary>
 internal static class TfRecord
 {
-    private const int HeaderBytes = 12, FooterBytes = 4;
+    private const int HeaderBytes = 12,
+        FooterBytes = 4;
 
     internal static byte[] Frame(ReadOnlySpan<byte> data)
     {
@@ -24,8 +26,10 @@ internal static class TfRecord
     internal static uint Crc(ReadOnlySpan<byte> data)
     {
         uint crc = uint.MaxValue;
-        for (; data.Length >= 8; data = data[8..]) crc = BitOperations.Crc32C(crc, BinaryPrimitives.ReadUInt64LittleEndian(data));
-        foreach (byte value in data) crc = BitOperations.Crc32C(crc, value);
+        for (; data.Length >= 8; data = data[8..])
+            crc = BitOperations.Crc32C(crc, BinaryPrimitives.ReadUInt64LittleEndian(data));
+        foreach (byte value in data)
+            crc = BitOperations.Crc32C(crc, value);
         return ~crc;
     }
 }

@@ -3,11 +3,14 @@ using PostTrain.Training.Diagnostics;
 
 namespace PostTrain.Tests.Training.Diagnostics;
 
-/// <summary>A reward model that pays for length: r = quality + c·L. The policy's length drifts, the quality falls, and an alarm comes before it has fallen by 5 %.</summary>
-/// <remarks>The policy is a distribution over lengths 1..60, improved by exact mirror ascent on the reward, π ← π·exp(ηr)/Z; its metrics are those of 64 completions drawn a step.</remarks>
+/// <summary>A reward model that pays for length: r = quality + c·L. The policy's length drifts, the quality falls, and an alarm comes
+/// before it has fallen by 5 %.</summary>
+/// <remarks>The policy is a distribution over lengths 1..60, improved by exact mirror ascent on the reward, π ← π·exp(ηr)/Z; its metrics
+/// are those of 64 completions drawn a step.</remarks>
 public sealed class RewardHackingTests
 {
-    private const int Lengths = 60, Batch = 64;
+    private const int Lengths = 60,
+        Batch = 64;
     private const double LearningRate = 0.02;
 
     public static TheoryData<double, double, int> Cases
@@ -16,8 +19,9 @@ public sealed class RewardHackingTests
         {
             var cases = new TheoryData<double, double, int>();
             foreach (double bias in new[] { 0.07, 0.1, 0.2 })
-                foreach (double start in new[] { 15.0, 18 })
-                    for (int seed = 0; seed < 5; seed++) cases.Add(bias, start, seed);
+            foreach (double start in new[] { 15.0, 18 })
+                for (int seed = 0; seed < 5; seed++)
+                    cases.Add(bias, start, seed);
             return cases;
         }
     }
@@ -50,18 +54,26 @@ public sealed class RewardHackingTests
     }
 
     // The warnings up to the step at which the quality is 5 % below its best, and that step.
-    private static (IReadOnlyList<Warning> Alarms, int Fallen) Simulate(double bias, double start, int seed, bool evaluations, int most = 2000)
+    private static (IReadOnlyList<Warning> Alarms, int Fallen) Simulate(
+        double bias,
+        double start,
+        int seed,
+        bool evaluations,
+        int most = 2000
+    )
     {
         var random = new Random(seed);
         var diagnostics = new TrainingDiagnostics();
-        double[] logits = [.. Enumerable.Range(1, Lengths).Select(length => -Math.Pow(length - start, 2) / 32)], first = Softmax(logits);
+        double[] logits = [.. Enumerable.Range(1, Lengths).Select(length => -Math.Pow(length - start, 2) / 32)],
+            first = Softmax(logits);
         double best = 0;
         for (int step = 1; step <= most; step++)
         {
             var policy = Softmax(logits);
             double quality = Enumerable.Range(1, Lengths).Sum(length => policy[length - 1] * Quality(length));
             best = Math.Max(best, quality);
-            if (quality < 0.95 * best) return (diagnostics.Warnings, step);
+            if (quality < 0.95 * best)
+                return (diagnostics.Warnings, step);
             var drawn = Enumerable.Range(0, Batch).Select(_ => Draw(policy, random)).ToArray();
             var rewards = drawn.Select(length => Quality(length) + bias * length).ToArray();
             double mean = rewards.Average();
@@ -76,10 +88,13 @@ public sealed class RewardHackingTests
                 ["kl"] = policy.Zip(first).Sum(pair => pair.First * Math.Log(pair.First / pair.Second)) / drawn.Average(),
                 ["entropy"] = -policy.Sum(p => p > 0 ? p * Math.Log(p) : 0),
             };
-            if (bias > 0) metrics["reward/length"] = bias * drawn.Average();
-            if (evaluations && step % 10 == 0) metrics["eval/reward/mean"] = quality;
+            if (bias > 0)
+                metrics["reward/length"] = bias * drawn.Average();
+            if (evaluations && step % 10 == 0)
+                metrics["eval/reward/mean"] = quality;
             diagnostics.Report(new StepReport(step, 1, metrics, TimeSpan.FromSeconds(step)));
-            for (int length = 1; length <= Lengths; length++) logits[length - 1] += LearningRate * (Quality(length) + bias * length);
+            for (int length = 1; length <= Lengths; length++)
+                logits[length - 1] += LearningRate * (Quality(length) + bias * length);
         }
         return (diagnostics.Warnings, most);
     }
@@ -90,13 +105,15 @@ public sealed class RewardHackingTests
     {
         double left = random.NextDouble();
         for (int i = 0; i < policy.Length; i++)
-            if ((left -= policy[i]) < 0) return i + 1;
+            if ((left -= policy[i]) < 0)
+                return i + 1;
         return policy.Length;
     }
 
     private static double[] Softmax(double[] logits)
     {
-        double largest = logits.Max(), total = logits.Sum(logit => Math.Exp(logit - largest));
+        double largest = logits.Max(),
+            total = logits.Sum(logit => Math.Exp(logit - largest));
         return [.. logits.Select(logit => Math.Exp(logit - largest) / total)];
     }
 }

@@ -18,15 +18,24 @@ public sealed class HtmlReportTests
 
     private static string[] Paths(XElement svg) => [.. svg.Descendants(Svg + "path").Select(p => p.Attribute("d")!.Value)];
 
-    private static HtmlReport Full(string text) => new HtmlReport(text, text)
-        .Facts(text, text)
-        .Tiles(new SummaryTile(text, text, text))
-        .Paragraph(text, text)
-        .Proportions(text, new NamedProportion(text, new Proportion(1, 3)), new NamedProportion(text, new Proportion(0, 0)))
-        .Table(text, new ReportTable([text, text], [[text, "1.5"]]))
-        .Curves(text, new CurveChart(text, text, [new CurveSeries(text, [new(1, 0.5), new(2, 0.7)]), new CurveSeries(text, [])]))
-        .Completions(text, new CompletionPair(text, text, text, new Verdict(true, text), new Verdict(false, text)))
-        .Settings(text, [KeyValuePair.Create(text, text)]);
+    private static HtmlReport Full(string text) =>
+        new HtmlReport(text, text)
+            .Facts(text, text)
+            .Tiles(new SummaryTile(text, text, text))
+            .Paragraph(text, text)
+            .Proportions(text, new NamedProportion(text, new Proportion(1, 3)), new NamedProportion(text, new Proportion(0, 0)))
+            .Table(
+                text,
+                new ReportTable(
+                    [text, text],
+                    [
+                        [text, "1.5"],
+                    ]
+                )
+            )
+            .Curves(text, new CurveChart(text, text, [new CurveSeries(text, [new(1, 0.5), new(2, 0.7)]), new CurveSeries(text, [])]))
+            .Completions(text, new CompletionPair(text, text, text, new Verdict(true, text), new Verdict(false, text)))
+            .Settings(text, [KeyValuePair.Create(text, text)]);
 
     [Fact]
     public void ToHtml_HostileText_StaysTextEverywhere()
@@ -40,7 +49,10 @@ public sealed class HtmlReportTests
         Assert.Equal(seen, page.Descendants("h1").Single().Value);
         Assert.Equal(seen, page.Descendants("title").First().Value);
         Assert.Equal(3, page.Descendants("pre").Count(p => p.Value == seen));
-        Assert.Equal(7, page.Descendants("h2").Count(h => h.Value == seen) + page.Descendants("p").Count(p => p.Attribute("class")!.Value == "prose"));
+        Assert.Equal(
+            7,
+            page.Descendants("h2").Count(h => h.Value == seen) + page.Descendants("p").Count(p => p.Attribute("class")!.Value == "prose")
+        );
     }
 
     [Fact]
@@ -59,12 +71,37 @@ public sealed class HtmlReportTests
 
     [Fact]
     public void Table_RowOfWrongLength_IsRefused() =>
-        Assert.Throws<ArgumentException>("table", () => new HtmlReport("t").Table("", new ReportTable(["a", "b"], [["1"]])));
+        Assert.Throws<ArgumentException>(
+            "table",
+            () =>
+                new HtmlReport("t").Table(
+                    "",
+                    new ReportTable(
+                        ["a", "b"],
+                        [
+                            ["1"],
+                        ]
+                    )
+                )
+        );
 
     [Fact]
     public void Table_ColumnOfNumbers_IsFlushRight()
     {
-        var page = XDocument.Parse(new HtmlReport("t").Table("", new ReportTable(["name", "change"], [["a1", "−1.5 %"], ["2b", "+3"]])).ToHtml());
+        var page = XDocument.Parse(
+            new HtmlReport("t")
+                .Table(
+                    "",
+                    new ReportTable(
+                        ["name", "change"],
+                        [
+                            ["a1", "−1.5 %"],
+                            ["2b", "+3"],
+                        ]
+                    )
+                )
+                .ToHtml()
+        );
         Assert.Equal(["text", "number"], page.Descendants("th").Select(h => h.Attribute("class")!.Value));
     }
 
@@ -108,7 +145,9 @@ public sealed class HtmlReportTests
     [Fact]
     public void ToSvg_NoisySeries_IsDrawnFaintAndAsItsTrend()
     {
-        var styles = Drawing(Chart([.. Enumerable.Range(0, 50).Select(i => i % 2.0)])).Elements(Svg + "path").Select(p => p.Attribute("class")!.Value);
+        var styles = Drawing(Chart([.. Enumerable.Range(0, 50).Select(i => i % 2.0)]))
+            .Elements(Svg + "path")
+            .Select(p => p.Attribute("class")!.Value);
         Assert.Equal(["raw c0", "line c0"], styles);
     }
 
@@ -116,7 +155,9 @@ public sealed class HtmlReportTests
     public void ToSvg_ExtremeValues_StayInsideTheDrawing()
     {
         var svg = Drawing(Chart(1e300, 1e99, -1e99, double.Epsilon, 0));
-        var numbers = Paths(svg).Single().Split(['M', 'L', ' '], StringSplitOptions.RemoveEmptyEntries)
+        var numbers = Paths(svg)
+            .Single()
+            .Split(['M', 'L', ' '], StringSplitOptions.RemoveEmptyEntries)
             .Select(n => double.Parse(n, System.Globalization.CultureInfo.InvariantCulture));
         Assert.All(numbers, n => Assert.InRange(n, 0, 420));
     }
@@ -147,14 +188,17 @@ public sealed class HtmlReportTests
         {
             var (page, summary) = (Path.Combine(directory, "demo", "report.html"), Path.Combine(directory, "demo", "summary.json"));
             Full("é").Save(page);
-            SummaryFile.Write(summary, new Dictionary<string, object>
-            {
-                ["accuracy_after"] = 0.975,
-                ["accuracy_after_interval"] = new ConfidenceInterval(0.25, 0.5),
-                ["engine"] = "libtorch <1.13>",
-                ["lost"] = double.NaN,
-                ["steps"] = 300,
-            });
+            SummaryFile.Write(
+                summary,
+                new Dictionary<string, object>
+                {
+                    ["accuracy_after"] = 0.975,
+                    ["accuracy_after_interval"] = new ConfidenceInterval(0.25, 0.5),
+                    ["engine"] = "libtorch <1.13>",
+                    ["lost"] = double.NaN,
+                    ["steps"] = 300,
+                }
+            );
 
             Assert.Equal(Full("é").ToHtml(), File.ReadAllText(page));
             using var json = JsonDocument.Parse(File.ReadAllText(summary));
@@ -162,7 +206,10 @@ public sealed class HtmlReportTests
             Assert.Equal([0.25, 0.5], json.RootElement.GetProperty("accuracy_after_interval").EnumerateArray().Select(e => e.GetDouble()));
             Assert.Equal("libtorch <1.13>", json.RootElement.GetProperty("engine").GetString());
             Assert.Equal("NaN", json.RootElement.GetProperty("lost").GetString());
-            Assert.Equal(["report.html", "summary.json"], Directory.GetFiles(Path.Combine(directory, "demo")).Select(Path.GetFileName).Order());
+            Assert.Equal(
+                ["report.html", "summary.json"],
+                Directory.GetFiles(Path.Combine(directory, "demo")).Select(Path.GetFileName).Order()
+            );
         }
         finally
         {

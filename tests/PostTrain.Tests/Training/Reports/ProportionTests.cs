@@ -14,7 +14,14 @@ public sealed class ProportionTests
     [InlineData(0, 10, 0.0000, 0.2775, 0.0000, 0.3085)]
     [InlineData(10, 10, 0.7225, 1.0000, 0.6915, 1.0000)]
     [InlineData(45, 100, 0.3561, 0.5476, 0.3503, 0.5527)]
-    public void Intervals_PublishedCases_Agree(int successes, int trials, double wilsonLower, double wilsonUpper, double exactLower, double exactUpper)
+    public void Intervals_PublishedCases_Agree(
+        int successes,
+        int trials,
+        double wilsonLower,
+        double wilsonUpper,
+        double exactLower,
+        double exactUpper
+    )
     {
         var proportion = new Proportion(successes, trials);
 
@@ -46,7 +53,10 @@ public sealed class ProportionTests
     public void Interval_MoreConfidence_IsWider()
     {
         var proportion = new Proportion(7, 40);
-        Assert.True(proportion.Interval(0.99).Lower < proportion.Interval(0.9).Lower && proportion.Interval(0.99).Upper > proportion.Interval(0.9).Upper);
+        Assert.True(
+            proportion.Interval(0.99).Lower < proportion.Interval(0.9).Lower
+                && proportion.Interval(0.99).Upper > proportion.Interval(0.9).Upper
+        );
     }
 
     [Fact]

@@ -8,7 +8,8 @@ internal sealed class ArgumentParser(TokenStream tokens)
         tokens.ExpectOperator("(");
         List<Expression> positional = [];
         List<(string, Expression)> named = [];
-        Expression? sequence = null, mapping = null;
+        Expression? sequence = null,
+            mapping = null;
         for (var first = true; !tokens.SkipOperator(")"); first = false)
         {
             if (!first)

@@ -50,12 +50,13 @@ internal readonly struct Bound(Run run, string function, string[] names, object?
     /// <summary>A string; null where none was given or None was.</summary>
     internal string? OptionalText(int place) => Value(place, null) is null ? null : Text(place);
 
-    internal long Integer(int place) => Value(place) switch
-    {
-        long whole => whole,
-        bool flag => flag ? 1 : 0,
-        _ => throw Wrong(place, "an integer"),
-    };
+    internal long Integer(int place) =>
+        Value(place) switch
+        {
+            long whole => whole,
+            bool flag => flag ? 1 : 0,
+            _ => throw Wrong(place, "an integer"),
+        };
 
     internal long Integer(int place, long fallback) => Has(place) ? Integer(place) : fallback;
 

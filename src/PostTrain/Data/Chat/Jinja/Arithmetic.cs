@@ -34,27 +34,30 @@ internal static class Arithmetic
         }
     }
 
-    internal static object? Sign(Run run, string symbol, object? value) => value switch
-    {
-        Undefined missing => throw run.Error(missing.Reason),
-        double real => (object)(symbol == "-" ? -real : real),
-        _ when Whole(value) is { } whole and > long.MinValue => symbol == "-" ? -whole : whole,
-        _ => throw run.Error($"the sign {symbol} does not take {PythonText.TypeName(value)}"),
-    };
+    internal static object? Sign(Run run, string symbol, object? value) =>
+        value switch
+        {
+            Undefined missing => throw run.Error(missing.Reason),
+            double real => (object)(symbol == "-" ? -real : real),
+            _ when Whole(value) is { } whole and > long.MinValue => symbol == "-" ? -whole : whole,
+            _ => throw run.Error($"the sign {symbol} does not take {PythonText.TypeName(value)}"),
+        };
 
-    internal static long? Whole(object? value) => value switch
-    {
-        long whole => whole,
-        bool flag => flag ? 1 : 0,
-        _ => null,
-    };
+    internal static long? Whole(object? value) =>
+        value switch
+        {
+            long whole => whole,
+            bool flag => flag ? 1 : 0,
+            _ => null,
+        };
 
-    internal static double? Real(object? value) => value switch
-    {
-        double real => real,
-        BigInteger whole => (double)whole,
-        _ => Whole(value),
-    };
+    internal static double? Real(object? value) =>
+        value switch
+        {
+            double real => real,
+            BigInteger whole => (double)whole,
+            _ => Whole(value),
+        };
 
     private static string Join(Run run, string left, string right)
     {
@@ -81,7 +84,9 @@ internal static class Arithmetic
     }
 
     private static long Times(Run run, long length, long count) =>
-        count <= 0 ? 0 : length == 0 || count <= int.MaxValue ? length * Math.Min(count, int.MaxValue) : throw run.Error($"{count} repetitions are too many");
+        count <= 0 ? 0
+        : length == 0 || count <= int.MaxValue ? length * Math.Min(count, int.MaxValue)
+        : throw run.Error($"{count} repetitions are too many");
 
     private static object OfIntegers(Run run, string symbol, long left, long right)
     {

@@ -13,7 +13,12 @@ internal static class AttributePath
         foreach (var part in names.Split('.'))
         {
             run.Charge();
-            object? index = part.Length > 0 && part.All(char.IsAsciiDigit) && long.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out var place) ? place : part;
+            object? index =
+                part.Length > 0
+                && part.All(char.IsAsciiDigit)
+                && long.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out var place)
+                    ? place
+                    : part;
             value = Members.Item(run, value, index);
             if (value is Undefined && fallback is not null)
                 return fallback;

@@ -81,7 +81,9 @@ internal static class Comparison
                 run.ChargeSearch(text, part);
                 return text.Contains(part, StringComparison.Ordinal);
             case DictValue dict:
-                return DictValue.CanBeKey(item) || item is Undefined or TupleValue ? dict.TryGet(item, out _) : throw run.Error($"{PythonText.TypeName(item)} cannot be the key of a dict");
+                return DictValue.CanBeKey(item) || item is Undefined or TupleValue
+                    ? dict.TryGet(item, out _)
+                    : throw run.Error($"{PythonText.TypeName(item)} cannot be the key of a dict");
             default:
                 return Array.Exists(Items.Of(run, container), candidate => AreEqual(run, candidate, item));
         }
@@ -94,32 +96,39 @@ internal static class Comparison
         if (common == left.Length || common == right.Length)
             return left.Length - right.Length;
         var (a, b) = (left[common], right[common]);
-        return char.IsSurrogate(a) == char.IsSurrogate(b) ? a - b : char.IsSurrogate(a) ? 1 : -1;
+        return char.IsSurrogate(a) == char.IsSurrogate(b) ? a - b
+            : char.IsSurrogate(a) ? 1
+            : -1;
     }
 
-    private static object? Number(object? value) => value switch
-    {
-        bool flag => flag ? 1L : 0L,
-        long or double or BigInteger => value,
-        _ => null,
-    };
+    private static object? Number(object? value) =>
+        value switch
+        {
+            bool flag => flag ? 1L : 0L,
+            long or double or BigInteger => value,
+            _ => null,
+        };
 
     // NaN is neither smaller, equal nor larger: any answer but 0 keeps it unequal.
-    private static int Compare(object left, object right) => (left, right) switch
-    {
-        (long a, long b) => a.CompareTo(b),
-        (double a, double b) => Compare(a, b),
-        (double a, long b) => Compare(a, b),
-        (long a, double b) => Compare(a, b),
-        (double a, BigInteger b) => Compare(a, (double)b),
-        (BigInteger a, double b) => Compare((double)a, b),
-        (long a, BigInteger b) => new BigInteger(a).CompareTo(b),
-        (BigInteger a, long b) => a.CompareTo(new BigInteger(b)),
-        (BigInteger a, BigInteger b) => a.CompareTo(b),
-        _ => throw new InvalidOperationException($"{left.GetType()} and {right.GetType()} are no numbers"),
-    };
+    private static int Compare(object left, object right) =>
+        (left, right) switch
+        {
+            (long a, long b) => a.CompareTo(b),
+            (double a, double b) => Compare(a, b),
+            (double a, long b) => Compare(a, b),
+            (long a, double b) => Compare(a, b),
+            (double a, BigInteger b) => Compare(a, (double)b),
+            (BigInteger a, double b) => Compare((double)a, b),
+            (long a, BigInteger b) => new BigInteger(a).CompareTo(b),
+            (BigInteger a, long b) => a.CompareTo(new BigInteger(b)),
+            (BigInteger a, BigInteger b) => a.CompareTo(b),
+            _ => throw new InvalidOperationException($"{left.GetType()} and {right.GetType()} are no numbers"),
+        };
 
-    private static int Compare(double left, double right) => left == right ? 0 : left < right ? -1 : 1;
+    private static int Compare(double left, double right) =>
+        left == right ? 0
+        : left < right ? -1
+        : 1;
 
     private static bool AreEqual(Run run, object?[] left, object?[] right)
     {

@@ -41,11 +41,12 @@ internal sealed class DictValue
 
     internal object?[] Items() => [.. entries.Select(entry => new TupleValue([entry.Key, entry.Value]))];
 
-    private static object Normal(object? key) => key switch
-    {
-        null => NoneKey,
-        bool flag => flag ? 1L : 0L,
-        double real when real == Math.Floor(real) && Math.Abs(real) < 1L << 53 => (long)real,
-        _ => key,
-    };
+    private static object Normal(object? key) =>
+        key switch
+        {
+            null => NoneKey,
+            bool flag => flag ? 1L : 0L,
+            double real when real == Math.Floor(real) && Math.Abs(real) < 1L << 53 => (long)real,
+            _ => key,
+        };
 }

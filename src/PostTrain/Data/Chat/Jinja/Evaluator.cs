@@ -61,19 +61,22 @@ internal static class Evaluator
             if (Value(run, scope, mapping) is not DictValue dict)
                 throw run.Error("** needs a dict");
             run.Charge(dict.Count);
-            named.AddRange(dict.Entries.Select(entry => (entry.Key as string ?? throw run.Error("** needs a dict with names for keys"), entry.Value)));
+            named.AddRange(
+                dict.Entries.Select(entry => (entry.Key as string ?? throw run.Error("** needs a dict with names for keys"), entry.Value))
+            );
         }
 
         return new Arguments(positional, named);
     }
 
     /// <summary>Calls what can be called.</summary>
-    internal static object? Call(Run run, object? callee, Arguments arguments) => callee switch
-    {
-        FunctionValue function => function.Call(run, arguments),
-        Undefined missing => throw run.Error(missing.Reason),
-        _ => throw run.Error($"{PythonText.TypeName(callee)} cannot be called"),
-    };
+    internal static object? Call(Run run, object? callee, Arguments arguments) =>
+        callee switch
+        {
+            FunctionValue function => function.Call(run, arguments),
+            Undefined missing => throw run.Error(missing.Reason),
+            _ => throw run.Error($"{PythonText.TypeName(callee)} cannot be called"),
+        };
 
     // The value of a part; afterwards the place is the whole's again, for the message of an error.
     private static object? Inner(Run run, Scope scope, Expression whole, Expression part)
@@ -201,6 +204,6 @@ internal static class Evaluator
 
     private static object? Conditional(Run run, Scope scope, ConditionalExpression conditional) =>
         Comparison.IsTrue(run, Value(run, scope, conditional.Condition)) ? Value(run, scope, conditional.Then)
-            : conditional.Else is { } otherwise ? Value(run, scope, otherwise)
-            : new Undefined("the condition is false and there is no else");
+        : conditional.Else is { } otherwise ? Value(run, scope, otherwise)
+        : new Undefined("the condition is false and there is no else");
 }

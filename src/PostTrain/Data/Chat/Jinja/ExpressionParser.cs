@@ -1,6 +1,7 @@
 namespace PostTrain.Data.Chat.Jinja;
 
-/// <summary>Parses expressions with Jinja's precedences: if-else, or, and, not, comparison, + and −, ~, * / // %, **, sign, filters and tests.</summary>
+/// <summary>Parses expressions with Jinja's precedences: if-else, or, and, not, comparison, + and −, ~, * / // %, **, sign, filters and
+/// tests.</summary>
 internal sealed class ExpressionParser(TokenStream tokens)
 {
     private static readonly string[] Comparisons = ["==", "!=", "<", "<=", ">", ">="];
@@ -23,8 +24,7 @@ internal sealed class ExpressionParser(TokenStream tokens)
     }
 
     /// <summary>A filter's name and arguments, applied to the result of a block.</summary>
-    internal FilterExpression ReadBlockFilter() =>
-        (FilterExpression)operands.ReadFilters(operands.ReadFilter(null), this);
+    internal FilterExpression ReadBlockFilter() => (FilterExpression)operands.ReadFilters(operands.ReadFilter(null), this);
 
     /// <summary>An operand with what follows it, for the call of a call block.</summary>
     internal Expression ReadOperand() => operands.Read(this);
@@ -61,9 +61,8 @@ internal sealed class ExpressionParser(TokenStream tokens)
         return result;
     }
 
-    private Expression ReadNot() => tokens.Current.IsName("not")
-        ? new NotExpression(tokens.Next().Position, tokens.Nested(ReadNot))
-        : ReadComparison();
+    private Expression ReadNot() =>
+        tokens.Current.IsName("not") ? new NotExpression(tokens.Next().Position, tokens.Nested(ReadNot)) : ReadComparison();
 
     private Expression ReadComparison()
     {

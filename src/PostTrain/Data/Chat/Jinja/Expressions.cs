@@ -41,7 +41,12 @@ internal sealed record NotExpression(int At, Expression Operand) : Expression(At
 internal sealed record ConditionalExpression(int At, Expression Then, Expression Condition, Expression? Else) : Expression(At);
 
 /// <summary>The arguments of a call, filter or test; * and ** give sequences and dicts of further ones.</summary>
-internal sealed record ArgumentList(Expression[] Positional, (string Name, Expression Value)[] Named, Expression? Sequence, Expression? Mapping)
+internal sealed record ArgumentList(
+    Expression[] Positional,
+    (string Name, Expression Value)[] Named,
+    Expression? Sequence,
+    Expression? Mapping
+)
 {
     internal static ArgumentList None { get; } = new([], [], null, null);
 }

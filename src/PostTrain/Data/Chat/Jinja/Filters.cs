@@ -15,12 +15,26 @@ internal static class Filters
         ["safe"] = (run, value, _) => Text(run, value),
         ["escape"] = (run, value, _) => TextFilters.Escape(run, Text(run, value)),
         ["e"] = (run, value, _) => TextFilters.Escape(run, Text(run, value)),
-        ["replace"] = (run, value, given) => given.Bind(run, "replace", "old", "new", "count") is var bound
-            ? TextSearch.Replace(run, Text(run, value), Text(run, bound.Value(0)), Text(run, bound.Value(1)), bound.OptionalInteger(2) ?? -1) : null,
+        ["replace"] = (run, value, given) =>
+            given.Bind(run, "replace", "old", "new", "count") is var bound
+                ? TextSearch.Replace(
+                    run,
+                    Text(run, value),
+                    Text(run, bound.Value(0)),
+                    Text(run, bound.Value(1)),
+                    bound.OptionalInteger(2) ?? -1
+                )
+                : null,
         ["format"] = (run, value, given) => PrintfFormat.Apply(run, Text(run, value), Formatted(run, given)),
-        ["indent"] = (run, value, given) => TextFilters.Indent(run, value as string ?? throw run.Error($"indent needs a string, found {PythonText.TypeName(value)}"), given.Bind(run, "indent", "width", "first", "blank")),
+        ["indent"] = (run, value, given) =>
+            TextFilters.Indent(
+                run,
+                value as string ?? throw run.Error($"indent needs a string, found {PythonText.TypeName(value)}"),
+                given.Bind(run, "indent", "width", "first", "blank")
+            ),
         ["center"] = (run, value, given) => StringMethods.Center(run, Text(run, value), given.Bind(run, "center", "width").Integer(0, 80)),
-        ["truncate"] = (run, value, given) => TextFilters.Truncate(run, Text(run, value), given.Bind(run, "truncate", "length", "killwords", "end", "leeway")),
+        ["truncate"] = (run, value, given) =>
+            TextFilters.Truncate(run, Text(run, value), given.Bind(run, "truncate", "length", "killwords", "end", "leeway")),
         ["wordcount"] = (run, value, _) => TextFilters.WordCount(Text(run, value)),
         ["join"] = (run, value, given) => SequenceFilters.Join(run, value, given.Bind(run, "join", "d", "attribute")),
         ["length"] = (run, value, _) => Items.Count(run, value),
@@ -29,11 +43,14 @@ internal static class Filters
         ["last"] = (run, value, _) => SequenceFilters.Last(run, value),
         ["list"] = (run, value, _) => new ListValue(Items.Of(run, value)),
         ["items"] = (run, value, _) => SequenceFilters.Pairs(run, value),
-        ["dictsort"] = (run, value, given) => SortingFilters.SortDict(run, value, given.Bind(run, "dictsort", "case_sensitive", "by", "reverse")),
-        ["sort"] = (run, value, given) => SortingFilters.Sort(run, value, given.Bind(run, "sort", "reverse", "case_sensitive", "attribute")),
+        ["dictsort"] = (run, value, given) =>
+            SortingFilters.SortDict(run, value, given.Bind(run, "dictsort", "case_sensitive", "by", "reverse")),
+        ["sort"] = (run, value, given) =>
+            SortingFilters.Sort(run, value, given.Bind(run, "sort", "reverse", "case_sensitive", "attribute")),
         ["unique"] = (run, value, given) => SortingFilters.Unique(run, value, given.Bind(run, "unique", "case_sensitive", "attribute")),
         ["min"] = (run, value, given) => SortingFilters.Extreme(run, value, given.Bind(run, "min", "case_sensitive", "attribute"), sign: 1),
-        ["max"] = (run, value, given) => SortingFilters.Extreme(run, value, given.Bind(run, "max", "case_sensitive", "attribute"), sign: -1),
+        ["max"] = (run, value, given) =>
+            SortingFilters.Extreme(run, value, given.Bind(run, "max", "case_sensitive", "attribute"), sign: -1),
         ["sum"] = (run, value, given) => SequenceFilters.Sum(run, value, given.Bind(run, "sum", "attribute", "start")),
         ["reverse"] = (run, value, _) => SequenceFilters.Reverse(run, value),
         ["batch"] = (run, value, given) => SequenceFilters.Batch(run, value, given.Bind(run, "batch", "linecount", "fill_with")),
@@ -58,10 +75,13 @@ internal static class Filters
     // Names, or values in order.
     private static object Formatted(Run run, Arguments given)
     {
-        if (given.Named.Count == 0) return new TupleValue(given.Positional);
-        if (given.Positional.Length > 0) throw run.Error("can't handle positional and keyword arguments at the same time");
+        if (given.Named.Count == 0)
+            return new TupleValue(given.Positional);
+        if (given.Positional.Length > 0)
+            throw run.Error("can't handle positional and keyword arguments at the same time");
         var names = new DictValue();
-        foreach (var (name, value) in given.Named) names.Set(name, value);
+        foreach (var (name, value) in given.Named)
+            names.Set(name, value);
         return names;
     }
 

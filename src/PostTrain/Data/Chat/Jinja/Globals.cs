@@ -5,10 +5,26 @@ internal static class Globals
 {
     internal static void AddTo(Scope scope, DateTime? now)
     {
-        foreach (var function in new FunctionValue[] { new("raise_exception", Raise), new("range", Range), new("namespace", Namespace), new("dict", Dict), new("joiner", Joiner), new("cycler", Cycler) })
+        foreach (
+            var function in new FunctionValue[]
+            {
+                new("raise_exception", Raise),
+                new("range", Range),
+                new("namespace", Namespace),
+                new("dict", Dict),
+                new("joiner", Joiner),
+                new("cycler", Cycler),
+            }
+        )
             scope.Set(function.Name, function);
         if (now is { } time)
-            scope.Set("strftime_now", new FunctionValue("strftime_now", (run, arguments) => TimeFormat.Write(run, time, arguments.Bind(run, "strftime_now", "format").Text(0))));
+            scope.Set(
+                "strftime_now",
+                new FunctionValue(
+                    "strftime_now",
+                    (run, arguments) => TimeFormat.Write(run, time, arguments.Bind(run, "strftime_now", "format").Text(0))
+                )
+            );
     }
 
     private static object? Raise(Run run, Arguments arguments) =>
@@ -70,12 +86,15 @@ internal static class Globals
     {
         var separator = arguments.Bind(run, "joiner", "sep").Text(0, ", ");
         var used = false;
-        return new FunctionValue("joiner", (_, _) =>
-        {
-            var text = used ? separator : "";
-            used = true;
-            return text;
-        });
+        return new FunctionValue(
+            "joiner",
+            (_, _) =>
+            {
+                var text = used ? separator : "";
+                used = true;
+                return text;
+            }
+        );
     }
 
     private static NamespaceValue Cycler(Run run, Arguments arguments)
@@ -91,17 +110,23 @@ internal static class Globals
         }
 
         Move(0);
-        cycler.Attributes["next"] = new FunctionValue("next", (_, _) =>
-        {
-            var current = items[place];
-            Move(place + 1);
-            return current;
-        });
-        cycler.Attributes["reset"] = new FunctionValue("reset", (_, _) =>
-        {
-            Move(0);
-            return null;
-        });
+        cycler.Attributes["next"] = new FunctionValue(
+            "next",
+            (_, _) =>
+            {
+                var current = items[place];
+                Move(place + 1);
+                return current;
+            }
+        );
+        cycler.Attributes["reset"] = new FunctionValue(
+            "reset",
+            (_, _) =>
+            {
+                Move(0);
+                return null;
+            }
+        );
         return cycler;
     }
 }

@@ -20,12 +20,13 @@ internal static class Items
 
     internal static bool AreIn(object? value) => value is SequenceValue or GeneratorValue or DictValue or string or Undefined;
 
-    internal static long Count(Run run, object? value) => value switch
-    {
-        SequenceValue sequence => sequence.Items.Length,
-        DictValue dict => dict.Count,
-        string text => PythonText.Length(text),
-        Undefined => 0,
-        _ => throw run.Error($"{PythonText.TypeName(value)} has no length"),
-    };
+    internal static long Count(Run run, object? value) =>
+        value switch
+        {
+            SequenceValue sequence => sequence.Items.Length,
+            DictValue dict => dict.Count,
+            string text => PythonText.Length(text),
+            Undefined => 0,
+            _ => throw run.Error($"{PythonText.TypeName(value)} has no length"),
+        };
 }

@@ -4,8 +4,8 @@ namespace PostTrain.Data.Chat.Jinja;
 /// chat template of a thousand messages needs.</summary>
 public sealed record JinjaLimits
 {
-    /// <summary>How many steps: evaluated nodes, items made, and one for every 16 characters made or searched. At least 1; default 5,000,000.
-    /// Bounds the time and all memory.</summary>
+    /// <summary>How many steps: evaluated nodes, items made, and one for every 16 characters made or searched. At least 1; default
+    /// 5,000,000. Bounds the time and all memory.</summary>
     public long MaximumSteps { get; init; } = 5_000_000;
 
     /// <summary>The longest text, output or intermediate, in UTF-16 characters. At least 1; default 2²⁴.</summary>

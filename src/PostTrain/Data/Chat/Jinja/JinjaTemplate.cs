@@ -39,8 +39,8 @@ public sealed class JinjaTemplate
     }
 
     /// <summary>Renders the template.</summary>
-    /// <param name="variables">What the template's names stand for: null, bool, numbers, strings, lists, dictionaries with string keys, and JSON
-    /// (<see cref="System.Text.Json.JsonElement"/>, <see cref="System.Text.Json.Nodes.JsonNode"/>).</param>
+    /// <param name="variables">What the template's names stand for: null, bool, numbers, strings, lists, dictionaries with string keys, and
+    /// JSON (<see cref="System.Text.Json.JsonElement"/>, <see cref="System.Text.Json.Nodes.JsonNode"/>).</param>
     /// <param name="now">The time that <c>strftime_now</c> writes; null leaves that function undefined, so that the output depends on
     /// nothing but the arguments.</param>
     /// <param name="limits">When to stop; null for the defaults.</param>

@@ -4,7 +4,8 @@ using System.Text;
 
 namespace PostTrain.Data.Chat.Jinja;
 
-/// <summary>The filter <c>tojson</c> as transformers defines it: Python's <c>json.dumps</c> without escapes for HTML and, unless asked for, ASCII.</summary>
+/// <summary>The filter <c>tojson</c> as transformers defines it: Python's <c>json.dumps</c> without escapes for HTML and, unless asked for,
+/// ASCII.</summary>
 internal sealed class JsonText(Run run, bool asciiOnly, string? indent, string itemSeparator, string keySeparator, bool sortKeys)
 {
     private readonly StringBuilder result = new();
@@ -47,18 +48,29 @@ internal sealed class JsonText(Run run, bool asciiOnly, string? indent, string i
                 AppendText(text);
                 break;
             case DictValue dict:
-                AppendAll('{', '}', depth, Ordered(dict), entry =>
-                {
-                    AppendText(Key(entry.Key));
-                    result.Append(keySeparator);
-                    Append(entry.Value, depth + 1);
-                });
+                AppendAll(
+                    '{',
+                    '}',
+                    depth,
+                    Ordered(dict),
+                    entry =>
+                    {
+                        AppendText(Key(entry.Key));
+                        result.Append(keySeparator);
+                        Append(entry.Value, depth + 1);
+                    }
+                );
                 break;
             case ListValue or TupleValue:
                 AppendAll('[', ']', depth, ((SequenceValue)value).Items, item => Append(item, depth + 1));
                 break;
             default:
-                result.Append(Scalar(value) ?? throw run.Error(value is Undefined missing ? missing.Reason : $"{PythonText.TypeName(value)} cannot be written as JSON"));
+                result.Append(
+                    Scalar(value)
+                        ?? throw run.Error(
+                            value is Undefined missing ? missing.Reason : $"{PythonText.TypeName(value)} cannot be written as JSON"
+                        )
+                );
                 break;
         }
     }
@@ -93,21 +105,27 @@ internal sealed class JsonText(Run run, bool asciiOnly, string? indent, string i
             result.Append(indent);
     }
 
-    private IReadOnlyCollection<KeyValuePair<object?, object?>> Ordered(DictValue dict) => sortKeys
-        ? [.. dict.Entries.Order(Comparer<KeyValuePair<object?, object?>>.Create((a, b) => Comparison.Order(run, a.Key, b.Key)))]
-        : dict.Entries;
+    private IReadOnlyCollection<KeyValuePair<object?, object?>> Ordered(DictValue dict) =>
+        sortKeys
+            ? [.. dict.Entries.Order(Comparer<KeyValuePair<object?, object?>>.Create((a, b) => Comparison.Order(run, a.Key, b.Key)))]
+            : dict.Entries;
 
-    private string Key(object? key) => key as string ?? Scalar(key) ?? throw run.Error($"{PythonText.TypeName(key)} cannot be a key of JSON");
+    private string Key(object? key) =>
+        key as string ?? Scalar(key) ?? throw run.Error($"{PythonText.TypeName(key)} cannot be a key of JSON");
 
-    private static string? Scalar(object? value) => value switch
-    {
-        null => "null",
-        bool flag => flag ? "true" : "false",
-        long whole => whole.ToString(CultureInfo.InvariantCulture),
-        BigInteger whole => whole.ToString(CultureInfo.InvariantCulture),
-        double real => double.IsFinite(real) ? PythonRepresentation.Of(real) : double.IsNaN(real) ? "NaN" : real > 0 ? "Infinity" : "-Infinity",
-        _ => null,
-    };
+    private static string? Scalar(object? value) =>
+        value switch
+        {
+            null => "null",
+            bool flag => flag ? "true" : "false",
+            long whole => whole.ToString(CultureInfo.InvariantCulture),
+            BigInteger whole => whole.ToString(CultureInfo.InvariantCulture),
+            double real => double.IsFinite(real) ? PythonRepresentation.Of(real)
+            : double.IsNaN(real) ? "NaN"
+            : real > 0 ? "Infinity"
+            : "-Infinity",
+            _ => null,
+        };
 
     private void AppendText(string text)
     {

@@ -1,7 +1,8 @@
 namespace PostTrain.Data.Chat.Jinja;
 
 /// <summary>Cuts a template into data and tags, with Jinja's whitespace rules under <c>trim_blocks</c> and <c>lstrip_blocks</c>: a line end
-/// after a block or comment and the blanks before one that begins a line vanish; <c>-</c> strips everything, <c>+</c> keeps everything.</summary>
+/// after a block or comment and the blanks before one that begins a line vanish; <c>-</c> strips everything, <c>+</c> keeps
+/// everything.</summary>
 internal sealed class Lexer
 {
     private readonly SourceText source;
@@ -92,13 +93,19 @@ internal sealed class Lexer
         if (!Follows(place, "raw"))
             return null;
         place = SkipSpaces(place + 3);
-        return Follows(place, "%}") ? place + 2 : Follows(place, "-%}") ? SkipSpaces(place + 3) : null;
+        return Follows(place, "%}") ? place + 2
+            : Follows(place, "-%}") ? SkipSpaces(place + 3)
+            : null;
     }
 
     private void ReadRaw(int tag)
     {
         var begin = at;
-        for (var end = text.IndexOf("{%", begin, StringComparison.Ordinal); end >= 0; end = text.IndexOf("{%", end + 2, StringComparison.Ordinal))
+        for (
+            var end = text.IndexOf("{%", begin, StringComparison.Ordinal);
+            end >= 0;
+            end = text.IndexOf("{%", end + 2, StringComparison.Ordinal)
+        )
         {
             var place = end + 2;
             var sign = place < text.Length && text[place] is '-' or '+' ? text[place++] : ' ';

@@ -29,7 +29,9 @@ internal static class Macros
             if (place < arguments.Positional.Length)
                 value = byName ? throw run.Error($"the macro '{macro.Name}' was given '{name}' twice") : arguments.Positional[place];
             else if (!byName)
-                value = fallback is null ? new Undefined($"the parameter '{name}' was not provided") : Evaluator.Value(run, inner, fallback);
+                value = fallback is null
+                    ? new Undefined($"the parameter '{name}' was not provided")
+                    : Evaluator.Value(run, inner, fallback);
             inner.Set(name, value);
         }
 
@@ -45,7 +47,9 @@ internal static class Macros
     {
         var positional = arguments.Positional.Length > macro.Parameters.Length ? arguments.Positional[macro.Parameters.Length..] : [];
         if (positional.Length > 0 && !macro.Uses("varargs"))
-            throw run.Error($"the macro '{macro.Name}' takes at most {macro.Parameters.Length} arguments, was given {arguments.Positional.Length}");
+            throw run.Error(
+                $"the macro '{macro.Name}' takes at most {macro.Parameters.Length} arguments, was given {arguments.Positional.Length}"
+            );
         if (named.Count > 0 && !macro.Uses("kwargs"))
             throw run.Error($"the macro '{macro.Name}' has no parameter '{named.Keys.First()}'");
         var dict = new DictValue();

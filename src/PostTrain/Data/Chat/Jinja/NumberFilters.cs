@@ -15,7 +15,8 @@ internal static class NumberFilters
         switch (value)
         {
             case string text:
-                return (object?)Parse(text, (int)radix) ?? (Parse(text) is { } real && Truncate(real) is { } whole ? (object?)whole : fallback);
+                return (object?)Parse(text, (int)radix)
+                    ?? (Parse(text) is { } real && Truncate(real) is { } whole ? (object?)whole : fallback);
             case BigInteger:
                 return value;
             case Undefined missing:
@@ -32,13 +33,14 @@ internal static class NumberFilters
         return (value is string text ? Parse(text) : Arithmetic.Real(value)) is { } real ? real : given.Value(0, 0.0);
     }
 
-    internal static object Absolute(Run run, object? value) => value switch
-    {
-        double real => (object)Math.Abs(real),
-        BigInteger whole => BigInteger.Abs(whole),
-        _ when Arithmetic.Whole(value) is { } whole and > long.MinValue => Math.Abs(whole),
-        _ => throw run.Error($"abs needs a number, found {PythonText.TypeName(value)}"),
-    };
+    internal static object Absolute(Run run, object? value) =>
+        value switch
+        {
+            double real => (object)Math.Abs(real),
+            BigInteger whole => BigInteger.Abs(whole),
+            _ when Arithmetic.Whole(value) is { } whole and > long.MinValue => Math.Abs(whole),
+            _ => throw run.Error($"abs needs a number, found {PythonText.TypeName(value)}"),
+        };
 
     internal static object Round(Run run, object? value, Bound given)
     {
@@ -64,7 +66,10 @@ internal static class NumberFilters
         var scaled = Math.ScaleB(value, precision + 1);
         if (precision <= 20 && Math.Abs(value) < 1e7 && scaled == Math.Floor(scaled))
             return (double)decimal.Round((decimal)value, precision, MidpointRounding.ToEven);
-        return double.Parse(value.ToString("F" + precision.ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
+        return double.Parse(
+            value.ToString("F" + precision.ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture),
+            CultureInfo.InvariantCulture
+        );
     }
 
     private static long? Truncate(double value) => Math.Abs(value) < 9e18 ? (long)value : null;
@@ -74,7 +79,13 @@ internal static class NumberFilters
         var digits = PythonText.Strip(text, null).Replace("_", "", StringComparison.Ordinal);
         var negative = digits.StartsWith('-');
         digits = digits.StartsWith('-') || digits.StartsWith('+') ? digits[1..] : digits;
-        var prefix = radix switch { 2 => "0b", 8 => "0o", 16 => "0x", _ => "\0" };
+        var prefix = radix switch
+        {
+            2 => "0b",
+            8 => "0o",
+            16 => "0x",
+            _ => "\0",
+        };
         digits = digits.StartsWith(prefix, StringComparison.OrdinalIgnoreCase) ? digits[2..] : digits;
         long value = 0;
         foreach (var digit in digits)
@@ -85,14 +96,26 @@ internal static class NumberFilters
             value = (value * radix) + amount;
         }
 
-        return digits.Length > 0 ? negative ? -value : value : null;
+        return digits.Length > 0
+            ? negative
+                ? -value
+                : value
+            : null;
     }
 
-    private static double? Parse(string text) => PythonText.Strip(text, null).ToLowerInvariant() switch
-    {
-        "inf" or "+inf" or "infinity" or "+infinity" => double.PositiveInfinity,
-        "-inf" or "-infinity" => double.NegativeInfinity,
-        "nan" or "+nan" or "-nan" => double.NaN,
-        var digits => double.TryParse(digits, NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent, CultureInfo.InvariantCulture, out var value) ? value : null,
-    };
+    private static double? Parse(string text) =>
+        PythonText.Strip(text, null).ToLowerInvariant() switch
+        {
+            "inf" or "+inf" or "infinity" or "+infinity" => double.PositiveInfinity,
+            "-inf" or "-infinity" => double.NegativeInfinity,
+            "nan" or "+nan" or "-nan" => double.NaN,
+            var digits => double.TryParse(
+                digits,
+                NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent,
+                CultureInfo.InvariantCulture,
+                out var value
+            )
+                ? value
+                : null,
+        };
 }

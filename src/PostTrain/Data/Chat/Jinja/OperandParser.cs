@@ -58,13 +58,17 @@ internal sealed class OperandParser(TokenStream tokens)
         return new TestExpression(name.Position, input, name.Text, given, negated);
     }
 
-    private bool BeginsArgument() => tokens.Current.Kind switch
-    {
-        TokenKind.Name when tokens.Current.IsName("is") => throw tokens.Error(tokens.Current.Position, "tests cannot be chained with 'is'"),
-        TokenKind.Name => tokens.Current.Text is not ("else" or "or" or "and"),
-        TokenKind.Text or TokenKind.Number => true,
-        _ => tokens.Current.IsOperator("[") || tokens.Current.IsOperator("{"),
-    };
+    private bool BeginsArgument() =>
+        tokens.Current.Kind switch
+        {
+            TokenKind.Name when tokens.Current.IsName("is") => throw tokens.Error(
+                tokens.Current.Position,
+                "tests cannot be chained with 'is'"
+            ),
+            TokenKind.Name => tokens.Current.Text is not ("else" or "or" or "and"),
+            TokenKind.Text or TokenKind.Number => true,
+            _ => tokens.Current.IsOperator("[") || tokens.Current.IsOperator("{"),
+        };
 
     private Expression ReadAttribute(int at, Expression target)
     {

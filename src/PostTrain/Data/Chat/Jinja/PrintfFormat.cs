@@ -4,7 +4,8 @@ using System.Text;
 
 namespace PostTrain.Data.Chat.Jinja;
 
-/// <summary>Python's <c>format % values</c>: <c>%s</c>, <c>%r</c>, <c>%d</c>, <c>%x</c>, <c>%o</c>, <c>%f</c>, <c>%e</c>, <c>%g</c>, <c>%c</c> and <c>%%</c>, with flags, width, precision and names.</summary>
+/// <summary>Python's <c>format % values</c>: <c>%s</c>, <c>%r</c>, <c>%d</c>, <c>%x</c>, <c>%o</c>, <c>%f</c>, <c>%e</c>, <c>%g</c>,
+/// <c>%c</c> and <c>%%</c>, with flags, width, precision and names.</summary>
 internal static class PrintfFormat
 {
     private const int MaximumWidth = 1 << 20;
@@ -29,24 +30,30 @@ internal static class PrintfFormat
             if (at < format.Length && format[at] == '(')
             {
                 var end = format.IndexOf(')', at);
-                if (end < 0) throw run.Error("incomplete format key");
-                if (values is not DictValue dict) throw run.Error("format requires a mapping");
+                if (end < 0)
+                    throw run.Error("incomplete format key");
+                if (values is not DictValue dict)
+                    throw run.Error("format requires a mapping");
                 var key = format[(at + 1)..end];
                 given = dict.TryGet(key, out var found) ? found : throw run.Error($"the dict that is formatted has no key '{key}'");
                 (at, next) = (end + 1, arguments.Length);
             }
 
-            for (; at < format.Length && "#0- +".Contains(format[at], StringComparison.Ordinal); at++) spec.Flags += format[at];
+            for (; at < format.Length && "#0- +".Contains(format[at], StringComparison.Ordinal); at++)
+                spec.Flags += format[at];
             spec.Width = Size(run, format, ref at, Next);
-            if (spec.Width < 0) (spec.Width, spec.Flags) = (-spec.Width, spec.Flags + "-");
+            if (spec.Width < 0)
+                (spec.Width, spec.Flags) = (-spec.Width, spec.Flags + "-");
             if (at < format.Length && format[at] == '.')
             {
                 at++;
                 spec.Precision = Math.Max(0, Size(run, format, ref at, Next) ?? 0);
             }
 
-            while (at < format.Length && format[at] is 'h' or 'l' or 'L') at++;
-            if (at >= format.Length) throw run.Error("incomplete format");
+            while (at < format.Length && format[at] is 'h' or 'l' or 'L')
+                at++;
+            if (at >= format.Length)
+                throw run.Error("incomplete format");
             if (format[at] == '%')
             {
                 text.Append('%');
@@ -58,7 +65,9 @@ internal static class PrintfFormat
             text.Append(piece);
         }
 
-        return next == arguments.Length || named ? text.ToString() : throw run.Error("not all arguments converted during string formatting");
+        return next == arguments.Length || named
+            ? text.ToString()
+            : throw run.Error("not all arguments converted during string formatting");
     }
 
     // A number, or * for one of the values.
@@ -67,18 +76,27 @@ internal static class PrintfFormat
         if (at < format.Length && format[at] == '*')
         {
             at++;
-            return Arithmetic.Whole(next()) is { } given and > -MaximumWidth and < MaximumWidth ? (int)given : throw run.Error("* wants int");
+            return Arithmetic.Whole(next()) is { } given and > -MaximumWidth and < MaximumWidth
+                ? (int)given
+                : throw run.Error("* wants int");
         }
 
         var start = at;
-        while (at < format.Length && char.IsAsciiDigit(format[at])) at++;
-        if (at == start) return null;
-        return int.TryParse(format.AsSpan(start, at - start), NumberStyles.None, CultureInfo.InvariantCulture, out var size) && size < MaximumWidth ? size : throw run.Error("width or precision too big");
+        while (at < format.Length && char.IsAsciiDigit(format[at]))
+            at++;
+        if (at == start)
+            return null;
+        return
+            int.TryParse(format.AsSpan(start, at - start), NumberStyles.None, CultureInfo.InvariantCulture, out var size)
+            && size < MaximumWidth
+            ? size
+            : throw run.Error("width or precision too big");
     }
 
     private static string Part(Run run, char type, Spec spec, object? value)
     {
-        if (value is Undefined missing && type is not ('s' or 'r' or 'a')) throw run.Error(missing.Reason);
+        if (value is Undefined missing && type is not ('s' or 'r' or 'a'))
+            throw run.Error(missing.Reason);
         return type switch
         {
             's' => Cut(PythonRepresentation.Text(run, value), spec),
@@ -88,32 +106,44 @@ internal static class PrintfFormat
             'x' => Integer(spec, Number(run, type, value, truncates: false), 16, "0x"),
             'X' => Integer(spec, Number(run, type, value, truncates: false), 16, "0x").ToUpperInvariant(),
             'o' => Integer(spec, Number(run, type, value, truncates: false), 8, "0o"),
-            'f' or 'F' or 'e' or 'E' or 'g' or 'G' => Signed(spec, FloatText(Arithmetic.Real(value) ?? throw run.Error($"must be real number, not {PythonText.TypeName(value)}"), type, spec)),
+            'f' or 'F' or 'e' or 'E' or 'g' or 'G' => Signed(
+                spec,
+                FloatText(Arithmetic.Real(value) ?? throw run.Error($"must be real number, not {PythonText.TypeName(value)}"), type, spec)
+            ),
             _ => throw run.Error($"unsupported format character '{type}'"),
         };
     }
 
     private static string Cut(string text, Spec spec)
     {
-        if (spec.Precision is not { } most || PythonText.Length(text) <= most) return text;
+        if (spec.Precision is not { } most || PythonText.Length(text) <= most)
+            return text;
         var end = 0;
-        for (var count = 0; count < most; count++) end += PythonText.IsPair(text, end) ? 2 : 1;
+        for (var count = 0; count < most; count++)
+            end += PythonText.IsPair(text, end) ? 2 : 1;
         return text[..end];
     }
 
-    private static string Character(Run run, object? value) => value switch
-    {
-        string text when PythonText.Length(text) == 1 => text,
-        _ when Arithmetic.Whole(value) is { } code && Rune.IsValid((int)Math.Clamp(code, -1, int.MaxValue)) => new Rune((int)code).ToString(),
-        _ => throw run.Error("%c requires int or char"),
-    };
+    private static string Character(Run run, object? value) =>
+        value switch
+        {
+            string text when PythonText.Length(text) == 1 => text,
+            _ when Arithmetic.Whole(value) is { } code && Rune.IsValid((int)Math.Clamp(code, -1, int.MaxValue)) => new Rune(
+                (int)code
+            ).ToString(),
+            _ => throw run.Error("%c requires int or char"),
+        };
 
-    private static BigInteger Number(Run run, char type, object? value, bool truncates) => value switch
-    {
-        BigInteger whole => whole,
-        double real when truncates && double.IsFinite(real) => new BigInteger(Math.Truncate(real)),
-        _ => Arithmetic.Whole(value) ?? throw run.Error($"%{type} format: {(truncates ? "a real number" : "an integer")} is required, not {PythonText.TypeName(value)}"),
-    };
+    private static BigInteger Number(Run run, char type, object? value, bool truncates) =>
+        value switch
+        {
+            BigInteger whole => whole,
+            double real when truncates && double.IsFinite(real) => new BigInteger(Math.Truncate(real)),
+            _ => Arithmetic.Whole(value)
+                ?? throw run.Error(
+                    $"%{type} format: {(truncates ? "a real number" : "an integer")} is required, not {PythonText.TypeName(value)}"
+                ),
+        };
 
     private static string Integer(Spec spec, BigInteger value, int radix, string prefix)
     {
@@ -125,38 +155,50 @@ internal static class PrintfFormat
     }
 
     private static string Signed(Spec spec, string number) =>
-        number.StartsWith('-') ? number : spec.Has('+') ? "+" + number : spec.Has(' ') ? " " + number : number;
+        number.StartsWith('-') ? number
+        : spec.Has('+') ? "+" + number
+        : spec.Has(' ') ? " " + number
+        : number;
 
     private static string FloatText(double value, char type, Spec spec)
     {
         var upper = char.IsUpper(type);
         string Cased(string text) => upper ? text.ToUpperInvariant() : text;
-        if (!double.IsFinite(value)) return Cased(double.IsNaN(value) ? "nan" : value > 0 ? "inf" : "-inf");
+        if (!double.IsFinite(value))
+            return Cased(
+                double.IsNaN(value) ? "nan"
+                : value > 0 ? "inf"
+                : "-inf"
+            );
         var precision = spec.Precision ?? 6;
-        return Cased(char.ToLowerInvariant(type) switch
-        {
-            'f' => PrintfNumber.Fixed(value, precision),
-            'e' => PrintfNumber.Scientific(value, precision),
-            _ => PrintfNumber.General(value, precision, keepsZeros: spec.Has('#')),
-        });
+        return Cased(
+            char.ToLowerInvariant(type) switch
+            {
+                'f' => PrintfNumber.Fixed(value, precision),
+                'e' => PrintfNumber.Scientific(value, precision),
+                _ => PrintfNumber.General(value, precision, keepsZeros: spec.Has('#')),
+            }
+        );
     }
 
     private static string Padded(Spec spec, string text, char type)
     {
-        if (spec.Width is not { } width || PythonText.Length(text) >= width) return text;
+        if (spec.Width is not { } width || PythonText.Length(text) >= width)
+            return text;
         var fill = width - PythonText.Length(text);
-        if (spec.Has('-')) return text + new string(' ', fill);
-        if (!spec.Has('0') || type is 's' or 'r' or 'a' or 'c') return new string(' ', fill) + text;
+        if (spec.Has('-'))
+            return text + new string(' ', fill);
+        if (!spec.Has('0') || type is 's' or 'r' or 'a' or 'c')
+            return new string(' ', fill) + text;
         var sign = text.Length > 0 && text[0] is '-' or '+' or ' ' ? 1 : 0;
-        if (spec.Has('#') && type is 'x' or 'X' or 'o') sign += 2;
+        if (spec.Has('#') && type is 'x' or 'X' or 'o')
+            sign += 2;
         return text[..sign] + new string('0', fill) + text[sign..];
     }
 
     private struct Spec
     {
-        public Spec()
-        {
-        }
+        public Spec() { }
 
         public string Flags { get; set; } = "";
 

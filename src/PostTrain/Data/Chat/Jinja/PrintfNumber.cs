@@ -17,7 +17,10 @@ internal static class PrintfNumber
     internal static string Scientific(double value, int precision)
     {
         var (digits, exponent) = Significant(Math.Abs(value), precision + 1);
-        return string.Create(CultureInfo.InvariantCulture, $"{Sign(value)}{digits[..1]}{(precision == 0 ? "" : ".")}{digits[1..]}e{(exponent < 0 ? '-' : '+')}{Math.Abs(exponent):00}");
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{Sign(value)}{digits[..1]}{(precision == 0 ? "" : ".")}{digits[1..]}e{(exponent < 0 ? '-' : '+')}{Math.Abs(exponent):00}"
+        );
     }
 
     /// <summary>So many digits in all, in the shorter of the two forms, without zeros at the end unless they are wanted.</summary>
@@ -39,7 +42,8 @@ internal static class PrintfNumber
 
     private static (string Digits, int Exponent) Significant(double value, int count)
     {
-        if (value == 0) return (new string('0', count), 0);
+        if (value == 0)
+            return (new string('0', count), 0);
         // The estimate may be one too high or too low next to a power of ten.
         var exponent = (int)Math.Floor(Math.Log10(value)) - 1;
         var digits = Rounded(value, count - 1 - exponent).ToString(CultureInfo.InvariantCulture);
@@ -57,12 +61,17 @@ internal static class PrintfNumber
     {
         var bits = BitConverter.DoubleToInt64Bits(value);
         var exponent = (int)((bits >> 52) & 0x7FF);
-        BigInteger above = (bits & ((1L << 52) - 1)) | (exponent == 0 ? 0 : 1L << 52), below = BigInteger.One;
+        BigInteger above = (bits & ((1L << 52) - 1)) | (exponent == 0 ? 0 : 1L << 52),
+            below = BigInteger.One;
         var shift = Math.Max(1, exponent) - 1075;
-        if (shift >= 0) above <<= shift;
-        else below <<= -shift;
-        if (places >= 0) above *= BigInteger.Pow(10, places);
-        else below *= BigInteger.Pow(10, -places);
+        if (shift >= 0)
+            above <<= shift;
+        else
+            below <<= -shift;
+        if (places >= 0)
+            above *= BigInteger.Pow(10, places);
+        else
+            below *= BigInteger.Pow(10, -places);
         var whole = BigInteger.DivRem(above, below, out var rest);
         var half = (rest * 2).CompareTo(below);
         return half > 0 || (half == 0 && !whole.IsEven) ? whole + 1 : whole;

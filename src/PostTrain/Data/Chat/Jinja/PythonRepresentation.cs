@@ -8,12 +8,13 @@ namespace PostTrain.Data.Chat.Jinja;
 internal static class PythonRepresentation
 {
     /// <summary>str(): a string is itself, an undefined value is nothing.</summary>
-    internal static string Text(Run run, object? value) => value switch
-    {
-        string text => text,
-        Undefined => "",
-        _ => Representation(run, value),
-    };
+    internal static string Text(Run run, object? value) =>
+        value switch
+        {
+            string text => text,
+            Undefined => "",
+            _ => Representation(run, value),
+        };
 
     /// <summary>repr().</summary>
     internal static string Representation(Run run, object? value)
@@ -53,7 +54,9 @@ internal static class PythonRepresentation
     internal static string Of(double value)
     {
         if (!double.IsFinite(value))
-            return double.IsNaN(value) ? "nan" : value > 0 ? "inf" : "-inf";
+            return double.IsNaN(value) ? "nan"
+                : value > 0 ? "inf"
+                : "-inf";
         var shortest = value.ToString("R", CultureInfo.InvariantCulture);
         var exponent = value == 0 ? 0 : Exponent(shortest);
         var sign = double.IsNegative(value) ? "-" : "";
@@ -102,19 +105,20 @@ internal static class PythonRepresentation
         }
     }
 
-    private static string Scalar(object? value) => value switch
-    {
-        null => "None",
-        bool flag => flag ? "True" : "False",
-        long whole => whole.ToString(CultureInfo.InvariantCulture),
-        BigInteger whole => whole.ToString(CultureInfo.InvariantCulture),
-        double real => Of(real),
-        RangeValue range => range.Text,
-        Undefined => "Undefined",
-        LoopValue => "<LoopContext>",
-        FunctionValue function => $"<function {function.Name}>",
-        _ => $"<{PythonText.TypeName(value)}>",
-    };
+    private static string Scalar(object? value) =>
+        value switch
+        {
+            null => "None",
+            bool flag => flag ? "True" : "False",
+            long whole => whole.ToString(CultureInfo.InvariantCulture),
+            BigInteger whole => whole.ToString(CultureInfo.InvariantCulture),
+            double real => Of(real),
+            RangeValue range => range.Text,
+            Undefined => "Undefined",
+            LoopValue => "<LoopContext>",
+            FunctionValue function => $"<function {function.Name}>",
+            _ => $"<{PythonText.TypeName(value)}>",
+        };
 
     private static void AppendItems(Run run, StringBuilder result, char open, object?[] items, string close)
     {
@@ -149,9 +153,21 @@ internal static class PythonRepresentation
         run.Leave();
     }
 
-    private static bool IsPrintable(int point) => point == ' ' || (point is < 0xD800 or > 0xDFFF
-        && CharUnicodeInfo.GetUnicodeCategory(point) is not (UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.PrivateUse
-            or UnicodeCategory.OtherNotAssigned or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator or UnicodeCategory.SpaceSeparator));
+    private static bool IsPrintable(int point) =>
+        point == ' '
+        || (
+            point is < 0xD800 or > 0xDFFF
+            && CharUnicodeInfo.GetUnicodeCategory(point)
+                is not (
+                    UnicodeCategory.Control
+                    or UnicodeCategory.Format
+                    or UnicodeCategory.PrivateUse
+                    or UnicodeCategory.OtherNotAssigned
+                    or UnicodeCategory.LineSeparator
+                    or UnicodeCategory.ParagraphSeparator
+                    or UnicodeCategory.SpaceSeparator
+                )
+        );
 
     // The digits of a "R" text without sign, point, exponent and zeros at either end.
     private static string Digits(string shortest)

@@ -28,31 +28,34 @@ internal static class PythonText
     }
 
     /// <summary>What the type is called in Python.</summary>
-    internal static string TypeName(object? value) => value switch
-    {
-        null => "None",
-        bool => "bool",
-        string => "str",
-        double => "float",
-        long or System.Numerics.BigInteger => "int",
-        ListValue => "list",
-        TupleValue => "tuple",
-        DictValue => "dict",
-        ViewValue view => view.Kind,
-        RangeValue => "range",
-        GeneratorValue => "generator",
-        NamespaceValue => "Namespace",
-        LoopValue => "LoopContext",
-        FunctionValue => "function",
-        _ => "Undefined",
-    };
+    internal static string TypeName(object? value) =>
+        value switch
+        {
+            null => "None",
+            bool => "bool",
+            string => "str",
+            double => "float",
+            long or System.Numerics.BigInteger => "int",
+            ListValue => "list",
+            TupleValue => "tuple",
+            DictValue => "dict",
+            ViewValue view => view.Kind,
+            RangeValue => "range",
+            GeneratorValue => "generator",
+            NamespaceValue => "Namespace",
+            LoopValue => "LoopContext",
+            FunctionValue => "function",
+            _ => "Undefined",
+        };
 
     internal static string Strip(string text, string? characters, bool start = true, bool end = true)
     {
         var (first, last) = (0, text.Length);
         while (start && first < last && Matches(text, first, characters, out var length))
             first += length;
-        while (end && last > first && Matches(text, last - (last - 2 >= first && IsPair(text, last - 2) ? 2 : 1), characters, out var length))
+        while (
+            end && last > first && Matches(text, last - (last - 2 >= first && IsPair(text, last - 2) ? 2 : 1), characters, out var length)
+        )
             last -= length;
         return text[first..last];
     }

@@ -35,5 +35,6 @@ internal static class SelectionFilters
     }
 
     private static string Name(Run run, string filter, Arguments arguments, int place) =>
-        arguments.Positional[place] as string ?? throw run.Error($"{filter} needs the name of a filter or test, found {PythonText.TypeName(arguments.Positional[place])}");
+        arguments.Positional[place] as string
+        ?? throw run.Error($"{filter} needs the name of a filter or test, found {PythonText.TypeName(arguments.Positional[place])}");
 }

@@ -28,12 +28,13 @@ internal static class SequenceFilters
         return items.Length > 0 ? items[^1] : Empty("last");
     }
 
-    internal static GeneratorValue Pairs(Run run, object? value) => value switch
-    {
-        Undefined => new GeneratorValue([]),
-        DictValue dict => new GeneratorValue(Items.Of(run, new ViewValue("dict_items", dict.Items()))),
-        _ => throw run.Error($"items needs a dict, found {PythonText.TypeName(value)}"),
-    };
+    internal static GeneratorValue Pairs(Run run, object? value) =>
+        value switch
+        {
+            Undefined => new GeneratorValue([]),
+            DictValue dict => new GeneratorValue(Items.Of(run, new ViewValue("dict_items", dict.Items()))),
+            _ => throw run.Error($"items needs a dict, found {PythonText.TypeName(value)}"),
+        };
 
     internal static object? Sum(Run run, object? value, Bound given)
     {

@@ -7,9 +7,15 @@ internal static class SortingFilters
     {
         var caseSensitive = given.Flag(1, false);
         object?[] attributes = given.Value(2, null) is string names ? names.Split(',') : [given.Value(2, null)];
-        var rows = Items.Of(run, value).Select(item => (Item: item, Keys: attributes.Select(name => Key(run, item, name, caseSensitive)).ToArray())).ToArray();
+        var rows = Items
+            .Of(run, value)
+            .Select(item => (Item: item, Keys: attributes.Select(name => Key(run, item, name, caseSensitive)).ToArray()))
+            .ToArray();
         var sign = given.Flag(0, false) ? -1 : 1;
-        return new ListValue([.. Ordered(rows, (a, b) => sign * Comparison.Order(run, new TupleValue(a.Keys), new TupleValue(b.Keys))).Select(row => row.Item)]);
+        return new ListValue([
+            .. Ordered(rows, (a, b) => sign * Comparison.Order(run, new TupleValue(a.Keys), new TupleValue(b.Keys)))
+                .Select(row => row.Item),
+        ]);
     }
 
     internal static ListValue SortDict(Run run, object? value, Bound given)
@@ -25,8 +31,12 @@ internal static class SortingFilters
         var caseSensitive = given.Flag(0, false);
         var sign = given.Flag(2, false) ? -1 : 1;
         var pairs = Items.Of(run, new ListValue(dict.Items())).Cast<TupleValue>().ToArray();
-        return new ListValue([.. Ordered(pairs, (a, b) =>
-            sign * Comparison.Order(run, Fold(a.Items[place], caseSensitive), Fold(b.Items[place], caseSensitive)))]);
+        return new ListValue([
+            .. Ordered(
+                pairs,
+                (a, b) => sign * Comparison.Order(run, Fold(a.Items[place], caseSensitive), Fold(b.Items[place], caseSensitive))
+            ),
+        ]);
     }
 
     internal static GeneratorValue Unique(Run run, object? value, Bound given)

@@ -31,14 +31,15 @@ internal static class Splitting
             throw run.Error("the separator of partition is empty");
         run.ChargeSearch(text, separator);
         var place = last ? text.LastIndexOf(separator, StringComparison.Ordinal) : text.IndexOf(separator, StringComparison.Ordinal);
-        return place >= 0 ? new TupleValue([text[..place], separator, text[(place + separator.Length)..]])
+        return place >= 0
+            ? new TupleValue([text[..place], separator, text[(place + separator.Length)..]])
             : new TupleValue(last ? ["", "", text] : [text, "", ""]);
     }
 
     internal static List<string> Lines(Run run, string text, bool keepEnds = false)
     {
         List<string> lines = [];
-        for (var begin = 0; begin < text.Length;)
+        for (var begin = 0; begin < text.Length; )
         {
             var length = text.AsSpan(begin).IndexOfAny(LineEnds);
             if (length < 0)
@@ -47,7 +48,10 @@ internal static class Splitting
                 break;
             }
 
-            var end = begin + length + (text[begin + length] == '\r' && begin + length + 1 < text.Length && text[begin + length + 1] == '\n' ? 2 : 1);
+            var end =
+                begin
+                + length
+                + (text[begin + length] == '\r' && begin + length + 1 < text.Length && text[begin + length + 1] == '\n' ? 2 : 1);
             lines.Add(text[begin..(keepEnds ? end : begin + length)]);
             begin = end;
         }
@@ -103,7 +107,11 @@ internal static class Splitting
     {
         List<string> parts = [];
         var end = text.Length;
-        while (parts.Count != most && end >= separator.Length && text.LastIndexOf(separator, end - 1, StringComparison.Ordinal) is var place and >= 0)
+        while (
+            parts.Count != most
+            && end >= separator.Length
+            && text.LastIndexOf(separator, end - 1, StringComparison.Ordinal) is var place and >= 0
+        )
         {
             parts.Add(text[(place + separator.Length)..end]);
             end = place;

@@ -101,8 +101,7 @@ internal sealed class StatementParser
         {
             var condition = expressions.ReadTuple(withConditional: false);
             branches.Add((condition, ReadBlock("elif", "else", "endif")));
-        }
-        while (tokens.SkipName("elif"));
+        } while (tokens.SkipName("elif"));
         Statement[] otherwise = tokens.SkipName("else") ? ReadBlock("endif") : [];
         tokens.ExpectName("endif");
         return new IfStatement(at, [.. branches], otherwise);

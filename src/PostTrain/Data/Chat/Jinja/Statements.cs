@@ -9,7 +9,8 @@ internal sealed record PrintStatement(int At, Expression Value) : Statement(At);
 
 internal sealed record IfStatement(int At, (Expression Condition, Statement[] Body)[] Branches, Statement[] Else) : Statement(At);
 
-internal sealed record ForStatement(int At, Target Target, Expression Items, Expression? Condition, Statement[] Body, Statement[] Else) : Statement(At);
+internal sealed record ForStatement(int At, Target Target, Expression Items, Expression? Condition, Statement[] Body, Statement[] Else)
+    : Statement(At);
 
 internal sealed record BreakStatement(int At) : Statement(At);
 
@@ -32,7 +33,12 @@ internal sealed record GenerationStatement(int At, Statement[] Body) : Statement
 
 /// <summary>A macro, or the body of a call block. A parameter without a default is undefined when it is not given.</summary>
 /// <remarks>Names: what is mentioned between its tags.</remarks>
-internal sealed record MacroDefinition(string Name, (string Name, Expression? Default)[] Parameters, Statement[] Body, IReadOnlySet<string> Names)
+internal sealed record MacroDefinition(
+    string Name,
+    (string Name, Expression? Default)[] Parameters,
+    Statement[] Body,
+    IReadOnlySet<string> Names
+)
 {
     internal bool Uses(string name) => Names.Contains(name);
 }

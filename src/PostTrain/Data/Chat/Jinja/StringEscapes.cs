@@ -26,7 +26,12 @@ internal static class StringEscapes
                 case '\n':
                     break;
                 case 'x' or 'u' or 'U':
-                    var digits = escape switch { 'x' => 2, 'u' => 4, _ => 8 };
+                    var digits = escape switch
+                    {
+                        'x' => 2,
+                        'u' => 4,
+                        _ => 8,
+                    };
                     Append(result, source, at - 1, end, digits);
                     at += digits;
                     break;
@@ -52,7 +57,11 @@ internal static class StringEscapes
     private static void Append(StringBuilder result, SourceText source, int at, int end, int digits)
     {
         var hexadecimal = source.Text.AsSpan(at + 2, Math.Min(digits, end - at - 2));
-        if (hexadecimal.Length < digits || !uint.TryParse(hexadecimal, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value) || value > 0x10FFFF)
+        if (
+            hexadecimal.Length < digits
+            || !uint.TryParse(hexadecimal, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value)
+            || value > 0x10FFFF
+        )
             throw source.Error(at, $"the escape has no code point, expected {digits} hexadecimal digits of one");
         _ = value > 0xFFFF ? result.Append(char.ConvertFromUtf32((int)value)) : result.Append((char)value);
     }

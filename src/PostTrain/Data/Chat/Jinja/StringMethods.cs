@@ -16,19 +16,31 @@ internal static class StringMethods
         ["swapcase"] = (run, text, _) => string.Concat(PythonText.Characters(run, text).Select(SwapCase)),
         ["startswith"] = (run, text, given) => Affix(run, given, "startswith", text.StartsWith),
         ["endswith"] = (run, text, given) => Affix(run, given, "endswith", text.EndsWith),
-        ["removeprefix"] = (run, text, given) => given.Bind(run, "removeprefix", "prefix").Text(0) is var prefix && text.StartsWith(prefix, StringComparison.Ordinal) ? text[prefix.Length..] : text,
-        ["removesuffix"] = (run, text, given) => given.Bind(run, "removesuffix", "suffix").Text(0) is var suffix && text.EndsWith(suffix, StringComparison.Ordinal) ? text[..^suffix.Length] : text,
-        ["replace"] = (run, text, given) => given.Bind(run, "replace", "old", "new", "count") is var bound ? TextSearch.Replace(run, text, bound.Text(0), bound.Text(1), bound.Integer(2, -1)) : null,
+        ["removeprefix"] = (run, text, given) =>
+            given.Bind(run, "removeprefix", "prefix").Text(0) is var prefix && text.StartsWith(prefix, StringComparison.Ordinal)
+                ? text[prefix.Length..]
+                : text,
+        ["removesuffix"] = (run, text, given) =>
+            given.Bind(run, "removesuffix", "suffix").Text(0) is var suffix && text.EndsWith(suffix, StringComparison.Ordinal)
+                ? text[..^suffix.Length]
+                : text,
+        ["replace"] = (run, text, given) =>
+            given.Bind(run, "replace", "old", "new", "count") is var bound
+                ? TextSearch.Replace(run, text, bound.Text(0), bound.Text(1), bound.Integer(2, -1))
+                : null,
         ["split"] = (run, text, given) => Splitting.Split(run, text, given.Bind(run, "split", "sep", "maxsplit"), fromRight: false),
         ["rsplit"] = (run, text, given) => Splitting.Split(run, text, given.Bind(run, "rsplit", "sep", "maxsplit"), fromRight: true),
-        ["splitlines"] = (run, text, given) => new ListValue([.. Splitting.Lines(run, text, given.Bind(run, "splitlines", "keepends").Flag(0, false))]),
+        ["splitlines"] = (run, text, given) =>
+            new ListValue([.. Splitting.Lines(run, text, given.Bind(run, "splitlines", "keepends").Flag(0, false))]),
         ["partition"] = (run, text, given) => Splitting.Partition(run, text, given.Bind(run, "partition", "sep").Text(0), last: false),
         ["rpartition"] = (run, text, given) => Splitting.Partition(run, text, given.Bind(run, "rpartition", "sep").Text(0), last: true),
         ["join"] = (run, text, given) => Join(run, text, given.Bind(run, "join", "iterable").Value(0)),
         ["find"] = (run, text, given) => TextSearch.Find(run, text, given.Bind(run, "find", "sub", "start", "end"), last: false),
         ["rfind"] = (run, text, given) => TextSearch.Find(run, text, given.Bind(run, "rfind", "sub", "start", "end"), last: true),
-        ["index"] = (run, text, given) => Found(run, TextSearch.Find(run, text, given.Bind(run, "index", "sub", "start", "end"), last: false)),
-        ["rindex"] = (run, text, given) => Found(run, TextSearch.Find(run, text, given.Bind(run, "rindex", "sub", "start", "end"), last: true)),
+        ["index"] = (run, text, given) =>
+            Found(run, TextSearch.Find(run, text, given.Bind(run, "index", "sub", "start", "end"), last: false)),
+        ["rindex"] = (run, text, given) =>
+            Found(run, TextSearch.Find(run, text, given.Bind(run, "rindex", "sub", "start", "end"), last: true)),
         ["count"] = (run, text, given) => TextSearch.Count(run, text, given.Bind(run, "count", "sub").Text(0)),
         ["center"] = (run, text, given) => Pad(run, text, given, "center"),
         ["ljust"] = (run, text, given) => Pad(run, text, given, "ljust"),
@@ -44,12 +56,17 @@ internal static class StringMethods
         ["islower"] = (_, text, _) => IsLower(text),
     };
 
-    internal static FunctionValue? Find(string text, string name) => !Methods.TryGetValue(name, out var method) ? null
-        : new FunctionValue(name, (run, arguments) =>
-        {
-            run.ChargeText(text.Length);
-            return method(run, text, arguments);
-        });
+    internal static FunctionValue? Find(string text, string name) =>
+        !Methods.TryGetValue(name, out var method)
+            ? null
+            : new FunctionValue(
+                name,
+                (run, arguments) =>
+                {
+                    run.ChargeText(text.Length);
+                    return method(run, text, arguments);
+                }
+            );
 
     internal static bool IsUpper(string text) => text.Any(char.IsUpper) && !text.Any(char.IsLower);
 
@@ -62,7 +79,12 @@ internal static class StringMethods
             return text;
         run.ChargeText(text.Length + (margin * fill.Length));
         // Where the margin is odd, Python puts the greater part on the left if the width is odd, too.
-        var left = how switch { "ljust" => 0, "rjust" => margin, _ => (margin / 2) + (margin & width & 1) };
+        var left = how switch
+        {
+            "ljust" => 0,
+            "rjust" => margin,
+            _ => (margin / 2) + (margin & width & 1),
+        };
         string Fill(long count) => string.Concat(Enumerable.Repeat(fill, (int)count));
         return Fill(left) + text + Fill(margin - left);
     }
@@ -71,7 +93,9 @@ internal static class StringMethods
     {
         var given = arguments.Bind(run, name, "width", "fillchar");
         var fill = given.Text(1, " ");
-        return PythonText.Length(fill) == 1 ? Center(run, text, given.Integer(0), fill, name) : throw run.Error($"{name} needs one character to fill with");
+        return PythonText.Length(fill) == 1
+            ? Center(run, text, given.Integer(0), fill, name)
+            : throw run.Error($"{name} needs one character to fill with");
     }
 
     private static string FillZeros(Run run, string text, long width)
@@ -86,14 +110,21 @@ internal static class StringMethods
         return wanted switch
         {
             string one => test(one, StringComparison.Ordinal),
-            TupleValue several => several.Items.Any(item => item is string one ? test(one, StringComparison.Ordinal) : throw run.Error($"{name} needs strings")),
+            TupleValue several => several.Items.Any(item =>
+                item is string one ? test(one, StringComparison.Ordinal) : throw run.Error($"{name} needs strings")
+            ),
             _ => throw run.Error($"{name} needs a string or a tuple of strings, found {PythonText.TypeName(wanted)}"),
         };
     }
 
     private static string Join(Run run, string separator, object? items)
     {
-        string[] parts = [.. Items.Of(run, items).Select(item => item as string ?? throw run.Error($"join needs strings, found {PythonText.TypeName(item)}"))];
+        string[] parts =
+        [
+            .. Items
+                .Of(run, items)
+                .Select(item => item as string ?? throw run.Error($"join needs strings, found {PythonText.TypeName(item)}")),
+        ];
         return TextSearch.Join(run, separator, parts);
     }
 
@@ -102,13 +133,18 @@ internal static class StringMethods
     private static string Title(Run run, string text)
     {
         var inWord = false;
-        return string.Concat(PythonText.Characters(run, text).Select(character =>
-        {
-            var result = inWord ? PythonText.Lower(character) : PythonText.Capitalize(character);
-            inWord = System.Text.Rune.TryGetRuneAt(character, 0, out var rune) && System.Text.Rune.IsLetter(rune);
-            return result;
-        }));
+        return string.Concat(
+            PythonText
+                .Characters(run, text)
+                .Select(character =>
+                {
+                    var result = inWord ? PythonText.Lower(character) : PythonText.Capitalize(character);
+                    inWord = System.Text.Rune.TryGetRuneAt(character, 0, out var rune) && System.Text.Rune.IsLetter(rune);
+                    return result;
+                })
+        );
     }
 
-    private static string SwapCase(string character) => PythonText.Upper(character) == character ? PythonText.Lower(character) : PythonText.Upper(character);
+    private static string SwapCase(string character) =>
+        PythonText.Upper(character) == character ? PythonText.Lower(character) : PythonText.Upper(character);
 }

@@ -7,7 +7,34 @@ namespace PostTrain.Data.Chat.Jinja;
 internal sealed partial class TagLexer(SourceText source, int position, string close)
 {
     private static readonly string[] Operators =
-        ["//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[", "]", "(", ")", "{", "}", ">", "<", "=", ".", ":", "|", ",", ";"];
+    [
+        "//",
+        "**",
+        "==",
+        "!=",
+        ">=",
+        "<=",
+        "+",
+        "-",
+        "/",
+        "*",
+        "%",
+        "~",
+        "[",
+        "]",
+        "(",
+        ")",
+        "{",
+        "}",
+        ">",
+        "<",
+        "=",
+        ".",
+        ":",
+        "|",
+        ",",
+        ";",
+    ];
 
     private readonly string text = source.Text;
     private readonly Stack<char> open = [];
@@ -72,7 +99,14 @@ internal sealed partial class TagLexer(SourceText source, int position, string c
         }
         else if (symbol is ')' or ']' or '}')
         {
-            var expected = open.TryPop(out var opened) ? opened switch { '(' => ')', '[' => ']', _ => '}' } : '\0';
+            var expected = open.TryPop(out var opened)
+                ? opened switch
+                {
+                    '(' => ')',
+                    '[' => ']',
+                    _ => '}',
+                }
+                : '\0';
             if (expected != symbol)
                 throw source.Error(begin, expected == '\0' ? $"unexpected '{symbol}'" : $"unexpected '{symbol}', expected '{expected}'");
         }
@@ -95,7 +129,11 @@ internal sealed partial class TagLexer(SourceText source, int position, string c
         if (real.Success)
         {
             Position += real.Length;
-            var value = double.Parse(real.Value.Replace("_", "", StringComparison.Ordinal), NumberStyles.Float, CultureInfo.InvariantCulture);
+            var value = double.Parse(
+                real.Value.Replace("_", "", StringComparison.Ordinal),
+                NumberStyles.Float,
+                CultureInfo.InvariantCulture
+            );
             return new Token(TokenKind.Number, real.Value, begin, value);
         }
 
@@ -106,10 +144,21 @@ internal sealed partial class TagLexer(SourceText source, int position, string c
 
     private object Parse(string digits, int begin)
     {
-        var radix = digits.Length > 1 ? char.ToLowerInvariant(digits[1]) switch { 'b' => 2, 'o' => 8, 'x' => 16, _ => 10 } : 10;
+        var radix =
+            digits.Length > 1
+                ? char.ToLowerInvariant(digits[1]) switch
+                {
+                    'b' => 2,
+                    'o' => 8,
+                    'x' => 16,
+                    _ => 10,
+                }
+                : 10;
         try
         {
-            return radix == 10 ? long.Parse(digits, NumberStyles.None, CultureInfo.InvariantCulture) : checked((long)Convert.ToUInt64(digits[2..], radix));
+            return radix == 10
+                ? long.Parse(digits, NumberStyles.None, CultureInfo.InvariantCulture)
+                : checked((long)Convert.ToUInt64(digits[2..], radix));
         }
         catch (OverflowException)
         {

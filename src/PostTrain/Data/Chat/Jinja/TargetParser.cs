@@ -18,7 +18,9 @@ internal sealed class TargetParser(TokenStream tokens)
         if (!tokens.Current.IsOperator(","))
             return first;
         List<Target> parts = [first];
-        while (tokens.SkipOperator(",") && !tokens.Current.IsName("in") && !tokens.Current.IsOperator("=") && !tokens.Current.IsOperator(")"))
+        while (
+            tokens.SkipOperator(",") && !tokens.Current.IsName("in") && !tokens.Current.IsOperator("=") && !tokens.Current.IsOperator(")")
+        )
             parts.Add(ReadPart());
         return new TupleTarget(at, [.. parts]);
     }

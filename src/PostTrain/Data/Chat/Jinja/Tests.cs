@@ -43,7 +43,8 @@ internal static class Tests
         ["ge"] = (run, value, given) => Order(run, value, given) >= 0,
         [">="] = (run, value, given) => Order(run, value, given) >= 0,
         ["in"] = (run, value, given) => Comparison.Contains(run, given.Bind(run, "in", "seq").Value(0), value),
-        ["sameas"] = (run, value, given) => given.Bind(run, "sameas", "other").Value(0) is var other
+        ["sameas"] = (run, value, given) =>
+            given.Bind(run, "sameas", "other").Value(0) is var other
             && (value is null or bool or long or string ? Equals(value, other) : ReferenceEquals(value, other)),
     };
 

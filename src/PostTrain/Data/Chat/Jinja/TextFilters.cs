@@ -7,7 +7,11 @@ namespace PostTrain.Data.Chat.Jinja;
 internal static partial class TextFilters
 {
     internal static string Title(string text) =>
-        string.Concat(WordBeginnings().Split(text).Select(word => word.StartsWith('ß') ? "SS" + PythonText.Lower(word[1..]) : PythonText.Capitalize(word)));
+        string.Concat(
+            WordBeginnings()
+                .Split(text)
+                .Select(word => word.StartsWith('ß') ? "SS" + PythonText.Lower(word[1..]) : PythonText.Capitalize(word))
+        );
 
     internal static string Escape(Run run, string text)
     {

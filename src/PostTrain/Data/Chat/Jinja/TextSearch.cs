@@ -71,5 +71,6 @@ internal static class TextSearch
 
     private static int Limit(long place, int length) => (int)Math.Clamp(place < 0 ? Math.Max(place, -length) + length : place, 0, length);
 
-    private static int Utf16(Run run, string text, int codePoints) => PythonText.Characters(run, text).Take(codePoints).Sum(character => character.Length);
+    private static int Utf16(Run run, string text, int codePoints) =>
+        PythonText.Characters(run, text).Take(codePoints).Sum(character => character.Length);
 }

@@ -22,7 +22,13 @@ internal static class TimeFormat
             var unpadded = format[at + 1] == '-' && at + 2 < format.Length;
             at += unpadded ? 2 : 1;
             var text = Part(run, time, format[at]);
-            result.Append(unpadded && text.Length > 1 ? text.TrimStart('0') is { Length: > 0 } digits ? digits : "0" : text);
+            result.Append(
+                unpadded && text.Length > 1
+                    ? text.TrimStart('0') is { Length: > 0 } digits
+                        ? digits
+                        : "0"
+                    : text
+            );
         }
 
         return result.ToString();

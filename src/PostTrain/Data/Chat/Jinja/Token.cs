@@ -28,16 +28,17 @@ internal readonly record struct Token(TokenKind Kind, string Text, int Position,
     internal bool IsOperator(string symbol) => Is(TokenKind.Operator, symbol);
 
     /// <summary>How a message names it.</summary>
-    internal string Description => Kind switch
-    {
-        TokenKind.Data => "text",
-        TokenKind.VariableBegin => "'{{'",
-        TokenKind.VariableEnd => "'}}'",
-        TokenKind.BlockBegin => "'{%'",
-        TokenKind.BlockEnd => "the end of the tag",
-        TokenKind.Text => "a string",
-        TokenKind.Number => "a number",
-        TokenKind.End => "the end of the template",
-        _ => $"'{Text}'",
-    };
+    internal string Description =>
+        Kind switch
+        {
+            TokenKind.Data => "text",
+            TokenKind.VariableBegin => "'{{'",
+            TokenKind.VariableEnd => "'}}'",
+            TokenKind.BlockBegin => "'{%'",
+            TokenKind.BlockEnd => "the end of the tag",
+            TokenKind.Text => "a string",
+            TokenKind.Number => "a number",
+            TokenKind.End => "the end of the template",
+            _ => $"'{Text}'",
+        };
 }

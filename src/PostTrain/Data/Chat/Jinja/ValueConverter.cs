@@ -31,12 +31,19 @@ internal static class ValueConverter
             case IDictionary dictionary:
                 var dict = new DictValue();
                 foreach (DictionaryEntry entry in dictionary)
-                    dict.Set(entry.Key as string ?? throw new ArgumentException($"{name} has a key of the type {entry.Key.GetType()}, expected string", name), Convert(entry.Value, name, depth + 1));
+                    dict.Set(
+                        entry.Key as string
+                            ?? throw new ArgumentException($"{name} has a key of the type {entry.Key.GetType()}, expected string", name),
+                        Convert(entry.Value, name, depth + 1)
+                    );
                 return dict;
             case IEnumerable items:
                 return new ListValue([.. items.Cast<object?>().Select(item => Convert(item, name, depth + 1))]);
             default:
-                throw new ArgumentException($"{name} holds a value of the type {value.GetType()}, expected null, bool, a number, string, list, dictionary or JSON", name);
+                throw new ArgumentException(
+                    $"{name} holds a value of the type {value.GetType()}, expected null, bool, a number, string, list, dictionary or JSON",
+                    name
+                );
         }
     }
 
@@ -68,6 +75,8 @@ internal static class ValueConverter
         var text = element.GetRawText();
         if (text.AsSpan().IndexOfAny(".eE") >= 0)
             return element.GetDouble();
-        return element.TryGetInt64(out var whole) ? (object)whole : BigInteger.Parse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
+        return element.TryGetInt64(out var whole)
+            ? (object)whole
+            : BigInteger.Parse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
     }
 }

@@ -1,6 +1,7 @@
 namespace PostTrain.Data.Chat.Jinja;
 
-// A value is null (None), bool, long, BigInteger (an integer of the input that is too long for long), double, string, or one of these types.
+// A value is null (None), bool, long, BigInteger (an integer of the input that is too long for long), double, string, or one of these
+// types.
 
 /// <summary>What a name, attribute or item that is not there gives; printing it gives nothing, using it is an error.</summary>
 internal sealed class Undefined(string reason)

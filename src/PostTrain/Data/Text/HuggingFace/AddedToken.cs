@@ -10,7 +10,14 @@ namespace PostTrain.Data.Text.HuggingFace;
 /// <param name="Special">Left out when special tokens are skipped.</param>
 internal sealed record AddedToken(string Content, int Id, bool SingleWord, bool StripsLeft, bool StripsRight, bool Normalized, bool Special)
 {
-    internal static AddedToken Read(TokenizerNode node, int id) => new(
-        node.Get("content").Text(), id, node.Flag("single_word", false), node.Flag("lstrip", false), node.Flag("rstrip", false),
-        node.Flag("normalized", true), node.Flag("special", false));
+    internal static AddedToken Read(TokenizerNode node, int id) =>
+        new(
+            node.Get("content").Text(),
+            id,
+            node.Flag("single_word", false),
+            node.Flag("lstrip", false),
+            node.Flag("rstrip", false),
+            node.Flag("normalized", true),
+            node.Flag("special", false)
+        );
 }

@@ -1,7 +1,8 @@
 namespace PostTrain.Data.Text.HuggingFace;
 
 /// <summary>The added tokens of a file.</summary>
-/// <remarks>As in the reference a token that the model knows has the model's id, and any other the next free one, whatever the file says.</remarks>
+/// <remarks>As in the reference a token that the model knows has the model's id, and any other the next free one, whatever the file
+/// says.</remarks>
 internal sealed class AddedVocabulary
 {
     private readonly Dictionary<string, int> ids = new(StringComparer.Ordinal);
@@ -17,7 +18,8 @@ internal sealed class AddedVocabulary
         foreach (var token in tokens)
         {
             ids[token.Content] = token.Id;
-            if (token.Special) special.Add(token.Id);
+            if (token.Special)
+                special.Add(token.Id);
             byId[token.Id] = token;
         }
 
@@ -26,7 +28,8 @@ internal sealed class AddedVocabulary
         normalized = Finder(true);
     }
 
-    /// <summary>The tokens by id, each with what it is looked for as and decodes from: its text, normalised where it asks for that.</summary>
+    /// <summary>The tokens by id, each with what it is looked for as and decodes from: its text, normalised where it asks for
+    /// that.</summary>
     internal IReadOnlyList<(string Spelling, AddedToken Token)> Tokens { get; }
 
     internal static AddedVocabulary Read(TokenizerNode? node, TokenVocabulary vocabulary, Normalizer? normalizer)
@@ -37,7 +40,8 @@ internal sealed class AddedVocabulary
         foreach (var item in node?.Items() ?? [])
         {
             var content = item.Get("content").Text();
-            if (content.Length == 0) continue;
+            if (content.Length == 0)
+                continue;
             if (!known.TryGetValue(content, out int id))
             {
                 id = vocabulary.IdOf(content) is var own and >= 0 ? own : next++;
@@ -61,17 +65,21 @@ internal sealed class AddedVocabulary
     {
         var pieces = new PieceList();
         pieces.Add(new Piece(new AlignedText(text, null), 0, text.Length));
-        if (raw is not null) pieces.Replace(raw.Split);
+        if (raw is not null)
+            pieces.Replace(raw.Split);
         if (normalizer is not null)
         {
-            pieces.Replace((piece, output) =>
-            {
-                var changed = normalizer.Apply(piece.Cut());
-                output.Add(new Piece(changed, 0, changed.Text.Length));
-            });
+            pieces.Replace(
+                (piece, output) =>
+                {
+                    var changed = normalizer.Apply(piece.Cut());
+                    output.Add(new Piece(changed, 0, changed.Text.Length));
+                }
+            );
         }
 
-        if (normalized is not null) pieces.Replace(normalized.Split);
+        if (normalized is not null)
+            pieces.Replace(normalized.Split);
         return pieces;
     }
 

@@ -12,7 +12,8 @@ internal sealed class AlignedTextBuilder(int capacity)
 
     internal void Append(char unit, (int Start, int End) source)
     {
-        if (Length == text.Length) Grow(1);
+        if (Length == text.Length)
+            Grow(1);
         text[Length] = unit;
         sources[Length++] = source;
     }
@@ -39,15 +40,18 @@ internal sealed class AlignedTextBuilder(int capacity)
         if (from.Sources is { } known)
             known.AsSpan(start, length).CopyTo(sources.AsSpan(Length));
         else
-            for (int i = 0; i < length; i++) sources[Length + i] = (from.Origin + start + i, from.Origin + start + i + 1);
+            for (int i = 0; i < length; i++)
+                sources[Length + i] = (from.Origin + start + i, from.Origin + start + i + 1);
         Length += length;
     }
 
-    internal AlignedText Build() => new(new string(text, 0, Length), sources.Length == Length ? sources : sources.AsSpan(0, Length).ToArray());
+    internal AlignedText Build() =>
+        new(new string(text, 0, Length), sources.Length == Length ? sources : sources.AsSpan(0, Length).ToArray());
 
     private void Room(int more)
     {
-        if (Length + more > text.Length) Grow(more);
+        if (Length + more > text.Length)
+            Grow(more);
     }
 
     private void Grow(int more)

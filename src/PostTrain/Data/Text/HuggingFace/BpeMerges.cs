@@ -25,23 +25,29 @@ internal sealed class BpeMerges
     /// <param name="prefixLength">Characters at the beginning of a right token that the merged one does not have.</param>
     internal static BpeMerges Read(TokenizerNode node, TokenVocabulary vocabulary, int prefixLength)
     {
-        if (node.Element.ValueKind != JsonValueKind.Array) throw node.Refuse("an array of merges");
+        if (node.Element.ValueKind != JsonValueKind.Array)
+            throw node.Refuse("an array of merges");
         var merges = new BpeMerges(new Dictionary<long, (int, int)>(node.Element.GetArrayLength()));
         int rank = 0;
         foreach (var item in node.Element.EnumerateArray())
         {
             var place = new TokenizerNode(item, $"{node.Place}[{rank}]");
             // The first line of a merges file, which some put among the merges.
-            if (item.ValueKind == JsonValueKind.String && place.Text().StartsWith("#version", StringComparison.Ordinal)) continue;
+            if (item.ValueKind == JsonValueKind.String && place.Text().StartsWith("#version", StringComparison.Ordinal))
+                continue;
             var (left, right) = Pair(place);
-            int leftId = vocabulary.IdOf(left), rightId = vocabulary.IdOf(right);
+            int leftId = vocabulary.IdOf(left),
+                rightId = vocabulary.IdOf(right);
             int id = right.Length >= prefixLength ? vocabulary.IdOf(string.Concat(left, right.AsSpan(prefixLength))) : -1;
             if (leftId < 0 || rightId < 0 || id < 0)
-                throw new InvalidDataException($"{place.Place} merges '{left}' and '{right}', expected tokens of the vocabulary that make another one");
+                throw new InvalidDataException(
+                    $"{place.Place} merges '{left}' and '{right}', expected tokens of the vocabulary that make another one"
+                );
             merges.merges[Key(leftId, rightId)] = (rank, id);
             merges.used.Add(leftId);
             merges.used.Add(rightId);
-            if (left.Length > 0 && right.Length > 0) merges.joins.Add((left[^1] << 16) | right[0]);
+            if (left.Length > 0 && right.Length > 0)
+                merges.joins.Add((left[^1] << 16) | right[0]);
             rank++;
         }
 
@@ -51,8 +57,10 @@ internal sealed class BpeMerges
     /// <summary>Merges the symbols of a word and appends what is left.</summary>
     internal void Apply(List<ModelToken> symbols, List<ModelToken> output)
     {
-        if (symbols.Count <= ShortWord) ApplyByScan(symbols);
-        else ApplyByQueue(symbols);
+        if (symbols.Count <= ShortWord)
+            ApplyByScan(symbols);
+        else
+            ApplyByQueue(symbols);
         output.AddRange(CollectionsMarshal.AsSpan(symbols));
     }
 
@@ -65,16 +73,19 @@ internal sealed class BpeMerges
             var merge = (Rank: int.MaxValue, Id: 0);
             for (int i = 0; i + 1 < symbols.Count; i++)
             {
-                if (merges.TryGetValue(Key(symbols[i].Id, symbols[i + 1].Id), out var found) && found.Rank < merge.Rank) (best, merge) = (i, found);
+                if (merges.TryGetValue(Key(symbols[i].Id, symbols[i + 1].Id), out var found) && found.Rank < merge.Rank)
+                    (best, merge) = (i, found);
             }
 
-            if (best < 0) return;
+            if (best < 0)
+                return;
             symbols[best] = new ModelToken(merge.Id, symbols[best].Start, symbols[best + 1].End);
             symbols.RemoveAt(best + 1);
         }
     }
 
-    // Candidates by rank and place in a queue, symbols in a list linked both ways; a candidate is stale when the pair it was made for is gone.
+    // Candidates by rank and place in a queue, symbols in a list linked both ways; a candidate is stale when the pair it was made for is
+    // gone.
     private void ApplyByQueue(List<ModelToken> symbols)
     {
         var tokens = CollectionsMarshal.AsSpan(symbols);
@@ -85,14 +96,18 @@ internal sealed class BpeMerges
         for (int i = 0; i < tokens.Length; i++)
         {
             (previous[i], next[i]) = (i - 1, i + 1 < tokens.Length ? i + 1 : -1);
-            if (next[i] >= 0) Propose(i, tokens[i].Id, tokens[i + 1].Id, queue);
+            if (next[i] >= 0)
+                Propose(i, tokens[i].Id, tokens[i + 1].Id, queue);
         }
 
         while (queue.TryDequeue(out var candidate, out _))
         {
-            int place = candidate.Place, right = next[place];
-            if (gone[place] || right < 0) continue;
-            if (!merges.TryGetValue(Key(tokens[place].Id, tokens[right].Id), out var merge) || merge.Id != candidate.Id) continue;
+            int place = candidate.Place,
+                right = next[place];
+            if (gone[place] || right < 0)
+                continue;
+            if (!merges.TryGetValue(Key(tokens[place].Id, tokens[right].Id), out var merge) || merge.Id != candidate.Id)
+                continue;
             tokens[place] = new ModelToken(merge.Id, tokens[place].Start, tokens[right].End);
             gone[right] = true;
             next[place] = next[right];
@@ -102,17 +117,20 @@ internal sealed class BpeMerges
                 Propose(place, merge.Id, tokens[next[place]].Id, queue);
             }
 
-            if (previous[place] >= 0) Propose(previous[place], tokens[previous[place]].Id, merge.Id, queue);
+            if (previous[place] >= 0)
+                Propose(previous[place], tokens[previous[place]].Id, merge.Id, queue);
         }
 
         int kept = 0;
-        for (int i = 0; i >= 0; i = next[i]) tokens[kept++] = tokens[i];
+        for (int i = 0; i >= 0; i = next[i])
+            tokens[kept++] = tokens[i];
         symbols.RemoveRange(kept, symbols.Count - kept);
     }
 
     private void Propose(int place, int left, int right, PriorityQueue<(int Place, int Id), long> queue)
     {
-        if (merges.TryGetValue(Key(left, right), out var merge)) queue.Enqueue((place, merge.Id), ((long)merge.Rank << 32) | (uint)place);
+        if (merges.TryGetValue(Key(left, right), out var merge))
+            queue.Enqueue((place, merge.Id), ((long)merge.Rank << 32) | (uint)place);
     }
 
     private static (string Left, string Right) Pair(TokenizerNode node)

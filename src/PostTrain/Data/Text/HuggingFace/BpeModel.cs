@@ -4,9 +4,10 @@ using System.Text.Json;
 
 namespace PostTrain.Data.Text.HuggingFace;
 
-/// <summary>Byte-pair encoding (Sennrich et al. 2016, arXiv:1508.07909): characters, then the neighbours of the lowest rank are merged, the leftmost on a tie.</summary>
-/// <remarks>Words are kept with their tokens, up to a number and a length. A piece too long for that is first cut where no merge can ever reach across: between
-/// two characters that no merge joins.</remarks>
+/// <summary>Byte-pair encoding (Sennrich et al. 2016, arXiv:1508.07909): characters, then the neighbours of the lowest rank are merged, the
+/// leftmost on a tie.</summary>
+/// <remarks>Words are kept with their tokens, up to a number and a length. A piece too long for that is first cut where no merge can ever
+/// reach across: between two characters that no merge joins.</remarks>
 internal sealed class BpeModel : TokenModel
 {
     private const int MaximumCachedWords = 1 << 16;
@@ -35,10 +36,16 @@ internal sealed class BpeModel : TokenModel
 
     internal static BpeModel From(TokenizerNode node)
     {
-        if (node.Find("dropout") is { } dropout && dropout.Number() != 0) throw dropout.Refuse("no dropout: encoding gives the same ids each time");
+        if (node.Find("dropout") is { } dropout && dropout.Number() != 0)
+            throw dropout.Refuse("no dropout: encoding gives the same ids each time");
         var options = new BpeOptions(
-            node.Find("unk_token")?.Text(), node.Find("continuing_subword_prefix")?.Text() ?? "", node.Find("end_of_word_suffix")?.Text() ?? "",
-            node.Flag("fuse_unk", false), node.Flag("byte_fallback", false), node.Flag("ignore_merges", false));
+            node.Find("unk_token")?.Text(),
+            node.Find("continuing_subword_prefix")?.Text() ?? "",
+            node.Find("end_of_word_suffix")?.Text() ?? "",
+            node.Flag("fuse_unk", false),
+            node.Flag("byte_fallback", false),
+            node.Flag("ignore_merges", false)
+        );
         var vocabulary = TokenVocabulary.Read(node.Get("vocab"));
         return new BpeModel(vocabulary, options, BpeMerges.Read(node.Get("merges"), vocabulary, options.Prefix.Length));
     }
@@ -60,7 +67,8 @@ internal sealed class BpeModel : TokenModel
         int start = 0;
         for (int at = 1; at < piece.Length; at++)
         {
-            if (merges.Joins(piece[at - 1], piece[at]) || !Known(piece[at - 1]) || !Known(piece[at])) continue;
+            if (merges.Joins(piece[at - 1], piece[at]) || !Known(piece[at - 1]) || !Known(piece[at]))
+                continue;
             Word(piece[start..at], start, output);
             start = at;
         }
@@ -84,7 +92,8 @@ internal sealed class BpeModel : TokenModel
         else
         {
             merges.Apply(Symbols(word), output);
-            if (cachedWords < MaximumCachedWords && words.TryAdd(word.ToString(), [.. output.Skip(first)])) Interlocked.Increment(ref cachedWords);
+            if (cachedWords < MaximumCachedWords && words.TryAdd(word.ToString(), [.. output.Skip(first)]))
+                Interlocked.Increment(ref cachedWords);
         }
 
         for (int i = first; offset > 0 && i < output.Count; i++)
@@ -97,23 +106,26 @@ internal sealed class BpeModel : TokenModel
         var symbols = new List<ModelToken>(word.Length);
         ModelToken? pending = null;
         Span<byte> utf8 = stackalloc byte[4];
-        for (int start = 0; start < word.Length;)
+        for (int start = 0; start < word.Length; )
         {
             Rune.DecodeFromUtf16(word[start..], out var rune, out int width);
             int end = start + width;
             int id = Id(word, start, end);
             if (id >= 0)
             {
-                if (pending is { } before) symbols.Add(before);
+                if (pending is { } before)
+                    symbols.Add(before);
                 pending = null;
                 symbols.Add(new ModelToken(id, start, end));
             }
             else if (!AddBytes(utf8[..rune.EncodeToUtf8(utf8)], start, end, symbols) && options.Unknown is { } unknown)
             {
-                if (options.FuseUnknown && pending is { } run) pending = run with { End = end };
+                if (options.FuseUnknown && pending is { } run)
+                    pending = run with { End = end };
                 else
                 {
-                    if (pending is { } before) symbols.Add(before);
+                    if (pending is { } before)
+                        symbols.Add(before);
                     pending = new ModelToken(WordLevelModel.UnknownId(vocabulary, unknown), start, end);
                 }
             }
@@ -121,7 +133,8 @@ internal sealed class BpeModel : TokenModel
             start = end;
         }
 
-        if (pending is { } last) symbols.Add(last);
+        if (pending is { } last)
+            symbols.Add(last);
         return symbols;
     }
 
@@ -135,10 +148,13 @@ internal sealed class BpeModel : TokenModel
 
     private bool AddBytes(ReadOnlySpan<byte> utf8, int start, int end, List<ModelToken> symbols)
     {
-        if (byteIds is null) return false;
+        if (byteIds is null)
+            return false;
         foreach (byte value in utf8)
-            if (byteIds[value] < 0) return false;
-        foreach (byte value in utf8) symbols.Add(new ModelToken(byteIds[value], start, end));
+            if (byteIds[value] < 0)
+                return false;
+        foreach (byte value in utf8)
+            symbols.Add(new ModelToken(byteIds[value], start, end));
         return true;
     }
 }

@@ -24,7 +24,8 @@ internal static class ByteAlphabet
     {
         var bytes = new short[Characters.Max() + 1];
         Array.Fill(bytes, (short)-1);
-        for (int value = 0; value < 256; value++) bytes[Characters[value]] = (short)value;
+        for (int value = 0; value < 256; value++)
+            bytes[Characters[value]] = (short)value;
         return bytes;
     }
 }

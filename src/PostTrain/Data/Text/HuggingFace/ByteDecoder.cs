@@ -3,7 +3,8 @@ using System.Text;
 
 namespace PostTrain.Data.Text.HuggingFace;
 
-/// <summary>Reads the stand-ins of bytes as UTF-8. A token with any other character is text; bytes that are no UTF-8 become U+FFFD.</summary>
+/// <summary>Reads the stand-ins of bytes as UTF-8. A token with any other character is text; bytes that are no UTF-8 become
+/// U+FFFD.</summary>
 internal sealed class ByteDecoder : TokenDecoder
 {
     internal override List<string> Apply(List<string> tokens)

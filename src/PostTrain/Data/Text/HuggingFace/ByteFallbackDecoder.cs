@@ -1,6 +1,6 @@
 using System.Globalization;
-using System.Text;
 using System.Runtime.InteropServices;
+using System.Text;
 
 namespace PostTrain.Data.Text.HuggingFace;
 
@@ -15,7 +15,10 @@ internal sealed class ByteFallbackDecoder : TokenDecoder
         var run = new List<byte>();
         foreach (var token in tokens)
         {
-            if (token is ['<', '0', 'x', _, _, '>'] && byte.TryParse(token.AsSpan(3, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out byte value))
+            if (
+                token is ['<', '0', 'x', _, _, '>']
+                && byte.TryParse(token.AsSpan(3, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out byte value)
+            )
             {
                 run.Add(value);
                 continue;
@@ -31,7 +34,8 @@ internal sealed class ByteFallbackDecoder : TokenDecoder
 
     private static void Flush(List<byte> run, List<string> output)
     {
-        if (run.Count == 0) return;
+        if (run.Count == 0)
+            return;
         try
         {
             output.Add(Strict.GetString(CollectionsMarshal.AsSpan(run)));

@@ -16,7 +16,7 @@ internal sealed class ByteNormalizer : Normalizer
     internal static void Append(AlignedText text, int start, int length, AlignedTextBuilder output)
     {
         Span<byte> utf8 = stackalloc byte[4];
-        for (int at = start; at < start + length;)
+        for (int at = start; at < start + length; )
         {
             char unit = text.Text[at];
             if (unit < 0x80)
@@ -28,7 +28,8 @@ internal sealed class ByteNormalizer : Normalizer
             var rune = Rune.GetRuneAt(text.Text, at);
             var source = text.Source(at, at + rune.Utf16SequenceLength);
             int bytes = rune.EncodeToUtf8(utf8);
-            for (int i = 0; i < bytes; i++) output.Append(ByteAlphabet.Character(utf8[i]), source);
+            for (int i = 0; i < bytes; i++)
+                output.Append(ByteAlphabet.Character(utf8[i]), source);
             at += rune.Utf16SequenceLength;
         }
     }

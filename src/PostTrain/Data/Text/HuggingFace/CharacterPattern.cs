@@ -8,12 +8,13 @@ internal sealed class CharacterPattern(Func<Rune, bool> isMember) : TextPattern
     internal override void Find(ReadOnlySpan<char> text, List<Match> matches)
     {
         int from = 0;
-        for (int at = 0; at < text.Length;)
+        for (int at = 0; at < text.Length; )
         {
             Rune.DecodeFromUtf16(text[at..], out var rune, out int width);
             if (isMember(rune))
             {
-                if (at > from) matches.Add(new Match(from, at, false));
+                if (at > from)
+                    matches.Add(new Match(from, at, false));
                 matches.Add(new Match(at, at + width, true));
                 from = at + width;
             }
@@ -21,6 +22,7 @@ internal sealed class CharacterPattern(Func<Rune, bool> isMember) : TextPattern
             at += width;
         }
 
-        if (from < text.Length) matches.Add(new Match(from, text.Length, false));
+        if (from < text.Length)
+            matches.Add(new Match(from, text.Length, false));
     }
 }

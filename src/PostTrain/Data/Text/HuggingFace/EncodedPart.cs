@@ -13,12 +13,14 @@ internal sealed record EncodedPart(int[] Ids, (int Start, int End)[] Offsets, st
     internal static EncodedPart Empty { get; } = new([], [], [], "", 0);
 
     /// <summary>Tokens that stand for no text.</summary>
-    internal static EncodedPart Added(IReadOnlyList<int> ids, int type) => new([.. ids], new (int, int)[ids.Count], [], "", type, Special: true);
+    internal static EncodedPart Added(IReadOnlyList<int> ids, int type) =>
+        new([.. ids], new (int, int)[ids.Count], [], "", type, Special: true);
 
     /// <summary>The first or last tokens.</summary>
     internal EncodedPart Truncate(int length, bool keepsEnd)
     {
-        if (length >= Ids.Length) return this;
+        if (length >= Ids.Length)
+            return this;
         var range = keepsEnd ? (Ids.Length - length).. : ..length;
         return this with { Ids = Ids[range], Offsets = Offsets[range], Texts = Texts.Length > 0 ? Texts[range] : [] };
     }

@@ -7,6 +7,7 @@ internal sealed class InvertedPattern(TextPattern pattern) : TextPattern
     {
         int first = matches.Count;
         pattern.Find(text, matches);
-        for (int i = first; i < matches.Count; i++) matches[i] = matches[i] with { Found = !matches[i].Found };
+        for (int i = first; i < matches.Count; i++)
+            matches[i] = matches[i] with { Found = !matches[i].Found };
     }
 }

@@ -4,5 +4,9 @@ namespace PostTrain.Data.Text.HuggingFace;
 internal sealed class MetaspaceDecoder(char replacement, bool prepends) : TokenDecoder
 {
     internal override List<string> Apply(List<string> tokens) =>
-        [.. tokens.Select((token, index) => token.Replace(replacement.ToString(), index == 0 && prepends ? "" : " ", StringComparison.Ordinal))];
+        [
+            .. tokens.Select(
+                (token, index) => token.Replace(replacement.ToString(), index == 0 && prepends ? "" : " ", StringComparison.Ordinal)
+            ),
+        ];
 }

@@ -14,12 +14,14 @@ internal sealed class MetaspacePreTokenizer(char replacement, MetaspacePreTokeni
         Never,
     }
 
-    internal static MetaspacePreTokenizer Read(TokenizerNode node) => new(node.Get("replacement").Character(), ReadScheme(node), node.Flag("split", true));
+    internal static MetaspacePreTokenizer Read(TokenizerNode node) =>
+        new(node.Get("replacement").Character(), ReadScheme(node), node.Flag("split", true));
 
     /// <summary>The field prepend_scheme, or the older add_prefix_space.</summary>
     internal static Scheme ReadScheme(TokenizerNode node)
     {
-        if (node.Find("prepend_scheme") is not { } scheme) return node.Flag("add_prefix_space", true) ? Scheme.Always : Scheme.Never;
+        if (node.Find("prepend_scheme") is not { } scheme)
+            return node.Flag("add_prefix_space", true) ? Scheme.Always : Scheme.Never;
         return scheme.Text() switch
         {
             "always" => Scheme.Always,
@@ -31,13 +33,17 @@ internal sealed class MetaspacePreTokenizer(char replacement, MetaspacePreTokeni
 
     internal override void Apply(PieceList pieces)
     {
-        pieces.Replace((piece, output) =>
-        {
-            bool prepends = scheme == Scheme.Always || (scheme == Scheme.First && piece.Origin == 0);
-            var text = spaces.Apply(piece.Cut());
-            if (prepends && text.Text[0] != replacement) text = PrependNormalizer.Prepend(text, replacement.ToString());
-            output.Add(new Piece(text, 0, text.Text.Length));
-        });
-        if (splits) words.Apply(pieces);
+        pieces.Replace(
+            (piece, output) =>
+            {
+                bool prepends = scheme == Scheme.Always || (scheme == Scheme.First && piece.Origin == 0);
+                var text = spaces.Apply(piece.Cut());
+                if (prepends && text.Text[0] != replacement)
+                    text = PrependNormalizer.Prepend(text, replacement.ToString());
+                output.Add(new Piece(text, 0, text.Text.Length));
+            }
+        );
+        if (splits)
+            words.Apply(pieces);
     }
 }

@@ -10,7 +10,8 @@ internal abstract class Normalizer
 
     internal static Normalizer Read(TokenizerNode node, int depth = 0)
     {
-        if (depth > MaximumDepth) throw new InvalidDataException($"{node.Place} is a sequence {depth} deep, expected at most {MaximumDepth}");
+        if (depth > MaximumDepth)
+            throw new InvalidDataException($"{node.Place} is a sequence {depth} deep, expected at most {MaximumDepth}");
         var kind = node.Kind();
         return kind switch
         {
@@ -27,9 +28,11 @@ internal abstract class Normalizer
             "BertNormalizer" => BertNormalizer.Read(node),
             "Sequence" => new NormalizerSequence([.. node.Get("normalizers").Items().Select(item => Read(item, depth + 1))]),
             "Precompiled" => throw new InvalidDataException(
-                $"{node.Place} is a Precompiled normalizer, a compiled table of SentencePiece's that is not read here; most are NFKC, which can be written instead"),
+                $"{node.Place} is a Precompiled normalizer, a compiled table of SentencePiece's that is not read here; most are NFKC, which can be written instead"
+            ),
             _ => throw new InvalidDataException(
-                $"{node.Place} has the type {kind}, expected NFC, NFD, NFKC, NFKD, Lowercase, StripAccents, Strip, Prepend, Replace, ByteLevel, BertNormalizer or Sequence"),
+                $"{node.Place} has the type {kind}, expected NFC, NFD, NFKC, NFKD, Lowercase, StripAccents, Strip, Prepend, Replace, ByteLevel, BertNormalizer or Sequence"
+            ),
         };
     }
 }

@@ -13,8 +13,10 @@ internal sealed class OnigurumaClass(string pattern, List<(char, char)> literals
         bool longS = false;
         var content = new StringBuilder();
         Content(ref at, content, ref longS, 0);
-        if (content.Length == 0) throw new ArgumentException("an empty class is not supported");
-        if (longS) content.Append(@"s\u017F");
+        if (content.Length == 0)
+            throw new ArgumentException("an empty class is not supported");
+        if (longS)
+            content.Append(@"s\u017F");
         var text = $"[{(negated ? "^" : "")}{content}]";
         return ignoreCase ? $"(?i:{text})" : text;
     }
@@ -22,17 +24,20 @@ internal sealed class OnigurumaClass(string pattern, List<(char, char)> literals
     // Appends what stands between the brackets at the position and moves behind them.
     private void Content(ref int at, StringBuilder content, ref bool longS, int depth)
     {
-        if (depth > MaximumDepth) throw new ArgumentException("classes nested so deeply are not supported");
+        if (depth > MaximumDepth)
+            throw new ArgumentException("classes nested so deeply are not supported");
         int open = at++;
         if (at < pattern.Length && pattern[at] == '^')
         {
-            if (depth > 0) throw new ArgumentException("a negated class inside a class is not supported");
+            if (depth > 0)
+                throw new ArgumentException("a negated class inside a class is not supported");
             at++;
         }
 
         for (bool first = true; ; first = false)
         {
-            if (at >= pattern.Length) throw new ArgumentException($"the class at position {open} has no end");
+            if (at >= pattern.Length)
+                throw new ArgumentException($"the class at position {open} has no end");
             if (pattern[at] == ']' && !first)
             {
                 at++;
@@ -41,16 +46,19 @@ internal sealed class OnigurumaClass(string pattern, List<(char, char)> literals
 
             if (pattern[at] == '[')
             {
-                if (at + 1 < pattern.Length && pattern[at + 1] == ':') throw new ArgumentException("POSIX brackets [: :] are not supported");
+                if (at + 1 < pattern.Length && pattern[at + 1] == ':')
+                    throw new ArgumentException("POSIX brackets [: :] are not supported");
                 Content(ref at, content, ref longS, depth + 1);
                 continue;
             }
 
-            if (pattern[at] == '&' && at + 1 < pattern.Length && pattern[at + 1] == '&') throw new ArgumentException("class intersections && are not supported");
+            if (pattern[at] == '&' && at + 1 < pattern.Length && pattern[at + 1] == '&')
+                throw new ArgumentException("class intersections && are not supported");
             var (text, from) = Item(ref at);
             if (from is not { } begin)
             {
-                if (text.Contains("-[", StringComparison.Ordinal)) throw new ArgumentException(@"\W inside a class is not supported");
+                if (text.Contains("-[", StringComparison.Ordinal))
+                    throw new ArgumentException(@"\W inside a class is not supported");
                 content.Append(text);
                 continue;
             }
@@ -59,17 +67,20 @@ internal sealed class OnigurumaClass(string pattern, List<(char, char)> literals
             if (at + 1 < pattern.Length && pattern[at] == '-' && pattern[at + 1] != ']')
             {
                 int after = at + 1;
-                if (pattern[after] == '[') throw new ArgumentException("a range that ends in a class is not supported");
+                if (pattern[after] == '[')
+                    throw new ArgumentException("a range that ends in a class is not supported");
                 var (_, to) = Item(ref after);
                 end = to ?? throw new ArgumentException("a range that ends in a class is not supported");
-                if (end < begin) throw new ArgumentException("a range from a higher to a lower character is not supported");
+                if (end < begin)
+                    throw new ArgumentException("a range from a higher to a lower character is not supported");
                 at = after;
             }
 
             literals.Add((begin, end));
             longS |= ignoreCase && (OnigurumaEscape.Covers(begin, end, 's') || OnigurumaEscape.Covers(begin, end, '\u017F'));
             content.Append(OnigurumaEscape.Hex(begin));
-            if (end > begin) content.Append('-').Append(OnigurumaEscape.Hex(end));
+            if (end > begin)
+                content.Append('-').Append(OnigurumaEscape.Hex(end));
         }
     }
 

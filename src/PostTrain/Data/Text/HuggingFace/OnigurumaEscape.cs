@@ -9,33 +9,51 @@ internal static class OnigurumaEscape
     /// <exception cref="ArgumentException">The escape is not supported; the message names it.</exception>
     internal static (string Class, char? Literal) Read(string pattern, ref int at)
     {
-        if (at + 1 >= pattern.Length) throw new ArgumentException("a backslash at the end");
+        if (at + 1 >= pattern.Length)
+            throw new ArgumentException("a backslash at the end");
         char kind = pattern[at + 1];
         at += 2;
         switch (kind)
         {
-            case 's': return (@"\s", null);
-            case 'S': return (@"\S", null);
-            case 'd': return (@"\p{Nd}", null);
-            case 'D': return (@"\P{Nd}", null);
-            case 'w': return (OnigurumaProperties.Word, null);
-            case 'W': return (NotWord, null);
-            case 'h': return ("0-9a-fA-F", null);
+            case 's':
+                return (@"\s", null);
+            case 'S':
+                return (@"\S", null);
+            case 'd':
+                return (@"\p{Nd}", null);
+            case 'D':
+                return (@"\P{Nd}", null);
+            case 'w':
+                return (OnigurumaProperties.Word, null);
+            case 'W':
+                return (NotWord, null);
+            case 'h':
+                return ("0-9a-fA-F", null);
             case 'p' or 'P':
                 int end = at < pattern.Length && pattern[at] == '{' ? pattern.IndexOf('}', at) : -1;
-                if (end < 0) throw new ArgumentException($@"\{kind} without a name in braces");
+                if (end < 0)
+                    throw new ArgumentException($@"\{kind} without a name in braces");
                 var name = pattern[(at + 1)..end];
                 at = end + 1;
                 return (OnigurumaProperties.Class(name, kind == 'P'), null);
-            case 'n': return ("", '\n');
-            case 'r': return ("", '\r');
-            case 't': return ("", '\t');
-            case 'f': return ("", '\f');
-            case 'v': return ("", '\v');
-            case 'a': return ("", '\a');
-            case 'e': return ("", '\u001b');
-            case 'x': return ("", Code(pattern, ref at, 2));
-            case 'u': return ("", Code(pattern, ref at, 4));
+            case 'n':
+                return ("", '\n');
+            case 'r':
+                return ("", '\r');
+            case 't':
+                return ("", '\t');
+            case 'f':
+                return ("", '\f');
+            case 'v':
+                return ("", '\v');
+            case 'a':
+                return ("", '\a');
+            case 'e':
+                return ("", '\u001b');
+            case 'x':
+                return ("", Code(pattern, ref at, 2));
+            case 'u':
+                return ("", Code(pattern, ref at, 4));
             default:
                 return char.IsAsciiLetterOrDigit(kind) ? throw new ArgumentException($@"\{kind} is not supported") : ("", kind);
         }
@@ -54,7 +72,8 @@ internal static class OnigurumaEscape
 
     private static char Code(string pattern, ref int at, int digits)
     {
-        int start = at, end;
+        int start = at,
+            end;
         if (digits == 2 && at < pattern.Length && pattern[at] == '{')
         {
             start = at + 1;
@@ -64,12 +83,17 @@ internal static class OnigurumaEscape
         else
         {
             end = at;
-            while (end < pattern.Length && end < start + digits && char.IsAsciiHexDigit(pattern[end])) end++;
+            while (end < pattern.Length && end < start + digits && char.IsAsciiHexDigit(pattern[end]))
+                end++;
             at = end;
         }
 
-        return end > start && end - start <= 8 && int.TryParse(pattern.AsSpan(start, end - start), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out int code)
-            && code is >= 0 and <= 0xFFFF && !char.IsSurrogate((char)code)
+        return
+            end > start
+            && end - start <= 8
+            && int.TryParse(pattern.AsSpan(start, end - start), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out int code)
+            && code is >= 0 and <= 0xFFFF
+            && !char.IsSurrogate((char)code)
             ? (char)code
             : throw new ArgumentException(@"a code of \x or \u is malformed or beyond U+FFFF");
     }

@@ -4,10 +4,10 @@ using System.Text;
 namespace PostTrain.Data.Text.HuggingFace;
 
 /// <summary>Translates the regular expressions of tokenizers, which are Oniguruma's, to .NET's.</summary>
-/// <remarks>What differs: possessive quantifiers (atomic groups here; after {n,m} a + repeats, as in Oniguruma), <c>^</c> and <c>$</c> (every line),
-/// <c>\h</c> (a hexadecimal digit), <c>\w</c>, <c>\d</c>, <c>\b</c> and properties (drawn by general category), case folding of s and k, nested classes.
-/// Groups capture nothing. Back references, named groups, calls, <c>\K</c>, <c>\R</c>, <c>\X</c>, <c>\G</c>, absent groups, POSIX brackets, class
-/// intersections and characters beyond U+FFFF are refused by name.</remarks>
+/// <remarks>What differs: possessive quantifiers (atomic groups here; after {n,m} a + repeats, as in Oniguruma), <c>^</c> and <c>$</c>
+/// (every line), <c>\h</c> (a hexadecimal digit), <c>\w</c>, <c>\d</c>, <c>\b</c> and properties (drawn by general category), case folding
+/// of s and k, nested classes. Groups capture nothing. Back references, named groups, calls, <c>\K</c>, <c>\R</c>, <c>\X</c>, <c>\G</c>,
+/// absent groups, POSIX brackets, class intersections and characters beyond U+FFFF are refused by name.</remarks>
 internal sealed class OnigurumaTranslator
 {
     private readonly string pattern;
@@ -42,7 +42,8 @@ internal sealed class OnigurumaTranslator
                     atom = Open() ? -1 : atom;
                     continue;
                 case ')':
-                    if (groups.Count == 0) throw Refuse("a closing bracket without an opening one");
+                    if (groups.Count == 0)
+                        throw Refuse("a closing bracket without an opening one");
                     at++;
                     output.Append(')');
                     (atom, ignoreCase, dotAll) = groups.Pop();
@@ -85,7 +86,8 @@ internal sealed class OnigurumaTranslator
             atom = start;
         }
 
-        if (groups.Count > 0) throw Refuse("an opening bracket without a closing one");
+        if (groups.Count > 0)
+            throw Refuse("an opening bracket without a closing one");
     }
 
     // True where a group begins, false where only flags change.
@@ -103,7 +105,8 @@ internal sealed class OnigurumaTranslator
             var rest = pattern.AsSpan(at);
             string? kind = null;
             foreach (var known in (ReadOnlySpan<string>)["?:", "?=", "?!", "?>", "?<=", "?<!"])
-                if (rest.StartsWith(known, StringComparison.Ordinal)) kind = known;
+                if (rest.StartsWith(known, StringComparison.Ordinal))
+                    kind = known;
             if (kind is not null)
             {
                 at += kind.Length;
@@ -126,9 +129,15 @@ internal sealed class OnigurumaTranslator
         {
             switch (pattern[i])
             {
-                case '-': on = false; break;
-                case 'i': ignoreCase = on; break;
-                case 'm': dotAll = on; break;
+                case '-':
+                    on = false;
+                    break;
+                case 'i':
+                    ignoreCase = on;
+                    break;
+                case 'm':
+                    dotAll = on;
+                    break;
                 case ':':
                     at = i + 1;
                     output.Append("(?:");
@@ -136,7 +145,8 @@ internal sealed class OnigurumaTranslator
                 case ')':
                     at = i + 1;
                     return false;
-                default: throw Refuse($"the group (?{pattern[i]}");
+                default:
+                    throw Refuse($"the group (?{pattern[i]}");
             }
         }
 
@@ -146,21 +156,27 @@ internal sealed class OnigurumaTranslator
     private string? Interval()
     {
         int i = at + 1;
-        while (i < pattern.Length && (char.IsAsciiDigit(pattern[i]) || pattern[i] == ',')) i++;
-        if (i >= pattern.Length || pattern[i] != '}') return null;
+        while (i < pattern.Length && (char.IsAsciiDigit(pattern[i]) || pattern[i] == ','))
+            i++;
+        if (i >= pattern.Length || pattern[i] != '}')
+            return null;
         var parts = pattern[(at + 1)..i].Split(',');
-        if (parts.Length > 2 || parts.All(part => part.Length == 0)) return null;
+        if (parts.Length > 2 || parts.All(part => part.Length == 0))
+            return null;
         foreach (var part in parts)
-            if (part.Length > 5) throw Refuse($"the count {part}");
+            if (part.Length > 5)
+                throw Refuse($"the count {part}");
         return parts.Length == 1 ? $"{{{parts[0]}}}" : $"{{{(parts[0].Length == 0 ? "0" : parts[0])},{parts[1]}}}";
     }
 
     private void Quantify(int atom, string quantifier, bool possessive)
     {
-        if (atom < 0) throw Refuse($"the quantifier {quantifier} with nothing before it");
+        if (atom < 0)
+            throw Refuse($"the quantifier {quantifier} with nothing before it");
         at += possessive ? 1 : pattern.IndexOf('}', at) - at + 1;
         var suffix = at < pattern.Length ? pattern[at] : '\0';
-        if (suffix == '?' && !possessive && !quantifier.Contains(',', StringComparison.Ordinal)) throw Refuse($"the quantifier {quantifier}?");
+        if (suffix == '?' && !possessive && !quantifier.Contains(',', StringComparison.Ordinal))
+            throw Refuse($"the quantifier {quantifier}?");
         if (suffix == '?')
         {
             at++;
@@ -183,7 +199,8 @@ internal sealed class OnigurumaTranslator
 
     private void Escape()
     {
-        if (at + 1 >= pattern.Length) throw Refuse("a backslash at the end");
+        if (at + 1 >= pattern.Length)
+            throw Refuse("a backslash at the end");
         char next = pattern[at + 1];
         switch (next)
         {
@@ -191,15 +208,21 @@ internal sealed class OnigurumaTranslator
                 output.Append('\\').Append(next);
                 break;
             case 'b':
-                output.Append($"(?:(?<=[{OnigurumaProperties.Word}])(?![{OnigurumaProperties.Word}])|(?<![{OnigurumaProperties.Word}])(?=[{OnigurumaProperties.Word}]))");
+                output.Append(
+                    $"(?:(?<=[{OnigurumaProperties.Word}])(?![{OnigurumaProperties.Word}])|(?<![{OnigurumaProperties.Word}])(?=[{OnigurumaProperties.Word}]))"
+                );
                 break;
             case 'B':
-                output.Append($"(?:(?<=[{OnigurumaProperties.Word}])(?=[{OnigurumaProperties.Word}])|(?<![{OnigurumaProperties.Word}])(?![{OnigurumaProperties.Word}]))");
+                output.Append(
+                    $"(?:(?<=[{OnigurumaProperties.Word}])(?=[{OnigurumaProperties.Word}])|(?<![{OnigurumaProperties.Word}])(?![{OnigurumaProperties.Word}]))"
+                );
                 break;
             default:
                 var (text, literal) = OnigurumaEscape.Read(pattern, ref at);
-                if (literal is { } character) Literal(character);
-                else output.Append('[').Append(text).Append(']');
+                if (literal is { } character)
+                    Literal(character);
+                else
+                    output.Append('[').Append(text).Append(']');
                 return;
         }
 
@@ -208,13 +231,17 @@ internal sealed class OnigurumaTranslator
 
     private void Literal(char character)
     {
-        if (char.IsSurrogate(character)) throw Refuse("a character beyond U+FFFF");
+        if (char.IsSurrogate(character))
+            throw Refuse("a character beyond U+FFFF");
         literals.Add((character, character));
-        if (!ignoreCase || !char.IsLetter(character)) output.Append(OnigurumaEscape.Hex(character));
-        else Append(OnigurumaEscape.AnyCase($"{OnigurumaEscape.Hex(character)}", character, character));
+        if (!ignoreCase || !char.IsLetter(character))
+            output.Append(OnigurumaEscape.Hex(character));
+        else
+            Append(OnigurumaEscape.AnyCase($"{OnigurumaEscape.Hex(character)}", character, character));
     }
 
     private void Append(string text) => output.Append(text);
 
-    private ArgumentException Refuse(string what) => new(string.Create(CultureInfo.InvariantCulture, $"{what} at position {at} is not supported"));
+    private ArgumentException Refuse(string what) =>
+        new(string.Create(CultureInfo.InvariantCulture, $"{what} at position {at} is not supported"));
 }

@@ -1,6 +1,7 @@
 namespace PostTrain.Data.Text.HuggingFace;
 
-/// <summary>A part of a text that goes through the pre-tokenizers and the model on its own, or an added token that was found in it.</summary>
+/// <summary>A part of a text that goes through the pre-tokenizers and the model on its own, or an added token that was found in
+/// it.</summary>
 /// <param name="Text">The text that it is a part of.</param>
 /// <param name="Start">Its first unit.</param>
 /// <param name="Length">Its number of units.</param>

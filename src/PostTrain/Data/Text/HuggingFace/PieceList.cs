@@ -12,7 +12,8 @@ internal sealed class PieceList
 
     internal void Add(Piece piece)
     {
-        if (piece.Length > 0) items.Add(piece);
+        if (piece.Length > 0)
+            items.Add(piece);
     }
 
     /// <summary>Replaces each piece of text by what <paramref name="step"/> adds for it; empty pieces are dropped.</summary>
@@ -22,8 +23,10 @@ internal sealed class PieceList
         items.Clear();
         foreach (var piece in spare)
         {
-            if (piece.Token >= 0) items.Add(piece);
-            else step(piece, this);
+            if (piece.Token >= 0)
+                items.Add(piece);
+            else
+                step(piece, this);
         }
     }
 }

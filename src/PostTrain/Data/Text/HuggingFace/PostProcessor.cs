@@ -18,7 +18,8 @@ internal abstract class PostProcessor
 
     internal static PostProcessor Read(TokenizerNode node, int depth = 0)
     {
-        if (depth > MaximumDepth) throw new InvalidDataException($"{node.Place} is a sequence {depth} deep, expected at most {MaximumDepth}");
+        if (depth > MaximumDepth)
+            throw new InvalidDataException($"{node.Place} is a sequence {depth} deep, expected at most {MaximumDepth}");
         var kind = node.Kind();
         return kind switch
         {
@@ -27,10 +28,12 @@ internal abstract class PostProcessor
             "BertProcessing" => TemplatePostProcessor.Bert(Id(node.Get("cls")), Id(node.Get("sep"))),
             "RobertaProcessing" => new PostProcessorSequence([
                 new BytePostProcessor(node.Flag("add_prefix_space", true), node.Flag("trim_offsets", true)),
-                TemplatePostProcessor.Roberta(Id(node.Get("cls")), Id(node.Get("sep")))]),
+                TemplatePostProcessor.Roberta(Id(node.Get("cls")), Id(node.Get("sep"))),
+            ]),
             "Sequence" => new PostProcessorSequence([.. node.Get("processors").Items().Select(item => Read(item, depth + 1))]),
             _ => throw new InvalidDataException(
-                $"{node.Place} has the type {kind}, expected TemplateProcessing, ByteLevel, BertProcessing, RobertaProcessing or Sequence"),
+                $"{node.Place} has the type {kind}, expected TemplateProcessing, ByteLevel, BertProcessing, RobertaProcessing or Sequence"
+            ),
         };
     }
 

@@ -11,7 +11,8 @@ internal abstract class PreTokenizer
 
     internal static PreTokenizer Read(TokenizerNode node, int depth = 0)
     {
-        if (depth > MaximumDepth) throw new InvalidDataException($"{node.Place} is a sequence {depth} deep, expected at most {MaximumDepth}");
+        if (depth > MaximumDepth)
+            throw new InvalidDataException($"{node.Place} is a sequence {depth} deep, expected at most {MaximumDepth}");
         var kind = node.Kind();
         return kind switch
         {
@@ -20,14 +21,23 @@ internal abstract class PreTokenizer
             "Metaspace" => MetaspacePreTokenizer.Read(node),
             "Whitespace" => new SplitPreTokenizer(new InvertedPattern(new WordPattern()), SplitBehavior.Removed),
             "WhitespaceSplit" => Spaces,
-            "Punctuation" => new SplitPreTokenizer(Punctuation, node.Find("behavior") is { } behavior ? SplitPreTokenizer.Behavior(behavior) : SplitBehavior.Isolated),
+            "Punctuation" => new SplitPreTokenizer(
+                Punctuation,
+                node.Find("behavior") is { } behavior ? SplitPreTokenizer.Behavior(behavior) : SplitBehavior.Isolated
+            ),
             "Digits" => new SplitPreTokenizer(
-                new CharacterPattern(Characters.IsNumeric), node.Flag("individual_digits", false) ? SplitBehavior.Isolated : SplitBehavior.Contiguous),
+                new CharacterPattern(Characters.IsNumeric),
+                node.Flag("individual_digits", false) ? SplitBehavior.Isolated : SplitBehavior.Contiguous
+            ),
             "BertPreTokenizer" => new PreTokenizerSequence([Spaces, new SplitPreTokenizer(Punctuation, SplitBehavior.Isolated)]),
-            "CharDelimiterSplit" or "Delimiter" => new SplitPreTokenizer(new LiteralPattern(node.Get("delimiter").Character().ToString()), SplitBehavior.Removed),
+            "CharDelimiterSplit" or "Delimiter" => new SplitPreTokenizer(
+                new LiteralPattern(node.Get("delimiter").Character().ToString()),
+                SplitBehavior.Removed
+            ),
             "Sequence" => new PreTokenizerSequence([.. node.Get("pretokenizers").Items().Select(item => Read(item, depth + 1))]),
             _ => throw new InvalidDataException(
-                $"{node.Place} has the type {kind}, expected ByteLevel, Split, Metaspace, Whitespace, WhitespaceSplit, Punctuation, Digits, BertPreTokenizer, CharDelimiterSplit or Sequence"),
+                $"{node.Place} has the type {kind}, expected ByteLevel, Split, Metaspace, Whitespace, WhitespaceSplit, Punctuation, Digits, BertPreTokenizer, CharDelimiterSplit or Sequence"
+            ),
         };
     }
 

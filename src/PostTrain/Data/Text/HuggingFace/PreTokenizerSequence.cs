@@ -5,6 +5,7 @@ internal sealed class PreTokenizerSequence(PreTokenizer[] steps) : PreTokenizer
 {
     internal override void Apply(PieceList pieces)
     {
-        foreach (var step in steps) step.Apply(pieces);
+        foreach (var step in steps)
+            step.Apply(pieces);
     }
 }

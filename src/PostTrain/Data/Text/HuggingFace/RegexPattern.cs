@@ -6,9 +6,9 @@ using System.Text.RegularExpressions;
 namespace PostTrain.Data.Text.HuggingFace;
 
 /// <summary>A regular expression of a tokenizer's file.</summary>
-/// <remarks>.NET matches UTF-16 units and knows no class for a half of a surrogate pair, Oniguruma matches code points. Where a text has characters beyond
-/// U+FFFF each is replaced, for matching only, by one character of the basic plane that has the same general category and that the expression does not
-/// name.</remarks>
+/// <remarks>.NET matches UTF-16 units and knows no class for a half of a surrogate pair, Oniguruma matches code points. Where a text has
+/// characters beyond U+FFFF each is replaced, for matching only, by one character of the basic plane that has the same general category and
+/// that the expression does not name.</remarks>
 internal sealed class RegexPattern : TextPattern
 {
     private const int MaximumLength = 1 << 16;
@@ -31,7 +31,8 @@ internal sealed class RegexPattern : TextPattern
     internal static RegexPattern From(TokenizerNode node)
     {
         var text = node.Text();
-        if (text.Length > MaximumLength) throw new InvalidDataException($"{node.Place} has {text.Length} characters, expected at most {MaximumLength}");
+        if (text.Length > MaximumLength)
+            throw new InvalidDataException($"{node.Place} has {text.Length} characters, expected at most {MaximumLength}");
         try
         {
             return Create(text);
@@ -55,12 +56,18 @@ internal sealed class RegexPattern : TextPattern
     {
         try
         {
-            if (text.ContainsAnyInRange('\uD800', '\uDFFF')) FindInPlanes(text, matches);
-            else Collect(text, [], text.Length, matches);
+            if (text.ContainsAnyInRange('\uD800', '\uDFFF'))
+                FindInPlanes(text, matches);
+            else
+                Collect(text, [], text.Length, matches);
         }
         catch (RegexMatchTimeoutException exception)
         {
-            throw new ArgumentException($"text takes the regular expression {source} longer than {Timeout.TotalSeconds} s", nameof(text), exception);
+            throw new ArgumentException(
+                $"text takes the regular expression {source} longer than {Timeout.TotalSeconds} s",
+                nameof(text),
+                exception
+            );
         }
     }
 
@@ -85,24 +92,30 @@ internal sealed class RegexPattern : TextPattern
     private void Collect(ReadOnlySpan<char> text, int[] places, int length, List<Match> matches)
     {
         int Place(int index) => places.Length == 0 ? index : places[index];
-        int from = 0, lastEnd = -1;
+        int from = 0,
+            lastEnd = -1;
         foreach (var match in regex.Value.EnumerateMatches(text))
         {
             // An empty match right behind another one is none.
-            if (match.Length == 0 && match.Index == lastEnd) continue;
-            if (match.Index > from) matches.Add(new Match(Place(from), Place(match.Index), false));
+            if (match.Length == 0 && match.Index == lastEnd)
+                continue;
+            if (match.Index > from)
+                matches.Add(new Match(Place(from), Place(match.Index), false));
             matches.Add(new Match(Place(match.Index), Place(match.Index + match.Length), true));
             from = lastEnd = match.Index + match.Length;
         }
 
-        if (from < length) matches.Add(new Match(Place(from), Place(length), false));
+        if (from < length)
+            matches.Add(new Match(Place(from), Place(length), false));
     }
 
     // Compiling costs milliseconds and memory that stays: it is for the few expressions of a process, not for any number of files.
     private static Regex Compile(string pattern)
     {
-        if (Compiled.TryGetValue(pattern, out var known)) return known;
-        if (Compiled.Count >= CompiledPatterns) return new Regex(pattern, RegexOptions.CultureInvariant, Timeout);
+        if (Compiled.TryGetValue(pattern, out var known))
+            return known;
+        if (Compiled.Count >= CompiledPatterns)
+            return new Regex(pattern, RegexOptions.CultureInvariant, Timeout);
         return Compiled.GetOrAdd(pattern, key => new Regex(key, RegexOptions.CultureInvariant | RegexOptions.Compiled, Timeout));
     }
 
@@ -112,9 +125,11 @@ internal sealed class RegexPattern : TextPattern
         for (int candidate = 0xFFFF; candidate > 0x7F; candidate--)
         {
             var character = (char)candidate;
-            if (char.IsSurrogate(character)) continue;
+            if (char.IsSurrogate(character))
+                continue;
             ref char place = ref found[(int)CharUnicodeInfo.GetUnicodeCategory(character)];
-            if (place == 0 && !translation.Names(character)) place = character;
+            if (place == 0 && !translation.Names(character))
+                place = character;
         }
 
         return found;

@@ -12,9 +12,11 @@ internal sealed class ReplaceDecoder(TextPattern pattern, string content) : Toke
         {
             matches.Clear();
             pattern.Find(token, matches);
-            if (!matches.Exists(match => match.Found)) return token;
+            if (!matches.Exists(match => match.Found))
+                return token;
             var text = new StringBuilder();
-            foreach (var match in matches) text.Append(match.Found ? content : token.AsSpan(match.Start, match.End - match.Start));
+            foreach (var match in matches)
+                text.Append(match.Found ? content : token.AsSpan(match.Start, match.End - match.Start));
             return text.ToString();
         });
     }

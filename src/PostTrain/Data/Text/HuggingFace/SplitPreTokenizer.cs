@@ -9,24 +9,27 @@ internal sealed class SplitPreTokenizer(TextPattern pattern, SplitBehavior behav
         return new SplitPreTokenizer(node.Flag("invert", false) ? new InvertedPattern(pattern) : pattern, Behavior(node.Get("behavior")));
     }
 
-    internal static SplitBehavior Behavior(TokenizerNode node) => node.Text() switch
-    {
-        "Removed" or "removed" => SplitBehavior.Removed,
-        "Isolated" or "isolated" => SplitBehavior.Isolated,
-        "MergedWithPrevious" or "merged_with_previous" => SplitBehavior.MergedWithPrevious,
-        "MergedWithNext" or "merged_with_next" => SplitBehavior.MergedWithNext,
-        "Contiguous" or "contiguous" => SplitBehavior.Contiguous,
-        _ => throw node.Refuse("Removed, Isolated, MergedWithPrevious, MergedWithNext or Contiguous"),
-    };
+    internal static SplitBehavior Behavior(TokenizerNode node) =>
+        node.Text() switch
+        {
+            "Removed" or "removed" => SplitBehavior.Removed,
+            "Isolated" or "isolated" => SplitBehavior.Isolated,
+            "MergedWithPrevious" or "merged_with_previous" => SplitBehavior.MergedWithPrevious,
+            "MergedWithNext" or "merged_with_next" => SplitBehavior.MergedWithNext,
+            "Contiguous" or "contiguous" => SplitBehavior.Contiguous,
+            _ => throw node.Refuse("Removed, Isolated, MergedWithPrevious, MergedWithNext or Contiguous"),
+        };
 
     internal override void Apply(PieceList pieces)
     {
         var matches = new List<Match>();
-        pieces.Replace((piece, output) =>
-        {
-            matches.Clear();
-            pattern.Find(piece.Span, matches);
-            Splitting.Split(piece, matches, behavior, output);
-        });
+        pieces.Replace(
+            (piece, output) =>
+            {
+                matches.Clear();
+                pattern.Find(piece.Span, matches);
+                Splitting.Split(piece, matches, behavior, output);
+            }
+        );
     }
 }

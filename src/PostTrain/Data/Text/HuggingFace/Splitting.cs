@@ -12,10 +12,12 @@ internal static class Splitting
         {
             case SplitBehavior.Removed:
                 foreach (var match in matches)
-                    if (!match.Found) Add(piece, match.Start, match.End, output);
+                    if (!match.Found)
+                        Add(piece, match.Start, match.End, output);
                 break;
             case SplitBehavior.Isolated:
-                foreach (var match in matches) Add(piece, match.Start, match.End, output);
+                foreach (var match in matches)
+                    Add(piece, match.Start, match.End, output);
                 break;
             case SplitBehavior.MergedWithNext:
                 // The same from the end, as a delimiter joins what follows it.
@@ -24,12 +26,15 @@ internal static class Splitting
                 bool after = false;
                 for (int i = parts.Length - 1; i >= 0; i--)
                 {
-                    if (parts[i].Found && !after && reversed.Count > 0) reversed[^1] = reversed[^1] with { Start = parts[i].Start };
-                    else reversed.Add(parts[i]);
+                    if (parts[i].Found && !after && reversed.Count > 0)
+                        reversed[^1] = reversed[^1] with { Start = parts[i].Start };
+                    else
+                        reversed.Add(parts[i]);
                     after = parts[i].Found;
                 }
 
-                for (int i = reversed.Count - 1; i >= 0; i--) Add(piece, reversed[i].Start, reversed[i].End, output);
+                for (int i = reversed.Count - 1; i >= 0; i--)
+                    Add(piece, reversed[i].Start, reversed[i].End, output);
                 break;
             default:
                 Join(piece, matches, behavior, output);
@@ -50,15 +55,18 @@ internal static class Splitting
             }
             else
             {
-                if (open is { } done) Add(piece, done.Start, done.End, output);
+                if (open is { } done)
+                    Add(piece, done.Start, done.End, output);
                 open = (match.Start, match.End);
             }
 
             before = match.Found;
         }
 
-        if (open is { } last) Add(piece, last.Start, last.End, output);
+        if (open is { } last)
+            Add(piece, last.Start, last.End, output);
     }
 
-    private static void Add(Piece piece, int start, int end, PieceList output) => output.Add(piece with { Start = piece.Start + start, Length = end - start });
+    private static void Add(Piece piece, int start, int end, PieceList output) =>
+        output.Add(piece with { Start = piece.Start + start, Length = end - start });
 }

@@ -9,8 +9,10 @@ internal abstract class TextPattern
     /// <summary>The object {"String": ...} or {"Regex": ...}.</summary>
     internal static TextPattern Read(TokenizerNode node)
     {
-        if (node.Find("String") is { } literal) return new LiteralPattern(literal.Text());
-        if (node.Find("Regex") is { } regex) return RegexPattern.From(regex);
+        if (node.Find("String") is { } literal)
+            return new LiteralPattern(literal.Text());
+        if (node.Find("Regex") is { } regex)
+            return RegexPattern.From(regex);
         throw new InvalidDataException($"{node.Place} has neither String nor Regex, expected one of them");
     }
 }

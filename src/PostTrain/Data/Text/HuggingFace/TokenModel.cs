@@ -14,8 +14,14 @@ internal abstract class TokenModel
     internal static TokenModel Read(TokenizerNode node)
     {
         // Files of the first versions name no type: only BPE has merges, only Unigram an array for a vocabulary.
-        var kind = node.Find("type")?.Text() ?? (node.Find("merges") is not null ? "BPE" : node.Get("vocab").Element.ValueKind == JsonValueKind.Array ? "Unigram"
-            : node.Find("continuing_subword_prefix") is not null ? "WordPiece" : "WordLevel");
+        var kind =
+            node.Find("type")?.Text()
+            ?? (
+                node.Find("merges") is not null ? "BPE"
+                : node.Get("vocab").Element.ValueKind == JsonValueKind.Array ? "Unigram"
+                : node.Find("continuing_subword_prefix") is not null ? "WordPiece"
+                : "WordLevel"
+            );
         return kind switch
         {
             "BPE" => BpeModel.From(node),

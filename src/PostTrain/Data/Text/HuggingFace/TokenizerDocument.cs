@@ -10,7 +10,8 @@ internal static class TokenizerDocument
     /// <exception cref="InvalidDataException">It is no JSON object; the message names the file.</exception>
     internal static JsonDocument Parse(ReadOnlyMemory<byte> json, string name)
     {
-        if (json.Span.StartsWith(Encoding.UTF8.Preamble)) json = json[Encoding.UTF8.Preamble.Length..];
+        if (json.Span.StartsWith(Encoding.UTF8.Preamble))
+            json = json[Encoding.UTF8.Preamble.Length..];
         JsonDocument document;
         try
         {
@@ -21,7 +22,8 @@ internal static class TokenizerDocument
             throw new InvalidDataException($"{name} is no JSON ({exception.Message}), expected an object", exception);
         }
 
-        if (document.RootElement.ValueKind == JsonValueKind.Object) return document;
+        if (document.RootElement.ValueKind == JsonValueKind.Object)
+            return document;
         document.Dispose();
         throw new InvalidDataException($"{name} is JSON but no object, which was expected");
     }

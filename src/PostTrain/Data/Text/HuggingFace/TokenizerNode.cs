@@ -2,7 +2,8 @@ using System.Text.Json;
 
 namespace PostTrain.Data.Text.HuggingFace;
 
-/// <summary>A place in a tokenizer's file; what is not there or of another type is refused with the place, what was found and what was expected.</summary>
+/// <summary>A place in a tokenizer's file; what is not there or of another type is refused with the place, what was found and what was
+/// expected.</summary>
 /// <param name="Element">The JSON there.</param>
 /// <param name="Place">The file and the path in it.</param>
 internal readonly record struct TokenizerNode(JsonElement Element, string Place)
@@ -11,7 +12,9 @@ internal readonly record struct TokenizerNode(JsonElement Element, string Place)
     internal TokenizerNode? Find(string name)
     {
         Expect(JsonValueKind.Object, "an object");
-        return Element.TryGetProperty(name, out var found) && found.ValueKind != JsonValueKind.Null ? new TokenizerNode(found, $"{Place}.{name}") : null;
+        return Element.TryGetProperty(name, out var found) && found.ValueKind != JsonValueKind.Null
+            ? new TokenizerNode(found, $"{Place}.{name}")
+            : null;
     }
 
     internal TokenizerNode Get(string name) => Find(name) ?? throw new InvalidDataException($"{Place} has no {name}, which was expected");
@@ -37,7 +40,8 @@ internal readonly record struct TokenizerNode(JsonElement Element, string Place)
         }
     }
 
-    internal bool Flag() => Element.ValueKind is JsonValueKind.True or JsonValueKind.False ? Element.GetBoolean() : throw Refuse("true or false");
+    internal bool Flag() =>
+        Element.ValueKind is JsonValueKind.True or JsonValueKind.False ? Element.GetBoolean() : throw Refuse("true or false");
 
     internal bool Flag(string name, bool fallback) => Find(name)?.Flag() ?? fallback;
 
@@ -46,9 +50,10 @@ internal readonly record struct TokenizerNode(JsonElement Element, string Place)
             ? value
             : throw Refuse($"a whole number from {least} to {most}");
 
-    internal double Number() => Element.ValueKind == JsonValueKind.Number && Element.TryGetDouble(out double value) && double.IsFinite(value)
-        ? value
-        : throw Refuse("a finite number");
+    internal double Number() =>
+        Element.ValueKind == JsonValueKind.Number && Element.TryGetDouble(out double value) && double.IsFinite(value)
+            ? value
+            : throw Refuse("a finite number");
 
     /// <summary>One character of the basic plane.</summary>
     internal char Character() => Text() is [var only] ? only : throw Refuse("one character");
@@ -59,12 +64,14 @@ internal readonly record struct TokenizerNode(JsonElement Element, string Place)
 
     private void Expect(JsonValueKind kind, string what)
     {
-        if (Element.ValueKind != kind) throw Refuse(what);
+        if (Element.ValueKind != kind)
+            throw Refuse(what);
     }
 
     internal string Shown()
     {
-        if (Element.ValueKind is JsonValueKind.Object or JsonValueKind.Array) return $"an {Element.ValueKind.ToString().ToLowerInvariant()}";
+        if (Element.ValueKind is JsonValueKind.Object or JsonValueKind.Array)
+            return $"an {Element.ValueKind.ToString().ToLowerInvariant()}";
         var raw = Element.GetRawText();
         return raw.Length <= 80 ? raw : raw[..80] + "...";
     }

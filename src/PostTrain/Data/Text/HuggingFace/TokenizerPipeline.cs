@@ -53,12 +53,15 @@ internal sealed class TokenizerPipeline
         foreach (var piece in pieces.Items)
         {
             found.Clear();
-            if (piece.Token >= 0) found.Add(new ModelToken(piece.Token, 0, piece.Length));
-            else model.Tokenize(piece.Span, found);
+            if (piece.Token >= 0)
+                found.Add(new ModelToken(piece.Token, 0, piece.Length));
+            else
+                model.Tokenize(piece.Span, found);
             foreach (var token in found)
             {
                 ids.Add(token.Id);
-                if (!offsets) continue;
+                if (!offsets)
+                    continue;
                 sources.Add(piece.Text.Source(piece.Start + token.Start, piece.Start + token.End));
                 texts?.Add(piece.Token >= 0 ? piece.Span.ToString() : tokens[token.Id] ?? "");
             }
@@ -72,17 +75,24 @@ internal sealed class TokenizerPipeline
     {
         var parts = new List<string>(ids.Length);
         foreach (int id in ids)
-            if (tokens[id] is { } token && !(skipSpecialTokens && added.IsSpecial(id))) parts.Add(token);
+            if (tokens[id] is { } token && !(skipSpecialTokens && added.IsSpecial(id)))
+                parts.Add(token);
         return decoder is null ? string.Join(' ', parts) : string.Concat(decoder.Apply(parts));
     }
 
     private string?[] Table(string place)
     {
-        int highest = model.Vocabulary.Entries.Select(entry => entry.Value).Concat(added.Tokens.Select(entry => entry.Token.Id)).DefaultIfEmpty(-1).Max();
+        int highest = model
+            .Vocabulary.Entries.Select(entry => entry.Value)
+            .Concat(added.Tokens.Select(entry => entry.Token.Id))
+            .DefaultIfEmpty(-1)
+            .Max();
         TokenVocabulary.CheckDensity(place, highest, model.Vocabulary.Count + added.Tokens.Count);
         var table = new string?[highest + 1];
-        foreach (var (token, id) in model.Vocabulary.Entries) table[id] = token;
-        foreach (var (spelling, token) in added.Tokens) table[token.Id] = spelling;
+        foreach (var (token, id) in model.Vocabulary.Entries)
+            table[id] = token;
+        foreach (var (spelling, token) in added.Tokens)
+            table[token.Id] = spelling;
         return table;
     }
 
@@ -91,7 +101,8 @@ internal sealed class TokenizerPipeline
     {
         var empty = EncodedPart.Empty;
         foreach (var parts in new[] { PostProcessor?.Apply([empty], true), PostProcessor?.Apply([empty, empty], true) })
-            foreach (int id in (parts ?? []).SelectMany(part => part.Ids))
-                if (id >= tokens.Length) throw new InvalidDataException($"{place}.post_processor adds the id {id}, expected one below {tokens.Length}");
+        foreach (int id in (parts ?? []).SelectMany(part => part.Ids))
+            if (id >= tokens.Length)
+                throw new InvalidDataException($"{place}.post_processor adds the id {id}, expected one below {tokens.Length}");
     }
 }

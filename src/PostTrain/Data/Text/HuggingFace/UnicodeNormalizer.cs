@@ -3,15 +3,18 @@ using System.Text;
 namespace PostTrain.Data.Text.HuggingFace;
 
 /// <summary>Unicode's normalisation forms (Unicode Standard Annex 15).</summary>
-/// <remarks>A composed character counts as the first of the characters that it is made of, a decomposed one's parts each count as the character.</remarks>
+/// <remarks>A composed character counts as the first of the characters that it is made of, a decomposed one's parts each count as the
+/// character.</remarks>
 internal sealed class UnicodeNormalizer(bool compatibility, bool compose) : Normalizer
 {
     internal override AlignedText Apply(AlignedText text)
     {
-        if (!text.Text.AsSpan().ContainsAnyExceptInRange('\0', '\u007F')) return text;
+        if (!text.Text.AsSpan().ContainsAnyExceptInRange('\0', '\u007F'))
+            return text;
         var parts = Decompose(text.Text);
         Order(parts);
-        if (compose) parts = Compose(parts);
+        if (compose)
+            parts = Compose(parts);
         return Align(text, parts);
     }
 
@@ -23,7 +26,8 @@ internal sealed class UnicodeNormalizer(bool compatibility, bool compose) : Norm
         {
             codes.Clear();
             UnicodeTables.Decompose(rune.Value, compatibility, codes);
-            for (int i = 0; i < codes.Count; i++) parts.Add(new Part(codes[i], UnicodeTables.CombiningClass(codes[i]), i == 0 ? 0 : 1));
+            for (int i = 0; i < codes.Count; i++)
+                parts.Add(new Part(codes[i], UnicodeTables.CombiningClass(codes[i]), i == 0 ? 0 : 1));
         }
 
         return parts;
@@ -34,14 +38,17 @@ internal sealed class UnicodeNormalizer(bool compatibility, bool compose) : Norm
     {
         for (int start = 0; start < parts.Count; start++)
         {
-            if (parts[start].Class == 0) continue;
+            if (parts[start].Class == 0)
+                continue;
             int end = start + 1;
             bool ordered = true;
-            for (; end < parts.Count && parts[end].Class != 0; end++) ordered &= parts[end].Class >= parts[end - 1].Class;
+            for (; end < parts.Count && parts[end].Class != 0; end++)
+                ordered &= parts[end].Class >= parts[end - 1].Class;
             if (!ordered)
             {
                 var marks = parts.GetRange(start, end - start).OrderBy(part => part.Class).ToArray();
-                for (int i = 0; i < marks.Length; i++) parts[start + i] = marks[i];
+                for (int i = 0; i < marks.Length; i++)
+                    parts[start + i] = marks[i];
             }
 
             start = end;
@@ -51,7 +58,8 @@ internal sealed class UnicodeNormalizer(bool compatibility, bool compose) : Norm
     private static List<Part> Compose(List<Part> parts)
     {
         var output = new List<Part>(parts.Count);
-        int starter = -1, lastClass = 0;
+        int starter = -1,
+            lastClass = 0;
         foreach (var part in parts)
         {
             // A mark is blocked from the starter by one of its own or a higher class, and by another starter.
@@ -65,7 +73,8 @@ internal sealed class UnicodeNormalizer(bool compatibility, bool compose) : Norm
 
             output.Add(part);
             lastClass = part.Class;
-            if (part.Class == 0) starter = output.Count - 1;
+            if (part.Class == 0)
+                starter = output.Count - 1;
         }
 
         return output;
@@ -84,7 +93,8 @@ internal sealed class UnicodeNormalizer(bool compatibility, bool compose) : Norm
                 int width = Width(text.Text, at);
                 source = text.Source(at, at + width);
                 at += width;
-                for (int i = part.Change; i < 0 && at < text.Text.Length; i++) at += Width(text.Text, at);
+                for (int i = part.Change; i < 0 && at < text.Text.Length; i++)
+                    at += Width(text.Text, at);
             }
 
             output.Append(new Rune(part.Code), source);

@@ -3,12 +3,18 @@ using System.IO.Compression;
 namespace PostTrain.Data.Text.HuggingFace;
 
 /// <summary>Unicode's decompositions, compositions and combining classes.</summary>
-/// <remarks>The base library leaves normalisation to ICU, which is missing where globalisation is invariant; with tables of its own the same file gives the
-/// same ids everywhere.</remarks>
+/// <remarks>The base library leaves normalisation to ICU, which is missing where globalisation is invariant; with tables of its own the
+/// same file gives the same ids everywhere.</remarks>
 internal static partial class UnicodeTables
 {
-    private const int HangulBase = 0xAC00, LeadBase = 0x1100, VowelBase = 0x1161, TailBase = 0x11A7;
-    private const int Vowels = 21, Tails = 28, Leads = 19, Syllables = Leads * Vowels * Tails;
+    private const int HangulBase = 0xAC00,
+        LeadBase = 0x1100,
+        VowelBase = 0x1161,
+        TailBase = 0x11A7;
+    private const int Vowels = 21,
+        Tails = 28,
+        Leads = 19,
+        Syllables = Leads * Vowels * Tails;
 
     private static readonly Lazy<Tables> Loaded = new(Load);
 
@@ -33,11 +39,13 @@ internal static partial class UnicodeTables
             int index = codePoint - HangulBase;
             output.Add(LeadBase + index / (Vowels * Tails));
             output.Add(VowelBase + index % (Vowels * Tails) / Tails);
-            if (index % Tails != 0) output.Add(TailBase + index % Tails);
+            if (index % Tails != 0)
+                output.Add(TailBase + index % Tails);
         }
         else if (Loaded.Value.Decompositions.TryGetValue(codePoint, out var entry) && (compatibility || !entry.Compatibility))
         {
-            foreach (int part in entry.Parts) Decompose(part, compatibility, output);
+            foreach (int part in entry.Parts)
+                Decompose(part, compatibility, output);
         }
         else
         {
@@ -57,17 +65,21 @@ internal static partial class UnicodeTables
             codePoint += Next(source);
             int head = Next(source);
             int[] parts = new int[head >> 2];
-            for (int i = 0; i < parts.Length; i++) parts[i] = Next(source);
+            for (int i = 0; i < parts.Length; i++)
+                parts[i] = Next(source);
             tables.Decompositions[codePoint] = (parts, (head & 3) == 2);
-            if ((head & 3) == 1) tables.Compositions[Pair(parts[0], parts[1])] = codePoint;
+            if ((head & 3) == 1)
+                tables.Compositions[Pair(parts[0], parts[1])] = codePoint;
         }
 
         codePoint = 0;
         for (int left = Next(source); left > 0; left--)
         {
             codePoint += Next(source);
-            int length = Next(source), combining = Next(source);
-            for (int i = 0; i < length; i++) tables.Classes[codePoint + i] = combining;
+            int length = Next(source),
+                combining = Next(source);
+            for (int i = 0; i < length; i++)
+                tables.Classes[codePoint + i] = combining;
         }
 
         return tables;
@@ -80,9 +92,14 @@ internal static partial class UnicodeTables
         {
             int read = source.ReadByte();
             value |= (read & 127) << shift;
-            if (read < 128) return value;
+            if (read < 128)
+                return value;
         }
     }
 
-    private sealed record Tables(Dictionary<int, (int[] Parts, bool Compatibility)> Decompositions, Dictionary<long, int> Compositions, Dictionary<int, int> Classes);
+    private sealed record Tables(
+        Dictionary<int, (int[] Parts, bool Compatibility)> Decompositions,
+        Dictionary<long, int> Compositions,
+        Dictionary<int, int> Classes
+    );
 }

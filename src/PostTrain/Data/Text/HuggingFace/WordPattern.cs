@@ -9,11 +9,15 @@ internal sealed class WordPattern : TextPattern
 
     internal override void Find(ReadOnlySpan<char> text, List<Match> matches)
     {
-        int from = 0, current = -1;
-        for (int at = 0; at < text.Length;)
+        int from = 0,
+            current = -1;
+        for (int at = 0; at < text.Length; )
         {
             Rune.DecodeFromUtf16(text[at..], out var rune, out int width);
-            int kind = Characters.IsWord(rune) ? 0 : Rune.IsWhiteSpace(rune) ? Space : 1;
+            int kind =
+                Characters.IsWord(rune) ? 0
+                : Rune.IsWhiteSpace(rune) ? Space
+                : 1;
             if (kind != current && at > from)
             {
                 matches.Add(new Match(from, at, current != Space));
@@ -24,6 +28,7 @@ internal sealed class WordPattern : TextPattern
             at += width;
         }
 
-        if (from < text.Length) matches.Add(new Match(from, text.Length, current != Space));
+        if (from < text.Length)
+            matches.Add(new Match(from, text.Length, current != Space));
     }
 }
