@@ -1,15 +1,18 @@
 using PostTrain.Data.Text;
 using PostTrain.Models;
+using PostTrain.Rewards;
 using PostTrain.Rollouts;
 using TorchSharp;
 
 namespace PostTrain.Refinement;
 
 /// <summary>Texts from a local model.</summary>
-internal sealed class ModelTextSource(CausalLm model, ITokenizer tokenizer, SamplingOptions sampling, int rows) : ITextSource
+internal sealed class ModelTextSource(CausalLm model, ITokenizer tokenizer, SamplingOptions sampling, int rows)
+    : ITextSource,
+        IEndsWhenCancelled
 {
     public Task<IReadOnlyList<SourcedText>> CompleteAsync(
-        IReadOnlyList<string> prompts,
+        IReadOnlyList<MarkedText> prompts,
         TextRequest request,
         CancellationToken cancellation = default
     )
