@@ -416,6 +416,7 @@ public sealed class PpoTrainerTests
                         TargetKl = null,
                         ValueClip = null,
                         MicroBatchSize = run.MicroBatch,
+                        Optimizer = run.Optimizer,
                         CheckpointDirectory = run.Directory,
                         CheckpointEvery = TrainerRun.CheckpointEvery,
                     },
@@ -441,6 +442,7 @@ public sealed class PpoTrainerTests
                                     CriticWarmupSteps = 1,
                                     TargetKl = null,
                                     MicroBatchSize = run.MicroBatch,
+                                    Optimizer = run.Optimizer,
                                     Objective = PolicyObjectives.Ppo() with
                                     {
                                         Aggregation = LossAggregation.SequenceMean,
