@@ -2,10 +2,10 @@
 #:package TorchSharp-cpu
 #:property PublishAot=false
 using PostTrain.Data;
-using PostTrain.Data.Text;
 using PostTrain.Models;
 using PostTrain.Policy;
 using PostTrain.Rewards;
+using PostTrain.Text;
 
 var folder = "samples/models/arithmetic-base"; // or any directory from Hugging Face
 using var model = Pretrained.Load(folder);

@@ -1,7 +1,7 @@
-using PostTrain.Data.Text;
 using PostTrain.Models;
 using PostTrain.Rollouts;
 using PostTrain.Runtime;
+using PostTrain.Text;
 using PostTrain.Training;
 using static TorchSharp.torch;
 

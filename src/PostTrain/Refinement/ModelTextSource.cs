@@ -1,6 +1,6 @@
-using PostTrain.Data.Text;
 using PostTrain.Models;
 using PostTrain.Rollouts;
+using PostTrain.Text;
 using TorchSharp;
 
 namespace PostTrain.Refinement;

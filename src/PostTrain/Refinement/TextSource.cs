@@ -1,8 +1,8 @@
 using Microsoft.Extensions.AI;
-using PostTrain.Data.Text;
 using PostTrain.Models;
 using PostTrain.Numerics;
 using PostTrain.Rollouts;
+using PostTrain.Text;
 
 namespace PostTrain.Refinement;
 
