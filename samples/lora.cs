@@ -3,9 +3,9 @@
 // Weight adapters side by side: the same model, data, order of data and number of steps for each.
 //   dotnet run -c Release samples/lora.cs [-- --model DIR --data FILE --steps N --rank N --output DIR]
 using PostTrain.Adapters;
-using PostTrain.Data.Text;
 using PostTrain.Models;
 using PostTrain.Samples.Support;
+using PostTrain.Text;
 using TorchSharp;
 
 var command = new SampleCommand("lora", "Compares weight adapters with each other and with full fine-tuning.", steps: 60);

@@ -2,10 +2,10 @@
 #:package TorchSharp-cpu
 #:property PublishAot=false
 using PostTrain.Data;
-using PostTrain.Data.Text;
 using PostTrain.Models;
 using PostTrain.Policy;
 using PostTrain.Rewards;
+using PostTrain.Text;
 
 var folder = "samples/models/arithmetic-base"; // or any directory from Hugging Face
 using var model = Pretrained.Load(folder);
@@ -30,4 +30,4 @@ using var trainer = new GrpoTrainer(
 await foreach (var report in trainer.RunAsync(problems))
     Console.WriteLine($"{report.Step, 3}  reward {report.Metrics["reward/mean"]:F3}  right {report.Metrics["reward/correct"]:P0}");
 
-Pretrained.Save(model, "artifacts/quickstart");
+Pretrained.Save(model, tokenizer, "artifacts/quickstart");

@@ -5,7 +5,6 @@
 // Records: chosen and rejected, texts or messages (outcome); prompt, completions and labels (process, --kind process): docs/data.md.
 using PostTrain.Data;
 using PostTrain.Data.Records;
-using PostTrain.Data.Text;
 using PostTrain.Models;
 using PostTrain.Models.Heads;
 using PostTrain.RewardModeling;
@@ -13,6 +12,7 @@ using PostTrain.Rewards;
 using PostTrain.Rewards.Steps;
 using PostTrain.Rollouts;
 using PostTrain.Samples.Support;
+using PostTrain.Text;
 using PostTrain.Training;
 using PostTrain.Training.Reports;
 

@@ -1,7 +1,7 @@
 using System.Globalization;
 using PostTrain.Data;
-using PostTrain.Data.Text;
 using PostTrain.Rewards;
+using PostTrain.Text;
 
 namespace PostTrain.Samples.Support;
 

@@ -1,8 +1,8 @@
 using System.Globalization;
 using PostTrain.Data;
-using PostTrain.Data.Text;
 using PostTrain.Models;
 using PostTrain.Rewards;
+using PostTrain.Text;
 
 namespace PostTrain.Samples.Support;
 

@@ -3,6 +3,8 @@ using Spectre.Console;
 
 namespace PostTrain.Samples.Support;
 
+using Text = Spectre.Console.Text;
+
 /// <summary>Prints a report's table in the terminal too; plain where the output is none.</summary>
 public static class ConsoleTable
 {

@@ -1,8 +1,8 @@
 using PostTrain.Data;
-using PostTrain.Data.Text;
 using PostTrain.Models;
 using PostTrain.Policy;
 using PostTrain.Rewards;
+using PostTrain.Text;
 
 namespace PostTrain.Samples.Support;
 

@@ -1,10 +1,10 @@
 using PostTrain.Data;
 using PostTrain.Data.Records;
-using PostTrain.Data.Text;
 using PostTrain.Models;
 using PostTrain.Policy;
 using PostTrain.Rewards;
 using PostTrain.Rollouts;
+using PostTrain.Text;
 using PostTrain.Training;
 using static TorchSharp.torch;
 

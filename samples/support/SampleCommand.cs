@@ -1,6 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
-using PostTrain.Data.Chat;
+using PostTrain.Text.Chat;
 using static TorchSharp.torch;
 
 namespace PostTrain.Samples.Support;

@@ -5,6 +5,8 @@ using Spectre.Console;
 
 namespace PostTrain.Samples.Support;
 
+using Text = Spectre.Console.Text;
+
 /// <summary>Shows a training run while it goes on: a panel that redraws itself in a terminal, plain lines anywhere else.</summary>
 /// <remarks>Plain lines hold no control characters: they are for files, pipes and continuous integration. Dispose it before writing
 /// anything else to the terminal; the panel then stays as it was last.</remarks>

@@ -1,6 +1,6 @@
-using PostTrain.Data.Chat;
 using PostTrain.Data.Records;
-using PostTrain.Data.Text;
+using PostTrain.Text;
+using PostTrain.Text.Chat;
 
 namespace PostTrain.Samples.Support;
 

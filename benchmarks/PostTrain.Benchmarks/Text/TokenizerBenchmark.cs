@@ -1,6 +1,6 @@
 using System.Text;
 using BenchmarkDotNet.Attributes;
-using PostTrain.Data.Text;
+using PostTrain.Text;
 
 namespace PostTrain.Benchmarks.Text;
 

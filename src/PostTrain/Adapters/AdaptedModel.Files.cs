@@ -2,6 +2,7 @@ using PostTrain.Adapters.Layers;
 using PostTrain.Adapters.Peft;
 using PostTrain.Data;
 using PostTrain.Models;
+using PostTrain.Text.Files;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -1,4 +1,5 @@
 using PostTrain.Numerics;
+using PostTrain.Text;
 
 namespace PostTrain.Data;
 
@@ -67,7 +68,7 @@ public static class Collation
         IReadOnlyList<PreferenceTokens> pairs,
         int paddingId,
         int? maximumLength = null,
-        SequenceSide truncationSide = SequenceSide.Right,
+        TruncationSide truncationSide = TruncationSide.Right,
         int padToMultipleOf = 1
     )
     {
@@ -76,7 +77,7 @@ public static class Collation
             Guard.AtLeast(limit, 0, nameof(maximumLength));
         int[] Cut(int[] row) =>
             maximumLength is not { } length || row.Length <= length ? row
-            : truncationSide == SequenceSide.Right ? row[..length]
+            : truncationSide == TruncationSide.Right ? row[..length]
             : row[^length..];
         (int[] Prompt, int[] Completion)[] rows =
         [

@@ -1,4 +1,5 @@
 using PostTrain.Numerics;
+using PostTrain.Text;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -15,7 +16,7 @@ public static class SequencePadding
     /// <returns>[B,T], int64.</returns>
     /// <exception cref="ArgumentException">There are no rows.</exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="multipleOf"/> is below 1.</exception>
-    public static Tensor Pad(IReadOnlyList<int[]> rows, long value, SequenceSide side = SequenceSide.Right, int multipleOf = 1)
+    public static Tensor Pad(IReadOnlyList<int[]> rows, long value, PaddingSide side = PaddingSide.Right, int multipleOf = 1)
     {
         Guard.AtLeast(multipleOf, 1, nameof(multipleOf));
         if (rows.Count == 0)
@@ -25,7 +26,7 @@ public static class SequencePadding
         var padded = new long[rows.Count, length];
         for (int row = 0; row < rows.Count; row++)
         {
-            int first = side == SequenceSide.Left ? length - rows[row].Length : 0;
+            int first = side == PaddingSide.Left ? length - rows[row].Length : 0;
             for (int column = 0; column < length; column++)
                 padded[row, column] = column >= first && column < first + rows[row].Length ? rows[row][column - first] : value;
         }

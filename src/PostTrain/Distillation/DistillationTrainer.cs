@@ -1,7 +1,7 @@
 using PostTrain.Data;
-using PostTrain.Data.Text;
 using PostTrain.Models;
 using PostTrain.Supervised;
+using PostTrain.Text;
 using PostTrain.Training;
 
 namespace PostTrain.Distillation;

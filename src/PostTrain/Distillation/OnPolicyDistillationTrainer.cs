@@ -1,11 +1,11 @@
 using PostTrain.Data;
-using PostTrain.Data.Text;
 using PostTrain.Models;
 using PostTrain.Models.Heads;
 using PostTrain.Numerics;
 using PostTrain.Rewards;
 using PostTrain.Rollouts;
 using PostTrain.Supervised;
+using PostTrain.Text;
 using PostTrain.Training;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -162,11 +162,11 @@ public sealed class OnPolicyDistillationTrainer : RolloutTrainer
         int[][] prompts = [.. examples.Select(example => example.Ids[..example.PromptLength])];
         var lengths = tensor(completions.Select(completion => (long)completion.Length).ToArray()).unsqueeze(1);
         var ids = cat(
-            [SequencePadding.Pad(prompts, Tokenizer.PaddingId, SequenceSide.Left), SequencePadding.Pad(completions, Tokenizer.PaddingId)],
+            [SequencePadding.Pad(prompts, Tokenizer.PaddingId, PaddingSide.Left), SequencePadding.Pad(completions, Tokenizer.PaddingId)],
             1
         );
         var counted = arange(ids.shape[1] - prompt, dtype: ScalarType.Int64).unsqueeze(0).lt(lengths);
-        var real = SequencePadding.Pad([.. prompts.Select(row => Enumerable.Repeat(1, row.Length).ToArray())], 0, SequenceSide.Left);
+        var real = SequencePadding.Pad([.. prompts.Select(row => Enumerable.Repeat(1, row.Length).ToArray())], 0, PaddingSide.Left);
         var mask = counted.to_type(ScalarType.Float32);
         var device = BodyParts.DeviceOf(Policy);
         return new RolloutBatch(

@@ -1,4 +1,5 @@
 using PostTrain.Numerics;
+using PostTrain.Text;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -25,7 +26,7 @@ public abstract class CausalLm : nn.Module<Tensor, Tensor>
     public abstract int ContextLength { get; }
 
     /// <summary>Ids that end a generation, as the model's files name them; the tokenizer's are apart
-    /// (<see cref="Rollouts.SamplingOptions.StoppingAt(CausalLm, Data.Text.ITokenizer)"/>). Default none.</summary>
+    /// (<see cref="Rollouts.SamplingOptions.StoppingAt(CausalLm, ITokenizer)"/>). Default none.</summary>
     public virtual IReadOnlyList<int> EndOfSequenceIds => [];
 
     /// <summary>Width of the embeddings and of the hidden states, D.</summary>

@@ -1,3 +1,4 @@
+using PostTrain.Text;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -67,7 +68,7 @@ public sealed class Decoder : CausalLm
     /// with.</summary>
     public override IReadOnlyList<int> EndOfSequenceIds =>
         Origin?.Generation is { } settings
-            ? [.. Config.EndOfSequenceIds.Union(Data.Text.GenerationEnds.Read(settings, HuggingFace.CheckpointOrigin.GenerationName))]
+            ? [.. Config.EndOfSequenceIds.Union(GenerationEnds.Read(settings, HuggingFace.CheckpointOrigin.GenerationName))]
             : Config.EndOfSequenceIds;
 
     /// <summary>Whether somebody has registered parameters that are not the decoder's own.</summary>

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using PostTrain.Data;
+using PostTrain.Text.Files;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -1,9 +1,9 @@
-using PostTrain.Data.Text;
 using PostTrain.Models;
 using PostTrain.Numerics;
 using PostTrain.Policy.Grouped;
 using PostTrain.Rewards;
 using PostTrain.Rollouts;
+using PostTrain.Text;
 using PostTrain.Training;
 using TorchSharp;
 using static TorchSharp.torch;

@@ -1,11 +1,11 @@
 using PostTrain.Data;
-using PostTrain.Data.Text;
 using PostTrain.Models;
 using PostTrain.Models.Heads;
 using PostTrain.Numerics;
 using PostTrain.Rewards;
 using PostTrain.Rewards.Steps;
 using PostTrain.Rollouts;
+using PostTrain.Text;
 using PostTrain.Training;
 using PostTrain.Training.Diagnostics;
 using TorchSharp;

@@ -1,5 +1,5 @@
-using PostTrain.Data.Text;
 using PostTrain.Models;
+using PostTrain.Text;
 using PostTrain.Training;
 using TorchSharp;
 using static TorchSharp.torch;

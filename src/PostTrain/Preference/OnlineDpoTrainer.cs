@@ -1,8 +1,8 @@
-using PostTrain.Data.Text;
 using PostTrain.Models;
 using PostTrain.Numerics;
 using PostTrain.Rewards;
 using PostTrain.Rollouts;
+using PostTrain.Text;
 using PostTrain.Training;
 using TorchSharp;
 using static TorchSharp.torch;

@@ -1,6 +1,6 @@
 using PostTrain.Data;
-using PostTrain.Data.Text;
 using PostTrain.Supervised;
+using PostTrain.Text;
 
 namespace PostTrain.Preference;
 

@@ -1,9 +1,9 @@
 using System.Runtime.CompilerServices;
 using PostTrain.Data;
-using PostTrain.Data.Text;
 using PostTrain.Models;
 using PostTrain.Rewards;
 using PostTrain.Rewards.Judges;
+using PostTrain.Text;
 using PostTrain.Training;
 
 namespace PostTrain.Refinement;

@@ -1,7 +1,7 @@
 using Microsoft.Extensions.AI;
-using PostTrain.Data.Text;
 using PostTrain.Numerics;
 using PostTrain.Rewards;
+using PostTrain.Text;
 
 namespace PostTrain.Refinement;
 

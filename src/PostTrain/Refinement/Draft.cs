@@ -1,5 +1,5 @@
-using PostTrain.Data.Text;
 using PostTrain.Rewards;
+using PostTrain.Text;
 
 namespace PostTrain.Refinement;
 

@@ -1,7 +1,7 @@
-using PostTrain.Data.Text;
 using PostTrain.Models;
 using PostTrain.Rewards;
 using PostTrain.Rollouts;
+using PostTrain.Text;
 
 namespace PostTrain.Refinement;
 

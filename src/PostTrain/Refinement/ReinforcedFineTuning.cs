@@ -1,10 +1,10 @@
 using System.Runtime.CompilerServices;
 using PostTrain.Data;
-using PostTrain.Data.Text;
 using PostTrain.Models;
 using PostTrain.Models.Heads;
 using PostTrain.Policy;
 using PostTrain.Supervised;
+using PostTrain.Text;
 
 namespace PostTrain.Refinement;
 

@@ -1,7 +1,7 @@
 using System.Text.RegularExpressions;
 using PostTrain.Data;
-using PostTrain.Data.Text;
 using PostTrain.Rewards;
+using PostTrain.Text;
 
 namespace PostTrain.Refinement;
 

@@ -1,12 +1,12 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using PostTrain.Data;
-using PostTrain.Data.Text;
 using PostTrain.Models;
 using PostTrain.Models.Heads;
 using PostTrain.Policy;
 using PostTrain.RewardModeling;
 using PostTrain.Rewards.Judges;
+using PostTrain.Text;
 using PostTrain.Training;
 
 namespace PostTrain.Refinement;

@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
 using PostTrain.Data;
-using PostTrain.Data.Text;
 using PostTrain.Numerics;
+using PostTrain.Text;
 
 namespace PostTrain.Refinement;
 

@@ -1,6 +1,6 @@
 using System.Text;
 using PostTrain.Data;
-using PostTrain.Data.Text;
+using PostTrain.Text;
 
 namespace PostTrain.Refinement;
 

@@ -1,7 +1,7 @@
-using PostTrain.Data.Text;
 using PostTrain.Models;
 using PostTrain.Numerics;
 using PostTrain.Rewards;
+using PostTrain.Text;
 
 namespace PostTrain.Refinement;
 

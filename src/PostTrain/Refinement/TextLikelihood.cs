@@ -1,6 +1,6 @@
-using PostTrain.Data.Text;
 using PostTrain.Models;
 using PostTrain.Supervised;
+using PostTrain.Text;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -1,6 +1,6 @@
-using PostTrain.Data.Text;
 using PostTrain.Numerics;
 using PostTrain.Rewards;
+using PostTrain.Text;
 
 namespace PostTrain.Refinement;
 

@@ -1,9 +1,9 @@
 using Microsoft.Extensions.AI;
-using PostTrain.Data.Text;
 using PostTrain.Models;
 using PostTrain.Numerics;
 using PostTrain.Rewards;
 using PostTrain.Rollouts;
+using PostTrain.Text;
 
 namespace PostTrain.Refinement;
 

@@ -1,8 +1,8 @@
 using PostTrain.Data;
-using PostTrain.Data.Text;
 using PostTrain.Models.Heads;
 using PostTrain.Rewards;
 using PostTrain.Rewards.Steps;
+using PostTrain.Text;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -1,5 +1,5 @@
-using PostTrain.Data.Text;
 using PostTrain.Models.Heads;
+using PostTrain.Text;
 using PostTrain.Training;
 
 namespace PostTrain.RewardModeling;

@@ -1,6 +1,6 @@
 using PostTrain.Data;
-using PostTrain.Data.Text;
 using PostTrain.Models.Heads;
+using PostTrain.Text;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -1,6 +1,6 @@
 using PostTrain.Data;
-using PostTrain.Data.Text;
 using PostTrain.Models.Heads;
+using PostTrain.Text;
 using PostTrain.Training;
 
 namespace PostTrain.RewardModeling;

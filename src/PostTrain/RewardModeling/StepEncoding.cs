@@ -1,4 +1,4 @@
-using PostTrain.Data.Text;
+using PostTrain.Text;
 
 namespace PostTrain.RewardModeling;
 

@@ -1,5 +1,5 @@
 using PostTrain.Data.Records;
-using PostTrain.Data.Text;
+using PostTrain.Text;
 
 namespace PostTrain.RewardModeling;
 

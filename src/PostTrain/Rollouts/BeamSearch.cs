@@ -1,6 +1,6 @@
-using PostTrain.Data.Text;
 using PostTrain.Models;
 using PostTrain.Numerics;
+using PostTrain.Text;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
-using PostTrain.Data.Text;
 using PostTrain.Models;
 using PostTrain.Numerics;
+using PostTrain.Text;
 using TorchSharp;
 using static TorchSharp.torch;
 

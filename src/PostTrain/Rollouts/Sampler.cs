@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
-using PostTrain.Data.Text;
 using PostTrain.Models;
+using PostTrain.Text;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using PostTrain.Models;
+using PostTrain.Text.Files;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -65,7 +66,7 @@ public static class Checkpoint
                 if (own?.Tensors is { Count: > 0 } kept)
                     SafetensorsFile.Write(Path.Combine(partial, TrainerFile), kept);
             }
-            Data.AtomicFile.Write(Path.Combine(partial, StateFile), stream => JsonSerializer.Serialize(stream, state, Strict));
+            AtomicFile.Write(Path.Combine(partial, StateFile), stream => JsonSerializer.Serialize(stream, state, Strict));
             // Never without one of the two: an old one that stands aside counts until the new one has its name.
             if (Directory.Exists(target))
                 Directory.Move(target, replaced);

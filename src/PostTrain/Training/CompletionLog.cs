@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using PostTrain.Data;
 using PostTrain.Numerics;
+using PostTrain.Text.Files;
 
 namespace PostTrain.Training;
 

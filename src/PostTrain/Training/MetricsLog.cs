@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text.Json;
 using PostTrain.Data;
+using PostTrain.Text.Files;
 using PostTrain.Training.Diagnostics;
 
 namespace PostTrain.Training;

@@ -1,8 +1,8 @@
 using PostTrain.Data;
-using PostTrain.Data.Text;
 using PostTrain.Models;
 using PostTrain.Rewards;
 using PostTrain.Rollouts;
+using PostTrain.Text;
 
 namespace PostTrain.Training;
 

@@ -1,10 +1,10 @@
 using System.Runtime.CompilerServices;
 using PostTrain.Data;
-using PostTrain.Data.Text;
 using PostTrain.Models;
 using PostTrain.Numerics;
 using PostTrain.Rewards;
 using PostTrain.Rollouts;
+using PostTrain.Text;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -32,7 +32,7 @@ public sealed class PromptTrainingTests
         var tokenizer =
             kind == "template"
                 ? new TemplateTokenizer(Toy.Tokenizer, (TemplatePromptLm)prompted)
-                : (PostTrain.Data.Text.ITokenizer)Toy.Tokenizer;
+                : (PostTrain.Text.ITokenizer)Toy.Tokenizer;
         var data = kind == "template" ? [.. Words.Select(template.Apply)] : Words;
         using var trainer = new SftTrainer(
             prompted,
@@ -64,7 +64,7 @@ public sealed class PromptTrainingTests
         var tokenizer =
             kind == "template"
                 ? new TemplateTokenizer(Toy.Tokenizer, (TemplatePromptLm)prompted)
-                : (PostTrain.Data.Text.ITokenizer)Toy.Tokenizer;
+                : (PostTrain.Text.ITokenizer)Toy.Tokenizer;
         Problem[] problems = kind == "template" ? [template.Apply(new Problem("0="))] : [new Problem("0=")];
         var reward = Reward.Of(
             "starts_with_a_to_f",

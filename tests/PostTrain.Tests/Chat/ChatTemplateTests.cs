@@ -1,8 +1,8 @@
 using System.Text.Json;
 using PostTrain.Data;
-using PostTrain.Data.Chat;
-using PostTrain.Data.Text;
 using PostTrain.Tests.Support;
+using PostTrain.Text;
+using PostTrain.Text.Chat;
 
 namespace PostTrain.Tests.Chat;
 

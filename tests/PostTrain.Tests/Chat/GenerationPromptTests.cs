@@ -1,7 +1,7 @@
 using System.Text.Json;
-using PostTrain.Data.Chat;
 using PostTrain.Data.Records;
 using PostTrain.Tests.Support;
+using PostTrain.Text.Chat;
 
 namespace PostTrain.Tests.Chat;
 

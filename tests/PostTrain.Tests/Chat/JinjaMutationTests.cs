@@ -1,9 +1,9 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
-using PostTrain.Data.Chat;
-using PostTrain.Data.Chat.Jinja;
 using PostTrain.Tests.Golden;
+using PostTrain.Text.Chat;
+using PostTrain.Text.Chat.Jinja;
 using Xunit.Abstractions;
 
 namespace PostTrain.Tests.Chat;

@@ -1,6 +1,6 @@
 using System.Text.Json;
-using PostTrain.Data.Chat;
-using PostTrain.Data.Chat.Jinja;
+using PostTrain.Text.Chat;
+using PostTrain.Text.Chat.Jinja;
 
 namespace PostTrain.Tests.Chat;
 

@@ -1,12 +1,12 @@
 using System.Text.Json;
 using PostTrain.Data;
-using PostTrain.Data.Chat;
 using PostTrain.Data.Records;
-using PostTrain.Data.Text;
 using PostTrain.RewardModeling;
 using PostTrain.Supervised;
 using PostTrain.Tests.Support;
 using PostTrain.Tests.Text;
+using PostTrain.Text;
+using PostTrain.Text.Chat;
 
 namespace PostTrain.Tests.Chat;
 

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using PostTrain.Data;
 using PostTrain.Numerics;
 using PostTrain.Tests.Support;
+using PostTrain.Text;
 using static TorchSharp.torch;
 
 namespace PostTrain.Tests.Data;
@@ -31,7 +32,7 @@ public sealed class CollationTests
                     [3],
                 ],
                 9,
-                SequenceSide.Left
+                PaddingSide.Left
             ),
             0
         );

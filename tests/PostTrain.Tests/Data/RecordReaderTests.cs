@@ -1,9 +1,9 @@
 using PostTrain.Data;
-using PostTrain.Data.Chat;
 using PostTrain.Data.Records;
-using PostTrain.Data.Text;
 using PostTrain.RewardModeling;
 using PostTrain.Tests.Support;
+using PostTrain.Text;
+using PostTrain.Text.Chat;
 
 namespace PostTrain.Tests.Data;
 

@@ -14,7 +14,7 @@ namespace PostTrain.Tests.Documentation;
 public class DocumentationTests
 {
     private const BindingFlags Any = BindingFlags.Public | BindingFlags.Instance | BindingFlags.Static | BindingFlags.FlattenHierarchy;
-    private static readonly Type[] Types = typeof(Pretrained).Assembly.GetExportedTypes();
+    private static readonly Type[] Types = PublicSurface.Types;
     private static readonly ILookup<string, Type> ByName = Types.ToLookup(type => type.Name.Split('`')[0]);
 
     [Fact]

@@ -27,9 +27,8 @@ internal static class Snippets
         var sources = new List<string> { Write(folder, "Surroundings.cs", File.ReadAllText(Surroundings)) };
         var namespaces =
             string.Concat(
-                typeof(Pretrained)
-                    .Assembly.GetExportedTypes()
-                    .Select(type => type.Namespace!)
+                PublicSurface
+                    .Types.Select(type => type.Namespace!)
                     .Distinct()
                     .Order(StringComparer.Ordinal)
                     .Select(name => $"using {name}; ")

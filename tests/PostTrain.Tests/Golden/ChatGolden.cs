@@ -1,4 +1,4 @@
-using PostTrain.Data.Chat;
+using PostTrain.Text.Chat;
 
 namespace PostTrain.Tests.Golden;
 

@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using PostTrain.Data;
 using PostTrain.Numerics;
 using PostTrain.Tests.Support;
+using PostTrain.Text;
 using static TorchSharp.torch;
 
 namespace PostTrain.Tests.Golden;
@@ -27,7 +28,7 @@ internal static class DataGolden
 
     private static void Pad(GoldenCase item)
     {
-        var side = item.Text("padding_side") == "left" ? SequenceSide.Left : SequenceSide.Right;
+        var side = item.Text("padding_side") == "left" ? PaddingSide.Left : PaddingSide.Right;
         var padded = SequencePadding.Pad(
             Rows(item.Json("inputs", "tensors")),
             (long)item.Parameter("padding_value", 0),
@@ -96,7 +97,7 @@ internal static class DataGolden
             pairs,
             (int)item.Parameter("pad_token_id", 0),
             item.HasParameter("max_length") ? (int)item.Parameter("max_length", 0) : null,
-            item.Text("truncation_mode") == "keep_end" ? SequenceSide.Left : SequenceSide.Right,
+            item.Text("truncation_mode") == "keep_end" ? TruncationSide.Left : TruncationSide.Right,
             (int)item.Parameter("pad_to_multiple_of", 1)
         );
         TensorAssert.Same(item.Expected("input_ids"), batch.Ids, "ids");

@@ -1,5 +1,5 @@
-using PostTrain.Data.Chat;
-using PostTrain.Data.Chat.Jinja;
+using PostTrain.Text.Chat;
+using PostTrain.Text.Chat.Jinja;
 
 namespace PostTrain.Tests.Golden;
 

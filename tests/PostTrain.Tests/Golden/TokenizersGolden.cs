@@ -1,7 +1,7 @@
 using System.Text.Json;
 using PostTrain.Data;
-using PostTrain.Data.Text;
 using PostTrain.Tests.Support;
+using PostTrain.Text;
 
 namespace PostTrain.Tests.Golden;
 
@@ -63,8 +63,8 @@ internal static class TokenizersGolden
             PadToMultipleOf = (int)item.Parameter("pad_to_multiple_of", 1),
             PaddingSide = item.Text("padding_side") switch
             {
-                "left" => SequenceSide.Left,
-                "right" => SequenceSide.Right,
+                "left" => PaddingSide.Left,
+                "right" => PaddingSide.Right,
                 _ => null,
             },
         };
@@ -75,7 +75,7 @@ internal static class TokenizersGolden
             return;
         }
 
-        using var batch = tokenizer.Pad(encodings, options);
+        var batch = tokenizer.Pad(encodings, options);
         Assert.Equal(Rows(item, "input_ids"), Rows(batch.Ids));
         Assert.Equal(Rows(item, "attention_mask"), Rows(batch.AttentionMask));
     }
@@ -97,6 +97,6 @@ internal static class TokenizersGolden
     private static string[] Rows(GoldenCase item, string name) =>
         [.. item.Json("expected", name).EnumerateArray().Select(row => Text(row.EnumerateArray().Select(value => value.GetInt32())))];
 
-    private static string[] Rows(TorchSharp.torch.Tensor batch) =>
-        [.. Numbers.Values(batch).Select(value => (int)value).Chunk((int)batch.shape[1]).Select(row => Text(row))];
+    private static string[] Rows(long[,] batch) =>
+        [.. batch.Cast<long>().Select(value => (int)value).Chunk(batch.GetLength(1)).Select(row => Text(row))];
 }

@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Xml.Linq;
 using PostTrain.Models;
 using PostTrain.Tests.Support;
+using PostTrain.Text;
 
 namespace PostTrain.Tests.Packaging;
 
@@ -31,19 +32,9 @@ public sealed class PackageTests : IDisposable
             .InformationalVersion.Split('+')[0];
         Assert.Equal(DocumentedProject.Version, version);
         using var library = new PackageFile(directory.Path, "PostTrain", version);
-        CheckDescription(library, version);
-        var documented = XDocument
-            .Parse(library.Text("lib/net10.0/PostTrain.xml"))
-            .Descendants("member")
-            .Where(member => member.Element("summary")?.Value.Trim().Length > 0)
-            .Select(member => member.Attribute("name")!.Value)
-            .ToHashSet();
-        Assert.All(
-            typeof(Pretrained).Assembly.GetExportedTypes(),
-            type => Assert.Contains($"T:{type.FullName!.Replace('+', '.')}", documented)
-        );
+        CheckDescription(library, typeof(Pretrained).Assembly, version);
         string[] needed = ["MathNet.Numerics", "Microsoft.Extensions.AI.Abstractions", "TorchSharp"];
-        Assert.Equal(needed.Select(id => (id, Pinned(id))), library.Dependencies);
+        Assert.Equal([("PostTrain.Text", version), .. needed.Select(id => (id, Pinned(id)))], library.Dependencies);
         Assert.Equal(
             [
                 "LICENSE",
@@ -54,6 +45,23 @@ public sealed class PackageTests : IDisposable
                 "lib/net10.0/PostTrain.xml",
             ],
             library.Files.Order(StringComparer.Ordinal)
+        );
+    }
+
+    [Fact]
+    public void TextPackage_HasNoTensors()
+    {
+        Pack();
+        using var text = new PackageFile(directory.Path, "PostTrain.Text", DocumentedProject.Version);
+        CheckDescription(text, typeof(ITokenizer).Assembly, DocumentedProject.Version);
+        Assert.Empty(text.Dependencies);
+        Assert.Equal(
+            ["LICENSE", "PostTrain.Text.nuspec", "README.md", "lib/net10.0/PostTrain.Text.dll", "lib/net10.0/PostTrain.Text.xml"],
+            text.Files.Order(StringComparer.Ordinal)
+        );
+        Assert.All(
+            typeof(ITokenizer).Assembly.GetReferencedAssemblies(),
+            name => Assert.StartsWith("System.", name.Name, StringComparison.Ordinal)
         );
     }
 
@@ -95,8 +103,15 @@ public sealed class PackageTests : IDisposable
             Assert.Matches($@"^GRPO step {step}  reward [01]\.\d+  entropy \d+\.\d+$", lines[step]);
     }
 
-    private static void CheckDescription(PackageFile package, string version)
+    private static void CheckDescription(PackageFile package, Assembly assembly, string version)
     {
+        var documented = XDocument
+            .Parse(package.Text($"lib/net10.0/{package.Id}.xml"))
+            .Descendants("member")
+            .Where(member => member.Element("summary")?.Value.Trim().Length > 0)
+            .Select(member => member.Attribute("name")!.Value)
+            .ToHashSet();
+        Assert.All(assembly.GetExportedTypes(), type => Assert.Contains($"T:{type.FullName!.Replace('+', '.')}", documented));
         Assert.Equal(
             (package.Id, version, "MIT", "README.md"),
             (package.Field("id"), package.Field("version"), package.Field("license"), package.Field("readme"))
@@ -104,7 +119,7 @@ public sealed class PackageTests : IDisposable
         Assert.True(
             package.Field("description").Length > 40
                 && package.Field("authors").Length > 0
-                && package.Field("tags").Contains("grpo", StringComparison.Ordinal)
+                && package.Field("tags").Contains("llm", StringComparison.Ordinal)
         );
         foreach (var name in (string[])["README.md", "LICENSE"])
             Assert.Equal(File.ReadAllText(Path.Combine(RepositoryFolder.Root, name)), package.Text(name));

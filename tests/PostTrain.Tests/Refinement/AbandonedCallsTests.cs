@@ -1,12 +1,12 @@
 using Microsoft.Extensions.AI;
 using PostTrain.Data;
-using PostTrain.Data.Text;
 using PostTrain.Models.Heads;
 using PostTrain.Refinement;
 using PostTrain.Rewards;
 using PostTrain.Rewards.Judges;
 using PostTrain.Rollouts;
 using PostTrain.Tests.Support;
+using PostTrain.Text;
 using PostTrain.Training;
 
 namespace PostTrain.Tests.Refinement;

@@ -1,6 +1,5 @@
 using System.Globalization;
 using PostTrain.Data;
-using PostTrain.Data.Text;
 using PostTrain.Models;
 using PostTrain.Policy;
 using PostTrain.Refinement;
@@ -8,6 +7,7 @@ using PostTrain.Rewards;
 using PostTrain.Rollouts;
 using PostTrain.Supervised;
 using PostTrain.Tests.Support;
+using PostTrain.Text;
 using Xunit.Abstractions;
 
 namespace PostTrain.Tests.Refinement;

@@ -1,7 +1,5 @@
 using PostTrain.Data;
-using PostTrain.Data.Chat;
 using PostTrain.Data.Records;
-using PostTrain.Data.Text;
 using PostTrain.Models;
 using PostTrain.Refinement;
 using PostTrain.Rewards;
@@ -9,6 +7,8 @@ using PostTrain.Rollouts;
 using PostTrain.Supervised;
 using PostTrain.Tests.Chat;
 using PostTrain.Tests.Text;
+using PostTrain.Text;
+using PostTrain.Text.Chat;
 using TorchSharp;
 using static TorchSharp.torch;
 

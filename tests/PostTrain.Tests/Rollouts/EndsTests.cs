@@ -1,5 +1,4 @@
 using PostTrain.Data;
-using PostTrain.Data.Text;
 using PostTrain.Models;
 using PostTrain.Policy;
 using PostTrain.Rewards;
@@ -7,6 +6,7 @@ using PostTrain.Rollouts;
 using PostTrain.Tests.Golden;
 using PostTrain.Tests.Support;
 using PostTrain.Tests.Text;
+using PostTrain.Text;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -1,7 +1,7 @@
 using System.Text;
-using PostTrain.Data.Text;
 using PostTrain.Rollouts;
 using PostTrain.Tests.Models;
+using PostTrain.Text;
 using TorchSharp;
 using static TorchSharp.torch;
 

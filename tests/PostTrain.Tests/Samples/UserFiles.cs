@@ -1,7 +1,7 @@
 using System.Text.Json;
-using PostTrain.Data.Text;
 using PostTrain.Models;
 using PostTrain.Tests.Support;
+using PostTrain.Text;
 
 namespace PostTrain.Tests.Samples;
 

@@ -1,6 +1,6 @@
 using System.Text;
-using PostTrain.Data.Text;
 using PostTrain.Tests.Golden;
+using PostTrain.Text;
 
 namespace PostTrain.Tests.Text;
 

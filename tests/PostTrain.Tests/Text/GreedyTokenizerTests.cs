@@ -1,5 +1,5 @@
-using PostTrain.Data.Text;
 using PostTrain.Tests.Support;
+using PostTrain.Text;
 
 namespace PostTrain.Tests.Text;
 

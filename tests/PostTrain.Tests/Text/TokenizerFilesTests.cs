@@ -1,6 +1,6 @@
 using System.Text.Json;
-using PostTrain.Data.Text;
 using PostTrain.Tests.Support;
+using PostTrain.Text;
 
 namespace PostTrain.Tests.Text;
 

@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json.Nodes;
-using PostTrain.Data.Text;
+using PostTrain.Text;
 using Xunit.Abstractions;
 
 namespace PostTrain.Tests.Text;

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Text;
-using PostTrain.Data.Text;
+using PostTrain.Text;
 
 namespace PostTrain.Tests.Text;
 

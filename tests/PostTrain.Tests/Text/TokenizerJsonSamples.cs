@@ -1,5 +1,5 @@
 using System.Text;
-using PostTrain.Data.Text;
+using PostTrain.Text;
 
 namespace PostTrain.Tests.Text;
 

@@ -1,8 +1,9 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using PostTrain.Data;
-using PostTrain.Data.Text;
 using PostTrain.Tests.Support;
+using PostTrain.Text;
+using static TorchSharp.torch;
 
 namespace PostTrain.Tests.Text;
 
@@ -99,26 +100,26 @@ public sealed class TokenizerJsonTests : IDisposable
             new TokenizerConfig
             {
                 Padding = "[UNK]",
-                PaddingSide = SequenceSide.Left,
-                TruncationSide = SequenceSide.Left,
+                PaddingSide = PaddingSide.Left,
+                TruncationSide = TruncationSide.Left,
             }
         );
-        using var batch = tokenizer.EncodeBatch(["un play play", "un"], new EncodingOptions { MaximumLength = 4, PadToMultipleOf = 3 });
-        TensorAssert.Close([0, 0, 1, 9, 9, 2, 0, 0, 0, 1, 3, 2], batch.Ids, 0);
-        TensorAssert.Close([0, 0, 1, 1, 1, 1, 0, 0, 0, 1, 1, 1], batch.AttentionMask, 0);
-        TensorAssert.Close([1, 1, 1, 0, 0, 1, 1, 1, 1, 1, 0, 1], batch.SpecialTokensMask, 0);
-        TensorAssert.Zero(batch.TypeIds);
-        using var right = tokenizer.EncodeBatch(
+        var batch = tokenizer.EncodeBatch(["un play play", "un"], new EncodingOptions { MaximumLength = 4, PadToMultipleOf = 3 });
+        TensorAssert.Close([0, 0, 1, 9, 9, 2, 0, 0, 0, 1, 3, 2], tensor(batch.Ids), 0);
+        TensorAssert.Close([0, 0, 1, 1, 1, 1, 0, 0, 0, 1, 1, 1], tensor(batch.AttentionMask), 0);
+        TensorAssert.Close([1, 1, 1, 0, 0, 1, 1, 1, 1, 1, 0, 1], tensor(batch.SpecialTokensMask), 0);
+        TensorAssert.Zero(tensor(batch.TypeIds));
+        var right = tokenizer.EncodeBatch(
             ["un play play"],
             new EncodingOptions
             {
                 MaximumLength = 6,
                 PadToMaximumLength = true,
                 AddSpecialTokens = false,
-                PaddingSide = SequenceSide.Right,
+                PaddingSide = PaddingSide.Right,
             }
         );
-        TensorAssert.Close([3, 9, 9, 0, 0, 0], right.Ids, 0);
+        TensorAssert.Close([3, 9, 9, 0, 0, 0], tensor(right.Ids), 0);
         Assert.Throws<ArgumentException>(() => tokenizer.EncodeBatch(["a"], new EncodingOptions { PadToMaximumLength = true }));
         Assert.Throws<ArgumentException>(() => tokenizer.EncodeBatch([]));
     }
@@ -161,7 +162,7 @@ public sealed class TokenizerJsonTests : IDisposable
             (1, 2, 2, 11),
             (tokenizer.BeginningOfSequenceId!.Value, tokenizer.EndOfSequenceId!.Value, tokenizer.PaddingId, tokenizer.VocabularySize)
         );
-        Assert.True(tokenizer.Config is { CleansUpSpaces: true, PaddingSide: SequenceSide.Left, MaximumLength: null });
+        Assert.True(tokenizer.Config is { CleansUpSpaces: true, PaddingSide: PaddingSide.Left, MaximumLength: null });
         Assert.Equal(("##able", 5), (tokenizer.TokenOf(5), tokenizer.IdOf("##able")));
         Assert.Null(tokenizer.IdOf("nothing"));
     }

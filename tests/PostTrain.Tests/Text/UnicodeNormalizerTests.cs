@@ -1,4 +1,4 @@
-using PostTrain.Data.Text.HuggingFace;
+using PostTrain.Text.HuggingFace;
 
 namespace PostTrain.Tests.Text;
 

@@ -1,6 +1,5 @@
 using PostTrain.Adapters;
 using PostTrain.Data;
-using PostTrain.Data.Text;
 using PostTrain.Models;
 using PostTrain.Models.Heads;
 using PostTrain.Policy;
@@ -9,6 +8,7 @@ using PostTrain.Rewards;
 using PostTrain.Rollouts;
 using PostTrain.Supervised;
 using PostTrain.Tests.Support;
+using PostTrain.Text;
 using PostTrain.Training;
 
 namespace PostTrain.Tests.Training;

@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text;
 using PostTrain.Data;
-using PostTrain.Data.Text;
+using PostTrain.Text;
 
 namespace PostTrain.Adapters.Prompts;
 

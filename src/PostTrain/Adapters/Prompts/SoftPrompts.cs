@@ -1,6 +1,7 @@
 using System.Text.Json;
 using PostTrain.Data;
 using PostTrain.Models;
+using PostTrain.Text.Files;
 using TorchSharp;
 using static TorchSharp.torch;
 

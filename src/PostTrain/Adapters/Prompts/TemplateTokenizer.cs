@@ -1,6 +1,6 @@
 using System.Globalization;
 using System.Text;
-using PostTrain.Data.Text;
+using PostTrain.Text;
 
 namespace PostTrain.Adapters.Prompts;
 

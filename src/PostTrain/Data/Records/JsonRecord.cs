@@ -1,7 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
-using PostTrain.Data.Chat;
-using PostTrain.Data.Text;
+using PostTrain.Text;
+using PostTrain.Text.Chat;
 
 namespace PostTrain.Data.Records;
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
-using PostTrain.Data.Chat;
+using PostTrain.Text.Chat;
+using PostTrain.Text.Files;
 
 namespace PostTrain.Data.Records;
 

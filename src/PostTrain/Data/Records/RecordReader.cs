@@ -1,5 +1,5 @@
-using PostTrain.Data.Chat;
-using PostTrain.Data.Text;
+using PostTrain.Text;
+using PostTrain.Text.Chat;
 
 namespace PostTrain.Data.Records;
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using PostTrain.Text.Files;
 
 namespace PostTrain.Models.HuggingFace;
 
@@ -20,7 +21,7 @@ internal sealed record CheckpointOrigin(JsonElement Config, byte[]? Generation)
         var path = Path.Combine(directory, GenerationName);
         if (!File.Exists(path))
             return new CheckpointOrigin(config.Everything(), null);
-        var bytes = Data.BoundedFile.ReadBytes(path, MaximumGenerationLength, "settings of generation");
+        var bytes = BoundedFile.ReadBytes(path, MaximumGenerationLength, "settings of generation");
         try
         {
             using var json = JsonDocument.Parse(bytes);

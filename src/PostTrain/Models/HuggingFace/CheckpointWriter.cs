@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using PostTrain.Data;
+using PostTrain.Text.Files;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -1,5 +1,5 @@
-using PostTrain.Data.Text;
 using PostTrain.Numerics;
+using PostTrain.Text;
 using TorchSharp;
 using static TorchSharp.torch;
 

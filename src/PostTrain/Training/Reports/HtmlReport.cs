@@ -1,4 +1,5 @@
 using PostTrain.Data;
+using PostTrain.Text.Files;
 using PostTrain.Training.Diagnostics;
 
 namespace PostTrain.Training.Reports;

@@ -2,6 +2,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using PostTrain.Data;
+using PostTrain.Text.Files;
 
 namespace PostTrain.Training.Reports;
 

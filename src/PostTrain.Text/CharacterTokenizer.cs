@@ -1,0 +1,205 @@
+using System.Text;
+using PostTrain.Text.Files;
+
+namespace PostTrain.Text;
+
+/// <summary>One id for each character of an alphabet, and one for each named special token such as <c>&lt;think&gt;</c>.</summary>
+/// <remarks>Ids: the special tokens in the order given, then the characters. Where several special tokens begin at one place the longest
+/// is taken, and a special token is taken before a character. Decoding leaves out the padding and end tokens, every other token is text;
+/// hence <c>Decode(Encode(text)) == text</c> for every text over the alphabet that spells neither of these two.</remarks>
+public sealed class CharacterTokenizer : ITokenizer
+{
+    /// <summary>The name of the file in a model's directory: <c>tokenizer.posttrain.json</c>.</summary>
+    public const string FileName = "tokenizer.posttrain.json";
+
+    private readonly string[] tokens;
+    private IReadOnlyDictionary<string, ReadOnlyMemory<byte>>? files;
+    private readonly Dictionary<Rune, int> characters = [];
+    private readonly Dictionary<char, List<int>> specialsByFirst = [];
+
+    /// <summary>Creates a tokenizer.</summary>
+    /// <param name="alphabet">The characters (Unicode scalar values), each once.</param>
+    /// <param name="specialTokens">Named tokens, each once, not empty; null for padding and end alone.</param>
+    /// <param name="padding">The name of the padding token; added in front when it is not among the special tokens. Default
+    /// <c>&lt;pad&gt;</c>.</param>
+    /// <param name="endOfSequence">The name of the end token, added likewise; null for none. Default <c>&lt;eos&gt;</c>.</param>
+    /// <exception cref="ArgumentException">A character or a token is given twice, is empty, or is half a surrogate pair.</exception>
+    public CharacterTokenizer(
+        string alphabet,
+        IReadOnlyList<string>? specialTokens = null,
+        string padding = "<pad>",
+        string? endOfSequence = "<eos>"
+    )
+    {
+        ArgumentNullException.ThrowIfNull(alphabet);
+        ArgumentException.ThrowIfNullOrEmpty(padding);
+        var specials = new List<string>(specialTokens ?? []);
+        if (endOfSequence is not null && !specials.Contains(endOfSequence))
+            specials.Insert(0, endOfSequence);
+        if (!specials.Contains(padding))
+            specials.Insert(0, padding);
+
+        Alphabet = alphabet;
+        SpecialTokens = specials.AsReadOnly();
+        var tokens = new List<string>();
+        AddSpecials(specials, tokens);
+        AddCharacters(alphabet, tokens);
+        this.tokens = [.. tokens];
+        PaddingId = specials.IndexOf(padding);
+        EndOfSequenceId = endOfSequence is null ? null : specials.IndexOf(endOfSequence);
+        if (EndOfSequenceId == PaddingId)
+            throw new ArgumentException($"endOfSequence is '{endOfSequence}', expected another token than padding", nameof(endOfSequence));
+    }
+
+    /// <summary>The characters, in the order of their ids.</summary>
+    public string Alphabet { get; }
+
+    /// <summary>The special tokens; the index is the id.</summary>
+    public IReadOnlyList<string> SpecialTokens { get; }
+
+    /// <inheritdoc/>
+    public int VocabularySize => tokens.Length;
+
+    /// <inheritdoc/>
+    public int? EndOfSequenceId { get; }
+
+    /// <inheritdoc/>
+    public int PaddingId { get; }
+
+    /// <inheritdoc/>
+    public IReadOnlyDictionary<string, ReadOnlyMemory<byte>> Files =>
+        files
+        ?? new Dictionary<string, ReadOnlyMemory<byte>>(StringComparer.Ordinal)
+        {
+            [FileName] = new CharacterTokenizerFile(
+                CharacterTokenizerFile.Name,
+                Alphabet,
+                SpecialTokens,
+                tokens[PaddingId],
+                EndOfSequenceId is { } id ? tokens[id] : null
+            ).Bytes(),
+        };
+
+    /// <summary>The id of a special token.</summary>
+    /// <exception cref="ArgumentException">There is no such token; the message lists those there are.</exception>
+    public int IdOf(string specialToken)
+    {
+        for (var id = 0; id < SpecialTokens.Count; id++)
+        {
+            if (SpecialTokens[id] == specialToken)
+                return id;
+        }
+
+        var known = string.Join(", ", SpecialTokens);
+        throw new ArgumentException($"specialToken is '{specialToken}', expected one of {known}", nameof(specialToken));
+    }
+
+    /// <inheritdoc/>
+    public int[] Encode(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        var ids = new List<int>(text.Length);
+        for (var position = 0; position < text.Length; )
+        {
+            if (SpecialAt(text, position) is { } special)
+            {
+                ids.Add(special);
+                position += tokens[special].Length;
+            }
+            else if (Rune.TryGetRuneAt(text, position, out var rune) && characters.TryGetValue(rune, out var id))
+            {
+                ids.Add(id);
+                position += rune.Utf16SequenceLength;
+            }
+            else
+            {
+                throw TokenIds.Unknown(text, position, $"special tokens and the {characters.Count} characters of the alphabet");
+            }
+        }
+
+        return [.. ids];
+    }
+
+    /// <inheritdoc/>
+    public string Decode(ReadOnlySpan<int> ids) => Decode(ids, skipSpecialTokens: true);
+
+    /// <summary>The text of ids, with the end and the padding left out or spelt.</summary>
+    public string Decode(ReadOnlySpan<int> ids, bool skipSpecialTokens)
+    {
+        var text = new StringBuilder(ids.Length);
+        for (var i = 0; i < ids.Length; i++)
+        {
+            var id = TokenIds.Checked(ids, i, VocabularySize);
+            if (!skipSpecialTokens || (id != PaddingId && id != EndOfSequenceId))
+                text.Append(tokens[id]);
+        }
+
+        return text.ToString();
+    }
+
+    /// <summary>Writes <see cref="FileName"/> into a directory, which is created when missing. The file appears whole or not at
+    /// all.</summary>
+    /// <exception cref="IOException">The file could not be written; an old one is untouched.</exception>
+    public void Save(string directory)
+    {
+        TokenizerFiles.Save(this, directory);
+    }
+
+    /// <summary>Reads what <see cref="Save"/> wrote into a directory.</summary>
+    /// <exception cref="FileNotFoundException">The directory has no <see cref="FileName"/>.</exception>
+    /// <exception cref="InvalidDataException">The file is not such a tokenizer; the message says why.</exception>
+    public static CharacterTokenizer Load(string directory)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(directory);
+        var path = Path.Combine(directory, FileName);
+        var tokenizer = CharacterTokenizerFile.Read(path);
+        tokenizer.files = TokenizerFolder.Read(path, tokenizer.Files[FileName]);
+        return tokenizer;
+    }
+
+    private int? SpecialAt(string text, int position)
+    {
+        if (!specialsByFirst.TryGetValue(text[position], out var candidates))
+            return null;
+        foreach (var id in candidates)
+        {
+            if (string.CompareOrdinal(text, position, tokens[id], 0, tokens[id].Length) == 0)
+                return id;
+        }
+
+        return null;
+    }
+
+    private void AddSpecials(List<string> specials, List<string> tokens)
+    {
+        foreach (var special in specials)
+        {
+            if (string.IsNullOrEmpty(special))
+                throw new ArgumentException($"specialTokens[{tokens.Count}] is empty, expected a name", nameof(specials));
+            if (tokens.Contains(special))
+                throw new ArgumentException($"specialTokens has '{special}' twice, expected each token once", nameof(specials));
+            if (!specialsByFirst.TryGetValue(special[0], out var candidates))
+                specialsByFirst[special[0]] = candidates = [];
+            candidates.Add(tokens.Count);
+            tokens.Add(special);
+        }
+
+        foreach (var candidates in specialsByFirst.Values)
+            candidates.Sort((left, right) => tokens[right].Length.CompareTo(tokens[left].Length));
+    }
+
+    private void AddCharacters(string alphabet, List<string> tokens)
+    {
+        for (var position = 0; position < alphabet.Length; )
+        {
+            if (!Rune.TryGetRuneAt(alphabet, position, out var rune))
+                throw Refuse($"half a surrogate pair at position {position}, expected whole characters");
+            if (!characters.TryAdd(rune, tokens.Count) || SpecialTokens.Contains(rune.ToString()))
+                throw Refuse($"'{rune}' at position {position} a second time or as a special token, expected each once");
+            tokens.Add(rune.ToString());
+            position += rune.Utf16SequenceLength;
+        }
+
+        static ArgumentException Refuse(string what) => new($"alphabet has {what}", nameof(alphabet));
+    }
+}

@@ -1,0 +1,19 @@
+namespace PostTrain.Text.Chat.Jinja;
+
+/// <summary>A template's text with line ends made <c>\n</c> and one final line end dropped, as Jinja does by default.</summary>
+internal sealed class SourceText
+{
+    internal SourceText(string source)
+    {
+        var text = source.Replace("\r\n", "\n", StringComparison.Ordinal).Replace('\r', '\n');
+        Text = text.EndsWith('\n') ? text[..^1] : text;
+    }
+
+    internal string Text { get; }
+
+    internal TemplateException Error(int position, string reason)
+    {
+        var before = Text.AsSpan(0, Math.Clamp(position, 0, Text.Length));
+        return new TemplateException(reason, before.Count('\n') + 1, before.Length - before.LastIndexOf('\n'));
+    }
+}

@@ -1,0 +1,72 @@
+namespace PostTrain.Text.Chat.Jinja;
+
+/// <summary>The parser's place in the tokens, and how deep it is.</summary>
+internal sealed class TokenStream(SourceText source, List<Token> tokens)
+{
+    // Far more than any template nests, far less than the stack holds.
+    private const int MaximumNesting = 100;
+
+    // Operators in a row make a tree as deep as they are many.
+    private const int MaximumChain = 400;
+
+    private int at;
+    private int nesting;
+
+    internal Token Current => tokens[at];
+
+    internal Token Following => tokens[Math.Min(at + 1, tokens.Count - 1)];
+
+    /// <summary>The place in the tokens, for <see cref="NamesSince"/>.</summary>
+    internal int Place => at;
+
+    internal IReadOnlySet<string> NamesSince(int place) =>
+        tokens[place..at].Where(token => token.Kind == TokenKind.Name).Select(token => token.Text).ToHashSet(StringComparer.Ordinal);
+
+    internal Token Next() => tokens[at].Kind == TokenKind.End ? tokens[at] : tokens[at++];
+
+    internal bool SkipOperator(string symbol) => Skip(Current.IsOperator(symbol));
+
+    internal bool SkipName(string name) => Skip(Current.IsName(name));
+
+    internal Token Expect(TokenKind kind, string expected) => Current.Kind == kind ? Next() : throw Unexpected(expected);
+
+    internal void ExpectOperator(string symbol)
+    {
+        if (!SkipOperator(symbol))
+            throw Unexpected($"'{symbol}'");
+    }
+
+    internal void ExpectName(string name)
+    {
+        if (!SkipName(name))
+            throw Unexpected($"'{name}'");
+    }
+
+    internal TemplateException Unexpected(string expected) => Error(Current.Position, $"found {Current.Description}, expected {expected}");
+
+    internal TemplateException Error(int position, string reason) => source.Error(position, reason);
+
+    /// <summary>Parses something that may hold things of its own kind.</summary>
+    internal T Nested<T>(Func<T> parse)
+    {
+        if (++nesting > MaximumNesting)
+            throw Error(Current.Position, $"nested deeper than {MaximumNesting} levels");
+        var result = parse();
+        nesting--;
+        return result;
+    }
+
+    /// <summary>Counts an operator of a row of operators.</summary>
+    internal void Chain(ref int count)
+    {
+        if (++count > MaximumChain)
+            throw Error(Current.Position, $"more than {MaximumChain} operators in a row");
+    }
+
+    private bool Skip(bool isThere)
+    {
+        if (isThere)
+            Next();
+        return isThere;
+    }
+}

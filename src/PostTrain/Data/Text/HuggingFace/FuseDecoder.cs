@@ -1,7 +1,0 @@
-namespace PostTrain.Data.Text.HuggingFace;
-
-/// <summary>Joins the tokens to one.</summary>
-internal sealed class FuseDecoder : TokenDecoder
-{
-    internal override List<string> Apply(List<string> tokens) => [string.Concat(tokens)];
-}

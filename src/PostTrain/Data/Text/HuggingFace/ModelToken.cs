@@ -1,7 +1,0 @@
-namespace PostTrain.Data.Text.HuggingFace;
-
-/// <summary>A token that a model found in a piece.</summary>
-/// <param name="Id">Its id.</param>
-/// <param name="Start">Its first unit, counted from the piece's start.</param>
-/// <param name="End">The unit after its last.</param>
-internal readonly record struct ModelToken(int Id, int Start, int End);
