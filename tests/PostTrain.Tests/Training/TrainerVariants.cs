@@ -281,8 +281,8 @@ internal static class TrainerVariants
             {
                 Sampling = new SamplingOptions { MaxNewTokens = 4, SuppressedTokens = [Toy.Tokenizer.PaddingId] },
                 UpdatesPerBatch = 2,
-            },
-            ReferencePolicy.Of(reference)
+                Reference = ReferencePolicy.Of(reference),
+            }
         );
         return await Reports(trainer);
     }
@@ -298,8 +298,8 @@ internal static class TrainerVariants
             {
                 Steps = run.Steps,
                 MicroBatchSize = run.MicroBatch,
-            },
-            reference
+                Reference = reference,
+            }
         );
         return await Reports(trainer);
     }
