@@ -1,4 +1,5 @@
 using PostTrain.Data;
+using PostTrain.Data.Batches;
 using PostTrain.Models;
 using PostTrain.Models.Heads;
 using PostTrain.Numerics;
@@ -136,15 +137,9 @@ public sealed class OnPolicyDistillationTrainer : RolloutTrainer
 
     private TokenExample Answer(Question question) =>
         question.Problem.Answer is { } answer
-            ? TokenExample.Of(
-                question.Problem.Prompt,
-                answer,
-                Tokenizer,
-                appendEnd: true,
-                Policy.ContextLength - 1,
-                $"the answer of '{question.Problem.Prompt}'",
-                nameof(question)
-            )
+            ? TokenExample
+                .Of(question.Problem.Prompt, answer, Tokenizer)
+                .Fitting(Policy.ContextLength - 1, $"the answer of '{question.Problem.Prompt}'", nameof(question))
             : throw new ArgumentException(
                 $"the problem '{question.Problem.Prompt}' has no answer, expected one, as StudentShare is {options.StudentShare}",
                 nameof(question)

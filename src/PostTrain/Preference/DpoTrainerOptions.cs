@@ -14,7 +14,7 @@ public sealed record DpoTrainerOptions : ReferenceTrainerOptions
     public double TailWeight { get; init; } = 1;
 
     /// <summary>Weighs each pair by how likely the policy itself is to write it, as WPO (arXiv:2406.11827) does: see
-    /// <see cref="PreferenceWeights.Wpo"/>.</summary>
+    /// <see cref="PreferenceWeights.Wpo(PairScores)"/>.</summary>
     /// <value>The default is false.</value>
     public bool PolicyWeights { get; init; }
 

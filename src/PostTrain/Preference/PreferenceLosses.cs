@@ -22,7 +22,7 @@ public static partial class PreferenceLosses
     /// <param name="policy">Sequence log-probabilities under the policy, [B] each.</param>
     /// <param name="reference">Under the reference; null for none (D = log π).</param>
     /// <param name="options">β = 0.1 and the logistic loss when null.</param>
-    /// <param name="weights">[B], a factor of each pair's loss without a gradient, such as <see cref="PreferenceWeights.Wpo"/>; 1 when
+    /// <param name="weights">[B], a factor of each pair's loss without a gradient, such as <see cref="PreferenceWeights.Wpo(PairScores)"/>; 1 when
     /// null.</param>
     /// <param name="denominator">What the sum over pairs is divided by; B when null.</param>
     /// <param name="meanChosenLength">Mean tokens of the whole batch's chosen completions where the pairs are a part of it, for <see

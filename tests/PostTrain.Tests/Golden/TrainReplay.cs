@@ -1,4 +1,5 @@
 using PostTrain.Adapters;
+using PostTrain.Data.Batches;
 using PostTrain.Models;
 using PostTrain.Models.Heads;
 using PostTrain.Policy;
@@ -85,7 +86,7 @@ internal sealed class TrainReplay : IDisposable
         var (ids, labels, attention) = (Read(batch, "input_ids"), Read(batch, "labels"), Read(batch, "attention_mask"));
         long columns = ids.shape[1] - 1;
         var targets = labels.narrow(1, 1, columns);
-        var rows = new SupervisedBatch(
+        var rows = new SequenceBatch(
             ids.narrow(1, 0, columns),
             attention.narrow(1, 0, columns),
             targets.clamp_min(0),
@@ -101,7 +102,7 @@ internal sealed class TrainReplay : IDisposable
         double denominator = batch.Find("trainer_num_items") is { } items
             ? items.GetDouble()
             : options.Aggregation.Denominator(rows.LossMask);
-        return new SftBatch(rows, denominator, policy, options).Loss(0, (int)ids.shape[0], means);
+        return SftTrainer.Loss(policy, rows with { Denominator = denominator }, 0, (int)ids.shape[0], means, options);
     }
 
     private Func<GoldenFields, MetricMeans, Tensor> Dpo()
@@ -167,10 +168,8 @@ internal sealed class TrainReplay : IDisposable
         {
             var examples = rows(batch);
             int count = examples.Length / 2;
-            var data = trainer.Prepare([
-                .. examples.Take(count).Zip(examples.Skip(count), (chosen, rejected) => new TokenPair(chosen, rejected)),
-            ]);
-            return data.Batch([.. Enumerable.Range(0, count)]).Loss(0, count, means);
+            var pairs = examples.Take(count).Zip(examples.Skip(count), (chosen, rejected) => new TokenPair(chosen, rejected));
+            return trainer.LossOf(PairBatch.Of([.. pairs], Toy.Tokenizer.PaddingId), 0, count, means);
         };
 
     private Func<GoldenFields, MetricMeans, Tensor> Kto()
@@ -186,17 +185,17 @@ internal sealed class TrainReplay : IDisposable
                 UndesirableWeight = item.Parameter("undesirable_weight", 1),
             },
         };
-        var reference = Reference();
+        var trainer = Own(new KtoTrainer(policy, Toy.Tokenizer, options, Reference()));
         return (batch, means) =>
         {
             var labels = Read(batch, "label").to_type(ScalarType.Int64).data<long>().ToArray();
-            KtoExample[] examples = [.. Concatenated(batch).Zip(labels, (text, label) => new KtoExample(text, label != 0))];
             var others = Examples(Read(batch, "KL_input_ids"), Read(batch, "KL_attention_mask"), Read(batch, "KL_completion_mask"));
-            return new KtoBatch(examples, others, policy, Toy.Tokenizer.PaddingId, reference, options, null).Loss(
-                0,
-                examples.Length,
-                means
+            var rows = new KtoBatch(
+                SequenceBatch.Of(Concatenated(batch), Toy.Tokenizer.PaddingId),
+                SequenceBatch.Of(others, Toy.Tokenizer.PaddingId),
+                tensor(labels.Select(label => label != 0).ToArray())
             );
+            return trainer.LossOf(rows, 0, rows.Rows, means);
         };
     }
 
@@ -219,7 +218,10 @@ internal sealed class TrainReplay : IDisposable
         double[] margins = batch.Find("margin") is { } margin ? Numbers.Values(GoldenCase.Read(margin)) : new double[count];
         var pairs = Enumerable.Range(0, count).Select(i => new RewardPair(rows[i], rows[count + i], margins[i])).ToArray();
         var objective = new BradleyTerryOptions { CenteringCoefficient = item.Parameter("center_rewards_coefficient", 0) };
-        return new RewardBatch(pairs, (SequenceClassifier)Trained, Toy.Tokenizer.PaddingId, objective).Loss(0, count, means);
+        var trainer = Own(
+            new RewardTrainer((SequenceClassifier)Trained, Toy.Tokenizer, new RewardTrainerOptions { Objective = objective })
+        );
+        return trainer.LossOf(RewardBatch.Of(pairs, Toy.Tokenizer.PaddingId), 0, count, means);
     }
 
     // The batches hold what was sampled, in the order of its updates.

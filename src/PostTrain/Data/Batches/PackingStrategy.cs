@@ -1,4 +1,4 @@
-namespace PostTrain.Data;
+namespace PostTrain.Data.Batches;
 
 /// <summary>How sequences are put into rows, and what becomes of those that are longer than a row.</summary>
 public enum PackingStrategy

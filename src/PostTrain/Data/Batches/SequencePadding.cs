@@ -3,7 +3,7 @@ using PostTrain.Text;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace PostTrain.Data;
+namespace PostTrain.Data.Batches;
 
 /// <summary>Puts rows of different lengths into one tensor, and takes padding out again.</summary>
 public static class SequencePadding

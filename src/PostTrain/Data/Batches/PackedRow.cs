@@ -1,4 +1,4 @@
-namespace PostTrain.Data;
+namespace PostTrain.Data.Batches;
 
 /// <summary>Sequences laid end to end in a row.</summary>
 /// <param name="Ids">Their tokens.</param>

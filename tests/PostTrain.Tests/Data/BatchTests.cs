@@ -1,13 +1,12 @@
-using System.Text.Json.Nodes;
 using PostTrain.Data;
-using PostTrain.Numerics;
+using PostTrain.Data.Batches;
 using PostTrain.Tests.Support;
 using PostTrain.Text;
 using static TorchSharp.torch;
 
 namespace PostTrain.Tests.Data;
 
-public sealed class CollationTests
+public sealed class BatchTests
 {
     [Fact]
     public void Pad_FillsTheSideToTheMultiple()
@@ -94,36 +93,69 @@ public sealed class CollationTests
     }
 
     [Fact]
-    public void StandardDeviation_LeavesOutNaN()
+    public void Sequences_AreShifted_AndPaddedToTheMultiple()
     {
-        // 1 and 3: mean 2, squares 1 + 1, over n − 1 = 1.
-        var values = tensor(
-            new double[,]
-            {
-                { 1, double.NaN, 3 },
-                { double.NaN, 5, double.NaN },
-            }
+        using var scope = NewDisposeScope();
+        TokenExample[] examples = [new([1, 2, 3, 4], 2), new([5, 6, 7]) { Learnt = [true, true, false] }];
+        var batch = SequenceBatch.Of(examples, paddingId: 9, padToMultipleOf: 3);
+        // Six tokens a row, five positions.
+        Assert.Equal([2, 5], batch.Inputs.shape);
+        TensorAssert.Close([1, 2, 3, 4, 9, 5, 6, 7, 9, 9], batch.Inputs, 0);
+        TensorAssert.Close([2, 3, 4, 9, 9, 6, 7, 9, 9, 9], batch.Targets, 0);
+        TensorAssert.Close([1, 1, 1, 1, 0, 1, 1, 1, 0, 0], batch.AttentionMask, 0);
+        TensorAssert.Close([0, 1, 1, 0, 0, 1, 0, 0, 0, 0], batch.LossMask, 0);
+        TensorAssert.Close([0, 1, 2, 3, 0, 0, 1, 2, 0, 0], batch.Positions(), 0);
+        Assert.Equal((2, 7.0, 2.0, 0), (batch.Rows, batch.Tokens, batch.Denominator, batch.FirstColumn));
+        Assert.Equal(1, SequenceBatch.Of(examples[..1], 9).FirstColumn);
+        var part = batch.Part(1, 5);
+        TensorAssert.Close([5, 6, 7, 9, 9], part.Inputs, 0);
+        Assert.Equal((1, 2.0), (part.Rows, part.Denominator));
+        Assert.Contains(
+            "examples[0] has 1 values of Learnt, expected 2",
+            Assert.Throws<ArgumentException>(() => SequenceBatch.Of([new([1, 2]) { Learnt = [true] }], 0)).Message,
+            StringComparison.Ordinal
         );
-        TensorAssert.Close([Math.Sqrt(2), double.NaN], NanStatistics.StandardDeviation(values, 1), 1e-12);
-        Assert.Equal([2L, 1L], NanStatistics.StandardDeviation(values, 1, keepDim: true).shape);
-        TensorAssert.Close(2, NanStatistics.StandardDeviation(values), 1e-12);
-        Ownership.Check(() => [NanStatistics.StandardDeviation(values, 1)], values);
+        Assert.Throws<ArgumentException>(() => SequenceBatch.Of([], 0));
+        Assert.Throws<ArgumentOutOfRangeException>(() => SequenceBatch.Of([new([1, 2])], 0, 0));
     }
 
     [Fact]
-    public void PaddingFree_BeginsEachSequenceAnew()
+    public void Joined_BeginsEachSequenceAnew()
     {
-        using var batch = Collation.PaddingFree([new([1, 2, 3], null, [2, 1]), new([4, 5], [4, 5], [2])], 0, padToMultipleOf: 8);
-        TensorAssert.Close([1, 2, 3, 4, 5, 0, 0, 0], batch.Ids, 0);
-        TensorAssert.Close([-100, 2, -100, -100, 5, -100, -100, -100], batch.Labels, 0);
-        TensorAssert.Close([0, 1, 0, 0, 1, 0, 0, 0], batch.Positions!, 0);
-        Assert.Null(batch.AttentionMask);
-        Assert.Contains(
-            "add up",
-            Assert.Throws<ArgumentException>(() => Collation.PaddingFree([new([1, 2], null, [3])], 0)).Message,
-            StringComparison.Ordinal
-        );
-        Assert.Throws<ArgumentException>(() => Collation.LanguageModel([new([1, 2], [1])], 0));
+        using var scope = NewDisposeScope();
+        var batch = SequenceBatch.Joined([new([1, 2, 3], 2), new([8]), new([4, 5])], 0, padToMultipleOf: 8);
+        // Six tokens, two of padding; three positions of sequences.
+        TensorAssert.Close([1, 2, 4, 0, 0], batch.Inputs, 0);
+        TensorAssert.Close([2, 3, 5, 0, 0], batch.Targets, 0);
+        TensorAssert.Close([1, 1, 3, 0, 0], batch.AttentionMask, 0);
+        TensorAssert.Close([0, 1, 1, 0, 0], batch.LossMask, 0);
+        TensorAssert.Close([0, 1, 0, 0, 0], batch.Positions(), 0);
+    }
+
+    [Fact]
+    public void Truncated_CutsOneSide()
+    {
+        var example = new TokenExample([1, 2, 3, 4, 5], 2) { Learnt = [false, false, true, false, true] };
+        var (start, end) = (example.Truncated(3), example.Truncated(3, TruncationSide.Left));
+        Assert.Equal([1, 2, 3], start.Ids);
+        Assert.Equal([3, 4, 5], end.Ids);
+        Assert.Equal((2, 0), (start.PromptLength, end.PromptLength));
+        Assert.Equal([false, false, true], start.Learnt);
+        Assert.Equal([true, false, true], end.Learnt);
+        Assert.Equal(1, example.Truncated(1).PromptLength);
+        Assert.Same(example.Ids, example.Truncated(5).Ids);
+        Assert.Throws<ArgumentOutOfRangeException>(() => example.Truncated(-1));
+    }
+
+    [Fact]
+    public void Pairs_AreChosenRowsThenRejectedOnes()
+    {
+        using var scope = NewDisposeScope();
+        var batch = PairBatch.Of([new(new([1, 2, 3], 1), new([1, 4], 1)), new(new([5, 6], 1), new([5, 7, 8], 1))], paddingId: 0);
+        TensorAssert.Close([1, 2, 5, 6, 1, 4, 5, 7], batch.Sequences.Inputs, 0);
+        Assert.Equal((2, 3.0, 1.5), (batch.Rows, batch.ChosenTokens, batch.MeanChosenLength));
+        TensorAssert.Close([5, 6, 5, 7], batch.Part(1, 1).Inputs, 0);
+        TensorAssert.Close([1, 0, 1, 1], batch.Part(1, 1).LossMask, 0);
     }
 
     [Fact]
@@ -204,22 +236,6 @@ public sealed class CollationTests
         Assert.Equal(([1, 2], [3], [4, 5]), (prompt.ToArray(), chosen.ToArray(), rejected.ToArray()), new ArraysComparer());
         Assert.Throws<ArgumentException>(() => PromptExtraction.Extract("", "a"));
         Assert.Throws<ArgumentException>(() => PromptExtraction.Extract<int>([], [1]));
-    }
-
-    [Fact]
-    public void ChatMl_RenamesFieldsAndLeavesTheInput()
-    {
-        var example = JsonNode
-            .Parse(
-                """{"prompt":[{"from":"user","value":"a"}],"conversations":[{"from":"gpt","value":"b","weight":1}],"chosen":"text","x":[{"from":1}]}"""
-            )!
-            .AsObject();
-        string before = example.ToJsonString();
-        Assert.Equal(
-            """{"prompt":[{"role":"user","content":"a"}],"chosen":"text","x":[{"from":1}],"messages":[{"weight":1,"role":"gpt","content":"b"}]}""",
-            ChatMl.Convert(example).ToJsonString()
-        );
-        Assert.Equal(before, example.ToJsonString());
     }
 
     private sealed class ArraysComparer : IEqualityComparer<(int[], int[], int[])>

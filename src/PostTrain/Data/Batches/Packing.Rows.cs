@@ -1,6 +1,6 @@
 using PostTrain.Numerics;
 
-namespace PostTrain.Data;
+namespace PostTrain.Data.Batches;
 
 /// <summary>Rows of whole sequences.</summary>
 public static partial class Packing
