@@ -23,15 +23,15 @@ public sealed class DistillationTrainer : DatasetTrainer<Demonstration, Sequence
     private readonly CausalLm student;
     private readonly ReferencePolicy teacher;
     private readonly ITokenizer tokenizer;
-    private readonly DistillationTrainerOptions options;
+    private readonly DistillationOptions options;
 
     /// <param name="student">What is trained: its parameters that require a gradient.</param>
-    /// <param name="teacher">A frozen model of the same vocabulary, or the student without its adapter.</param>
     /// <param name="tokenizer">Turns texts into both models' token ids.</param>
+    /// <param name="teacher">A frozen model of the same vocabulary, or the student without its adapter.</param>
     /// <param name="options">Checked here.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     /// <exception cref="ArgumentException">The vocabularies differ.</exception>
-    public DistillationTrainer(CausalLm student, ReferencePolicy teacher, ITokenizer tokenizer, DistillationTrainerOptions options)
+    public DistillationTrainer(CausalLm student, ITokenizer tokenizer, ReferencePolicy teacher, DistillationOptions options)
         : base(student, options)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);

@@ -7,19 +7,19 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Preference;
 
-/// <summary>Preference optimisation without a reference: CPO, SimPO, AlphaPO (<see cref="CpoOptions"/>). One forward pass a pair, half of
+/// <summary>Preference optimisation without a reference: CPO, SimPO, AlphaPO (<see cref="CpoObjective"/>). One forward pass a pair, half of
 /// DPO's.</summary>
 /// <remarks>The likelihood term is a mean over the chosen tokens of the whole batch, so nothing depends on the micro-batch. Metrics: those
 /// of <see cref="PairTrainer"/>.</remarks>
 public sealed class CpoTrainer : PairTrainer
 {
-    private readonly CpoTrainerOptions options;
+    private readonly CpoOptions options;
 
     /// <param name="policy">What is trained: its parameters that require a gradient.</param>
     /// <param name="tokenizer">Turns texts into the policy's token ids.</param>
     /// <param name="options">Checked here.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
-    public CpoTrainer(CausalLm policy, ITokenizer tokenizer, CpoTrainerOptions options)
+    public CpoTrainer(CausalLm policy, ITokenizer tokenizer, CpoOptions options)
         : base(policy, tokenizer, options) => this.options = options;
 
     /// <inheritdoc/>

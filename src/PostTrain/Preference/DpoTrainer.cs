@@ -17,16 +17,16 @@ namespace PostTrain.Preference;
 public sealed class DpoTrainer : PairTrainer
 {
     private readonly ReferenceScores? reference;
-    private readonly DpoTrainerOptions options;
+    private readonly DpoOptions options;
 
     /// <param name="policy">What is trained: its parameters that require a gradient.</param>
     /// <param name="tokenizer">Turns texts into the policy's token ids.</param>
-    /// <param name="options">Checked here.</param>
     /// <param name="reference">What the policy is held near to: a frozen model, or the policy without its adapter. Null only for
     /// reference-free losses.</param>
+    /// <param name="options">Checked here.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     /// <exception cref="ArgumentException">There is no reference and the loss is not reference-free.</exception>
-    public DpoTrainer(CausalLm policy, ITokenizer tokenizer, DpoTrainerOptions options, ReferencePolicy? reference)
+    public DpoTrainer(CausalLm policy, ITokenizer tokenizer, ReferencePolicy? reference, DpoOptions options)
         : base(policy, tokenizer, options)
     {
         if (reference is null && !options.Objective.ReferenceFree)

@@ -23,15 +23,15 @@ public sealed class KtoTrainer : DatasetTrainer<JudgedCompletion, KtoBatch>
 {
     private readonly CausalLm policy;
     private readonly ITokenizer tokenizer;
-    private readonly KtoTrainerOptions options;
+    private readonly KtoOptions options;
     private readonly ReferenceScores reference;
 
     /// <param name="policy">What is trained: its parameters that require a gradient.</param>
     /// <param name="tokenizer">Turns texts into the policy's token ids.</param>
-    /// <param name="options">Checked here.</param>
     /// <param name="reference">A frozen model, or the policy without its adapter.</param>
+    /// <param name="options">Checked here.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
-    public KtoTrainer(CausalLm policy, ITokenizer tokenizer, KtoTrainerOptions options, ReferencePolicy reference)
+    public KtoTrainer(CausalLm policy, ITokenizer tokenizer, ReferencePolicy reference, KtoOptions options)
         : base(policy, options)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);

@@ -12,13 +12,13 @@ namespace PostTrain.Preference;
 /// <remarks>Nothing depends on the micro-batch. Metrics besides those of <see cref="PairTrainer"/>: <c>nll</c>.</remarks>
 public sealed class OrpoTrainer : PairTrainer
 {
-    private readonly OrpoTrainerOptions options;
+    private readonly OrpoOptions options;
 
     /// <param name="policy">What is trained: its parameters that require a gradient.</param>
     /// <param name="tokenizer">Turns texts into the policy's token ids.</param>
     /// <param name="options">Checked here.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
-    public OrpoTrainer(CausalLm policy, ITokenizer tokenizer, OrpoTrainerOptions options)
+    public OrpoTrainer(CausalLm policy, ITokenizer tokenizer, OrpoOptions options)
         : base(policy, tokenizer, options) => this.options = options;
 
     /// <inheritdoc/>

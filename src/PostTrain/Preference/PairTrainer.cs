@@ -12,17 +12,17 @@ namespace PostTrain.Preference;
 /// Metrics besides those of <see cref="DatasetTrainer{TExample}"/>: <c>reward/chosen</c>, <c>reward/rejected</c>, <c>reward/margin</c>
 /// (means of the implicit rewards), <c>reward/accuracy</c> (share of pairs whose chosen reward is the higher), <c>logp/chosen</c>,
 /// <c>logp/rejected</c> (mean log-probs of the completions, in nats). A falling <c>logp/chosen</c> with a rising margin is DPO's well-known
-/// behaviour, not a defect; <see cref="DpoLoss.Rpo"/> and <see cref="DpoOptions.PositivePenalty"/> hold it.
+/// behaviour, not a defect; <see cref="DpoLoss.Rpo"/> and <see cref="DpoObjective.PositivePenalty"/> hold it.
 /// </remarks>
 public abstract class PairTrainer : DatasetTrainer<PreferencePair, PairBatch>
 {
-    private readonly PreferenceTrainerOptions options;
+    private readonly PreferenceOptions options;
 
     /// <param name="policy">What is trained: its parameters that require a gradient.</param>
     /// <param name="tokenizer">Turns texts into the policy's token ids.</param>
     /// <param name="options">Checked here.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
-    protected PairTrainer(CausalLm policy, ITokenizer tokenizer, PreferenceTrainerOptions options)
+    protected PairTrainer(CausalLm policy, ITokenizer tokenizer, PreferenceOptions options)
         : base(policy, options)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);

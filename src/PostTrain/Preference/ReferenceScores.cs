@@ -10,11 +10,11 @@ namespace PostTrain.Preference;
 internal sealed class ReferenceScores : ITrainerState
 {
     private readonly ReferencePolicy reference;
-    private readonly ReferenceTrainerOptions options;
+    private readonly ReferenceOptions options;
     private readonly CausalLm? moving;
     private long moved = -1;
 
-    private ReferenceScores(ReferencePolicy reference, ReferenceTrainerOptions options)
+    private ReferenceScores(ReferencePolicy reference, ReferenceOptions options)
     {
         this.reference = reference;
         this.options = options;
@@ -23,7 +23,7 @@ internal sealed class ReferenceScores : ITrainerState
 
     /// <summary>The scores of a reference; null where there is none.</summary>
     /// <exception cref="ArgumentException">The reference is to move and is no model of its own.</exception>
-    internal static ReferenceScores? Of(ReferencePolicy? reference, ReferenceTrainerOptions options)
+    internal static ReferenceScores? Of(ReferencePolicy? reference, ReferenceOptions options)
     {
         if (options.ReferenceSyncEvery > 0 && reference?.Own is null)
             throw new ArgumentException(

@@ -19,13 +19,13 @@ public sealed class ProcessRewardTrainer : DatasetTrainer<StepwiseExample, Stepw
 {
     private readonly SequenceClassifier model;
     private readonly ITokenizer tokenizer;
-    private readonly ProcessRewardTrainerOptions options;
+    private readonly ProcessRewardOptions options;
 
     /// <param name="model">What is trained: its parameters that require a gradient, the head among them.</param>
     /// <param name="tokenizer">Turns texts into the model's token ids.</param>
     /// <param name="options">Checked here.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
-    public ProcessRewardTrainer(SequenceClassifier model, ITokenizer tokenizer, ProcessRewardTrainerOptions options)
+    public ProcessRewardTrainer(SequenceClassifier model, ITokenizer tokenizer, ProcessRewardOptions options)
         : base(model, options)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);

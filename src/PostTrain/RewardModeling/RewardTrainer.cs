@@ -22,14 +22,14 @@ public sealed class RewardTrainer : DatasetTrainer<PreferencePair, RewardBatch>
 {
     private readonly SequenceClassifier model;
     private readonly ITokenizer tokenizer;
-    private readonly RewardTrainerOptions options;
+    private readonly RewardOptions options;
 
     /// <param name="model">What is trained: its parameters that require a gradient, the head among them. One score a sequence.</param>
     /// <param name="tokenizer">Turns texts into the model's token ids.</param>
     /// <param name="options">Checked here.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     /// <exception cref="ArgumentException">The model has more than one score.</exception>
-    public RewardTrainer(SequenceClassifier model, ITokenizer tokenizer, RewardTrainerOptions options)
+    public RewardTrainer(SequenceClassifier model, ITokenizer tokenizer, RewardOptions options)
         : base(model, options)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);

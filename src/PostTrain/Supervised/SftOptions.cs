@@ -6,9 +6,17 @@ namespace PostTrain.Supervised;
 /// <summary>Options of supervised fine-tuning.</summary>
 public sealed record SftOptions : TrainingOptions
 {
-    /// <summary>The terms of a token's loss: label smoothing, z-loss, dynamic fine-tuning.</summary>
-    /// <value>The default is the plain negative log-likelihood.</value>
-    public CrossEntropyOptions CrossEntropy { get; init; } = new();
+    /// <inheritdoc cref="CrossEntropyObjective.LabelSmoothing"/>
+    public double LabelSmoothing { get; init; }
+
+    /// <inheritdoc cref="CrossEntropyObjective.ZLoss"/>
+    public double ZLoss { get; init; }
+
+    /// <inheritdoc cref="CrossEntropyObjective.Weighting"/>
+    public TokenWeighting Weighting { get; init; }
+
+    /// <inheritdoc cref="CrossEntropyObjective.Logits"/>
+    public LogitTransform Logits { get; init; } = LogitTransform.None;
 
     /// <summary>How the tokens' losses become one number.</summary>
     /// <value>The default is <see cref="LossAggregation.TokenMean"/>.</value>
@@ -25,11 +33,21 @@ public sealed record SftOptions : TrainingOptions
     /// <value>The default is false.</value>
     public bool Packing { get; init; }
 
+    /// <summary>The loss that the options name.</summary>
+    internal CrossEntropyObjective Objective =>
+        new()
+        {
+            LabelSmoothing = LabelSmoothing,
+            ZLoss = ZLoss,
+            Weighting = Weighting,
+            Logits = Logits,
+        };
+
     /// <inheritdoc/>
     internal override void Validate()
     {
         base.Validate();
-        CrossEntropy.Check();
+        Objective.Check();
         // A packed row is no sequence, so that a mean over each one cannot be taken of it; sums can.
         if (Packing && Aggregation == LossAggregation.SequenceMean)
             throw new ArgumentOutOfRangeException(

@@ -12,7 +12,7 @@ namespace PostTrain.Supervised;
 
 /// <summary>Supervised fine-tuning: makes given completions of given prompts likely.</summary>
 /// <remarks>
-/// Loss: the cross-entropy of the completions' tokens, see <see cref="SftOptions.CrossEntropy"/>. Metrics besides those of
+/// Loss: the cross-entropy of the completions' tokens, see <see cref="SupervisedLosses.CrossEntropy"/>. Metrics besides those of
 /// <see cref="DatasetTrainer{TExample}"/>: <c>accuracy</c> (share of tokens that were the most likely).
 /// </remarks>
 public sealed class SftTrainer : DatasetTrainer<Demonstration, SequenceBatch>
@@ -70,7 +70,7 @@ public sealed class SftTrainer : DatasetTrainer<Demonstration, SequenceBatch>
             logits,
             rows.Targets,
             rows.LossMask,
-            options.CrossEntropy,
+            options.Objective,
             null,
             options.Aggregation,
             batch.Denominator

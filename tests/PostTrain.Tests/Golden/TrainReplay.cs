@@ -78,8 +78,7 @@ internal sealed class TrainReplay : IDisposable
     private CausalLm Base() => Pretrained.Load(Path.Combine(GoldenFile.Directory, item.Text("base")!));
 
     // An adapted policy without its adapter, else the base once more.
-    private ReferencePolicy Reference() =>
-        adapted is null ? ReferencePolicy.Of(Own(Base())) : ReferencePolicy.WithoutAdapter(policy, adapted.Disabled);
+    private ReferencePolicy Reference() => adapted is null ? ReferencePolicy.Of(Own(Base())) : adapted.Reference(policy);
 
     private Tensor Sft(GoldenFields batch, MetricMeans means)
     {
@@ -98,7 +97,7 @@ internal sealed class TrainReplay : IDisposable
             "nll" or "chunked_nll" or null => TokenWeighting.None,
             var other => throw new NotSupportedException($"loss_type is {other}, expected nll, chunked_nll or dft"),
         };
-        var options = new SftOptions { CrossEntropy = new CrossEntropyOptions { Weighting = weighting } };
+        var options = new SftOptions { Weighting = weighting };
         double denominator = batch.Find("trainer_num_items") is { } items
             ? items.GetDouble()
             : options.Aggregation.Denominator(rows.LossMask);
@@ -107,18 +106,23 @@ internal sealed class TrainReplay : IDisposable
 
     private Func<GoldenFields, MetricMeans, Tensor> Dpo()
     {
-        var options = new DpoTrainerOptions
+        var objective = DpoGolden.Options(item);
+        var options = new DpoOptions
         {
-            Objective = DpoGolden.Options(item),
+            Beta = objective.Beta,
+            Loss = objective.Loss,
+            Divergence = objective.Divergence,
+            PositivePenalty = objective.PositivePenalty,
+            ReferenceFree = objective.ReferenceFree,
             TailWeight = item.Parameter("ld_alpha", 1),
             PolicyWeights = item.Flag("use_weighting"),
         };
-        return Pairs(Own(new DpoTrainer(policy, Toy.Tokenizer, options, Reference())), Concatenated);
+        return Pairs(Own(new DpoTrainer(policy, Toy.Tokenizer, Reference(), options)), Concatenated);
     }
 
     private Func<GoldenFields, MetricMeans, Tensor> Orpo()
     {
-        var options = new OrpoTrainerOptions { Lambda = item.Parameter("beta", 0.1), Likelihood = OrpoLikelihood.PromptAndCompletion };
+        var options = new OrpoOptions { Lambda = item.Parameter("beta", 0.1), Likelihood = OrpoLikelihood.PromptAndCompletion };
         return Pairs(Own(new OrpoTrainer(policy, Toy.Tokenizer, options)), Labelled);
     }
 
@@ -126,7 +130,7 @@ internal sealed class TrainReplay : IDisposable
     private Func<GoldenFields, MetricMeans, Tensor> Cpo()
     {
         var given = PreferenceGolden.Options(item, normalize: true);
-        var options = new CpoTrainerOptions
+        var options = new CpoOptions
         {
             Objective = given with
             {
@@ -176,16 +180,13 @@ internal sealed class TrainReplay : IDisposable
     {
         if (item.Text("loss_type") is { } loss and not "kto")
             throw new NotSupportedException($"loss_type is {loss}, expected kto");
-        var options = new KtoTrainerOptions
+        var options = new KtoOptions
         {
-            Objective = new KtoOptions
-            {
-                Beta = item.Parameter("beta", 0.1),
-                DesirableWeight = item.Parameter("desirable_weight", 1),
-                UndesirableWeight = item.Parameter("undesirable_weight", 1),
-            },
+            Beta = item.Parameter("beta", 0.1),
+            DesirableWeight = item.Parameter("desirable_weight", 1),
+            UndesirableWeight = item.Parameter("undesirable_weight", 1),
         };
-        var trainer = Own(new KtoTrainer(policy, Toy.Tokenizer, options, Reference()));
+        var trainer = Own(new KtoTrainer(policy, Toy.Tokenizer, Reference(), options));
         return (batch, means) =>
         {
             var labels = Read(batch, "label").to_type(ScalarType.Int64).data<long>().ToArray();
@@ -217,9 +218,12 @@ internal sealed class TrainReplay : IDisposable
         int count = rows.Length / 2;
         double[] margins = batch.Find("margin") is { } margin ? Numbers.Values(GoldenCase.Read(margin)) : new double[count];
         var pairs = Enumerable.Range(0, count).Select(i => new RewardPair(rows[i], rows[count + i], margins[i])).ToArray();
-        var objective = new BradleyTerryOptions { CenteringCoefficient = item.Parameter("center_rewards_coefficient", 0) };
         var trainer = Own(
-            new RewardTrainer((SequenceClassifier)Trained, Toy.Tokenizer, new RewardTrainerOptions { Objective = objective })
+            new RewardTrainer(
+                (SequenceClassifier)Trained,
+                Toy.Tokenizer,
+                new RewardOptions { CenteringCoefficient = item.Parameter("center_rewards_coefficient", 0) }
+            )
         );
         return trainer.LossOf(RewardBatch.Of(pairs, Toy.Tokenizer.PaddingId), 0, count, means);
     }

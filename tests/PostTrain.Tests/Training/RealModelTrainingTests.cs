@@ -61,13 +61,13 @@ public sealed class RealModelTrainingTests
                 using var trainer = new DpoTrainer(
                     model,
                     tokenizer,
-                    new DpoTrainerOptions
+                    adapted.Reference(model),
+                    new DpoOptions
                     {
                         Steps = 12,
                         BatchSize = 2,
                         LearningRate = 5e-3,
-                    },
-                    ReferencePolicy.WithoutAdapter(model, adapted.Disabled)
+                    }
                 );
                 var reports = trainer.Run(data).ToArray();
                 Assert.Equal(Math.Log(2), reports[0].Loss, 1e-5);
@@ -93,14 +93,7 @@ public sealed class RealModelTrainingTests
                     Kl = KlControl.Fixed(0.01),
                     Sampling = new SamplingOptions { MaxNewTokens = 12 },
                 };
-                using var trainer = new PpoTrainer(
-                    model,
-                    critic,
-                    tokenizer,
-                    ShareOfE,
-                    options,
-                    ReferencePolicy.WithoutAdapter(model, adapted.Disabled)
-                );
+                using var trainer = new PpoTrainer(model, critic, tokenizer, ShareOfE, options, adapted.Reference(model));
                 var rewards = new List<double>();
                 await foreach (var report in trainer.RunAsync([new Problem("the dog"), new Problem("one day")]))
                     rewards.Add(report.Metrics["reward/mean"]);
@@ -159,7 +152,7 @@ public sealed class RealModelTrainingTests
             Sampling = new SamplingOptions { MaxNewTokens = 8 },
         };
         var reward = Reward.Of("was", completion => completion.Text.Split(' ').Contains("was") ? 1 : 0);
-        using var trainer = new GrpoTrainer(model, tokenizer, reward, options, ReferencePolicy.WithoutAdapter(model, adapted.Disabled));
+        using var trainer = new GrpoTrainer(model, tokenizer, reward, options, adapted.Reference(model));
         var reports = new List<StepReport>();
         await foreach (var report in trainer.RunAsync([new Problem("Once upon a time, there"), new Problem("The little dog")]))
             reports.Add(report);

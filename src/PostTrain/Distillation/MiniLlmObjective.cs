@@ -4,7 +4,7 @@ namespace PostTrain.Distillation;
 
 /// <summary>How MiniLLM's advantages add up the rewards r_t = log p − log q of an answer's tokens.</summary>
 /// <remarks>TRL's: <c>OwnReward</c> true, <c>DiscountFromStart</c> true, <c>UncountedWeight</c> 1e-4.</remarks>
-public sealed record MiniLlmOptions
+public sealed record MiniLlmObjective
 {
     /// <summary>γ: a reward i tokens later counts γ^i.</summary>
     /// <value>Between 0 and 1; 1 (the paper's) by default.</value>

@@ -4,7 +4,7 @@ namespace PostTrain.Preference;
 
 /// <summary>What all trainers on preferences can be told. <see cref="TrainingOptions.BatchSize"/> and
 /// <see cref="TrainingOptions.MicroBatchSize"/> count examples (pairs).</summary>
-public abstract record PreferenceTrainerOptions : TrainingOptions
+public abstract record PreferenceOptions : TrainingOptions
 {
     /// <summary>Ends each completion that has no end yet with the tokenizer's end-of-sequence token, so that the model learns to
     /// stop.</summary>

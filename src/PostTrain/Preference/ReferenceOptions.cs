@@ -3,7 +3,7 @@ using PostTrain.Numerics;
 namespace PostTrain.Preference;
 
 /// <summary>What trainers that compare with a reference can be told besides.</summary>
-public abstract record ReferenceTrainerOptions : PreferenceTrainerOptions
+public abstract record ReferenceOptions : PreferenceOptions
 {
     /// <summary>Asks the reference once for the whole data set before the first step instead of in each step: its log-probs are the same in
     /// every epoch.</summary>

@@ -3,7 +3,7 @@ using PostTrain.Numerics;
 namespace PostTrain.RewardModeling;
 
 /// <summary>What <see cref="RewardModelLosses"/>' pairwise loss adds to plain Bradley-Terry.</summary>
-public sealed record BradleyTerryOptions
+public sealed record BradleyTerryObjective
 {
     /// <summary>λ of the centring term λ·(r_w + r_l)², which draws the rewards' free constant to 0.</summary>
     /// <value>At least 0; 0 (off) by default. Eisenstein et al. 2023, arXiv:2312.09244, use 0.01.</value>

@@ -5,7 +5,7 @@ namespace PostTrain.RewardModeling;
 
 /// <summary>Options of process reward models on judged steps. <see cref="TrainingOptions.BatchSize"/> and
 /// <see cref="TrainingOptions.MicroBatchSize"/> count solutions.</summary>
-public sealed record ProcessRewardTrainerOptions : TrainingOptions
+public sealed record ProcessRewardOptions : TrainingOptions
 {
     /// <summary>How solutions are laid out, and where their labels stand. Without a maximum length, a solution that does not fit the
     /// model's context is refused.</summary>

@@ -5,11 +5,13 @@ namespace PostTrain.RewardModeling;
 
 /// <summary>Options of reward models on preference pairs. <see cref="TrainingOptions.BatchSize"/> and
 /// <see cref="TrainingOptions.MicroBatchSize"/> count pairs.</summary>
-public sealed record RewardTrainerOptions : TrainingOptions
+public sealed record RewardOptions : TrainingOptions
 {
-    /// <summary>Centring and label smoothing.</summary>
-    /// <value>The default is plain Bradley-Terry.</value>
-    public BradleyTerryOptions Objective { get; init; } = new();
+    /// <inheritdoc cref="BradleyTerryObjective.CenteringCoefficient"/>
+    public double CenteringCoefficient { get; init; }
+
+    /// <inheritdoc cref="BradleyTerryObjective.LabelSmoothing"/>
+    public double LabelSmoothing { get; init; }
 
     /// <summary>μ of a pair: by how much the chosen reward is to exceed the rejected one, a finite number (Llama 2, arXiv:2307.09288,
     /// section 3.2.2). Asked once a pair.</summary>
@@ -21,11 +23,13 @@ public sealed record RewardTrainerOptions : TrainingOptions
     /// <value>The default is true.</value>
     public bool AppendEndOfSequence { get; init; } = true;
 
+    /// <summary>The loss that the options name.</summary>
+    internal BradleyTerryObjective Objective => new() { CenteringCoefficient = CenteringCoefficient, LabelSmoothing = LabelSmoothing };
+
     /// <inheritdoc/>
     internal override void Validate()
     {
         base.Validate();
-        ArgumentNullException.ThrowIfNull(Objective);
         Objective.Check();
     }
 }

@@ -3,7 +3,7 @@ using PostTrain.Numerics;
 namespace PostTrain.Supervised;
 
 /// <summary>The terms of a cross-entropy; the defaults are the plain negative log-likelihood.</summary>
-public sealed record CrossEntropyOptions
+public sealed record CrossEntropyObjective
 {
     /// <summary>ε: the share of the target's probability that is spread evenly over the vocabulary, 0 to 1 (Szegedy et al.,
     /// arXiv:1512.00567, section 7).</summary>

@@ -3,7 +3,7 @@ using PostTrain.Numerics;
 namespace PostTrain.Preference;
 
 /// <summary>Options of odds-ratio preference optimisation.</summary>
-public sealed record OrpoTrainerOptions : PreferenceTrainerOptions
+public sealed record OrpoOptions : PreferenceOptions
 {
     /// <summary>λ, the weight of the odds-ratio term, above 0.</summary>
     /// <value>The default is 0.1.</value>
