@@ -11,7 +11,8 @@ namespace PostTrain.Models;
 /// </summary>
 internal sealed class TokenEmbedding : nn.Module<Tensor, Tensor>, IWeighted
 {
-    private readonly Parameter weight;
+    // Null while the rows are there in a compressed form.
+    private Parameter? weight;
 
     // Not a field of a module's type, so that it is not registered: it has no parameter of its own.
     private readonly Lazy<TiedProjection> projection;
@@ -24,15 +25,40 @@ internal sealed class TokenEmbedding : nn.Module<Tensor, Tensor>, IWeighted
         RegisterComponents();
     }
 
-    public Parameter Weight => weight;
+    public Parameter Weight =>
+        weight
+        ?? throw new InvalidOperationException("the token embedding is quantised and has no weight of its own: restore it first");
+
+    /// <summary>The rows in a compressed form, which stands for <see cref="Weight"/>; null where that is there.</summary>
+    public IPackedTable? Packed { get; private set; }
+
+    public ScalarType Type => Packed?.Type ?? Weight.dtype;
+
+    public Device Device => Packed?.Device ?? Weight.device;
 
     Parameter? IWeighted.Bias => null;
 
     /// <summary>The product with every row as a module, on whose calls others can listen.</summary>
     public TiedProjection Projection => projection.Value;
 
+    /// <summary>Takes a compressed table, which belongs to the embedding from here on, and frees the weight.</summary>
+    public void Pack(IPackedTable table)
+    {
+        register_parameter(nameof(weight), null!);
+        weight?.Dispose();
+        (weight, Packed) = (null, table);
+    }
+
+    /// <summary>Takes a weight in the place of the compressed table, which is freed.</summary>
+    public void Unpack(Parameter restored)
+    {
+        Packed?.Dispose();
+        (weight, Packed) = (restored, null);
+        register_parameter(nameof(weight), restored);
+    }
+
     /// <summary>Rows of the table: [...] ids to [...,D].</summary>
-    public override Tensor forward(Tensor input) => Apply(input, weight, null);
+    public override Tensor forward(Tensor input) => Packed?.Select(input) ?? Apply(input, Weight, null);
 
     public Tensor Apply(Tensor input, Tensor weight, Tensor? bias)
     {
@@ -50,13 +76,38 @@ internal sealed class TokenEmbedding : nn.Module<Tensor, Tensor>, IWeighted
     /// <summary>[...,D] to [...,V]: the product with every row.</summary>
     public Tensor Project(Tensor hidden) => Projection.call(hidden);
 
+    protected override nn.Module _to(Device device, ScalarType dtype, bool non_blocking)
+    {
+        Packed?.Move(device, dtype);
+        return base._to(device, dtype, non_blocking);
+    }
+
+    protected override nn.Module _to(DeviceType deviceType, int deviceIndex, bool non_blocking)
+    {
+        Packed?.Move(new Device(deviceType, deviceIndex), null);
+        return base._to(deviceType, deviceIndex, non_blocking);
+    }
+
+    protected override nn.Module _to(ScalarType dtype, bool non_blocking)
+    {
+        Packed?.Move(null, dtype);
+        return base._to(dtype, non_blocking);
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+            Packed?.Dispose();
+        base.Dispose(disposing);
+    }
+
     // The lookup checks each index anyway: only where it has failed are the ids looked at again, so that the check costs nothing.
     private long? OutOfRange(Tensor ids)
     {
         using var scope = NewDisposeScope();
         var (least, most) = (ids.min().ToInt64(), ids.max().ToInt64());
         return least < 0 ? least
-            : most >= weight.size(0) ? most
+            : most >= Weight.size(0) ? most
             : null;
     }
 }
@@ -68,7 +119,7 @@ internal sealed class TiedProjection(TokenEmbedding embedding) : nn.Module<Tenso
 
     public Parameter? Bias => null;
 
-    public override Tensor forward(Tensor input) => Apply(input, Weight, null);
+    public override Tensor forward(Tensor input) => embedding.Packed?.Project(input) ?? Apply(input, Weight, null);
 
     public Tensor Apply(Tensor input, Tensor weight, Tensor? bias) => nn.functional.linear(input, weight, bias);
 
