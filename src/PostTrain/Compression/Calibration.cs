@@ -22,7 +22,10 @@ public sealed class Calibration : IDisposable
     public LayerStatistics this[string layer] =>
         layers.TryGetValue(layer, out var found)
             ? found
-            : throw new ArgumentException($"the layer '{layer}' was not calibrated, only [{string.Join(", ", layers.Keys)}]", nameof(layer));
+            : throw new ArgumentException(
+                $"the layer '{layer}' was not calibrated, only [{string.Join(", ", layers.Keys)}]",
+                nameof(layer)
+            );
 
     /// <summary>Runs batches of token ids through a language model.</summary>
     /// <param name="model">The model; it is in evaluation mode meanwhile, and no gradient is recorded.</param>
@@ -54,7 +57,8 @@ public sealed class Calibration : IDisposable
                     Guard.Rank(batch, nameof(batches), 2, "ids [B,T]");
                     using var scope = NewDisposeScope();
                     model.call(batch);
-                    progress?.Report(new CompressionProgress(++done, total));
+                    done++;
+                    progress?.Report(new CompressionProgress(done, total));
                 }
 
                 if (done == 0)

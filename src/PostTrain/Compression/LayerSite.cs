@@ -23,9 +23,7 @@ internal sealed record LayerSite(Leaf Leaf, nn.Module Owner, string Child)
         var all = Leaf.All(model).Where(leaf => leaf.Kind == LeafKind.Linear && modules.ContainsKey(leaf.Name)).ToList();
         LayerSite[] found =
         [
-            .. all.Where(leaf =>
-                    (chosen.IsAllLinear ? !leaf.IsHead : chosen.Contains(leaf.Name)) && exclude?.Contains(leaf.Name) != true
-                )
+            .. all.Where(leaf => (chosen.IsAllLinear ? !leaf.IsHead : chosen.Contains(leaf.Name)) && exclude?.Contains(leaf.Name) != true)
                 .Select(leaf =>
                 {
                     var dot = leaf.Name.LastIndexOf('.');

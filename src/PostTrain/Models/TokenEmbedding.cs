@@ -11,8 +11,8 @@ namespace PostTrain.Models;
 /// </summary>
 internal sealed class TokenEmbedding : nn.Module<Tensor, Tensor>, IWeighted
 {
-    // Null while the rows are there in a compressed form.
-    private Parameter? weight;
+    // Null where the rows are there in a compressed form.
+    private readonly Parameter? weight;
 
     // Not a field of a module's type, so that it is not registered: it has no parameter of its own.
     private readonly Lazy<TiedProjection> projection;
@@ -25,12 +25,20 @@ internal sealed class TokenEmbedding : nn.Module<Tensor, Tensor>, IWeighted
         RegisterComponents();
     }
 
+    /// <summary>An embedding of rows that are there already: a parameter, or a compressed table. It belongs to the embedding.</summary>
+    public TokenEmbedding(Parameter? weight, IPackedTable? packed)
+        : base(nameof(TokenEmbedding))
+    {
+        (this.weight, Packed) = (weight, packed);
+        projection = new(() => new TiedProjection(this));
+        RegisterComponents();
+    }
+
     public Parameter Weight =>
-        weight
-        ?? throw new InvalidOperationException("the token embedding is quantised and has no weight of its own: restore it first");
+        weight ?? throw new InvalidOperationException("the token embedding is quantised and has no weight of its own: restore it first");
 
     /// <summary>The rows in a compressed form, which stands for <see cref="Weight"/>; null where that is there.</summary>
-    public IPackedTable? Packed { get; private set; }
+    public IPackedTable? Packed { get; }
 
     public ScalarType Type => Packed?.Type ?? Weight.dtype;
 
@@ -40,22 +48,6 @@ internal sealed class TokenEmbedding : nn.Module<Tensor, Tensor>, IWeighted
 
     /// <summary>The product with every row as a module, on whose calls others can listen.</summary>
     public TiedProjection Projection => projection.Value;
-
-    /// <summary>Takes a compressed table, which belongs to the embedding from here on, and frees the weight.</summary>
-    public void Pack(IPackedTable table)
-    {
-        register_parameter(nameof(weight), null!);
-        weight?.Dispose();
-        (weight, Packed) = (null, table);
-    }
-
-    /// <summary>Takes a weight in the place of the compressed table, which is freed.</summary>
-    public void Unpack(Parameter restored)
-    {
-        Packed?.Dispose();
-        (weight, Packed) = (restored, null);
-        register_parameter(nameof(weight), restored);
-    }
 
     /// <summary>Rows of the table: [...] ids to [...,D].</summary>
     public override Tensor forward(Tensor input) => Packed?.Select(input) ?? Apply(input, Weight, null);

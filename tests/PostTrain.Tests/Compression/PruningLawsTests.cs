@@ -55,11 +55,7 @@ public sealed class PruningLawsTests
             var inverse = linalg.inv(hessian);
             // The first column is taken first, when nothing has been fixed: make it the one that goes.
             weight[0, 0] *= 1e-3;
-            var result = SparseGpt.Prune(
-                weight,
-                hessian,
-                new SparseGptOptions { Sparsity = Sparsity.Part(1e-9), Damping = 1e-14 }
-            );
+            var result = SparseGpt.Prune(weight, hessian, new SparseGptOptions { Sparsity = Sparsity.Part(1e-9), Damping = 1e-14 });
             Assert.Equal([false, true, true, true, true, true], result.Weight.Kept.data<bool>().ToArray());
             double expected = (weight[0, 0].square() / inverse[0, 0] / 2).ToDouble();
             Assert.Equal(expected, result.Loss, 1e-6 * expected);

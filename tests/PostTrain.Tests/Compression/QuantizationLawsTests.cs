@@ -74,8 +74,8 @@ public sealed class QuantizationLawsTests
         {
             "nf4" or "nf4 of short rows" => Quantizer.Nf4(doubleQuantization: false),
             "fp4" => Quantizer.Fp4(doubleQuantization: false),
-            "int8" => Quantizer.Int8(),
-            _ => Quantizer.Integer(new IntegerOptions { Bits = method[3] - '0', Range = IntegerRange.Absmax }),
+            "int8" => Quantizer.Int8Rows(),
+            _ => Quantizer.Integers(new IntegerOptions { Bits = method[3] - '0', Range = IntegerRange.Absmax }),
         };
         using var once = quantizer.Quantize(values, null);
         using var twice = quantizer.Quantize(once.Dequantize(), null);

@@ -100,7 +100,7 @@ internal static class QuantGolden
 
     private static void DoubleAbsmax(GoldenCase item)
     {
-        var (nested, offset) = BlockQuantization.Double(item.Input("absmax"), (int)item.Parameter("blocksize", 0));
+        var (nested, offset) = BlockQuantization.QuantizeAbsmax(item.Input("absmax"), (int)item.Parameter("blocksize", 0));
         TensorAssert.Close([item.ExpectedNumber("offset")], tensor(offset), Values, "offset");
         TensorAssert.Same(item.Expected("codes"), nested.CodeValues().to_type(ScalarType.Int64), "codes");
         TensorAssert.Close(item.Expected("absmax_of_absmax"), nested.AbsmaxValues(), Values, "absmax_of_absmax");
@@ -183,10 +183,7 @@ internal static class QuantGolden
             entries.Keys.Order(StringComparer.Ordinal)
         );
         foreach (var (entry, type) in types)
-            Assert.Equal(
-                type,
-                entries[entry == "weight" ? name : $"{name}.{entry}"].dtype == ScalarType.Byte ? "uint8" : "float32"
-            );
+            Assert.Equal(type, entries[entry == "weight" ? name : $"{name}.{entry}"].dtype == ScalarType.Byte ? "uint8" : "float32");
         TensorAssert.Same(item.Expected("weight"), entries[name].to_type(ScalarType.Int64), "weight");
         foreach (var entry in item.Json("expected", "entries").EnumerateObject())
         {
@@ -207,7 +204,10 @@ internal static class QuantGolden
         // The peer's bytes, read: what a checkpoint of theirs gives.
         var theirs = item.Json("expected", "entries")
             .EnumerateObject()
-            .ToDictionary(entry => $"{name}.{entry.Name}", entry => GoldenCase.Read(entry.Value).to_type(entries[$"{name}.{entry.Name}"].dtype));
+            .ToDictionary(
+                entry => $"{name}.{entry.Name}",
+                entry => GoldenCase.Read(entry.Value).to_type(entries[$"{name}.{entry.Name}"].dtype)
+            );
         theirs[name] = item.Expected("weight").to_type(ScalarType.Byte);
         theirs[$"{name}.{stateName}"] = tensor(JsonSerializer.SerializeToUtf8Bytes(item.Json("expected", "json")), dtype: ScalarType.Byte);
         using var read = BitsAndBytes.Read(name, entry => theirs.GetValueOrDefault(entry));

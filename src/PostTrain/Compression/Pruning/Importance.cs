@@ -106,10 +106,7 @@ public static class Importance
         var hooks = Enumerable
             .Range(0, config.Layers)
             .Select<int, Action>(i =>
-                (
-                    (nn.Module<Tensor, Tensor>)
-                        modules[$"{names.Backbone}.{names.Layers}.{i}.{names.Attention}.{names.AttentionOutput}"]
-                )
+                ((nn.Module<Tensor, Tensor>)modules[$"{names.Backbone}.{names.Layers}.{i}.{names.Attention}.{names.AttentionOutput}"])
                     .register_forward_pre_hook(
                         (_, input) =>
                         {
@@ -175,7 +172,8 @@ public static class Importance
             Guard.Rank(batch, nameof(batches), 2, "ids [B,T]");
             using (NewDisposeScope())
                 use(batch);
-            progress?.Report(new CompressionProgress(++done, total));
+            done++;
+            progress?.Report(new CompressionProgress(done, total));
         }
 
         if (done == 0)

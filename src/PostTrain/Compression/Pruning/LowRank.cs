@@ -79,7 +79,10 @@ public static class LowRank
         var sites = LayerSite.Of(model, options.Targets, options.Exclude);
         LayerSite.CheckReplaceable(model, sites);
         if (sites.FirstOrDefault(site => site.Module is not Linear) is { } other)
-            throw new ArgumentException($"the layer '{other.Name}' is a {other.Module.GetName()}, expected a plain linear one", nameof(model));
+            throw new ArgumentException(
+                $"the layer '{other.Name}' is a {other.Module.GetName()}, expected a plain linear one",
+                nameof(model)
+            );
         var ranks = new Dictionary<string, int>(StringComparer.Ordinal);
         foreach (var site in sites)
         {
@@ -110,10 +113,7 @@ public static class LowRank
             var owner = dot < 0 ? model : model.named_modules().First(item => item.name == name[..dot]).module;
             using var layer = (LowRankLinear)module;
             using var mode = no_grad();
-            ((ILayerOwner)owner).ReplaceLayer(
-                name[(dot + 1)..],
-                Quantization.ModelQuantization.Plain(layer.B.mm(layer.A), layer.Bias)
-            );
+            ((ILayerOwner)owner).ReplaceLayer(name[(dot + 1)..], Quantization.ModelQuantization.Plain(layer.B.mm(layer.A), layer.Bias));
             names.Add(name);
         }
 

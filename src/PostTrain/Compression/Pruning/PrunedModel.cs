@@ -42,9 +42,15 @@ public sealed class PrunedModel : IDisposable
         var sites = LayerSite.Of(model, options.Targets, options.Exclude);
         LayerSite.CheckReplaceable(model, sites);
         if (sites.FirstOrDefault(site => site.Module is not Linear) is { } other)
-            throw new ArgumentException($"the layer '{other.Name}' is a {other.Module.GetName()}, expected a plain linear one", nameof(model));
+            throw new ArgumentException(
+                $"the layer '{other.Name}' is a {other.Module.GetName()}, expected a plain linear one",
+                nameof(model)
+            );
         if (pruner.NeedsStatistics && options.Calibration is null)
-            throw new ArgumentException($"{pruner.Name} needs the layers' inputs, expected a {nameof(PruningOptions.Calibration)}", nameof(options));
+            throw new ArgumentException(
+                $"{pruner.Name} needs the layers' inputs, expected a {nameof(PruningOptions.Calibration)}",
+                nameof(options)
+            );
         using var mode = no_grad();
         using var scope = NewDisposeScope();
         var pruned = new List<PrunedWeight>();

@@ -29,6 +29,9 @@ public sealed record SparseGptOptions
         Guard.AtLeast(BlockSize, 1, nameof(BlockSize));
         Quantization?.Validate();
         if (Sparsity.IsStructured && BlockSize % Sparsity.Of != 0)
-            throw new ArgumentException($"BlockSize is {BlockSize}, expected a multiple of {Sparsity.Of} for {Sparsity}", nameof(BlockSize));
+            throw new ArgumentException(
+                $"BlockSize is {BlockSize}, expected a multiple of {Sparsity.Of} for {Sparsity}",
+                nameof(BlockSize)
+            );
     }
 }

@@ -200,7 +200,9 @@ public static class BitsAndBytes
                     sizes
                         .Index()
                         .All(item =>
-                            item.Item is JsonValue value && value.TryGetValue(out shape[item.Index]) && shape[item.Index] is >= 1 and <= int.MaxValue
+                            item.Item is JsonValue value
+                            && value.TryGetValue(out shape[item.Index])
+                            && shape[item.Index] is >= 1 and <= int.MaxValue
                         )
                 )
                     return shape;

@@ -47,7 +47,7 @@ public static class BlockQuantization
         var codes = table.Nearest(scaled).reshape(-1).narrow(0, 0, count);
         // An odd number of codes: bitsandbytes fills up with the code of 0.
         var packed = CodePacking.Pack(codes.unsqueeze(0), table.Bits, ZeroCode(table)).reshape(-1);
-        var nested = doubleQuantization ? Double(absmax, nestedBlockSize) : default;
+        var nested = doubleQuantization ? QuantizeAbsmax(absmax, nestedBlockSize) : default;
         return new BlockQuantized(
             tensor.shape,
             tensor.dtype,
@@ -66,7 +66,7 @@ public static class BlockQuantization
 
     /// <summary>Quantises absmax values, [n], none of them negative: their mean, and what they are above it in codes of 8
     /// bits.</summary>
-    public static (BlockQuantized Nested, float Offset) Double(Tensor absmax, int blockSize = NestedBlockSize)
+    public static (BlockQuantized Nested, float Offset) QuantizeAbsmax(Tensor absmax, int blockSize = NestedBlockSize)
     {
         QuantizedTensor.CheckInput(absmax, nameof(absmax));
         using var scope = NewDisposeScope();
@@ -74,5 +74,6 @@ public static class BlockQuantization
         return (Quantize(absmax.to_type(ScalarType.Float32) - offset, CodeTable.Dynamic, blockSize), offset.ToSingle());
     }
 
-    private static int ZeroCode(CodeTable table) => table.Order[Array.FindIndex(table.Sorted, value => value >= 0) is var i and >= 0 ? i : 0];
+    private static int ZeroCode(CodeTable table) =>
+        table.Order[Array.FindIndex(table.Sorted, value => value >= 0) is var i and >= 0 ? i : 0];
 }

@@ -70,12 +70,12 @@ public sealed record BlockQuantized(
     }
 
     /// <inheritdoc/>
-    public override QuantizedTensor To(Device device) =>
+    public override QuantizedTensor MoveTo(Device device) =>
         this with
         {
             Codes = Moved(Codes, device),
             Absmax = Absmax is null ? null : Moved(Absmax, device),
-            NestedAbsmax = (BlockQuantized?)NestedAbsmax?.To(device),
+            NestedAbsmax = (BlockQuantized?)NestedAbsmax?.MoveTo(device),
         };
 
     private Tensor AbsmaxValues(long first, long count)

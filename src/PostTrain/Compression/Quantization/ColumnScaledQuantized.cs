@@ -30,5 +30,5 @@ public sealed record ColumnScaledQuantized(QuantizedTensor Inner, Tensor ColumnS
     }
 
     /// <inheritdoc/>
-    public override QuantizedTensor To(Device device) => new ColumnScaledQuantized(Inner.To(device), Moved(ColumnScales, device));
+    public override QuantizedTensor MoveTo(Device device) => new ColumnScaledQuantized(Inner.MoveTo(device), Moved(ColumnScales, device));
 }

@@ -82,8 +82,7 @@ public static class Gptq
 
             var rest = columns - start - count;
             if (rest > 0)
-                w.narrow(1, start + count, rest)
-                    .sub_(cat(errors, 1).mm(factor.narrow(0, start, count).narrow(1, start + count, rest)));
+                w.narrow(1, start + count, rest).sub_(cat(errors, 1).mm(factor.narrow(0, start, count).narrow(1, start + count, rest)));
         }
 
         var inOrder = new Tensor[columns];

@@ -42,5 +42,5 @@ public sealed record Int8Quantized(
     }
 
     /// <inheritdoc/>
-    public override QuantizedTensor To(Device device) => this with { Codes = Moved(Codes, device), Absmax = Moved(Absmax, device) };
+    public override QuantizedTensor MoveTo(Device device) => this with { Codes = Moved(Codes, device), Absmax = Moved(Absmax, device) };
 }

@@ -35,6 +35,9 @@ public sealed record IntegerOptions
             throw new ArgumentOutOfRangeException(nameof(Bits), Bits, "Bits must be from 2 to 8");
         Guard.AtLeast(GroupSize, 0, nameof(GroupSize));
         if (SearchRange && Range is not (IntegerRange.Symmetric or IntegerRange.Asymmetric))
-            throw new ArgumentException($"SearchRange is given with the range {Range}, expected Symmetric or Asymmetric", nameof(SearchRange));
+            throw new ArgumentException(
+                $"SearchRange is given with the range {Range}, expected Symmetric or Asymmetric",
+                nameof(SearchRange)
+            );
     }
 }

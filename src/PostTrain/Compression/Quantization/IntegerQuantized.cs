@@ -54,7 +54,7 @@ public sealed record IntegerQuantized(
     }
 
     /// <inheritdoc/>
-    public override QuantizedTensor To(Device device) =>
+    public override QuantizedTensor MoveTo(Device device) =>
         this with
         {
             Codes = Moved(Codes, device),
@@ -81,18 +81,11 @@ public sealed record IntegerQuantized(
 
     // A group's number for each of its columns.
     private Tensor Spread(Tensor groups) =>
-        GroupOf is not null
-            ? groups.index_select(1, GroupOf)
-            : groups.repeat_interleave(GroupSize, 1).narrow(1, 0, RowLength);
+        GroupOf is not null ? groups.index_select(1, GroupOf) : groups.repeat_interleave(GroupSize, 1).narrow(1, 0, RowLength);
 
     private unsafe void Loop(long first, long count, Tensor result)
     {
-        var (codes, scales, zeros, target) = (
-            Memory.Address(Codes),
-            Memory.Address(Scales),
-            Memory.Address(Zeros),
-            Memory.Address(result)
-        );
+        var (codes, scales, zeros, target) = (Memory.Address(Codes), Memory.Address(Scales), Memory.Address(Zeros), Memory.Address(result));
         var (bytes, groups, columns, size) = (Codes.size(1), Scales.size(1), RowLength, (long)GroupSize);
         var per = CodePacking.PerByte(Bits);
         var width = 8 / per;

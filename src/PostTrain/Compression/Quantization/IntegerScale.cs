@@ -67,19 +67,11 @@ internal readonly record struct IntegerScale(Tensor Scale, Tensor Zero, int Larg
     private static (Tensor Scale, Tensor Zero) Gptq(Tensor low, Tensor high, IntegerOptions options)
     {
         var scale = (high - low) / (double)options.Largest;
-        var zero =
-            options.Range == IntegerRange.Symmetric ? full_like(scale, (options.Largest + 1) / 2) : (low.neg() / scale).round();
+        var zero = options.Range == IntegerRange.Symmetric ? full_like(scale, (options.Largest + 1) / 2) : (low.neg() / scale).round();
         return (scale, zero);
     }
 
-    private static (Tensor Scale, Tensor Zero) Search(
-        Tensor x,
-        Tensor low,
-        Tensor high,
-        Tensor scale,
-        Tensor zero,
-        IntegerOptions options
-    )
+    private static (Tensor Scale, Tensor Zero) Search(Tensor x, Tensor low, Tensor high, Tensor scale, Tensor zero, IntegerOptions options)
     {
         var best = full_like(scale, double.PositiveInfinity);
         for (var i = 0; i < SearchSteps; i++)

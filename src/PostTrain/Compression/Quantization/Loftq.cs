@@ -111,7 +111,8 @@ public static class Loftq
         var report = ModelQuantization.Apply(
             model,
             Quantizer.Of(quantizer.Name, _ => weights.Dequeue()),
-            new QuantizationOptions { Targets = lora.Targets, Exclude = lora.Exclude }
+            new QuantizationOptions { Targets = lora.Targets, Exclude = lora.Exclude },
+            cancellation: CancellationToken.None
         );
         return (lora with { Initialization = LoraInitialization.Given(factors) }, report);
     }

@@ -29,10 +29,7 @@ public static class ModelQuantization
     {
         ArgumentNullException.ThrowIfNull(quantizer);
         options ??= new QuantizationOptions();
-        LayerSite[] sites =
-        [
-            .. LayerSite.Of(model, options.Targets, options.Exclude).Where(site => site.Module is not QuantizedLinear),
-        ];
+        LayerSite[] sites = [.. LayerSite.Of(model, options.Targets, options.Exclude).Where(site => site.Module is not QuantizedLinear)];
         LayerSite.CheckReplaceable(model, sites);
         if (quantizer.NeedsStatistics && options.Calibration is null)
             throw new ArgumentException(
@@ -45,9 +42,11 @@ public static class ModelQuantization
                 _ = options.Calibration![site.Name];
         }
 
-        TokenEmbedding[] tables = options.Embeddings
-            ? [.. model.named_modules().Select(item => item.module).OfType<TokenEmbedding>().Where(table => table.Packed is null)]
+        Backbone[] tables = options.Embeddings
+            ? [.. model.named_modules().Select(item => item.module).OfType<Backbone>().Where(part => part.Tokens.Packed is null)]
             : [];
+        if (tables.Length > 0 && quantizer.NeedsStatistics)
+            throw new ArgumentException($"{quantizer.Name} needs inputs, which an embedding has none of", nameof(options));
         foreach (var parameter in model.parameters())
             parameter.requires_grad = false;
         var buffer = new DequantizationBuffer();
@@ -72,13 +71,12 @@ public static class ModelQuantization
             cancellation.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
             using var mode = no_grad();
-            var name = model.named_modules().First(item => ReferenceEquals(item.module, table)).name;
-            var weight = table.Weight.detach();
-            var quantized = quantizer.NeedsStatistics
-                ? throw new ArgumentException($"{quantizer.Name} needs inputs, which an embedding has none of", nameof(options))
-                : quantizer.Checked(weight, null);
+            using var before = table.Tokens;
+            var name = model.named_modules().First(item => ReferenceEquals(item.module, before)).name;
+            var weight = before.Weight.detach();
+            var quantized = quantizer.Checked(weight, null);
             layers.Add(Measure(name, weight, quantized));
-            table.Pack(new PackedTable(quantized, buffer));
+            table.ReplaceTokens(new TokenEmbedding(null, new PackedTable(quantized, buffer)));
             progress?.Report(new CompressionProgress(layers.Count, sites.Length + tables.Length, name));
         }
 
@@ -109,13 +107,14 @@ public static class ModelQuantization
             }
         }
 
-        foreach (var (name, module) in model.named_modules())
+        foreach (var table in model.named_modules().Select(item => item.module).OfType<Backbone>().ToList())
         {
-            if (module is not TokenEmbedding { Packed: { } table } embedding)
+            if (table.Tokens.Packed is not { } rows)
                 continue;
+            using var before = table.Tokens;
+            names.Add(model.named_modules().First(item => ReferenceEquals(item.module, before)).name);
             using var scope = NewDisposeScope();
-            embedding.Unpack((Parameter)new Parameter(table.Dequantize()).DetachFromDisposeScope());
-            names.Add(name);
+            table.ReplaceTokens(new TokenEmbedding((Parameter)new Parameter(rows.Dequantize()).DetachFromDisposeScope(), null));
         }
 
         return names;
@@ -144,11 +143,6 @@ public static class ModelQuantization
     {
         var norm = weight.to_type(ScalarType.Float32).norm().ToDouble();
         var error = (quantized.Dequantize().to_type(ScalarType.Float32) - weight.to_type(ScalarType.Float32)).norm().ToDouble();
-        return new QuantizedLayer(
-            name,
-            weight.NumberOfElements * weight.ElementSize,
-            quantized.Bytes,
-            norm == 0 ? 0 : error / norm
-        );
+        return new QuantizedLayer(name, weight.NumberOfElements * weight.ElementSize, quantized.Bytes, norm == 0 ? 0 : error / norm);
     }
 }

@@ -53,7 +53,7 @@ internal sealed class PackedTable(QuantizedTensor weight, DequantizationBuffer b
     {
         if (device is not null && !Devices.Same(device, weight.Device))
         {
-            var moved = weight.To(device);
+            var moved = weight.MoveTo(device);
             weight.Dispose();
             weight = moved;
         }

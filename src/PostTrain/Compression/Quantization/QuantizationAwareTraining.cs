@@ -13,7 +13,8 @@ public sealed class QuantizationAwareTraining : IDisposable
     private readonly FakeQuantizedLinear[] layers;
     private bool disposed;
 
-    private QuantizationAwareTraining(IReadOnlyList<LayerSite> sites, FakeQuantizedLinear[] layers) => (this.sites, this.layers) = (sites, layers);
+    private QuantizationAwareTraining(IReadOnlyList<LayerSite> sites, FakeQuantizedLinear[] layers) =>
+        (this.sites, this.layers) = (sites, layers);
 
     /// <summary>Names of the layers.</summary>
     public IReadOnlyList<string> Names => [.. sites.Select(site => site.Name)];
@@ -30,7 +31,10 @@ public sealed class QuantizationAwareTraining : IDisposable
         var sites = LayerSite.Of(model, options.Targets, options.Exclude);
         LayerSite.CheckReplaceable(model, sites);
         if (sites.FirstOrDefault(site => site.Module is not Linear) is { } other)
-            throw new ArgumentException($"the layer '{other.Name}' is a {other.Module.GetName()}, expected a plain linear one", nameof(model));
+            throw new ArgumentException(
+                $"the layer '{other.Name}' is a {other.Module.GetName()}, expected a plain linear one",
+                nameof(model)
+            );
         var layers = sites
             .Select(site => new FakeQuantizedLinear(site.Leaf.Weight, site.Leaf.Bias, quantizer, options.InputBits))
             .ToArray();

@@ -14,7 +14,7 @@ namespace PostTrain.Compression.Quantization;
 public sealed class QuantizedLinear : nn.Module<Tensor, Tensor>, IPackedWeight
 {
     private readonly DequantizationBuffer buffer;
-    private Parameter? bias;
+    private readonly Parameter? bias;
 
     /// <summary>A layer of its own.</summary>
     /// <param name="weight">Of shape [out,in]; it belongs to the layer from here on.</param>
@@ -105,7 +105,7 @@ public sealed class QuantizedLinear : nn.Module<Tensor, Tensor>, IPackedWeight
     {
         if (device is not null && !Devices.Same(device, Weight.Device))
         {
-            var moved = Weight.To(device);
+            var moved = Weight.MoveTo(device);
             Weight.Dispose();
             Weight = moved;
         }

@@ -55,7 +55,7 @@ public abstract record QuantizedTensor(IReadOnlyList<long> Shape, ScalarType Typ
     }
 
     /// <summary>The same with copies of the parts on another device; what it was made of is disposed by <see cref="Dispose()"/>.</summary>
-    public abstract QuantizedTensor To(Device device);
+    public abstract QuantizedTensor MoveTo(Device device);
 
     /// <summary>Disposes the parts.</summary>
     public void Dispose()

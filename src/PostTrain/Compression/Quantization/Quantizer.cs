@@ -6,12 +6,10 @@ namespace PostTrain.Compression.Quantization;
 public static class Quantizer
 {
     /// <summary>NF4 (QLoRA): 4.5 bits a weight in blocks of 64, 4.13 with double quantisation.</summary>
-    public static IQuantizer Nf4(bool doubleQuantization = true, int blockSize = 64) =>
-        Table(CodeTable.Nf4, blockSize, doubleQuantization);
+    public static IQuantizer Nf4(bool doubleQuantization = true, int blockSize = 64) => Table(CodeTable.Nf4, blockSize, doubleQuantization);
 
     /// <summary>FP4, as <see cref="Nf4"/>.</summary>
-    public static IQuantizer Fp4(bool doubleQuantization = true, int blockSize = 64) =>
-        Table(CodeTable.Fp4, blockSize, doubleQuantization);
+    public static IQuantizer Fp4(bool doubleQuantization = true, int blockSize = 64) => Table(CodeTable.Fp4, blockSize, doubleQuantization);
 
     /// <summary>Any table of values in blocks of the flattened weight.</summary>
     public static IQuantizer Table(CodeTable table, int blockSize = 64, bool doubleQuantization = false)
@@ -21,10 +19,10 @@ public static class Quantizer
     }
 
     /// <summary>Eight bits, one scale a row.</summary>
-    public static IQuantizer Int8() => Of("int8", weight => Int8Quantization.Rows(weight));
+    public static IQuantizer Int8Rows() => Of("int8", weight => Int8Quantization.Rows(weight));
 
     /// <summary>Whole numbers of 2 to 8 bits in groups, round to nearest.</summary>
-    public static IQuantizer Integer(IntegerOptions? options = null)
+    public static IQuantizer Integers(IntegerOptions? options = null)
     {
         options ??= new IntegerOptions();
         options.Validate();
