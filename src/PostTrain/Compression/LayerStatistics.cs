@@ -64,7 +64,7 @@ public sealed class LayerStatistics : IDisposable
     public Tensor Gram =>
         gram ?? throw new InvalidOperationException("the products of the inputs were not kept: calibrate with Gram = true");
 
-    /// <summary>Some of the inputs, [n, features]; null where none were kept.</summary>
+    /// <summary>Some of the inputs, [n, features], fresh; null where none were kept.</summary>
     public Tensor? Samples => samples.Count == 0 ? null : cat(samples, 0);
 
     /// <summary>Takes in the inputs of a call: [..., features]; a tensor of three dimensions is [sequences, tokens, features].</summary>

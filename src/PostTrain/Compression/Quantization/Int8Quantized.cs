@@ -1,3 +1,4 @@
+using PostTrain.Numerics;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -35,6 +36,12 @@ public sealed record Int8Quantized(
     {
         ArgumentNullException.ThrowIfNull(destination);
         CheckRows(first, destination.size(0));
+        if (Precision.IsHalf(destination.dtype))
+        {
+            base.DequantizeRows(first, destination);
+            return;
+        }
+
         using var mode = no_grad();
         using var scope = NewDisposeScope();
         destination.copy_(Codes.narrow(0, first, destination.size(0)));
