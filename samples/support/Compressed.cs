@@ -73,7 +73,7 @@ public sealed record Compressed(string Name, long Bytes, IReadOnlyList<double> L
                             result.Name,
                             Format.Count(result.Bytes),
                             Format.Percent((double)result.Bytes / whole.Bytes),
-                            $"{Format.Number(value)} ({Format.Number(low)}–{Format.Number(high)})",
+                            $"{Format.Number(value, 4)} ({Format.Number(low, 4)}–{Format.Number(high, 4)})",
                             result == whole ? "–" : Estimate.OfDifference(result.Losses, whole.Losses).ToString(),
                             .. result.Right is null ? [] : (string[])[result.Right.ToString()],
                         ];

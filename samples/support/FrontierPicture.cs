@@ -49,7 +49,8 @@ public static class FrontierPicture
             );
             svg.Append(CultureInfo.InvariantCulture, $"""<text x="{Left - 8}" y="{Y(value) + 4:F1}" text-anchor="end">{value:F3}</text>""");
         }
-        foreach (var (name, bytes, value) in points)
+        // Points lie close together: each has a number, and the list beside them has the names.
+        foreach (var (i, (name, bytes, value)) in points.Index())
         {
             double x = X(bytes);
             svg.Append(
@@ -59,7 +60,11 @@ public static class FrontierPicture
             svg.Append(CultureInfo.InvariantCulture, $"""<circle cx="{x:F1}" cy="{Y(value.Value):F1}" r="4" fill="#1f5fa8"/>""");
             svg.Append(
                 CultureInfo.InvariantCulture,
-                $"""<text x="{x + 8:F1}" y="{Y(value.Value) - 5:F1}">{WebUtility.HtmlEncode(name)}</text>"""
+                $"""<text x="{x + 6 + 14 * (i % 3):F1}" y="{Y(value.Value) - 6:F1}" fill="#1f5fa8">{i + 1}</text>"""
+            );
+            svg.Append(
+                CultureInfo.InvariantCulture,
+                $"""<text x="{Width - Right + 16}" y="{Top + 12 + 24 * i}">{i + 1} {WebUtility.HtmlEncode(name)}</text>"""
             );
         }
         svg.Append(
