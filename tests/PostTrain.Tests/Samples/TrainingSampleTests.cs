@@ -110,12 +110,13 @@ public class TrainingSampleTests
         using var folder = new TemporaryDirectory();
         using var summary = RunToSummary("compress", folder, "--steps", "2", "--healing", "2", "--held-out", "6", "--calibration", "4");
         var root = summary.RootElement;
-        Assert.Equal(17, root.EnumerateObject().Count());
+        var methods = root.EnumerateObject().Where(item => item.Value.ValueKind == JsonValueKind.Object).ToArray();
+        Assert.Equal(17, methods.Length);
         double whole = root.GetProperty("whole").GetProperty("bytes").GetDouble();
         Assert.InRange(root.GetProperty("NF4").GetProperty("bytes").GetDouble() / whole, 0.12, 0.2);
         Assert.InRange(root.GetProperty("int8").GetProperty("bytes").GetDouble() / whole, 0.25, 0.3);
         Assert.Equal(0, root.GetProperty("whole").GetProperty("loss_minus_whole").GetDouble());
-        foreach (var method in root.EnumerateObject())
+        foreach (var method in methods)
         {
             double value = method.Value.GetProperty("perplexity").GetDouble();
             Assert.InRange(

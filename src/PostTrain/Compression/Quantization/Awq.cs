@@ -32,6 +32,7 @@ public static class Awq
         options.Validate();
         foreach (var weight in weights)
         {
+            ArgumentNullException.ThrowIfNull(weight, nameof(weights));
             if (weight.dim() != 2 || weight.size(1) != meanMagnitude.size(0))
                 throw new ArgumentException(
                     $"a weight has shape {Guard.Shape(weight)}, expected [out, {meanMagnitude.size(0)}] as meanMagnitude",
@@ -103,6 +104,8 @@ public static class Awq
         Guard.Positive(shrink, nameof(shrink));
         Guard.Fraction(shrink, nameof(shrink));
         Guard.AtLeast(samples, 1, nameof(samples));
+        QuantizedTensor.CheckInput(weight, nameof(weight));
+        Guard.Floating(input, nameof(input));
         var (rows, columns, size) = (weight.size(0), weight.size(1), IntegerQuantization.GroupSize(options.Integers, weight.size(1)));
         if (input.size(1) != columns || input.size(0) == 0 || columns % size != 0)
             throw new ArgumentException(
