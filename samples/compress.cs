@@ -62,7 +62,8 @@ return await command.RunAsync(
         var table = Compressed.Table(results);
         ConsoleTable.Print(table);
         const string reading =
-            "Bytes are those of the whole model; of a masked one, of what is left and a bit an entry. Intervals are 95 %, over the examples; one run each, so this says nothing of other seeds.";
+            "Bytes are those of the whole model; of a masked one, of what is left and a bit an entry. Intervals are 95 %, "
+            + "over the examples; one run each, so this says nothing of other seeds.";
         Console.WriteLine(reading);
         File.WriteAllText(run.PathOf("frontier.svg"), FrontierPicture.Svg("Perplexity against bytes", results));
         var page = run.Page(

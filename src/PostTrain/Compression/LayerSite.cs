@@ -12,7 +12,8 @@ internal sealed record LayerSite(Leaf Leaf, nn.Module Owner, string Child)
 
     public nn.Module<Tensor, Tensor> Module => Leaf.Module;
 
-    /// <summary>Linear layers that are selected: null takes all of them, the output projection apart. Projections by a tied embedding have no
+    /// <summary>Linear layers that are selected: null takes all of them, the output projection apart. Projections by a tied embedding have
+    /// no
     /// layer of their own and are left out.</summary>
     /// <exception cref="ArgumentException">None is selected.</exception>
     public static IReadOnlyList<LayerSite> Of(nn.Module model, ModuleSelection? targets, ModuleSelection? exclude)

@@ -7,7 +7,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Tests.Compression;
 
-/// <summary>What the quantisers promise of any weight: bounds, idempotence, expected errors on the normal distribution, ownership.</summary>
+/// <summary>What the quantisers promise of any weight: bounds, idempotence, expected errors on the normal distribution,
+/// ownership.</summary>
 public sealed class QuantizationLawsTests
 {
     private const int Blocks = 1 << 15;

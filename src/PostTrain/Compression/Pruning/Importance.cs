@@ -80,7 +80,8 @@ public static class Importance
         return [.. sums.Select(sum => 1 - sum / tokens)];
     }
 
-    /// <summary>What each key-value head with its query heads changes to first order: the sum over batches of |∂loss/∂gate| for a gate of 1 on
+    /// <summary>What each key-value head with its query heads changes to first order: the sum over batches of |∂loss/∂gate| for a gate of
+    /// 1 on
     /// what the head gives (Michel et al. 2019, arXiv:1905.10650, eq. 2), the loss being the mean negative log-probability of the next
     /// token.</summary>
     /// <param name="model">The model; it is in evaluation mode meanwhile, and its parameters get no gradient.</param>

@@ -5,13 +5,15 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Compression.Pruning;
 
-/// <summary>SparseGPT (Frantar, Alistarh 2023, arXiv:2301.00774, algorithm 1): entries with the least w² / [H⁻¹]_jj go, column after column,
+/// <summary>SparseGPT (Frantar, Alistarh 2023, arXiv:2301.00774, algorithm 1): entries with the least w² / [H⁻¹]_jj go, column after
+/// column,
 /// and what stays makes up for them: the step of Optimal Brain Surgeon, whose loss for one entry is w² / 2[H⁻¹]_jj.</summary>
 public static class SparseGpt
 {
     /// <summary>Prunes a weight against the inputs that it multiplies.</summary>
     /// <param name="weight">[out,in], finite.</param>
-    /// <param name="hessian">2/sequences · Σ x xᵀ, [in,in] (<see cref="LayerStatistics.Hessian"/>); it stays as it is. A column that no input
+    /// <param name="hessian">2/sequences · Σ x xᵀ, [in,in] (<see cref="LayerStatistics.Hessian"/>); it stays as it is. A column that no
+    /// input
     /// ever used, 0 on the diagonal, is set to 0.</param>
     /// <param name="options">How much, damping, blocks.</param>
     /// <exception cref="ArgumentException">Shapes do not agree, or the damped Hessian is not positive definite.</exception>

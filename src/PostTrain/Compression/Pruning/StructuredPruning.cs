@@ -3,7 +3,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Compression.Pruning;
 
-/// <summary>Smaller decoders of the same kind: without some layers, or without some heads. The results are ordinary models, which are saved,
+/// <summary>Smaller decoders of the same kind: without some layers, or without some heads. The results are ordinary models, which are
+/// saved,
 /// trained and quantised as such.</summary>
 /// <remarks><see cref="Importance"/> says which parts matter least.</remarks>
 public static class StructuredPruning

@@ -6,7 +6,8 @@ namespace PostTrain.Compression.Quantization;
 
 /// <summary>Quantisation by a table of values in blocks of the flattened tensor: NF4, FP4, the dynamic 8-bit map, tables of one's
 /// own.</summary>
-/// <remarks>bitsandbytes' formats: x · (1 / absmax) in float32, then the nearest value of the table; half-way, the lower one. A block of zeros
+/// <remarks>bitsandbytes' formats: x · (1 / absmax) in float32, then the nearest value of the table; half-way, the lower one. A block of
+/// zeros
 /// keeps absmax 0. With NF4 |w − ŵ| is at most 0.1519 absmax, half the table's widest gap.</remarks>
 public static class BlockQuantization
 {

@@ -5,7 +5,8 @@ using static TorchSharp.torch;
 namespace PostTrain.Compression.Quantization;
 
 /// <summary>The numbers, in [−1, 1], that the codes of a block stand for; each block multiplies them by its largest magnitude.</summary>
-/// <remarks>The NF4 values are those of QLoRA (Dettmers et al. 2023, arXiv:2305.14314, appendix E), the FP4 values those of bitsandbytes, the
+/// <remarks>The NF4 values are those of QLoRA (Dettmers et al. 2023, arXiv:2305.14314, appendix E), the FP4 values those of bitsandbytes,
+/// the
 /// 8-bit map is that of "8-bit Approximations for Parallelism in Deep Learning" (Dettmers 2016, arXiv:1511.04561).</remarks>
 public sealed class CodeTable
 {

@@ -7,7 +7,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Compression.Quantization;
 
-/// <summary>A linear layer that trains full weights and computes with quantised ones, and with quantised inputs where it is told to.</summary>
+/// <summary>A linear layer that trains full weights and computes with quantised ones, and with quantised inputs where it is told
+/// to.</summary>
 public sealed class FakeQuantizedLinear : nn.Module<Tensor, Tensor>, IWeightedLinear
 {
     private readonly IQuantizer quantizer;

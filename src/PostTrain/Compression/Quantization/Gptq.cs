@@ -4,14 +4,16 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Compression.Quantization;
 
-/// <summary>GPTQ (Frantar et al. 2022, arXiv:2210.17323): columns are rounded one after the other, and each rounding error is made up for in
+/// <summary>GPTQ (Frantar et al. 2022, arXiv:2210.17323): columns are rounded one after the other, and each rounding error is made up for
+/// in
 /// the columns that follow, W[:, j+1:] −= e_j [H⁻¹]_{j, j+1:} / [H⁻¹]_{jj} with H⁻¹ of the columns that are left (eq. 3, algorithm
 /// 1).</summary>
 public static class Gptq
 {
     /// <summary>Quantises a weight against the inputs that it multiplies.</summary>
     /// <param name="weight">[out,in], finite.</param>
-    /// <param name="hessian">2/sequences · Σ x xᵀ, [in,in] (<see cref="LayerStatistics.Hessian"/>); it stays as it is. A column that no input
+    /// <param name="hessian">2/sequences · Σ x xᵀ, [in,in] (<see cref="LayerStatistics.Hessian"/>); it stays as it is. A column that no
+    /// input
     /// ever used, 0 on the diagonal, is set to 0.</param>
     /// <param name="options">Groups, order, damping.</param>
     /// <exception cref="ArgumentException">Shapes do not agree, or the damped Hessian is not positive definite.</exception>

@@ -17,7 +17,8 @@ public static class ModelQuantization
     /// <param name="progress">Told after each layer.</param>
     /// <param name="cancellation">Stops between two layers; those done stay quantised.</param>
     /// <returns>Bytes and errors of each layer.</returns>
-    /// <exception cref="ArgumentException">A target names no layer, a layer cannot be replaced, or the quantiser needs a calibration that was
+    /// <exception cref="ArgumentException">A target names no layer, a layer cannot be replaced, or the quantiser needs a calibration that
+    /// was
     /// not given or lacks a layer. Nothing has changed then.</exception>
     public static QuantizationReport Apply(
         nn.Module model,
@@ -83,7 +84,8 @@ public static class ModelQuantization
         return new QuantizationReport(quantizer.Name, layers);
     }
 
-    /// <summary>Replaces every quantised layer by a plain one with the dequantised weight, so that the model can be saved, merged or trained
+    /// <summary>Replaces every quantised layer by a plain one with the dequantised weight, so that the model can be saved, merged or
+    /// trained
     /// as a whole.</summary>
     /// <returns>The layers' names.</returns>
     /// <exception cref="ArgumentException">There are adapters on the model.</exception>
