@@ -1,0 +1,36 @@
+using PostTrain.Data.Text;
+using PostTrain.Models;
+using PostTrain.Models.Gguf;
+using PostTrain.Tests.Support;
+using static TorchSharp.torch;
+
+namespace PostTrain.LlamaSharp.Tests;
+
+/// <summary>A byte-level tokenizer and a chat template in llama.cpp.</summary>
+public sealed class TokenizerTests
+{
+    private static readonly string Model = Path.Combine(RepositoryFolder.Root, "tests", "golden", "gguf", "llama-bpe");
+
+    [Fact]
+    public void Ids_TextAndTemplate_AreOurs()
+    {
+        using var scope = NewDisposeScope();
+        using var folder = new TemporaryDirectory();
+        using var model = Pretrained.Load(Model);
+        var tokenizer = TokenizerJson.Load(Model);
+        var path = folder.File("model.gguf");
+        GgufExport.Write(Model, path, new GgufExportOptions { Type = GgufType.F32 });
+        using var theirs = new LlamaCpp(path, 128);
+        foreach (
+            var text in (string[])
+                ["The reward model", "It's 12345 + 678!", "  two  spaces\n\nlines\t", "é日本語 😀", "", "a<|im_end|>b", "don't WE'LL x"]
+        )
+            Assert.Equal(tokenizer.Encode(text), theirs.Tokenize(text, special: true));
+        Assert.Equal(PostTrain.Data.Chat.ChatTemplate.Load(Model).SpecialTokens["bos_token"], tokenizer.TokenOf(1));
+        Assert.Contains("<|start_header_id|>", theirs.ChatTemplate, StringComparison.Ordinal);
+        var prompt = tokenizer.Encode("The reward model");
+        var greedy = theirs.Greedy(prompt, 12);
+        Assert.Equal(Ours.Greedy(model, prompt, 12), greedy);
+        Assert.Equal(tokenizer.Decode(greedy), theirs.Text(greedy));
+    }
+}
