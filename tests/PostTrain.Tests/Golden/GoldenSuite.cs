@@ -31,6 +31,7 @@ internal static class GoldenSuite
             ["train"] = TrainGolden.Kinds,
             ["optim"] = OptimGolden.Kinds,
             ["gguf"] = GgufGolden.Kinds,
+            ["mergekit"] = MergekitGolden.Kinds,
         };
 
     /// <summary>Kinds ("area/kind") that no function of the library computes so far.</summary>
