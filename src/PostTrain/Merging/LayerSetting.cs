@@ -5,8 +5,10 @@ public sealed class LayerSetting
 {
     private readonly double[] values;
     private readonly (string? Filter, LayerSetting Value)[] rules;
+    private readonly LayerSetting? otherwise;
 
-    private LayerSetting(double[] values, (string? Filter, LayerSetting Value)[] rules) => (this.values, this.rules) = (values, rules);
+    private LayerSetting(double[] values, (string? Filter, LayerSetting Value)[] rules, LayerSetting? otherwise = null) =>
+        (this.values, this.rules, this.otherwise) = (values, rules, otherwise);
 
     /// <summary>The same number everywhere.</summary>
     public static implicit operator LayerSetting(double value) => FromDouble(value);
@@ -39,6 +41,9 @@ public sealed class LayerSetting
         return new LayerSetting([], [.. rules]);
     }
 
+    /// <summary>The same, and another setting where no filter fits.</summary>
+    internal LayerSetting Else(LayerSetting? other) => new(values, rules, otherwise is null ? other : otherwise.Else(other));
+
     /// <summary>The number for a tensor, or null where no filter fits.</summary>
     /// <param name="tensor">Name of the tensor.</param>
     /// <param name="position">0 at the first layer to 1 at the last: layer / (layers − 1).</param>
@@ -49,7 +54,7 @@ public sealed class LayerSetting
         if (values.Length == 0)
         {
             var fitting = Array.Find(rules, rule => rule.Filter is null || tensor.Contains(rule.Filter, StringComparison.Ordinal));
-            return fitting.Value?.At(tensor, position);
+            return fitting.Value?.At(tensor, position) ?? otherwise?.At(tensor, position);
         }
 
         var place = position * (values.Length - 1);
