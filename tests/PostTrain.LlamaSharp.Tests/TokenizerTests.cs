@@ -33,4 +33,34 @@ public sealed class TokenizerTests
         Assert.Equal(Ours.Greedy(model, prompt, 12), greedy);
         Assert.Equal(tokenizer.Decode(greedy), theirs.Text(greedy));
     }
+
+    // Texts that no normaliser changes: llama.cpp has none.
+    [Theory]
+    [InlineData("bpe-gpt2")]
+    [InlineData("bpe-llama3")]
+    [InlineData("bpe-qwen2")]
+    [InlineData("sp-bpe")]
+    [InlineData("sp-metaspace")]
+    public void Ids_OfEveryKindOfTokenizer_AreOurs(string name)
+    {
+        using var folder = new TemporaryDirectory();
+        var source = Path.Combine(RepositoryFolder.Root, "tests", "golden", "tokenizers", name);
+        var tokenizer = TokenizerJson.Load(source);
+        var config = new DecoderConfig
+        {
+            VocabularySize = tokenizer.VocabularySize,
+            ContextLength = 64,
+            HiddenSize = 32,
+            Layers = 1,
+            Heads = 2,
+        };
+        using (var model = Decoder.Create(config, 1))
+            GgufExport.Write(model, source, folder.File("model.gguf"));
+        using var theirs = new LlamaCpp(folder.File("model.gguf"), 64);
+        foreach (
+            var text in (string[])
+                ["The reward model is trained.", "It's 12345 + 678!", "a  b   c", "line\nline\n\nend", "日本語 😀 é", "don't x_y(z) = 3.14"]
+        )
+            Assert.Equal(tokenizer.Encode(text), theirs.Tokenize(text));
+    }
 }

@@ -88,7 +88,7 @@ public static class StatisticalMerge
     }
 
     private static ArgumentException Singular(Exception? inner) =>
-        new("grams add up to a matrix that cannot be inverted: give more data, or an offDiagonal below 1", "grams", inner);
+        new("grams add up to a matrix that cannot be inverted: give more data, or an offDiagonal below 1", inner);
 
     private static void Statistics(IReadOnlyList<Tensor> tensors, IReadOnlyList<Tensor> statistics)
     {

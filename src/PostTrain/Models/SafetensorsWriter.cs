@@ -32,11 +32,11 @@ internal static class SafetensorsWriter
 
     /// <summary>Writes tensors that are each made when its turn comes.</summary>
     /// <param name="path">The file to write or to replace.</param>
-    /// <param name="sources">What is made within the call of <see cref="SafetensorsSource.Make"/> is disposed when it is written.</param>
+    /// <param name="tensors">What is made within the call of <see cref="SafetensorsSource.Make"/> is disposed when it is written.</param>
     /// <param name="metadata">Strings for <c>__metadata__</c>, or null for none.</param>
-    public static void Write(string path, IEnumerable<SafetensorsSource> sources, IReadOnlyDictionary<string, string>? metadata)
+    public static void Write(string path, IEnumerable<SafetensorsSource> tensors, IReadOnlyDictionary<string, string>? metadata)
     {
-        var ordered = sources
+        var ordered = tensors
             .OrderByDescending(item => SafetensorsTypes.SizeOf(item.Type))
             .ThenBy(item => item.Name, StringComparer.Ordinal)
             .ToList();
@@ -44,7 +44,10 @@ internal static class SafetensorsWriter
         foreach (var item in ordered)
         {
             if (!names.Add(item.Name))
-                throw new ArgumentException($"The name '{item.Name}' is given twice or reserved; every tensor needs its own.", "tensors");
+                throw new ArgumentException(
+                    $"The name '{item.Name}' is given twice or reserved; every tensor needs its own.",
+                    nameof(tensors)
+                );
         }
 
         var header = Header(ordered, metadata);

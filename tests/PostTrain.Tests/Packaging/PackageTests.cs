@@ -42,7 +42,7 @@ public sealed class PackageTests : IDisposable
             typeof(Pretrained).Assembly.GetExportedTypes(),
             type => Assert.Contains($"T:{type.FullName!.Replace('+', '.')}", documented)
         );
-        string[] needed = ["MathNet.Numerics", "Microsoft.Extensions.AI.Abstractions", "TorchSharp"];
+        string[] needed = ["MathNet.Numerics", "Microsoft.Extensions.AI.Abstractions", "TorchSharp", "YamlDotNet"];
         Assert.Equal(needed.Select(id => (id, Pinned(id))), library.Dependencies);
         Assert.Equal(
             [
