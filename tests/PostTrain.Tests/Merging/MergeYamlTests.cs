@@ -139,7 +139,7 @@ public sealed class MergeYamlTests : IDisposable
         // A billion laughs, a deep nest, a wide list, a long text.
         var laughs = new StringBuilder("a: &a [x,x,x,x,x,x,x,x,x]\n");
         for (var c = 'b'; c < 'k'; c++)
-            laughs.Append($"{c}: &{c} [{string.Join(',', Enumerable.Repeat($"*{(char)(c - 1)}", 9))}]\n");
+            laughs.Append(c).Append(": &").Append(c).Append(" [").AppendJoin(',', Enumerable.Repeat($"*{(char)(c - 1)}", 9)).Append("]\n");
         string[] bombs =
         [
             laughs.ToString(),
