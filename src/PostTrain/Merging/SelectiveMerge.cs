@@ -16,6 +16,7 @@ public static class SelectiveMerge
     /// <remarks>t is not clamped: where task vectors point away from each other it is negative, as in mergekit.</remarks>
     public static Tensor ModelStock(Tensor origin, IReadOnlyList<Tensor> tensors, bool filterWise = false)
     {
+        ArgumentNullException.ThrowIfNull(origin);
         MergeCheck.Tensors(tensors, 2, origin);
         using var scope = NewDisposeScope();
         var shape = origin.shape;
@@ -54,6 +55,7 @@ public static class SelectiveMerge
     /// <param name="topK">Share of the entries with a variance that are selected, 0 to 1.</param>
     public static Tensor Sce(Tensor origin, IReadOnlyList<Tensor> tensors, double topK = 1)
     {
+        ArgumentNullException.ThrowIfNull(origin);
         MergeCheck.Tensors(tensors, 1, origin);
         Guard.Fraction(topK, nameof(topK));
         using var scope = NewDisposeScope();
@@ -157,6 +159,7 @@ public static class SelectiveMerge
     /// <param name="epsilon">As in <see cref="Ram"/>, and the least that divides.</param>
     public static Tensor RamPlus(Tensor origin, IReadOnlyList<Tensor> tensors, double rate = 0.1, double alpha = 0.2, double epsilon = 1e-5)
     {
+        ArgumentNullException.ThrowIfNull(origin);
         MergeCheck.Tensors(tensors, 1, origin);
         MergeCheck.Finite(rate, nameof(rate));
         Guard.NotNegative(alpha, nameof(alpha));
