@@ -32,6 +32,8 @@ internal static class GoldenSuite
             ["optim"] = OptimGolden.Kinds,
             ["quant"] = QuantGolden.Kinds,
             ["prune"] = PruneGolden.Kinds,
+            ["gguf"] = GgufGolden.Kinds,
+            ["mergekit"] = MergekitGolden.Kinds,
         };
 
     /// <summary>Kinds ("area/kind") that no function of the library computes so far.</summary>

@@ -531,6 +531,36 @@ public class TrainingSampleTests
             Assert.InRange(summary.RootElement.GetProperty(choice).GetProperty("accuracy").GetDouble(), 0, any);
     }
 
+    [Fact]
+    public void Merge_MakesOneModelOfTwo_AndReadsAConfiguration()
+    {
+        using var folder = new TemporaryDirectory();
+        using (var summary = RunToSummary("merge", folder, "--steps", "2", "--held-out", "4"))
+        {
+            Assert.InRange(summary.RootElement.GetProperty("best_sums").GetDouble(), 0, 1);
+            Assert.InRange(summary.RootElement.GetProperty("best_strength").GetDouble(), 0.25, 1);
+        }
+
+        using (var merged = Pretrained.Load(folder.File("model")))
+            Assert.Equal(3, merged.Config.Layers);
+        using (var file = PostTrain.Models.Gguf.GgufFile.Open(folder.File("model.gguf")))
+            Assert.Equal("llama", file.Metadata["general.architecture"]);
+        Assert.Contains("<svg", File.ReadAllText(folder.File("report.html")), StringComparison.Ordinal);
+
+        folder.Write("merge.yml", "merge_method: slerp\nbase_model: sums\nmodels: [{model: reversals}]\nparameters: {t: 0.5}\n");
+        var (code, _, errors) = SampleTests.Start([
+            "samples/merge.cs",
+            "--",
+            "--config",
+            folder.File("merge.yml"),
+            "--output",
+            folder.File("own"),
+        ]);
+        Assert.True(code == 0, errors);
+        using var own = Pretrained.Load(Path.Combine(folder.File("own"), "model"));
+        Assert.Equal(19, own.VocabularySize);
+    }
+
     // What every sample leaves: a report with a table, metrics, a summary; and a plain text where there is no terminal.
     private static JsonDocument RunToSummary(string sample, TemporaryDirectory folder, params string[] arguments)
     {
