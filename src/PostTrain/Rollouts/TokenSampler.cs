@@ -29,6 +29,7 @@ internal sealed class TokenSampler : IDisposable
     /// <param name="generated">Tokens that the completions have so far.</param>
     /// <param name="uniforms">[B,1] float64, in (0,1).</param>
     /// <param name="check">Told of the scores, [B,V], after biases, penalties, bans and processors, where there are any.</param>
+    /// <param name="replace">Gives the tokens that stand in place of the drawn ones, both [B,1]; null where all stand.</param>
     /// <returns>The tokens, [B,1] int64, and their log-probs, [B,1], under the suppressed and tempered distribution before penalties, bans
     /// and truncation.</returns>
     public (Tensor Tokens, Tensor LogProbs) Draw(
@@ -37,13 +38,16 @@ internal sealed class TokenSampler : IDisposable
         Tensor mask,
         int generated,
         Tensor uniforms,
-        Action<Tensor> check
+        Action<Tensor> check,
+        Func<Tensor, Tensor>? replace = null
     )
     {
         using var scope = NewDisposeScope();
         var logProbs = shaping.Apply(logits).log_softmax(-1);
         var weights = Weights(logits, logProbs, ids, mask, generated, check);
         var tokens = isGreedy ? weights.argmax(-1, keepdim: true) : Inverse(weights, uniforms);
+        if (replace is not null)
+            tokens = replace(tokens);
         return (tokens.MoveToOuterDisposeScope(), logProbs.gather(1, tokens).MoveToOuterDisposeScope());
     }
 
