@@ -136,6 +136,8 @@ public sealed record SamplingOptions
         ArgumentOutOfRangeException.ThrowIfNegative(FirstRow);
         if (ScoringRows is { } rows)
             ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows, nameof(ScoringRows));
+        if (Rules is null || Rules.Any(rule => rule is null))
+            throw new ArgumentException("Rules holds null, expected rules.", nameof(Rules));
         if (StopStrings.Any(string.IsNullOrEmpty))
             throw Refused(nameof(StopStrings), "", "StopStrings must hold texts of at least one character.");
         InVocabulary(StopTokens, nameof(StopTokens), vocabularySize);
