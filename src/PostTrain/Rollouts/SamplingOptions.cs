@@ -137,7 +137,7 @@ public sealed record SamplingOptions
         if (ScoringRows is { } rows)
             ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows, nameof(ScoringRows));
         if (Rules is null || Rules.Any(rule => rule is null))
-            throw new ArgumentException("Rules holds null, expected rules.", nameof(Rules));
+            throw Refused(nameof(Rules), "null", "Rules must hold rules.");
         if (StopStrings.Any(string.IsNullOrEmpty))
             throw Refused(nameof(StopStrings), "", "StopStrings must hold texts of at least one character.");
         InVocabulary(StopTokens, nameof(StopTokens), vocabularySize);

@@ -7,6 +7,7 @@ namespace PostTrain.Search;
 public static class SolutionValue
 {
     /// <summary>A process reward model, or any reward of steps: one score for each step of the text.</summary>
+    /// <remarks>Steps that the reward does not apply to (NaN) are left out; a text without a scored step gets the score 0.</remarks>
     /// <param name="steps">Scores steps, for example <c>LearnedRewards.Steps</c>.</param>
     /// <param name="separator">Between steps, as the reward knows them; a line end by default.</param>
     public static ISolutionValue Of(IStepReward steps, string separator = "\n")
@@ -14,12 +15,17 @@ public static class SolutionValue
         ArgumentNullException.ThrowIfNull(steps);
         ArgumentException.ThrowIfNullOrEmpty(separator);
         return Of(
-            (solutions, cancellation) =>
-                steps.ScoreStepsAsync(
-                    [.. solutions.Select(solution => SteppedCompletion.Of(solution.ToCompletion(), separator))],
-                    RewardContext.None,
-                    cancellation
-                )
+            async (solutions, cancellation) =>
+            {
+                var scores = await steps
+                    .ScoreStepsAsync(
+                        [.. solutions.Select(solution => SteppedCompletion.Of(solution.ToCompletion(), separator))],
+                        RewardContext.None,
+                        cancellation
+                    )
+                    .ConfigureAwait(false);
+                return [.. scores.Select(row => row.Where(score => !double.IsNaN(score)).DefaultIfEmpty(0).ToArray())];
+            }
         );
     }
 

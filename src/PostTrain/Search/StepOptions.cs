@@ -27,16 +27,18 @@ public sealed record StepOptions
         ArgumentNullException.ThrowIfNull(Separators);
         ArgumentNullException.ThrowIfNull(Sampling);
         if (Separators.Any(string.IsNullOrEmpty))
-            throw new ArgumentException("Separators holds an empty text, expected at least one character each", nameof(Separators));
+            throw Refused("Separators holds an empty text, expected at least one character each", nameof(Separators));
         Guard.AtLeast(MaxStepTokens, 1, nameof(MaxStepTokens));
         Guard.AtLeast(CacheBytes, 0, nameof(CacheBytes));
         Sampling.Validate(vocabularySize);
         if (Sampling.MinNewTokens > 0)
-            throw new ArgumentException(
+            throw Refused(
                 $"Sampling.MinNewTokens is {Sampling.MinNewTokens}, expected 0: a step has no minimum; BudgetForcing holds a solution to one",
                 nameof(Sampling)
             );
         if (Sampling.RowSeeds is not null)
-            throw new ArgumentException("Sampling.RowSeeds is given, expected none: each request has a seed", nameof(Sampling));
+            throw Refused("Sampling.RowSeeds is given, expected none: each request has a seed", nameof(Sampling));
     }
+
+    private static ArgumentException Refused(string message, string name) => new(message, name);
 }
