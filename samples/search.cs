@@ -233,7 +233,8 @@ return await command.RunAsync(
             ConsoleTable.Print(rows);
             var page = run.Page(
                     "Test-time search",
-                    $"{subject.Name}: right answers of {data.HeldOut.Count} held-out problems against the tokens that each method spends on one."
+                    $"{subject.Name}: right answers of {data.HeldOut.Count} held-out problems against the "
+                        + "tokens that each method spends on one."
                 )
                 .Curves(
                     "Right answers over log₂ tokens",

@@ -90,7 +90,7 @@ public sealed record SearchContender(string Family, int Width, ISearchMethod Met
                 "tree of thoughts",
                 width,
                 Named(
-                    $"tree of thoughts, {4 * width} steps",
+                    $"tree of thoughts, {10 * width} steps",
                     SearchMethod.TreeOfThoughts(
                         steps,
                         value,
@@ -98,7 +98,7 @@ public sealed record SearchContender(string Family, int Width, ISearchMethod Met
                         {
                             Thoughts = width,
                             Breadth = width / 4,
-                            Budget = 4 * width,
+                            Budget = 10 * width,
                             Aggregation = ScoreAggregation.Minimum,
                         }
                     )

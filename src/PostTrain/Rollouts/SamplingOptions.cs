@@ -54,7 +54,8 @@ public sealed record SamplingOptions
     /// <summary>Further processors, before the temperature, in this order. Default none.</summary>
     public IReadOnlyList<LogitProcessor> Processors { get; init; } = [];
 
-    /// <summary>Rules behind the draw, each in turn until one replaces the token, such as a budget of thinking tokens. Default none.</summary>
+    /// <summary>Rules behind the draw, each in turn until one replaces the token, such as a budget of thinking tokens. Default
+    /// none.</summary>
     public IReadOnlyList<DecodingRule> Rules { get; init; } = [];
 
     /// <summary>The most tokens that a completion gets; fewer where its own prompt and completion fill the context before. Default

@@ -5,9 +5,9 @@ namespace PostTrain.Search;
 
 /// <summary>Monte-Carlo tree search over steps: select, draw a step, value it, back the value up.</summary>
 /// <remarks>
-/// A simulation descends by <see cref="MonteCarloOptions.Selection"/> until a node that may draw another step, or a complete solution. With
-/// <see cref="MonteCarloOptions.Batch"/> several descend at once and ask the generator together. <see cref="Advance"/> keeps a branch's tree
-/// when its step is taken.
+/// A simulation descends by <see cref="MonteCarloOptions.Selection"/> until a node that may draw another step, or a complete solution.
+/// With <see cref="MonteCarloOptions.Batch"/> several descend at once and ask the generator together. <see cref="Advance"/> keeps a
+/// branch's tree when its step is taken.
 /// </remarks>
 /// <example><code>
 /// var tree = new MonteCarloTree(problem, steps, value, new MonteCarloOptions { Selection = TreeSelection.Puct(), Batch = 8 }, seed: 1);

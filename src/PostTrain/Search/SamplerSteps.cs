@@ -92,8 +92,8 @@ public sealed class SamplerSteps : IStepGenerator, IDisposable
             var room = Math.Min(sampling.MaxNewTokens - before[i].Length, model.ContextLength - rows[i].Length);
             if (room < 1)
                 throw new ArgumentException(
-                    $"the solution of request {i} has {before[i].Length} tokens behind {prompt.Ids.Length} of the prompt, expected room for "
-                        + $"one more: the limit is {sampling.MaxNewTokens}, the context {model.ContextLength}",
+                    $"the solution of request {i} has {before[i].Length} tokens behind {prompt.Ids.Length} of the prompt, expected room "
+                        + $"for one more: the limit is {sampling.MaxNewTokens}, the context {model.ContextLength}",
                     nameof(requests)
                 );
             limits[i] = toEnd ? room : Math.Min(room, options.MaxStepTokens);

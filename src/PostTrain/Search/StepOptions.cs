@@ -33,7 +33,8 @@ public sealed record StepOptions
         Sampling.Validate(vocabularySize);
         if (Sampling.MinNewTokens > 0)
             throw Refused(
-                $"Sampling.MinNewTokens is {Sampling.MinNewTokens}, expected 0: a step has no minimum; BudgetForcing holds a solution to one",
+                $"Sampling.MinNewTokens is {Sampling.MinNewTokens}, expected 0: a step has no minimum; "
+                    + "BudgetForcing holds a solution to one",
                 nameof(Sampling)
             );
         if (Sampling.RowSeeds is not null)

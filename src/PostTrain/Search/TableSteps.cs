@@ -50,8 +50,8 @@ internal sealed class TableSteps(Func<PartialSolution, IReadOnlyList<(SearchStep
         if (list.Any(choice => !(choice.Probability >= 0)) || Math.Abs(list.Sum(choice => choice.Probability) - 1) > Rounding)
             throw new InvalidOperationException(
                 FormattableString.Invariant(
-                    $"the table's probabilities behind '{Shown(solution)}' sum to {list.Sum(choice => choice.Probability):R}, expected 1 and none below 0"
-                )
+                    $"the table's probabilities behind '{Shown(solution)}' sum to {list.Sum(choice => choice.Probability):R}, "
+                ) + "expected 1 and none below 0"
             );
         var (step, probability) = list[Index(list, request, k)];
         return step with { LogProb = step.LogProb ?? Math.Log(probability) };

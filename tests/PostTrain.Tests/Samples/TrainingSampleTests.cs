@@ -519,7 +519,7 @@ public class TrainingSampleTests
             "weighted vote of 4",
             "beam of 4",
             "diverse trees of 4",
-            "tree of thoughts, 16 steps",
+            "tree of thoughts, 40 steps",
             "Monte-Carlo tree, 16 simulations",
             "adaptive up to 4",
         ];

@@ -76,9 +76,8 @@ public sealed class SearchSpeedTests(ITestOutputHelper output)
         }
 
         output.WriteLine(
-            FormattableString.Invariant(
-                $"tokens/s: sampler {sampler:F0}, beam {beam:F0} ({beam / sampler:F2}), judged by a model of the same size {judged:F0} ({judged / sampler:F2})"
-            )
+            FormattableString.Invariant($"tokens/s: sampler {sampler:F0}, beam {beam:F0} ({beam / sampler:F2}), ")
+                + FormattableString.Invariant($"judged by a model of the same size {judged:F0} ({judged / sampler:F2})")
         );
         Assert.True(beam >= 0.8 * sampler, $"{beam / sampler:F2} of the sampler's tokens a second");
     }
