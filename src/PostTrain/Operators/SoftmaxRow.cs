@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics;
 using V = System.Runtime.Intrinsics.Vector256<double>;
 using W = System.Runtime.Intrinsics.Vector256<float>;
 
-namespace PostTrain.Kernels;
+namespace PostTrain.Operators;
 
 /// <summary>The softmax of a row of logits in memory, in the row's own precision with sums in float64.</summary>
 internal static unsafe class SoftmaxRow
@@ -163,9 +163,9 @@ internal static unsafe class SoftmaxRow
             values[i] = values[i] * factor + addend;
     }
 
-    // e^x of x ≤ 0 to a few units in the last place; 0 below −87.
+    /// <summary>e^x of x ≤ 0 to a few units in the last place; 0 below −87.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static W ExpOfNegative(W x)
+    internal static W ExpOfNegative(W x)
     {
         var whole = Vector256.Create(12582912f);
         // The second operand of the native maximum is the result where one is NaN.
