@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace PostTrain.Operators;
@@ -30,6 +31,7 @@ internal static unsafe class AdamPass
                 )
         );
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Part<T>(T* p, T* g, T* m, T* v, int length, in AdamConstants constants)
         where T : unmanaged, IFloatingPointIeee754<T>
     {

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace PostTrain.Operators;
@@ -17,6 +18,7 @@ internal static unsafe class AttentionBackward
         Workers.Run(parts, work, part => Part(shape, visible, at, part / shape.KeyValueHeads, (int)(part % shape.KeyValueHeads)));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Part<T>(AttentionShape shape, VisibleKeys visible, AttentionPointers<T> at, long row, int group)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
@@ -98,8 +100,7 @@ internal static unsafe class AttentionBackward
                         ScoreRow.Slopes(line, slopes + i * width, block, cap);
                     }
                     ScoreRow.Cut(line, block, from, to, gaps, row, start + i, key);
-                    ScoreRow.Exponentials(line, block, logSums[i]);
-                    ScoreRow.Gradient(line, gradient + i * width, block, deltas[i]);
+                    ScoreRow.Gradient(line, gradient + i * width, block, logSums[i], deltas[i]);
                     if (shape.SoftCap > 0)
                         ScoreRow.Multiply(gradient + i * width, slopes + i * width, block);
                 }
@@ -126,6 +127,7 @@ internal static unsafe class AttentionBackward
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static T Dot<T>(T* x, T* y, int count)
         where T : unmanaged, IFloatingPointIeee754<T>
     {

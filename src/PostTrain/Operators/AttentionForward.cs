@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace PostTrain.Operators;
@@ -18,6 +19,7 @@ internal static unsafe class AttentionForward
     }
 
     // Keys and values of one head, and all query heads that look at them.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Part<T>(AttentionShape shape, VisibleKeys visible, AttentionPointers<T> at, long row, int group)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
@@ -80,10 +82,13 @@ internal static unsafe class AttentionForward
                         new Span<T>(line, block).Clear();
                         continue;
                     }
-                    var shrink = T.Exp(maxima[i] - greatest);
-                    totals[i] = totals[i] * shrink + ScoreRow.Exponentials(line, block, greatest);
-                    if (began && shrink != T.One)
+                    if (began && greatest != maxima[i])
+                    {
+                        var shrink = T.Exp(maxima[i] - greatest);
+                        totals[i] *= shrink;
                         Shrink(sums + i * padded, padded, shrink);
+                    }
+                    totals[i] += ScoreRow.Exponentials(line, block, greatest);
                     maxima[i] = greatest;
                 }
                 new Span<T>(scores + count * width, (queries - count) * width).Clear();
@@ -108,6 +113,7 @@ internal static unsafe class AttentionForward
     /// <param name="size">Dh.</param>
     /// <param name="line">Room for one row.</param>
     /// <param name="to">The columns.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void KeysAcross<T>(HeadRows<T> rows, T* from, long step, int length, int keys, int size, T* line, T* to)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
@@ -124,6 +130,7 @@ internal static unsafe class AttentionForward
     internal static T* Offset<T>(T* from, long count)
         where T : unmanaged => from == null ? null : from + count;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Shrink<T>(T* values, int count, T factor)
         where T : unmanaged, IFloatingPointIeee754<T>
     {

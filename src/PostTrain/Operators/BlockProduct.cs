@@ -22,6 +22,7 @@ internal static unsafe class BlockProduct
     /// <param name="c">Rows of consecutive numbers.</param>
     /// <param name="cRow">From row to row.</param>
     /// <param name="add">Whether C has numbers already.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Run<T>(int m, int n, int k, T* a, nint aRow, nint aColumn, T* b, nint bRow, T* c, nint cRow, bool add)
         where T : unmanaged
     {
@@ -36,6 +37,7 @@ internal static unsafe class BlockProduct
     }
 
     // Eight sums in registers in both: as many as two multiply-adds a cycle need.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Tile4X2<T>(int k, T* a, nint aRow, nint aColumn, T* b, nint bRow, T* c, nint cRow, bool add)
         where T : unmanaged
     {
@@ -99,6 +101,7 @@ internal static unsafe class BlockProduct
         s31.Store(c3 + width);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Tile8X1<T>(int k, T* a, nint aRow, nint aColumn, T* b, nint bRow, T* c, nint cRow, bool add)
         where T : unmanaged
     {

@@ -122,13 +122,11 @@ internal sealed unsafe class GateOperator : autograd.SingleTensorFunction<GateOp
         );
     }
 
-    private static (int Width, long Step) Sizes(Tensor x, GateKind kind)
-    {
-        var step = x.size(-1);
-        return ((int)(kind.Joint ? step / 2 : step), step);
-    }
+    // Without halves all numbers are one row.
+    private static (long Width, long Step) Sizes(Tensor x, GateKind kind) =>
+        kind.Joint ? (x.size(-1) / 2, x.size(-1)) : (x.numel(), x.numel());
 
-    private static T* Second<T>(T* first, Tensor? other, int width, GateKind kind)
+    private static T* Second<T>(T* first, Tensor? other, long width, GateKind kind)
         where T : unmanaged =>
         kind.Joint ? first + width
         : other is null ? null

@@ -6,7 +6,7 @@ namespace PostTrain.Operators;
 
 /// <summary>log π(target) of rows of logits, and whether the target is the most likely token, without keeping a distribution.</summary>
 /// <remarks>Arguments: logits [...,V], targets [...], mask [...] or null, whether the hits are wanted. Rows that do not count are not read.
-/// The graph keeps the logits and one number a row; the hits have no gradient.</remarks>
+/// The graph keeps the logits and two numbers a row; the hits have no gradient.</remarks>
 internal sealed unsafe class LogProbOperator : autograd.MultiTensorFunction<LogProbOperator>
 {
     public override string Name => nameof(LogProbOperator);
@@ -51,10 +51,10 @@ internal sealed unsafe class LogProbOperator : autograd.MultiTensorFunction<LogP
     {
         using var scope = NewDisposeScope();
         var (logits, targets, mask, hits) = ((Tensor)vars[0], (Tensor)vars[1], (Tensor?)vars[2], (bool)vars[3]);
-        var logSums = empty(targets.numel(), dtype: logits.dtype);
-        var (logProbs, correct) = Forward(logits, targets, mask, logSums, hits);
+        var sums = empty(targets.numel(), 2, dtype: logits.dtype);
+        var (logProbs, correct) = Forward(logits, targets, mask, sums, hits);
         ctx.set_materialize_grads(false);
-        ctx.save_for_backward([logits, targets, mask!, logSums.MoveToOuterDisposeScope()]);
+        ctx.save_for_backward([logits, targets, mask!, sums.MoveToOuterDisposeScope()]);
         if (correct is null)
             return [logProbs.MoveToOuterDisposeScope()];
         ctx.mark_non_differentiable([correct]);
@@ -79,18 +79,18 @@ internal sealed unsafe class LogProbOperator : autograd.MultiTensorFunction<LogP
         return Fused.Gradients(received, gradient, null, null, null);
     }
 
-    private static (Tensor, Tensor?) Forward(Tensor logits, Tensor targets, Tensor? mask, Tensor? logSums, bool hits)
+    private static (Tensor, Tensor?) Forward(Tensor logits, Tensor targets, Tensor? mask, Tensor? sums, bool hits)
     {
         var logProbs = TensorMemory.Fresh(targets, logits.dtype);
         var correct = hits ? TensorMemory.Fresh(targets, logits.dtype) : null;
         if (logits.dtype == ScalarType.Float32)
-            Forward<float>(logits, targets, mask, logProbs, logSums, correct);
+            Forward<float>(logits, targets, mask, logProbs, sums, correct);
         else
-            Forward<double>(logits, targets, mask, logProbs, logSums, correct);
+            Forward<double>(logits, targets, mask, logProbs, sums, correct);
         return (logProbs, correct);
     }
 
-    private static void Forward<T>(Tensor logits, Tensor targets, Tensor? mask, Tensor logProbs, Tensor? logSums, Tensor? correct)
+    private static void Forward<T>(Tensor logits, Tensor targets, Tensor? mask, Tensor logProbs, Tensor? sums, Tensor? correct)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
         using var numbers = new NumberSource<T>(logits);
@@ -98,7 +98,7 @@ internal sealed unsafe class LogProbOperator : autograd.MultiTensorFunction<LogP
         using var counts = new MaskSource<T>(mask);
         T* z = numbers.Pointer,
             l = TensorMemory.Address<T>(logProbs),
-            s = logSums is null ? null : TensorMemory.Address<T>(logSums),
+            s = sums is null ? null : TensorMemory.Address<T>(sums),
             h = correct is null ? null : TensorMemory.Address<T>(correct);
         long* y = ids.Pointer;
         var m = counts.Pointer;
@@ -114,14 +114,14 @@ internal sealed unsafe class LogProbOperator : autograd.MultiTensorFunction<LogP
                 var score = masked && m.Get(row) == 0 ? default : LogProbRow.Forward(z + row * width, width, y[row]);
                 l[row] = T.CreateTruncating(score.LogProb);
                 if (s != null)
-                    s[row] = T.CreateTruncating(score.LogSum);
+                    (s[2 * row], s[2 * row + 1]) = (T.CreateTruncating(score.Max), T.CreateTruncating(score.Sum));
                 if (h != null)
                     h[row] = score.IsHit ? T.One : T.Zero;
             }
         );
     }
 
-    private static void Backward<T>(Tensor logits, Tensor targets, Tensor? mask, Tensor logSums, Tensor received, Tensor gradient)
+    private static void Backward<T>(Tensor logits, Tensor targets, Tensor? mask, Tensor sums, Tensor received, Tensor gradient)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
         using var numbers = new NumberSource<T>(logits);
@@ -129,7 +129,7 @@ internal sealed unsafe class LogProbOperator : autograd.MultiTensorFunction<LogP
         using var counts = new MaskSource<T>(mask);
         using var given = new NumberSource<T>(received);
         T* z = numbers.Pointer,
-            s = TensorMemory.Address<T>(logSums),
+            s = TensorMemory.Address<T>(sums),
             g = given.Pointer,
             to = TensorMemory.Address<T>(gradient);
         long* y = ids.Pointer;
@@ -144,7 +144,7 @@ internal sealed unsafe class LogProbOperator : autograd.MultiTensorFunction<LogP
                 if (masked && m.Get(row) == 0)
                     new Span<T>(to + row * width, width).Clear();
                 else
-                    LogProbRow.Backward(z + row * width, width, y[row], s[row], g[row], to + row * width);
+                    LogProbRow.Backward(z + row * width, width, y[row], s[2 * row], s[2 * row + 1], g[row], to + row * width);
             }
         );
     }

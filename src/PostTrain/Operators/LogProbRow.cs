@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace PostTrain.Operators;
@@ -6,21 +7,23 @@ namespace PostTrain.Operators;
 /// <summary>One row of logits: the log-probability of a token, and its gradient.</summary>
 internal static unsafe class LogProbRow
 {
-    /// <summary>log π(token) = z_token − log Σ exp z, log Σ exp z, and whether the token has the greatest logit.</summary>
-    internal static (double LogProb, double LogSum, bool IsHit) Forward<T>(T* z, int width, long token)
+    /// <summary>log π(token) = z_token − log Σ exp z, the greatest logit, Σ exp(z − greatest), and whether the token has the greatest
+    /// logit.</summary>
+    internal static (double LogProb, double Max, double Sum, bool IsHit) Forward<T>(T* z, int width, long token)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
         var max = SoftmaxRow.Max(z, width);
-        var log = Math.Log(SoftmaxRow.Sum(z, max, width, (T*)null, false, out _));
-        return (Scalars.Get(z + token) - max - log, max + log, SoftmaxRow.IsFirst(z, max, token));
+        var sum = SoftmaxRow.Sum(z, max, width, (T*)null, false, out _);
+        return (Scalars.Get(z + token) - max - Math.Log(sum), max, sum, SoftmaxRow.IsFirst(z, max, token));
     }
 
     /// <summary>Writes g·(δ_token − π).</summary>
-    internal static void Backward<T>(T* z, int width, long token, T logSum, T g, T* to)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static void Backward<T>(T* z, int width, long token, T max, T sum, T g, T* to)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
-        Vector256<T> shift = Vector256.Create(logSum),
-            factor = Vector256.Create(-g);
+        Vector256<T> shift = Vector256.Create(max),
+            factor = Vector256.Create(-g / sum);
         for (int i = 0; i < width; i += Vector256<T>.Count)
         {
             var weight = VectorMath.ExpOfNegative(VectorMath.Load(z + i, width - i) - shift);

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace PostTrain.Operators;
@@ -52,10 +53,11 @@ internal static unsafe class RmsNormKernel
                     T* to = dw == null ? null : partial + part * width;
                     for (long row = part * PartRows; row < Math.Min(rows, (part + 1) * PartRows); row++)
                     {
-                        if (dx != null)
-                            Input(x + row * width, weight, scales[row], g + row * width, dx + row * width, width, offset);
-                        if (to != null)
-                            Weight(x + row * width, scales[row], g + row * width, to, width);
+                        long start = row * width;
+                        if (dx == null)
+                            Weight(x + start, scales[row], g + start, to, width);
+                        else
+                            Row(x + start, weight, scales[row], g + start, dx + start, to, width, offset);
                     }
                 }
             );
@@ -72,6 +74,7 @@ internal static unsafe class RmsNormKernel
 
     private static long Parts(long rows) => (rows + PartRows - 1) / PartRows;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static double SquaredSum<T>(T* x, int width)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
@@ -90,6 +93,7 @@ internal static unsafe class RmsNormKernel
         return double.CreateTruncating(Vector256.Sum(even + odd));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Scale<T>(T* x, T scale, T* weight, T* y, int width, bool offset)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
@@ -101,7 +105,8 @@ internal static unsafe class RmsNormKernel
         }
     }
 
-    private static void Input<T>(T* x, T* weight, T scale, T* g, T* dx, int width, bool offset)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Row<T>(T* x, T* weight, T scale, T* g, T* dx, T* dw, int width, bool offset)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
         var shift = offset ? Vector256<T>.One : default;
@@ -111,14 +116,21 @@ internal static unsafe class RmsNormKernel
             var given = VectorMath.Load(g + i, width - i) * (VectorMath.Load(weight + i, width - i) + shift);
             sum = VectorMath.MultiplyAdd(given, VectorMath.Load(x + i, width - i), sum);
         }
-        var mean = Vector256.Create(Vector256.Sum(sum) * scale * scale / T.CreateTruncating(width));
+        // mean(f·g·n)·r, the factor of n.
+        var mean = Vector256.Create(Vector256.Sum(sum) * scale * scale / VectorMath.Number<T>(width));
+        var scales = Vector256.Create(scale);
         for (int i = 0; i < width; i += Vector256<T>.Count)
         {
-            var given = VectorMath.Load(g + i, width - i) * (VectorMath.Load(weight + i, width - i) + shift);
-            VectorMath.Store(dx + i, (given - VectorMath.Load(x + i, width - i) * mean) * scale, width - i);
+            Vector256<T> values = VectorMath.Load(x + i, width - i),
+                given = VectorMath.Load(g + i, width - i),
+                factor = VectorMath.Load(weight + i, width - i) + shift;
+            VectorMath.Store(dx + i, (given * factor - values * mean) * scales, width - i);
+            if (dw != null)
+                VectorMath.Store(dw + i, VectorMath.MultiplyAdd(values * scales, given, VectorMath.Load(dw + i, width - i)), width - i);
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Weight<T>(T* x, T scale, T* g, T* dw, int width)
         where T : unmanaged, IFloatingPointIeee754<T>
     {

@@ -20,20 +20,25 @@ internal static unsafe class ScoreRow
     internal static void Cut<T>(T* scores, int count, int from, int to, VisibleKeys? visible, long row, int query, int key)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
-        for (var i = 0; i < from; i++)
-            scores[i] = T.NegativeInfinity;
-        for (var i = to; i < count; i++)
-            scores[i] = T.NegativeInfinity;
-        if (visible is null)
-            return;
-        for (var i = from; i < to; i++)
+        var end = to;
+        if (from > 0)
+            new Span<T>(scores, from).Fill(T.NegativeInfinity);
+        if (to < count)
         {
-            if (!visible.Sees(row, query, key + i))
-                scores[i] = T.NegativeInfinity;
+            // Whole vectors; what comes before in the first of them stays.
+            int width = Vector256<T>.Count,
+                start = to / width * width;
+            for (; to < Math.Min(count, start + width) && to % width != 0; to++)
+                scores[to] = T.NegativeInfinity;
+            for (; to < count; to += width)
+                Vector256.Create(T.NegativeInfinity).Store(scores + to);
         }
+        if (visible is not null)
+            CutGaps(scores, from, end, visible, row, query, key);
     }
 
     /// <summary>s ← c·tanh(s/c).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Cap<T>(T* scores, int count, T cap)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
@@ -49,10 +54,7 @@ internal static unsafe class ScoreRow
         var greatest = Vector256.Create(T.NegativeInfinity);
         for (var i = 0; i < count; i += Vector256<T>.Count)
             greatest = Vector256.MaxNative(greatest, Vector256.Load(scores + i));
-        var result = greatest[0];
-        for (var lane = 1; lane < Vector256<T>.Count; lane++)
-            result = T.MaxNative(result, greatest[lane]);
-        return result;
+        return VectorMath.Max(greatest);
     }
 
     /// <summary>s ← e^(s − shift); gives the sum.</summary>
@@ -71,17 +73,23 @@ internal static unsafe class ScoreRow
         return Vector256.Sum(sum);
     }
 
-    /// <summary>g ← p·(g − delta), the gradient of the scores.</summary>
+    /// <summary>p = e^(s − shift) in the place of s, and the gradient of the scores p·(g − delta) in that of g.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static void Gradient<T>(T* weights, T* gradient, int count, T delta)
+    internal static void Gradient<T>(T* scores, T* gradient, int count, T shift, T delta)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
-        var deltas = Vector256.Create(delta);
+        Vector256<T> shifts = Vector256.Create(shift),
+            deltas = Vector256.Create(delta);
         for (var i = 0; i < count; i += Vector256<T>.Count)
-            (Vector256.Load(weights + i) * (Vector256.Load(gradient + i) - deltas)).Store(gradient + i);
+        {
+            var weight = VectorMath.ExpOfNegative(Vector256.Load(scores + i) - shifts);
+            weight.Store(scores + i);
+            (weight * (Vector256.Load(gradient + i) - deltas)).Store(gradient + i);
+        }
     }
 
     /// <summary>The slope of the cap at capped scores, 1 − (s/c)².</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Slopes<T>(T* capped, T* slopes, int count, T cap)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
@@ -93,10 +101,21 @@ internal static unsafe class ScoreRow
     }
 
     /// <summary>x ← x·y.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Multiply<T>(T* x, T* y, int count)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
         for (var i = 0; i < count; i += Vector256<T>.Count)
             (Vector256.Load(x + i) * Vector256.Load(y + i)).Store(x + i);
+    }
+
+    private static void CutGaps<T>(T* scores, int from, int to, VisibleKeys visible, long row, int query, int key)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        for (var i = from; i < to; i++)
+        {
+            if (!visible.Sees(row, query, key + i))
+                scores[i] = T.NegativeInfinity;
+        }
     }
 }

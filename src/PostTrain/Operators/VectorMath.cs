@@ -1,11 +1,14 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace PostTrain.Operators;
 
 /// <summary>What kernels need of a vector of float32 or float64 beside the operators: exponentials, sigmoid, tanh, and parts of a
 /// vector.</summary>
+/// <remarks>The loops of kernels are compiled with full optimisation at their first call (<c>AggressiveOptimization</c>): a training step
+/// calls them too seldom for the staged compiler, which would leave them slow for the first hundreds of steps.</remarks>
 internal static unsafe class VectorMath
 {
     /// <summary>a·b + c in one rounding.</summary>
@@ -46,7 +49,16 @@ internal static unsafe class VectorMath
     /// <summary>Reads <paramref name="count"/> numbers, at most a vector of them; the other lanes are 0.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static Vector256<T> Load<T>(T* from, long count)
-        where T : unmanaged => count >= Vector256<T>.Count ? Vector256.Load(from) : LoadPart(from, count);
+        where T : unmanaged
+    {
+        if (count >= Vector256<T>.Count)
+            return Vector256.Load(from);
+        if (Avx.IsSupported && typeof(T) == typeof(float))
+            return Avx.MaskLoad((float*)from, FirstSingles(count)).As<float, T>();
+        if (Avx.IsSupported && typeof(T) == typeof(double))
+            return Avx.MaskLoad((double*)from, Lanes.First(count)).As<double, T>();
+        return LoadPart(from, count);
+    }
 
     /// <summary>Writes <paramref name="count"/> numbers, at most a vector of them.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -55,8 +67,26 @@ internal static unsafe class VectorMath
     {
         if (count >= Vector256<T>.Count)
             values.Store(to);
+        else if (Avx.IsSupported && typeof(T) == typeof(float))
+            Avx.MaskStore((float*)to, FirstSingles(count), values.AsSingle());
+        else if (Avx.IsSupported && typeof(T) == typeof(double))
+            Avx.MaskStore((double*)to, Lanes.First(count), values.AsDouble());
         else
             StorePart(to, values, count);
+    }
+
+    /// <summary>The greatest lane; where one is NaN, that or another.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static T Max<T>(Vector256<T> values)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        var half = Vector128.MaxNative(values.GetLower(), values.GetUpper());
+        if (typeof(T) == typeof(double))
+            return T.MaxNative(half[0], half[1]);
+        var single = half.AsSingle();
+        single = Vector128.MaxNative(single, Vector128.Shuffle(single, Vector128.Create(2, 3, 2, 3)));
+        var lanes = single.As<float, T>();
+        return T.MaxNative(lanes[0], lanes[1]);
     }
 
     /// <summary>A number of type <typeparamref name="T"/>.</summary>
@@ -72,6 +102,10 @@ internal static unsafe class VectorMath
         var size = -minusOne / (exponential + Vector256<double>.One);
         return Vector256.CopySign(size, x);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> FirstSingles(long count) =>
+        Vector256.LessThan(Vector256.Create(0, 1, 2, 3, 4, 5, 6, 7), Vector256.Create((int)count)).AsSingle();
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static Vector256<T> LoadPart<T>(T* from, long count)
