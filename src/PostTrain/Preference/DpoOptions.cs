@@ -41,7 +41,7 @@ public sealed record DpoOptions : ReferenceOptions
         };
 
     /// <inheritdoc/>
-    internal override void Validate()
+    public override void Validate()
     {
         base.Validate();
         Objective.Validate();

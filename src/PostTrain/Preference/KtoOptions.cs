@@ -22,7 +22,7 @@ public sealed record KtoOptions : ReferenceOptions
         };
 
     /// <inheritdoc/>
-    internal override void Validate()
+    public override void Validate()
     {
         base.Validate();
         Objective.Validate();

@@ -18,7 +18,7 @@ public sealed record OnlineDpoOptions : RolloutOptions
     public OnlineMethod Method { get; init; } = OnlineMethod.Dpo;
 
     /// <inheritdoc/>
-    internal override void Validate()
+    public override void Validate()
     {
         base.Validate();
         ArgumentNullException.ThrowIfNull(Objective);

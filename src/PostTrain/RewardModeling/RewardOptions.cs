@@ -27,7 +27,7 @@ public sealed record RewardOptions : TrainingOptions
     internal BradleyTerryObjective Objective => new() { CenteringCoefficient = CenteringCoefficient, LabelSmoothing = LabelSmoothing };
 
     /// <inheritdoc/>
-    internal override void Validate()
+    public override void Validate()
     {
         base.Validate();
         Objective.Check();
