@@ -54,7 +54,7 @@ public abstract class DatasetTrainer<TExample, TBatch> : DatasetTrainer<TExample
     protected void Keep(ITrainerState state)
     {
         ArgumentNullException.ThrowIfNull(state);
-        Session.State = state;
+        Session.State = () => state;
     }
 
     /// <inheritdoc/>

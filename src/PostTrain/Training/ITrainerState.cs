@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Training;
 
-/// <summary>What a trainer must keep in a checkpoint besides model, optimiser and position: coefficients that adapt, buffers of
+/// <summary>State of a trainer in a checkpoint besides model, optimiser and position: coefficients that adapt, buffers of
 /// rollouts.</summary>
 public interface ITrainerState
 {

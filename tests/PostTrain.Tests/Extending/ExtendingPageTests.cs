@@ -120,8 +120,8 @@ public sealed partial class ExtendingPageTests
                 BatchSize = 2,
                 GroupSize = 4,
                 Objective = objective,
-            },
-            reference
+                Reference = reference,
+            }
         );
         await foreach (var report in trainer.RunAsync(problems))
             Console.WriteLine($"{report.Step}  reward {report.Metrics["reward/mean"]:F3}  kl {report.Metrics["kl"]:F4}");

@@ -105,6 +105,32 @@ public class TrainingSampleTests
     }
 
     [Fact]
+    public void Compress_MeasuresEveryMethodAgainstBytes()
+    {
+        using var folder = new TemporaryDirectory();
+        using var summary = RunToSummary("compress", folder, "--steps", "2", "--healing", "2", "--held-out", "6", "--calibration", "4");
+        var root = summary.RootElement;
+        var methods = root.EnumerateObject().Where(item => item.Value.ValueKind == JsonValueKind.Object).ToArray();
+        Assert.Equal(17, methods.Length);
+        double whole = root.GetProperty("whole").GetProperty("bytes").GetDouble();
+        Assert.InRange(root.GetProperty("NF4").GetProperty("bytes").GetDouble() / whole, 0.12, 0.2);
+        Assert.InRange(root.GetProperty("int8").GetProperty("bytes").GetDouble() / whole, 0.25, 0.3);
+        Assert.Equal(0, root.GetProperty("whole").GetProperty("loss_minus_whole").GetDouble());
+        foreach (var method in methods)
+        {
+            double value = method.Value.GetProperty("perplexity").GetDouble();
+            Assert.InRange(
+                value,
+                method.Value.GetProperty("perplexity_interval")[0].GetDouble(),
+                method.Value.GetProperty("perplexity_interval")[1].GetDouble()
+            );
+            Assert.True(method.Value.GetProperty("bytes").GetDouble() <= whole);
+        }
+        string picture = File.ReadAllText(folder.File("frontier.svg"));
+        Assert.Equal(17, System.Xml.Linq.XDocument.Parse(picture).Descendants().Count(item => item.Name.LocalName == "circle"));
+    }
+
+    [Fact]
     public void BestOfN_FindsWhereTheCurvesCross()
     {
         using var folder = new TemporaryDirectory();

@@ -38,14 +38,14 @@ public sealed class ObjectiveMatrixTests
 
     private static readonly string[] FixedData = ["sft", "dpo", "ipo", "cpo", "simpo", "orpo", "kto", "distillation"];
     private static readonly string[] Sampling = ["grpo", "rloo", "ppo", "online dpo", "on-policy distillation"];
-    private static readonly string[] Parameters = ["full", "lora", "ia3", "norms", "prompt", "prefix"];
+    private static readonly string[] Parameters = ["full", "lora", "ia3", "norms", "prompt", "prefix", "qlora"];
 
     public static TheoryData<string, string, string> FixedCells => Cells(FixedData, Parameters);
 
     public static TheoryData<string, string, string> SamplingCells => Cells(Sampling, Parameters);
 
     // A reward model scores the hidden states of a body, which a wrapper with virtual positions does not change its place for.
-    public static TheoryData<string, string, string> RewardCells => Cells(["outcome", "process"], ["full", "lora", "ia3"]);
+    public static TheoryData<string, string, string> RewardCells => Cells(["outcome", "process"], ["full", "lora", "ia3", "qlora"]);
 
     [Theory]
     [MemberData(nameof(FixedCells))]
@@ -273,7 +273,6 @@ public sealed class ObjectiveMatrixTests
             ),
             "ppo" => new PpoTrainer(
                 cell.Model,
-                critic,
                 Toy.Tokenizer,
                 ManyAs,
                 new PpoOptions
@@ -283,6 +282,7 @@ public sealed class ObjectiveMatrixTests
                     LearningRate = 2e-2,
                     Sampling = sampling,
                     Kl = KlControl.Fixed(0),
+                    Critic = critic,
                 }
             ),
             "online dpo" => new OnlineDpoTrainer(
@@ -295,13 +295,13 @@ public sealed class ObjectiveMatrixTests
                     BatchSize = 8,
                     LearningRate = 2e-2,
                     Sampling = sampling,
-                },
-                ReferencePolicy.Of(other)
+                    Reference = ReferencePolicy.Of(other),
+                }
             ),
             _ => new OnPolicyDistillationTrainer(
                 cell.Model,
-                ReferencePolicy.Of(teacher),
                 Toy.Tokenizer,
+                ReferencePolicy.Of(teacher),
                 new OnPolicyDistillationOptions
                 {
                     Steps = 30,
@@ -309,8 +309,8 @@ public sealed class ObjectiveMatrixTests
                     GroupSize = 1,
                     LearningRate = 2e-2,
                     Sampling = sampling,
-                },
-                ManyAs
+                    Reward = ManyAs,
+                }
             ),
         };
         var rewards = new List<double>();

@@ -93,7 +93,16 @@ public sealed class RealModelTrainingTests
                     Kl = KlControl.Fixed(0.01),
                     Sampling = new SamplingOptions { MaxNewTokens = 12 },
                 };
-                using var trainer = new PpoTrainer(model, critic, tokenizer, ShareOfE, options, adapted.Reference(model));
+                using var trainer = new PpoTrainer(
+                    model,
+                    tokenizer,
+                    ShareOfE,
+                    options with
+                    {
+                        Critic = critic,
+                        Reference = adapted.Reference(model),
+                    }
+                );
                 var rewards = new List<double>();
                 await foreach (var report in trainer.RunAsync([new Problem("the dog"), new Problem("one day")]))
                     rewards.Add(report.Metrics["reward/mean"]);
@@ -152,7 +161,7 @@ public sealed class RealModelTrainingTests
             Sampling = new SamplingOptions { MaxNewTokens = 8 },
         };
         var reward = Reward.Of("was", completion => completion.Text.Split(' ').Contains("was") ? 1 : 0);
-        using var trainer = new GrpoTrainer(model, tokenizer, reward, options, adapted.Reference(model));
+        using var trainer = new GrpoTrainer(model, tokenizer, reward, options with { Reference = adapted.Reference(model) });
         var reports = new List<StepReport>();
         await foreach (var report in trainer.RunAsync([new Problem("Once upon a time, there"), new Problem("The little dog")]))
             reports.Add(report);

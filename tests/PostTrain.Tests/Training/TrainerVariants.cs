@@ -229,6 +229,7 @@ internal static class TrainerVariants
             Steps = run.Steps,
             BatchSize = 5,
             MicroBatchSize = run.MicroBatch,
+            Optimizer = run.Optimizer,
             LearningRate = 1e-2,
         };
 
@@ -267,8 +268,8 @@ internal static class TrainerVariants
             {
                 Sampling = new SamplingOptions { MaxNewTokens = 4, SuppressedTokens = [Toy.Tokenizer.PaddingId] },
                 UpdatesPerBatch = 2,
-            },
-            ReferencePolicy.Of(reference)
+                Reference = ReferencePolicy.Of(reference),
+            }
         );
         return await Reports(trainer);
     }
@@ -284,8 +285,9 @@ internal static class TrainerVariants
             {
                 Steps = run.Steps,
                 MicroBatchSize = run.MicroBatch,
-            },
-            reference
+                Optimizer = run.Optimizer,
+                Reference = reference,
+            }
         );
         return await Reports(trainer);
     }
