@@ -1,9 +1,9 @@
 using PostTrain.Compression.Pruning;
 using PostTrain.Compression.Quantization;
 using PostTrain.Data;
-using PostTrain.Text;
 using PostTrain.Models;
 using PostTrain.Numerics;
+using PostTrain.Text;
 using PostTrain.Training.Reports;
 using TorchSharp;
 using static TorchSharp.torch;

@@ -1,4 +1,6 @@
 using PostTrain.Numerics;
+using PostTrain.Preference.Batches;
+using PostTrain.Preference.Losses;
 
 namespace PostTrain.Preference;
 

@@ -1,3 +1,5 @@
+using PostTrain.Preference.Losses;
+
 namespace PostTrain.Preference;
 
 /// <summary>Options of Kahneman-Tversky optimisation.</summary>

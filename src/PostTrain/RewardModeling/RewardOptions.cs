@@ -1,4 +1,5 @@
 using PostTrain.Data;
+using PostTrain.RewardModeling.Losses;
 using PostTrain.Training;
 
 namespace PostTrain.RewardModeling;

@@ -5,6 +5,7 @@ using PostTrain.Models;
 using PostTrain.Numerics;
 using PostTrain.Policy;
 using PostTrain.Preference;
+using PostTrain.Preference.Losses;
 using PostTrain.Rollouts;
 using PostTrain.Supervised;
 using PostTrain.Tests.Policy;
