@@ -6,7 +6,7 @@ namespace PostTrain.Data.Curation;
 /// "distinct-n").</summary>
 /// <remarks>The share falls as more is said with the same words, so compare it between collections of one size; the number of distinct
 /// n-grams never falls.</remarks>
-public sealed class DistinctNgrams
+internal sealed class DistinctNgrams
 {
     private readonly Dictionary<string, int> words = new(StringComparer.Ordinal);
     private readonly Dictionary<(int Beginning, int Word), int> grams = [];

@@ -3,7 +3,7 @@ namespace PostTrain.Data.Curation;
 /// <summary>ROUGE-L: how much of a text is in another in the same order (Lin 2004, "ROUGE: a package for automatic evaluation of
 /// summaries", section 3).</summary>
 /// <remarks>Against many texts at once: <see cref="RougeLPool"/>.</remarks>
-public static class RougeL
+internal static class RougeL
 {
     /// <summary>The score of a text against another, by words as <see cref="Words"/> splits them.</summary>
     /// <param name="candidate">What is judged.</param>

@@ -7,7 +7,7 @@ namespace PostTrain.Data.Curation;
 /// Words are numbered once, and the words' places in a new text are rows of bits, so that a text of the pool costs about one step a word.
 /// Texts whose length alone keeps them below the best so far are passed over. Comparing from several threads is safe while nobody adds.
 /// </remarks>
-public sealed class RougeLPool
+internal sealed class RougeLPool
 {
     private readonly Dictionary<string, int> ids = new(StringComparer.Ordinal);
     private readonly List<int[]> texts = [];

@@ -6,7 +6,7 @@ namespace PostTrain.Data.Curation;
 /// <param name="Common">Words of the longest common subsequence.</param>
 /// <param name="Candidate">Words of the candidate.</param>
 /// <param name="Reference">Words of the reference.</param>
-public readonly record struct RougeLScore(int Common, int Candidate, int Reference)
+internal readonly record struct RougeLScore(int Common, int Candidate, int Reference)
 {
     /// <summary>P = common / candidate, 0 to 1; 0 for an empty candidate.</summary>
     public double Precision => Candidate == 0 ? 0 : (double)Common / Candidate;
