@@ -7,6 +7,8 @@
 using PostTrain.Data;
 using PostTrain.Models;
 using PostTrain.Preference;
+using PostTrain.Preference.Losses;
+using PostTrain.Preference.Online;
 using PostTrain.Rewards;
 using PostTrain.Rewards.Judges;
 using PostTrain.Rollouts;

@@ -1,6 +1,8 @@
 using PostTrain.Kernels;
 using PostTrain.Preference;
+using PostTrain.Preference.Losses;
 using PostTrain.RewardModeling;
+using PostTrain.RewardModeling.Losses;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -42,7 +42,7 @@ public sealed record DistillationOptions : TrainingOptions
         };
 
     /// <inheritdoc/>
-    internal override void Validate()
+    public override void Validate()
     {
         base.Validate();
         ArgumentNullException.ThrowIfNull(Aggregation);

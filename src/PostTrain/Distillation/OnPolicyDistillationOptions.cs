@@ -28,7 +28,7 @@ public sealed record OnPolicyDistillationOptions : RolloutOptions
     public LossAggregation Aggregation { get; init; } = LossAggregation.TokenMean;
 
     /// <inheritdoc/>
-    internal override void Validate()
+    public override void Validate()
     {
         base.Validate();
         ArgumentNullException.ThrowIfNull(Objective);

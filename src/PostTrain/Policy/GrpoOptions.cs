@@ -56,7 +56,7 @@ public sealed record GrpoOptions : RolloutOptions
     internal bool UsesBatchOnce => UpdatesPerBatch == 1 && Replay is null;
 
     /// <inheritdoc/>
-    internal override void Validate()
+    public override void Validate()
     {
         base.Validate();
         ArgumentNullException.ThrowIfNull(Objective);

@@ -96,7 +96,7 @@ public sealed record PpoOptions : RolloutOptions
     public PtxOptions? Ptx { get; init; }
 
     /// <inheritdoc/>
-    internal override void Validate()
+    public override void Validate()
     {
         base.Validate();
         ArgumentNullException.ThrowIfNull(Objective);

@@ -9,7 +9,7 @@ public sealed record CpoOptions : PreferenceOptions
     public CpoObjective Objective { get; init; } = CpoObjective.Cpo();
 
     /// <inheritdoc/>
-    internal override void Validate()
+    public override void Validate()
     {
         base.Validate();
         Objective.Validate();

@@ -1,5 +1,7 @@
 using PostTrain.Data.Batches;
 using PostTrain.Models;
+using PostTrain.Preference.Batches;
+using PostTrain.Preference.Losses;
 using PostTrain.Text;
 using PostTrain.Training;
 using TorchSharp;

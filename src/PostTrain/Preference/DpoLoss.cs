@@ -1,3 +1,5 @@
+using PostTrain.Preference.Losses;
+
 namespace PostTrain.Preference;
 
 /// <summary>Which loss of the scores DPO's family minimises.</summary>

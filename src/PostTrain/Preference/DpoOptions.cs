@@ -1,4 +1,6 @@
 using PostTrain.Numerics;
+using PostTrain.Preference.Batches;
+using PostTrain.Preference.Losses;
 
 namespace PostTrain.Preference;
 
@@ -41,7 +43,7 @@ public sealed record DpoOptions : ReferenceOptions
         };
 
     /// <inheritdoc/>
-    internal override void Validate()
+    public override void Validate()
     {
         base.Validate();
         Objective.Validate();

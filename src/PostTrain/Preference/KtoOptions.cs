@@ -1,3 +1,5 @@
+using PostTrain.Preference.Losses;
+
 namespace PostTrain.Preference;
 
 /// <summary>Options of Kahneman-Tversky optimisation.</summary>
@@ -22,7 +24,7 @@ public sealed record KtoOptions : ReferenceOptions
         };
 
     /// <inheritdoc/>
-    internal override void Validate()
+    public override void Validate()
     {
         base.Validate();
         Objective.Validate();

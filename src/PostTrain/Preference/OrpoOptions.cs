@@ -14,7 +14,7 @@ public sealed record OrpoOptions : PreferenceOptions
     public OrpoLikelihood Likelihood { get; init; } = OrpoLikelihood.Completion;
 
     /// <inheritdoc/>
-    internal override void Validate()
+    public override void Validate()
     {
         base.Validate();
         Guard.Positive(Lambda, nameof(Lambda));

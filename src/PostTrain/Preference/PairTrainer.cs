@@ -2,6 +2,8 @@ using PostTrain.Data;
 using PostTrain.Data.Batches;
 using PostTrain.Models;
 using PostTrain.Numerics;
+using PostTrain.Preference.Batches;
+using PostTrain.Preference.Losses;
 using PostTrain.Text;
 using PostTrain.Training;
 

@@ -21,7 +21,7 @@ public abstract record ReferenceOptions : PreferenceOptions
     public double ReferenceMix { get; init; } = 0.6;
 
     /// <inheritdoc/>
-    internal override void Validate()
+    public override void Validate()
     {
         base.Validate();
         Guard.AtLeast(ReferenceSyncEvery, 0, nameof(ReferenceSyncEvery));

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using PostTrain.Data;
+using PostTrain.Data.Curation;
 using PostTrain.Numerics;
 using PostTrain.Text;
 

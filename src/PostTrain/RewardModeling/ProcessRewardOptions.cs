@@ -17,7 +17,7 @@ public sealed record ProcessRewardOptions : TrainingOptions
     public LossAggregation Aggregation { get; init; } = LossAggregation.TokenMean;
 
     /// <inheritdoc/>
-    internal override void Validate()
+    public override void Validate()
     {
         base.Validate();
         ArgumentNullException.ThrowIfNull(Encoding);

@@ -1,5 +1,6 @@
 using PostTrain.Models.Heads;
 using PostTrain.Numerics;
+using PostTrain.RewardModeling.Losses;
 using PostTrain.Text;
 using PostTrain.Training;
 using TorchSharp;

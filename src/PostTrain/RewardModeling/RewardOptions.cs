@@ -1,4 +1,5 @@
 using PostTrain.Data;
+using PostTrain.RewardModeling.Losses;
 using PostTrain.Training;
 
 namespace PostTrain.RewardModeling;
@@ -27,7 +28,7 @@ public sealed record RewardOptions : TrainingOptions
     internal BradleyTerryObjective Objective => new() { CenteringCoefficient = CenteringCoefficient, LabelSmoothing = LabelSmoothing };
 
     /// <inheritdoc/>
-    internal override void Validate()
+    public override void Validate()
     {
         base.Validate();
         Objective.Check();

@@ -2,6 +2,7 @@ using PostTrain.Data;
 using PostTrain.Data.Batches;
 using PostTrain.Models.Heads;
 using PostTrain.Numerics;
+using PostTrain.RewardModeling.Losses;
 using PostTrain.Text;
 using PostTrain.Training;
 using TorchSharp;

@@ -44,7 +44,7 @@ public sealed record SftOptions : TrainingOptions
         };
 
     /// <inheritdoc/>
-    internal override void Validate()
+    public override void Validate()
     {
         base.Validate();
         Objective.Check();

@@ -5,6 +5,7 @@ using PostTrain.Models;
 using PostTrain.Numerics;
 using PostTrain.Policy;
 using PostTrain.Preference;
+using PostTrain.Preference.Losses;
 using PostTrain.Rollouts;
 using PostTrain.Supervised;
 using PostTrain.Tests.Policy;
@@ -25,11 +26,19 @@ public sealed partial class ExtendingPageTests
     {
         var page = File.ReadAllText(Path.Combine(RepositoryFolder.Root, "docs", "extending.md"));
         var here = Condensed(
-            File.ReadAllText(Path.Combine(RepositoryFolder.Root, "tests", "PostTrain.Tests", "Extending", "ExtendingPageTests.cs"))
+            string.Concat(
+                Directory
+                    .GetFiles(Path.Combine(RepositoryFolder.Root, "tests", "PostTrain.Tests", "Extending"), "*.cs")
+                    .Select(File.ReadAllText)
+            )
         );
         var blocks = Regex.Matches(page, "```csharp\n(.*?)```", RegexOptions.Singleline).Select(match => match.Groups[1].Value).ToArray();
-        Assert.Equal(4, blocks.Length);
-        Assert.All(blocks, block => Assert.Contains(Condensed(block), here, StringComparison.Ordinal));
+        Assert.Equal(8, blocks.Length);
+        // Statements and the types behind them stand in a method and outside of it.
+        Assert.All(
+            blocks.SelectMany(block => Types().Split(block)),
+            part => Assert.Contains(Condensed(part), here, StringComparison.Ordinal)
+        );
     }
 
     [Fact]
@@ -163,6 +172,9 @@ public sealed partial class ExtendingPageTests
     // Without white space and commas before a closing bracket: a page has fewer lines than a formatted source.
     private static string Condensed(string code) => Trailing().Replace(Space().Replace(code, ""), "$1");
 
+    [GeneratedRegex(@"^(?=sealed )", RegexOptions.Multiline)]
+    private static partial Regex Types();
+
     [GeneratedRegex(@"\s+")]
     private static partial Regex Space();
 
@@ -170,7 +182,7 @@ public sealed partial class ExtendingPageTests
     private static partial Regex Trailing();
 
     // What a program prints.
-    private sealed class Captured : IDisposable
+    internal sealed class Captured : IDisposable
     {
         private readonly TextWriter before = Console.Out;
         private StringWriter text = new();

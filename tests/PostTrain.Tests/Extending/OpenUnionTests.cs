@@ -3,6 +3,7 @@ using PostTrain.Distillation;
 using PostTrain.Numerics;
 using PostTrain.Policy;
 using PostTrain.Preference;
+using PostTrain.Preference.Losses;
 using PostTrain.Tests.Policy;
 using PostTrain.Tests.Support;
 using PostTrain.Training;

@@ -1,5 +1,6 @@
 using PostTrain.Numerics;
 using PostTrain.RewardModeling;
+using PostTrain.RewardModeling.Losses;
 using PostTrain.Tests.Support;
 using TorchSharp;
 using static TorchSharp.torch;

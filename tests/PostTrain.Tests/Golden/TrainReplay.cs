@@ -4,6 +4,7 @@ using PostTrain.Models;
 using PostTrain.Models.Heads;
 using PostTrain.Policy;
 using PostTrain.Preference;
+using PostTrain.Preference.Batches;
 using PostTrain.RewardModeling;
 using PostTrain.Rollouts;
 using PostTrain.Supervised;

@@ -1,6 +1,8 @@
 using PostTrain.Kernels;
 using PostTrain.Preference;
+using PostTrain.Preference.Losses;
 using PostTrain.RewardModeling;
+using PostTrain.RewardModeling.Losses;
 using PostTrain.Tests.Golden;
 using PostTrain.Tests.Support;
 using TorchSharp;

@@ -1,6 +1,7 @@
 using PostTrain.Laws;
 using PostTrain.Numerics;
 using PostTrain.Preference;
+using PostTrain.Preference.Losses;
 using PostTrain.Tests.Preference;
 using PostTrain.Tests.Support;
 using TorchSharp;

@@ -1,6 +1,7 @@
 using PostTrain.Laws;
 using PostTrain.Numerics;
 using PostTrain.RewardModeling;
+using PostTrain.RewardModeling.Losses;
 using PostTrain.Tests.Support;
 using TorchSharp;
 using static TorchSharp.torch;

@@ -1,4 +1,6 @@
 using PostTrain.Preference;
+using PostTrain.Preference.Batches;
+using PostTrain.Preference.Losses;
 using PostTrain.Tests.Support;
 using TorchSharp;
 using static PostTrain.Tests.Preference.PreferenceData;

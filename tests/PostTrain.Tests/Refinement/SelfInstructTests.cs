@@ -1,5 +1,6 @@
 using Microsoft.Extensions.AI;
 using PostTrain.Data;
+using PostTrain.Data.Curation;
 using PostTrain.Refinement;
 using PostTrain.Rewards;
 using PostTrain.Tests.Support;

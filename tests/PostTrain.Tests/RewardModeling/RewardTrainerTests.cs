@@ -2,6 +2,7 @@ using PostTrain.Data;
 using PostTrain.Models;
 using PostTrain.Models.Heads;
 using PostTrain.RewardModeling;
+using PostTrain.RewardModeling.Losses;
 using PostTrain.Rewards;
 using PostTrain.Rewards.Steps;
 using PostTrain.Tests.Support;

@@ -2,6 +2,8 @@ using PostTrain.Models;
 using PostTrain.Models.Heads;
 using PostTrain.Policy;
 using PostTrain.Preference;
+using PostTrain.Preference.Losses;
+using PostTrain.Preference.Online;
 using PostTrain.Tests.Policy;
 using PostTrain.Tests.Support;
 

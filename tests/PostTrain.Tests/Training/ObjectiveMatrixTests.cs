@@ -4,6 +4,7 @@ using PostTrain.Models;
 using PostTrain.Models.Heads;
 using PostTrain.Policy;
 using PostTrain.Preference;
+using PostTrain.Preference.Online;
 using PostTrain.RewardModeling;
 using PostTrain.Rewards;
 using PostTrain.Rollouts;

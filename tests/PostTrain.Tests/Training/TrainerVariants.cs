@@ -4,6 +4,8 @@ using PostTrain.Models.Heads;
 using PostTrain.Numerics;
 using PostTrain.Policy;
 using PostTrain.Preference;
+using PostTrain.Preference.Losses;
+using PostTrain.Preference.Online;
 using PostTrain.RewardModeling;
 using PostTrain.Rollouts;
 using PostTrain.Supervised;
