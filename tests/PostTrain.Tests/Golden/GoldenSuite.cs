@@ -30,6 +30,7 @@ internal static class GoldenSuite
             ["merge"] = MergeGolden.Kinds,
             ["train"] = TrainGolden.Kinds,
             ["optim"] = OptimGolden.Kinds,
+            ["liger"] = LigerGolden.Kinds,
         };
 
     /// <summary>Kinds ("area/kind") that no function of the library computes so far.</summary>
