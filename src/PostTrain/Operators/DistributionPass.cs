@@ -23,6 +23,41 @@ internal static unsafe class DistributionPass
             Replace<double>(logits, targets, signals[0], signals[1], signals[2], signals[3]);
     }
 
+    /// <summary>Whether <see cref="Entropies"/> takes these: no graph is recorded.</summary>
+    internal static bool TakesEntropies(Tensor logits) =>
+        Fused.Takes(logits) && !Fused.Records(logits) && logits.dim() > 1 && logits.numel() > 0;
+
+    /// <summary>−Σ π log π of each row, [...,V] to [...]; without a graph.</summary>
+    internal static Tensor Entropies(Tensor logits)
+    {
+        using var scope = NewDisposeScope();
+        var results = empty(logits.shape[..^1], dtype: logits.dtype);
+        if (logits.dtype == ScalarType.Float32)
+            Entropies<float>(logits, results);
+        else
+            Entropies<double>(logits, results);
+        return results.MoveToOuterDisposeScope();
+    }
+
+    private static void Entropies<T>(Tensor logits, Tensor results)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        using var numbers = new NumberSource<T>(logits);
+        T* z = numbers.Pointer,
+            to = TensorMemory.Address<T>(results);
+        var width = (int)logits.size(-1);
+        Workers.Run(
+            results.numel(),
+            logits.numel() * 2,
+            row =>
+            {
+                T* from = z + row * width;
+                var sum = SoftmaxRow.Sum(from, SoftmaxRow.Max(from, width), width, (T*)null, true, out var cross);
+                to[row] = T.CreateTruncating(Math.Log(sum) - cross / sum);
+            }
+        );
+    }
+
     private static List<Tensor> Read<T>(Tensor logits, Tensor targets)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
