@@ -6,10 +6,12 @@ namespace PostTrain.Benchmarks.Runner;
 /// <summary>Compares a call with the same call by tensor operators, in alternation, so that both see the same machine.</summary>
 internal static class PairTimer
 {
-    private const int LeastPairs = 9,
-        MostPairs = 400;
+    private const int LeastPairs = 7,
+        MostPairs = 400,
+        MostWarmUps = 60;
 
-    private const double SampleSeconds = 0.02;
+    private const double SampleSeconds = 0.02,
+        WarmUpSeconds = 3;
 
     /// <param name="call">What is timed.</param>
     /// <param name="patience">Seconds of measuring, after the least number of pairs.</param>
@@ -17,7 +19,8 @@ internal static class PairTimer
     {
         // Code is compiled in stages: a while of both before the first pair.
         double once = double.PositiveInfinity;
-        for (int i = 0; i < 12; i++)
+        var warmUp = Stopwatch.StartNew();
+        for (int i = 0; i < 2 || (i < MostWarmUps && warmUp.Elapsed.TotalSeconds < WarmUpSeconds); i++)
         {
             once = Math.Min(once, Seconds(call, 1, reference: false));
             Seconds(call, 1, reference: true);

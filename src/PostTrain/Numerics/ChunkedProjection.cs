@@ -1,3 +1,4 @@
+using PostTrain.Operators;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -31,7 +32,14 @@ internal sealed class ChunkedProjection : autograd.MultiTensorFunction<ChunkedPr
         {
             using var chunk = NewDisposeScope();
             var ids = targets.narrow(0, start, length);
-            var logits = transform.Apply(Project(rows.narrow(0, start, length), weight));
+            var projected = Project(rows.narrow(0, start, length), weight);
+            if (IsFused(projected, weight, ids, transform))
+            {
+                foreach (var (part, facts) in parts.Zip(DistributionPass.Read(projected, ids)))
+                    part.Add(facts.MoveToOuterDisposeScope());
+                continue;
+            }
+            var logits = transform.Apply(projected);
             var logProbs = logits.log_softmax(-1);
             Tensor[] found =
             [
@@ -66,6 +74,15 @@ internal sealed class ChunkedProjection : autograd.MultiTensorFunction<ChunkedPr
             using var chunk = NewDisposeScope();
             var part = rows.narrow(0, start, length);
             var logits = Project(part, weight);
+            if (!is_grad_enabled() && IsFused(logits, weight, targets, transform))
+            {
+                Tensor? Signal(int index) => grad_outputs[index].IsInvalid ? null : grad_outputs[index].narrow(0, start, length);
+                DistributionPass.Replace(logits, targets.narrow(0, start, length), Signal(0), Signal(1), Signal(2), Signal(3));
+                if (needRows)
+                    rowParts.Add(logits.mm(weight).MoveToOuterDisposeScope());
+                weightGradient?.add_(logits.t().mm(part));
+                continue;
+            }
             var gradient = LogitGradient(
                 transform.Apply(logits),
                 targets.narrow(0, start, length),
@@ -88,6 +105,10 @@ internal sealed class ChunkedProjection : autograd.MultiTensorFunction<ChunkedPr
             null!,
         ];
     }
+
+    // Rows in one pass over CPU memory: the same numbers but for the last digits.
+    private static bool IsFused(Tensor logits, Tensor weight, Tensor targets, LogitTransform transform) =>
+        Fused.Takes(logits, weight) && logits.numel() > 0 && targets.dtype == ScalarType.Int64 && transform == LogitTransform.None;
 
     // d log π_y/dz = e_y − π; d mean log π/dz = 1/V − π; d log Σ exp z/dz = π; dH/dz = −π(log π + H).
     private static Tensor LogitGradient(Tensor logits, Tensor targets, Func<int, Tensor> gradientOf)

@@ -47,6 +47,8 @@ public static class TokenLogProbs
     public static Tensor Entropy(Tensor logits)
     {
         Guard.Floating(logits, nameof(logits));
+        if (DistributionPass.TakesEntropies(logits))
+            return DistributionPass.Entropies(logits);
         using var scope = NewDisposeScope();
         return EntropyOf(logits.log_softmax(-1)).MoveToOuterDisposeScope();
     }

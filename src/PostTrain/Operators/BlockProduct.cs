@@ -37,7 +37,7 @@ internal static unsafe class BlockProduct
     }
 
     // Eight sums in registers in both: as many as two multiply-adds a cycle need.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Tile4X2<T>(int k, T* a, nint aRow, nint aColumn, T* b, nint bRow, T* c, nint cRow, bool add)
         where T : unmanaged
     {
@@ -101,7 +101,7 @@ internal static unsafe class BlockProduct
         s31.Store(c3 + width);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Tile8X1<T>(int k, T* a, nint aRow, nint aColumn, T* b, nint bRow, T* c, nint cRow, bool add)
         where T : unmanaged
     {

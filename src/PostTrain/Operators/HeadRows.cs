@@ -19,10 +19,20 @@ internal readonly unsafe struct HeadRows<T>(T* cosines, T* sines, int turned, in
 
     private readonly int turned = cosines == null ? 0 : turned;
 
+    // A whole head is one vector, and all of it is turned.
+    private readonly bool isVector = cosines != null && turned == Vector256<T>.Count && size == turned && padded == turned;
+
     /// <summary>The row at position <paramref name="t"/>, turned and scaled; zeros behind it.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal void Take(T* from, int t, T scale, T* to)
     {
+        if (isVector)
+        {
+            var x = Vector256.Load(from);
+            var y = x * Vector256.Load(cosines + (long)t * turned) + Swapped(x) * Vector256.Load(sines + (long)t * turned);
+            (y * scale).Store(to);
+            return;
+        }
         var half = turned / 2;
         if (turned > 0)
         {
@@ -44,6 +54,13 @@ internal readonly unsafe struct HeadRows<T>(T* cosines, T* sines, int turned, in
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal void Put(T* from, int t, T scale, T* to)
     {
+        if (isVector)
+        {
+            var y = Vector256.Load(from);
+            var x = y * Vector256.Load(cosines + (long)t * turned) + Swapped(y * Vector256.Load(sines + (long)t * turned));
+            (x * scale).Store(to);
+            return;
+        }
         var half = turned / 2;
         if (turned > 0)
         {
@@ -59,6 +76,9 @@ internal readonly unsafe struct HeadRows<T>(T* cosines, T* sines, int turned, in
         for (; i < size; i++)
             to[i] = from[i] * scale;
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<T> Swapped(Vector256<T> x) => Vector256.Create(x.GetUpper(), x.GetLower());
 
     // (x·c + y·s)·scale.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -136,7 +136,7 @@ internal static class DpoGolden
         };
     }
 
-    private static DpoLoss Named(GoldenCase item, string name, double tau)
+    internal static DpoLoss Named(GoldenCase item, string name, double tau)
     {
         double smoothing = item.Parameter("label_smoothing", 0);
         return name switch

@@ -35,6 +35,7 @@ internal static class GoldenSuite
             ["gguf"] = GgufGolden.Kinds,
             ["mergekit"] = MergekitGolden.Kinds,
             ["search"] = SearchGolden.Kinds,
+            ["liger"] = LigerGolden.Kinds,
         };
 
     /// <summary>Kinds ("area/kind") that no function of the library computes so far.</summary>

@@ -104,7 +104,7 @@ internal static class GrpoGolden
     internal static (Tensor Loss, PolicyObjectiveLoss Result) Evaluate(GoldenCase item, PolicyBatch batch, double steps, double items)
     {
         var objective = Objective(item);
-        string type = item.Text("loss_type")!;
+        string type = LossType(item);
         bool whole = type is "dapo" or "cispo" or "vespo";
         // The reference divides micro-batch means by the accumulation steps, except where it counts the whole batch's tokens.
         double denominator = whole ? items : objective.Aggregation.Denominator(batch.Mask) * steps;
@@ -148,10 +148,14 @@ internal static class GrpoGolden
         return loss + mean.Apply(kl * lengths, everywhere, mean.Denominator(everywhere) * steps) * objective.Beta;
     }
 
+    /// <summary>The aggregation's name in the reference; its default where a case has none.</summary>
+    internal static string LossType(GoldenCase item) => item.Text("loss_type") ?? "dapo";
+
     internal static PolicyObjective Objective(GoldenCase item)
     {
-        double low = item.Parameter("epsilon_low", 0),
-            high = item.Parameter("epsilon_high", 0);
+        // Cases of other files leave out what has the peer's default value.
+        double low = item.Parameter("epsilon_low", 0.2),
+            high = item.Parameter("epsilon_high", 0.2);
         var clip = new ClipRange(low, high);
         // The reference lists the parameters of all loss types in every case.
         var (limit, calm, hot) = (
@@ -170,7 +174,7 @@ internal static class GrpoGolden
         var named =
             item.Kind == "gmpo"
                 ? PolicyObjectives.Gmpo(clip)
-                : item.Text("loss_type") switch
+                : LossType(item) switch
                 {
                     "grpo" => PolicyObjectives.Grpo(clip),
                     "bnpo" => PolicyObjectives.Bnpo(clip),
@@ -195,7 +199,7 @@ internal static class GrpoGolden
             Beta = item.Parameter("beta", 0),
             CorrectKl = item.Flag("use_bias_correction_kl"),
             EntropyCoefficient = item.Parameter("entropy_coef", 0),
-            EntropyAggregation = item.Text("loss_type") is "dapo" or "cispo" or "vespo" ? null : LossAggregation.TokenMean,
+            EntropyAggregation = LossType(item) is "dapo" or "cispo" or "vespo" ? null : LossAggregation.TokenMean,
         };
     }
 }

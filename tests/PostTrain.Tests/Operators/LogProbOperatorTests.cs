@@ -1,3 +1,4 @@
+using PostTrain.Numerics;
 using PostTrain.Operators;
 using PostTrain.Tests.Kernels;
 using PostTrain.Tests.Support;
@@ -44,6 +45,23 @@ public sealed class LogProbOperatorTests
                 logits
             );
         }
+    }
+
+    [Theory]
+    [MemberData(nameof(Layouts))]
+    public void Entropies_AreThoseOfTheTensorOperators(ScalarType type, bool strided)
+    {
+        foreach (var width in new[] { 1, 3, 8, 33, 300 })
+        {
+            using var scope = NewDisposeScope();
+            var logits = KernelFuzz.Make(width, type, strided, 8, 5, 2, 7, width);
+            if (width > 1)
+                logits = KernelFuzz.Lay(logits.masked_fill(arange(width) == 0, double.NegativeInfinity), strided);
+            var found = TokenLogProbs.Entropy(logits);
+            using var period = Fused.Reference();
+            TensorAssert.Close(TokenLogProbs.Entropy(logits), found, OperatorCheck.Tolerance(type));
+        }
+        Ownership.Check(() => [TokenLogProbs.Entropy(ones(2, 3, dtype: type))]);
     }
 
     [Fact]

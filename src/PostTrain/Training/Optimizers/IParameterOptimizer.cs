@@ -6,7 +6,7 @@ public interface IParameterOptimizer : IDisposable
     /// <summary>What is remembered of each parameter, in the groups' order.</summary>
     IReadOnlyList<IParameterState> States { get; }
 
-    /// <summary>Fills the gradients with zeros.</summary>
+    /// <summary>Clears the gradients: fills them with zeros, or takes them away.</summary>
     void ZeroGradients();
 
     /// <summary>One update of all parameters that have a gradient.</summary>
