@@ -30,4 +30,4 @@ using var trainer = new GrpoTrainer(
 await foreach (var report in trainer.RunAsync(problems))
     Console.WriteLine($"{report.Step, 3}  reward {report.Metrics["reward/mean"]:F3}  right {report.Metrics["reward/correct"]:P0}");
 
-Pretrained.Save(model, "artifacts/quickstart");
+Pretrained.Save(model, tokenizer, "artifacts/quickstart");

@@ -61,16 +61,7 @@ public sealed record Subject(string Folder, Decoder Model, ITokenizer Tokenizer,
     }
 
     /// <summary>Saves a model with the tokenizer of this one, so that the folder is a model of its own.</summary>
-    public void Save(CausalLm model, string folder)
-    {
-        Pretrained.Save(model, folder);
-        // The folder may be the one that it came from.
-        if (Path.GetFullPath(folder) == Path.GetFullPath(Folder))
-            return;
-        string[] patterns = ["tok*", "special_tokens_map.json", "vocab*", "merges.txt", "chat_template*", "added_tokens.json"];
-        foreach (var file in patterns.SelectMany(pattern => Directory.EnumerateFiles(Folder, pattern)).Distinct())
-            File.Copy(file, Path.Combine(folder, Path.GetFileName(file)), overwrite: true);
-    }
+    public void Save(CausalLm model, string folder) => Pretrained.Save(model, Tokenizer, folder);
 
     /// <summary>Disposes the model.</summary>
     public void Dispose() => Model.Dispose();

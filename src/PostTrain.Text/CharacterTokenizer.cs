@@ -1,4 +1,5 @@
 using System.Text;
+using PostTrain.Text.Files;
 
 namespace PostTrain.Text;
 
@@ -12,6 +13,7 @@ public sealed class CharacterTokenizer : ITokenizer
     public const string FileName = "tokenizer.posttrain.json";
 
     private readonly string[] tokens;
+    private IReadOnlyDictionary<string, ReadOnlyMemory<byte>>? files;
     private readonly Dictionary<Rune, int> characters = [];
     private readonly Dictionary<char, List<int>> specialsByFirst = [];
 
@@ -63,6 +65,20 @@ public sealed class CharacterTokenizer : ITokenizer
 
     /// <inheritdoc/>
     public int PaddingId { get; }
+
+    /// <inheritdoc/>
+    public IReadOnlyDictionary<string, ReadOnlyMemory<byte>> Files =>
+        files
+        ?? new Dictionary<string, ReadOnlyMemory<byte>>(StringComparer.Ordinal)
+        {
+            [FileName] = new CharacterTokenizerFile(
+                CharacterTokenizerFile.Name,
+                Alphabet,
+                SpecialTokens,
+                tokens[PaddingId],
+                EndOfSequenceId is { } id ? tokens[id] : null
+            ).Bytes(),
+        };
 
     /// <summary>The id of a special token.</summary>
     /// <exception cref="ArgumentException">There is no such token; the message lists those there are.</exception>
@@ -126,11 +142,7 @@ public sealed class CharacterTokenizer : ITokenizer
     /// <exception cref="IOException">The file could not be written; an old one is untouched.</exception>
     public void Save(string directory)
     {
-        ArgumentException.ThrowIfNullOrEmpty(directory);
-        var end = EndOfSequenceId is { } id ? tokens[id] : null;
-        new CharacterTokenizerFile(CharacterTokenizerFile.Name, Alphabet, SpecialTokens, tokens[PaddingId], end).Write(
-            Path.Combine(directory, FileName)
-        );
+        TokenizerFiles.Save(this, directory);
     }
 
     /// <summary>Reads what <see cref="Save"/> wrote into a directory.</summary>
@@ -139,7 +151,10 @@ public sealed class CharacterTokenizer : ITokenizer
     public static CharacterTokenizer Load(string directory)
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
-        return CharacterTokenizerFile.Read(Path.Combine(directory, FileName));
+        var path = Path.Combine(directory, FileName);
+        var tokenizer = CharacterTokenizerFile.Read(path);
+        tokenizer.files = TokenizerFolder.Read(path, tokenizer.Files[FileName]);
+        return tokenizer;
     }
 
     private int? SpecialAt(string text, int position)

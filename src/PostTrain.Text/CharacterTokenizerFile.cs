@@ -26,7 +26,7 @@ internal sealed record CharacterTokenizerFile(
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
 
-    internal void Write(string path) => AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, this, Options));
+    internal byte[] Bytes() => JsonSerializer.SerializeToUtf8Bytes(this, Options);
 
     internal static CharacterTokenizer Read(string path)
     {

@@ -24,14 +24,18 @@ public sealed class GreedyTokenizer : ITokenizer
     private readonly int longest;
     private readonly int? instructionEnd;
 
-    private GreedyTokenizer(string[] tokens, Dictionary<string, int> ids)
+    private GreedyTokenizer(string[] tokens, Dictionary<string, int> ids, IReadOnlyDictionary<string, ReadOnlyMemory<byte>> files)
     {
+        Files = files;
         this.tokens = tokens;
         idOf = ids.GetAlternateLookup<ReadOnlySpan<char>>();
         longest = tokens.Max(token => token.Length);
         EndOfSequenceId = ids.TryGetValue(InstructionBegin, out var begin) ? begin : null;
         instructionEnd = ids.TryGetValue(InstructionEnd, out var end) ? end : null;
     }
+
+    /// <inheritdoc/>
+    public IReadOnlyDictionary<string, ReadOnlyMemory<byte>> Files { get; }
 
     /// <inheritdoc/>
     public int VocabularySize => tokens.Length;
@@ -75,7 +79,7 @@ public sealed class GreedyTokenizer : ITokenizer
         }
 
         return tokens.Count > 0
-            ? new GreedyTokenizer([.. tokens], ids)
+            ? new GreedyTokenizer([.. tokens], ids, TokenizerFolder.Read(path, BoundedFile.ReadBytes(path, MaximumFileBytes, expected)))
             : throw new InvalidDataException($"{path} is empty, expected {expected}");
     }
 

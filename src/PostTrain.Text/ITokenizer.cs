@@ -1,3 +1,5 @@
+using System.Collections.ObjectModel;
+
 namespace PostTrain.Text;
 
 /// <summary>Turns text into token ids and back. Implementations are immutable and safe to share between threads.</summary>
@@ -16,6 +18,10 @@ public interface ITokenizer
 
     /// <summary>The id that fills the places of a batch which hold no token.</summary>
     int PaddingId { get; }
+
+    /// <summary>The files that hold the tokenizer, by their names in a model's directory: its own, and the settings, special tokens and
+    /// chat templates beside it. Empty where it has no form on disk.</summary>
+    IReadOnlyDictionary<string, ReadOnlyMemory<byte>> Files => ReadOnlyDictionary<string, ReadOnlyMemory<byte>>.Empty;
 
     /// <summary>The ids of a text. The end of the sequence is not appended.</summary>
     /// <exception cref="ArgumentException">The text has a character that the vocabulary cannot express.</exception>

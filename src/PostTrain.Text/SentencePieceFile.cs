@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using PostTrain.Text.Files;
 
 namespace PostTrain.Text;
 
@@ -9,16 +8,15 @@ namespace PostTrain.Text;
 /// <param name="Scores">The merge score of each piece; the higher merges first.</param>
 internal sealed record SentencePieceFile(byte[][] Pieces, float[] Scores)
 {
-    private const int MaximumFileBytes = 64 << 20;
+    internal const int MaximumBytes = 64 << 20;
+    internal const string Expected = "a SentencePiece vocabulary in llama2.c's format";
     private const int MaximumPieceBytes = 1 << 16;
     private const int LeastPieces = 3;
 
-    internal static SentencePieceFile Read(string path)
+    internal static SentencePieceFile Parse(ReadOnlySpan<byte> rest, string path)
     {
-        const string expected = "a SentencePiece vocabulary in llama2.c's format";
-        ReadOnlySpan<byte> rest = BoundedFile.ReadBytes(path, MaximumFileBytes, expected);
         if (rest.Length < sizeof(int))
-            throw new InvalidDataException($"{path} has {rest.Length} bytes, expected {expected}");
+            throw new InvalidDataException($"{path} has {rest.Length} bytes, expected {Expected}");
         var longest = BinaryPrimitives.ReadInt32LittleEndian(rest);
         if (longest is < 1 or > MaximumPieceBytes)
             throw new InvalidDataException($"{path} gives {longest} as the longest length, expected 1 to {MaximumPieceBytes}");

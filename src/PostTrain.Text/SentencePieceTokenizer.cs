@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using PostTrain.Text.Files;
 
 namespace PostTrain.Text;
 
@@ -20,8 +21,9 @@ public sealed class SentencePieceTokenizer : ITokenizer
     private readonly byte[][] pieces;
     private readonly SentencePieceMerger merger;
 
-    private SentencePieceTokenizer(SentencePieceFile file)
+    private SentencePieceTokenizer(SentencePieceFile file, IReadOnlyDictionary<string, ReadOnlyMemory<byte>> files)
     {
+        Files = files;
         pieces = file.Pieces;
         var byteIds = Enumerable.Repeat(UnknownId, 256).ToArray();
 
@@ -45,6 +47,9 @@ public sealed class SentencePieceTokenizer : ITokenizer
     }
 
     /// <inheritdoc/>
+    public IReadOnlyDictionary<string, ReadOnlyMemory<byte>> Files { get; }
+
+    /// <inheritdoc/>
     public int VocabularySize => pieces.Length;
 
     /// <summary>1: the models of this format are trained on texts that each begin with this id and follow on another, so it ends one
@@ -62,10 +67,18 @@ public sealed class SentencePieceTokenizer : ITokenizer
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">The file is truncated, has a length or score out of range, or is larger than 64
     /// MiB.</exception>
-    public static SentencePieceTokenizer Load(string path) => new(SentencePieceFile.Read(path));
+    public static SentencePieceTokenizer Load(string path)
+    {
+        var bytes = BoundedFile.ReadBytes(path, SentencePieceFile.MaximumBytes, SentencePieceFile.Expected);
+        return new(SentencePieceFile.Parse(bytes, path), TokenizerFolder.Read(path, bytes));
+    }
 
     /// <summary>The ids of a text after the beginning id: <c>Encode(text, beginningOfSequence: true)</c>.</summary>
     public int[] Encode(string text) => Encode(text, beginningOfSequence: true);
+
+    /// <summary>The ids of a text: of plain text after the beginning id; of one that a template rendered without it.</summary>
+    /// <remarks>Control pieces have no spelling in a text: in a rendered text their names are characters as others are.</remarks>
+    public int[] Encode(MarkedText text) => Encode(text.Text, beginningOfSequence: !text.IsRendered);
 
     /// <summary>The ids of a text.</summary>
     /// <param name="text">The text; half a surrogate pair is read as U+FFFD.</param>

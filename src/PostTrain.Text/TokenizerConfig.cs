@@ -1,4 +1,6 @@
+using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using PostTrain.Text.Files;
 using PostTrain.Text.HuggingFace;
 
@@ -11,6 +13,11 @@ public sealed record TokenizerConfig
     public const string FileName = "tokenizer_config.json";
 
     private const int MaximumFileBytes = 16 << 20;
+    private static readonly JsonSerializerOptions Readable = new()
+    {
+        WriteIndented = true,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
 
     /// <summary>The token that begins a text, or null.</summary>
     public string? BeginningOfSequence { get; init; }
@@ -71,6 +78,29 @@ public sealed record TokenizerConfig
             MaximumLength =
                 node.Find("model_max_length") is { } length && length.Number() is var value and >= 1 and < int.MaxValue ? (int)value : null,
         };
+    }
+
+    /// <summary>The file that says the same, but for <see cref="EndOfSequenceIds"/>, which other files name.</summary>
+    internal byte[] Write()
+    {
+        var json = new JsonObject();
+        Add("bos_token", BeginningOfSequence);
+        Add("eos_token", EndOfSequence);
+        Add("pad_token", Padding);
+        Add("unk_token", Unknown);
+        Add("add_bos_token", AddsBeginning);
+        Add("add_eos_token", AddsEnd);
+        Add("clean_up_tokenization_spaces", CleansUpSpaces);
+        Add("padding_side", PaddingSide == PaddingSide.Left ? "left" : "right");
+        Add("truncation_side", TruncationSide == TruncationSide.Left ? "left" : "right");
+        Add("model_max_length", MaximumLength);
+        return JsonSerializer.SerializeToUtf8Bytes(json, Readable);
+
+        void Add(string name, JsonNode? value)
+        {
+            if (value is not null)
+                json[name] = value;
+        }
     }
 
     // A text, or an object that has it as its content.

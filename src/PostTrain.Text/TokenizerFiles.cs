@@ -1,9 +1,11 @@
+using PostTrain.Text.Files;
+
 namespace PostTrain.Text;
 
-/// <summary>Finds the tokenizer of a model's directory.</summary>
+/// <summary>Finds the tokenizer of a model's directory, and writes it into another.</summary>
 public static class TokenizerFiles
 {
-    private const string SentencePiecePattern = "tok*.bin";
+    internal const string SentencePiecePattern = "tok*.bin";
 
     /// <summary>Loads the tokenizer that the files in a directory call for: <c>tokenizer.posttrain.json</c>
     /// (<see cref="CharacterTokenizer"/>), else <c>tokenizer.json</c> (<see cref="TokenizerJson"/>), else <c>tokens.txt</c>
@@ -35,5 +37,27 @@ public static class TokenizerFiles
             ),
             _ => throw new InvalidDataException($"{directory} has {binaries.Length} files {SentencePiecePattern}, expected one: {names}"),
         };
+    }
+
+    /// <summary>Writes a tokenizer's files (<see cref="ITokenizer.Files"/>) into a directory, with the chat templates and special tokens
+    /// that it was loaded with; <see cref="Load"/> and transformers read them.</summary>
+    /// <param name="tokenizer">The tokenizer.</param>
+    /// <param name="directory">Created where it does not exist; the files of an earlier tokenizer in it are replaced.</param>
+    /// <exception cref="NotSupportedException">The tokenizer has no form on disk.</exception>
+    /// <exception cref="IOException">A file could not be written; no file is left half-written.</exception>
+    public static void Save(ITokenizer tokenizer, string directory)
+    {
+        ThrowIfNotSavable(tokenizer);
+        ArgumentException.ThrowIfNullOrEmpty(directory);
+        Directory.CreateDirectory(directory);
+        TokenizerFolder.Write(directory, tokenizer.Files);
+    }
+
+    /// <summary>Refuses a tokenizer that has no form on disk.</summary>
+    internal static void ThrowIfNotSavable(ITokenizer tokenizer)
+    {
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        if (tokenizer.Files.Count == 0)
+            throw new NotSupportedException($"A {tokenizer.GetType().Name} cannot be saved: its {nameof(ITokenizer.Files)} are empty.");
     }
 }

@@ -16,8 +16,9 @@ public sealed partial class TokenizerJson : IOffsetTokenizer
     private const int MaximumFileBytes = 256 << 20;
     private readonly TokenizerPipeline pipeline;
 
-    private TokenizerJson(TokenizerPipeline pipeline, TokenizerConfig config)
+    private TokenizerJson(TokenizerPipeline pipeline, TokenizerConfig config, IReadOnlyDictionary<string, ReadOnlyMemory<byte>> files)
     {
+        Files = files;
         this.pipeline = pipeline;
         Config = config;
         BeginningOfSequenceId = IdOf(config.BeginningOfSequence);
@@ -36,6 +37,9 @@ public sealed partial class TokenizerJson : IOffsetTokenizer
 
     /// <summary>What <c>tokenizer_config.json</c> says.</summary>
     public TokenizerConfig Config { get; }
+
+    /// <inheritdoc/>
+    public IReadOnlyDictionary<string, ReadOnlyMemory<byte>> Files { get; }
 
     /// <inheritdoc/>
     public int VocabularySize => pipeline.VocabularySize;
@@ -68,15 +72,27 @@ public sealed partial class TokenizerJson : IOffsetTokenizer
         var folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
         var beside = Path.Combine(folder, TokenizerConfig.FileName);
         var config = File.Exists(beside) ? TokenizerConfig.Load(beside) : new TokenizerConfig();
-        return new TokenizerJson(TokenizerPipeline.Parse(json, path), config with { EndOfSequenceIds = GenerationEnds.Of(folder) });
+        return new TokenizerJson(
+            TokenizerPipeline.Parse(json, path),
+            config with
+            {
+                EndOfSequenceIds = GenerationEnds.Of(folder),
+            },
+            TokenizerFolder.Read(path, json)
+        );
     }
 
     /// <summary>Reads a tokenizer from memory.</summary>
     /// <param name="json">The content of a <c>tokenizer.json</c>, UTF-8.</param>
     /// <param name="config">What a <c>tokenizer_config.json</c> would say; null for the defaults.</param>
     /// <exception cref="InvalidDataException">It is broken or has something that is not supported.</exception>
-    public static TokenizerJson Parse(ReadOnlyMemory<byte> json, TokenizerConfig? config = null) =>
-        new(TokenizerPipeline.Parse(json, FileName), config ?? new TokenizerConfig());
+    public static TokenizerJson Parse(ReadOnlyMemory<byte> json, TokenizerConfig? config = null)
+    {
+        var files = new Dictionary<string, ReadOnlyMemory<byte>>(StringComparer.Ordinal) { [FileName] = json.ToArray() };
+        if (config is not null)
+            files[TokenizerConfig.FileName] = config.Write();
+        return new TokenizerJson(TokenizerPipeline.Parse(json, FileName), config ?? new TokenizerConfig(), files);
+    }
 
     /// <summary>The id of a token, or null.</summary>
     public int? IdOf(string? token) => token is not null && pipeline.IdOf(token) is var id and >= 0 ? id : null;

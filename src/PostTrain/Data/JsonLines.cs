@@ -154,13 +154,11 @@ public static class JsonLines
         new($"{path}, line {number}: {found}; expected a JSON object with the fields {Fields(type)}", inner);
 
     private static string Fields(JsonTypeInfo type) =>
-        string.Join(
-            ", ",
-            type.Properties.Where(property =>
-            !property.IsExtensionData && property.AttributeProvider?.IsDefined(typeof(JsonIgnoreAttribute), inherit: true) != true
-        );
+        string.Join(", ", Named(type).Select(property => property.IsRequired ? property.Name : $"{property.Name} (optional)"));
 
     // Without what is ignored and what takes all other fields.
     private static IEnumerable<JsonPropertyInfo> Named(JsonTypeInfo type) =>
-        type.Properties.Where(property => !property.IsExtensionData && (property.Get is not null || property.Set is not null));
+        type.Properties.Where(property =>
+            !property.IsExtensionData && property.AttributeProvider?.IsDefined(typeof(JsonIgnoreAttribute), inherit: true) != true
+        );
 }

@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using PostTrain.Models.Heads;
 using PostTrain.Models.HuggingFace;
+using PostTrain.Text;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -21,6 +22,23 @@ public static partial class Pretrained
     {
         var decoder = Savable(model);
         Write(decoder, [.. Weights(decoder)], directory, options, _ => { }, decoder.Origin?.Generation);
+    }
+
+    /// <summary>Saves a decoder with its tokenizer, chat template and settings of generation: a directory that transformers,
+    /// <see cref="Load"/> and <see cref="TokenizerFiles.Load"/> read whole.</summary>
+    /// <param name="model">As in <see cref="Save(CausalLm, string, SaveOptions?)"/>.</param>
+    /// <param name="tokenizer">Its <see cref="ITokenizer.Files"/> are written beside the weights.</param>
+    /// <param name="directory">As in <see cref="Save(CausalLm, string, SaveOptions?)"/>; the files of an earlier tokenizer in it are
+    /// replaced.</param>
+    /// <param name="options">As in <see cref="Save(CausalLm, string, SaveOptions?)"/>.</param>
+    /// <exception cref="NotSupportedException">As in <see cref="Save(CausalLm, string, SaveOptions?)"/>, or the tokenizer has no form on
+    /// disk; nothing is written.</exception>
+    /// <exception cref="IOException">The files could not be written; no file is left half-written.</exception>
+    public static void Save(CausalLm model, ITokenizer tokenizer, string directory, SaveOptions? options = null)
+    {
+        TokenizerFiles.ThrowIfNotSavable(tokenizer);
+        Save(model, directory, options);
+        TokenizerFiles.Save(tokenizer, directory);
     }
 
     /// <summary>Saves a reward model so that transformers (<c>AutoModelForSequenceClassification</c>, or <c>…TokenClassification</c> where

@@ -62,7 +62,7 @@ public static class RewardClassificationLosses
         using var scope = NewDisposeScope();
         var scores = Masked.Counted(logits, mask);
         var targets = Masked.Counted(labels.detach().to_type(logits.dtype), mask);
-        RewardGuard.Probabilities(targets, nameof(labels));
+        Guard.Probabilities(targets, nameof(labels));
         var losses = Masked.Counted((targets * scores.log_sigmoid() + (1 - targets) * scores.neg().log_sigmoid()).neg(), mask);
         var loss = (aggregation ?? LossAggregation.TokenMean).Apply(losses, mask, denominator);
 

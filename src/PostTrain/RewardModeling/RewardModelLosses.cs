@@ -65,7 +65,7 @@ public static class RewardModelLosses
         Guard.SameShape(probabilities, nameof(probabilities), firstRewards, nameof(firstRewards));
         Guard.Floating(probabilities, nameof(probabilities));
         Guard.NotNegative(centeringCoefficient, nameof(centeringCoefficient));
-        RewardGuard.Probabilities(probabilities, nameof(probabilities));
+        Guard.Probabilities(probabilities, nameof(probabilities));
         using var scope = NewDisposeScope();
         return Pairwise(
             firstRewards,

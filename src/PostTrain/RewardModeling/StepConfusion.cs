@@ -104,7 +104,7 @@ public readonly record struct StepConfusion(long RightAsRight, long WrongAsRight
         using var scope = NewDisposeScope();
         using var mode = no_grad();
         var scores = Masked.Counted(probabilities, mask);
-        RewardGuard.Probabilities(scores, nameof(probabilities));
+        Guard.Probabilities(scores, nameof(probabilities));
         if (scores.isnan().any().ToBoolean())
             throw new ArgumentException("probabilities holds NaN at a step, expected a verdict on every step", nameof(probabilities));
         var counted = mask != 0;

@@ -42,7 +42,7 @@ public static class StepLabels
         Guard.SameShape(mask, nameof(mask), correct, nameof(correct));
         var outcomes = correct.is_floating_point() ? correct.detach() : correct.to_type(ScalarType.Float32);
         using var counted = Masked.Counted(outcomes, mask);
-        RewardGuard.Probabilities(counted, nameof(correct));
+        Guard.Probabilities(counted, nameof(correct));
         return outcomes;
     }
 }

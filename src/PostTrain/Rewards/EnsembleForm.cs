@@ -1,6 +1,6 @@
 namespace PostTrain.Rewards;
 
-/// <summary>How several rewards become one; see <see cref="RewardModeling.RewardEnsembles"/>.</summary>
+/// <summary>How several rewards become one; see <see cref="RewardEnsembles"/>.</summary>
 public enum EnsembleForm
 {
     /// <summary>Their mean.</summary>

@@ -1,5 +1,4 @@
 using PostTrain.Numerics;
-using PostTrain.RewardModeling;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -102,7 +102,7 @@ internal sealed class Decoding : IDisposable
             real,
             Length,
             Uniforms(),
-            scores => ScoreCheck.Require(scores, "The scores after the options' processors", Length, Reader, allowsNone: true)
+            (scores, bans) => ScoreCheck.Require(scores, "The scores after the options' processors", Length, Reader, bans)
         );
         seen = column;
         workingLogProbs ??= logProbs = zeros([batch.Rows, batch.NewTokens], dtype: drawn.dtype, device: drawn.device)

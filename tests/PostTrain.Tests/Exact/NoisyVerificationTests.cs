@@ -1,6 +1,7 @@
 using PostTrain.Exact;
 using PostTrain.RewardModeling;
 using PostTrain.Rewards;
+using PostTrain.Rewards.Steps;
 using PostTrain.Tests.Support;
 using TorchSharp;
 using static TorchSharp.torch;

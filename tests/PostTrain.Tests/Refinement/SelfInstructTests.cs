@@ -25,7 +25,7 @@ public sealed class SelfInstructTests
         TextSource.Of(
             (prompts, request, _) =>
             {
-                asked?.AddRange(prompts);
+                asked?.AddRange(prompts.Select(prompt => prompt.Text));
                 return Task.FromResult<IReadOnlyList<SourcedText>>([
                     .. prompts.Select(
                         (prompt, i) =>

@@ -10,6 +10,7 @@ using PostTrain.Tests.Support;
 using PostTrain.Training;
 using PostTrain.Training.Diagnostics;
 using PostTrain.Training.Reports;
+using PostTrain.Training.TensorBoard;
 using TorchSharp;
 
 namespace PostTrain.Tests.Training;

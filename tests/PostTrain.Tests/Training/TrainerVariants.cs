@@ -244,6 +244,7 @@ internal static class TrainerVariants
             Steps = run.Steps,
             BatchSize = 5,
             MicroBatchSize = run.MicroBatch,
+            Optimizer = run.Optimizer,
             LearningRate = 1e-2,
         };
 
@@ -299,6 +300,7 @@ internal static class TrainerVariants
                 Steps = run.Steps,
                 MicroBatchSize = run.MicroBatch,
                 Reference = reference,
+                Optimizer = run.Optimizer,
             }
         );
         return await Reports(trainer);

@@ -1,5 +1,6 @@
 using PostTrain.Numerics;
 using PostTrain.Rollouts;
+using PostTrain.Training.Diagnostics;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -71,7 +72,7 @@ internal sealed class GrpoBatch
     /// <param name="referenceLogProbs">[N,T], or null without a reference.</param>
     /// <param name="klCoefficient">β of a KL penalty in the reward.</param>
     /// <param name="options">Options of the trainer.</param>
-    /// <param name="metrics">Takes <c>reward/overlong</c>.</param>
+    /// <param name="metrics">Takes <c>reward/overlong</c> and <c>policy/zero_advantages</c>.</param>
     internal Tensor Advantages(Tensor? referenceLogProbs, double? klCoefficient, GrpoOptions options, Dictionary<string, double> metrics)
     {
         var rewards = Rewards;
@@ -110,7 +111,11 @@ internal sealed class GrpoBatch
                 ? null
                 : tensor(groups.SelectMany(drawn => drawn.GreedyRewards!).ToArray()).to(Mask.device),
         };
-        return options.Objective.Advantage!.Compute(inputs).to_type(LogProbs.dtype);
+        var advantages = options.Objective.Advantage!.Compute(inputs).to_type(LogProbs.dtype);
+        // A caller's own batch may be smaller than the options'.
+        if (RowCount < options.Objective.Advantage.LeastBatch && advantages.count_nonzero().ToInt64() == 0)
+            metrics[ZeroAdvantages.Metric] = 1;
+        return advantages;
     }
 
     private Tensor Stack(Func<RolloutGroups, Tensor> tensors) => Concatenate([.. groups.Select(tensors)]);

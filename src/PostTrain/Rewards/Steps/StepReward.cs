@@ -1,6 +1,5 @@
 using System.Text.RegularExpressions;
 using PostTrain.Numerics;
-using PostTrain.RewardModeling;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -1,7 +1,6 @@
 using System.Globalization;
-using PostTrain.Training.TensorBoard;
 
-namespace PostTrain.Training;
+namespace PostTrain.Training.TensorBoard;
 
 /// <summary>An observer that writes every metric as a scalar into an event file of TensorBoard.</summary>
 /// <remarks>

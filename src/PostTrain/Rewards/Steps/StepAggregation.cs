@@ -1,4 +1,4 @@
-namespace PostTrain.RewardModeling;
+namespace PostTrain.Rewards.Steps;
 
 /// <summary>How the scores of steps become the score of a solution.</summary>
 public enum StepAggregation

@@ -2,11 +2,11 @@ using PostTrain.Numerics;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace PostTrain.RewardModeling;
+namespace PostTrain.Rewards;
 
 /// <summary>One reward from several models' rewards, so that a policy gains less by what only one of them likes.</summary>
 /// <remarks>Coste et al. 2023, arXiv:2310.02743, section 3.3. All are differentiable in the rewards and give back their value where all
-/// models agree. The models' rewards must have one scale: normalise each first, <see cref="RunningRewardStatistics"/>.</remarks>
+/// models agree. The models' rewards must have one scale: normalise each first, <c>RunningRewardStatistics</c>.</remarks>
 public static class RewardEnsembles
 {
     /// <summary>(1/M) Σ_m r_m.</summary>

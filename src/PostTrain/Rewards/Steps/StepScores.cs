@@ -2,7 +2,7 @@ using PostTrain.Numerics;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace PostTrain.RewardModeling;
+namespace PostTrain.Rewards.Steps;
 
 /// <summary>Scores of whole solutions from scores of their steps.</summary>
 public static class StepScores
@@ -26,7 +26,7 @@ public static class StepScores
             );
         using var scope = NewDisposeScope();
         var steps = Masked.Counted(probabilities, mask);
-        RewardGuard.Probabilities(steps, nameof(probabilities));
+        Guard.Probabilities(steps, nameof(probabilities));
         var absent = mask == 0;
         var score = aggregation switch
         {

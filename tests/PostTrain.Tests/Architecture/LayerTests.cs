@@ -1,0 +1,116 @@
+using System.Text.RegularExpressions;
+using ArchUnitNET.Domain;
+using ArchUnitNET.Loader;
+using PostTrain.Tests.Support;
+
+namespace PostTrain.Tests.Architecture;
+
+/// <summary>The table of layers in docs/architecture.md against what the compiled code uses.</summary>
+public sealed partial class LayerTests
+{
+    private static readonly Dictionary<string, string[]> Table = ReadTable();
+
+    [Fact]
+    public void EachFolder_UsesOnlyWhatTheTableAllows()
+    {
+        var uses = new ArchLoader()
+            .LoadAssemblies(PublicSurface.Assemblies)
+            .Build()
+            .Types.SelectMany(type => type.Dependencies)
+            .Select(dependency => (From: dependency.Origin, To: dependency.Target))
+            .Where(use => Layer(use.From) is not null && Layer(use.To) is not null && Layer(use.From) != Layer(use.To))
+            .ToArray();
+        Assert.True(uses.Length > 1000, $"{uses.Length} uses between layers were found");
+        Assert.Empty(Table.Keys.Except(uses.SelectMany(use => (string[])[Layer(use.From)!, Layer(use.To)!])).Except(["Laws", "Runtime"]));
+        Assert.Empty(
+            uses.Where(use => !Table[Layer(use.From)!].Contains(Layer(use.To)!))
+                .Select(use => $"{Layer(use.From)} -> {Layer(use.To)}: {use.From.FullName} uses {use.To.FullName}")
+                .Distinct()
+                .Order(StringComparer.Ordinal)
+        );
+    }
+
+    [Fact]
+    public void Layers_HaveNoCycle()
+    {
+        var left = Table.ToDictionary(row => row.Key, row => row.Value.ToHashSet());
+        while (left.FirstOrDefault(row => row.Value.Count == 0).Key is { } lowest)
+        {
+            left.Remove(lowest);
+            foreach (var others in left.Values)
+                others.Remove(lowest);
+        }
+        Assert.Empty(left.Select(row => $"{row.Key} -> {string.Join(", ", row.Value)}"));
+    }
+
+    [Fact]
+    public void Table_NamesEachFolder_AndNoOther()
+    {
+        var folders = Directory
+            .EnumerateDirectories(Path.Combine(RepositoryFolder.Root, "src", "PostTrain"))
+            .Select(folder => Path.GetFileName(folder)!)
+            .Except(["bin", "obj", "buildTransitive"]);
+        Assert.Equal(folders.Append("PostTrain.Text").Order(StringComparer.Ordinal), Table.Keys.Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void Folder_IsANamespace_AndFilesAreShort()
+    {
+        var files = ((string[])["PostTrain", "PostTrain.Text"])
+            .SelectMany(project =>
+                Directory
+                    .EnumerateFiles(Path.Combine(RepositoryFolder.Root, "src", project), "*.cs", SearchOption.AllDirectories)
+                    .Select(file => (Project: project, File: file))
+            )
+            .Where(item => !BuildOutput().IsMatch(item.File));
+        foreach (var (project, file) in files)
+        {
+            var root = Path.Combine(RepositoryFolder.Root, "src", project);
+            var folder = Path.GetRelativePath(root, Path.GetDirectoryName(file)!);
+            var expected = folder == "." ? project : $"{project}.{folder.Replace(Path.DirectorySeparatorChar, '.')}";
+            var lines = File.ReadAllLines(file);
+            var name = lines.Select(line => Namespace().Match(line)).FirstOrDefault(match => match.Success)?.Groups[1].Value;
+            if (name is not null)
+                Assert.True(expected == name, $"{file} is in namespace {name}, expected {expected}");
+            Assert.True(lines.Length <= 400, $"{file} has {lines.Length} lines, expected at most 400");
+        }
+    }
+
+    private static string? Layer(IType type)
+    {
+        var parts = type.FullName.Split('.', '+', '/');
+        return parts is not ["PostTrain", var folder, ..] ? null
+            : folder == "Text" ? "PostTrain.Text"
+            : Table.ContainsKey(folder) ? folder
+            : null;
+    }
+
+    // "all below" are the rows that follow; other cells name folders.
+    private static Dictionary<string, string[]> ReadTable()
+    {
+        var page = File.ReadAllText(Path.Combine(RepositoryFolder.Root, "docs", "architecture.md"));
+        var rows = Row()
+            .Matches(page)
+            .Select(match => (Folder: Names(match.Groups[1].Value)[0].Split('/')[0], Uses: match.Groups[2].Value))
+            .ToArray();
+        return rows.Select(
+                (row, i) =>
+                    (row.Folder, Uses: row.Uses == "all below" ? [.. rows[(i + 1)..].Select(other => other.Folder)] : Names(row.Uses))
+            )
+            .ToDictionary(row => row.Folder, row => row.Uses);
+    }
+
+    private static string[] Names(string cell) => [.. Code().Matches(cell).Select(match => match.Groups[1].Value)];
+
+    [GeneratedRegex(@"^\| (`[A-Z].*?) \| .* \| (.*) \|$", RegexOptions.Multiline)]
+    private static partial Regex Row();
+
+    [GeneratedRegex("`([^`]+)`")]
+    private static partial Regex Code();
+
+    [GeneratedRegex(@"^namespace ([\w.]+)")]
+    private static partial Regex Namespace();
+
+    [GeneratedRegex(@"[\\/](bin|obj)[\\/]")]
+    private static partial Regex BuildOutput();
+}
