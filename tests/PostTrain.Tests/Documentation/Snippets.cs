@@ -12,6 +12,8 @@ internal static class Snippets
         "using System; using System.Collections.Generic; using System.IO; using System.Linq; using System.Net.Http; using System.Threading; using System.Threading.Tasks;";
     private static readonly Regex Using = new(@"^using (static )?[\w.]+;$", RegexOptions.Multiline);
 
+    private static readonly Regex Declaration = new(@"\A\s*(///.*\s*)*(public|internal) (sealed )?(class|record)\b", RegexOptions.None);
+
     /// <summary>What a piece without using lines of its own may take for granted.</summary>
     private static readonly string Surroundings = Path.Combine(
         RepositoryFolder.Root,
@@ -74,7 +76,16 @@ internal static class Snippets
         var source = new StringBuilder();
         source.AppendLine(Implicit).AppendLine(own.Length > 0 ? own : namespaces);
         source.AppendLine($"internal sealed class Snippet{number}{(own.Length > 0 ? "" : " : Surroundings")} {{");
-        source.AppendLine("#pragma warning disable").AppendLine("private static async Task<int> Run(string[] args) {");
+        source.AppendLine("#pragma warning disable");
+        // A piece that declares types has no statements.
+        if (Declaration.IsMatch(body))
+            return source
+                .AppendLine($"#line {line} \"{page.Name}\"")
+                .AppendLine(body)
+                .AppendLine("#line default")
+                .AppendLine("}")
+                .ToString();
+        source.AppendLine("private static async Task<int> Run(string[] args) {");
         source.AppendLine($"#line {line} \"{page.Name}\"").AppendLine(body).AppendLine("#line default").AppendLine("return 0; } }");
         return source.ToString();
     }

@@ -1,6 +1,8 @@
 using Microsoft.Extensions.AI;
 using PostTrain.Data;
 using PostTrain.Refinement;
+using PostTrain.Refinement.Instructions;
+using PostTrain.Refinement.Writing;
 using PostTrain.Rewards;
 using PostTrain.Tests.Support;
 

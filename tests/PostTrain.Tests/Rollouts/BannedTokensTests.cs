@@ -1,6 +1,7 @@
 using PostTrain.Data;
 using PostTrain.Policy;
 using PostTrain.Refinement;
+using PostTrain.Refinement.Writing;
 using PostTrain.Rollouts;
 using PostTrain.Tests.Policy;
 using PostTrain.Tests.Support;
