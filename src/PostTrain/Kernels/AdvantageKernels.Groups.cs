@@ -1,6 +1,7 @@
 using System.Runtime.Intrinsics;
 using PostTrain.Numerics;
 using PostTrain.Policy;
+using PostTrain.Policy.Estimators;
 using TorchSharp;
 using static TorchSharp.torch;
 using V = System.Runtime.Intrinsics.Vector256<double>;

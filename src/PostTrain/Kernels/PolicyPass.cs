@@ -2,6 +2,8 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using PostTrain.Numerics;
 using PostTrain.Policy;
+using PostTrain.Policy.Estimators;
+using PostTrain.Policy.Losses;
 using TorchSharp;
 using static TorchSharp.torch;
 using V = System.Runtime.Intrinsics.Vector256<double>;

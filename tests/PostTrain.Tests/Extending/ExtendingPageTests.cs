@@ -4,6 +4,8 @@ using PostTrain.Laws;
 using PostTrain.Models;
 using PostTrain.Numerics;
 using PostTrain.Policy;
+using PostTrain.Policy.Estimators;
+using PostTrain.Policy.Losses;
 using PostTrain.Preference;
 using PostTrain.Rollouts;
 using PostTrain.Supervised;

@@ -2,6 +2,8 @@ using PostTrain.Adapters;
 using PostTrain.Models;
 using PostTrain.Models.Heads;
 using PostTrain.Policy;
+using PostTrain.Policy.Estimators;
+using PostTrain.Policy.Losses;
 using PostTrain.Preference;
 using PostTrain.RewardModeling;
 using PostTrain.Rollouts;

@@ -7,6 +7,7 @@ using PostTrain.Refinement.Instructions;
 using PostTrain.Refinement.Writing;
 using PostTrain.Rewards;
 using PostTrain.Rollouts;
+using PostTrain.Rollouts.Logits;
 using PostTrain.Supervised;
 using PostTrain.Tests.Chat;
 using PostTrain.Tests.Text;

@@ -4,6 +4,7 @@ using PostTrain.Refinement;
 using PostTrain.Refinement.Instructions;
 using PostTrain.Refinement.Writing;
 using PostTrain.Rewards;
+using PostTrain.Rollouts;
 using PostTrain.Tests.Support;
 
 namespace PostTrain.Tests.Refinement;

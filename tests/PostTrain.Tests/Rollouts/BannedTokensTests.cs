@@ -3,6 +3,8 @@ using PostTrain.Policy;
 using PostTrain.Refinement;
 using PostTrain.Refinement.Writing;
 using PostTrain.Rollouts;
+using PostTrain.Rollouts.Beams;
+using PostTrain.Rollouts.Logits;
 using PostTrain.Tests.Policy;
 using PostTrain.Tests.Support;
 using TorchSharp;

@@ -3,6 +3,7 @@ using PostTrain.Models;
 using PostTrain.Models.Heads;
 using PostTrain.Numerics;
 using PostTrain.Policy;
+using PostTrain.Policy.Losses;
 using PostTrain.Preference;
 using PostTrain.RewardModeling;
 using PostTrain.Rollouts;

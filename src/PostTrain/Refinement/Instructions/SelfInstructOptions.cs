@@ -1,5 +1,6 @@
 using PostTrain.Numerics;
 using PostTrain.Refinement.Writing;
+using PostTrain.Rollouts;
 
 namespace PostTrain.Refinement.Instructions;
 

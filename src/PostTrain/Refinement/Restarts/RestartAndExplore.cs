@@ -1,5 +1,6 @@
 using PostTrain.Data;
 using PostTrain.Numerics;
+using PostTrain.Policy;
 using PostTrain.Rewards;
 using PostTrain.Rewards.Steps;
 

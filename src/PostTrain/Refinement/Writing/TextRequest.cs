@@ -1,4 +1,5 @@
 using PostTrain.Numerics;
+using PostTrain.Rollouts;
 
 namespace PostTrain.Refinement.Writing;
 
