@@ -154,8 +154,8 @@ public sealed class TrainingDiagnosticsTests
         );
         Assert.Equal([("zero-loss", 3L), ("clip-fraction-zero", 5)], warnings.Select(warning => (warning.Name, warning.Step)));
         Assert.All(warnings, warning => Assert.Equal(DiagnosticLevel.Note, warning.Level));
-        Assert.Contains("It is training.", warnings[0].Advice, StringComparison.Ordinal);
-        Assert.Contains("the gradient norm 0.3", warnings[0].Message, StringComparison.Ordinal);
+        Assert.Contains("The model is learning.", warnings[0].Advice, StringComparison.Ordinal);
+        Assert.Contains("the gradient norm is 0.3", warnings[0].Message, StringComparison.Ordinal);
     }
 
     [Theory]
