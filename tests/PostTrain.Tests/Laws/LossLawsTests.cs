@@ -327,7 +327,7 @@ public sealed class LossLawsTests
         );
         Assert.Equal(4, LossLaws.All(square with { Denominator = null }).Count);
         Assert.Contains(
-            "advantages belongs to rows",
+            "advantages has the axes Row",
             Assert.Throws<ArgumentException>(() => LossLaws.Packing(Surrogate(LossAggregation.TokenMean))).Message,
             StringComparison.Ordinal
         );

@@ -43,7 +43,7 @@ public sealed class UserDataSampleTests : IDisposable
         var page = File.ReadAllText(files.Result("report.html"));
         foreach (
             var text in (string[])
-                ["ompletions over the run", "here the time went", ">rollout<", ">reward<", ">update<", "Throughput", "tokens per second"]
+                ["ompletions over the run", "ime by part", ">rollout<", ">reward<", ">update<", "Throughput", "tokens per second"]
         )
             Assert.Contains(text, page, StringComparison.Ordinal);
         Assert.Equal(2, CompletionLog.Read(files.Result("completions.jsonl")).Select(completion => completion.Step).Distinct().Count());

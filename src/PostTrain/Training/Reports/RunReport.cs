@@ -110,7 +110,7 @@ public static class RunReport
                     )
             );
         if (TimeSplit.Of(reports) is { Count: > 0 } parts)
-            page.Shares(Heading("Time"), parts);
+            page.Shares(Heading("Time by part"), parts);
         return completions is { Count: > 0 } ? page.Table(Heading("Completions over the run"), Table(completions)) : page;
     }
 

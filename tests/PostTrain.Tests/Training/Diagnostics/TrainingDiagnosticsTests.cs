@@ -269,8 +269,8 @@ public sealed class TrainingDiagnosticsTests
                 Assert.Throws<ArgumentOutOfRangeException>(() => new TrainingDiagnostics(rules: [rule])).Message,
                 StringComparison.Ordinal
             );
-        Refused("LengthDrift.Window must be 1 to 128", new LengthDrift { Window = 129 });
-        Refused("EqualRewards.Steps must be 1 to 128", new EqualRewards { Steps = 0 });
+        Refused("LengthDrift.Window must be from 1 to 128", new LengthDrift { Window = 129 });
+        Refused("EqualRewards.Steps must be from 1 to 128", new EqualRewards { Steps = 0 });
         Refused("KlAcceleration.Factor must be above 1", new KlAcceleration { Factor = double.NaN });
         Refused("LossNotFalling.Fall", new LossNotFalling { Fall = 1 });
         Refused("ProxyAboveGold.Margin", new ProxyAboveGold { Margin = -1 });
@@ -310,7 +310,7 @@ public sealed class TrainingDiagnosticsTests
         Assert.Equal(("equal-rewards", 13L, 0.5), (warning.Name, warning.Step, warning.Value));
         Assert.Equal(30, MetricsLog.Read(directory.File("whole.jsonl")).Count);
         Assert.Contains(
-            "\"warnings\":[{\"name\":\"equal-rewards\",\"level\":\"warning\",\"value\":0.5,\"message\":\"All completions",
+            "\"warnings\":[{\"name\":\"equal-rewards\",\"level\":\"warning\",\"value\":0.5,\"message\":\"In each of the last 3 steps",
             File.ReadAllLines(directory.File("whole.jsonl"))[12],
             StringComparison.Ordinal
         );

@@ -37,7 +37,7 @@ public sealed class RunReportTests : IDisposable
                 "Diagnostics",
                 "equal-rewards",
                 "In each of the last 3 steps all completions had the same reward",
-                "Time",
+                "Time by part",
                 "rollout",
                 "75.0 %",
                 "25.0 %",
