@@ -65,6 +65,12 @@ public sealed record GrpoOptions : RolloutOptions
                 nameof(Objective)
             );
         Guard.AtLeast(GroupSize, advantage.LeastGroup, nameof(GroupSize));
+        Refuse(
+            (long)BatchSize * GroupSize < advantage.LeastBatch,
+            nameof(BatchSize),
+            $"'{advantage.Name}' standardises over the batch, and BatchSize {BatchSize} times GroupSize {GroupSize} is a single completion, "
+                + $"whose advantages would be 0; expected at least {advantage.LeastBatch} completions"
+        );
         Overlong?.Validate(Sampling.MaxNewTokens);
         Tokens.Validate();
         DynamicSampling?.Validate();

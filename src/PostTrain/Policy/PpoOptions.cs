@@ -100,6 +100,12 @@ public sealed record PpoOptions : RolloutOptions
                 UpdatesPerBatch,
                 $"UpdatesPerBatch must be a multiple of Minibatches, {Minibatches}: whole epochs"
             );
+        if (WhitenAdvantages && BatchSize == 1 && GroupSize == 1 && Sampling.MaxNewTokens == 1)
+            throw new ArgumentException(
+                "WhitenAdvantages is true, and BatchSize, GroupSize and Sampling.MaxNewTokens are 1: the advantage of a single token would "
+                    + "be 0; expected at least two tokens, or no whitening",
+                nameof(WhitenAdvantages)
+            );
         if (TargetKl is { } target)
             Guard.Positive(target, nameof(TargetKl));
         Ptx?.Validate();

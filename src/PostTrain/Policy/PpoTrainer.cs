@@ -7,6 +7,7 @@ using PostTrain.Rewards.Steps;
 using PostTrain.Rollouts;
 using PostTrain.Text;
 using PostTrain.Training;
+using PostTrain.Training.Diagnostics;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -23,7 +24,8 @@ namespace PostTrain.Policy;
 /// included), <c>reward/NAME</c> of the token reward, <c>kl</c> (nats a token), <c>kl/sequence</c> (nats a completion),
 /// <c>kl/coefficient</c> (these with a reference), <c>entropy</c>, <c>policy/loss</c>, <c>policy/clip_fraction</c>, <c>policy/old_kl</c>,
 /// <c>policy/updates</c> (done in the step), <c>value/loss</c>, <c>value/clip_fraction</c>, <c>value/mean</c>, <c>value/return</c>,
-/// <c>value/explained_variance</c> (absent where all returns are equal), <c>ptx/loss</c>, <c>ptx/accuracy</c>, and <c>time/critic</c>.
+/// <c>value/explained_variance</c> (absent where all returns are equal), <c>policy/zero_advantages</c> (1 in a step whose only token was
+/// whitened to 0, absent in others), <c>ptx/loss</c>, <c>ptx/accuracy</c>, and <c>time/critic</c>.
 /// Those of the policy's loss are absent in the critic's warm-up.</para>
 /// <para>Where the critic shares the policy's body, one pass gives log-probs and values, in recording and in the update.</para>
 /// </remarks>
@@ -144,6 +146,8 @@ public sealed class PpoTrainer : RolloutTrainer
         var rewards = PpoRewards.Of(experience, logProbs, referenceLogProbs, options, state.Kl.Coefficient);
         var (advantages, returns) = PpoRewards.Advantages(rewards, states, rollouts.Finished, mask, options);
         var values = states.narrow(1, 0, mask.shape[1]);
+        if (options.WhitenAdvantages && mask.sum().ToDouble() == 1)
+            metrics[ZeroAdvantages.Metric] = 1;
         metrics["reward/total"] = rewards.sum().ToDouble() / rows;
         if (experience.TokenRewards is { } given)
             metrics[$"reward/{tokenReward!.Name}"] = given.Average(row => row.Sum());

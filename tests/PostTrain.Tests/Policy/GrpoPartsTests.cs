@@ -340,6 +340,16 @@ public sealed class GrpoPartsTests : IDisposable
         Refused("DynamicSampling.MaxDraws", small with { DynamicSampling = new DynamicSampling { MaxDraws = 0 } });
         Refused("Replay.Capacity", small with { Replay = new ReplayOptions { Capacity = 0 } });
         Refused("TargetKl", small with { TargetKl = 0 });
+        // One completion has nothing to be standardised over; two have, in one group or two.
+        var single = small with
+        {
+            BatchSize = 1,
+            GroupSize = 1,
+            Objective = PolicyObjectives.ReinforcePlusPlus(),
+        };
+        Refused("'REINFORCE++' standardises over the batch, and BatchSize 1 times GroupSize 1 is a single completion", single);
+        foreach (var two in new[] { single with { BatchSize = 2 }, single with { GroupSize = 2 } })
+            using (new GrpoTrainer(model, Toy.Tokenizer, GrpoRuns.Even, two)) { }
         // Methods without a comparison take a group of one.
         using var alone = new GrpoTrainer(
             model,

@@ -374,6 +374,37 @@ public sealed class PpoTrainerTests
         Refused("ValueClip", "at least 0", Small with { ValueClip = -1 });
         Refused("TargetKl", "above 0", Small with { TargetKl = 0 });
         Refused("CriticWarmupSteps", "at least 0", Small with { CriticWarmupSteps = -1 });
+        var single = Small with
+        {
+            BatchSize = 1,
+            GroupSize = 1,
+            Sampling = new SamplingOptions { MaxNewTokens = 1 },
+        };
+        var whitened = Assert.Throws<ArgumentException>(() => new PpoTrainer(model, head, Toy.Tokenizer, Length, single, model));
+        Assert.Equal("WhitenAdvantages", whitened.ParamName);
+        Assert.Contains("the advantage of a single token would be 0", whitened.Message, StringComparison.Ordinal);
+        foreach (
+            var fine in new[]
+            {
+                single with
+                {
+                    WhitenAdvantages = false,
+                },
+                single with
+                {
+                    BatchSize = 2,
+                },
+                single with
+                {
+                    GroupSize = 2,
+                },
+                single with
+                {
+                    Sampling = new SamplingOptions { MaxNewTokens = 2 },
+                },
+            }
+        )
+            using (new PpoTrainer(model, head, Toy.Tokenizer, Length, fine, model)) { }
         Assert.Contains(
             "Demonstrations is empty",
             Assert
@@ -416,6 +447,7 @@ public sealed class PpoTrainerTests
                         TargetKl = null,
                         ValueClip = null,
                         MicroBatchSize = run.MicroBatch,
+                        Optimizer = run.Optimizer,
                         CheckpointDirectory = run.Directory,
                         CheckpointEvery = TrainerRun.CheckpointEvery,
                     },
@@ -441,6 +473,7 @@ public sealed class PpoTrainerTests
                                     CriticWarmupSteps = 1,
                                     TargetKl = null,
                                     MicroBatchSize = run.MicroBatch,
+                                    Optimizer = run.Optimizer,
                                     Objective = PolicyObjectives.Ppo() with
                                     {
                                         Aggregation = LossAggregation.SequenceMean,

@@ -244,6 +244,7 @@ internal static class TrainerVariants
             Steps = run.Steps,
             BatchSize = 5,
             MicroBatchSize = run.MicroBatch,
+            Optimizer = run.Optimizer,
             LearningRate = 1e-2,
         };
 
@@ -298,6 +299,7 @@ internal static class TrainerVariants
             {
                 Steps = run.Steps,
                 MicroBatchSize = run.MicroBatch,
+                Optimizer = run.Optimizer,
             },
             reference
         );

@@ -1,6 +1,7 @@
 using PostTrain.Models;
 using PostTrain.Numerics;
 using PostTrain.Rollouts;
+using PostTrain.Training.Diagnostics;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -121,7 +122,11 @@ internal sealed record LearningSignal(PolicyObjective Objective, Tensor Advantag
             Components = components,
             GreedyRewards = batch.GreedyRewards,
         };
-        return options.Objective.Advantage!.Compute(inputs).to_type(batch.LogProbs.dtype);
+        var advantages = options.Objective.Advantage!.Compute(inputs).to_type(batch.LogProbs.dtype);
+        // A caller's own batch may be smaller than the options'.
+        if (batch.RowCount < options.Objective.Advantage.LeastBatch && advantages.count_nonzero().ToInt64() == 0)
+            metrics[ZeroAdvantages.Metric] = 1;
+        return advantages;
     }
 
     private static Tensor? Correction(StepBatch batch, Tensor mask, GrpoOptions options, Dictionary<string, double> metrics)
