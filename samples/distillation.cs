@@ -195,7 +195,7 @@ return await command.RunAsync(
                 run.Steps,
                 studentRate
             );
-            using var own = new OnPolicyDistillationTrainer(student, ReferencePolicy.Of(teacher), subject.Tokenizer, options);
+            using var own = new OnPolicyDistillationTrainer(student, subject.Tokenizer, ReferencePolicy.Of(teacher), options);
             return await run.TrainAsync(
                 method,
                 run.Steps,

@@ -100,7 +100,7 @@ return await command.RunAsync(
         var truth = Reward.MathAnswer(new MathAnswerOptions { Places = places });
         var before = Sampled.Completions(subject.Model, subject.Tokenizer, heldOut, options.Sampling, run.Seed);
         IReadOnlyList<StepReport> reports;
-        using (var trainer = new GrpoTrainer(subject.Model, subject.Tokenizer, reward, options, reference))
+        using (var trainer = new GrpoTrainer(subject.Model, subject.Tokenizer, reward, options with { Reference = reference }))
             reports = await run.TrainAsync(
                 $"{preset}, {scheme.Name} reward",
                 run.Steps,

@@ -141,8 +141,10 @@ return await command.RunAsync(
                 subject.Model,
                 subject.Tokenizer,
                 method == "nash-md" ? Reward.Weighted((values.GetValue(scale), signal)) : signal,
-                options,
-                reference
+                options with
+                {
+                    Reference = reference,
+                }
             )
         )
             reports = await run.TrainAsync(method, run.Steps, trainer.RunAsync(train, cancellation: run.Cancellation), method);

@@ -118,7 +118,18 @@ return await command.RunAsync(
             run.Steps,
             values.GetValue(batch) ?? (subject.IsToy ? 64 : 16)
         );
-        using (var trainer = new PpoTrainer(subject.Model, critic, subject.Tokenizer, reward, options, ReferencePolicy.Of(frozen)))
+        using (
+            var trainer = new PpoTrainer(
+                subject.Model,
+                subject.Tokenizer,
+                reward,
+                options with
+                {
+                    Critic = critic,
+                    Reference = ReferencePolicy.Of(frozen),
+                }
+            )
+        )
             reports = await run.TrainAsync("3. PPO", run.Steps, trainer.RunAsync(asked, cancellation: run.Cancellation), "ppo");
         subject.Save(subject.Model, run.PathOf("model"));
         stages.Add(("PPO", Draw()));

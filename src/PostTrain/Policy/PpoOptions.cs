@@ -1,4 +1,7 @@
+using PostTrain.Models;
+using PostTrain.Models.Heads;
 using PostTrain.Numerics;
+using PostTrain.Rewards.Steps;
 using PostTrain.Training;
 
 namespace PostTrain.Policy;
@@ -11,6 +14,21 @@ public sealed record PpoOptions : RolloutOptions
 {
     /// <summary>PPO's defaults: one completion a prompt, four epochs on a batch.</summary>
     public PpoOptions() => (GroupSize, UpdatesPerBatch) = (1, 4);
+
+    /// <summary>Critic that is trained beside the policy: <see cref="ValueHead.For"/> on the policy's own body, or
+    /// <see cref="ValueHead.WithOwnBody"/>. <see cref="TrainingOptions.LearningRateFactor"/> and checkpoints know its parameters as
+    /// <c>critic.…</c>, the policy's as <c>policy.…</c>.</summary>
+    /// <value>The default is null: the trainer makes a head on the policy's body whose values begin at 0, see
+    /// <see cref="PpoTrainer.Critic"/>.</value>
+    public ValueHead? Critic { get; init; }
+
+    /// <summary>Model to stay near to, or only to measure the distance from; needed where a KL coefficient is above 0.</summary>
+    /// <value>The default is null: no reference.</value>
+    public ReferencePolicy? Reference { get; init; }
+
+    /// <summary>Rewards single tokens, such as the ends of steps, besides the reward of the whole completion.</summary>
+    /// <value>The default is null.</value>
+    public ITokenReward? TokenReward { get; init; }
 
     /// <summary>Surrogate, ratio, aggregation, a KL term in the loss and the entropy bonus. Its way from rewards to advantages is not used:
     /// the critic's is.</summary>
@@ -108,6 +126,11 @@ public sealed record PpoOptions : RolloutOptions
             );
         if (TargetKl is { } target)
             Guard.Positive(target, nameof(TargetKl));
+        if (Reference is null && Math.Max(Kl.Coefficient, Objective.Beta) is > 0 and var coefficient)
+            throw new ArgumentException(
+                $"a KL coefficient is {coefficient}, but Reference is null; expected a reference model, or Kl = KlControl.Fixed(0)",
+                nameof(Reference)
+            );
         Ptx?.Validate();
     }
 }

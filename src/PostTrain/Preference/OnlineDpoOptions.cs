@@ -1,18 +1,22 @@
+using PostTrain.Models;
 using PostTrain.Training;
 
 namespace PostTrain.Preference;
 
-/// <summary>Options of online DPO and its kin.</summary>
+/// <summary>Options of <see cref="OnlineDpoTrainer"/>.</summary>
 public sealed record OnlineDpoOptions : RolloutOptions
 {
     /// <summary>With two completions of each prompt.</summary>
     public OnlineDpoOptions() => GroupSize = 2;
 
+    /// <summary>Frozen model, or the policy without its adapter, that the implicit rewards are measured against. Required.</summary>
+    public ReferencePolicy? Reference { get; init; }
+
     /// <summary>β, the loss of the scores and the divergence; Nash-MD takes its β only.</summary>
     /// <value>The default is DPO with β = 0.1.</value>
     public DpoOptions Objective { get; init; } = new();
 
-    /// <summary>Whom the policy's completions are compared with.</summary>
+    /// <summary>Opponent of the policy's completions.</summary>
     /// <value>The default is <see cref="OnlineMethod.Dpo"/>. The others take two completions of a prompt: the policy's and the
     /// opponent's.</value>
     public OnlineMethod Method { get; init; } = OnlineMethod.Dpo;
@@ -21,13 +25,18 @@ public sealed record OnlineDpoOptions : RolloutOptions
     internal override void Validate()
     {
         base.Validate();
+        if (Reference is null)
+            throw new ArgumentException(
+                "Reference is null, expected a reference model: implicit rewards are measured against it",
+                nameof(Reference)
+            );
         ArgumentNullException.ThrowIfNull(Objective);
         ArgumentNullException.ThrowIfNull(Method);
         Objective.Validate();
         Objective.CheckParts(MicroBatchSize, nameof(MicroBatchSize));
         if (GroupSize < 2)
             throw new ArgumentOutOfRangeException(nameof(GroupSize), GroupSize, "GroupSize must be at least 2: completions are compared");
-        if (Method is not OnlineMethod.DpoMethod && GroupSize != 2)
+        if (!Method.IsSelfPlay && GroupSize != 2)
             throw new ArgumentOutOfRangeException(
                 nameof(GroupSize),
                 GroupSize,

@@ -20,95 +20,122 @@ namespace PostTrain.Preference;
 /// </remarks>
 public sealed class OnlineDpoTrainer : RolloutTrainer
 {
-    private readonly ReferencePolicy reference;
     private readonly OnlineDpoOptions options;
-    private readonly IReward judge;
+    private readonly ReferencePolicy reference;
 
-    /// <param name="policy">What is trained: its parameters that require a gradient.</param>
+    /// <summary>Checks the options and makes the optimiser.</summary>
+    /// <param name="policy">Model that draws; its parameters that require a gradient are trained.</param>
     /// <param name="tokenizer">Turns texts into the model's token ids and back.</param>
     /// <param name="reward">Judges completions; only which is the better counts, but for Nash-MD, which takes differences as
     /// log-odds.</param>
-    /// <param name="options">Checked here.</param>
-    /// <param name="reference">A frozen model, or the policy without its adapter.</param>
+    /// <param name="options">Options, with the reference model.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
-    public OnlineDpoTrainer(CausalLm policy, ITokenizer tokenizer, IReward reward, OnlineDpoOptions options, ReferencePolicy reference)
-        : base(policy, tokenizer, reward, options)
+    /// <exception cref="ArgumentException">There is no reference model.</exception>
+    public OnlineDpoTrainer(CausalLm policy, ITokenizer tokenizer, IReward reward, OnlineDpoOptions options)
+        : base(policy, tokenizer, reward ?? throw new ArgumentNullException(nameof(reward)), options)
     {
-        ArgumentNullException.ThrowIfNull(reference);
-        this.reference = reference;
         this.options = options;
-        judge = reward;
+        reference = options.Reference!;
     }
 
     /// <summary>No loss here needs the log-probs of the policy that drew the completions, so no other pass records them.</summary>
-    private protected override SamplingOptions Sampling => base.Sampling with { Recording = LogProbRecording.Drawn };
+    protected override SamplingOptions Sampling => base.Sampling with { Recording = LogProbRecording.Drawn };
 
-    private protected override Task<Experience> CollectAsync(QuestionSource source, StepClock clock, CancellationToken cancellation) =>
-        options.Method is OnlineMethod.DpoMethod
-            ? base.CollectAsync(source, clock, cancellation)
-            : OpposedAsync(source.Take(options.BatchSize), clock, cancellation);
+    /// <inheritdoc/>
+    protected override async Task<UpdateReport> UpdateAsync(RolloutStep current)
+    {
+        ArgumentNullException.ThrowIfNull(current);
+        var prompts = current.Prompts.Take(options.BatchSize);
+        var drawn = await (options.Method.IsSelfPlay ? DrawAsync(current, prompts) : DrawOpposedAsync(current, prompts)).ConfigureAwait(
+            false
+        );
+        return Learn(current, drawn);
+    }
 
-    private protected override UpdateReport Learn(Experience experience, Dictionary<string, double> metrics, StepClock clock)
+    private UpdateReport Learn(RolloutStep step, JudgedRollouts drawn)
     {
         using var scope = NewDisposeScope();
-        var rollouts = experience.Rollouts;
+        var (rollouts, rewards) = (drawn.Rollouts, drawn.Scores.Values);
         var anchor = reference.Ask(model => CompletionScores.LogProbsOf(model, rollouts, Sampling, options.MicroBatchSize));
-        clock.Book("reference");
-        var duels = OnlineDuel.Of(experience.Scores.Values, options.GroupSize, options.Method);
+        step.Book("reference");
+        var pairs = OnlinePair.Of(rewards, options.GroupSize, options.Method);
         int size = Math.Max(1, (options.MicroBatchSize ?? int.MaxValue) / 2);
-        OnlineDuel[][] parts = [.. duels.Chunk(size)];
-        double denominator = duels.Sum(duel => duel.Weight) is > 0 and var all ? all : 1;
+        OnlinePair[][] parts = [.. pairs.Chunk(size)];
+        double denominator = pairs.Sum(pair => pair.Weight) is > 0 and var all ? all : 1;
         // A stand-in counts for nothing, and any length will do.
-        double length = duels.Sum(duel => duel.Weight * rollouts.Completions[duel.Chosen].Length) is > 0 and var tokens
+        double length = pairs.Sum(pair => pair.Weight * rollouts.Completions[pair.Chosen].Length) is > 0 and var tokens
             ? tokens / denominator
             : 1;
         var means = new MetricMeans();
         var report = default(UpdateReport);
         for (int update = 0; update < options.UpdatesPerBatch; update++)
-            report = Session.Optimization.Update(
+            report = Optimization.Update(
                 parts.Length,
                 part =>
                     options.Method is OnlineMethod.NashMdMethod
-                        ? Nash(rollouts, anchor, parts[part], denominator)
-                        : Pairs(rollouts, anchor, parts[part], denominator, length, means)
+                        ? NashLoss(rollouts, anchor, parts[part], denominator)
+                        : PairLoss(rollouts, anchor, rewards, parts[part], denominator, length, means)
             );
-        means.AddTo(metrics);
+        means.AddTo(step.Metrics);
         // Of pairs of policy and opponent, the first is the policy's.
         using var mode = no_grad();
         var ratios = (rollouts.LogProbs - anchor).sum(1L).reshape(-1, options.GroupSize);
-        metrics["kl"] = (options.Method is OnlineMethod.DpoMethod ? ratios : ratios.narrow(1, 0, 1)).mean().ToDouble();
+        step.Metrics["kl"] = (options.Method.IsSelfPlay ? ratios : ratios.narrow(1, 0, 1)).mean().ToDouble();
         return report;
     }
 
-    private Tensor Pairs(RolloutBatch rollouts, Tensor anchor, OnlineDuel[] duels, double denominator, double length, MetricMeans means)
+    private Tensor PairLoss(
+        RolloutBatch rollouts,
+        Tensor anchor,
+        double[] rewards,
+        OnlinePair[] pairs,
+        double denominator,
+        double length,
+        MetricMeans means
+    )
     {
-        var chosen = tensor(duels.Select(duel => (long)duel.Chosen).ToArray(), device: anchor.device);
-        var rejected = tensor(duels.Select(duel => (long)duel.Rejected).ToArray(), device: anchor.device);
+        var chosen = tensor(pairs.Select(pair => (long)pair.Chosen).ToArray(), device: anchor.device);
+        var rejected = tensor(pairs.Select(pair => (long)pair.Rejected).ToArray(), device: anchor.device);
         var rows = rollouts.Rows(cat([chosen, rejected], 0));
         var scores = CompletionScores.Of(Policy, rows, Sampling).LogProbs;
         PairLogProbs Sums(Tensor values) =>
             PairLogProbs.Of(
-                values.narrow(0, 0, duels.Length),
-                values.narrow(0, duels.Length, duels.Length),
-                rows.CompletionMask.narrow(0, 0, duels.Length),
-                rows.CompletionMask.narrow(0, duels.Length, duels.Length)
+                values.narrow(0, 0, pairs.Length),
+                values.narrow(0, pairs.Length, pairs.Length),
+                rows.CompletionMask.narrow(0, 0, pairs.Length),
+                rows.CompletionMask.narrow(0, pairs.Length, pairs.Length)
             );
         var (policy, held) = (Sums(scores), Sums(anchor.index_select(0, cat([chosen, rejected], 0))));
-        var weights = tensor(duels.Select(duel => duel.Weight).ToArray()).to(scores.dtype, scores.device);
-        // Second in its pair is the reference's completion: an odd row.
+        var weights = tensor(pairs.Select(pair => pair.Weight).ToArray()).to(scores.dtype, scores.device);
+        // Second in its pair is the opponent's completion: an odd row.
+        var ofOpponent = options.Method.IsSelfPlay ? zeros_like(chosen, dtype: ScalarType.Bool) : chosen.remainder(2).ne(0);
+        var objective = options.Objective;
+        if (options.Method is OnlineMethod.OwnMethod own)
+        {
+            Tensor Rewards(Func<OnlinePair, int> row) =>
+                tensor(pairs.Select(pair => rewards[row(pair)]).ToArray()).to(scores.dtype, scores.device);
+            var (better, worse) = (Rewards(pair => pair.Chosen), Rewards(pair => pair.Rejected));
+            objective = objective with
+            {
+                Loss = DpoLoss.Of(
+                    own.Name,
+                    (given, beta) => own.Loss(new OnlinePairInputs(given, beta, better, worse, ofOpponent.logical_not()))
+                ),
+            };
+        }
         var loss =
-            options.Method is OnlineMethod.XpoMethod xpo && duels[0].Weight > 0
+            options.Method is OnlineMethod.XpoMethod xpo && pairs[0].Weight > 0
                 ? PreferenceLosses.Xpo(
                     policy,
                     held,
-                    where(chosen.remainder(2).ne(0), policy.Chosen, policy.Rejected),
+                    where(ofOpponent, policy.Chosen, policy.Rejected),
                     xpo.Alpha,
-                    options.Objective,
+                    objective,
                     denominator,
                     length
                 )
-                : PreferenceLosses.Dpo(policy, held, options.Objective, weights, denominator, length);
-        double counted = duels.Sum(duel => duel.Weight);
+                : PreferenceLosses.Dpo(policy, held, objective, weights, denominator, length);
+        double counted = pairs.Sum(pair => pair.Weight);
         means.Add("implicit_reward/chosen", loss.ChosenRewards.mean(), counted);
         means.Add("implicit_reward/rejected", loss.RejectedRewards.mean(), counted);
         means.Add("implicit_reward/margin", loss.Margins.mean(), counted);
@@ -116,52 +143,27 @@ public sealed class OnlineDpoTrainer : RolloutTrainer
         return loss.Loss;
     }
 
-    private Tensor Nash(RolloutBatch rollouts, Tensor anchor, OnlineDuel[] duels, double denominator)
+    private Tensor NashLoss(RolloutBatch rollouts, Tensor anchor, OnlinePair[] pairs, double denominator)
     {
-        var indices = tensor(duels.Select(duel => (long)duel.Chosen).ToArray(), device: anchor.device);
+        var indices = tensor(pairs.Select(pair => (long)pair.Chosen).ToArray(), device: anchor.device);
         var rows = rollouts.Rows(indices);
         var scores = CompletionScores.Of(Policy, rows, Sampling).LogProbs;
-        var wins = tensor(duels.Select(duel => duel.WinProbability).ToArray()).to(scores.dtype, scores.device);
+        var wins = tensor(pairs.Select(pair => pair.WinProbability).ToArray()).to(scores.dtype, scores.device);
         return PreferenceLosses
             .NashMd(scores, anchor.index_select(0, indices), wins, rows.CompletionMask, options.Objective.Beta, false, denominator)
             .Loss;
     }
 
     // The policy's completion of each prompt beside its opponent's.
-    private async Task<Experience> OpposedAsync(Question[] asked, StepClock clock, CancellationToken cancellation)
+    private Task<JudgedRollouts> DrawOpposedAsync(RolloutStep step, TokenizedPrompt[] prompts)
     {
-        int[][] prompts = [.. asked.Select(question => question.Prompt)];
+        int[][] ids = [.. prompts.Select(prompt => prompt.Ids)];
         Policy.eval();
-        RolloutBatch rollouts;
-        using (
-            var own = Sampler.Generate(
-                Policy,
-                prompts,
-                Sampling,
-                CounterRandom.Bits(options.Seed, (ulong)Session.Step),
-                Tokenizer,
-                cancellation
-            )
-        )
-        using (var other = Opponent(prompts, CounterRandom.Bits(options.Seed, (ulong)Session.Step, 1), cancellation))
-            rollouts = own.Interleaved(other, Tokenizer.PaddingId);
-        try
-        {
-            clock.Book("rollout");
-            var completions = rollouts
-                .Completions.Select((ids, i) => new Completion(asked[i / 2].Problem, Tokenizer.Decode(ids), ids, rollouts.Finished[i]))
-                .ToArray();
-            var scores = await Scoring
-                .ScoreCheckedAsync(judge, completions, new RewardContext(Session.Step, options.Steps), cancellation)
-                .ConfigureAwait(false);
-            clock.Book("reward");
-            return new Experience(rollouts, completions, scores);
-        }
-        catch
-        {
-            rollouts.Dispose();
-            throw;
-        }
+        using var own = Sampler.Generate(Policy, ids, Sampling, Seed(0), Tokenizer, step.Cancellation);
+        using var other = Opponent(ids, Seed(1), step.Cancellation);
+        var both = own.Interleaved(other, Tokenizer.PaddingId);
+        step.Book("rollout");
+        return JudgeAsync(step, both, [.. prompts.SelectMany(prompt => Enumerable.Repeat(prompt, 2))]);
     }
 
     private RolloutBatch Opponent(int[][] prompts, ulong seed, CancellationToken cancellation)

@@ -1,8 +1,9 @@
 using PostTrain.Numerics;
+using static TorchSharp.torch;
 
 namespace PostTrain.Preference;
 
-/// <summary>Whom the policy's completions are compared with, and what is learnt of the comparison.</summary>
+/// <summary>Opponent of the policy's completions, and the loss of the comparison.</summary>
 public abstract record OnlineMethod
 {
     private OnlineMethod() { }
@@ -28,7 +29,23 @@ public abstract record OnlineMethod
         return new NashMdMethod(coefficient);
     }
 
+    /// <summary>A method of one's own: the best completion of a prompt against the worst.</summary>
+    /// <param name="name">Name for messages.</param>
+    /// <param name="function">Loss of each pair, [B]. Tensors that it makes belong to the caller's dispose scope.</param>
+    /// <param name="againstReference">Compare a completion of the policy with one of the reference; else all are the policy's.</param>
+    public static OnlineMethod Of(string name, Func<OnlinePairInputs, Tensor> function, bool againstReference = false)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(name);
+        ArgumentNullException.ThrowIfNull(function);
+        return new OwnMethod(name, function, againstReference);
+    }
+
+    /// <summary>Whether all completions of a prompt are the policy's.</summary>
+    internal bool IsSelfPlay => this is DpoMethod or OwnMethod { AgainstReference: false };
+
     internal sealed record DpoMethod : OnlineMethod;
+
+    internal sealed record OwnMethod(string Name, Func<OnlinePairInputs, Tensor> Loss, bool AgainstReference) : OnlineMethod;
 
     internal sealed record XpoMethod(double Alpha) : OnlineMethod;
 

@@ -39,14 +39,14 @@ public static class AiFeedback
         ArgumentNullException.ThrowIfNull(judge);
         options ??= new AiFeedbackOptions();
         options.Validate();
-        var asked = Question
+        var prompts = TokenizedPrompt
             .Of(problems, nameof(problems), policy, tokenizer)
-            .SelectMany(question => Enumerable.Repeat(question, 2 * options.PairsPerProblem))
+            .SelectMany(prompt => Enumerable.Repeat(prompt, 2 * options.PairsPerProblem))
             .ToArray();
         int drawn = 0;
-        foreach (var part in asked.Chunk(2 * options.BatchSize))
+        foreach (var part in prompts.Chunk(2 * options.BatchSize))
         {
-            var completions = Question.Draw(
+            var completions = TokenizedPrompt.Draw(
                 policy,
                 tokenizer,
                 part,

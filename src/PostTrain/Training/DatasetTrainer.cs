@@ -23,7 +23,7 @@ public abstract class DatasetTrainer<TExample> : IDisposable
     {
         this.model = model;
         this.options = options;
-        session = new TrainingSession(model, options, state: state);
+        session = new TrainingSession(model, options, state: () => state);
     }
 
     /// <summary>Steps done.</summary>

@@ -25,6 +25,9 @@ internal sealed class MetricMeans
     /// many parts each has.</summary>
     internal void AddShare(string name, Tensor share, int parts) => Add(name, share.ToDouble() * parts, 1.0 / parts);
 
+    /// <summary>The mean of a name; null where nothing was added.</summary>
+    internal double? Of(string name) => sums.TryGetValue(name, out var found) ? found.Sum / found.Weight : null;
+
     /// <summary>Writes each mean under its name, with a prefix.</summary>
     internal void AddTo(Dictionary<string, double> metrics, string prefix = "")
     {

@@ -85,8 +85,8 @@ public sealed class DistillationTrainerTests
         using var teacher = Toy.Model(seed: 4, type: ScalarType.Float64);
         using var onPolicy = new OnPolicyDistillationTrainer(
             sampled,
-            ReferencePolicy.Of(teacher),
             Toy.Tokenizer,
+            ReferencePolicy.Of(teacher),
             new OnPolicyDistillationOptions
             {
                 StudentShare = 0,
@@ -152,23 +152,23 @@ public sealed class DistillationTrainerTests
         Assert.Throws<ArgumentOutOfRangeException>(() =>
             new OnPolicyDistillationTrainer(
                 model,
-                ReferencePolicy.Of(model),
                 Toy.Tokenizer,
+                ReferencePolicy.Of(model),
                 new OnPolicyDistillationOptions { StudentShare = 0.5, Objective = OnPolicyObjective.PerToken() }
             )
         );
         Assert.Throws<ArgumentOutOfRangeException>(() =>
             new OnPolicyDistillationTrainer(
                 model,
-                ReferencePolicy.Of(model),
                 Toy.Tokenizer,
+                ReferencePolicy.Of(model),
                 new OnPolicyDistillationOptions { UpdatesPerBatch = 2, Objective = OnPolicyObjective.MiniLlm() }
             )
         );
         using var given = new OnPolicyDistillationTrainer(
             model,
-            ReferencePolicy.Of(model),
             Toy.Tokenizer,
+            ReferencePolicy.Of(model),
             new OnPolicyDistillationOptions { StudentShare = 0 }
         );
         Assert.Contains(
@@ -247,8 +247,8 @@ public sealed class DistillationTrainerTests
     private static OnPolicyDistillationTrainer Online(string name, CausalLm model, CausalLm teacher, TrainerRun run) =>
         new(
             model,
-            ReferencePolicy.Of(teacher),
             Toy.Tokenizer,
+            ReferencePolicy.Of(teacher),
             new OnPolicyDistillationOptions
             {
                 Steps = run.Steps,

@@ -229,7 +229,6 @@ public sealed class PaddingFreeTests
                     await KeepAll(
                         new PpoTrainer(
                             model,
-                            critic,
                             Toy.Tokenizer,
                             manyAs,
                             new PpoOptions
@@ -239,6 +238,7 @@ public sealed class PaddingFreeTests
                                 LearningRate = 1e-2,
                                 Sampling = sampling,
                                 Kl = KlControl.Fixed(0),
+                                Critic = critic,
                             }
                         )
                     );

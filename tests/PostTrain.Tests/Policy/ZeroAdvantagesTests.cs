@@ -83,8 +83,9 @@ public sealed class ZeroAdvantagesTests
             WhitenAdvantages = whitened,
             Sampling = new SamplingOptions { MaxNewTokens = tokens, MinNewTokens = tokens },
             Observers = [diagnostics],
+            Critic = critic,
         };
-        using var trainer = new PpoTrainer(model, critic, Toy.Tokenizer, One, options);
+        using var trainer = new PpoTrainer(model, Toy.Tokenizer, One, options);
         var report = await trainer.StepAsync(Two[..problems]);
         Assert.Equal(alone, report.Metrics.ContainsKey("policy/zero_advantages"));
         Assert.Equal(alone ? ["zero-advantages"] : [], Named(diagnostics));

@@ -69,8 +69,8 @@ public sealed class OnlineDpoTrainerTests
             Options("xpo", new TrainerRun(1)) with
             {
                 Method = OnlineMethod.Xpo(0.5),
-            },
-            ReferencePolicy.Of(model)
+                Reference = ReferencePolicy.Of(model),
+            }
         );
         using var before = Toy.Model(type: ScalarType.Float64);
         var report = await trainer.StepAsync(Problems);
@@ -80,7 +80,7 @@ public sealed class OnlineDpoTrainerTests
     }
 
     [Fact]
-    public async Task Ties_TeachNothing()
+    public async Task Ties_HaveNoSignal()
     {
         using var model = Toy.Model();
         var before = Toy.Bytes(model);
@@ -88,8 +88,10 @@ public sealed class OnlineDpoTrainerTests
             model,
             Toy.Tokenizer,
             Reward.Of("same", _ => 1),
-            Options("dpo", new TrainerRun(1)),
-            ReferencePolicy.Of(model)
+            (Options("dpo", new TrainerRun(1))) with
+            {
+                Reference = ReferencePolicy.Of(model),
+            }
         );
         var report = await trainer.StepAsync(Problems);
         Assert.Equal(0, report.Loss);
@@ -103,12 +105,12 @@ public sealed class OnlineDpoTrainerTests
     [Fact]
     public void Duels_AreTheGroupsBestAndWorst_WithoutTies()
     {
-        var duels = OnlineDuel.Of([1, 1, 1, 0, 3, 2, 3, 5, 5, 5, 5, 5], 4, OnlineMethod.Dpo);
+        var duels = OnlinePair.Of([1, 1, 1, 0, 3, 2, 3, 5, 5, 5, 5, 5], 4, OnlineMethod.Dpo);
         Assert.Equal([(0, 3, 1), (7, 5, 1)], duels.Select(duel => (duel.Chosen, duel.Rejected, (int)duel.Weight)));
         Assert.Equal(1 / (1 + Math.Exp(-1)), duels[0].WinProbability, 1e-15);
-        Assert.Equal(0, Assert.Single(OnlineDuel.Of([2, 2], 2, OnlineMethod.Dpo)).Weight);
+        Assert.Equal(0, Assert.Single(OnlinePair.Of([2, 2], 2, OnlineMethod.Dpo)).Weight);
         // Nash-MD's first is the policy's, better or not.
-        Assert.Equal(1 / (1 + Math.Exp(2)), Assert.Single(OnlineDuel.Of([0, 2], 2, OnlineMethod.NashMd())).WinProbability, 1e-15);
+        Assert.Equal(1 / (1 + Math.Exp(2)), Assert.Single(OnlinePair.Of([0, 2], 2, OnlineMethod.NashMd())).WinProbability, 1e-15);
     }
 
     // With a = 1 the opponent is the reference, whose favourite token is not the policy's.
@@ -139,7 +141,7 @@ public sealed class OnlineDpoTrainerTests
             .Zip(Toy.LogProbs(reference, prompt)[^1], (p, q) => (1 - coefficient) * p + coefficient * q)
             .ToArray();
         mixed[Toy.Tokenizer.PaddingId] = double.NegativeInfinity;
-        using var trainer = new OnlineDpoTrainer(model, Toy.Tokenizer, reward, options, ReferencePolicy.Of(reference));
+        using var trainer = new OnlineDpoTrainer(model, Toy.Tokenizer, reward, options with { Reference = ReferencePolicy.Of(reference) });
         await trainer.StepAsync([Problems[0]]);
         // At this temperature the likeliest token is as good as certain.
         Assert.Equal(Array.IndexOf(mixed, mixed.Max()), seen[1].Tokens[0]);
@@ -158,8 +160,10 @@ public sealed class OnlineDpoTrainerTests
                 model,
                 Toy.Tokenizer,
                 Letters,
-                Options(name, new TrainerRun(6)),
-                ReferencePolicy.Of(reference)
+                (Options(name, new TrainerRun(6))) with
+                {
+                    Reference = ReferencePolicy.Of(reference),
+                }
             );
             await foreach (var report in trainer.RunAsync(Problems))
                 alive.Add(DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount);
@@ -174,7 +178,7 @@ public sealed class OnlineDpoTrainerTests
         using var model = Toy.Model();
         void Refused(OnlineDpoOptions options) =>
             Assert.Throws<ArgumentOutOfRangeException>(() =>
-                new OnlineDpoTrainer(model, Toy.Tokenizer, Letters, options, ReferencePolicy.Of(model))
+                new OnlineDpoTrainer(model, Toy.Tokenizer, Letters, options with { Reference = ReferencePolicy.Of(model) })
             );
         Refused(new OnlineDpoOptions { GroupSize = 1 });
         Refused(new OnlineDpoOptions { GroupSize = 4, Method = OnlineMethod.Xpo() });
@@ -223,7 +227,15 @@ public sealed class OnlineDpoTrainerTests
     internal static async Task<StepReport[]> Train(string name, CausalLm model, TrainerRun run)
     {
         using var reference = Toy.Model(type: model.parameters().First().dtype);
-        using var trainer = new OnlineDpoTrainer(model, Toy.Tokenizer, Letters, Options(name, run), ReferencePolicy.Of(reference));
+        using var trainer = new OnlineDpoTrainer(
+            model,
+            Toy.Tokenizer,
+            Letters,
+            (Options(name, run)) with
+            {
+                Reference = ReferencePolicy.Of(reference),
+            }
+        );
         if (run.Resume is not null)
             trainer.Resume(run.Resume);
         List<StepReport> reports = [];

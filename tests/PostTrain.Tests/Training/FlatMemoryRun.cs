@@ -80,8 +80,8 @@ internal static class FlatMemoryRun
                         UpdatesPerBatch = 2,
                         Objective = PolicyObjectives.Grpo() with { Beta = 0.04 },
                         Sampling = new SamplingOptions { MaxNewTokens = 4 },
-                    },
-                    ReferencePolicy.Of(Toy.Model())
+                        Reference = ReferencePolicy.Of(Toy.Model()),
+                    }
                 );
                 reports = rewarded.RunAsync([new("0="), new("1="), new("3+1=")]);
                 return rewarded;

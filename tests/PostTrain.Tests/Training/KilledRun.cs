@@ -144,7 +144,6 @@ internal static class KilledRun
     private static PpoTrainer Ppo(string directory, MetricsLog metrics) =>
         new(
             Toy.Model(),
-            ValueHead.WithOwnBody(Toy.Model(seed: 2)),
             Toy.Tokenizer,
             Reward.Of("length", completion => completion.Text.Length),
             new PpoOptions
@@ -158,8 +157,9 @@ internal static class KilledRun
                 Kl = KlControl.Adaptive(0.1, target: 0.5, horizon: 20),
                 Observers = [metrics],
                 Sampling = new SamplingOptions { MaxNewTokens = 4 },
-            },
-            ReferencePolicy.Of(Toy.Model())
+                Critic = ValueHead.WithOwnBody(Toy.Model(seed: 2)),
+                Reference = ReferencePolicy.Of(Toy.Model()),
+            }
         );
 
     private static async IAsyncEnumerable<StepReport> Offline<T>(

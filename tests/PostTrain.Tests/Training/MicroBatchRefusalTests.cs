@@ -49,17 +49,21 @@ public sealed class MicroBatchRefusalTests
         };
         Assert.Equal(
             "MicroBatchSize",
-            Assert.Throws<ArgumentException>(() => new PpoTrainer(model, ValueHead.For(model), Toy.Tokenizer, GrpoRuns.Even, ppo)).ParamName
+            Assert
+                .Throws<ArgumentException>(() =>
+                    new PpoTrainer(model, Toy.Tokenizer, GrpoRuns.Even, ppo with { Critic = ValueHead.For(model) })
+                )
+                .ParamName
         );
         using var minibatches = new PpoTrainer(
             model,
-            ValueHead.For(model),
             Toy.Tokenizer,
             GrpoRuns.Even,
             ppo with
             {
                 MicroBatchSize = null,
                 Minibatches = 2,
+                Critic = ValueHead.For(model),
             }
         );
     }
@@ -87,7 +91,7 @@ public sealed class MicroBatchRefusalTests
                 "MicroBatchSize",
                 Assert
                     .Throws<ArgumentException>(() =>
-                        new OnlineDpoTrainer(model, Toy.Tokenizer, GrpoRuns.Even, online, ReferencePolicy.Of(model))
+                        new OnlineDpoTrainer(model, Toy.Tokenizer, GrpoRuns.Even, online with { Reference = ReferencePolicy.Of(model) })
                     )
                     .ParamName
             );

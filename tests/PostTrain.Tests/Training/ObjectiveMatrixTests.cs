@@ -273,7 +273,6 @@ public sealed class ObjectiveMatrixTests
             ),
             "ppo" => new PpoTrainer(
                 cell.Model,
-                critic,
                 Toy.Tokenizer,
                 ManyAs,
                 new PpoOptions
@@ -283,6 +282,7 @@ public sealed class ObjectiveMatrixTests
                     LearningRate = 2e-2,
                     Sampling = sampling,
                     Kl = KlControl.Fixed(0),
+                    Critic = critic,
                 }
             ),
             "online dpo" => new OnlineDpoTrainer(
@@ -295,13 +295,13 @@ public sealed class ObjectiveMatrixTests
                     BatchSize = 8,
                     LearningRate = 2e-2,
                     Sampling = sampling,
-                },
-                ReferencePolicy.Of(other)
+                    Reference = ReferencePolicy.Of(other),
+                }
             ),
             _ => new OnPolicyDistillationTrainer(
                 cell.Model,
-                ReferencePolicy.Of(teacher),
                 Toy.Tokenizer,
+                ReferencePolicy.Of(teacher),
                 new OnPolicyDistillationOptions
                 {
                     Steps = 30,
@@ -309,8 +309,8 @@ public sealed class ObjectiveMatrixTests
                     GroupSize = 1,
                     LearningRate = 2e-2,
                     Sampling = sampling,
-                },
-                ManyAs
+                    Reward = ManyAs,
+                }
             ),
         };
         var rewards = new List<double>();

@@ -95,11 +95,13 @@ public sealed class RealModelTrainingTests
                 };
                 using var trainer = new PpoTrainer(
                     model,
-                    critic,
                     tokenizer,
                     ShareOfE,
-                    options,
-                    ReferencePolicy.WithoutAdapter(model, adapted.Disabled)
+                    options with
+                    {
+                        Critic = critic,
+                        Reference = ReferencePolicy.WithoutAdapter(model, adapted.Disabled),
+                    }
                 );
                 var rewards = new List<double>();
                 await foreach (var report in trainer.RunAsync([new Problem("the dog"), new Problem("one day")]))
@@ -159,7 +161,15 @@ public sealed class RealModelTrainingTests
             Sampling = new SamplingOptions { MaxNewTokens = 8 },
         };
         var reward = Reward.Of("was", completion => completion.Text.Split(' ').Contains("was") ? 1 : 0);
-        using var trainer = new GrpoTrainer(model, tokenizer, reward, options, ReferencePolicy.WithoutAdapter(model, adapted.Disabled));
+        using var trainer = new GrpoTrainer(
+            model,
+            tokenizer,
+            reward,
+            options with
+            {
+                Reference = ReferencePolicy.WithoutAdapter(model, adapted.Disabled),
+            }
+        );
         var reports = new List<StepReport>();
         await foreach (var report in trainer.RunAsync([new Problem("Once upon a time, there"), new Problem("The little dog")]))
             reports.Add(report);

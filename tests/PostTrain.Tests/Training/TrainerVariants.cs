@@ -282,8 +282,8 @@ internal static class TrainerVariants
             {
                 Sampling = new SamplingOptions { MaxNewTokens = 4, SuppressedTokens = [Toy.Tokenizer.PaddingId] },
                 UpdatesPerBatch = 2,
-            },
-            ReferencePolicy.Of(reference)
+                Reference = ReferencePolicy.Of(reference),
+            }
         );
         return await Reports(trainer);
     }
@@ -300,8 +300,8 @@ internal static class TrainerVariants
                 Steps = run.Steps,
                 MicroBatchSize = run.MicroBatch,
                 Optimizer = run.Optimizer,
-            },
-            reference
+                Reference = reference,
+            }
         );
         return await Reports(trainer);
     }

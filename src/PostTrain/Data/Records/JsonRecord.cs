@@ -11,6 +11,7 @@ namespace PostTrain.Data.Records;
 internal sealed class JsonRecord(string place, JsonElement json)
 {
     private readonly Dictionary<string, JsonProperty> fields = Index(json);
+    private readonly HashSet<string> read = new(StringComparer.Ordinal);
 
     /// <summary>Returns the text of the first of the names that has a value; numbers and Booleans become texts.</summary>
     /// <exception cref="InvalidDataException">The value is a list or an object.</exception>
@@ -108,6 +109,15 @@ internal sealed class JsonRecord(string place, JsonElement json)
         ];
     }
 
+    /// <summary>Returns the fields that have not been read.</summary>
+    public ProblemFields Others()
+    {
+        var others = json.EnumerateObject().Where(field => !read.Contains(field.Name)).ToArray();
+        return others.Length == 0
+            ? ProblemFields.Empty
+            : new ProblemFields(others.DistinctBy(field => field.Name).ToDictionary(field => field.Name, field => field.Value.Clone()));
+    }
+
     /// <summary>Creates the error for a record without the expected fields.</summary>
     public InvalidDataException Lacks(string expected) =>
         new(
@@ -128,7 +138,10 @@ internal sealed class JsonRecord(string place, JsonElement json)
     {
         foreach (string name in names)
             if (fields.TryGetValue(name, out var field) && field.Value.ValueKind != JsonValueKind.Null)
+            {
+                read.Add(field.Name);
                 return field;
+            }
         return null;
     }
 

@@ -1,15 +1,15 @@
 namespace PostTrain.Preference;
 
-/// <summary>Two rows of a batch of completions that are compared.</summary>
+/// <summary>Rows of two completions that are compared.</summary>
 /// <param name="Chosen">The better one; for Nash-MD the policy's.</param>
 /// <param name="Rejected">The other.</param>
 /// <param name="WinProbability">P(chosen ≻ rejected) with differences of rewards as log-odds.</param>
 /// <param name="Weight">1; 0 for a pair that stands in where there is none to learn from, so that the step is still an update.</param>
-internal readonly record struct OnlineDuel(int Chosen, int Rejected, double WinProbability, double Weight)
+internal readonly record struct OnlinePair(int Chosen, int Rejected, double WinProbability, double Weight)
 {
     /// <summary>The pairs of a step: of each group the first best against the first worst, without ties; for Nash-MD all groups as they
     /// stand.</summary>
-    internal static OnlineDuel[] Of(double[] rewards, int groupSize, OnlineMethod method)
+    internal static OnlinePair[] Of(double[] rewards, int groupSize, OnlineMethod method)
     {
         var groups = Enumerable
             .Range(0, rewards.Length / groupSize)
@@ -17,15 +17,15 @@ internal readonly record struct OnlineDuel(int Chosen, int Rejected, double WinP
             .ToArray();
         if (method is OnlineMethod.NashMdMethod)
             return [.. groups.Select(rows => Between(rows[0], rows[1], 1))];
-        OnlineDuel[] duels =
+        OnlinePair[] pairs =
         [
             .. groups
                 .Select(rows => Between(rows.MaxBy(row => rewards[row]), rows.MinBy(row => rewards[row]), 1))
-                .Where(duel => rewards[duel.Chosen] > rewards[duel.Rejected]),
+                .Where(pair => rewards[pair.Chosen] > rewards[pair.Rejected]),
         ];
-        return duels.Length > 0 ? duels : [Between(0, 1, 0)];
+        return pairs.Length > 0 ? pairs : [Between(0, 1, 0)];
 
-        OnlineDuel Between(int chosen, int rejected, double weight) =>
+        OnlinePair Between(int chosen, int rejected, double weight) =>
             new(chosen, rejected, 1 / (1 + Math.Exp(rewards[rejected] - rewards[chosen])), weight);
     }
 }
