@@ -9,8 +9,9 @@ namespace PostTrain.Data;
 
 /// <summary>Reads and writes JSON Lines: one JSON object a line, UTF-8.</summary>
 /// <remarks>Field names are matched without regard to case and underscores at the top level of a line, so that <c>Prompt</c>,
-/// <c>prompt</c>, <c>finalAnswer</c> and <c>final_answer</c> all find their property. Fields that the record does not know are ignored (of a <see cref="Problem"/> they become <see cref="Problem.Fields"/>); a
-/// constructor parameter without a default must be there, and one that is not nullable must not be null.</remarks>
+/// <c>prompt</c>, <c>finalAnswer</c> and <c>final_answer</c> all find their property. Fields that the record does not know are ignored (of
+/// a <see cref="Problem"/> they become <see cref="Problem.Fields"/>); a constructor parameter without a default must be there, and one that
+/// is not nullable must not be null.</remarks>
 public static class JsonLines
 {
     /// <summary>The longest line that is read: 64 MiB.</summary>

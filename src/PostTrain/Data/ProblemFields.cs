@@ -3,8 +3,8 @@ using System.Text.Json;
 namespace PostTrain.Data;
 
 /// <summary>Named values that a problem carries besides prompt and answer: tests, units, metadata. Immutable and equal by value.</summary>
-/// <remarks>Values are JSON: <see cref="JsonLines"/> and <see cref="Records.RecordReader"/> fill them with the fields of a line, and rewards
-/// read them from <c>completion.Problem.Fields</c>. Names are compared exactly; numbers are equal by value.</remarks>
+/// <remarks>Values are JSON: <see cref="JsonLines"/> and <see cref="Records.RecordReader"/> fill them with the fields of a line, and
+/// rewards read them from <c>completion.Problem.Fields</c>. Names are compared exactly; numbers are equal by value.</remarks>
 public sealed class ProblemFields : IEquatable<ProblemFields>
 {
     private readonly Dictionary<string, JsonElement> values;

@@ -20,8 +20,8 @@ public static class AiFeedback
     /// <param name="problems">What the policy is asked; at least one.</param>
     /// <param name="judge">Compares; what it throws reaches the caller.</param>
     /// <param name="options">The defaults when null.</param>
-    /// <param name="cancellation">Ends the collection while completions are drawn and judged. A judge that does not heed it is left behind on
-    /// the thread pool, and its verdict is dropped.</param>
+    /// <param name="cancellation">Ends the collection while completions are drawn and judged. A judge that does not heed it is left behind
+    /// on the thread pool, and its verdict is dropped.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     /// <exception cref="ArgumentException">There is no problem, or a prompt does not fit the model's context.</exception>
     /// <exception cref="InvalidOperationException">The judge gave a number outside 0..1.</exception>

@@ -14,8 +14,9 @@ namespace PostTrain.Refinement;
 /// </remarks>
 /// <example><code>
 /// var restarts = RestartAndExplore.From(rollouts, rewards, new RestartOptions { PerRollout = 2 });
-/// using var trainer = new PpoTrainer(policy, tokenizer, reward.WithProgress(restarts, alpha: 0.5), options with { Critic = critic, Reference = reference });
-/// await foreach (var report in trainer.RunAsync([.. problems, .. restarts.Select(restart => restart.Problem)])) Console.WriteLine(report);
+/// using var trainer = new PpoTrainer(policy, tokenizer, reward.WithProgress(restarts, alpha: 0.5), options with { Critic = critic,
+/// Reference = reference }); await foreach (var report in trainer.RunAsync([.. problems, .. restarts.Select(restart => restart.Problem)]))
+/// Console.WriteLine(report);
 /// </code></example>
 public static class RestartAndExplore
 {

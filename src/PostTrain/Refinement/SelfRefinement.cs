@@ -15,8 +15,9 @@ namespace PostTrain.Refinement;
 /// <example><code>
 /// var refiner = new ModelRefiner(model, tokenizer);
 /// var verifier = FeedbackSources.Verifier(Reward.MathAnswer());
-/// await foreach (var round in SelfRefinement.RunAsync(problems, refiner, verifier, new SelfRefinementOptions { Gold = Reward.MathAnswer() }))
-///     Console.WriteLine($"{round.Round}: {round.Accuracy}, repaired {round.Transitions?.Repaired}, spoiled {round.Transitions?.Spoiled}");
+/// await foreach (var round in SelfRefinement.RunAsync(problems, refiner, verifier, new SelfRefinementOptions { Gold = Reward.MathAnswer()
+/// }))     Console.WriteLine($"{round.Round}: {round.Accuracy}, repaired {round.Transitions?.Repaired}, spoiled
+/// {round.Transitions?.Spoiled}");
 /// </code></example>
 public static class SelfRefinement
 {

@@ -33,8 +33,8 @@ public sealed class RolloutBatch : IDisposable
         Finished = finished;
     }
 
-    /// <summary>Lays out completions that another source made, as the sampler does: prompts on the right of their columns, completions on the
-    /// left of theirs. Log-probs are 0.</summary>
+    /// <summary>Lays out completions that another source made, as the sampler does: prompts on the right of their columns, completions on
+    /// the left of theirs. Log-probs are 0.</summary>
     /// <param name="prompts">Token ids of each prompt, at least one row.</param>
     /// <param name="completions">Token ids of each completion, the stop token included; at least one token in all.</param>
     /// <param name="finished">True where a stop token ended the completion.</param>

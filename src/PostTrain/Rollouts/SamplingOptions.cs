@@ -7,8 +7,8 @@ namespace PostTrain.Rollouts;
 /// <remarks>
 /// Each step goes through these, in transformers' order, those that are left at their defaults not at all: sequence biases, repetition
 /// penalty, no repeated n-grams, bad words, no stop token before the minimum, suppressed tokens, processors of one's own; then temperature,
-/// top-k, top-p, min-p, typical, ε and η cutoffs; then the draw. Options that ban every token of a row end the generation with an error that
-/// names the row, the step and the options; a hypothesis of a beam search that cannot go on is dropped, as long as there is another.
+/// top-k, top-p, min-p, typical, ε and η cutoffs; then the draw. Options that ban every token of a row end the generation with an error
+/// that names the row, the step and the options; a hypothesis of a beam search that cannot go on is dropped, as long as there is another.
 /// </remarks>
 public sealed record SamplingOptions
 {

@@ -13,13 +13,15 @@ namespace PostTrain.Training;
 
 /// <summary>Trainer on completions that the policy draws itself: draw, judge, update, report.</summary>
 /// <remarks>
-/// <para>Metrics of every such trainer: <c>reward/mean</c>, <c>reward/std</c>, <c>reward/NAME</c> of each component, <c>reward/zero_groups</c>
-/// (share of groups whose rewards are all equal; not for groups of one), <c>completion/length</c>, <c>completion/finished</c>,
+/// <para>Metrics of every such trainer: <c>reward/mean</c>, <c>reward/std</c>, <c>reward/NAME</c> of each component,
+/// <c>reward/zero_groups</c> (share of groups whose rewards are all equal; not for groups of one), <c>completion/length</c>,
+/// <c>completion/finished</c>,
 /// <c>learning_rate</c>, <c>grad_norm</c>, <c>tokens_per_second</c> (of completions), and where the time went, in seconds:
 /// <c>time/rollout</c>, <c>time/reward</c>, <c>time/reference</c>, <c>time/update</c>, <c>time/evaluation</c>. An evaluation adds the first
 /// five under <c>eval/</c>.</para>
 /// <para>To write a trainer, derive and override <see cref="UpdateAsync"/>: take prompts from the step, call <see cref="DrawAsync"/>, and
-/// make the updates with <see cref="Optimization"/>. Steps, resuming, evaluation, cancellation, observers and metrics are this class's. Override
+/// make the updates with <see cref="Optimization"/>. Steps, resuming, evaluation, cancellation, observers and metrics are this class's.
+/// Override
 /// <see cref="State"/> for what a checkpoint has to hold besides model and optimiser.</para>
 /// </remarks>
 public abstract class RolloutTrainer : IDisposable
@@ -163,8 +165,8 @@ public abstract class RolloutTrainer : IDisposable
     /// <summary>Makes the updates of one step: takes prompts, draws and judges completions, updates.</summary>
     /// <remarks>An update that has been made cannot be taken back: check what may be refused before the first. No dispose scope and no
     /// gradient mode may be open at an <c>await</c>: both belong to a thread.</remarks>
-    /// <param name="current">Prompts, metrics and time of the step. Owns what <see cref="DrawAsync"/> and <see cref="JudgeAsync"/> give, until
-    /// the step ends or fails.</param>
+    /// <param name="current">Prompts, metrics and time of the step. Owns what <see cref="DrawAsync"/> and <see cref="JudgeAsync"/> give,
+    /// until the step ends or fails.</param>
     /// <returns>Report of the last update.</returns>
     protected abstract Task<UpdateReport> UpdateAsync(RolloutStep current);
 

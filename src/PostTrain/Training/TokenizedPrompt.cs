@@ -34,7 +34,8 @@ public readonly record struct TokenizedPrompt(Problem Problem, int[] Ids)
             ),
         ];
 
-    /// <summary>Draws one completion of each prompt outside of a training: without dropout, which is switched back to what it was.</summary>
+    /// <summary>Draws one completion of each prompt outside of a training: without dropout, which is switched back to what it
+    /// was.</summary>
     internal static Completion[] Draw(
         CausalLm policy,
         ITokenizer tokenizer,

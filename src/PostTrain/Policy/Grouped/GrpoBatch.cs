@@ -7,8 +7,9 @@ using static TorchSharp.torch;
 namespace PostTrain.Policy.Grouped;
 
 /// <summary>
-/// Groups of a step side by side. Those of a draw go through the model in a shape of their own; what is computed of all of them (advantages,
-/// masks, denominators) sees tensors of N rows, padded on the right to the longest completion. They belong to the current scope.
+/// Groups of a step side by side. Those of a draw go through the model in a shape of their own; what is computed of all of them
+/// (advantages, masks, denominators) sees tensors of N rows, padded on the right to the longest completion. They belong to the current
+/// scope.
 /// </summary>
 internal sealed class GrpoBatch
 {
