@@ -332,7 +332,7 @@ public sealed class LossLawsTests
             StringComparison.Ordinal
         );
         Assert.Contains(
-            "no tensor \"reference\", only logProbs, oldLogProbs",
+            "no tensor \"reference\", expected one of logProbs, oldLogProbs",
             Assert.Throws<KeyNotFoundException>(() => LossLaws.ReferenceShift(square, ["reference"])).Message,
             StringComparison.Ordinal
         );
