@@ -6,6 +6,6 @@ public enum ReftStage
     /// <summary>Supervised fine-tuning on the demonstrations.</summary>
     Warmup,
 
-    /// <summary>PPO from the reward of right answers.</summary>
+    /// <summary>PPO on the reward for correct answers.</summary>
     Reinforcement,
 }

@@ -8,25 +8,25 @@ using PostTrain.Text;
 
 namespace PostTrain.Refinement;
 
-/// <summary>Reinforced fine-tuning, ReFT: a supervised warm-up, then PPO on the same questions from a reward that only looks at the
-/// answer.</summary>
+/// <summary>Reinforced fine-tuning, ReFT: a supervised warm-up, then PPO on the same questions with a reward for the answer only.</summary>
 /// <remarks>
 /// Luong et al. 2024, arXiv:2401.08967: a demonstration shows one way to an answer, and sampling finds others. r = 1, 0.1 or 0 at the last
-/// token; total reward r_t − β·kl_t against the warmed-up policy; a value head on the policy's body. It gains where questions have several
-/// valid ways, and not where a wrong way often hits the answer (multiple choice); <see cref="Exact.StrategyExperiment"/> shows both.
+/// token; total reward r_t − β·kl_t against the policy after warm-up; a value head on the policy's body. It improves if questions have
+/// several valid ways, and does not if a wrong way often gives the correct answer (multiple choice); <see cref="Exact.StrategyExperiment"/>
+/// shows both.
 /// </remarks>
 public static class ReinforcedFineTuning
 {
-    /// <summary>Both stages; each element is a step that is done.</summary>
-    /// <param name="policy">What is trained: its parameters that require a gradient.</param>
+    /// <summary>Runs both stages; each element is a completed step.</summary>
+    /// <param name="policy">The policy; its parameters that require a gradient are trained.</param>
     /// <param name="tokenizer">Turns texts into the model's token ids and back.</param>
     /// <param name="demonstrations">Questions with worked-out answers, for the warm-up.</param>
-    /// <param name="problems">The same questions with what the reward compares with.</param>
-    /// <param name="options">The stages' options, the reward and the reference; the defaults when null.</param>
-    /// <param name="evaluation">Problems that the reinforcement is judged by; null for none.</param>
+    /// <param name="problems">The same questions with their reference answers.</param>
+    /// <param name="options">The stages' options, the reward and the reference; null for the defaults.</param>
+    /// <param name="evaluation">Problems for the evaluation of the reinforcement; null for none.</param>
     /// <param name="cancellation">As in the stages' trainers.</param>
-    /// <exception cref="ArgumentException">There is no way to keep the warmed-up policy as a reference; or data or options do not fit, as
-    /// the stages' trainers say.</exception>
+    /// <exception cref="ArgumentException">The policy cannot be kept as a reference after warm-up; or data or options do not fit, as the
+    /// stages' trainers describe.</exception>
     public static async IAsyncEnumerable<ReftReport> RunAsync(
         CausalLm policy,
         ITokenizer tokenizer,
@@ -49,7 +49,7 @@ public static class ReinforcedFineTuning
                 yield return new ReftReport(ReftStage.Warmup, step);
 
         using var copy = options.Reference is null ? ((Decoder)policy).Copy() : null;
-        // Values begin as 0.
+        // Values start at 0.
         using var critic = ValueHead.For(policy, new HeadOptions { StandardDeviation = 0 });
         using (
             var trainer = new PpoTrainer(

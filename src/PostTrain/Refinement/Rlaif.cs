@@ -12,28 +12,28 @@ using PostTrain.Training;
 namespace PostTrain.Refinement;
 
 /// <summary>Reinforcement learning from AI feedback, RLAIF: a judge compares the policy's completions, a reward model learns its soft
-/// labels, the policy learns from the reward model.</summary>
+/// labels, and the policy is trained on the reward model.</summary>
 /// <remarks>
-/// Lee et al. 2023, arXiv:2309.00267, section 2; the judge asks in both orders (<see cref="Judge.Pairs"/>), labels stay probabilities, and
-/// the policy is held near to where it began. The policy ends where the judge is pleased, which need not be where the answers are good:
-/// measure with something that the judge has not seen. Without a reward model (direct RLAIF, section 2.2.2) give <see cref="Judge.Rubric"/>
-/// to <see cref="GrpoTrainer"/>.
+/// Lee et al. 2023, arXiv:2309.00267, section 2. The judge is asked in both orders (<see cref="Judge.Pairs"/>), labels stay probabilities,
+/// and a KL term keeps the policy near its start. The policy optimises the judge's preference, which need not be quality: evaluate with a
+/// measure that the judge does not see. Without a reward model (direct RLAIF, section 2.2.2) pass <see cref="Judge.Rubric"/> to <see
+/// cref="GrpoTrainer"/>.
 /// </remarks>
 public static class Rlaif
 {
-    /// <summary>All three stages; each element is a step that is done.</summary>
-    /// <param name="policy">What is trained: its parameters that require a gradient.</param>
-    /// <param name="rewardModel">Learns the labels, one score a sequence, e.g. <c>SequenceClassifier.For(policy.Copy())</c>; it stays with
-    /// the caller.</param>
-    /// <param name="tokenizer">That of both models.</param>
-    /// <param name="problems">What the policy is asked in the first and the last stage.</param>
+    /// <summary>Runs all three stages; each element is a completed step.</summary>
+    /// <param name="policy">The policy; its parameters that require a gradient are trained.</param>
+    /// <param name="rewardModel">Learns the labels, one score per sequence, e.g. <c>SequenceClassifier.For(policy.Copy())</c>; owned by the
+    /// caller.</param>
+    /// <param name="tokenizer">Tokenizer of both models.</param>
+    /// <param name="problems">The problems of the first and the last stage.</param>
     /// <param name="judge">Compares completions.</param>
-    /// <param name="options">The stages' options and the reference; the defaults when null.</param>
-    /// <param name="evaluation">Problems that the last stage is judged by, with the learnt reward; null for none.</param>
+    /// <param name="options">The stages' options and the reference; null for the defaults.</param>
+    /// <param name="evaluation">Problems for the evaluation of the last stage with the learnt reward; null for none.</param>
     /// <param name="cancellation">As in <see cref="AiFeedback"/> and the stages' trainers.</param>
-    /// <exception cref="ArgumentException">There is no way to keep the first policy as a reference; or data or options do not fit, as the
-    /// stages' trainers say.</exception>
-    /// <exception cref="InvalidOperationException">The judge gave no verdict at all, or an impossible one.</exception>
+    /// <exception cref="ArgumentException">The initial policy cannot be kept as a reference; or data or options do not fit, as the stages'
+    /// trainers describe.</exception>
+    /// <exception cref="InvalidOperationException">The judge gave no verdict at all, or an invalid one.</exception>
     public static async IAsyncEnumerable<RlaifReport> RunAsync(
         CausalLm policy,
         SequenceClassifier rewardModel,

@@ -9,6 +9,6 @@ public enum RlaifStage
     /// <summary>A reward model learns the judge's labels.</summary>
     RewardModel,
 
-    /// <summary>The policy learns from the reward model.</summary>
+    /// <summary>The policy is trained on the reward model.</summary>
     Policy,
 }

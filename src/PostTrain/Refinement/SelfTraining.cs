@@ -6,11 +6,11 @@ using PostTrain.Training;
 
 namespace PostTrain.Refinement;
 
-/// <summary>Offline self-training: the policy's own completions that are right become demonstrations of supervised fine-tuning.</summary>
+/// <summary>Offline self-training: the policy's own correct completions become demonstrations for supervised fine-tuning.</summary>
 /// <remarks>
-/// STaR (Zelikman et al. 2022, arXiv:2203.14465) repeats it and begins each time from the first model; rejection-sampling fine-tuning, RFT
-/// (Yuan et al. 2023, arXiv:2308.01825), does it once from the warmed-up policy and keeps every way once. What is right is the reward's to
-/// say; of the policy's mistakes nothing is learnt, which is what reinforcement adds.
+/// STaR (Zelikman et al. 2022, arXiv:2203.14465) repeats this and starts from the initial model each time; rejection-sampling fine-tuning,
+/// RFT (Yuan et al. 2023, arXiv:2308.01825), does it once from the policy after warm-up and keeps each solution once. The reward defines
+/// correctness. Nothing is learnt from the policy's mistakes; reinforcement adds that.
 /// </remarks>
 /// <example><code>
 /// var own = await SelfTraining.CollectAsync(policy, tokenizer, problems, reward, demonstrations);
@@ -19,20 +19,20 @@ namespace PostTrain.Refinement;
 /// </code></example>
 public static class SelfTraining
 {
-    /// <summary>Draws completions of the problems and keeps those that ended by a stop token, are rewarded with the threshold at least, and
-    /// show a way that is not among the demonstrations.</summary>
-    /// <param name="policy">Draws; nothing is trained, and dropout is off meanwhile.</param>
+    /// <summary>Samples completions of the problems and keeps those that ended with a stop token, reach the reward threshold, and show a
+    /// solution that is not among the demonstrations.</summary>
+    /// <param name="policy">Samples the completions; it is not trained, and dropout is off meanwhile.</param>
     /// <param name="tokenizer">Turns texts into the model's token ids and back.</param>
-    /// <param name="problems">What the policy is asked, with what the reward compares with; at least one.</param>
+    /// <param name="problems">The problems with their reference answers; at least one.</param>
     /// <param name="reward">Judges completions.</param>
-    /// <param name="demonstrations">What is known already and not kept again; null for none.</param>
-    /// <param name="options">The defaults when null.</param>
-    /// <param name="cancellation">Looked at while completions are drawn and judged.</param>
-    /// <returns>The kept completions as demonstrations, in the order of the problems; each way of a prompt once. Empty where nothing new is
-    /// right.</returns>
+    /// <param name="demonstrations">Known demonstrations, which are not kept again; null for none.</param>
+    /// <param name="options">The options; null for the defaults.</param>
+    /// <param name="cancellation">Checked during sampling and judging.</param>
+    /// <returns>The kept completions as demonstrations, in the order of the problems; each solution of a prompt once. Empty if there is no
+    /// new correct one.</returns>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     /// <exception cref="ArgumentException">There is no problem, or a prompt does not fit the model's context.</exception>
-    /// <exception cref="InvalidOperationException">The reward's answer is unusable: wrong count, NaN or infinite.</exception>
+    /// <exception cref="InvalidOperationException">The reward's result is invalid: wrong count, NaN or infinite.</exception>
     public static async Task<IReadOnlyList<Demonstration>> CollectAsync(
         CausalLm policy,
         ITokenizer tokenizer,
