@@ -15,6 +15,7 @@ namespace PostTrain.Refinement;
 /// round takes effect as a whole at its end: after an error or a cancellation the pool is unchanged. A prompt's content is a function of
 /// (seed, round, index) and the pool, so with a deterministic source a run continued from <see cref="Generated"/> and <see cref="Rounds"/>
 /// equals an uninterrupted one. Not thread-safe.</para>
+/// </remarks>
 public sealed class SelfInstruct
 {
     private readonly ITextSource source;
