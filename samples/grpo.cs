@@ -75,7 +75,7 @@ return await command.RunAsync(
             )
             : null;
         using var frozen = adapters is null ? subject.Again() : null;
-        var reference = frozen is not null ? ReferencePolicy.Of(frozen) : ReferencePolicy.WithoutAdapter(subject.Model, adapters!.Disabled);
+        var reference = frozen is not null ? ReferencePolicy.Of(frozen) : adapters!.Reference(subject.Model);
         var reward = subject.IsToy
             ? Reward.Weighted((1, scheme.Signal), (0.1, Reward.Format(@"(<think>[^<]*</think>)?<answer>[0-9]+</answer>")))
             : scheme.Signal;

@@ -100,7 +100,7 @@ return await command.RunAsync(
             offline = subject.Model.Copy();
         var reference = ReferencePolicy.Of(first);
         double policyRate = values.GetValue(rate) ?? subject.Rate(3e-4);
-        var dpo = new DpoOptions { Beta = values.GetValue(beta) };
+        var dpo = new DpoObjective { Beta = values.GetValue(beta) };
 
         // Offline: one pair of each prompt that the online run will ask, written before it. Prompts without a better completion give none;
         // each pair is seen about once.
@@ -111,8 +111,8 @@ return await command.RunAsync(
             var trainer = new DpoTrainer(
                 offline,
                 subject.Tokenizer,
-                Common(new DpoTrainerOptions { Objective = dpo }, run.Steps, pairsOfStep, policyRate, rows: 2),
-                reference
+                reference,
+                Common(new DpoOptions { Beta = dpo.Beta }, run.Steps, pairsOfStep, policyRate, rows: 2)
             )
         )
             offlineReports = run.Train(

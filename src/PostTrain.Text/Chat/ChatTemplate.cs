@@ -31,6 +31,9 @@ public sealed class ChatTemplate
     /// <summary>The names of the templates; <c>default</c> if there is only one.</summary>
     public IEnumerable<string> Names => templates.Keys;
 
+    /// <summary>The Jinja source of a template, or null if no template has this name.</summary>
+    internal string? SourceOf(string name) => templates.GetValueOrDefault(name)?.Source;
+
     /// <summary>The special tokens by the names that a template reads.</summary>
     public IReadOnlyDictionary<string, string> SpecialTokens => specialTokens;
 

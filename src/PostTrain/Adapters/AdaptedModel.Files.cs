@@ -131,7 +131,7 @@ public sealed partial class AdaptedModel
                     )
             );
             if (HoldsBase(options, piece))
-                stored.Add(new($"{Prefix}{piece.Leaf.Name}.base_layer.weight", piece.Leaf.Weight));
+                stored.Add(new($"{Prefix}{piece.Leaf.Name}.base_layer.weight", piece.Leaf.Values()));
         }
 
         // What several pieces share is stored once.
@@ -199,7 +199,7 @@ public sealed partial class AdaptedModel
     // The file carries a copy of the base's embedding; another one means another base.
     private void CheckBase(string path, string name, Tensor values)
     {
-        var weight = BaseOf(name)!.Weight;
+        var weight = BaseOf(name)!.Values();
         if (!values.shape.SequenceEqual(weight.shape) || !values.to_type(weight.dtype).eq(weight.cpu()).all().ToBoolean())
             throw new InvalidDataException(
                 $"{path}: tensor '{name}' [{string.Join(",", values.shape)}] is not the base model's [{string.Join(",", weight.shape)}]: the adapter belongs to another base model."

@@ -1,4 +1,5 @@
 using PostTrain.Data;
+using PostTrain.Data.Batches;
 using PostTrain.Models;
 using PostTrain.Models.Heads;
 using PostTrain.Numerics;
@@ -126,15 +127,9 @@ public sealed class OnPolicyDistillationTrainer : RolloutTrainer
 
     private TokenExample Answer(Problem problem) =>
         problem.Answer is { } answer
-            ? TokenExample.Of(
-                problem.Prompt,
-                answer,
-                Tokenizer,
-                appendEnd: true,
-                Policy.ContextLength - 1,
-                $"the answer of '{problem.Prompt}'",
-                nameof(problem)
-            )
+            ? TokenExample
+                .Of(problem.Prompt, answer, Tokenizer)
+                .Fitting(Policy.ContextLength - 1, $"the answer of '{problem.Prompt}'", nameof(problem))
             : throw new ArgumentException(
                 $"the problem '{problem.Prompt}' has no answer, expected one, as StudentShare is {options.StudentShare}",
                 nameof(problem)

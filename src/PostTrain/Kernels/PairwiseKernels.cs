@@ -37,7 +37,7 @@ public static unsafe class PairwiseKernels
     public static PairLossWithGradient Dpo(
         PairLogProbs policy,
         PairLogProbs? reference,
-        DpoOptions? options = null,
+        DpoObjective? options = null,
         Tensor? weights = null,
         double? denominator = null
     )
@@ -85,7 +85,7 @@ public static unsafe class PairwiseKernels
         Tensor chosenRewards,
         Tensor rejectedRewards,
         Tensor? margins = null,
-        BradleyTerryOptions? options = null,
+        BradleyTerryObjective? options = null,
         double? denominator = null
     )
     {
@@ -104,13 +104,13 @@ public static unsafe class PairwiseKernels
             : BradleyTerry<double>(chosenRewards, rejectedRewards, margins, options, denominator);
     }
 
-    private static readonly DpoOptions DefaultDpo = new();
-    private static readonly BradleyTerryOptions DefaultBradleyTerry = new();
+    private static readonly DpoObjective DefaultDpo = new();
+    private static readonly BradleyTerryObjective DefaultBradleyTerry = new();
 
     private static PairLossWithGradient Dpo<T>(
         PairLogProbs policy,
         PairLogProbs? reference,
-        DpoOptions options,
+        DpoObjective options,
         PairForm form,
         ScoreForm link,
         Tensor? weights,
@@ -211,7 +211,7 @@ public static unsafe class PairwiseKernels
         Tensor chosenRewards,
         Tensor rejectedRewards,
         Tensor? margins,
-        BradleyTerryOptions options,
+        BradleyTerryObjective options,
         double? denominator
     )
         where T : unmanaged

@@ -12,13 +12,14 @@ internal readonly record struct AttentionInputs(Tensor? Bias, Tensor? Cosine, Te
 /// attention, Ainslie et al. 2023, arXiv:2305.13245): the queries of a group are rows of one product, so that keys and values are never
 /// repeated.
 /// </summary>
-internal sealed class Attention : nn.Module
+internal sealed class Attention : nn.Module, ILayerOwner
 {
-    private readonly Linear? fused;
-    private readonly Linear? query;
-    private readonly Linear? key;
-    private readonly Linear? value;
-    private readonly Linear output;
+    private nn.Module<Tensor, Tensor>? fused;
+    private nn.Module<Tensor, Tensor>? query;
+    private nn.Module<Tensor, Tensor>? key;
+    private nn.Module<Tensor, Tensor>? value;
+    private nn.Module<Tensor, Tensor> output;
+    private readonly ModuleNames names;
     private readonly RmsNorm? queryNorm;
     private readonly RmsNorm? keyNorm;
     private readonly int layer;
@@ -31,7 +32,7 @@ internal sealed class Attention : nn.Module
     public Attention(DecoderConfig config, WeightSource source, string name, int layer)
         : base(nameof(Attention))
     {
-        var names = ModuleNames.Of(config.Naming);
+        names = ModuleNames.Of(config.Naming);
         this.layer = layer;
         (heads, keyValueHeads, headSize) = (config.Heads, config.KeyValueHeads, config.HeadSize);
         var spec = config.Attention[layer];
@@ -108,6 +109,22 @@ internal sealed class Attention : nn.Module
         return output
             .call(mixed.view(batch, heads, length, headSize).transpose(1, 2).reshape(batch, length, heads * headSize))
             .MoveToOuterDisposeScope();
+    }
+
+    public void ReplaceLayer(string name, nn.Module<Tensor, Tensor> layer)
+    {
+        if (fused is not null && name == names.Fused)
+            fused = LayerSlots.Register(this, name, layer);
+        else if (fused is null && name == names.Query)
+            query = LayerSlots.Register(this, name, layer);
+        else if (fused is null && name == names.Key)
+            key = LayerSlots.Register(this, name, layer);
+        else if (fused is null && name == names.Value)
+            value = LayerSlots.Register(this, name, layer);
+        else if (name == names.AttentionOutput)
+            output = LayerSlots.Register(this, name, layer);
+        else
+            throw LayerSlots.Unknown(this, name);
     }
 
     /// <summary>Nothing: the names come from the configuration, not from the fields.</summary>

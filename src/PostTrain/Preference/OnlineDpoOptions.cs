@@ -14,7 +14,7 @@ public sealed record OnlineDpoOptions : RolloutOptions
 
     /// <summary>β, the loss of the scores and the divergence; Nash-MD takes its β only.</summary>
     /// <value>The default is DPO with β = 0.1.</value>
-    public DpoOptions Objective { get; init; } = new();
+    public DpoObjective Objective { get; init; } = new();
 
     /// <summary>Opponent of the policy's completions.</summary>
     /// <value>The default is <see cref="OnlineMethod.Dpo"/>. The others take two completions of a prompt: the policy's and the

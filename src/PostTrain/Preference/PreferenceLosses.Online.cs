@@ -22,7 +22,7 @@ public static partial class PreferenceLosses
         Tensor logProbs,
         Tensor referenceLogProbs,
         Tensor rewards,
-        DpoOptions? options = null,
+        DpoObjective? options = null,
         double? denominator = null
     )
     {
@@ -53,7 +53,7 @@ public static partial class PreferenceLosses
         PairLogProbs reference,
         Tensor explorationLogProbs,
         double alpha = 1e-5,
-        DpoOptions? options = null,
+        DpoObjective? options = null,
         double? denominator = null,
         double? meanChosenLength = null
     )

@@ -10,7 +10,7 @@ public static partial class PreferenceLosses
     /// <summary>CPO, SimPO and AlphaPO: L = mean loss(β(s_w − s_l) − γ) + λ·NLL(y_w), s a function of the policy's log-probability
     /// alone.</summary>
     /// <remarks>
-    /// Papers and formulas stand at the presets of <see cref="CpoOptions"/>. The implicit reward is βs. The likelihood term is the mean
+    /// Papers and formulas stand at the presets of <see cref="CpoObjective"/>. The implicit reward is βs. The likelihood term is the mean
     /// over the given batch's chosen tokens, so it depends on how a batch is split. AlphaPO's exponential goes over into its tangent beyond
     /// e^40.
     /// </remarks>
@@ -18,7 +18,7 @@ public static partial class PreferenceLosses
     /// <param name="options">Which score, loss and likelihood weight.</param>
     /// <param name="denominator">What the sum over pairs is divided by; B when null.</param>
     /// <exception cref="ArgumentException">Shapes or types do not agree, or lengths are missing.</exception>
-    public static PreferenceLoss Cpo(PairLogProbs policy, CpoOptions options, double? denominator = null)
+    public static PreferenceLoss Cpo(PairLogProbs policy, CpoObjective options, double? denominator = null)
     {
         Check(policy, options);
         using var scope = NewDisposeScope();
@@ -32,14 +32,14 @@ public static partial class PreferenceLosses
     /// <param name="policy">Sequence log-probabilities of the pairs, [B] each.</param>
     /// <param name="goldLogProbs">log π of the gold completions, [G] (as many as pairs, or not).</param>
     /// <param name="goldLengths">Their tokens, [G].</param>
-    /// <param name="options"><see cref="CpoOptions.Tpo"/> or <see cref="CpoOptions.TpoL"/>, or a variation.</param>
+    /// <param name="options"><see cref="CpoObjective.Tpo"/> or <see cref="CpoObjective.TpoL"/>, or a variation.</param>
     /// <param name="denominator">What the sum over pairs is divided by; B when null.</param>
     /// <exception cref="ArgumentException">Shapes or types do not agree, or lengths are missing.</exception>
     public static PreferenceLoss Tpo(
         PairLogProbs policy,
         Tensor goldLogProbs,
         Tensor goldLengths,
-        CpoOptions options,
+        CpoObjective options,
         double? denominator = null
     )
     {
@@ -85,7 +85,7 @@ public static partial class PreferenceLosses
         return bounded - Stable.Log1mExp(bounded);
     }
 
-    private static PreferenceLoss Contrast(PairLogProbs policy, CpoOptions options, Tensor? likelihood, double? denominator)
+    private static PreferenceLoss Contrast(PairLogProbs policy, CpoObjective options, Tensor? likelihood, double? denominator)
     {
         var (chosen, rejected) = (policy.Chosen, policy.Rejected);
         if (options.LengthNormalized)
@@ -107,7 +107,7 @@ public static partial class PreferenceLosses
 
     private static Tensor TokenMean(Tensor logProbs, Tensor lengths) => logProbs.sum().neg() / lengths.sum().clamp_min(1);
 
-    private static void Check(PairLogProbs policy, CpoOptions options)
+    private static void Check(PairLogProbs policy, CpoObjective options)
     {
         ArgumentNullException.ThrowIfNull(policy);
         ArgumentNullException.ThrowIfNull(options);

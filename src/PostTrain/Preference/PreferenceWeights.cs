@@ -43,6 +43,16 @@ public static class PreferenceWeights
             .MoveToOuterDisposeScope();
     }
 
+    /// <summary>The weights of pairs that a model has scored.</summary>
+    /// <inheritdoc cref="Wpo(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)"/>
+    /// <param name="scores">The policy's verdict on B pairs.</param>
+    public static Tensor Wpo(PairScores scores)
+    {
+        ArgumentNullException.ThrowIfNull(scores);
+        var (chosen, rejected) = (scores.Chosen, scores.Rejected);
+        return Wpo(chosen.Logits, chosen.Targets, chosen.Mask, rejected.Logits, rejected.Targets, rejected.Mask);
+    }
+
     private static Tensor Alignment(Tensor logits, Tensor targets, Tensor mask)
     {
         var taken = TokenLogProbs.Gather(logits, targets, mask);

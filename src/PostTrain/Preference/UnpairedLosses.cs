@@ -29,14 +29,14 @@ public static class UnpairedLosses
         Tensor referenceLogProbs,
         Tensor desirable,
         Tensor? referencePoint = null,
-        KtoOptions? options = null,
+        KtoObjective? options = null,
         double? denominator = null
     )
     {
         Check(logProbs, referenceLogProbs, desirable);
         if (referencePoint is not null)
             Guard.Rank(referencePoint, nameof(referencePoint), 0, "a scalar");
-        options ??= new KtoOptions();
+        options ??= new KtoObjective();
         options.Validate();
         using var scope = NewDisposeScope();
         var ratios = logProbs - referenceLogProbs.detach();

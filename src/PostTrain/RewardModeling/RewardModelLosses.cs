@@ -26,11 +26,11 @@ public static class RewardModelLosses
         Tensor chosenRewards,
         Tensor rejectedRewards,
         Tensor? margins = null,
-        BradleyTerryOptions? options = null,
+        BradleyTerryObjective? options = null,
         double? denominator = null
     )
     {
-        options ??= new BradleyTerryOptions();
+        options ??= new BradleyTerryObjective();
         options.Check();
         Check(chosenRewards, nameof(chosenRewards), rejectedRewards, nameof(rejectedRewards), margins, denominator);
         using var scope = NewDisposeScope();

@@ -1,4 +1,5 @@
 using PostTrain.Data;
+using PostTrain.Data.Batches;
 using PostTrain.Models;
 using PostTrain.Text;
 using TorchSharp;

@@ -47,7 +47,7 @@ public abstract class RolloutTrainer : IDisposable
         Tokenizer = tokenizer;
         this.reward = reward;
         this.options = options;
-        Session = new TrainingSession(trained ?? policy, options, options.UpdatesPerBatch, () => State);
+        Session = new TrainingSession(trained ?? policy, options, options.UpdatesPerBatch) { State = () => State };
     }
 
     /// <summary>Steps done.</summary>

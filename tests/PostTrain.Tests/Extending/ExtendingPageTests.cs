@@ -24,12 +24,12 @@ public sealed partial class ExtendingPageTests
     public void Page_ShowsWhatStandsHere()
     {
         var page = File.ReadAllText(Path.Combine(RepositoryFolder.Root, "docs", "extending.md"));
-        var here = Written(
+        var here = Condensed(
             File.ReadAllText(Path.Combine(RepositoryFolder.Root, "tests", "PostTrain.Tests", "Extending", "ExtendingPageTests.cs"))
         );
         var blocks = Regex.Matches(page, "```csharp\n(.*?)```", RegexOptions.Singleline).Select(match => match.Groups[1].Value).ToArray();
         Assert.Equal(4, blocks.Length);
-        Assert.All(blocks, block => Assert.Contains(Written(block), here, StringComparison.Ordinal));
+        Assert.All(blocks, block => Assert.Contains(Condensed(block), here, StringComparison.Ordinal));
     }
 
     [Fact]
@@ -44,13 +44,13 @@ public sealed partial class ExtendingPageTests
         using var trainer = new DpoTrainer(
             model,
             tokenizer,
-            new DpoTrainerOptions
+            reference,
+            new DpoOptions
             {
                 Steps = 3,
                 BatchSize = 2,
-                Objective = new DpoOptions { Loss = squaredHinge },
-            },
-            reference
+                Loss = squaredHinge,
+            }
         );
         foreach (var report in trainer.Run(pairs))
             Console.WriteLine($"{report.Step}  loss {report.Loss:F3}  margin {report.Metrics["reward/margin"]:F3}");
@@ -71,7 +71,7 @@ public sealed partial class ExtendingPageTests
         var subject = new LossSubject(
             batch =>
                 PreferenceLosses
-                    .Dpo(Policy(batch), Reference(batch), new DpoOptions { Loss = squaredHinge }, denominator: batch.Denominator)
+                    .Dpo(Policy(batch), Reference(batch), new DpoObjective { Loss = squaredHinge }, denominator: batch.Denominator)
                     .Loss,
             example,
             mask => mask.shape[0]
@@ -160,12 +160,14 @@ public sealed partial class ExtendingPageTests
     private static PairLogProbs Reference(LossBatch batch) =>
         new((batch["referenceChosen"].masked_fill(batch.Mask == 0, 0)).sum(1L), batch["referenceRejected"]);
 
-    // The formatter breaks lines and adds commas and braces of its own; the program is the same.
-    private static string Written(string code) =>
-        Space().Replace(code, "").Replace(",}", "}", StringComparison.Ordinal).Replace(",]", "]", StringComparison.Ordinal);
+    // Without white space and commas before a closing bracket: a page has fewer lines than a formatted source.
+    private static string Condensed(string code) => Trailing().Replace(Space().Replace(code, ""), "$1");
 
     [GeneratedRegex(@"\s+")]
     private static partial Regex Space();
+
+    [GeneratedRegex(@",([})\]])")]
+    private static partial Regex Trailing();
 
     // What a program prints.
     private sealed class Captured : IDisposable

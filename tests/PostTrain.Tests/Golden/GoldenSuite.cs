@@ -30,6 +30,10 @@ internal static class GoldenSuite
             ["merge"] = MergeGolden.Kinds,
             ["train"] = TrainGolden.Kinds,
             ["optim"] = OptimGolden.Kinds,
+            ["quant"] = QuantGolden.Kinds,
+            ["prune"] = PruneGolden.Kinds,
+            ["gguf"] = GgufGolden.Kinds,
+            ["mergekit"] = MergekitGolden.Kinds,
         };
 
     /// <summary>Kinds ("area/kind") that no function of the library computes so far.</summary>

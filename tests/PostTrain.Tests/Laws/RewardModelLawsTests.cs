@@ -19,7 +19,7 @@ public sealed class RewardModelLawsTests
                     batch["first"],
                     batch["second"],
                     batch["margins"],
-                    new BradleyTerryOptions { CenteringCoefficient = 0.1, LabelSmoothing = 0.2 },
+                    new BradleyTerryObjective { CenteringCoefficient = 0.1, LabelSmoothing = 0.2 },
                     batch.Denominator
                 )
                 .Loss,

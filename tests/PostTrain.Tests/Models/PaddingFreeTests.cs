@@ -197,13 +197,13 @@ public sealed class PaddingFreeTests
                     new DpoTrainer(
                         model,
                         Toy.Tokenizer,
-                        new DpoTrainerOptions
+                        reference,
+                        new DpoOptions
                         {
                             Steps = 4,
                             BatchSize = 4,
                             LearningRate = 1e-2,
-                        },
-                        reference
+                        }
                     ),
                     pairs
                 );
@@ -214,7 +214,7 @@ public sealed class PaddingFreeTests
                         new RewardTrainer(
                             classifier,
                             Toy.Tokenizer,
-                            new RewardTrainerOptions
+                            new RewardOptions
                             {
                                 Steps = 4,
                                 BatchSize = 4,

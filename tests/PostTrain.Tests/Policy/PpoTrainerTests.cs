@@ -546,7 +546,7 @@ public sealed class PpoTrainerTests
             if (kind == "lora")
             {
                 var adapted = Keep(AdaptedModel.Attach(model, new LoraOptions { Rank = 8, Targets = ModuleSelection.AllLinear }, seed: 3));
-                Frozen = ReferencePolicy.WithoutAdapter(model, adapted.Disabled);
+                Frozen = adapted.Reference(model);
             }
             else
             {

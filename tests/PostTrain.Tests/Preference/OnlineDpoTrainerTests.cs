@@ -183,7 +183,7 @@ public sealed class OnlineDpoTrainerTests
         Refused(new OnlineDpoOptions { GroupSize = 1 });
         Refused(new OnlineDpoOptions { GroupSize = 4, Method = OnlineMethod.Xpo() });
         Refused(new OnlineDpoOptions { UpdatesPerBatch = 2, Method = OnlineMethod.NashMd() });
-        Refused(new OnlineDpoOptions { Objective = new DpoOptions { Beta = 0 } });
+        Refused(new OnlineDpoOptions { Objective = new DpoObjective { Beta = 0 } });
         Assert.Throws<ArgumentOutOfRangeException>(() => OnlineMethod.NashMd(1.5));
     }
 
@@ -213,7 +213,7 @@ public sealed class OnlineDpoTrainerTests
             CheckpointDirectory = run.Directory,
             CheckpointEvery = TrainerRun.CheckpointEvery,
             Sampling = new SamplingOptions { MaxNewTokens = 4, SuppressedTokens = [Toy.Tokenizer.PaddingId] },
-            Objective = name == "ipo" ? new DpoOptions { Loss = DpoLoss.Ipo() } : new DpoOptions(),
+            Objective = name == "ipo" ? new DpoObjective { Loss = DpoLoss.Ipo() } : new DpoObjective(),
             Method = name switch
             {
                 "xpo" => OnlineMethod.Xpo(1e-3),

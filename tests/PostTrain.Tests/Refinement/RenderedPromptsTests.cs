@@ -1,4 +1,5 @@
 using PostTrain.Data;
+using PostTrain.Data.Batches;
 using PostTrain.Data.Records;
 using PostTrain.Models;
 using PostTrain.Refinement;
@@ -106,7 +107,7 @@ public sealed class RenderedPromptsTests : IDisposable
         var (tokenizer, _, problem, ids) = Load(name, template);
         var completion = new Completion(problem, " four.", [], true);
         await SelfRewards.MeanLogProb(model!, tokenizer).ScoreAsync([completion], RewardContext.None);
-        var learnt = TokenExample.Of(problem.Prompt, completion.Text, tokenizer, appendEnd: true, 400, "", "").Ids;
+        var learnt = TokenExample.Of(problem.Prompt, completion.Text, tokenizer).Ids;
         Assert.Equal(learnt[..^1], reader.First()[..(learnt.Length - 1)]);
         Assert.Equal(ids[..^1], learnt[..(ids.Length - 1)]);
         await SelfRewards.Verdict(model!, tokenizer).ScoreAsync([completion], RewardContext.None);

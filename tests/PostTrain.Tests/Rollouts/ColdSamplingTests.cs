@@ -377,11 +377,11 @@ public sealed class ColdSamplingTests
             "Temperature",
             Assert
                 .Throws<ArgumentOutOfRangeException>(() =>
-                    DistillationLosses.Distill(logits, logits, ones(1, 2), new DistillationOptions { Temperature = temperature })
+                    DistillationLosses.Distill(logits, logits, ones(1, 2), new DistillationObjective { Temperature = temperature })
                 )
                 .ParamName
         );
-        Assert.Equal("temperature", Assert.Throws<ArgumentOutOfRangeException>(() => DpoLoss.DiscoPop(temperature)).ParamName);
+        Assert.Equal("temperature", Assert.Throws<ArgumentOutOfRangeException>(() => MarginLoss.DiscoPop(temperature)).ParamName);
         Assert.Equal("positive", Assert.Throws<ArgumentOutOfRangeException>(() => PolicySurrogate.Sapo(temperature)).ParamName);
         if (temperature < 1)
             Assert.Throws<ArgumentOutOfRangeException>(() =>

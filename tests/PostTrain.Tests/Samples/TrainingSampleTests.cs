@@ -105,6 +105,32 @@ public class TrainingSampleTests
     }
 
     [Fact]
+    public void Compress_MeasuresEveryMethodAgainstBytes()
+    {
+        using var folder = new TemporaryDirectory();
+        using var summary = RunToSummary("compress", folder, "--steps", "2", "--healing", "2", "--held-out", "6", "--calibration", "4");
+        var root = summary.RootElement;
+        var methods = root.EnumerateObject().Where(item => item.Value.ValueKind == JsonValueKind.Object).ToArray();
+        Assert.Equal(17, methods.Length);
+        double whole = root.GetProperty("whole").GetProperty("bytes").GetDouble();
+        Assert.InRange(root.GetProperty("NF4").GetProperty("bytes").GetDouble() / whole, 0.12, 0.2);
+        Assert.InRange(root.GetProperty("int8").GetProperty("bytes").GetDouble() / whole, 0.25, 0.3);
+        Assert.Equal(0, root.GetProperty("whole").GetProperty("loss_minus_whole").GetDouble());
+        foreach (var method in methods)
+        {
+            double value = method.Value.GetProperty("perplexity").GetDouble();
+            Assert.InRange(
+                value,
+                method.Value.GetProperty("perplexity_interval")[0].GetDouble(),
+                method.Value.GetProperty("perplexity_interval")[1].GetDouble()
+            );
+            Assert.True(method.Value.GetProperty("bytes").GetDouble() <= whole);
+        }
+        string picture = File.ReadAllText(folder.File("frontier.svg"));
+        Assert.Equal(17, System.Xml.Linq.XDocument.Parse(picture).Descendants().Count(item => item.Name.LocalName == "circle"));
+    }
+
+    [Fact]
     public void BestOfN_FindsWhereTheCurvesCross()
     {
         using var folder = new TemporaryDirectory();
@@ -503,6 +529,36 @@ public class TrainingSampleTests
         var any = summary.RootElement.GetProperty("any is right").GetProperty("accuracy").GetDouble();
         foreach (var choice in (string[])["the first answer", "majority vote", "best by the outcome model"])
             Assert.InRange(summary.RootElement.GetProperty(choice).GetProperty("accuracy").GetDouble(), 0, any);
+    }
+
+    [Fact]
+    public void Merge_MakesOneModelOfTwo_AndReadsAConfiguration()
+    {
+        using var folder = new TemporaryDirectory();
+        using (var summary = RunToSummary("merge", folder, "--steps", "2", "--held-out", "4"))
+        {
+            Assert.InRange(summary.RootElement.GetProperty("best_sums").GetDouble(), 0, 1);
+            Assert.InRange(summary.RootElement.GetProperty("best_strength").GetDouble(), 0.25, 1);
+        }
+
+        using (var merged = Pretrained.Load(folder.File("model")))
+            Assert.Equal(3, merged.Config.Layers);
+        using (var file = PostTrain.Models.Gguf.GgufFile.Open(folder.File("model.gguf")))
+            Assert.Equal("llama", file.Metadata["general.architecture"]);
+        Assert.Contains("<svg", File.ReadAllText(folder.File("report.html")), StringComparison.Ordinal);
+
+        folder.Write("merge.yml", "merge_method: slerp\nbase_model: sums\nmodels: [{model: reversals}]\nparameters: {t: 0.5}\n");
+        var (code, _, errors) = SampleTests.Start([
+            "samples/merge.cs",
+            "--",
+            "--config",
+            folder.File("merge.yml"),
+            "--output",
+            folder.File("own"),
+        ]);
+        Assert.True(code == 0, errors);
+        using var own = Pretrained.Load(Path.Combine(folder.File("own"), "model"));
+        Assert.Equal(19, own.VocabularySize);
     }
 
     // What every sample leaves: a report with a table, metrics, a summary; and a plain text where there is no terminal.

@@ -60,8 +60,8 @@ internal static class FlatMemoryRun
                 var preferring = new DpoTrainer(
                     Toy.Model(),
                     Toy.Tokenizer,
-                    new DpoTrainerOptions { Steps = steps, BatchSize = 2 },
-                    ReferencePolicy.Of(Toy.Model())
+                    ReferencePolicy.Of(Toy.Model()),
+                    new DpoOptions { Steps = steps, BatchSize = 2 }
                 );
                 reports = preferring
                     .Run([new("0=", "ab", "b"), new("1+1=", "a", "bcd"), new("2=", "aab", "ba"), new("7=", "", "c")])

@@ -77,16 +77,19 @@ public sealed class MicroBatchRefusalTests
             {
                 DpoLoss.Aot(),
                 DpoLoss.AotUnpaired(0.1),
-                DpoLoss.Weighted((1, DpoLoss.Sigmoid()), (0.5, DpoLoss.Weighted((1, DpoLoss.Aot())))),
+                DpoLoss.Weighted((1, MarginLoss.Sigmoid()), (0.5, DpoLoss.Weighted((1, DpoLoss.Aot())))),
             }
         )
         {
-            var objective = new DpoOptions { Loss = loss };
-            var offline = new DpoTrainerOptions { Objective = objective, MicroBatchSize = 2 };
-            var error = Assert.Throws<ArgumentException>(() => new DpoTrainer(model, Toy.Tokenizer, offline, model));
+            var offline = new DpoOptions { Loss = loss, MicroBatchSize = 2 };
+            var error = Assert.Throws<ArgumentException>(() => new DpoTrainer(model, Toy.Tokenizer, model, offline));
             Assert.Equal("MicroBatchSize", error.ParamName);
             Assert.Contains("compares the pairs of a whole batch", error.Message, StringComparison.Ordinal);
-            var online = new OnlineDpoOptions { Objective = objective, MicroBatchSize = 2 };
+            var online = new OnlineDpoOptions
+            {
+                Objective = new DpoObjective { Loss = loss },
+                MicroBatchSize = 2,
+            };
             Assert.Equal(
                 "MicroBatchSize",
                 Assert
@@ -95,7 +98,7 @@ public sealed class MicroBatchRefusalTests
                     )
                     .ParamName
             );
-            using var whole = new DpoTrainer(model, Toy.Tokenizer, offline with { MicroBatchSize = null }, model);
+            using var whole = new DpoTrainer(model, Toy.Tokenizer, model, offline with { MicroBatchSize = null });
         }
     }
 }

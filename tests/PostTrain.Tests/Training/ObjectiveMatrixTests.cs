@@ -38,14 +38,14 @@ public sealed class ObjectiveMatrixTests
 
     private static readonly string[] FixedData = ["sft", "dpo", "ipo", "cpo", "simpo", "orpo", "kto", "distillation"];
     private static readonly string[] Sampling = ["grpo", "rloo", "ppo", "online dpo", "on-policy distillation"];
-    private static readonly string[] Parameters = ["full", "lora", "ia3", "norms", "prompt", "prefix"];
+    private static readonly string[] Parameters = ["full", "lora", "ia3", "norms", "prompt", "prefix", "qlora"];
 
     public static TheoryData<string, string, string> FixedCells => Cells(FixedData, Parameters);
 
     public static TheoryData<string, string, string> SamplingCells => Cells(Sampling, Parameters);
 
     // A reward model scores the hidden states of a body, which a wrapper with virtual positions does not change its place for.
-    public static TheoryData<string, string, string> RewardCells => Cells(["outcome", "process"], ["full", "lora", "ia3"]);
+    public static TheoryData<string, string, string> RewardCells => Cells(["outcome", "process"], ["full", "lora", "ia3", "qlora"]);
 
     [Theory]
     [MemberData(nameof(FixedCells))]
@@ -77,13 +77,13 @@ public sealed class ObjectiveMatrixTests
                     new DpoTrainer(
                         cell.Model,
                         Toy.Tokenizer,
-                        new DpoTrainerOptions
+                        other,
+                        new DpoOptions
                         {
                             Steps = 25,
                             BatchSize = 4,
                             LearningRate = 2e-2,
-                        },
-                        other
+                        }
                     ),
                     Pairs,
                     cell
@@ -94,14 +94,14 @@ public sealed class ObjectiveMatrixTests
                     new DpoTrainer(
                         cell.Model,
                         Toy.Tokenizer,
-                        new DpoTrainerOptions
+                        other,
+                        new DpoOptions
                         {
                             Steps = 25,
                             BatchSize = 4,
                             LearningRate = 1e-2,
-                            Objective = new DpoOptions { Loss = DpoLoss.Ipo() },
-                        },
-                        other
+                            Loss = DpoLoss.Ipo(),
+                        }
                     ),
                     Pairs,
                     cell
@@ -112,7 +112,7 @@ public sealed class ObjectiveMatrixTests
                     new CpoTrainer(
                         cell.Model,
                         Toy.Tokenizer,
-                        new CpoTrainerOptions
+                        new CpoOptions
                         {
                             Steps = 25,
                             BatchSize = 4,
@@ -128,12 +128,12 @@ public sealed class ObjectiveMatrixTests
                     new CpoTrainer(
                         cell.Model,
                         Toy.Tokenizer,
-                        new CpoTrainerOptions
+                        new CpoOptions
                         {
                             Steps = 25,
                             BatchSize = 4,
                             LearningRate = 1e-2,
-                            Objective = CpoOptions.Simpo(),
+                            Objective = CpoObjective.Simpo(),
                         }
                     ),
                     Pairs,
@@ -145,7 +145,7 @@ public sealed class ObjectiveMatrixTests
                     new OrpoTrainer(
                         cell.Model,
                         Toy.Tokenizer,
-                        new OrpoTrainerOptions
+                        new OrpoOptions
                         {
                             Steps = 25,
                             BatchSize = 4,
@@ -161,13 +161,13 @@ public sealed class ObjectiveMatrixTests
                     new KtoTrainer(
                         cell.Model,
                         Toy.Tokenizer,
-                        new KtoTrainerOptions
+                        ReferencePolicy.Of(other),
+                        new KtoOptions
                         {
                             Steps = 25,
                             BatchSize = 4,
                             LearningRate = 2e-2,
-                        },
-                        ReferencePolicy.Of(other)
+                        }
                     ),
                     Judged,
                     cell
@@ -177,9 +177,9 @@ public sealed class ObjectiveMatrixTests
                 Lowers(
                     new DistillationTrainer(
                         cell.Model,
-                        ReferencePolicy.Of(teacher),
                         Toy.Tokenizer,
-                        new DistillationTrainerOptions
+                        ReferencePolicy.Of(teacher),
+                        new DistillationOptions
                         {
                             Steps = 25,
                             BatchSize = 4,
@@ -204,7 +204,7 @@ public sealed class ObjectiveMatrixTests
                 new RewardTrainer(
                     model,
                     Toy.Tokenizer,
-                    new RewardTrainerOptions
+                    new RewardOptions
                     {
                         Steps = 25,
                         BatchSize = 4,
@@ -219,7 +219,7 @@ public sealed class ObjectiveMatrixTests
                 new ProcessRewardTrainer(
                     model,
                     Toy.Tokenizer,
-                    new ProcessRewardTrainerOptions
+                    new ProcessRewardOptions
                     {
                         Steps = 25,
                         BatchSize = 2,

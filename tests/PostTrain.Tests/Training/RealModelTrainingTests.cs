@@ -61,13 +61,13 @@ public sealed class RealModelTrainingTests
                 using var trainer = new DpoTrainer(
                     model,
                     tokenizer,
-                    new DpoTrainerOptions
+                    adapted.Reference(model),
+                    new DpoOptions
                     {
                         Steps = 12,
                         BatchSize = 2,
                         LearningRate = 5e-3,
-                    },
-                    ReferencePolicy.WithoutAdapter(model, adapted.Disabled)
+                    }
                 );
                 var reports = trainer.Run(data).ToArray();
                 Assert.Equal(Math.Log(2), reports[0].Loss, 1e-5);
@@ -100,7 +100,7 @@ public sealed class RealModelTrainingTests
                     options with
                     {
                         Critic = critic,
-                        Reference = ReferencePolicy.WithoutAdapter(model, adapted.Disabled),
+                        Reference = adapted.Reference(model),
                     }
                 );
                 var rewards = new List<double>();
@@ -161,15 +161,7 @@ public sealed class RealModelTrainingTests
             Sampling = new SamplingOptions { MaxNewTokens = 8 },
         };
         var reward = Reward.Of("was", completion => completion.Text.Split(' ').Contains("was") ? 1 : 0);
-        using var trainer = new GrpoTrainer(
-            model,
-            tokenizer,
-            reward,
-            options with
-            {
-                Reference = ReferencePolicy.WithoutAdapter(model, adapted.Disabled),
-            }
-        );
+        using var trainer = new GrpoTrainer(model, tokenizer, reward, options with { Reference = adapted.Reference(model) });
         var reports = new List<StepReport>();
         await foreach (var report in trainer.RunAsync([new Problem("Once upon a time, there"), new Problem("The little dog")]))
             reports.Add(report);

@@ -39,29 +39,14 @@ internal static class TrainerVariants
             .. Named(
                 "dpo loss",
                 DpoLosses,
-                objective =>
-                    (model, run) =>
-                        Dpo(
-                            model,
-                            run,
-                            new DpoTrainerOptions
-                            {
-                                Objective = objective,
-                                PolicyWeights = true,
-                                TailWeight = 0.5,
-                            }
-                        )
+                objective => (model, run) => Dpo(model, run, objective with { PolicyWeights = true, TailWeight = 0.5 })
             ),
             .. Named(
                 "cpo loss",
                 CpoObjectives,
                 objective =>
                     (model, run) =>
-                        Offline(
-                            run,
-                            new CpoTrainer(model, Toy.Tokenizer, With(new CpoTrainerOptions { Objective = objective }, run)),
-                            Pairs
-                        )
+                        Offline(run, new CpoTrainer(model, Toy.Tokenizer, With(new CpoOptions { Objective = objective }, run)), Pairs)
             ),
             .. Named(
                 "sft terms",
@@ -98,34 +83,34 @@ internal static class TrainerVariants
             ])
             .ToDictionary();
 
-    private static Dictionary<string, CpoOptions> CpoObjectives =>
+    private static Dictionary<string, CpoObjective> CpoObjectives =>
         new()
         {
-            ["simpo with likelihood"] = CpoOptions.Simpo() with { LikelihoodWeight = 0.3 },
-            ["alphapo with likelihood"] = CpoOptions.AlphaPo() with { LikelihoodWeight = 0.3 },
-            ["tpo"] = CpoOptions.TpoL(),
+            ["simpo with likelihood"] = CpoObjective.Simpo() with { LikelihoodWeight = 0.3 },
+            ["alphapo with likelihood"] = CpoObjective.AlphaPo() with { LikelihoodWeight = 0.3 },
+            ["tpo"] = CpoObjective.TpoL(),
         };
 
     private static Dictionary<string, SftOptions> SftTerms =>
         new()
         {
-            ["smoothed"] = new SftOptions
-            {
-                CrossEntropy = new CrossEntropyOptions { LabelSmoothing = 0.1, ZLoss = 1e-2 },
-            },
+            ["smoothed"] = new SftOptions { LabelSmoothing = 0.1, ZLoss = 1e-2 },
             ["dft sums"] = new SftOptions
             {
-                CrossEntropy = new CrossEntropyOptions { Weighting = TokenWeighting.Probability, ZLoss = 1e-2 },
+                Weighting = TokenWeighting.Probability,
+                ZLoss = 1e-2,
                 Aggregation = LossAggregation.TokenSum,
             },
             ["sequences"] = new SftOptions
             {
-                CrossEntropy = new CrossEntropyOptions { LabelSmoothing = 0.1, ZLoss = 1e-2 },
+                LabelSmoothing = 0.1,
+                ZLoss = 1e-2,
                 Aggregation = LossAggregation.SequenceMean,
             },
             ["constant"] = new SftOptions
             {
-                CrossEntropy = new CrossEntropyOptions { LabelSmoothing = 0.1, ZLoss = 1e-2 },
+                LabelSmoothing = 0.1,
+                ZLoss = 1e-2,
                 Aggregation = LossAggregation.SequenceSum(5),
                 Packing = true,
             },
@@ -134,15 +119,15 @@ internal static class TrainerVariants
     private static Dictionary<string, OnlineDpoOptions> OnlineObjectives =>
         new()
         {
-            ["rpo"] = new OnlineDpoOptions { Objective = new DpoOptions { Loss = DpoLoss.Rpo() } },
+            ["rpo"] = new OnlineDpoOptions { Objective = new DpoObjective { Loss = DpoLoss.Rpo() } },
             ["mpo of four"] = new OnlineDpoOptions
             {
-                Objective = new DpoOptions { Loss = DpoLoss.Mpo() },
+                Objective = new DpoObjective { Loss = DpoLoss.Mpo() },
                 GroupSize = 4,
             },
             ["xpo with rpo"] = new OnlineDpoOptions
             {
-                Objective = new DpoOptions { Loss = DpoLoss.Rpo() },
+                Objective = new DpoObjective { Loss = DpoLoss.Rpo() },
                 Method = OnlineMethod.Xpo(1e-2),
             },
         };
@@ -248,17 +233,18 @@ internal static class TrainerVariants
             LearningRate = 1e-2,
         };
 
-    private static Task<StepReport[]> Dpo(CausalLm model, TrainerRun run, DpoTrainerOptions options)
+    private static Task<StepReport[]> Dpo(CausalLm model, TrainerRun run, DpoOptions options)
     {
         using var reference = Toy.Model(seed: 4, run.Type);
-        return Offline(run, new DpoTrainer(model, Toy.Tokenizer, With(options, run), reference), Pairs);
+        return Offline(run, new DpoTrainer(model, Toy.Tokenizer, reference, With(options, run)), Pairs);
     }
 
     private static StepReport[] Reward(SequenceClassifier model, TrainerRun run)
     {
-        var options = new RewardTrainerOptions
+        var options = new RewardOptions
         {
-            Objective = new BradleyTerryOptions { CenteringCoefficient = 0.1, LabelSmoothing = 0.1 },
+            CenteringCoefficient = 0.1,
+            LabelSmoothing = 0.1,
             Margin = pair => pair.Chosen.Length,
         };
         using var trainer = new RewardTrainer(model, Toy.Tokenizer, With(options, run));
