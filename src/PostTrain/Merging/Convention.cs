@@ -1,6 +1,6 @@
 namespace PostTrain.Merging;
 
-/// <summary>Which of two implementations a merge of task vectors follows where they differ.</summary>
+/// <summary>The implementation that a merge of task vectors follows if the two differ.</summary>
 public enum Convention
 {
     /// <summary>mergekit: signs are elected by the weighted task vectors, the sum is divided by the weights of those that agree (where it

@@ -14,7 +14,7 @@ public static class LinearMerge
     /// <summary>Σ wᵢ θᵢ, or Σ wᵢ θᵢ / Σ wᵢ (model soups, Wortsman et al. 2022, arXiv:2203.05482).</summary>
     /// <param name="tensors">θ, [...] each.</param>
     /// <param name="weights">w, one a tensor.</param>
-    /// <param name="normalize">Whether the sum is divided by that of the weights, which may not be 0 then.</param>
+    /// <param name="normalize">True to divide the sum by the sum of the weights, which must not be 0.</param>
     public static Tensor Average(IReadOnlyList<Tensor> tensors, IReadOnlyList<double> weights, bool normalize = true)
     {
         MergeCheck.Tensors(tensors, 1);
@@ -39,10 +39,10 @@ public static class LinearMerge
     /// <param name="origin">θ₀, [...].</param>
     /// <param name="deltas">τ, [...] each, sparsified or not.</param>
     /// <param name="weights">w, one a task vector.</param>
-    /// <param name="election">How signs are elected; null: all entries count.</param>
-    /// <param name="normalize">Whether the sum is divided by the weights.</param>
+    /// <param name="election">The election of signs; null: all entries count.</param>
+    /// <param name="normalize">True to divide the sum by the weights.</param>
     /// <param name="lambda">λ.</param>
-    /// <param name="convention">Whose rules.</param>
+    /// <param name="convention">The rules.</param>
     public static Tensor Combine(
         Tensor origin,
         IReadOnlyList<Tensor> deltas,

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Merging;
 
-/// <summary>What a merge method sees of one name: the models' tensors and the parameters for it.</summary>
+/// <summary>The input of a merge method for one name: the models' tensors and the parameters.</summary>
 public sealed record MergeInputs
 {
     /// <summary>Name of the tensor in the merged model.</summary>
@@ -27,10 +27,10 @@ public sealed record MergeInputs
     /// <summary>0 at the first layer to 1 at the last; 0 for the embeddings, 1 for what follows the layers.</summary>
     public double Position { get; init; }
 
-    /// <summary>Whose rules.</summary>
+    /// <summary>The rules.</summary>
     public Convention Convention { get; init; }
 
-    /// <summary>What random methods draw from.</summary>
+    /// <summary>Seed of random methods.</summary>
     public ulong Seed { get; init; }
 
     /// <summary>The base's tensor.</summary>

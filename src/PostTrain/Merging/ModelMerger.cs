@@ -12,7 +12,7 @@ namespace PostTrain.Merging;
 public static class ModelMerger
 {
     /// <summary>Merges models.</summary>
-    /// <param name="config">What to merge, and how.</param>
+    /// <param name="config">The models, the method and its parameters.</param>
     /// <param name="output">Directory to write; it must not exist, or be empty, unless <see cref="MergeOptions.Overwrite"/> is set.</param>
     /// <param name="options">Null for the defaults.</param>
     /// <param name="progress">Told after each tensor.</param>

@@ -12,7 +12,7 @@ public static class SelectiveMerge
     /// t = N cos θ / (1 + (N−1) cos θ), with cos θ the mean cosine of pairs of task vectors.</summary>
     /// <param name="origin">θ₀, [...].</param>
     /// <param name="tensors">At least two, [...] each.</param>
-    /// <param name="filterWise">Whether each row has a ratio of its own; a tensor of one dimension is one row.</param>
+    /// <param name="filterWise">True for a ratio per row; a tensor of one dimension is one row.</param>
     /// <remarks>t is not clamped: where task vectors point away from each other it is negative, as in mergekit.</remarks>
     public static Tensor ModelStock(Tensor origin, IReadOnlyList<Tensor> tensors, bool filterWise = false)
     {

@@ -9,7 +9,7 @@ public interface ILayerOwner
 {
     /// <summary>Puts a layer in the place of a child.</summary>
     /// <param name="name">The child's name among the module's own children, without dots.</param>
-    /// <param name="layer">What is called from now on. It belongs to the module; the one before belongs to the caller again.</param>
+    /// <param name="layer">The layer to call from now on. It belongs to the module; the previous one belongs to the caller again.</param>
     /// <exception cref="ArgumentException">There is no such child, or it cannot be replaced.</exception>
     void ReplaceLayer(string name, nn.Module<Tensor, Tensor> layer);
 }

@@ -87,10 +87,10 @@ public sealed record SelfInstructOptions
             StopStrings = ["Task:"],
         };
 
-    /// <summary>What is asked.</summary>
+    /// <summary>The prompts.</summary>
     public SelfInstructPrompts Prompts { get; init; } = new();
 
-    /// <summary>Where all randomness comes from: what a prompt shows is a function of this, the round and the pool.</summary>
+    /// <summary>Seed of all randomness: a prompt's content is a function of this, the round and the pool.</summary>
     public ulong Seed { get; init; }
 
     internal void Check()

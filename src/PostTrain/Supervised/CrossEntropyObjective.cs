@@ -15,7 +15,7 @@ public sealed record CrossEntropyObjective
     /// <value>The default is 0; PaLM used 1e-4.</value>
     public double ZLoss { get; init; }
 
-    /// <summary>What the likelihood term of a token is multiplied by.</summary>
+    /// <summary>The factor of a token's likelihood term.</summary>
     /// <value>The default is <see cref="TokenWeighting.None"/>.</value>
     public TokenWeighting Weighting { get; init; }
 

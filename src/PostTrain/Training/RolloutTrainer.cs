@@ -84,7 +84,7 @@ public abstract class RolloutTrainer : IDisposable
     public void Resume(string checkpoint) => Session.Resume(checkpoint);
 
     /// <summary>Trains step by step; each element is a step that is done.</summary>
-    /// <param name="problems">What the policy is asked; at least one.</param>
+    /// <param name="problems">The problems given to the policy; at least one.</param>
     /// <param name="evaluation">Problems that <see cref="TrainingOptions.Evaluation"/> judges the policy by, one completion each; null for
     /// none. Choose a metric such as <c>eval/reward/mean</c>.</param>
     /// <param name="cancellation">Looked at between steps and while completions are drawn and judged; leaves a checkpoint of the last step

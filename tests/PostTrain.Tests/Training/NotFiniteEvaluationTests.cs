@@ -251,7 +251,7 @@ public sealed class NotFiniteEvaluationTests : IDisposable
                 false
             )
         );
-        Assert.Contains("Evaluation.Patience is 2 and there is no evaluation", without.Message, StringComparison.Ordinal);
+        Assert.Contains("Evaluation.Patience is 2 but there is no evaluation", without.Message, StringComparison.Ordinal);
         // Nothing depends on the default.
         await Run(new EvaluationOptions { Every = 1 }, true);
         // A metric of training is there without an evaluation.

@@ -37,10 +37,10 @@ public sealed class MaskedLinear : nn.Module<Tensor, Tensor>, IWeightedLinear
     /// <summary>The weight; removed entries do not count, whatever they are.</summary>
     public Parameter Weight => weight;
 
-    /// <summary>What is added at the end, or null.</summary>
+    /// <summary>The bias, or null.</summary>
     public Parameter? Bias => bias;
 
-    /// <summary>Whether an entry stays, [out,in].</summary>
+    /// <summary>True for each entry that is kept, [out,in].</summary>
     public Tensor Kept => mask;
 
     /// <summary>[..., in] to [..., out].</summary>

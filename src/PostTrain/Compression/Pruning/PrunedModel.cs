@@ -21,8 +21,8 @@ public sealed class PrunedModel : IDisposable
 
     /// <summary>Prunes linear layers of a model and puts the masks on them.</summary>
     /// <param name="model">The model, without adapters: they are attached afterwards.</param>
-    /// <param name="pruner">How a weight is pruned.</param>
-    /// <param name="options">Which layers.</param>
+    /// <param name="pruner">The pruning method.</param>
+    /// <param name="options">The layers.</param>
     /// <param name="progress">Told after each layer.</param>
     /// <param name="cancellation">Stops between two layers; nothing has changed then.</param>
     /// <returns>Disposing it takes the masks off; the zeros stay.</returns>

@@ -35,7 +35,7 @@ public static class Pruner
     }
 
     /// <summary>A method of one's own that looks at the weight alone.</summary>
-    /// <param name="name">How it is called in reports.</param>
+    /// <param name="name">The name in reports.</param>
     /// <param name="prune">Weight [out,in] to weight and mask.</param>
     public static IPruner Of(string name, Func<Tensor, PrunedWeight> prune)
     {

@@ -2,7 +2,7 @@ using PostTrain.Adapters;
 
 namespace PostTrain.Compression.Pruning;
 
-/// <summary>Which layers of a model are pruned.</summary>
+/// <summary>The pruned layers of a model.</summary>
 public sealed record PruningOptions
 {
     /// <summary>The layers.</summary>

@@ -2,7 +2,7 @@ using PostTrain.Adapters;
 
 namespace PostTrain.Compression.Quantization;
 
-/// <summary>Which layers compute with quantised numbers in training.</summary>
+/// <summary>The layers that compute with quantised numbers in training.</summary>
 public sealed record FakeQuantizationOptions
 {
     /// <summary>The layers.</summary>

@@ -6,10 +6,10 @@ namespace PostTrain.Compression.Quantization;
 /// of one's own.</summary>
 public interface IQuantizer
 {
-    /// <summary>How it is called in reports.</summary>
+    /// <summary>The name in reports.</summary>
     string Name { get; }
 
-    /// <summary>Whether it asks for the statistics of the layer's inputs.</summary>
+    /// <summary>True if the quantiser needs the statistics of the layer's inputs.</summary>
     bool NeedsStatistics { get; }
 
     /// <summary>Quantises a weight.</summary>

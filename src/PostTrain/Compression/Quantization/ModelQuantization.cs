@@ -12,8 +12,8 @@ public static class ModelQuantization
     /// <summary>Replaces linear layers by <see cref="QuantizedLinear"/> and freezes the rest. Weights of the layers are freed one by
     /// one.</summary>
     /// <param name="model">The model, without adapters: they are attached afterwards.</param>
-    /// <param name="quantizer">How a weight is quantised.</param>
-    /// <param name="options">Which layers.</param>
+    /// <param name="quantizer">The quantisation of a weight.</param>
+    /// <param name="options">The layers.</param>
     /// <param name="progress">Told after each layer.</param>
     /// <param name="cancellation">Stops between two layers; those done stay quantised.</param>
     /// <returns>Bytes and errors of each layer.</returns>

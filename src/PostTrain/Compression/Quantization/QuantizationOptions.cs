@@ -2,7 +2,7 @@ using PostTrain.Adapters;
 
 namespace PostTrain.Compression.Quantization;
 
-/// <summary>Which layers of a model are quantised.</summary>
+/// <summary>The quantised layers of a model.</summary>
 public sealed record QuantizationOptions
 {
     /// <summary>The layers.</summary>
@@ -15,8 +15,8 @@ public sealed record QuantizationOptions
     /// <summary>The layers' inputs, for methods that ask for them. It stays the caller's.</summary>
     public Calibration? Calibration { get; init; }
 
-    /// <summary>Whether token embeddings are quantised too; tied ones are the output projection as well. The quantiser gets no
-    /// statistics for them.</summary>
+    /// <summary>True to quantise token embeddings too; tied ones are also the output projection. The quantiser gets no statistics for
+    /// them.</summary>
     /// <value>The default is false.</value>
     public bool Embeddings { get; init; }
 }

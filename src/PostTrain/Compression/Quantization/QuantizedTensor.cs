@@ -10,7 +10,7 @@ namespace PostTrain.Compression.Quantization;
 /// <remarks>It owns its parts and disposes them; they belong to no dispose scope. Nothing of it is trained.</remarks>
 public abstract record QuantizedTensor(IReadOnlyList<long> Shape, ScalarType Type) : IDisposable
 {
-    /// <summary>What memory holds: codes, scales, zero points, with names that differ.</summary>
+    /// <summary>The stored tensors: codes, scales, zero points, with distinct names.</summary>
     public abstract IReadOnlyList<(string Name, Tensor Tensor)> Parts { get; }
 
     /// <summary>Bytes of all parts.</summary>
@@ -28,7 +28,7 @@ public abstract record QuantizedTensor(IReadOnlyList<long> Shape, ScalarType Typ
     /// <summary>Bits that an element takes, scales included.</summary>
     public double BitsPerElement => 8.0 * Bytes / Count;
 
-    /// <summary>Where the parts are.</summary>
+    /// <summary>The device of the parts.</summary>
     public Device Device => Parts[0].Tensor.device;
 
     /// <summary>The numbers, fresh, in <see cref="Shape"/> and <see cref="Type"/>.</summary>
@@ -65,7 +65,7 @@ public abstract record QuantizedTensor(IReadOnlyList<long> Shape, ScalarType Typ
     }
 
     /// <summary>Disposes the parts.</summary>
-    /// <param name="disposing">Whether <see cref="Dispose()"/> is the caller.</param>
+    /// <param name="disposing">True if called by <see cref="Dispose()"/>.</param>
     protected virtual void Dispose(bool disposing)
     {
         if (!disposing)
@@ -97,7 +97,7 @@ public abstract record QuantizedTensor(IReadOnlyList<long> Shape, ScalarType Typ
             throw new ArgumentOutOfRangeException(nameof(first), first, $"rows {first} to {first + count} are asked for, there are {Rows}");
     }
 
-    /// <summary>What can be quantised: real numbers, some of them, all finite.</summary>
+    /// <summary>Checks that the input can be quantised: real numbers, at least one, all finite.</summary>
     internal static void CheckInput(Tensor tensor, string name)
     {
         Guard.Floating(tensor, name);

@@ -53,7 +53,7 @@ public static class Quantizer
     }
 
     /// <summary>A method of one's own that looks at the weight alone.</summary>
-    /// <param name="name">How it is called in reports.</param>
+    /// <param name="name">The name in reports.</param>
     /// <param name="quantize">Weight [out,in] to a record of its shape.</param>
     public static IQuantizer Of(string name, Func<Tensor, QuantizedTensor> quantize)
     {
