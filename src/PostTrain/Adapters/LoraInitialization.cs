@@ -29,7 +29,7 @@ public sealed record LoraInitialization
     /// <summary>OLoRA (Büyükakyüz 2024, arXiv:2406.01775): B₀ = Q[:, :r], A₀ = R[:r] of W = QR.</summary>
     public static LoraInitialization Olora { get; } = new("olora");
 
-    /// <summary>Given factors, one pair a layer: the start of a method of one's own, and of LoftQ
+    /// <summary>Given factors, one pair a layer: the start of a method of your own, and of LoftQ
     /// (<see cref="Compression.Quantization.Loftq"/>).</summary>
     /// <param name="factors">A [r,in] and B [out,r] by the layer's name, as they stand in the adapter: the start changes the weight by
     /// s·BA. They are copied when an adapter is attached and stay the caller's.</param>

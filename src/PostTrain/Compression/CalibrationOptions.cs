@@ -10,7 +10,7 @@ public sealed record CalibrationOptions
     /// <value>The default is every linear layer but the output projection.</value>
     public ModuleSelection? Targets { get; init; }
 
-    /// <summary>Layers that are left out of <see cref="Targets"/>. Null: none.</summary>
+    /// <summary>Layers excluded from <see cref="Targets"/>. Null: none.</summary>
     public ModuleSelection? Exclude { get; init; }
 
     /// <summary>True to keep Σ x xᵀ, in² numbers per layer: GPTQ, AWQ, SparseGPT and activation-aware decompositions need it; SmoothQuant

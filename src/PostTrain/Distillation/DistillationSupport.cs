@@ -26,7 +26,7 @@ public abstract record DistillationSupport
         return new TopKSupport(k, tail, source);
     }
 
-    /// <summary>A support of one's own.</summary>
+    /// <summary>A support of your own.</summary>
     /// <param name="name">Name for messages.</param>
     /// <param name="function">
     /// From log q of the student and log p of the teacher (no gradient), both normalised, [R,V], to those on K outcomes, [R,K] each.

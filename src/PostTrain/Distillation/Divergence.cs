@@ -60,7 +60,7 @@ public abstract record Divergence
             : GeneralizedJsd(beta);
     }
 
-    /// <summary>A divergence of one's own.</summary>
+    /// <summary>A divergence of your own.</summary>
     /// <param name="name">Name for messages.</param>
     /// <param name="function">
     /// What each token adds to the divergence, from log q of the student and log p of the teacher (no gradient), both [..., V]; of the same

@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace PostTrain.Merging;
 
-/// <summary>A tensor's name taken apart at the number of its layer.</summary>
+/// <summary>A tensor's name, split at the number of its layer.</summary>
 internal sealed partial record LayerName(string Head, int Layer, string Tail)
 {
     /// <summary>The parts, or null where the name belongs to no layer.</summary>

@@ -30,9 +30,9 @@ public static class LinearMerge
     /// <summary>Base and task vectors, elected by sign or not: θ₀ + λ Σ wᵢ τᵢ (task arithmetic, Ilharco et al. 2022, arXiv:2212.04089),
     /// and TIES' election and mean (Yadav et al. 2023, arXiv:2306.01708, algorithm 1).</summary>
     /// <remarks>
-    /// <para>mergekit's convention: the sign of an entry is that of the weighted task vectors' sum (or of the count of signs), plus where
-    /// that is 0; entries of another sign, and zeros, drop out. Where it is normalised, the sum is divided by the weights of what is left
-    /// (1 where they add up to 0), or without an election by all weights.</para>
+    /// <para>mergekit's convention: the sign of an entry is that of the weighted task vectors' sum (or of the count of signs), plus if that
+    /// is 0; entries of another sign, and zeros, are dropped. If normalised, the sum is divided by the weights of the rest (1 if they add
+    /// up to 0), or without an election by all weights.</para>
     /// <para>PEFT's convention: the sign is elected before weighting, and with an election the sum is always divided by the number of
     /// entries that agree, at least 1.</para>
     /// </remarks>

@@ -16,8 +16,8 @@ public sealed record MergeConfig
     /// <summary>Slices that follow each other, for merges that take or order layers; or none.</summary>
     public IReadOnlyList<MergeSlice> Slices { get; init; } = [];
 
-    /// <summary>Directory of the base model. It gives configuration and tokenizer, and, where it is one of the models, is not merged a
-    /// second time by a method that treats it apart. Null: the first model gives them.</summary>
+    /// <summary>Directory of the base model, the source of configuration and tokenizer. If it is one of the models, a method with a
+    /// separate base does not merge it a second time. Null: the first model is the source.</summary>
     public string? Base { get; init; }
 
     /// <summary>Parameters of the whole merge.</summary>

@@ -9,7 +9,7 @@ public sealed record MergeInputs
     /// <summary>Name of the tensor in the merged model.</summary>
     public required string Name { get; init; }
 
-    /// <summary>The base model's tensor, where there is a base that the method treats apart.</summary>
+    /// <summary>The base model's tensor, if there is a base that the method treats separately.</summary>
     public Tensor? Base { get; init; }
 
     /// <summary>The models' tensors, in float32 or float64, without the base's.</summary>
@@ -39,7 +39,7 @@ public sealed record MergeInputs
 
     /// <summary>A parameter of the whole merge for this tensor.</summary>
     /// <param name="setting">Picks the parameter.</param>
-    /// <param name="otherwise">Its default; NaN where there is none.</param>
+    /// <param name="otherwise">Its default; NaN if it has none.</param>
     /// <exception cref="InvalidOperationException">It is not given, and has no default.</exception>
     public double Value(Func<MergeParameters, LayerSetting?> setting, double otherwise)
     {
@@ -49,7 +49,7 @@ public sealed record MergeInputs
 
     /// <summary>A parameter of each model for this tensor.</summary>
     /// <param name="setting">Picks the parameter.</param>
-    /// <param name="otherwise">Its default; NaN where there is none.</param>
+    /// <param name="otherwise">Its default; NaN if it has none.</param>
     public double[] Values(Func<MergeParameters, LayerSetting?> setting, double otherwise)
     {
         ArgumentNullException.ThrowIfNull(setting);

@@ -7,8 +7,8 @@ using static TorchSharp.torch;
 namespace PostTrain.Merging;
 
 /// <summary>Merges checkpoint directories into one, tensor by tensor.</summary>
-/// <remarks>In memory are one tensor of each model, the merged one, and what the method makes on the way. The result is written beside its
-/// directory and renamed when it is whole. Configuration and tokenizer files are those of the base model, else of the first.</remarks>
+/// <remarks>Memory holds one tensor of each model, the merged one, and intermediate results of the method. The output is written beside its
+/// directory and renamed when complete. Configuration and tokenizer files are those of the base model, else of the first.</remarks>
 public static class ModelMerger
 {
     /// <summary>Merges models.</summary>

@@ -35,7 +35,7 @@ public static class SelectiveMerge
         return (mean * t + start * (1 - t)).reshape(shape).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Takes the other model where it is near: its share of an entry is t / |a − b|, at most 1.</summary>
+    /// <summary>Interpolates towards the other model where it is near: its share of an entry is t / |a − b|, at most 1.</summary>
     /// <param name="origin">a, [...].</param>
     /// <param name="other">b, [...].</param>
     /// <param name="t">Distance up to which b is taken whole, at least 0.</param>

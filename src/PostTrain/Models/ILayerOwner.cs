@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 namespace PostTrain.Models;
 
 /// <summary>A module whose layers can be replaced by others of the same inputs and outputs: quantised, masked, of low rank.</summary>
-/// <remarks>The parts of a <see cref="Decoder"/> are such modules. A module of one's own implements this to be compressed: its fields are
+/// <remarks>The parts of a <see cref="Decoder"/> are such modules. A module of your own implements this to be compressed: its fields are
 /// its own, so that it alone can call another layer than the one that it was built with.</remarks>
 public interface ILayerOwner
 {

@@ -6,7 +6,7 @@ namespace PostTrain.Refinement;
 
 /// <summary>The prompts of self-instruction. Answers are parsed by their marks: a numbered list; yes or no; <c>Example n</c>,
 /// <c>Input:</c>, <c>Output:</c>; <c>Class label:</c>.</summary>
-/// <remarks>Prompts of one's own, in another language or for another domain, must lead to these marks, each at the beginning of a
+/// <remarks>Prompts of your own, in another language or for another domain, must lead to these marks, each at the beginning of a
 /// line.</remarks>
 public sealed record SelfInstructPrompts
 {

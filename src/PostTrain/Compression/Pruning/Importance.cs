@@ -14,7 +14,7 @@ public static class Importance
     /// <param name="batches">Ids, [B,T], int64, without padding.</param>
     /// <param name="progress">Told after each batch.</param>
     /// <param name="cancellation">Stops between two batches.</param>
-    /// <returns>A number a layer, from 0 to 2; the least goes first.</returns>
+    /// <returns>One number per layer, from 0 to 2; the layer with the least changes least and is removed first.</returns>
     /// <exception cref="ArgumentException">There is no batch.</exception>
     public static double[] OfLayers(
         Decoder model,

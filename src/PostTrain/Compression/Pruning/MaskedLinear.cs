@@ -20,7 +20,7 @@ public sealed class MaskedLinear : nn.Module<Tensor, Tensor>, IWeightedLinear
     private readonly Tensor mask;
 
     /// <summary>A layer over parameters that are there.</summary>
-    /// <param name="weight">[out,in]; it belongs to the layer from here on.</param>
+    /// <param name="weight">[out,in]; owned by the layer from now on.</param>
     /// <param name="bias">[out], or null; likewise.</param>
     /// <param name="kept">Bool, [out,in]: whether an entry stays; copied.</param>
     public MaskedLinear(Parameter weight, Parameter? bias, Tensor kept)

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Compression.Pruning;
 
-/// <summary>Masks from scores: the entries with the least ones are removed. Score functions of one's own go in here.</summary>
+/// <summary>Masks from scores: the entries with the lowest scores are removed. Use it with your own score functions.</summary>
 public static class Masks
 {
     /// <summary>The least of the whole matrix go: everything up to and with the score at index ⌊size · fraction⌋ of the sorted ones, as the

@@ -27,8 +27,8 @@ public sealed class PrunedModel : IDisposable
     /// <param name="cancellation">Stops between two layers; nothing has changed then.</param>
     /// <returns>Disposing it takes the masks off; the zeros stay.</returns>
     /// <exception cref="ArgumentException">A target names no plain linear layer or one that cannot be replaced, or the pruner needs a
-    /// calibration that was not given or lacks a layer. Nothing has changed then.</exception>
-    /// <exception cref="InvalidOperationException">A pruner of one's own gave another shape.</exception>
+    /// calibration that was not given or lacks a layer. Nothing was changed.</exception>
+    /// <exception cref="InvalidOperationException">A pruner of your own gave another shape.</exception>
     public static PrunedModel Attach(
         nn.Module model,
         IPruner pruner,

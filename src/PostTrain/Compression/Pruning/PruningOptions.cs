@@ -9,7 +9,7 @@ public sealed record PruningOptions
     /// <value>The default is every linear layer but the output projection.</value>
     public ModuleSelection? Targets { get; init; }
 
-    /// <summary>Layers that are left out of <see cref="Targets"/>. Null: none.</summary>
+    /// <summary>Layers excluded from <see cref="Targets"/>. Null: none.</summary>
     public ModuleSelection? Exclude { get; init; }
 
     /// <summary>The layers' inputs, for methods that ask for them. It stays the caller's.</summary>

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 namespace PostTrain.Compression.Quantization;
 
 /// <summary>A way to quantise a weight. <see cref="Quantizer"/> has the library's and makes one of any function; implement it for a method
-/// of one's own.</summary>
+/// of your own.</summary>
 public interface IQuantizer
 {
     /// <summary>The name in reports.</summary>

@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace PostTrain.Compression.Quantization;
 
 /// <summary>Quantises the layers of a model in place, and gives them plain weights back.</summary>
-/// <remarks>A model of one's own takes part where the modules that own its linear layers implement <see cref="ILayerOwner"/>.</remarks>
+/// <remarks>A model of your own takes part where the modules that own its linear layers implement <see cref="ILayerOwner"/>.</remarks>
 public static class ModelQuantization
 {
     /// <summary>Replaces linear layers by <see cref="QuantizedLinear"/> and freezes the rest. Weights of the layers are freed one by
@@ -19,7 +19,7 @@ public static class ModelQuantization
     /// <returns>Bytes and errors of each layer.</returns>
     /// <exception cref="ArgumentException">A target names no layer, a layer cannot be replaced, or the quantiser needs a calibration that
     /// was
-    /// not given or lacks a layer. Nothing has changed then.</exception>
+    /// not given or lacks a layer. Nothing was changed.</exception>
     public static QuantizationReport Apply(
         nn.Module model,
         IQuantizer quantizer,

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Compression.Quantization;
 
-/// <summary>A tensor in codes of few bits, with the scales that give its numbers back. Derive from it for a format of one's own.</summary>
+/// <summary>A tensor in codes of few bits, with the scales that restore its numbers. Derive from it for your own format.</summary>
 /// <param name="Shape">The tensor's shape; of a weight [out,in].</param>
 /// <param name="Type">Type of the numbers that it stands for.</param>
 /// <remarks>It owns its parts and disposes them; they belong to no dispose scope. Nothing of it is trained.</remarks>
@@ -22,7 +22,7 @@ public abstract record QuantizedTensor(IReadOnlyList<long> Shape, ScalarType Typ
     /// <summary>Rows: the first dimension.</summary>
     public long Rows => Shape.Count == 0 ? 1 : Shape[0];
 
-    /// <summary>Elements of a row.</summary>
+    /// <summary>Number of elements of a row.</summary>
     public long RowLength => Rows == 0 ? 0 : Count / Rows;
 
     /// <summary>Bits that an element takes, scales included.</summary>
@@ -44,7 +44,7 @@ public abstract record QuantizedTensor(IReadOnlyList<long> Shape, ScalarType Typ
     /// <param name="count">Their number; <paramref name="first"/> + <paramref name="count"/> is at most <see cref="Rows"/>.</param>
     public abstract Tensor DequantizeRows(long first, long count);
 
-    /// <summary>Writes the numbers of some rows into memory that is there already.</summary>
+    /// <summary>Writes the numbers of some rows into existing memory.</summary>
     /// <param name="first">The first of them.</param>
     /// <param name="destination">[count, <see cref="RowLength"/>], contiguous, on <see cref="Device"/>.</param>
     public virtual void DequantizeRows(long first, Tensor destination)

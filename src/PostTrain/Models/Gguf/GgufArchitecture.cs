@@ -8,7 +8,7 @@ internal static class GgufArchitecture
     private const int Gemma3Period = 6;
 
     /// <summary>llama.cpp's name of the architecture.</summary>
-    /// <exception cref="NotSupportedException">There is none; the message says why.</exception>
+    /// <exception cref="NotSupportedException">There is no such architecture; the message gives the reason.</exception>
     internal static string NameOf(DecoderConfig config)
     {
         var type = config.ModelType ?? (config.Naming == ModuleNaming.Gpt2 ? "gpt2" : "llama");
