@@ -21,8 +21,8 @@ internal readonly record struct KtoExample(TokenExample Text, bool Desirable)
         return new TokenExample([.. prompt, .. completion[..room]], Text.PromptLength);
     }
 
-    /// <summary>The example whose completion the prompt of one is paired with: of the batch as far as it has one, so that an epoch pairs all
-    /// completions alike; else of the data.</summary>
+    /// <summary>The example whose completion the prompt of one is paired with: of the batch as far as it has one, so that an epoch pairs
+    /// all completions alike; else of the data.</summary>
     /// <param name="batch">The batch.</param>
     /// <param name="place">Where the example is in the batch.</param>
     /// <param name="data">The data set.</param>

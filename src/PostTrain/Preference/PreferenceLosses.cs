@@ -16,14 +16,14 @@ public static partial class PreferenceLosses
     /// D_l)).</summary>
     /// <remarks>
     /// Rafailov et al. 2023, arXiv:2305.18290, eq. 7; the other members stand at <see cref="DpoLoss"/>, <see cref="FDivergence"/> and
-    /// <see cref="DpoObjective"/>. dL/d log π(y_w) = −βσ(−h)/B, the rejected one's the opposite. The implicit reward is βD. log 2 as long as
-    /// policy and reference agree. A constant added to the log-probabilities of policy and reference alike changes nothing.
+    /// <see cref="DpoObjective"/>. dL/d log π(y_w) = −βσ(−h)/B, the rejected one's the opposite. The implicit reward is βD. log 2 as long
+    /// as policy and reference agree. A constant added to the log-probabilities of policy and reference alike changes nothing.
     /// </remarks>
     /// <param name="policy">Sequence log-probabilities under the policy, [B] each.</param>
     /// <param name="reference">Under the reference; null for none (D = log π).</param>
     /// <param name="options">β = 0.1 and the logistic loss when null.</param>
-    /// <param name="weights">[B], a factor of each pair's loss without a gradient, such as <see cref="PreferenceWeights.Wpo(PairScores)"/>; 1 when
-    /// null.</param>
+    /// <param name="weights">[B], a factor of each pair's loss without a gradient, such as <see cref="PreferenceWeights.Wpo(PairScores)"/>;
+    /// 1 when null.</param>
     /// <param name="denominator">What the sum over pairs is divided by; B when null.</param>
     /// <param name="meanChosenLength">Mean tokens of the whole batch's chosen completions where the pairs are a part of it, for <see
     /// cref="DpoLoss.ChosenLikelihood"/>; above 0; their own when null.</param>

@@ -66,6 +66,11 @@ public static class BeamSearch
         ArgumentNullException.ThrowIfNull(options);
         beams.Validate();
         options.Validate(model.VocabularySize);
+        if (options.Rules.Count > 0)
+            throw new ArgumentException(
+                $"Rules holds {options.Rules.Count} rules, expected none: they act behind a draw, which beam search has not.",
+                nameof(options)
+            );
         var stopStrings = StopStrings.Of(options, tokenizer);
         var batch = PromptBatch.Create(prompts, options.MaxNewTokens, paddingId, model.InputVocabularySize, model.ContextLength);
         var searches = prompts.Select((_, i) => new BeamPrompt(beams, options, batch.Limits[i], i, stopStrings)).ToArray();

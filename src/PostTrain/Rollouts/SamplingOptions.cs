@@ -54,6 +54,10 @@ public sealed record SamplingOptions
     /// <summary>Further processors, before the temperature, in this order. Default none.</summary>
     public IReadOnlyList<LogitProcessor> Processors { get; init; } = [];
 
+    /// <summary>Rules behind the draw, each in turn until one replaces the token, such as a budget of thinking tokens. Default
+    /// none.</summary>
+    public IReadOnlyList<DecodingRule> Rules { get; init; } = [];
+
     /// <summary>The most tokens that a completion gets; fewer where its own prompt and completion fill the context before. Default
     /// 64.</summary>
     public int MaxNewTokens { get; init; } = 64;
@@ -133,6 +137,8 @@ public sealed record SamplingOptions
         ArgumentOutOfRangeException.ThrowIfNegative(FirstRow);
         if (ScoringRows is { } rows)
             ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows, nameof(ScoringRows));
+        if (Rules is null || Rules.Any(rule => rule is null))
+            throw Refused(nameof(Rules), "null", "Rules must hold rules.");
         if (StopStrings.Any(string.IsNullOrEmpty))
             throw Refused(nameof(StopStrings), "", "StopStrings must hold texts of at least one character.");
         InVocabulary(StopTokens, nameof(StopTokens), vocabularySize);

@@ -30,6 +30,7 @@ internal sealed class TokenSampler : IDisposable
     /// <param name="uniforms">[B,1] float64, in (0,1).</param>
     /// <param name="check">Told of the scores, [B,V], after biases, penalties, bans and processors, where there are any, and asked with
     /// which names the options of a row ban.</param>
+    /// <param name="replace">Gives the tokens that stand in place of the drawn ones, both [B,1]; null where all stand.</param>
     /// <returns>The tokens, [B,1] int64, and their log-probs, [B,1], under the suppressed and tempered distribution before penalties, bans
     /// and truncation.</returns>
     public (Tensor Tokens, Tensor LogProbs) Draw(
@@ -38,7 +39,8 @@ internal sealed class TokenSampler : IDisposable
         Tensor mask,
         int generated,
         Tensor uniforms,
-        Action<Tensor, Func<int, IReadOnlyList<string>>> check
+        Action<Tensor, Func<int, IReadOnlyList<string>>> check,
+        Func<Tensor, Tensor>? replace = null
     )
     {
         using var scope = NewDisposeScope();
@@ -49,6 +51,8 @@ internal sealed class TokenSampler : IDisposable
             check(shaped, row => pipeline.Bans(logits, ids, mask, generated, row));
         var weights = Weights(logits, logProbs, ids, mask, generated, check);
         var tokens = isGreedy ? weights.argmax(-1, keepdim: true) : Inverse(weights, uniforms);
+        if (replace is not null)
+            tokens = replace(tokens);
         return (tokens.MoveToOuterDisposeScope(), logProbs.gather(1, tokens).MoveToOuterDisposeScope());
     }
 

@@ -27,8 +27,8 @@ public sealed record SftOptions : TrainingOptions
     /// <value>The default is true.</value>
     public bool AppendEndOfSequence { get; init; } = true;
 
-    /// <summary>Lays several examples end to end in rows of the model's context length (<see cref="Data.Batches.SequenceBatch.Packed"/>), so that little of a
-    /// batch is padding; they do not see each other, and loss and gradient are those of the same examples one a row.
+    /// <summary>Lays several examples end to end in rows of the model's context length (<see cref="Data.Batches.SequenceBatch.Packed"/>),
+    /// so that little of a batch is padding; they do not see each other, and loss and gradient are those of the same examples one a row.
     /// <see cref="TrainingOptions.MicroBatchSize"/> then counts rows.</summary>
     /// <value>The default is false.</value>
     public bool Packing { get; init; }

@@ -12,8 +12,8 @@ internal static class FrozenParameters
     // A span of bytes holds less than 2 GiB.
     private const long ChunkElements = 1 << 26;
 
-    /// <summary>SHA-256 over the names, shapes and bytes of all parameters without a gradient and of compressed weights, as hexadecimal digits; empty where all are
-    /// trained.</summary>
+    /// <summary>SHA-256 over the names, shapes and bytes of all parameters without a gradient and of compressed weights, as hexadecimal
+    /// digits; empty where all are trained.</summary>
     internal static string Digest(nn.Module model)
     {
         (string name, Tensor parameter)[] frozen =

@@ -15,14 +15,12 @@ namespace PostTrain.Training;
 /// <remarks>
 /// <para>Metrics of every such trainer: <c>reward/mean</c>, <c>reward/std</c>, <c>reward/NAME</c> of each component,
 /// <c>reward/zero_groups</c> (share of groups whose rewards are all equal; not for groups of one), <c>completion/length</c>,
-/// <c>completion/finished</c>,
-/// <c>learning_rate</c>, <c>grad_norm</c>, <c>tokens_per_second</c> (of completions), and where the time went, in seconds:
-/// <c>time/rollout</c>, <c>time/reward</c>, <c>time/reference</c>, <c>time/update</c>, <c>time/evaluation</c>. An evaluation adds the first
-/// five under <c>eval/</c>.</para>
+/// <c>completion/finished</c>, <c>learning_rate</c>, <c>grad_norm</c>, <c>tokens_per_second</c> (of completions), and where the time went,
+/// in seconds: <c>time/rollout</c>, <c>time/reward</c>, <c>time/reference</c>, <c>time/update</c>, <c>time/evaluation</c>. An evaluation
+/// adds the first five under <c>eval/</c>.</para>
 /// <para>To write a trainer, derive and override <see cref="UpdateAsync"/>: take prompts from the step, call <see cref="DrawAsync"/>, and
 /// make the updates with <see cref="Optimization"/>. Steps, resuming, evaluation, cancellation, observers and metrics are this class's.
-/// Override
-/// <see cref="State"/> for what a checkpoint has to hold besides model and optimiser.</para>
+/// Override <see cref="State"/> for what a checkpoint has to hold besides model and optimiser.</para>
 /// </remarks>
 public abstract class RolloutTrainer : IDisposable
 {

@@ -66,8 +66,8 @@ internal static class DataGolden
         }
     }
 
-    // The reference's rows are whole sequences with labels that its loss shifts; ours are shifted already, so that a sequence of n tokens is
-    // n − 1 positions: inputs without the last token, targets without the first, whose label no model predicts.
+    // The reference's rows are whole sequences with labels that its loss shifts; ours are shifted already, so that a sequence of n tokens
+    // is n − 1 positions: inputs without the last token, targets without the first, whose label no model predicts.
     private static void LanguageModel(GoldenCase item)
     {
         bool joined = item.Flag("padding_free");

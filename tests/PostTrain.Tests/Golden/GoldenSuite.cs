@@ -34,6 +34,7 @@ internal static class GoldenSuite
             ["prune"] = PruneGolden.Kinds,
             ["gguf"] = GgufGolden.Kinds,
             ["mergekit"] = MergekitGolden.Kinds,
+            ["search"] = SearchGolden.Kinds,
         };
 
     /// <summary>Kinds ("area/kind") that no function of the library computes so far.</summary>

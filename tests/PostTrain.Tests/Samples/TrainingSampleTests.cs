@@ -561,6 +561,73 @@ public class TrainingSampleTests
         Assert.Equal(19, own.VocabularySize);
     }
 
+    [Fact]
+    public void Search_ComparesEveryMethodByItsTokens()
+    {
+        using var folder = new TemporaryDirectory();
+        using var summary = RunToSummary("search", folder, "--steps", "3", "--train", "40", "--held-out", "4", "--most", "4");
+        string[] methods =
+        [
+            "one sample",
+            "budget forcing",
+            "majority of 4",
+            "best of 4",
+            "weighted vote of 4",
+            "beam of 4",
+            "diverse trees of 4",
+            "tree of thoughts, 40 steps",
+            "Monte-Carlo tree, 16 simulations",
+            "adaptive up to 4",
+        ];
+        foreach (var name in methods)
+        {
+            var result = summary.RootElement.GetProperty(name);
+            Assert.InRange(
+                result.GetProperty("accuracy").GetDouble(),
+                result.GetProperty("interval")[0].GetDouble(),
+                result.GetProperty("interval")[1].GetDouble()
+            );
+            Assert.InRange(result.GetProperty("tokens").GetDouble(), 1, 4 * 16 * 44);
+        }
+
+        // The same samples are chosen from.
+        Assert.Equal(
+            summary.RootElement.GetProperty("majority of 4").GetProperty("tokens").GetDouble(),
+            summary.RootElement.GetProperty("best of 4").GetProperty("tokens").GetDouble()
+        );
+        Assert.Equal(3 + methods.Length, File.ReadLines(Path.Combine(folder.Path, "metrics.jsonl")).Count());
+        Assert.Contains("<svg", File.ReadAllText(Path.Combine(folder.Path, "report.html")), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Search_OnTheUsersModelAndProblems()
+    {
+        using var folder = new TemporaryDirectory();
+        var data = Path.Combine(folder.Path, "records.jsonl");
+        File.WriteAllLines(data, Enumerable.Range(100, 24).Select(i => $$"""{"question":"{{i}}+{{i}}=","answer":"#### {{2 * i}}"}"""));
+        using var summary = RunToSummary(
+            "search",
+            folder,
+            "--model",
+            Path.Combine(SampleTests.Root, "samples", "models", "arithmetic-base"),
+            "--data",
+            data,
+            "--template",
+            "plain",
+            "--separator",
+            ";",
+            "--steps",
+            "2",
+            "--held-out",
+            "4",
+            "--most",
+            "4",
+            "--tokens",
+            "30"
+        );
+        Assert.Equal(2, summary.RootElement.GetProperty("beam of 4").GetProperty("interval").GetArrayLength());
+    }
+
     // What every sample leaves: a report with a table, metrics, a summary; and a plain text where there is no terminal.
     private static JsonDocument RunToSummary(string sample, TemporaryDirectory folder, params string[] arguments)
     {
