@@ -1,4 +1,3 @@
-
 namespace PostTrain.Search;
 
 /// <summary>Makes one score of a solution from the scores of its steps. The presets are those of
