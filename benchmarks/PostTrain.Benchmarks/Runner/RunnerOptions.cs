@@ -4,12 +4,13 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Benchmarks.Runner;
 
-/// <summary>What <c>--json FILE [--threads N] [--cap-s S] [--keep-heap] [--bf16] [ids]</c> asks for.</summary>
+/// <summary>What <c>--json FILE [--threads N] [--cap-s S] [--keep-heap] [--bf16] [--pairs] [ids]</c> asks for.</summary>
 /// <param name="Path">Of the result lines.</param>
 /// <param name="Threads">Of libtorch, 1 or more.</param>
 /// <param name="Patience">Seconds for one workload, above 0.</param>
 /// <param name="KeepHeap">Whether freed memory stays in the process.</param>
 /// <param name="Type">Of the weights of whole models.</param>
+/// <param name="Pairs">Whether each call is compared with the same one by tensor operators instead, in alternation.</param>
 /// <param name="Patterns">On <c>id</c> or <c>id:size</c>, with * and ?; all when empty.</param>
 internal sealed record RunnerOptions(
     string Path,
@@ -17,6 +18,7 @@ internal sealed record RunnerOptions(
     double Patience,
     bool KeepHeap,
     ScalarType Type,
+    bool Pairs,
     IReadOnlyList<string> Patterns
 )
 {
@@ -24,7 +26,7 @@ internal sealed record RunnerOptions(
     public static RunnerOptions Parse(IReadOnlyList<string> arguments)
     {
         var (path, threads, patience, patterns) = ("", 1, 10.0, new List<string>());
-        var (keepHeap, type) = (false, ScalarType.Float32);
+        var (keepHeap, type, pairs) = (false, ScalarType.Float32, false);
         for (int i = 0; i < arguments.Count; i++)
         {
             string Value() =>
@@ -51,8 +53,13 @@ internal sealed record RunnerOptions(
                 case "--bf16":
                     type = ScalarType.BFloat16;
                     break;
+                case "--pairs":
+                    pairs = true;
+                    break;
                 case var option when option.StartsWith('-'):
-                    throw new FormatException($"{option}: expected --json FILE [--threads N] [--cap-s S] [--keep-heap] [--bf16] [ids]");
+                    throw new FormatException(
+                        $"{option}: expected --json FILE [--threads N] [--cap-s S] [--keep-heap] [--bf16] [--pairs] [ids]"
+                    );
                 case var pattern:
                     patterns.Add(pattern);
                     break;
@@ -64,6 +71,7 @@ internal sealed record RunnerOptions(
             patience,
             keepHeap,
             type,
+            pairs,
             patterns
         );
     }

@@ -59,6 +59,13 @@ internal static class WorkloadRunner
             using var inputs = new Inputs { ModelType = options.Type };
             ResidentMemory.Restart();
             using var call = workload.Setup(size, inputs);
+            if (options.Pairs)
+            {
+                var ratio = PairTimer.Time(call.Run, options.Patience);
+                results.Write(ratio.Line(workload.Id, size, options.Threads, kept, call.Type));
+                Console.Error.WriteLine($"[{i + 1}/{chosen.Length}] {workload.Id} {size}: {ratio}");
+                continue;
+            }
             var timing = timer.Time(call.Run);
             long? peak = ResidentMemory.Peak();
             long? memory = timing.Median >= LeastSecondsForMemory ? ResidentMemory.ExtraOf(call.Run) : null;

@@ -1,4 +1,5 @@
 using PostTrain.Numerics;
+using PostTrain.Operators;
 using PostTrain.Policy;
 using TorchSharp;
 using static TorchSharp.torch;

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using PostTrain.Numerics;
+using PostTrain.Operators;
 using V = System.Runtime.Intrinsics.Vector256<double>;
 
 namespace PostTrain.Kernels;

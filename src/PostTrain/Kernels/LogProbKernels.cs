@@ -1,4 +1,5 @@
 using PostTrain.Numerics;
+using PostTrain.Operators;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -101,7 +102,7 @@ public static unsafe class LogProbKernels
             w = upstreamEntropy.Pointer;
         long* y = ids.Pointer;
         bool masked = mask is not null;
-        CheckTargets(y, rows, width, masked, m);
+        LogProbRow.CheckTargets(y, rows, width, masked, m);
         Workers.Run(
             rows,
             logits.numel(),
@@ -141,20 +142,6 @@ public static unsafe class LogProbKernels
             }
         );
         return (new TokenScores(logProbs, entropyResult, partitions), gradient);
-    }
-
-    /// <summary>Refuses a counted target that is no token.</summary>
-    internal static void CheckTargets<T>(long* targets, long rows, long width, bool masked, MaskPointer<T> mask)
-        where T : unmanaged
-    {
-        for (long row = 0; row < rows; row++)
-        {
-            if ((ulong)targets[row] >= (ulong)width && (!masked || mask.Get(row) != 0))
-                throw new ArgumentException(
-                    $"targets holds {targets[row]}, expected token ids in 0..{width - 1} where the mask counts",
-                    nameof(targets)
-                );
-        }
     }
 
     private static ScalarType Check(Tensor logits, Tensor targets, Tensor? mask)

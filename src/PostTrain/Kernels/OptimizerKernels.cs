@@ -1,6 +1,5 @@
-using System.Numerics;
-using System.Runtime.Intrinsics;
 using PostTrain.Numerics;
+using PostTrain.Operators;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -9,10 +8,8 @@ namespace PostTrain.Kernels;
 /// <summary>Optimiser steps and gradient norms over many tensors, each in one pass over CPU memory, in place.</summary>
 /// <remarks>Float32 and float64. The same bits for any number of threads.</remarks>
 /// <exception cref="NotSupportedException">A tensor is not on the CPU, of a 16-bit type, or not contiguous.</exception>
-public static unsafe class OptimizerKernels
+public static class OptimizerKernels
 {
-    private const int PartLength = 1 << 16;
-
     /// <summary>One AdamW step: θ ← θ(1 − ηλ) − η/(1−β₁ᵗ)·m/(√v/√(1−β₂ᵗ) + ε), m ← m + (1−β₁)(g − m), v ← β₂v + (1−β₂)g².</summary>
     /// <remarks>Loshchilov and Hutter 2019, arXiv:1711.05101, algorithm 2, in the order of PyTorch's <c>torch.optim.AdamW</c>.</remarks>
     /// <param name="parameters">θ; changed.</param>
@@ -38,16 +35,26 @@ public static unsafe class OptimizerKernels
         CheckLike(gradients, nameof(gradients), parameters);
         CheckLike(means, nameof(means), parameters);
         CheckLike(squares, nameof(squares), parameters);
+        var constantsOfStep = AdamConstants.Of(
+            options.LearningRate,
+            options.Beta1,
+            options.Beta2,
+            options.Epsilon,
+            options.WeightDecay,
+            step
+        );
         foreach (var (type, chosen) in ByType(parameters, nameof(parameters)))
         {
             using var theta = new MemoryList(parameters, chosen, type, nameof(parameters));
             using var gradient = new MemoryList(gradients, chosen, type, null);
             using var mean = new MemoryList(means, chosen, type, nameof(means));
             using var square = new MemoryList(squares, chosen, type, nameof(squares));
+            var constants = new AdamConstants[chosen.Length];
+            Array.Fill(constants, constantsOfStep);
             if (type == ScalarType.Float32)
-                AdamW<float>(theta, gradient, mean, square, step, options);
+                AdamPass.Run<float>(theta, gradient, mean, square, constants);
             else
-                AdamW<double>(theta, gradient, mean, square, step, options);
+                AdamPass.Run<double>(theta, gradient, mean, square, constants);
         }
     }
 
@@ -60,7 +67,7 @@ public static unsafe class OptimizerKernels
         foreach (var (type, chosen) in ByType(gradients, nameof(gradients)))
         {
             using var memory = new MemoryList(gradients, chosen, type, null);
-            sum += type == ScalarType.Float32 ? SquaredNorm<float>(memory) : SquaredNorm<double>(memory);
+            sum += type == ScalarType.Float32 ? GradientPass.SquaredNorm<float>(memory) : GradientPass.SquaredNorm<double>(memory);
         }
         return Math.Sqrt(sum);
     }
@@ -81,105 +88,12 @@ public static unsafe class OptimizerKernels
         {
             using var memory = new MemoryList(gradients, chosen, type, nameof(gradients));
             if (type == ScalarType.Float32)
-                Scale(memory, (float)factor);
+                GradientPass.Scale(memory, (float)factor);
             else
-                Scale(memory, factor);
+                GradientPass.Scale(memory, factor);
         }
         return norm;
     }
-
-    private static void AdamW<T>(
-        MemoryList parameters,
-        MemoryList gradients,
-        MemoryList means,
-        MemoryList squares,
-        long step,
-        AdamWOptions options
-    )
-        where T : unmanaged, IFloatingPointIeee754<T>
-    {
-        double correction = 1 - Math.Pow(options.Beta1, step),
-            squareCorrection = Math.Sqrt(1 - Math.Pow(options.Beta2, step));
-        T keep = T.CreateTruncating(1 - options.LearningRate * options.WeightDecay),
-            rate = T.CreateTruncating(options.LearningRate / correction);
-        T mixing = T.CreateTruncating(1 - options.Beta1),
-            decay = T.CreateTruncating(options.Beta2),
-            adding = T.CreateTruncating(1 - options.Beta2);
-        T root = T.CreateTruncating(squareCorrection),
-            epsilon = T.CreateTruncating(options.Epsilon);
-        parameters.Run(
-            PartLength,
-            (index, start, length) =>
-            {
-                T* p = parameters.At<T>(index) + start,
-                    g = gradients.At<T>(index) + start,
-                    m = means.At<T>(index) + start,
-                    v = squares.At<T>(index) + start;
-                int i = 0;
-                for (; i <= length - Vector256<T>.Count; i += Vector256<T>.Count)
-                {
-                    var gradient = Vector256.Load(g + i);
-                    var mean = Vector256.Load(m + i);
-                    mean += (gradient - mean) * mixing;
-                    var square = Vector256.Load(v + i) * decay + gradient * gradient * adding;
-                    mean.Store(m + i);
-                    square.Store(v + i);
-                    var denominator = Vector256.Sqrt(square) / Vector256.Create(root) + Vector256.Create(epsilon);
-                    (Vector256.Load(p + i) * keep - mean / denominator * rate).Store(p + i);
-                }
-                for (; i < length; i++)
-                {
-                    m[i] += (g[i] - m[i]) * mixing;
-                    v[i] = v[i] * decay + g[i] * g[i] * adding;
-                    p[i] = p[i] * keep - m[i] / (T.Sqrt(v[i]) / root + epsilon) * rate;
-                }
-            }
-        );
-    }
-
-    private static double SquaredNorm<T>(MemoryList gradients)
-        where T : unmanaged
-    {
-        // A sum a part, added up in the parts' order.
-        double[] parts = new double[gradients.Parts(PartLength)];
-        gradients.Run(
-            PartLength,
-            (index, start, length, part) =>
-            {
-                T* from = gradients.At<T>(index) + start;
-                var (even, odd) = (Vector256<double>.Zero, Vector256<double>.Zero);
-                for (long i = 0; i < length; i += 2 * Lanes.Count)
-                {
-                    var x = Lanes.Load(from + i, length - i);
-                    even += x * x;
-                    if (i + Lanes.Count >= length)
-                        continue;
-                    var y = Lanes.Load(from + i + Lanes.Count, length - i - Lanes.Count);
-                    odd += y * y;
-                }
-                parts[part] = Vector256.Sum(even + odd);
-            }
-        );
-        double sum = 0;
-        foreach (double part in parts)
-            sum += part;
-        return sum;
-    }
-
-    private static void Scale<T>(MemoryList values, T factor)
-        where T : unmanaged, IFloatingPointIeee754<T> =>
-        values.Run(
-            PartLength,
-            (index, start, length) =>
-            {
-                T* from = values.At<T>(index) + start;
-                int i = 0;
-                for (; i <= length - Vector256<T>.Count; i += Vector256<T>.Count)
-                    (Vector256.Load(from + i) * factor).Store(from + i);
-                for (; i < length; i++)
-                    from[i] *= factor;
-            }
-        );
 
     // Indices of the tensors of each type.
     private static IEnumerable<(ScalarType Type, int[] Chosen)> ByType(IReadOnlyList<Tensor> tensors, string name)

@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using PostTrain.Operators;
 using V = System.Runtime.Intrinsics.Vector256<double>;
 
 namespace PostTrain.Kernels;

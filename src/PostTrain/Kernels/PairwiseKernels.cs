@@ -1,5 +1,6 @@
 using System.Runtime.Intrinsics;
 using PostTrain.Numerics;
+using PostTrain.Operators;
 using PostTrain.Preference;
 using PostTrain.RewardModeling;
 using TorchSharp;

@@ -1,5 +1,6 @@
 using System.Runtime.Intrinsics;
 using PostTrain.Numerics;
+using PostTrain.Operators;
 using PostTrain.Policy;
 using TorchSharp;
 using static TorchSharp.torch;

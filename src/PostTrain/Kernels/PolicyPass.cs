@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using PostTrain.Numerics;
+using PostTrain.Operators;
 using PostTrain.Policy;
 using TorchSharp;
 using static TorchSharp.torch;

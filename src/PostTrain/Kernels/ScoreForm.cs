@@ -1,5 +1,6 @@
 using System.Runtime.Intrinsics;
 using PostTrain.Numerics;
+using PostTrain.Operators;
 using V = System.Runtime.Intrinsics.Vector256<double>;
 
 namespace PostTrain.Kernels;

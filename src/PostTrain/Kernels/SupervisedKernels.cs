@@ -1,4 +1,5 @@
 using PostTrain.Numerics;
+using PostTrain.Operators;
 using PostTrain.Supervised;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -84,7 +85,7 @@ public static unsafe class SupervisedKernels
             g = TensorMemory.Address<T>(gradient);
         T* f = factors.Pointer;
         long* y = ids.Pointer;
-        LogProbKernels.CheckTargets(y, rows, width, true, m);
+        LogProbRow.CheckTargets(y, rows, width, true, m);
         var shares = TokenWeights.Of(aggregation, denominator, mask, m);
         double[] rowShares = [.. Enumerable.Range(0, (int)targets.size(0)).Select(row => shares.OfRow(m, row * columns, columns))];
         var hits = new bool[rows];

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using PostTrain.Operators;
 using PostTrain.Policy;
 using V = System.Runtime.Intrinsics.Vector256<double>;
 

@@ -1,4 +1,5 @@
 using PostTrain.Numerics;
+using PostTrain.Operators;
 using static TorchSharp.torch;
 
 namespace PostTrain.Kernels;

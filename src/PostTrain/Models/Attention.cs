@@ -1,3 +1,4 @@
+using PostTrain.Operators;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -5,7 +6,20 @@ using static TorchSharp.torch;
 namespace PostTrain.Models;
 
 /// <summary>What all layers with the same attention share in one forward pass.</summary>
-internal readonly record struct AttentionInputs(Tensor? Bias, Tensor? Cosine, Tensor? Sine, KeyValueCache? Cache, KeyValuePrefix? Prefix);
+/// <param name="Bias">What is added to the scores; null where nothing is, and where <see cref="Visible"/> says who sees whom.</param>
+/// <param name="Cosine">Angles of the rotary embedding, [B or 1,T,1,2,d/2], or null.</param>
+/// <param name="Sine">The same.</param>
+/// <param name="Cache">Positions before.</param>
+/// <param name="Prefix">Virtual positions before.</param>
+/// <param name="Visible">Who sees whom, where the layer is computed by one operator.</param>
+internal readonly record struct AttentionInputs(
+    Tensor? Bias,
+    Tensor? Cosine,
+    Tensor? Sine,
+    KeyValueCache? Cache,
+    KeyValuePrefix? Prefix,
+    VisibleKeys? Visible = null
+);
 
 /// <summary>
 /// Causal multi-head attention, softmax(cap(scale q kᵀ) + bias) v, with H query heads over H_kv key and value heads (grouped-query
@@ -77,6 +91,8 @@ internal sealed class Attention : nn.Module, ILayerOwner
     public Tensor Apply(Tensor x, in AttentionInputs inputs)
     {
         using var scope = NewDisposeScope();
+        if (inputs.Visible is not null)
+            return output.call(Blockwise(x, inputs)).MoveToOuterDisposeScope();
         var (batch, length) = (x.size(0), x.size(1));
         var projected = fused is not null ? fused.call(x) : cat([query!.call(x), key!.call(x), value!.call(x)], -1);
         var all = projected.view(batch, length, heads + 2 * keyValueHeads, headSize);
@@ -125,6 +141,52 @@ internal sealed class Attention : nn.Module, ILayerOwner
             output = LayerSlots.Register(this, name, layer);
         else
             throw LayerSlots.Unknown(this, name);
+    }
+
+    // The heads' results side by side, [B,T,H Dh], by one operator.
+    private Tensor Blockwise(Tensor x, in AttentionInputs inputs)
+    {
+        var (batch, length) = ((int)x.size(0), (int)x.size(1));
+        Tensor first;
+        Tensor? keys = null,
+            values = null;
+        if (fused is null)
+        {
+            (first, keys, values) = (query!.call(x), key!.call(x), value!.call(x));
+        }
+        else
+        {
+            first = fused.call(x);
+        }
+        if (queryNorm is not null)
+        {
+            if (keys is null)
+            {
+                var (width, narrow) = ((long)heads * headSize, (long)keyValueHeads * headSize);
+                (first, keys, values) = (
+                    first.narrow(2, 0, width),
+                    first.narrow(2, width, narrow),
+                    first.narrow(2, width + narrow, narrow)
+                );
+            }
+            first = queryNorm.call(first.reshape(batch, length, heads, headSize)).view(batch, length, -1);
+            keys = keyNorm!.call(keys.reshape(batch, length, keyValueHeads, headSize)).view(batch, length, -1);
+        }
+        var turned = inputs.Cosine is { } cosine ? (int)(2 * cosine.size(-1)) : 0;
+        var angles = inputs.Cosine is { } rows ? (int)rows.size(0) : 1;
+        var shape = new AttentionShape(
+            batch,
+            length,
+            heads,
+            keyValueHeads,
+            headSize,
+            turned,
+            angles,
+            scale,
+            softCap ?? 0,
+            Joint: keys is null
+        );
+        return AttentionOperator.Run(first, keys, values, inputs.Cosine, inputs.Sine, shape, inputs.Visible!);
     }
 
     /// <summary>Nothing: the names come from the configuration, not from the fields.</summary>

@@ -1,3 +1,4 @@
+using PostTrain.Operators;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -30,7 +31,11 @@ internal sealed class AttentionViews : IDisposable
         KeyValuePrefix? prefix
     )
     {
-        var view = pattern.Create(segments, queries, keys, like, windows);
+        var isFused = cache is null && prefix is null && queries == keys && Fused.Takes(like);
+        (VisibleKeys[] Keys, Tensor? Positions)? visible = isFused ? Visible(segments, (int)keys) : null;
+        var view = visible is { } map
+            ? new AttentionView(new Tensor?[windows.Length], map.Positions)
+            : pattern.Create(segments, queries, keys, like, windows);
         var positions = view.Positions;
         if (positions is null && rotaries.Length == 0)
             positions = arange(keys - queries, keys, dtype: ScalarType.Int64, device: like.device).unsqueeze(0);
@@ -42,13 +47,33 @@ internal sealed class AttentionViews : IDisposable
         return (
             Array.ConvertAll(
                 kinds,
-                kind =>
-                    kind.Rotary < 0
-                        ? new AttentionInputs(view.Biases[kind.Window], null, null, cache, prefix)
-                        : new AttentionInputs(view.Biases[kind.Window], turns[kind.Rotary].Cosine, turns[kind.Rotary].Sine, cache, prefix)
+                kind => new AttentionInputs(
+                    view.Biases[kind.Window],
+                    kind.Rotary < 0 ? null : turns[kind.Rotary].Cosine,
+                    kind.Rotary < 0 ? null : turns[kind.Rotary].Sine,
+                    cache,
+                    prefix,
+                    visible?.Keys[kind.Window]
+                )
             ),
             positions
         );
+    }
+
+    // By window; and the positions, unless they are 0, 1, ... in every row.
+    private (VisibleKeys[] Keys, Tensor? Positions) Visible(Tensor? segments, int length)
+    {
+        if (segments is null)
+            return (Array.ConvertAll(windows, window => VisibleKeys.All(length, window)), null);
+        using var numbers = segments.to(ScalarType.Int64, copy: false).contiguous();
+        ReadOnlySpan<long> ids = numbers.data<long>().ToArray();
+        if (VisibleKeys.AreWhole(ids, length) && !rotaries.Any(rotary => rotary.DependsOnLength(length)))
+            return (Array.ConvertAll(windows, window => VisibleKeys.All(length, window)), null);
+        var found = new VisibleKeys[windows.Length];
+        long[] positions = [];
+        for (var i = 0; i < found.Length; i++)
+            found[i] = VisibleKeys.Of(ids, length, windows[i], out positions);
+        return (found, tensor(positions).view(-1, length));
     }
 
     public void Dispose()

@@ -1,3 +1,4 @@
+using PostTrain.Operators;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -40,6 +41,7 @@ internal sealed class CheckpointedBlock : autograd.SingleTensorFunction<Checkpoi
         ctx.save_data("block", block);
         ctx.save_data("given", Array.ConvertAll(shared, tensor => tensor is not null));
         ctx.save_data("gradient", x.requires_grad);
+        ctx.save_data("visible", inputs.Visible!);
         ctx.save_for_backward([x, random.MoveToOuterDisposeScope(), .. shared.OfType<Tensor>()]);
         return block.Apply(x, inputs).MoveToOuterDisposeScope();
     }
@@ -60,7 +62,7 @@ internal sealed class CheckpointedBlock : autograd.SingleTensorFunction<Checkpoi
         try
         {
             using var mode = enable_grad();
-            var y = block.Apply(x, new AttentionInputs(shared[0], shared[1], shared[2], null, null));
+            var y = block.Apply(x, new AttentionInputs(shared[0], shared[1], shared[2], null, null, (VisibleKeys?)ctx.get_data("visible")));
             if (y.requires_grad)
                 autograd.backward([y], [grad_output]);
         }

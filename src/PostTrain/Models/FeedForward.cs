@@ -65,12 +65,8 @@ internal sealed class FeedForward : nn.Module, ILayerOwner
     private Tensor Inner(Tensor x)
     {
         if (fused is not null)
-        {
-            var halves = fused.call(x).chunk(2, -1);
-            return Activations.Apply(activation, halves[0]) * halves[1];
-        }
-
-        return gate is null ? Activations.Apply(activation, up!.call(x)) : Activations.Apply(activation, gate.call(x)) * up!.call(x);
+            return Activations.GateOfHalves(activation, fused.call(x));
+        return gate is null ? Activations.Gate(activation, up!.call(x), null) : Activations.Gate(activation, gate.call(x), up!.call(x));
     }
 
     /// <summary>Nothing: the names come from the configuration, not from the fields.</summary>

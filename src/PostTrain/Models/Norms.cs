@@ -1,4 +1,5 @@
 using PostTrain.Numerics;
+using PostTrain.Operators;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -71,6 +72,8 @@ internal sealed class RmsNorm : nn.Module<Tensor, Tensor>, IWeighted
 
     public Tensor Apply(Tensor input, Tensor weight, Tensor? bias)
     {
+        if (RmsNormOperator.Takes(input, weight))
+            return RmsNormOperator.Run(input, weight, epsilon, offset);
         using var scope = NewDisposeScope();
         var type = input.dtype;
         var x = input.AtLeastSingle();

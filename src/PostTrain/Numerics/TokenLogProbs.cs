@@ -1,3 +1,4 @@
+using PostTrain.Operators;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -15,8 +16,9 @@ public static class TokenLogProbs
     public static Tensor Gather(Tensor logits, Tensor targets)
     {
         Check(logits, targets);
-        using var scope = NewDisposeScope();
-        return logits.log_softmax(-1).gather(-1, targets.unsqueeze(-1)).squeeze(-1).MoveToOuterDisposeScope();
+        return LogProbOperator.Takes(logits, targets, null)
+            ? LogProbOperator.Run(logits, targets, null, hits: false).LogProbs
+            : LogProbOperator.Reference(logits, targets, null);
     }
 
     /// <summary>Computes log π(target) where the mask counts; 0 elsewhere.</summary>
@@ -33,13 +35,9 @@ public static class TokenLogProbs
     {
         Check(logits, targets);
         Guard.SameShape(mask, nameof(mask), targets, nameof(targets));
-        using var scope = NewDisposeScope();
-        var rows = mask.reshape(-1).nonzero().squeeze(-1);
-        if (rows.shape[0] == mask.numel())
-            return Gather(logits, targets).MoveToOuterDisposeScope();
-        // The backward pass of softmax would multiply an uncounted row's NaN by 0, so such rows must not enter it.
-        var counted = Gather(logits.reshape(-1, logits.shape[^1]).index_select(0, rows), targets.reshape(-1).index_select(0, rows));
-        return logits.new_zeros(mask.numel()).index_copy(0, rows, counted).view(targets.shape).MoveToOuterDisposeScope();
+        return LogProbOperator.Takes(logits, targets, mask)
+            ? LogProbOperator.Run(logits, targets, mask, hits: false).LogProbs
+            : LogProbOperator.Reference(logits, targets, mask);
     }
 
     /// <summary>Computes the entropy of each position's distribution, H = −Σ_v π_v log π_v, in nats.</summary>

@@ -23,6 +23,9 @@ public sealed record CrossEntropyObjective
     /// <value>The default is <see cref="LogitTransform.None"/>.</value>
     public LogitTransform Logits { get; init; } = LogitTransform.None;
 
+    /// <summary>Whether nothing but the targets' log-probabilities under the logits as they are is needed.</summary>
+    internal bool IsOfLogProbsAlone => LabelSmoothing == 0 && ZLoss == 0 && Logits == LogitTransform.None;
+
     internal void Check()
     {
         Guard.Fraction(LabelSmoothing, nameof(LabelSmoothing));

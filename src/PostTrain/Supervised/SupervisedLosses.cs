@@ -1,4 +1,5 @@
 using PostTrain.Numerics;
+using PostTrain.Operators;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -97,6 +98,11 @@ public static class SupervisedLosses
         CheckWeights(weights, targets);
         options.Check();
         using var scope = NewDisposeScope();
+        if (options.IsOfLogProbsAlone && LogProbOperator.Takes(logits, targets, mask))
+        {
+            var (found, hits) = LogProbOperator.Run(logits, targets, mask, hits: true);
+            return Aggregated(TokenLosses(found, found, found, options), weights, mask, hits!, aggregation, denominator);
+        }
         var counted = new CountedRows(mask);
         var ids = counted.Numbers(targets).unsqueeze(-1);
         var rows = options.Logits.Apply(counted.Vectors(logits));

@@ -15,6 +15,9 @@ public sealed class Optimization : IDisposable
     private readonly MasterWeights masters;
     private readonly long totalUpdates;
 
+    // What the optimiser changes: the parameters, or their copies.
+    private readonly Parameter[] trained;
+
     /// <param name="model">Its parameters that require a gradient are trained; the others keep their bytes.</param>
     /// <param name="options">Rates, schedule and clipping.</param>
     /// <param name="updatesPerStep">Updates in a step of the options' schedule.</param>
@@ -38,6 +41,7 @@ public sealed class Optimization : IDisposable
             .ToArray();
         Parameters = [.. groups.SelectMany(group => group)];
         masters = new MasterWeights(Parameters);
+        trained = [.. Parameters.Select(p => masters.Of(p.Parameter))];
         optimizer = options.Optimizer.Create(
             [
                 .. groups.Select(group => new ParameterGroup(
@@ -82,8 +86,7 @@ public sealed class Optimization : IDisposable
             masters.CollectGradients();
             total += value.ToDouble();
         }
-        var parameters = Parameters.Select(p => masters.Of(p.Parameter));
-        double norm = nn.utils.clip_grad_norm_(parameters, options.MaxGradNorm);
+        double norm = GradientClipping.Clip(trained, options.MaxGradNorm);
         if (!double.IsFinite(total) || !double.IsFinite(norm))
             throw new InvalidOperationException(
                 $"update {Updates + 1}: the loss is {total} and the gradient's norm {norm}, expected finite numbers; no parameter was changed"

@@ -86,7 +86,7 @@ public abstract record OptimizerChoice
     private sealed record DecoupledAdam : OptimizerChoice
     {
         internal override IParameterOptimizer Create(IReadOnlyList<ParameterGroup> groups, TrainingOptions options) =>
-            TorchOptimizer.AdamW(groups, options);
+            FusedAdamW.Takes(groups) ? new FusedAdamW(groups, options) : TorchOptimizer.AdamW(groups, options);
     }
 
     private sealed record PlainAdam : OptimizerChoice
@@ -117,7 +117,7 @@ public abstract record OptimizerChoice
                 rest = [.. groups.Where(group => !group.Orthogonal)];
             if (rest.Length == 0)
                 return new Muon(own, Options);
-            var adam = TorchOptimizer.AdamW(rest, options);
+            var adam = AdamW.Create(rest, options);
             return own.Length == 0 ? adam : new OptimizerPair(new Muon(own, Options), adam, groups);
         }
     }

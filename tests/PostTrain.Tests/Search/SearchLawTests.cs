@@ -1,6 +1,6 @@
 using PostTrain.Exact;
-using PostTrain.Rewards.Steps;
 using PostTrain.Rewards;
+using PostTrain.Rewards.Steps;
 using PostTrain.Search;
 using TorchSharp;
 using static TorchSharp.torch;

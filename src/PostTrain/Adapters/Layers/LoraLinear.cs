@@ -1,3 +1,4 @@
+using PostTrain.Operators;
 using TorchSharp;
 using TorchSharp.Modules;
 using TorchSharp.Utils;
@@ -64,6 +65,8 @@ internal sealed class LoraLinear : ModuleAdapter, ILoraFactors
     public override Tensor After(Tensor input, Tensor output)
     {
         using var scope = NewDisposeScope();
+        if (IsPlain && !(dropout > 0 && training) && LowRankOperator.Takes(output, input, a, b))
+            return LowRankOperator.Run(output, input, a, b, Scale).MoveToOuterDisposeScope();
         var x = Cast(input, a.dtype);
         var drops = dropout > 0 && training;
         if (drops)

@@ -1,6 +1,6 @@
 using static TorchSharp.torch;
 
-namespace PostTrain.Kernels;
+namespace PostTrain.Operators;
 
 /// <summary>Runs parts of a kernel on several threads. The parts are fixed by the size of the data, so that results do not depend on the
 /// number of threads.</summary>
@@ -13,7 +13,12 @@ internal static class Workers
     /// are worth it.</summary>
     internal static void Run(long count, long size, Action<long> part)
     {
-        int threads = size < ParallelSize || count < 2 ? 1 : get_num_threads();
+        int threads = size < ParallelSize || count < 2 ? 1 : (int)Math.Min(count, get_num_threads());
+        if (threads > 1 && OpenMpTeam.IsPresent)
+        {
+            OpenMpTeam.Run(count, threads, part);
+            return;
+        }
         if (threads > 1)
         {
             Parallel.For(0, count, new ParallelOptions { MaxDegreeOfParallelism = threads }, part);

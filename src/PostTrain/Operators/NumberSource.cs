@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace PostTrain.Kernels;
+namespace PostTrain.Operators;
 
 /// <summary>Numbers of a tensor in CPU memory, in row-major order and of type <typeparamref name="T"/>; a copy where the tensor is laid
 /// out otherwise.</summary>

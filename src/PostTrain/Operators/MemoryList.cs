@@ -1,7 +1,7 @@
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace PostTrain.Kernels;
+namespace PostTrain.Operators;
 
 /// <summary>Addresses of several tensors of one type, and the parts into which a kernel over all of them is cut.</summary>
 internal sealed unsafe class MemoryList : IDisposable

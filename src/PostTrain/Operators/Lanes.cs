@@ -3,7 +3,7 @@ using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 using V = System.Runtime.Intrinsics.Vector256<double>;
 
-namespace PostTrain.Kernels;
+namespace PostTrain.Operators;
 
 /// <summary>Four numbers at a time, in float64 whatever the type in memory.</summary>
 internal static unsafe class Lanes

@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
 
-namespace PostTrain.Kernels;
+namespace PostTrain.Operators;
 
 /// <summary>One number in memory, float32 or float64, read and written as float64.</summary>
 internal static unsafe class Scalars

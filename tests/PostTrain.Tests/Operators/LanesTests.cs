@@ -1,6 +1,6 @@
-using PostTrain.Kernels;
+using PostTrain.Operators;
 
-namespace PostTrain.Tests.Kernels;
+namespace PostTrain.Tests.Operators;
 
 public sealed class LanesTests
 {

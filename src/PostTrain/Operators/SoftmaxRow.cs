@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics;
 using V = System.Runtime.Intrinsics.Vector256<double>;
 using W = System.Runtime.Intrinsics.Vector256<float>;
 
-namespace PostTrain.Kernels;
+namespace PostTrain.Operators;
 
 /// <summary>The softmax of a row of logits in memory, in the row's own precision with sums in float64.</summary>
 internal static unsafe class SoftmaxRow
@@ -45,6 +45,7 @@ internal static unsafe class SoftmaxRow
             : Sum((double*)logits, max, count, (double*)to, weighted, ref cross);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static double Sum(float* logits, float max, int count, float* to, bool weighted, ref double cross)
     {
         var (sum, weightedSum, shift) = (V.Zero, V.Zero, Vector256.Create(max));
@@ -74,6 +75,7 @@ internal static unsafe class SoftmaxRow
         return Vector256.Sum(sum);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static double Sum(double* logits, double max, int count, double* to, bool weighted, ref double cross)
     {
         var (sum, weightedSum, shift) = (V.Zero, V.Zero, Vector256.Create(max));
@@ -120,6 +122,7 @@ internal static unsafe class SoftmaxRow
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static T Greatest<T>(T* from, int count)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
@@ -163,14 +166,16 @@ internal static unsafe class SoftmaxRow
             values[i] = values[i] * factor + addend;
     }
 
-    // e^x of x ≤ 0 to a few units in the last place; 0 below −87.
+    /// <summary>e^x of x ≤ 0 to a few units in the last place; 0 below −87.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static W ExpOfNegative(W x)
+    internal static W ExpOfNegative(W x)
     {
         var whole = Vector256.Create(12582912f);
         // The second operand of the native maximum is the result where one is NaN.
         var bounded = Vector256.MaxNative(Vector256.Create(-87f), x);
-        var n = Vector256.FusedMultiplyAdd(bounded, Vector256.Create(1.44269504f), whole) - whole;
+        // n stands in the low bits of a number that is large enough to have no fraction.
+        var shifted = Vector256.FusedMultiplyAdd(bounded, Vector256.Create(1.44269504f), whole);
+        var n = shifted - whole;
         var r = Vector256.FusedMultiplyAdd(n, Vector256.Create(-0.693145752f), bounded);
         r = Vector256.FusedMultiplyAdd(n, Vector256.Create(-1.42860677e-6f), r);
         // 1 + r/1! + r²/2! + ... + r⁷/7!
@@ -182,7 +187,7 @@ internal static unsafe class SoftmaxRow
         sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(0.5f));
         sum = Vector256.FusedMultiplyAdd(sum, r, W.One);
         sum = Vector256.FusedMultiplyAdd(sum, r, W.One);
-        var power = ((Vector256.ConvertToInt32(n) + Vector256.Create(127)) << 23).AsSingle();
+        var power = ((shifted.AsInt32() + Vector256.Create(127)) << 23).AsSingle();
         return Vector256.AndNot(sum * power, Vector256.LessThan(x, Vector256.Create(-87f)));
     }
 

@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 using static TorchSharp.torch;
 using V = System.Runtime.Intrinsics.Vector256<double>;
 
-namespace PostTrain.Kernels;
+namespace PostTrain.Operators;
 
 /// <summary>A mask in memory: flags, or numbers of type <typeparamref name="T"/> into which other types are copied.</summary>
 internal readonly unsafe ref struct MaskSource<T> : IDisposable

@@ -1,0 +1,115 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace PostTrain.Operators;
+
+/// <summary>Where operators with a closed-form derivative stand in for several tensor operators, and what their autograd nodes have in
+/// common.</summary>
+internal static class Fused
+{
+    [ThreadStatic]
+    private static int references;
+
+    // What the thread's last node gave to libtorch, which has its own hold on it by the time of the next one.
+    [ThreadStatic]
+    private static List<Tensor>? given;
+
+    /// <summary>Whether an operator can compute with this tensor: float32 or float64 in CPU memory, and nobody wants the tensor operators
+    /// (<see cref="Reference"/>).</summary>
+    internal static bool Takes(Tensor tensor) =>
+        references == 0 && tensor.device_type == DeviceType.CPU && tensor.dtype is ScalarType.Float32 or ScalarType.Float64;
+
+    /// <summary>The same for several of one type; null ones are not there.</summary>
+    internal static bool Takes(Tensor tensor, params ReadOnlySpan<Tensor?> others)
+    {
+        if (!Takes(tensor))
+            return false;
+        var type = tensor.dtype;
+        foreach (var other in others)
+        {
+            if (other is not null && (other.device_type != DeviceType.CPU || other.dtype != type))
+                return false;
+        }
+        return true;
+    }
+
+    /// <summary>Whether a graph is recorded through one of these.</summary>
+    internal static bool Records(params ReadOnlySpan<Tensor?> inputs)
+    {
+        if (!is_grad_enabled())
+            return false;
+        foreach (var input in inputs)
+        {
+            if (input is not null && input.requires_grad)
+                return true;
+        }
+        return false;
+    }
+
+    /// <summary>Tensor operators instead, on this thread, until the result is disposed.</summary>
+    internal static IDisposable Reference() => new Period();
+
+    /// <summary>The gradients that a node returns: moves them out of the node's scope, and lets go of what the thread's last node
+    /// returned.</summary>
+    /// <remarks>Otherwise all gradients of a pass would live until the scope around it ends.</remarks>
+    internal static List<Tensor> Gradients(Tensor received, params ReadOnlySpan<Tensor?> gradients)
+    {
+        given ??= [];
+        foreach (var old in given)
+            old.Dispose();
+        given.Clear();
+        received.Dispose();
+        var results = new List<Tensor>(gradients.Length);
+        foreach (var gradient in gradients)
+        {
+            results.Add(gradient?.MoveToOuterDisposeScope()!);
+            if (gradient is not null)
+                given.Add(gradient);
+        }
+        return results;
+    }
+
+    /// <summary>Moves what there is out of the scope.</summary>
+    internal static List<Tensor> Outward(this List<Tensor> tensors)
+    {
+        foreach (var tensor in tensors)
+            tensor?.MoveToOuterDisposeScope();
+        return tensors;
+    }
+
+    /// <summary>The gradients as functions with a graph of their own, for second derivatives: those of the tensor operators.</summary>
+    /// <param name="received">The gradient of the result.</param>
+    /// <param name="inputs">As they were given, null where there is none.</param>
+    /// <param name="reference">The result by tensor operators.</param>
+    internal static List<Tensor> WithGraph(Tensor received, Tensor?[] inputs, Func<Tensor?[], Tensor> reference)
+    {
+        using var period = Reference();
+        using var scope = NewDisposeScope();
+        // Aliases: an input that depends on another one still has a partial derivative of its own.
+        var own = Array.ConvertAll(inputs, input => input?.view_as(input));
+        var needed = own.OfType<Tensor>().Where(input => input.requires_grad).ToList();
+        var found = autograd.grad([reference(own)], needed, [received], retain_graph: true, create_graph: true, allow_unused: true);
+        var results = new List<Tensor>();
+        var next = 0;
+        foreach (var input in own)
+        {
+            var gradient = input is { requires_grad: true } ? found[next++] : null;
+            results.Add(gradient is { IsInvalid: false } ? gradient.MoveToOuterDisposeScope() : null!);
+        }
+        return results;
+    }
+
+    private sealed class Period : IDisposable
+    {
+        private bool ended;
+
+        internal Period() => references++;
+
+        public void Dispose()
+        {
+            if (!ended)
+                references--;
+            ended = true;
+        }
+    }
+}

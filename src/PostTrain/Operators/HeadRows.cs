@@ -1,0 +1,75 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace PostTrain.Operators;
+
+/// <summary>One head's rows of a tensor, taken into rows of whole vectors and put back, turned by the rotary embedding on the way.</summary>
+/// <remarks>Element i &lt; d of a turned row is paired with the one d/2 away: y_i = x_i·c_i + x_{i±d/2}·s_i.</remarks>
+/// <param name="cosines">[T,d] of this batch row; null for rows that are not turned.</param>
+/// <param name="sines">[T,d], −sin in the first half.</param>
+/// <param name="turned">d.</param>
+/// <param name="size">Elements of a head.</param>
+/// <param name="padded">Elements of a row in the block.</param>
+internal readonly unsafe struct HeadRows<T>(T* cosines, T* sines, int turned, int size, int padded)
+    where T : unmanaged, IFloatingPointIeee754<T>
+{
+    private readonly T* cosines = cosines,
+        sines = sines;
+
+    private readonly int turned = cosines == null ? 0 : turned;
+
+    /// <summary>The row at position <paramref name="t"/>, turned and scaled; zeros behind it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal void Take(T* from, int t, T scale, T* to)
+    {
+        var half = turned / 2;
+        if (turned > 0)
+        {
+            T* c = cosines + (long)t * turned,
+                s = sines + (long)t * turned;
+            Turn(half, scale, from, c, from + half, s, to);
+            Turn(half, scale, from + half, c + half, from, s + half, to + half);
+        }
+        var i = turned;
+        for (; i <= size - Vector256<T>.Count; i += Vector256<T>.Count)
+            (Vector256.Load(from + i) * scale).Store(to + i);
+        for (; i < size; i++)
+            to[i] = from[i] * scale;
+        for (; i < padded; i++)
+            to[i] = default;
+    }
+
+    /// <summary>The gradient of <see cref="Take"/>: a block's row back to the tensor, turned back and scaled.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal void Put(T* from, int t, T scale, T* to)
+    {
+        var half = turned / 2;
+        if (turned > 0)
+        {
+            // ∂x_i = ∂y_i·c_i + ∂y_j·s_j with j the partner of i.
+            T* c = cosines + (long)t * turned,
+                s = sines + (long)t * turned;
+            Turn(half, scale, from, c, from + half, s + half, to);
+            Turn(half, scale, from + half, c + half, from, s, to + half);
+        }
+        var i = turned;
+        for (; i <= size - Vector256<T>.Count; i += Vector256<T>.Count)
+            (Vector256.Load(from + i) * scale).Store(to + i);
+        for (; i < size; i++)
+            to[i] = from[i] * scale;
+    }
+
+    // (x·c + y·s)·scale.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Turn(int count, T scale, T* x, T* c, T* y, T* s, T* to)
+    {
+        var i = 0;
+        for (; i <= count - Vector256<T>.Count; i += Vector256<T>.Count)
+            ((Vector256.Load(x + i) * Vector256.Load(c + i) + Vector256.Load(y + i) * Vector256.Load(s + i)) * scale).Store(to + i);
+        for (; i <= count - Vector128<T>.Count; i += Vector128<T>.Count)
+            ((Vector128.Load(x + i) * Vector128.Load(c + i) + Vector128.Load(y + i) * Vector128.Load(s + i)) * scale).Store(to + i);
+        for (; i < count; i++)
+            to[i] = (x[i] * c[i] + y[i] * s[i]) * scale;
+    }
+}

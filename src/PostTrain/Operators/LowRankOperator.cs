@@ -1,0 +1,69 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace PostTrain.Operators;
+
+/// <summary>y + s·(x Aᵀ)Bᵀ, the map that a low-rank adapter adds to a linear layer's result, as one node: two small products forward,
+/// four backward, and no tensor of the result's size beside the result.</summary>
+/// <remarks>Arguments: y [...,out], x [...,in], A [r,in], B [out,r], s. The gradient of y is that of the result itself.</remarks>
+internal sealed class LowRankOperator : autograd.SingleTensorFunction<LowRankOperator>
+{
+    public override string Name => nameof(LowRankOperator);
+
+    /// <summary>Whether <see cref="Run"/> takes these: one type, and a graph is recorded.</summary>
+    internal static bool Takes(Tensor y, Tensor x, Tensor a, Tensor b) => Fused.Takes(y, x, a, b) && Fused.Records(y, x, a, b);
+
+    /// <summary>The shape of y.</summary>
+    internal static Tensor Run(Tensor y, Tensor x, Tensor a, Tensor b, double scale)
+    {
+        using var scope = NewDisposeScope();
+        return apply(y, x, a, b, scale).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The same by tensor operators.</summary>
+    internal static Tensor Reference(Tensor y, Tensor x, Tensor a, Tensor b, double scale)
+    {
+        using var scope = NewDisposeScope();
+        return y.add(nn.functional.linear(nn.functional.linear(x, a), b), scale).MoveToOuterDisposeScope();
+    }
+
+    public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
+    {
+        using var scope = NewDisposeScope();
+        var (y, x, a, b) = ((Tensor)vars[0], (Tensor)vars[1], (Tensor)vars[2], (Tensor)vars[3]);
+        var scale = (double)vars[4];
+        var inner = Rows(x).mm(a.t()).mul_(scale);
+        ctx.set_materialize_grads(false);
+        ctx.save_for_backward([x, a, b, inner.MoveToOuterDisposeScope(), y]);
+        ctx.save_data("settings", (scale, x.requires_grad, a.requires_grad, b.requires_grad));
+        return Rows(y).addmm(inner, b.t()).view_as(y).MoveToOuterDisposeScope();
+    }
+
+    public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
+    {
+        if (grad_output is null || grad_output.IsInvalid)
+            return [null!, null!, null!, null!, null!];
+        using var scope = NewDisposeScope();
+        var saved = ctx.get_saved_variables();
+        var (x, a, b, inner) = (saved[0], saved[1], saved[2], saved[3]);
+        var (scale, ofInput, ofA, ofB) = ((double, bool, bool, bool))ctx.get_data("settings");
+        if (is_grad_enabled())
+            return
+            [
+                .. Fused.WithGraph(grad_output, [saved[4], x, a, b], own => Reference(own[0]!, own[1]!, own[2]!, own[3]!, scale)).Outward(),
+                null!,
+            ];
+        var g = Rows(grad_output);
+        var outer = ofInput || ofA ? g.mm(b).mul_(scale) : null;
+        return Fused.Gradients(
+            grad_output,
+            grad_output.alias(),
+            ofInput ? outer!.mm(a).view_as(x) : null,
+            ofA ? outer!.t().mm(Rows(x)) : null,
+            ofB ? g.t().mm(inner) : null,
+            null
+        );
+    }
+
+    private static Tensor Rows(Tensor x) => x.reshape(-1, x.size(-1));
+}

@@ -1,0 +1,129 @@
+using System.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace PostTrain.Operators;
+
+/// <summary>What kernels need of a vector of float32 or float64 beside the operators: exponentials, sigmoid, tanh, and parts of a
+/// vector.</summary>
+/// <remarks>The loops of kernels are compiled with full optimisation at their first call (<c>AggressiveOptimization</c>): a training step
+/// calls them too seldom for the staged compiler, which would leave them slow for the first hundreds of steps.</remarks>
+internal static unsafe class VectorMath
+{
+    /// <summary>a·b + c in one rounding.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector256<T> MultiplyAdd<T>(Vector256<T> a, Vector256<T> b, Vector256<T> c)
+        where T : unmanaged =>
+        typeof(T) == typeof(float)
+            ? Vector256.FusedMultiplyAdd(a.AsSingle(), b.AsSingle(), c.AsSingle()).As<float, T>()
+            : Vector256.FusedMultiplyAdd(a.AsDouble(), b.AsDouble(), c.AsDouble()).As<double, T>();
+
+    /// <summary>e^x of x ≤ 0; 0 where it is smaller than any normal number, NaN for NaN.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector256<T> ExpOfNegative<T>(Vector256<T> x)
+        where T : unmanaged =>
+        typeof(T) == typeof(float) ? SoftmaxRow.ExpOfNegative(x.AsSingle()).As<float, T>() : Lanes.Exp(x.AsDouble()).As<double, T>();
+
+    /// <summary>1/(1 + e^(−x)).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector256<T> Sigmoid<T>(Vector256<T> x)
+        where T : unmanaged
+    {
+        var exponential = ExpOfNegative(-Vector256.Abs(x));
+        var large = Vector256<T>.One / (Vector256<T>.One + exponential);
+        return Vector256.ConditionalSelect(Vector256.LessThan(x, Vector256<T>.Zero), exponential * large, large);
+    }
+
+    /// <summary>tanh x with its digits near 0; float32 by way of float64.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector256<T> Tanh<T>(Vector256<T> x)
+        where T : unmanaged
+    {
+        if (typeof(T) == typeof(double))
+            return Tanh(x.AsDouble()).As<double, T>();
+        var (lower, upper) = Vector256.Widen(x.AsSingle());
+        return Vector256.Narrow(Tanh(lower), Tanh(upper)).As<float, T>();
+    }
+
+    /// <summary>Reads <paramref name="count"/> numbers, at most a vector of them; the other lanes are 0.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector256<T> Load<T>(T* from, long count)
+        where T : unmanaged
+    {
+        if (count >= Vector256<T>.Count)
+            return Vector256.Load(from);
+        if (Avx.IsSupported && typeof(T) == typeof(float))
+            return Avx.MaskLoad((float*)from, FirstSingles(count)).As<float, T>();
+        if (Avx.IsSupported && typeof(T) == typeof(double))
+            return Avx.MaskLoad((double*)from, Lanes.First(count)).As<double, T>();
+        return LoadPart(from, count);
+    }
+
+    /// <summary>Writes <paramref name="count"/> numbers, at most a vector of them.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void Store<T>(T* to, Vector256<T> values, long count)
+        where T : unmanaged
+    {
+        if (count >= Vector256<T>.Count)
+            values.Store(to);
+        else if (Avx.IsSupported && typeof(T) == typeof(float))
+            Avx.MaskStore((float*)to, FirstSingles(count), values.AsSingle());
+        else if (Avx.IsSupported && typeof(T) == typeof(double))
+            Avx.MaskStore((double*)to, Lanes.First(count), values.AsDouble());
+        else
+            StorePart(to, values, count);
+    }
+
+    /// <summary>The greatest lane; where one is NaN, that or another.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static T Max<T>(Vector256<T> values)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        var half = Vector128.MaxNative(values.GetLower(), values.GetUpper());
+        if (typeof(T) == typeof(double))
+            return T.MaxNative(half[0], half[1]);
+        var single = half.AsSingle();
+        single = Vector128.MaxNative(single, Vector128.Shuffle(single, Vector128.Create(2, 3, 2, 3)));
+        var lanes = single.As<float, T>();
+        return T.MaxNative(lanes[0], lanes[1]);
+    }
+
+    /// <summary>A number of type <typeparamref name="T"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static T Number<T>(double value)
+        where T : unmanaged, IFloatingPointIeee754<T> => T.CreateTruncating(value);
+
+    // (e^2x − 1)/(e^2x + 1) of x ≤ 0, and odd.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<double> Tanh(Vector256<double> x)
+    {
+        var exponential = Lanes.Exp(Vector256.Abs(x) * -2, out var minusOne);
+        var size = -minusOne / (exponential + Vector256<double>.One);
+        return Vector256.CopySign(size, x);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> FirstSingles(long count) =>
+        Vector256.LessThan(Vector256.Create(0, 1, 2, 3, 4, 5, 6, 7), Vector256.Create((int)count)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static Vector256<T> LoadPart<T>(T* from, long count)
+        where T : unmanaged
+    {
+        T* part = stackalloc T[Vector256<T>.Count];
+        for (int i = 0; i < Vector256<T>.Count; i++)
+            part[i] = i < count ? from[i] : default;
+        return Vector256.Load(part);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void StorePart<T>(T* to, Vector256<T> values, long count)
+        where T : unmanaged
+    {
+        T* part = stackalloc T[Vector256<T>.Count];
+        values.Store(part);
+        for (int i = 0; i < count; i++)
+            to[i] = part[i];
+    }
+}
