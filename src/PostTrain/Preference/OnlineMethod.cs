@@ -40,7 +40,7 @@ public abstract record OnlineMethod
         return new OwnMethod(name, function, againstReference);
     }
 
-    /// <summary>Whether all completions of a prompt are the policy's.</summary>
+    /// <summary>True if all completions of a prompt are the policy's.</summary>
     internal bool IsSelfPlay => this is DpoMethod or OwnMethod { AgainstReference: false };
 
     internal sealed record DpoMethod : OnlineMethod;

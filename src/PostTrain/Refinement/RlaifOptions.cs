@@ -7,7 +7,7 @@ namespace PostTrain.Refinement;
 /// <summary>Options of reinforcement learning from AI feedback (Lee et al. 2023, arXiv:2309.00267).</summary>
 public sealed record RlaifOptions
 {
-    /// <summary>How completions are drawn and judged.</summary>
+    /// <summary>Options of sampling and judging.</summary>
     /// <value>The default is one pair a problem.</value>
     public AiFeedbackOptions Feedback { get; init; } = new();
 

@@ -23,7 +23,7 @@ public sealed record CrossEntropyObjective
     /// <value>The default is <see cref="LogitTransform.None"/>.</value>
     public LogitTransform Logits { get; init; } = LogitTransform.None;
 
-    /// <summary>Whether nothing but the targets' log-probabilities under the logits as they are is needed.</summary>
+    /// <summary>True if only the targets' log-probabilities under the unchanged logits are needed.</summary>
     internal bool IsOfLogProbsAlone => LabelSmoothing == 0 && ZLoss == 0 && Logits == LogitTransform.None;
 
     internal void Check()
