@@ -125,7 +125,8 @@ public sealed class UserDataSampleTests : IDisposable
         Refused(
             $"{record}\n{record}\n{{\"prompt\":\"é\",\"completion\":\"b\"}}",
             "plain",
-            "0 of 3 examples can be used, expected at least 2: 2 have more than the 256 tokens that fit into the model's context (the shortest of them 301); 1 have text that the tokenizer cannot encode (the first: text has 'é'"
+            "0 of 3 examples can be used, expected at least 2: 2 have more than the 256 tokens that fit into the "
+                + "model's context (the shortest of them 301); 1 have text that the tokenizer cannot encode (the first: text has 'é'"
         );
     }
 
