@@ -1,7 +1,7 @@
 #:project support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
-// The best of n solutions by a verifier of steps, by one of outcomes and by vote, exactly: the curves over n, and from where on the
-// verifier of steps is ahead.
+// Plots the accuracy of the best of n solutions under a process verifier, an outcome verifier and a vote, computed exactly, and reports
+// from which n on the process verifier is better.
 //   dotnet run -c Release samples/best-of-n.cs [-- --length T --accuracy Q --flips E --lucky F --wrong-answers K --most N --output DIR]
 using System.Globalization;
 using PostTrain.Exact;
@@ -12,22 +12,22 @@ using PostTrain.Training.Reports;
 
 var command = new SampleCommand("best-of-n", "Compares process and outcome verification at best-of-n by enumeration.", steps: 1);
 var length = command.Option("--length", "Steps of a solution, 1 to 16.", 4, OptionRange.Between(1, 16));
-var accuracy = command.Option("--accuracy", "How often a step is right.", 0.8, OptionRange.Between(0, 1));
-var flips = command.Option("--flips", "How often a verifier is told the opposite, below 0.5.", 0.1, OptionRange.Between(0, 0.5));
+var accuracy = command.Option("--accuracy", "Probability that a step is correct.", 0.8, OptionRange.Between(0, 1));
+var flips = command.Option("--flips", "Probability that a verifier's label is flipped, below 0.5.", 0.1, OptionRange.Between(0, 0.5));
 var lucky = command.Option(
     "--lucky",
-    "How often a solution with a wrong step has the right answer all the same.",
+    "Probability that a solution with a wrong step still has the correct answer.",
     0.0,
     OptionRange.Between(0, 1)
 );
-var wrongAnswers = command.Option("--wrong-answers", "Different wrong answers, all as likely, for the vote.", 4, OptionRange.AtLeast(1));
+var wrongAnswers = command.Option("--wrong-answers", "Number of different wrong answers, equally likely.", 4, OptionRange.AtLeast(1));
 var most = command.Option("--most", "The largest n, at least 2.", 1024, OptionRange.Between(2, 1 << 20));
 return await command.RunAsync(
     args,
     (run, values) =>
     {
         if (run.Model is not null || run.Data is not null)
-            throw new ArgumentException("the sample makes its own world: --model and --data are not for it");
+            throw new ArgumentException("this sample uses no model and no data: remove --model and --data");
         var world = new NoisyVerification(values.GetValue(length), values.GetValue(accuracy), values.GetValue(flips))
         {
             LuckyAnswers = values.GetValue(lucky),
@@ -47,7 +47,7 @@ return await command.RunAsync(
             ("process, weakest step", n => BestOfN.Accuracy(weakest, n), BestOfN.Limit(weakest)),
             ("process, last step", n => BestOfN.Accuracy(last, n), BestOfN.Limit(last)),
             ("outcome", n => BestOfN.Accuracy(outcome, n), BestOfN.Limit(outcome)),
-            // A vote finds the likeliest answer; how a solution came to it, it does not see. Its closed form ends at 150 samples.
+            // A vote selects the most likely answer and ignores the solutions. Its closed form ends at 150 samples.
             ("vote", n => n > 128 ? double.NaN : TestTime.MajorityAccuracy(answers, n) * right / answered, double.NaN),
             ("any is right", n => TestTime.BestOfNAccuracy(right, n), 1),
         ];
@@ -70,8 +70,7 @@ return await command.RunAsync(
             ]
         );
         ConsoleTable.Print(table);
-        // The outcome verifier is ahead up to some n; between the last power of two where it is and the next, the crossing is found by
-        // halving.
+        // The outcome verifier is better up to some n. Bisection finds the crossing between the last power of two where it is and the next.
         bool Behind(int n) => rules[3].At(n) > rules[0].At(n) + 1e-12;
         int low = samples.LastOrDefault(Behind, 1),
             high = low == 1 ? 2 : 2 * low;
@@ -81,15 +80,18 @@ return await command.RunAsync(
             else
                 high = (low + high) / 2;
         string finding =
-            high == 2 ? "The verifier of steps is never behind."
-            : high > samples[^1] ? $"The verifier of outcomes is ahead up to n = {samples[^1]}."
-            : $"The verifier of outcomes is ahead below n = {high}, the verifier of steps from there on.";
+            high == 2 ? "The process verifier is never worse."
+            : high > samples[^1] ? $"The outcome verifier is better up to n = {samples[^1]}."
+            : $"The outcome verifier is better below n = {high}, the process verifier from there on.";
         Console.WriteLine(finding);
 
         var page = run.Page(
                 "Process against outcome verification at best-of-n",
-                $"Solutions of {world.StepAccuracies.Count} steps, each right with probability {values.GetValue(accuracy)}; a verifier is told of every step, or of the outcome, whether it is right, and "
-                    + $"a share of {world.Flips} of what it is told is the opposite. It scores with the probability of being right that follows. Nothing is sampled."
+                $"Solutions of {world.StepAccuracies.Count} steps, each correct with probability {values.GetValue(accuracy)}. One "
+                    + "verifier sees a label "
+                    + $"for every step, the other for the outcome; a share of {world.Flips} of the labels is flipped. The score is the "
+                    + "posterior "
+                    + "probability that the solution is correct. All numbers are exact."
             )
             .Tiles(
                 new SummaryTile("One sample", Share(right)),

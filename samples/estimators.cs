@@ -1,6 +1,6 @@
 #:project support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
-// Bias and variance of policy-gradient estimators, exactly: every group that a small policy could draw is enumerated.
+// Computes bias and variance of policy-gradient estimators exactly, by enumerating every group that a small policy can sample.
 //   dotnet run -c Release samples/estimators.cs [-- DIRECTORY]
 using System.Globalization;
 using PostTrain.Exact;
@@ -45,16 +45,18 @@ var rows = EstimatorReport
             ]
     )
     .ToArray();
-string[] columns = ["advantage", "KL", "charged in the", "bias", "variance"];
+string[] columns = ["advantage", "KL", "placement", "bias", "variance"];
 foreach (var row in rows.Prepend(columns))
     Console.WriteLine($"{row[0], -26} {row[1], -3} {row[2], -14} {row[3], 8} {row[4], 9}");
 
 new HtmlReport(
-    "Policy-gradient estimators, exactly",
-    $"All {Math.Pow(tree.Sequences, groupSize)} groups of {groupSize} completions that a policy on a tree of {tree.Sequences} sequences could draw. "
-        + "Bias is the distance of the mean estimate from the gradient of J − β·KL, as a share of that gradient; variance is summed over the parameters."
+    "Bias and variance of policy-gradient estimators",
+    $"All {Math.Pow(tree.Sequences, groupSize)} groups of {groupSize} completions that a policy on a tree of {tree.Sequences} "
+        + "sequences can sample. "
+        + "Bias is the distance of the mean estimate from the gradient of J − β·KL, relative to that gradient; variance is summed over "
+        + "the parameters."
 )
     .Facts(EngineFacts.Describe(), $"β = {beta.ToString(CultureInfo.InvariantCulture)}")
-    .Table("Estimators, the least biased first", new ReportTable(columns, rows))
+    .Table("Estimators, ordered by bias", new ReportTable(columns, rows))
     .Save(Path.Combine(directory, "report.html"));
 Console.WriteLine($"written: {Path.Combine(directory, "report.html")}");

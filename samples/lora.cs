@@ -1,6 +1,6 @@
 #:project support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
-// Weight adapters side by side: the same model, data, order of data and number of steps for each.
+// Compares weight adapters: the same model, data, order of data and number of steps for each.
 //   dotnet run -c Release samples/lora.cs [-- --model DIR --data FILE --steps N --rank N --output DIR]
 using PostTrain.Adapters;
 using PostTrain.Models;
@@ -9,8 +9,8 @@ using PostTrain.Text;
 using TorchSharp;
 
 var command = new SampleCommand("lora", "Compares weight adapters with each other and with full fine-tuning.", steps: 60);
-var rank = command.Option("--rank", "r of the low-rank methods.", 8, OptionRange.AtLeast(1));
-var batch = command.Option("--batch-size", "Examples in a step.", 32, OptionRange.AtLeast(1));
+var rank = command.Option("--rank", "Rank of the low-rank methods.", 8, OptionRange.AtLeast(1));
+var batch = command.Option("--batch-size", "Examples per step.", 32, OptionRange.AtLeast(1));
 var template = command.Option("--template", UserData.TemplateHelp, "alpaca");
 return await command.RunAsync(
     args,
@@ -61,14 +61,15 @@ return await command.RunAsync(
         SideBySide.Conclude(
             run,
             subject,
-            "Weight adapters side by side",
-            $"Each method trains a fresh copy of {subject.Name} on the same {data.Train.Count} examples. The loss is a mean over {data.HeldOut.Count} held-out examples.",
+            "Comparison of weight adapters",
+            $"Each method trains a fresh copy of {subject.Name} on the same {data.Train.Count} examples. The loss is a mean over "
+                + $"{data.HeldOut.Count} held-out examples.",
             results,
             "LoRA"
         );
         return Task.CompletedTask;
 
-        // The rates are the toy's; wider models get less.
+        // The rates suit the samples' own model; wider models get lower rates.
         Contender With(string name, double learningRate, AdapterOptions options) =>
             new(name, subject.Rate(learningRate), (model, tokenizer) => new Tuning(model, tokenizer, AdaptedModel.Attach(model, options)));
     }

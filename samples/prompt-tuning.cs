@@ -1,6 +1,6 @@
 #:project support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
-// Soft prompts side by side with LoRA and full fine-tuning: prompt tuning, prefix tuning, P-tuning, P-Tuning v2.
+// Compares soft prompts with LoRA and full fine-tuning: prompt tuning, prefix tuning, P-tuning, P-Tuning v2.
 //   dotnet run -c Release samples/prompt-tuning.cs [-- --model DIR --data FILE --steps N --length N --output DIR]
 using PostTrain.Adapters;
 using PostTrain.Adapters.Prompts;
@@ -9,7 +9,7 @@ using PostTrain.Samples.Support;
 
 var command = new SampleCommand("prompt-tuning", "Compares soft prompts with LoRA and full fine-tuning.", steps: 150);
 var length = command.Option("--length", "Virtual tokens of a prompt, at least 2.", 8, OptionRange.AtLeast(2));
-var batch = command.Option("--batch-size", "Examples in a step.", 32, OptionRange.AtLeast(1));
+var batch = command.Option("--batch-size", "Examples per step.", 32, OptionRange.AtLeast(1));
 var template = command.Option("--template", UserData.TemplateHelp, "alpaca");
 return await command.RunAsync(
     args,
@@ -39,7 +39,7 @@ return await command.RunAsync(
                 0.05,
                 (model, tokenizer) => new Tuning(new SoftPromptLm(model, PromptTable.FromVocabulary(model, n, run.Seed)), tokenizer)
             ),
-            // Half of the virtual tokens before the prompt, half between it and the answer.
+            // Half of the virtual tokens are before the prompt, half between it and the answer.
             new(
                 "P-tuning",
                 5e-3,
@@ -65,9 +65,10 @@ return await command.RunAsync(
         SideBySide.Conclude(
             run,
             subject,
-            "Soft prompts beside LoRA and full fine-tuning",
+            "Soft prompts, LoRA and full fine-tuning",
             $"Each method trains a fresh copy of {subject.Name} on the same {data.Train.Count} examples, prompts with {n} virtual tokens. "
-                + "P-tuning's and prefix tuning's numbers are those of the network that makes the rows; only the rows are kept after training.",
+                + "P-tuning's and prefix tuning's parameters are those of the encoder network; only its output rows are kept after "
+                + "training.",
             results,
             "LoRA"
         );

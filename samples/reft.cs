@@ -1,10 +1,10 @@
 #:project support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
-// Reinforced fine-tuning against supervised fine-tuning continued and offline self-training, from the same warm-up on the same questions,
-// over paired seeds.
+// Compares reinforced fine-tuning with continued supervised fine-tuning and offline self-training, from the same warm-up on the same
+// questions, over paired seeds.
 //   dotnet run -c Release samples/reft.cs [-- --seeds 5 --model DIR --data FILE --lora 8 --steps N --output DIR]
-// First the claim in exact worlds, then on a small language model, both with their negative control; with --model and --data on the user's
-// alone. Records: question and answer, or prompt and completion; what is learnt ends in the answer, as in "#### 72".
+// Tests the claim on exact problems, then on a small language model, both with a negative control; with --model and --data only on your
+// model. Records: question and answer, or prompt and completion; the completion ends with the answer, as in "#### 72".
 using PostTrain.Data.Records;
 using PostTrain.Exact;
 using PostTrain.Models;
@@ -18,24 +18,24 @@ var command = new SampleCommand(
     steps: 40,
     heldOut: 500
 );
-var seeds = command.Option("--seeds", "Runs of everything, at least 2; an interval of less than 5 says little.", 5, OptionRange.AtLeast(2));
-var worlds = command.Option("--worlds", "Exact worlds of each kind, at least 2.", 20, OptionRange.AtLeast(2));
-var worldSteps = command.Option("--world-steps", "Steps of each method in a world.", 1500, OptionRange.AtLeast(1));
-var baseSteps = command.Option("--base-steps", "Steps in which the toy's base model reads careless notes.", 1500, OptionRange.AtLeast(0));
-var questions = command.Option("--questions", "The toy's questions to train on.", 128, OptionRange.AtLeast(1));
+var seeds = command.Option("--seeds", "Number of seeds, at least 2; with fewer than 5 the intervals are wide.", 5, OptionRange.AtLeast(2));
+var worlds = command.Option("--worlds", "Exact problems of each kind, at least 2.", 20, OptionRange.AtLeast(2));
+var worldSteps = command.Option("--world-steps", "Steps of each method on an exact problem.", 1500, OptionRange.AtLeast(1));
+var baseSteps = command.Option("--base-steps", "Steps of training the base model on careless notes.", 1500, OptionRange.AtLeast(0));
+var questions = command.Option("--questions", "Training questions, without --data.", 128, OptionRange.AtLeast(1));
 var warmupSteps = command.Option("--warmup-steps", "Steps of the supervised warm-up.", 20, OptionRange.AtLeast(1));
-var batch = command.Option("--batch-size", "Questions in a step.", 64, OptionRange.AtLeast(1));
-var group = command.Option("--group", "Completions of a question in a step of PPO.", 2, OptionRange.AtLeast(1));
-var samples = command.Option("--samples", "Completions of a question that self-training chooses from.", 8, OptionRange.AtLeast(1));
+var batch = command.Option("--batch-size", "Questions per step.", 64, OptionRange.AtLeast(1));
+var group = command.Option("--group", "Completions per question in a step of PPO.", 2, OptionRange.AtLeast(1));
+var samples = command.Option("--samples", "Completions per question that self-training selects from.", 8, OptionRange.AtLeast(1));
 var rate = command.Option("--learning-rate", "PPO's.", 1e-3, OptionRange.Positive);
 var supervisedRate = command.Option(
     "--sft-learning-rate",
-    "Of the warm-up, of SFT after it and of self-training.",
+    "Learning rate of the warm-up, of continued SFT and of self-training.",
     5e-4,
     OptionRange.Positive
 );
-var kl = command.Option("--kl", "Weight of the divergence from the warm-up.", 0.05, OptionRange.AtLeast(0));
-var tokens = command.Option<int?>("--tokens", "Most tokens of a completion; default 20, for records 128.", null, OptionRange.AtLeast(1));
+var kl = command.Option("--kl", "Weight of the KL divergence from the warm-up.", 0.05, OptionRange.AtLeast(0));
+var tokens = command.Option<int?>("--tokens", "Maximum completion length; default 20, with --data 128.", null, OptionRange.AtLeast(1));
 var rank = command.Option("--lora", "Rank of a LoRA adapter, for records; 0 trains the whole model.", 0, OptionRange.AtLeast(0));
 var template = command.Option("--template", UserData.TemplateHelp, "plain");
 return await command.RunAsync(
@@ -92,8 +92,12 @@ return await command.RunAsync(
         Console.WriteLine(RefinementTable.Reading);
         var page = run.Page(
                 "Reinforced fine-tuning",
-                "Questions have several ways to their answer, and a demonstration shows one. From the same supervised warm-up on the same questions, with as many updates of as many completions: supervised "
-                    + "fine-tuning continued, self-training on the policy's own right answers, and reinforced fine-tuning (PPO), which is paid 1 for a right answer, 0.1 for another number and 0 for none."
+                "Questions have several valid ways to their answer, and a demonstration shows one. Three methods start from the "
+                    + "same supervised "
+                    + "warm-up on the same questions, with as many updates of as many completions: continued supervised fine-tuning, "
+                    + "self-training on the "
+                    + "policy's own correct answers, and reinforced fine-tuning (PPO) with reward 1 for a correct answer, 0.1 for "
+                    + "another number, 0 for none."
             )
             .Tiles(comparison.Table.Tiles)
             .Table($"A language model: held-out accuracy, {count} seeds", comparison.Table.Accuracies)
@@ -101,23 +105,29 @@ return await command.RunAsync(
             .Paragraph(RefinementTable.Reading);
         if (isToy)
             page.Paragraph(
-                "Sums of three numbers, worked out in two steps. The base model has read careless notes, whose writer adds numbers of one digit rightly and guesses where a number of two digits is to be "
-                    + "added. Six valid ways: any order of adding is right, and a demonstration shows one that is drawn for it. The negative control has one valid way: the numbers are added as they stand in all demonstrations, and "
-                    + "nothing else is paid or counted, so that there is nothing to find and self-training keeps nothing.",
-                "What is asked"
+                "Sums of three numbers, computed in two steps. The base model was trained on careless notes, whose writer adds "
+                    + "one-digit numbers "
+                    + "correctly and guesses if a two-digit number is added. Six ways are valid: any order of adding is correct, and "
+                    + "each demonstration "
+                    + "shows one at random. In the negative control one way is valid: all demonstrations add the numbers in the given "
+                    + "order, and nothing "
+                    + "else is rewarded, so there is nothing to discover and self-training keeps nothing.",
+                "The task"
             );
         comparison.WriteTo(page);
         if (exact is not null)
             page.Table($"Exact worlds: held-out accuracy, {values.GetValue(worlds)} worlds of each kind, exact gradients", exact.Accuracies)
                 .Table("Differences over the worlds", exact.Differences)
                 .Paragraph(
-                    "Each question is a vector, each way has a true score, the best 1 to k are valid and one of them is shown; a linear softmax policy, nothing sampled. Where one way is valid there is nothing to find."
+                    "Each question is a vector, and each way has a true score. The best 1 to k ways are valid and one of them is "
+                        + "demonstrated. The policy is a "
+                        + "linear softmax; training uses exact gradients. If one way is valid, there is nothing to discover."
                 );
         run.Finish(page, (exact?.Summary ?? new Dictionary<string, object>()).Concat(comparison.Table.Summary).Append(new("seeds", count)));
     }
 );
 
-// The base model that all seeds begin with.
+// Trains the base model that all seeds start from.
 static string ReadNotes(SampleRun run, int steps)
 {
     string folder = run.PathOf("base");

@@ -1,6 +1,6 @@
 #:project support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
-// The four schemes of rewards on the same completions: how much they vary, what they agree with, how each is fooled.
+// Applies the four reward schemes to the same completions: their variance, their agreement with the correct answer, and how each is hacked.
 //   dotnet run -c Release samples/rewards.cs [-- --model DIR --data FILE --held-out N --group N --output DIR]
 using MathNet.Numerics.Statistics;
 using PostTrain.Data;
@@ -11,9 +11,9 @@ using PostTrain.Samples.Support;
 using PostTrain.Training;
 using PostTrain.Training.Reports;
 
-var command = new SampleCommand("rewards", "Scores the same completions by the four schemes of rewards.", steps: 1, heldOut: 100);
-var groupSize = command.Option("--group", "Completions of a prompt, at least 3.", 8, OptionRange.AtLeast(3));
-var tokens = command.Option("--tokens", "Most tokens of a completion.", 48, OptionRange.AtLeast(1));
+var command = new SampleCommand("rewards", "Scores the same completions with the four reward schemes.", steps: 1, heldOut: 100);
+var groupSize = command.Option("--group", "Completions per prompt, at least 3.", 8, OptionRange.AtLeast(3));
+var tokens = command.Option("--tokens", "Maximum completion length in tokens.", 48, OptionRange.AtLeast(1));
 var template = command.Option("--template", UserData.TemplateHelp, "plain");
 return await command.RunAsync(
     args,
@@ -38,7 +38,7 @@ return await command.RunAsync(
         var places = subject.IsToy ? AnswerPlaces.Tags : AnswerPlaces.Any;
         var schemes = RewardScheme.All(places, subject.IsToy ? ";" : "\n");
         Problem[] asked = [.. problems.SelectMany(problem => Enumerable.Repeat(problem, size))];
-        Console.WriteLine($"{problems.Count} prompts, {size} completions of each");
+        Console.WriteLine($"{problems.Count} prompts with {size} completions each");
         var sampling = subject.Sampling(values.GetValue(tokens));
         var completions = Sampled.Completions(subject.Model, subject.Tokenizer, asked, sampling, run.Seed);
         var truth = (
@@ -53,7 +53,7 @@ return await command.RunAsync(
             Console.WriteLine($"{scheme.Name, -12} mean {Format.Number(scores.Values.Average())}");
         }
 
-        // A record a group: the mean of each scheme.
+        // One record per group: the mean of each scheme.
         for (int group = 0; group < problems.Count; group++)
             run.Log(
                 new StepReport(
@@ -84,10 +84,12 @@ return await command.RunAsync(
         ConsoleTable.Print(table);
         if (truth.All(value => value < 0.5))
             Console.WriteLine(
-                "no completion is right, so that no scheme can be compared with what is right: an easier task, a better model, or more --group and --tokens"
+                "no completion is correct, so the schemes cannot be compared with the correct answer: use an easier task, a "
+                    + "better model, or a larger --group or --tokens"
             );
         Console.WriteLine(
-            "right above wrong: over the groups that have both, the chance that a right completion scores above a wrong one (a tie is half); 95 % intervals"
+            "right above wrong: over the groups that have both, the probability that a correct completion scores above a wrong "
+                + "one (a tie counts ½); 95 % intervals"
         );
         var rules = new ReportTable(
             ["scheme", "rewards", "fails"],
@@ -98,8 +100,8 @@ return await command.RunAsync(
             ConsoleTable.Print(fooled);
 
         var page = run.Page(
-                "Four rewards on the same completions",
-                $"{subject.Name}, {problems.Count} prompts, {size} completions of each at temperature 1."
+                "Four reward schemes on the same completions",
+                $"{subject.Name}, {problems.Count} prompts with {size} completions each at temperature 1."
             )
             .Tiles([
                 .. scored.Select(item => new SummaryTile(
@@ -108,11 +110,12 @@ return await command.RunAsync(
                     $"variance {Format.Number(item.Values.PopulationVariance())}"
                 )),
             ])
-            .Table("What is rewarded", rules)
-            .Table("Variance, and agreement with the right answer", table)
+            .Table("Reward schemes", rules)
+            .Table("Variance, and agreement with the correct answer", table)
             .Paragraph(
-                "The variance within groups is what a group-relative method learns from. Right above wrong: over the groups that have right and wrong completions, the chance "
-                    + "that a right one scores above a wrong one, a tie counted as half; 0.5 is chance."
+                "The variance within groups is the signal of a group-relative method. Right above wrong: over the groups with "
+                    + "correct and wrong "
+                    + "completions, the probability that a correct one scores above a wrong one, a tie counted as half; 0.5 is chance."
             )
             .Proportions(
                 "Groups in which all rewards are equal",
@@ -131,7 +134,7 @@ return await command.RunAsync(
                     ]
                 ),
                 new CurveChart(
-                    "Deviation within a group",
+                    "Standard deviation within a group",
                     "",
                     [
                         .. scored.Select(item => new CurveSeries(
@@ -147,7 +150,7 @@ return await command.RunAsync(
                 )
             );
         if (fooled is not null)
-            page.Table("How each is fooled", fooled);
+            page.Table("How each scheme is hacked", fooled);
         run.Finish(
             page,
             scored.ToDictionary(
@@ -169,7 +172,7 @@ return await command.RunAsync(
     }
 );
 
-// One group of hand-made answers to one sum, each of which fools somebody.
+// One group of hand-written answers to one sum, each of which exploits some scheme.
 static async Task<ReportTable> FooledAsync(IReadOnlyList<RewardScheme> schemes)
 {
     var problem = new Problem("347+285=", "632");
@@ -194,7 +197,7 @@ static async Task<ReportTable> FooledAsync(IReadOnlyList<RewardScheme> schemes)
     );
 }
 
-// A scheme's scores, by group, with what is right.
+// The scores of a scheme, by group, with the correctness.
 internal sealed record Scored(RewardScheme Scheme, double[] Values, double[][] Groups, double[][] Truth)
 {
     public double Within => Groups.Average(group => group.PopulationVariance());
@@ -203,7 +206,7 @@ internal sealed record Scored(RewardScheme Scheme, double[] Values, double[][] G
 
     public double Correlation => MathNet.Numerics.Statistics.Correlation.Pearson(Values, Truth.SelectMany(group => group));
 
-    // A value for each group that has right and wrong completions, so that the interval is over prompts.
+    // One value for each group with correct and wrong completions, so that the interval is over prompts.
     public Estimate Order =>
         Estimate.Of([.. Groups.Zip(Truth).Select(pair => Above(pair.First, pair.Second)).Where(value => !double.IsNaN(value))]);
 

@@ -1,7 +1,7 @@
 #:project support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
-// A checkpoint's way through the library and back: load, LoRA, train, save as PEFT does, reload, merge, save as transformers does, load
-// again.
+// Takes a checkpoint through the library and back: load, LoRA, train, save in PEFT's format, reload, merge, save in transformers' format,
+// load again.
 //   dotnet run -c Release samples/round-trip.cs [-- --model DIR --data FILE --steps N --output DIR]
 using System.Diagnostics;
 using System.Globalization;
@@ -19,7 +19,7 @@ var command = new SampleCommand(
     "Loads a model, trains an adapter, merges and saves it, and compares the logits of every stage.",
     steps: 50
 );
-var rank = command.Option("--rank", "r of the adapter.", 8, OptionRange.AtLeast(1));
+var rank = command.Option("--rank", "Rank of the adapter.", 8, OptionRange.AtLeast(1));
 var template = command.Option("--template", UserData.TemplateHelp, "alpaca");
 return await command.RunAsync(
     args,
@@ -49,7 +49,7 @@ return await command.RunAsync(
         };
         var adapters = AdaptedModel.Attach(model, options, seed: run.Seed);
         Stage(
-            $"attach LoRA, {Format.Count(adapters.TrainableCount)} of {Format.Count(adapters.TotalCount)} numbers",
+            $"attach LoRA, {Format.Count(adapters.TrainableCount)} of {Format.Count(adapters.TotalCount)} parameters",
             null,
             Difference(Logits(model), original),
             "the base"
@@ -80,7 +80,7 @@ return await command.RunAsync(
         );
         watch.Restart();
         adapters.Save(run.PathOf("adapter"));
-        Stage("save the adapter as PEFT does", run.PathOf("adapter"), null);
+        Stage("save the adapter in PEFT's format", run.PathOf("adapter"), null);
 
         watch.Restart();
         using var second = subject.Again();
@@ -102,15 +102,15 @@ return await command.RunAsync(
         watch.Restart();
         adapters.Dispose();
         double baseDifference = Difference(Logits(model), original);
-        Stage("take the adapter off", null, baseDifference, "the base");
+        Stage("remove the adapter", null, baseDifference, "the base");
 
         var table = new ReportTable(["stage", "time", "size", "largest |Δ logit|", "from"], stages);
         ConsoleTable.Print(table);
         bool same = adapterDifference == 0 && checkpointDifference == 0 && baseDifference == 0;
         Console.WriteLine(
             same
-                ? "What was written reads back to the last bit, and the base has kept its bytes."
-                : "The logits differ where they should be the same bits."
+                ? "The saved files give bit-identical logits, and the base model is unchanged."
+                : "The logits differ where they should be bit-identical."
         );
         run.Finish(
             run.Page("Round trip of a checkpoint", $"{folder}: load, LoRA, train, save, reload, merge, save as a checkpoint, load.")

@@ -1,6 +1,6 @@
 #:project support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
-// Supervised fine-tuning on instruction records: a template makes prompts of them, the loss falls on the answers alone.
+// Supervised fine-tuning on instruction records: a template renders the prompts, and the loss is on the answers only.
 //   dotnet run -c Release samples/sft.cs [-- --model DIR --data FILE --template alpaca --lora 8 --steps N --output DIR]
 // Records: prompt and completion, instruction (input) output, question and answer, messages, and others: docs/data.md.
 using PostTrain.Adapters;
@@ -13,12 +13,12 @@ var command = new SampleCommand("sft", "Fine-tunes a model on instructions.", st
 var rank = command.Option("--lora", "Rank of a LoRA adapter; 0 trains the whole model.", 0, OptionRange.AtLeast(0));
 var rate = command.Option<double?>(
     "--learning-rate",
-    "By default what suits the model's width: 1e-3 at 64, with an adapter 5e-3, less in wider models.",
+    "Learning rate. The default depends on the model's width: 1e-3 at 64, with an adapter 5e-3, lower in wider models.",
     null,
     OptionRange.Positive
 );
-var batch = command.Option("--batch-size", "Examples in a step.", 32, OptionRange.AtLeast(1));
-var packing = command.Option("--packing", "Lay several examples in a row.", false);
+var batch = command.Option("--batch-size", "Examples per step.", 32, OptionRange.AtLeast(1));
+var packing = command.Option("--packing", "Pack several examples into a row.", false);
 var template = command.Option("--template", UserData.TemplateHelp, "alpaca");
 return await command.RunAsync(
     args,
@@ -52,7 +52,7 @@ return await command.RunAsync(
             KeepCheckpoints = 1,
             Seed = run.Seed,
         };
-        Console.WriteLine($"learning rate {options.LearningRate:G3}; the first example (its answer alone is learnt):");
+        Console.WriteLine($"learning rate {options.LearningRate:G3}; the first example (only its answer is trained):");
         Console.WriteLine($"  prompt  {data.Train[0].Prompt.Text.ReplaceLineEndings("\n          ")}");
         Console.WriteLine($"  learnt  {data.Train[0].Completion.Text.ReplaceLineEndings("\n          ")}");
 
@@ -80,7 +80,7 @@ return await command.RunAsync(
         ConsoleTable.Print(table);
         var page = run.Page(
                 "Supervised fine-tuning",
-                $"{subject.Name} learns from {data.Train.Count} examples; the loss falls on the answers alone."
+                $"{subject.Name} is trained on {data.Train.Count} examples; the loss is on the answers only."
             )
             .Tiles(RunReport.Tiles(reports))
             .Table("Held-out examples", table);
@@ -90,10 +90,10 @@ return await command.RunAsync(
                 new NamedProportion("before", rightBefore),
                 new NamedProportion("after", right)
             );
-        page.Completions("The same held-out prompts, before and after", Measure.Pairs(before, after))
+        page.Completions("Held-out prompts before and after training", Measure.Pairs(before, after))
             .Run(reports)
             .Table(
-                "How a record is read",
+                "Rendered example",
                 new ReportTable(
                     ["part", "text"],
                     [

@@ -1,16 +1,16 @@
 namespace PostTrain.Samples.Support;
 
-/// <summary>95 % intervals of statistics that are no mean, by drawing the independent units anew.</summary>
-/// <remarks>Efron 1979, the percentile interval. What belongs together, such as the steps of one solution, is one unit.</remarks>
+/// <summary>95 % bootstrap intervals of statistics other than means, by resampling the independent units.</summary>
+/// <remarks>Efron 1979, the percentile interval. Dependent values, such as the steps of one solution, form one unit.</remarks>
 public static class Bootstrap
 {
     private const int Resamples = 1000;
 
-    /// <summary>The 2.5 % and the 97.5 % quantile of the statistic over resampled units; NaN where it has no value on the units
+    /// <summary>Returns the 2.5 % and the 97.5 % quantile of the statistic over resampled units; NaN if it has no value on the units
     /// themselves.</summary>
     /// <param name="units">Independent of each other; at least one.</param>
-    /// <param name="statistic">A number of some units. Resamples on which it is NaN do not count.</param>
-    /// <param name="seed">Where the draws come from.</param>
+    /// <param name="statistic">The statistic of some units. Resamples with NaN are skipped.</param>
+    /// <param name="seed">Seed of the resampling.</param>
     public static IReadOnlyList<double> Interval<T>(IReadOnlyList<T> units, Func<IReadOnlyList<T>, double> statistic, ulong seed)
     {
         ArgumentNullException.ThrowIfNull(units);

@@ -5,7 +5,7 @@ namespace PostTrain.Samples.Support;
 
 using Text = Spectre.Console.Text;
 
-/// <summary>Prints a report's table in the terminal too; plain where the output is none.</summary>
+/// <summary>Prints a report's table to the terminal, as plain text if the output is redirected.</summary>
 public static class ConsoleTable
 {
     /// <summary>Prints the table.</summary>

@@ -3,8 +3,8 @@ using PostTrain.Text;
 
 namespace PostTrain.Samples.Support;
 
-/// <summary>A method that is compared with others.</summary>
-/// <param name="Name">Of the method.</param>
-/// <param name="LearningRate">A rate that suits it.</param>
-/// <param name="Attach">Puts it on a fresh copy of the model.</param>
+/// <summary>A method in a comparison.</summary>
+/// <param name="Name">Name of the method.</param>
+/// <param name="LearningRate">Its learning rate.</param>
+/// <param name="Attach">Attaches it to a fresh copy of the model.</param>
 public sealed record Contender(string Name, double LearningRate, Func<Decoder, ITokenizer, Tuning> Attach);

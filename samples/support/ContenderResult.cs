@@ -4,16 +4,15 @@ using PostTrain.Training.Reports;
 
 namespace PostTrain.Samples.Support;
 
-/// <summary>What became of a method.</summary>
+/// <summary>The result of a method in a comparison.</summary>
 /// <param name="Contender">The method.</param>
-/// <param name="Trainable">Numbers that it trained.</param>
-/// <param name="Share">Of the model's numbers.</param>
-/// <param name="Reports">Its training.</param>
+/// <param name="Trainable">Number of trained parameters.</param>
+/// <param name="Share">Their share of the model's parameters.</param>
+/// <param name="Reports">The reports of its training.</param>
 /// <param name="Losses">The loss of each held-out example.</param>
 /// <param name="Answers">Its most likely answers to the held-out prompts.</param>
-/// <param name="Time">Training alone.</param>
-/// <param name="MergeDifference">The largest difference of a log-prob after the merge into the base model; null where nothing can be
-/// merged.</param>
+/// <param name="Time">Training time.</param>
+/// <param name="MergeDifference">Largest difference of a log-prob after merging into the base model; null if nothing can be merged.</param>
 public sealed record ContenderResult(
     Contender Contender,
     long Trainable,
@@ -31,6 +30,6 @@ public sealed record ContenderResult(
     /// <summary>The mean loss of the held-out examples.</summary>
     public Estimate Loss => Estimate.Of(Losses);
 
-    /// <summary>Right answers; meaningful on the toy only.</summary>
+    /// <summary>Correct answers; meaningful for the samples' own model only.</summary>
     public Proportion Right => Measure.Right(Answers);
 }

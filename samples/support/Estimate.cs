@@ -4,13 +4,13 @@ using MathNet.Numerics.Statistics;
 
 namespace PostTrain.Samples.Support;
 
-/// <summary>A mean and the half width of its 95 % interval: mean ± t·s/√n, t the quantile of Student's distribution with n − 1 degrees of
+/// <summary>A mean with the half width of its 95 % interval: mean ± t·s/√n, t the quantile of Student's distribution with n − 1 degrees of
 /// freedom.</summary>
 /// <param name="Mean">The mean.</param>
-/// <param name="HalfWidth">Of the interval.</param>
+/// <param name="HalfWidth">Half width of the interval.</param>
 public readonly record struct Estimate(double Mean, double HalfWidth)
 {
-    /// <summary>The mean of values that are independent of each other.</summary>
+    /// <summary>Estimates the mean of independent values.</summary>
     public static Estimate Of(IReadOnlyCollection<double> values)
     {
         ArgumentNullException.ThrowIfNull(values);
@@ -22,8 +22,8 @@ public readonly record struct Estimate(double Mean, double HalfWidth)
         );
     }
 
-    /// <summary>The mean of <c>after[i] − before[i]</c>: two methods on the same examples. Where 0 lies outside the interval the methods
-    /// differ.</summary>
+    /// <summary>Estimates the mean of <c>after[i] − before[i]</c> for two methods on the same examples. The methods differ if the interval
+    /// excludes 0.</summary>
     public static Estimate OfDifference(IReadOnlyList<double> after, IReadOnlyList<double> before)
     {
         ArgumentNullException.ThrowIfNull(after);
@@ -31,10 +31,10 @@ public readonly record struct Estimate(double Mean, double HalfWidth)
         return Of([.. after.Zip(before, (a, b) => a - b)]);
     }
 
-    /// <summary>For <c>summary.json</c>.</summary>
+    /// <summary>The interval for <c>summary.json</c>.</summary>
     public IReadOnlyList<double> Interval => [Mean - HalfWidth, Mean + HalfWidth];
 
-    /// <summary>As <c>0.123 ± 0.004</c>; a single value has no interval, and no value is a dash.</summary>
+    /// <summary>Returns text such as <c>0.123 ± 0.004</c>; a single value has no interval, and no value is a dash.</summary>
     public override string ToString() =>
         double.IsNaN(Mean) ? "–"
         : double.IsNaN(HalfWidth) ? string.Create(CultureInfo.InvariantCulture, $"{Mean:F3} (one value)")

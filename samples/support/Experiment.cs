@@ -6,16 +6,16 @@ using PostTrain.Text;
 
 namespace PostTrain.Samples.Support;
 
-/// <summary>What a reinforcement-learning sample trains: a model, what it is asked, how it is judged.</summary>
+/// <summary>The task of a reinforcement-learning sample: model, problems, reward.</summary>
 /// <param name="Title">Heading of the report.</param>
-/// <param name="Story">What happens here, in a sentence or two.</param>
-/// <param name="Policy">The model that is trained.</param>
+/// <param name="Story">A description in one or two sentences.</param>
+/// <param name="Policy">The trained model.</param>
 /// <param name="Tokenizer">Its tokenizer.</param>
-/// <param name="Reward">Judges completions while training.</param>
-/// <param name="Train">Problems to train on.</param>
-/// <param name="HeldOut">Problems that training never sees.</param>
-/// <param name="Measure">What the held-out share counts, in a word or two.</param>
-/// <param name="Succeeds">Whether a completion of a held-out problem counts.</param>
+/// <param name="Reward">The training reward.</param>
+/// <param name="Train">Training problems.</param>
+/// <param name="HeldOut">Held-out problems.</param>
+/// <param name="Measure">The held-out measure in a word or two.</param>
+/// <param name="Succeeds">Returns true if a completion of a held-out problem counts as a success.</param>
 /// <param name="Options">The trainer's options.</param>
 public sealed record Experiment(
     string Title,

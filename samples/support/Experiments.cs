@@ -10,11 +10,11 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Samples.Support;
 
-/// <summary>The experiments of the reinforcement-learning sample: sums on the project's own base model, and rules of style on real
-/// pretrained models.</summary>
+/// <summary>The experiments of the reinforcement-learning sample: sums on the project's own base model, and style rules on real pretrained
+/// models.</summary>
 public static class Experiments
 {
-    /// <summary>Sums of three-digit numbers, judged by their answer and their format alone.</summary>
+    /// <summary>Sums of three-digit numbers, rewarded for answer and format only.</summary>
     public static Experiment Arithmetic(string baseModel, int heldOut, ulong seed, ScalarType? type = null)
     {
         var reward = Reward.Weighted(
@@ -23,8 +23,10 @@ public static class Experiments
         );
         return new Experiment(
             "R1-Zero in miniature",
-            "A small base model has read careless notes on sums of three-digit numbers: bare guesses, guesses between answer tags, and some sums worked "
-                + "out column by column, often with a slip. GRPO rewards nothing but a right answer between the tags (1) and the format (0.1).",
+            "A small base model was trained on careless notes on sums of three-digit numbers: bare guesses, guesses between "
+                + "answer tags, and some "
+                + "sums computed column by column, often with an error. GRPO rewards only a correct answer between the tags (1) and "
+                + "the format (0.1).",
             Pretrained.Load(baseModel, type),
             TokenizerFiles.Load(baseModel),
             reward,
@@ -50,8 +52,7 @@ public static class Experiments
         );
     }
 
-    /// <summary>The user's model on the user's problems, judged by their answers and by the format that R1-Zero's prompt asks
-    /// for.</summary>
+    /// <summary>The user's model on the user's problems, rewarded for the answer and for the format of R1-Zero's prompt.</summary>
     public static Experiment Problems(SampleRun run, string directory, string template, int tokens)
     {
         ArgumentNullException.ThrowIfNull(run);
@@ -66,7 +67,8 @@ public static class Experiments
         var right = Reward.MathAnswer(new MathAnswerOptions { Name = "right" });
         return new Experiment(
             "R1-Zero on problems with answers",
-            $"{directory} is rewarded for a right answer (1) and for thinking and answering between tags (0.1): {train.Count} problems to learn from, {heldOut.Count} held out.",
+            $"{directory} is rewarded for a correct answer (1) and for thinking and answering between tags (0.1): "
+                + $"{train.Count} training problems, {heldOut.Count} held out.",
             model,
             tokenizer,
             Reward.Weighted((1.0, right), (0.1, Reward.Format(@"\s*<think>[^<]*</think>\s*<answer>[^<]*</answer>\s*"))),
@@ -79,15 +81,15 @@ public static class Experiments
                 new SamplingOptions { MaxNewTokens = tokens, SuppressedTokens = Sampled.WithoutText(model, tokenizer) }
             ) with
             {
-                // 1e-4 at a width of 240, less in wider models.
+                // 1e-4 at a width of 240, lower in wider models.
                 LearningRate = Math.Min(1e-3, 0.024 / model.HiddenSize),
                 MicroBatchSize = run.MicroBatch(fitting.Longest + tokens),
             }
         );
     }
 
-    /// <summary>A real pretrained model from a directory, on a rule of style that its kind of text can follow.</summary>
-    /// <exception cref="ArgumentException">The directory is not one of the models that this sample knows a rule for.</exception>
+    /// <summary>A real pretrained model from a directory, with a style rule that suits its texts.</summary>
+    /// <exception cref="ArgumentException">The sample has no rule for the model.</exception>
     public static Experiment Real(string directory, ulong seed, ScalarType? type = null)
     {
         var tokenizer = TokenizerFiles.Load(directory);
@@ -96,13 +98,14 @@ public static class Experiments
             GreedyTokenizer => Enthusiasm(directory, tokenizer, seed, type),
             SentencePieceTokenizer => Happy(directory, tokenizer, seed, type),
             _ => throw new ArgumentException(
-                $"{directory}: the sample has a rule for chat models with tokens.txt and for story models with tok*.bin; other models learn from --data, problems with their answers",
+                $"{directory}: this sample has rules for chat models with tokens.txt and story models with tok*.bin; "
+                    + "for other models give --data, problems with their answers",
                 nameof(directory)
             ),
         };
     }
 
-    // A chat model that answers: it is rewarded for enthusiasm.
+    // A chat model, rewarded for enthusiasm.
     private static Experiment Enthusiasm(string directory, ITokenizer tokenizer, ulong seed, ScalarType? type)
     {
         var model = Pretrained.Load(directory, type);
@@ -136,7 +139,8 @@ public static class Experiments
         ];
         return new Experiment(
             "A chat model learns enthusiasm",
-            "A real chat model is rewarded when its reply says \"love\", and a little for ending within 32 tokens. The divergence from the frozen model shows what that costs.",
+            "A real chat model is rewarded if its reply says \"love\", and slightly for ending within 32 tokens. "
+                + "The KL divergence from the frozen model shows the side effects.",
             model,
             tokenizer,
             Reward.Weighted(
@@ -151,7 +155,7 @@ public static class Experiments
         );
     }
 
-    // A story model: it is rewarded for a happy word in the story's beginning.
+    // A story model, rewarded for a happy word at the beginning of the story.
     private static Experiment Happy(string directory, ITokenizer tokenizer, ulong seed, ScalarType? type)
     {
         string[] names = ["Lily", "Tom", "Sara", "Ben", "Mia", "Tim", "Anna", "Max", "Sue", "Jack", "Lucy", "Sam"];
@@ -170,7 +174,8 @@ public static class Experiments
         ];
         return new Experiment(
             "A story model learns to be happy",
-            "A real story model is rewarded when the word \"happy\" stands in the next 48 tokens. The divergence from the frozen model shows what that costs.",
+            "A real story model is rewarded if the word \"happy\" is in the next 48 tokens. The KL divergence from the frozen "
+                + "model shows the side effects.",
             Pretrained.Load(directory, type),
             tokenizer,
             Reward.Of("happy", completion => IsHappy(completion) ? 1 : 0),

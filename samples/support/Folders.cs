@@ -1,12 +1,12 @@
 namespace PostTrain.Samples.Support;
 
-/// <summary>Where the samples find what belongs to them.</summary>
+/// <summary>The directories of the samples' models.</summary>
 public static class Folders
 {
     /// <summary>The base model of the arithmetic samples, made by <c>samples/arithmetic-base.cs</c>.</summary>
     public static string ArithmeticBase => Path.Combine(Samples, "models", "arithmetic-base");
 
-    /// <summary>The story model below POSTTRAIN_MODELS (without it, <c>../shared/models</c>); null where there is none.</summary>
+    /// <summary>The story model in POSTTRAIN_MODELS (by default <c>../shared/models</c>); null if there is none.</summary>
     public static string? StoryModel
     {
         get

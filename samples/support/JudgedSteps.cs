@@ -1,12 +1,12 @@
 namespace PostTrain.Samples.Support;
 
-/// <summary>The steps of one solution: what a process reward model says of each, and whether it is right.</summary>
-/// <param name="Scores">A probability a step.</param>
+/// <summary>The steps of one solution with the scores of a process reward model and the correct labels.</summary>
+/// <param name="Scores">One probability per step.</param>
 /// <param name="Right">The labels.</param>
 public sealed record JudgedSteps(IReadOnlyList<double> Scores, IReadOnlyList<bool> Right)
 {
-    /// <summary>The chance that a right step scores above a wrong one, a tie counted as half: the area under the curve of hits against
-    /// false alarms; 0.5 is chance. NaN without both kinds.</summary>
+    /// <summary>Computes the probability that a correct step scores above a wrong one, a tie counted as half: the area under the ROC curve;
+    /// 0.5 is chance. NaN without both kinds.</summary>
     public static double Area(IReadOnlyList<JudgedSteps> solutions)
     {
         var (right, wrong) = (Sorted(solutions, right: true), Sorted(solutions, right: false));
@@ -26,8 +26,8 @@ public sealed record JudgedSteps(IReadOnlyList<double> Scores, IReadOnlyList<boo
         return above / ((double)right.Length * wrong.Length);
     }
 
-    /// <summary>The mean of two shares: of right steps that are taken for right, and of wrong steps that are taken for wrong; 0.5 is
-    /// chance, and what a constant answer gets. NaN without both kinds.</summary>
+    /// <summary>Computes the balanced accuracy: the mean of the shares of correct and of wrong steps that are recognised; 0.5 is chance.
+    /// NaN without both kinds.</summary>
     public static double BalancedAccuracy(IReadOnlyList<JudgedSteps> solutions)
     {
         var (right, wrong) = (Sorted(solutions, right: true), Sorted(solutions, right: false));

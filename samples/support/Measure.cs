@@ -8,15 +8,15 @@ using PostTrain.Training.Reports;
 
 namespace PostTrain.Samples.Support;
 
-/// <summary>What a model is worth on examples that it was not trained on.</summary>
+/// <summary>Measurements of a model on held-out examples.</summary>
 public static class Measure
 {
-    /// <summary>The loss of each example, the mean over its completion's tokens: a value an example, so that methods can be compared
-    /// example by example.</summary>
+    /// <summary>Computes the loss of each example, the mean over its completion's tokens, so that methods can be compared per
+    /// example.</summary>
     public static double[] Losses(DatasetTrainer<Demonstration> trainer, IReadOnlyList<Demonstration> examples) =>
         Values(trainer, examples, "eval/loss");
 
-    /// <summary>A metric of each example by itself, as the trainer's evaluation names it.</summary>
+    /// <summary>Computes a metric of each example separately, by the name in the trainer's evaluation.</summary>
     public static double[] Values(DatasetTrainer<Demonstration> trainer, IReadOnlyList<Demonstration> examples, string metric)
     {
         ArgumentNullException.ThrowIfNull(trainer);
@@ -24,13 +24,13 @@ public static class Measure
         return [.. examples.Select(example => trainer.Evaluate([example])[metric])];
     }
 
-    /// <summary>The model's most likely answer to each problem.</summary>
+    /// <summary>Returns the model's most likely answer to each problem.</summary>
     public static IReadOnlyList<Completion> Answers(CausalLm model, ITokenizer tokenizer, IReadOnlyList<Problem> problems, int tokens = 48)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentNullException.ThrowIfNull(problems);
-        // A long prompt leaves less room to its own answer, and to no other.
+        // A long prompt limits the length of its own answer only.
         var answers = new Completion[problems.Count];
         foreach (
             var group in Enumerable
@@ -57,15 +57,15 @@ public static class Measure
         return answers;
     }
 
-    /// <summary>How many completions are right.</summary>
+    /// <summary>Counts the correct completions.</summary>
     public static Proportion Right(IReadOnlyList<Completion> completions)
     {
         ArgumentNullException.ThrowIfNull(completions);
         return new Proportion(completions.Count(ArithmeticTask.IsRight), completions.Count);
     }
 
-    /// <summary>Some of the same prompts' completions before and after training, for a page; judged where they have an answer to be judged
-    /// by.</summary>
+    /// <summary>Returns some prompts' completions before and after training for a report, with verdicts if the prompts have
+    /// answers.</summary>
     public static IReadOnlyList<CompletionPair> Pairs(
         IReadOnlyList<Completion> before,
         IReadOnlyList<Completion> after,

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace PostTrain.Samples.Support;
 
-/// <summary>Which metrics a display shows, in which order, under which label, with how many decimals.</summary>
+/// <summary>The metrics of a display: order, labels and decimals.</summary>
 internal static class MetricRows
 {
     private static readonly (string Metric, string Label, string Format)[] Known =
@@ -19,7 +19,7 @@ internal static class MetricRows
         ("tokens_per_second", "tokens/s", "F0"),
     ];
 
-    /// <summary>The rows that a run has: the reward, its components, then the other known metrics.</summary>
+    /// <summary>Returns the rows of a run: the reward, its components, then the other known metrics.</summary>
     public static IEnumerable<(string Metric, string Label, string Value)> Of(RunHistory history)
     {
         if (history.Last is not { } report)
@@ -37,7 +37,7 @@ internal static class MetricRows
         {
             if (metric == "loss")
             {
-                // A step that trains nothing has none.
+                // A step without training has no loss.
                 if (!double.IsNaN(report.Loss) || report.Metrics.ContainsKey("grad_norm"))
                     yield return (metric, label, Text(report.Loss, format));
             }
@@ -46,7 +46,7 @@ internal static class MetricRows
         }
     }
 
-    /// <summary>A time as 1:05 or 2:03:04.</summary>
+    /// <summary>Formats a time as 1:05 or 2:03:04.</summary>
     public static string Clock(TimeSpan time) =>
         time.ToString(time.TotalHours >= 1 ? @"h\:mm\:ss" : @"m\:ss", CultureInfo.InvariantCulture);
 

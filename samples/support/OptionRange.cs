@@ -2,25 +2,25 @@ using System.Globalization;
 
 namespace PostTrain.Samples.Support;
 
-/// <summary>Numbers that an option of a command line takes. NaN is in no range.</summary>
+/// <summary>The range of a numeric command-line option. NaN is in no range.</summary>
 /// <param name="Least">Least value.</param>
 /// <param name="Most">Greatest value.</param>
-/// <param name="ExcludesEnds">Whether the ends themselves are left out.</param>
+/// <param name="ExcludesEnds">True if the ends are excluded.</param>
 public sealed record OptionRange(double Least, double Most = double.MaxValue, bool ExcludesEnds = false)
 {
     /// <summary>Finite numbers above 0, such as learning rates.</summary>
     public static OptionRange Positive { get; } = new(0, double.PositiveInfinity, ExcludesEnds: true);
 
-    /// <summary>Finite numbers from a least one on.</summary>
+    /// <summary>Finite numbers from a minimum on.</summary>
     public static OptionRange AtLeast(double least) => new(least);
 
     /// <summary>Numbers between two, both included.</summary>
     public static OptionRange Between(double least, double most) => new(least, most);
 
-    /// <summary>Whether a number is inside.</summary>
+    /// <summary>Returns true if a number is in the range.</summary>
     public bool Holds(double value) => ExcludesEnds ? value > Least && value < Most : value >= Least && value <= Most;
 
-    /// <summary>The range in words.</summary>
+    /// <summary>Returns the range in words.</summary>
     public override string ToString() =>
         (ExcludesEnds, Most >= double.MaxValue) switch
         {

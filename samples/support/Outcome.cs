@@ -8,7 +8,7 @@ using Spectre.Console;
 
 namespace PostTrain.Samples.Support;
 
-/// <summary>What a reinforcement-learning run came to: shown as a table, as a page and as a summary.</summary>
+/// <summary>The outcome of a reinforcement-learning run, as a table, a report and a summary.</summary>
 public sealed record Outcome(
     Experiment Experiment,
     GrpoOptions Options,
@@ -23,7 +23,7 @@ public sealed record Outcome(
     private Proportion AfterShare => Share(After);
     private double TokensPerSecond => Reports.Average(report => report.Metrics["tokens_per_second"]);
 
-    /// <summary>Prints the table and some completions; plain where the output is no terminal.</summary>
+    /// <summary>Prints the table and some completions, as plain text if the output is redirected.</summary>
     public void Print(TextWriter writer)
     {
         var console = AnsiConsole.Create(
@@ -54,7 +54,7 @@ public sealed record Outcome(
         writer.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{TokensPerSecond:F0} tokens/s"));
     }
 
-    /// <summary>For <c>summary.json</c>.</summary>
+    /// <summary>Returns the values for <c>summary.json</c>.</summary>
     public IReadOnlyDictionary<string, object> Summary() =>
         new Dictionary<string, object>
         {
@@ -67,7 +67,7 @@ public sealed record Outcome(
             ["tokens_per_second"] = Math.Round(TokensPerSecond, 1),
         };
 
-    /// <summary>The page of the run.</summary>
+    /// <summary>Returns the report of the run.</summary>
     public HtmlReport Page(SampleRun run)
     {
         ArgumentNullException.ThrowIfNull(run);
@@ -87,7 +87,7 @@ public sealed record Outcome(
                 new NamedProportion("before", BeforeShare),
                 new NamedProportion("after", AfterShare)
             )
-            .Completions("The same held-out prompts, before and after", [.. Pairs()])
+            .Completions("Held-out prompts before and after training", [.. Pairs()])
             .Run(Reports, completions: run.LoggedCompletions);
         return report.Settings(
             "Settings",
@@ -102,7 +102,7 @@ public sealed record Outcome(
                 ["aggregation"] = Options.Objective.Aggregation.ToString(),
                 ["KL weight β"] = Options.Objective.Beta.ToString("G", CultureInfo.InvariantCulture),
                 ["temperature"] = Options.Sampling.Temperature.ToString("G", CultureInfo.InvariantCulture),
-                ["most new tokens"] = Options.Sampling.MaxNewTokens.ToString(CultureInfo.InvariantCulture),
+                ["maximum new tokens"] = Options.Sampling.MaxNewTokens.ToString(CultureInfo.InvariantCulture),
             }
         );
     }

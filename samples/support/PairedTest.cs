@@ -4,18 +4,18 @@ using MathNet.Numerics.Statistics;
 
 namespace PostTrain.Samples.Support;
 
-/// <summary>Two methods on the same examples, worlds or seeds: the mean difference with its interval, and two tests of whether it is
-/// 0.</summary>
+/// <summary>A comparison of two methods on the same examples, problems or seeds: the mean difference with its interval, and two tests of
+/// whether it is 0.</summary>
 /// <param name="Difference">The mean of after − before, with Student's 95 % interval.</param>
 /// <param name="Wins">Pairs in which it is above 0.</param>
 /// <param name="Losses">Pairs in which it is below 0.</param>
 /// <param name="Pairs">All pairs.</param>
-/// <param name="PValue">Of Student's paired test, two-sided; NaN with fewer than two pairs, 1 where all differences are 0.</param>
-/// <param name="SignPValue">Of the sign test, two-sided and exact, which assumes nothing of how the differences are distributed. With five
-/// pairs it is never below 0.0625.</param>
+/// <param name="PValue">p of Student's paired test, two-sided; NaN with fewer than two pairs, 1 if all differences are 0.</param>
+/// <param name="SignPValue">p of the sign test, two-sided and exact, which makes no assumption on the distribution. With five pairs it is
+/// never below 0.0625.</param>
 public readonly record struct PairedTest(Estimate Difference, int Wins, int Losses, int Pairs, double PValue, double SignPValue)
 {
-    /// <summary>Compares value by value.</summary>
+    /// <summary>Compares the values pair by pair.</summary>
     public static PairedTest Of(IReadOnlyList<double> after, IReadOnlyList<double> before)
     {
         ArgumentNullException.ThrowIfNull(after);
@@ -36,14 +36,14 @@ public readonly record struct PairedTest(Estimate Difference, int Wins, int Loss
         );
     }
 
-    /// <summary>What may be said of it: <c>better</c> or <c>worse</c> where the interval leaves 0 out, <c>no difference is shown</c> where
-    /// it does not.</summary>
+    /// <summary>The conclusion: <c>better</c> or <c>worse</c> if the interval excludes 0, otherwise <c>no difference is
+    /// shown</c>.</summary>
     public string Verdict =>
         Difference.Mean - Difference.HalfWidth > 0 ? "better"
         : Difference.Mean + Difference.HalfWidth < 0 ? "worse"
         : "no difference is shown";
 
-    /// <summary>As <c>+0.103 ± 0.013</c>.</summary>
+    /// <summary>Returns text such as <c>+0.103 ± 0.013</c>.</summary>
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{(Difference.Mean >= 0 ? "+" : "")}{Difference}");
 
     private static double Student(double[] differences)

@@ -3,26 +3,25 @@ using PostTrain.Data.Records;
 
 namespace PostTrain.Samples.Support;
 
-/// <summary>Problems for a policy to learn from, and held-out ones to measure with; each with the answer that a verifier compares
-/// with.</summary>
-/// <param name="Train">What training sees.</param>
-/// <param name="HeldOut">What it never sees.</param>
+/// <summary>Training and held-out problems, each with the answer for a verifier.</summary>
+/// <param name="Train">Training problems.</param>
+/// <param name="HeldOut">Held-out problems.</param>
 /// <param name="Longest">Tokens of the longest prompt and completion.</param>
 public sealed record ProblemData(IReadOnlyList<Problem> Train, IReadOnlyList<Problem> HeldOut, int Longest)
 {
     private const int ToyProblems = 4000;
 
-    /// <summary>The user's problems, or sums.</summary>
+    /// <summary>Loads the user's problems, or generates sums.</summary>
     /// <param name="run">The run.</param>
-    /// <param name="subject">The model that is to learn.</param>
-    /// <param name="template">The name of the template of instructions; see <see cref="UserData.Template"/>.</param>
-    /// <param name="tokens">The most tokens of a completion.</param>
+    /// <param name="subject">The model to train.</param>
+    /// <param name="template">Name of the instruction template; see <see cref="UserData.Template"/>.</param>
+    /// <param name="tokens">Maximum completion length in tokens.</param>
     public static ProblemData Load(SampleRun run, Subject subject, string template, int tokens)
     {
         ArgumentNullException.ThrowIfNull(run);
         ArgumentNullException.ThrowIfNull(subject);
         var data = run.Data is null ? Toy(run, subject) : User(run, subject, template, tokens);
-        Console.WriteLine($"{data.Train.Count} problems to learn from, {data.HeldOut.Count} held out");
+        Console.WriteLine($"{data.Train.Count} training problems, {data.HeldOut.Count} held out");
         return data;
     }
 

@@ -5,7 +5,7 @@ using PostTrain.Training.Reports;
 
 namespace PostTrain.Samples.Support;
 
-/// <summary>The ways of refinement on some tasks, each over the same seeds; what stands of it in the log and on the page.</summary>
+/// <summary>A comparison of refinement methods on some tasks over the same seeds, with its log and report.</summary>
 public sealed class RefinementComparison
 {
     private const int Examples = 2;
@@ -15,7 +15,7 @@ public sealed class RefinementComparison
     /// <summary>The comparison of the methods.</summary>
     public RefinementTable Table { get; } = new("seeds");
 
-    /// <summary>Trains and measures a task for each seed, beginning with the run's.</summary>
+    /// <summary>Trains and measures a task for each seed, starting with the run's.</summary>
     public async Task AddAsync(SampleRun run, RefinementTask task, RefinementSettings settings, int seeds)
     {
         ArgumentNullException.ThrowIfNull(run);
@@ -26,7 +26,9 @@ public sealed class RefinementComparison
             var result = await RefinementTrial.RunAsync(run, task, settings, seed).ConfigureAwait(false);
             run.Log(RefinementTable.Record((long)seed, result.Accuracy, $"{task.Key}/seed{seed}/held_out/"));
             Console.WriteLine(
-                $"{task.Name}, seed {seed}: sampled {string.Join(", ", result.Stages.Select(stage => $"{stage.Name} {Format.Number(stage.Accuracy.Sampled)}"))}; {result.Collected} own right answers kept"
+                $"{task.Name}, seed {seed}: sampled "
+                    + $"{string.Join(", ", result.Stages.Select(stage => $"{stage.Name} {Format.Number(stage.Accuracy.Sampled)}"))}; "
+                    + $"{result.Collected} own correct answers kept"
             );
             results.Add(result);
         }
@@ -34,11 +36,12 @@ public sealed class RefinementComparison
         Table.Add(task.Name, [.. results.Select(result => result.Accuracy)]);
         if (results.All(result => result.Accuracy.Warmup.Sampled == 0 && result.Collected == 0))
             Console.WriteLine(
-                $"{task.Name}: the warmed-up model is never right, so that there is next to no signal to reinforce: more warm-up steps, easier records or a better model"
+                $"{task.Name}: the model is never correct after the warm-up, so there is almost no signal to reinforce: use more "
+                    + "warm-up steps, easier records or a better model"
             );
     }
 
-    /// <summary>Adds each task's seeds, curves and answers to a page.</summary>
+    /// <summary>Adds each task's seeds, curves and answers to a report.</summary>
     public void WriteTo(HtmlReport page)
     {
         ArgumentNullException.ThrowIfNull(page);
@@ -67,13 +70,13 @@ public sealed class RefinementComparison
             page.Curves(
                 $"Training: {task.Name}",
                 new CurveChart("Reward while reinforcing", "", Series(results, "ReFT", "reward/mean")),
-                new CurveChart("Divergence from the warm-up", "nats per token", Series(results, "ReFT", "kl")),
+                new CurveChart("KL divergence from the warm-up", "nats per token", Series(results, "ReFT", "kl")),
                 new CurveChart("Loss of SFT, continued", "nats per token", Series(results, "SFT", "loss")),
                 new CurveChart("Loss of self-training", "nats per token", Series(results, "self-training", "loss"))
             );
             var (before, after) = (results[0].Stages[1], results[0].Stages[^1]);
             page.Completions(
-                $"The likeliest answers of the first seed, after SFT and after ReFT: {task.Name}",
+                $"Most likely answers of the first seed, after SFT and after ReFT: {task.Name}",
                 [
                     .. before
                         .Answers.Zip(after.Answers)

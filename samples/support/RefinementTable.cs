@@ -4,9 +4,9 @@ using PostTrain.Training.Reports;
 
 namespace PostTrain.Samples.Support;
 
-/// <summary>Supervised fine-tuning, self-training and reinforced fine-tuning over pairs, which are exact worlds or seeds of a language
-/// model: the rows, tiles and numbers of a comparison.</summary>
-/// <param name="pair">What a pair is: <c>worlds</c>, <c>seeds</c>.</param>
+/// <summary>A comparison of supervised fine-tuning, self-training and reinforced fine-tuning over exact problems or seeds: rows, tiles and
+/// numbers.</summary>
+/// <param name="pair">The unit of a pair: <c>worlds</c>, <c>seeds</c>.</param>
 public sealed class RefinementTable(string pair)
 {
     private readonly List<string[]> accuracies = [];
@@ -14,25 +14,27 @@ public sealed class RefinementTable(string pair)
     private readonly List<SummaryTile> tiles = [];
     private readonly Dictionary<string, object> summary = [];
 
-    /// <summary>How the table is read.</summary>
+    /// <summary>The explanation of the table.</summary>
     public static string Reading =>
-        "Accuracy on held-out questions: sampled at temperature 1, or the likeliest. Differences are paired, with Student's 95 % interval; p: of the paired t test, two-sided. "
-        + "Methods differ where the interval leaves 0 out; where it does not, nothing is claimed.";
+        "Accuracy on held-out questions, sampled at temperature 1 or of the most likely answer. Differences are paired, with "
+        + "Student's 95 % "
+        + "interval; p is that of the two-sided paired t test. Methods differ if the interval excludes 0; otherwise no difference "
+        + "is claimed.";
 
-    /// <summary>The accuracy of each method, a mean over the pairs.</summary>
+    /// <summary>The mean accuracy of each method over the pairs.</summary>
     public ReportTable Accuracies => new([pair, "accuracy", "warm-up", "SFT", "self-training", "ReFT"], accuracies);
 
-    /// <summary>The methods' differences.</summary>
+    /// <summary>The differences between the methods.</summary>
     public ReportTable Differences =>
         new([pair, "accuracy", "ReFT − SFT", "p", "won", "ReFT − self-training", "self-training − SFT"], differences);
 
     /// <summary>The difference of each kind.</summary>
     public IReadOnlyList<SummaryTile> Tiles => tiles;
 
-    /// <summary>For <c>summary.json</c>.</summary>
+    /// <summary>Values for <c>summary.json</c>.</summary>
     public IReadOnlyDictionary<string, object> Summary => summary;
 
-    /// <summary>Adds a kind of world or a task, and says in a line what came of it.</summary>
+    /// <summary>Adds a kind of problem or a task, and prints its result in a line.</summary>
     public void Add(string name, IReadOnlyList<StrategyOutcome> outcomes)
     {
         ArgumentNullException.ThrowIfNull(outcomes);
@@ -94,10 +96,10 @@ public sealed class RefinementTable(string pair)
         ConsoleTable.Print(Differences);
     }
 
-    /// <summary>The accuracies of one pair, for <c>metrics.jsonl</c>.</summary>
+    /// <summary>Returns the accuracies of one pair for <c>metrics.jsonl</c>.</summary>
     /// <param name="line">Number of the record.</param>
-    /// <param name="outcome">What the methods came to.</param>
-    /// <param name="part">Stands before the names; may be empty.</param>
+    /// <param name="outcome">The methods' results.</param>
+    /// <param name="part">Prefix of the names; may be empty.</param>
     public static StepReport Record(long line, StrategyOutcome outcome, string part = "")
     {
         ArgumentNullException.ThrowIfNull(outcome);

@@ -6,13 +6,13 @@ using PostTrain.Text;
 
 namespace PostTrain.Samples.Support;
 
-/// <summary>What ways of refining a model are compared on.</summary>
-/// <param name="Name">In tables and, without spaces, in the metrics' names.</param>
+/// <summary>A task on which refinement methods are compared.</summary>
+/// <param name="Name">Name in tables and, without spaces, in metrics.</param>
 /// <param name="Tokenizer">The model's tokenizer.</param>
 /// <param name="Fresh">The model before any training.</param>
 /// <param name="Load">The model that <see cref="RefinementTrial"/> saved in a folder after the warm-up.</param>
 /// <param name="Data">The questions of a seed.</param>
-/// <param name="Reward">1 for what counts as right.</param>
+/// <param name="Reward">1 for a correct answer.</param>
 public sealed record RefinementTask(
     string Name,
     ITokenizer Tokenizer,
@@ -22,17 +22,19 @@ public sealed record RefinementTask(
     IReward Reward
 )
 {
-    /// <summary>The name in the metrics' names.</summary>
+    /// <summary>The name in metrics.</summary>
     public string Key => Name.Split(" (")[0].Replace(' ', '_');
 
-    /// <summary>The paper's reward: 1 for the right answer, 0.1 for another number, 0 for none.</summary>
+    /// <summary>The paper's reward: 1 for the correct answer, 0.1 for another number, 0 for none.</summary>
     private static IReward AnswerAlone => Rewards.Reward.MathAnswer(MathAnswerOptions.ReinforcedFineTuning);
 
-    /// <summary>Sums of three numbers on the base model of a folder: in any order, or in the one that is shown.</summary>
-    /// <param name="folder">Of the base model, which has read <see cref="ChainTask.Notes"/>.</param>
-    /// <param name="control">One valid way: the demonstrations add the numbers as they stand, and no other way is paid for.</param>
-    /// <param name="questions">To train on.</param>
-    /// <param name="heldOut">To measure with.</param>
+    /// <summary>Creates the task of sums of three numbers on the base model of a folder: in any order, or in the demonstrated
+    /// one.</summary>
+    /// <param name="folder">Folder of the base model, trained on <see cref="ChainTask.Notes"/>.</param>
+    /// <param name="control">True for one valid way: the demonstrations add the numbers in the given order, and no other order is
+    /// rewarded.</param>
+    /// <param name="questions">Number of training questions.</param>
+    /// <param name="heldOut">Number of held-out questions.</param>
     public static RefinementTask Chains(string folder, bool control, int questions, int heldOut)
     {
         var tokenizer = ChainTask.Tokenizer();
@@ -56,11 +58,11 @@ public sealed record RefinementTask(
         Tuning Of(string from) => new(Pretrained.Load(from), tokenizer);
     }
 
-    /// <summary>The user's model and records; a seed then orders and draws, and changes nothing about which records are held out.</summary>
+    /// <summary>Creates the task of the user's model and records. A seed changes order and sampling, not the held-out records.</summary>
     /// <param name="subject">The model.</param>
-    /// <param name="train">Records to train on; what follows the prompt holds the answer.</param>
-    /// <param name="heldOut">Records to measure with.</param>
-    /// <param name="rank">Of a LoRA adapter; 0 trains the whole model.</param>
+    /// <param name="train">Training records; the text after the prompt holds the answer.</param>
+    /// <param name="heldOut">Held-out records.</param>
+    /// <param name="rank">Rank of a LoRA adapter; 0 trains the whole model.</param>
     public static RefinementTask Records(
         Subject subject,
         IReadOnlyList<Demonstration> train,

@@ -2,24 +2,24 @@ using PostTrain.Training;
 
 namespace PostTrain.Samples.Support;
 
-/// <summary>The reports of a run as a display needs them: the latest of each metric, its course, and how long is left.</summary>
+/// <summary>The reports of a run for a display: the latest value of each metric, all values, and the time left.</summary>
 internal sealed class RunHistory(long steps)
 {
     private readonly Dictionary<string, List<double>> courses = [];
     private long firstStep;
     private TimeSpan firstElapsed;
 
-    /// <summary>How many steps the whole run has.</summary>
+    /// <summary>Number of steps of the whole run.</summary>
     public long Steps => steps;
 
     /// <summary>The latest report; null before the first.</summary>
     public StepReport? Last { get; private set; }
 
-    /// <summary>The share of the run that is done, in [0, 1].</summary>
+    /// <summary>The completed share of the run, in [0, 1].</summary>
     public double Share => Last is null || steps <= 0 ? 0 : Math.Clamp((double)Last.Step / steps, 0, 1);
 
-    /// <summary>The time left at the pace of this process; null while that is unknown.</summary>
-    /// <remarks>Counted from the first report, because a resumed run begins in the middle and the first step is a slow one.</remarks>
+    /// <summary>The time left at the current speed of this process; null if unknown.</summary>
+    /// <remarks>Measured from the first report, because a resumed run starts in the middle and the first step is slow.</remarks>
     public TimeSpan? Left
     {
         get
@@ -31,10 +31,10 @@ internal sealed class RunHistory(long steps)
         }
     }
 
-    /// <summary>The values of a metric so far, oldest first.</summary>
+    /// <summary>Returns the values of a metric so far, oldest first.</summary>
     public IReadOnlyList<double> Course(string metric) => courses.TryGetValue(metric, out var course) ? course : [];
 
-    /// <summary>Takes in the next report.</summary>
+    /// <summary>Adds the next report.</summary>
     public void Add(StepReport report)
     {
         if (Last is null)

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Samples.Support;
 
-/// <summary>A sample's command line: the options that all of them have, and its own.</summary>
+/// <summary>A sample's command line: the options of all samples, and its own.</summary>
 /// <example><code>
 /// var command = new SampleCommand("sft", "Fine-tunes a model on instructions.", steps: 200);
 /// var lora = command.Option("--lora", "Rank of an adapter; 0 trains the whole model.", 0, OptionRange.AtLeast(0));
@@ -13,48 +13,48 @@ namespace PostTrain.Samples.Support;
 /// </code></example>
 public sealed class SampleCommand
 {
-    // As shells have it: 128 and the number of the signal.
+    // As in shells: 128 plus the number of the signal.
     private const int Interrupted = 130;
 
     private readonly RootCommand root;
     private readonly Option<string?> model = new("--model")
     {
-        Description = "Directory of a Hugging Face model with its tokenizer; without it, the project's own toy.",
+        Description = "Directory of a Hugging Face model with its tokenizer; by default the project's own small model.",
     };
     private readonly Option<string?> data = new("--data")
     {
-        Description = "JSON Lines (or a JSON array) of records; without it, the toy's.",
+        Description = "Records as JSON Lines or a JSON array; by default generated sums.",
     };
     private readonly Option<string> output;
     private readonly Option<int> steps;
     private readonly Option<int> heldOut;
     private readonly Option<int?> microBatch = new("--micro-batch-size")
     {
-        Description = "Rows that go through the model at once; without it, as many as have some thousand tokens.",
+        Description = "Rows that go through the model at once; by default as many as have some thousand tokens.",
     };
     private readonly Option<string?> type = new("--type")
     {
-        Description = "float32, or bfloat16: mixed precision; without it, the type that the model is stored in.",
+        Description = "float32, or bfloat16 for mixed precision; by default the stored type.",
     };
-    private readonly Option<bool> paddingFree = new("--padding-free") { Description = "Leave the padding of batches out." };
-    private readonly Option<ulong> seed = new("--seed") { Description = "Where all randomness comes from.", DefaultValueFactory = _ => 0 };
+    private readonly Option<bool> paddingFree = new("--padding-free") { Description = "Skip the padding of batches." };
+    private readonly Option<ulong> seed = new("--seed") { Description = "Seed of all randomness.", DefaultValueFactory = _ => 0 };
 
     /// <param name="name">The sample's name, also of its folder below <c>artifacts</c>.</param>
-    /// <param name="description">What it does, in a sentence.</param>
-    /// <param name="steps">Training steps by default.</param>
-    /// <param name="heldOut">Held-out examples by default.</param>
+    /// <param name="description">A description in one sentence.</param>
+    /// <param name="steps">Default number of training steps.</param>
+    /// <param name="heldOut">Default number of held-out examples.</param>
     public SampleCommand(string name, string description, int steps, int heldOut = 300)
     {
-        output = new("--output") { Description = "Where the results go.", DefaultValueFactory = _ => Path.Combine("artifacts", name) };
+        output = new("--output") { Description = "Directory of the results.", DefaultValueFactory = _ => Path.Combine("artifacts", name) };
         this.steps = new("--steps") { Description = "Training steps.", DefaultValueFactory = _ => steps };
-        this.heldOut = new("--held-out") { Description = "Examples that training never sees.", DefaultValueFactory = _ => heldOut };
+        this.heldOut = new("--held-out") { Description = "Number of held-out examples.", DefaultValueFactory = _ => heldOut };
         Within(this.steps, OptionRange.AtLeast(1));
         Within(this.heldOut, OptionRange.AtLeast(1));
         Within(microBatch, OptionRange.AtLeast(1));
         root = new RootCommand(description) { model, data, output, this.steps, this.heldOut, microBatch, type, paddingFree, seed };
     }
 
-    /// <summary>Adds an option of the sample's own: a text, or a switch.</summary>
+    /// <summary>Adds an option of the sample: a text, or a switch.</summary>
     /// <exception cref="ArgumentException">The option is a number, which needs a range.</exception>
     public Option<T> Option<T>(string name, string description, T value)
     {
@@ -65,8 +65,7 @@ public sealed class SampleCommand
         return option;
     }
 
-    /// <summary>Adds an option that is a number. One out of its range ends the program with an error before anything else is
-    /// done.</summary>
+    /// <summary>Adds a numeric option. A value out of range ends the program with an error before anything else is done.</summary>
     public Option<T> Option<T>(string name, string description, T value, OptionRange range)
     {
         var option = new Option<T>(name) { Description = description, DefaultValueFactory = _ => value };
@@ -83,7 +82,7 @@ public sealed class SampleCommand
         ArgumentNullException.ThrowIfNull(range);
         option.Validators.Add(result =>
         {
-            // Text that is no number has an error of its own.
+            // Text that is not a number has its own error.
             if (result.Errors.Any() || result.GetValueOrDefault<T>() is not { } value)
                 return;
             if (!range.Holds(Convert.ToDouble(value, CultureInfo.InvariantCulture)))
@@ -91,7 +90,7 @@ public sealed class SampleCommand
         });
     }
 
-    /// <summary>Reads the arguments and runs the sample; what is wrong with the user's files or options is told in a line.</summary>
+    /// <summary>Reads the arguments and runs the sample; errors in the user's files or options are printed in one line.</summary>
     /// <returns>The exit code.</returns>
     public Task<int> RunAsync(string[] args, Func<SampleRun, ParseResult, Task> run)
     {
@@ -121,7 +120,7 @@ public sealed class SampleCommand
                 {
                     await Console
                         .Error.WriteLineAsync(
-                            $"stopped; the steps that were done stand in {Path.Combine(values.GetValue(output)!, "metrics.jsonl")}"
+                            $"stopped; the completed steps are in {Path.Combine(values.GetValue(output)!, "metrics.jsonl")}"
                         )
                         .ConfigureAwait(false);
                     return Interrupted;
@@ -136,7 +135,7 @@ public sealed class SampleCommand
                                 or TemplateException
                     )
                 {
-                    // Parameters are the library's, not the user's.
+                    // Parameter names are the library's, not the user's.
                     string message = exception is ArgumentException { ParamName: { } name }
                         ? exception.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal)
                         : exception.Message;
@@ -145,7 +144,7 @@ public sealed class SampleCommand
                 }
             }
         );
-        // The first Ctrl+C lets the step that has begun come to its end, the second does not.
+        // The first Ctrl+C lets the current step finish, the second does not.
         var stop = new CancellationTokenSource();
         Console.CancelKeyPress += (_, press) =>
         {

@@ -7,14 +7,14 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Samples.Support;
 
-/// <summary>A run of a sample: what the user asked for, the live display, and the three files that it leaves in its folder.</summary>
+/// <summary>A run of a sample: the user's options, the live display, and the three output files.</summary>
 public sealed class SampleRun : IDisposable
 {
     private const int TokensAtOnce = 4096;
     private readonly int? microBatch;
     private readonly Stopwatch watch = Stopwatch.StartNew();
 
-    // Opened with the first record, so that a wrong option leaves the last run's files as they are.
+    // Opened with the first record, so that a wrong option does not change the last run's files.
     private readonly Lazy<MetricsLog> metrics;
     private readonly Lazy<CompletionLog> completions;
 
@@ -50,51 +50,49 @@ public sealed class SampleRun : IDisposable
         completions = new(() => CompletionLog.Open(PathOf("completions.jsonl"), every: Math.Max(1, steps / 10)));
     }
 
-    /// <summary>The user's model directory; null for the toy.</summary>
+    /// <summary>The user's model directory; null for the samples' own model.</summary>
     public string? Model { get; }
 
-    /// <summary>The user's data file; null for the toy's.</summary>
+    /// <summary>The user's data file; null for generated data.</summary>
     public string? Data { get; }
 
-    /// <summary>Where the results go.</summary>
+    /// <summary>Directory of the results.</summary>
     public string Output { get; }
 
-    /// <summary>Training steps.</summary>
+    /// <summary>Number of training steps.</summary>
     public int Steps { get; }
 
-    /// <summary>Held-out examples, at most.</summary>
+    /// <summary>Maximum number of held-out examples.</summary>
     public int HeldOut { get; }
 
-    /// <summary>The type that the user's model is loaded in; null for the one that it is stored in. bfloat16 trains in mixed
-    /// precision.</summary>
+    /// <summary>The type in which the user's model is loaded; null for the stored type. bfloat16 trains in mixed precision.</summary>
     public ScalarType? Type { get; init; }
 
-    /// <summary>Whether training and scoring leave the padding of batches out.</summary>
+    /// <summary>True if training and scoring skip the padding of batches.</summary>
     public bool PaddingFree { get; init; }
 
-    /// <summary>Where all randomness comes from.</summary>
+    /// <summary>Seed of all randomness.</summary>
     public ulong Seed { get; }
 
-    /// <summary>The user has pressed Ctrl+C.</summary>
+    /// <summary>Cancelled when the user presses Ctrl+C.</summary>
     public CancellationToken Cancellation { get; }
 
-    /// <summary>A file or folder of the results.</summary>
+    /// <summary>Returns the path of a file or folder of the results.</summary>
     public string PathOf(string name) => Path.Combine(Output, name);
 
-    /// <summary>Some completions of some steps, for a rollout trainer to tell of and for the report to show.</summary>
+    /// <summary>Some completions of some steps, reported by a rollout trainer and shown in the report.</summary>
     public IProgress<CompletionReport> Completions => completions.Value;
 
-    /// <summary>Rows that go through the model at once: as the user says, else some thousand tokens. Larger parts are slower where their
-    /// activations leave the processor's caches; the gradient does not depend on it.</summary>
+    /// <summary>Returns the number of rows that go through the model at once: the user's choice, otherwise some thousand tokens. Larger
+    /// parts are slower once their activations exceed the processor's caches; the gradient does not depend on it.</summary>
     /// <param name="longest">Tokens of the longest row.</param>
     public int MicroBatch(int longest) => microBatch ?? Math.Max(1, TokensAtOnce / Math.Max(1, longest));
 
-    /// <summary>Runs a training: shows each step and writes it to <c>metrics.jsonl</c>.</summary>
-    /// <param name="title">What is trained.</param>
-    /// <param name="steps">How many steps it has.</param>
+    /// <summary>Runs a training, shows each step and writes it to <c>metrics.jsonl</c>.</summary>
+    /// <param name="title">Title of the training.</param>
+    /// <param name="steps">Number of steps.</param>
     /// <param name="training">The trainer's run.</param>
-    /// <param name="part">Where a sample trains several times: stands before the metrics' names in the file, as in
-    /// <c>lora/loss</c>.</param>
+    /// <param name="part">Prefix of the metrics' names in the file, for a sample that trains several times, as in <c>lora/loss</c>.</param>
     public IReadOnlyList<StepReport> Train(string title, int steps, IEnumerable<StepReport> training, string? part = null)
     {
         var reports = new List<StepReport>();
@@ -122,14 +120,14 @@ public sealed class SampleRun : IDisposable
     /// <summary>Writes a record to <c>metrics.jsonl</c>.</summary>
     public void Log(StepReport report) => metrics.Value.Report(report);
 
-    /// <summary>A page with the sample's title and the facts of this run.</summary>
+    /// <summary>Creates a report with the sample's title and the facts of this run.</summary>
     public HtmlReport Page(string title, string story) => new HtmlReport(title, story).Facts(EngineFacts.Describe(), $"seed {Seed}");
 
-    /// <summary>What the policy answered over the run.</summary>
+    /// <summary>The policy's completions over the run.</summary>
     public IReadOnlyList<LoggedCompletion> LoggedCompletions =>
         completions.IsValueCreated ? CompletionLog.Read(PathOf("completions.jsonl")) : [];
 
-    /// <summary>Writes <c>report.html</c> and <c>summary.json</c> and says where they are.</summary>
+    /// <summary>Writes <c>report.html</c> and <c>summary.json</c> and prints their paths.</summary>
     public void Finish(HtmlReport page, IEnumerable<KeyValuePair<string, object>> summary)
     {
         page.Save(PathOf("report.html"));

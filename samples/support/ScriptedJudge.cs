@@ -8,9 +8,9 @@ using PostTrain.Rewards;
 
 namespace PostTrain.Samples.Support;
 
-/// <summary>Stands in for a language model that judges pairs, with well-known failings of such judges: a liking for whatever stands first,
-/// and errors. Put a real client in its place.</summary>
-/// <remarks>The first failing is cancelled by asking in both orders; errors are not, nor is a liking for the wrong thing.</remarks>
+/// <summary>A stand-in for a language model that judges pairs, with two known faults of such judges: a preference for the first position,
+/// and errors. Replace it by a real client.</summary>
+/// <remarks>Asking in both orders cancels the first fault; it cancels neither errors nor a preference for the wrong quality.</remarks>
 public sealed partial class ScriptedJudge : IChatClient
 {
     private readonly Func<string, string, double> liking;
@@ -20,12 +20,13 @@ public sealed partial class ScriptedJudge : IChatClient
     private ScriptedJudge(Func<string, string, double> liking, double likingForFirst, double errors = 0) =>
         (this.liking, this.likingForFirst, this.errors) = (liking, likingForFirst, errors);
 
-    /// <summary>Likes shown work and checks nothing.</summary>
+    /// <summary>Creates a judge that prefers shown work and checks nothing.</summary>
     public static ScriptedJudge OfStyle() =>
         new((_, answer) => Math.Min(answer.Trim().Length, 200) + 10 * answer.Count(character => character == '='), likingForFirst: 2);
 
-    /// <summary>Checks the toy's sums, and takes the wrong one of two different answers for the better in a share of the pairs.</summary>
-    /// <param name="errors">The share, 0 to 1; which pairs is a function of their texts.</param>
+    /// <summary>Creates a judge that checks the sums of the samples, and prefers the wrong one of two different answers in a share of the
+    /// pairs.</summary>
+    /// <param name="errors">The share, 0 to 1; the affected pairs depend on their texts only.</param>
     public static ScriptedJudge OfSums(double errors) =>
         new(
             (question, answer) =>

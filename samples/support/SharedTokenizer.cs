@@ -2,17 +2,17 @@ using PostTrain.Text;
 
 namespace PostTrain.Samples.Support;
 
-/// <summary>Whether two models read texts alike.</summary>
+/// <summary>Checks that two models use the same tokenizer.</summary>
 public static class SharedTokenizer
 {
     private const string Expected =
-        "expected the student's tokenizer: distillation compares the models token by token. Across tokenizers a student can learn texts that the teacher wrote, with samples/sft.cs";
+        "expected the student's tokenizer: distillation compares the models token by token. With another tokenizer a student can "
+        + "be trained on texts of the teacher, with samples/sft.cs";
 
-    /// <summary>Refuses a teacher whose token ids stand for something else: of another vocabulary, or that reads one of the texts as other
-    /// ids.</summary>
+    /// <summary>Rejects a teacher with different token ids: another vocabulary, or other ids for one of the texts.</summary>
     /// <param name="folder">The teacher's directory.</param>
-    /// <param name="student">What it is to teach.</param>
-    /// <param name="texts">What is learnt.</param>
+    /// <param name="student">The student's tokenizer.</param>
+    /// <param name="texts">The training texts.</param>
     /// <exception cref="ArgumentException">The tokenizers differ.</exception>
     public static void Check(string folder, ITokenizer student, IEnumerable<MarkedText> texts)
     {
@@ -40,7 +40,7 @@ public static class SharedTokenizer
         }
         catch (ArgumentException)
         {
-            // It cannot spell the text.
+            // It cannot encode the text.
             return false;
         }
     }

@@ -8,7 +8,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Samples.Support;
 
-/// <summary>Trains methods on the same data in the same order, each from the same model, and compares them on the same held-out
+/// <summary>Trains several methods on the same data in the same order, each from the same model, and compares them on the same held-out
 /// examples.</summary>
 public static class SideBySide
 {
@@ -25,13 +25,13 @@ public static class SideBySide
         return [.. contenders.Select(contender => Run(run, subject, data, contender, batchSize))];
     }
 
-    /// <summary>The table, the page and the summary of a comparison.</summary>
+    /// <summary>Creates the table, the report and the summary of a comparison.</summary>
     /// <param name="run">The run.</param>
     /// <param name="subject">The model.</param>
-    /// <param name="title">Of the page.</param>
-    /// <param name="story">Of the page.</param>
+    /// <param name="title">Title of the report.</param>
+    /// <param name="story">Description in the report.</param>
     /// <param name="results">The methods' results.</param>
-    /// <param name="reference">The method that the others' losses are compared with, example by example.</param>
+    /// <param name="reference">The method with which the other losses are compared, example by example.</param>
     public static void Conclude(
         SampleRun run,
         Subject subject,
@@ -48,7 +48,10 @@ public static class SideBySide
         var table = Table(subject, results, anchor);
         ConsoleTable.Print(table);
         const string reading =
-            "All intervals are 95 %. Minus: the difference of the losses, example by example. Methods differ where the interval of the difference does not hold 0: one run each, so this says nothing of other seeds. Merge: the largest change of a log-probability when the adapter is written into the weights.";
+            "All intervals are 95 %. The column minus is the difference of the losses, example by example. Methods differ if its "
+            + "interval excludes 0; "
+            + "this is one run each and says nothing about other seeds. Merge is the largest change of a log-probability after "
+            + "merging the adapter.";
         Console.WriteLine(reading);
         var page = run.Page(title, story).Table("Methods", table).Paragraph(reading);
         if (subject.IsToy)
@@ -66,7 +69,7 @@ public static class SideBySide
                 [.. results.Select(result => CurveSeries.Of(result.Reports, "tokens_per_second", result.Name))]
             )
         );
-        page.Paragraph(anchor.Answers[0].Problem.Prompt, "A held-out prompt, and the most likely answer of each")
+        page.Paragraph(anchor.Answers[0].Problem.Prompt, "A held-out prompt, and each method's most likely answer")
             .Table(
                 "",
                 new ReportTable(["method", "answer"], [.. results.Select(result => (string[])[result.Name, result.Answers[0].Text])])

@@ -2,13 +2,13 @@ using PostTrain.Exact;
 
 namespace PostTrain.Samples.Support;
 
-/// <summary>The exact worlds of reinforced fine-tuning: the claim with nothing sampled but the world, and its negative control.</summary>
+/// <summary>The exact experiment on reinforced fine-tuning with its negative control.</summary>
 public static class StrategyWorlds
 {
-    /// <summary>Works out the worlds of each kind and logs each.</summary>
+    /// <summary>Computes the problems of each kind and logs each result.</summary>
     /// <param name="run">The run.</param>
-    /// <param name="count">Worlds of each kind, at least 2.</param>
-    /// <param name="options">Of a world.</param>
+    /// <param name="count">Number of problems of each kind, at least 2.</param>
+    /// <param name="options">Options of a problem.</param>
     public static RefinementTable Run(SampleRun run, int count, StrategyOptions options)
     {
         ArgumentNullException.ThrowIfNull(run);
@@ -24,7 +24,7 @@ public static class StrategyWorlds
         int line = 0;
         foreach (var (name, kind) in kinds)
         {
-            // A world is a function of its seed alone, so that it does not matter which thread works it out.
+            // A problem is a function of its seed alone, so the thread that computes it does not matter.
             StrategyOutcome[] outcomes =
             [
                 .. Enumerable

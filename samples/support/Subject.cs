@@ -7,32 +7,32 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Samples.Support;
 
-/// <summary>What a sample trains: the user's model with its tokenizer, or the project's toy.</summary>
-/// <param name="Folder">Where it was loaded from.</param>
+/// <summary>The model of a sample: the user's with its tokenizer, or the project's own.</summary>
+/// <param name="Folder">Its directory.</param>
 /// <param name="Model">The model.</param>
 /// <param name="Tokenizer">Its tokenizer.</param>
-/// <param name="IsToy">Whether it is the toy, whose answers can be checked.</param>
+/// <param name="IsToy">True for the project's own model, whose answers can be checked.</param>
 public sealed record Subject(string Folder, Decoder Model, ITokenizer Tokenizer, bool IsToy) : IDisposable
 {
     /// <summary>The model's name in a report.</summary>
     public string Name => IsToy ? "the project's arithmetic model" : Folder;
 
-    /// <summary>Loads the model that the user named, or the toy.</summary>
+    /// <summary>Loads the user's model, or the project's own.</summary>
     public static Subject Load(SampleRun run)
     {
         ArgumentNullException.ThrowIfNull(run);
         string folder = run.Model ?? Folders.ArithmeticBase;
         if (run.Model is not null && run.Data is null)
-            throw new ArgumentException("--model is given without --data: the toy's data are for the toy");
+            throw new ArgumentException("--model is given without --data: the generated data suit the project's own model only");
         Console.WriteLine($"{folder} · {EngineFacts.Describe()}");
         return Load(folder, isToy: run.Model is null, run.Type, run.PaddingFree);
     }
 
     /// <summary>Loads a model from a directory.</summary>
     /// <param name="folder">The directory.</param>
-    /// <param name="isToy">Whether it is the toy.</param>
-    /// <param name="type">Of the weights in memory; null takes the stored one.</param>
-    /// <param name="paddingFree">Whether passes leave padding out.</param>
+    /// <param name="isToy">True for the project's own model.</param>
+    /// <param name="type">Type of the weights in memory; null for the stored type.</param>
+    /// <param name="paddingFree">True to skip padding.</param>
     public static Subject Load(string folder, bool isToy, ScalarType? type = null, bool paddingFree = false)
     {
         var model = Pretrained.Load(folder, type);
@@ -40,19 +40,19 @@ public sealed record Subject(string Folder, Decoder Model, ITokenizer Tokenizer,
         return new Subject(folder, model, TokenizerFiles.Load(folder), isToy);
     }
 
-    /// <summary>A learning rate that suits the model's width, where the user names none: the toy's, and less in wider models in proportion
-    /// to 1/width.</summary>
-    /// <param name="atToy">What suits the toy, which is 64 wide.</param>
+    /// <summary>Returns a learning rate for the model's width if the user gives none: that of the project's own model, reduced in
+    /// proportion to 1/width.</summary>
+    /// <param name="atToy">The rate for the project's own model, which has width 64.</param>
     public double Rate(double atToy) => atToy * Math.Min(1, 64.0 / Model.HiddenSize);
 
-    /// <summary>How completions are drawn: at temperature 1, of ids that the tokenizer knows.</summary>
+    /// <summary>Returns sampling options: temperature 1, over the ids that the tokenizer knows.</summary>
     public SamplingOptions Sampling(int tokens) =>
         new() { MaxNewTokens = tokens, SuppressedTokens = Sampled.WithoutText(Model, Tokenizer) };
 
-    /// <summary>The same model once more, as it was.</summary>
+    /// <summary>Loads the same model again, untrained.</summary>
     public Decoder Again() => Again(Folder);
 
-    /// <summary>A model of another directory, loaded as this one was: in the same type, with or without padding.</summary>
+    /// <summary>Loads a model of another directory with the same type and padding options.</summary>
     public Decoder Again(string folder)
     {
         var model = Pretrained.Load(folder, Model.TokenEmbeddings.dtype);
@@ -60,7 +60,7 @@ public sealed record Subject(string Folder, Decoder Model, ITokenizer Tokenizer,
         return model;
     }
 
-    /// <summary>Saves a model with the tokenizer of this one, so that the folder is a model of its own.</summary>
+    /// <summary>Saves a model with this tokenizer, so that the folder is complete.</summary>
     public void Save(CausalLm model, string folder) => Pretrained.Save(model, Tokenizer, folder);
 
     /// <summary>Disposes the model.</summary>

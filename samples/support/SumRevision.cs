@@ -4,7 +4,7 @@ using PostTrain.Rewards;
 
 namespace PostTrain.Samples.Support;
 
-/// <summary>How the toy revises a sum: the earlier answer and what is said of it, then the sum. Its context has no room for the whole
+/// <summary>The revision of a sum: the earlier answer and its criticism, then the sum. The model's context is too short for the whole
 /// earlier text.</summary>
 public static class SumRevision
 {
@@ -20,8 +20,8 @@ public static class SumRevision
             QuoteFeedback = text => text,
         };
 
-    /// <summary>What an outside checker says of a completion: nothing of a right one, else the column from the right in which the answer is
-    /// wrong first; 0 where there is none.</summary>
+    /// <summary>Returns the criticism of an external checker: nothing for a correct completion, otherwise the first wrong column of the
+    /// answer from the right; 0 if there is no answer.</summary>
     public static string WrongColumn(Completion completion)
     {
         ArgumentNullException.ThrowIfNull(completion);

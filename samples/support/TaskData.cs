@@ -3,10 +3,10 @@ using PostTrain.Data.Records;
 
 namespace PostTrain.Samples.Support;
 
-/// <summary>Demonstrations to learn from, and held-out ones to measure with.</summary>
-/// <param name="Train">What training sees.</param>
-/// <param name="HeldOut">What it never sees.</param>
-/// <param name="Problems">The held-out prompts; the toy's have the right answer.</param>
+/// <summary>Training and held-out demonstrations.</summary>
+/// <param name="Train">Training examples.</param>
+/// <param name="HeldOut">Held-out examples.</param>
+/// <param name="Problems">The held-out prompts; generated ones have the correct answer.</param>
 /// <param name="Longest">Tokens of the longest example.</param>
 public sealed record TaskData(
     IReadOnlyList<Demonstration> Train,
@@ -17,11 +17,11 @@ public sealed record TaskData(
 {
     private const int ToyExamples = 4000;
 
-    /// <summary>The user's records, or sums that are worked out; either as a file in the results' folder too.</summary>
+    /// <summary>Loads the user's records, or generates sums with their computation; both are also written to the output folder.</summary>
     /// <param name="run">The run.</param>
-    /// <param name="subject">The model that is to learn.</param>
-    /// <param name="template">The name of the template of instructions; see <see cref="UserData.Template"/>.</param>
-    /// <param name="reserve">Positions of the context that a soft prompt takes.</param>
+    /// <param name="subject">The model to train.</param>
+    /// <param name="template">Name of the instruction template; see <see cref="UserData.Template"/>.</param>
+    /// <param name="reserve">Positions of the context reserved for a soft prompt.</param>
     public static TaskData Load(SampleRun run, Subject subject, string template, int reserve = 0)
     {
         ArgumentNullException.ThrowIfNull(run);
@@ -31,7 +31,7 @@ public sealed record TaskData(
             : Of(run, subject, RecordReader.Demonstrations(run.Data, UserData.Template(template, subject.Folder)), reserve);
     }
 
-    /// <summary>Splits demonstrations that fit into the model's context.</summary>
+    /// <summary>Splits the demonstrations that fit into the model's context.</summary>
     public static TaskData Of(SampleRun run, Subject subject, IReadOnlyList<Demonstration> all, int reserve = 0)
     {
         ArgumentNullException.ThrowIfNull(run);
@@ -43,7 +43,7 @@ public sealed record TaskData(
             item => [item.Prompt + item.Completion]
         );
         var (train, heldOut) = fitting.Split(run.HeldOut);
-        Console.WriteLine($"{train.Count} examples to learn from, {heldOut.Count} held out");
+        Console.WriteLine($"{train.Count} training examples, {heldOut.Count} held out");
         return new TaskData(train, heldOut, [.. heldOut.Select(item => new Problem(item.Prompt))], fitting.Longest + reserve);
     }
 

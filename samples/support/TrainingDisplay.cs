@@ -7,9 +7,9 @@ namespace PostTrain.Samples.Support;
 
 using Text = Spectre.Console.Text;
 
-/// <summary>Shows a training run while it goes on: a panel that redraws itself in a terminal, plain lines anywhere else.</summary>
-/// <remarks>Plain lines hold no control characters: they are for files, pipes and continuous integration. Dispose it before writing
-/// anything else to the terminal; the panel then stays as it was last.</remarks>
+/// <summary>Shows a running training: a live panel in a terminal, plain lines elsewhere.</summary>
+/// <remarks>Plain lines have no control characters, for files, pipes and continuous integration. Dispose the display before writing to the
+/// terminal; the panel keeps its last state.</remarks>
 /// <example><code>
 /// using var display = new TrainingDisplay("GRPO", steps: 300);
 /// await foreach (var report in trainer.RunAsync(problems, cancellation: stop))
@@ -33,12 +33,13 @@ public sealed class TrainingDisplay : IProgress<StepReport>, IDisposable
     private long lastPlainStep;
     private bool disposed;
 
-    /// <summary>Starts the display; it draws with the first report.</summary>
-    /// <param name="title">What is trained, in a few words.</param>
-    /// <param name="steps">How many steps the whole run has.</param>
-    /// <param name="plainEvery">Without a terminal, a line for each so many steps, and for the first and the last; default 10.</param>
-    /// <param name="console">The terminal; null is the process's own, and plain lines where that is redirected or has no cursor.</param>
-    /// <param name="plain">Where plain lines go; null is the standard output. Given, the display is always plain.</param>
+    /// <summary>Creates the display; it draws with the first report.</summary>
+    /// <param name="title">Title of the training, in a few words.</param>
+    /// <param name="steps">Number of steps of the whole run.</param>
+    /// <param name="plainEvery">Without a terminal, the number of steps per line; default 10. The first and the last step are always
+    /// shown.</param>
+    /// <param name="console">The terminal; null means the process's own, or plain lines if that is redirected or has no cursor.</param>
+    /// <param name="plain">Output of plain lines; null means the standard output. If given, the display is always plain.</param>
     public TrainingDisplay(string title, long steps, int plainEvery = 10, IAnsiConsole? console = null, TextWriter? plain = null)
     {
         ArgumentNullException.ThrowIfNull(title);
@@ -47,7 +48,8 @@ public sealed class TrainingDisplay : IProgress<StepReport>, IDisposable
         (this.title, this.plainEvery, this.plain, history) = (title, plainEvery, plain ?? Console.Out, new RunHistory(steps));
         if (plain is null && (console is not null || IsTerminal))
         {
-            // The library draws inside a callback. This one only hands its context out and waits, so that reports may come from anywhere.
+            // Spectre.Console draws inside a callback. This callback only passes its context out and waits, so that reports may come from
+            // anywhere.
             liveTask = (console ?? AnsiConsole.Console)
                 .Live(new Text(""))
                 .AutoClear(false)
@@ -63,11 +65,11 @@ public sealed class TrainingDisplay : IProgress<StepReport>, IDisposable
         }
     }
 
-    /// <summary>Whether the standard output is a terminal in which a cursor can move.</summary>
+    /// <summary>True if the standard output is a terminal with a movable cursor.</summary>
     public static bool IsTerminal =>
         !Console.IsOutputRedirected && AnsiConsole.Profile.Capabilities.Ansi && Environment.GetEnvironmentVariable("TERM") != "dumb";
 
-    /// <summary>Takes in a step and shows it.</summary>
+    /// <summary>Shows a step.</summary>
     public void Report(StepReport value)
     {
         ArgumentNullException.ThrowIfNull(value);
@@ -86,7 +88,7 @@ public sealed class TrainingDisplay : IProgress<StepReport>, IDisposable
         }
     }
 
-    /// <summary>Draws the last state and gives the terminal back.</summary>
+    /// <summary>Draws the last state and releases the terminal.</summary>
     public void Dispose()
     {
         lock (gate)
@@ -161,7 +163,7 @@ public sealed class TrainingDisplay : IProgress<StepReport>, IDisposable
         ]);
     }
 
-    // The latest ones; all of them are in the log and the report.
+    // The latest warnings; all of them are in the log and the report.
     private IEnumerable<Padder> Warnings() =>
         diagnostics
             .Warnings.TakeLast(3)

@@ -6,24 +6,24 @@ using PostTrain.Text;
 
 namespace PostTrain.Samples.Support;
 
-/// <summary>A model with whatever is trained on it.</summary>
-/// <param name="Model">What a trainer and a sampler take.</param>
+/// <summary>A model with its trainable adapter or prompt.</summary>
+/// <param name="Model">The model for trainer and sampler.</param>
 /// <param name="Tokenizer">Its tokenizer.</param>
-/// <param name="Adapters">Weight adapters on it; null without any.</param>
-/// <param name="Template">Where a prompt's virtual tokens stand; null where the model puts them there itself.</param>
+/// <param name="Adapters">Its weight adapters; null for none.</param>
+/// <param name="Template">Template of the prompt's virtual tokens; null if the model places them itself.</param>
 public sealed record Tuning(CausalLm Model, ITokenizer Tokenizer, AdaptedModel? Adapters = null, PromptTemplate? Template = null)
     : IDisposable
 {
-    /// <summary>Numbers that are trained.</summary>
+    /// <summary>Number of trained parameters.</summary>
     public long Trainable => Model.parameters().Where(parameter => parameter.requires_grad).Sum(parameter => parameter.numel());
 
-    /// <summary>An example as this model reads it.</summary>
+    /// <summary>Returns an example in this model's form.</summary>
     public Demonstration Prepare(Demonstration example) => Template?.Apply(example) ?? example;
 
-    /// <summary>A problem as this model reads it.</summary>
+    /// <summary>Returns a problem in this model's form.</summary>
     public Problem Prepare(Problem problem) => Template?.Apply(problem) ?? problem;
 
-    /// <summary>Takes adapters and prompts off; the base model stays with the caller.</summary>
+    /// <summary>Removes adapters and prompts; the caller owns the base model.</summary>
     public void Dispose()
     {
         Adapters?.Dispose();

@@ -4,15 +4,15 @@ using PostTrain.Text.Chat;
 
 namespace PostTrain.Samples.Support;
 
-/// <summary>The user's records: the template that they go through, and which of them a model can read.</summary>
+/// <summary>Reads the user's records with a template, and selects those that fit a model.</summary>
 public static class UserData
 {
-    /// <summary>What the option <c>--template</c> says for itself.</summary>
+    /// <summary>The help text of the option <c>--template</c>.</summary>
     public const string TemplateHelp =
-        "Of instructions: plain, alpaca, r1-zero, chat (the model's own), or a format with {instruction} and {input}.";
+        "Template of instructions: plain, alpaca, r1-zero, chat (the model's own), or a format with {instruction} and {input}.";
 
-    /// <summary>The template of a name: <c>plain</c>, <c>alpaca</c>, <c>r1-zero</c>, <c>chat</c> (the model's own), or a format with
-    /// <c>{instruction}</c> and <c>{input}</c>.</summary>
+    /// <summary>Returns the template with a name: <c>plain</c>, <c>alpaca</c>, <c>r1-zero</c>, <c>chat</c> (the model's own), or a format
+    /// with <c>{instruction}</c> and <c>{input}</c>.</summary>
     public static InstructionTemplate Template(string name, string modelFolder) =>
         name switch
         {
@@ -22,27 +22,26 @@ public static class UserData
             "chat" => ChatOf(modelFolder),
             _ when name?.Contains("{instruction}", StringComparison.Ordinal) == true => InstructionTemplate.Format(name),
             _ => throw new ArgumentException(
-                $"--template is '{name}', expected plain, alpaca, r1-zero, chat, or a format with {{instruction}} and perhaps {{input}}"
+                $"--template is '{name}', expected plain, alpaca, r1-zero, chat, or a format with {{instruction}} and optionally "
+                    + $"{{input}}"
             ),
         };
 
-    /// <summary>Those that fit into a context and that the tokenizer can spell; says how many do not.</summary>
+    /// <summary>Selects the items that fit into a context and can be tokenized, and prints how many do not.</summary>
     /// <param name="items">The data.</param>
-    /// <param name="tokenizer">Counts tokens.</param>
-    /// <param name="most">The most tokens of a text.</param>
+    /// <param name="tokenizer">The tokenizer.</param>
+    /// <param name="most">Maximum number of tokens of a text.</param>
     /// <param name="texts">The texts of an item, each of which must fit.</param>
-    /// <exception cref="ArgumentException">Fewer than two are left: one to learn from, one held out.</exception>
+    /// <exception cref="ArgumentException">Fewer than two items remain: one for training, one held out.</exception>
     public static Fitted<T> Fitting<T>(IReadOnlyList<T> items, ITokenizer tokenizer, int most, Func<T, IEnumerable<MarkedText>> texts)
     {
         ArgumentNullException.ThrowIfNull(items);
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentNullException.ThrowIfNull(texts);
         if (items.Count < 2)
-            throw new ArgumentException($"the data have {items.Count} example, expected at least 2: one to learn from, one held out");
+            throw new ArgumentException($"the data have {items.Count} example, expected at least 2: one for training, one held out");
         if (most < 1)
-            throw new ArgumentException(
-                "the model's context leaves no room for a prompt beside what is asked for: fewer --tokens or --length"
-            );
+            throw new ArgumentException("the model's context leaves no room for a prompt: use a smaller --tokens or --length");
         var fitting = new List<T>();
         int tooLong = 0,
             unspelt = 0,
@@ -74,9 +73,9 @@ public static class UserData
         string[] reasons =
         [
             .. tooLong > 0
-                ? [$"{tooLong} have more than the {most} tokens that the model has room for (the shortest of them {shortestLeftOut})"]
+                ? [$"{tooLong} have more than the {most} tokens that fit into the model's context (the shortest of them {shortestLeftOut})"]
                 : Array.Empty<string>(),
-            .. unspelt > 0 ? [$"{unspelt} have text that the tokenizer cannot spell (the first: {reason})"] : Array.Empty<string>(),
+            .. unspelt > 0 ? [$"{unspelt} have text that the tokenizer cannot encode (the first: {reason})"] : Array.Empty<string>(),
         ];
         if (fitting.Count < 2)
             throw new ArgumentException(
@@ -91,12 +90,12 @@ public static class UserData
     {
         try
         {
-            // Some templates write the date.
+            // Some templates write the current date.
             return InstructionTemplate.Chat(ChatTemplate.Load(folder), new ChatOptions { Now = DateTime.Now });
         }
         catch (FileNotFoundException exception)
         {
-            throw new ArgumentException($"{exception.Message}; --template plain, alpaca or a format of your own need none", exception);
+            throw new ArgumentException($"{exception.Message}; --template plain, alpaca or a format of your own needs none", exception);
         }
     }
 }

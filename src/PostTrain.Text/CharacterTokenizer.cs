@@ -3,13 +3,13 @@ using PostTrain.Text.Files;
 
 namespace PostTrain.Text;
 
-/// <summary>One id for each character of an alphabet, and one for each named special token such as <c>&lt;think&gt;</c>.</summary>
-/// <remarks>Ids: the special tokens in the order given, then the characters. Where several special tokens begin at one place the longest
-/// is taken, and a special token is taken before a character. Decoding leaves out the padding and end tokens, every other token is text;
-/// hence <c>Decode(Encode(text)) == text</c> for every text over the alphabet that spells neither of these two.</remarks>
+/// <summary>A tokenizer with one id per character of an alphabet and one per named special token such as <c>&lt;think&gt;</c>.</summary>
+/// <remarks>Ids: the special tokens in the given order, then the characters. The longest special token at a position wins, and special
+/// tokens win over characters. Decoding leaves out the padding and end tokens and spells every other token, so <c>Decode(Encode(text)) ==
+/// text</c> for every text over the alphabet that contains neither of these two.</remarks>
 public sealed class CharacterTokenizer : ITokenizer
 {
-    /// <summary>The name of the file in a model's directory: <c>tokenizer.posttrain.json</c>.</summary>
+    /// <summary>Name of the file in a model's directory: <c>tokenizer.posttrain.json</c>.</summary>
     public const string FileName = "tokenizer.posttrain.json";
 
     private readonly string[] tokens;
@@ -18,11 +18,11 @@ public sealed class CharacterTokenizer : ITokenizer
     private readonly Dictionary<char, List<int>> specialsByFirst = [];
 
     /// <summary>Creates a tokenizer.</summary>
-    /// <param name="alphabet">The characters (Unicode scalar values), each once.</param>
-    /// <param name="specialTokens">Named tokens, each once, not empty; null for padding and end alone.</param>
-    /// <param name="padding">The name of the padding token; added in front when it is not among the special tokens. Default
+    /// <param name="alphabet">The characters (Unicode scalar values), all different.</param>
+    /// <param name="specialTokens">Named tokens, all different, none empty; null for padding and end only.</param>
+    /// <param name="padding">Name of the padding token; added first if it is not among the special tokens. Default
     /// <c>&lt;pad&gt;</c>.</param>
-    /// <param name="endOfSequence">The name of the end token, added likewise; null for none. Default <c>&lt;eos&gt;</c>.</param>
+    /// <param name="endOfSequence">Name of the end token, added likewise; null for none. Default <c>&lt;eos&gt;</c>.</param>
     /// <exception cref="ArgumentException">A character or a token is given twice, is empty, or is half a surrogate pair.</exception>
     public CharacterTokenizer(
         string alphabet,
@@ -51,10 +51,10 @@ public sealed class CharacterTokenizer : ITokenizer
             throw new ArgumentException($"endOfSequence is '{endOfSequence}', expected another token than padding", nameof(endOfSequence));
     }
 
-    /// <summary>The characters, in the order of their ids.</summary>
+    /// <summary>The characters, in order of their ids.</summary>
     public string Alphabet { get; }
 
-    /// <summary>The special tokens; the index is the id.</summary>
+    /// <summary>The special tokens, in order of their ids.</summary>
     public IReadOnlyList<string> SpecialTokens { get; }
 
     /// <inheritdoc/>
@@ -80,8 +80,8 @@ public sealed class CharacterTokenizer : ITokenizer
             ).Bytes(),
         };
 
-    /// <summary>The id of a special token.</summary>
-    /// <exception cref="ArgumentException">There is no such token; the message lists those there are.</exception>
+    /// <summary>Returns the id of a special token.</summary>
+    /// <exception cref="ArgumentException">There is no such token; the message lists the known ones.</exception>
     public int IdOf(string specialToken)
     {
         for (var id = 0; id < SpecialTokens.Count; id++)
@@ -123,7 +123,7 @@ public sealed class CharacterTokenizer : ITokenizer
     /// <inheritdoc/>
     public string Decode(ReadOnlySpan<int> ids) => Decode(ids, skipSpecialTokens: true);
 
-    /// <summary>The text of ids, with the end and the padding left out or spelt.</summary>
+    /// <summary>Returns the text of ids, with the end and padding tokens left out or spelled.</summary>
     public string Decode(ReadOnlySpan<int> ids, bool skipSpecialTokens)
     {
         var text = new StringBuilder(ids.Length);
@@ -137,17 +137,17 @@ public sealed class CharacterTokenizer : ITokenizer
         return text.ToString();
     }
 
-    /// <summary>Writes <see cref="FileName"/> into a directory, which is created when missing. The file appears whole or not at
+    /// <summary>Writes <see cref="FileName"/> into a directory, which is created if missing. The file is written completely or not at
     /// all.</summary>
-    /// <exception cref="IOException">The file could not be written; an old one is untouched.</exception>
+    /// <exception cref="IOException">The file could not be written. An existing file is unchanged.</exception>
     public void Save(string directory)
     {
         TokenizerFiles.Save(this, directory);
     }
 
-    /// <summary>Reads what <see cref="Save"/> wrote into a directory.</summary>
+    /// <summary>Reads a tokenizer that <see cref="Save"/> wrote into a directory.</summary>
     /// <exception cref="FileNotFoundException">The directory has no <see cref="FileName"/>.</exception>
-    /// <exception cref="InvalidDataException">The file is not such a tokenizer; the message says why.</exception>
+    /// <exception cref="InvalidDataException">The file is not such a tokenizer; the message gives the reason.</exception>
     public static CharacterTokenizer Load(string directory)
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
@@ -177,7 +177,7 @@ public sealed class CharacterTokenizer : ITokenizer
             if (string.IsNullOrEmpty(special))
                 throw new ArgumentException($"specialTokens[{tokens.Count}] is empty, expected a name", nameof(specials));
             if (tokens.Contains(special))
-                throw new ArgumentException($"specialTokens has '{special}' twice, expected each token once", nameof(specials));
+                throw new ArgumentException($"specialTokens has '{special}' twice, expected different tokens", nameof(specials));
             if (!specialsByFirst.TryGetValue(special[0], out var candidates))
                 specialsByFirst[special[0]] = candidates = [];
             candidates.Add(tokens.Count);

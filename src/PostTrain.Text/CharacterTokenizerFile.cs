@@ -5,7 +5,7 @@ using PostTrain.Text.Files;
 
 namespace PostTrain.Text;
 
-/// <summary>What <see cref="CharacterTokenizer.FileName"/> holds.</summary>
+/// <summary>The content of <see cref="CharacterTokenizer.FileName"/>.</summary>
 internal sealed record CharacterTokenizerFile(
     [property: JsonPropertyName("format")] string Format,
     [property: JsonPropertyName("alphabet")] string Alphabet,
@@ -14,12 +14,12 @@ internal sealed record CharacterTokenizerFile(
     [property: JsonPropertyName("endOfSequence")] string? EndOfSequence
 )
 {
-    /// <summary>The value of <see cref="Format"/>.</summary>
+    /// <summary>The value of the field <see cref="Format"/>.</summary>
     internal const string Name = "posttrain-character-tokenizer";
 
     private const int MaximumFileBytes = 4 << 20;
 
-    // Strict: unknown and doubled fields, missing ones and nulls are refused.
+    // Strict: unknown, duplicate and missing fields and nulls are rejected.
     private static readonly JsonSerializerOptions Options = new(JsonSerializerOptions.Strict)
     {
         WriteIndented = true,

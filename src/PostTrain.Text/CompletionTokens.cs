@@ -1,16 +1,16 @@
 namespace PostTrain.Text;
 
-/// <summary>Prompt and completion as token ids.</summary>
+/// <summary>Encodes prompts with completions.</summary>
 internal static class CompletionTokens
 {
     /// <summary>Encodes a prompt with its completion.</summary>
-    /// <remarks>They are encoded together: a tokenizer may begin every text with a token of its own, or join letters across the border.
-    /// What a template rendered has its end, or has none on purpose.</remarks>
-    /// <param name="prompt">The text that is given.</param>
-    /// <param name="completion">The text that follows.</param>
-    /// <param name="tokenizer">Encodes.</param>
-    /// <param name="appendEnd">Whether the tokenizer's end of sequence, where it has one, ends a completion that has no end yet.</param>
-    /// <returns>The ids, and how many of them are the prompt's: those that the prompt alone begins with.</returns>
+    /// <remarks>Both are encoded together: a tokenizer may add a token at the start of every text, or merge letters across the border. A
+    /// rendered text gets no end token: it contains one, or omits it on purpose.</remarks>
+    /// <param name="prompt">The prompt.</param>
+    /// <param name="completion">The completion.</param>
+    /// <param name="tokenizer">The tokenizer.</param>
+    /// <param name="appendEnd">True to append the tokenizer's end of sequence, if it has one, to a completion without an end.</param>
+    /// <returns>The ids, and the number of prompt tokens: the common prefix with the ids of the prompt alone.</returns>
     internal static (int[] Ids, int PromptLength) Of(MarkedText prompt, MarkedText completion, ITokenizer tokenizer, bool appendEnd)
     {
         int[] ids = tokenizer.Encode(prompt + completion);
@@ -24,7 +24,7 @@ internal static class CompletionTokens
             : (ids, promptLength);
     }
 
-    // White space after the end, such as a template's line end, is no further text. In a rendered chat any special token ends a turn.
+    // White space after the end, such as a template's line end, does not count as text. In a rendered chat any special token ends a turn.
     private static bool HasEnd(ReadOnlySpan<int> completion, ITokenizer tokenizer, bool rendered)
     {
         var ends = tokenizer.EndOfSequenceIds;

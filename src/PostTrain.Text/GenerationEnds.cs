@@ -3,18 +3,17 @@ using PostTrain.Text.Files;
 
 namespace PostTrain.Text;
 
-/// <summary>The ids that end a generation by the files of a model's directory.</summary>
+/// <summary>The ids that end a generation, according to the files of a model's directory.</summary>
 internal static class GenerationEnds
 {
     private const int MaximumFileBytes = 16 << 20;
 
-    // The files that name ends, under <c>eos_token_id</c>: the settings of generation, which transformers follows, then the model's
-    // configuration.
+    // Files with the field <c>eos_token_id</c>: the generation settings, which transformers follows, then the model's configuration.
     private static readonly string[] Names = ["generation_config.json", "config.json"];
 
-    /// <summary>The ids of both files, those of the settings of generation first; none where there is no file.</summary>
-    /// <exception cref="InvalidDataException">A file is no JSON object, or its <c>eos_token_id</c> is neither an id nor a list of
-    /// them.</exception>
+    /// <summary>Returns the ids of both files, those of the generation settings first; none if there is no file.</summary>
+    /// <exception cref="InvalidDataException">A file is not a JSON object, or its <c>eos_token_id</c> is neither an id nor a list of
+    /// ids.</exception>
     internal static IReadOnlyList<int> Of(string directory) =>
         [
             .. Names
@@ -24,7 +23,7 @@ internal static class GenerationEnds
                 .Distinct(),
         ];
 
-    /// <summary>The ids of one file.</summary>
+    /// <summary>Returns the ids of one file.</summary>
     internal static IReadOnlyList<int> Read(ReadOnlyMemory<byte> json, string path)
     {
         try
@@ -41,7 +40,7 @@ internal static class GenerationEnds
         }
     }
 
-    // Older files have -1 for none.
+    // Older files use -1 for none.
     private static int[] Ids(JsonElement ends, string path)
     {
         if (ends.ValueKind == JsonValueKind.Null)

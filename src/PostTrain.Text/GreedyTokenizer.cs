@@ -3,15 +3,15 @@ using PostTrain.Text.Files;
 
 namespace PostTrain.Text;
 
-/// <summary>Greedy longest match over a list of tokens, the tokenizer of CraftGPT: a file <c>tokens.txt</c> with one token a line, where
-/// the line's number (from 0) is the id and <c>_</c> stands for a space.</summary>
-/// <remarks>Text is lower-cased, and a space is put in front of it unless it begins with one. At each place the longest token that fits
-/// is taken. The tokens <c>_[inst]</c> and <c>_[/inst]</c> mark the turns: a prompt is <c>[inst] how are you? [/inst]</c>, and a reply
-/// ends with the next <c>[inst]</c>, hence <see cref="EndOfSequenceId"/>. Decoding leaves the two out and removes one leading
+/// <summary>Greedy longest match over a list of tokens, the tokenizer of CraftGPT. Its file <c>tokens.txt</c> has one token per line; the
+/// line number (from 0) is the id and <c>_</c> stands for a space.</summary>
+/// <remarks>Text is converted to lower case, and a space is added in front unless it begins with one. The longest token wins at each
+/// position. The tokens <c>_[inst]</c> and <c>_[/inst]</c> mark the turns: a prompt is <c>[inst] how are you? [/inst]</c>, and a reply ends
+/// with the next <c>[inst]</c>, which is therefore <see cref="EndOfSequenceId"/>. Decoding leaves out both and removes one leading
 /// space.</remarks>
 public sealed class GreedyTokenizer : ITokenizer
 {
-    /// <summary>The name of the file in a model's directory: <c>tokens.txt</c>.</summary>
+    /// <summary>Name of the file in a model's directory: <c>tokens.txt</c>.</summary>
     public const string FileName = "tokens.txt";
 
     private const int MaximumFileBytes = 64 << 20;
@@ -40,16 +40,16 @@ public sealed class GreedyTokenizer : ITokenizer
     /// <inheritdoc/>
     public int VocabularySize => tokens.Length;
 
-    /// <summary>The id of <c>[inst]</c>, which ends a reply; null when the file has no such token.</summary>
+    /// <summary>The id of <c>[inst]</c>, which ends a reply; null if the file has no such token.</summary>
     public int? EndOfSequenceId { get; }
 
-    /// <summary>The id of <c>[inst]</c> (the vocabulary has no padding of its own), or 0.</summary>
+    /// <summary>The id of <c>[inst]</c> (the vocabulary has no padding token), or 0.</summary>
     public int PaddingId => EndOfSequenceId ?? 0;
 
     /// <summary>Reads a file of tokens.</summary>
     /// <param name="path">The file, or a directory with a <c>tokens.txt</c>.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="InvalidDataException">The file is not UTF-8, has no tokens, an empty line, a token twice or one over 256
+    /// <exception cref="InvalidDataException">The file is not UTF-8, has no tokens, an empty line, a duplicate token or one over 256
     /// characters, or is larger than 64 MiB; the message names the line.</exception>
     public static GreedyTokenizer Load(string path)
     {
@@ -62,7 +62,7 @@ public sealed class GreedyTokenizer : ITokenizer
         var ids = new Dictionary<string, int>(StringComparer.Ordinal);
         foreach (var range in text.AsSpan().Split('\n'))
         {
-            // What follows the last line end is not a line.
+            // Text after the last line end is not a line.
             if (range.Start.Value == text.Length)
                 break;
             var line = text.AsSpan(range).TrimEnd('\r');
@@ -73,7 +73,7 @@ public sealed class GreedyTokenizer : ITokenizer
             var token = line.ToString().Replace('_', ' ');
             if (!ids.TryAdd(token, tokens.Count))
                 throw new InvalidDataException(
-                    $"{path}, line {tokens.Count + 1}: the token '{line}' stands on line {ids[token] + 1} already, expected each once"
+                    $"{path}, line {tokens.Count + 1}: the token '{line}' is also on line {ids[token] + 1}, expected each once"
                 );
             tokens.Add(token);
         }
@@ -89,7 +89,7 @@ public sealed class GreedyTokenizer : ITokenizer
         ArgumentNullException.ThrowIfNull(text);
         if (text.Length == 0)
             return [];
-        // Lower-casing with the invariant culture keeps the length, so positions in both texts agree up to the added space.
+        // Lower case in the invariant culture keeps the length, so positions in both texts agree up to the added space.
         var added = text[0] == ' ' ? 0 : 1;
         var lowered = added == 0 ? text.ToLowerInvariant() : ' ' + text.ToLowerInvariant();
         var ids = new List<int>(lowered.Length);
@@ -108,7 +108,7 @@ public sealed class GreedyTokenizer : ITokenizer
     /// <inheritdoc/>
     public string Decode(ReadOnlySpan<int> ids) => Decode(ids, skipSpecialTokens: true);
 
-    /// <summary>The text of ids, with the beginning and the end of an instruction left out or spelt.</summary>
+    /// <summary>Returns the text of ids, with the marks of an instruction left out or spelled.</summary>
     public string Decode(ReadOnlySpan<int> ids, bool skipSpecialTokens)
     {
         var text = new StringBuilder(ids.Length * 4);

@@ -1,11 +1,11 @@
 namespace PostTrain.Text;
 
-/// <summary>A tokenizer that says which part of the text each token comes from.</summary>
+/// <summary>A tokenizer that gives the source range of each token.</summary>
 public interface IOffsetTokenizer : ITokenizer
 {
-    /// <summary>The ids of a text and where each comes from.</summary>
+    /// <summary>Encodes a text with the source range of each token.</summary>
     /// <param name="text">The text.</param>
-    /// <param name="addSpecialTokens">Whether the special tokens that the tokenizer puts around a text are added.</param>
+    /// <param name="addSpecialTokens">True to add the special tokens that the tokenizer puts around a text.</param>
     TokenEncoding EncodeWithOffsets(string text, bool addSpecialTokens);
 
     /// <inheritdoc/>

@@ -2,45 +2,45 @@ using System.Text.Json.Serialization;
 
 namespace PostTrain.Text;
 
-/// <summary>Text for a model, and whether its special tokens are written in it already.</summary>
+/// <summary>Text for a model, with a mark that says whether it contains its special tokens.</summary>
 /// <remarks>
-/// Text that a chat template rendered spells its special tokens (the beginning of the sequence, the ends of turns), so it is encoded
-/// without adding any; plain text gets those of the tokenizer. A string converts to plain text, and either converts to a string. Text that
-/// is appended leaves the mark of the text before it, so a rendered prompt with a completion stays rendered.
+/// Text rendered by a chat template contains its special tokens (the beginning of the sequence, the ends of turns), so none are added when
+/// it is encoded; plain text gets those of the tokenizer. A string converts to plain text, and a marked text converts to a string. Appended
+/// text does not change the mark, so a rendered prompt with a completion stays rendered.
 /// </remarks>
-/// <param name="Text">The characters.</param>
-/// <param name="IsRendered">True where the special tokens are written in the text.</param>
+/// <param name="Text">The text.</param>
+/// <param name="IsRendered">True if the text contains its special tokens.</param>
 [JsonConverter(typeof(MarkedTextConverter))]
 public readonly record struct MarkedText(string Text, bool IsRendered = false)
 {
     private readonly string? text = Text;
 
-    /// <summary>The characters.</summary>
+    /// <summary>The text.</summary>
     public string Text
     {
         get => text ?? "";
         init => text = value;
     }
 
-    /// <summary>Number of characters.</summary>
+    /// <summary>Number of UTF-16 characters.</summary>
     public int Length => Text.Length;
 
-    /// <summary>Text in which a template wrote the special tokens.</summary>
+    /// <summary>Creates a text that contains its special tokens, as rendered by a template.</summary>
     public static MarkedText Rendered(string text) => new(text, IsRendered: true);
 
-    /// <summary>Plain text.</summary>
+    /// <summary>Converts a string to plain text.</summary>
     public static implicit operator MarkedText(string text) => new(text);
 
-    /// <summary>The characters alone.</summary>
+    /// <summary>Converts to a string.</summary>
     public static implicit operator string(MarkedText text) => text.Text;
 
-    /// <summary>Both texts as one, with the mark of the first.</summary>
+    /// <summary>Concatenates two texts; the result has the mark of the first.</summary>
     public static MarkedText operator +(MarkedText left, MarkedText right) => left with { Text = left.Text + right.Text };
 
-    /// <summary>A character, as UTF-16 has it.</summary>
+    /// <summary>The UTF-16 character at an index.</summary>
     public char this[int index] => Text[index];
 
-    /// <summary>A part of the text, with its mark.</summary>
+    /// <summary>Returns a part of the text, with its mark.</summary>
     public MarkedText Slice(int start, int length) => this with { Text = Text.Substring(start, length) };
 
     /// <inheritdoc cref="string.Contains(string, StringComparison)"/>
@@ -52,6 +52,6 @@ public readonly record struct MarkedText(string Text, bool IsRendered = false)
     /// <inheritdoc cref="string.EndsWith(string, StringComparison)"/>
     public bool EndsWith(string value, StringComparison comparison) => Text.EndsWith(value, comparison);
 
-    /// <summary>The characters.</summary>
+    /// <summary>Returns the text.</summary>
     public override string ToString() => Text;
 }

@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 
 namespace PostTrain.Text;
 
-/// <summary>Plain text as a JSON string; rendered text as <c>{"rendered": "..."}</c>.</summary>
+/// <summary>Converts plain text to a JSON string and rendered text to <c>{"rendered": "..."}</c>.</summary>
 internal sealed class MarkedTextConverter : JsonConverter<MarkedText>
 {
     internal const string Rendered = "rendered";
@@ -32,7 +32,7 @@ internal sealed class MarkedTextConverter : JsonConverter<MarkedText>
         writer.WriteEndObject();
     }
 
-    /// <summary>The text of an element; null where it is something else.</summary>
+    /// <summary>Returns the text of an element; null if it is something else.</summary>
     internal static MarkedText? Of(JsonElement element) =>
         element.ValueKind switch
         {

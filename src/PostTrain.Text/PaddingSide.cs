@@ -1,11 +1,11 @@
 namespace PostTrain.Text;
 
-/// <summary>The end of a sequence that padding is added to.</summary>
+/// <summary>The side of a sequence to which padding is added.</summary>
 public enum PaddingSide
 {
-    /// <summary>Before the first token, so that all rows end together: for generation.</summary>
+    /// <summary>Before the first token, so that all rows end at the same position: for generation.</summary>
     Left,
 
-    /// <summary>Behind the last token: for training.</summary>
+    /// <summary>After the last token: for training.</summary>
     Right,
 }

@@ -2,10 +2,10 @@ using System.Buffers.Binary;
 
 namespace PostTrain.Text;
 
-/// <summary>The pieces of a vocabulary in llama2.c's format: int32 longest length, then for each piece float32 score, int32 length,
-/// bytes; little-endian, to the end of the file.</summary>
+/// <summary>A vocabulary in llama2.c's format: int32 maximum length, then for each piece float32 score, int32 length and bytes;
+/// little-endian, up to the end of the file.</summary>
 /// <param name="Pieces">The bytes of each piece.</param>
-/// <param name="Scores">The merge score of each piece; the higher merges first.</param>
+/// <param name="Scores">The merge score of each piece; higher scores merge first.</param>
 internal sealed record SentencePieceFile(byte[][] Pieces, float[] Scores)
 {
     internal const int MaximumBytes = 64 << 20;

@@ -4,14 +4,14 @@ namespace PostTrain.Text;
 
 /// <summary>The merge loop of SentencePiece's byte-pair encoding: a linked list of pieces and a queue of possible merges, O(n log
 /// n).</summary>
-/// <param name="ids">The ids of the pieces that text can spell; keys are bytes as Latin-1 text.</param>
+/// <param name="ids">The ids of the pieces that can occur in text; keys are bytes as Latin-1 text.</param>
 /// <param name="scores">The score of each id.</param>
 /// <param name="byteIds">The id of each byte's fallback piece.</param>
 internal sealed class SentencePieceMerger(Dictionary<string, int> ids, float[] scores, int[] byteIds)
 {
     private readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> idOf = ids.GetAlternateLookup<ReadOnlySpan<char>>();
 
-    // Negated score first (the queue gives the least), then the place: the leftmost of equals.
+    // Negated score first, because the queue returns the minimum; then the position, so that the leftmost wins a tie.
     private readonly record struct Priority(float NegatedScore, int Start) : IComparable<Priority>
     {
         public int CompareTo(Priority other) =>
@@ -41,7 +41,7 @@ internal sealed class SentencePieceMerger(Dictionary<string, int> ids, float[] s
 
         while (queue.TryDequeue(out var merge, out _))
         {
-            // A merge is stale when one of its two symbols has grown or has been swallowed since.
+            // A merge is stale if one of its two symbols has since grown or been merged.
             ref var left = ref symbols[merge.Left];
             if (left.Length == 0 || left.Next != merge.Right || left.Length + symbols[merge.Right].Length != merge.Length)
                 continue;

@@ -5,14 +5,14 @@ using PostTrain.Text.Files;
 namespace PostTrain.Text;
 
 /// <summary>SentencePiece byte-pair encoding with byte fallback, read from llama2.c's <c>tok*.bin</c>.</summary>
-/// <remarks>Ids 0, 1, 2 are the control pieces unknown, beginning and end. Encoding puts a space in front of a text, takes each character
-/// as a piece (or, when there is none, its UTF-8 bytes as <c>&lt;0x..&gt;</c>), then merges the neighbours whose joined piece has the
-/// highest score, the leftmost on a tie, until none is left (Sennrich et al. 2016, arXiv:1508.07909; Kudo and Richardson 2018,
-/// arXiv:1808.06226). <c>Decode(Encode(text)) == text</c> for every text without half surrogate pairs when the vocabulary has all 256
-/// byte pieces. The models of llama2.c end a story with the beginning piece, hence <see cref="EndOfSequenceId"/>.</remarks>
+/// <remarks>Ids 0, 1, 2 are the control pieces unknown, beginning and end. Encoding prepends a space to the text, takes each character as a
+/// piece (or its UTF-8 bytes as <c>&lt;0x..&gt;</c> if there is none), then repeatedly merges the neighbours whose joined piece has the
+/// highest score, the leftmost on a tie (Sennrich et al. 2016, arXiv:1508.07909; Kudo and Richardson 2018, arXiv:1808.06226).
+/// <c>Decode(Encode(text)) == text</c> for every text without unpaired surrogates if the vocabulary has all 256 byte pieces. The models of
+/// llama2.c end a story with the beginning piece, which is therefore <see cref="EndOfSequenceId"/>.</remarks>
 public sealed class SentencePieceTokenizer : ITokenizer
 {
-    /// <summary>The id that begins a sequence: 1.</summary>
+    /// <summary>The id at the beginning of a sequence: 1.</summary>
     public const int BeginningOfSequenceId = 1;
 
     private const int UnknownId = 0;
@@ -27,8 +27,8 @@ public sealed class SentencePieceTokenizer : ITokenizer
         pieces = file.Pieces;
         var byteIds = Enumerable.Repeat(UnknownId, 256).ToArray();
 
-        // Bytes are kept as Latin-1 text, one character a byte, so that slices can be looked up without copying.
-        // Control and byte pieces are out of reach of merges: text that spells "<0x0A>" is not a line end.
+        // Bytes are stored as Latin-1 text, one character per byte, so that slices can be looked up without copying.
+        // Control and byte pieces are excluded from merges: the text "<0x0A>" is not a line end.
         var ids = new Dictionary<string, int>(StringComparer.Ordinal);
         for (var id = EndId + 1; id < pieces.Length; id++)
         {
@@ -52,8 +52,7 @@ public sealed class SentencePieceTokenizer : ITokenizer
     /// <inheritdoc/>
     public int VocabularySize => pieces.Length;
 
-    /// <summary>1: the models of this format are trained on texts that each begin with this id and follow on another, so it ends one
-    /// too.</summary>
+    /// <summary>1: models of this format are trained on concatenated texts that each begin with this id, so it also ends a text.</summary>
     public int? EndOfSequenceId => BeginningOfSequenceId;
 
     /// <summary>The beginning piece, which separates stories, and the end piece.</summary>
@@ -73,18 +72,18 @@ public sealed class SentencePieceTokenizer : ITokenizer
         return new(SentencePieceFile.Parse(bytes, path), TokenizerFolder.Read(path, bytes));
     }
 
-    /// <summary>The ids of a text after the beginning id: <c>Encode(text, beginningOfSequence: true)</c>.</summary>
+    /// <summary>Encodes a text after the beginning id: <c>Encode(text, beginningOfSequence: true)</c>.</summary>
     public int[] Encode(string text) => Encode(text, beginningOfSequence: true);
 
-    /// <summary>The ids of a text: of plain text after the beginning id; of one that a template rendered without it.</summary>
-    /// <remarks>Control pieces have no spelling in a text: in a rendered text their names are characters as others are.</remarks>
+    /// <summary>Encodes a text: plain text after the beginning id, rendered text without it.</summary>
+    /// <remarks>Control pieces have no spelling: in a rendered text their names are ordinary characters.</remarks>
     public int[] Encode(MarkedText text) => Encode(text.Text, beginningOfSequence: !text.IsRendered);
 
-    /// <summary>The ids of a text.</summary>
-    /// <param name="text">The text; half a surrogate pair is read as U+FFFD.</param>
-    /// <param name="beginningOfSequence">Put id 1 in front.</param>
-    /// <param name="leadingSpace">Put a space in front of a text that is not empty, as these models expect at a text's beginning; false
-    /// for a text that continues another.</param>
+    /// <summary>Encodes a text.</summary>
+    /// <param name="text">The text; an unpaired surrogate is read as U+FFFD.</param>
+    /// <param name="beginningOfSequence">True to prepend id 1.</param>
+    /// <param name="leadingSpace">True to prepend a space to a nonempty text, as these models expect at the beginning of a text; false for
+    /// a text that continues another.</param>
     public int[] Encode(string text, bool beginningOfSequence, bool leadingSpace = true)
     {
         ArgumentNullException.ThrowIfNull(text);
@@ -96,12 +95,12 @@ public sealed class SentencePieceTokenizer : ITokenizer
         return [.. ids];
     }
 
-    /// <summary>The text of ids. The space that follows a beginning id is removed; beginning and end ids add nothing; bytes that are not
-    /// UTF-8 become U+FFFD.</summary>
+    /// <summary>Decodes ids. The space after a beginning id is removed; beginning and end ids are left out; invalid UTF-8 becomes
+    /// U+FFFD.</summary>
     /// <exception cref="ArgumentException">An id is outside the vocabulary.</exception>
     public string Decode(ReadOnlySpan<int> ids) => Decode(ids, skipSpecialTokens: true);
 
-    /// <summary>The text of ids, with the beginning and the end left out or as the vocabulary spells them.</summary>
+    /// <summary>Decodes ids, with the beginning and end left out or spelled as in the vocabulary.</summary>
     public string Decode(ReadOnlySpan<int> ids, bool skipSpecialTokens)
     {
         var bytes = new List<byte>(ids.Length * 4);

@@ -6,10 +6,10 @@ using PostTrain.Text.HuggingFace;
 
 namespace PostTrain.Text;
 
-/// <summary>What <c>tokenizer_config.json</c> says beside a <c>tokenizer.json</c>.</summary>
+/// <summary>The content of the <c>tokenizer_config.json</c> beside a <c>tokenizer.json</c>.</summary>
 public sealed record TokenizerConfig
 {
-    /// <summary>The name of the file: <c>tokenizer_config.json</c>.</summary>
+    /// <summary>Name of the file: <c>tokenizer_config.json</c>.</summary>
     public const string FileName = "tokenizer_config.json";
 
     private const int MaximumFileBytes = 16 << 20;
@@ -19,38 +19,39 @@ public sealed record TokenizerConfig
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
 
-    /// <summary>The token that begins a text, or null.</summary>
+    /// <summary>The token at the beginning of a text, or null.</summary>
     public string? BeginningOfSequence { get; init; }
 
-    /// <summary>The token that ends a text, or null.</summary>
+    /// <summary>The token at the end of a text, or null.</summary>
     public string? EndOfSequence { get; init; }
 
-    /// <summary>Further ids that end a completion, as <c>generation_config.json</c> and <c>config.json</c> name them. Default none; ids
-    /// that the vocabulary lacks are left out.</summary>
+    /// <summary>Further ids that end a completion, from <c>generation_config.json</c> and <c>config.json</c>. Default none; ids outside the
+    /// vocabulary are left out.</summary>
     public IReadOnlyList<int> EndOfSequenceIds { get; init; } = [];
 
-    /// <summary>The token that fills a batch, or null.</summary>
+    /// <summary>The padding token, or null.</summary>
     public string? Padding { get; init; }
 
-    /// <summary>The token for what the vocabulary lacks, or null.</summary>
+    /// <summary>The token for unknown text, or null.</summary>
     public string? Unknown { get; init; }
 
-    /// <summary>Whether <see cref="BeginningOfSequence"/> is put in front of a text; null: as the tokenizer's own template says.</summary>
+    /// <summary>True if <see cref="BeginningOfSequence"/> is prepended to a text; null: according to the tokenizer's own
+    /// template.</summary>
     public bool? AddsBeginning { get; init; }
 
-    /// <summary>Whether <see cref="EndOfSequence"/> is put behind a text; null: as the tokenizer's own template says.</summary>
+    /// <summary>True if <see cref="EndOfSequence"/> is appended to a text; null: according to the tokenizer's own template.</summary>
     public bool? AddsEnd { get; init; }
 
-    /// <summary>Decoding takes back the spaces before punctuation. Default false.</summary>
+    /// <summary>True if decoding removes the spaces before punctuation. Default false.</summary>
     public bool CleansUpSpaces { get; init; }
 
     /// <summary>The side of the padding. Default right.</summary>
     public PaddingSide PaddingSide { get; init; } = PaddingSide.Right;
 
-    /// <summary>The side that truncation cuts off. Default right.</summary>
+    /// <summary>The side that is truncated. Default right.</summary>
     public TruncationSide TruncationSide { get; init; } = TruncationSide.Right;
 
-    /// <summary>The longest text that the model takes, in tokens; null where none is said.</summary>
+    /// <summary>Maximum text length of the model, in tokens; null if not given.</summary>
     public int? MaximumLength { get; init; }
 
     internal static TokenizerConfig Load(string path)
@@ -74,13 +75,13 @@ public sealed record TokenizerConfig
             CleansUpSpaces = node.Flag("clean_up_tokenization_spaces", false),
             PaddingSide = IsLeft(node, "padding_side") ? PaddingSide.Left : PaddingSide.Right,
             TruncationSide = IsLeft(node, "truncation_side") ? TruncationSide.Left : TruncationSide.Right,
-            // Files that mean "no limit" say 10^30.
+            // Files without a limit say 10^30.
             MaximumLength =
                 node.Find("model_max_length") is { } length && length.Number() is var value and >= 1 and < int.MaxValue ? (int)value : null,
         };
     }
 
-    /// <summary>The file that says the same, but for <see cref="EndOfSequenceIds"/>, which other files name.</summary>
+    /// <summary>Writes the configuration without <see cref="EndOfSequenceIds"/>, which belong to other files.</summary>
     internal byte[] Write()
     {
         var json = new JsonObject();
@@ -103,7 +104,7 @@ public sealed record TokenizerConfig
         }
     }
 
-    // A text, or an object that has it as its content.
+    // A text, or an object with the text as its content.
     private static string? Token(TokenizerNode node, string name) =>
         node.Find(name) is not { } found ? null
         : found.Element.ValueKind == JsonValueKind.Object ? found.Get("content").Text()

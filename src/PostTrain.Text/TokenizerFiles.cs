@@ -2,17 +2,17 @@ using PostTrain.Text.Files;
 
 namespace PostTrain.Text;
 
-/// <summary>Finds the tokenizer of a model's directory, and writes it into another.</summary>
+/// <summary>Loads the tokenizer of a model's directory, and saves one into a directory.</summary>
 public static class TokenizerFiles
 {
     internal const string SentencePiecePattern = "tok*.bin";
 
-    /// <summary>Loads the tokenizer that the files in a directory call for: <c>tokenizer.posttrain.json</c>
-    /// (<see cref="CharacterTokenizer"/>), else <c>tokenizer.json</c> (<see cref="TokenizerJson"/>), else <c>tokens.txt</c>
-    /// (<see cref="GreedyTokenizer"/>), else the one <c>tok*.bin</c> (<see cref="SentencePieceTokenizer"/>).</summary>
+    /// <summary>Loads the tokenizer of a directory according to its files: <c>tokenizer.posttrain.json</c> (<see
+    /// cref="CharacterTokenizer"/>), otherwise <c>tokenizer.json</c> (<see cref="TokenizerJson"/>), otherwise <c>tokens.txt</c> (<see
+    /// cref="GreedyTokenizer"/>), otherwise the only <c>tok*.bin</c> (<see cref="SentencePieceTokenizer"/>).</summary>
     /// <exception cref="DirectoryNotFoundException">There is no such directory.</exception>
-    /// <exception cref="FileNotFoundException">The directory has none of these files; the message lists what was looked for.</exception>
-    /// <exception cref="InvalidDataException">The file is broken, or several fit <c>tok*.bin</c>.</exception>
+    /// <exception cref="FileNotFoundException">The directory has none of these files; the message lists them.</exception>
+    /// <exception cref="InvalidDataException">The file is malformed, or there are several <c>tok*.bin</c>.</exception>
     public static ITokenizer Load(string directory)
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
@@ -39,11 +39,11 @@ public static class TokenizerFiles
         };
     }
 
-    /// <summary>Writes a tokenizer's files (<see cref="ITokenizer.Files"/>) into a directory, with the chat templates and special tokens
-    /// that it was loaded with; <see cref="Load"/> and transformers read them.</summary>
+    /// <summary>Saves a tokenizer's files (<see cref="ITokenizer.Files"/>), including its chat templates and special tokens, into a
+    /// directory. <see cref="Load"/> and transformers can read them.</summary>
     /// <param name="tokenizer">The tokenizer.</param>
-    /// <param name="directory">Created where it does not exist; the files of an earlier tokenizer in it are replaced.</param>
-    /// <exception cref="NotSupportedException">The tokenizer has no form on disk.</exception>
+    /// <param name="directory">Created if missing; the files of an earlier tokenizer in it are replaced.</param>
+    /// <exception cref="NotSupportedException">The tokenizer has no files.</exception>
     /// <exception cref="IOException">A file could not be written; no file is left half-written.</exception>
     public static void Save(ITokenizer tokenizer, string directory)
     {
@@ -53,7 +53,7 @@ public static class TokenizerFiles
         TokenizerFolder.Write(directory, tokenizer.Files);
     }
 
-    /// <summary>Refuses a tokenizer that has no form on disk.</summary>
+    /// <summary>Throws for a tokenizer without files.</summary>
     internal static void ThrowIfNotSavable(ITokenizer tokenizer)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);

@@ -5,7 +5,7 @@ namespace PostTrain.Text;
 /// <summary>Truncation, pairs and batches.</summary>
 public sealed partial class TokenizerJson
 {
-    /// <summary>Encodes a text, with truncation where the options ask for it; padding is a batch's.</summary>
+    /// <summary>Encodes a text, truncated according to the options; padding applies to batches only.</summary>
     /// <exception cref="ArgumentException">The options leave no room for the special tokens.</exception>
     public TokenEncoding Encode(string text, EncodingOptions options)
     {
@@ -18,7 +18,7 @@ public sealed partial class TokenizerJson
     }
 
     /// <summary>Encodes two texts as one sequence, such as a question and an answer.</summary>
-    /// <remarks>Truncation takes from the longer text until both are equal, then from both. Offsets are within each token's own
+    /// <remarks>Truncation shortens the longer text until both are equal, then both. Offsets are relative to each token's own
     /// text.</remarks>
     /// <param name="first">The first text.</param>
     /// <param name="second">The second text.</param>
@@ -43,7 +43,7 @@ public sealed partial class TokenizerJson
         return Encoding(Finish([left, right], options.AddSpecialTokens));
     }
 
-    /// <summary>Encodes texts and pads them to one length.</summary>
+    /// <summary>Encodes texts and pads them to the same length.</summary>
     /// <param name="texts">At least one text.</param>
     /// <param name="options">Null for the defaults.</param>
     /// <exception cref="ArgumentException">There are no texts, or the options contradict each other.</exception>
@@ -54,11 +54,10 @@ public sealed partial class TokenizerJson
         return Pad([.. texts.Select(text => Encode(text, options))], options);
     }
 
-    /// <summary>Pads encodings, of texts or pairs, to one length.</summary>
+    /// <summary>Pads encodings of texts or pairs to the same length.</summary>
     /// <param name="encodings">At least one encoding.</param>
     /// <param name="options">Null for the defaults.</param>
-    /// <exception cref="ArgumentException">There are no encodings, or the options ask for a maximum length that they do not
-    /// give.</exception>
+    /// <exception cref="ArgumentException">There are no encodings, or the options require a maximum length and do not give it.</exception>
     public TokenBatch Pad(IReadOnlyList<TokenEncoding> encodings, EncodingOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(encodings);
@@ -66,9 +65,9 @@ public sealed partial class TokenizerJson
         if (options.PadToMultipleOf < 1)
             throw new ArgumentOutOfRangeException(nameof(options), options.PadToMultipleOf, "PadToMultipleOf must be at least 1");
         if (encodings.Count == 0)
-            throw new ArgumentException("encodings holds nothing, expected at least one", nameof(encodings));
+            throw new ArgumentException("encodings is empty, expected at least one", nameof(encodings));
         if (options is { PadToMaximumLength: true, MaximumLength: null })
-            throw new ArgumentException("options pad to a maximum length but give none", nameof(options));
+            throw new ArgumentException("options pad to MaximumLength, expected it to be set", nameof(options));
         long length = encodings.Max(encoding => encoding.Ids.Length);
         if (options.PadToMaximumLength)
             length = Math.Max(length, options.MaximumLength!.Value);
@@ -99,7 +98,7 @@ public sealed partial class TokenizerJson
 
     private bool KeepsEnd(EncodingOptions options) => (options.TruncationSide ?? Config.TruncationSide) == TruncationSide.Left;
 
-    // How many tokens of the texts fit beside the special ones.
+    // Returns the number of text tokens that fit beside the special tokens.
     private int? Room(EncodingOptions options, bool pair)
     {
         if (options.MaximumLength is not { } maximum)
@@ -108,7 +107,7 @@ public sealed partial class TokenizerJson
         return maximum >= added && maximum >= 0
             ? maximum - added
             : throw new ArgumentException(
-                $"options have a maximum length of {maximum}, expected at least {added}, the special tokens of a text",
+                $"options have a maximum length of {maximum}, expected at least {added}, the number of special tokens",
                 nameof(options)
             );
     }

@@ -3,14 +3,14 @@ using PostTrain.Text.HuggingFace;
 
 namespace PostTrain.Text;
 
-/// <summary>A tokenizer as Hugging Face's <c>tokenizers</c> library writes it, <c>tokenizer.json</c>, with the <c>tokenizer_config.json</c>
+/// <summary>A tokenizer of Hugging Face's <c>tokenizers</c> library, read from <c>tokenizer.json</c> and the <c>tokenizer_config.json</c>
 /// beside it.</summary>
-/// <remarks>Ids, offsets and text are those of that library (0.23): added tokens, normaliser, pre-tokenizer, model, post-processor and
-/// decoder of the file. What it has and this has not is refused when the file is read. The file's own "truncation" and "padding" are
-/// ignored, as transformers does; <see cref="EncodingOptions"/> says what is wanted. Half a surrogate pair is read as U+FFFD.</remarks>
+/// <remarks>Ids, offsets and text equal those of that library (0.23): added tokens, normaliser, pre-tokenizer, model, post-processor and
+/// decoder of the file. Unsupported parts are rejected when the file is read. As in transformers, the file's own "truncation" and "padding"
+/// are ignored; use <see cref="EncodingOptions"/>. An unpaired surrogate is read as U+FFFD.</remarks>
 public sealed partial class TokenizerJson : IOffsetTokenizer
 {
-    /// <summary>The name of the file in a model's directory: <c>tokenizer.json</c>.</summary>
+    /// <summary>Name of the file in a model's directory: <c>tokenizer.json</c>.</summary>
     public const string FileName = "tokenizer.json";
 
     private const int MaximumFileBytes = 256 << 20;
@@ -35,7 +35,7 @@ public sealed partial class TokenizerJson : IOffsetTokenizer
             ApplyEnds();
     }
 
-    /// <summary>What <c>tokenizer_config.json</c> says.</summary>
+    /// <summary>The content of <c>tokenizer_config.json</c>.</summary>
     public TokenizerConfig Config { get; }
 
     /// <inheritdoc/>
@@ -44,25 +44,25 @@ public sealed partial class TokenizerJson : IOffsetTokenizer
     /// <inheritdoc/>
     public int VocabularySize => pipeline.VocabularySize;
 
-    /// <summary>The id that begins a text, or null where the configuration names none.</summary>
+    /// <summary>The id at the beginning of a text; null if the configuration has none.</summary>
     public int? BeginningOfSequenceId { get; }
 
-    /// <summary>The id that ends a completion, or null where the configuration names none.</summary>
+    /// <summary>The id that ends a completion; null if the configuration has none.</summary>
     public int? EndOfSequenceId { get; }
 
-    /// <summary>All ids that end a completion: the configuration's, and those of <c>generation_config.json</c> and <c>config.json</c>
+    /// <summary>All ids that end a completion: that of the configuration, and those of <c>generation_config.json</c> and <c>config.json</c>
     /// beside the file.</summary>
     public IReadOnlyList<int> EndOfSequenceIds { get; }
 
-    /// <summary>The padding id of the configuration, else the end's, else 0.</summary>
+    /// <summary>The padding id of the configuration, otherwise the end id, otherwise 0.</summary>
     public int PaddingId { get; }
 
     /// <summary>Reads a tokenizer.</summary>
     /// <param name="path">The file, or a directory with a <c>tokenizer.json</c>. A <c>tokenizer_config.json</c> beside it is read too, and
-    /// the ends of generation that a <c>generation_config.json</c> and a <c>config.json</c> name.</param>
+    /// the end ids in <c>generation_config.json</c> and <c>config.json</c>.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="InvalidDataException">The file is broken or has something that is not supported; the message names the file, the
-    /// place in it, what was found and what was expected. Or it is larger than 256 MiB.</exception>
+    /// <exception cref="InvalidDataException">The file is malformed, has unsupported parts, or is larger than 256 MiB. The message names
+    /// the file, the place in it, the value found and the value expected.</exception>
     public static TokenizerJson Load(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -84,8 +84,8 @@ public sealed partial class TokenizerJson : IOffsetTokenizer
 
     /// <summary>Reads a tokenizer from memory.</summary>
     /// <param name="json">The content of a <c>tokenizer.json</c>, UTF-8.</param>
-    /// <param name="config">What a <c>tokenizer_config.json</c> would say; null for the defaults.</param>
-    /// <exception cref="InvalidDataException">It is broken or has something that is not supported.</exception>
+    /// <param name="config">The content of a <c>tokenizer_config.json</c>; null for the defaults.</param>
+    /// <exception cref="InvalidDataException">The file is malformed or has unsupported parts.</exception>
     public static TokenizerJson Parse(ReadOnlyMemory<byte> json, TokenizerConfig? config = null)
     {
         var files = new Dictionary<string, ReadOnlyMemory<byte>>(StringComparer.Ordinal) { [FileName] = json.ToArray() };
@@ -94,16 +94,16 @@ public sealed partial class TokenizerJson : IOffsetTokenizer
         return new TokenizerJson(TokenizerPipeline.Parse(json, FileName), config ?? new TokenizerConfig(), files);
     }
 
-    /// <summary>The id of a token, or null.</summary>
+    /// <summary>Returns the id of a token, or null.</summary>
     public int? IdOf(string? token) => token is not null && pipeline.IdOf(token) is var id and >= 0 ? id : null;
 
-    /// <summary>The token that an id stands for as the file spells it, or null where no token has it.</summary>
+    /// <summary>Returns the token of an id as the file spells it; null if no token has it.</summary>
     /// <exception cref="ArgumentException">The id is outside the vocabulary.</exception>
     public string? TokenOf(int id) => pipeline.TokenOf(TokenIds.Checked([id], 0, VocabularySize));
 
-    /// <summary>The ids of a text with the special tokens of the tokenizer's template, but without an end of the sequence that it
+    /// <summary>Encodes a text with the special tokens of the tokenizer's template, but without an end of sequence that it
     /// appends.</summary>
-    /// <remarks>A text that begins with the template's beginning gets no second one.</remarks>
+    /// <remarks>A text that begins with the template's beginning token gets no second one.</remarks>
     public int[] Encode(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
@@ -117,31 +117,31 @@ public sealed partial class TokenizerJson : IOffsetTokenizer
         return Join(parts);
     }
 
-    /// <summary>The ids of a text; of one that a template rendered, those that are written in it and no others:
-    /// <see cref="Chat.RenderedChat.Encode"/>'s.</summary>
+    /// <summary>Encodes a text; one rendered by a template without adding special tokens, as <see cref="Chat.RenderedChat.Encode"/>
+    /// does.</summary>
     public int[] Encode(MarkedText text) => text.IsRendered ? Encode(text.Text, addSpecialTokens: false) : Encode(text.Text);
 
-    /// <summary>The ids of a text, with all special tokens of the tokenizer's template or with none of them.</summary>
+    /// <summary>Encodes a text with all special tokens of the tokenizer's template or with none of them.</summary>
     public int[] Encode(string text, bool addSpecialTokens)
     {
         ArgumentNullException.ThrowIfNull(text);
         return Join(Finish([pipeline.Encode(text, 0, offsets: false)], addSpecialTokens));
     }
 
-    /// <summary>The ids of a text and where each comes from.</summary>
+    /// <summary>Encodes a text with the source range of each token.</summary>
     /// <param name="text">The text.</param>
-    /// <param name="addSpecialTokens">Adds the special tokens of the tokenizer's template. Default false: a rendered chat has its
-    /// own.</param>
+    /// <param name="addSpecialTokens">True to add the special tokens of the tokenizer's template. Default false: a rendered chat contains
+    /// them.</param>
     public TokenEncoding EncodeWithOffsets(string text, bool addSpecialTokens = false) =>
         Encode(text, new EncodingOptions { AddSpecialTokens = addSpecialTokens });
 
-    /// <summary>The text of ids. Special tokens are left out.</summary>
+    /// <summary>Decodes ids. Special tokens are left out.</summary>
     /// <exception cref="ArgumentException">An id is outside the vocabulary.</exception>
     public string Decode(ReadOnlySpan<int> ids) => Decode(ids, skipSpecialTokens: true);
 
-    /// <summary>The text of ids.</summary>
-    /// <param name="ids">Ids; one that no token has adds nothing.</param>
-    /// <param name="skipSpecialTokens">Leaves special tokens out; false writes them as they are spelt.</param>
+    /// <summary>Decodes ids.</summary>
+    /// <param name="ids">The ids; an id without a token is left out.</param>
+    /// <param name="skipSpecialTokens">True to leave special tokens out; false to spell them.</param>
     /// <exception cref="ArgumentException">An id is outside the vocabulary.</exception>
     public string Decode(ReadOnlySpan<int> ids, bool skipSpecialTokens)
     {
@@ -157,7 +157,7 @@ public sealed partial class TokenizerJson : IOffsetTokenizer
     private static int[] Join(IReadOnlyList<EncodedPart> parts) =>
         parts.Count == 1 ? parts[0].Ids : [.. parts.SelectMany(part => part.Ids)];
 
-    // The configuration's word on the ends counts where the file's template says otherwise.
+    // The configuration takes precedence over the file's template for the beginning and end tokens.
     private void ApplyEnds()
     {
         var parts = Finish([EncodedPart.Empty], special: true);

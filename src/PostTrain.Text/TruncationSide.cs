@@ -1,11 +1,11 @@
 namespace PostTrain.Text;
 
-/// <summary>The end of a sequence that truncation takes tokens from.</summary>
+/// <summary>The side of a sequence from which truncation removes tokens.</summary>
 public enum TruncationSide
 {
-    /// <summary>The first tokens go.</summary>
+    /// <summary>The first tokens are removed.</summary>
     Left,
 
-    /// <summary>The last tokens go.</summary>
+    /// <summary>The last tokens are removed.</summary>
     Right,
 }

@@ -3,32 +3,33 @@ using System.Text.Json.Serialization;
 
 namespace PostTrain.Text.Chat;
 
-/// <summary>One message of a conversation: a role, a content, and whatever further fields a template reads (<c>tool_calls</c>,
-/// <c>name</c>, <c>reasoning_content</c>, ...). Immutable; in JSON an object with a string <c>role</c>. Two messages are equal when their
-/// fields are, in whatever order.</summary>
+/// <summary>One message of a conversation: a role, a content, and any further fields that a template reads (<c>tool_calls</c>, <c>name</c>,
+/// <c>reasoning_content</c>, ...). Immutable. In JSON an object with a string <c>role</c>. Messages are equal if their fields are, in any
+/// order.</summary>
 [JsonConverter(typeof(ChatMessageConverter))]
 public sealed class ChatMessage : IEquatable<ChatMessage>
 {
     private readonly KeyValuePair<string, JsonElement>[] fields;
 
-    /// <summary>A message of plain text.</summary>
-    /// <param name="role">Who speaks: <c>system</c>, <c>user</c>, <c>assistant</c>, <c>tool</c>, or what the template knows.</param>
-    /// <param name="content">What is said; null (JSON's null) where there is no text, as beside tool calls.</param>
+    /// <summary>Creates a message of plain text.</summary>
+    /// <param name="role">The speaker: <c>system</c>, <c>user</c>, <c>assistant</c>, <c>tool</c>, or another role that the template
+    /// knows.</param>
+    /// <param name="content">The text; null (JSON null) if there is none, as with tool calls.</param>
     public ChatMessage(string role, string? content)
         : this([new("role", Text(role)), new("content", JsonSerializer.SerializeToElement(content))]) { }
 
     private ChatMessage(KeyValuePair<string, JsonElement>[] fields) => this.fields = fields;
 
-    /// <summary>Who speaks.</summary>
+    /// <summary>The speaker's role.</summary>
     public string Role => this["role"]!.Value.GetString()!;
 
-    /// <summary>The content where it is a text; null where there is none, or it is a list of parts.</summary>
+    /// <summary>The content if it is a text; null if there is none or it is a list of parts.</summary>
     public string? Content => this["content"] is { ValueKind: JsonValueKind.String } text ? text.GetString() : null;
 
-    /// <summary>All fields in the order in which they came, <c>role</c> and <c>content</c> among them.</summary>
+    /// <summary>All fields in their original order, including <c>role</c> and <c>content</c>.</summary>
     public IReadOnlyList<KeyValuePair<string, JsonElement>> Fields => fields;
 
-    /// <summary>A field; null where the message has none of that name.</summary>
+    /// <summary>The field with this name; null if there is none.</summary>
     public JsonElement? this[string name]
     {
         get
@@ -38,8 +39,8 @@ public sealed class ChatMessage : IEquatable<ChatMessage>
         }
     }
 
-    /// <summary>The message of a JSON object. Of a field that occurs twice the last one counts.</summary>
-    /// <exception cref="ArgumentException">It is no object, or has no string <c>role</c>.</exception>
+    /// <summary>Creates a message from a JSON object. If a field occurs twice, the last one counts.</summary>
+    /// <exception cref="ArgumentException">The JSON is not an object, or has no string <c>role</c>.</exception>
     public static ChatMessage FromJson(JsonElement json)
     {
         if (json.ValueKind != JsonValueKind.Object)
@@ -54,10 +55,10 @@ public sealed class ChatMessage : IEquatable<ChatMessage>
         ]);
     }
 
-    /// <summary>The message with a field set.</summary>
+    /// <summary>Returns a copy of the message with a field set.</summary>
     /// <param name="name">The field, such as <c>tool_calls</c>.</param>
-    /// <param name="value">What System.Text.Json can write.</param>
-    /// <exception cref="ArgumentException">The role would be no string.</exception>
+    /// <param name="value">A value that System.Text.Json can write.</param>
+    /// <exception cref="ArgumentException">The field is <c>role</c> and the value is not a string.</exception>
     public ChatMessage With(string name, object? value)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
@@ -67,7 +68,7 @@ public sealed class ChatMessage : IEquatable<ChatMessage>
         return new ChatMessage(this[name] is null ? [.. fields, field] : [.. fields.Select(old => old.Key == name ? field : old)]);
     }
 
-    /// <summary>Role and text.</summary>
+    /// <summary>Returns role and text.</summary>
     public override string ToString() => $"{Role}: {Content ?? this["content"]?.GetRawText()}";
 
     /// <inheritdoc/>

@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 
 namespace PostTrain.Text.Chat;
 
-/// <summary>A message as the JSON object of its fields.</summary>
+/// <summary>Converts a message to and from the JSON object of its fields.</summary>
 internal sealed class ChatMessageConverter : JsonConverter<ChatMessage>
 {
     public override ChatMessage Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)

@@ -3,30 +3,30 @@ using PostTrain.Text.Chat.Jinja;
 
 namespace PostTrain.Text.Chat;
 
-/// <summary>What a chat template is given beside the messages.</summary>
+/// <summary>Inputs of a chat template other than the messages.</summary>
 public sealed record ChatOptions
 {
-    /// <summary>Whether the text ends where the assistant is to speak (<c>add_generation_prompt</c>). Default: no.</summary>
+    /// <summary>True if the text ends where the assistant's turn begins (<c>add_generation_prompt</c>). Default false.</summary>
     public bool AddGenerationPrompt { get; init; }
 
-    /// <summary>Whether the text ends within the last message, for the model to go on with it (<c>continue_final_message</c>). Default: no;
-    /// not together with <see cref="AddGenerationPrompt"/>.</summary>
+    /// <summary>True if the text ends within the last message, for the model to continue it (<c>continue_final_message</c>). Default false.
+    /// Not allowed together with <see cref="AddGenerationPrompt"/>.</summary>
     public bool ContinueFinalMessage { get; init; }
 
-    /// <summary>The JSON schemas of the functions that the assistant may call; null without any.</summary>
+    /// <summary>JSON schemas of the functions that the assistant may call; null for none.</summary>
     public IReadOnlyList<JsonElement>? Tools { get; init; }
 
-    /// <summary>Further names that the template may read, such as <c>enable_thinking</c>; they come before the special tokens.</summary>
+    /// <summary>Further variables of the template, such as <c>enable_thinking</c>. They take precedence over the special tokens.</summary>
     public IReadOnlyDictionary<string, object?> Variables { get; init; } = new Dictionary<string, object?>();
 
-    /// <summary>The time that <c>strftime_now</c> writes. Default null: the function is undefined and templates that ask for it take their
-    /// fixed date, so that the text depends on nothing but the arguments.</summary>
+    /// <summary>The time that <c>strftime_now</c> writes. Default null: the function is undefined, templates that use it fall back to a
+    /// fixed date, and the text depends on the arguments only.</summary>
     public DateTime? Now { get; init; }
 
-    /// <summary>Which of a tokenizer's named templates; null for <c>tool_use</c> where there are tools and such a template, else
+    /// <summary>Name of the tokenizer's template to use. Null means <c>tool_use</c> if there are tools and such a template, otherwise
     /// <c>default</c>.</summary>
     public string? Template { get; init; }
 
-    /// <summary>When a template is stopped.</summary>
+    /// <summary>Limits of the template's execution.</summary>
     public JinjaLimits Limits { get; init; } = new();
 }

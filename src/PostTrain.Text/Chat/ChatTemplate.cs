@@ -3,8 +3,8 @@ using PostTrain.Text.Chat.Jinja;
 
 namespace PostTrain.Text.Chat;
 
-/// <summary>Turns a conversation into the text that a model was trained on, with the Jinja template of its tokenizer, as transformers'
-/// <c>apply_chat_template</c> does. Immutable and safe to share between threads.</summary>
+/// <summary>Renders a conversation with the Jinja template of a model's tokenizer, as transformers' <c>apply_chat_template</c> does.
+/// Immutable and thread-safe.</summary>
 /// <remarks>A template reads <c>messages</c>, <c>tools</c>, <c>documents</c>, <c>add_generation_prompt</c>, the special tokens
 /// (<c>bos_token</c>, ...) and <see cref="ChatOptions.Variables"/>.</remarks>
 public sealed class ChatTemplate
@@ -12,11 +12,10 @@ public sealed class ChatTemplate
     private readonly IReadOnlyDictionary<string, JinjaTemplate> templates;
     private readonly IReadOnlyDictionary<string, string> specialTokens;
 
-    /// <summary>A template of one's own.</summary>
+    /// <summary>Creates a template from its source.</summary>
     /// <param name="template">The Jinja source.</param>
-    /// <param name="specialTokens">The texts of special tokens by the names under which the template reads them: <c>bos_token</c>,
-    /// <c>eos_token</c>, ...</param>
-    /// <exception cref="TemplateException">The template is wrong.</exception>
+    /// <param name="specialTokens">The special tokens by the names that the template reads: <c>bos_token</c>, <c>eos_token</c>, ...</param>
+    /// <exception cref="TemplateException">The template is invalid.</exception>
     public ChatTemplate(string template, IReadOnlyDictionary<string, string>? specialTokens = null)
         : this(
             new Dictionary<string, JinjaTemplate> { ["default"] = JinjaTemplate.Parse(template) },
@@ -29,26 +28,26 @@ public sealed class ChatTemplate
         this.specialTokens = specialTokens;
     }
 
-    /// <summary>The names of the templates, <c>default</c> where there is only one.</summary>
+    /// <summary>The names of the templates; <c>default</c> if there is only one.</summary>
     public IEnumerable<string> Names => templates.Keys;
 
-    /// <summary>The Jinja source of a template, or null where none has this name.</summary>
+    /// <summary>The Jinja source of a template, or null if no template has this name.</summary>
     internal string? SourceOf(string name) => templates.GetValueOrDefault(name)?.Source;
 
-    /// <summary>The texts of the special tokens by the names under which a template reads them.</summary>
+    /// <summary>The special tokens by the names that a template reads.</summary>
     public IReadOnlyDictionary<string, string> SpecialTokens => specialTokens;
 
     /// <summary>Reads the template of a tokenizer's directory: <c>chat_template.jinja</c> and <c>additional_chat_templates/NAME.jinja</c>,
-    /// else <c>chat_template</c> in <c>tokenizer_config.json</c> (a text, or a list of named ones), and the special tokens.</summary>
+    /// otherwise <c>chat_template</c> in <c>tokenizer_config.json</c> (a text, or a list of named ones), and the special tokens.</summary>
     /// <exception cref="FileNotFoundException">The directory has no template.</exception>
-    /// <exception cref="InvalidDataException">A file is no JSON, or has a wrong template; the message names the file and the
+    /// <exception cref="InvalidDataException">A file is not JSON, or contains an invalid template; the message names the file and the
     /// place.</exception>
     public static ChatTemplate Load(string directory) => ChatTemplateFiles.Load(directory);
 
-    /// <summary>The text of a conversation, and where in it the assistant speaks if the template marks that.</summary>
+    /// <summary>Renders a conversation. The result contains the assistant's spans if the template marks them.</summary>
     /// <param name="messages">The conversation, at least one message.</param>
-    /// <param name="options">What else the template is given; null for the defaults.</param>
-    /// <exception cref="TemplateException">The template refuses the conversation, fails, or meets a limit.</exception>
+    /// <param name="options">Further inputs of the template; null for the defaults.</param>
+    /// <exception cref="TemplateException">The template rejects the conversation, fails, or reaches a limit.</exception>
     /// <exception cref="ArgumentException">There are no messages; the options contradict each other; there is no such template; or the last
     /// message, which is to be continued, has no text, or the template changes or omits it.</exception>
     public RenderedChat Render(IReadOnlyList<ChatMessage> messages, ChatOptions? options = null)
@@ -59,7 +58,8 @@ public sealed class ChatTemplate
             throw new ArgumentException("there are no messages", nameof(messages));
         if (options is { AddGenerationPrompt: true, ContinueFinalMessage: true })
             throw new ArgumentException(
-                $"{nameof(ChatOptions.AddGenerationPrompt)} begins a message, {nameof(ChatOptions.ContinueFinalMessage)} goes on with the last: both are set",
+                $"{nameof(ChatOptions.AddGenerationPrompt)} begins a message and "
+                    + $"{nameof(ChatOptions.ContinueFinalMessage)} continues the last one, expected at most one of them",
                 nameof(options)
             );
         var template = Select(options);
@@ -69,24 +69,24 @@ public sealed class ChatTemplate
         return Continuation.Cut(Rendered(template, marked, options), text);
     }
 
-    /// <summary>The text of a conversation, with the assistant's parts found by rendering its beginnings: for templates that do not mark
+    /// <summary>Renders a conversation and finds the assistant's spans by rendering its prefixes, for templates that do not mark
     /// them.</summary>
-    /// <remarks>An assistant's part goes from where the text leaves what is rendered before it with a generation prompt (its end, or before
-    /// the thinking that only a generation prompt opens) to the end of what is rendered with it, so what ends a turn (and a line end after
-    /// it) is part of it. Possible only where the text of a beginning is the beginning of the text: templates that drop the reasoning of
-    /// earlier turns are not of that kind.</remarks>
+    /// <remarks>An assistant's span begins where the text departs from the rendering of the messages before it with a generation prompt (at
+    /// its end, or before thinking that only a generation prompt opens). It ends with the rendering of the messages up to it, so the end of
+    /// the turn (and a line end after it) is included. This requires that the rendering of every prefix is a prefix of the text; it fails
+    /// for templates that drop the reasoning of earlier turns.</remarks>
     /// <param name="messages">The conversation.</param>
-    /// <param name="options">What else the template is given, without a generation prompt or continuation.</param>
-    /// <exception cref="ArgumentException">As <see cref="Render"/>; or the text of the messages up to one is not the beginning of the whole
-    /// text: the message says which.</exception>
-    /// <exception cref="TemplateException">As <see cref="Render"/>; also where the template refuses a beginning of the
+    /// <param name="options">Further inputs of the template, without a generation prompt or continuation.</param>
+    /// <exception cref="ArgumentException">As for <see cref="Render"/>; or the rendering of the messages up to one is not a prefix of the
+    /// whole text; the message says which.</exception>
+    /// <exception cref="TemplateException">As for <see cref="Render"/>; also if the template rejects a prefix of the
     /// conversation.</exception>
     public RenderedChat RenderByPrefixes(IReadOnlyList<ChatMessage> messages, ChatOptions? options = null)
     {
         options ??= new ChatOptions();
         if (options.AddGenerationPrompt || options.ContinueFinalMessage)
             throw new ArgumentException(
-                "a conversation that is learnt has neither a generation prompt nor a continued message",
+                "a conversation to learn from has neither a generation prompt nor a continued message",
                 nameof(options)
             );
         string text = Render(messages, options).Text;
@@ -96,7 +96,7 @@ public sealed class ChatTemplate
             if (messages[place].Role != "assistant")
                 continue;
             if (place == 0)
-                throw new ArgumentException("message 0 is the assistant's: there is nothing before it to render", nameof(messages));
+                throw new ArgumentException("message 0 is the assistant's, expected a message before it", nameof(messages));
             var start = PromptLength(text, [.. messages.Take(place)], options) ?? throw Changes(place, messages);
             var end = Beginning(text, [.. messages.Take(place + 1)], options, place);
             if (end < start)
@@ -107,8 +107,8 @@ public sealed class ChatTemplate
         return new RenderedChat(text, spans);
     }
 
-    /// <summary>The tokens of a conversation, and which of them the assistant spoke if the template marks that.</summary>
-    /// <remarks>The same as <c>Render(messages, options).Encode(tokenizer)</c>.</remarks>
+    /// <summary>Encodes a conversation. The result contains a mask of the assistant's tokens if the template marks them.</summary>
+    /// <remarks>Equivalent to <c>Render(messages, options).Encode(tokenizer)</c>.</remarks>
     public EncodedChat Encode(IOffsetTokenizer tokenizer, IReadOnlyList<ChatMessage> messages, ChatOptions? options = null) =>
         Render(messages, options).Encode(tokenizer);
 
@@ -120,30 +120,31 @@ public sealed class ChatTemplate
 
     private static ArgumentException Changes(int place, IReadOnlyList<ChatMessage> messages) =>
         new(
-            $"the template changes what comes before message {place} when more follows, so the assistant's part cannot be told apart; mark it with {{% generation %}}",
+            $"the template changes the text before message {place} when more messages follow, so the assistant's span cannot be found; "
+                + "mark it with {% generation %} in the template",
             nameof(messages)
         );
 
-    /// <summary>Length of the prompt in a rendered conversation: its common beginning with the messages before the answer, rendered with a
-    /// generation prompt.</summary>
+    /// <summary>Returns the length of the prompt in a rendered conversation: its common prefix with the messages before the answer,
+    /// rendered with a generation prompt.</summary>
     /// <param name="whole">The rendered conversation.</param>
     /// <param name="asked">The messages before the answer.</param>
     /// <param name="options">As for <paramref name="whole"/>.</param>
-    /// <returns>Null where the two differ before the last of the messages is written.</returns>
+    /// <returns>Null if the two differ before the end of the last of these messages.</returns>
     internal int? PromptLength(string whole, IReadOnlyList<ChatMessage> asked, ChatOptions options)
     {
         string prompt = Render(asked, options with { AddGenerationPrompt = true }).Text;
         if (whole.StartsWith(prompt, StringComparison.Ordinal))
             return prompt.Length;
         var common = Common(whole, prompt);
-        // A text that stands nowhere, as a template may change it, says nothing about the place.
+        // A text that does not occur, because the template changed it, gives no position.
         var written = 0;
         foreach (var text in asked.Select(message => message.Content?.Trim()).OfType<string>())
             written = whole.IndexOf(text, written, StringComparison.Ordinal) is var at and >= 0 ? at + text.Length : written;
         return common >= written ? common : null;
     }
 
-    // Without half of a surrogate pair.
+    // Does not split a surrogate pair.
     private static int Common(string left, string right)
     {
         var length = left.AsSpan().CommonPrefixLength(right);

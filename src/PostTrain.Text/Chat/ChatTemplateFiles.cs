@@ -42,7 +42,7 @@ internal static class ChatTemplateFiles
         return new ChatTemplate(sources.ToDictionary(item => item.Key, item => Parse(item.Value.Path, item.Value.Source)), tokens);
     }
 
-    // Files of their own replace what the configuration holds.
+    // Template files take precedence over the configuration.
     private static void ReadFiles(string directory, Dictionary<string, (string, string)> sources)
     {
         var main = Path.Combine(directory, "chat_template.jinja");
@@ -88,7 +88,7 @@ internal static class ChatTemplateFiles
         }
     }
 
-    // A text, or an object that holds it as "content".
+    // A text, or an object with the text as "content".
     private static void ReadToken(JsonProperty property, Dictionary<string, string> tokens)
     {
         var value = property.Value;

@@ -3,11 +3,11 @@ using System.Text.Json.Nodes;
 
 namespace PostTrain.Text.Chat;
 
-/// <summary>Ends a text within its last message, as transformers' <c>continue_final_message</c>: the message is rendered with a mark at its
-/// end, and the text is cut there.</summary>
+/// <summary>Ends a text within its last message, like transformers' <c>continue_final_message</c>: the message is rendered with a mark at
+/// its end, and the text is cut at the mark.</summary>
 internal static class Continuation
 {
-    // The space shows whether the template trims the message. The mark is transformers' own: a template may depend on what it begins with.
+    // The space shows whether the template trims the message. The mark is transformers' own: a template may depend on its first letters.
     private const string Tag = "CONTINUE_FINAL_MESSAGE_TAG ";
 
     internal static (IReadOnlyList<ChatMessage> Messages, string Text) Mark(IReadOnlyList<ChatMessage> messages, string template)
@@ -15,7 +15,7 @@ internal static class Continuation
         var last = messages[^1];
         if (!template.Contains("content", StringComparison.Ordinal))
             throw new ArgumentException(
-                "the template does not read the content of messages, so the last cannot be continued",
+                "the template does not read the content of messages, so the last one cannot be continued",
                 nameof(messages)
             );
         if (last.Content is { } text)
@@ -25,7 +25,7 @@ internal static class Continuation
         var parts = JsonNode.Parse(content.GetRawText())!.AsArray();
         var part =
             parts.LastOrDefault(item => item is JsonObject fields && fields["text"] is JsonValue value && value.TryGetValue<string>(out _))
-            ?? throw new ArgumentException("no part of the last message's content is a text to continue", nameof(messages));
+            ?? throw new ArgumentException("no part of the last message's content is a text that can be continued", nameof(messages));
         text = part["text"]!.GetValue<string>();
         part["text"] = text + Tag;
         return ([.. messages.SkipLast(1), last.With("content", parts)], text);

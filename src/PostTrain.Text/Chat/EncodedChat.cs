@@ -1,6 +1,6 @@
 namespace PostTrain.Text.Chat;
 
-/// <summary>A conversation as token ids.</summary>
+/// <summary>An encoded conversation.</summary>
 /// <param name="Ids">All tokens.</param>
-/// <param name="AssistantMask">For each token whether the assistant spoke it; null where the template does not mark it.</param>
+/// <param name="AssistantMask">True for each token of the assistant; null if the template does not mark them.</param>
 public sealed record EncodedChat(int[] Ids, bool[]? AssistantMask);

@@ -2,20 +2,20 @@ using PostTrain.Text;
 
 namespace PostTrain.Text.Chat;
 
-/// <summary>A conversation as one text.</summary>
-/// <param name="Text">The text, marked as rendered: special tokens are written out in it, so a tokenizer does not add them again.</param>
-/// <param name="AssistantSpans">Where the assistant speaks, in order; null where the template does not mark it
-/// (<c>{% generation %}</c>): see <see cref="ChatTemplate.RenderByPrefixes"/>.</param>
+/// <summary>A rendered conversation.</summary>
+/// <param name="Text">The text, marked as rendered: it contains its special tokens, so a tokenizer does not add them again.</param>
+/// <param name="AssistantSpans">The assistant's spans in order; null if the template does not mark them with <c>{% generation %}</c>: see
+/// <see cref="ChatTemplate.RenderByPrefixes"/>.</param>
 public sealed record RenderedChat(MarkedText Text, IReadOnlyList<TextSpan>? AssistantSpans)
 {
-    /// <summary>The text. As a prompt, or as part of one, it is encoded as <see cref="Encode"/> does.</summary>
+    /// <summary>The text. As a prompt or part of one it is encoded as by <see cref="Encode"/>.</summary>
     public MarkedText Text { get; init; } = Text with { IsRendered = true };
 
-    /// <summary>The text's tokens, and which of them the assistant spoke.</summary>
-    /// <remarks>A token counts when any of its characters lies in a span. transformers' <c>assistant_masks</c> are the same wherever both
-    /// ends of a span lie in tokens; where the first does not, transformers marks nothing, where the last does not, everything up to the
-    /// end.</remarks>
-    /// <param name="tokenizer">A tokenizer that says where in the text a token comes from.</param>
+    /// <summary>Encodes the text and marks the assistant's tokens.</summary>
+    /// <remarks>A token is marked if any of its characters lies in a span. The mask equals transformers' <c>assistant_masks</c> if both
+    /// ends of a span lie in tokens. If the start does not, transformers marks nothing of the span; if the end does not, it marks
+    /// everything up to the end of the text.</remarks>
+    /// <param name="tokenizer">A tokenizer that gives the offsets of its tokens.</param>
     public EncodedChat Encode(IOffsetTokenizer tokenizer)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
@@ -27,7 +27,7 @@ public sealed record RenderedChat(MarkedText Text, IReadOnlyList<TextSpan>? Assi
     {
         var mask = new bool[offsets.Length];
         var next = 0;
-        // Both are in the order of the text, so one walk over them is enough.
+        // Both are in the order of the text, so one pass suffices.
         for (var token = 0; token < offsets.Length; token++)
         {
             var (start, end) = offsets[token];

@@ -1,12 +1,12 @@
 namespace PostTrain.Text.Chat;
 
-/// <summary>A template that cannot be read, fails while it is rendered, or does more than its limits allow.</summary>
+/// <summary>An error of a template: it is invalid, fails while rendering, or exceeds a limit.</summary>
 public sealed class TemplateException : Exception
 {
-    /// <summary>Names what is wrong and where.</summary>
-    /// <param name="reason">What is wrong; of <c>raise_exception</c>, the template's own text.</param>
-    /// <param name="line">The line in the template, from 1.</param>
-    /// <param name="column">The column in that line, from 1.</param>
+    /// <summary>Creates the error with its reason and place.</summary>
+    /// <param name="reason">The reason; for <c>raise_exception</c> the template's own text.</param>
+    /// <param name="line">Line in the template, from 1.</param>
+    /// <param name="column">Column in that line, from 1.</param>
     public TemplateException(string reason, int line, int column)
         : base($"template, line {line}, column {column}: {reason}")
     {
@@ -15,12 +15,12 @@ public sealed class TemplateException : Exception
         Column = column;
     }
 
-    /// <summary>What is wrong, without the place.</summary>
+    /// <summary>The reason, without the place.</summary>
     public string Reason { get; }
 
-    /// <summary>The line in the template, from 1.</summary>
+    /// <summary>Line in the template, from 1.</summary>
     public int Line { get; }
 
-    /// <summary>The column in that line, from 1, in UTF-16 characters.</summary>
+    /// <summary>Column in that line, from 1, in UTF-16 characters.</summary>
     public int Column { get; }
 }

@@ -1,10 +1,10 @@
 namespace PostTrain.Text.Chat;
 
-/// <summary>A part of a text, in UTF-16 characters.</summary>
-/// <param name="Start">The first character's place.</param>
-/// <param name="End">The place after the last character's.</param>
+/// <summary>A span of a text, in UTF-16 characters.</summary>
+/// <param name="Start">Position of the first character.</param>
+/// <param name="End">Position after the last character.</param>
 public readonly record struct TextSpan(int Start, int End)
 {
-    /// <summary>How many UTF-16 characters it holds.</summary>
+    /// <summary>Length in UTF-16 characters.</summary>
     public int Length => End - Start;
 }

@@ -1,16 +1,16 @@
 namespace PostTrain.Text.Files;
 
-/// <summary>Writes a file so that a reader sees either the whole old content or the whole new content, never a part.</summary>
-/// <remarks>The content goes to a temporary file in the same directory, is flushed to the disk and then renamed over the target, which
-/// POSIX and NTFS do in one step. When anything fails (the callback throws, the disk is full, the target cannot be replaced) the temporary
-/// file is deleted, the old file stays as it was, and the exception reaches the caller.</remarks>
+/// <summary>Writes a file atomically: a reader sees either the whole old content or the whole new content.</summary>
+/// <remarks>The content is written to a temporary file in the same directory, flushed to disk and renamed over the target, which POSIX and
+/// NTFS do in one step. On failure (the callback throws, the disk is full, the target cannot be replaced) the temporary file is deleted,
+/// the old file is unchanged, and the exception reaches the caller.</remarks>
 internal static class AtomicFile
 {
-    /// <summary>Creates or replaces <paramref name="path"/> with what <paramref name="write"/> writes. Missing directories are
+    /// <summary>Creates or replaces <paramref name="path"/> with the output of <paramref name="write"/>. Missing directories are
     /// created.</summary>
     /// <param name="path">The file to write.</param>
-    /// <param name="write">Receives an empty, seekable stream and leaves it open: wrap it with <c>leaveOpen: true</c>.</param>
-    /// <exception cref="IOException">The file could not be written; the old one is untouched.</exception>
+    /// <param name="write">Receives an empty, seekable stream and must leave it open: wrap it with <c>leaveOpen: true</c>.</param>
+    /// <exception cref="IOException">The file could not be written. An existing file is unchanged.</exception>
     public static void Write(string path, Action<Stream> write)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -22,7 +22,7 @@ internal static class AtomicFile
             ?? throw new ArgumentException($"path must name a file, but '{path}' is the root of a file system.", nameof(path));
         Directory.CreateDirectory(directory);
 
-        // A short name of its own: the target's name with an ending could pass the file system's limit of 255 bytes.
+        // A short name: the target's name with a suffix could exceed the file system's limit of 255 bytes.
         var temporary = Path.Combine(directory, $".{Guid.NewGuid():N}.tmp");
         try
         {
@@ -41,7 +41,7 @@ internal static class AtomicFile
         }
     }
 
-    /// <summary>Creates or replaces <paramref name="path"/> with a text in UTF-8 without a byte order mark.</summary>
+    /// <summary>Creates or replaces <paramref name="path"/> with a UTF-8 text without byte order mark.</summary>
     public static void WriteText(string path, string text)
     {
         ArgumentNullException.ThrowIfNull(text);
@@ -57,7 +57,7 @@ internal static class AtomicFile
 
     private static void DeleteQuietly(string path)
     {
-        // The first failure is the one to report: one that follows from it must not hide it.
+        // Report the first failure: a later one must not hide it.
         try
         {
             File.Delete(path);

@@ -2,12 +2,12 @@ using System.Text;
 
 namespace PostTrain.Text.Files;
 
-/// <summary>Reads small files whole, with a limit on what is allocated.</summary>
+/// <summary>Reads small files whole, with a limit on their size.</summary>
 internal static class BoundedFile
 {
     private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
-    /// <summary>Opens a file for reading; what is missing or is a directory is named together with what was expected.</summary>
+    /// <summary>Opens a file for reading; the error for a missing file or a directory says what was expected.</summary>
     /// <exception cref="FileNotFoundException">There is no such file, or it is a directory.</exception>
     internal static FileStream Open(string path, string expected)
     {
@@ -19,7 +19,7 @@ internal static class BoundedFile
         return new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16, FileOptions.SequentialScan);
     }
 
-    /// <summary>All bytes of a file of at most <paramref name="maximum"/> bytes.</summary>
+    /// <summary>Reads all bytes of a file of at most <paramref name="maximum"/> bytes.</summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">The file is longer.</exception>
     internal static byte[] ReadBytes(string path, int maximum, string expected)
@@ -33,7 +33,7 @@ internal static class BoundedFile
         return bytes;
     }
 
-    /// <summary>The text of a UTF-8 file of at most <paramref name="maximum"/> bytes, without its byte order mark.</summary>
+    /// <summary>Reads the text of a UTF-8 file of at most <paramref name="maximum"/> bytes, without its byte order mark.</summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">The file is longer, or is not UTF-8.</exception>
     internal static string ReadText(string path, int maximum, string expected)

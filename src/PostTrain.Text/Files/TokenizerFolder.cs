@@ -1,6 +1,6 @@
 namespace PostTrain.Text.Files;
 
-/// <summary>What belongs to a tokenizer in a model's directory: its own file, its settings, special tokens and chat templates.</summary>
+/// <summary>The files of a tokenizer in a model's directory: its own file, settings, special tokens and chat templates.</summary>
 internal static class TokenizerFolder
 {
     private const int MaximumBytes = 64 << 20;
@@ -23,7 +23,7 @@ internal static class TokenizerFolder
 
     private static readonly string[] Own = [CharacterTokenizer.FileName, TokenizerJson.FileName, GreedyTokenizer.FileName];
 
-    /// <summary>A tokenizer's own file and what lies beside it.</summary>
+    /// <summary>Returns a tokenizer's own file and the files beside it.</summary>
     /// <param name="path">The tokenizer's own file.</param>
     /// <param name="content">Its bytes.</param>
     internal static IReadOnlyDictionary<string, ReadOnlyMemory<byte>> Read(string path, ReadOnlyMemory<byte> content)
@@ -35,7 +35,7 @@ internal static class TokenizerFolder
         return files;
     }
 
-    /// <summary>Puts a tokenizer's files into a directory in the place of those of an earlier one.</summary>
+    /// <summary>Writes a tokenizer's files into a directory and removes those of an earlier tokenizer.</summary>
     internal static void Write(string directory, IReadOnlyDictionary<string, ReadOnlyMemory<byte>> files)
     {
         foreach (var (name, content) in files)

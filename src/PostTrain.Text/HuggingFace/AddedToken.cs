@@ -1,13 +1,13 @@
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>A token that is found in the text before the model sees it.</summary>
+/// <summary>A token that is matched in the text before the model processes it.</summary>
 /// <param name="Content">Its text.</param>
 /// <param name="Id">Its id.</param>
-/// <param name="SingleWord">Only where no word character stands beside it.</param>
-/// <param name="StripsLeft">Takes the white space before it.</param>
-/// <param name="StripsRight">Takes the white space after it.</param>
-/// <param name="Normalized">Looked for in the normalised text, normalised itself.</param>
-/// <param name="Special">Left out when special tokens are skipped.</param>
+/// <param name="SingleWord">True to match only without adjacent word characters.</param>
+/// <param name="StripsLeft">True to include the white space before it.</param>
+/// <param name="StripsRight">True to include the white space after it.</param>
+/// <param name="Normalized">True to match the normalised token in the normalised text.</param>
+/// <param name="Special">True if it is left out when special tokens are skipped.</param>
 internal sealed record AddedToken(string Content, int Id, bool SingleWord, bool StripsLeft, bool StripsRight, bool Normalized, bool Special)
 {
     internal static AddedToken Read(TokenizerNode node, int id) =>

@@ -3,7 +3,7 @@ using System.Text;
 
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>Finds added tokens in a text: the leftmost, of those the longest.</summary>
+/// <summary>Finds added tokens in a text: the leftmost match, and of those the longest.</summary>
 internal sealed class AddedTokenFinder
 {
     private readonly Dictionary<long, int> edges = [];
@@ -33,7 +33,7 @@ internal sealed class AddedTokenFinder
         firsts = SearchValues.Create([.. tokens.Where(entry => entry.Pattern.Length > 0).Select(entry => entry.Pattern[0]).Distinct()]);
     }
 
-    /// <summary>Adds a piece's tokens and what lies between them.</summary>
+    /// <summary>Adds a piece's tokens and the text between them.</summary>
     internal void Split(Piece piece, PieceList output)
     {
         var text = piece.Span;
@@ -62,7 +62,7 @@ internal sealed class AddedTokenFinder
             if (from < start)
                 output.Add(piece with { Start = piece.Start + from, Length = start - from });
             output.Add(new Piece(piece.Text, piece.Start + start, end - start, token.Id));
-            // A token that lies in the white space which this one took is found all the same: so does the reference.
+            // As in the reference, a token inside the white space that this one includes is still found.
             from = end;
         }
 

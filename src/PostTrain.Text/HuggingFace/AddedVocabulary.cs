@@ -1,7 +1,7 @@
 namespace PostTrain.Text.HuggingFace;
 
 /// <summary>The added tokens of a file.</summary>
-/// <remarks>As in the reference a token that the model knows has the model's id, and any other the next free one, whatever the file
+/// <remarks>As in the reference, a token that the model knows has the model's id and any other the next free one, whatever the file
 /// says.</remarks>
 internal sealed class AddedVocabulary
 {
@@ -28,8 +28,7 @@ internal sealed class AddedVocabulary
         normalized = Finder(true);
     }
 
-    /// <summary>The tokens by id, each with what it is looked for as and decodes from: its text, normalised where it asks for
-    /// that.</summary>
+    /// <summary>The tokens by id, each with the spelling that is matched and decoded: its text, normalised if requested.</summary>
     internal IReadOnlyList<(string Spelling, AddedToken Token)> Tokens { get; }
 
     internal static AddedVocabulary Read(TokenizerNode? node, TokenVocabulary vocabulary, Normalizer? normalizer)
@@ -54,13 +53,13 @@ internal sealed class AddedVocabulary
         return new AddedVocabulary(tokens, normalizer);
     }
 
-    /// <summary>The id of an added token, or −1.</summary>
+    /// <summary>Returns the id of an added token, or −1.</summary>
     internal int IdOf(string content) => ids.GetValueOrDefault(content, -1);
 
-    /// <summary>Whether an id is a special token's, however that is spelt after normalisation.</summary>
+    /// <summary>Returns true for the id of a special token, however it is spelled after normalisation.</summary>
     internal bool IsSpecial(int id) => special.Contains(id);
 
-    /// <summary>A text's added tokens and the normalised text between them.</summary>
+    /// <summary>Splits a text into added tokens and the normalised text between them.</summary>
     internal PieceList Split(string text)
     {
         var pieces = new PieceList();

@@ -1,16 +1,16 @@
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>A text on its way to tokens, and for each of its UTF-16 units the range of the input that it came from.</summary>
-/// <param name="Text">The text as it is now.</param>
-/// <param name="Sources">[start, end) in the input for each unit; null where unit i is unit <paramref name="Origin"/> + i of the
+/// <summary>A text during tokenization, with the range of the input for each of its UTF-16 units.</summary>
+/// <param name="Text">The current text.</param>
+/// <param name="Sources">[start, end) in the input for each unit; null if unit i is unit <paramref name="Origin"/> + i of the
 /// input.</param>
-/// <param name="Origin">Where an unchanged text begins in the input.</param>
+/// <param name="Origin">Start of an unchanged text in the input.</param>
 internal sealed record AlignedText(string Text, (int Start, int End)[]? Sources, int Origin = 0)
 {
-    /// <summary>The range of the input that one unit came from.</summary>
+    /// <summary>Returns the range of the input for one unit.</summary>
     internal (int Start, int End) Source(int index) => Sources is null ? (Origin + index, Origin + index + 1) : Sources[index];
 
-    /// <summary>The range of the input that several units came from: from the first one's start to the last one's end.</summary>
+    /// <summary>Returns the range of the input for several units: from the first one's start to the last one's end.</summary>
     internal (int Start, int End) Source(int start, int end)
     {
         if (start >= end)

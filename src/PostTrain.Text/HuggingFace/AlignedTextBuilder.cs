@@ -2,7 +2,7 @@ using System.Text;
 
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>Writes a changed text together with where each unit came from.</summary>
+/// <summary>Builds a changed text together with the source of each unit.</summary>
 internal sealed class AlignedTextBuilder(int capacity)
 {
     private char[] text = new char[Math.Max(capacity, 16)];

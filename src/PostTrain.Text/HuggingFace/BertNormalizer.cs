@@ -3,7 +3,7 @@ using System.Text;
 
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>BERT's normaliser: drops control characters, sets Chinese characters apart, drops accents, lower case.</summary>
+/// <summary>BERT's normaliser: removes control characters, separates Chinese characters, removes accents, converts to lower case.</summary>
 internal sealed class BertNormalizer(bool cleans, bool separatesChinese, bool stripsAccents, bool lowers) : Normalizer
 {
     private static readonly UnicodeNormalizer Decomposition = new(compatibility: false, compose: false);

@@ -13,16 +13,16 @@ internal sealed class BpeMerges
 
     private BpeMerges(Dictionary<long, (int, int)> merges) => this.merges = merges;
 
-    /// <summary>Whether some merge joins a token that ends with one unit to one that begins with another.</summary>
+    /// <summary>Returns true if some merge joins a token that ends with one unit to one that begins with another.</summary>
     internal bool Joins(char left, char right) => joins.Contains((left << 16) | right);
 
-    /// <summary>Whether a token takes part in some merge.</summary>
+    /// <summary>Returns true if a token takes part in some merge.</summary>
     internal bool Uses(int id) => used.Contains(id);
 
-    /// <summary>Merges as pairs or as texts with a space between.</summary>
+    /// <summary>Reads merges, as pairs or as texts with a space between.</summary>
     /// <param name="node">The array.</param>
-    /// <param name="vocabulary">Has every token that is merged and that comes out.</param>
-    /// <param name="prefixLength">Characters at the beginning of a right token that the merged one does not have.</param>
+    /// <param name="vocabulary">Contains every merged token and every result.</param>
+    /// <param name="prefixLength">Number of leading characters of a right token that the merged token lacks.</param>
     internal static BpeMerges Read(TokenizerNode node, TokenVocabulary vocabulary, int prefixLength)
     {
         if (node.Element.ValueKind != JsonValueKind.Array)
@@ -32,7 +32,7 @@ internal sealed class BpeMerges
         foreach (var item in node.Element.EnumerateArray())
         {
             var place = new TokenizerNode(item, $"{node.Place}[{rank}]");
-            // The first line of a merges file, which some put among the merges.
+            // The first line of a merges file, which some files include among the merges.
             if (item.ValueKind == JsonValueKind.String && place.Text().StartsWith("#version", StringComparison.Ordinal))
                 continue;
             var (left, right) = Pair(place);
@@ -41,7 +41,7 @@ internal sealed class BpeMerges
             int id = right.Length >= prefixLength ? vocabulary.IdOf(string.Concat(left, right.AsSpan(prefixLength))) : -1;
             if (leftId < 0 || rightId < 0 || id < 0)
                 throw new InvalidDataException(
-                    $"{place.Place} merges '{left}' and '{right}', expected tokens of the vocabulary that make another one"
+                    $"{place.Place} merges '{left}' and '{right}', expected tokens of the vocabulary whose merge is a token"
                 );
             merges.merges[Key(leftId, rightId)] = (rank, id);
             merges.used.Add(leftId);
@@ -54,7 +54,7 @@ internal sealed class BpeMerges
         return merges;
     }
 
-    /// <summary>Merges the symbols of a word and appends what is left.</summary>
+    /// <summary>Merges the symbols of a word and appends the result.</summary>
     internal void Apply(List<ModelToken> symbols, List<ModelToken> output)
     {
         if (symbols.Count <= ShortWord)
@@ -64,7 +64,7 @@ internal sealed class BpeMerges
         output.AddRange(CollectionsMarshal.AsSpan(symbols));
     }
 
-    // The lowest rank by looking at all pairs: what is fastest for a word.
+    // Finds the lowest rank by scanning all pairs, the fastest method for a word.
     private void ApplyByScan(List<ModelToken> symbols)
     {
         while (true)
@@ -84,8 +84,7 @@ internal sealed class BpeMerges
         }
     }
 
-    // Candidates by rank and place in a queue, symbols in a list linked both ways; a candidate is stale when the pair it was made for is
-    // gone.
+    // Candidates by rank and position in a queue, symbols in a doubly linked list. A candidate is stale if its pair no longer exists.
     private void ApplyByQueue(List<ModelToken> symbols)
     {
         var tokens = CollectionsMarshal.AsSpan(symbols);

@@ -4,10 +4,10 @@ using System.Text.Json;
 
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>Byte-pair encoding (Sennrich et al. 2016, arXiv:1508.07909): characters, then the neighbours of the lowest rank are merged, the
-/// leftmost on a tie.</summary>
-/// <remarks>Words are kept with their tokens, up to a number and a length. A piece too long for that is first cut where no merge can ever
-/// reach across: between two characters that no merge joins.</remarks>
+/// <summary>Byte-pair encoding (Sennrich et al. 2016, arXiv:1508.07909): starts from characters and merges the neighbours of the lowest
+/// rank, the leftmost on a tie.</summary>
+/// <remarks>Words are cached with their tokens, up to a number and a length. A longer piece is first split where no merge can apply:
+/// between two characters that no merge joins.</remarks>
 internal sealed class BpeModel : TokenModel
 {
     private const int MaximumCachedWords = 1 << 16;
@@ -37,7 +37,7 @@ internal sealed class BpeModel : TokenModel
     internal static BpeModel From(TokenizerNode node)
     {
         if (node.Find("dropout") is { } dropout && dropout.Number() != 0)
-            throw dropout.Refuse("no dropout: encoding gives the same ids each time");
+            throw dropout.Refuse("no dropout, because encoding is deterministic");
         var options = new BpeOptions(
             node.Find("unk_token")?.Text(),
             node.Find("continuing_subword_prefix")?.Text() ?? "",
@@ -100,7 +100,7 @@ internal sealed class BpeModel : TokenModel
             output[i] = new ModelToken(output[i].Id, output[i].Start + offset, output[i].End + offset);
     }
 
-    // The characters of a word as ids; unknown ones as bytes, as the unknown token, or not at all.
+    // Returns the characters of a word as ids; unknown ones as bytes, as the unknown token, or not at all.
     private List<ModelToken> Symbols(ReadOnlySpan<char> word)
     {
         var symbols = new List<ModelToken>(word.Length);

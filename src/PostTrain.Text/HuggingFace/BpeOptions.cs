@@ -1,10 +1,10 @@
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>How a byte-pair encoding treats the edges of words and what it does not know.</summary>
-/// <param name="Unknown">The token for characters outside the vocabulary; null where they are dropped.</param>
-/// <param name="Prefix">What every character but a word's first has in front.</param>
-/// <param name="Suffix">What a word's last character has behind.</param>
-/// <param name="FuseUnknown">Neighbouring unknown characters are one token.</param>
-/// <param name="ByteFallback">Unknown characters are the bytes of their UTF-8, where the vocabulary has these.</param>
-/// <param name="IgnoreMerges">A piece that is a token as a whole is that token.</param>
+/// <summary>Treatment of word edges and unknown characters by a byte-pair encoding.</summary>
+/// <param name="Unknown">The token for characters outside the vocabulary; null to drop them.</param>
+/// <param name="Prefix">Prefix of every character of a word but the first.</param>
+/// <param name="Suffix">Suffix of a word's last character.</param>
+/// <param name="FuseUnknown">True if adjacent unknown characters are one token.</param>
+/// <param name="ByteFallback">True if unknown characters become the bytes of their UTF-8, where the vocabulary has them.</param>
+/// <param name="IgnoreMerges">True if a piece that is a token as a whole becomes that token.</param>
 internal sealed record BpeOptions(string? Unknown, string Prefix, string Suffix, bool FuseUnknown, bool ByteFallback, bool IgnoreMerges);

@@ -1,6 +1,6 @@
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>GPT-2's printable stand-ins for the 256 bytes: printable Latin-1 stands for itself, the others follow from U+0100 on.</summary>
+/// <summary>GPT-2's printable characters for the 256 bytes: printable Latin-1 maps to itself, the others to U+0100 and on.</summary>
 internal static class ByteAlphabet
 {
     private static readonly char[] Characters = MakeCharacters();
@@ -8,7 +8,7 @@ internal static class ByteAlphabet
 
     internal static char Character(byte value) => Characters[value];
 
-    /// <summary>The byte that a character stands for, or −1.</summary>
+    /// <summary>Returns the byte of a character, or −1.</summary>
     internal static int Byte(char character) => character < Bytes.Length ? Bytes[character] : -1;
 
     private static char[] MakeCharacters()

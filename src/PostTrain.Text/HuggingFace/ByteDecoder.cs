@@ -3,8 +3,7 @@ using System.Text;
 
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>Reads the stand-ins of bytes as UTF-8. A token with any other character is text; bytes that are no UTF-8 become
-/// U+FFFD.</summary>
+/// <summary>Decodes byte characters as UTF-8. A token with any other character is text; invalid UTF-8 becomes U+FFFD.</summary>
 internal sealed class ByteDecoder : TokenDecoder
 {
     internal override List<string> Apply(List<string> tokens)

@@ -4,7 +4,7 @@ using System.Text;
 
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>Reads runs of tokens such as &lt;0xE2&gt; as UTF-8; each token of a run that is none becomes U+FFFD.</summary>
+/// <summary>Decodes runs of tokens such as &lt;0xE2&gt; as UTF-8; each token of an invalid run becomes U+FFFD.</summary>
 internal sealed class ByteFallbackDecoder : TokenDecoder
 {
     private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);

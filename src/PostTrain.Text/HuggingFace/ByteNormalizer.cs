@@ -2,7 +2,7 @@ using System.Text;
 
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>Replaces each byte of the text's UTF-8 by its stand-in.</summary>
+/// <summary>Replaces each byte of the text's UTF-8 by its printable character.</summary>
 internal sealed class ByteNormalizer : Normalizer
 {
     internal override AlignedText Apply(AlignedText text)
@@ -12,7 +12,7 @@ internal sealed class ByteNormalizer : Normalizer
         return output.Build();
     }
 
-    /// <summary>Appends the stand-ins of a part of a text; each byte has its character's source.</summary>
+    /// <summary>Appends the byte characters of a part of a text; each byte has its character's source.</summary>
     internal static void Append(AlignedText text, int start, int length, AlignedTextBuilder output)
     {
         Span<byte> utf8 = stackalloc byte[4];

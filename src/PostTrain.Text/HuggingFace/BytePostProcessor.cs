@@ -1,8 +1,8 @@
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>Takes the white space out of the ranges that tokens come from.</summary>
-/// <param name="addsSpace">A single space at a text's beginning was added there, and stays.</param>
-/// <param name="trims">False: does nothing.</param>
+/// <summary>Removes white space from the source ranges of tokens.</summary>
+/// <param name="addsSpace">True if a single space at a text's beginning was added and is kept.</param>
+/// <param name="trims">False disables the step.</param>
 internal sealed class BytePostProcessor(bool addsSpace, bool trims) : PostProcessor
 {
     internal override bool NeedsTexts => trims;

@@ -1,6 +1,6 @@
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>GPT-2's pre-tokenizer: words with the space before them, then every byte as a printable character.</summary>
+/// <summary>GPT-2's pre-tokenizer: splits into words with their leading space, then maps every byte to a printable character.</summary>
 internal sealed class BytePreTokenizer(bool addsSpace, bool splits) : PreTokenizer
 {
     private static readonly SplitPreTokenizer Words = new(

@@ -2,7 +2,7 @@ using System.Text;
 
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>Each character of a class.</summary>
+/// <summary>Matches each character of a class.</summary>
 internal sealed class CharacterPattern(Func<Rune, bool> isMember) : TextPattern
 {
     internal override void Find(ReadOnlySpan<char> text, List<Match> matches)

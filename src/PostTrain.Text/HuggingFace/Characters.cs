@@ -3,7 +3,7 @@ using System.Text;
 
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>Classes of characters as the reference's libraries draw them.</summary>
+/// <summary>Character classes as defined by the reference's libraries.</summary>
 internal static class Characters
 {
     /// <summary>A letter, mark, decimal digit, connector, joiner or other alphabetic character: <c>\w</c> of Rust's regular
@@ -62,7 +62,7 @@ internal static class Characters
                 or (>= 0xF900 and <= 0xFAFF)
                 or (>= 0x2F800 and <= 0x2FA1F);
 
-    /// <summary>The same text with U+FFFD for each half of a surrogate pair that stands alone; the length stays.</summary>
+    /// <summary>Replaces each unpaired surrogate by U+FFFD; the length is unchanged.</summary>
     internal static string WithoutLoneSurrogates(string text)
     {
         if (!text.AsSpan().ContainsAnyInRange('\uD800', '\uDFFF'))

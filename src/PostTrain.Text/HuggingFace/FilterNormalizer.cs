@@ -2,7 +2,7 @@ using System.Text;
 
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>Drops the characters that a test does not keep.</summary>
+/// <summary>Removes the characters that fail a test.</summary>
 internal sealed class FilterNormalizer(Func<Rune, bool> keeps) : Normalizer
 {
     internal override AlignedText Apply(AlignedText text)

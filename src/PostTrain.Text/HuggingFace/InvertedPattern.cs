@@ -1,6 +1,6 @@
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>What another pattern does not match.</summary>
+/// <summary>Matches the text between the matches of another pattern.</summary>
 internal sealed class InvertedPattern(TextPattern pattern) : TextPattern
 {
     internal override void Find(ReadOnlySpan<char> text, List<Match> matches)

@@ -2,7 +2,7 @@ using System.Text;
 
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>A text as it stands. An empty one matches before every character.</summary>
+/// <summary>Matches a literal text. An empty literal matches before every character.</summary>
 internal sealed class LiteralPattern(string literal) : TextPattern
 {
     internal override void Find(ReadOnlySpan<char> text, List<Match> matches)

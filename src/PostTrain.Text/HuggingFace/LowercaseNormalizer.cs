@@ -15,7 +15,7 @@ internal sealed class LowercaseNormalizer : Normalizer
             var rune = Rune.GetRuneAt(text.Text, at);
             var source = text.Source(at, at + rune.Utf16SequenceLength);
             output.Append(Lower(rune), source);
-            // The only character whose lower case is two.
+            // The only character whose lower case has two characters.
             if (rune.Value == 0x130)
                 output.Append('\u0307', source);
             at += rune.Utf16SequenceLength;

@@ -1,6 +1,6 @@
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>Turns the visible space back into a space, and into nothing in the first token where one was put in front.</summary>
+/// <summary>Replaces the visible space by a space, and removes it from the first token if it was prepended.</summary>
 internal sealed class MetaspaceDecoder(char replacement, bool prepends) : TokenDecoder
 {
     internal override List<string> Apply(List<string> tokens) =>

@@ -1,12 +1,12 @@
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>SentencePiece's pre-tokenizer: spaces become a visible character, which also begins a text.</summary>
+/// <summary>SentencePiece's pre-tokenizer: replaces spaces by a visible character and may prepend it to the text.</summary>
 internal sealed class MetaspacePreTokenizer(char replacement, MetaspacePreTokenizer.Scheme scheme, bool splits) : PreTokenizer
 {
     private readonly ReplaceNormalizer spaces = new(new LiteralPattern(" "), replacement.ToString());
     private readonly SplitPreTokenizer words = new(new LiteralPattern(replacement.ToString()), SplitBehavior.MergedWithNext);
 
-    /// <summary>Where the character is put in front: at every piece, at the one that begins the text, nowhere.</summary>
+    /// <summary>The pieces to which the character is prepended: all, the first of the text, none.</summary>
     internal enum Scheme
     {
         Always,
@@ -17,7 +17,7 @@ internal sealed class MetaspacePreTokenizer(char replacement, MetaspacePreTokeni
     internal static MetaspacePreTokenizer Read(TokenizerNode node) =>
         new(node.Get("replacement").Character(), ReadScheme(node), node.Flag("split", true));
 
-    /// <summary>The field prepend_scheme, or the older add_prefix_space.</summary>
+    /// <summary>Reads the field prepend_scheme, or the older add_prefix_space.</summary>
     internal static Scheme ReadScheme(TokenizerNode node)
     {
         if (node.Find("prepend_scheme") is not { } scheme)

@@ -5,7 +5,7 @@ internal abstract class Normalizer
 {
     private const int MaximumDepth = 16;
 
-    /// <summary>The changed text with the sources of what it is made of.</summary>
+    /// <summary>Returns the changed text with the sources of its units.</summary>
     internal abstract AlignedText Apply(AlignedText text);
 
     internal static Normalizer Read(TokenizerNode node, int depth = 0)
@@ -28,10 +28,12 @@ internal abstract class Normalizer
             "BertNormalizer" => BertNormalizer.Read(node),
             "Sequence" => new NormalizerSequence([.. node.Get("normalizers").Items().Select(item => Read(item, depth + 1))]),
             "Precompiled" => throw new InvalidDataException(
-                $"{node.Place} is a Precompiled normalizer, a compiled table of SentencePiece's that is not read here; most are NFKC, which can be written instead"
+                $"{node.Place} is a Precompiled normalizer, a compiled table of SentencePiece, which is not supported; "
+                    + "most are equivalent to NFKC"
             ),
             _ => throw new InvalidDataException(
-                $"{node.Place} has the type {kind}, expected NFC, NFD, NFKC, NFKD, Lowercase, StripAccents, Strip, Prepend, Replace, ByteLevel, BertNormalizer or Sequence"
+                $"{node.Place} has the type {kind}, expected NFC, NFD, NFKC, NFKD, Lowercase, StripAccents, Strip, Prepend, Replace, "
+                    + "ByteLevel, BertNormalizer or Sequence"
             ),
         };
     }

@@ -1,6 +1,6 @@
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>Several normalisers, one after the other.</summary>
+/// <summary>Applies several normalisers in order.</summary>
 internal sealed class NormalizerSequence(Normalizer[] normalizers) : Normalizer
 {
     internal override AlignedText Apply(AlignedText text) =>

@@ -2,7 +2,7 @@ using System.Text;
 
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>Translates a class in brackets. Each literal becomes its code, so that nothing in it can mean something else in .NET.</summary>
+/// <summary>Translates a class in brackets. Each literal becomes its code, so that it has no special meaning in .NET.</summary>
 internal sealed class OnigurumaClass(string pattern, List<(char, char)> literals, bool ignoreCase)
 {
     private const int MaximumDepth = 16;
@@ -21,7 +21,7 @@ internal sealed class OnigurumaClass(string pattern, List<(char, char)> literals
         return ignoreCase ? $"(?i:{text})" : text;
     }
 
-    // Appends what stands between the brackets at the position and moves behind them.
+    // Appends the content of the brackets at the position and moves past them.
     private void Content(ref int at, StringBuilder content, ref bool longS, int depth)
     {
         if (depth > MaximumDepth)

@@ -2,10 +2,10 @@ using System.Globalization;
 
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>The escapes that stand for characters and classes, inside and outside of brackets.</summary>
+/// <summary>Escapes of characters and classes, inside and outside of brackets.</summary>
 internal static class OnigurumaEscape
 {
-    /// <summary>Reads an escape; either the text of a class or a character.</summary>
+    /// <summary>Reads an escape; returns the text of a class or a character.</summary>
     /// <exception cref="ArgumentException">The escape is not supported; the message names it.</exception>
     internal static (string Class, char? Literal) Read(string pattern, ref int at)
     {
@@ -61,7 +61,7 @@ internal static class OnigurumaEscape
 
     internal static string Hex(char character) => string.Create(CultureInfo.InvariantCulture, $@"\u{(int)character:X4}");
 
-    /// <summary>A class that ignores case. Oniguruma also folds the long s to s.</summary>
+    /// <summary>Returns a class that ignores case. Oniguruma also folds the long s to s.</summary>
     internal static string AnyCase(string content, char first, char last) =>
         $"(?i:[{content}{(Covers(first, last, 's') ? @"\u017F" : "")}{(Covers(first, last, '\u017F') ? "s" : "")}])";
 

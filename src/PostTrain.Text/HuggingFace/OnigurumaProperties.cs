@@ -1,6 +1,6 @@
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>The names of character properties, <c>\p{...}</c>, and what they are in .NET's classes.</summary>
+/// <summary>Maps the names of character properties, <c>\p{...}</c>, to .NET classes.</summary>
 internal static class OnigurumaProperties
 {
     /// <summary>Word characters: letters, marks, digits, letter numbers, connectors and the circled letters.</summary>
@@ -51,7 +51,7 @@ internal static class OnigurumaProperties
             Categories[category] = category;
     }
 
-    /// <summary>What stands for the property inside a class of .NET's.</summary>
+    /// <summary>Returns the property as part of a .NET class.</summary>
     /// <exception cref="ArgumentException">The property is not a general category.</exception>
     internal static string Class(string name, bool negated)
     {

@@ -3,11 +3,11 @@ using System.Text;
 
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>Translates the regular expressions of tokenizers, which are Oniguruma's, to .NET's.</summary>
-/// <remarks>What differs: possessive quantifiers (atomic groups here; after {n,m} a + repeats, as in Oniguruma), <c>^</c> and <c>$</c>
-/// (every line), <c>\h</c> (a hexadecimal digit), <c>\w</c>, <c>\d</c>, <c>\b</c> and properties (drawn by general category), case folding
-/// of s and k, nested classes. Groups capture nothing. Back references, named groups, calls, <c>\K</c>, <c>\R</c>, <c>\X</c>, <c>\G</c>,
-/// absent groups, POSIX brackets, class intersections and characters beyond U+FFFF are refused by name.</remarks>
+/// <summary>Translates the Oniguruma expressions of tokenizers to .NET.</summary>
+/// <remarks>Differences: possessive quantifiers (translated to atomic groups; after {n,m} a + repeats, as in Oniguruma), <c>^</c> and
+/// <c>$</c> (every line), <c>\h</c> (a hexadecimal digit), <c>\w</c>, <c>\d</c>, <c>\b</c> and properties (by general category), case
+/// folding of s and k, nested classes. Groups do not capture. Back references, named groups, calls, <c>\K</c>, <c>\R</c>, <c>\X</c>,
+/// <c>\G</c>, absent groups, POSIX brackets, class intersections and characters beyond U+FFFF are rejected by name.</remarks>
 internal sealed class OnigurumaTranslator
 {
     private readonly string pattern;
@@ -21,7 +21,7 @@ internal sealed class OnigurumaTranslator
     private OnigurumaTranslator(string pattern) => this.pattern = pattern;
 
     /// <summary>Translates an expression.</summary>
-    /// <exception cref="ArgumentException">It is malformed or has a construct that is not translated.</exception>
+    /// <exception cref="ArgumentException">It is malformed or has an unsupported construct.</exception>
     internal static OnigurumaTranslation Translate(string pattern)
     {
         var translator = new OnigurumaTranslator(pattern);
@@ -90,7 +90,7 @@ internal sealed class OnigurumaTranslator
             throw Refuse("an opening bracket without a closing one");
     }
 
-    // True where a group begins, false where only flags change.
+    // Returns true if a group begins, false if only flags change.
     private bool Open()
     {
         at++;
@@ -193,7 +193,7 @@ internal sealed class OnigurumaTranslator
             output.Append(quantifier);
         }
 
-        // A quantifier may be quantified again there, not here.
+        // Oniguruma allows quantified quantifiers, .NET does not.
         output.Insert(atom, "(?:").Append(')');
     }
 

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>The pieces of a text in their order; steps replace pieces of text by others and leave found tokens alone.</summary>
+/// <summary>The pieces of a text in order; steps replace pieces of text by others and keep found tokens.</summary>
 internal sealed class PieceList
 {
     private List<Piece> items = [];
@@ -16,7 +16,7 @@ internal sealed class PieceList
             items.Add(piece);
     }
 
-    /// <summary>Replaces each piece of text by what <paramref name="step"/> adds for it; empty pieces are dropped.</summary>
+    /// <summary>Replaces each piece of text by the pieces that <paramref name="step"/> adds; empty pieces are dropped.</summary>
     internal void Replace(Action<Piece, PieceList> step)
     {
         (items, spare) = (spare, items);

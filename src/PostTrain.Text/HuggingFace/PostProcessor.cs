@@ -1,19 +1,19 @@
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>Adds special tokens to what was encoded: the "post_processor" of a tokenizer's file.</summary>
+/// <summary>Adds special tokens to encoded sequences: the "post_processor" of a tokenizer's file.</summary>
 internal abstract class PostProcessor
 {
     private const int MaximumDepth = 16;
 
-    /// <summary>Whether it looks at the tokens' spelling.</summary>
+    /// <summary>True if it reads the tokens' spelling.</summary>
     internal virtual bool NeedsTexts => false;
 
-    /// <summary>How many tokens it adds.</summary>
+    /// <summary>Returns the number of tokens that it adds.</summary>
     internal virtual int Added(bool pair) => 0;
 
-    /// <summary>The parts in the order in which they stand in the encoding.</summary>
-    /// <param name="parts">What was encoded: one sequence or two.</param>
-    /// <param name="special">Whether special tokens are wanted.</param>
+    /// <summary>Returns the parts in their order in the encoding.</summary>
+    /// <param name="parts">The encoded sequences, one or two.</param>
+    /// <param name="special">True to add special tokens.</param>
     internal abstract IReadOnlyList<EncodedPart> Apply(IReadOnlyList<EncodedPart> parts, bool special);
 
     internal static PostProcessor Read(TokenizerNode node, int depth = 0)

@@ -1,6 +1,6 @@
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>Several post-processors, one after the other.</summary>
+/// <summary>Applies several post-processors in order.</summary>
 internal sealed class PostProcessorSequence(PostProcessor[] steps) : PostProcessor
 {
     internal override bool NeedsTexts => Array.Exists(steps, step => step.NeedsTexts);

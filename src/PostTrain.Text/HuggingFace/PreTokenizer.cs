@@ -2,7 +2,7 @@ using System.Text;
 
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>Splits a text into the pieces that the model sees one by one: the "pre_tokenizer" of a tokenizer's file.</summary>
+/// <summary>Splits a text into the pieces that the model processes separately: the "pre_tokenizer" of a tokenizer's file.</summary>
 internal abstract class PreTokenizer
 {
     private const int MaximumDepth = 16;
@@ -36,7 +36,8 @@ internal abstract class PreTokenizer
             ),
             "Sequence" => new PreTokenizerSequence([.. node.Get("pretokenizers").Items().Select(item => Read(item, depth + 1))]),
             _ => throw new InvalidDataException(
-                $"{node.Place} has the type {kind}, expected ByteLevel, Split, Metaspace, Whitespace, WhitespaceSplit, Punctuation, Digits, BertPreTokenizer, CharDelimiterSplit or Sequence"
+                $"{node.Place} has the type {kind}, expected ByteLevel, Split, Metaspace, Whitespace, WhitespaceSplit, "
+                    + "Punctuation, Digits, BertPreTokenizer, CharDelimiterSplit or Sequence"
             ),
         };
     }

@@ -1,6 +1,6 @@
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>Several pre-tokenizers, one after the other.</summary>
+/// <summary>Applies several pre-tokenizers in order.</summary>
 internal sealed class PreTokenizerSequence(PreTokenizer[] steps) : PreTokenizer
 {
     internal override void Apply(PieceList pieces)

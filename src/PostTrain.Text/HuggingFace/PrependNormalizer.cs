@@ -2,7 +2,7 @@ using System.Text;
 
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>Puts a text in front of one that is not empty; it counts as part of the first character.</summary>
+/// <summary>Prepends a text to one that is not empty; its source is the first character.</summary>
 internal sealed class PrependNormalizer(string prefix) : Normalizer
 {
     internal override AlignedText Apply(AlignedText text) => Prepend(text, prefix);

@@ -6,9 +6,9 @@ using System.Text.RegularExpressions;
 namespace PostTrain.Text.HuggingFace;
 
 /// <summary>A regular expression of a tokenizer's file.</summary>
-/// <remarks>.NET matches UTF-16 units and knows no class for a half of a surrogate pair, Oniguruma matches code points. Where a text has
-/// characters beyond U+FFFF each is replaced, for matching only, by one character of the basic plane that has the same general category and
-/// that the expression does not name.</remarks>
+/// <remarks>.NET matches UTF-16 units and has no class for a single surrogate; Oniguruma matches code points. For matching only, each
+/// character beyond U+FFFF is replaced by a character of the basic plane with the same general category that the expression does not
+/// name.</remarks>
 internal sealed class RegexPattern : TextPattern
 {
     private const int MaximumLength = 1 << 16;
@@ -39,12 +39,12 @@ internal sealed class RegexPattern : TextPattern
         }
         catch (ArgumentException exception)
         {
-            throw new InvalidDataException($"{node.Place} is no regular expression that is read here: {exception.Message}", exception);
+            throw new InvalidDataException($"{node.Place} is not a supported regular expression: {exception.Message}", exception);
         }
     }
 
-    /// <summary>Translates an expression of Oniguruma's.</summary>
-    /// <exception cref="ArgumentException">It is malformed, or has a construct that is not translated; the message names it.</exception>
+    /// <summary>Translates an Oniguruma expression.</summary>
+    /// <exception cref="ArgumentException">It is malformed or has an unsupported construct, which the message names.</exception>
     internal static RegexPattern Create(string pattern)
     {
         var translation = OnigurumaTranslator.Translate(pattern);
@@ -88,7 +88,7 @@ internal sealed class RegexPattern : TextPattern
         Collect(flat.AsSpan(0, count), places, count, matches);
     }
 
-    // places[i]: where unit i of what is matched lies in the text; empty where they are the same.
+    // places[i]: position in the text of unit i of the matched text; empty if they are equal.
     private void Collect(ReadOnlySpan<char> text, int[] places, int length, List<Match> matches)
     {
         int Place(int index) => places.Length == 0 ? index : places[index];
@@ -96,7 +96,7 @@ internal sealed class RegexPattern : TextPattern
             lastEnd = -1;
         foreach (var match in regex.Value.EnumerateMatches(text))
         {
-            // An empty match right behind another one is none.
+            // An empty match directly after another one does not count.
             if (match.Length == 0 && match.Index == lastEnd)
                 continue;
             if (match.Index > from)
@@ -109,7 +109,7 @@ internal sealed class RegexPattern : TextPattern
             matches.Add(new Match(Place(from), Place(length), false));
     }
 
-    // Compiling costs milliseconds and memory that stays: it is for the few expressions of a process, not for any number of files.
+    // Compilation costs milliseconds and permanent memory: only the few expressions of a process are compiled, not any number of files.
     private static Regex Compile(string pattern)
     {
         if (Compiled.TryGetValue(pattern, out var known))

@@ -2,7 +2,7 @@ using System.Text;
 
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>Puts a text where a pattern matches in a token.</summary>
+/// <summary>Replaces the matches of a pattern in each token.</summary>
 internal sealed class ReplaceDecoder(TextPattern pattern, string content) : TokenDecoder
 {
     internal override List<string> Apply(List<string> tokens)

@@ -1,6 +1,6 @@
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>Puts a text where a pattern matches; it counts as part of the last character that was replaced.</summary>
+/// <summary>Replaces the matches of a pattern; the source of the replacement is the last replaced character.</summary>
 internal sealed class ReplaceNormalizer(TextPattern pattern, string content) : Normalizer
 {
     internal override AlignedText Apply(AlignedText text)

@@ -1,6 +1,6 @@
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>Takes back the spaces that tokenizing put before punctuation.</summary>
+/// <summary>Removes the spaces that tokenization put before punctuation.</summary>
 internal static class Spacing
 {
     private static readonly (string From, string To)[] Rules =

@@ -1,12 +1,12 @@
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>What becomes of the delimiters when a piece is split.</summary>
+/// <summary>Treatment of the delimiters when a piece is split.</summary>
 internal enum SplitBehavior
 {
     /// <summary>They are dropped.</summary>
     Removed,
 
-    /// <summary>Each is a piece.</summary>
+    /// <summary>Each one is a piece.</summary>
     Isolated,
 
     /// <summary>They end the piece before them.</summary>
@@ -15,6 +15,6 @@ internal enum SplitBehavior
     /// <summary>They begin the piece after them.</summary>
     MergedWithNext,
 
-    /// <summary>Neighbouring ones are one piece.</summary>
+    /// <summary>Adjacent ones form one piece.</summary>
     Contiguous,
 }

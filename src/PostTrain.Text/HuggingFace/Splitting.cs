@@ -2,10 +2,10 @@ using System.Runtime.InteropServices;
 
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>Splits pieces at what a pattern finds.</summary>
+/// <summary>Splits pieces at the matches of a pattern.</summary>
 internal static class Splitting
 {
-    /// <summary>Adds the parts of a piece; <paramref name="matches"/> cover it from its start to its end.</summary>
+    /// <summary>Adds the parts of a piece; <paramref name="matches"/> cover it completely.</summary>
     internal static void Split(Piece piece, List<Match> matches, SplitBehavior behavior, PieceList output)
     {
         switch (behavior)
@@ -20,7 +20,7 @@ internal static class Splitting
                     Add(piece, match.Start, match.End, output);
                 break;
             case SplitBehavior.MergedWithNext:
-                // The same from the end, as a delimiter joins what follows it.
+                // From the end, because a delimiter joins the text after it.
                 var parts = CollectionsMarshal.AsSpan(matches);
                 var reversed = new List<Match>();
                 bool after = false;

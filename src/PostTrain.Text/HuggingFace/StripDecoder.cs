@@ -1,6 +1,6 @@
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>Drops a character at the ends of each token, up to so many times.</summary>
+/// <summary>Removes a character from the ends of each token, up to given numbers.</summary>
 internal sealed class StripDecoder(char character, int atStart, int atEnd) : TokenDecoder
 {
     internal override List<string> Apply(List<string> tokens) =>

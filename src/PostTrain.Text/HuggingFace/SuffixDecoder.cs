@@ -1,6 +1,6 @@
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>The suffix of a word's last token becomes a space, at the end nothing.</summary>
+/// <summary>Replaces the suffix of a word's last token by a space, or by nothing at the end.</summary>
 internal sealed class SuffixDecoder(string suffix) : TokenDecoder
 {
     internal override List<string> Apply(List<string> tokens) =>

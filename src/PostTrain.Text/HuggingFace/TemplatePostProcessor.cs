@@ -1,11 +1,11 @@
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>Special tokens around and between the sequences.</summary>
+/// <summary>Adds special tokens around and between the sequences.</summary>
 internal sealed class TemplatePostProcessor(TemplatePostProcessor.Item[] single, TemplatePostProcessor.Item[] pair) : PostProcessor
 {
     private const int MaximumItems = 1024;
 
-    /// <summary>A place of a template: a sequence (0 or 1), or special tokens.</summary>
+    /// <summary>An item of a template: a sequence (0 or 1), or special tokens.</summary>
     internal sealed record Item(int Sequence, int[] Ids, int Type);
 
     internal static TemplatePostProcessor Read(TokenizerNode node)
@@ -26,7 +26,7 @@ internal sealed class TemplatePostProcessor(TemplatePostProcessor.Item[] single,
             [Token(first, 0), Text(0, 0), Token(separator, 0), Token(separator, 0), Text(1, 0), Token(separator, 0)]
         );
 
-    /// <summary>A beginning and an end token around each sequence.</summary>
+    /// <summary>Creates a template with a beginning and an end token around each sequence.</summary>
     internal static TemplatePostProcessor Around(int? beginning, int? end)
     {
         Item[] Sequence(int index) =>

@@ -1,12 +1,13 @@
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>What pieces are split at and what is replaced in them.</summary>
+/// <summary>A pattern for splitting and replacing.</summary>
 internal abstract class TextPattern
 {
-    /// <summary>Covers a text with matches and what lies between them, in order; a match may be empty, what lies between is not.</summary>
+    /// <summary>Covers a text with matches and the ranges between them, in order. Matches may be empty, ranges between them may
+    /// not.</summary>
     internal abstract void Find(ReadOnlySpan<char> text, List<Match> matches);
 
-    /// <summary>The object {"String": ...} or {"Regex": ...}.</summary>
+    /// <summary>Reads an object {"String": ...} or {"Regex": ...}.</summary>
     internal static TextPattern Read(TokenizerNode node)
     {
         if (node.Find("String") is { } literal)

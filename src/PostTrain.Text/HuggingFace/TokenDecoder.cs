@@ -1,11 +1,11 @@
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>Turns tokens into text: the "decoder" of a tokenizer's file.</summary>
+/// <summary>Converts tokens to text: the "decoder" of a tokenizer's file.</summary>
 internal abstract class TokenDecoder
 {
     private const int MaximumDepth = 16;
 
-    /// <summary>The tokens after this step; after the last step they are joined.</summary>
+    /// <summary>Returns the tokens after this step; the result of the last step is joined.</summary>
     internal abstract List<string> Apply(List<string> tokens);
 
     internal static TokenDecoder Read(TokenizerNode node, int depth = 0)

@@ -2,18 +2,18 @@ using System.Text.Json;
 
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>Turns a piece into tokens: the "model" of a tokenizer's file.</summary>
+/// <summary>Converts a piece to tokens: the "model" of a tokenizer's file.</summary>
 internal abstract class TokenModel
 {
-    /// <summary>Ids by token.</summary>
+    /// <summary>The vocabulary.</summary>
     internal abstract TokenVocabulary Vocabulary { get; }
 
-    /// <summary>Appends the tokens of a piece that is not empty.</summary>
+    /// <summary>Appends the tokens of a nonempty piece.</summary>
     internal abstract void Tokenize(ReadOnlySpan<char> piece, List<ModelToken> output);
 
     internal static TokenModel Read(TokenizerNode node)
     {
-        // Files of the first versions name no type: only BPE has merges, only Unigram an array for a vocabulary.
+        // Files of the first versions have no type: only BPE has merges, only Unigram has an array as vocabulary.
         var kind =
             node.Find("type")?.Text()
             ?? (

@@ -23,14 +23,14 @@ internal sealed class TokenVocabulary
 
     internal IEnumerable<KeyValuePair<string, int>> Entries => ids;
 
-    /// <summary>The id of a token, or −1.</summary>
+    /// <summary>Returns the id of a token, or −1.</summary>
     internal int IdOf(ReadOnlySpan<char> token) => lookup.TryGetValue(token, out int id) ? id : -1;
 
-    /// <summary>The ids of the tokens &lt;0x00&gt; to &lt;0xFF&gt;; −1 where there is none.</summary>
+    /// <summary>Returns the ids of the tokens &lt;0x00&gt; to &lt;0xFF&gt;; −1 for a missing one.</summary>
     internal int[] ByteIds() =>
         [.. Enumerable.Range(0, 256).Select(value => IdOf(string.Create(CultureInfo.InvariantCulture, $"<0x{value:X2}>")))];
 
-    /// <summary>An object of tokens and ids.</summary>
+    /// <summary>Reads an object of tokens and ids.</summary>
     internal static TokenVocabulary Read(TokenizerNode node)
     {
         if (node.Element.ValueKind != JsonValueKind.Object)
@@ -42,7 +42,8 @@ internal sealed class TokenVocabulary
             string token = Name(node, entry);
             if (entry.Value.ValueKind != JsonValueKind.Number || !entry.Value.TryGetInt32(out int id) || id is < 0 or > MaximumId)
                 throw new InvalidDataException(
-                    $"{node.Place} gives the token '{token}' the id {new TokenizerNode(entry.Value, "").Shown()}, expected a whole number from 0 to {MaximumId}"
+                    $"{node.Place} gives the token '{token}' the id {new TokenizerNode(entry.Value, "").Shown()}, "
+                        + $"expected a whole number from 0 to {MaximumId}"
                 );
             ids[token] = id;
             highest = Math.Max(highest, id);
@@ -52,7 +53,7 @@ internal sealed class TokenVocabulary
         return new TokenVocabulary(ids);
     }
 
-    /// <summary>Ids by place in a list; of a token that stands there twice the last.</summary>
+    /// <summary>Creates a vocabulary whose ids are list positions; the last position of a duplicate token counts.</summary>
     internal static TokenVocabulary Of(IReadOnlyList<string> tokens)
     {
         var ids = new Dictionary<string, int>(StringComparer.Ordinal);
@@ -61,7 +62,7 @@ internal sealed class TokenVocabulary
         return new TokenVocabulary(ids);
     }
 
-    /// <summary>The tokens that begin with a prefix, without it.</summary>
+    /// <summary>Returns the tokens that begin with a prefix, without it.</summary>
     internal TokenVocabulary WithoutPrefix(string prefix) =>
         prefix.Length == 0
             ? this
@@ -70,7 +71,7 @@ internal sealed class TokenVocabulary
                     .ToDictionary(entry => entry.Key[prefix.Length..], entry => entry.Value, StringComparer.Ordinal)
             );
 
-    /// <summary>Refuses ids that would make the table of tokens many times longer than there are tokens.</summary>
+    /// <summary>Rejects ids that would make the table of tokens many times longer than the number of tokens.</summary>
     internal static void CheckDensity(string place, int highest, int count)
     {
         if (highest >= 8L * count + 65536)
@@ -87,7 +88,7 @@ internal sealed class TokenVocabulary
         }
         catch (InvalidOperationException)
         {
-            throw new InvalidDataException($"{node.Place} has a token that is no Unicode text");
+            throw new InvalidDataException($"{node.Place} has a token that is not valid Unicode");
         }
     }
 }

@@ -6,8 +6,8 @@ namespace PostTrain.Text.HuggingFace;
 /// <summary>Parses the JSON of a tokenizer's files.</summary>
 internal static class TokenizerDocument
 {
-    /// <summary>The document, whose root is an object.</summary>
-    /// <exception cref="InvalidDataException">It is no JSON object; the message names the file.</exception>
+    /// <summary>Parses a document whose root is an object.</summary>
+    /// <exception cref="InvalidDataException">It is not a JSON object; the message names the file.</exception>
     internal static JsonDocument Parse(ReadOnlyMemory<byte> json, string name)
     {
         if (json.Span.StartsWith(Encoding.UTF8.Preamble))
@@ -19,12 +19,12 @@ internal static class TokenizerDocument
         }
         catch (JsonException exception)
         {
-            throw new InvalidDataException($"{name} is no JSON ({exception.Message}), expected an object", exception);
+            throw new InvalidDataException($"{name} is not JSON ({exception.Message}), expected an object", exception);
         }
 
         if (document.RootElement.ValueKind == JsonValueKind.Object)
             return document;
         document.Dispose();
-        throw new InvalidDataException($"{name} is JSON but no object, which was expected");
+        throw new InvalidDataException($"{name} is not a JSON object, expected one");
     }
 }

@@ -2,13 +2,13 @@ using System.Text.Json;
 
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>A place in a tokenizer's file; what is not there or of another type is refused with the place, what was found and what was
+/// <summary>A place in a tokenizer's file. Errors for missing values and wrong types name the place, the value found and the value
 /// expected.</summary>
 /// <param name="Element">The JSON there.</param>
 /// <param name="Place">The file and the path in it.</param>
 internal readonly record struct TokenizerNode(JsonElement Element, string Place)
 {
-    /// <summary>A field; null where it is absent or null.</summary>
+    /// <summary>Returns a field; null if it is absent or null.</summary>
     internal TokenizerNode? Find(string name)
     {
         Expect(JsonValueKind.Object, "an object");
@@ -17,7 +17,7 @@ internal readonly record struct TokenizerNode(JsonElement Element, string Place)
             : null;
     }
 
-    internal TokenizerNode Get(string name) => Find(name) ?? throw new InvalidDataException($"{Place} has no {name}, which was expected");
+    internal TokenizerNode Get(string name) => Find(name) ?? throw new InvalidDataException($"{Place} has no {name}, which is required");
 
     internal IEnumerable<TokenizerNode> Items()
     {
@@ -35,8 +35,8 @@ internal readonly record struct TokenizerNode(JsonElement Element, string Place)
         }
         catch (InvalidOperationException)
         {
-            // Half a surrogate pair written as an escape.
-            throw new InvalidDataException($"{Place} is no Unicode text, which was expected");
+            // An unpaired surrogate written as an escape.
+            throw new InvalidDataException($"{Place} is not valid Unicode");
         }
     }
 
@@ -55,7 +55,7 @@ internal readonly record struct TokenizerNode(JsonElement Element, string Place)
             ? value
             : throw Refuse("a finite number");
 
-    /// <summary>One character of the basic plane.</summary>
+    /// <summary>Returns one character of the basic plane.</summary>
     internal char Character() => Text() is [var only] ? only : throw Refuse("one character");
 
     internal string Kind() => Get("type").Text();

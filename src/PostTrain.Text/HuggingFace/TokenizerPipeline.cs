@@ -1,6 +1,6 @@
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>The steps of a <c>tokenizer.json</c>, put together.</summary>
+/// <summary>The steps of a <c>tokenizer.json</c>.</summary>
 internal sealed class TokenizerPipeline
 {
     private readonly AddedVocabulary added;
@@ -31,16 +31,16 @@ internal sealed class TokenizerPipeline
         return new TokenizerPipeline(new TokenizerNode(document.RootElement, name));
     }
 
-    /// <summary>The id of a token, or −1.</summary>
+    /// <summary>Returns the id of a token, or −1.</summary>
     internal int IdOf(string token) => added.IdOf(token) is var id and >= 0 ? id : model.Vocabulary.IdOf(token);
 
-    /// <summary>A token as it is decoded; null where no token has the id.</summary>
+    /// <summary>Returns a token as it is decoded; null if no token has the id.</summary>
     internal string? TokenOf(int id) => tokens[id];
 
-    /// <summary>A text's tokens, without special tokens that a template adds.</summary>
+    /// <summary>Encodes a text without the special tokens that a template adds.</summary>
     /// <param name="text">The text.</param>
     /// <param name="type">0 for the first text of a pair, 1 for the second.</param>
-    /// <param name="offsets">Whether it matters where tokens come from.</param>
+    /// <param name="offsets">True if the offsets are needed.</param>
     internal EncodedPart Encode(string text, int type, bool offsets)
     {
         text = Characters.WithoutLoneSurrogates(text);
@@ -70,7 +70,7 @@ internal sealed class TokenizerPipeline
         return new EncodedPart([.. ids], offsets ? [.. sources] : new (int, int)[ids.Count], texts is null ? [] : [.. texts], text, type);
     }
 
-    /// <summary>The text of ids, each within the vocabulary.</summary>
+    /// <summary>Decodes ids, each within the vocabulary.</summary>
     internal string Decode(ReadOnlySpan<int> ids, bool skipSpecialTokens)
     {
         var parts = new List<string>(ids.Length);
@@ -96,7 +96,7 @@ internal sealed class TokenizerPipeline
         return table;
     }
 
-    // Special tokens of a template must be tokens.
+    // The special tokens of a template must exist.
     private void Check(string place)
     {
         var empty = EncodedPart.Empty;

@@ -3,7 +3,7 @@ using System.Text;
 namespace PostTrain.Text.HuggingFace;
 
 /// <summary>Unicode's normalisation forms (Unicode Standard Annex 15).</summary>
-/// <remarks>A composed character counts as the first of the characters that it is made of, a decomposed one's parts each count as the
+/// <remarks>The source of a composed character is its first character; the source of each part of a decomposed character is the
 /// character.</remarks>
 internal sealed class UnicodeNormalizer(bool compatibility, bool compose) : Normalizer
 {
@@ -33,7 +33,7 @@ internal sealed class UnicodeNormalizer(bool compatibility, bool compose) : Norm
         return parts;
     }
 
-    // Marks that follow each other go in the order of their classes; equal ones stay.
+    // Adjacent marks are sorted by class; equal classes keep their order.
     private static void Order(List<Part> parts)
     {
         for (int start = 0; start < parts.Count; start++)
@@ -62,7 +62,7 @@ internal sealed class UnicodeNormalizer(bool compatibility, bool compose) : Norm
             lastClass = 0;
         foreach (var part in parts)
         {
-            // A mark is blocked from the starter by one of its own or a higher class, and by another starter.
+            // A mark is blocked from the starter by a mark of its own or a higher class, and by another starter.
             bool reachable = starter >= 0 && (starter == output.Count - 1 || (lastClass != 0 && lastClass < part.Class));
             int whole = reachable ? UnicodeTables.Compose(output[starter].Code, part.Code) : -1;
             if (whole >= 0)
@@ -80,7 +80,7 @@ internal sealed class UnicodeNormalizer(bool compatibility, bool compose) : Norm
         return output;
     }
 
-    // Change: 1 for a character that was added, 0 for one that replaces one, −n for one that replaces one and swallows the n after it.
+    // Change: 1 for an added character, 0 for a replacement, −n for a replacement that also consumes the n characters after it.
     private static AlignedText Align(AlignedText text, List<Part> parts)
     {
         var output = new AlignedTextBuilder(text.Text.Length);

@@ -1,9 +1,10 @@
 namespace PostTrain.Text.HuggingFace;
 
 /// <summary>The decompositions and combining classes of the Unicode Character Database 14.0, deflated, as base64.</summary>
-/// <remarks>Varints: the number of decompositions; each as the code point less the one before, kind + 4 * length (kind 0 canonical, 1
-/// canonical and recomposed, 2 compatibility), the code points it decomposes to in one step; the number of runs of one non-zero combining
-/// class; each as the first code point less that of the run before, length, class. Hangul syllables are computed.</remarks>
+/// <remarks>Varints: the number of decompositions; each as the difference to the previous code point, kind + 4 * length (kind 0 canonical,
+/// 1 canonical and recomposed, 2 compatibility), and the code points of its one-step decomposition; the number of runs of one non-zero
+/// combining class; each as the difference to the first code point of the previous run, length, class. Hangul syllables are
+/// computed.</remarks>
 internal static partial class UnicodeTables
 {
     private const string Deflated = """

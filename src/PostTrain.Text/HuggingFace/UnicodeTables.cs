@@ -3,8 +3,8 @@ using System.IO.Compression;
 namespace PostTrain.Text.HuggingFace;
 
 /// <summary>Unicode's decompositions, compositions and combining classes.</summary>
-/// <remarks>The base library leaves normalisation to ICU, which is missing where globalisation is invariant; with tables of its own the
-/// same file gives the same ids everywhere.</remarks>
+/// <remarks>The base library uses ICU for normalisation, which is missing in globalisation-invariant mode. With these tables a file gives
+/// the same ids everywhere.</remarks>
 internal static partial class UnicodeTables
 {
     private const int HangulBase = 0xAC00,
@@ -18,10 +18,10 @@ internal static partial class UnicodeTables
 
     private static readonly Lazy<Tables> Loaded = new(Load);
 
-    /// <summary>The canonical combining class; 0 for a starter.</summary>
+    /// <summary>Returns the canonical combining class; 0 for a starter.</summary>
     internal static int CombiningClass(int codePoint) => Loaded.Value.Classes.GetValueOrDefault(codePoint);
 
-    /// <summary>The character that two make together, or −1.</summary>
+    /// <summary>Returns the composition of two characters, or −1.</summary>
     internal static int Compose(int first, int second)
     {
         if ((uint)(first - LeadBase) < Leads && (uint)(second - VowelBase) < Vowels)

@@ -3,7 +3,7 @@ using System.Text;
 namespace PostTrain.Text.HuggingFace;
 
 /// <summary>Unigram (Kudo 2018, arXiv:1804.10959): the segmentation with the highest sum of scores, by Viterbi's algorithm.</summary>
-/// <remarks>A character that no token covers costs the lowest score less 10; neighbouring unknown characters are one token.</remarks>
+/// <remarks>A character that no token covers has the lowest score minus 10; adjacent unknown characters are one token.</remarks>
 internal sealed class UnigramModel : TokenModel
 {
     private const double UnknownPenalty = 10;
@@ -59,7 +59,7 @@ internal sealed class UnigramModel : TokenModel
 
     internal override void Tokenize(ReadOnlySpan<char> piece, List<ModelToken> output)
     {
-        // best[i]: the best segmentation of the first i units: its score, where its last token begins, and that token.
+        // best[i]: the best segmentation of the first i units: its score, and the start and id of its last token.
         var best = new (double Score, int Start, int Id)[piece.Length + 1];
         for (int i = 1; i < best.Length; i++)
             best[i].Start = -1;
@@ -107,7 +107,7 @@ internal sealed class UnigramModel : TokenModel
         Resolve(piece, output, first);
     }
 
-    // Unknown stretches: a token of the same spelling, bytes, or the unknown token.
+    // Unknown ranges: a token of the same spelling, bytes, or the unknown token.
     private void Resolve(ReadOnlySpan<char> piece, List<ModelToken> output, int first)
     {
         if (output.FindIndex(first, token => token.Id == unknownId) < 0)

@@ -1,6 +1,6 @@
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>One token for each piece, or the unknown token.</summary>
+/// <summary>A model with one token per piece, or the unknown token.</summary>
 internal sealed class WordLevelModel(TokenVocabulary vocabulary, string unknown) : TokenModel
 {
     internal override TokenVocabulary Vocabulary => vocabulary;
@@ -18,7 +18,7 @@ internal sealed class WordLevelModel(TokenVocabulary vocabulary, string unknown)
         vocabulary.IdOf(unknown) is var id and >= 0
             ? id
             : throw new ArgumentException(
-                $"text has a word that the vocabulary lacks, and so does the unknown token '{unknown}'",
+                $"text has a word that is not in the vocabulary, and neither is the unknown token '{unknown}'",
                 nameof(unknown)
             );
 }

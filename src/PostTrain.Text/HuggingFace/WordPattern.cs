@@ -2,7 +2,7 @@ using System.Text;
 
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>Runs of word characters and runs of what is neither word nor space.</summary>
+/// <summary>Matches runs of word characters and runs of characters that are neither word characters nor spaces.</summary>
 internal sealed class WordPattern : TextPattern
 {
     private const int Space = 2;

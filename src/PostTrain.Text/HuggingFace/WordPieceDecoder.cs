@@ -1,6 +1,6 @@
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>Joins continuations to the token before them and puts a space before every other token.</summary>
+/// <summary>Joins continuations to the previous token and puts a space before every other token.</summary>
 internal sealed class WordPieceDecoder(string prefix, bool cleans) : TokenDecoder
 {
     internal override List<string> Apply(List<string> tokens) =>

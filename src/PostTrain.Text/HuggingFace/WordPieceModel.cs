@@ -1,7 +1,7 @@
 namespace PostTrain.Text.HuggingFace;
 
-/// <summary>WordPiece (Schuster and Nakajima 2012; BERT): the longest token that fits, again and again; the unknown token where one does
-/// not.</summary>
+/// <summary>WordPiece (Schuster and Nakajima 2012; BERT): repeatedly takes the longest matching token; the unknown token if none
+/// matches.</summary>
 internal sealed class WordPieceModel : TokenModel
 {
     private readonly string unknown;

@@ -5,17 +5,17 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Adapters;
 
-/// <summary>Cuts the ranks of an AdaLoRA adapter down to a falling budget, the least important directions first.</summary>
+/// <summary>Reduces the ranks of an AdaLoRA adapter to a falling budget, pruning the least important directions first.</summary>
 /// <remarks>Zhang et al. 2023, arXiv:2303.10512, eq. 6, 8 to 10 and section 3.3, with PEFT's details. The running importances are buffers
-/// of the model, so that checkpoints hold them.</remarks>
+/// of the model and thus part of checkpoints.</remarks>
 public sealed class AdaLoraAllocator
 {
     private readonly AdaLoraOptions options;
     private readonly AdaLoraLinear[] layers;
 
-    /// <param name="adapted">The model.</param>
-    /// <param name="name">The adapter.</param>
-    /// <exception cref="ArgumentException">It is not AdaLoRA, or its TotalSteps is not told.</exception>
+    /// <param name="adapted">The adapted model.</param>
+    /// <param name="name">Name of the adapter.</param>
+    /// <exception cref="ArgumentException">The adapter is not AdaLoRA, or its TotalSteps is not set.</exception>
     public AdaLoraAllocator(AdaptedModel adapted, string name = "default")
     {
         ArgumentNullException.ThrowIfNull(adapted);
@@ -29,16 +29,16 @@ public sealed class AdaLoraAllocator
         TargetBudget = layers.Length * options.TargetRank;
     }
 
-    /// <summary>Directions of all layers at the start.</summary>
+    /// <summary>Number of directions of all layers at the start.</summary>
     public int InitialBudget { get; }
 
-    /// <summary>Directions of all layers in the end.</summary>
+    /// <summary>Number of directions of all layers at the end.</summary>
     public int TargetBudget { get; }
 
-    /// <summary>Directions of all layers that are kept now.</summary>
+    /// <summary>Number of directions of all layers that are kept now.</summary>
     public int Kept => layers.Sum(layer => layer.Kept());
 
-    /// <summary>The directions that may be left at a step, and whether there is a cut: constant, then falling with a cube, then
+    /// <summary>Returns the number of directions allowed at a step, and true if ranks are pruned: constant, then a cubic decay, then
     /// constant.</summary>
     public (int Budget, bool Cuts) BudgetAt(long step)
     {
@@ -51,8 +51,8 @@ public sealed class AdaLoraAllocator
         return ((int)(((InitialBudget - TargetBudget) * rest * rest * rest) + TargetBudget), step % options.Interval == 0);
     }
 
-    /// <summary>Called at each step after the optimiser's, before the gradients are cleared.</summary>
-    /// <param name="step">Counted from 0.</param>
+    /// <summary>Updates importances and ranks; call it at each step after the optimiser's, before the gradients are cleared.</summary>
+    /// <param name="step">The step, from 0.</param>
     /// <returns>The step's budget.</returns>
     /// <exception cref="InvalidOperationException">There are no gradients.</exception>
     public int Update(long step)

@@ -3,15 +3,15 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Adapters;
 
-/// <summary>AdaLoRA (Zhang et al. 2023, arXiv:2303.10512): W' = W + s·B diag(E) A, whose ranks an <see cref="AdaLoraAllocator"/> cuts down
-/// to a budget.</summary>
+/// <summary>AdaLoRA (Zhang et al. 2023, arXiv:2303.10512): W' = W + s·B diag(E) A, with ranks reduced to a budget by an <see
+/// cref="AdaLoraAllocator"/>.</summary>
 public sealed record AdaLoraOptions : AdapterOptions
 {
-    /// <summary>The rank that all layers start with, at least 1.</summary>
+    /// <summary>Initial rank of all layers, at least 1.</summary>
     /// <value>The default is 12.</value>
     public int InitialRank { get; init; } = 12;
 
-    /// <summary>The mean rank in the end, at least 1 and at most <see cref="InitialRank"/>.</summary>
+    /// <summary>Final mean rank, at least 1 and at most <see cref="InitialRank"/>.</summary>
     /// <value>The default is 8.</value>
     public int TargetRank { get; init; } = 8;
 
@@ -19,15 +19,15 @@ public sealed record AdaLoraOptions : AdapterOptions
     /// <value>The default is 8.</value>
     public double Alpha { get; init; } = 8;
 
-    /// <summary>Probability with which an input of A is dropped in training, at least 0 and below 1.</summary>
+    /// <summary>Dropout probability of an input of A in training, at least 0 and below 1.</summary>
     /// <value>The default is 0.</value>
     public double Dropout { get; init; }
 
-    /// <summary>Which biases of the base are trained along.</summary>
+    /// <summary>The biases of the base that are trained too.</summary>
     /// <value>The default is none.</value>
     public AdapterBias Bias { get; init; }
 
-    /// <summary>Steps before the budget begins to fall.</summary>
+    /// <summary>Steps before the budget starts to fall.</summary>
     /// <value>The default is 0.</value>
     public int WarmupSteps { get; init; }
 
@@ -35,20 +35,20 @@ public sealed record AdaLoraOptions : AdapterOptions
     /// <value>The default is 0.</value>
     public int FinalSteps { get; init; }
 
-    /// <summary>Steps between two cuts.</summary>
+    /// <summary>Steps between two reductions.</summary>
     /// <value>The default is 1.</value>
     public int Interval { get; init; } = 1;
 
-    /// <summary>Steps of the whole run; more than <see cref="WarmupSteps"/> and <see cref="FinalSteps"/> together. 0: not told, for an
-    /// adapter that is only used.</summary>
+    /// <summary>Steps of the whole run; more than <see cref="WarmupSteps"/> plus <see cref="FinalSteps"/>. 0 means not set, for an adapter
+    /// that is not trained.</summary>
     /// <value>The default is 0.</value>
     public int TotalSteps { get; init; }
 
-    /// <summary>Decay of the mean importance, in (0, 1).</summary>
+    /// <summary>Decay of the running importance, in (0, 1).</summary>
     /// <value>The default is 0.85.</value>
     public double Beta1 { get; init; } = 0.85;
 
-    /// <summary>Decay of the mean uncertainty, in (0, 1).</summary>
+    /// <summary>Decay of the running uncertainty, in (0, 1).</summary>
     /// <value>The default is 0.85.</value>
     public double Beta2 { get; init; } = 0.85;
 
@@ -56,7 +56,7 @@ public sealed record AdaLoraOptions : AdapterOptions
     /// <value>The default is 0.5.</value>
     public double OrthogonalityWeight { get; init; } = 0.5;
 
-    /// <summary>Ranks of a loaded adapter, by layer and part: which directions of the start were kept.</summary>
+    /// <summary>The kept directions of a loaded adapter, by layer and part.</summary>
     internal IReadOnlyDictionary<string, bool[]>? Kept { get; init; }
 
     internal int FileRank { get; init; } = 8;
@@ -80,7 +80,7 @@ public sealed record AdaLoraOptions : AdapterOptions
             throw new ArgumentOutOfRangeException(
                 nameof(TotalSteps),
                 TotalSteps,
-                $"TotalSteps must be more than WarmupSteps and FinalSteps together, {(long)WarmupSteps + FinalSteps}"
+                $"TotalSteps must be more than WarmupSteps plus FinalSteps, {(long)WarmupSteps + FinalSteps}"
             );
         foreach (var (value, name) in new[] { (Beta1, nameof(Beta1)), (Beta2, nameof(Beta2)) })
         {

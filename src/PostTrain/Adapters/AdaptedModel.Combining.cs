@@ -4,16 +4,16 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Adapters;
 
-/// <content>One LoRA adapter made of several.</content>
+/// <content>Combines several LoRA adapters into one.</content>
 public sealed partial class AdaptedModel
 {
-    /// <summary>Adds an adapter that combines others of this model, with a scale of 1. It does not act until <see cref="Activate"/> names
+    /// <summary>Adds an adapter that combines others of this model, with a scale of 1. It is inactive until <see cref="Activate"/> names
     /// it.</summary>
-    /// <param name="name">The new adapter's name.</param>
-    /// <param name="parts">Names of LoRA adapters and their weights, negative ones too.</param>
-    /// <param name="options">The rule.</param>
-    /// <exception cref="ArgumentException">A part is unknown or is not plain LoRA (DoRA, a shifted start, own biases, trained tokens, saved
-    /// modules), or ranks that must agree do not.</exception>
+    /// <param name="name">Name of the new adapter.</param>
+    /// <param name="parts">Names of LoRA adapters and their weights, of any sign.</param>
+    /// <param name="options">The combination.</param>
+    /// <exception cref="ArgumentException">A part is unknown or is not plain LoRA (DoRA, a shifted initialisation, own biases, trained
+    /// tokens, saved modules), or ranks that must be equal are not.</exception>
     public void Combine(string name, IReadOnlyList<(string Adapter, double Weight)> parts, CombinationOptions options)
     {
         ArgumentNullException.ThrowIfNull(parts);

@@ -4,23 +4,23 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Adapters;
 
-/// <content>Adapters inside the base's own weights.</content>
+/// <content>Merges adapters into the base's weights.</content>
 public sealed partial class AdaptedModel
 {
     private readonly List<(Leaf Leaf, Tensor? Weight, Tensor? Bias)> kept = [];
 
-    /// <summary>Whether the base's weights hold the active adapters.</summary>
+    /// <summary>True if the base's weights include the active adapters.</summary>
     public bool IsMerged => state.Merged;
 
-    /// <summary>Writes the active adapters into the base's weights, so that the model alone gives what it gave with them (1e-12 in float64)
-    /// and costs no more than the base. The base's own values are kept aside for <see cref="Unmerge"/>.</summary>
-    /// <exception cref="InvalidOperationException">They are merged already, switched off or assigned by rows; or a weight is tied to
-    /// another layer that the adapter does not change. Nothing has changed then.</exception>
+    /// <summary>Merges the active adapters into the base's weights: the model alone gives the same results (1e-12 in float64) at the cost
+    /// of the base. The base's own values are stored for <see cref="Unmerge"/>.</summary>
+    /// <exception cref="InvalidOperationException">They are already merged, disabled or assigned to rows; or a weight is tied to another
+    /// layer that the adapter does not change. Nothing is changed then.</exception>
     public void Merge()
     {
         Unmerged(nameof(Merge));
         if (state.Disabled > 0 || state.Rows is not null)
-            throw new InvalidOperationException("the adapters are switched off or assigned by rows; leave that scope before the merge");
+            throw new InvalidOperationException("the adapters are disabled or assigned to rows; leave that scope before merging");
         using var mode = no_grad();
         try
         {
@@ -35,8 +35,8 @@ public sealed partial class AdaptedModel
         }
     }
 
-    /// <summary>Gives the base its own weights back, bit for bit, and lets the adapters act again.</summary>
-    /// <exception cref="InvalidOperationException">They are not merged.</exception>
+    /// <summary>Restores the base's own weights, bit for bit, and makes the adapters active again.</summary>
+    /// <exception cref="InvalidOperationException">The adapters are not merged.</exception>
     public void Unmerge()
     {
         if (!state.Merged)
@@ -45,7 +45,7 @@ public sealed partial class AdaptedModel
         state.Merged = false;
     }
 
-    /// <summary>Merges the active adapters for good and takes everything off: what is left is the base model with other weights.</summary>
+    /// <summary>Merges the active adapters permanently and removes all adapters; the base model remains with changed weights.</summary>
     public void MergeAndDispose()
     {
         if (!state.Merged)
@@ -80,7 +80,7 @@ public sealed partial class AdaptedModel
         kept.Add((site.Leaf, Replace(weight, newWeight), bias is null ? null : Replace(bias, newBias!)));
     }
 
-    // The values before, or null where there are no others.
+    // Returns the previous values, or null if there are no new ones.
     private static Tensor? Replace(Tensor target, Tensor values)
     {
         if (ReferenceEquals(target, values))

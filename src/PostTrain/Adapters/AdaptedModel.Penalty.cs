@@ -4,12 +4,12 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Adapters;
 
-/// <content>What a method adds to the loss.</content>
+/// <content>The loss term of a method.</content>
 public sealed partial class AdaptedModel
 {
-    /// <summary>AdaLoRA's penalty, γ times the mean of ‖AAᵀ − I‖ and ‖BᵀB − I‖ over all layers, to be added to the loss (arXiv:2303.10512,
-    /// eq. 4). PEFT takes the norm, not its square.</summary>
-    /// <returns>A scalar; 0 where no active adapter is AdaLoRA.</returns>
+    /// <summary>Computes AdaLoRA's penalty for the loss, γ times the mean of ‖AAᵀ − I‖ and ‖BᵀB − I‖ over all layers (arXiv:2303.10512, eq.
+    /// 4). As in PEFT the norm is not squared.</summary>
+    /// <returns>A scalar; 0 if no active adapter is AdaLoRA.</returns>
     public Tensor OrthogonalityPenalty()
     {
         using var scope = NewDisposeScope();

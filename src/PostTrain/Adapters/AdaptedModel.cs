@@ -43,7 +43,7 @@ public sealed partial class AdaptedModel : IDisposable
     /// <summary>The adapters that act, in this order.</summary>
     public IReadOnlyList<string> Active => state.Active;
 
-    /// <summary>What is trained now: the parameters of the active adapters, by their names in the model's tree.</summary>
+    /// <summary>The trained parameters: those of the active adapters, by their names in the model's tree.</summary>
     /// <remarks>Take an optimiser's parameters from here where the model is TorchSharp's <c>Sequential</c>, which does not list them
     /// itself.</remarks>
     public IReadOnlyList<(string Name, Parameter Parameter)> TrainableParameters =>

@@ -1,6 +1,6 @@
 namespace PostTrain.Adapters;
 
-/// <summary>Which biases of the base model are trained along; the base keeps its own bytes, the adapter holds copies.</summary>
+/// <summary>The biases of the base model that are trained too. The base keeps its own values; the adapter holds copies.</summary>
 public enum AdapterBias
 {
     /// <summary>None.</summary>

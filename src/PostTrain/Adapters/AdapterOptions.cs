@@ -3,32 +3,31 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Adapters;
 
-/// <summary>What all kinds of weight adapters have in common: which modules they change, and what is trained besides.</summary>
+/// <summary>Options common to all weight adapters: the adapted modules, and what else is trained.</summary>
 public abstract record AdapterOptions
 {
-    /// <summary>The modules that are adapted. Null takes the method's own choice where it has one, else it is an error.</summary>
+    /// <summary>The adapted modules. Null means the method's own choice; a method without one throws.</summary>
     public ModuleSelection? Targets { get; init; }
 
-    /// <summary>Modules that are left out of <see cref="Targets"/>. Null: none.</summary>
+    /// <summary>Modules to exclude from <see cref="Targets"/>; null for none.</summary>
     public ModuleSelection? Exclude { get; init; }
 
-    /// <summary>Ends of the names of modules that are trained as a whole: the adapter holds a copy that takes the module's place while it
-    /// is active.</summary>
+    /// <summary>Endings of the names of modules that are trained as a whole: the adapter holds a copy that replaces the module while it is
+    /// active.</summary>
     /// <value>The default is none.</value>
     public IReadOnlyList<string> ModulesToSave { get; init; } = [];
 
-    /// <summary>The numbers of the layers that are adapted; not with a regular expression in <see cref="Targets"/>.</summary>
+    /// <summary>Numbers of the adapted layers; not allowed with a regular expression in <see cref="Targets"/>.</summary>
     /// <value>The default is none, which means all.</value>
     public IReadOnlyList<int> Layers { get; init; } = [];
 
-    /// <summary>Regular expressions of the module list in whose names the layer's number stands behind. Empty: any name with a
-    /// number.</summary>
+    /// <summary>Regular expressions of the module list whose name precedes the layer number. Empty means any name with a number.</summary>
     public IReadOnlyList<string> LayersPattern { get; init; } = [];
 
-    /// <summary>The base model's name or directory, kept in the adapter's file for its readers. Null: not told.</summary>
+    /// <summary>Name or directory of the base model, stored in the adapter's file; null for none.</summary>
     public string? BaseModel { get; init; }
 
-    /// <summary>PEFT's name of the task, kept in the adapter's file.</summary>
+    /// <summary>PEFT's name of the task, stored in the adapter's file.</summary>
     /// <value>The default is CAUSAL_LM.</value>
     public string? TaskType { get; init; } = "CAUSAL_LM";
 
@@ -61,7 +60,7 @@ public abstract record AdapterOptions
     /// <summary>PEFT's name of the method, its <c>peft_type</c>.</summary>
     internal abstract string Method { get; }
 
-    /// <summary>Checks what does not depend on the model.</summary>
+    /// <summary>Checks the options that do not depend on the model.</summary>
     internal virtual void Validate()
     {
         if (Layers.Any(layer => layer < 0))
@@ -72,7 +71,7 @@ public abstract record AdapterOptions
             throw new ArgumentException("LayersPattern is given without Layers", nameof(LayersPattern));
     }
 
-    /// <summary>Makes the adapter's pieces: the order in the list is the order in which they act.</summary>
+    /// <summary>Creates the adapter's pieces, in the order in which they are applied.</summary>
     internal virtual IEnumerable<ModuleAdapter> Build(AdapterPlan plan)
     {
         foreach (var leaf in plan.Targets(this))
@@ -81,7 +80,7 @@ public abstract record AdapterOptions
             yield return new ModuleCopy(leaf);
     }
 
-    /// <summary>The piece for one target.</summary>
+    /// <summary>Creates the piece for one target.</summary>
     private protected abstract ModuleAdapter Create(Leaf leaf, AdapterPlan plan);
 
     private protected static void Probability(double value, string name)

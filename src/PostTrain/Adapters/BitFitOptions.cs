@@ -2,8 +2,8 @@ using PostTrain.Adapters.Layers;
 
 namespace PostTrain.Adapters;
 
-/// <summary>BitFit (Ben Zaken et al. 2021, arXiv:2106.10199): only biases are trained. Without targets, all of them.</summary>
-/// <remarks>PEFT has no such method: a saved one can be read here only.</remarks>
+/// <summary>BitFit (Ben Zaken et al. 2021, arXiv:2106.10199): trains only biases; without targets, all of them.</summary>
+/// <remarks>PEFT has no such method; only this library can read a saved one.</remarks>
 public sealed record BitFitOptions : AdapterOptions
 {
     internal override string Method => "BITFIT";

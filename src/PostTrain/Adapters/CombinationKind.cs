@@ -1,14 +1,13 @@
 namespace PostTrain.Adapters;
 
-/// <summary>Rules that make one LoRA adapter of several; sᵢ is the scale of adapter i, wᵢ its weight, ΔWᵢ = sᵢ BᵢAᵢ the change that it
-/// makes.</summary>
-/// <remarks>With every rule one adapter of weight 1 gives its own change, at a density of 1 and a rank that holds it.</remarks>
+/// <summary>Rules that combine LoRA adapters into one; sᵢ is the scale of adapter i, wᵢ its weight, ΔWᵢ = sᵢ BᵢAᵢ its change.</summary>
+/// <remarks>With every rule, one adapter of weight 1 gives its own change, at a density of 1 and a sufficient rank.</remarks>
 public enum CombinationKind
 {
-    /// <summary>A = Σ ±√|wᵢsᵢ| Aᵢ and B = Σ √|wᵢsᵢ| Bᵢ, so that the product has cross terms; ranks must agree.</summary>
+    /// <summary>A = Σ ±√|wᵢsᵢ| Aᵢ and B = Σ √|wᵢsᵢ| Bᵢ; the product has cross terms, and ranks must be equal.</summary>
     Linear,
 
-    /// <summary>A's and B's one beside the other: exactly Σ wᵢsᵢ BᵢAᵢ, with the sum of the ranks.</summary>
+    /// <summary>The concatenated A's and B's: exactly Σ wᵢsᵢ BᵢAᵢ, with the sum of the ranks.</summary>
     Concatenation,
 
     /// <summary>The best approximation of Σ wᵢ ΔWᵢ at a rank.</summary>

@@ -2,31 +2,31 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Adapters;
 
-/// <summary>How <see cref="AdaptedModel.Combine"/> makes one adapter of several.</summary>
+/// <summary>Options of <see cref="AdaptedModel.Combine"/>.</summary>
 public sealed record CombinationOptions
 {
     /// <summary>The rule.</summary>
     /// <value>The default is <see cref="CombinationKind.Concatenation"/>, the exact sum.</value>
     public CombinationKind Kind { get; init; } = CombinationKind.Concatenation;
 
-    /// <summary>The share of entries that is kept, in [0, 1]; above 0 for DARE.</summary>
+    /// <summary>The share of entries to keep, in [0, 1]; above 0 for DARE.</summary>
     /// <value>The default is 1.</value>
     public double Density { get; init; } = 1;
 
-    /// <summary>How TIES elects signs.</summary>
+    /// <summary>The rule by which TIES elects signs.</summary>
     /// <value>The default is by the sum.</value>
     public MajoritySign MajoritySign { get; init; }
 
-    /// <summary>Rank of the kinds with a decomposition. Null: the largest of the adapters'.</summary>
+    /// <summary>Rank of the kinds with a decomposition; null means the largest of the adapters'.</summary>
     /// <value>The default is null.</value>
     public int? Rank { get; init; }
 
-    /// <summary>Of the kinds with a decomposition: entries of A and B are cut off at this quantile, in (0, 1]. Null: they are
-    /// not.</summary>
+    /// <summary>For the kinds with a decomposition: the quantile at which entries of A and B are clipped, in (0, 1]; null for no
+    /// clipping.</summary>
     /// <value>The default is null.</value>
     public double? Clamp { get; init; }
 
-    /// <summary>What DARE drops.</summary>
+    /// <summary>Seed of DARE's random drops.</summary>
     /// <value>The default is 0.</value>
     public ulong Seed { get; init; }
 

@@ -2,14 +2,15 @@ using PostTrain.Adapters.Layers;
 
 namespace PostTrain.Adapters;
 
-/// <summary>IA³ (Liu et al. 2022, arXiv:2205.05638): a vector scales keys, values and the feed-forward's inner activations.</summary>
+/// <summary>IA³ (Liu et al. 2022, arXiv:2205.05638): vectors scale keys, values and the inner activations of the feed-forward
+/// layers.</summary>
 public sealed record Ia3Options : AdapterOptions
 {
-    /// <summary>Those of the targets that are scaled at their input; the others are scaled at their output.</summary>
+    /// <summary>The targets that are scaled at their input; the others are scaled at their output.</summary>
     /// <value>The default is none.</value>
     public ModuleSelection? FeedForward { get; init; }
 
-    /// <summary>Whether the vectors start at N(0, 1) instead of 1.</summary>
+    /// <summary>True to start the vectors at N(0, 1) instead of 1.</summary>
     /// <value>The default is false: the adapter changes nothing at the start.</value>
     public bool RandomStart { get; init; }
 

@@ -1,6 +1,6 @@
 namespace PostTrain.Adapters;
 
-/// <summary>Which factor of LoKr's update starts at 0.</summary>
+/// <summary>The factor of LoKr's update that starts at 0.</summary>
 public enum LokrStart
 {
     /// <summary>The left one, as in PEFT.</summary>

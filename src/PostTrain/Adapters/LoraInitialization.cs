@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Adapters;
 
-/// <summary>How LoRA's A and B start.</summary>
+/// <summary>The initialisation of LoRA's A and B.</summary>
 /// <remarks>PiSSA and OLoRA start B·A at a part of W, and W without that part is what stays fixed. Here the base keeps its bytes:
 /// the adapter remembers its start A₀, B₀ and adds s(BA − B₀A₀)x, which is the same function of x and is exactly 0 at the start.</remarks>
 public sealed record LoraInitialization
@@ -29,7 +29,7 @@ public sealed record LoraInitialization
     /// <summary>OLoRA (Büyükakyüz 2024, arXiv:2406.01775): B₀ = Q[:, :r], A₀ = R[:r] of W = QR.</summary>
     public static LoraInitialization Olora { get; } = new("olora");
 
-    /// <summary>Given factors, one pair a layer: the start of a method of one's own, and of LoftQ
+    /// <summary>Given factors, one pair a layer: the start of a method of your own, and of LoftQ
     /// (<see cref="Compression.Quantization.Loftq"/>).</summary>
     /// <param name="factors">A [r,in] and B [out,r] by the layer's name, as they stand in the adapter: the start changes the weight by
     /// s·BA. They are copied when an adapter is attached and stay the caller's.</param>
@@ -49,7 +49,7 @@ public sealed record LoraInitialization
     /// <summary>The given factors, or null.</summary>
     internal IReadOnlyDictionary<string, (Tensor A, Tensor B)>? Factors { get; private init; }
 
-    /// <summary>Whether the base weight without s·B₀A₀ is what stays fixed.</summary>
+    /// <summary>True if the fixed weight is the base weight minus s·B₀A₀.</summary>
     internal bool ShiftsBase => this == Olora || Name.StartsWith("pissa", StringComparison.Ordinal);
 
     /// <summary>PiSSA by a randomised decomposition (Halko et al. 2011, algorithm 4.4), cheaper where W is large.</summary>

@@ -6,32 +6,33 @@ namespace PostTrain.Adapters;
 /// variants.</summary>
 public sealed record LoraOptions : LowRankOptions
 {
-    /// <summary>Probability with which an input of A is dropped in training, at least 0 and below 1.</summary>
+    /// <summary>Dropout probability of an input of A in training, at least 0 and below 1.</summary>
     /// <value>The default is 0.</value>
     public double Dropout { get; init; }
 
-    /// <summary>s = α/√r (rsLoRA, Kalajdzievski 2023, arXiv:2312.03732): the update's size does not depend on the rank.</summary>
+    /// <summary>True for s = α/√r (rsLoRA, Kalajdzievski 2023, arXiv:2312.03732): the size of the update does not depend on the
+    /// rank.</summary>
     /// <value>The default is false.</value>
     public bool RankStabilized { get; init; }
 
-    /// <summary>DoRA (Liu et al. 2024, arXiv:2402.09353, eq. 5): W' = m ⊙ (W + s·BA) / ‖W + s·BA‖ by rows, the norm without
-    /// gradient.</summary>
+    /// <summary>True for DoRA (Liu et al. 2024, arXiv:2402.09353, eq. 5): W' = m ⊙ (W + s·BA) / ‖W + s·BA‖ by rows, with no gradient
+    /// through the norm.</summary>
     /// <value>The default is false.</value>
     public bool WeightDecomposed { get; init; }
 
-    /// <summary>Which biases of the base are trained along.</summary>
+    /// <summary>The biases of the base that are trained too.</summary>
     /// <value>The default is none.</value>
     public AdapterBias Bias { get; init; }
 
-    /// <summary>Whether B has a bias of its own, scaled by s like B.</summary>
+    /// <summary>True if B has its own bias, scaled by s like B.</summary>
     /// <value>The default is false.</value>
     public bool OwnBias { get; init; }
 
-    /// <summary>How A and B start.</summary>
-    /// <value>The default changes nothing at the start.</value>
+    /// <summary>Initialisation of A and B.</summary>
+    /// <value>The default leaves the model unchanged at the start.</value>
     public LoraInitialization Initialization { get; init; } = LoraInitialization.Default;
 
-    /// <summary>Ids of tokens whose embeddings are trained too.</summary>
+    /// <summary>Tokens whose embeddings are trained too.</summary>
     /// <value>The default is none.</value>
     public TrainableTokens Tokens { get; init; } = TrainableTokens.None;
 

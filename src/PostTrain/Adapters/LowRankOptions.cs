@@ -2,7 +2,7 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Adapters;
 
-/// <summary>Methods whose size is a rank r and whose strength is a scale α/r, both for all modules or for some by their names.</summary>
+/// <summary>Options of methods with a rank r and a scale α/r, for all modules or by module name.</summary>
 public abstract record LowRankOptions : AdapterOptions
 {
     /// <summary>r, at least 1.</summary>
@@ -13,10 +13,10 @@ public abstract record LowRankOptions : AdapterOptions
     /// <value>The default is 8, a scale of 1 at the default rank.</value>
     public double Alpha { get; init; } = 8;
 
-    /// <summary>Ranks of modules whose names end with a key, a regular expression; the first that fits counts.</summary>
+    /// <summary>Ranks of modules whose names end with a key, a regular expression; the first match counts.</summary>
     public IReadOnlyDictionary<string, int> RankPattern { get; init; } = new Dictionary<string, int>();
 
-    /// <summary>α of modules whose names end with a key, a regular expression; the first that fits counts.</summary>
+    /// <summary>α of modules whose names end with a key, a regular expression; the first match counts.</summary>
     public IReadOnlyDictionary<string, double> AlphaPattern { get; init; } = new Dictionary<string, double>();
 
     internal override void Validate()
@@ -30,7 +30,7 @@ public abstract record LowRankOptions : AdapterOptions
             Guard.Positive(alpha, $"AlphaPattern[{key}]");
     }
 
-    /// <summary>A module's rank and scale.</summary>
+    /// <summary>Returns a module's rank and scale.</summary>
     internal (int Rank, double Scale) Of(string module)
     {
         var rank = ModuleSelection.KeyFor(RankPattern.Keys, module) is { } rankKey ? RankPattern[rankKey] : Rank;

@@ -1,6 +1,6 @@
 namespace PostTrain.Adapters;
 
-/// <summary>How TIES elects the sign of an entry.</summary>
+/// <summary>The rule by which TIES elects the sign of an entry.</summary>
 public enum MajoritySign
 {
     /// <summary>By the sum of the values: the sign with the larger mass.</summary>

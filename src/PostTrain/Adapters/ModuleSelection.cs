@@ -4,14 +4,14 @@ using System.Text.RegularExpressions;
 
 namespace PostTrain.Adapters;
 
-/// <summary>Which modules of a tree: by names, by a regular expression over the whole name, or all linear ones but the output
+/// <summary>A selection of modules: by names, by a regular expression over the whole name, or all linear layers except the output
 /// projection.</summary>
-/// <remarks>The rules are PEFT's. A name in the list stands for the module of that full name and for every module whose name ends with
-/// it behind a dot: <c>q_proj</c> is the query projection of all layers. A list can be written as a collection expression.</remarks>
+/// <remarks>The rules are PEFT's. A listed name selects the module with this full name and every module whose name ends with it after a
+/// dot: <c>q_proj</c> is the query projection of all layers. A list can be written as a collection expression.</remarks>
 [CollectionBuilder(typeof(ModuleSelection), nameof(Named))]
 public sealed class ModuleSelection : IEnumerable<string>
 {
-    // A pattern may come out of a file: it must not hang.
+    // A pattern may come from a file and must not hang.
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(1);
 
     private readonly string[] names;
@@ -25,19 +25,19 @@ public sealed class ModuleSelection : IEnumerable<string>
             regex = WholeName(pattern);
     }
 
-    /// <summary>Every linear layer, the output projection apart (QLoRA, Dettmers et al. 2023, arXiv:2305.14314, adapts all of
+    /// <summary>Every linear layer except the output projection (QLoRA, Dettmers et al. 2023, arXiv:2305.14314, adapts all of
     /// them).</summary>
     public static ModuleSelection AllLinear { get; } = new([], null);
 
-    /// <summary>The regular expression, or null where modules are listed.</summary>
+    /// <summary>The regular expression, or null if modules are listed.</summary>
     public string? Pattern { get; }
 
-    /// <summary>Whether nothing is listed and there is no pattern.</summary>
+    /// <summary>True if nothing is listed and there is no pattern.</summary>
     internal bool IsEmpty => names.Length == 0 && regex is null && !IsAllLinear;
 
     internal bool IsAllLinear => ReferenceEquals(this, AllLinear);
 
-    /// <summary>The modules with these names or with names that end with one of them behind a dot.</summary>
+    /// <summary>Selects the modules with these names, or with names that end with one of them after a dot.</summary>
     /// <exception cref="ArgumentException">A name is empty.</exception>
     public static ModuleSelection Named(params ReadOnlySpan<string> names)
     {
@@ -50,15 +50,15 @@ public sealed class ModuleSelection : IEnumerable<string>
         return new ModuleSelection(names.ToArray(), null);
     }
 
-    /// <summary>The modules whose whole name a regular expression matches.</summary>
-    /// <exception cref="ArgumentException">It is not a regular expression.</exception>
+    /// <summary>Selects the modules whose whole name matches a regular expression.</summary>
+    /// <exception cref="ArgumentException">The pattern is not a regular expression.</exception>
     public static ModuleSelection Matching(string pattern)
     {
         ArgumentException.ThrowIfNullOrEmpty(pattern);
         return new ModuleSelection([], pattern);
     }
 
-    /// <summary>The listed names.</summary>
+    /// <summary>Returns the listed names.</summary>
     public IEnumerator<string> GetEnumerator() => ((IEnumerable<string>)names).GetEnumerator();
 
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
@@ -66,7 +66,8 @@ public sealed class ModuleSelection : IEnumerable<string>
     /// <inheritdoc/>
     public override string ToString() => IsAllLinear ? "all-linear" : Pattern ?? $"[{string.Join(", ", names)}]";
 
-    /// <summary>Whether a module of this name is selected; for <see cref="AllLinear"/> the caller knows what is linear.</summary>
+    /// <summary>Returns true if a module with this name is selected; for <see cref="AllLinear"/> the caller checks that it is
+    /// linear.</summary>
     internal bool Contains(string module)
     {
         if (regex is not null)
@@ -83,12 +84,12 @@ public sealed class ModuleSelection : IEnumerable<string>
         return false;
     }
 
-    /// <summary>The first key of a pattern dictionary that stands for a module: a regular expression of the end of the name, behind a
+    /// <summary>Returns the first key of a pattern dictionary that matches a module: a regular expression of the end of the name, after a
     /// dot.</summary>
     internal static string? KeyFor(IEnumerable<string> keys, string module) =>
         keys.FirstOrDefault(key => IsMatch(WholeName($"(.*\\.)?({key})"), module));
 
-    /// <summary>The number behind the layers' name, as in <c>model.layers.3.mlp</c>; null where there is none.</summary>
+    /// <summary>Returns the number after the layers' name, as in <c>model.layers.3.mlp</c>; null if there is none.</summary>
     internal static int? LayerOf(string module, IReadOnlyList<string> patterns)
     {
         foreach (var pattern in patterns.Count > 0 ? patterns : ["[^.]*"])

@@ -2,7 +2,7 @@ using PostTrain.Adapters.Layers;
 
 namespace PostTrain.Adapters;
 
-/// <summary>LN tuning (Zhao et al. 2023, arXiv:2312.11420): only normalisations are trained, as copies.</summary>
+/// <summary>LN tuning (Zhao et al. 2023, arXiv:2312.11420): trains only copies of the normalisation layers.</summary>
 public sealed record NormTuningOptions : AdapterOptions
 {
     internal override string Method => "LN_TUNING";

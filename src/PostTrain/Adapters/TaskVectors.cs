@@ -103,8 +103,8 @@ public static class TaskVectors
         return (tensor * torch.tensor(kept, device: tensor.device).reshape(tensor.shape) / density).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Which entries have the elected sign: [N,...] task vectors to bool [N,...]. A zero agrees with no sign; where the votes
-    /// cancel, plus is elected.</summary>
+    /// <summary>Returns the entries that have the elected sign: [N,...] task vectors to bool [N,...]. A zero agrees with no sign; if the
+    /// votes cancel, plus is elected.</summary>
     public static Tensor MajoritySigns(Tensor tensors, MajoritySign method = MajoritySign.Total)
     {
         ArgumentNullException.ThrowIfNull(tensors);

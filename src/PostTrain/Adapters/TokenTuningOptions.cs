@@ -2,10 +2,10 @@ using PostTrain.Adapters.Layers;
 
 namespace PostTrain.Adapters;
 
-/// <summary>Only the embeddings of some tokens are trained; with tied embeddings in the output projection too.</summary>
+/// <summary>Trains only the embeddings of some tokens; with tied embeddings also their rows of the output projection.</summary>
 public sealed record TokenTuningOptions : AdapterOptions
 {
-    /// <summary>Token ids, at least one, each once.</summary>
+    /// <summary>Token ids, at least one, all different.</summary>
     public required IReadOnlyList<int> Ids { get; init; }
 
     internal override string Method => "TRAINABLE_TOKENS";

@@ -2,20 +2,19 @@ using PostTrain.Adapters.Layers;
 
 namespace PostTrain.Adapters;
 
-/// <summary>Tokens whose embeddings an adapter trains. With tied embeddings the output projection has the same rows, trained
-/// along.</summary>
+/// <summary>Tokens whose embeddings an adapter trains. With tied embeddings the output projection shares the trained rows.</summary>
 public sealed record TrainableTokens
 {
-    /// <summary>No token.</summary>
+    /// <summary>No tokens.</summary>
     public static TrainableTokens None { get; } = new();
 
-    /// <summary>Token ids, from 0, each once.</summary>
+    /// <summary>Token ids, from 0, all different.</summary>
     public IReadOnlyList<int> Ids { get; init; } = [];
 
-    /// <summary>The embedding's name, or its end. Null: the model's token embedding.</summary>
+    /// <summary>The embedding's name or its ending; null for the model's token embedding.</summary>
     public string? Module { get; init; }
 
-    /// <summary>These ids in the model's token embedding.</summary>
+    /// <summary>Selects these ids in the model's token embedding.</summary>
     public static TrainableTokens Of(params ReadOnlySpan<int> ids) => new() { Ids = ids.ToArray() };
 
     internal IEnumerable<ModuleAdapter> Build(AdapterPlan plan)

@@ -5,31 +5,31 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Adapters;
 
-/// <summary>VeRA (Kopiczko et al. 2023, arXiv:2310.11454, eq. 2): y + λ_b ⊙ B (λ_d ⊙ A x) with fixed random A, B that all layers
-/// share.</summary>
+/// <summary>VeRA (Kopiczko et al. 2023, arXiv:2310.11454, eq. 2): y + λ_b ⊙ B (λ_d ⊙ A x) with fixed random A and B shared by all
+/// layers.</summary>
 public sealed record VeraOptions : AdapterOptions
 {
-    /// <summary>r, at least 1; it costs r + out numbers a layer only.</summary>
+    /// <summary>r, at least 1; each layer has only r + out parameters.</summary>
     /// <value>The default is 256.</value>
     public int Rank { get; init; } = 256;
 
-    /// <summary>The seed of A and B, drawn from torch's own generator, so that PEFT's are the same numbers.</summary>
+    /// <summary>Seed of A and B, drawn from torch's own generator, so that they equal PEFT's.</summary>
     /// <value>The default is 0.</value>
     public int ProjectionSeed { get; init; }
 
-    /// <summary>Whether files hold A and B; otherwise a reader draws them again.</summary>
+    /// <summary>True to store A and B in files; otherwise a reader draws them again.</summary>
     /// <value>The default is true.</value>
     public bool SaveProjection { get; init; } = true;
 
-    /// <summary>What λ_d starts at; λ_b starts at 0.</summary>
+    /// <summary>Initial value of λ_d; λ_b starts at 0.</summary>
     /// <value>The default is 0.1.</value>
     public double InitialScale { get; init; } = 0.1;
 
-    /// <summary>Probability with which an input is dropped in training, at least 0 and below 1.</summary>
+    /// <summary>Dropout probability of an input in training, at least 0 and below 1.</summary>
     /// <value>The default is 0.</value>
     public double Dropout { get; init; }
 
-    /// <summary>Which biases of the base are trained along.</summary>
+    /// <summary>The biases of the base that are trained too.</summary>
     /// <value>The default is none.</value>
     public AdapterBias Bias { get; init; }
 
@@ -58,7 +58,7 @@ public sealed record VeraOptions : AdapterOptions
 
     private protected override ModuleAdapter Create(Leaf leaf, AdapterPlan plan) => throw new NotSupportedException();
 
-    // A [r, widest in], B [widest out, r], U(±√(6/fan-in)), drawn one after the other.
+    // A [r, widest in], B [widest out, r], U(±√(6/fan-in)), drawn in this order.
     private (Tensor A, Tensor B) Projection(IReadOnlyList<Leaf> targets, AdapterRandom random)
     {
         if (targets.FirstOrDefault(leaf => leaf.Kind != LeafKind.Linear) is { } other)

@@ -30,7 +30,7 @@ public sealed class Calibration : IDisposable
     /// <summary>Runs batches of token ids through a language model.</summary>
     /// <param name="model">The model; it is in evaluation mode meanwhile, and no gradient is recorded.</param>
     /// <param name="batches">Ids, [B,T], int64, without padding: every position counts. They stay the caller's.</param>
-    /// <param name="options">Which layers and which sums.</param>
+    /// <param name="options">The layers and the sums.</param>
     /// <param name="progress">Told after each batch.</param>
     /// <param name="cancellation">Stops between two batches.</param>
     /// <exception cref="ArgumentException">There is no batch, or a target names no layer.</exception>
@@ -87,7 +87,7 @@ public sealed class Calibration : IDisposable
     /// <summary>Any module while the caller runs it.</summary>
     /// <param name="model">A tree of linear layers; it is in evaluation mode meanwhile, and no gradient is recorded.</param>
     /// <param name="run">Calls the model on whatever it is to be calibrated with.</param>
-    /// <param name="options">Which layers and which sums.</param>
+    /// <param name="options">The layers and the sums.</param>
     /// <exception cref="ArgumentException">A target names no layer.</exception>
     public static Calibration Observe(nn.Module model, Action run, CalibrationOptions? options = null)
     {

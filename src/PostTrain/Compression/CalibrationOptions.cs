@@ -3,17 +3,17 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Compression;
 
-/// <summary>Which inputs of a model's linear layers calibration sums up.</summary>
+/// <summary>Options of a calibration: the linear layers, and the sums over their inputs.</summary>
 public sealed record CalibrationOptions
 {
     /// <summary>The layers.</summary>
     /// <value>The default is every linear layer but the output projection.</value>
     public ModuleSelection? Targets { get; init; }
 
-    /// <summary>Layers that are left out of <see cref="Targets"/>. Null: none.</summary>
+    /// <summary>Layers excluded from <see cref="Targets"/>. Null: none.</summary>
     public ModuleSelection? Exclude { get; init; }
 
-    /// <summary>Whether Σ x xᵀ is kept, in² numbers a layer: GPTQ, AWQ, SparseGPT and activation-aware decompositions need it; SmoothQuant
+    /// <summary>True to keep Σ x xᵀ, in² numbers per layer: GPTQ, AWQ, SparseGPT and activation-aware decompositions need it; SmoothQuant
     /// and Wanda do not.</summary>
     /// <value>The default is true.</value>
     public bool Gram { get; init; } = true;

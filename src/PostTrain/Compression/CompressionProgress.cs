@@ -1,6 +1,6 @@
 namespace PostTrain.Compression;
 
-/// <summary>How far a pass over layers or batches is.</summary>
+/// <summary>The progress of a pass over layers or batches.</summary>
 /// <param name="Done">Batches or layers done.</param>
 /// <param name="Total">Of how many; null where nobody knows.</param>
 /// <param name="Name">The layer that is done; empty for batches.</param>

@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Compression;
 
-/// <summary>What GPTQ and SparseGPT need of a Hessian: the upper Cholesky factor U of its damped inverse, H⁻¹ = UᵀU, whose rows hold the
-/// inverses of the trailing parts of H.</summary>
+/// <summary>The factor of a Hessian used by GPTQ and SparseGPT: the upper Cholesky factor U of its damped inverse, H⁻¹ = UᵀU, whose rows
+/// hold the inverses of the trailing parts of H.</summary>
 internal static class InverseFactor
 {
     /// <summary>Checks a Hessian for a weight of <paramref name="columns"/> columns.</summary>

@@ -39,13 +39,13 @@ internal sealed record LayerSite(Leaf Leaf, nn.Module Owner, string Child)
             );
     }
 
-    /// <summary>Whether the layer can be replaced by another.</summary>
-    /// <exception cref="ArgumentException">It cannot; or adapters hang on the model, which would lose their place.</exception>
+    /// <summary>Checks that the layers can be replaced by others.</summary>
+    /// <exception cref="ArgumentException">They cannot; or adapters are attached to the model and would be lost.</exception>
     public static void CheckReplaceable(nn.Module model, IEnumerable<LayerSite> sites)
     {
         if (model.named_modules().Any(item => item.module is AdapterNode))
             throw new ArgumentException(
-                "the model has adapters, whose hooks hang on the layers: compress first, then attach adapters",
+                "the model has adapters, whose hooks belong to the layers: compress first, then attach adapters",
                 nameof(model)
             );
         if (sites.FirstOrDefault(site => site.Owner is not ILayerOwner) is { } site)

@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Compression;
 
-/// <summary>What a linear layer's inputs were in calibration, summed over all of them: what GPTQ, AWQ, SmoothQuant, Wanda, SparseGPT and
-/// activation-aware decompositions ask for.</summary>
+/// <summary>Statistics of a linear layer's inputs, summed over the calibration, for GPTQ, AWQ, SmoothQuant, Wanda, SparseGPT and
+/// activation-aware decompositions.</summary>
 /// <remarks>Add the inputs of one batch after the other. The peers of these methods divide by the number of sequences, not of tokens; a
 /// batch without a sequence dimension counts as one.</remarks>
 public sealed class LayerStatistics : IDisposable
@@ -20,8 +20,8 @@ public sealed class LayerStatistics : IDisposable
     /// <summary>Nothing seen so far.</summary>
     /// <param name="features">The layer's inputs, at least 1.</param>
     /// <param name="type">Type of the sums; float32 as the peers, or float64.</param>
-    /// <param name="device">Where the sums are; null: the CPU.</param>
-    /// <param name="keepsGram">Whether Σ x xᵀ is kept, features² numbers.</param>
+    /// <param name="device">The device of the sums; null: the CPU.</param>
+    /// <param name="keepsGram">True to keep Σ x xᵀ, features² numbers.</param>
     /// <param name="samples">Most inputs that are kept as they are, at least 0.</param>
     public LayerStatistics(
         long features,

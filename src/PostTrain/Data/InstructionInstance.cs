@@ -1,6 +1,6 @@
 namespace PostTrain.Data;
 
 /// <summary>One worked example of an instruction.</summary>
-/// <param name="Input">What the instruction is about; empty where it needs nothing.</param>
+/// <param name="Input">The input of the instruction; empty if it needs none.</param>
 /// <param name="Output">The right answer.</param>
 public sealed record InstructionInstance(string Input, string Output);

@@ -20,7 +20,7 @@ public sealed class Mixture<T> : IReadOnlyList<T>
     /// <param name="sources">The data sets, at least one, none of them empty.</param>
     /// <param name="weights">One a source, finite and at least 0, not all of them 0; null takes the sizes, so that each example is as
     /// likely as any other. See <see cref="MixtureWeights"/>.</param>
-    /// <param name="seed">Where the orders come from.</param>
+    /// <param name="seed">Seed of the orders.</param>
     /// <param name="count">Examples in the mixture, at least 1; null is the sum of the sizes.</param>
     /// <exception cref="ArgumentException">A source is empty or a weight unusable; names it.</exception>
     public Mixture(IReadOnlyList<IReadOnlyList<T>> sources, IReadOnlyList<double>? weights = null, ulong seed = 0, int? count = null)

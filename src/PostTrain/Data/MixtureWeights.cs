@@ -9,7 +9,7 @@ public static class MixtureWeights
     /// <remarks>Raffel et al. 2020 (T5), arXiv:1910.10683, section 3.5.2; FLAN (Wei et al. 2022, arXiv:2109.01652) has a cap of 3000 and τ
     /// = 1. The temperature goes from proportional (1) to equal (infinite) shares.</remarks>
     /// <param name="sizes">Examples of each data set, at least 1.</param>
-    /// <param name="cap">What a data set counts at most, at least 1; null for no cap.</param>
+    /// <param name="cap">Maximum size counted for a data set, at least 1; null for no cap.</param>
     /// <param name="temperature">τ, at least 1; positive infinity gives equal shares.</param>
     /// <returns>Shares that add up to 1.</returns>
     public static double[] ExamplesProportional(IReadOnlyList<int> sizes, int? cap = null, double temperature = 1)

@@ -8,8 +8,8 @@ namespace PostTrain.Data;
 /// <param name="Rejected">The other completion.</param>
 public sealed record PreferencePair(MarkedText Prompt, MarkedText Chosen, MarkedText Rejected)
 {
-    /// <summary>How likely the chosen completion is the better one, 0 to 1: a soft label, such as a judge's. Reward models learn from it;
-    /// trainers of policies take the order only.</summary>
+    /// <summary>Probability that the chosen completion is the better one, 0 to 1: a soft label, such as a judge's. Reward models learn from
+    /// it; policy trainers use the order only.</summary>
     /// <value>The default is 1.</value>
     public double Probability { get; init; } = 1;
 }

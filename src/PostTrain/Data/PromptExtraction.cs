@@ -3,10 +3,10 @@ namespace PostTrain.Data;
 /// <summary>Finds the prompt that both sides of a preference begin with, for data that does not say it.</summary>
 public static class PromptExtraction
 {
-    /// <summary>What two texts have in common at their beginning is the prompt; a space before the first difference belongs to the
+    /// <summary>Takes the common beginning of two texts as the prompt; a space before the first difference belongs to the
     /// completions.</summary>
-    /// <remarks>Where one text begins the other, or both are equal, the last common character stays with the completions, so that the
-    /// shorter is not empty.</remarks>
+    /// <remarks>If one text is the beginning of the other, or both are equal, the last common character stays with the completions, so that
+    /// the shorter is not empty.</remarks>
     /// <exception cref="ArgumentException">A text is empty.</exception>
     public static PreferencePair Extract(string chosen, string rejected)
     {

@@ -11,8 +11,8 @@ public static class RepeatedOrder
     /// out.</remarks>
     /// <param name="order">The indices of the prompts, in order or permuted.</param>
     /// <param name="batchSize">Prompts in a batch, at least 1.</param>
-    /// <param name="copies">How often a prompt comes in a row: the completions of a group. At least 1.</param>
-    /// <param name="repeats">How often a batch comes: the optimiser's steps on it. At least 1; default 1.</param>
+    /// <param name="copies">Number of consecutive copies of a prompt: the completions of a group. At least 1.</param>
+    /// <param name="repeats">Number of uses of a batch: the optimiser's steps on it. At least 1; default 1.</param>
     /// <exception cref="ArgumentOutOfRangeException">A count is below 1.</exception>
     public static IEnumerable<int> Indices(IReadOnlyList<int> order, int batchSize, int copies, int repeats = 1)
     {
@@ -25,12 +25,12 @@ public static class RepeatedOrder
             );
     }
 
-    /// <summary>How many indices one pass has.</summary>
+    /// <summary>Returns the number of indices of one pass.</summary>
     /// <inheritdoc cref="Indices"/>
-    /// <param name="count">How many prompts there are.</param>
+    /// <param name="count">Number of prompts.</param>
     /// <param name="batchSize">Prompts in a batch, at least 1.</param>
-    /// <param name="copies">How often a prompt comes in a row.</param>
-    /// <param name="repeats">How often a batch comes.</param>
+    /// <param name="copies">Number of consecutive copies of a prompt.</param>
+    /// <param name="repeats">Number of uses of a batch.</param>
     public static long Count(int count, int batchSize, int copies, int repeats = 1)
     {
         Guard.AtLeast(batchSize, 1, nameof(batchSize));

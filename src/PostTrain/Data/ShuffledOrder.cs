@@ -12,7 +12,7 @@ public sealed class ShuffledOrder
     private long epoch = -1;
 
     /// <param name="count">Examples in the data set, at least 1.</param>
-    /// <param name="seed">Where the permutations come from.</param>
+    /// <param name="seed">Seed of the permutations.</param>
     public ShuffledOrder(int count, ulong seed)
     {
         Guard.AtLeast(count, 1, nameof(count));

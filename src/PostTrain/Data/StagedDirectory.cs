@@ -17,7 +17,7 @@ internal sealed class StagedDirectory : IDisposable
         Directory.CreateDirectory(Path);
     }
 
-    /// <summary>Where to write.</summary>
+    /// <summary>The directory to write to.</summary>
     internal string Path { get; }
 
     /// <summary>Takes the place of what is there, if anything is; that stays where the rename fails.</summary>

@@ -2,7 +2,7 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Distillation;
 
-/// <summary>How student and teacher are compared: divergence × temperature × support.</summary>
+/// <summary>The comparison of student and teacher: divergence × temperature × support.</summary>
 public sealed record DistillationObjective
 {
     /// <summary>The divergence of each position.</summary>
@@ -17,7 +17,7 @@ public sealed record DistillationObjective
     /// <value>True by default; TRL's GKD leaves it out.</value>
     public bool ScaleByTemperatureSquared { get; init; } = true;
 
-    /// <summary>Which outcomes are compared.</summary>
+    /// <summary>The compared outcomes.</summary>
     /// <value>The full vocabulary by default.</value>
     public DistillationSupport Support { get; init; } = DistillationSupport.Full;
 

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Distillation;
 
-/// <summary>Which outcomes student and teacher are compared on.</summary>
+/// <summary>The outcomes on which student and teacher are compared.</summary>
 public abstract record DistillationSupport
 {
     private DistillationSupport() { }
@@ -14,8 +14,8 @@ public abstract record DistillationSupport
 
     /// <summary>The k most likely tokens of a position; with k at least the vocabulary it is <see cref="Full"/>.</summary>
     /// <param name="k">At least 1.</param>
-    /// <param name="tail">What becomes of the rest.</param>
-    /// <param name="source">Whose k most likely tokens.</param>
+    /// <param name="tail">The treatment of the other tokens.</param>
+    /// <param name="source">The model whose k most likely tokens are taken.</param>
     public static DistillationSupport TopK(int k, SupportTail tail = SupportTail.Bucket, SupportSource source = SupportSource.Teacher)
     {
         Guard.AtLeast(k, 1, nameof(k));
@@ -26,7 +26,7 @@ public abstract record DistillationSupport
         return new TopKSupport(k, tail, source);
     }
 
-    /// <summary>A support of one's own.</summary>
+    /// <summary>A support of your own.</summary>
     /// <param name="name">Name for messages.</param>
     /// <param name="function">
     /// From log q of the student and log p of the teacher (no gradient), both normalised, [R,V], to those on K outcomes, [R,K] each.

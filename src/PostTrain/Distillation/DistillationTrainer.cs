@@ -25,7 +25,7 @@ public sealed class DistillationTrainer : DatasetTrainer<Demonstration, Sequence
     private readonly ITokenizer tokenizer;
     private readonly DistillationOptions options;
 
-    /// <param name="student">What is trained: its parameters that require a gradient.</param>
+    /// <param name="student">The trained model: its parameters that require a gradient.</param>
     /// <param name="tokenizer">Turns texts into both models' token ids.</param>
     /// <param name="teacher">A frozen model of the same vocabulary, or the student without its adapter.</param>
     /// <param name="options">Checked here.</param>

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Distillation;
 
-/// <summary>How far the student's distribution q is from the teacher's p: a sum over the vocabulary, in nats.</summary>
+/// <summary>A divergence between the teacher's distribution p and the student's q: a sum over the vocabulary, in nats.</summary>
 /// <remarks>
 /// All are at least 0 on distributions, and 0 only where q = p. Where the distribution that a KL averages over has no mass, its term is 0
 /// (0·log 0 = 0); where a KL is infinite, so is the result. Finite log-probabilities of −1e4 and below give finite values and gradients. No
@@ -60,7 +60,7 @@ public abstract record Divergence
             : GeneralizedJsd(beta);
     }
 
-    /// <summary>A divergence of one's own.</summary>
+    /// <summary>A divergence of your own.</summary>
     /// <param name="name">Name for messages.</param>
     /// <param name="function">
     /// What each token adds to the divergence, from log q of the student and log p of the teacher (no gradient), both [..., V]; of the same
@@ -84,7 +84,7 @@ public abstract record Divergence
         return Terms(studentLogProbs, teacherLogProbs).sum(-1L).MoveToOuterDisposeScope();
     }
 
-    /// <summary>What each token adds to the divergence; a single term may be negative.</summary>
+    /// <summary>Computes each token's term of the divergence; a single term may be negative.</summary>
     /// <param name="studentLogProbs">log q, any shape but a scalar.</param>
     /// <param name="teacherLogProbs">log p, the same shape.</param>
     /// <returns>The same shape; differentiable in the student's.</returns>

@@ -2,7 +2,7 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Distillation;
 
-/// <summary>How MiniLLM's advantages add up the rewards r_t = log p − log q of an answer's tokens.</summary>
+/// <summary>MiniLLM's advantages: the summation of the rewards r_t = log p − log q of an answer's tokens.</summary>
 /// <remarks>TRL's: <c>OwnReward</c> true, <c>DiscountFromStart</c> true, <c>UncountedWeight</c> 1e-4.</remarks>
 public sealed record MiniLlmObjective
 {

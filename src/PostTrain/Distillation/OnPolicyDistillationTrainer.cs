@@ -45,7 +45,8 @@ public sealed class OnPolicyDistillationTrainer : RolloutTrainer
         (this.teacher, this.options) = (teacher, options!);
     }
 
-    /// <summary>Where a batch is used for one update, its own pass gives the log-probs of the student that drew it.</summary>
+    /// <summary>Options of the sampling. If a batch is used for one update, its own pass gives the log-probs of the student that sampled
+    /// it.</summary>
     protected override SamplingOptions Sampling =>
         options.UpdatesPerBatch == 1 ? base.Sampling with { Recording = LogProbRecording.Drawn } : base.Sampling;
 

@@ -1,6 +1,6 @@
 namespace PostTrain.Distillation;
 
-/// <summary>What becomes of the probability outside a top-k support.</summary>
+/// <summary>The treatment of the probability outside a top-k support.</summary>
 public enum SupportTail
 {
     /// <summary>All of it is one more outcome. The divergence is then never more than the full one (data-processing inequality).</summary>

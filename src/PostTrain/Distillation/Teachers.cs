@@ -2,7 +2,7 @@ using PostTrain.Models;
 
 namespace PostTrain.Distillation;
 
-/// <summary>What a teacher must have in common with its student.</summary>
+/// <summary>The requirements on a teacher of a given student.</summary>
 internal static class Teachers
 {
     internal static void Check(CausalLm student, ReferencePolicy teacher)

@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Exact;
 
-/// <summary>A way from rewards to advantages, with a name for the report.</summary>
-/// <param name="Name">What the report calls it.</param>
-/// <param name="Compute">Rewards [N] of groups one after another to advantages [N].</param>
+/// <summary>A named function from rewards to advantages.</summary>
+/// <param name="Name">The name in the report.</param>
+/// <param name="Compute">Maps rewards [N], group after group, to advantages [N].</param>
 public sealed record AdvantageEstimator(string Name, Func<Tensor, Tensor> Compute);

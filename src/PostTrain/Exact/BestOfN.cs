@@ -2,20 +2,19 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Exact;
 
-/// <summary>How often the best of n independent samples is right where a verifier that errs chooses, ties decided by lot: exactly, without
-/// sampling.</summary>
+/// <summary>The exact accuracy of the best of n independent samples under an imperfect verifier; ties are broken at random.</summary>
 /// <remarks>The best of n has a score of at most s with probability F(s)^n, where F is that of one sample. So class i wins with probability
-/// F_i^n − F_{i−1}^n, and what wins is right as often as its class is.</remarks>
+/// F_i^n − F_{i−1}^n, and the winner is correct with the probability of its class.</remarks>
 public static class BestOfN
 {
-    // Products of the same numbers in another order differ in their last bits.
+    // Products of the same numbers in a different order differ in their last bits.
     private const double Tie = 1e-12;
 
-    /// <summary>P(right) of the best of n.</summary>
-    /// <param name="classes">What one sample can be; the probabilities sum to 1. Scores that differ by less than 1e-12 of their size are a
-    /// tie.</param>
+    /// <summary>Computes the probability that the best of n samples is correct.</summary>
+    /// <param name="classes">The classes that one sample can belong to; the probabilities sum to 1. Scores with a relative difference below
+    /// 1e-12 are ties.</param>
     /// <param name="samples">n, at least 1.</param>
-    /// <exception cref="ArgumentException">The classes are no distribution.</exception>
+    /// <exception cref="ArgumentException">The classes are not a distribution.</exception>
     public static double Accuracy(IReadOnlyList<JudgedClass> classes, int samples)
     {
         Guard.AtLeast(samples, 1, nameof(samples));
@@ -26,7 +25,7 @@ public static class BestOfN
         for (int i = 0; i < merged.Count; i++)
         {
             below += merged[i].Probability;
-            // The last is 1, whatever the sum's last bits are.
+            // The last one is exactly 1; the sum may differ in its last bits.
             double next = i == merged.Count - 1 ? 1 : Math.Pow(Math.Min(1, below), samples);
             accuracy += merged[i].Correct * (next - reached);
             reached = next;
@@ -34,12 +33,13 @@ public static class BestOfN
         return accuracy;
     }
 
-    /// <summary>What <see cref="Accuracy"/> tends to as n grows: how often the samples with the highest score are right.</summary>
+    /// <summary>Computes the limit of <see cref="Accuracy"/> as n grows: the probability that a sample with the highest score is
+    /// correct.</summary>
     /// <param name="classes">As in <see cref="Accuracy"/>.</param>
-    /// <exception cref="ArgumentException">The classes are no distribution.</exception>
+    /// <exception cref="ArgumentException">The classes are not a distribution.</exception>
     public static double Limit(IReadOnlyList<JudgedClass> classes) => Merged(classes)[^1].Correct;
 
-    /// <summary>The classes in ascending order of their scores, ties as one; none that never occurs.</summary>
+    /// <summary>Returns the classes in ascending order of their scores, ties merged, without classes of probability 0.</summary>
     private static List<JudgedClass> Merged(IReadOnlyList<JudgedClass> classes)
     {
         ArgumentNullException.ThrowIfNull(classes);
@@ -48,7 +48,8 @@ public static class BestOfN
             || !(Math.Abs(classes.Sum(item => item.Probability) - 1) < 1e-9)
         )
             throw new ArgumentException(
-                $"classes has probabilities with the sum {classes.Sum(item => item.Probability):R}, expected finite scores, probabilities that sum to 1, and shares of right ones between 0 and 1",
+                $"classes has probabilities with the sum {classes.Sum(item => item.Probability):R}, "
+                    + "expected finite scores, probabilities that sum to 1, and correct shares between 0 and 1",
                 nameof(classes)
             );
         var merged = new List<JudgedClass>();

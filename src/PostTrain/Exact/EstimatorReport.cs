@@ -4,24 +4,26 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Exact;
 
-/// <summary>Bias and variance of policy-gradient estimators, by enumerating every group that a policy on a tree could draw.</summary>
+/// <summary>Bias and variance of policy-gradient estimators, computed by enumerating every group that a policy on a tree can
+/// sample.</summary>
 /// <remarks>
-/// The estimate of a group y_1..y_G is ĝ = (1/G) Σ_i A_i ∇log π(y_i), and with the divergence in the loss − (β/G) Σ_i Σ_t ∇k_t(y_i)
-/// besides; in the reward r_i becomes r_i − β Σ_t k_t(y_i). The truth is g = ∇(J − β·KL(π‖π_ref)). On-policy, completions weighted equally.
+/// The estimate of a group y_1..y_G is ĝ = (1/G) Σ_i A_i ∇log π(y_i). With the KL term in the loss, − (β/G) Σ_i Σ_t ∇k_t(y_i) is added;
+/// with the KL term in the reward, r_i becomes r_i − β Σ_t k_t(y_i). The true gradient is g = ∇(J − β·KL(π‖π_ref)). On-policy, all
+/// completions have equal weight.
 /// </remarks>
 public static class EstimatorReport
 {
-    /// <summary>The most groups that are enumerated.</summary>
+    /// <summary>Maximum number of groups that are enumerated.</summary>
     public const int Limit = 1 << 16;
 
-    /// <summary>Every advantage estimator with every KL estimator (k1, k2, k3) in both places.</summary>
+    /// <summary>Computes the quality of every advantage estimator with every KL estimator (k1, k2, k3) in both places.</summary>
     /// <param name="tree">The sequences; V^D to the power of the group size is at most <see cref="Limit"/>.</param>
     /// <param name="logits">The policy, [Nodes,V], float64.</param>
     /// <param name="referenceLogits">The reference, [Nodes,V].</param>
     /// <param name="rewards">[V^D].</param>
     /// <param name="beta">β, at least 0.</param>
     /// <param name="groupSize">G, at least 1.</param>
-    /// <param name="advantages">What to compare.</param>
+    /// <param name="advantages">The advantage estimators to compare.</param>
     /// <exception cref="ArgumentOutOfRangeException">β or G is out of range, or there are too many groups.</exception>
     public static IReadOnlyList<EstimatorQuality> Of(
         TokenTree tree,
@@ -81,7 +83,7 @@ public static class EstimatorReport
 
     private static Tensor Gradient(Tensor value, Tensor policy) => Numerics.Gradients.Of(value, policy, retainGraph: true).reshape(-1);
 
-    // One row a sequence.
+    // One row per sequence.
     private static Tensor Gradients(Tensor values, Tensor policy) =>
         stack(Enumerable.Range(0, (int)values.shape[0]).Select(i => Gradient(values[i], policy)).ToArray());
 

@@ -4,17 +4,18 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Exact;
 
-/// <summary>What a policy on a token tree really does, by enumeration: nothing is sampled.</summary>
+/// <summary>Exact log-probabilities, values, gradients and divergences of a policy on a token tree, by enumeration instead of
+/// sampling.</summary>
 /// <remarks>
-/// Use float64. All results are fresh tensors, differentiable in the logits (also twice), except where said otherwise. A logit of −∞
+/// Use float64. All results are fresh tensors, differentiable in the logits (twice as well), unless stated otherwise. A logit of −∞
 /// excludes a token.
 /// </remarks>
 public static class ExactPolicy
 {
-    /// <summary>log π(y) of every sequence, [V^D].</summary>
+    /// <summary>Computes log π(y) of every sequence, [V^D].</summary>
     /// <param name="tree">The tree.</param>
     /// <param name="logits">[Nodes,V].</param>
-    /// <exception cref="ArgumentException">The logits are not [Nodes,V].</exception>
+    /// <exception cref="ArgumentException">The logits do not have shape [Nodes,V].</exception>
     public static Tensor LogProbs(TokenTree tree, Tensor logits)
     {
         CheckLogits(tree, logits, nameof(logits));
@@ -25,14 +26,14 @@ public static class ExactPolicy
         return logProbs.MoveToOuterDisposeScope();
     }
 
-    /// <summary>log π(y_t | y_&lt;t) of every token of every sequence, [V^D,D]: what the token losses take, for a batch that holds each
-    /// sequence once.</summary>
+    /// <summary>Computes log π(y_t | y_&lt;t) of every token of every sequence, [V^D,D]: the input of token losses for a batch that holds
+    /// each sequence once.</summary>
     /// <inheritdoc cref="LogProbs"/>
     public static Tensor TokenLogProbs(TokenTree tree, Tensor logits)
     {
         CheckLogits(tree, logits, nameof(logits));
         using var scope = NewDisposeScope();
-        // A choice at one level is shared by all sequences that go on from it.
+        // All sequences that share a prefix share its choice.
         var columns = tree.Levels()
             .Select(level =>
                 logits
@@ -46,7 +47,7 @@ public static class ExactPolicy
         return stack(columns, 1).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Probability of reaching each prefix, [Nodes]; 1 for the empty one.</summary>
+    /// <summary>Computes the probability of reaching each prefix, [Nodes]; 1 for the empty prefix.</summary>
     /// <inheritdoc cref="LogProbs"/>
     public static Tensor Reach(TokenTree tree, Tensor logits)
     {
@@ -62,7 +63,7 @@ public static class ExactPolicy
         return cat(levels, 0).MoveToOuterDisposeScope();
     }
 
-    /// <summary>J = Σ_y π(y) r(y), a scalar.</summary>
+    /// <summary>Computes J = Σ_y π(y) r(y), a scalar.</summary>
     /// <param name="tree">The tree.</param>
     /// <param name="logits">[Nodes,V].</param>
     /// <param name="rewards">r, [V^D].</param>
@@ -74,7 +75,7 @@ public static class ExactPolicy
         return (LogProbs(tree, logits).exp() * rewards).sum().MoveToOuterDisposeScope();
     }
 
-    /// <summary>V, Q and A: what a prefix is worth under the policy, what each next token is, and their difference.</summary>
+    /// <summary>Computes V, Q and A: the expected reward of each prefix, of each next token, and their difference.</summary>
     /// <param name="tree">The tree.</param>
     /// <param name="logits">[Nodes,V].</param>
     /// <param name="rewards">r, [V^D], given at the end of a sequence; no discount.</param>
@@ -100,8 +101,8 @@ public static class ExactPolicy
         );
     }
 
-    /// <summary>∂J/∂logits in closed form, P(s)·π(a|s)·A(s,a), [Nodes,V]: the policy gradient theorem (Sutton et al. 2000, theorem 1) for
-    /// softmax policies.</summary>
+    /// <summary>Computes ∂J/∂logits = P(s)·π(a|s)·A(s,a), [Nodes,V], in closed form: the policy gradient theorem (Sutton et al. 2000,
+    /// theorem 1) for softmax policies.</summary>
     /// <inheritdoc cref="Objective"/>
     public static Tensor Gradient(TokenTree tree, Tensor logits, Tensor rewards)
     {
@@ -111,7 +112,8 @@ public static class ExactPolicy
         ).MoveToOuterDisposeScope();
     }
 
-    /// <summary>KL(π‖π_ref) of the distributions over sequences, a scalar in nats; infinite where π_ref excludes what π does not.</summary>
+    /// <summary>Computes KL(π‖π_ref) between the distributions over sequences, a scalar in nats; infinite if π_ref excludes a sequence that
+    /// π does not.</summary>
     /// <param name="tree">The tree.</param>
     /// <param name="logits">[Nodes,V] of π.</param>
     /// <param name="referenceLogits">[Nodes,V] of π_ref; differentiable in these too.</param>
@@ -125,7 +127,7 @@ public static class ExactPolicy
         return (logProbs.exp() * difference).sum().MoveToOuterDisposeScope();
     }
 
-    /// <summary>Entropy of the distribution over sequences, a scalar in nats, 0 to D·log V.</summary>
+    /// <summary>Computes the entropy of the distribution over sequences, a scalar in nats, 0 to D·log V.</summary>
     /// <inheritdoc cref="LogProbs"/>
     public static Tensor Entropy(TokenTree tree, Tensor logits)
     {
@@ -148,7 +150,7 @@ public static class ExactPolicy
         Guard.Floating(rewards, nameof(rewards));
         if (rewards.dim() != 1 || rewards.shape[0] != tree.Sequences)
             throw new ArgumentException(
-                $"rewards has shape {Guard.Shape(rewards)}, expected [{tree.Sequences}], one a sequence of the tree",
+                $"rewards has shape {Guard.Shape(rewards)}, expected [{tree.Sequences}], one per sequence of the tree",
                 nameof(rewards)
             );
     }

@@ -1,7 +1,7 @@
 namespace PostTrain.Exact;
 
-/// <summary>All samples that a verifier gives one score, as <see cref="BestOfN"/> chooses among them.</summary>
-/// <param name="Score">What the verifier says of them; finite.</param>
-/// <param name="Probability">How often a sample is of this class.</param>
-/// <param name="Correct">How often a sample of this class is right.</param>
+/// <summary>A class of samples with the same verifier score, an input of <see cref="BestOfN"/>.</summary>
+/// <param name="Score">The verifier's score; finite.</param>
+/// <param name="Probability">Probability that a sample belongs to this class.</param>
+/// <param name="Correct">Probability that a sample of this class is correct.</param>
 public readonly record struct JudgedClass(double Score, double Probability, double Correct);

@@ -1,11 +1,11 @@
 namespace PostTrain.Exact;
 
-/// <summary>Where the divergence from the reference is charged.</summary>
+/// <summary>The place of the KL term.</summary>
 public enum KlPlacement
 {
-    /// <summary>Subtracted from the reward of the completion, without a gradient of its own.</summary>
+    /// <summary>Subtracted from the reward of the completion; no gradient of its own.</summary>
     Reward,
 
-    /// <summary>A term of the loss, with a gradient of its own.</summary>
+    /// <summary>A term of the loss, with its own gradient.</summary>
     Loss,
 }

@@ -4,12 +4,12 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Exact;
 
-/// <summary>Where training ends: policies that are optimal or stationary in closed form.</summary>
+/// <summary>Optimal and stationary policies of training objectives in closed form.</summary>
 public static class Optima
 {
-    /// <summary>π*(y) = π_ref(y)·e^{r(y)/β}/Z, which maximises E[r] − β·KL(π‖π_ref) with the value β·log Z.</summary>
-    /// <remarks>Also the minimiser of DPO on preferences that follow Bradley and Terry with r (Rafailov et al. 2023, arXiv:2305.18290, eq.
-    /// 4). Sums are of logs: rewards of ±1e4 over β are no harm.</remarks>
+    /// <summary>Computes π*(y) = π_ref(y)·e^{r(y)/β}/Z, which maximises E[r] − β·KL(π‖π_ref); the maximum is β·log Z.</summary>
+    /// <remarks>Also the minimiser of DPO on Bradley-Terry preferences with r (Rafailov et al. 2023, arXiv:2305.18290, eq. 4). Computed
+    /// with log-sum-exp, so rewards of ±1e4 over β are safe.</remarks>
     /// <param name="tree">The tree.</param>
     /// <param name="referenceLogits">[Nodes,V] of π_ref.</param>
     /// <param name="rewards">r, [V^D].</param>
@@ -21,7 +21,7 @@ public static class Optima
         Guard.Positive(beta, nameof(beta));
         using var scope = NewDisposeScope();
         var weights = ExactPolicy.LogProbs(tree, referenceLogits) + rewards / beta;
-        // The weight of a token is that of all sequences through it.
+        // The weight of a token is the sum over all sequences through it.
         var levels = new List<Tensor>();
         var below = weights;
         foreach (var (_, count) in tree.Levels().Reverse())
@@ -37,12 +37,12 @@ public static class Optima
         );
     }
 
-    /// <summary>π*(y) = π_ref(y)·e^{p(y ≻ μ)/τ}/Z, the minimiser of IPO: <see cref="Rlhf"/> with the probability of winning in the place of
-    /// the reward.</summary>
+    /// <summary>Computes π*(y) = π_ref(y)·e^{p(y ≻ μ)/τ}/Z, the minimiser of IPO: <see cref="Rlhf"/> with the probability of winning as the
+    /// reward.</summary>
     /// <remarks>
-    /// Azar et al. 2023, arXiv:2310.12036, eq. 9 with Ψ the identity; p(y ≻ μ) = Σ_y′ μ(y′)·p(y ≻ y′). IPO is the one of sums, both of
-    /// whose completions are drawn from μ. Since p lies between 0 and 1, log-ratios differ by at most 1/τ, also where preferences are
-    /// certain and DPO has no minimiser.
+    /// Azar et al. 2023, arXiv:2310.12036, eq. 9 with Ψ the identity; p(y ≻ μ) = Σ_y′ μ(y′)·p(y ≻ y′). This is IPO on summed
+    /// log-probabilities with both completions drawn from μ. Since p lies between 0 and 1, log-ratios differ by at most 1/τ, even if
+    /// preferences are deterministic and DPO has no minimiser.
     /// </remarks>
     /// <param name="tree">The tree.</param>
     /// <param name="referenceLogits">[Nodes,V] of π_ref.</param>
@@ -62,7 +62,7 @@ public static class Optima
             );
         if (!comparisonProbs.shape.AsSpan().SequenceEqual([tree.Sequences]))
             throw new ArgumentException(
-                $"comparisonProbs has shape {Guard.Shape(comparisonProbs)}, expected [{tree.Sequences}], one a sequence of the tree",
+                $"comparisonProbs has shape {Guard.Shape(comparisonProbs)}, expected [{tree.Sequences}], one per sequence of the tree",
                 nameof(comparisonProbs)
             );
         using var scope = NewDisposeScope();
@@ -80,17 +80,18 @@ public static class Optima
         );
     }
 
-    /// <summary>Where GRPO with k3 as a loss term comes to rest on a bandit: π_a = β·ref_a/(λ − r_a), with λ such that Σπ = 1.</summary>
+    /// <summary>Computes the stationary policy of GRPO with k3 as a loss term on a bandit: π_a = β·ref_a/(λ − r_a), with λ such that Σπ =
+    /// 1.</summary>
     /// <remarks>
-    /// On-policy the expected gradient of k3 is that of KL(π_ref‖π), the other direction (<see cref="KlDivergence"/>), so what is maximised
-    /// is E[r] − β·KL(π_ref‖π) and not the objective of <see cref="Rlhf"/>; λ = β + E_π[r]. No scaling of the advantages by their
+    /// On-policy, the expected gradient of k3 is that of KL(π_ref‖π), the reverse direction (<see cref="KlDivergence"/>). The objective is
+    /// therefore E[r] − β·KL(π_ref‖π), not that of <see cref="Rlhf"/>; λ = β + E_π[r]. Advantages are not scaled by their standard
     /// deviation. λ is found by bisection to the last digit. Not differentiable.
     /// </remarks>
     /// <param name="referenceProbs">ref, [K], float64: at least 0, summing to 1; an action that it excludes stays excluded.</param>
     /// <param name="rewards">r, [K], float64, finite.</param>
     /// <param name="beta">β, above 0.</param>
     /// <returns>π, [K], float64.</returns>
-    /// <exception cref="ArgumentException">Shapes or types do not fit, or the probabilities are none.</exception>
+    /// <exception cref="ArgumentException">Shapes or types do not fit, or the probabilities are invalid.</exception>
     public static Tensor GrpoWithK3(Tensor referenceProbs, Tensor rewards, double beta)
     {
         Guard.Rank(referenceProbs, nameof(referenceProbs), 1, "[K]");
@@ -107,7 +108,7 @@ public static class Optima
 
         double best = reference.Zip(reward).Where(pair => pair.First > 0).Max(pair => pair.Second);
         double[] At(double margin) => [.. reference.Zip(reward, (p, r) => p > 0 ? beta * p / (margin + (best - r)) : 0)];
-        // With μ = λ − max r the sum falls in μ; at β it is at most 1, towards 0 it has no bound.
+        // With μ = λ − max r the sum decreases in μ: at most 1 at β, unbounded towards 0.
         double low = 0,
             high = beta;
         for (double middle; (middle = low + (high - low) / 2) > low && middle < high; )

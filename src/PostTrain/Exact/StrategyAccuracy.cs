@@ -1,6 +1,6 @@
 namespace PostTrain.Exact;
 
-/// <summary>How often a policy takes a valid way on questions that it was not trained on.</summary>
-/// <param name="Sampled">When it draws one: the mean probability of the valid ones.</param>
-/// <param name="Greedy">When it takes its likeliest.</param>
+/// <summary>The accuracy of a policy on held-out questions.</summary>
+/// <param name="Sampled">Accuracy of sampling: the mean probability of the valid strategies.</param>
+/// <param name="Greedy">Accuracy of the most likely strategy.</param>
 public readonly record struct StrategyAccuracy(double Sampled, double Greedy);

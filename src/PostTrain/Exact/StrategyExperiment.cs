@@ -1,18 +1,18 @@
 namespace PostTrain.Exact;
 
-/// <summary>Why reinforced fine-tuning gains on the questions that supervised fine-tuning has used already: other valid ways than the one
-/// shown count too.</summary>
+/// <summary>An exact experiment on why reinforced fine-tuning improves on questions already used for supervised fine-tuning: it rewards
+/// valid strategies other than the demonstrated one.</summary>
 /// <remarks>
-/// The claim of ReFT (Luong et al. 2024, arXiv:2401.08967) in a world small enough for exact gradients: a linear softmax policy chooses one
-/// of M ways to answer a question. All methods go on from the same supervised warm-up on the same questions. Expected: supervised &lt;
-/// offline self-training &lt; reinforced where questions have several valid ways, no gain where each has one, less where wrong ways are
-/// rewarded too. Nothing is sampled but the world.
+/// Tests the claim of ReFT (Luong et al. 2024, arXiv:2401.08967) on a problem small enough for exact gradients: a linear softmax policy
+/// chooses one of M strategies to answer a question. All methods start from the same supervised warm-up and use the same questions.
+/// Expected: supervised &lt; offline self-training &lt; reinforced if questions have several valid strategies; no gain if each has one; a
+/// smaller gain if wrong strategies are rewarded too. Only the problem itself is random.
 /// </remarks>
 public static class StrategyExperiment
 {
-    /// <summary>One world, all methods.</summary>
-    /// <param name="options">Checked here.</param>
-    /// <param name="seed">Draws the world, its questions and its demonstrations.</param>
+    /// <summary>Runs all methods on one random problem.</summary>
+    /// <param name="options">The options; validated here.</param>
+    /// <param name="seed">Seed of the true scores, the questions and the demonstrations.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     public static StrategyOutcome Run(StrategyOptions options, ulong seed)
     {
@@ -35,7 +35,7 @@ public static class StrategyExperiment
         return new StrategyOutcome(warmup.Accuracy(test), supervised.Accuracy(test), selfTrained.Accuracy(test), reinforced.Accuracy(test));
     }
 
-    // π conditioned on a reward. The shown way is among the rewarded ones, so that there always is one.
+    // π conditioned on a reward. The demonstrated strategy is rewarded, so there always is one.
     private static double[] Right(double[] probabilities, double[] rewards, int strategies)
     {
         double[] targets = [.. probabilities.Zip(rewards, (p, r) => p * r)];

@@ -1,6 +1,6 @@
 namespace PostTrain.Exact;
 
-/// <summary>π(way|x) = softmax(θx), trained by full gradients: nothing is sampled.</summary>
+/// <summary>The policy π(strategy|x) = softmax(θx), trained by full gradients without sampling.</summary>
 internal sealed class StrategyPolicy(int features, int strategies)
 {
     private readonly double[] theta = new double[features * strategies];
@@ -12,7 +12,7 @@ internal sealed class StrategyPolicy(int features, int strategies)
         return copy;
     }
 
-    /// <summary>Probabilities of all ways for all questions, [n,M].</summary>
+    /// <summary>Computes the probabilities of all strategies for all questions, [n,M].</summary>
     internal double[] Probabilities(StrategyQuestions questions)
     {
         var all = new double[questions.Count * strategies];
@@ -35,7 +35,7 @@ internal sealed class StrategyPolicy(int features, int strategies)
         return all;
     }
 
-    /// <summary>Ascends the mean log-likelihood Σ_a q(a) log π(a): the slope in a logit is q − π.</summary>
+    /// <summary>Ascends the mean log-likelihood Σ_a q(a) log π(a); its gradient in a logit is q − π.</summary>
     internal void Imitate(StrategyQuestions questions, double[] targets, int steps, double rate)
     {
         for (int step = 0; step < steps; step++)
@@ -47,8 +47,8 @@ internal sealed class StrategyPolicy(int features, int strategies)
         }
     }
 
-    /// <summary>Ascends E[r] − β·KL(π‖π_ref): the slope in a logit is π(a)(r(a) − β·log(π/π_ref) − its mean under π), the KL's own slope of
-    /// 1 cancelling.</summary>
+    /// <summary>Ascends E[r] − β·KL(π‖π_ref); its gradient in a logit is π(a)(r(a) − β·log(π/π_ref) − mean of this under π). The KL's own
+    /// derivative, 1, cancels.</summary>
     internal void Reinforce(StrategyQuestions questions, double[] referenceProbabilities, int steps, double rate, double beta)
     {
         for (int step = 0; step < steps; step++)
@@ -71,7 +71,7 @@ internal sealed class StrategyPolicy(int features, int strategies)
         }
     }
 
-    /// <summary>How often a valid way is taken.</summary>
+    /// <summary>Computes the accuracy: the probability of a valid strategy.</summary>
     internal StrategyAccuracy Accuracy(StrategyQuestions questions)
     {
         var probabilities = Probabilities(questions);

@@ -2,8 +2,8 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Exact;
 
-/// <summary>Questions of one world: features [n,D], and of each way [n,M] whether it is valid, what it is rewarded with, and whether it is
-/// the one shown.</summary>
+/// <summary>Questions of one problem: features [n,D], and for each strategy [n,M] its validity, its reward and whether it is
+/// demonstrated.</summary>
 internal sealed class StrategyQuestions
 {
     private StrategyQuestions(int count, int features, int strategies)
@@ -25,7 +25,7 @@ internal sealed class StrategyQuestions
 
     internal double[] Shown { get; }
 
-    /// <summary>Draws questions; a function of the seed and the stream.</summary>
+    /// <summary>Draws questions as a function of the seed and the stream.</summary>
     internal static StrategyQuestions Draw(StrategyOptions options, double[] world, int count, double guessRate, ulong seed, ulong stream)
     {
         int features = options.Features,
@@ -53,7 +53,7 @@ internal sealed class StrategyQuestions
         return questions;
     }
 
-    /// <summary>Fills with N(0, 1).</summary>
+    /// <summary>Fills an array with N(0, 1) values.</summary>
     internal static void Normal(double[] values, ulong seed, ulong stream)
     {
         var drawn = new float[values.Length];

@@ -2,16 +2,16 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Exact;
 
-/// <summary>All sequences of <see cref="Depth"/> tokens out of <see cref="Vocabulary"/>: small enough to enumerate. A bandit is a tree of
-/// depth 1.</summary>
+/// <summary>All sequences of <see cref="Depth"/> tokens from <see cref="Vocabulary"/>, few enough to enumerate. A bandit is a tree of depth
+/// 1.</summary>
 /// <remarks>
-/// A policy on the tree is logits [<see cref="Nodes"/>, <see cref="Vocabulary"/>], one distribution for each prefix of 0 to Depth − 1
-/// tokens. Nodes are in order of length, then of their tokens read as a number in base V; sequences are in that order too, so that rewards
-/// are [<see cref="Sequences"/>].
+/// A policy on the tree is a tensor of logits [<see cref="Nodes"/>, <see cref="Vocabulary"/>]: one distribution for each prefix of 0 to
+/// Depth − 1 tokens. Nodes are ordered by length, then by their tokens read as a number in base V. Sequences have the same order; rewards
+/// have shape [<see cref="Sequences"/>].
 /// </remarks>
 public sealed record TokenTree
 {
-    /// <summary>The most sequences that a tree may have.</summary>
+    /// <summary>Maximum number of sequences of a tree.</summary>
     public const int Limit = 4096;
 
     /// <param name="vocabulary">V, at least 1.</param>
@@ -32,16 +32,16 @@ public sealed record TokenTree
                 throw new ArgumentOutOfRangeException(
                     nameof(depth),
                     depth,
-                    $"a vocabulary of {vocabulary} to this depth has more than {Limit} sequences or prefixes"
+                    $"a vocabulary of {vocabulary} with this depth has more than {Limit} sequences or prefixes"
                 );
         }
         (Nodes, Sequences) = ((int)nodes, (int)width);
     }
 
-    /// <summary>V.</summary>
+    /// <summary>V, the number of tokens in the vocabulary.</summary>
     public int Vocabulary { get; }
 
-    /// <summary>D, tokens in a sequence.</summary>
+    /// <summary>D, the number of tokens in a sequence.</summary>
     public int Depth { get; }
 
     /// <summary>Number of prefixes, 1 + V + ... + V^{D−1}.</summary>
@@ -50,9 +50,9 @@ public sealed record TokenTree
     /// <summary>Number of sequences, V^D.</summary>
     public int Sequences { get; }
 
-    /// <summary>The tokens of a sequence.</summary>
+    /// <summary>Returns the tokens of a sequence.</summary>
     /// <param name="index">0 to <see cref="Sequences"/> − 1.</param>
-    /// <exception cref="ArgumentOutOfRangeException">There is no such sequence.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The index is out of range.</exception>
     public int[] Tokens(int index)
     {
         if (index < 0 || index >= Sequences)
@@ -63,7 +63,7 @@ public sealed record TokenTree
         return tokens;
     }
 
-    /// <summary>Where the nodes of each level begin, and how many there are.</summary>
+    /// <summary>Returns the first node and the number of nodes of each level.</summary>
     internal IEnumerable<(long Start, long Count)> Levels()
     {
         long start = 0,

@@ -9,7 +9,8 @@ namespace PostTrain.Kernels;
 /// <summary>Estimates of the divergence from a reference with their slopes, four tokens at a time.</summary>
 internal static class KlLanes
 {
-    /// <summary>Where −d goes over into the tangent of k3, by the type in memory as in <see cref="KlDivergence"/>.</summary>
+    /// <summary>Returns the value of −d at which k3 continues as its tangent, by the type in memory as in <see
+    /// cref="KlDivergence"/>.</summary>
     internal static V Cap<T>()
         where T : unmanaged => Vector256.Create(typeof(T) == typeof(double) ? KlDivergence.DoubleCap : Stable.ExponentCap);
 

@@ -7,10 +7,10 @@ namespace PostTrain.Kernels;
 /// <summary>A loss of pairs in closed form: adds a factor times its value and slopes to the lanes.</summary>
 internal abstract class PairForm
 {
-    /// <summary>Whether it divides by the completions' lengths.</summary>
+    /// <summary>The reason why the completions' lengths are needed; null if they are not.</summary>
     internal virtual string? LengthReason => null;
 
-    /// <summary>Whether the rejected completion's length is needed too.</summary>
+    /// <summary>True if the rejected completion's length is needed too.</summary>
     internal virtual bool NeedsRejectedLengths => false;
 
     internal abstract void Add(ref PairLanes lanes, double factor);

@@ -2,7 +2,7 @@ using V = System.Runtime.Intrinsics.Vector256<double>;
 
 namespace PostTrain.Kernels;
 
-/// <summary>What the loss of four pairs is made of, and its result.</summary>
+/// <summary>The inputs and the result of the loss of four pairs.</summary>
 internal struct PairLanes
 {
     /// <summary>β in every lane.</summary>

@@ -11,7 +11,7 @@ internal readonly struct TokenWeights
 
     private TokenWeights(double divisor, bool bySequence) => (Divisor, this.bySequence) = (divisor, bySequence);
 
-    /// <summary>What the sum is divided by at the end.</summary>
+    /// <summary>The final divisor of the sum.</summary>
     internal double Divisor { get; }
 
     internal static TokenWeights Of<T>(LossAggregation? aggregation, double? denominator, Tensor mask, MaskPointer<T> pointer)

@@ -1,12 +1,12 @@
 namespace PostTrain.Laws;
 
-/// <summary>What the leading dimensions of a loss's input stand for.</summary>
+/// <summary>The meaning of the leading dimensions of a loss's input.</summary>
 public enum LossAxes
 {
-    /// <summary>[B,T,...]: something of each position.</summary>
+    /// <summary>[B,T,...]: one entry per position.</summary>
     Token,
 
-    /// <summary>[B,...]: something of each sequence.</summary>
+    /// <summary>[B,...]: one entry per sequence.</summary>
     Row,
 
     /// <summary>Anything else, such as a weight that all positions share.</summary>

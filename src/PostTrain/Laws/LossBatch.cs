@@ -4,18 +4,18 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Laws;
 
-/// <summary>What a loss is given: named tensors, a mask, and the denominator of the whole batch where this is a part of one.</summary>
+/// <summary>The input of a loss: named tensors, a mask, and the denominator of the whole batch if this is a part of one.</summary>
 /// <param name="Tensors">The inputs by name.</param>
 /// <param name="Mask">[B,T]; 1 where a position counts.</param>
-/// <param name="Denominator">To be handed to the aggregation; null: the batch is whole.</param>
+/// <param name="Denominator">Passed to the aggregation; null for a whole batch.</param>
 public sealed record LossBatch(IReadOnlyDictionary<string, LossTensor> Tensors, Tensor Mask, double? Denominator = null)
 {
-    /// <summary>The tensor of this name.</summary>
-    /// <exception cref="KeyNotFoundException">There is none.</exception>
+    /// <summary>The tensor with this name.</summary>
+    /// <exception cref="KeyNotFoundException">The batch has no tensor with this name.</exception>
     public Tensor this[string name] =>
         Tensors.TryGetValue(name, out var found)
             ? found.Value
-            : throw new KeyNotFoundException($"the batch has no tensor \"{name}\", only {string.Join(", ", Tensors.Keys)}");
+            : throw new KeyNotFoundException($"the batch has no tensor \"{name}\", expected one of {string.Join(", ", Tensors.Keys)}");
 
     internal LossBatch Map(Func<string, LossTensor, Tensor> change) =>
         this with
@@ -23,7 +23,7 @@ public sealed record LossBatch(IReadOnlyDictionary<string, LossTensor> Tensors, 
             Tensors = Tensors.ToDictionary(pair => pair.Key, pair => pair.Value with { Value = change(pair.Key, pair.Value) }),
         };
 
-    /// <summary>These rows, in this order.</summary>
+    /// <summary>Returns the given rows, in this order.</summary>
     internal LossBatch Rows(params long[] rows)
     {
         var index = tensor(rows, device: Mask.device);
@@ -33,14 +33,14 @@ public sealed record LossBatch(IReadOnlyDictionary<string, LossTensor> Tensors, 
         };
     }
 
-    /// <summary>One row of the batch with these columns only.</summary>
+    /// <summary>Returns one row of the batch with the given columns only.</summary>
     internal LossBatch Columns(Tensor columns) =>
         Map((_, item) => item.Axes == LossAxes.Token ? item.Value.index_select(1, columns) : item.Value) with
         {
             Mask = Mask.index_select(1, columns),
         };
 
-    /// <summary>All counted positions side by side in one row.</summary>
+    /// <summary>Returns all counted positions side by side in one row.</summary>
     internal LossBatch Packed()
     {
         var counted = new CountedRows(Mask);
@@ -53,7 +53,7 @@ public sealed record LossBatch(IReadOnlyDictionary<string, LossTensor> Tensors, 
         return rows with { Mask = counted.Numbers(Mask).unsqueeze(0) };
     }
 
-    /// <summary>This many more columns that do not count and hold the fillers.</summary>
+    /// <summary>Adds columns that do not count, filled with the fillers.</summary>
     internal LossBatch Padded(int columns)
     {
         Tensor Wider(Tensor value, double filler)
@@ -68,7 +68,7 @@ public sealed record LossBatch(IReadOnlyDictionary<string, LossTensor> Tensors, 
         };
     }
 
-    /// <summary>The fillers wherever the mask does not count.</summary>
+    /// <summary>Writes the fillers wherever the mask does not count.</summary>
     internal LossBatch Poisoned()
     {
         var outside = Mask == 0;

@@ -3,30 +3,30 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Laws;
 
-/// <summary>Laws that a token loss should keep, to be tried on a loss of one's own. Each compares the loss and the gradients of two ways
-/// that must agree.</summary>
+/// <summary>Laws that a token loss should satisfy, for the library's losses or your own. Each compares the loss and gradients of two
+/// computations that must agree.</summary>
 /// <remarks>
-/// No law throws where it is broken: the <see cref="LawResult"/> says by how much (<see cref="LawResult.Demand"/> throws). Not every loss
-/// keeps every law: a mean over the tokens of a micro-batch breaks the first by design, a loss with a baseline over the batch breaks it
-/// too. Inputs are not changed, and no tensor stays behind. Differences need float64; the other laws take any type with a tolerance to
-/// match.
+/// A broken law does not throw: the <see cref="LawResult"/> gives the error (<see cref="LawResult.Demand"/> throws). Not every loss
+/// satisfies every law: a mean over the tokens of a micro-batch breaks the first by design, as does a loss with a baseline over the batch.
+/// Inputs are not changed, and all tensors are disposed. Finite differences need float64; the other laws take any type with a suitable
+/// tolerance.
 /// </remarks>
 public static class LossLaws
 {
     private const double Rounding = 1e-10;
 
-    /// <summary>The laws that need nothing but the subject: permutation, padding, masked values and differences, and, where it has a
-    /// denominator, micro-batches and dropping.</summary>
+    /// <summary>Tests the laws that need only the subject: permutation, padding, masked values and differences; with a denominator also
+    /// micro-batches and dropping.</summary>
     /// <param name="subject">The loss and its batch.</param>
-    /// <exception cref="ArgumentException">A tensor does not have the axes that it claims.</exception>
+    /// <exception cref="ArgumentException">A tensor does not have the axes it declares.</exception>
     public static IReadOnlyList<LawResult> All(LossSubject subject)
     {
         LawResult[] general = [Permutation(subject), Padding(subject), MaskedValues(subject), GradientVersusDifferences(subject)];
         return subject.Denominator is null ? general : [.. general, MicroBatch(subject), MaskEqualsDropping(subject)];
     }
 
-    /// <summary>Parts of the batch, each divided by the denominator of the whole, add up to the whole: one row at a time, the first row and
-    /// the rest, and halves.</summary>
+    /// <summary>Tests that parts of the batch, each divided by the denominator of the whole, sum to the whole: single rows, the first row
+    /// and the rest, and halves.</summary>
     /// <param name="subject">The loss and its batch; it has a denominator.</param>
     /// <param name="tolerance">1e-10 by default.</param>
     public static LawResult MicroBatch(LossSubject subject, double tolerance = Rounding)
@@ -52,7 +52,7 @@ public static class LossLaws
             .Aggregate(Worst);
     }
 
-    /// <summary>The order of the rows does not matter: reversed, and rotated by one.</summary>
+    /// <summary>Tests that the order of the rows does not matter: reversed, and rotated by one.</summary>
     /// <param name="subject">The loss and its batch.</param>
     /// <param name="tolerance">1e-10 by default.</param>
     public static LawResult Permutation(LossSubject subject, double tolerance = Rounding)
@@ -64,9 +64,9 @@ public static class LossLaws
             .Aggregate(Worst);
     }
 
-    /// <summary>More columns on the right that do not count, with fillers in them, change nothing.</summary>
+    /// <summary>Tests that additional columns on the right that do not count change nothing, whatever they hold.</summary>
     /// <param name="subject">The loss and its batch.</param>
-    /// <param name="columns">How many, at least 1.</param>
+    /// <param name="columns">Number of columns, at least 1.</param>
     /// <param name="tolerance">1e-10 by default.</param>
     public static LawResult Padding(LossSubject subject, int columns = 3, double tolerance = Rounding)
     {
@@ -75,16 +75,15 @@ public static class LossLaws
         return Trial.Run(subject, batch => [batch.Padded(columns)]).Against(whole, "padding", tolerance);
     }
 
-    /// <summary>What stands where the mask does not count, NaN by default, changes neither the loss nor a gradient.</summary>
+    /// <summary>Tests that values where the mask does not count, NaN by default, change neither the loss nor a gradient.</summary>
     /// <param name="subject">The loss and its batch.</param>
     /// <param name="tolerance">1e-10 by default.</param>
     public static LawResult MaskedValues(LossSubject subject, double tolerance = Rounding) =>
         Trial.Run(subject, prepare: batch => batch.Poisoned()).Against(Begin(subject), "masked values", tolerance);
 
-    /// <summary>A mask does what leaving out does: each row with its counted columns alone, over the whole batch's denominator, adds up to
-    /// the whole.</summary>
-    /// <remarks>For losses whose positions do not look at each other; a loss with a discount over time breaks it where the mask has
-    /// holes.</remarks>
+    /// <summary>Tests that masking equals removing: rows reduced to their counted columns, over the whole batch's denominator, sum to the
+    /// whole.</summary>
+    /// <remarks>For losses whose positions are independent; a loss with a discount over time breaks it if the mask has gaps.</remarks>
     /// <param name="subject">The loss and its batch; it has a denominator.</param>
     /// <param name="tolerance">1e-10 by default.</param>
     public static LawResult MaskEqualsDropping(LossSubject subject, double tolerance = Rounding)
@@ -103,8 +102,8 @@ public static class LossLaws
             .Against(whole, "mask equals dropping", tolerance);
     }
 
-    /// <summary>All counted positions in one row give what they give in rows of their own. For losses that weigh every token the
-    /// same.</summary>
+    /// <summary>Tests that all counted positions packed into one row give the same result as in their own rows. For losses that weight all
+    /// tokens equally.</summary>
     /// <param name="subject">The loss and its batch; it has a denominator and no tensor of <see cref="LossAxes.Row"/>.</param>
     /// <param name="tolerance">1e-10 by default.</param>
     /// <exception cref="ArgumentException">A tensor belongs to rows: a packed row has many.</exception>
@@ -112,7 +111,7 @@ public static class LossLaws
     {
         if (subject.Batch.Tensors.FirstOrDefault(pair => pair.Value.Axes == LossAxes.Row) is { Key: { } name })
             throw new ArgumentException(
-                $"{name} belongs to rows, expected tensors of positions or shared ones: spread it over the positions",
+                $"{name} has the axes Row, expected Token or Shared: expand it over the positions",
                 nameof(subject)
             );
         var whole = Begin(subject);
@@ -120,13 +119,12 @@ public static class LossLaws
         return Trial.Run(subject, batch => [batch.Packed() with { Denominator = denominator }]).Against(whole, "packing", tolerance);
     }
 
-    /// <summary>The same constant added to these tensors changes nothing: a loss of log-ratios does not see what both sides
-    /// share.</summary>
+    /// <summary>Tests that the same constant added to the given tensors changes nothing, as for a loss of log-ratios.</summary>
     /// <param name="subject">The loss and its batch.</param>
     /// <param name="names">The tensors, for instance the policy's log-probs and the reference's.</param>
     /// <param name="shift">The constant.</param>
     /// <param name="tolerance">1e-10 by default.</param>
-    /// <exception cref="KeyNotFoundException">The batch has no tensor of a name.</exception>
+    /// <exception cref="KeyNotFoundException">The batch has no tensor with one of the names.</exception>
     public static LawResult ReferenceShift(
         LossSubject subject,
         IReadOnlyCollection<string> names,
@@ -142,10 +140,11 @@ public static class LossLaws
             .Against(whole, "reference shift", tolerance);
     }
 
-    /// <summary>One thread gives what several give. The thread count belongs to the process: run this beside nothing else.</summary>
-    /// <param name="subject">The loss and its batch; large enough that work is shared at all (some ten thousand numbers).</param>
-    /// <param name="threads">How many against one, at least 2.</param>
-    /// <param name="tolerance">1e-10 by default; sums in another order differ in their last digits.</param>
+    /// <summary>Tests that one thread and several give the same result. Changes the thread count of the process: run nothing else
+    /// meanwhile.</summary>
+    /// <param name="subject">The loss and its batch; large enough for work to be shared (some ten thousand numbers).</param>
+    /// <param name="threads">Number of threads to compare with one, at least 2.</param>
+    /// <param name="tolerance">1e-10 by default; sums in a different order differ in their last digits.</param>
     public static LawResult ThreadCount(LossSubject subject, int threads = 2, double tolerance = Rounding)
     {
         Numerics.Guard.AtLeast(threads, 2, nameof(threads));
@@ -163,12 +162,13 @@ public static class LossLaws
         }
     }
 
-    /// <summary>The gradients are the central differences (f(x + h) − f(x − h)) / 2h, element by element.</summary>
-    /// <remarks>Where a function has a kink, or stops a gradient on purpose, they are not. Costs two runs of the loss an element.</remarks>
+    /// <summary>Tests the gradients against the central differences (f(x + h) − f(x − h)) / 2h, element by element.</summary>
+    /// <remarks>They differ where the function has a kink or stops a gradient on purpose. Costs two evaluations of the loss per
+    /// element.</remarks>
     /// <param name="subject">The loss and its batch; the differentiable tensors are float64.</param>
-    /// <param name="step">h, above 0. 1e-5 by default: rounding and the third derivative both cost about 1e-11.</param>
+    /// <param name="step">h, above 0. 1e-5 by default: rounding and the third derivative each contribute about 1e-11.</param>
     /// <param name="tolerance">1e-7 by default.</param>
-    /// <exception cref="ArgumentException">A differentiable tensor is not float64, or none is differentiable.</exception>
+    /// <exception cref="ArgumentException">A differentiable tensor is not float64, or no tensor is differentiable.</exception>
     public static LawResult GradientVersusDifferences(LossSubject subject, double step = 1e-5, double tolerance = 1e-7)
     {
         Numerics.Guard.Positive(step, nameof(step));
@@ -221,7 +221,7 @@ public static class LossLaws
         subject.Denominator is { } denominator
             ? denominator(subject.Batch.Mask)
             : throw new ArgumentException(
-                "the subject has no Denominator, expected one: parts of a batch are divided by the whole's",
+                "the subject has no Denominator, expected one: parts of a batch are divided by the whole batch's",
                 nameof(subject)
             );
 

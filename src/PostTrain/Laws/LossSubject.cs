@@ -4,11 +4,11 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Laws;
 
-/// <summary>A loss and a batch to try it on.</summary>
-/// <param name="Loss">From a batch to a scalar. It hands <see cref="LossBatch.Denominator"/> to its aggregation.</param>
-/// <param name="Batch">The inputs; a batch with rows of different lengths and a row without a counted position shows most.</param>
-/// <param name="Denominator">From a whole batch's mask to what its loss is divided by, for instance <c>aggregation.Denominator</c>; null
-/// where the loss takes none. The laws of micro-batches, packing and dropping need it.</param>
+/// <summary>A loss and a batch to test it on.</summary>
+/// <param name="Loss">Maps a batch to a scalar. It passes <see cref="LossBatch.Denominator"/> to its aggregation.</param>
+/// <param name="Batch">The inputs. A batch with rows of different lengths and one row without a counted position tests most.</param>
+/// <param name="Denominator">Maps a whole batch's mask to the loss's divisor, for instance <c>aggregation.Denominator</c>; null if the loss
+/// takes none. Required by the laws of micro-batches, packing and dropping.</param>
 public sealed record LossSubject(Func<LossBatch, Tensor> Loss, LossBatch Batch, Func<Tensor, double>? Denominator = null)
 {
     internal void Check()
@@ -24,7 +24,8 @@ public sealed record LossSubject(Func<LossBatch, Tensor> Loss, LossBatch Batch, 
             };
             if (item.Value.dim() < leading || !item.Value.shape.AsSpan()[..leading].SequenceEqual(Batch.Mask.shape.AsSpan()[..leading]))
                 throw new ArgumentException(
-                    $"{name} has shape {Guard.Shape(item.Value)}, expected {(leading == 2 ? "[B,T,...]" : "[B,...]")} with the mask's {Guard.Shape(Batch.Mask)}",
+                    $"{name} has shape {Guard.Shape(item.Value)}, "
+                        + $"expected {(leading == 2 ? "[B,T,...]" : "[B,...]")} with the mask's {Guard.Shape(Batch.Mask)}",
                     name
                 );
             if (item.Differentiable)

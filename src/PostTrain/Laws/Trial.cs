@@ -3,14 +3,14 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Laws;
 
-/// <summary>A loss and its gradients as plain numbers.</summary>
+/// <summary>The values of a loss and its gradients.</summary>
 internal sealed record Trial(double Loss, IReadOnlyDictionary<string, double[]> Gradients)
 {
-    /// <summary>Runs the loss on parts of the batch and adds up.</summary>
+    /// <summary>Evaluates the loss on parts of the batch and adds them up.</summary>
     /// <param name="subject">The loss.</param>
-    /// <param name="parts">From the batch, whose differentiable tensors are leaves of the graph, to parts: made of it by differentiable
-    /// operations, so that the gradients come back in the batch's own layout.</param>
-    /// <param name="prepare">Changes the numbers before they become leaves.</param>
+    /// <param name="parts">Maps the batch, whose differentiable tensors are leaves of the graph, to parts made by differentiable
+    /// operations, so that the gradients have the batch's own layout.</param>
+    /// <param name="prepare">Changes the values before they become leaves.</param>
     internal static Trial Run(
         LossSubject subject,
         Func<LossBatch, IEnumerable<LossBatch>>? parts = null,

@@ -1,6 +1,6 @@
 namespace PostTrain.Merging;
 
-/// <summary>What a merge method does with a base model.</summary>
+/// <summary>The use of a base model by a merge method.</summary>
 public enum BaseUse
 {
     /// <summary>It has none: a base that is named is no model apart.</summary>

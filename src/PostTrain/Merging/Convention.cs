@@ -1,10 +1,10 @@
 namespace PostTrain.Merging;
 
-/// <summary>Which of two implementations a merge of task vectors follows where they differ.</summary>
+/// <summary>The implementation that a merge of task vectors follows if the two differ.</summary>
 public enum Convention
 {
-    /// <summary>mergekit: signs are elected by the weighted task vectors, the sum is divided by the weights of those that agree (where it
-    /// is normalised), and what is left of a sparsified vector is rescaled to its L1 norm before.</summary>
+    /// <summary>mergekit: signs are elected by the weighted task vectors, the sum is divided by the weights of those that agree (if
+    /// normalised), and the rest of a sparsified vector is rescaled to its original L1 norm.</summary>
     Mergekit,
 
     /// <summary>PEFT: signs are elected by the task vectors as they are, the sum is divided by the number of those that agree, and what is

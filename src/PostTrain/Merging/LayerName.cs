@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace PostTrain.Merging;
 
-/// <summary>A tensor's name taken apart at the number of its layer.</summary>
+/// <summary>A tensor's name, split at the number of its layer.</summary>
 internal sealed partial record LayerName(string Head, int Layer, string Tail)
 {
     /// <summary>The parts, or null where the name belongs to no layer.</summary>
@@ -19,7 +19,7 @@ internal sealed partial record LayerName(string Head, int Layer, string Tail)
     /// <summary>The name of the same part of another layer.</summary>
     internal string At(int layer) => string.Create(CultureInfo.InvariantCulture, $"{Head}{layer}{Tail}");
 
-    /// <summary>Whether a tensor outside the layers stands before them: token and position embeddings.</summary>
+    /// <summary>Returns true if a tensor outside the layers comes before them: token and position embeddings.</summary>
     internal static bool IsBefore(string name) =>
         name.Contains("embed", StringComparison.Ordinal)
         || name.EndsWith("wte.weight", StringComparison.Ordinal)

@@ -14,7 +14,7 @@ public static class LinearMerge
     /// <summary>Σ wᵢ θᵢ, or Σ wᵢ θᵢ / Σ wᵢ (model soups, Wortsman et al. 2022, arXiv:2203.05482).</summary>
     /// <param name="tensors">θ, [...] each.</param>
     /// <param name="weights">w, one a tensor.</param>
-    /// <param name="normalize">Whether the sum is divided by that of the weights, which may not be 0 then.</param>
+    /// <param name="normalize">True to divide the sum by the sum of the weights, which must not be 0.</param>
     public static Tensor Average(IReadOnlyList<Tensor> tensors, IReadOnlyList<double> weights, bool normalize = true)
     {
         MergeCheck.Tensors(tensors, 1);
@@ -30,19 +30,19 @@ public static class LinearMerge
     /// <summary>Base and task vectors, elected by sign or not: θ₀ + λ Σ wᵢ τᵢ (task arithmetic, Ilharco et al. 2022, arXiv:2212.04089),
     /// and TIES' election and mean (Yadav et al. 2023, arXiv:2306.01708, algorithm 1).</summary>
     /// <remarks>
-    /// <para>mergekit's convention: the sign of an entry is that of the weighted task vectors' sum (or of the count of signs), plus where
-    /// that is 0; entries of another sign, and zeros, drop out. Where it is normalised, the sum is divided by the weights of what is left
-    /// (1 where they add up to 0), or without an election by all weights.</para>
+    /// <para>mergekit's convention: the sign of an entry is that of the weighted task vectors' sum (or of the count of signs), plus if that
+    /// is 0; entries of another sign, and zeros, are dropped. If normalised, the sum is divided by the weights of the rest (1 if they add
+    /// up to 0), or without an election by all weights.</para>
     /// <para>PEFT's convention: the sign is elected before weighting, and with an election the sum is always divided by the number of
     /// entries that agree, at least 1.</para>
     /// </remarks>
     /// <param name="origin">θ₀, [...].</param>
     /// <param name="deltas">τ, [...] each, sparsified or not.</param>
     /// <param name="weights">w, one a task vector.</param>
-    /// <param name="election">How signs are elected; null: all entries count.</param>
-    /// <param name="normalize">Whether the sum is divided by the weights.</param>
+    /// <param name="election">The election of signs; null: all entries count.</param>
+    /// <param name="normalize">True to divide the sum by the weights.</param>
     /// <param name="lambda">λ.</param>
-    /// <param name="convention">Whose rules.</param>
+    /// <param name="convention">The rules.</param>
     public static Tensor Combine(
         Tensor origin,
         IReadOnlyList<Tensor> deltas,

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Merging;
 
-/// <summary>What <see cref="ModelMerger"/> merges, and how.</summary>
+/// <summary>The configuration of a merge by <see cref="ModelMerger"/>.</summary>
 public sealed record MergeConfig
 {
     /// <summary>The method.</summary>
@@ -16,18 +16,18 @@ public sealed record MergeConfig
     /// <summary>Slices that follow each other, for merges that take or order layers; or none.</summary>
     public IReadOnlyList<MergeSlice> Slices { get; init; } = [];
 
-    /// <summary>Directory of the base model. It gives configuration and tokenizer, and, where it is one of the models, is not merged a
-    /// second time by a method that treats it apart. Null: the first model gives them.</summary>
+    /// <summary>Directory of the base model, the source of configuration and tokenizer. If it is one of the models, a method with a
+    /// separate base does not merge it a second time. Null: the first model is the source.</summary>
     public string? Base { get; init; }
 
     /// <summary>Parameters of the whole merge.</summary>
     public MergeParameters Parameters { get; init; } = new();
 
-    /// <summary>Whose rules for task vectors.</summary>
+    /// <summary>The rules for task vectors.</summary>
     /// <value>The default is mergekit's.</value>
     public Convention Convention { get; init; }
 
-    /// <summary>What is done with tokenizers that differ.</summary>
+    /// <summary>The treatment of different tokenizers.</summary>
     /// <value>The default is to refuse them.</value>
     public VocabularyMerge Vocabulary { get; init; }
 
@@ -35,7 +35,7 @@ public sealed record MergeConfig
     /// models' tensors are.</summary>
     public ScalarType? Type { get; init; }
 
-    /// <summary>What random methods draw from.</summary>
+    /// <summary>Seed of random methods.</summary>
     /// <value>The default is 0.</value>
     public ulong Seed { get; init; }
 

@@ -8,7 +8,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Merging;
 
-/// <summary>What goes beside the merged weights: configuration, and the files of tokenizer and generation as they are.</summary>
+/// <summary>The files beside the merged weights: configuration, and unchanged files of tokenizer and generation.</summary>
 internal static class MergeFiles
 {
     // Above it a file is no tokenizer's.

@@ -3,13 +3,13 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Merging;
 
-/// <summary>What a merge method sees of one name: the models' tensors and the parameters for it.</summary>
+/// <summary>The input of a merge method for one name: the models' tensors and the parameters.</summary>
 public sealed record MergeInputs
 {
     /// <summary>Name of the tensor in the merged model.</summary>
     public required string Name { get; init; }
 
-    /// <summary>The base model's tensor, where there is a base that the method treats apart.</summary>
+    /// <summary>The base model's tensor, if there is a base that the method treats separately.</summary>
     public Tensor? Base { get; init; }
 
     /// <summary>The models' tensors, in float32 or float64, without the base's.</summary>
@@ -27,10 +27,10 @@ public sealed record MergeInputs
     /// <summary>0 at the first layer to 1 at the last; 0 for the embeddings, 1 for what follows the layers.</summary>
     public double Position { get; init; }
 
-    /// <summary>Whose rules.</summary>
+    /// <summary>The rules.</summary>
     public Convention Convention { get; init; }
 
-    /// <summary>What random methods draw from.</summary>
+    /// <summary>Seed of random methods.</summary>
     public ulong Seed { get; init; }
 
     /// <summary>The base's tensor.</summary>
@@ -39,7 +39,7 @@ public sealed record MergeInputs
 
     /// <summary>A parameter of the whole merge for this tensor.</summary>
     /// <param name="setting">Picks the parameter.</param>
-    /// <param name="otherwise">Its default; NaN where there is none.</param>
+    /// <param name="otherwise">Its default; NaN if it has none.</param>
     /// <exception cref="InvalidOperationException">It is not given, and has no default.</exception>
     public double Value(Func<MergeParameters, LayerSetting?> setting, double otherwise)
     {
@@ -49,7 +49,7 @@ public sealed record MergeInputs
 
     /// <summary>A parameter of each model for this tensor.</summary>
     /// <param name="setting">Picks the parameter.</param>
-    /// <param name="otherwise">Its default; NaN where there is none.</param>
+    /// <param name="otherwise">Its default; NaN if it has none.</param>
     public double[] Values(Func<MergeParameters, LayerSetting?> setting, double otherwise)
     {
         ArgumentNullException.ThrowIfNull(setting);

@@ -237,7 +237,7 @@ public sealed class MergeMethod
     /// <summary>Name of the method; mergekit's where it has it.</summary>
     public string Name { get; }
 
-    /// <summary>What the method does with a base model.</summary>
+    /// <summary>The method's use of a base model.</summary>
     public BaseUse Base { get; }
 
     /// <summary>mergekit's names of the parameters that the method reads.</summary>
@@ -246,7 +246,7 @@ public sealed class MergeMethod
     /// <summary>A method of your own.</summary>
     /// <param name="name">For messages.</param>
     /// <param name="function">Gives a fresh tensor of the inputs' shape, disposes none of them, and throws what it refuses.</param>
-    /// <param name="use">What it does with a base model.</param>
+    /// <param name="use">The use of a base model.</param>
     public static MergeMethod Of(string name, Func<MergeInputs, Tensor> function, BaseUse use = BaseUse.None)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
@@ -279,7 +279,7 @@ public sealed class MergeMethod
     /// <summary>The names known, for messages.</summary>
     internal static string Names => string.Join(", ", All.Select(method => method.Name));
 
-    /// <summary>Whether so many models, and a base or none, fit the method.</summary>
+    /// <summary>Checks that the number of models, and a base or its absence, fit the method.</summary>
     internal void Check(int models, bool hasBase)
     {
         if (Base == BaseUse.Required && !hasBase)

@@ -3,10 +3,10 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Merging;
 
-/// <summary>How <see cref="ModelMerger"/> writes.</summary>
+/// <summary>Options of the output of <see cref="ModelMerger"/>.</summary>
 public sealed record MergeOptions
 {
-    /// <summary>Whether a directory that is there already is replaced, as a whole; otherwise it is refused.</summary>
+    /// <summary>True to replace an existing directory as a whole; otherwise it is rejected.</summary>
     /// <value>The default is false.</value>
     public bool Overwrite { get; init; }
 

@@ -26,7 +26,7 @@ public sealed record MergeParameters
     /// <summary>SCE's share of selected entries (<c>select_topk</c>). Default 1.</summary>
     public LayerSetting? SelectTopK { get; init; }
 
-    /// <summary>What passthrough multiplies by (<c>scale</c>). Default 1.</summary>
+    /// <summary>Factor of passthrough (<c>scale</c>). Default 1.</summary>
     public LayerSetting? Scale { get; init; }
 
     /// <summary>RAM+'s r. Default 0.1.</summary>
@@ -41,28 +41,28 @@ public sealed record MergeParameters
     /// <summary>Steps of the Karcher mean (<c>max_iter</c>). Default 10.</summary>
     public LayerSetting? MaxIterations { get; init; }
 
-    /// <summary>Where the Karcher mean's steps end (<c>tol</c>). Default 1e-5.</summary>
+    /// <summary>Tolerance at which the Karcher mean's steps end (<c>tol</c>). Default 1e-5.</summary>
     public LayerSetting? Tolerance { get; init; }
 
     /// <summary>Added to norms in multislerp (<c>eps</c>). Default 1e-8.</summary>
     public LayerSetting? NormEpsilon { get; init; }
 
-    /// <summary>Whether a sum is divided by the weights (<c>normalize</c>). Default true for linear, ties and della.</summary>
+    /// <summary>True to divide a sum by the weights (<c>normalize</c>). Default true for linear, ties and della.</summary>
     public bool? Normalize { get; init; }
 
-    /// <summary>Whether sparsified task vectors are rescaled (<c>rescale</c>). Default true for dare and della.</summary>
+    /// <summary>True to rescale sparsified task vectors (<c>rescale</c>). Default true for dare and della.</summary>
     public bool? Rescale { get; init; }
 
-    /// <summary>Whether Model Stock has a ratio for each row (<c>filter_wise</c>). Default false.</summary>
+    /// <summary>True if Model Stock has a ratio for each row (<c>filter_wise</c>). Default false.</summary>
     public bool? FilterWise { get; init; }
 
-    /// <summary>Whether nuslerp takes a tensor for one vector (<c>nuslerp_flatten</c>). Default true.</summary>
+    /// <summary>True if nuslerp treats a tensor as one vector (<c>nuslerp_flatten</c>). Default true.</summary>
     public bool? Flatten { get; init; }
 
-    /// <summary>Whether nuslerp's vectors run along the first dimension (<c>nuslerp_row_wise</c>). Default false.</summary>
+    /// <summary>True if nuslerp's vectors run along the first dimension (<c>nuslerp_row_wise</c>). Default false.</summary>
     public bool? RowWise { get; init; }
 
-    /// <summary>Whether multislerp divides weights by their sum (<c>normalize_weights</c>). Default true.</summary>
+    /// <summary>True if multislerp divides weights by their sum (<c>normalize_weights</c>). Default true.</summary>
     public bool? NormalizeWeights { get; init; }
 
     /// <summary>These, and those of the level above where these say nothing.</summary>

@@ -7,12 +7,12 @@ using static TorchSharp.torch;
 namespace PostTrain.Merging;
 
 /// <summary>Merges checkpoint directories into one, tensor by tensor.</summary>
-/// <remarks>In memory are one tensor of each model, the merged one, and what the method makes on the way. The result is written beside its
-/// directory and renamed when it is whole. Configuration and tokenizer files are those of the base model, else of the first.</remarks>
+/// <remarks>Memory holds one tensor of each model, the merged one, and intermediate results of the method. The output is written beside its
+/// directory and renamed when complete. Configuration and tokenizer files are those of the base model, else of the first.</remarks>
 public static class ModelMerger
 {
     /// <summary>Merges models.</summary>
-    /// <param name="config">What to merge, and how.</param>
+    /// <param name="config">The models, the method and its parameters.</param>
     /// <param name="output">Directory to write; it must not exist, or be empty, unless <see cref="MergeOptions.Overwrite"/> is set.</param>
     /// <param name="options">Null for the defaults.</param>
     /// <param name="progress">Told after each tensor.</param>

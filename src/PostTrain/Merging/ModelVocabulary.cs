@@ -44,7 +44,7 @@ internal abstract class ModelVocabulary
             tokenizer is SentencePieceTokenizer pieces ? pieces.Decode([id], skipSpecialTokens: false) : tokenizer.Decode([id]);
     }
 
-    /// <summary>What differs, in words; null: nothing.</summary>
+    /// <summary>Describes the difference from another vocabulary; null if there is none.</summary>
     internal virtual string? DifferenceFrom(ModelVocabulary other)
     {
         if (other.GetType() != GetType())

@@ -12,7 +12,7 @@ public static class SelectiveMerge
     /// t = N cos θ / (1 + (N−1) cos θ), with cos θ the mean cosine of pairs of task vectors.</summary>
     /// <param name="origin">θ₀, [...].</param>
     /// <param name="tensors">At least two, [...] each.</param>
-    /// <param name="filterWise">Whether each row has a ratio of its own; a tensor of one dimension is one row.</param>
+    /// <param name="filterWise">True for a ratio per row; a tensor of one dimension is one row.</param>
     /// <remarks>t is not clamped: where task vectors point away from each other it is negative, as in mergekit.</remarks>
     public static Tensor ModelStock(Tensor origin, IReadOnlyList<Tensor> tensors, bool filterWise = false)
     {
@@ -35,7 +35,7 @@ public static class SelectiveMerge
         return (mean * t + start * (1 - t)).reshape(shape).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Takes the other model where it is near: its share of an entry is t / |a − b|, at most 1.</summary>
+    /// <summary>Interpolates towards the other model where it is near: its share of an entry is t / |a − b|, at most 1.</summary>
     /// <param name="origin">a, [...].</param>
     /// <param name="other">b, [...].</param>
     /// <param name="t">Distance up to which b is taken whole, at least 0.</param>

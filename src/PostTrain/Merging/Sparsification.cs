@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Merging;
 
-/// <summary>Which entries of a task vector stay, and what those that stay are multiplied by.</summary>
+/// <summary>Sparsification of a task vector: the choice of the kept entries, and their rescaling.</summary>
 /// <remarks>Masks are bool tensors of the task vector's shape, true where an entry stays. All functions return fresh tensors.</remarks>
 public static class Sparsification
 {
@@ -17,15 +17,15 @@ public static class Sparsification
     /// <param name="density">0 to 1.</param>
     public static Tensor MagnitudeMask(Tensor delta, double density) => TaskVectors.LargestMask(delta, density);
 
-    /// <summary>Neither the largest entries nor the smallest: ⌊gamma · n⌋ of the largest go, then the smallest until ⌊density · n⌋ are
-    /// left; where that is more than there are, fewer of the largest go.</summary>
-    /// <remarks>mergekit's slice is empty where no large entry goes, ⌊gamma · n⌋ = 0, so that nothing of the task vector stays: with the
-    /// usual gamma of 0.01 in every tensor of fewer than 100 entries. Its convention has that here too, the other keeps what density
-    /// says.</remarks>
+    /// <summary>Drops the largest and the smallest entries: ⌊gamma · n⌋ of the largest, then the smallest until ⌊density · n⌋ are left; if
+    /// that exceeds the remaining number, fewer of the largest are dropped.</summary>
+    /// <remarks>mergekit's slice is empty if no large entry is dropped, ⌊gamma · n⌋ = 0, so that nothing of the task vector is kept: with
+    /// the usual gamma of 0.01 in every tensor of fewer than 100 entries. The mergekit convention does the same here; the other keeps the
+    /// density's number.</remarks>
     /// <param name="delta">[...].</param>
     /// <param name="density">0 to 1; 1 keeps all.</param>
     /// <param name="gamma">0 to 1.</param>
-    /// <param name="convention">Whether nothing stays where no large entry goes.</param>
+    /// <param name="convention">With mergekit's, nothing is kept if no large entry is dropped.</param>
     public static Tensor OutlierMask(Tensor delta, double density, double gamma, Convention convention = Convention.Mergekit)
     {
         Guard.Floating(delta, nameof(delta));
@@ -94,7 +94,8 @@ public static class Sparsification
         return tensor(kept, device: probabilities.device).reshape(probabilities.shape).MoveToOuterDisposeScope();
     }
 
-    /// <summary>What stays, multiplied by its norm before over its norm after; not where either is below 1e-7.</summary>
+    /// <summary>Applies a mask. The kept entries are multiplied by the norm before over the norm after, unless either is below
+    /// 1e-7.</summary>
     /// <param name="delta">[...].</param>
     /// <param name="mask">[...] bool.</param>
     /// <param name="norm">Norm that is restored.</param>
@@ -112,7 +113,8 @@ public static class Sparsification
         return (kept * (before / after)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>What stays, divided by the probability of staying: the mean over masks is the task vector.</summary>
+    /// <summary>Applies a mask. The kept entries are divided by the probability of being kept: the mean over masks is the task
+    /// vector.</summary>
     /// <param name="delta">[...].</param>
     /// <param name="mask">[...] bool.</param>
     /// <param name="probabilities">[...], above 0.</param>
@@ -128,7 +130,7 @@ public static class Sparsification
     /// <summary>A task vector with entries dropped, by its kind.</summary>
     /// <param name="delta">[...].</param>
     /// <param name="options">Kind, density, rescaling.</param>
-    /// <param name="seed">What random kinds draw; a mask depends on seed and stream.</param>
+    /// <param name="seed">Seed of random kinds; a mask depends on seed and stream.</param>
     /// <param name="stream">Another stream of the same seed.</param>
     public static Tensor Sparsify(Tensor delta, SparsificationOptions options, ulong seed = 0, ulong stream = 0)
     {

@@ -1,6 +1,6 @@
 namespace PostTrain.Merging;
 
-/// <summary>How entries of a task vector are dropped.</summary>
+/// <summary>The method that drops entries of a task vector.</summary>
 public enum SparsificationKind
 {
     /// <summary>None is.</summary>

@@ -2,10 +2,10 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Merging;
 
-/// <summary>How <see cref="Sparsification.Sparsify"/> drops entries of a task vector.</summary>
+/// <summary>Options of <see cref="Sparsification.Sparsify"/>.</summary>
 public sealed record SparsificationOptions
 {
-    /// <summary>Which entries are dropped.</summary>
+    /// <summary>The method that drops entries.</summary>
     /// <value>The default is none.</value>
     public SparsificationKind Kind { get; init; }
 
@@ -21,11 +21,11 @@ public sealed record SparsificationOptions
     /// <value>The default is 0.15.</value>
     public double Epsilon { get; init; } = 0.15;
 
-    /// <summary>Whether what stays is made larger, as the convention says. PEFT's does so for random kinds alone.</summary>
+    /// <summary>True to enlarge the kept entries, as the convention says. PEFT's does so for random kinds only.</summary>
     /// <value>The default is false.</value>
     public bool Rescale { get; init; }
 
-    /// <summary>Whose rescaling.</summary>
+    /// <summary>The rules of the rescaling.</summary>
     /// <value>The default is mergekit's, by the L1 norm.</value>
     public Convention Convention { get; init; }
 

@@ -13,7 +13,7 @@ public static class SphericalMerge
 
     /// <summary>Spherical interpolation (Shoemake 1985) of two tensors as one vector each: sin((1−t)Ω)/sin Ω · a + sin(tΩ)/sin Ω · b, with
     /// Ω the angle between them.</summary>
-    /// <remarks>Where |cos Ω| is above 0.9995, (1−t)a + tb. A tensor of a norm below 1e-8 has no direction: the angle is π/2 then. As in
+    /// <remarks>If |cos Ω| is above 0.9995, (1−t)a + tb. A tensor with a norm below 1e-8 has no direction: the angle is then π/2. As in
     /// mergekit.</remarks>
     /// <param name="start">a, [...].</param>
     /// <param name="end">b, [...].</param>
@@ -36,9 +36,9 @@ public static class SphericalMerge
     /// <param name="first">[...].</param>
     /// <param name="second">[...].</param>
     /// <param name="weights">w₁ and w₂.</param>
-    /// <param name="origin">Where given, the task vectors over it are interpolated.</param>
-    /// <param name="flatten">Whether the tensors are one vector each.</param>
-    /// <param name="columns">Where they are not: whether vectors run along the first dimension, not the last.</param>
+    /// <param name="origin">If given, the task vectors over it are interpolated.</param>
+    /// <param name="flatten">True if the tensors are one vector each.</param>
+    /// <param name="columns">Without <paramref name="flatten"/>: true if vectors run along the first dimension, not the last.</param>
     public static Tensor NuSlerp(
         Tensor first,
         Tensor second,
@@ -76,8 +76,8 @@ public static class SphericalMerge
     /// of the norms.</summary>
     /// <param name="tensors">[...] each.</param>
     /// <param name="weights">One a tensor.</param>
-    /// <param name="origin">Where given, the task vectors over it are merged.</param>
-    /// <param name="normalizeWeights">Whether weights are divided by their sum.</param>
+    /// <param name="origin">If given, the task vectors over it are merged.</param>
+    /// <param name="normalizeWeights">True to divide weights by their sum.</param>
     /// <param name="epsilon">Added to norms that divide.</param>
     /// <exception cref="ArgumentException">Three or more directions cancel, so that they have no mean.</exception>
     public static Tensor MultiSlerp(

@@ -40,7 +40,7 @@ public static class StatisticalMerge
     /// <param name="tensors">W, [out,in] each.</param>
     /// <param name="grams">G, [in,in] each, symmetric.</param>
     /// <param name="weights">w, at least 0, not all 0.</param>
-    /// <param name="offDiagonal">What entries of G off its diagonal are multiplied by, 0 to 1; the paper takes 0.9.</param>
+    /// <param name="offDiagonal">Factor of the entries of G off its diagonal, 0 to 1; 0.9 in the paper.</param>
     /// <exception cref="ArgumentException">The sum of the grams cannot be inverted: give more data, or an
     /// <paramref name="offDiagonal"/> below 1.</exception>
     public static Tensor RegMean(

@@ -1,6 +1,6 @@
 namespace PostTrain.Merging;
 
-/// <summary>What a merge does with the models' tokenizers.</summary>
+/// <summary>The treatment of the models' tokenizers in a merge.</summary>
 public enum VocabularyMerge
 {
     /// <summary>All must have the same tokens under the same ids; others are refused.</summary>

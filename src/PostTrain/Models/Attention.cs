@@ -5,13 +5,13 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Models;
 
-/// <summary>What all layers with the same attention share in one forward pass.</summary>
-/// <param name="Bias">What is added to the scores; null where nothing is, and where <see cref="Visible"/> says who sees whom.</param>
+/// <summary>The common inputs of all layers with the same attention in one forward pass.</summary>
+/// <param name="Bias">The values added to the scores; null if there are none, or if <see cref="Visible"/> defines the visible keys.</param>
 /// <param name="Cosine">Angles of the rotary embedding, [B or 1,T,1,2,d/2], or null.</param>
 /// <param name="Sine">The same.</param>
 /// <param name="Cache">Positions before.</param>
 /// <param name="Prefix">Virtual positions before.</param>
-/// <param name="Visible">Who sees whom, where the layer is computed by one operator.</param>
+/// <param name="Visible">The visible keys of each query, if one operator computes the layer.</param>
 internal readonly record struct AttentionInputs(
     Tensor? Bias,
     Tensor? Cosine,

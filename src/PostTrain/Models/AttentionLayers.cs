@@ -3,34 +3,33 @@ using System.Runtime.CompilerServices;
 
 namespace PostTrain.Models;
 
-/// <summary>
-/// Which attention each layer has: layer i has the i-th of these, and after the last they begin again. One is for all layers; two
-/// alternate. Equal where the specs are equal, in their order.
-/// </summary>
+/// <summary>The attention of the layers: layer i has the spec i mod <see cref="Count"/>. One spec applies to all layers; two alternate.
+/// Equal if the specs are equal, in order.</summary>
 [CollectionBuilder(typeof(AttentionLayers), nameof(Create))]
 public sealed class AttentionLayers : IReadOnlyList<AttentionSpec>, IEquatable<AttentionLayers>
 {
-    // Longer ones are not looked for: in a hostile list each would be compared to its end.
+    // Longer periods are not searched for: in a hostile list each would be compared to the end.
     private const int MaximumPeriod = 64;
 
     private readonly AttentionSpec[] specs;
 
     private AttentionLayers(AttentionSpec[] specs) => this.specs = specs;
 
-    /// <summary>Number of specs until they begin again.</summary>
+    /// <summary>Number of specs, the period.</summary>
     public int Count => specs.Length;
 
     /// <summary>The attention of layer <paramref name="index"/>, at least 0.</summary>
     public AttentionSpec this[int index] => specs[index % specs.Length];
 
-    /// <summary>The layers' attention, beginning with layer 0.</summary>
-    /// <exception cref="ArgumentException">There is none.</exception>
+    /// <summary>Creates the layers' attention, beginning with layer 0.</summary>
+    /// <exception cref="ArgumentException">There is no spec.</exception>
     public static AttentionLayers Create(ReadOnlySpan<AttentionSpec> specs) =>
         specs.IsEmpty
             ? throw new ArgumentException("There is no attention, expected that of at least one layer.", nameof(specs))
             : new AttentionLayers(specs.ToArray());
 
-    /// <summary>The same for a model of <paramref name="layers"/> layers in the fewest specs, if they repeat after at most 64.</summary>
+    /// <summary>Returns the same for a model of <paramref name="layers"/> layers with the fewest specs, if they repeat after at most
+    /// 64.</summary>
     internal AttentionLayers Shortest(int layers)
     {
         var known = Math.Min(layers, Count);
@@ -45,7 +44,7 @@ public sealed class AttentionLayers : IReadOnlyList<AttentionSpec>, IEquatable<A
         return new AttentionLayers(specs[..known]);
     }
 
-    /// <summary>The same change to every layer's attention.</summary>
+    /// <summary>Applies a change to every layer's attention.</summary>
     internal AttentionLayers With(Func<AttentionSpec, AttentionSpec> change) => new(Array.ConvertAll(specs, spec => change(spec)));
 
     /// <inheritdoc/>

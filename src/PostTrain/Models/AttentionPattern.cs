@@ -3,28 +3,28 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Models;
 
-/// <summary>Who sees whom in one forward pass.</summary>
-/// <param name="Biases">For each window what is added to the attention scores, [T,S] or [B,1,1,T,S]: 0 where a query may look, a large
-/// negative number where it may not; null where every query may look at everything.</param>
-/// <param name="Positions">[B,T], int64: how many tokens of its own sequence stand before each query, 0 at padding; null without a segment
-/// map: all of them.</param>
+/// <summary>The positions that each query can see in a forward pass.</summary>
+/// <param name="Biases">For each window, the values added to the attention scores, [T,S] or [B,1,1,T,S]: 0 for a visible position, a large
+/// negative number for a hidden one; null if every query sees everything.</param>
+/// <param name="Positions">[B,T], int64: number of tokens of its own sequence before each query, 0 at padding; null without a segment map:
+/// all earlier tokens.</param>
 internal readonly record struct AttentionView(Tensor?[] Biases, Tensor? Positions);
 
-/// <summary>Makes the <see cref="AttentionView"/> of a segment map.</summary>
-/// <remarks>The number for "may not" is finite, so that no row of scores is without one that counts, and it is large enough that exp gives
-/// exactly 0 beside any score that does: padding and other sequences change no bit of a position's weights except through the length of
-/// the sums. Padding is a segment of its own (0) and sees itself. A window of w holds the last w positions that a query may see.</remarks>
+/// <summary>Creates the <see cref="AttentionView"/> of a segment map.</summary>
+/// <remarks>The number for a hidden position is finite, so that every row of scores has a finite maximum, and large enough that exp gives
+/// exactly 0 beside any visible score: padding and other sequences change a position's weights only through the length of the sums. Padding
+/// is a segment of its own (0) and sees itself. A window of w contains the last w positions visible to a query.</remarks>
 internal sealed class AttentionPattern : IDisposable
 {
-    // Square tables without a segment map, by window; int.MaxValue: none.
+    // Square tables without a segment map, by window; int.MaxValue: no window.
     private readonly Dictionary<int, Tensor> tables = [];
 
-    /// <summary>The view of T queries at the end of S positions.</summary>
+    /// <summary>Creates the view of T queries at the end of S positions.</summary>
     /// <param name="segments">[B,S]: 0 at padding, k at a token of the row's k-th sequence; null: one sequence, no padding.</param>
     /// <param name="queries">T.</param>
     /// <param name="keys">S.</param>
-    /// <param name="like">A tensor whose type and place the bias takes.</param>
-    /// <param name="windows">The sliding windows to make a bias for; null: none.</param>
+    /// <param name="like">A tensor with the type and device of the bias.</param>
+    /// <param name="windows">The sliding windows that need a bias; null: no window.</param>
     public AttentionView Create(Tensor? segments, long queries, long keys, Tensor like, int?[] windows)
     {
         using var mode = no_grad();
@@ -72,7 +72,7 @@ internal sealed class AttentionPattern : IDisposable
         return Table(limit, keys, like).narrow(0, keys - queries, queries).narrow(1, 0, keys);
     }
 
-    // One square table a window for all calls, doubled when a longer sequence comes.
+    // One square table per window for all calls, doubled for a longer sequence.
     private Tensor Table(int window, long length, Tensor like)
     {
         tables.TryGetValue(window, out var table);

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Models;
 
-/// <summary>What the layers' attention takes in one forward pass, made once for layers that see alike: masks and rotary angles.</summary>
+/// <summary>The masks and rotary angles of one forward pass, computed once for layers with the same attention.</summary>
 internal sealed class AttentionViews : IDisposable
 {
     private readonly AttentionPattern pattern = new();

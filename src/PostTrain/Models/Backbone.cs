@@ -34,7 +34,7 @@ internal sealed class Backbone : nn.Module
 
     public TokenEmbedding Tokens { get; private set; }
 
-    /// <summary>Whether layers keep their inputs only, and compute the rest again in the backward pass.</summary>
+    /// <summary>True if layers keep only their inputs and compute the rest again in the backward pass.</summary>
     public bool CheckpointActivations { get; set; }
 
     /// <summary>Puts another embedding in the place of the tokens'; the one before belongs to the caller again.</summary>
@@ -50,7 +50,7 @@ internal sealed class Backbone : nn.Module
     /// <summary>Embedded tokens through all layers.</summary>
     /// <param name="embedded">[B,T,D].</param>
     /// <param name="at">Their positions, [B or 1,T]; needed where positions are learned.</param>
-    /// <param name="inputs">What the attention of layer i takes, at i modulo their number.</param>
+    /// <param name="inputs">The attention inputs; layer i uses those at i modulo their number.</param>
     public Tensor Apply(Tensor embedded, Tensor? at, AttentionInputs[] inputs)
     {
         using var scope = NewDisposeScope();

@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Models;
 
-/// <summary>One layer: x ← x + attention(norm(x)), x ← x + mlp(norm(x)), with a norm after attention and MLP too where the configuration
-/// says so.</summary>
+/// <summary>One layer: x ← x + attention(norm(x)), x ← x + mlp(norm(x)), with a norm after attention and MLP too if the configuration has
+/// them.</summary>
 internal sealed class Block : nn.Module
 {
     private readonly nn.Module<Tensor, Tensor> attentionNorm;
@@ -34,7 +34,7 @@ internal sealed class Block : nn.Module
         register_module(names.FeedForwardAfterNorm, feedForwardAfterNorm);
     }
 
-    /// <summary>Exception of the last backward pass through <see cref="CheckpointedBlock"/>, for the next forward pass to raise.</summary>
+    /// <summary>Exception of the last backward pass through <see cref="CheckpointedBlock"/>; the next forward pass raises it.</summary>
     internal Exception? BackwardFailure { get; set; }
 
     /// <summary>[B,T,D] to [B,T,D].</summary>
@@ -47,6 +47,6 @@ internal sealed class Block : nn.Module
         return (seen + (feedForwardAfterNorm?.call(transformed) ?? transformed)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Nothing: the names come from the configuration, not from the fields.</summary>
+    /// <summary>Does nothing: the names come from the configuration, not from the fields.</summary>
     protected override void RegisterComponents() { }
 }

@@ -3,17 +3,17 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Models;
 
-/// <summary>The check that no sequence of a pass is longer than the context.</summary>
+/// <summary>The check that no sequence of a pass exceeds the context length.</summary>
 internal static class ContextLimit
 {
-    /// <summary>Refuses a pass with a sequence over the limit. Columns may be more: padding takes no position.</summary>
-    /// <param name="columns">Positions of a row, cached ones included.</param>
+    /// <summary>Rejects a pass with a sequence over the limit. There may be more columns: padding takes no position.</summary>
+    /// <param name="columns">Positions of a row, including cached ones.</param>
     /// <param name="segments">The segment map, [B,S], or null: every column is a token.</param>
     /// <param name="contextLength">The limit.</param>
-    /// <param name="name">The parameter that the error names.</param>
+    /// <param name="name">The parameter named in the error.</param>
     public static void Check(long columns, Tensor? segments, int contextLength, string name)
     {
-        // Read from the device only where the columns alone do not decide.
+        // Read from the device only if the number of columns does not decide.
         if (columns <= contextLength)
             return;
         var longest = segments is null ? columns : Longest(segments);
@@ -31,7 +31,7 @@ internal static class ContextLimit
         return SequenceLengths(segments, segments).max().ToInt64();
     }
 
-    /// <summary>For each of some tokens, [B,T], the tokens that its sequence has in the row's segment map, [B,S]; 0 at padding. It belongs
-    /// to the caller's scope.</summary>
+    /// <summary>Returns the number of tokens of each token's own sequence in the row's segment map, [B,S], for tokens [B,T]; 0 at padding.
+    /// The result belongs to the caller's scope.</summary>
     public static Tensor SequenceLengths(Tensor own, Tensor segments) => own.unsqueeze(-1).eq(segments.unsqueeze(1)).sum(-1).mul(own.ne(0));
 }

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Models;
 
-/// <summary>The weights of a decoder that is there, copied.</summary>
+/// <summary>Weights copied from an existing decoder.</summary>
 internal sealed class CopiedWeights(Decoder source) : WeightSource
 {
     private readonly Dictionary<string, Tensor> weights = source.Weights().ToDictionary(item => item.Name, item => (Tensor)item.Parameter);

@@ -71,14 +71,14 @@ public sealed class Decoder : CausalLm, ILayerOwner
             ? [.. Config.EndOfSequenceIds.Union(GenerationEnds.Read(settings, HuggingFace.CheckpointOrigin.GenerationName))]
             : Config.EndOfSequenceIds;
 
-    /// <summary>Whether somebody has registered parameters that are not the decoder's own.</summary>
+    /// <summary>True if parameters are registered that are not the decoder's own.</summary>
     internal bool HasAdapter => named_parameters().Any(item => !ownNames.Contains(item.name));
 
-    /// <summary>What the files of the checkpoint said that this was loaded from.</summary>
+    /// <summary>The settings of the checkpoint from which this was loaded.</summary>
     internal HuggingFace.CheckpointOrigin? Origin { get; init; }
 
-    /// <summary>Whether a training pass keeps only the layers' inputs and computes the rest of them again in the backward pass: the same
-    /// gradients to the bit, for much less memory and about a quarter more time. With it, gradients come by <c>backward</c>, not by
+    /// <summary>True if a training pass keeps only the layers' inputs and computes the rest again in the backward pass: the same gradients
+    /// to the bit, for much less memory and about a quarter more time. Gradients are then computed by <c>backward</c>, not by
     /// <c>autograd.grad</c>.</summary>
     /// <value>The default is false.</value>
     public bool CheckpointActivations
@@ -87,10 +87,10 @@ public sealed class Decoder : CausalLm, ILayerOwner
         set => backbone.CheckpointActivations = value;
     }
 
-    /// <summary>Whether a pass over padded rows leaves the padding out: the rows are laid one behind the other into fewer rows of the same
-    /// width, which do not see each other, and the hidden states are put back to where the tokens were. Same numbers but for the last
-    /// digits, same gradients, in any trainer, with heads and with soft prompts; it pays where lengths differ. Not with a cache, a prefix,
-    /// or an adapter a row.</summary>
+    /// <summary>True if a pass over padded rows skips the padding: the rows are laid one after the other into fewer rows of the same width,
+    /// which do not see each other, and the hidden states are moved back to the tokens' positions. The numbers are equal up to the last
+    /// digits, and so are the gradients, in any trainer, with heads and with soft prompts; it helps if lengths differ. Not with a cache, a
+    /// prefix, or an adapter per row.</summary>
     /// <value>The default is false.</value>
     public bool PaddingFree { get; set; }
 

@@ -1,15 +1,14 @@
 namespace PostTrain.Models;
 
-/// <summary>
-/// What a <see cref="Decoder"/> is made of: a pre-norm transformer, x ← x + attention(norm(x)), x ← x + mlp(norm(x)).
-/// The defaults are Llama's architecture; <see cref="Gpt2"/> gives GPT-2's. <see cref="Pretrained.Load"/> reads those of checkpoints.
-/// </summary>
+/// <summary>The configuration of a <see cref="Decoder"/>: a pre-norm transformer, x ← x + attention(norm(x)), x ← x + mlp(norm(x)). The
+/// defaults are Llama's architecture; <see cref="Gpt2"/> gives GPT-2's. <see cref="Pretrained.Load"/> reads the configuration of a
+/// checkpoint.</summary>
 public sealed record DecoderConfig
 {
     /// <summary>Number of token ids, V.</summary>
     public required int VocabularySize { get; init; }
 
-    /// <summary>The longest sequence, prompt and completion together, in tokens.</summary>
+    /// <summary>Maximum sequence length in tokens, prompt and completion together.</summary>
     public required int ContextLength { get; init; }
 
     /// <summary>Width of the hidden states, D.</summary>
@@ -21,75 +20,76 @@ public sealed record DecoderConfig
     /// <summary>Number of query heads, H.</summary>
     public required int Heads { get; init; }
 
-    /// <summary>Number of key and value heads; divides <see cref="Heads"/>. 0, the default, means as many as <see cref="Heads"/>.</summary>
+    /// <summary>Number of key and value heads; divides <see cref="Heads"/>. 0, the default: equal to <see cref="Heads"/>.</summary>
     public int KeyValueHeads { get; init; }
 
-    /// <summary>Width of a head. 0, the default, means <see cref="HiddenSize"/> / <see cref="Heads"/>.</summary>
+    /// <summary>Width of a head. 0, the default: <see cref="HiddenSize"/> / <see cref="Heads"/>.</summary>
     public int HeadSize { get; init; }
 
-    /// <summary>Inner width of the feed-forward layer. 0, the default, means 4 · <see cref="HiddenSize"/>.</summary>
+    /// <summary>Inner width of the feed-forward layer. 0, the default: 4 · <see cref="HiddenSize"/>.</summary>
     public int FeedForwardSize { get; init; }
 
-    /// <summary>Default <see cref="Activation.Silu"/>.</summary>
+    /// <summary>The nonlinearity of the feed-forward layer. Default <see cref="Activation.Silu"/>.</summary>
     public Activation Activation { get; init; } = Activation.Silu;
 
-    /// <summary>Whether the feed-forward layer is down(f(gate(x)) · up(x)) (default) or down(f(up(x))).</summary>
+    /// <summary>True if the feed-forward layer is down(f(gate(x)) · up(x)) (default), false if it is down(f(up(x))).</summary>
     public bool GatedFeedForward { get; init; } = true;
 
-    /// <summary>Default <see cref="Normalization.RmsNorm"/>.</summary>
+    /// <summary>The normalisation. Default <see cref="Normalization.RmsNorm"/>.</summary>
     public Normalization Normalization { get; init; } = Normalization.RmsNorm;
 
     /// <summary>ε of the normalisation. Default 1e-5.</summary>
     public double NormEpsilon { get; init; } = 1e-5;
 
-    /// <summary>Where the norms stand. Default <see cref="NormPlacement.Before"/>.</summary>
+    /// <summary>The position of the norms. Default <see cref="NormPlacement.Before"/>.</summary>
     public NormPlacement NormPlacement { get; init; }
 
-    /// <summary>What each layer's attention does: window, rotary embedding, scale, soft cap, norms of queries and keys. Default: Llama's in
-    /// all layers.</summary>
+    /// <summary>The attention of each layer: window, rotary embedding, scale, soft cap, norms of queries and keys. Default: Llama's in all
+    /// layers.</summary>
     public AttentionLayers Attention { get; init; } = [new AttentionSpec()];
 
-    /// <summary>Whether queries, keys and values come from one projection, and gate and up of a gated feed-forward layer too. Default
+    /// <summary>True if queries, keys and values share one projection, and gate and up of a gated feed-forward layer another. Default
     /// false.</summary>
     public bool FusedProjections { get; init; }
 
-    /// <summary>Whether the projections to queries, keys and values have a bias. Default false.</summary>
+    /// <summary>True if the projections to queries, keys and values have a bias. Default false.</summary>
     public bool AttentionBias { get; init; }
 
-    /// <summary>Whether the projection out of attention has a bias. Null, the default: as <see cref="AttentionBias"/> says.</summary>
+    /// <summary>True if attention's output projection has a bias. Null, the default: equal to <see cref="AttentionBias"/>.</summary>
     public bool? AttentionOutputBias { get; init; }
 
-    /// <summary>Whether the projections of the feed-forward layer have a bias. Default false.</summary>
+    /// <summary>True if the projections of the feed-forward layer have a bias. Default false.</summary>
     public bool FeedForwardBias { get; init; }
 
-    /// <summary>What the embeddings are multiplied by before the first layer; Gemma's is √<see cref="HiddenSize"/>. Default 1.</summary>
+    /// <summary>Factor of the embeddings before the first layer; Gemma's is √<see cref="HiddenSize"/>. Default 1.</summary>
     public double EmbeddingScale { get; init; } = 1;
 
-    /// <summary>Logits z become c tanh(z / c). Null, the default: they stay.</summary>
+    /// <summary>Soft cap c: logits z become c tanh(z / c). Null, the default: no cap.</summary>
     public double? LogitSoftCap { get; init; }
 
-    /// <summary>Whether the output projection is the token embedding itself: one parameter, counted once. Default true.</summary>
+    /// <summary>True if the output projection is the token embedding: one parameter, counted once. Default true.</summary>
     public bool TiedEmbeddings { get; init; } = true;
 
-    /// <summary>Names of the parts. Default <see cref="ModuleNaming.Llama"/>.</summary>
+    /// <summary>Names of the modules. Default <see cref="ModuleNaming.Llama"/>.</summary>
     public ModuleNaming Naming { get; init; } = ModuleNaming.Llama;
 
-    /// <summary>The architecture's name in config.json, such as <c>qwen2</c>, under which the model is saved. Null, the default: the first
-    /// that can express it.</summary>
+    /// <summary>The architecture's name in config.json, such as <c>qwen2</c>, used for saving. Null, the default: the first architecture
+    /// that can express the configuration.</summary>
     public string? ModelType { get; init; }
 
-    /// <summary>Id of the token that starts a text, where the checkpoint names one. Kept for the checkpoint; the decoder does not use
+    /// <summary>Id of the token that starts a text; null if the checkpoint has none. Kept for the checkpoint; the decoder does not use
     /// it.</summary>
     public int? BeginOfSequenceId { get; init; }
 
-    /// <summary>Ids of the tokens that end a text, where the checkpoint names some. Kept for the checkpoint; the decoder does not use
+    /// <summary>Ids of the tokens that end a text; empty if the checkpoint has none. Kept for the checkpoint; the decoder does not use
     /// them.</summary>
     public IReadOnlyList<int> EndOfSequenceIds { get; init; } = [];
 
-    /// <summary>Id of the padding token, where the checkpoint names one. Kept for the checkpoint; the decoder does not use it.</summary>
+    /// <summary>Id of the padding token; null if the checkpoint has none. Kept for the checkpoint; the decoder does not use it.</summary>
     public int? PaddingId { get; init; }
 
-    /// <summary>GPT-2's architecture: layer norm, learned positions, fused projections with biases, tanh-GELU, tied embeddings.</summary>
+    /// <summary>Returns GPT-2's architecture: layer norm, learned positions, fused projections with biases, tanh-GELU, tied
+    /// embeddings.</summary>
     public static DecoderConfig Gpt2(int vocabularySize, int contextLength, int hiddenSize, int layers, int heads) =>
         new()
         {
@@ -108,8 +108,8 @@ public sealed record DecoderConfig
             Naming = ModuleNaming.Gpt2,
         };
 
-    /// <summary>The same with every 0 that means "derived" replaced by its value.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">A size is out of its range, or sizes do not divide.</exception>
+    /// <summary>Returns the configuration with every derived size in place of its 0.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A size is out of range, or sizes do not divide.</exception>
     internal DecoderConfig Resolved()
     {
         Positive(VocabularySize, nameof(VocabularySize));

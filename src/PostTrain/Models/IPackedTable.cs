@@ -14,7 +14,7 @@ internal interface IPackedTable : IDisposable
     /// <summary>Type of the rows.</summary>
     ScalarType Type { get; }
 
-    /// <summary>Where they are.</summary>
+    /// <summary>The device of the values.</summary>
     Device Device { get; }
 
     /// <summary>The tensors that stand for them, with their names.</summary>

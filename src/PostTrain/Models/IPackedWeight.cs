@@ -15,10 +15,10 @@ internal interface IPackedWeight
     /// <summary>Type of the weight that it stands for, in which the layer computes.</summary>
     ScalarType Type { get; }
 
-    /// <summary>Where it is.</summary>
+    /// <summary>The device of the weight.</summary>
     Device Device { get; }
 
-    /// <summary>What is added at the end, or null.</summary>
+    /// <summary>The bias, or null.</summary>
     Parameter? Bias { get; }
 
     /// <summary>The tensors that stand for the weight, with their names.</summary>

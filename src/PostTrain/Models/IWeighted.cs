@@ -3,16 +3,15 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Models;
 
-/// <summary>A layer that can be computed with other values than its own parameters', as adapters do with what they train in their
-/// place.</summary>
+/// <summary>A layer that can be computed with values other than its own parameters, as adapters do with trained replacements.</summary>
 internal interface IWeighted
 {
-    /// <summary>The weight, whose shape other values must have.</summary>
+    /// <summary>The weight; other values must have its shape.</summary>
     Parameter Weight { get; }
 
-    /// <summary>What is added at the end, or null.</summary>
+    /// <summary>The bias, or null.</summary>
     Parameter? Bias { get; }
 
-    /// <summary>The layer's result with these values.</summary>
+    /// <summary>Computes the layer's output with these values.</summary>
     Tensor Apply(Tensor input, Tensor weight, Tensor? bias);
 }

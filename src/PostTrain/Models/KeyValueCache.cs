@@ -41,7 +41,7 @@ public sealed class KeyValueCache : IDisposable
     /// <summary>Type of the keys and values: that of the model's weights when the cache was made.</summary>
     internal ScalarType Type { get; }
 
-    /// <summary>Where the keys and values are: on the model's device.</summary>
+    /// <summary>The device of the keys and values: the model's.</summary>
     public Device Device { get; }
 
     /// <summary>Number of positions held.</summary>
@@ -173,7 +173,7 @@ public sealed class KeyValueCache : IDisposable
     /// <summary>Counts the positions that <see cref="Append(int, Tensor, Tensor)"/> has written in every layer.</summary>
     internal void Advance(int count) => Held += count;
 
-    /// <summary>What is held: views [B,H,Held,Dh], of each layer the keys, then the values.</summary>
+    /// <summary>The contents: views [B,H,Held,Dh], for each layer the keys, then the values.</summary>
     internal IEnumerable<Tensor> Contents() =>
         keys.Zip(values).SelectMany(layer => new[] { layer.First, layer.Second }).Select(buffer => buffer.narrow(2, 0, Held));
 

@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Models;
 
-/// <summary>How the decoder's own modules replace their layers.</summary>
+/// <summary>The replacement of layers in the decoder's modules.</summary>
 internal static class LayerSlots
 {
     /// <summary>The layer, registered in the place of the one before; TorchSharp refuses a second child of a name.</summary>

@@ -1,9 +1,7 @@
 namespace PostTrain.Models;
 
-/// <summary>
-/// Llama 3.1's scaling: with r = L ω / 2π turns in the original length, a frequency of r ≥ high turns stays, one of r ≤ low turns is
-/// divided by the factor, and between the two the share (r − low) / (high − low) stays.
-/// </summary>
+/// <summary>Llama 3.1's scaling: with r = L ω / 2π turns in the original length, a frequency with r ≥ high is kept, one with r ≤ low is
+/// divided by the factor, and between the two the weight of the kept frequency is (r − low) / (high − low).</summary>
 /// <param name="Factor">Above 0.</param>
 /// <param name="LowFrequencyFactor">low, above 0; 1 in the published models.</param>
 /// <param name="HighFrequencyFactor">high, above low; 4 in the published models.</param>

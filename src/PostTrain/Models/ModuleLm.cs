@@ -5,27 +5,25 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Models;
 
-/// <summary>
-/// Any module that maps token ids [B,T] to logits [B,T,V] as a <see cref="CausalLm"/>, so that samplers, trainers and losses take it: a
-/// recurrent network, a model of one's own, something from another library.
-/// </summary>
+/// <summary>A <see cref="CausalLm"/> made of any module that maps token ids [B,T] to logits [B,T,V], for samplers, trainers and losses: a
+/// recurrent network, your own model, one from another library.</summary>
 /// <remarks>
-/// The module must be causal (the logits at t depend on the ids up to t) and needs to know nothing of padding or packing: it only ever sees
-/// rows that begin at their first token. Where a mask says otherwise, each row, and each packed sequence of a row, is moved to a row of its
-/// own with zeros behind it, and the logits are put back to where the tokens were.
-/// <para>It has no cache of its own: <see cref="NewCache"/> keeps the ids, and each step of generation runs the module over the whole
+/// The module must be causal (the logits at t depend on the ids up to t) and needs no support for padding or packing: its rows always begin
+/// at their first token. With a mask, each row, and each packed sequence of a row, is moved to its own row with zeros after it, and the
+/// logits are moved back to the tokens' positions.
+/// <para>There is no cache of activations: <see cref="NewCache"/> stores the ids, and each generation step runs the module over the whole
 /// sequence so far. A completion of n tokens therefore costs n passes over up to n + prompt tokens.</para>
-/// <para>The hidden states of such a model are its logits: <see cref="Hidden"/> gives [B,T,V] and <see cref="Project"/> changes nothing. So
-/// losses that project in chunks save no memory with it, and soft prompts, which begin at embeddings, cannot be used.</para>
+/// <para>The hidden states of such a model are its logits: <see cref="Hidden"/> returns [B,T,V] and <see cref="Project"/> changes nothing.
+/// Losses that project in chunks therefore save no memory, and soft prompts, which need embeddings, cannot be used.</para>
 /// </remarks>
 public sealed class ModuleLm : CausalLm
 {
     private readonly nn.Module<Tensor, Tensor> module;
 
-    /// <param name="module">Ids [B,T], int64, to logits [B,T,V]; it belongs to this model from here on and is disposed with it. Its
-    /// parameters are named <c>module.…</c>.</param>
+    /// <param name="module">Maps ids [B,T], int64, to logits [B,T,V]; owned by this model from now on and disposed with it. Its parameters
+    /// are named <c>module.…</c>.</param>
     /// <param name="vocabularySize">Number of token ids, V; id 0 must be one.</param>
-    /// <param name="contextLength">The longest sequence that the module takes, in tokens.</param>
+    /// <param name="contextLength">The module's maximum sequence length in tokens.</param>
     /// <exception cref="ArgumentOutOfRangeException">A size is not positive.</exception>
     public ModuleLm(nn.Module<Tensor, Tensor> module, int vocabularySize, int contextLength)
         : base(nameof(ModuleLm))
@@ -46,7 +44,7 @@ public sealed class ModuleLm : CausalLm
     /// <summary>V: the hidden states are the logits.</summary>
     public override int HiddenSize => VocabularySize;
 
-    /// <summary>The logits, [B,T,V].</summary>
+    /// <summary>Computes the logits, [B,T,V].</summary>
     /// <inheritdoc/>
     public override Tensor Hidden(Tensor ids, Tensor? attentionMask = null, KeyValueCache? cache = null)
     {
@@ -64,11 +62,11 @@ public sealed class ModuleLm : CausalLm
 
         var logits = attentionMask is null ? Run(all) : RunRows(all, attentionMask);
         cache?.Advance((int)length);
-        // A copy of the new positions frees the logits of all others; without a cache all are new.
+        // A copy of the new positions frees the logits of the others; without a cache all are new.
         return (cache is null ? logits : logits.narrow(1, all.size(1) - length, length).clone()).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Nothing to project: a view of the logits.</summary>
+    /// <summary>Returns a view of the logits; there is no projection.</summary>
     /// <inheritdoc/>
     public override Tensor Project(Tensor hidden)
     {
@@ -81,16 +79,16 @@ public sealed class ModuleLm : CausalLm
         return hidden.alias();
     }
 
-    /// <summary>Not to be had: the module begins at ids.</summary>
+    /// <summary>Not supported: the module's input is ids.</summary>
     /// <exception cref="NotSupportedException">Always.</exception>
     public override Tensor Embed(Tensor ids) => throw NoEmbeddings();
 
-    /// <summary>Not to be had: the module begins at ids.</summary>
+    /// <summary>Not supported: the module's input is ids.</summary>
     /// <exception cref="NotSupportedException">Always.</exception>
     public override Tensor HiddenFromEmbeddings(Tensor embeddings, Tensor? attentionMask = null, KeyValueCache? cache = null) =>
         throw NoEmbeddings();
 
-    /// <summary>A cache that holds ids: 8 bytes a position, twice.</summary>
+    /// <summary>Creates a cache of ids: 16 bytes per position.</summary>
     /// <inheritdoc/>
     public override KeyValueCache NewCache(int batch, int capacity)
     {
@@ -100,10 +98,10 @@ public sealed class ModuleLm : CausalLm
         return new KeyValueCache(1, batch, 1, capacity, 1, ScalarType.Int64, BodyParts.DeviceOf(this));
     }
 
-    /// <summary>Nothing: the module is registered under its name.</summary>
+    /// <summary>Does nothing: the module is registered under its name.</summary>
     protected override void RegisterComponents() { }
 
-    // Every token of (row b, sequence k) goes to row b·K + k - 1 at its number within the sequence.
+    // Each token of (row b, sequence k) goes to row b·K + k - 1, at its index within the sequence.
     private Tensor RunRows(Tensor ids, Tensor mask)
     {
         var (rows, columns) = (ids.size(0), ids.size(1));
@@ -121,7 +119,7 @@ public sealed class ModuleLm : CausalLm
         var row = arange(rows, dtype: ScalarType.Int64, device: ids.device).unsqueeze(1).mul(count).add(segments.sub(1).clamp_min(0));
         var place = row.mul(width).add(position).reshape(-1);
         var real = segments.gt(0).reshape(-1);
-        // Padding goes to a place of its own behind all rows.
+        // Padding goes to an extra place after all rows.
         var spare = rows * count * width;
         var flat = zeros(spare + 1, dtype: ScalarType.Int64, device: ids.device)
             .scatter(0, place.masked_fill(real.logical_not(), spare), ids.reshape(-1));

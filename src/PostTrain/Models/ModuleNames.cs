@@ -45,7 +45,7 @@ internal sealed record ModuleNames(
         "down_proj"
     );
 
-    // Where norms stand on both sides, the name of Llama's second one is that of the first after.
+    // With norms on both sides, Llama's name of the second norm is the name of the norm after attention.
     private static readonly ModuleNames LlamaBothSides = Llama with
     {
         AttentionAfterNorm = "post_attention_layernorm",
@@ -82,7 +82,7 @@ internal sealed record ModuleNames(
 
     public string KeyNorm { get; } = "k_norm";
 
-    /// <summary>The names in a layer, which depend on where its norms stand.</summary>
+    /// <summary>Returns the names in a layer, which depend on the position of its norms.</summary>
     public static ModuleNames Of(DecoderConfig config) =>
         config.Naming == ModuleNaming.Llama && config.NormPlacement == NormPlacement.BeforeAndAfter ? LlamaBothSides : Of(config.Naming);
 

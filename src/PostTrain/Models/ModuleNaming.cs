@@ -1,9 +1,7 @@
 namespace PostTrain.Models;
 
-/// <summary>
-/// Under which names the parts of a <see cref="Decoder"/> are registered. They are the names of Hugging Face's implementations, so that
-/// checkpoints, adapters and patterns such as <c>q_proj</c> or <c>c_attn</c> mean the same thing in both worlds.
-/// </summary>
+/// <summary>The names of a <see cref="Decoder"/>'s modules. They are those of Hugging Face's implementations, so that checkpoints, adapters
+/// and patterns such as <c>q_proj</c> or <c>c_attn</c> have the same meaning in both.</summary>
 public enum ModuleNaming
 {
     /// <summary><c>model.layers.0.self_attn.q_proj</c>, <c>model.layers.0.mlp.gate_proj</c>, <c>model.embed_tokens</c>,

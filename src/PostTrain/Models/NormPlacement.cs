@@ -1,6 +1,6 @@
 namespace PostTrain.Models;
 
-/// <summary>Where in a layer the norms stand.</summary>
+/// <summary>The position of the norms in a layer.</summary>
 public enum NormPlacement
 {
     /// <summary>x ← x + f(norm(x)).</summary>

@@ -1,6 +1,6 @@
 namespace PostTrain.Models;
 
-/// <summary>How the input of each layer, and the last hidden states, are normalised.</summary>
+/// <summary>The normalisation of the input of each layer and of the last hidden states.</summary>
 public enum Normalization
 {
     /// <summary>(x − mean) / √(variance + ε) · w + b.</summary>

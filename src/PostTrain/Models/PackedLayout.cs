@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Models;
 
-/// <summary>How the rows of a padded batch are laid into fewer rows of the same width: whole rows one behind the other, each a segment of
-/// its own, without their padding.</summary>
+/// <summary>The layout of a padded batch in fewer rows of the same width: whole rows one after the other, each a segment of its own,
+/// without padding.</summary>
 internal sealed class PackedLayout
 {
     private readonly long rows,

@@ -5,16 +5,14 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Models;
 
-/// <summary>
-/// Reads and writes checkpoint directories of Hugging Face's transformers: <c>config.json</c> with <c>model.safetensors</c>, or with shards
-/// and <c>model.safetensors.index.json</c>. One call for every architecture, as <c>config.json</c> says:
-/// <c>gpt2</c>, <c>llama</c>, <c>mistral</c>, <c>qwen2</c>, <c>qwen3</c>, <c>gemma</c>, <c>gemma2</c>, <c>gemma3_text</c> and <c>phi3</c>.
-/// </summary>
+/// <summary>Reads and writes checkpoint directories of Hugging Face's transformers: <c>config.json</c> with <c>model.safetensors</c>, or
+/// with shards and <c>model.safetensors.index.json</c>. One call for every supported architecture of <c>config.json</c>: <c>gpt2</c>,
+/// <c>llama</c>, <c>mistral</c>, <c>qwen2</c>, <c>qwen3</c>, <c>gemma</c>, <c>gemma2</c>, <c>gemma3_text</c> and <c>phi3</c>.</summary>
 /// <remarks>
-/// Weights go from the mapped file straight into the parameters: loading takes the model's memory and a few megabytes. What is saved is
-/// what transformers would save, and loads again to the same bits; settings in <c>config.json</c> and <c>generation_config.json</c> that a
-/// model was loaded with and the decoder has no use for are written back.
-/// <para>Saving writes everything beside the old files and then renames: what fails before leaves the old checkpoint untouched.</para>
+/// Weights are copied from the mapped file directly into the parameters: loading needs the model's memory and a few megabytes. Saving
+/// writes what transformers would write, and loading it gives the same bits; settings of <c>config.json</c> and
+/// <c>generation_config.json</c> that the decoder does not use are written back.
+/// <para>Saving writes everything beside the old files and then renames: an earlier failure leaves the old checkpoint unchanged.</para>
 /// </remarks>
 public static partial class Pretrained
 {
@@ -22,18 +20,18 @@ public static partial class Pretrained
     private const string ValueBias = CheckpointLeftovers.ValueHeadPrefix + "summary.bias";
 
     /// <summary>Loads a decoder.</summary>
-    /// <remarks>Every tensor of the files is read or judged: a second copy of a tied embedding must be equal to it, constant buffers of
-    /// older files must hold the architecture's values, and a critic's <c>v_head</c> is left to <see cref="LoadCritic"/>; any other tensor
-    /// that the model has no place for is refused by name.</remarks>
-    /// <param name="directory">Holds config.json and the weights.</param>
-    /// <param name="type">Type of the weights in memory; null takes the stored one. bfloat16 trains in mixed precision
-    /// (<see cref="Training.Optimization"/>); float16 does not train.</param>
+    /// <remarks>Every tensor of the files is read or checked: a second copy of a tied embedding must equal it, constant buffers of older
+    /// files must have the architecture's values, and a critic's <c>v_head</c> is left to <see cref="LoadCritic"/>; any other tensor
+    /// without a place in the model is rejected by name.</remarks>
+    /// <param name="directory">The directory of config.json and the weights.</param>
+    /// <param name="type">Type of the weights in memory; null takes the stored type. bfloat16 trains in mixed precision (<see
+    /// cref="Training.Optimization"/>); float16 cannot be trained.</param>
     /// <returns>The model, on the CPU; the caller disposes it.</returns>
     /// <exception cref="DirectoryNotFoundException">There is no such directory.</exception>
-    /// <exception cref="FileNotFoundException">config.json or the weights are missing; a directory with Python's pickled weights only is
-    /// one such.</exception>
-    /// <exception cref="InvalidDataException">A file is malformed, the architecture is not supported, or tensors are missing, unexpected
-    /// or of another shape than the configuration says; the message names the file, what it holds and what was expected.</exception>
+    /// <exception cref="FileNotFoundException">config.json or the weights are missing; also if there are only Python's pickled
+    /// weights.</exception>
+    /// <exception cref="InvalidDataException">A file is malformed, the architecture is not supported, or tensors are missing, unexpected or
+    /// differ in shape from the configuration; the message names the file, its content and the expected content.</exception>
     public static Decoder Load(string directory, ScalarType? type = null)
     {
         using var file = OpenConfig(directory);
@@ -52,7 +50,7 @@ public static partial class Pretrained
     public static SequenceClassifier LoadRewardModel(string directory, ScalarType? type = null)
     {
         using var file = OpenConfig(directory);
-        // A classifier has no output projection, whatever the configuration says of the language model.
+        // A classifier has no output projection, whatever the configuration says about the language model.
         var config = Architectures.Read(file) with
         {
             TiedEmbeddings = true,
@@ -82,9 +80,9 @@ public static partial class Pretrained
         );
     }
 
-    /// <summary>Loads the critic's head of a checkpoint onto a model that is loaded already, whose body it shares.</summary>
+    /// <summary>Loads a checkpoint's critic head onto a loaded model, whose body it shares.</summary>
     /// <param name="directory">As in <see cref="Load"/>; the weights hold <c>v_head.summary.weight</c>, [1,D], as TRL writes them.</param>
-    /// <param name="body">The model whose hidden states are valued; it stays the caller's.</param>
+    /// <param name="body">The model with the hidden states; it stays the caller's.</param>
     /// <returns>The head; the caller disposes it.</returns>
     /// <exception cref="InvalidDataException">A file is malformed, or there is no head for this body.</exception>
     /// <inheritdoc cref="Load" path="/exception"/>
@@ -96,7 +94,7 @@ public static partial class Pretrained
         return ReadValueHead(tensors, body, ownsBody: false);
     }
 
-    /// <summary>Loads a critic with a body of its own: the checkpoint's model and its <c>v_head</c>.</summary>
+    /// <summary>Loads a critic with its own body: the checkpoint's model and its <c>v_head</c>.</summary>
     /// <param name="directory">As in <see cref="LoadValueHead"/>.</param>
     /// <param name="type">Type of the body's weights, as in <see cref="Load"/>.</param>
     /// <returns>The critic, on the CPU; the caller disposes it.</returns>
@@ -128,7 +126,7 @@ public static partial class Pretrained
             throw new DirectoryNotFoundException($"There is no directory '{directory}'.");
     }
 
-    // Everything that was made is given back where something does not fit.
+    // On failure everything created is released.
     private static T Build<T>(
         DecoderConfig config,
         CheckpointFiles tensors,
@@ -138,7 +136,7 @@ public static partial class Pretrained
     )
         where T : nn.Module
     {
-        // A room for each layer is made before its weights are looked for: a layer count out of nowhere would take all memory.
+        // A slot for each layer is made before its weights are looked up: a hostile layer count would take all memory.
         if (config.Layers > tensors.Entries.Count())
             throw new InvalidDataException(
                 $"{tensors.Path}: the configuration has {config.Layers} layers and there are {tensors.Entries.Count()} tensors in all; at least one of each layer is missing."

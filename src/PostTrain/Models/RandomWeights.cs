@@ -4,10 +4,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Models;
 
-/// <summary>
-/// A random start: N(0, 0.02²), projections into the residual stream N(0, 0.02² / 2L), biases 0, norms 1 (Radford et al. 2019, section
-/// 2.3). The k-th parameter's numbers depend on (seed, k) only, and not on the engine.
-/// </summary>
+/// <summary>Random initialisation: N(0, 0.02²), projections into the residual stream N(0, 0.02² / 2L), biases 0, norms 1 (Radford et al.
+/// 2019, section 2.3). The numbers of the k-th parameter depend on (seed, k) only, not on the engine.</summary>
 internal sealed class RandomWeights(ulong seed, int layers, ScalarType type) : WeightSource
 {
     private const double StandardDeviation = 0.02;

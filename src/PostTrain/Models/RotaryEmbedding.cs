@@ -3,11 +3,9 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Models;
 
-/// <summary>
-/// Rotary position embedding (Su et al. 2021, arXiv:2104.09864) in Hugging Face's layout: element i is paired with i + Dh/2, and the pair
-/// at position m is turned by the angle m ω_i, ω_i = θ^(−2i/Dh) unless a <see cref="RotaryScaling"/> changes it. Where only the first d
-/// elements are turned, d stands for Dh.
-/// </summary>
+/// <summary>Rotary position embedding (Su et al. 2021, arXiv:2104.09864) in Hugging Face's layout: element i is paired with i + Dh/2, and
+/// the pair at position m is rotated by the angle m ω_i, ω_i = θ^(−2i/Dh) unless a <see cref="RotaryScaling"/> changes it. If only the
+/// first d elements are rotated, d replaces Dh.</summary>
 internal sealed class RotaryEmbedding(int headSize, int capacity, RotarySpec spec) : IDisposable
 {
     private const long SmallestTable = 256;
@@ -17,14 +15,14 @@ internal sealed class RotaryEmbedding(int headSize, int capacity, RotarySpec spe
     private Tensor? sines;
     private long tableLength;
 
-    /// <summary>The tables' rows of given positions.</summary>
+    /// <summary>Returns the tables' rows of the given positions.</summary>
     /// <param name="positions">[B,T] int64, or null for <paramref name="start"/>, start + 1, ...</param>
-    /// <param name="start">The first position where none are given.</param>
+    /// <param name="start">The first position if none are given.</param>
     /// <param name="length">T.</param>
-    /// <param name="like">A tensor whose type and place the rows take.</param>
-    /// <param name="lengths">[B,T], tokens of each position's own sequence, where <see cref="DependsOnLength"/>; null: the longest
+    /// <param name="like">A tensor with the type and device of the rows.</param>
+    /// <param name="lengths">[B,T], tokens of each position's own sequence, if <see cref="DependsOnLength"/>; null: the longest
     /// decides.</param>
-    /// <returns>cos and sin, [B or 1,T,1,2,d/2]; sin has its sign folded in: −sin for the first half, +sin for the second.</returns>
+    /// <returns>cos and sin, [B or 1,T,1,2,d/2]; sin includes its sign: −sin for the first half, +sin for the second.</returns>
     public (Tensor Cosine, Tensor Sine) At(Tensor? positions, long start, long length, Tensor like, Tensor? lengths = null)
     {
         if (positions is not null && lengths is not null && DependsOnLength(start + length))
@@ -38,10 +36,10 @@ internal sealed class RotaryEmbedding(int headSize, int capacity, RotarySpec spe
                 : table.index_select(0, positions.reshape(-1)).reshape(positions.size(0), length, 1, 2, size / 2);
     }
 
-    /// <summary>Whether a sequence of this many positions is so long that its length changes the frequencies.</summary>
+    /// <summary>Returns true if the length of a sequence of this many positions changes the frequencies.</summary>
     public bool DependsOnLength(long total) => spec.Scaling is DynamicScaling scaling && total > scaling.OriginalLength;
 
-    /// <summary>Turns the first elements of the heads of [B,T,H,Dh], as many as the tables have.</summary>
+    /// <summary>Rotates the first elements of the heads of [B,T,H,Dh], as many as the tables have.</summary>
     public static Tensor Rotate(Tensor heads, Tensor cosine, Tensor sine)
     {
         using var scope = NewDisposeScope();
@@ -61,7 +59,7 @@ internal sealed class RotaryEmbedding(int headSize, int capacity, RotarySpec spe
         (cosines, sines) = (null, null);
     }
 
-    // How long the sequence is whose frequencies a scaling changes because of its length; 0 where it changes nothing.
+    // Length of the sequence, if a scaling makes the frequencies depend on it; otherwise 0.
     private long LongSequence(Tensor? positions, long total)
     {
         if (!DependsOnLength(total))
@@ -71,7 +69,7 @@ internal sealed class RotaryEmbedding(int headSize, int capacity, RotarySpec spe
         return DependsOnLength(length) ? length : 0;
     }
 
-    // Sequences of several lengths have frequencies of their own, and no table.
+    // Sequences of different lengths have their own frequencies and no table.
     private (Tensor Cosine, Tensor Sine) OfEach(Tensor positions, Tensor lengths, Tensor like)
     {
         using var mode = no_grad();
@@ -85,8 +83,8 @@ internal sealed class RotaryEmbedding(int headSize, int capacity, RotarySpec spe
             stack([first, second], 2).unsqueeze(2).to(like.dtype, like.device).MoveToOuterDisposeScope();
     }
 
-    // Made in float64, for the positions that have come up, doubled: contexts of a million tokens are declared and seldom used. Again only
-    // when the model has moved to another type or device, for longer sequences, or for another length that counts.
+    // Computed in float64 for the positions used so far, doubled: contexts of a million tokens are declared but seldom used. Computed again
+    // only after a change of the model's type or device, for longer sequences, or for another length that matters.
     private void Prepare(Tensor like, long length, long needed)
     {
         if (

@@ -1,27 +1,26 @@
 namespace PostTrain.Models;
 
-/// <summary>How the frequencies of a rotary embedding are changed, so that a model reads longer texts than it was trained on
-/// first.</summary>
+/// <summary>A change of a rotary embedding's frequencies for texts longer than those of the original training.</summary>
 /// <remarks>The kinds are those of transformers' <c>rope_type</c>: <see cref="LinearScaling"/>, <see cref="DynamicScaling"/>,
 /// <see cref="Llama3Scaling"/> and <see cref="YarnScaling"/>.</remarks>
 public abstract record RotaryScaling
 {
     private protected RotaryScaling() { }
 
-    /// <summary>What cosine and sine are multiplied by, so that the scores grow with its square; 1 unless a kind says otherwise.</summary>
+    /// <summary>Factor of cosine and sine, so that the scores grow with its square; 1 by default.</summary>
     internal virtual double AttentionFactor => 1;
 
-    /// <summary>The frequencies ω_i, i = 0 ... size/2 − 1, of a sequence of <paramref name="length"/> positions.</summary>
+    /// <summary>Computes the frequencies ω_i, i = 0 ... size/2 − 1, of a sequence of <paramref name="length"/> positions.</summary>
     /// <param name="theta">Base θ.</param>
-    /// <param name="size">Elements of a head that are turned.</param>
+    /// <param name="size">Rotated elements of a head.</param>
     /// <param name="length">Positions of the longest sequence in the pass.</param>
     internal abstract double[] Frequencies(double theta, int size, long length);
 
-    /// <summary>Checks every value.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">Names the value and the range.</exception>
+    /// <summary>Validates every value.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A value is out of range; the message names it and the range.</exception>
     internal abstract void Validate();
 
-    /// <summary>θ^(−2i/size).</summary>
+    /// <summary>Computes θ^(−2i/size).</summary>
     internal static double[] Plain(double theta, int size)
     {
         var frequencies = new double[size / 2];

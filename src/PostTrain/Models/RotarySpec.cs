@@ -6,17 +6,17 @@ public sealed record RotarySpec
     /// <summary>Base θ, above 0. Default 10000.</summary>
     public double Theta { get; init; } = 10_000;
 
-    /// <summary>Share of a head's elements that is turned, the first ones; above 0, at most 1. Default 1.</summary>
+    /// <summary>Fraction of a head's elements that is rotated, the first ones; above 0, at most 1. Default 1.</summary>
     public double Fraction { get; init; } = 1;
 
-    /// <summary>How the frequencies are changed for longer texts; null, the default: not at all.</summary>
+    /// <summary>The scaling of the frequencies for longer texts; null, the default: none.</summary>
     public RotaryScaling? Scaling { get; init; }
 
-    /// <summary>Elements of a head of <paramref name="headSize"/> that are turned.</summary>
+    /// <summary>Returns the number of rotated elements of a head of <paramref name="headSize"/>.</summary>
     internal int Size(int headSize) => (int)(headSize * Fraction);
 
-    /// <summary>Checks every value.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">Names the value and the range.</exception>
+    /// <summary>Validates every value.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">A value is out of range; the message names it and the range.</exception>
     internal void Validate(int headSize)
     {
         Numerics.Guard.Positive(Theta, nameof(Theta));

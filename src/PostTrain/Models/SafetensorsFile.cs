@@ -4,19 +4,17 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Models;
 
-/// <summary>
-/// An open safetensors file. The header is read and checked at once; a tensor's bytes go from the mapped file straight into the memory that
-/// they are for, converted on the way where the types differ, so that loading needs no second copy of the weights.
-/// </summary>
+/// <summary>An open safetensors file. The header is read and validated at once. A tensor's bytes are copied from the mapped file directly
+/// into their destination and converted on the way if the types differ, so that loading needs no second copy of the weights.</summary>
 /// <remarks>Format: https://huggingface.co/docs/safetensors. Types F64, F32, F16, BF16, I64, I32, I16, I8, U8, BOOL.
-/// A file with overlapping tensors, gaps or bytes after the last tensor is refused. Only a few megabytes are mapped at a time: the pages of
-/// the file that count as this process's memory stay few. Do not shorten a file while a tensor is read from it. Not thread-safe.</remarks>
+/// A file with overlapping tensors, gaps or bytes after the last tensor is rejected. Only a few megabytes are mapped at a time, so few
+/// pages of the file count as this process's memory. Do not shorten a file while a tensor is read from it. Not thread-safe.</remarks>
 public sealed class SafetensorsFile : IDisposable
 {
-    /// <summary>How many bytes are mapped, and converted, at a time.</summary>
+    /// <summary>Number of bytes mapped, and converted, at a time.</summary>
     internal const long PieceBytes = 1 << 20;
 
-    // One buffer for all conversions: glibc up to 2.37 does not reuse the holes that aligned blocks of one size leave.
+    // One buffer for all conversions: glibc up to 2.37 does not reuse the gaps left by aligned blocks of one size.
     private Tensor? buffer;
     private readonly FileStream stream;
     private readonly MemoryMappedFile map;
@@ -32,16 +30,16 @@ public sealed class SafetensorsFile : IDisposable
         map = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
     }
 
-    /// <summary>The path that was opened.</summary>
+    /// <summary>The path of the open file.</summary>
     public string Path { get; }
 
     /// <summary>The tensors in the order of the header.</summary>
     public IReadOnlyList<SafetensorsEntry> Entries { get; }
 
-    /// <summary>The header's <c>__metadata__</c>; empty when there is none.</summary>
+    /// <summary>The header's <c>__metadata__</c>; empty if there is none.</summary>
     public IReadOnlyDictionary<string, string> Metadata { get; }
 
-    /// <summary>Opens a file and checks its header.</summary>
+    /// <summary>Opens a file and validates its header.</summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">The file is not a well-formed safetensors file; the message names the file and the
     /// reason.</exception>
@@ -64,8 +62,7 @@ public sealed class SafetensorsFile : IDisposable
     /// <param name="path">The file to write or to replace.</param>
     /// <param name="tensors">Names and tensors, on any device, contiguous or not; none is disposed.</param>
     /// <param name="metadata">Strings for <c>__metadata__</c>, or null for none.</param>
-    /// <exception cref="ArgumentException">A name occurs twice or is <c>__metadata__</c>, or a tensor's type does not exist in the
-    /// format.</exception>
+    /// <exception cref="ArgumentException">A name occurs twice or is <c>__metadata__</c>, or the format lacks a tensor's type.</exception>
     public static void Write(
         string path,
         IEnumerable<(string Name, Tensor Tensor)> tensors,
@@ -77,13 +74,13 @@ public sealed class SafetensorsFile : IDisposable
         SafetensorsWriter.Write(path, tensors, metadata);
     }
 
-    /// <summary>Whether the file holds a tensor of this name; its description if so.</summary>
+    /// <summary>Returns true, and the description, if the file has a tensor of this name.</summary>
     public bool TryGetEntry(string name, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out SafetensorsEntry? entry) =>
         byName.TryGetValue(name, out entry);
 
-    /// <summary>Reads one tensor into fresh memory on the CPU; the caller owns it.</summary>
-    /// <exception cref="KeyNotFoundException">The file holds no tensor of this name.</exception>
-    /// <exception cref="EndOfStreamException">The file was truncated after it had been opened.</exception>
+    /// <summary>Reads a tensor into new memory on the CPU; the caller owns it.</summary>
+    /// <exception cref="KeyNotFoundException">The file has no tensor of this name.</exception>
+    /// <exception cref="EndOfStreamException">The file was truncated after it was opened.</exception>
     public Tensor Read(string name)
     {
         var entry = Entry(name);
@@ -100,12 +97,12 @@ public sealed class SafetensorsFile : IDisposable
         }
     }
 
-    /// <summary>Reads one tensor into memory that is there already, converting to its type.</summary>
+    /// <summary>Reads a tensor into existing memory, converting to its type.</summary>
     /// <param name="name">Name of the tensor.</param>
-    /// <param name="destination">The same shape, of any type, strides and device. No gradient is recorded.</param>
-    /// <exception cref="KeyNotFoundException">The file holds no tensor of this name.</exception>
+    /// <param name="destination">A tensor of the same shape, of any type, strides and device. No gradient is recorded.</param>
+    /// <exception cref="KeyNotFoundException">The file has no tensor of this name.</exception>
     /// <exception cref="ArgumentException">The destination has another shape.</exception>
-    /// <exception cref="EndOfStreamException">The file was truncated after it had been opened.</exception>
+    /// <exception cref="EndOfStreamException">The file was truncated after it was opened.</exception>
     public void ReadInto(string name, Tensor destination)
     {
         ArgumentNullException.ThrowIfNull(destination);
@@ -119,7 +116,7 @@ public sealed class SafetensorsFile : IDisposable
             return;
         using var mode = no_grad();
         using var scope = NewDisposeScope();
-        // Contiguous memory is one row of elements; of other memory a row is what the first index selects.
+        // Contiguous memory is one row of elements; in other memory a row is selected by the first index.
         var rows = destination.is_contiguous() ? destination.reshape(-1) : destination;
         var rowBytes = entry.Length / rows.size(0);
         if (rowBytes > PieceBytes)
@@ -139,7 +136,7 @@ public sealed class SafetensorsFile : IDisposable
         {
             using var pieceScope = NewDisposeScope();
             var piece = rows.narrow(0, start, Math.Min(step, rows.size(0) - start));
-            // Any byte but 0 and 1 in a bool tensor would be undefined behaviour: read numbers, then compare.
+            // Any byte other than 0 and 1 in a bool tensor would be undefined behaviour: read numbers, then compare.
             if (straight)
             {
                 Copy(entry.Offset + start * rowBytes, piece.bytes);
@@ -176,7 +173,7 @@ public sealed class SafetensorsFile : IDisposable
 
     private void Copy(long offset, Span<byte> target)
     {
-        // Reading a mapped page behind the end of a file ends the process: the length is looked at before each piece.
+        // Reading a mapped page past the end of a file ends the process: the length is checked before each piece.
         if (RandomAccess.GetLength(stream.SafeFileHandle) < offset + target.Length)
             throw new EndOfStreamException($"{Path} was truncated while it was open.");
         using var view = map.CreateViewAccessor(offset, target.Length, MemoryMappedFileAccess.Read);

@@ -3,18 +3,16 @@ using System.Text.Json;
 
 namespace PostTrain.Models;
 
-/// <summary>
-/// The header of a safetensors file: 8 bytes of length (little endian), then a JSON object of name to dtype, shape and data_offsets.
-/// Everything in it is checked before a single tensor is allocated.
-/// </summary>
+/// <summary>The header of a safetensors file: 8 bytes of length (little endian), then a JSON object of name to dtype, shape and
+/// data_offsets. Everything is validated before a tensor is allocated.</summary>
 internal sealed record SafetensorsHeader(IReadOnlyList<SafetensorsEntry> Entries, IReadOnlyDictionary<string, string> Metadata)
 {
-    /// <summary>The reference implementation's limit on the header's length, in bytes.</summary>
+    /// <summary>The reference implementation's limit of the header's length, in bytes.</summary>
     public const long MaximumLength = 100_000_000;
 
     private const int MaximumRank = 64;
 
-    /// <summary>Reads and checks the header at the start of <paramref name="stream"/>.</summary>
+    /// <summary>Reads and validates the header at the start of <paramref name="stream"/>.</summary>
     /// <exception cref="InvalidDataException">The header is malformed; the message names <paramref name="fileName"/> and the
     /// reason.</exception>
     public static SafetensorsHeader Read(Stream stream, string fileName)
@@ -147,7 +145,7 @@ internal sealed record SafetensorsHeader(IReadOnlyList<SafetensorsEntry> Entries
 
     private static long ByteLength(string name, long[] shape, int size, string fileName)
     {
-        // The product of the non-zero sizes must fit too: [0, 2^62, 2^62] holds nothing, but its strides overflow.
+        // The product of the non-zero sizes must fit too: [0, 2^62, 2^62] is empty, but its strides overflow.
         var bytes = (Int128)size;
         foreach (var count in shape)
         {

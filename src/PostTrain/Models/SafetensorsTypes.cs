@@ -19,7 +19,7 @@ internal static class SafetensorsTypes
         ("BOOL", ScalarType.Bool, 1),
     ];
 
-    /// <summary>The names known, for error messages.</summary>
+    /// <summary>The known names, for error messages.</summary>
     public static string Known { get; } = string.Join(", ", Table.Select(row => row.Name));
 
     public static bool TryParse(string name, out ScalarType type, out int size)

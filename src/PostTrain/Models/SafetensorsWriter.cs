@@ -16,7 +16,7 @@ internal static class SafetensorsWriter
     /// <param name="path">The file to write or to replace.</param>
     /// <param name="tensors">Names and tensors.</param>
     /// <param name="metadata">Strings for <c>__metadata__</c>, or null for none.</param>
-    /// <param name="type">What floating-point tensors are written as; null: as they are. Each is converted when its turn comes.</param>
+    /// <param name="type">Type of the written floating-point tensors; null: unchanged. Each is converted when it is written.</param>
     public static void Write(
         string path,
         IEnumerable<(string Name, Tensor Tensor)> tensors,
@@ -33,7 +33,8 @@ internal static class SafetensorsWriter
 
     /// <summary>Writes tensors that are each made when its turn comes.</summary>
     /// <param name="path">The file to write or to replace.</param>
-    /// <param name="tensors">What is made within the call of <see cref="SafetensorsSource.Make"/> is disposed when it is written.</param>
+    /// <param name="tensors">The tensors. Those created in the call of <see cref="SafetensorsSource.Make"/> are disposed after
+    /// writing.</param>
     /// <param name="metadata">Strings for <c>__metadata__</c>, or null for none.</param>
     public static void Write(string path, IEnumerable<SafetensorsSource> tensors, IReadOnlyDictionary<string, string>? metadata)
     {

@@ -5,29 +5,30 @@ namespace PostTrain.Numerics;
 
 /// <summary>Log-probabilities of given tokens from hidden states and the output projection, without the logits of a whole batch.</summary>
 /// <remarks>
-/// The logits of B·T positions over V tokens are the largest tensor of post-training. Here they exist for one chunk of positions at a
-/// time, and in the backward pass they are computed again: about ten times c·V numbers in the place of several times B·T·V, for 8·N·D·V
-/// operations in the place of 6·N·D·V. The size of the chunks does not change the numbers beyond the last digits.
+/// The logits of B·T positions over V tokens are the largest tensor of post-training. Here they exist for one chunk of positions at a time
+/// and are recomputed in the backward pass: about ten times c·V numbers instead of several times B·T·V, for 8·N·D·V operations instead of
+/// 6·N·D·V. The chunk size changes no more than the last digits.
 /// </remarks>
 public static class ChunkedLogProbs
 {
-    /// <summary>Positions that are projected at a time, unless said otherwise.</summary>
+    /// <summary>Default number of positions per chunk.</summary>
     public const int DefaultChunkSize = 256;
 
-    /// <summary>log π(target), entropy and more of every counted position, π = softmax(transform(W·h + b)).</summary>
+    /// <summary>Computes log π(target), entropy and further quantities of every counted position, π = softmax(transform(W·h +
+    /// b)).</summary>
     /// <remarks>
     /// All results except <see cref="ChunkedTokens.Correct"/> are differentiable in the hidden states, the weight and the bias (TRL's
-    /// counterpart gives its entropies no gradient), also twice, though the second gradient keeps the logits of every chunk. With 16-bit
-    /// inputs the softmax is computed in float32. Positions that do not count are not read. A bias costs a copy of the weight.
-    /// Returns fresh tensors; the caller owns them.
+    /// counterpart gives its entropies no gradient). They are twice differentiable, but the second gradient keeps the logits of every
+    /// chunk. With 16-bit inputs the softmax is computed in float32. Positions that do not count are not read. A bias costs a copy of the
+    /// weight. Returns fresh tensors; the caller owns them.
     /// </remarks>
     /// <param name="hidden">h, [..., T, D], floating point: the states that predict the targets (already shifted).</param>
     /// <param name="weight">W, [V, D], of the hidden states' type.</param>
     /// <param name="targets">[..., T]; token ids in 0..V−1 where the mask counts.</param>
     /// <param name="mask">[..., T]; 1 where a position counts.</param>
-    /// <param name="bias">b, [V]; none when null.</param>
-    /// <param name="transform">Scale, soft cap and temperature of the logits; none when null.</param>
-    /// <param name="chunkSize">Positions at a time, at least 1.</param>
+    /// <param name="bias">b, [V]; null for none.</param>
+    /// <param name="transform">Scale, soft cap and temperature of the logits; null for none.</param>
+    /// <param name="chunkSize">Positions per chunk, at least 1.</param>
     /// <exception cref="ArgumentException">Shapes or types do not agree, or a counted target is not in 0..V−1.</exception>
     public static ChunkedTokens Gather(
         Tensor hidden,

@@ -5,11 +5,10 @@ using static TorchSharp.torch;
 namespace PostTrain.Numerics;
 
 /// <summary>
-/// The node of the autograd graph under <see cref="ChunkedLogProbs"/>: hidden rows [N,D], weight [V,D] and targets [N] to log π(target),
-/// mean_v log π_v, log Σ exp z, entropy and hits, all [N]. It saves its inputs and no logits.
+/// The autograd node of <see cref="ChunkedLogProbs"/>: maps hidden rows [N,D], weight [V,D] and targets [N] to log π(target), mean_v log
+/// π_v, log Σ exp z, entropy and correctness, all [N]. It saves its inputs but no logits.
 /// </summary>
-/// <remarks>All arguments are checked by the caller: an exception in the backward pass would end the process on the TorchSharp
-/// package.</remarks>
+/// <remarks>The caller checks all arguments: with TorchSharp an exception in the backward pass would end the process.</remarks>
 internal sealed class ChunkedProjection : autograd.MultiTensorFunction<ChunkedProjection>
 {
     public override string Name => nameof(ChunkedProjection);
@@ -18,7 +17,7 @@ internal sealed class ChunkedProjection : autograd.MultiTensorFunction<ChunkedPr
     {
         var (rows, weight, targets) = ((Tensor)vars[0], (Tensor)vars[1], (Tensor)vars[2]);
         var (transform, chunkSize) = ((LogitTransform)vars[3], (int)vars[4]);
-        // Without it, gradients of results that nobody uses would be made like tensors of the scope below, which are gone by then.
+        // Otherwise gradients of unused results would be created like tensors of the scope below, which are disposed by then.
         ctx.set_materialize_grads(false);
         ctx.save_for_backward([rows, weight, targets]);
         ctx.save_data("transform", transform);
@@ -127,7 +126,7 @@ internal sealed class ChunkedProjection : autograd.MultiTensorFunction<ChunkedPr
         return logits.AtLeastSingle();
     }
 
-    // One empty chunk where there are no rows, so that the results exist.
+    // One empty chunk if there are no rows, so that the results exist.
     private static IEnumerable<(long Start, long Length)> Chunks(long rows, int chunkSize)
     {
         long start = 0;

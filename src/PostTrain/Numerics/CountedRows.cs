@@ -3,21 +3,21 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Numerics;
 
-/// <summary>Takes the positions that a mask counts out of a batch, and puts their results back among zeros.</summary>
-/// <remarks>What does not count is then not read at all: a NaN there reaches neither a value nor a gradient. Tensors belong to the caller's
+/// <summary>Extracts the positions that a mask counts, and writes their results back among zeros.</summary>
+/// <remarks>Uncounted positions are not read at all: a NaN there reaches neither a value nor a gradient. Tensors belong to the caller's
 /// scope.</remarks>
 internal readonly struct CountedRows(Tensor mask)
 {
     private readonly Tensor rows = mask.reshape(-1).nonzero().squeeze(-1);
     private readonly long[] shape = mask.shape;
 
-    /// <summary>[..., D] to [N, D], the counted rows.</summary>
+    /// <summary>Maps [..., D] to [N, D], the counted rows.</summary>
     internal Tensor Vectors(Tensor values) => values.reshape(-1, values.shape[^1]).index_select(0, rows);
 
-    /// <summary>[...] to [N].</summary>
+    /// <summary>Maps [...] to [N].</summary>
     internal Tensor Numbers(Tensor values) => values.reshape(-1).index_select(0, rows);
 
-    /// <summary>[N] back to the mask's shape, 0 elsewhere.</summary>
+    /// <summary>Maps [N] back to the mask's shape, 0 elsewhere.</summary>
     internal Tensor Spread(Tensor values)
     {
         long size = 1;

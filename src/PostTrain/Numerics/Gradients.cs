@@ -3,17 +3,17 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Numerics;
 
-/// <summary>Gradients with respect to chosen leaf tensors alone.</summary>
+/// <summary>Gradients with respect to selected leaf tensors only.</summary>
 /// <remarks>
-/// They come from <c>backward</c>, which throws where a graph is used up or shapes do not fit. <c>autograd.grad</c> of TorchSharp 0.107
-/// ends the process there.
+/// Computed by <c>backward</c>, which throws if a graph is used up or shapes do not fit. <c>autograd.grad</c> of TorchSharp 0.107 ends the
+/// process in these cases.
 /// </remarks>
 internal static class Gradients
 {
-    /// <summary>Computes d value/d leaf. The leaf's own <c>grad</c> and those of other tensors stay as they were.</summary>
+    /// <summary>Computes d value/d leaf. The <c>grad</c> of the leaf and of other tensors is unchanged.</summary>
     /// <param name="value">A scalar that depends on the leaf.</param>
-    /// <param name="leaf">Made by the caller, with <c>requires_grad</c>.</param>
-    /// <param name="retainGraph">Keep the graph for another pass.</param>
+    /// <param name="leaf">A tensor of the caller with <c>requires_grad</c>.</param>
+    /// <param name="retainGraph">True keeps the graph for another pass.</param>
     /// <exception cref="InvalidOperationException">The value does not depend on the leaf.</exception>
     internal static Tensor Of(Tensor value, Tensor leaf, bool retainGraph = false)
     {

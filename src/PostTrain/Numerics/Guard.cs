@@ -3,13 +3,13 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Numerics;
 
-/// <summary>Checks of arguments; each message names the argument, what was given and what was expected.</summary>
+/// <summary>Argument checks; each message names the argument, the value given and the value expected.</summary>
 internal static class Guard
 {
-    /// <summary>The lowest temperature whose gradients are taken.</summary>
+    /// <summary>The lowest temperature for which gradients are computed.</summary>
     internal const double LeastTemperature = 1e-6;
 
-    /// <summary>Both tensors have the same shape.</summary>
+    /// <summary>Checks that both tensors have the same shape.</summary>
     internal static void SameShape(Tensor tensor, string name, Tensor expected, string expectedName)
     {
         ArgumentNullException.ThrowIfNull(tensor, name);
@@ -18,7 +18,7 @@ internal static class Guard
             throw new ArgumentException($"{name} has shape {Shape(tensor)}, expected {Shape(expected)} as {expectedName}", name);
     }
 
-    /// <summary>The tensor has this many dimensions, which <paramref name="expected"/> describes.</summary>
+    /// <summary>Checks that the tensor has this many dimensions; <paramref name="expected"/> describes them.</summary>
     internal static void Rank(Tensor tensor, string name, int rank, string expected)
     {
         ArgumentNullException.ThrowIfNull(tensor, name);
@@ -26,7 +26,7 @@ internal static class Guard
             throw new ArgumentException($"{name} has shape {Shape(tensor)}, expected {expected}", name);
     }
 
-    /// <summary>The tensor holds real numbers.</summary>
+    /// <summary>Checks that the tensor is floating point.</summary>
     internal static void Floating(Tensor tensor, string name)
     {
         ArgumentNullException.ThrowIfNull(tensor, name);
@@ -34,7 +34,7 @@ internal static class Guard
             throw new ArgumentException($"{name} has type {tensor.dtype}, expected floating point", name);
     }
 
-    /// <summary>The tensor holds token ids.</summary>
+    /// <summary>Checks that the tensor holds token ids.</summary>
     internal static void Ids(Tensor tensor, string name)
     {
         ArgumentNullException.ThrowIfNull(tensor, name);
@@ -48,7 +48,7 @@ internal static class Guard
             throw new ArgumentOutOfRangeException(name, value, $"{name} must be a finite number above 0");
     }
 
-    /// <summary>A temperature of a loss: what logits and gradients are divided by, so that neither leaves the range of float32.</summary>
+    /// <summary>Checks a temperature of a loss. It divides logits and gradients, which must stay in the range of float32.</summary>
     internal static void Temperature(double value, string name)
     {
         if (!(value is >= LeastTemperature and <= 1 / LeastTemperature))
@@ -73,7 +73,7 @@ internal static class Guard
             throw new ArgumentOutOfRangeException(name, value, $"{name} must be between 0 and 1");
     }
 
-    /// <summary>Result of a user's function: there, floating point, and of the expected shape.</summary>
+    /// <summary>Checks the result of a user's function: not null, floating point, and of the expected shape.</summary>
     internal static Tensor Result(Tensor? result, string function, ReadOnlySpan<long> expected, string expectedName)
     {
         if (result is null || result.IsInvalid)
@@ -82,14 +82,15 @@ internal static class Guard
             );
         if (!result.shape.AsSpan().SequenceEqual(expected) || !result.is_floating_point())
             throw new InvalidOperationException(
-                $"{function} returned {result.dtype} of shape {Shape(result)}, expected floating point of shape [{string.Join(", ", expected.ToArray())}] as {expectedName}"
+                $"{function} returned {result.dtype} of shape {Shape(result)}, "
+                    + $"expected floating point of shape [{string.Join(", ", expected.ToArray())}] as {expectedName}"
             );
         return result;
     }
 
     internal static string Shape(Tensor tensor) => $"[{string.Join(", ", tensor.shape)}]";
 
-    /// <summary>Every value lies in 0..1; a NaN passes and stays visible in the result.</summary>
+    /// <summary>Checks that every value is in [0, 1]; a NaN passes and remains visible in the result.</summary>
     internal static void Probabilities(Tensor tensor, string name)
     {
         using var scope = NewDisposeScope();

@@ -3,27 +3,26 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Numerics;
 
-/// <summary>What stands between the output projection and the softmax: z = c·tanh(s·x/c)/τ with scale s, soft cap c and temperature
-/// τ.</summary>
+/// <summary>The transform between output projection and softmax: z = c·tanh(s·x/c)/τ with scale s, soft cap c and temperature τ.</summary>
 /// <remarks>
-/// In this order, as the models do it: Cohere's logit scale, Gemma 2's final soft cap (arXiv:2408.00118, section 2), then the
-/// temperature of sampling. Without a soft cap z = s·x/τ.
+/// In the models' order: Cohere's logit scale, Gemma 2's final soft cap (arXiv:2408.00118, section 2), then the sampling temperature.
+/// Without a soft cap z = s·x/τ.
 /// </remarks>
 public sealed record LogitTransform
 {
-    /// <summary>Changes nothing.</summary>
+    /// <summary>The identity.</summary>
     public static LogitTransform None { get; } = new();
 
     /// <summary>s, above 0. The default is 1.</summary>
     public double Scale { get; init; } = 1;
 
-    /// <summary>c, above 0: the largest magnitude that a logit may have. The default is null: no cap.</summary>
+    /// <summary>c, above 0: the largest magnitude of a logit. The default is null: no cap.</summary>
     public double? SoftCap { get; init; }
 
     /// <summary>τ, from 1e-6 to 1e6. The default is 1.</summary>
     public double Temperature { get; init; } = 1;
 
-    /// <summary>The transformed logits, in a fresh tensor of the same shape; differentiable.</summary>
+    /// <summary>Applies the transform; returns a fresh differentiable tensor of the same shape.</summary>
     /// <param name="logits">Any shape, floating point.</param>
     /// <exception cref="ArgumentOutOfRangeException">A property is out of range.</exception>
     public Tensor Apply(Tensor logits)
@@ -44,7 +43,7 @@ public sealed record LogitTransform
         Guard.Temperature(Temperature, nameof(Temperature));
     }
 
-    /// <summary>The gradient with respect to the logits before, given that after the transform. Its tensors belong to the caller's
+    /// <summary>Computes the gradient with respect to the original logits from that after the transform. Its tensors belong to the caller's
     /// scope.</summary>
     internal Tensor Backward(Tensor gradient, Tensor logits)
     {

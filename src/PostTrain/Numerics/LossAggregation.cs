@@ -3,45 +3,43 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Numerics;
 
-/// <summary>How per-token losses become one number.</summary>
+/// <summary>A reduction of per-token losses to one number.</summary>
 /// <remarks>
-/// Each aggregation is numerator / denominator, and both are additive over the sequences of a batch. A batch that is worked
-/// on in parts (gradient accumulation, several ranks) gives the same loss and gradient as one batch when every part divides by
-/// the <see cref="Denominator"/> of the whole: the sum of the parts' denominators, known before the first backward pass.
-/// A batch without a counted token gives 0.
+/// Each aggregation is numerator / denominator, both additive over the sequences of a batch. A batch processed in parts (gradient
+/// accumulation, several ranks) gives the same loss and gradient as one batch if every part is divided by the <see cref="Denominator"/> of
+/// the whole, the sum of the parts' denominators, which is known before the first backward pass. A batch without a counted token gives 0.
 /// </remarks>
 public abstract record LossAggregation
 {
     private LossAggregation() { }
 
-    /// <summary>Σ m·l / Σ m: every token of the batch weighs the same (DAPO, arXiv:2503.14476, eq. 8).</summary>
+    /// <summary>Σ m·l / Σ m: every token of the batch has the same weight (DAPO, arXiv:2503.14476, eq. 8).</summary>
     public static LossAggregation TokenMean { get; } = new TokenMeanAggregation();
 
-    /// <summary>Σ m·l: nothing is divided, unless a denominator is given.</summary>
+    /// <summary>Σ m·l: no division, unless a denominator is given.</summary>
     public static LossAggregation TokenSum { get; } = new TokenSumAggregation();
 
-    /// <summary>(1/B) Σ_i Σ_t m·l: the mean of the sequences' sums, as a policy gradient of whole completions has it;
-    /// <see cref="SequenceSum"/> with n = 1.</summary>
+    /// <summary>(1/B) Σ_i Σ_t m·l: the mean of the sequences' sums, as in the policy gradient of whole completions; <see
+    /// cref="SequenceSum"/> with n = 1.</summary>
     public static LossAggregation SequenceMeanOfSums { get; } = new SequenceSumAggregation(1);
 
-    /// <summary>(1/B) Σ_i (1/|y_i|) Σ_t m·l: every sequence weighs the same (GRPO, arXiv:2402.03300, eq. 3). A sequence without a counted
-    /// token gives 0 and counts in B.</summary>
+    /// <summary>(1/B) Σ_i (1/|y_i|) Σ_t m·l: every sequence has the same weight (GRPO, arXiv:2402.03300, eq. 3). A sequence without a
+    /// counted token gives 0 and counts in B.</summary>
     public static LossAggregation SequenceMean { get; } = new SequenceMeanAggregation();
 
     /// <summary>(1/B) Σ_i (1/n) Σ_t m·l with a constant n: no weight depends on a length (Dr. GRPO, arXiv:2503.20783).</summary>
-    /// <param name="normalizer">n, above 0: usually the most tokens that a completion may have; 1 gives the mean of the sequences'
-    /// sums.</param>
+    /// <param name="normalizer">n, above 0: usually the maximum completion length; 1 gives the mean of the sequences' sums.</param>
     public static LossAggregation SequenceSum(double normalizer = 1)
     {
         Guard.Positive(normalizer, nameof(normalizer));
         return new SequenceSumAggregation(normalizer);
     }
 
-    /// <summary>An aggregation of one's own, Σ w·m·l / D.</summary>
-    /// <param name="name">Name for messages.</param>
-    /// <param name="weights">w from the mask, [B,T] each; a row's weights depend on that row alone, so that parts of a batch add up to
-    /// it.</param>
-    /// <param name="denominator">D from the mask, at least 0 and additive over rows.</param>
+    /// <summary>Creates an aggregation of your own, Σ w·m·l / D.</summary>
+    /// <param name="name">Name in error messages.</param>
+    /// <param name="weights">Computes w from the mask, [B,T] each. A row's weights depend on that row alone, so that parts of a batch sum
+    /// to the whole.</param>
+    /// <param name="denominator">Computes D from the mask; at least 0 and additive over rows.</param>
     public static LossAggregation Of(string name, Func<Tensor, Tensor> weights, Func<Tensor, double> denominator)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
@@ -50,10 +48,10 @@ public abstract record LossAggregation
         return new OwnAggregation(name, weights, denominator);
     }
 
-    /// <summary>The loss of a batch, or of a part of one.</summary>
+    /// <summary>Computes the loss of a batch, or of a part of one.</summary>
     /// <param name="losses">Per-token losses, [B,T].</param>
     /// <param name="mask">[B,T]; 1 where a token counts.</param>
-    /// <param name="denominator">The <see cref="Denominator"/> of the whole batch where this is a part of it; its own when null.</param>
+    /// <param name="denominator">The <see cref="Denominator"/> of the whole batch if this is a part of it; null means its own.</param>
     /// <returns>A scalar; differentiable in the losses.</returns>
     public Tensor Apply(Tensor losses, Tensor mask, double? denominator = null)
     {
@@ -67,12 +65,12 @@ public abstract record LossAggregation
         return Numerator(losses, mask).div(divisor > 0 ? divisor : 1).MoveToOuterDisposeScope();
     }
 
-    /// <summary>What the sum over a batch is divided by: its tokens for <see cref="TokenMean"/>, 1 for <see cref="TokenSum"/>, its
-    /// sequences for the others.</summary>
+    /// <summary>Returns the divisor of the sum: the batch's tokens for <see cref="TokenMean"/>, 1 for <see cref="TokenSum"/>, its sequences
+    /// for the others.</summary>
     /// <param name="mask">[B,T].</param>
     public abstract double Denominator(Tensor mask);
 
-    /// <summary>The sum, before it is divided.</summary>
+    /// <summary>Computes the sum before the division.</summary>
     private protected abstract Tensor Numerator(Tensor losses, Tensor mask);
 
     private static double Tokens(Tensor mask)

@@ -5,16 +5,16 @@ namespace PostTrain.Numerics;
 
 /// <summary>Reductions over the positions that a mask counts.</summary>
 /// <remarks>
-/// A mask has the shape of the values and holds 1 (or true) where a position counts and 0 elsewhere. What stands in a
-/// position that does not count, NaN included, changes neither a result nor a gradient; a NaN in a counted position stays NaN.
-/// A mask without a counted position gives 0. All functions are differentiable in the values and return fresh tensors.
+/// A mask has the shape of the values and holds 1 (or true) where a position counts and 0 elsewhere. Values at uncounted positions, NaN
+/// included, change neither a result nor a gradient; a NaN at a counted position stays NaN. A mask without a counted position gives 0. All
+/// functions are differentiable in the values and return fresh tensors.
 /// </remarks>
 public static class Masked
 {
-    /// <summary>Sum of the counted values: Σ m·x.</summary>
+    /// <summary>Computes the sum of the counted values, Σ m·x.</summary>
     /// <param name="values">Any shape.</param>
     /// <param name="mask">The shape of <paramref name="values"/>.</param>
-    /// <param name="dim">The dimension to reduce; all of them when null.</param>
+    /// <param name="dim">The dimension to reduce; null means all.</param>
     /// <exception cref="ArgumentException">Shapes do not agree.</exception>
     public static Tensor Sum(Tensor values, Tensor mask, long? dim = null)
     {
@@ -23,7 +23,7 @@ public static class Masked
         return (dim is { } d ? counted.sum(d) : counted.sum()).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Mean of the counted values: Σ m·x / Σ m, and 0 where nothing counts.</summary>
+    /// <summary>Computes the mean of the counted values, Σ m·x / Σ m; 0 if nothing counts.</summary>
     /// <inheritdoc cref="Sum"/>
     public static Tensor Mean(Tensor values, Tensor mask, long? dim = null)
     {
@@ -31,14 +31,14 @@ public static class Masked
         return Sum(values, mask, dim).div(CountOrOne(mask, values.dtype, dim)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Variance of all counted values about their mean.</summary>
+    /// <summary>Computes the variance of all counted values about their mean.</summary>
     /// <param name="values">Any shape.</param>
     /// <param name="mask">The shape of <paramref name="values"/>.</param>
-    /// <param name="unbiased">Divide by n − 1 (true) or by n (false, the default); a single counted value has variance 0.</param>
+    /// <param name="unbiased">Divides by n − 1 (true) or by n (false, the default); a single counted value has variance 0.</param>
     public static Tensor Variance(Tensor values, Tensor mask, bool unbiased = false)
     {
         using var scope = NewDisposeScope();
-        // A NaN that does not count would reach the gradient through the square: out before any arithmetic.
+        // An uncounted NaN would reach the gradient through the square, so it is removed before any arithmetic.
         var counted = Counted(values, mask);
         var squares = Sum((counted - Mean(counted, mask)).square(), mask);
         var count = mask.to_type(values.dtype).sum();
@@ -52,8 +52,8 @@ public static class Masked
     /// <param name="mask">The shape of <paramref name="values"/>.</param>
     /// <param name="keepMean">Adds the mean back after scaling, so that only the scale changes. False by default.</param>
     /// <param name="epsilon">Added to the variance, at least 0.</param>
-    /// <param name="unbiased">The variance divides by n − 1 (true) or by n (false, the default).</param>
-    /// <returns>The shape of <paramref name="values"/>; 0 where nothing counts.</returns>
+    /// <param name="unbiased">Divides the variance by n − 1 (true) or by n (false, the default).</param>
+    /// <returns>The shape of <paramref name="values"/>; 0 at uncounted positions.</returns>
     public static Tensor Whiten(Tensor values, Tensor mask, bool keepMean = false, double epsilon = 1e-8, bool unbiased = false)
     {
         Guard.NotNegative(epsilon, nameof(epsilon));
@@ -64,17 +64,17 @@ public static class Masked
         return Counted(keepMean ? scaled + mean : scaled, mask).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The values where the mask counts, 0 elsewhere.</summary>
+    /// <summary>Returns the values where the mask counts, 0 elsewhere.</summary>
     internal static Tensor Counted(Tensor values, Tensor mask)
     {
         Guard.SameShape(mask, nameof(mask), values, nameof(values));
         using var scope = NewDisposeScope();
-        // Not x·m: that would let a NaN of a position that does not count through.
+        // Not x·m, which would let an uncounted NaN through.
         var isCounted = mask.dtype == ScalarType.Bool ? mask : mask != 0;
         return values.masked_fill(isCounted.logical_not(), 0).MoveToOuterDisposeScope();
     }
 
-    /// <summary>How many positions count, with 1 in the place of 0, so that dividing by it gives 0 for nothing.</summary>
+    /// <summary>Returns the number of counted positions, or 1 if there are none, so that dividing by it gives 0.</summary>
     internal static Tensor CountOrOne(Tensor mask, ScalarType type, long? dim = null)
     {
         using var scope = NewDisposeScope();

@@ -3,16 +3,16 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Numerics;
 
-/// <summary>Functions of log-probabilities that stay finite, with their gradients, wherever the mathematics does.</summary>
+/// <summary>Functions of log-probabilities that stay finite, with their gradients, wherever the mathematical function does.</summary>
 internal static class Stable
 {
-    // e^40 times a log-ratio of 1e4 is 2e21: far above anything that training meets, far below float32's and bfloat16's largest number.
+    // e^40 times a log-ratio of 1e4 is 2e21: far above all values in training, far below the largest float32 and bfloat16.
     internal const double ExponentCap = 40;
 
-    /// <summary>log σ(x) = −softplus(−x).</summary>
+    /// <summary>Computes log σ(x) = −softplus(−x).</summary>
     internal static Tensor LogSigmoid(Tensor x) => nn.functional.logsigmoid(x);
 
-    /// <summary>e^x up to x = 40, and the tangent at 40 beyond: without overflow, and with a gradient that does not vanish.</summary>
+    /// <summary>Computes e^x up to x = 40 and the tangent at 40 beyond: no overflow, and the gradient does not vanish.</summary>
     internal static Tensor Exp(Tensor x)
     {
         using var scope = NewDisposeScope();
@@ -20,7 +20,7 @@ internal static class Stable
         return bounded.exp().mul(1 + Beyond(x)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>e^x − 1 up to a cap, and the tangent there beyond.</summary>
+    /// <summary>Computes e^x − 1 up to a cap and the tangent there beyond.</summary>
     internal static Tensor Expm1(Tensor x, double cap = ExponentCap)
     {
         using var scope = NewDisposeScope();
@@ -28,18 +28,18 @@ internal static class Stable
         return bounded.expm1().add(bounded.exp().mul(Beyond(x, cap))).MoveToOuterDisposeScope();
     }
 
-    /// <summary>log(1 − e^x) for x below 0, without cancellation on either side of −log 2 (Mächler 2012, "Accurately computing log(1 −
-    /// exp(−|a|))").</summary>
+    /// <summary>Computes log(1 − e^x) for x below 0 without cancellation on either side of −log 2 (Mächler 2012, "Accurately computing
+    /// log(1 − exp(−|a|))").</summary>
     internal static Tensor Log1mExp(Tensor x)
     {
         using var scope = NewDisposeScope();
         var near = x > -Math.Log(2);
-        // Each branch sees only arguments of its own side: the derivative of the other one would be 0·∞.
+        // Each branch sees only arguments on its own side: the derivative of the other one would be 0·∞.
         var log = x.masked_fill(near.logical_not(), -0.5).expm1().neg().log();
         var log1p = x.masked_fill(near, -1).exp().neg().log1p();
         return where(near, log, log1p).MoveToOuterDisposeScope();
     }
 
-    // Not x less its bounded self, which would be NaN at −∞.
+    // Not x minus its clamped value, which would be NaN at −∞.
     private static Tensor Beyond(Tensor x, double cap = ExponentCap) => (x - cap).relu();
 }

@@ -4,12 +4,11 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Numerics;
 
-/// <summary>Log-probabilities of given tokens, and the entropy of the distributions that they were drawn from.</summary>
+/// <summary>Log-probabilities of given tokens and entropies of their distributions.</summary>
 public static class TokenLogProbs
 {
-    /// <summary>log π(target) = z_target − log Σ_v exp z_v for each position.</summary>
-    /// <remarks>The logits at a position must be those that predict its target: shift before (the logits at t predict token t +
-    /// 1).</remarks>
+    /// <summary>Computes log π(target) = z_target − log Σ_v exp z_v for each position.</summary>
+    /// <remarks>The logits at a position must predict the target there: shift first (the logits at t predict token t + 1).</remarks>
     /// <param name="logits">[..., T, V], floating point.</param>
     /// <param name="targets">[..., T], token ids in 0..V−1.</param>
     /// <returns>[..., T], of the logits' type; differentiable in the logits.</returns>
@@ -22,10 +21,10 @@ public static class TokenLogProbs
             : LogProbOperator.Reference(logits, targets, null);
     }
 
-    /// <summary>log π(target) where the mask counts, and 0 elsewhere.</summary>
+    /// <summary>Computes log π(target) where the mask counts; 0 elsewhere.</summary>
     /// <remarks>
-    /// Logits and targets of the other positions are not read: a NaN or a target such as −100 may stand there, and the logits' gradient
-    /// is 0. The logits at a position must be those that predict its target.
+    /// Logits and targets of uncounted positions are not read: they may hold NaN or a target such as −100, and the logits' gradient is 0.
+    /// The logits at a position must predict the target there.
     /// </remarks>
     /// <param name="logits">[..., T, V], floating point.</param>
     /// <param name="targets">[..., T]; token ids in 0..V−1 where the mask counts.</param>
@@ -41,7 +40,7 @@ public static class TokenLogProbs
             : LogProbOperator.Reference(logits, targets, mask);
     }
 
-    /// <summary>Entropy of each position's distribution: H = −Σ_v π_v log π_v, in nats.</summary>
+    /// <summary>Computes the entropy of each position's distribution, H = −Σ_v π_v log π_v, in nats.</summary>
     /// <param name="logits">[..., V]; a logit of −∞ is a token of probability 0 and contributes 0.</param>
     /// <returns>[...], between 0 and log V.</returns>
     public static Tensor Entropy(Tensor logits)
@@ -53,10 +52,11 @@ public static class TokenLogProbs
         return EntropyOf(logits.log_softmax(-1)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>−Σ_v π_v log π_v of normalised log-probabilities [..., V]. Its intermediate results belong to the caller's scope.</summary>
+    /// <summary>Computes −Σ_v π_v log π_v of normalised log-probabilities [..., V]. Intermediate results belong to the caller's
+    /// scope.</summary>
     internal static Tensor EntropyOf(Tensor logProbs)
     {
-        // p·log p has the limit 0 at p = 0, where the product would be NaN.
+        // p·log p tends to 0 at p = 0, where the product would be NaN.
         var finite = logProbs.masked_fill(logProbs.isneginf(), 0);
         return logProbs.exp().mul(finite).sum(-1).neg();
     }

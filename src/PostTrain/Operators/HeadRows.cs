@@ -4,7 +4,8 @@ using System.Runtime.Intrinsics;
 
 namespace PostTrain.Operators;
 
-/// <summary>One head's rows of a tensor, taken into rows of whole vectors and put back, turned by the rotary embedding on the way.</summary>
+/// <summary>One head's rows of a tensor, taken into rows of whole vectors and put back, turned by the rotary embedding on the
+/// way.</summary>
 /// <remarks>Element i &lt; d of a turned row is paired with the one d/2 away: y_i = x_i·c_i + x_{i±d/2}·s_i.</remarks>
 /// <param name="cosines">[T,d] of this batch row; null for rows that are not turned.</param>
 /// <param name="sines">[T,d], −sin in the first half.</param>

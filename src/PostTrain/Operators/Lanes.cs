@@ -35,7 +35,7 @@ internal static unsafe class Lanes
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static V First(long count) => Vector256.LessThan(Vector256.Create(0.0, 1, 2, 3), Vector256.Create((double)count));
 
-    /// <summary>Where the number is not 0, as a mask.</summary>
+    /// <summary>Returns a mask of the values that are not 0.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static V NotZero(V values) => ~Vector256.Equals(values, V.Zero);
 
@@ -100,7 +100,7 @@ internal static unsafe class Lanes
         return exponential;
     }
 
-    /// <summary>How far x lies above a cap; 0 at and below it, −∞ included.</summary>
+    /// <summary>Returns x minus a cap if x is above it; 0 otherwise, also at −∞.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static V Beyond(V x, V cap) => Where(Vector256.GreaterThan(x, cap), x - cap);
 

@@ -60,7 +60,7 @@ internal readonly unsafe struct MaskPointer<T>(bool* flags, T* numbers)
         return System.Runtime.Intrinsics.Vector256.Sum(sum);
     }
 
-    /// <summary>How many of <paramref name="length"/> places count.</summary>
+    /// <summary>Returns the number of counted positions among <paramref name="length"/>.</summary>
     internal double Number(long start, long length)
     {
         var sum = V.Zero;

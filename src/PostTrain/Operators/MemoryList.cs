@@ -12,7 +12,7 @@ internal sealed unsafe class MemoryList : IDisposable
     private readonly IReadOnlyList<Tensor> owners;
 
     /// <param name="tensors">All tensors.</param>
-    /// <param name="chosen">Which of them.</param>
+    /// <param name="chosen">The selection.</param>
     /// <param name="type">Their type; others are copied to it.</param>
     /// <param name="changed">Name of the argument where the kernel writes, so that no copy will do; null where it only reads.</param>
     internal MemoryList(IReadOnlyList<Tensor> tensors, int[] chosen, ScalarType type, string? changed)

@@ -23,7 +23,7 @@ internal static unsafe class SoftmaxRow
         return Vector256.Sum(sum) / count;
     }
 
-    /// <summary>Whether the first greatest logit is that of a token.</summary>
+    /// <summary>Returns true if the first greatest logit is that of a token.</summary>
     internal static bool IsFirst<T>(T* logits, double max, long token)
         where T : unmanaged
     {

@@ -12,21 +12,20 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Policy;
 
-/// <summary>Policy optimisation without a critic: samples several completions of each prompt and makes those more likely that were rewarded
+/// <summary>Policy optimisation without a critic: samples several completions per prompt and makes those more likely whose rewards are
 /// above their baseline.</summary>
 /// <remarks>
-/// <para>DeepSeekMath, arXiv:2402.03300, algorithm 1, without the outer loop that retrains the reward model, and its relatives: the
-/// method is <see cref="GrpoOptions.Objective"/>. Advantages, masks and denominators are those of the whole batch, so that loss, gradient
-/// and metrics do not depend
-/// on how it is cut into micro-batches. Surrogates that look at a batch's covariances (Clip-Cov, KL-Cov) are refused together with what
-/// would cut it.</para>
-/// <para>Metrics besides those of <see cref="RolloutTrainer"/>: <c>entropy</c>, <c>policy/clip_fraction</c>, <c>policy/old_kl</c> (nats a
-/// token); with a reference <c>kl</c>; with <see cref="GrpoOptions.Kl"/> <c>kl/coefficient</c> and <c>kl/completion</c> (nats a completion,
-/// what the control follows); with <see cref="GrpoOptions.Entropy"/> <c>entropy/coefficient</c> (used in this step); with dynamic sampling
-/// <c>sampling/draws</c> and <c>sampling/efficiency</c> (share of drawn groups whose rewards differ); with replay <c>replay/groups</c>
-/// (used in this step) and <c>replay/size</c>; <c>policy/updates</c> (with a target KL), <c>policy/learnt_tokens</c> (share, with a token
-/// selection), <c>policy/importance_weight</c>, <c>reward/overlong</c>, <c>reward/greedy</c>; <c>policy/zero_advantages</c> (1 in a step
-/// whose single completion or token was standardised to 0, absent in others).</para>
+/// <para>DeepSeekMath, arXiv:2402.03300, algorithm 1, without the outer loop that retrains the reward model, and its relatives: <see
+/// cref="GrpoOptions.Objective"/> selects the method. Advantages, masks and denominators are those of the whole batch, so loss, gradient
+/// and metrics do not depend on the micro-batches. Surrogates of batch covariances (Clip-Cov, KL-Cov) cannot be combined with options that
+/// split the batch.</para>
+/// <para>Metrics in addition to those of <see cref="RolloutTrainer"/>: <c>entropy</c>, <c>policy/clip_fraction</c>, <c>policy/old_kl</c>
+/// (nats per token); with a reference <c>kl</c>; with <see cref="GrpoOptions.Kl"/> <c>kl/coefficient</c> and <c>kl/completion</c> (nats per
+/// completion, the input of the control); with <see cref="GrpoOptions.Entropy"/> <c>entropy/coefficient</c> (used in this step); with
+/// dynamic sampling <c>sampling/draws</c> and <c>sampling/efficiency</c> (share of sampled groups whose rewards differ); with replay
+/// <c>replay/groups</c> (used in this step) and <c>replay/size</c>; <c>policy/updates</c> (with a target KL), <c>policy/learnt_tokens</c>
+/// (share, with a token selection), <c>policy/importance_weight</c>, <c>reward/overlong</c>, <c>reward/greedy</c>;
+/// <c>policy/zero_advantages</c> (1 in a step whose single completion or token was standardised to 0, absent in others).</para>
 /// </remarks>
 public sealed class GrpoTrainer : RolloutTrainer
 {
@@ -37,7 +36,7 @@ public sealed class GrpoTrainer : RolloutTrainer
     /// <param name="policy">Model that draws; its parameters that require a gradient are trained.</param>
     /// <param name="tokenizer">Turns texts into the model's token ids and back.</param>
     /// <param name="reward">Judges completions.</param>
-    /// <param name="options">Options, with the reference model where there is one.</param>
+    /// <param name="options">Options, with the reference model if there is one.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     /// <exception cref="ArgumentException">Options contradict each other, or a KL term has no reference.</exception>
     public GrpoTrainer(CausalLm policy, ITokenizer tokenizer, IReward reward, GrpoOptions options)
@@ -50,8 +49,8 @@ public sealed class GrpoTrainer : RolloutTrainer
     /// <inheritdoc/>
     protected override ITrainerState State => state;
 
-    /// <summary>Where a batch is used for one update, the update's own pass gives the log-probs of the policy that drew it, and no other
-    /// pass is needed.</summary>
+    /// <summary>Sampling of a step. If a batch is used for one update, the update's own pass gives the log-probs of the sampling policy,
+    /// and no further pass is needed.</summary>
     protected override SamplingOptions Sampling =>
         options.UsesBatchOnce && options.Correction is null ? base.Sampling with { Recording = LogProbRecording.Drawn } : base.Sampling;
 
@@ -73,7 +72,7 @@ public sealed class GrpoTrainer : RolloutTrainer
         base.Dispose(disposing);
     }
 
-    // One draw whose groups are all kept, or draws until enough groups have signal.
+    // One draw with all its groups, or draws until enough groups have unequal rewards.
     private async Task<List<(JudgedRollouts Drawn, int[] Kept)>> DrawGroupsAsync(RolloutStep step)
     {
         bool filters = step.Prompts.IsStream && options.DynamicSampling is not null;
@@ -89,7 +88,7 @@ public sealed class GrpoTrainer : RolloutTrainer
             draws.Add((drawn, kept));
             missing -= kept.Length;
         }
-        // Without any signal the first draw is still an update.
+        // Without any such group the first draw is used.
         if (draws.All(draw => draw.Kept.Length == 0))
             draws[0] = (draws[0].Drawn, [.. Enumerable.Range(0, draws[0].Drawn.Completions.Count / options.GroupSize)]);
         return draws;
@@ -110,7 +109,7 @@ public sealed class GrpoTrainer : RolloutTrainer
         if (reference is not null)
             step.Book("reference");
 
-        // What the updates learn from, once for the whole batch.
+        // The inputs of the updates, computed once for the whole batch.
         var mask = options.Tokens.DropUnfinished ? CompletionMasks.WithoutUnfinished(batch.Mask, batch.Finished) : batch.Mask;
         var entropies = options.Tokens.TopEntropy < 1 || state.Entropy is { Target: not null } ? Entropies(batch) : null;
         double? meanEntropy = entropies is null ? null : Masked.Mean(entropies, batch.Mask).ToDouble();
@@ -134,11 +133,11 @@ public sealed class GrpoTrainer : RolloutTrainer
             metrics["sampling/efficiency"] = drawn.Count(group => RolloutGroups.HasSignal(group)) / (double)drawn.Length;
         }
 
-        // Worked out before the first update: what it refuses must not leave half a step.
+        // Computed before the first update: an error must not leave half a step.
         var nextKl = NextKl(batch, reference, metrics);
         var report = Update(batch, objective, whole, metrics);
 
-        // Last of all: a step that fails before has changed nothing.
+        // Last: a step that fails earlier has changed nothing.
         state.Kl = nextKl;
         if (meanEntropy is { } entropy)
             state.Entropy = state.Entropy?.Next(entropy);
@@ -267,7 +266,7 @@ public sealed class GrpoTrainer : RolloutTrainer
         return fresh;
     }
 
-    // Kept groups of earlier steps replace groups without signal, so that the batch stays as large as it was meant to be.
+    // Kept groups of earlier steps replace groups of equal rewards, so that the batch keeps its size.
     private (IReadOnlyList<RolloutGroups> Groups, IReadOnlyList<ReplayEntry> Replayed) WithReplay(
         IReadOnlyList<RolloutGroups> fresh,
         int drawnGroups

@@ -9,26 +9,26 @@ namespace PostTrain.Policy;
 /// Truncated (TIS: min(w, C), Yao et al. 2025), masked (MIS: 0 outside the bounds), or masked on both sides (IcePop, Ring-1T,
 /// arXiv:2510.18855); of each token or of whole sequences (Π_t w_t).
 /// </remarks>
-/// <param name="Upper">C, the largest weight; above 0.</param>
-/// <param name="Lower">The smallest weight; 0, no bound, by default.</param>
+/// <param name="Upper">C, the maximum weight; above 0.</param>
+/// <param name="Lower">The minimum weight; 0, no bound, by default.</param>
 /// <param name="Masks">Weights outside the bounds become 0 (true) or the bound (false, the default).</param>
-/// <param name="WholeSequences">One weight a sequence, the product of its tokens'. False by default.</param>
+/// <param name="WholeSequences">True for one weight per sequence, the product over its tokens. False by default.</param>
 public sealed record ImportanceCorrection(double Upper, double Lower = 0, bool Masks = false, bool WholeSequences = false)
 {
-    /// <summary>Truncated importance sampling: min(w, cap) of each token.</summary>
+    /// <summary>Creates truncated importance sampling: min(w, cap) of each token.</summary>
     public static ImportanceCorrection Tis(double cap = 2) => new(cap);
 
-    /// <summary>Masked importance sampling: w where it is at most the cap, else 0.</summary>
+    /// <summary>Creates masked importance sampling: w if it is at most the cap, otherwise 0.</summary>
     public static ImportanceCorrection Mis(double cap = 2) => new(cap, Masks: true);
 
-    /// <summary>IcePop: w where it is between the bounds, else 0.</summary>
+    /// <summary>Creates IcePop: w if it is between the bounds, otherwise 0.</summary>
     public static ImportanceCorrection IcePop(double lower = 0.5, double upper = 5) => new(upper, lower, Masks: true);
 
-    /// <summary>The weights of a batch.</summary>
+    /// <summary>Computes the weights of a batch.</summary>
     /// <param name="logProbs">The trainer's log-probs at sampling time, [B,T]; no gradient flows.</param>
     /// <param name="samplerLogProbs">The sampler's, [B,T].</param>
     /// <param name="mask">[B,T].</param>
-    /// <returns>[B,T], 0 where nothing counts; with <see cref="WholeSequences"/> [B], one a sequence. Without a gradient.</returns>
+    /// <returns>[B,T], 0 where nothing counts; with <see cref="WholeSequences"/> [B], one per sequence. Without a gradient.</returns>
     public Tensor Weights(Tensor logProbs, Tensor samplerLogProbs, Tensor mask)
     {
         Guard.Positive(Upper, nameof(Upper));

@@ -3,8 +3,8 @@ using PostTrain.Policy.Losses;
 
 namespace PostTrain.Policy;
 
-/// <summary>The weight β of a KL penalty and how it follows the measured divergence. Immutable: <see cref="Next"/> gives the control of the
-/// next step.</summary>
+/// <summary>The weight β of a KL penalty, fixed or adapted to the measured divergence. Immutable: <see cref="Next"/> returns the control of
+/// the next step.</summary>
 public abstract record KlControl
 {
     private KlControl(double coefficient)
@@ -13,16 +13,16 @@ public abstract record KlControl
         Coefficient = coefficient;
     }
 
-    /// <summary>β now.</summary>
+    /// <summary>The current β.</summary>
     public double Coefficient { get; private init; }
 
-    /// <summary>β stays what it is.</summary>
+    /// <summary>Creates a constant β.</summary>
     public static KlControl Fixed(double coefficient) => new FixedControl(coefficient);
 
-    /// <summary>β ← β·(1 + clip(KL/target − 1, ±0.2)·n/horizon) after each n samples.</summary>
+    /// <summary>Creates an adaptive β: β ← β·(1 + clip(KL/target − 1, ±0.2)·n/horizon) after each n samples.</summary>
     /// <remarks>Ziegler et al. 2019, arXiv:1909.08593, section 2.2.</remarks>
-    /// <param name="coefficient">The first β, at least 0.</param>
-    /// <param name="target">The divergence to keep, in nats a sequence, above 0; 6 in the paper.</param>
+    /// <param name="coefficient">The initial β, at least 0.</param>
+    /// <param name="target">The target divergence, in nats per sequence, above 0; 6 in the paper.</param>
     /// <param name="horizon">Samples over which a deviation has its full effect, above 0; 10 000 by default.</param>
     public static KlControl Adaptive(double coefficient, double target, double horizon = 10_000)
     {
@@ -31,10 +31,10 @@ public abstract record KlControl
         return new AdaptiveControl(coefficient, target, horizon);
     }
 
-    /// <summary>A control of one's own.</summary>
+    /// <summary>Creates a control of your own.</summary>
     /// <param name="name">Name for messages.</param>
-    /// <param name="coefficient">The first β, at least 0.</param>
-    /// <param name="function">What β is multiplied with after a step, at least 0, from the measured divergence and the number of
+    /// <param name="coefficient">The initial β, at least 0.</param>
+    /// <param name="function">Computes the factor of β after a step, at least 0, from the measured divergence and the number of
     /// completions.</param>
     public static KlControl Of(string name, double coefficient, Func<double, long, double> function)
     {
@@ -43,9 +43,9 @@ public abstract record KlControl
         return new OwnControl(name, coefficient, function);
     }
 
-    /// <summary>The control after a step on <paramref name="samples"/> completions whose measured divergence was
-    /// <paramref name="kl"/>.</summary>
-    /// <param name="kl">In the unit of the target; a NaN is refused.</param>
+    /// <summary>Returns the control after a step on <paramref name="samples"/> completions with the measured divergence <paramref
+    /// name="kl"/>.</summary>
+    /// <param name="kl">In the unit of the target; NaN is an error.</param>
     /// <param name="samples">At least 0.</param>
     public KlControl Next(double kl, long samples)
     {
@@ -55,12 +55,12 @@ public abstract record KlControl
         return this with { Coefficient = Coefficient * Factor(kl, samples) };
     }
 
-    /// <summary>The same control with another β, as a checkpoint gives it.</summary>
+    /// <summary>Returns the same control with another β, from a checkpoint.</summary>
     internal KlControl At(double coefficient) => this with { Coefficient = coefficient };
 
-    /// <summary>Whether the epochs on a batch should end: the divergence from the sampling policy is above
-    /// <paramref name="slack"/>·<paramref name="target"/>.</summary>
-    /// <remarks>Spinning Up's PPO stops at 1.5 times the target. A NaN stops.</remarks>
+    /// <summary>Returns true if the epochs on a batch should end: the divergence from the sampling policy exceeds <paramref
+    /// name="slack"/>·<paramref name="target"/>.</summary>
+    /// <remarks>Spinning Up's PPO stops at 1.5 times the target. NaN stops too.</remarks>
     /// <param name="oldKl">For example <see cref="PolicyLoss.OldKl"/>.</param>
     /// <param name="target">Above 0.</param>
     /// <param name="slack">Above 0; 1.5 by default.</param>

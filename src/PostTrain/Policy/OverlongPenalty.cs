@@ -7,10 +7,10 @@ namespace PostTrain.Policy;
 /// <see cref="TokenRewards.Overlong"/>.</summary>
 public sealed record OverlongPenalty
 {
-    /// <summary>Tokens over which the penalty grows from 0 to its full size: 1 to the limit.</summary>
+    /// <summary>Number of tokens over which the penalty grows from 0 to its full size: 1 to the limit.</summary>
     public required int Buffer { get; init; }
 
-    /// <summary>The length with the full penalty.</summary>
+    /// <summary>The length at which the penalty is full.</summary>
     /// <value>The default, null, is <see cref="Rollouts.SamplingOptions.MaxNewTokens"/>.</value>
     public int? Limit { get; init; }
 

@@ -6,37 +6,36 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Policy;
 
-/// <summary>advantage × ratio × surrogate × aggregation × KL: L = agg[w·s(ρ, A) + β·kl] − c·agg[H]. The named methods are values of it, see
-/// <see cref="PolicyObjectives"/>.</summary>
+/// <summary>A policy objective composed of advantage, ratio, surrogate, aggregation and KL term: L = agg[w·s(ρ, A) + β·kl] − c·agg[H]. <see
+/// cref="PolicyObjectives"/> has the named methods.</summary>
 public sealed record PolicyObjective
 {
-    /// <summary>For logs.</summary>
+    /// <summary>Name for logs.</summary>
     public required string Name { get; init; }
 
-    /// <summary>How rewards become advantages; null where a critic gives them (PPO).</summary>
+    /// <summary>The method that computes advantages from rewards; null if a critic gives them (PPO).</summary>
     public AdvantageMethod? Advantage { get; init; }
 
-    /// <summary>Of what the ratio is taken.</summary>
+    /// <summary>The level of the ratio.</summary>
     /// <value>The default is <see cref="RatioLevel.Token"/>.</value>
     public RatioLevel Ratio { get; init; }
 
-    /// <summary>What is made of ratio and advantage.</summary>
+    /// <summary>The function of ratio and advantage.</summary>
     public required PolicySurrogate Surrogate { get; init; }
 
-    /// <summary>How the tokens' losses become one number.</summary>
+    /// <summary>The reduction of the token losses to one number.</summary>
     /// <value>The default is <see cref="LossAggregation.TokenMean"/>.</value>
     public LossAggregation Aggregation { get; init; } = LossAggregation.TokenMean;
 
-    /// <summary>β of the KL term in the loss, at least 0. A penalty in the reward is made by <see cref="TokenRewards.WithKl"/>
-    /// instead.</summary>
+    /// <summary>β of the KL term in the loss, at least 0. For a penalty in the reward use <see cref="TokenRewards.WithKl"/>.</summary>
     /// <value>The default is 0.</value>
     public double Beta { get; init; }
 
-    /// <summary>How the divergence from the reference is estimated; see <see cref="KlDivergence"/> for the gradient of each.</summary>
+    /// <summary>Estimator of the divergence from the reference; <see cref="KlDivergence"/> gives the gradient of each.</summary>
     /// <value>The default is <see cref="KlEstimator.K3"/>.</value>
     public KlEstimator KlEstimator { get; init; } = KlEstimator.K3;
 
-    /// <summary>Multiply the estimate by ρ, with its gradient: ρ·k3 has the gradient ∇KL(π‖π_ref) where k3 alone has that of KL(π_ref‖π)
+    /// <summary>True to multiply the estimate by ρ, with its gradient: ρ·k3 has the gradient ∇KL(π‖π_ref), k3 alone that of KL(π_ref‖π)
     /// (DeepSeek-V3.2, arXiv:2512.02556).</summary>
     /// <value>The default is false.</value>
     public bool CorrectKl { get; init; }
@@ -45,39 +44,40 @@ public sealed record PolicyObjective
     /// <value>The default is 0.</value>
     public double EntropyCoefficient { get; init; }
 
-    /// <summary>How the tokens' entropies become one number; as <see cref="Aggregation"/>, with its denominator, when null. TRL takes the
-    /// token mean whatever the loss does.</summary>
+    /// <summary>The reduction of the token entropies to one number; null means <see cref="Aggregation"/> with its denominator. TRL always
+    /// uses the token mean.</summary>
     /// <value>The default is null.</value>
     public LossAggregation? EntropyAggregation { get; init; }
 
-    /// <summary>Returns what the terms are divided by over a batch.</summary>
+    /// <summary>Returns the divisors of the terms over a batch.</summary>
     /// <param name="mask">[B,T], of the whole batch; 1 where a token counts.</param>
     public PolicyDenominators Denominators(Tensor mask) =>
         new(Aggregation.Denominator(mask), (EntropyAggregation ?? Aggregation).Denominator(mask));
 
-    /// <summary>The loss of a batch, or of a part of one.</summary>
-    /// <param name="batch">Log-probs, advantages and mask; a reference where β is above 0, entropies where c is.</param>
-    /// <param name="denominator">The aggregation's denominator of the whole batch where this is a part of it; its own when null. An entropy
-    /// bonus with an aggregation of its own
-    /// is divided by that one's denominator of the given tokens; for parts that add up, give <see cref="Denominators"/>.</param>
+    /// <summary>Computes the loss of a batch, or of a part of one.</summary>
+    /// <param name="batch">Log-probs, advantages and mask; reference log-probs if β is above 0, entropies if c is.</param>
+    /// <param name="denominator">The aggregation's denominator of the whole batch if this is a part of it; null means its own. An entropy
+    /// bonus with its own aggregation is divided by that aggregation's denominator of the given tokens; for parts that sum to the whole,
+    /// pass <see cref="Denominators"/>.</param>
     /// <exception cref="ArgumentException">Shapes do not agree, or a tensor is missing; the message names it.</exception>
     public PolicyObjectiveLoss Loss(PolicyBatch batch, double? denominator = null) =>
         Loss(batch, denominator, EntropyAggregation is null ? denominator : null);
 
-    /// <summary>The share of a part in the loss of a whole batch: the shares of the parts add up, whatever the parts.</summary>
-    /// <param name="batch">Log-probs, advantages and mask; a reference where β is above 0, entropies where c is.</param>
-    /// <param name="whole">Of the whole batch's mask.</param>
+    /// <summary>Computes the share of a part in the loss of a whole batch; the shares of all parts sum to the loss.</summary>
+    /// <param name="batch">Log-probs, advantages and mask; reference log-probs if β is above 0, entropies if c is.</param>
+    /// <param name="whole">The denominators of the whole batch's mask.</param>
     /// <exception cref="ArgumentException">Shapes do not agree, or a tensor is missing; the message names it.</exception>
     public PolicyObjectiveLoss Loss(PolicyBatch batch, PolicyDenominators whole) => Loss(batch, whole.Loss, whole.Entropy);
 
-    /// <summary>Refuses to cut a batch whose sequences are compared with each other.</summary>
-    /// <param name="option">What would cut it; null for nothing.</param>
+    /// <summary>Rejects an option that splits a batch whose sequences are compared with each other.</summary>
+    /// <param name="option">The option that would split it; null for none.</param>
     internal void CheckParts(string? option)
     {
         ArgumentNullException.ThrowIfNull(Surrogate);
         if (option is not null && Surrogate.ComparesSequences)
             throw new ArgumentException(
-                $"the surrogate of {Name} takes its covariances over a whole batch, which {option} cuts into parts; expected {option} to be null",
+                $"the surrogate of {Name} needs the covariances of a whole batch, which {option} splits into parts; expected "
+                    + $"{option} to be null",
                 option
             );
     }

@@ -4,16 +4,16 @@ using PostTrain.Policy.Losses;
 
 namespace PostTrain.Policy;
 
-/// <summary>The named methods as values of one composition. Change a part with <c>with</c>: <c>PolicyObjectives.Grpo() with { Beta = 0.04
-/// }</c>.</summary>
+/// <summary>Named methods as values of <see cref="PolicyObjective"/>. Change a part with <c>with</c>: <c>PolicyObjectives.Grpo() with {
+/// Beta = 0.04 }</c>.</summary>
 public static class PolicyObjectives
 {
     /// <summary>PPO (arXiv:1707.06347): token ratio, clip 0.2, token mean; advantages of <see cref="Advantages.Gae"/>, KL in the
     /// reward.</summary>
     public static PolicyObjective Ppo(ClipRange? clip = null) => new() { Name = "PPO", Surrogate = PolicySurrogate.Clip(clip ?? 0.2) };
 
-    /// <summary>GRPO (DeepSeekMath, arXiv:2402.03300): rewards scaled in their group, clip 0.2, sequence mean; the paper's β is 0.04, here
-    /// as in TRL 0.</summary>
+    /// <summary>GRPO (DeepSeekMath, arXiv:2402.03300): rewards scaled in their group, clip 0.2, sequence mean; β is 0 as in TRL (0.04 in
+    /// the paper).</summary>
     public static PolicyObjective Grpo(ClipRange? clip = null) =>
         new()
         {
@@ -23,8 +23,8 @@ public static class PolicyObjectives
             Aggregation = LossAggregation.SequenceMean,
         };
 
-    /// <summary>Dr. GRPO (arXiv:2503.20783): no division by a deviation or a length; the constant is the most tokens a completion may
-    /// have.</summary>
+    /// <summary>Dr. GRPO (arXiv:2503.20783): no division by a standard deviation or a length; the constant is the maximum completion
+    /// length.</summary>
     public static PolicyObjective DrGrpo(int maxTokens, ClipRange? clip = null) =>
         new()
         {
@@ -34,7 +34,7 @@ public static class PolicyObjectives
             Aggregation = LossAggregation.SequenceSum(maxTokens),
         };
 
-    /// <summary>BNPO as in TRL: GRPO with the token mean of the batch at hand.</summary>
+    /// <summary>BNPO as in TRL: GRPO with the token mean of the current batch.</summary>
     public static PolicyObjective Bnpo(ClipRange? clip = null) =>
         Grpo(clip) with
         {
@@ -116,7 +116,7 @@ public static class PolicyObjectives
             Advantage = AdvantageMethod.ReinforcePlusPlus(),
         };
 
-    /// <summary>REINFORCE: −A·log π, mean over sequences of token sums; rewards as they are.</summary>
+    /// <summary>REINFORCE: −A·log π, mean over sequences of token sums; unchanged rewards.</summary>
     public static PolicyObjective Reinforce() =>
         new()
         {
@@ -130,7 +130,7 @@ public static class PolicyObjectives
     /// completion as baseline.</summary>
     public static PolicyObjective ReMax() => Reinforce() with { Name = "ReMax", Advantage = AdvantageMethod.SelfCritical };
 
-    /// <summary>GPG (arXiv:2504.02546): plain policy gradient on centred rewards that make up for groups without a gradient, token
+    /// <summary>GPG (arXiv:2504.02546): plain policy gradient on centred rewards with compensation for groups without a gradient, token
     /// mean.</summary>
     public static PolicyObjective Gpg() =>
         new()

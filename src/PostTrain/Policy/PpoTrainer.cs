@@ -14,25 +14,23 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Policy;
 
-/// <summary>Proximal policy optimisation: completions are weighed with how much better they went, token by token, than a critic
-/// expected.</summary>
+/// <summary>Proximal policy optimisation: weights the tokens of completions by how much better they were than a critic expected.</summary>
 /// <remarks>
 /// <para>Schulman et al. 2017, arXiv:1707.06347; for language Ziegler et al. 2019, arXiv:1909.08593, and InstructGPT, arXiv:2203.02155. A
-/// step: completions; r_t = −β·kl_t, token rewards, and the score at the last token; generalised advantages and returns of the critic's
-/// values; then some epochs of minibatches on L = <see cref="PpoOptions.Objective"/> + c·value loss + γ·cross-entropy of
-/// demonstrations.</para>
-/// <para>Metrics besides those of <see cref="RolloutTrainer"/>: <c>reward/total</c> (mean sum of a completion's token rewards, penalties
-/// included), <c>reward/NAME</c> of the token reward, <c>kl</c> (nats a token), <c>kl/sequence</c> (nats a completion),
+/// step: completions; r_t = −β·kl_t, token rewards, and the score at the last token; generalised advantages and returns from the critic's
+/// values; then epochs of minibatches on L = <see cref="PpoOptions.Objective"/> + c·value loss + γ·cross-entropy of demonstrations.</para>
+/// <para>Metrics in addition to those of <see cref="RolloutTrainer"/>: <c>reward/total</c> (mean sum of a completion's token rewards,
+/// penalties included), <c>reward/NAME</c> of the token reward, <c>kl</c> (nats per token), <c>kl/sequence</c> (nats per completion),
 /// <c>kl/coefficient</c> (these with a reference), <c>entropy</c>, <c>policy/loss</c>, <c>policy/clip_fraction</c>, <c>policy/old_kl</c>,
-/// <c>policy/updates</c> (done in the step), <c>value/loss</c>, <c>value/clip_fraction</c>, <c>value/mean</c>, <c>value/return</c>,
-/// <c>value/explained_variance</c> (absent where all returns are equal), <c>policy/zero_advantages</c> (1 in a step whose only token was
-/// whitened to 0, absent in others), <c>ptx/loss</c>, <c>ptx/accuracy</c>, and <c>time/critic</c>.
-/// Those of the policy's loss are absent in the critic's warm-up.</para>
-/// <para>Where the critic shares the policy's body, one pass gives log-probs and values, in recording and in the update.</para>
+/// <c>policy/updates</c> (made in the step), <c>value/loss</c>, <c>value/clip_fraction</c>, <c>value/mean</c>, <c>value/return</c>,
+/// <c>value/explained_variance</c> (absent if all returns are equal), <c>policy/zero_advantages</c> (1 in a step whose only token was
+/// whitened to 0, absent in others), <c>ptx/loss</c>, <c>ptx/accuracy</c>, and <c>time/critic</c>. Those of the policy's loss are absent
+/// during the critic's warm-up.</para>
+/// <para>If the critic shares the policy's body, one pass gives log-probs and values, in recording and in the update.</para>
 /// </remarks>
 public sealed class PpoTrainer : RolloutTrainer
 {
-    // Other numbers of the seed's plane are the steps' and the evaluations' draws.
+    // Other values of this part of the seed are used by the draws of steps and evaluations.
     private const ulong OrderPlane = ulong.MaxValue - 1,
         DemonstrationPlane = ulong.MaxValue - 2;
 
@@ -63,14 +61,14 @@ public sealed class PpoTrainer : RolloutTrainer
             demonstrations = new PtxTerm(policy, tokenizer, ptx, CounterRandom.Bits(options.Seed, DemonstrationPlane));
     }
 
-    /// <summary>Critic that is trained beside the policy: that of the options, or a head on the policy's body that the trainer made and
-    /// disposes.</summary>
+    /// <summary>The critic that is trained with the policy: that of the options, or a head on the policy's body that the trainer created
+    /// and disposes.</summary>
     public ValueHead Critic => model.Critic;
 
     /// <inheritdoc/>
     protected override ITrainerState State => state;
 
-    /// <summary>On a shared body the pass for the values gives the log-probs too.</summary>
+    /// <summary>Sampling of a step. With a shared body, the pass for the values also gives the log-probs.</summary>
     protected override SamplingOptions Sampling =>
         model.IsShared ? base.Sampling with { Recording = LogProbRecording.Drawn } : base.Sampling;
 
@@ -123,10 +121,10 @@ public sealed class PpoTrainer : RolloutTrainer
         if (PpoRewards.ExplainedVariance(values, returns, mask) is { } explained)
             metrics["value/explained_variance"] = explained;
 
-        // The optimiser passes over what has no gradient, and an earlier run may have left zeros.
+        // The optimiser skips parameters without a gradient, but an earlier run may have left zeros.
         if (IsWarmingUp)
             Policy.zero_grad();
-        // Worked out before the first update: what it refuses must not leave half a step.
+        // Computed before the first update: an error must not leave half a step.
         var nextKl =
             !IsWarmingUp && metrics.TryGetValue("kl/sequence", out double divergence) ? state.Kl.Next(divergence, (int)rows) : state.Kl;
         var policy = new PolicyBatch(logProbs, logProbs, advantages, mask) { ReferenceLogProbs = reference };
@@ -149,7 +147,7 @@ public sealed class PpoTrainer : RolloutTrainer
             var (epoch, place) = Math.DivRem(done, minibatches);
             int start = batch.Count * place / minibatches,
                 end = batch.Count * (place + 1) / minibatches;
-            // In the order in which they were drawn, an update's first pass gives the recorded log-probs to the bit.
+            // In sampling order, an update's first pass gives the recorded log-probs to the bit.
             var minibatch =
                 minibatches == 1
                     ? batch
@@ -226,7 +224,7 @@ public sealed class PpoTrainer : RolloutTrainer
         return loss.Loss * options.ValueCoefficient;
     }
 
-    // Rows with what policy and critic learn from; tensors of the scope in which they were taken.
+    // Rows with the inputs of policy and critic; tensors of the scope in which they were taken.
     private sealed record Batch(RolloutRows Rows, PolicyBatch Policy, Tensor Values, Tensor Returns)
     {
         internal int Count => Rows.Count;

@@ -2,12 +2,12 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Policy;
 
-/// <summary>A buffer of groups with unequal rewards, which later steps take in place of groups without signal.</summary>
-/// <remarks>The newest are taken first. A group comes with the log-probs of the policy that drew it, so that the ratio, its bounds and the
-/// masks see how old it is. The buffer is part of checkpoints.</remarks>
+/// <summary>Options of a buffer of groups with unequal rewards, which later steps use instead of groups with equal rewards.</summary>
+/// <remarks>The newest are used first. A group keeps the log-probs of the policy that sampled it, so the ratio, its bounds and the masks
+/// account for its age. The buffer is part of checkpoints.</remarks>
 public sealed record ReplayOptions
 {
-    /// <summary>The most groups that are kept, at least 1; the oldest go first.</summary>
+    /// <summary>Maximum number of groups, at least 1; the oldest are removed first.</summary>
     /// <value>The default is 64.</value>
     public int Capacity { get; init; } = 64;
 
@@ -15,7 +15,7 @@ public sealed record ReplayOptions
     /// <value>The default is 8.</value>
     public int MaxAge { get; init; } = 8;
 
-    /// <summary>How often a group may be used again, at least 1.</summary>
+    /// <summary>Maximum number of times that a group is used again, at least 1.</summary>
     /// <value>The default is 1.</value>
     public int MaxUses { get; init; } = 1;
 

@@ -36,7 +36,7 @@ public abstract record FDivergence
         return new AlphaDivergence(alpha);
     }
 
-    /// <summary>A divergence of one's own.</summary>
+    /// <summary>A divergence of your own.</summary>
     /// <param name="name">Name for messages.</param>
     /// <param name="function">Score s = f′(e^D) of each log-ratio D, of the same shape. Tensors that it makes belong to the caller's
     /// dispose scope.</param>

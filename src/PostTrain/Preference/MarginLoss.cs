@@ -49,7 +49,7 @@ public abstract record MarginLoss
         return new DiscoPopLoss(temperature);
     }
 
-    /// <summary>A loss of one's own.</summary>
+    /// <summary>A loss of your own.</summary>
     /// <param name="name">Name for messages.</param>
     /// <param name="function">Loss of each margin h, of the same shape, from h and β. Tensors that it makes belong to the caller's dispose
     /// scope.</param>

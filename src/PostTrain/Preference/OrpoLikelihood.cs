@@ -1,6 +1,6 @@
 namespace PostTrain.Preference;
 
-/// <summary>Which tokens ORPO's likelihood term covers.</summary>
+/// <summary>The tokens of ORPO's likelihood term.</summary>
 public enum OrpoLikelihood
 {
     /// <summary>The chosen completion's: the mean over completions of their token means (the paper's eq. 6).</summary>

@@ -8,20 +8,20 @@ using PostTrain.Training;
 
 namespace PostTrain.Recipes;
 
-/// <summary>The collection of AI feedback: two completions of the policy for each problem, and a judge's probability that one is the
+/// <summary>Collects AI feedback: two completions of the policy for each problem, and a judge's probability that the first is
 /// better.</summary>
-/// <remarks>Lee et al. 2023, arXiv:2309.00267, section 2.1; the first stage of <see cref="Rlaif"/>. The labels stay soft: a judge that is
-/// not sure says so to the reward model.</remarks>
+/// <remarks>Lee et al. 2023, arXiv:2309.00267, section 2.1; the first stage of <see cref="Rlaif"/>. Labels stay soft, so an uncertain judge
+/// gives the reward model an uncertain label.</remarks>
 public static class AiFeedback
 {
-    /// <summary>Draws, asks, and gives what was judged, a batch at a time in the problems' order.</summary>
-    /// <param name="policy">Draws; nothing is trained, and dropout is off meanwhile.</param>
+    /// <summary>Samples completions, asks the judge, and returns the judged pairs in batches, in the problems' order.</summary>
+    /// <param name="policy">Samples the completions; it is not trained, and dropout is off meanwhile.</param>
     /// <param name="tokenizer">Turns texts into the model's token ids and back.</param>
-    /// <param name="problems">What the policy is asked; at least one.</param>
-    /// <param name="judge">Compares; what it throws reaches the caller.</param>
-    /// <param name="options">The defaults when null.</param>
-    /// <param name="cancellation">Ends the collection while completions are drawn and judged. A judge that does not heed it is left behind
-    /// on the thread pool, and its verdict is dropped.</param>
+    /// <param name="problems">The problems; at least one.</param>
+    /// <param name="judge">Compares the completions; its exceptions reach the caller.</param>
+    /// <param name="options">The options; null for the defaults.</param>
+    /// <param name="cancellation">Cancels sampling and judging. A judge that ignores it is abandoned on the thread pool, and its verdict is
+    /// dropped.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     /// <exception cref="ArgumentException">There is no problem, or a prompt does not fit the model's context.</exception>
     /// <exception cref="InvalidOperationException">The judge gave a number outside 0..1.</exception>

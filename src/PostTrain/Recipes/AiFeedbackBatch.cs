@@ -2,9 +2,9 @@ using PostTrain.Data;
 
 namespace PostTrain.Recipes;
 
-/// <summary>What a judge made of some pairs.</summary>
-/// <param name="Pairs">Those with a verdict, the better completion first, its <see cref="PreferencePair.Probability"/> between ½ and
+/// <summary>A judge's verdicts on some pairs.</summary>
+/// <param name="Pairs">The pairs with a verdict, the better completion first, with a <see cref="PreferencePair.Probability"/> between ½ and
 /// 1.</param>
-/// <param name="Same">Pairs of two equal texts, which nobody was asked about.</param>
-/// <param name="WithoutVerdict">Pairs that the judge gave no verdict on.</param>
+/// <param name="Same">Number of pairs of two equal texts, which are not judged.</param>
+/// <param name="WithoutVerdict">Number of pairs without a verdict.</param>
 public sealed record AiFeedbackBatch(IReadOnlyList<PreferencePair> Pairs, int Same, int WithoutVerdict);

@@ -6,24 +6,24 @@ namespace PostTrain.Recipes;
 /// <summary>Options of <see cref="AiFeedback"/>.</summary>
 public sealed record AiFeedbackOptions
 {
-    /// <summary>Pairs of each problem, at least 1: two completions are drawn for each.</summary>
+    /// <summary>Pairs per problem, at least 1, of two completions each.</summary>
     /// <value>The default is 1.</value>
     public int PairsPerProblem { get; init; } = 1;
 
-    /// <summary>How completions are drawn, at a temperature above 0.</summary>
+    /// <summary>Options of the sampling, at a temperature above 0.</summary>
     /// <value>The default is temperature 1 and at most 64 tokens.</value>
     public SamplingOptions Sampling { get; init; } = new();
 
-    /// <summary>Pairs that are drawn and judged at a time, at least 1. What is drawn does not depend on it, up to the rounding of
+    /// <summary>Number of pairs sampled and judged at a time, at least 1. It does not affect the samples, up to the rounding of
     /// logits.</summary>
     /// <value>The default is 64.</value>
     public int BatchSize { get; init; } = 64;
 
-    /// <summary>The most questions at a time, at least 1.</summary>
+    /// <summary>Maximum number of concurrent questions, at least 1.</summary>
     /// <value>The default is 8.</value>
     public int Parallelism { get; init; } = 8;
 
-    /// <summary>Where the draws come from.</summary>
+    /// <summary>Seed of the sampling.</summary>
     /// <value>The default is 0.</value>
     public ulong Seed { get; init; }
 

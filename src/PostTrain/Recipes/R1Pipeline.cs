@@ -7,8 +7,8 @@ using PostTrain.Text;
 
 namespace PostTrain.Recipes;
 
-/// <summary>R1's pipeline: cold start, reinforcement of reasoning, rejection sampling and supervised fine-tuning of the first policy, second
-/// reinforcement.</summary>
+/// <summary>R1's pipeline: cold start, reinforcement of reasoning, rejection sampling and supervised fine-tuning of the first policy,
+/// second reinforcement.</summary>
 /// <remarks>DeepSeek-R1, arXiv:2501.12948, section 2.3. Without cold start, rejection and second reinforcement it is R1-Zero (section 2.2).
 /// One reward judges all stages; the paper's second reinforcement has preference rewards of general tasks besides.</remarks>
 public sealed class R1Pipeline : Recipe

@@ -24,8 +24,8 @@ public sealed record R1PipelineOptions : RecipeOptions
     /// <value>The default is GRPO.</value>
     public GrpoOptions? Alignment { get; init; } = new();
 
-    /// <summary>Makes the frozen policy that the divergence of a reinforcement is taken from, where its options ask for one; null copies the
-    /// policy at the beginning of the stage, which must be a <see cref="Decoder"/> without adapters.</summary>
+    /// <summary>Makes the frozen policy that the divergence of a reinforcement is taken from, where its options ask for one; null copies
+    /// the policy at the beginning of the stage, which must be a <see cref="Decoder"/> without adapters.</summary>
     /// <value>The default is null.</value>
     public Func<CausalLm, ReferencePolicy>? Reference { get; init; }
 }

@@ -9,9 +9,9 @@ using PostTrain.Text;
 namespace PostTrain.Recipes;
 
 /// <summary>Loop made of trainers: stages that follow each other and hand data or weights on.</summary>
-/// <remarks>With a <see cref="RecipeOptions.Directory"/> a run that was stopped or killed goes on: make the models as at the start, make the
-/// recipe with the same options, call <see cref="Resume"/>, and run it with the same data. Each stage goes on from its last checkpoint, and
-/// the result is the same to the last bit as that of a run that was never stopped. Set <c>CheckpointEvery</c> in the options of the
+/// <remarks>With a <see cref="RecipeOptions.Directory"/> a run that was stopped or killed goes on: make the models as at the start, make
+/// the recipe with the same options, call <see cref="Resume"/>, and run it with the same data. Each stage goes on from its last checkpoint,
+/// and the result is the same to the last bit as that of a run that was never stopped. Set <c>CheckpointEvery</c> in the options of the
 /// stages: a killed run repeats what it did since the last checkpoint.</remarks>
 public abstract class Recipe
 {

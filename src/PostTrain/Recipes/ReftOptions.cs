@@ -21,7 +21,7 @@ public sealed record ReftOptions : RecipeOptions
     /// <value>The default is null.</value>
     public Func<CausalLm, ReferencePolicy>? Reference { get; init; }
 
-    /// <summary>The paper's settings of PPO for natural-language reasoning; for programs it has β = 0.01.</summary>
+    /// <summary>The paper's PPO settings for natural-language reasoning; for programs it uses β = 0.01.</summary>
     public static PpoOptions Paper { get; } =
         new()
         {

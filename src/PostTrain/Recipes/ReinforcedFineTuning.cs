@@ -11,8 +11,8 @@ namespace PostTrain.Recipes;
 /// answer.</summary>
 /// <remarks>
 /// Luong et al. 2024, arXiv:2401.08967: a demonstration shows one way to an answer, and sampling finds others. r = 1, 0.1 or 0 at the last
-/// token (<see cref="MathAnswerOptions.ReinforcedFineTuning"/>); total reward r_t − β·kl_t against the warmed-up policy; a value head on the
-/// policy's body. It gains where questions have several valid ways, and not where a wrong way often hits the answer (multiple choice);
+/// token (<see cref="MathAnswerOptions.ReinforcedFineTuning"/>); total reward r_t − β·kl_t against the warmed-up policy; a value head on
+/// the policy's body. It gains where questions have several valid ways, and not where a wrong way often hits the answer (multiple choice);
 /// <see cref="Exact.StrategyExperiment"/> shows both.
 /// </remarks>
 public sealed class ReinforcedFineTuning : Recipe

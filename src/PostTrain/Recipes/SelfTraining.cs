@@ -11,8 +11,8 @@ namespace PostTrain.Recipes;
 /// <remarks>
 /// STaR (Zelikman et al. 2022, arXiv:2203.14465) repeats it and begins each time from the first model
 /// (<see cref="SelfTrainingOptions.FromFirstPolicy"/>); rejection-sampling fine-tuning, RFT (Yuan et al. 2023, arXiv:2308.01825), does it
-/// once from the warmed-up policy and keeps every way once. What is right is the reward's to say; of the policy's mistakes nothing is learnt,
-/// which is what reinforcement adds.
+/// once from the warmed-up policy and keeps every way once. What is right is the reward's to say; of the policy's mistakes nothing is
+/// learnt, which is what reinforcement adds.
 /// </remarks>
 /// <example><code>
 /// var recipe = new SelfTraining(policy, tokenizer, reward, new SelfTrainingOptions { Demonstrations = demonstrations, Rounds = 3 });

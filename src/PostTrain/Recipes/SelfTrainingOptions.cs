@@ -29,29 +29,27 @@ public sealed record SelfTrainingOptions : RecipeOptions
     /// <value>The default is 8.</value>
     public int SamplesPerProblem { get; init; } = 8;
 
-    /// <summary>The least reward of a completion that is kept; finite.</summary>
-    /// <value>The default is 1: right, by <see cref="Rewards.Reward.MathAnswer(Rewards.MathAnswerOptions)"/>.</value>
+    /// <summary>Minimum reward of a kept completion; finite.</summary>
+    /// <value>The default is 1: correct, by <see cref="Rewards.Reward.MathAnswer(Rewards.MathAnswerOptions)"/>.</value>
     public double Threshold { get; init; } = 1;
 
-    /// <summary>The most completions of a problem that are kept, the first drawn ones; at least 1. Null keeps all.</summary>
+    /// <summary>Maximum number of kept completions per problem, the first ones; at least 1. Null keeps all.</summary>
     /// <value>The default is null.</value>
     public int? MostPerProblem { get; init; }
 
-    /// <summary>Key used to deduplicate completions of a prompt. Yuan et al. compare the
-    /// equations in it.</summary>
-    /// <value>The default is the text without white space around it.</value>
+    /// <summary>Key used to deduplicate completions of a prompt. Yuan et al. compare their equations.</summary>
+    /// <value>The default is the text without surrounding white space.</value>
     public Func<string, string> DeduplicationKey { get; init; } = text => text.Trim();
 
-    /// <summary>How completions are drawn.</summary>
+    /// <summary>Options of the sampling.</summary>
     /// <value>The default is temperature 1 and at most 64 tokens.</value>
     public SamplingOptions Sampling { get; init; } = new();
 
-    /// <summary>Completions that are drawn at once, at least 1. What is drawn does not depend on it, up to the rounding of
-    /// logits.</summary>
+    /// <summary>Number of completions sampled at once, at least 1. It does not affect the samples, up to the rounding of logits.</summary>
     /// <value>The default is 256.</value>
     public int BatchSize { get; init; } = 256;
 
-    /// <summary>Where the draws come from.</summary>
+    /// <summary>Seed of the sampling.</summary>
     /// <value>The default is 0.</value>
     public ulong Seed { get; init; }
 

@@ -3,7 +3,7 @@ using PostTrain.Text;
 
 namespace PostTrain.Refinement;
 
-/// <summary>A text that a refiner wrote.</summary>
-/// <param name="Prompt">What it was written to: the problem's prompt, or one that holds the earlier attempt and its feedback too.</param>
+/// <summary>A text written by a refiner.</summary>
+/// <param name="Prompt">Its prompt: the problem's, or one with the earlier attempt and its feedback.</param>
 /// <param name="Completion">The text, as a completion of the problem.</param>
 public sealed record Draft(MarkedText Prompt, Completion Completion);

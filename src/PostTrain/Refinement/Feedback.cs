@@ -1,7 +1,7 @@
 namespace PostTrain.Refinement;
 
-/// <summary>What is said of an attempt.</summary>
-/// <param name="Text">What the reviser reads; may be empty.</param>
-/// <param name="Score">The higher the better, in the source's own scale; NaN where it came to no judgement.</param>
-/// <param name="Accepted">Whether the attempt stands as it is: its problem is revised no more.</param>
+/// <summary>Feedback on an attempt.</summary>
+/// <param name="Text">The text for the reviser; may be empty.</param>
+/// <param name="Score">The score, higher is better, on the source's own scale; NaN if there is none.</param>
+/// <param name="Accepted">True if the attempt is accepted: its problem is not revised further.</param>
 public sealed record Feedback(string Text, double Score, bool Accepted);

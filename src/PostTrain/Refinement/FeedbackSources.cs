@@ -4,15 +4,15 @@ using PostTrain.Rewards.Judges;
 
 namespace PostTrain.Refinement;
 
-/// <summary>Makes sources of feedback.</summary>
+/// <summary>Creates sources of feedback.</summary>
 public static class FeedbackSources
 {
-    /// <summary>A reward as a verifier: what scores enough is accepted.</summary>
-    /// <remarks>With a sound verifier, one that accepts right texts only and all of them, no right text is ever revised: accuracy cannot
-    /// fall, and comes to 1 as far as wrong texts are repaired.</remarks>
-    /// <param name="reward">Judges texts; where it is not applicable (NaN) nothing is accepted.</param>
-    /// <param name="acceptFrom">The least reward that is accepted, finite. Default 1.</param>
-    /// <param name="text">What the reviser reads of a text and its reward; by default that it is right or wrong.</param>
+    /// <summary>Creates a verifier from a reward: attempts with a sufficient reward are accepted.</summary>
+    /// <remarks>With a sound verifier, which accepts exactly the correct texts, no correct text is ever revised: accuracy cannot fall, and
+    /// tends to 1 as far as wrong texts are corrected.</remarks>
+    /// <param name="reward">Scores attempts; one that is not applicable (NaN) is not accepted.</param>
+    /// <param name="acceptFrom">The minimum reward for acceptance, finite. Default 1.</param>
+    /// <param name="text">Writes the text for the reviser from an attempt and its reward; by default that it is right or wrong.</param>
     public static IFeedbackSource Verifier(IReward reward, double acceptFrom = 1, Func<Completion, double, string>? text = null)
     {
         if (!double.IsFinite(acceptFrom))
@@ -20,11 +20,12 @@ public static class FeedbackSources
         return new RewardFeedback(reward, acceptFrom, text ?? ((_, score) => score >= acceptFrom ? "This is right." : "This is wrong."));
     }
 
-    /// <summary>A reward that accepts nothing: every text is revised in every round, and the score says which of two is better.</summary>
-    /// <remarks>For feedback of the model's own (<see cref="SelfRewards"/>) with <see cref="RefinementRule.KeepBetter"/>, and for revisions
-    /// of right texts too, as <see cref="TraceExamples.Revisions"/> needs them.</remarks>
-    /// <param name="reward">Judges texts.</param>
-    /// <param name="text">What the reviser reads of a text and its reward; by default that it should check it.</param>
+    /// <summary>Creates feedback from a reward that accepts nothing: every text is revised in every round, and scores compare
+    /// texts.</summary>
+    /// <remarks>For a model's own feedback (<see cref="SelfRewards"/>) with <see cref="RefinementRule.KeepBetter"/>, and for revisions of
+    /// correct texts too, as <see cref="TraceExamples.Revisions"/> needs them.</remarks>
+    /// <param name="reward">Scores attempts.</param>
+    /// <param name="text">Writes the text for the reviser from an attempt and its reward; by default a request to check it.</param>
     public static IFeedbackSource Score(IReward reward, Func<Completion, double, string>? text = null) =>
         new RewardFeedback(
             reward,
@@ -32,12 +33,14 @@ public static class FeedbackSources
             text ?? ((_, _) => "Check every step; mend what is wrong and keep what is right.")
         );
 
-    /// <summary>A chat client as a critic: what is wrong in words, and a mark, (mark − lowest)/(highest − lowest).</summary>
-    /// <remarks>The texts are quoted as for a <see cref="Judge"/>: they cannot write the critic's verdict. A critic without a verdict in
-    /// any try accepts nothing, and its score is NaN.</remarks>
-    /// <param name="client">Answers; must bear <see cref="JudgeOptions.Parallelism"/> questions at a time.</param>
-    /// <param name="options">Defaults when null. Of several samples the marks are averaged, and the words are the last one's.</param>
-    /// <param name="acceptFrom">The least score that is accepted, 0 to 1. Default 1, the highest mark.</param>
+    /// <summary>Creates a critic from a chat client: it names errors in words, and gives a mark, (mark − lowest)/(highest −
+    /// lowest).</summary>
+    /// <remarks>Texts are quoted as for a <see cref="Judge"/>: they cannot forge the critic's verdict. If no attempt gives a verdict,
+    /// nothing is accepted and the score is NaN.</remarks>
+    /// <param name="client">The critic's client; must support <see cref="JudgeOptions.Parallelism"/> concurrent calls.</param>
+    /// <param name="options">The options; null for the defaults. With several samples the marks are averaged, and the words are those of
+    /// the last one.</param>
+    /// <param name="acceptFrom">The minimum score for acceptance, 0 to 1. Default 1, the highest mark.</param>
     public static IFeedbackSource Critic(IChatClient client, RubricOptions? options = null, double acceptFrom = 1)
     {
         ArgumentNullException.ThrowIfNull(client);

@@ -2,13 +2,13 @@ using PostTrain.Rewards;
 
 namespace PostTrain.Refinement;
 
-/// <summary>Says of attempts how good they are, and in words what to mend: a verifier, a tool, another model, or the model itself.
-/// <see cref="FeedbackSources"/> makes them.</summary>
+/// <summary>Judges attempts with a score and feedback in words: a verifier, a tool, another model, or the model itself. <see
+/// cref="FeedbackSources"/> creates them.</summary>
 public interface IFeedbackSource
 {
     /// <summary>Judges attempts.</summary>
-    /// <param name="attempts">Texts with the problems that they answer, in no special order; at least one.</param>
-    /// <param name="cancellation">Ends the judging with an <see cref="OperationCanceledException"/>.</param>
-    /// <returns>One for each, in their order.</returns>
+    /// <param name="attempts">Attempts with their problems, in any order; at least one.</param>
+    /// <param name="cancellation">Cancels the judging with an <see cref="OperationCanceledException"/>.</param>
+    /// <returns>One per attempt, in order.</returns>
     ValueTask<IReadOnlyList<Feedback>> JudgeAsync(IReadOnlyList<Completion> attempts, CancellationToken cancellation = default);
 }

@@ -1,12 +1,12 @@
 namespace PostTrain.Refinement;
 
-/// <summary>Which of two texts stands after a revision.</summary>
+/// <summary>The rule that selects the text after a revision.</summary>
 public enum RefinementRule
 {
-    /// <summary>The revision, always.</summary>
+    /// <summary>Always the revision.</summary>
     TakeRevision,
 
-    /// <summary>The revision where its feedback's score is above the earlier one's, else the earlier text. Where the score is the model's
-    /// own, a revision can only be as good as the score.</summary>
+    /// <summary>The revision if its feedback's score is above the earlier one's, otherwise the earlier text. With the model's own score,
+    /// the result is only as good as the score.</summary>
     KeepBetter,
 }

@@ -3,16 +3,16 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Refinement;
 
-/// <summary>All that was written to one problem.</summary>
+/// <summary>All attempts at one problem.</summary>
 /// <param name="Problem">The problem.</param>
-/// <param name="Attempts">Attempt k is that of round k; none follows where the problem is closed.</param>
-/// <param name="IsOpen">Whether it is to be revised further: no attempt was accepted, and its revision can be asked for.</param>
+/// <param name="Attempts">The attempts; attempt k is that of round k, up to the round in which the problem was closed.</param>
+/// <param name="IsOpen">True if it can be revised further: no attempt was accepted, and a revision is possible.</param>
 public sealed record RefinementTrace(Problem Problem, IReadOnlyList<Attempt> Attempts, bool IsOpen)
 {
-    /// <summary>The attempt that stands: the last that was kept.</summary>
+    /// <summary>The current attempt: the last one that was kept.</summary>
     public Attempt Current => At(Attempts.Count - 1);
 
-    /// <summary>The attempt that stood after a round; rounds after the last attempt changed nothing.</summary>
+    /// <summary>Returns the current attempt after a round; rounds after the last attempt change nothing.</summary>
     /// <param name="round">At least 0.</param>
     public Attempt At(int round)
     {

@@ -5,18 +5,18 @@ using PostTrain.Text;
 
 namespace PostTrain.Refinement;
 
-/// <summary>The prompt of a revision: problem, earlier attempt and feedback in a format.</summary>
+/// <summary>The prompt of a revision: a format with problem, earlier attempt and feedback.</summary>
 /// <remarks>
-/// The texts are put in at once, so that a text which spells <c>{feedback}</c> stays as it is. The quotations break <c>&lt;/</c> and
-/// <c>&lt;|</c>, the beginnings of what closes a quotation and of a model's own marks, in the attempt and in the feedback, so that neither
-/// can end its quotation and speak in the other's name. The problem's prompt is not quoted: it is what the policy is asked anyhow. A format
-/// without such tags needs quotations that fit it.
+/// All texts are inserted in one pass, so a text that contains <c>{feedback}</c> is unchanged. Quotation breaks <c>&lt;/</c> and
+/// <c>&lt;|</c>, the beginnings of closing tags and of a model's special tokens, in the attempt and in the feedback, so that neither can
+/// end its quotation and impersonate the other. The problem's prompt is not quoted, since the policy receives it anyway. A format without
+/// such tags needs its own quotation functions.
 /// </remarks>
 public sealed partial record RevisionTemplate
 {
-    /// <summary>With <c>{problem}</c>, <c>{attempt}</c> and <c>{feedback}</c>, each as often as wanted; other braces are text. A format
-    /// without <c>{attempt}</c> asks again from nothing.</summary>
-    /// <value>The default names each text by a tag.</value>
+    /// <summary>The format, with <c>{problem}</c>, <c>{attempt}</c> and <c>{feedback}</c> any number of times; other braces are text.
+    /// Without <c>{attempt}</c> the problem is asked again from scratch.</summary>
+    /// <value>The default encloses each text in a tag.</value>
     public string Format { get; init; } =
         """
             {problem}
@@ -30,25 +30,25 @@ public sealed partial record RevisionTemplate
 
             """;
 
-    /// <summary>How the attempt stands in the prompt; for instance shortened to its answer.</summary>
+    /// <summary>Quotes the attempt for the prompt; it can also shorten it, for instance to its answer.</summary>
     /// <value>The default is <see cref="Quote"/>.</value>
     public Func<string, string> QuoteAttempt { get; init; } = Quote;
 
-    /// <summary>How the feedback stands in the prompt.</summary>
+    /// <summary>Quotes the feedback for the prompt.</summary>
     /// <value>The default is <see cref="Quote"/>.</value>
     public Func<string, string> QuoteFeedback { get; init; } = Quote;
 
-    /// <summary>A text with a space within each <c>&lt;/</c> and <c>&lt;|</c>.</summary>
+    /// <summary>Inserts a space into each <c>&lt;/</c> and <c>&lt;|</c> of a text.</summary>
     public static string Quote(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
         return text.Replace("</", "< /", StringComparison.Ordinal).Replace("<|", "< |", StringComparison.Ordinal);
     }
 
-    /// <summary>The prompt. It is marked as rendered where the problem's is, whose special tokens are written in it.</summary>
+    /// <summary>Returns the prompt. It is marked as rendered if the problem's prompt is.</summary>
     /// <param name="problem">The problem.</param>
     /// <param name="attempt">The earlier attempt.</param>
-    /// <param name="feedback">What was said of it.</param>
+    /// <param name="feedback">The feedback on it.</param>
     public MarkedText Apply(Problem problem, Completion attempt, Feedback feedback)
     {
         ArgumentNullException.ThrowIfNull(problem);
@@ -69,7 +69,7 @@ public sealed partial record RevisionTemplate
         return problem.Prompt with { Text = text };
     }
 
-    /// <summary>The prompt of a request: the problem's own for a first attempt.</summary>
+    /// <summary>Returns the prompt of a request: the problem's own for a first attempt.</summary>
     internal MarkedText Prompt(DraftRequest request) =>
         request.Earlier is null
             ? request.Problem.Prompt

@@ -6,32 +6,33 @@ using PostTrain.Rewards;
 
 namespace PostTrain.Refinement;
 
-/// <summary>Self-refinement: propose, hear feedback, revise, until the feedback accepts or the rounds are over.</summary>
+/// <summary>Self-refinement: write, get feedback, revise, until the feedback accepts or the rounds are over.</summary>
 /// <remarks>
-/// Madaan et al. 2023, arXiv:2303.17651. y_0 ~ π(x); f_k = feedback(x, y_k); y_{k+1} ~ π(x, y_k, f_k). Two choices make its four kinds:
-/// where the feedback comes from, from the model itself (intrinsic: <see cref="SelfRewards"/>) or from a verifier, a tool, another model
-/// (external: <see cref="FeedbackSources"/>); and whether the parameters change, for which <see cref="TraceExamples"/> turns what was
-/// written into training data. <see cref="RefinementChain"/> says when rounds help; each round reports the four cells that it is about.
+/// Madaan et al. 2023, arXiv:2303.17651. y_0 ~ π(x); f_k = feedback(x, y_k); y_{k+1} ~ π(x, y_k, f_k). Two choices give its four kinds. The
+/// feedback is intrinsic, from the model itself (<see cref="SelfRewards"/>), or external, from a verifier, a tool or another model (<see
+/// cref="FeedbackSources"/>). The parameters are fixed, or trained on data that <see cref="TraceExamples"/> makes from the attempts. <see
+/// cref="RefinementChain"/> gives the condition under which rounds help; each round reports the four transition counts that it needs.
 /// </remarks>
 /// <example><code>
 /// var refiner = new ModelRefiner(model, tokenizer);
 /// var verifier = FeedbackSources.Verifier(Reward.MathAnswer());
-/// await foreach (var round in SelfRefinement.RunAsync(problems, refiner, verifier, new SelfRefinementOptions { Gold = Reward.MathAnswer() }))
+/// var options = new SelfRefinementOptions { Gold = Reward.MathAnswer() };
+/// await foreach (var round in SelfRefinement.RunAsync(problems, refiner, verifier, options))
 ///     Console.WriteLine($"{round.Round}: {round.Accuracy}, repaired {round.Transitions?.Repaired}, spoiled {round.Transitions?.Spoiled}");
 /// </code></example>
 public static class SelfRefinement
 {
-    /// <summary>Runs round after round over all problems at once; a problem whose text is accepted is left alone.</summary>
+    /// <summary>Runs rounds over all problems at once; a problem with an accepted text is not revised.</summary>
     /// <param name="problems">At least one.</param>
-    /// <param name="refiner">Writes and revises.</param>
-    /// <param name="feedback">Judges what was written.</param>
-    /// <param name="options">The defaults when null.</param>
-    /// <param name="cancellation">Ends the run, also within a round; the rounds that were yielded stay as they are. A refiner or a feedback
-    /// source that does not heed it is left behind on the thread pool, and its result is dropped.</param>
-    /// <returns>The first attempts, then a report a round; fewer than <see cref="SelfRefinementOptions.Rounds"/> where nothing is left to
+    /// <param name="refiner">Writes and revises texts.</param>
+    /// <param name="feedback">Judges the texts.</param>
+    /// <param name="options">The options; null for the defaults.</param>
+    /// <param name="cancellation">Cancels the run, also within a round; the yielded rounds remain valid. A refiner or feedback source that
+    /// ignores it is abandoned on the thread pool, and its result is dropped.</param>
+    /// <returns>The first attempts, then one report per round; fewer than <see cref="SelfRefinementOptions.Rounds"/> if nothing is left to
     /// revise.</returns>
     /// <exception cref="ArgumentException">There is no problem, or an option is out of range.</exception>
-    /// <exception cref="InvalidOperationException">Refiner, feedback or gold reward gave a wrong number of answers.</exception>
+    /// <exception cref="InvalidOperationException">Refiner, feedback or gold reward returned a wrong number of results.</exception>
     public static async IAsyncEnumerable<RefinementRound> RunAsync(
         IReadOnlyList<Problem> problems,
         IRefiner refiner,
@@ -121,7 +122,7 @@ public static class SelfRefinement
         return (next, texts.Length);
     }
 
-    // What has no score loses to what has one.
+    // A text without a score is worse than one with a score.
     private static bool IsBetter(double revision, double earlier) =>
         revision > earlier || (double.IsNaN(earlier) && !double.IsNaN(revision));
 

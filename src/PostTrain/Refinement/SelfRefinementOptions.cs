@@ -6,15 +6,15 @@ namespace PostTrain.Refinement;
 /// <summary>Options of <see cref="SelfRefinement"/>.</summary>
 public sealed record SelfRefinementOptions
 {
-    /// <summary>The most rounds of revision, K, at least 0.</summary>
+    /// <summary>Maximum number of rounds of revision, K, at least 0.</summary>
     /// <value>The default is 3.</value>
     public int Rounds { get; init; } = 3;
 
-    /// <summary>Which text stands after a revision.</summary>
+    /// <summary>The rule that selects the text after a revision.</summary>
     /// <value>The default is <see cref="RefinementRule.TakeRevision"/>.</value>
     public RefinementRule Rule { get; init; } = RefinementRule.TakeRevision;
 
-    /// <summary>What is right, above ½: for the tables of transitions only. Neither refiner nor feedback hear of it. Null makes no
+    /// <summary>Reward for correctness, above ½, used only for the tables of transitions; refiner and feedback do not see it. Null for no
     /// tables.</summary>
     /// <value>The default is null.</value>
     public IReward? Gold { get; init; }

@@ -6,18 +6,18 @@ using PostTrain.Text;
 
 namespace PostTrain.Refinement;
 
-/// <summary>What a model thinks of its own texts, as rewards: the intrinsic feedback of <see cref="SelfRefinement"/>.</summary>
-/// <remarks>Nothing from outside comes in: where the model is sure of what is wrong, so are these. Under training, a policy learns what
-/// pleases them and not what is right.</remarks>
+/// <summary>A model's own judgement of its texts as a reward: the intrinsic feedback of <see cref="SelfRefinement"/>.</summary>
+/// <remarks>No external information is used: if the model is confident in an error, so are these rewards. In training, a policy optimises
+/// them, not correctness.</remarks>
 public static class SelfRewards
 {
-    /// <summary>The mean log-probability of a text's tokens under the problem's prompt, 1/|y| Σ log π(y_t | x, y_&lt;t), at most 0; the end
-    /// of the sequence counts where the text came to it.</summary>
-    /// <remarks>Under the problem's own prompt, also for a revision: so first attempts and revisions compare. NaN for a text without
-    /// tokens.</remarks>
-    /// <param name="model">Commonly the one that wrote the texts; it stays with the caller.</param>
-    /// <param name="tokenizer">The model's.</param>
-    /// <param name="batchSize">Texts that go through the model at once, at least 1. Default 64.</param>
+    /// <summary>Scores the mean log-probability of a text's tokens under the problem's prompt, 1/|y| Σ log π(y_t | x, y_&lt;t), at most 0;
+    /// the end of the sequence counts if the text reached it.</summary>
+    /// <remarks>Revisions are scored under the problem's own prompt too, so that first attempts and revisions can be compared. NaN for a
+    /// text without tokens.</remarks>
+    /// <param name="model">Usually the model that wrote the texts; owned by the caller.</param>
+    /// <param name="tokenizer">The model's tokenizer.</param>
+    /// <param name="batchSize">Number of texts that go through the model at once, at least 1. Default 64.</param>
     /// <returns>A reward that throws an <see cref="ArgumentException"/> for a text that does not fit the model's context.</returns>
     public static IReward MeanLogProb(CausalLm model, ITokenizer tokenizer, int batchSize = 64)
     {
@@ -39,16 +39,16 @@ public static class SelfRewards
         );
     }
 
-    /// <summary>The model's own answer to whether a text is right: p(yes)/(p(yes) + p(no)), 0 to 1.</summary>
-    /// <remarks>Kadavath et al. 2022, arXiv:2207.05221: P(True). Both words' whole probabilities are compared, however many tokens they
-    /// have.</remarks>
-    /// <param name="model">Asked; it stays with the caller.</param>
-    /// <param name="tokenizer">The model's.</param>
-    /// <param name="question">The prompt that asks of a text; by default problem and text in tags (<see cref="RevisionTemplate.Quote"/>),
+    /// <summary>Scores the model's own answer to whether a text is correct: p(yes)/(p(yes) + p(no)), 0 to 1.</summary>
+    /// <remarks>Kadavath et al. 2022, arXiv:2207.05221: P(True). The total probabilities of both words are compared, whatever their number
+    /// of tokens.</remarks>
+    /// <param name="model">The model; owned by the caller.</param>
+    /// <param name="tokenizer">The model's tokenizer.</param>
+    /// <param name="question">Writes the prompt for a text; by default problem and text in tags (<see cref="RevisionTemplate.Quote"/>),
     /// then the question.</param>
-    /// <param name="yes">The answer for right.</param>
-    /// <param name="no">The answer for wrong, another text.</param>
-    /// <param name="batchSize">Rows that go through the model at once, two a text; at least 1. Default 64.</param>
+    /// <param name="yes">The answer for correct.</param>
+    /// <param name="no">The answer for wrong, a different text.</param>
+    /// <param name="batchSize">Number of rows that go through the model at once, two per text; at least 1. Default 64.</param>
     public static IReward Verdict(
         CausalLm model,
         ITokenizer tokenizer,

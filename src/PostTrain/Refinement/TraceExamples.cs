@@ -3,15 +3,15 @@ using PostTrain.Refinement.Restarts;
 
 namespace PostTrain.Refinement;
 
-/// <summary>What a run of refinement teaches: training data for the two fine-tuned kinds of self-refinement.</summary>
-/// <remarks>Texts that the limit on length cut off are not taught. Equal examples are kept once.</remarks>
+/// <summary>Training data from runs of refinement, for the two fine-tuned kinds of self-refinement.</summary>
+/// <remarks>Texts truncated by the length limit are not used. Equal examples are kept once.</remarks>
 public static class TraceExamples
 {
-    /// <summary>Revision prompt → the text that bettered: teaches to revise.</summary>
-    /// <remarks>Every attempt that is better than the one it revised, kept or not. Supervised fine-tuning on them raises a; it shows no
-    /// right text that is to be left alone, so that it can raise b too: mix in <see cref="Confirmations"/>.</remarks>
-    /// <param name="traces">Of any run.</param>
-    /// <param name="isBetter">Of the later and the earlier attempt; by default, a higher score.</param>
+    /// <summary>Returns training examples for revising: revision prompt → improved text.</summary>
+    /// <remarks>Includes every attempt that is better than the one it revised, kept or not. Supervised fine-tuning on them raises a. They
+    /// contain no correct text that is left unchanged, so b may rise too: mix in <see cref="Confirmations"/>.</remarks>
+    /// <param name="traces">Traces of any run.</param>
+    /// <param name="isBetter">Compares the later with the earlier attempt; by default, a higher score.</param>
     public static IReadOnlyList<Demonstration> Corrections(
         IReadOnlyList<RefinementTrace> traces,
         Func<Attempt, Attempt, bool>? isBetter = null
@@ -23,10 +23,11 @@ public static class TraceExamples
                 .Distinct(),
         ];
 
-    /// <summary>Revision prompt of a right text → the same text: teaches to leave alone what is right, and lowers b.</summary>
-    /// <param name="traces">Of any run.</param>
-    /// <param name="template">The refiner's.</param>
-    /// <param name="isRight">Of the text that stands; by default, that it was accepted.</param>
+    /// <summary>Returns training examples for leaving correct texts unchanged, which lowers b: revision prompt of a correct text → the same
+    /// text.</summary>
+    /// <param name="traces">Traces of any run.</param>
+    /// <param name="template">The refiner's template.</param>
+    /// <param name="isRight">Returns true if the current text is correct; by default, if it was accepted.</param>
     public static IReadOnlyList<Demonstration> Confirmations(
         IReadOnlyList<RefinementTrace> traces,
         RevisionTemplate template,
@@ -45,17 +46,17 @@ public static class TraceExamples
         ];
     }
 
-    /// <summary>The problem's prompt → the right text: teaches to be right at once.</summary>
-    /// <remarks>STaR (Zelikman et al. 2022, arXiv:2203.14465): what was right only after feedback is taught as if there had been none, as
-    /// its rationalisations are.</remarks>
-    /// <param name="traces">Of any run.</param>
-    /// <param name="isRight">Of the text that stands; by default, that it was accepted.</param>
+    /// <summary>Returns training examples for correct first answers: the problem's prompt → the correct text.</summary>
+    /// <remarks>STaR (Zelikman et al. 2022, arXiv:2203.14465): a text that was correct only after feedback is used as if there had been
+    /// none, like STaR's rationalisations.</remarks>
+    /// <param name="traces">Traces of any run.</param>
+    /// <param name="isRight">Returns true if the current text is correct; by default, if it was accepted.</param>
     public static IReadOnlyList<Demonstration> Answers(IReadOnlyList<RefinementTrace> traces, Func<Attempt, bool>? isRight = null) =>
         [.. Right(traces, isRight).Select(trace => new Demonstration(trace.Problem.Prompt, trace.Current.Completion.Text)).Distinct()];
 
-    /// <summary>Repaired ≻ original: the text that stands at the end is preferred to the first attempt, for DPO and its family.</summary>
-    /// <param name="traces">Of any run.</param>
-    /// <param name="isBetter">Of the last and the first attempt; by default, a higher score.</param>
+    /// <summary>Returns preference pairs for DPO and its family: the final text is preferred to the first attempt.</summary>
+    /// <param name="traces">Traces of any run.</param>
+    /// <param name="isBetter">Compares the last with the first attempt; by default, a higher score.</param>
     public static IReadOnlyList<PreferencePair> Repairs(
         IReadOnlyList<RefinementTrace> traces,
         Func<Attempt, Attempt, bool>? isBetter = null
@@ -71,11 +72,11 @@ public static class TraceExamples
         ];
     }
 
-    /// <summary>Every revision as a problem of reinforcement learning, with the score of the text that is revised: what SCoRe's second
-    /// attempt is trained on.</summary>
-    /// <remarks>For <see cref="RestartRewards.WithProgress"/> the feedback must score by the reward that trains, and should accept nothing
-    /// (<see cref="FeedbackSources.Score"/>), so that right texts are revised too.</remarks>
-    /// <param name="traces">Of any run.</param>
+    /// <summary>Returns every revision as a problem for reinforcement learning, with the score of the revised text: the training data of
+    /// SCoRe's second attempt.</summary>
+    /// <remarks>For <see cref="RestartRewards.WithProgress"/> the feedback must score with the training reward, and should accept nothing
+    /// (<see cref="FeedbackSources.Score"/>), so that correct texts are revised too.</remarks>
+    /// <param name="traces">Traces of any run.</param>
     public static IReadOnlyList<Restart> Revisions(IReadOnlyList<RefinementTrace> traces) =>
         [
             .. Revised(traces)

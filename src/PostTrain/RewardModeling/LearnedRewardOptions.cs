@@ -2,7 +2,7 @@ using PostTrain.Numerics;
 
 namespace PostTrain.RewardModeling;
 
-/// <summary>How a trained reward model judges completions.</summary>
+/// <summary>Options of a reward by a trained reward model.</summary>
 public sealed record LearnedRewardOptions
 {
     /// <summary>The name in the log.</summary>
@@ -23,7 +23,7 @@ public sealed record LearnedRewardOptions
     /// <value>The default is false.</value>
     public bool CutsLonger { get; init; }
 
-    /// <summary>How a process reward model's solutions are laid out; the same as in training. All steps are scored, whatever it says of the
+    /// <summary>The encoding of a process reward model's solutions; the same as in training. All steps are scored, whatever it says of the
     /// last one.</summary>
     /// <value>The default ends each step with a line feed.</value>
     public StepEncodingOptions Encoding { get; init; } = new();

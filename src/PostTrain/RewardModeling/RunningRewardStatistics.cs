@@ -9,7 +9,7 @@ namespace PostTrain.RewardModeling;
 /// <remarks>Chan, Golub and LeVeque 1979: parts are merged with their means, so that large rewards of small variance lose no digits, and
 /// any split into batches or ranks gives the same numbers but for rounding. The three numbers are all there is to save in a
 /// checkpoint.</remarks>
-/// <param name="Count">How many rewards.</param>
+/// <param name="Count">Number of rewards.</param>
 /// <param name="Mean">Their mean; 0 before the first.</param>
 /// <param name="SquaredDeviations">Σ (r − mean)².</param>
 public sealed record RunningRewardStatistics(double Count, double Mean, double SquaredDeviations)

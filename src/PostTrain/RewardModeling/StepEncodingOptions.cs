@@ -2,10 +2,10 @@ using PostTrain.Numerics;
 
 namespace PostTrain.RewardModeling;
 
-/// <summary>How <see cref="StepEncoding"/> lays a stepwise example out in tokens.</summary>
+/// <summary>Options of <see cref="StepEncoding"/>: the tokens of a stepwise example.</summary>
 public sealed record StepEncodingOptions
 {
-    /// <summary>What ends each step; its last token carries the step's label.</summary>
+    /// <summary>The end of each step; its last token carries the step's label.</summary>
     /// <value>A line feed by default; it must not be empty.</value>
     public string Separator { get; init; } = "\n";
 

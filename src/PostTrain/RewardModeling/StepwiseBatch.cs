@@ -9,7 +9,7 @@ namespace PostTrain.RewardModeling;
 /// <param name="AttentionMask">[B,T], int64; 1 for tokens.</param>
 /// <param name="Labels">[B,T], int64; the class of the step that ends there.</param>
 /// <param name="Ends">[B,T], float32; 1 where a step with a label ends.</param>
-/// <param name="Denominator">What the sum of losses over the batch is divided by.</param>
+/// <param name="Denominator">The divisor of the sum of losses over the batch.</param>
 public sealed record StepwiseBatch(Tensor Ids, Tensor AttentionMask, Tensor Labels, Tensor Ends, double Denominator) : ITrainingBatch
 {
     /// <summary>Solutions.</summary>

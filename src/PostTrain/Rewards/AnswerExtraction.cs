@@ -3,7 +3,7 @@ using PostTrain.Rewards.Answers;
 
 namespace PostTrain.Rewards;
 
-/// <summary>Finds the final answer of a completion. Total: every text gives an answer or null, in time linear in its length.</summary>
+/// <summary>Finds the final answer of a completion. Total: every text gives an answer or null, in linear time.</summary>
 public static class AnswerExtraction
 {
     private const int LongestSentence = 200;
@@ -12,9 +12,9 @@ public static class AnswerExtraction
     private const string OpeningTag = "<answer>";
     private const string ClosingTag = "</answer>";
 
-    /// <summary>The final answer, trimmed, or null when none of the places holds one.</summary>
+    /// <summary>Returns the final answer, trimmed, or null if none of the places holds one.</summary>
     /// <param name="text">The completion.</param>
-    /// <param name="places">Where to look; tried in the order boxed, hashes, tags, phrase, last number.</param>
+    /// <param name="places">Places to search, in the order boxed, hashes, tags, phrase, last number.</param>
     public static string? Extract(string text, AnswerPlaces places = AnswerPlaces.Any)
     {
         ArgumentNullException.ThrowIfNull(text);
@@ -25,11 +25,11 @@ public static class AnswerExtraction
             ?? (places.HasFlag(AnswerPlaces.LastNumber) ? AnswerProse.Last(PlainThousands(text)) : null);
     }
 
-    /// <summary>The answer that a reference is: what it marks as one, itself where it is mathematics, else what its words come
-    /// to.</summary>
+    /// <summary>Returns the answer of a reference: its marked answer, the text itself if it is mathematics, otherwise the number it begins
+    /// with.</summary>
     internal static string Reference(string text) => Extract(text, AnswerPlaces.Marked) ?? Reduced(text) ?? text;
 
-    // LaTeX's 32,\! 349 is 32,349, also where no formula says so.
+    // LaTeX's 32,\! 349 is 32,349, also outside formulas.
     private static string PlainThousands(string text)
     {
         const string Separator = ",\\!";
@@ -97,7 +97,7 @@ public static class AnswerExtraction
             ?? (rest.ContainsAnyInRange('0', '9') ? AnswerProse.Last(words) : AnswerProse.Choice(words) ?? NotEmpty(words));
     }
 
-    // After the first full stop, exclamation or question mark before a space, outside formulas.
+    // Returns the place after the first full stop, exclamation or question mark before a space, outside formulas.
     private static int SentenceEnd(string text)
     {
         var spans = MathSpans.Find(text);
@@ -112,7 +112,7 @@ public static class AnswerExtraction
         return text.Length;
     }
 
-    // "5 apples" is 5, "The answer is 5." is 5; what is an answer as it stands, or has no number at its beginning, stays.
+    // "5 apples" is 5, "The answer is 5." is 5; a text that is an answer already or does not begin with a number is unchanged.
     private static string? Reduced(ReadOnlySpan<char> marked)
     {
         if (NotEmpty(marked) is not { } answer || answer.Length > LongestSentence * 20 || AnswerParser.CanParse(answer))

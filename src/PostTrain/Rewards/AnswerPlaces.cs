@@ -1,6 +1,6 @@
 namespace PostTrain.Rewards;
 
-/// <summary>Where in a completion a final answer may stand. Of several that are present the first in this order is taken.</summary>
+/// <summary>The places in a completion that can hold the final answer. The first in this order that is present is used.</summary>
 [Flags]
 public enum AnswerPlaces
 {
@@ -19,13 +19,13 @@ public enum AnswerPlaces
     /// <summary>The last number of the text, with the formula or expression that holds it.</summary>
     LastNumber = 8,
 
-    /// <summary>After the last "answer is" or "answer:", to the end of the sentence: the longest beginning that is mathematics, a number in
-    /// it, or all of it.</summary>
+    /// <summary>After the last "answer is" or "answer:", to the end of the sentence: the longest initial part that is mathematics, a number
+    /// in it, or all of it.</summary>
     Phrase = 16,
 
-    /// <summary>The places that mark an answer as one.</summary>
+    /// <summary>The places that mark an answer explicitly.</summary>
     Marked = Boxed | Hashes | Tags,
 
-    /// <summary>Any of them.</summary>
+    /// <summary>All places.</summary>
     Any = Marked | Phrase | LastNumber,
 }

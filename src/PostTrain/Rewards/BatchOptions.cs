@@ -2,13 +2,14 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Rewards;
 
-/// <summary>How <see cref="Reward.Batched"/> splits a list.</summary>
+/// <summary>Options of <see cref="Reward.Batched"/>.</summary>
 public sealed record BatchOptions
 {
-    /// <summary>The most completions of one call, at least 1. A group is never split, so a larger group is one call. Default 1.</summary>
+    /// <summary>Maximum number of completions per call, at least 1. A group is never split, so a larger group is one call. Default
+    /// 1.</summary>
     public int Size { get; init; } = 1;
 
-    /// <summary>The most calls at a time, at least 1. Default 8. The reward must bear that many.</summary>
+    /// <summary>Maximum number of concurrent calls, at least 1. The reward must support that many. Default 8.</summary>
     public int Parallelism { get; init; } = 8;
 
     internal BatchOptions Validated()

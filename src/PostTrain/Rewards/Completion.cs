@@ -2,9 +2,9 @@ using PostTrain.Data;
 
 namespace PostTrain.Rewards;
 
-/// <summary>What a policy answered.</summary>
-/// <param name="Problem">What it was asked.</param>
-/// <param name="Text">The decoded completion, without the prompt and without the token that ended it.</param>
-/// <param name="Tokens">The ids of the completion.</param>
-/// <param name="Finished">True when a stop token ended it, false when the limit on its length did.</param>
+/// <summary>A completion of a problem by a policy.</summary>
+/// <param name="Problem">The problem, with its prompt.</param>
+/// <param name="Text">The decoded completion, without the prompt and without the stop token.</param>
+/// <param name="Tokens">The token ids of the completion.</param>
+/// <param name="Finished">True if a stop token ended it, false if it reached the length limit.</param>
 public sealed record Completion(Problem Problem, string Text, int[] Tokens, bool Finished);

@@ -1,13 +1,13 @@
 namespace PostTrain.Rewards;
 
-/// <summary>Which completions answer one problem.</summary>
+/// <summary>Groups the completions of a list by problem.</summary>
 public static class CompletionGroups
 {
-    /// <summary>The indices of each group, in order of their first completions.</summary>
-    /// <remarks>A group is all completions of the list whose <see cref="Completion.Problem"/> is equal (prompt, answer and fields),
-    /// neighbours or not: a reward over groups does not change when the list is shuffled. A problem that a batch asks twice makes one group
-    /// of both.</remarks>
-    /// <param name="completions">The list.</param>
+    /// <summary>Returns the indices of each group, in order of their first completions.</summary>
+    /// <remarks>A group is all completions of the list with equal <see cref="Completion.Problem"/> (prompt, answer and fields), adjacent or
+    /// not, so a reward over groups does not depend on the order of the list. A problem that occurs twice in a batch gives one
+    /// group.</remarks>
+    /// <param name="completions">The completions.</param>
     public static IReadOnlyList<int[]> Of(IReadOnlyList<Completion> completions)
     {
         ArgumentNullException.ThrowIfNull(completions);

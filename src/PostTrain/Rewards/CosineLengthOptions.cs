@@ -2,22 +2,22 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Rewards;
 
-/// <summary>The values of <see cref="Reward.CosineLength"/>.</summary>
+/// <summary>Options of <see cref="Reward.CosineLength"/>.</summary>
 public sealed record CosineLengthOptions
 {
     /// <summary>L_max in tokens, at least 1. Default 1000.</summary>
     public int MaximumLength { get; init; } = 1000;
 
-    /// <summary>The value of the shortest right answer. Default 1.</summary>
+    /// <summary>Reward of the shortest correct answer. Default 1.</summary>
     public double RightShort { get; init; } = 1;
 
-    /// <summary>The value of a right answer of L_max tokens and more. Default 0.5.</summary>
+    /// <summary>Reward of a correct answer of L_max tokens or more. Default 0.5.</summary>
     public double RightLong { get; init; } = 0.5;
 
-    /// <summary>The value of the shortest wrong answer. Default −1.</summary>
+    /// <summary>Reward of the shortest wrong answer. Default −1.</summary>
     public double WrongShort { get; init; } = -1;
 
-    /// <summary>The value of a wrong answer of L_max tokens and more. Default −0.5.</summary>
+    /// <summary>Reward of a wrong answer of L_max tokens or more. Default −0.5.</summary>
     public double WrongLong { get; init; } = -0.5;
 
     internal CosineLengthOptions Validated()

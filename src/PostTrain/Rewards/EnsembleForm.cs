@@ -1,12 +1,12 @@
 namespace PostTrain.Rewards;
 
-/// <summary>How several rewards become one; see <see cref="RewardEnsembles"/>.</summary>
+/// <summary>The combination of several rewards into one; see <see cref="RewardEnsembles"/>.</summary>
 public enum EnsembleForm
 {
     /// <summary>Their mean.</summary>
     Mean,
 
-    /// <summary>The least of them.</summary>
+    /// <summary>Their minimum.</summary>
     Minimum,
 
     /// <summary>mean − λ·variance.</summary>

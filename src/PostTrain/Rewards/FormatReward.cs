@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace PostTrain.Rewards;
 
-/// <summary>See <see cref="Reward.Format"/>.</summary>
+/// <summary>Implements <see cref="Reward.Format"/>.</summary>
 internal static class FormatReward
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
@@ -27,7 +27,7 @@ internal static class FormatReward
 
     private static Regex Anchored(string pattern, RegexOptions options)
     {
-        // By itself first: a pattern such as "a)|(b" would become valid inside the group. The line end closes a comment of (?x).
+        // The pattern alone first: "a)|(b" would become valid inside the group. The line end closes a comment of (?x).
         _ = new Regex(pattern, options, Patience);
         var anchored = options.HasFlag(RegexOptions.IgnorePatternWhitespace) ? $@"\A(?:{pattern}{'\n'})\z" : $@"\A(?:{pattern})\z";
         try
@@ -36,7 +36,7 @@ internal static class FormatReward
         }
         catch (Exception exception) when (exception is NotSupportedException or ArgumentOutOfRangeException)
         {
-            // Look-around, back-references, atomic groups, and options that do not go together with this engine.
+            // Look-around, back-references, atomic groups, and options that this engine does not support.
             return new Regex(anchored, options, Patience);
         }
     }

@@ -1,6 +1,6 @@
 namespace PostTrain.Rewards;
 
-/// <summary>Scores each completion by itself, with a function of the completion, its index and the progress of the training.</summary>
+/// <summary>Scores each completion separately with a function of the completion, its index and the training progress.</summary>
 internal sealed class FunctionReward : IReward
 {
     private readonly Func<Completion, int, RewardContext, double> score;

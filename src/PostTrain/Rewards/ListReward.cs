@@ -1,6 +1,6 @@
 namespace PostTrain.Rewards;
 
-/// <summary>Scores all completions together, with an asynchronous function of the list.</summary>
+/// <summary>Scores all completions together with an asynchronous function of the list.</summary>
 internal sealed class ListReward : IReward
 {
     private readonly Func<IReadOnlyList<Completion>, RewardContext, CancellationToken, ValueTask<double[]>> score;
@@ -25,7 +25,7 @@ internal sealed class ListReward : IReward
         return RewardScores.Of(Name, await score(completions, context, cancellation).ConfigureAwait(false));
     }
 
-    /// <summary>A reward that looks at one group at a time, which its function gives one value for each completion of.</summary>
+    /// <summary>Creates a reward from a function of one group that returns one value per completion.</summary>
     internal static ListReward OfGroups(string name, Func<Completion[], double[]> score) =>
         new(
             name,

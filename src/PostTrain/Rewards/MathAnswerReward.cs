@@ -1,6 +1,6 @@
 namespace PostTrain.Rewards;
 
-/// <summary>See <see cref="Reward.MathAnswer(MathAnswerOptions)"/>.</summary>
+/// <summary>Implements <see cref="Reward.MathAnswer(MathAnswerOptions)"/>.</summary>
 internal static class MathAnswerReward
 {
     internal static IReward Create(MathAnswerOptions options) =>

@@ -4,20 +4,20 @@ using PostTrain.Rewards.Answers;
 
 namespace PostTrain.Rewards;
 
-/// <summary>A puzzle of the Countdown kind: reach the target from the numbers with + − * / and parentheses, each number once.</summary>
-/// <remarks>Judged by a parser of its own with exact fractions: nothing is evaluated by a language, so that <c>9**9**9</c> (which hangs
-/// eval), <c>7//2</c>, <c>1e3</c>, <c>0b1</c>, names, calls, signs, powers and digits put side by side are all malformed.</remarks>
+/// <summary>A Countdown puzzle: reach the target from the numbers with + − * / and parentheses, each number once.</summary>
+/// <remarks>Verified by a parser with exact fractions; no code is evaluated. <c>9**9**9</c> (which would hang eval), <c>7//2</c>,
+/// <c>1e3</c>, <c>0b1</c>, names, calls, signs, powers and adjacent digits are all malformed.</remarks>
 /// <param name="Numbers">The given numbers, each at least 0.</param>
-/// <param name="Target">The wanted value.</param>
-/// <param name="UseAll">Whether every number must be used; else any may be left out.</param>
+/// <param name="Target">The target value.</param>
+/// <param name="UseAll">True if every number must be used; otherwise any may be left out.</param>
 public sealed record NumberPuzzle(IReadOnlyList<int> Numbers, long Target, bool UseAll = true)
 {
-    /// <summary>The longest expression that is read.</summary>
+    /// <summary>Maximum length of an expression in characters.</summary>
     public const int MaximumLength = 512;
 
     private const int MaximumDepth = 32;
 
-    /// <summary>Judges an expression; a last <c>= number</c> may follow and must be its value.</summary>
+    /// <summary>Verifies an expression. A final <c>= number</c> is allowed and must be its value.</summary>
     /// <param name="expression">For example <c>(25 - 5) * 4</c>; × ÷ and − are read as * / and -.</param>
     public PuzzleVerdict Judge(string expression)
     {
@@ -60,7 +60,7 @@ public sealed record NumberPuzzle(IReadOnlyList<int> Numbers, long Target, bool 
 
         internal bool IsWellFormed { get; private set; } = true;
 
-        // False where the value does not exist: a division by 0, or a fraction beyond all bounds.
+        // Returns false if the value does not exist: a division by 0, or a fraction that exceeds the bound.
         internal bool Read(out Rational value)
         {
             value = Sum();

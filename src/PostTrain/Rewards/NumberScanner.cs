@@ -11,7 +11,7 @@ internal static class NumberScanner
             if (!char.IsAsciiDigit(text[i]))
                 continue;
             var end = End(text, i);
-            // A digit between letters is a part of a name.
+            // A digit between letters is part of a name.
             if (!(i > 0 && char.IsLetter(text[i - 1]) && end < text.Length && char.IsLetter(text[end])))
                 last = (Start(text, i), end);
             i = end - 1;
@@ -20,7 +20,7 @@ internal static class NumberScanner
         return last.End == 0 ? null : text[last.Start..last.End];
     }
 
-    // The number's first character, given its first digit: a decimal point, a currency sign and a sign may stand before.
+    // Returns the number's first character, given its first digit: a decimal point, a currency sign and a sign may precede it.
     private static int Start(string text, int digit)
     {
         var start = digit;

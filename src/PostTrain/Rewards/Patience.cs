@@ -2,11 +2,11 @@ using System.Runtime.ExceptionServices;
 
 namespace PostTrain.Rewards;
 
-/// <summary>Limits of time and repeated tries around an asynchronous call; the clock is an argument, so that tests need not wait.</summary>
+/// <summary>Time limits and retries for asynchronous calls. The clock is an argument, so tests need not wait.</summary>
 internal static class Patience
 {
-    /// <summary>The call's result, or a <see cref="TimeoutException"/> after the limit. A call that does not heed its token, or blocks its
-    /// thread, is left behind and its result is dropped.</summary>
+    /// <summary>Returns the call's result, or throws a <see cref="TimeoutException"/> after the limit. A call that ignores its token or
+    /// blocks its thread is abandoned and its result dropped.</summary>
     internal static async Task<T> WithinAsync<T>(
         Func<CancellationToken, Task<T>> call,
         string what,
@@ -16,7 +16,7 @@ internal static class Patience
     )
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        // Taken now: the call may begin only when the time is over and the source is gone.
+        // Read now: the call may begin only after the time is over and the source is disposed.
         var token = stop.Token;
         var running = Task.Run(() => call(token), CancellationToken.None);
         try
@@ -37,11 +37,10 @@ internal static class Patience
         }
     }
 
-    /// <summary>The call's result, or the caller's cancellation as soon as it comes: a call that does not heed its token, or blocks its
-    /// thread, is left behind and its result is dropped.</summary>
-    /// <remarks>Without a token that can be cancelled the call is made on the caller's thread. With one, what it does before its first
-    /// await is done on the thread pool while the caller's thread waits,
-    /// so that a call that awaits nothing leaves the caller on its thread.</remarks>
+    /// <summary>Returns the call's result, or throws as soon as the caller cancels. A call that ignores its token or blocks its thread is
+    /// abandoned and its result dropped.</summary>
+    /// <remarks>Without a cancellable token the call is made on the caller's thread. With one, the part before its first await runs on the
+    /// thread pool while the caller's thread waits, so a call that awaits nothing returns on the caller's thread.</remarks>
     internal static async Task<T> UntilAsync<T>(Func<Task<T>> call, CancellationToken cancellation)
     {
         if (!cancellation.CanBeCanceled)
@@ -50,7 +49,8 @@ internal static class Patience
         return await Begun(call, cancellation).WaitAsync(cancellation).ConfigureAwait(false);
     }
 
-    /// <summary>The same of a call to something that may be the caller's own: what ends its calls itself is awaited.</summary>
+    /// <summary>The overload for a callee that may end its calls itself (<see cref="IEndsWhenCancelled"/>); such calls are
+    /// awaited.</summary>
     internal static Task<T> UntilAsync<T>(object callee, Func<Task<T>> call, CancellationToken cancellation) =>
         callee is IEndsWhenCancelled ? call() : UntilAsync(call, cancellation);
 
@@ -65,12 +65,12 @@ internal static class Patience
         }
         catch (AggregateException)
         {
-            // What the beginning threw is what awaiting the call throws.
+            // Awaiting the call rethrows an exception of its first part.
         }
         return running;
     }
 
-    // What a call throws that nobody awaits any longer is nobody's.
+    // Observes the exception of an abandoned call.
     private static void Forget(Task running) =>
         _ = running.ContinueWith(
             static task => _ = task.Exception,
@@ -79,7 +79,8 @@ internal static class Patience
             TaskScheduler.Default
         );
 
-    /// <summary>The first try that does not throw, else what the last one threw. Cancellation by the caller is not tried again.</summary>
+    /// <summary>Returns the first attempt that does not throw; otherwise rethrows the last exception. Cancellation by the caller is not
+    /// retried.</summary>
     internal static async Task<T> RepeatedAsync<T>(
         Func<CancellationToken, Task<T>> call,
         RetryOptions options,
@@ -100,7 +101,7 @@ internal static class Patience
             }
 
             if (failure.SourceException is NotSupportedException or ArgumentException)
-                failure.Throw(); // the caller's mistake, which waiting does not mend
+                failure.Throw(); // a mistake of the caller, which a retry cannot fix
             await Task.Delay(options.Wait(attempt), time, cancellation).ConfigureAwait(false);
         }
     }

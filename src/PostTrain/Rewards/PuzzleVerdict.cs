@@ -1,17 +1,17 @@
 namespace PostTrain.Rewards;
 
-/// <summary>What <see cref="NumberPuzzle.Judge"/> says of an expression.</summary>
+/// <summary>The verdict of <see cref="NumberPuzzle.Judge"/> on an expression.</summary>
 public enum PuzzleVerdict
 {
-    /// <summary>It is no expression of whole numbers, + − * / and parentheses.</summary>
+    /// <summary>Not an expression of whole numbers, + − * / and parentheses.</summary>
     Malformed,
 
-    /// <summary>It uses a number that is not given, one more often than given, or (where all are to be used) not all.</summary>
+    /// <summary>Uses a number that is not given, or one too often, or (if all must be used) not all.</summary>
     WrongNumbers,
 
-    /// <summary>It is an expression of the numbers with another value, or divides by 0.</summary>
+    /// <summary>An expression of the numbers with another value, or a division by 0.</summary>
     WrongValue,
 
-    /// <summary>It has the wanted value.</summary>
+    /// <summary>An expression with the target value.</summary>
     Solved,
 }

@@ -2,16 +2,16 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Rewards;
 
-/// <summary>How often and how soon something that failed is tried again.</summary>
+/// <summary>Number and timing of retries after a failure.</summary>
 public sealed record RetryOptions
 {
-    /// <summary>Tries in all, at least 1. Default 3.</summary>
+    /// <summary>Number of attempts in total, at least 1. Default 3.</summary>
     public int Attempts { get; init; } = 3;
 
-    /// <summary>The wait before the second try, at least 0; it doubles with each further one. Default 1 s.</summary>
+    /// <summary>Wait before the second attempt, at least 0; it doubles for each further one. Default 1 s.</summary>
     public TimeSpan Delay { get; init; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>The longest wait, at least 0. Default 30 s.</summary>
+    /// <summary>Maximum wait, at least 0. Default 30 s.</summary>
     public TimeSpan LongestDelay { get; init; } = TimeSpan.FromSeconds(30);
 
     internal RetryOptions Validated()
@@ -24,7 +24,7 @@ public sealed record RetryOptions
         return this;
     }
 
-    /// <summary>The wait before a try, 1 for the second one.</summary>
+    /// <summary>Returns the wait before a retry; 1 is the second attempt.</summary>
     internal TimeSpan Wait(int retry)
     {
         var doubled = Delay.TotalMilliseconds * Math.Pow(2, Math.Min(retry - 1, 60));

@@ -4,12 +4,12 @@ namespace PostTrain.Rewards;
 
 public static partial class Reward
 {
-    /// <summary>The reward, or a <see cref="TimeoutException"/> that names it when a call takes longer than the limit.</summary>
-    /// <remarks>The call runs on the thread pool and is cancelled at the limit. One that heeds no cancellation goes on in the background,
-    /// its result dropped: give such a reward nothing to hold that may not be used twice at a time.</remarks>
-    /// <param name="reward">What may take long.</param>
-    /// <param name="limit">Above 0, for one call, that is, for one batch below <see cref="Batched"/>.</param>
-    /// <param name="time">The clock; the system's when null.</param>
+    /// <summary>Throws a <see cref="TimeoutException"/> that names the reward if a call takes longer than the limit.</summary>
+    /// <remarks>The call runs on the thread pool and is cancelled at the limit. A call that ignores cancellation continues in the
+    /// background and its result is dropped, so such a reward must not hold anything that cannot be used concurrently.</remarks>
+    /// <param name="reward">The reward to limit.</param>
+    /// <param name="limit">Above 0, per call; that is, per batch inside <see cref="Batched"/>.</param>
+    /// <param name="time">The clock; null for the system's.</param>
     public static IReward WithTimeout(this IReward reward, TimeSpan limit, TimeProvider? time = null)
     {
         ArgumentNullException.ThrowIfNull(reward);
@@ -30,12 +30,12 @@ public static partial class Reward
         );
     }
 
-    /// <summary>The reward, called again when it throws; what the last try throws reaches the caller.</summary>
-    /// <remarks>An <see cref="ArgumentException"/> or <see cref="NotSupportedException"/> is not tried again, nor the caller's own
-    /// cancellation. Put the limit of time inside: <c>reward.WithTimeout(…).WithRetries()</c> gives each try its own.</remarks>
-    /// <param name="reward">What may fail.</param>
-    /// <param name="options">Tries and waits; defaults when null.</param>
-    /// <param name="time">The clock; the system's when null.</param>
+    /// <summary>Calls the reward again if it throws; the last exception reaches the caller.</summary>
+    /// <remarks>An <see cref="ArgumentException"/>, a <see cref="NotSupportedException"/> and the caller's cancellation are not retried.
+    /// Put a time limit inside: <c>reward.WithTimeout(…).WithRetries()</c> limits each attempt.</remarks>
+    /// <param name="reward">The reward to retry.</param>
+    /// <param name="options">Attempts and waits; null for the defaults.</param>
+    /// <param name="time">The clock; null for the system's.</param>
     public static IReward WithRetries(this IReward reward, RetryOptions? options = null, TimeProvider? time = null)
     {
         ArgumentNullException.ThrowIfNull(reward);
@@ -54,12 +54,12 @@ public static partial class Reward
         );
     }
 
-    /// <summary>The reward, called with parts of the list, several at a time; the scores come back in the order of the
+    /// <summary>Calls the reward with parts of the list, several concurrently. Scores are returned in the order of the
     /// completions.</summary>
-    /// <remarks>The first call that throws cancels the others. A group's completions always share a call. A component that only some
-    /// parts have is not applicable (NaN) in the others.</remarks>
-    /// <param name="reward">What is called with parts.</param>
-    /// <param name="options">Size and parallelism; defaults when null.</param>
+    /// <remarks>The first call that throws cancels the others. The completions of a group are always in one call. A component that only
+    /// some parts have is not applicable (NaN) in the others.</remarks>
+    /// <param name="reward">The reward to call.</param>
+    /// <param name="options">Batch size and parallelism; null for the defaults.</param>
     public static IReward Batched(this IReward reward, BatchOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(reward);
@@ -70,12 +70,11 @@ public static partial class Reward
         );
     }
 
-    /// <summary>The reward, with NaN ("not applicable") for every completion of a call that throws, but for the caller's
-    /// cancellation.</summary>
-    /// <remarks>For judges that may be away: the training goes on with the other parts. Below <see cref="Batched"/> only the batch that
-    /// failed is left out.</remarks>
-    /// <param name="reward">What may fail.</param>
-    /// <param name="failed">Told of each failure; nobody when null.</param>
+    /// <summary>Gives NaN ("not applicable") for every completion of a call that throws, except on the caller's cancellation.</summary>
+    /// <remarks>For judges that may be unavailable: training continues with the other parts. Inside <see cref="Batched"/> only the failed
+    /// batch is left out.</remarks>
+    /// <param name="reward">The reward that may fail.</param>
+    /// <param name="failed">Receives each failure; null for none.</param>
     public static IReward OrNotApplicable(this IReward reward, IProgress<Exception>? failed = null)
     {
         ArgumentNullException.ThrowIfNull(reward);
@@ -98,25 +97,25 @@ public static partial class Reward
         );
     }
 
-    /// <summary>The reward, with this value where it is not applicable.</summary>
+    /// <summary>Replaces "not applicable" (NaN) by a value.</summary>
     /// <param name="reward">A reward that may give NaN.</param>
     /// <param name="value">Finite.</param>
     public static IReward OrElse(this IReward reward, double value) =>
         Map(reward, (score, _) => double.IsNaN(score) ? value : score, value);
 
-    /// <summary>The reward times a factor that depends on the progress of the training: r·f(context).</summary>
-    /// <param name="reward">What is scaled.</param>
-    /// <param name="factor">For example <c>context => 1 - context.Progress ?? 1</c>, which fades a bonus out.</param>
+    /// <summary>Multiplies the reward by a factor that depends on the training progress: r·f(context).</summary>
+    /// <param name="reward">The reward to scale.</param>
+    /// <param name="factor">The factor, for example <c>context => 1 - context.Progress ?? 1</c>, which fades a bonus out.</param>
     public static IReward Scheduled(this IReward reward, Func<RewardContext, double> factor)
     {
         ArgumentNullException.ThrowIfNull(factor);
         return Map(reward, (score, context) => score * factor(context), 0);
     }
 
-    /// <summary>The reward, cut off below and above.</summary>
-    /// <param name="reward">What is cut off; an infinity is an error before.</param>
-    /// <param name="minimum">The least value.</param>
-    /// <param name="maximum">The greatest value, at least the least.</param>
+    /// <summary>Clips the reward to a range.</summary>
+    /// <param name="reward">The reward to clip; an infinity is an error.</param>
+    /// <param name="minimum">The smallest value.</param>
+    /// <param name="maximum">The largest value, at least <paramref name="minimum"/>.</param>
     public static IReward Clipped(this IReward reward, double minimum, double maximum)
     {
         if (!(minimum <= maximum))
@@ -128,11 +127,12 @@ public static partial class Reward
         return Map(reward, (score, _) => Math.Clamp(score, minimum, maximum), 0);
     }
 
-    /// <summary>(r − mean)/(std + ε) over each group, for adding parts of different scales (GDPO, arXiv:2601.05242).</summary>
-    /// <remarks>std divides by n − 1, as the advantages do. A group with one applicable value, or with equal ones, gives 0. What is not
-    /// applicable takes no part and stays so. The components under the name are the raw values. Range: within ±(n − 1)/√n for n
-    /// values.</remarks>
-    /// <param name="reward">What is normalised.</param>
+    /// <summary>Normalises the reward over each group, (r − mean)/(std + ε), to add parts of different scales (GDPO,
+    /// arXiv:2601.05242).</summary>
+    /// <remarks>std divides by n − 1, as in the advantages. A group with one applicable value, or with equal values, gives 0. Values that
+    /// are not applicable are skipped and stay so. The components under the reward's name are the raw values. Range: within ±(n − 1)/√n for
+    /// n values.</remarks>
+    /// <param name="reward">The reward to normalise.</param>
     /// <param name="epsilon">ε, at least 0; 1e-4 by default.</param>
     public static IReward GroupNormalized(this IReward reward, double epsilon = 1e-4)
     {

@@ -6,13 +6,13 @@ namespace PostTrain.Rewards;
 
 public static partial class Reward
 {
-    /// <summary>One reward from several models, so that a policy gains less by what only one of them likes: mean, min, or mean −
-    /// λ·variance.</summary>
-    /// <remarks>Coste et al. 2023, arXiv:2310.02743. The members must have one scale. A completion to which a member is not applicable is
-    /// not applicable: the minimum of fewer is not comparable. Components: each member.</remarks>
+    /// <summary>Combines several reward models by mean, minimum, or mean − λ·variance, so that a policy gains less from the faults of a
+    /// single one.</summary>
+    /// <remarks>Coste et al. 2023, arXiv:2310.02743. The members must have the same scale. A completion is not applicable if any member is,
+    /// because the minimum over fewer members is not comparable. Components: each member.</remarks>
     /// <param name="name">The name in the log.</param>
-    /// <param name="form">How.</param>
-    /// <param name="members">Different names, at least one.</param>
+    /// <param name="form">The combination.</param>
+    /// <param name="members">At least one reward; names must differ.</param>
     /// <param name="coefficient">λ of <see cref="EnsembleForm.MeanMinusVariance"/>, at least 0. Default 0.1.</param>
     public static IReward Ensemble(string name, EnsembleForm form, IReadOnlyList<IReward> members, double coefficient = 0.1)
     {

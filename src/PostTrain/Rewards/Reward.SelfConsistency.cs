@@ -2,13 +2,13 @@ namespace PostTrain.Rewards;
 
 public static partial class Reward
 {
-    /// <summary>Agreement of a completion's answer with those of its group: a reward without a reference answer.</summary>
+    /// <summary>Scores the agreement of a completion's answer with those of its group, without a reference answer.</summary>
     /// <remarks>
-    /// The policy gradient on the leave-one-out form is that of ½Σ_a p(a)²: the policy sharpens towards the answer that is most likely at
-    /// the start, right or wrong. Combine it with a penalty on the divergence, or use it only where the most likely answer is mostly right.
-    /// Answers are put into classes by <see cref="AnswerEquivalence"/>, each with the first class whose first answer it equals.
+    /// The policy gradient of the leave-one-out form is that of ½Σ_a p(a)²: the policy sharpens towards its initially most likely answer,
+    /// right or wrong. Combine it with a KL penalty, or use it only if the most likely answer is mostly correct. Answers are grouped by
+    /// <see cref="AnswerEquivalence"/>, each with the first class whose first answer it equals.
     /// </remarks>
-    /// <param name="options">Form, places, weights; defaults when null.</param>
+    /// <param name="options">Form, places, weights; null for the defaults.</param>
     public static IReward SelfConsistency(SelfConsistencyOptions? options = null)
     {
         options ??= new SelfConsistencyOptions();

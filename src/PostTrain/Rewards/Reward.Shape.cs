@@ -4,10 +4,10 @@ namespace PostTrain.Rewards;
 
 public static partial class Reward
 {
-    /// <summary>The share of the marks &lt;tag&gt; and &lt;/tag&gt; that occur exactly once: a gradual form of
-    /// <see cref="TagFormat"/>.</summary>
-    /// <remarks>open-r1's tag count: ¼ for each mark of think and answer. Range 0 to 1; the order is not looked at.</remarks>
-    /// <param name="tags">Names without brackets, at least one, each once.</param>
+    /// <summary>Scores the share of the marks &lt;tag&gt; and &lt;/tag&gt; that occur exactly once: a gradual form of <see
+    /// cref="TagFormat"/>.</summary>
+    /// <remarks>open-r1's tag count: ¼ for each mark of think and answer. Range 0 to 1; the order is ignored.</remarks>
+    /// <param name="tags">Names without brackets, at least one, all different.</param>
     public static IReward TagCount(params string[] tags)
     {
         ArgumentNullException.ThrowIfNull(tags);
@@ -18,10 +18,10 @@ public static partial class Reward
         );
     }
 
-    /// <summary>1 for a completion that ended by itself, 0 for one that the limit of length cut off.</summary>
+    /// <summary>Scores 1 for a completion that ended by itself, 0 for one that reached the length limit.</summary>
     public static IReward Finished() => new FunctionReward("finished", (completion, _) => completion.Finished ? 1 : 0);
 
-    /// <summary>Soft overlong punishment: 0 up to limit − buffer tokens, falling linearly to −1 at the limit, −1 beyond it.</summary>
+    /// <summary>Soft overlong punishment: scores 0 up to limit − buffer tokens, falls linearly to −1 at the limit, and −1 beyond.</summary>
     /// <remarks>DAPO, arXiv:2503.14476, eq. 13: ((L_max − L_cache) − L)/L_cache. Added to a correctness reward. Range −1 to 0.</remarks>
     /// <param name="limit">L_max in tokens, at least 1.</param>
     /// <param name="buffer">L_cache, 1 to <paramref name="limit"/>.</param>
@@ -36,12 +36,13 @@ public static partial class Reward
         );
     }
 
-    /// <summary>Correctness that depends on length by a cosine: v = a + ½(b − a)(1 + cos(π·min(L, L_max)/L_max)), from b at length 0 to a
-    /// at L_max.</summary>
-    /// <remarks>Yeo et al. 2025, arXiv:2502.03373: among right answers short ones are better, among wrong ones long ones. L beyond L_max
-    /// stays at a; without that cut the cosine would rise again. Where the judgement is not applicable, so is this.</remarks>
-    /// <param name="correct">Judges; above ½ is right.</param>
-    /// <param name="options">Length and values; defaults when null.</param>
+    /// <summary>Scores correctness by length with a cosine: v = a + ½(b − a)(1 + cos(π·min(L, L_max)/L_max)), from b at length 0 to a at
+    /// L_max.</summary>
+    /// <remarks>Yeo et al. 2025, arXiv:2502.03373: short correct answers score higher than long ones, long wrong answers higher than short
+    /// ones. L beyond L_max stays at a; without this limit the cosine would rise again. Not applicable if the correctness reward is
+    /// not.</remarks>
+    /// <param name="correct">The correctness reward; above ½ is correct.</param>
+    /// <param name="options">Length and values; null for the defaults.</param>
     public static IReward CosineLength(IReward correct, CosineLengthOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(correct);
@@ -61,12 +62,12 @@ public static partial class Reward
         );
     }
 
-    /// <summary>Kimi's length reward in each group: λ = ½ − (L − L_min)/(L_max − L_min) for right answers, min(0, λ) for wrong
+    /// <summary>Kimi's length reward: scores λ = ½ − (L − L_min)/(L_max − L_min) for correct answers of a group, min(0, λ) for wrong
     /// ones.</summary>
-    /// <remarks>Kimi k1.5, arXiv:2501.12599, section 2.3.3. Groups of one length give 0. Range −½ to ½. Completions whose judgement is not
-    /// applicable take no part. Give it a small weight, and only after the policy has learnt to answer: it rewards giving up
+    /// <remarks>Kimi k1.5, arXiv:2501.12599, section 2.3.3. Groups with a single length give 0. Range −½ to ½. Completions without an
+    /// applicable correctness are skipped. Use a small weight, and only after the policy has learnt to answer: it rewards giving up
     /// early.</remarks>
-    /// <param name="correct">Judges; above ½ is right.</param>
+    /// <param name="correct">The correctness reward; above ½ is correct.</param>
     public static IReward ShorterIsBetter(IReward correct)
     {
         ArgumentNullException.ThrowIfNull(correct);
@@ -97,8 +98,8 @@ public static partial class Reward
         );
     }
 
-    /// <summary>Repetition penalty: −c·(1 − distinct n-grams / n-grams) of the tokens.</summary>
-    /// <remarks>As TRL's. Completions of fewer than n tokens give 0. Range −c to 0. Correct long answers repeat themselves too: keep c
+    /// <summary>Repetition penalty: scores −c·(1 − distinct n-grams / n-grams) of the tokens.</summary>
+    /// <remarks>As in TRL. Completions of fewer than n tokens give 0. Range −c to 0. Correct long answers repeat themselves too: keep c
     /// small.</remarks>
     /// <param name="size">n, at least 1. Default 3.</param>
     /// <param name="penalty">c, at least 0. Default 1.</param>
@@ -108,7 +109,7 @@ public static partial class Reward
         return new FunctionReward("repetition", (completion, _) => -penalty * TextMeasures.RepeatedShare<int>(completion.Tokens, size));
     }
 
-    /// <summary><see cref="Repetition"/> over lower-case words instead of tokens, as open-r1's.</summary>
+    /// <summary>Scores <see cref="Repetition"/> over lower-case words instead of tokens, as in open-r1.</summary>
     /// <param name="size">n, at least 1. Default 3.</param>
     /// <param name="penalty">c, at least 0. Default 1.</param>
     public static IReward WordRepetition(int size = 3, double penalty = 1)
@@ -125,10 +126,10 @@ public static partial class Reward
         );
     }
 
-    /// <summary>Reasoning in steps: min(1, markers / target).</summary>
-    /// <remarks>open-r1's markers: "Step 1:", a number and a full stop or a bullet at the beginning of a line, "First,", "Second,",
-    /// "Next,", "Finally,". Range 0 to 1. Easily hacked: a policy adds empty steps. Use it for a short while only.</remarks>
-    /// <param name="target">How many markers are enough, at least 1. Default 3.</param>
+    /// <summary>Scores reasoning in steps: min(1, markers / target).</summary>
+    /// <remarks>open-r1's markers: "Step 1:", a number with a full stop or a bullet at the start of a line, "First,", "Second,", "Next,",
+    /// "Finally,". Range 0 to 1. Easily hacked: a policy adds empty steps. Use it only briefly.</remarks>
+    /// <param name="target">Number of markers for the full reward, at least 1. Default 3.</param>
     public static IReward StepMarkers(int target = 3)
     {
         Guard.AtLeast(target, 1, nameof(target));
@@ -138,10 +139,10 @@ public static partial class Reward
         );
     }
 
-    /// <summary>The share of a completion's letters that belong to the scripts of the wanted language.</summary>
-    /// <remarks>DeepSeek-R1, arXiv:2501.12948, section 2.3.2, with letters for words. A text without letters gives 1. Range 0 to 1. Tells
-    /// scripts apart and not languages: English and French are one here.</remarks>
-    /// <param name="scripts">At least one.</param>
+    /// <summary>Scores the share of a completion's letters that belong to the scripts of the wanted language.</summary>
+    /// <remarks>DeepSeek-R1, arXiv:2501.12948, section 2.3.2, with letters instead of words. A text without letters gives 1. Range 0 to 1.
+    /// Distinguishes scripts, not languages: English and French are the same.</remarks>
+    /// <param name="scripts">At least one script.</param>
     public static IReward LanguageConsistency(WritingScripts scripts)
     {
         if (scripts == WritingScripts.None || (scripts & ~WritingScripts.All) != 0)
@@ -149,13 +150,12 @@ public static partial class Reward
         return new FunctionReward("language", (completion, _) => TextMeasures.ScriptShare(completion.Text, scripts));
     }
 
-    /// <summary>Countdown and its like: 1 when the completion's answer is an expression of the given numbers with the wanted
-    /// value.</summary>
-    /// <remarks>See <see cref="NumberPuzzle"/> for what is refused, among it <c>**</c> and <c>//</c>. The answer is looked for as by
-    /// <see cref="AnswerExtraction"/>.</remarks>
+    /// <summary>Scores 1 if the completion's answer is an expression of the given numbers with the target value, as in Countdown.</summary>
+    /// <remarks><see cref="NumberPuzzle"/> lists rejected input, such as <c>**</c> and <c>//</c>. <see cref="AnswerExtraction"/> finds the
+    /// answer.</remarks>
     /// <param name="puzzle">Numbers and target of a problem.</param>
-    /// <param name="wellFormed">The reward of an expression of the right numbers with another value. Default 0.</param>
-    /// <param name="places">Where the answer stands. Default: boxed, after hashes or in tags.</param>
+    /// <param name="wellFormed">Reward of an expression of the given numbers with another value. Default 0.</param>
+    /// <param name="places">Places that can hold the answer. Default: boxed, after hashes or in tags.</param>
     public static IReward Expression(
         Func<Data.Problem, NumberPuzzle> puzzle,
         double wellFormed = 0,

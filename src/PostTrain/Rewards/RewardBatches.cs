@@ -1,6 +1,6 @@
 namespace PostTrain.Rewards;
 
-/// <summary>See <see cref="Reward.Batched"/>.</summary>
+/// <summary>Implements <see cref="Reward.Batched"/>.</summary>
 internal static class RewardBatches
 {
     internal static async ValueTask<RewardScores> ScoreAsync(
@@ -27,7 +27,7 @@ internal static class RewardBatches
         return Merge(completions.Count, batches, parts);
     }
 
-    // Whole groups, as many as fit.
+    // Splits into batches of whole groups, as many as fit.
     private static List<List<int>> Split(IReadOnlyList<Completion> completions, int size)
     {
         var batches = new List<List<int>>();

@@ -1,6 +1,6 @@
 namespace PostTrain.Rewards;
 
-/// <summary>A reward around another one, with its name.</summary>
+/// <summary>A reward that wraps another one and keeps its name.</summary>
 internal sealed class RewardDecorator : IReward
 {
     private readonly Func<IReadOnlyList<Completion>, RewardContext, CancellationToken, ValueTask<RewardScores>> score;

@@ -1,18 +1,18 @@
 namespace PostTrain.Rewards;
 
 /// <summary>The scores of a list of completions.</summary>
-/// <param name="Values">The reward of each completion, in the order of the completions; NaN where the reward is not applicable.</param>
-/// <param name="Components">Every named part before its weight, for the log; each array is as long as <paramref name="Values"/>, NaN where
-/// the part is not applicable.</param>
+/// <param name="Values">The reward of each completion, in order; NaN if not applicable.</param>
+/// <param name="Components">The unweighted values of every named part, for the log; each array is as long as <paramref name="Values"/>, NaN
+/// if the part is not applicable.</param>
 public sealed record RewardScores(double[] Values, IReadOnlyDictionary<string, double[]> Components)
 {
-    /// <summary>Scores whose only part is the reward itself.</summary>
+    /// <summary>Creates scores whose only component is the reward itself.</summary>
     /// <param name="name">The reward's name.</param>
     /// <param name="values">Its values.</param>
     public static RewardScores Of(string name, double[] values) =>
         new(values, new Dictionary<string, double[]>(StringComparer.Ordinal) { [name] = values });
 
-    /// <summary>The scores of lists one after another; components that not all of them have are left out.</summary>
+    /// <summary>Concatenates the scores of several lists; components that not all of them have are left out.</summary>
     public static RewardScores Concatenate(IReadOnlyList<RewardScores> parts)
     {
         ArgumentNullException.ThrowIfNull(parts);

@@ -1,15 +1,15 @@
 namespace PostTrain.Rewards;
 
-/// <summary>Calls rewards and refuses what no gradient may see.</summary>
+/// <summary>Calls rewards and validates their results.</summary>
 public static class Scoring
 {
-    /// <summary>Scores completions and checks the result: one finite value for each completion; each component has as many, NaN where it is
-    /// not applicable.</summary>
-    /// <param name="reward">What scores.</param>
-    /// <param name="completions">What is scored.</param>
-    /// <param name="context">How far the training is; <see cref="RewardContext.None"/> when null.</param>
-    /// <param name="cancellation">Ends the scoring at once, also where the reward does not heed it: such a call is left behind on the
-    /// thread pool, and its result is dropped.</param>
+    /// <summary>Scores completions and checks the result: one finite value per completion, and as many for each component, NaN if not
+    /// applicable.</summary>
+    /// <param name="reward">The reward.</param>
+    /// <param name="completions">The completions to score.</param>
+    /// <param name="context">The training progress; null means <see cref="RewardContext.None"/>.</param>
+    /// <param name="cancellation">Cancels the scoring at once. A call that ignores it is abandoned on the thread pool and its result
+    /// dropped.</param>
     /// <exception cref="InvalidOperationException">The reward returned null, a wrong count, NaN or an infinity; the message names the
     /// reward, the completion's index, the value and what was expected.</exception>
     public static async ValueTask<RewardScores> ScoreCheckedAsync(
@@ -26,7 +26,7 @@ public static class Scoring
         return scores;
     }
 
-    /// <summary>The same for a part of another reward, whose values may be NaN.</summary>
+    /// <summary>Scores completions with a part of another reward, whose values may be NaN.</summary>
     internal static async ValueTask<RewardScores> ScorePartAsync(
         IReward reward,
         IReadOnlyList<Completion> completions,
@@ -43,7 +43,7 @@ public static class Scoring
         Check(scores.Values, completions.Count, $"reward '{reward.Name}'", mayBeAbsent: true);
         if (scores.Components is null)
             throw new InvalidOperationException(
-                $"reward '{reward.Name}' returned null components, expected a dictionary (empty where there are no parts)"
+                $"reward '{reward.Name}' returned null components, expected a dictionary (empty if there are no parts)"
             );
         foreach (var (name, values) in scores.Components)
             Check(values, completions.Count, $"reward '{reward.Name}', component '{name}',", mayBeAbsent: true);

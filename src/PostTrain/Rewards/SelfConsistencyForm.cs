@@ -1,6 +1,6 @@
 namespace PostTrain.Rewards;
 
-/// <summary>How agreement in a group becomes a reward. G completions with answers a_i; a completion without an answer agrees with
+/// <summary>The formula of the self-consistency reward for G completions with answers a_i. A completion without an answer agrees with
 /// none.</summary>
 public enum SelfConsistencyForm
 {
@@ -8,11 +8,11 @@ public enum SelfConsistencyForm
     /// applicable in a group of one.</summary>
     LeaveOneOut,
 
-    /// <summary>r_i = 1[a_i = mode], shared equally where several answers tie for the mode (TTRL, Zuo et al. 2025, arXiv:2504.16084). 0 to
+    /// <summary>r_i = 1[a_i = mode], shared equally if several answers tie for the mode (TTRL, Zuo et al. 2025, arXiv:2504.16084). 0 to
     /// 1.</summary>
     Majority,
 
-    /// <summary>r = −H(p̂) = Σ_a p̂(a) ln p̂(a) for every completion of the group, each missing answer being one of its own. −ln G to 0.
-    /// Equal within a group: it needs a baseline over the batch.</summary>
+    /// <summary>r = −H(p̂) = Σ_a p̂(a) ln p̂(a) for every completion of the group; each missing answer is its own class. −ln G to 0. Equal
+    /// within a group, so it needs a baseline over the batch.</summary>
     Entropy,
 }

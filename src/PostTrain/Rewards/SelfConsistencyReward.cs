@@ -1,6 +1,6 @@
 namespace PostTrain.Rewards;
 
-/// <summary>See <see cref="Reward.SelfConsistency"/>.</summary>
+/// <summary>Implements <see cref="Reward.SelfConsistency"/>.</summary>
 internal static class SelfConsistencyReward
 {
     internal static double[] Scores(Completion[] group, SelfConsistencyOptions options)

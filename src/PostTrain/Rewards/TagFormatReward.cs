@@ -1,6 +1,6 @@
 namespace PostTrain.Rewards;
 
-/// <summary>See <see cref="Reward.TagFormat"/>.</summary>
+/// <summary>Implements <see cref="Reward.TagFormat"/>.</summary>
 internal static class TagFormatReward
 {
     internal static IReward Create(string name, string[] tags)
@@ -9,18 +9,18 @@ internal static class TagFormatReward
         return new FunctionReward(name, (completion, _) => Matches(completion.Text, marks) ? 1 : 0);
     }
 
-    /// <summary>The opening and the closing mark of each tag, in order.</summary>
+    /// <summary>Returns the opening and the closing mark of each tag, in order.</summary>
     internal static string[] Marks(string[] tags)
     {
         if (tags.Length == 0 || tags.Any(string.IsNullOrWhiteSpace) || tags.Distinct(StringComparer.Ordinal).Count() != tags.Length)
             throw new ArgumentException(
-                $"tags are [{string.Join(", ", tags)}], expected at least one name, none empty, each once",
+                $"tags are [{string.Join(", ", tags)}], expected at least one name, none empty, all different",
                 nameof(tags)
             );
         return [.. tags.SelectMany(tag => new[] { $"<{tag}>", $"</{tag}>" })];
     }
 
-    // The marks occur once each, in order; nothing but white space stands outside the blocks.
+    // True if the marks occur once each, in order, with only white space outside the blocks.
     private static bool Matches(string text, string[] marks)
     {
         var position = 0;

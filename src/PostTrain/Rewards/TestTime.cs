@@ -2,13 +2,13 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Rewards;
 
-/// <summary>Closed forms of what more samples of one problem give: estimates from counts, and laws to compare measurements with.</summary>
+/// <summary>Closed forms for several samples of one problem: estimates from counts, and theoretical values.</summary>
 public static class TestTime
 {
     private const int MaximumSamples = 150;
 
-    /// <summary>pass@k from n samples of which c are right: 1 − C(n−c, k)/C(n, k), unbiased (Chen et al. 2021, arXiv:2107.03374, eq.
-    /// 1).</summary>
+    /// <summary>Computes pass@k from n samples of which c are correct: 1 − C(n−c, k)/C(n, k), unbiased (Chen et al. 2021, arXiv:2107.03374,
+    /// eq. 1).</summary>
     /// <param name="samples">n, at least 1.</param>
     /// <param name="correct">c, 0 to n.</param>
     /// <param name="k">1 to n.</param>
@@ -23,10 +23,10 @@ public static class TestTime
         return 1 - missing;
     }
 
-    /// <summary>maj@k from n samples: the mean, over all choices of k of them, of 1 where the right answer has the most votes (shared where
-    /// several have).</summary>
-    /// <remarks>Exact by counting, without drawing subsets. With k = n it is the vote itself.</remarks>
-    /// <param name="counts">How many samples gave each answer, the right one first; at most 150 samples in all.</param>
+    /// <summary>Computes maj@k from n samples: over all choices of k of them, the mean of 1 if the correct answer has the most votes
+    /// (shared among tied answers).</summary>
+    /// <remarks>Exact, without sampling subsets. With k = n it is the vote itself.</remarks>
+    /// <param name="counts">Number of samples with each answer, the correct one first; at most 150 samples in total.</param>
     /// <param name="k">1 to n.</param>
     public static double MajorityAtK(IReadOnlyList<int> counts, int k)
     {
@@ -44,10 +44,10 @@ public static class TestTime
             / Binomial(samples, k);
     }
 
-    /// <summary>The probability that the right answer wins a vote of n independent samples, ties decided by lot.</summary>
-    /// <remarks>For two answers Σ_{k>n/2} C(n,k) p^k (1−p)^{n−k} + ½·P(tie). It grows with n exactly if the right answer is the most likely
-    /// one.</remarks>
-    /// <param name="probabilities">Of each answer, the right one first; their sum is 1.</param>
+    /// <summary>Computes the probability that the correct answer wins a vote of n independent samples; ties are broken at random.</summary>
+    /// <remarks>For two answers Σ_{k>n/2} C(n,k) p^k (1−p)^{n−k} + ½·P(tie). It grows with n if and only if the correct answer is the most
+    /// likely one.</remarks>
+    /// <param name="probabilities">Probability of each answer, the correct one first; they sum to 1.</param>
     /// <param name="samples">n, 1 to 150.</param>
     public static double MajorityAccuracy(IReadOnlyList<double> probabilities, int samples)
     {
@@ -63,7 +63,7 @@ public static class TestTime
         return ways * Factorial(samples);
     }
 
-    /// <summary>The probability that one of n samples is right, which a perfect verifier finds: 1 − (1−p)^n.</summary>
+    /// <summary>Computes the probability that one of n samples is correct, the accuracy of a perfect verifier: 1 − (1−p)^n.</summary>
     /// <param name="probability">p, 0 to 1.</param>
     /// <param name="samples">n, at least 1.</param>
     public static double BestOfNAccuracy(double probability, int samples)
@@ -73,7 +73,7 @@ public static class TestTime
         return 1 - Math.Pow(1 - probability, samples);
     }
 
-    /// <summary>KL(best of n ‖ policy) = ln n − (n−1)/n for scores without ties, an upper bound otherwise.</summary>
+    /// <summary>Computes KL(best of n ‖ policy) = ln n − (n−1)/n for scores without ties, an upper bound otherwise.</summary>
     /// <param name="samples">n, at least 1.</param>
     public static double BestOfNKl(int samples)
     {
@@ -81,7 +81,7 @@ public static class TestTime
         return Math.Log(samples) - (samples - 1.0) / samples;
     }
 
-    /// <summary>How often the best of n beats one more sample: n/(n+1).</summary>
+    /// <summary>Computes the probability that the best of n beats one more sample: n/(n+1).</summary>
     /// <param name="samples">n, at least 1.</param>
     public static double BestOfNWinRate(int samples)
     {

@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace PostTrain.Rewards;
 
-/// <summary>What rewards of form count in texts and tokens; each in time linear in its input.</summary>
+/// <summary>Measures of texts and tokens for form rewards, each in time linear in its input.</summary>
 internal static class TextMeasures
 {
     private static readonly Regex Markers = new(
@@ -11,7 +11,7 @@ internal static class TextMeasures
         RegexOptions.CultureInvariant | RegexOptions.NonBacktracking
     );
 
-    // First and last code point of the blocks of each script.
+    // First and last code point of each block of a script.
     private static readonly (WritingScripts Script, int First, int Last)[] Blocks =
     [
         (WritingScripts.Latin, 0x41, 0x24F),
@@ -47,14 +47,14 @@ internal static class TextMeasures
 
     internal static int CountMarkers(string text) => Markers.Count(text);
 
-    /// <summary>1 − distinct / all n-grams; 0 where there is none.</summary>
+    /// <summary>Computes 1 − distinct / all n-grams; 0 if there are none.</summary>
     internal static double RepeatedShare<T>(ReadOnlySpan<T> items, int size)
         where T : notnull
     {
         var count = items.Length - size + 1;
         if (count <= 0)
             return 0;
-        // Each n-gram as the pair of the (n-1)-gram's number and the next item: exact, and no text is built.
+        // Each n-gram is the pair of the (n-1)-gram's number and the next item: exact, without building texts.
         var numbers = new int[items.Length];
         var ids = new Dictionary<T, int>();
         for (var i = 0; i < items.Length; i++)

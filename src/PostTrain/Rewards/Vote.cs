@@ -1,8 +1,8 @@
 namespace PostTrain.Rewards;
 
 /// <summary>The outcome of <see cref="Voting.Majority"/>.</summary>
-/// <param name="Answer">The answer with the most weight, the first one given among equals; null where nobody answered.</param>
-/// <param name="Share">Its share of all weight, that of missing answers included; 0 where nobody answered.</param>
+/// <param name="Answer">The answer with the largest weight, the first of equals; null if no vote has an answer.</param>
+/// <param name="Share">Its share of the total weight, missing answers included; 0 if no vote has an answer.</param>
 /// <param name="Answers">The first answer of each class, in order.</param>
 /// <param name="Weights">The weight of each class.</param>
 /// <param name="Classes">The class of each vote, −1 for a missing answer.</param>

@@ -1,13 +1,13 @@
 namespace PostTrain.Rewards;
 
-/// <summary>Chooses one of several completions of a problem.</summary>
+/// <summary>Selects one of several completions of a problem.</summary>
 public static class Voting
 {
-    /// <summary>Self-consistency: the answer with the most weight, argmax_a Σ_i w_i 1[a_i = a] (Wang et al. 2022,
+    /// <summary>Self-consistency: selects the answer with the largest weight, argmax_a Σ_i w_i 1[a_i = a] (Wang et al. 2022,
     /// arXiv:2203.11171).</summary>
-    /// <remarks>Each answer joins the first class whose first answer it equals, as equality with a tolerance is not transitive.</remarks>
-    /// <param name="answers">The extracted answers, null where there is none.</param>
-    /// <param name="weights">One weight a vote, finite and at least 0; 1 each when null.</param>
+    /// <remarks>Each answer joins the first class whose first answer it equals; equality with a tolerance is not transitive.</remarks>
+    /// <param name="answers">The extracted answers, null for a missing one.</param>
+    /// <param name="weights">One weight per vote, finite and at least 0; null means 1 each.</param>
     /// <param name="tolerance">The tolerance of <see cref="AnswerEquivalence"/>.</param>
     /// <exception cref="ArgumentException">Weights and answers differ in number, or a weight is negative or not finite.</exception>
     public static Vote Majority(
@@ -53,9 +53,9 @@ public static class Voting
         return new Vote(best < 0 ? null : firsts[best], best < 0 || all == 0 ? 0 : sums[best] / all, firsts, sums, classes);
     }
 
-    /// <summary>Best of N: the index of the greatest score, the first one among equals; NaN never wins.</summary>
+    /// <summary>Best of N: returns the index of the largest score, the first of equals; NaN never wins.</summary>
     /// <param name="scores">At least one that is not NaN.</param>
-    /// <exception cref="ArgumentException">There is none.</exception>
+    /// <exception cref="ArgumentException">There is no such score.</exception>
     public static int BestOfN(IReadOnlyList<double> scores)
     {
         ArgumentNullException.ThrowIfNull(scores);

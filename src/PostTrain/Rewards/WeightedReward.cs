@@ -1,6 +1,7 @@
 namespace PostTrain.Rewards;
 
-/// <summary>See <see cref="Reward.Weighted(string, ValueTuple{double, IReward}[])"/> and <see cref="Reward.WeightedMean"/>.</summary>
+/// <summary>Implements <see cref="Reward.Weighted(string, ValueTuple{double, IReward}[])"/> and <see
+/// cref="Reward.WeightedMean"/>.</summary>
 internal sealed class WeightedReward : IReward
 {
     private readonly (double Weight, IReward Reward)[] parts;

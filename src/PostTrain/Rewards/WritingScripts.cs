@@ -1,13 +1,13 @@
 namespace PostTrain.Rewards;
 
-/// <summary>Scripts that letters belong to.</summary>
+/// <summary>Scripts of letters.</summary>
 [Flags]
 public enum WritingScripts
 {
     /// <summary>None.</summary>
     None = 0,
 
-    /// <summary>Latin letters with all their accents.</summary>
+    /// <summary>Latin letters, accented ones included.</summary>
     Latin = 1,
 
     /// <summary>Greek.</summary>
@@ -40,6 +40,6 @@ public enum WritingScripts
     /// <summary>Japanese: kana and Chinese characters.</summary>
     Japanese = Han | Kana,
 
-    /// <summary>All of them.</summary>
+    /// <summary>All scripts.</summary>
     All = Latin | Greek | Cyrillic | Hebrew | Arabic | Devanagari | Han | Kana | Hangul | Thai,
 }

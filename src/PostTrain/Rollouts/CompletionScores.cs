@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Rollouts;
 
-/// <summary>Scores of completions that were sampled before, under the distribution that they were sampled from.</summary>
+/// <summary>Scores of sampled completions under the distribution that they were sampled from.</summary>
 /// <param name="LogProbs">log π of each completion token, 0 where the mask is 0, [B,T]; differentiable in the model's parameters.</param>
 /// <param name="Logits">[B,T,V], with temperature and suppressed tokens as in sampling.</param>
 public sealed record CompletionScores(Tensor LogProbs, Tensor Logits)
@@ -14,17 +14,17 @@ public sealed record CompletionScores(Tensor LogProbs, Tensor Logits)
     /// <summary>Runs a model over prompts and completions in one pass.</summary>
     /// <remarks>With unchanged weights and the same rows, log-probs equal those of <see cref="LogProbRecording.Rescored"/> to the last
     /// bit.</remarks>
-    /// <param name="model">Policy, reference or teacher. Gradients are recorded unless they are switched off.</param>
+    /// <param name="model">Policy, reference or teacher. Gradients are recorded unless they are disabled.</param>
     /// <param name="rows">Rows of a <see cref="RolloutBatch"/>.</param>
-    /// <param name="sampling">Options that the completions were drawn with: temperature and suppressed tokens shape the logits.</param>
+    /// <param name="sampling">Options of the sampling: temperature and suppressed tokens shape the logits.</param>
     public static CompletionScores Of(CausalLm model, RolloutRows rows, SamplingOptions sampling)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(rows);
         ArgumentNullException.ThrowIfNull(sampling);
         using var scope = NewDisposeScope();
-        // The whole batch, although nothing is read behind the last token: where a BLAS computes a row differently beside other rows, the
-        // shape decides the bits, and this one is what everybody else would pass.
+        // The whole batch, although nothing after the last token is read: if a BLAS computes a row differently beside other rows, the shape
+        // decides the bits, and this is the shape that all other callers use.
         var (logProbs, logits) = OfHidden(model, model.Hidden(rows.Ids, rows.AttentionMask), rows, sampling);
         return new CompletionScores(logProbs.MoveToOuterDisposeScope(), logits.MoveToOuterDisposeScope());
     }
@@ -41,7 +41,7 @@ public sealed record CompletionScores(Tensor LogProbs, Tensor Logits)
         return new CompletionScores(logProbs.MoveToOuterDisposeScope(), logits.MoveToOuterDisposeScope());
     }
 
-    /// <summary>Log-probs of all completions without a gradient, some rows at a time: [B,T], 0 where the mask is 0.</summary>
+    /// <summary>Computes log-probs of all completions without gradient, some rows at a time: [B,T], 0 where the mask is 0.</summary>
     internal static Tensor LogProbsOf(CausalLm model, RolloutBatch rollouts, SamplingOptions sampling, int? microBatchSize)
     {
         using var mode = no_grad();
@@ -51,7 +51,7 @@ public sealed record CompletionScores(Tensor LogProbs, Tensor Logits)
         var parts = new List<Tensor>();
         for (int start = 0; start < rows; start += size)
         {
-            // Logits are large: those of one part at a time.
+            // Logits are large: only those of one part exist at a time.
             using var part = NewDisposeScope();
             parts.Add(Of(model, rollouts.Rows(start, Math.Min(size, rows - start)), sampling).LogProbs.MoveToOuterDisposeScope());
         }

@@ -2,7 +2,7 @@ using PostTrain.Models;
 
 namespace PostTrain.Rollouts;
 
-/// <summary>Where a decoding begins that goes on from earlier ones, and who keeps what its rows leave behind.</summary>
+/// <summary>The start of a decoding that continues earlier ones, and the holders of its rows' state.</summary>
 /// <param name="Cache">Keys and values of all prompt positions but the last, padded on the left as the prompts are, in a cache with room
 /// for the batch; null: the prompts are run through the model. The decoding disposes it.</param>
 /// <param name="Limits">The most new tokens of each row, at least 1.</param>

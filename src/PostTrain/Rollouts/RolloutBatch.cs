@@ -34,13 +34,13 @@ public sealed class RolloutBatch : IDisposable
         Finished = finished;
     }
 
-    /// <summary>Lays out completions that another source made, as the sampler does: prompts on the right of their columns, completions on
-    /// the left of theirs. Log-probs are 0.</summary>
+    /// <summary>Creates a batch from completions of another source in the sampler's layout: prompts right-aligned, completions
+    /// left-aligned. Log-probs are 0.</summary>
     /// <param name="prompts">Token ids of each prompt, at least one row.</param>
     /// <param name="completions">Token ids of each completion, the stop token included; at least one token in all.</param>
-    /// <param name="finished">True where a stop token ended the completion.</param>
+    /// <param name="finished">True if a stop token ended the completion.</param>
     /// <param name="paddingId">Id at padding.</param>
-    /// <param name="device">Device of the tensors; the CPU when null.</param>
+    /// <param name="device">Device of the tensors; null for the CPU.</param>
     /// <exception cref="ArgumentException">The lists are empty or differ in length.</exception>
     public static RolloutBatch Of(
         IReadOnlyList<int[]> prompts,
@@ -81,7 +81,7 @@ public sealed class RolloutBatch : IDisposable
         );
     }
 
-    /// <summary>Token ids, [B,P+T] int64; padding is the id that the caller named.</summary>
+    /// <summary>Token ids, [B,P+T] int64; padding has the caller's padding id.</summary>
     public Tensor Ids { get; }
 
     /// <summary>[B,P+T] int64: 1 at tokens of the prompt and the completion, 0 at padding.</summary>
@@ -90,11 +90,11 @@ public sealed class RolloutBatch : IDisposable
     /// <summary>[B,T] float32: 1 at generated tokens, the stop token included; 0 after it.</summary>
     public Tensor CompletionMask { get; }
 
-    /// <summary>[B,T]: log-probs of the generated tokens, 0 where the mask is 0: those of <see cref="Score"/>, or as they were drawn, as
-    /// <see cref="SamplingOptions.Recording"/> says. See <see cref="Sampler"/> for which distribution.</summary>
+    /// <summary>[B,T]: log-probs of the generated tokens, 0 where the mask is 0: those of <see cref="Score"/>, or of the sampling pass,
+    /// according to <see cref="SamplingOptions.Recording"/>. <see cref="Sampler"/> describes the distribution.</summary>
     public Tensor LogProbs { get; }
 
-    /// <summary>[B,T]: log-probs of the generated tokens as the pass gave them that drew them, 0 where the mask is 0.</summary>
+    /// <summary>[B,T]: log-probs of the generated tokens from the pass that sampled them, 0 where the mask is 0.</summary>
     public Tensor DrawnLogProbs { get; }
 
     /// <summary>P, the length of the longest prompt.</summary>
@@ -103,15 +103,15 @@ public sealed class RolloutBatch : IDisposable
     /// <summary>The generated tokens of each row, the stop token included.</summary>
     public IReadOnlyList<int[]> Completions { get; }
 
-    /// <summary>Whether each row ended by a stop token, not by the length limit.</summary>
+    /// <summary>True for each row that a stop token ended, false if it reached the length limit.</summary>
     public IReadOnlyList<bool> Finished { get; }
 
-    /// <summary>The log-probs that training computes: one pass of a model over prompts and completions, or one for each
-    /// <see cref="SamplingOptions.ScoringRows"/> rows.</summary>
-    /// <remarks>With the model that drew them and unchanged weights the ratio to <see cref="LogProbs"/> is exactly 1 where
-    /// <see cref="SamplingOptions.Recording"/> is <see cref="LogProbRecording.Rescored"/>, threads and rows being the same.</remarks>
+    /// <summary>Computes the log-probs as training does: one pass of a model over prompts and completions, or one per <see
+    /// cref="SamplingOptions.ScoringRows"/> rows.</summary>
+    /// <remarks>With the sampling model and unchanged weights the ratio to <see cref="LogProbs"/> is exactly 1 if <see
+    /// cref="SamplingOptions.Recording"/> is <see cref="LogProbRecording.Rescored"/>, with equal threads and rows.</remarks>
     /// <param name="model">A model of the same vocabulary.</param>
-    /// <param name="options">Those of the sampling.</param>
+    /// <param name="options">The options of the sampling.</param>
     /// <returns>[B,T], 0 where the mask is 0; no gradient.</returns>
     public Tensor Score(CausalLm model, SamplingOptions options)
     {
@@ -121,7 +121,7 @@ public sealed class RolloutBatch : IDisposable
         return CompletionScores.LogProbsOf(model, this, options, options.ScoringRows);
     }
 
-    /// <summary>The same completions with other log-probs; what was recorded stays as the drawn ones. The tensors share their
+    /// <summary>Returns the same completions with other log-probs; the recorded ones stay as the drawn ones. The tensors share their
     /// data.</summary>
     internal RolloutBatch With(Tensor logProbs) =>
         new(
@@ -135,17 +135,17 @@ public sealed class RolloutBatch : IDisposable
             LogProbs.alias()
         );
 
-    /// <summary>The rows from <paramref name="start"/> on, as views that belong to the current scope.</summary>
+    /// <summary>Returns <paramref name="count"/> rows from <paramref name="start"/> on, as views in the current scope.</summary>
     public RolloutRows Rows(long start, long count) => All.Part(start, count);
 
-    /// <summary>The rows of these numbers ([N] int64), as copies that belong to the current scope.</summary>
+    /// <summary>Returns the rows with these indices ([N] int64), as copies in the current scope.</summary>
     internal RolloutRows Rows(Tensor indices) => All.Select(indices);
 
-    /// <summary>All rows, without views of their own.</summary>
+    /// <summary>All rows, without new views.</summary>
     internal RolloutRows All => new(Ids, AttentionMask, CompletionMask, LogProbs);
 
-    /// <summary>Row 0 of this, row 0 of the other, row 1 of this and so on, of two batches of the same prompts; log-probs as each recorded
-    /// them.</summary>
+    /// <summary>Interleaves two batches of the same prompts: row 0 of this, row 0 of the other, row 1 of this, and so on, with the recorded
+    /// log-probs.</summary>
     internal RolloutBatch Interleaved(RolloutBatch other, int paddingId)
     {
         using var scope = NewDisposeScope();

@@ -9,7 +9,7 @@ namespace PostTrain.Rollouts;
 /// <param name="LogProbs">[B,T], at sampling time.</param>
 public sealed record RolloutRows(Tensor Ids, Tensor AttentionMask, Tensor CompletionMask, Tensor LogProbs)
 {
-    /// <summary>B.</summary>
+    /// <summary>Number of rows, B.</summary>
     internal int Count => (int)Ids.shape[0];
 
     /// <summary>Returns the rows from <paramref name="start"/> on, as views that belong to the current scope.</summary>
@@ -17,9 +17,9 @@ public sealed record RolloutRows(Tensor Ids, Tensor AttentionMask, Tensor Comple
     /// <param name="count">At least 1.</param>
     public RolloutRows Part(long start, long count) => Each(tensor => tensor.narrow(0, start, count));
 
-    /// <summary>Returns the rows of these numbers ([N] int64), as copies that belong to the current scope.</summary>
+    /// <summary>Returns the rows with these indices ([N] int64), as copies in the current scope.</summary>
     internal RolloutRows Select(Tensor indices) => Each(tensor => tensor.index_select(0, indices));
 
-    /// <summary>Returns rows whose tensors are a function of these.</summary>
+    /// <summary>Returns rows whose tensors are computed from these.</summary>
     internal RolloutRows Each(Func<Tensor, Tensor> of) => new(of(Ids), of(AttentionMask), of(CompletionMask), of(LogProbs));
 }

@@ -2,8 +2,8 @@ using PostTrain.Text;
 
 namespace PostTrain.Rollouts;
 
-/// <summary>Finds stop strings in the text of a completion, wherever they fall into tokens. Special tokens count as they are spelt and as
-/// nothing: a stop string may be one, hold one, or go on behind one.</summary>
+/// <summary>Finds stop strings in the text of a completion, however they are split into tokens. Special tokens are searched both as spelled
+/// and as nothing, so a stop string may be one, contain one, or continue after one.</summary>
 internal sealed class StopStrings
 {
     private readonly IReadOnlyList<string> texts;
@@ -11,8 +11,8 @@ internal sealed class StopStrings
 
     private StopStrings(IReadOnlyList<string> texts, ITokenizer tokenizer) => (this.texts, this.tokenizer) = (texts, tokenizer);
 
-    /// <summary>The stop strings of options; null where they have none.</summary>
-    /// <exception cref="ArgumentException">There is no tokenizer to decode with.</exception>
+    /// <summary>Returns the stop strings of options; null if there are none.</summary>
+    /// <exception cref="ArgumentException">There is no tokenizer for decoding.</exception>
     public static StopStrings? Of(SamplingOptions options, ITokenizer? tokenizer) =>
         options.StopStrings.Count == 0
             ? null
@@ -25,7 +25,7 @@ internal sealed class StopStrings
                     )
             );
 
-    /// <summary>Whether a completion holds one; it has ended at the first.</summary>
+    /// <summary>Returns true if a completion contains a stop string; it has ended at the first one.</summary>
     public bool End(ReadOnlySpan<int> completion)
     {
         string plain = tokenizer.Decode(completion),

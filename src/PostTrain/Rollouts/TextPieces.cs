@@ -8,9 +8,9 @@ internal sealed class TextPieces(ITokenizer tokenizer, int given = 0)
     private const char Replacement = '\uFFFD';
     private int given = given;
 
-    /// <summary>What has become readable since the last call.</summary>
+    /// <summary>Returns the text that has become readable since the last call.</summary>
     /// <param name="tokens">All tokens so far.</param>
-    /// <param name="last">Whether no more will come: then an incomplete end is given as the decoder gives it.</param>
+    /// <param name="last">True if no more tokens follow: an incomplete end is then returned as decoded.</param>
     public string Next(ReadOnlySpan<int> tokens, bool last)
     {
         var text = tokenizer.Decode(tokens);

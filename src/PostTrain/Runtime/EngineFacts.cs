@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Runtime;
 
-/// <summary>Versions and threads of the tensor library, for the head of reports and for bug reports.</summary>
+/// <summary>Versions and thread count of the tensor library, for reports.</summary>
 public static class EngineFacts
 {
     /// <summary>Returns one line, such as <c>TorchSharp 0.107.0, libtorch 2.10.0, 2 threads</c>.</summary>

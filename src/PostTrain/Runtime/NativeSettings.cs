@@ -3,11 +3,11 @@ using System.Runtime.InteropServices;
 
 namespace PostTrain.Runtime;
 
-/// <summary>Settings of the native libraries under TorchSharp.</summary>
+/// <summary>Settings of the native libraries used by TorchSharp.</summary>
 /// <remarks>
-/// When this assembly is first used, it sets the environment variables of <see cref="Defaults"/> for this process, each unless it is set
-/// already. The native libraries read them when they are loaded: use a type of PostTrain before the first tensor, or set the variables
-/// outside.
+/// On first use of this assembly, the environment variables of <see cref="Defaults"/> are set for this process unless they are set already.
+/// The native libraries read them when they load: use a type of PostTrain before the first tensor, or set the variables outside the
+/// process.
 /// </remarks>
 public static partial class NativeSettings
 {
@@ -17,28 +17,27 @@ public static partial class NativeSettings
         ArenaMax = -8;
 
     /// <summary>
-    /// Variables and values. <c>GOMP_SPINCOUNT=1000</c>: OpenMP's idle threads sleep soon, so that a busy machine does not stall a step;
-    /// left alone where <c>OMP_WAIT_POLICY</c> is set. On a quiet machine a step on two threads takes some percent longer.
-    /// <c>MKL_CBWR=AUTO</c>: matrix products do not depend on the address of their operands, which bit-exact resuming needs.
+    /// Environment variables and their values. <c>GOMP_SPINCOUNT=1000</c>: idle OpenMP threads sleep soon, so that a busy machine does not
+    /// delay a step; not set if <c>OMP_WAIT_POLICY</c> is set. On an idle machine a step on two threads takes a few percent longer.
+    /// <c>MKL_CBWR=AUTO</c>: matrix products do not depend on the address of their operands, which bit-exact resume needs.
     /// </summary>
     public static IReadOnlyDictionary<string, string> Defaults { get; } =
         new Dictionary<string, string> { ["GOMP_SPINCOUNT"] = "1000", ["MKL_CBWR"] = "AUTO" };
 
-    /// <summary>Keeps freed memory in the process for the next tensors, instead of giving it back to the system after each of
-    /// them.</summary>
+    /// <summary>Keeps freed memory in the process for later tensors instead of returning it to the system.</summary>
     /// <remarks>
-    /// glibc returns blocks above 32 MiB at once, and the next tensor of that size pays for fresh pages: a step on large tensors can take
-    /// several times as long. Resident memory stays at its peak afterwards. Call it once, at the start of the program: threads that
-    /// exist already keep the arena that they have.
+    /// glibc returns blocks above 32 MiB at once, and the next tensor of that size needs fresh pages: a step on large tensors can take
+    /// several times as long. Afterwards resident memory stays at its peak. Call this once at program start: existing threads keep their
+    /// arena.
     /// </remarks>
-    /// <returns>True where the setting took effect; false on systems without glibc, where nothing is changed.</returns>
+    /// <returns>True if the setting took effect; false on systems without glibc, where nothing changes.</returns>
     public static bool KeepFreedMemory()
     {
         if (!OperatingSystem.IsLinux())
             return false;
         try
         {
-            // Blocks of other arenas than the first are still mapped one by one.
+            // Blocks in arenas other than the first are still mapped one by one.
             return mallopt(ArenaMax, 1) == 1 && mallopt(MapMax, 0) == 1 && mallopt(TrimThreshold, -1) == 1;
         }
         catch (EntryPointNotFoundException)
@@ -58,7 +57,7 @@ public static partial class NativeSettings
                 continue;
             if (name == "GOMP_SPINCOUNT" && Environment.GetEnvironmentVariable("OMP_WAIT_POLICY") is not null)
                 continue;
-            // Environment's own setter does not reach native code on Unix.
+            // The setter of Environment does not reach native code on Unix.
             if (OperatingSystem.IsWindows())
                 Environment.SetEnvironmentVariable(name, value);
             else

@@ -14,10 +14,10 @@ public sealed record AdaptiveOptions
     /// <summary>When it is enough. Default <see cref="StopRule.Posterior"/> at 0.95.</summary>
     public StopRule Stop { get; init; } = StopRule.Posterior();
 
-    /// <summary>How step scores become the score of a solution. Default <see cref="ScoreAggregation.Last"/>.</summary>
+    /// <summary>The aggregation of step scores to the score of a solution. Default <see cref="ScoreAggregation.Last"/>.</summary>
     public ScoreAggregation Aggregation { get; init; } = ScoreAggregation.Last;
 
-    /// <summary>Which solution is taken. Default <see cref="SolutionChoice.Majority"/>.</summary>
+    /// <summary>The choice of the solution. Default <see cref="SolutionChoice.Majority"/>.</summary>
     public SolutionChoice Choice { get; init; } = SolutionChoice.Majority;
 
     internal void Validate()

@@ -1,7 +1,6 @@
 namespace PostTrain.Search;
 
-/// <summary>What a reasoner has come to believe, by name: written by the slow system, read by the fast one. Safe to share between
-/// threads.</summary>
+/// <summary>The beliefs of a reasoner, by name: written by the slow system, read by the fast one. Thread-safe.</summary>
 public sealed class BeliefStore
 {
     private readonly Lock gate = new();
@@ -20,7 +19,7 @@ public sealed class BeliefStore
 
     /// <summary>Writes a belief over an older one of the same name; an empty text removes it.</summary>
     /// <param name="name">Not empty.</param>
-    /// <param name="text">What is believed.</param>
+    /// <param name="text">The belief.</param>
     public void Write(string name, string text)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(name);

@@ -8,10 +8,10 @@ public sealed record BestOfNOptions
     /// <summary>N, at least 1. Default 16.</summary>
     public int Samples { get; init; } = 16;
 
-    /// <summary>How step scores become the score of a solution. Default <see cref="ScoreAggregation.Last"/>.</summary>
+    /// <summary>The aggregation of step scores to the score of a solution. Default <see cref="ScoreAggregation.Last"/>.</summary>
     public ScoreAggregation Aggregation { get; init; } = ScoreAggregation.Last;
 
-    /// <summary>Which solution is taken. Default <see cref="SolutionChoice.Best"/>.</summary>
+    /// <summary>The choice of the solution. Default <see cref="SolutionChoice.Best"/>.</summary>
     public SolutionChoice Choice { get; init; } = SolutionChoice.Best;
 
     internal void Validate()

@@ -1,6 +1,6 @@
 namespace PostTrain.Search;
 
-/// <summary>What a selection rule knows of a branch of a tree.</summary>
+/// <summary>The statistics of a tree's branch for a selection rule.</summary>
 /// <param name="Value">Q, its backed-up value.</param>
 /// <param name="Visits">n, simulations through it, those under way included; at least 1.</param>
 /// <param name="ParentVisits">N, simulations through its parent, those under way included.</param>

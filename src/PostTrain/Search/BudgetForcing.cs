@@ -24,12 +24,11 @@ public sealed record BudgetForcing
     /// <summary>Tokens that end the thinking, at least one; also those that would end the text.</summary>
     public required IReadOnlyList<int> EndTokens { get; init; }
 
-    /// <summary>What takes the place of an end that comes too early, at least one token and none of the ends. It is cut where it would go
-    /// beyond the most.</summary>
+    /// <summary>The replacement of an early end, at least one token and none of the ends. It is truncated at the maximum.</summary>
     public required IReadOnlyList<int> Wait { get; init; }
 
-    /// <summary>What closes the thinking behind the most; begins with one of <see cref="EndTokens"/>. Empty, the default: the first of
-    /// them.</summary>
+    /// <summary>The tokens that close the thinking after the maximum; begins with one of <see cref="EndTokens"/>. Empty, the default: the
+    /// first of them.</summary>
     public IReadOnlyList<int> Closing { get; init; } = [];
 
     /// <summary>The token behind which thinking begins; null, the default: the beginning of the completion.</summary>
@@ -38,7 +37,7 @@ public sealed record BudgetForcing
     /// <summary>Budget forcing with texts.</summary>
     /// <param name="tokenizer">Encodes them, without adding special tokens.</param>
     /// <param name="end">The end of thinking, one token.</param>
-    /// <param name="wait">What takes its place, at least one token.</param>
+    /// <param name="wait">The replacement of an early end, at least one token.</param>
     /// <exception cref="ArgumentException">The end is not one token, or there is nothing to wait with.</exception>
     public static BudgetForcing Of(ITokenizer tokenizer, string end, string wait)
     {

@@ -2,7 +2,7 @@ using PostTrain.Training.Reports;
 
 namespace PostTrain.Search;
 
-/// <summary>What a method did on the held-out problems of one difficulty.</summary>
+/// <summary>The results of a method on the held-out problems of one difficulty.</summary>
 /// <param name="Method">The method's name.</param>
 /// <param name="Level">The level of difficulty, 0 the easiest.</param>
 /// <param name="Right">Right answers, with their interval.</param>

@@ -17,14 +17,14 @@ public sealed record DiverseTreesOptions
     /// <summary>Greedy steps that are written behind each branch before it is scored, at least 0. Default 0.</summary>
     public int LookAhead { get; init; }
 
-    /// <summary>Whether a tree has its answer and ends, beside complete solutions. Null, the default: only those.</summary>
+    /// <summary>Returns true if a tree has its answer and ends, in addition to complete solutions. Null, the default: only those.</summary>
     /// <remarks>search-and-learn ends a tree whose text holds <c>boxed{</c>.</remarks>
     public Func<PartialSolution, bool>? IsAnswered { get; init; }
 
-    /// <summary>How step scores become the score of a branch. Default <see cref="ScoreAggregation.Last"/>.</summary>
+    /// <summary>The aggregation of step scores to the score of a branch. Default <see cref="ScoreAggregation.Last"/>.</summary>
     public ScoreAggregation Aggregation { get; init; } = ScoreAggregation.Last;
 
-    /// <summary>Which solution is taken. Default <see cref="SolutionChoice.Best"/>.</summary>
+    /// <summary>The choice of the solution. Default <see cref="SolutionChoice.Best"/>.</summary>
     public SolutionChoice Choice { get; init; } = SolutionChoice.Best;
 
     internal void Validate()

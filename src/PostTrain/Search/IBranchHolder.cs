@@ -1,6 +1,6 @@
 namespace PostTrain.Search;
 
-/// <summary>Where a sampler finds what it kept of a beginning: a prompt, or a step.</summary>
+/// <summary>A holder of a sampler's kept state of a prefix: a prompt, or a step.</summary>
 internal interface IBranchHolder
 {
     /// <summary>Null where nothing was kept.</summary>

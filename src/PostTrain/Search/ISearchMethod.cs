@@ -9,8 +9,8 @@ public interface ISearchMethod
     string Name { get; }
 
     /// <summary>Solves a problem.</summary>
-    /// <param name="problem">What to solve.</param>
-    /// <param name="seed">Where all randomness comes from.</param>
+    /// <param name="problem">The problem.</param>
+    /// <param name="seed">Seed of all randomness.</param>
     /// <param name="cancellation">Ends the search: the best of the rounds that were finished is given back, with
     /// <see cref="SearchResult.IsCancelled"/>.</param>
     /// <exception cref="OperationCanceledException">The search was cancelled before a round was finished.</exception>

@@ -25,7 +25,7 @@ public sealed record MonteCarloOptions
     /// <summary>The most steps of a node's solution, at least 1. Default 64.</summary>
     public int Depth { get; init; } = 64;
 
-    /// <summary>How a simulation descends. Default <see cref="TreeSelection.Uct"/>.</summary>
+    /// <summary>The rule of a simulation's descent. Default <see cref="TreeSelection.Uct"/>.</summary>
     public TreeSelection Selection { get; init; } = TreeSelection.Uct();
 
     /// <summary>Default <see cref="TreeBackup.Mean"/>.</summary>
@@ -34,10 +34,10 @@ public sealed record MonteCarloOptions
     /// <summary>Default <see cref="TreeEvaluation.Value"/>.</summary>
     public TreeEvaluation Evaluation { get; init; }
 
-    /// <summary>Whether a solution is valued again at every visit, for values with noise. Default false: once.</summary>
+    /// <summary>True to evaluate a solution again at every visit, for noisy values. Default false: once.</summary>
     public bool Revalues { get; init; }
 
-    /// <summary>How step scores become a value. Default <see cref="ScoreAggregation.Last"/>.</summary>
+    /// <summary>The aggregation of step scores to a value. Default <see cref="ScoreAggregation.Last"/>.</summary>
     public ScoreAggregation Aggregation { get; init; } = ScoreAggregation.Last;
 
     internal void Validate()

@@ -24,11 +24,11 @@ public sealed class MonteCarloTree
     private readonly Dictionary<string, ScoredSolution> found = new(StringComparer.Ordinal);
     private bool cancelled;
 
-    /// <param name="problem">What to solve.</param>
+    /// <param name="problem">The problem.</param>
     /// <param name="steps">Writes steps.</param>
     /// <param name="value">Values nodes, or whole solutions.</param>
     /// <param name="options">Defaults when null.</param>
-    /// <param name="seed">Where all randomness comes from.</param>
+    /// <param name="seed">Seed of all randomness.</param>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
     public MonteCarloTree(Problem problem, IStepGenerator steps, ISolutionValue value, MonteCarloOptions? options = null, ulong seed = 0)
     {
@@ -40,7 +40,7 @@ public sealed class MonteCarloTree
         Root = new SearchNode(PartialSolution.Start(problem));
     }
 
-    /// <summary>Where simulations begin. Its <see cref="SearchNode.Mean"/> is the estimate of the problem's value.</summary>
+    /// <summary>The root, the start of simulations. Its <see cref="SearchNode.Mean"/> is the estimate of the problem's value.</summary>
     public SearchNode Root { get; private set; }
 
     /// <summary>Runs simulations.</summary>
@@ -77,7 +77,7 @@ public sealed class MonteCarloTree
 
     /// <summary>The complete solutions that were valued, and the chosen one; where there is none, the end of the most visited path with its
     /// mean.</summary>
-    /// <param name="choice">Which one is taken.</param>
+    /// <param name="choice">The chosen branch.</param>
     /// <exception cref="InvalidOperationException">No simulation was run.</exception>
     public SearchResult Result(SolutionChoice choice)
     {

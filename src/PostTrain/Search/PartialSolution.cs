@@ -16,7 +16,7 @@ public sealed class PartialSolution
         TokenCount = parent is null ? 0 : parent.TokenCount + last!.Tokens.Length;
     }
 
-    /// <summary>What is to be solved.</summary>
+    /// <summary>The problem.</summary>
     public Problem Problem { get; }
 
     /// <summary>The text of all steps, without the prompt.</summary>
@@ -31,7 +31,7 @@ public sealed class PartialSolution
     /// <summary>The last step; null at the start.</summary>
     public SearchStep? Last { get; }
 
-    /// <summary>Whether nothing follows: the last step ended the solution, or is empty, without text and tokens.</summary>
+    /// <summary>True if nothing follows: the last step ended the solution, or is empty, without text and tokens.</summary>
     public bool IsComplete => Last is not null && (Last.End != StepEnd.Open || Last is { Text.Length: 0, Tokens.Length: 0 });
 
     /// <summary>The steps, first to last.</summary>

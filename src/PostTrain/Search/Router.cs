@@ -7,8 +7,8 @@ namespace PostTrain.Search;
 /// <param name="Threshold">The slow system is called for signals below it: −∞ never, +∞ always.</param>
 public sealed record Router(double Threshold)
 {
-    /// <summary>Whether the slow system is to be called.</summary>
-    /// <param name="signal">How sure the fast one is, on the scale of the examples.</param>
+    /// <summary>Returns true if the slow system should be called.</summary>
+    /// <param name="signal">Confidence of the fast system, on the scale of the examples.</param>
     /// <exception cref="ArgumentOutOfRangeException">The signal is NaN.</exception>
     public bool CallsSlow(double signal) =>
         double.IsNaN(signal)
@@ -17,8 +17,8 @@ public sealed record Router(double Threshold)
 
     /// <summary>The threshold with the highest mean of quality − price · cost on examples, the one with fewest slow calls among
     /// equals.</summary>
-    /// <remarks>Where the gain falls with the signal this is the best of all rules that see the signal. Thresholds lie midway between
-    /// neighbouring signals.</remarks>
+    /// <remarks>If the gain falls with the signal, this is the best of all rules on the signal. Thresholds are midway between neighbouring
+    /// signals.</remarks>
     /// <param name="examples">At least one.</param>
     /// <param name="price">Quality that a unit of cost is worth, at least 0.</param>
     /// <exception cref="ArgumentException">There is no example, or a number is not finite.</exception>

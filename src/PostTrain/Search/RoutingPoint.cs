@@ -1,6 +1,6 @@
 namespace PostTrain.Search;
 
-/// <summary>What a router with some threshold does on average.</summary>
+/// <summary>The average results of a router with one threshold.</summary>
 /// <param name="Threshold">The slow system is called below it.</param>
 /// <param name="Slow">Share of questions that it is called for.</param>
 /// <param name="Quality">Mean quality.</param>

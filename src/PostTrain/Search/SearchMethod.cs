@@ -68,7 +68,7 @@ public static class SearchMethod
     /// <param name="steps">Writes steps.</param>
     /// <param name="value">Values nodes, or whole solutions.</param>
     /// <param name="options">Defaults when null.</param>
-    /// <param name="choice">Which of the complete solutions is taken. Default <see cref="SolutionChoice.Best"/>.</param>
+    /// <param name="choice">The choice among the complete solutions. Default <see cref="SolutionChoice.Best"/>.</param>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
     public static ISearchMethod MonteCarlo(
         IStepGenerator steps,

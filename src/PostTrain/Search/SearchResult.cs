@@ -1,6 +1,6 @@
 namespace PostTrain.Search;
 
-/// <summary>What a search found and what it cost.</summary>
+/// <summary>The solutions and the cost of a search.</summary>
 /// <param name="Solutions">The candidates; at least one.</param>
 /// <param name="Chosen">Index of the chosen one.</param>
 public sealed record SearchResult(IReadOnlyList<ScoredSolution> Solutions, int Chosen)
@@ -20,6 +20,6 @@ public sealed record SearchResult(IReadOnlyList<ScoredSolution> Solutions, int C
     /// <summary>Calls of the generator, one after the other: the latency in rounds.</summary>
     public int Rounds { get; init; }
 
-    /// <summary>Whether the search was cancelled; then the solutions are those of the last finished round.</summary>
+    /// <summary>True if the search was cancelled; the solutions are then those of the last finished round.</summary>
     public bool IsCancelled { get; init; }
 }

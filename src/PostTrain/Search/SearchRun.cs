@@ -3,7 +3,7 @@ using PostTrain.Rewards;
 
 namespace PostTrain.Search;
 
-/// <summary>What all searches share: asking generator and value, checking what they give, and counting what they cost.</summary>
+/// <summary>The common part of all searches: calls of generator and value, validation of their results, and the cost.</summary>
 internal sealed class SearchRun(IStepGenerator generator, ISolutionValue? value, ScoreAggregation aggregation, ulong seed)
 {
     private long tokens;
@@ -16,8 +16,8 @@ internal sealed class SearchRun(IStepGenerator generator, ISolutionValue? value,
 
     /// <summary>Each solution with a step more. The seed of a branch is a function of the search's seed, the round and its place.</summary>
     /// <param name="solutions">May be empty: nothing is asked.</param>
-    /// <param name="toEnd">Whether the step is the rest of the solution.</param>
-    /// <param name="greedy">Whether the likeliest steps are asked for.</param>
+    /// <param name="toEnd">True if the step is the rest of the solution.</param>
+    /// <param name="greedy">True for the most likely steps.</param>
     /// <param name="cancellation">Ends the round.</param>
     /// <param name="draws">Of each, the number of the draw; 0 where null.</param>
     public async Task<PartialSolution[]> ExtendAsync(

@@ -2,7 +2,7 @@ namespace PostTrain.Search;
 
 /// <summary>A step of a solution, as a generator wrote it.</summary>
 /// <param name="Text">Its text, with the separator that ended it. An empty step ends a solution.</param>
-/// <param name="End">Whether the solution goes on.</param>
+/// <param name="End">The continuation or end of the solution after the step.</param>
 public sealed record SearchStep(string Text, StepEnd End = StepEnd.Open) : IBranchHolder
 {
     /// <summary>The tokens of the step; empty where the generator has none.</summary>

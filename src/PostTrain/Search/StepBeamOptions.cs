@@ -17,24 +17,23 @@ public sealed record StepBeamOptions
     /// <summary>Greedy steps that are written behind each branch before it is scored, at least 0. Default 0.</summary>
     public int LookAhead { get; init; }
 
-    /// <summary>Whether the score is that of the text with its look-ahead; false scores the branch alone, as search-and-learn does. Default
+    /// <summary>True to score the text with its look-ahead; false to score the branch alone, as in search-and-learn. Default
     /// true.</summary>
     public bool ScoresLookAhead { get; init; } = true;
 
-    /// <summary>Whether branches of equal text go on once. Default false.</summary>
+    /// <summary>True to continue branches of equal text only once. Default false.</summary>
     public bool DropsDuplicates { get; init; }
 
-    /// <summary>Whether the best N complete solutions are given back, and not the first N. Default true; search-and-learn's is
-    /// false.</summary>
+    /// <summary>True to return the best N complete solutions, not the first N. Default true; search-and-learn's is false.</summary>
     public bool SortsCompleted { get; init; } = true;
 
-    /// <summary>How step scores become the score of a branch. Default <see cref="ScoreAggregation.Last"/>.</summary>
+    /// <summary>The aggregation of step scores to the score of a branch. Default <see cref="ScoreAggregation.Last"/>.</summary>
     public ScoreAggregation Aggregation { get; init; } = ScoreAggregation.Last;
 
-    /// <summary>Which solution is taken. Default <see cref="SolutionChoice.Best"/>.</summary>
+    /// <summary>The choice of the solution. Default <see cref="SolutionChoice.Best"/>.</summary>
     public SolutionChoice Choice { get; init; } = SolutionChoice.Best;
 
-    /// <summary>Which branches go on; null, the default, keeps the best scores, of equal ones the later.</summary>
+    /// <summary>The choice of the branches that continue; null, the default, keeps the best scores, among equal ones the later.</summary>
     public BranchSelection? Selection { get; init; }
 
     internal void Validate()

@@ -1,6 +1,6 @@
 namespace PostTrain.Search;
 
-/// <summary>Whether a solution goes on behind a step.</summary>
+/// <summary>The continuation or end of a solution after a step.</summary>
 public enum StepEnd
 {
     /// <summary>Further steps can follow.</summary>

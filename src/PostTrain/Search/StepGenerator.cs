@@ -1,6 +1,6 @@
-using PostTrain.Refinement.Writing;
 using PostTrain.Models;
 using PostTrain.Refinement;
+using PostTrain.Refinement.Writing;
 using PostTrain.Text;
 
 namespace PostTrain.Search;
@@ -25,7 +25,7 @@ public static class StepGenerator
     /// <remarks>Each branch of a round has a seed of its own; the source is asked once for each.</remarks>
     /// <param name="source">Continues prompt and text.</param>
     /// <param name="request">How; its seed is replaced. Defaults when null.</param>
-    /// <param name="separator">What ends a step; an empty line by default.</param>
+    /// <param name="separator">The end of a step; an empty line by default.</param>
     public static IStepGenerator Of(ITextSource source, TextRequest? request = null, string separator = "\n\n")
     {
         ArgumentNullException.ThrowIfNull(source);
@@ -38,7 +38,7 @@ public static class StepGenerator
     /// (<see cref="StepRequest.Draw"/>), so that a tree search meets every one. A greedy step is the likeliest, the first among
     /// equals.</remarks>
     /// <param name="choices">Of a solution that is not complete: at least one step, with probabilities that sum to 1.</param>
-    /// <param name="lists">Whether sampled steps come in order instead of by lot. Default false.</param>
+    /// <param name="lists">True to return steps in order, not at random. Default false.</param>
     public static IStepGenerator Table(
         Func<PartialSolution, IReadOnlyList<(SearchStep Step, double Probability)>> choices,
         bool lists = false

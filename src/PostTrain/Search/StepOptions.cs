@@ -14,7 +14,7 @@ public sealed record StepOptions
     /// 256.</summary>
     public int MaxStepTokens { get; init; } = 256;
 
-    /// <summary>How steps are drawn. <see cref="SamplingOptions.MaxNewTokens"/> limits the whole solution, stop tokens and stop strings
+    /// <summary>Options of the sampling. <see cref="SamplingOptions.MaxNewTokens"/> limits the whole solution, stop tokens and stop strings
     /// end it. Default: the model's own distribution, 64 tokens.</summary>
     public SamplingOptions Sampling { get; init; } = new();
 

@@ -1,6 +1,6 @@
-using PostTrain.Refinement.Writing;
 using PostTrain.Numerics;
 using PostTrain.Refinement;
+using PostTrain.Refinement.Writing;
 using PostTrain.Rewards;
 
 namespace PostTrain.Search;
@@ -22,7 +22,7 @@ public sealed class TalkerReasoner
     /// <param name="reasoner">Thinks slowly.</param>
     /// <param name="router">Says when to think, for example of <see cref="Router.Fit"/>.</param>
     /// <param name="options">At least the signal.</param>
-    /// <param name="beliefs">What is believed at the start; an empty store when null.</param>
+    /// <param name="beliefs">The initial beliefs; an empty store when null.</param>
     public TalkerReasoner(
         ITextSource talker,
         ITextSource reasoner,
@@ -52,7 +52,7 @@ public sealed class TalkerReasoner
     public IReadOnlyList<TalkerTurn> Turns => turns;
 
     /// <summary>Answers a message.</summary>
-    /// <param name="message">What is asked.</param>
+    /// <param name="message">The user's message.</param>
     /// <param name="cancellation">Ends the answering with an <see cref="OperationCanceledException"/>; the conversation stays as it
     /// was.</param>
     /// <exception cref="InvalidOperationException">The signal is NaN, or a source gave no text.</exception>

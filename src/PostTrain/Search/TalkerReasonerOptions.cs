@@ -1,12 +1,12 @@
-using PostTrain.Refinement.Writing;
 using PostTrain.Refinement;
+using PostTrain.Refinement.Writing;
 
 namespace PostTrain.Search;
 
 /// <summary>Options of a <see cref="TalkerReasoner"/>.</summary>
 public sealed record TalkerReasonerOptions
 {
-    /// <summary>How sure the talker is, of a message and its draft: a model's likelihood, a classifier, a rule.</summary>
+    /// <summary>Confidence of the talker in its draft for a message: a model's likelihood, a classifier, a rule.</summary>
     public required Func<string, string, CancellationToken, ValueTask<double>> Signal { get; init; }
 
     /// <summary>The talker's prompt, of the beliefs, the turns so far and the message. Default: beliefs, then turns, then the
@@ -19,10 +19,10 @@ public sealed record TalkerReasonerOptions
     /// <summary>Writes what the reasoner thought into the store. Default: as the belief <c>thought</c>.</summary>
     public Action<BeliefStore, string> Believe { get; init; } = (beliefs, thought) => beliefs.Write("thought", thought);
 
-    /// <summary>How the talker is asked. Default: the defaults of <see cref="TextRequest"/>.</summary>
+    /// <summary>The talker's request. Default: the defaults of <see cref="TextRequest"/>.</summary>
     public TextRequest TalkerRequest { get; init; } = new();
 
-    /// <summary>How the reasoner is asked. Default: the defaults of <see cref="TextRequest"/>.</summary>
+    /// <summary>The reasoner's request. Default: the defaults of <see cref="TextRequest"/>.</summary>
     public TextRequest ReasonerRequest { get; init; } = new();
 
     /// <summary>Clock of the latencies. Default: the system's.</summary>

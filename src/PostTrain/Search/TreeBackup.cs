@@ -1,6 +1,6 @@
 namespace PostTrain.Search;
 
-/// <summary>How the values of simulations become the value of the nodes above.</summary>
+/// <summary>The aggregation of simulation values to the values of the nodes above.</summary>
 public enum TreeBackup
 {
     /// <summary>Their mean.</summary>

@@ -1,6 +1,6 @@
 namespace PostTrain.Search;
 
-/// <summary>Where the value of a simulation comes from.</summary>
+/// <summary>The source of a simulation's value.</summary>
 public enum TreeEvaluation
 {
     /// <summary>From the value of the new node.</summary>

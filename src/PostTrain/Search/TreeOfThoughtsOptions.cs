@@ -26,10 +26,10 @@ public sealed record TreeOfThoughtsOptions
     /// <summary>A complete solution with at least this score ends the search. Default +∞: none does.</summary>
     public double EnoughScore { get; init; } = double.PositiveInfinity;
 
-    /// <summary>How step scores become the score of a state. Default <see cref="ScoreAggregation.Last"/>.</summary>
+    /// <summary>The aggregation of step scores to the score of a state. Default <see cref="ScoreAggregation.Last"/>.</summary>
     public ScoreAggregation Aggregation { get; init; } = ScoreAggregation.Last;
 
-    /// <summary>Which complete solution is taken. Default <see cref="SolutionChoice.Best"/>.</summary>
+    /// <summary>The choice of the complete solution. Default <see cref="SolutionChoice.Best"/>.</summary>
     public SolutionChoice Choice { get; init; } = SolutionChoice.Best;
 
     internal void Validate()

@@ -14,16 +14,16 @@ internal sealed class TreeSimulation
         Enter(root);
     }
 
-    /// <summary>Where it is.</summary>
+    /// <summary>The current node.</summary>
     public SearchNode Node { get; private set; }
 
-    /// <summary>Whether it waits for a step from its node.</summary>
+    /// <summary>True if it waits for a step from its node.</summary>
     public bool IsDrawing { get; private set; }
 
     /// <summary>The number of that step.</summary>
     public int Draw { get; private set; }
 
-    /// <summary>Whether its node is to be valued.</summary>
+    /// <summary>True if its node must be evaluated.</summary>
     public bool HasArrived { get; private set; }
 
     /// <summary>Goes down to a node that may draw a step, or to an end. Where all steps of a node are being drawn by others, it

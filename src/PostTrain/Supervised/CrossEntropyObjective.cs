@@ -15,7 +15,7 @@ public sealed record CrossEntropyObjective
     /// <value>The default is 0; PaLM used 1e-4.</value>
     public double ZLoss { get; init; }
 
-    /// <summary>What the likelihood term of a token is multiplied by.</summary>
+    /// <summary>The factor of a token's likelihood term.</summary>
     /// <value>The default is <see cref="TokenWeighting.None"/>.</value>
     public TokenWeighting Weighting { get; init; }
 
@@ -23,7 +23,7 @@ public sealed record CrossEntropyObjective
     /// <value>The default is <see cref="LogitTransform.None"/>.</value>
     public LogitTransform Logits { get; init; } = LogitTransform.None;
 
-    /// <summary>Whether nothing but the targets' log-probabilities under the logits as they are is needed.</summary>
+    /// <summary>True if only the targets' log-probabilities under the unchanged logits are needed.</summary>
     internal bool IsOfLogProbsAlone => LabelSmoothing == 0 && ZLoss == 0 && Logits == LogitTransform.None;
 
     internal void Check()

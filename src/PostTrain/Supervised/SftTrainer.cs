@@ -21,7 +21,7 @@ public sealed class SftTrainer : DatasetTrainer<Demonstration, SequenceBatch>
     private readonly ITokenizer tokenizer;
     private readonly SftOptions options;
 
-    /// <param name="model">What is trained: its parameters that require a gradient.</param>
+    /// <param name="model">The trained model: its parameters that require a gradient.</param>
     /// <param name="tokenizer">Turns texts into the model's token ids.</param>
     /// <param name="options">Checked here.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>

@@ -1,6 +1,6 @@
 namespace PostTrain.Supervised;
 
-/// <summary>What a token's likelihood term is multiplied by.</summary>
+/// <summary>The factor of a token's likelihood term.</summary>
 public enum TokenWeighting
 {
     /// <summary>1.</summary>

@@ -8,13 +8,13 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Training;
 
-/// <summary>A run on disk: a directory <c>checkpoint-STEP</c> with <c>model.safetensors</c> (what is trained),
-/// <c>optimizer.safetensors</c>, <c>state.json</c>, and <c>trainer.safetensors</c> where the trainer has tensors of its own.</summary>
+/// <summary>Reads and writes checkpoints: a directory <c>checkpoint-STEP</c> with <c>model.safetensors</c> (the trained parameters),
+/// <c>optimizer.safetensors</c>, <c>state.json</c>, and <c>trainer.safetensors</c> if the trainer has its own tensors.</summary>
 /// <remarks>
-/// The directory gets its name when all of it is written and flushed: what bears the name is complete, whenever the process
-/// was stopped; what a killed process left half-written is removed by the next one that saves there, so give each run a directory of its
-/// own. A run that goes on from a checkpoint gives the same bytes as one that was never stopped.
-/// <para>Parameters that are not trained are not in it: with adapters on the model it holds the adapters, and resuming needs the same base
+/// The directory gets its name after all files are written and flushed, so a directory with this name is complete, whenever the process
+/// stopped. Files left half-written by a killed process are removed by the next process that saves there, so give each run its own
+/// directory. A run resumed from a checkpoint gives the same bytes as an uninterrupted one.
+/// <para>Frozen parameters are not included: for an adapted model the checkpoint holds the adapters, and resuming needs the same base
 /// model.</para>
 /// </remarks>
 public static class Checkpoint
@@ -34,11 +34,11 @@ public static class Checkpoint
     };
 
     /// <summary>Writes a checkpoint and returns its directory; one of the same step is replaced.</summary>
-    /// <param name="directory">Where checkpoints are kept; made when missing.</param>
-    /// <param name="model">Its trained parameters and its buffers are kept; of the others a digest, so that a run cannot go on over another
-    /// base.</param>
-    /// <param name="optimization">Its optimiser's tensors and step counts are kept.</param>
-    /// <param name="state">Where the run stands.</param>
+    /// <param name="directory">Parent directory of the checkpoints; created if missing.</param>
+    /// <param name="model">The model: its trained parameters and buffers are saved; of the frozen ones a digest, so that a run cannot
+    /// resume on another base.</param>
+    /// <param name="optimization">The optimiser: its tensors and step counts are saved.</param>
+    /// <param name="state">The state of the run.</param>
     public static string Save(string directory, nn.Module model, Optimization optimization, TrainingState state) =>
         Save(directory, model, optimization, state, null);
 
@@ -67,7 +67,7 @@ public static class Checkpoint
                     SafetensorsFile.Write(Path.Combine(partial, TrainerFile), kept);
             }
             AtomicFile.Write(Path.Combine(partial, StateFile), stream => JsonSerializer.Serialize(stream, state, Strict));
-            // Never without one of the two: an old one that stands aside counts until the new one has its name.
+            // Never without one of the two: an old checkpoint set aside counts until the new one has its name.
             if (Directory.Exists(target))
                 Directory.Move(target, replaced);
             Directory.Move(partial, target);
@@ -82,10 +82,10 @@ public static class Checkpoint
         }
     }
 
-    /// <summary>The checkpoint of the latest step, or null when there is none. What is not named by a step, such as a copy put aside, is
-    /// not looked at.</summary>
-    /// <remarks>Where a process was killed between the two renames that replace a checkpoint of the same step, it is the old one, under its
-    /// name of that moment.</remarks>
+    /// <summary>Returns the checkpoint of the latest step, or null if there is none. Directories with other names, such as copies, are
+    /// ignored.</summary>
+    /// <remarks>If a process was killed between the two renames that replace a checkpoint of the same step, the result is the old one,
+    /// under its temporary name.</remarks>
     public static string? Latest(string directory) =>
         !Directory.Exists(directory)
             ? null
@@ -96,10 +96,10 @@ public static class Checkpoint
                 .Where(path => File.Exists(Path.Combine(path, StateFile)))
                 .MaxBy(path => StepOf(path) ?? StepOf(TargetOf(path)!));
 
-    /// <summary>Puts a checkpoint's tensors into the model and the optimiser, and returns where the run stood.</summary>
+    /// <summary>Loads a checkpoint's tensors into the model and the optimiser, and returns the state of the run.</summary>
     /// <exception cref="FileNotFoundException">A file is missing.</exception>
-    /// <exception cref="InvalidDataException">A file is broken or belongs to another model; names the file and what was expected. Nothing
-    /// has changed.</exception>
+    /// <exception cref="InvalidDataException">A file is malformed or belongs to another model; the message names the file and the content
+    /// expected. Nothing is changed.</exception>
     public static TrainingState Load(string checkpoint, nn.Module model, Optimization optimization) =>
         Load(checkpoint, model, optimization, null);
 
@@ -161,10 +161,10 @@ public static class Checkpoint
             .Parameters.Zip(optimization.States)
             .SelectMany(pair => pair.Second.Tensors.Select(kept => ($"{pair.First.Name}.{kept.Name}", kept.Tensor)));
 
-    // One for each parameter: those without a gradient in an update do not count it.
+    // One per parameter: a parameter without a gradient in an update does not count it.
     private static Tensor Counts(Optimization optimization) => tensor(optimization.States.Select(moment => moment.Updates).ToArray());
 
-    // The names and shapes of both files are compared before the first tensor changes.
+    // Names and shapes of both files are compared before the first tensor is changed.
     private static void Check(SafetensorsFile file, (string Name, Tensor Tensor)[] wanted)
     {
         foreach (var (name, tensor) in wanted)
@@ -179,7 +179,7 @@ public static class Checkpoint
                 );
         }
         if (file.Entries.Select(entry => entry.Name).Except(wanted.Select(target => target.Name)).FirstOrDefault() is { } unknown)
-            throw new InvalidDataException($"{file.Path}: tensor {unknown} belongs to no parameter of this run");
+            throw new InvalidDataException($"{file.Path}: tensor {unknown} belongs to no trained parameter of this run");
     }
 
     private static void Restore(SafetensorsFile file, (string Name, Tensor Tensor)[] targets)
@@ -191,9 +191,9 @@ public static class Checkpoint
         }
     }
 
-    /// <summary>Where the run of a checkpoint stood.</summary>
+    /// <summary>Reads the state of a checkpoint's run.</summary>
     /// <exception cref="FileNotFoundException">There is no <c>state.json</c>.</exception>
-    /// <exception cref="InvalidDataException">It is broken or of another format.</exception>
+    /// <exception cref="InvalidDataException">The file is malformed or has another format.</exception>
     internal static TrainingState ReadState(string checkpoint)
     {
         var path = Path.Combine(checkpoint, StateFile);
@@ -218,7 +218,7 @@ public static class Checkpoint
         }
     }
 
-    /// <summary>Removes all but the newest checkpoints and the one to spare.</summary>
+    /// <summary>Removes all checkpoints except the newest ones and the one to spare.</summary>
     internal static void Prune(string directory, int keep, long? spare)
     {
         foreach (
@@ -230,15 +230,15 @@ public static class Checkpoint
                 .ToArray()
         )
         {
-            // What bears the name is complete, also while it is being deleted.
+            // A directory with the name is complete even while it is being deleted.
             var hidden = HiddenOf(path);
             Directory.Move(path, hidden);
             DeleteQuietly(hidden);
         }
     }
 
-    /// <summary>Takes away what a killed process left: half-written and half-deleted directories; and gives an old checkpoint its name back
-    /// whose successor did not come.</summary>
+    /// <summary>Removes half-written and half-deleted directories of a killed process, and restores the name of an old checkpoint whose
+    /// replacement is missing.</summary>
     internal static void TidyUp(string directory)
     {
         if (!Directory.Exists(directory))
@@ -270,13 +270,13 @@ public static class Checkpoint
         return StepOf(target) is null ? null : target;
     }
 
-    // .checkpoint-00000002-0123456789abcdef0123456789abcdef is one that is being written or deleted.
+    // .checkpoint-00000002-0123456789abcdef0123456789abcdef is being written or deleted.
     private static string HiddenOf(string target) =>
         Path.Combine(Path.GetDirectoryName(target)!, $".{Path.GetFileName(target)}-{Guid.NewGuid():N}");
 
     private static bool IsHidden(string path) => Guid.TryParseExact(Path.GetFileName(path).Split('-')[^1], "N", out _);
 
-    /// <summary>The checkpoint of the best evaluation that the latest one knows of, or null.</summary>
+    /// <summary>Returns the checkpoint of the best evaluation known to the latest checkpoint, or null.</summary>
     public static string? Best(string directory)
     {
         if (Latest(directory) is not { } latest || ReadState(latest).Best is not { } best)
@@ -295,7 +295,7 @@ public static class Checkpoint
             ? step
             : null;
 
-    // The first failure is the one to report: one that follows from it must not hide it.
+    // Report the first failure: a later one must not hide it.
     private static void DeleteQuietly(string directory)
     {
         try

@@ -7,7 +7,7 @@ using PostTrain.Text.Files;
 
 namespace PostTrain.Training;
 
-/// <summary>An observer that keeps some completions of some steps in a JSONL file, for people to read.</summary>
+/// <summary>An observer that writes some completions of some steps to a JSONL file.</summary>
 /// <remarks>A line is <c>{"step":10,"prompt":"1+1=","completion":"2","reward":1,"tokens":1,"finished":true}</c>. Each line reaches the
 /// operating system before <see cref="Report"/> returns. Calls may come from any thread.</remarks>
 /// <example><code>
@@ -16,7 +16,7 @@ namespace PostTrain.Training;
 /// </code></example>
 public sealed class CompletionLog : IProgress<CompletionReport>, IDisposable
 {
-    /// <summary>A longer text is cut.</summary>
+    /// <summary>Maximum length of a text; longer texts are cut.</summary>
     public const int MaximumCharacters = 20_000;
 
     private static readonly JsonSerializerOptions Format = new()
@@ -39,17 +39,17 @@ public sealed class CompletionLog : IProgress<CompletionReport>, IDisposable
         (Path, this.every, this.rows) = (path, every, rows);
     }
 
-    /// <summary>The file that is written, as given to <see cref="Open"/>.</summary>
+    /// <summary>Path of the file, as given to <see cref="Open"/>.</summary>
     public string Path { get; }
 
     /// <summary>Opens a log for appending.</summary>
-    /// <param name="path">The file, commonly <c>completions.jsonl</c> beside <c>metrics.jsonl</c>. Missing directories are created.</param>
-    /// <param name="resumeAfterStep">null starts a new log in place of an old one. A number keeps the lines up to and including that step,
-    /// because the resumed run reports the later ones again.</param>
-    /// <param name="every">Steps between those that are kept, at least 1; the first is kept too.</param>
-    /// <param name="rows">Completions of such a step, at least 1, spread evenly over the batch.</param>
-    /// <exception cref="InvalidDataException">The log to continue has a broken line that is not its last; the file is left as it
-    /// is.</exception>
+    /// <param name="path">The file, usually <c>completions.jsonl</c> beside <c>metrics.jsonl</c>. Missing directories are created.</param>
+    /// <param name="resumeAfterStep">null replaces an old log. A number keeps the lines up to and including that step, because the resumed
+    /// run reports the later ones again.</param>
+    /// <param name="every">Steps between logged steps, at least 1; the first step is logged too.</param>
+    /// <param name="rows">Completions of a logged step, at least 1, spread evenly over the batch.</param>
+    /// <exception cref="InvalidDataException">The log to continue has a malformed line other than its last; the file is
+    /// unchanged.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     public static CompletionLog Open(string path, long? resumeAfterStep = null, int every = 10, int rows = 4)
     {
@@ -69,7 +69,7 @@ public sealed class CompletionLog : IProgress<CompletionReport>, IDisposable
         return new CompletionLog(path, every, rows);
     }
 
-    /// <summary>Reads a log back. A last line that a crash has torn is left out; an empty line is skipped.</summary>
+    /// <summary>Reads a log. A last line damaged by a crash is left out; empty lines are skipped.</summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">A line is not a record; the message names file, line and reason.</exception>
     public static IReadOnlyList<LoggedCompletion> Read(string path)
@@ -96,8 +96,8 @@ public sealed class CompletionLog : IProgress<CompletionReport>, IDisposable
         return completions;
     }
 
-    /// <summary>Keeps completions of a step whose turn it is.</summary>
-    /// <exception cref="IOException">They could not be written; what was written of them is taken back.</exception>
+    /// <summary>Logs completions of a step if it is due.</summary>
+    /// <exception cref="IOException">They could not be written; a partial line is removed.</exception>
     /// <exception cref="ObjectDisposedException">The log is closed.</exception>
     public void Report(CompletionReport value)
     {
@@ -123,7 +123,7 @@ public sealed class CompletionLog : IProgress<CompletionReport>, IDisposable
         }
     }
 
-    /// <summary>Flushes the file to the disk and closes it.</summary>
+    /// <summary>Flushes the file to disk and closes it.</summary>
     public void Dispose()
     {
         lock (gate)
@@ -149,7 +149,7 @@ public sealed class CompletionLog : IProgress<CompletionReport>, IDisposable
 
     private static byte[] Line(LoggedCompletion completion) => [.. JsonSerializer.SerializeToUtf8Bytes(completion, Format), (byte)'\n'];
 
-    // Not between the halves of a character.
+    // Does not split a surrogate pair.
     private static string Cut(string text) =>
         text.Length <= MaximumCharacters
             ? text

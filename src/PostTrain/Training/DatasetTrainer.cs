@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Training;
 
-/// <summary>A trainer on a fixed data set, as a program uses it. A trainer of one's own derives from
+/// <summary>A trainer on a fixed data set, as a program uses it. A trainer of your own derives from
 /// <see cref="DatasetTrainer{TExample, TBatch}"/>.</summary>
 /// <remarks>
 /// Each step reads <see cref="TrainingOptions.BatchSize"/> examples in an order that the seed decides. The gradient does not depend on how
@@ -21,7 +21,7 @@ public abstract class DatasetTrainer<TExample> : IDisposable
 
     private protected TrainingSession Session { get; }
 
-    /// <summary>Writes a checkpoint of the steps done, also in a loop of one's own; <see cref="Resume"/> goes on from it.</summary>
+    /// <summary>Writes a checkpoint of the steps done, also in a loop of your own; <see cref="Resume"/> goes on from it.</summary>
     /// <param name="directory">Parent of the checkpoint's directory; made if it is missing.</param>
     /// <returns>Path of the checkpoint, <c>directory/checkpoint-STEP</c>.</returns>
     public string SaveCheckpoint(string directory) => Session.Save(directory);
@@ -44,7 +44,7 @@ public abstract class DatasetTrainer<TExample> : IDisposable
         CancellationToken cancellation = default
     );
 
-    /// <summary>One step on a batch of the caller's choice, for a loop of one's own: loss, gradient, update, report.</summary>
+    /// <summary>One step on a batch of the caller's choice, for a loop of your own: loss, gradient, update, report.</summary>
     /// <param name="batch">The examples; at least one. <see cref="TrainingOptions.BatchSize"/> is not looked at.</param>
     public StepReport Step(IReadOnlyList<TExample> batch) => TakeStep(batch);
 

@@ -9,7 +9,7 @@ namespace PostTrain.Training;
 /// checkpoints.</summary>
 /// <remarks>
 /// A step goes from top to bottom: <see cref="BeforeStep"/>, a batch of what <see cref="Prepare"/> made of the data, <see cref="Loss"/> of
-/// each part of it with the gradient added up, the optimiser's update. A trainer of one's own says what these three do, and has
+/// each part of it with the gradient added up, the optimiser's update. A trainer of your own says what these three do, and has
 /// everything that the library's trainers have.
 /// </remarks>
 /// <typeparam name="TExample">A record of the data set.</typeparam>

@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Training;
 
-/// <summary>What a run does not train: the base under an adapter.</summary>
+/// <summary>The parameters that a run does not train: the base under an adapter.</summary>
 internal static class FrozenParameters
 {
     // A span of bytes holds less than 2 GiB.

@@ -2,9 +2,9 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Training;
 
-/// <summary>How the learning rate rises in warm-up and goes on afterwards: transformers' schedules.</summary>
-/// <remarks>Warm-up is the same for all of them and can be changed: <c>LearningRateSchedule.Cosine with { WarmupFrom = 0.1 }</c>. Values
-/// are shares of the learning rate of the options. Formulas: transformers, <c>optimization.py</c>, named at each member.</remarks>
+/// <summary>A learning-rate schedule with warm-up, as in transformers.</summary>
+/// <remarks>All schedules have the same warm-up, which can be changed: <c>LearningRateSchedule.Cosine with { WarmupFrom = 0.1 }</c>. Values
+/// are multiples of the options' learning rate. Formulas: transformers, <c>optimization.py</c>, by the name at each member.</remarks>
 public abstract record LearningRateSchedule
 {
     private LearningRateSchedule() { }
@@ -12,32 +12,32 @@ public abstract record LearningRateSchedule
     /// <summary>Stays at 1 (<c>constant_with_warmup</c>).</summary>
     public static LearningRateSchedule Constant { get; } = new Flat();
 
-    /// <summary>1 − x: falls in a straight line to 0 at the last step and stays there (<c>linear</c>).</summary>
+    /// <summary>1 − x: falls linearly to 0 at the last step and stays there (<c>linear</c>).</summary>
     public static LearningRateSchedule Linear { get; } = new Power(1, 0);
 
-    /// <summary>(1 + cos πx)/2: falls along half a cosine to 0 at the last step (<c>cosine</c>); past the end of the run the cosine goes
-    /// on.</summary>
+    /// <summary>(1 + cos πx)/2: falls along half a cosine to 0 at the last step (<c>cosine</c>); beyond the end of the run the cosine
+    /// continues.</summary>
     public static LearningRateSchedule Cosine { get; } = new Wave(0, 0.5);
 
-    /// <summary>1/√(t/w): t steps done, of which w were warm-up; without warm-up 1/√(1 + t/10000) (<c>inverse_sqrt</c>).</summary>
+    /// <summary>1/√(t/w): t completed updates, w of them warm-up; without warm-up 1/√(1 + t/10000) (<c>inverse_sqrt</c>).</summary>
     public static LearningRateSchedule InverseSqrt { get; } = new Root(null);
 
-    /// <summary>How warm-up rises.</summary>
+    /// <summary>The curve of the warm-up.</summary>
     /// <value>The default is <see cref="RateCurve.Linear"/>.</value>
     public RateCurve WarmupCurve { get; init; } = RateCurve.Linear;
 
-    /// <summary>Where warm-up begins, in [0, 1]; null is one step's share, 1 over the number of warm-up steps.</summary>
+    /// <summary>Initial value of the warm-up, in [0, 1]; null means one step's share, 1 over the number of warm-up steps.</summary>
     /// <value>The default is 0: the first step changes nothing.</value>
     public double? WarmupFrom { get; init; } = 0;
 
-    /// <summary>Whether the last step of warm-up has the full rate; else the first step after it has (<c>cosine_warmup_with_min_lr</c>).
-    /// What comes after is one step earlier then.</summary>
+    /// <summary>True if the last warm-up step has the full rate; otherwise the first step after it (<c>cosine_warmup_with_min_lr</c>). If
+    /// true, the following steps are shifted by one.</summary>
     /// <value>The default is false.</value>
     public bool WarmupReachesFullRate { get; init; }
 
-    /// <summary>m + (1 − m)(1 + cos 2πcx)/2: a cosine that falls to a share of the rate (<c>cosine_with_min_lr</c>).</summary>
+    /// <summary>Creates m + (1 − m)(1 + cos 2πcx)/2: a cosine that falls to a share of the rate (<c>cosine_with_min_lr</c>).</summary>
     /// <param name="minimumRate">m, in [0, 1].</param>
-    /// <param name="waves">c, how many whole waves until the last step; a half falls once.</param>
+    /// <param name="waves">c, the number of waves until the last step; a half falls once.</param>
     /// <exception cref="ArgumentOutOfRangeException">A value is out of range.</exception>
     public static LearningRateSchedule CosineTo(double minimumRate, double waves = 0.5)
     {
@@ -46,8 +46,8 @@ public abstract record LearningRateSchedule
         return new Wave(minimumRate, waves);
     }
 
-    /// <summary>(1 + cos π(cx mod 1))/2: c half cosines, each from the full rate; 0 from the last step on (<c>cosine_with_restarts</c>;
-    /// Loshchilov and Hutter, arXiv:1608.03983).</summary>
+    /// <summary>Creates (1 + cos π(cx mod 1))/2: c half cosines, each from the full rate; 0 from the last step on
+    /// (<c>cosine_with_restarts</c>; Loshchilov and Hutter, arXiv:1608.03983).</summary>
     /// <param name="cycles">c, at least 1.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="cycles"/> is below 1.</exception>
     public static LearningRateSchedule CosineWithRestarts(int cycles)
@@ -56,9 +56,9 @@ public abstract record LearningRateSchedule
         return new Restarts(cycles);
     }
 
-    /// <summary>e + (1 − e)(1 − x)^p, and e from the last step on (<c>polynomial</c>).</summary>
+    /// <summary>Creates e + (1 − e)(1 − x)^p, and e from the last step on (<c>polynomial</c>).</summary>
     /// <param name="power">p, above 0.</param>
-    /// <param name="end">e, the share of the rate that is left, in [0, 1].</param>
+    /// <param name="end">e, the final share of the rate, in [0, 1].</param>
     /// <exception cref="ArgumentOutOfRangeException">A value is out of range.</exception>
     public static LearningRateSchedule Polynomial(double power, double end = 0)
     {
@@ -67,7 +67,7 @@ public abstract record LearningRateSchedule
         return new Power(power, end);
     }
 
-    /// <summary>1/√((t − w + s)/s): as <see cref="InverseSqrt"/>, with the number of updates s in which it falls to 1/√2.</summary>
+    /// <summary>Creates 1/√((t − w + s)/s): like <see cref="InverseSqrt"/>, with the number of updates s after which it is 1/√2.</summary>
     /// <param name="timescale">s, at least 1.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="timescale"/> is below 1.</exception>
     public static LearningRateSchedule InverseSqrtOver(long timescale)
@@ -76,14 +76,13 @@ public abstract record LearningRateSchedule
         return new Root(timescale);
     }
 
-    /// <summary>Warm-up, then the full rate, then a fall to m over the last part of the run (<c>warmup_stable_decay</c>; warm-up rises from
-    /// m too).</summary>
-    /// <param name="decayShare">The part of the whole run in which it falls, in [0, 1]: rounded to whole updates, at most what warm-up
-    /// leaves.</param>
-    /// <param name="decay">The form of the fall.</param>
+    /// <summary>Creates warm-up, a constant full rate, and a decay to m over the last part of the run (<c>warmup_stable_decay</c>; warm-up
+    /// also starts at m).</summary>
+    /// <param name="decayShare">Share of the run for the decay, in [0, 1]; rounded to whole updates, at most what warm-up leaves.</param>
+    /// <param name="decay">The curve of the decay.</param>
     /// <param name="minimumRate">m, in [0, 1].</param>
-    /// <param name="warmup">The form of warm-up.</param>
-    /// <param name="waves">With <see cref="RateCurve.Cosine"/>: how many whole waves the fall has; a half falls once.</param>
+    /// <param name="warmup">The curve of the warm-up.</param>
+    /// <param name="waves">With <see cref="RateCurve.Cosine"/>: the number of waves of the decay; a half falls once.</param>
     /// <exception cref="ArgumentOutOfRangeException">A value is out of range.</exception>
     public static LearningRateSchedule WarmupStableDecay(
         double decayShare,
@@ -100,10 +99,10 @@ public abstract record LearningRateSchedule
         return new Plateau(decayShare, decay, minimumRate, waves) { WarmupCurve = warmup, WarmupFrom = minimumRate };
     }
 
-    /// <summary>A schedule of one's own for the steps after warm-up.</summary>
+    /// <summary>Creates a schedule of your own for the steps after warm-up.</summary>
     /// <param name="name">Name for messages.</param>
-    /// <param name="function">Share of the learning rate, 0 to 1, from the updates done before the step, the updates of warm-up and those
-    /// of the whole run.</param>
+    /// <param name="function">Computes the multiple of the learning rate, 0 to 1, from the completed updates, the warm-up updates and the
+    /// total updates.</param>
     public static LearningRateSchedule Of(string name, Func<long, long, long, double> function)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
@@ -111,12 +110,12 @@ public abstract record LearningRateSchedule
         return new Own(name, function);
     }
 
-    /// <summary>What the learning rate is multiplied with at a step.</summary>
-    /// <param name="step">Updates done before this one, 0 and up.</param>
-    /// <param name="warmupSteps">Updates of warm-up, at least 0.</param>
+    /// <summary>Returns the multiple of the learning rate at a step.</summary>
+    /// <param name="step">Completed updates, 0 and up.</param>
+    /// <param name="warmupSteps">Warm-up updates, at least 0.</param>
     /// <param name="totalSteps">Updates of the whole run.</param>
     /// <returns>Between 0 and 1.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">The form or the beginning of warm-up is out of range.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The curve or initial value of the warm-up is out of range.</exception>
     public double Multiplier(long step, long warmupSteps, long totalSteps)
     {
         int shift = WarmupReachesFullRate ? 1 : 0;
@@ -127,7 +126,7 @@ public abstract record LearningRateSchedule
         return from + (1 - from) * Rise(WarmupCurve, (double)step / Math.Max(1, warmupSteps - shift));
     }
 
-    /// <summary>Checks what <c>with</c> can set.</summary>
+    /// <summary>Checks the properties that <c>with</c> can set.</summary>
     internal void Validate()
     {
         Guard.Fraction(WarmupFrom ?? 0, nameof(WarmupFrom));
@@ -136,7 +135,7 @@ public abstract record LearningRateSchedule
 
     private protected abstract double After(long step, long warmup, long total);
 
-    // The share of the time after warm-up that is over; above 1 past the end.
+    // The completed share of the time after warm-up; above 1 beyond the end.
     private static double Over(long step, long warmup, long total) => (double)(step - warmup) / Math.Max(1, total - warmup);
 
     private static double Rise(RateCurve curve, double x) =>

@@ -11,7 +11,7 @@ public sealed class MetricMeans
     /// <summary>Adds a part's mean.</summary>
     /// <param name="name">Name of the metric.</param>
     /// <param name="mean">Mean over the part.</param>
-    /// <param name="weight">What it is a mean of, its tokens or its pairs: the weight of the part. Nothing is added for 0.</param>
+    /// <param name="weight">The weight of the part: the number of its tokens or pairs. Nothing is added for 0.</param>
     public void Add(string name, double mean, double weight)
     {
         // A part without a counted token has no mean; 0·NaN must not spoil the others.

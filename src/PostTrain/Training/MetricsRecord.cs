@@ -9,7 +9,7 @@ namespace PostTrain.Training;
 /// <summary>The line format of <see cref="MetricsLog"/>: one <see cref="StepReport"/> as a JSON object and back.</summary>
 internal static class MetricsRecord
 {
-    /// <summary>No record comes near this length; a longer line is refused before it is held in memory.</summary>
+    /// <summary>Maximum length of a line; a longer line is rejected before it is held in memory.</summary>
     public const int MaximumLineBytes = 1 << 20;
 
     private const string Step = "step";
@@ -136,7 +136,7 @@ internal static class MetricsRecord
         };
     }
 
-    /// <summary>The lines of a file that are not empty, in a buffer that grows no further than <see cref="MaximumLineBytes"/>.</summary>
+    /// <summary>Returns the nonempty lines of a file, with a buffer of at most <see cref="MaximumLineBytes"/>.</summary>
     public static IEnumerable<Line> Lines(string path)
     {
         using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
@@ -157,7 +157,7 @@ internal static class MetricsRecord
             }
 
             if (end - start > MaximumLineBytes)
-                throw new InvalidDataException($"{path}, line {number + 1}: longer than {MaximumLineBytes} bytes, which no record is.");
+                throw new InvalidDataException($"{path}, line {number + 1}: longer than {MaximumLineBytes} bytes, expected a record.");
 
             buffer.AsSpan(start, end - start).CopyTo(buffer);
             (start, end) = (0, end - start);
@@ -202,12 +202,10 @@ internal static class MetricsRecord
 
     private static TimeSpan ToTimeSpan(double seconds)
     {
-        // Rounded to the tick, where TimeSpan.FromSeconds would cut off and come back one tick short.
+        // Rounded to the tick; TimeSpan.FromSeconds would truncate and come back one tick short.
         var ticks = Math.Round(seconds * TimeSpan.TicksPerSecond);
         return Math.Abs(ticks) < long.MaxValue
             ? TimeSpan.FromTicks((long)ticks)
-            : throw new InvalidDataException(
-                $"elapsed_seconds is {seconds.ToString(CultureInfo.InvariantCulture)}, which is no time span."
-            );
+            : throw new InvalidDataException($"elapsed_seconds is {seconds.ToString(CultureInfo.InvariantCulture)}, expected a time span.");
     }
 }

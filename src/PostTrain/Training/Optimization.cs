@@ -56,7 +56,7 @@ public sealed class Optimization : IDisposable
         States = [.. Parameters.Zip(optimizer.States, (item, state) => masters.WithMaster(item.Parameter, state))];
     }
 
-    /// <summary>What is trained, with names, in the optimiser's order.</summary>
+    /// <summary>The trained parameters with their names, in the optimiser's order.</summary>
     public IReadOnlyList<(string Name, Parameter Parameter)> Parameters { get; }
 
     /// <summary>Optimiser steps done.</summary>
@@ -66,7 +66,7 @@ public sealed class Optimization : IDisposable
     internal IReadOnlyList<IParameterState> States { get; }
 
     /// <summary>One optimiser step over a batch in parts.</summary>
-    /// <param name="parts">How many parts, at least 1.</param>
+    /// <param name="parts">Number of parts, at least 1.</param>
     /// <param name="loss">The loss of a part, already divided by the whole batch's denominator, so that the parts add up.</param>
     /// <exception cref="InvalidOperationException">The loss or the gradient is not finite; no parameter has changed.</exception>
     public UpdateReport Update(int parts, Func<int, Tensor> loss)

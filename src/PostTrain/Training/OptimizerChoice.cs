@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Training;
 
-/// <summary>What changes the parameters. The learning rate, its schedule and factors, weight decay (matrices only) and clipping are of the
-/// <see cref="TrainingOptions"/> for all of them.</summary>
+/// <summary>The optimiser. Learning rate, its schedule and factors, weight decay (matrices only) and clipping are in the <see
+/// cref="TrainingOptions"/> for all optimisers.</summary>
 public abstract record OptimizerChoice
 {
     private OptimizerChoice() { }
@@ -59,7 +59,7 @@ public abstract record OptimizerChoice
         return new Own(name, function);
     }
 
-    /// <summary>Whether a parameter goes into a group of Muon.</summary>
+    /// <summary>Returns true if a parameter belongs to a group of Muon.</summary>
     internal virtual bool IsOrthogonal(string name, Tensor parameter) => false;
 
     internal abstract IParameterOptimizer Create(IReadOnlyList<ParameterGroup> groups, TrainingOptions options);

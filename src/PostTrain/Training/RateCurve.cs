@@ -1,6 +1,6 @@
 namespace PostTrain.Training;
 
-/// <summary>The form in which a learning rate rises or falls; x is the share of the rise or fall that is over.</summary>
+/// <summary>The curve of a rising or falling learning rate; x is the completed share.</summary>
 public enum RateCurve
 {
     /// <summary>x up, 1 − x down.</summary>

@@ -28,7 +28,7 @@ internal static class RolloutMetrics
             return metrics;
         foreach (var (name, values) in scores.Components)
         {
-            // A part counts where it is applicable.
+            // A component is averaged over its applicable values.
             var applicable = values.Where(value => !double.IsNaN(value)).ToArray();
             if (applicable.Length > 0)
                 metrics[$"reward/{name}"] = applicable.Mean();

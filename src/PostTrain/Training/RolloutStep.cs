@@ -3,7 +3,7 @@ using PostTrain.Rollouts;
 
 namespace PostTrain.Training;
 
-/// <summary>One step of a <see cref="RolloutTrainer"/> while it is made: its prompts, its metrics, its time, and the rollouts that it
+/// <summary>A step of a <see cref="RolloutTrainer"/> in progress: its prompts, its metrics, its time, and the rollouts that it
 /// owns.</summary>
 public sealed class RolloutStep : IDisposable
 {
@@ -16,10 +16,10 @@ public sealed class RolloutStep : IDisposable
     /// <summary>Source of the step's prompts.</summary>
     public PromptSource Prompts { get; }
 
-    /// <summary>Ends drawing and judging.</summary>
+    /// <summary>Cancels sampling and scoring.</summary>
     public CancellationToken Cancellation { get; }
 
-    /// <summary>Metrics of the trainer's own, reported beside those of <see cref="RolloutTrainer"/>.</summary>
+    /// <summary>The trainer's own metrics, reported in addition to those of <see cref="RolloutTrainer"/>.</summary>
     public Dictionary<string, double> Metrics { get; } = [];
 
     /// <summary>Completions of all draws.</summary>
@@ -32,17 +32,17 @@ public sealed class RolloutStep : IDisposable
     /// <summary>Seconds since the step began.</summary>
     internal double Seconds => clock.Total;
 
-    /// <summary>Books the time since the last call to a part of the step: metric <c>time/PART</c>, in seconds.</summary>
+    /// <summary>Adds the time since the last call to a part of the step: metric <c>time/PART</c>, in seconds.</summary>
     public void Book(string part) => clock.Book(part);
 
-    /// <summary>Takes rollouts over; they are disposed with the step, also where it fails.</summary>
+    /// <summary>Takes ownership of rollouts; they are disposed with the step, even if it fails.</summary>
     internal RolloutBatch Own(RolloutBatch rollouts)
     {
         owned.Add(rollouts);
         return rollouts;
     }
 
-    /// <summary>Notes what was judged for the step's report.</summary>
+    /// <summary>Adds judged completions to the step's report.</summary>
     internal void Note(JudgedRollouts drawn) => judged.Add(drawn);
 
     internal void AddTimesTo(Dictionary<string, double> metrics) => clock.AddTo(metrics);

@@ -73,7 +73,7 @@ public abstract class RolloutTrainer : IDisposable
 
     private TrainingSession Session { get; }
 
-    /// <summary>Writes a checkpoint of the steps done, also in a loop of one's own; <see cref="Resume"/> goes on from it.</summary>
+    /// <summary>Writes a checkpoint of the steps done, also in a loop of your own; <see cref="Resume"/> goes on from it.</summary>
     /// <param name="directory">Parent of the checkpoint's directory; made if it is missing.</param>
     /// <returns>Path of the checkpoint, <c>directory/checkpoint-STEP</c>.</returns>
     public string SaveCheckpoint(string directory) => Session.Save(directory);
@@ -82,7 +82,7 @@ public abstract class RolloutTrainer : IDisposable
     public void Resume(string checkpoint) => Session.Resume(checkpoint);
 
     /// <summary>Trains step by step; each element is a step that is done.</summary>
-    /// <param name="problems">What the policy is asked; at least one.</param>
+    /// <param name="problems">The problems given to the policy; at least one.</param>
     /// <param name="evaluation">Problems that <see cref="TrainingOptions.Evaluation"/> judges the policy by, one completion each; null for
     /// none. Choose a metric such as <c>eval/reward/mean</c>.</param>
     /// <param name="cancellation">Looked at between steps and while completions are drawn and judged; leaves a checkpoint of the last step
@@ -125,7 +125,7 @@ public abstract class RolloutTrainer : IDisposable
         }
     }
 
-    /// <summary>One step on problems of the caller's choice, for a loop of one's own: completions, rewards, updates, report.</summary>
+    /// <summary>One step on problems of the caller's choice, for a loop of your own: completions, rewards, updates, report.</summary>
     /// <param name="problems">At least one. <see cref="TrainingOptions.BatchSize"/> is not looked at.</param>
     /// <param name="cancellation">As in <see cref="RunAsync"/>, without the checkpoint.</param>
     public async Task<StepReport> StepAsync(IReadOnlyList<Problem> problems, CancellationToken cancellation = default)

@@ -2,14 +2,14 @@ using System.Diagnostics;
 
 namespace PostTrain.Training;
 
-/// <summary>Where a step's time goes: metrics <c>time/PART</c> in seconds.</summary>
+/// <summary>The time of a step by part: metrics <c>time/PART</c> in seconds.</summary>
 internal sealed class StepClock
 {
     private readonly Dictionary<string, double> seconds = [];
     private readonly Stopwatch watch = Stopwatch.StartNew();
     private double taken;
 
-    /// <summary>Books the time since the last call, or since the start, to a part.</summary>
+    /// <summary>Adds the time since the last call, or since the start, to a part.</summary>
     internal void Book(string part)
     {
         double now = watch.Elapsed.TotalSeconds;

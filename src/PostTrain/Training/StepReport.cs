@@ -3,17 +3,18 @@ using System.Text;
 
 namespace PostTrain.Training;
 
-/// <summary>What one training step did: what every trainer yields and every observer (<see cref="IProgress{T}"/>) receives.</summary>
-/// <param name="Step">The number of the optimiser step, counted from 1.</param>
-/// <param name="Loss">The loss of the step, before its update.</param>
-/// <param name="Metrics">Further numbers by name; see the remarks for the names that trainers share.</param>
+/// <summary>The report of one training step, yielded by every trainer and received by every observer (<see
+/// cref="IProgress{T}"/>).</summary>
+/// <param name="Step">Number of the optimiser step, from 1.</param>
+/// <param name="Loss">Loss of the step, before its update.</param>
+/// <param name="Metrics">Further values by name; the remarks list the names that trainers share.</param>
 /// <param name="Elapsed">Time since the run began.</param>
 /// <remarks>Names are an interface: <c>learning_rate</c>, <c>grad_norm</c>, <c>tokens_per_second</c>, <c>reward/mean</c>,
 /// <c>reward/std</c>, <c>reward/&lt;component&gt;</c>, <c>completion/length</c>, <c>completion/finished</c>, <c>kl</c>, <c>entropy</c>,
 /// <c>policy/clip_fraction</c>. A metric that a trainer does not have is absent, not 0.</remarks>
 public sealed record StepReport(long Step, double Loss, IReadOnlyDictionary<string, double> Metrics, TimeSpan Elapsed)
 {
-    // In the order of reading. A line holds those of them that the trainer reports.
+    // In reading order. A line contains those that the trainer reports.
     private static readonly string[] InLine =
     [
         "reward/mean",
@@ -25,7 +26,7 @@ public sealed record StepReport(long Step, double Loss, IReadOnlyDictionary<stri
         "tokens_per_second",
     ];
 
-    /// <summary>One line to read: the step, the loss and the best known of its metrics, in the invariant culture.</summary>
+    /// <summary>Returns one line of text: the step, the loss and the best-known metrics, in the invariant culture.</summary>
     public override string ToString()
     {
         var line = new StringBuilder();

@@ -3,10 +3,10 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Training;
 
-/// <summary>Where a step starts from: the updates made so far and the state of the generator that dropout draws from.</summary>
+/// <summary>The state before a step: the number of updates and the state of the generator that dropout uses.</summary>
 internal sealed class StepStart(long updates) : IDisposable
 {
-    // It lives across awaits, where no scope of a thread may own it.
+    // It lives across awaits, so no dispose scope of a thread may own it.
     private readonly Tensor random = get_rng_state().DetachFromDisposeScope();
 
     internal long Updates { get; } = updates;

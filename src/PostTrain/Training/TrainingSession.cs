@@ -38,14 +38,14 @@ internal sealed class TrainingSession : IDisposable
 
     internal TimeSpan Elapsed => before + watch.Elapsed;
 
-    /// <summary>Whether the last step's updates are made and its evaluation and its report are not, because something threw in between. A
-    /// run that goes on begins with them.</summary>
+    /// <summary>True if the last step's updates are done but its evaluation and report are not, because of an exception between. A
+    /// continued run begins with them.</summary>
     internal bool IsUnfinished => unfinished is not null;
 
     /// <summary>The metrics of the step that is not finished, to add to.</summary>
     internal Dictionary<string, double> Metrics => unfinished!.Metrics;
 
-    /// <summary>Whether the step that is not finished is to end with an evaluation.</summary>
+    /// <summary>True if the unfinished step ends with an evaluation.</summary>
     internal bool EvaluationIsDue => Step % options.Evaluation.Every == 0 || Step == options.Steps;
 
     private bool OutOfPatience => options.Evaluation.Patience > 0 && best is { } value && value.Since >= options.Evaluation.Patience;
@@ -77,7 +77,7 @@ internal sealed class TrainingSession : IDisposable
         watch.Start();
     }
 
-    /// <summary>Whether another step is to be done. When the run was cancelled, leaves a checkpoint and throws.</summary>
+    /// <summary>Returns true if another step follows. After a cancellation, leaves a checkpoint and throws.</summary>
     internal bool Continues(CancellationToken cancellation)
     {
         if (cancellation.IsCancellationRequested)
@@ -92,7 +92,7 @@ internal sealed class TrainingSession : IDisposable
         return false;
     }
 
-    /// <summary>Where the next step starts from; to be given back to <see cref="Undo"/> when the step throws, and to be disposed.</summary>
+    /// <summary>Returns the start of the next step; pass it to <see cref="Undo"/> if the step throws, and dispose it.</summary>
     internal StepStart Start() => new(Optimization.Updates);
 
     /// <summary>Takes back what a step that has thrown changed, which is the state of the generator. A step that has made some of its
@@ -112,7 +112,7 @@ internal sealed class TrainingSession : IDisposable
     /// <param name="loss">Of the last update.</param>
     /// <param name="metrics">To be reported.</param>
     /// <param name="examples">Read from the data.</param>
-    /// <param name="tellings">What is to be told besides the report, before it.</param>
+    /// <param name="tellings">The notifications before the report.</param>
     internal void Count(double loss, Dictionary<string, double> metrics, long examples, params IReadOnlyList<Action> tellings)
     {
         Step++;

@@ -195,11 +195,11 @@ public sealed class RecordReaderTests : IDisposable
     [InlineData("{\"prompt\":\"a\",\"completion\":[\"b\"]}", "line 1", "the field completion is a JSON array, expected a text")]
     [InlineData("{\"messages\":\"hi\"}", "line 1", "the field messages is a JSON string, expected a list of messages")]
     [InlineData("{\"messages\":[{\"role\":\"user\"},{\"content\":\"x\"}]}", "line 1", "role and content")]
-    [InlineData("{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", "line 1", "expected the assistant's message at its end")]
+    [InlineData("{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", "line 1", "expected the assistant's message at the end")]
     [InlineData(
         "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"},{\"role\":\"assistant\",\"content\":\"x\"},{\"role\":\"user\",\"content\":\"x\"},{\"role\":\"assistant\",\"content\":\"x\"}]}",
         "line 1",
-        "several turns need the template of a chat model"
+        "several turns need a chat template"
     )]
     [InlineData("{\"instruction\":\"a\",\"instances\":[{\"input\":\"b\"}]}", "instances[0]", "has the fields input, expected")]
     [InlineData("{\"prompt\":\"\\ud800\",\"completion\":\"b\"}", "line 1", "surrogate")]

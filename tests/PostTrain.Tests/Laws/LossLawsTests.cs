@@ -328,12 +328,12 @@ public sealed class LossLawsTests
         );
         Assert.Equal(4, LossLaws.All(square with { Denominator = null }).Count);
         Assert.Contains(
-            "advantages belongs to rows",
+            "advantages has the axes Row",
             Assert.Throws<ArgumentException>(() => LossLaws.Packing(Surrogate(LossAggregation.TokenMean))).Message,
             StringComparison.Ordinal
         );
         Assert.Contains(
-            "no tensor \"reference\", only logProbs, oldLogProbs",
+            "no tensor \"reference\", expected one of logProbs, oldLogProbs",
             Assert.Throws<KeyNotFoundException>(() => LossLaws.ReferenceShift(square, ["reference"])).Message,
             StringComparison.Ordinal
         );

@@ -43,7 +43,7 @@ public sealed class UserDataSampleTests : IDisposable
         var page = File.ReadAllText(files.Result("report.html"));
         foreach (
             var text in (string[])
-                ["ompletions over the run", "here the time went", ">rollout<", ">reward<", ">update<", "Throughput", "tokens per second"]
+                ["ompletions over the run", "ime by part", ">rollout<", ">reward<", ">update<", "Throughput", "tokens per second"]
         )
             Assert.Contains(text, page, StringComparison.Ordinal);
         Assert.Equal(2, CompletionLog.Read(files.Result("completions.jsonl")).Select(completion => completion.Step).Distinct().Count());
@@ -113,7 +113,7 @@ public sealed class UserDataSampleTests : IDisposable
     [InlineData("{\"prompt\":\"a\",\"completion\"", "plain", "line 1")]
     [InlineData("", "plain", "holds no records")]
     [InlineData("{\"question\":\"a\"}", "plain", "has the fields question, expected prompt and completion")]
-    [InlineData("{\"prompt\":\"a\",\"completion\":\"b\"}", "plain", "expected at least 2: one to learn from, one held out")]
+    [InlineData("{\"prompt\":\"a\",\"completion\":\"b\"}", "plain", "expected at least 2: one for training, one held out")]
     [InlineData("{\"prompt\":\"a\",\"completion\":\"b\"}", "chat", "has no chat template, expected chat_template.jinja")]
     [InlineData("{\"prompt\":\"a\",\"completion\":\"b\"}", "neither", "expected plain, alpaca, r1-zero, chat, or a format")]
     public void WhatDoesNotFit_IsSaidInALine(string content, string template, string reason) => Refused(content, template, reason);
@@ -125,7 +125,8 @@ public sealed class UserDataSampleTests : IDisposable
         Refused(
             $"{record}\n{record}\n{{\"prompt\":\"é\",\"completion\":\"b\"}}",
             "plain",
-            "0 of 3 examples can be used, expected at least 2: 2 have more than the 256 tokens that the model has room for (the shortest of them 301); 1 have text that the tokenizer cannot spell (the first: text has 'é'"
+            "0 of 3 examples can be used, expected at least 2: 2 have more than the 256 tokens that fit into the "
+                + "model's context (the shortest of them 301); 1 have text that the tokenizer cannot encode (the first: text has 'é'"
         );
     }
 

@@ -1,5 +1,5 @@
-using PostTrain.Refinement.Writing;
 using PostTrain.Refinement;
+using PostTrain.Refinement.Writing;
 using PostTrain.Search;
 
 namespace PostTrain.Tests.Search;

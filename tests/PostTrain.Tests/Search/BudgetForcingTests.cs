@@ -1,8 +1,8 @@
-using PostTrain.Rollouts.Beams;
-using PostTrain.Rollouts.Logits;
 using PostTrain.Data;
 using PostTrain.Models;
 using PostTrain.Rollouts;
+using PostTrain.Rollouts.Beams;
+using PostTrain.Rollouts.Logits;
 using PostTrain.Search;
 using PostTrain.Tests.Models;
 using PostTrain.Tests.Rollouts;

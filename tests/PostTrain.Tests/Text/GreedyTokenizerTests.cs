@@ -61,7 +61,7 @@ public sealed class GreedyTokenizerTests : IDisposable
     [Theory]
     [InlineData("", "is empty")]
     [InlineData("a\n\nb\n", "line 2: the token has 0 characters")]
-    [InlineData("a\nb\na\n", "line 3: the token 'a' stands on line 1")]
+    [InlineData("a\nb\na\n", "line 3: the token 'a' is also on line 1")]
     public void Load_BrokenFile_NamesTheLine(string content, string part) =>
         Assert.Contains(part, Assert.Throws<InvalidDataException>(() => Toy(content)).Message, StringComparison.Ordinal);
 

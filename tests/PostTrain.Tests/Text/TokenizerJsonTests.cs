@@ -184,7 +184,7 @@ public sealed class TokenizerJsonTests : IDisposable
     [InlineData("$.model.vocab", "{\"a\":16000000}", "few gaps")]
     [InlineData("$.model.vocab", "[]", "expected an object")]
     [InlineData("$.model", "null", "has no model")]
-    [InlineData("$.normalizer", "{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"AA==\"}", "compiled table of SentencePiece's")]
+    [InlineData("$.normalizer", "{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"AA==\"}", "compiled table of SentencePiece")]
     [InlineData("$.normalizer", "{\"type\":\"Nmt\"}", "has the type Nmt")]
     [InlineData("$.pre_tokenizer", "{\"type\":\"UnicodeScripts\"}", "has the type UnicodeScripts")]
     [InlineData(

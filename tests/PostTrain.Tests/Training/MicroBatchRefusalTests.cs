@@ -34,7 +34,7 @@ public sealed class MicroBatchRefusalTests
             var error = Assert.Throws<ArgumentException>(() => new GrpoTrainer(model, Toy.Tokenizer, GrpoRuns.Even, cut));
             Assert.Equal(option, error.ParamName);
             Assert.Contains(
-                $"the surrogate of {name} takes its covariances over a whole batch, which {option} cuts into parts",
+                $"the surrogate of {name} needs the covariances of a whole batch, which {option} splits into parts",
                 error.Message,
                 StringComparison.Ordinal
             );

@@ -206,7 +206,7 @@ public sealed class NotFiniteEvaluationTests : IDisposable
             );
             var error = Assert.Throws<InvalidOperationException>(() => trainer.Run(Shown, Shown).ToArray());
             Assert.Contains(
-                "Evaluation.Metric is 'eval/los', which the evaluation does not give; expected one of eval/accuracy, eval/loss",
+                "Evaluation.Metric is 'eval/los', which the evaluation does not report; expected one of eval/accuracy, eval/loss",
                 error.Message,
                 StringComparison.Ordinal
             );
@@ -235,7 +235,7 @@ public sealed class NotFiniteEvaluationTests : IDisposable
 
         var error = await Assert.ThrowsAsync<InvalidOperationException>(() => Run(new EvaluationOptions { Every = 1, Patience = 2 }, true));
         Assert.Contains(
-            "is 'eval/loss', which the evaluation does not give; expected one of "
+            "is 'eval/loss', which the evaluation does not report; expected one of "
                 + "eval/completion/finished, eval/completion/length, eval/reward/even, eval/reward/mean",
             error.Message,
             StringComparison.Ordinal
@@ -251,7 +251,7 @@ public sealed class NotFiniteEvaluationTests : IDisposable
                 false
             )
         );
-        Assert.Contains("Evaluation.Patience is 2 and there is no evaluation", without.Message, StringComparison.Ordinal);
+        Assert.Contains("Evaluation.Patience is 2 but there is no evaluation", without.Message, StringComparison.Ordinal);
         // Nothing depends on the default.
         await Run(new EvaluationOptions { Every = 1 }, true);
         // A metric of training is there without an evaluation.

@@ -1,13 +1,13 @@
 namespace PostTrain.Text.Chat.Jinja;
 
-/// <summary>The values that a call gives.</summary>
+/// <summary>The arguments of a call.</summary>
 internal sealed record Arguments(object?[] Positional, IReadOnlyList<(string Name, object? Value)> Named)
 {
     internal static Arguments None { get; } = new([], []);
 
     internal static Arguments Of(params object?[] positional) => new(positional, []);
 
-    /// <summary>The arguments of a function whose parameters have these names, in this order.</summary>
+    /// <summary>Binds the arguments to parameters with these names, in this order.</summary>
     internal Bound Bind(Run run, string function, params string[] names)
     {
         if (Positional.Length > names.Length)
@@ -28,11 +28,11 @@ internal sealed record Arguments(object?[] Positional, IReadOnlyList<(string Nam
         return new Bound(run, function, names, values);
     }
 
-    /// <summary>The arguments after the first ones.</summary>
+    /// <summary>Returns the arguments after the first ones.</summary>
     internal Arguments After(int count) => new(Positional[count..], Named);
 }
 
-/// <summary>Arguments at the places of a function's parameters.</summary>
+/// <summary>Arguments in the order of a function's parameters.</summary>
 internal readonly struct Bound(Run run, string function, string[] names, object?[] values)
 {
     internal static object Absent { get; } = new();
@@ -47,7 +47,7 @@ internal readonly struct Bound(Run run, string function, string[] names, object?
 
     internal string Text(int place, string fallback) => Has(place) ? Text(place) : fallback;
 
-    /// <summary>A string; null where none was given or None was.</summary>
+    /// <summary>Returns a string; null if the argument is missing or None.</summary>
     internal string? OptionalText(int place) => Value(place, null) is null ? null : Text(place);
 
     internal long Integer(int place) =>
@@ -60,7 +60,7 @@ internal readonly struct Bound(Run run, string function, string[] names, object?
 
     internal long Integer(int place, long fallback) => Has(place) ? Integer(place) : fallback;
 
-    /// <summary>An integer; null where none was given or None was.</summary>
+    /// <summary>Returns an integer; null if the argument is missing or None.</summary>
     internal long? OptionalInteger(int place) => Value(place, null) is null ? null : Integer(place);
 
     internal bool Flag(int place, bool fallback) => Has(place) ? Comparison.IsTrue(run, values[place]) : fallback;

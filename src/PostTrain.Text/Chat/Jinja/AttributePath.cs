@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace PostTrain.Text.Chat.Jinja;
 
-/// <summary>What the attribute arguments of filters name: an index, or names and indices with dots between them.</summary>
+/// <summary>The path in the attribute argument of a filter: an index, or names and indices separated by dots.</summary>
 internal static class AttributePath
 {
     internal static object? Get(Run run, object? value, object? path, object? fallback = null)

@@ -47,7 +47,7 @@ internal static class Comparison
         }
     }
 
-    /// <summary>Negative, 0 or positive; what Python does not order is an error.</summary>
+    /// <summary>Returns a negative number, 0 or a positive one; types that Python cannot order are an error.</summary>
     internal static int Order(Run run, object? left, object? right)
     {
         run.Charge();
@@ -109,7 +109,7 @@ internal static class Comparison
             _ => null,
         };
 
-    // NaN is neither smaller, equal nor larger: any answer but 0 keeps it unequal.
+    // NaN is neither smaller, equal nor larger: any result but 0 keeps it unequal.
     private static int Compare(object left, object right) =>
         (left, right) switch
         {

@@ -1,6 +1,6 @@
 namespace PostTrain.Text.Chat.Jinja;
 
-/// <summary>The methods of dicts that read.</summary>
+/// <summary>The read-only methods of dicts.</summary>
 internal static class DictMethods
 {
     internal static FunctionValue? Find(DictValue dict, string name) =>

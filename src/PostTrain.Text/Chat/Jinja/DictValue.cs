@@ -2,7 +2,7 @@ using System.Numerics;
 
 namespace PostTrain.Text.Chat.Jinja;
 
-/// <summary>A dict: keys in the order in which they came; 1, 1.0 and True are one key, as in Python.</summary>
+/// <summary>A dict with keys in insertion order; 1, 1.0 and True are one key, as in Python.</summary>
 internal sealed class DictValue
 {
     private static readonly object NoneKey = new();

@@ -34,7 +34,7 @@ internal static class Evaluator
         return value;
     }
 
-    /// <summary>Applies a block's filters: the innermost has no input of its own and takes the value.</summary>
+    /// <summary>Applies a block's filters; the innermost filter has no input expression and takes the value.</summary>
     internal static object? Filter(Run run, Scope scope, FilterExpression filter, object? blockValue)
     {
         var input = filter.Input switch
@@ -69,7 +69,7 @@ internal static class Evaluator
         return new Arguments(positional, named);
     }
 
-    /// <summary>Calls what can be called.</summary>
+    /// <summary>Calls a function value.</summary>
     internal static object? Call(Run run, object? callee, Arguments arguments) =>
         callee switch
         {
@@ -78,7 +78,7 @@ internal static class Evaluator
             _ => throw run.Error($"{PythonText.TypeName(callee)} cannot be called"),
         };
 
-    // The value of a part; afterwards the place is the whole's again, for the message of an error.
+    // Evaluates a part, then restores the position of the whole for error messages.
     private static object? Inner(Run run, Scope scope, Expression whole, Expression part)
     {
         var value = Value(run, scope, part);

@@ -7,10 +7,10 @@ internal sealed class ExpressionParser(TokenStream tokens)
     private static readonly string[] Comparisons = ["==", "!=", "<", "<=", ">", ">="];
     private readonly OperandParser operands = new(tokens);
 
-    /// <summary>One expression.</summary>
+    /// <summary>Reads one expression.</summary>
     internal Expression Read(bool withConditional = true) => tokens.Nested(() => withConditional ? ReadConditional() : ReadOr());
 
-    /// <summary>One expression, or several with commas between them, which make a tuple.</summary>
+    /// <summary>Reads one expression, or several separated by commas, which form a tuple.</summary>
     internal Expression ReadTuple(bool withConditional = true)
     {
         var at = tokens.Current.Position;
@@ -23,10 +23,10 @@ internal sealed class ExpressionParser(TokenStream tokens)
         return new TupleExpression(at, [.. items]);
     }
 
-    /// <summary>A filter's name and arguments, applied to the result of a block.</summary>
+    /// <summary>Reads a filter's name and arguments, applied to the result of a block.</summary>
     internal FilterExpression ReadBlockFilter() => (FilterExpression)operands.ReadFilters(operands.ReadFilter(null), this);
 
-    /// <summary>An operand with what follows it, for the call of a call block.</summary>
+    /// <summary>Reads an operand with its suffixes, for the call of a call block.</summary>
     internal Expression ReadOperand() => operands.Read(this);
 
     private bool EndsTuple() =>
@@ -127,7 +127,7 @@ internal sealed class ExpressionParser(TokenStream tokens)
         return result;
     }
 
-    // Jinja takes powers from the left: 2 ** 3 ** 2 is 64.
+    // Jinja's powers are left-associative: 2 ** 3 ** 2 is 64.
     private Expression ReadPower()
     {
         var result = ReadSigned(withFilters: true);

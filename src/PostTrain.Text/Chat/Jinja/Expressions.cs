@@ -1,6 +1,6 @@
 namespace PostTrain.Text.Chat.Jinja;
 
-/// <summary>An expression of a template. At: where it begins in the source, or where its operator stands.</summary>
+/// <summary>An expression of a template. At: its position in the source, or that of its operator.</summary>
 internal abstract record Expression(int At);
 
 internal sealed record LiteralExpression(int At, object? Value) : Expression(At);
@@ -21,7 +21,7 @@ internal sealed record SliceExpression(int At, Expression Target, Expression? St
 
 internal sealed record CallExpression(int At, Expression Callee, ArgumentList Arguments) : Expression(At);
 
-/// <summary>Input is null for what a block of statements gives.</summary>
+/// <summary>A filter; its input is null for a filter of a block.</summary>
 internal sealed record FilterExpression(int At, Expression? Input, string Name, ArgumentList Arguments) : Expression(At);
 
 internal sealed record TestExpression(int At, Expression Input, string Name, ArgumentList Arguments, bool Negated) : Expression(At);
@@ -40,7 +40,7 @@ internal sealed record NotExpression(int At, Expression Operand) : Expression(At
 
 internal sealed record ConditionalExpression(int At, Expression Then, Expression Condition, Expression? Else) : Expression(At);
 
-/// <summary>The arguments of a call, filter or test; * and ** give sequences and dicts of further ones.</summary>
+/// <summary>The arguments of a call, filter or test; * and ** add the items of a sequence or dict.</summary>
 internal sealed record ArgumentList(
     Expression[] Positional,
     (string Name, Expression Value)[] Named,

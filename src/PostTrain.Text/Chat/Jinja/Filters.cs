@@ -1,6 +1,6 @@
 namespace PostTrain.Text.Chat.Jinja;
 
-/// <summary>The filters by name.</summary>
+/// <summary>The filters, by name.</summary>
 internal static class Filters
 {
     private static readonly Dictionary<string, Func<Run, object?, Arguments, object?>> ByName = new(StringComparer.Ordinal)

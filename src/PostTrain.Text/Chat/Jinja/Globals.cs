@@ -1,6 +1,6 @@
 namespace PostTrain.Text.Chat.Jinja;
 
-/// <summary>The functions that every template has.</summary>
+/// <summary>The global functions of every template.</summary>
 internal static class Globals
 {
     internal static void AddTo(Scope scope, DateTime? now)
@@ -81,7 +81,7 @@ internal static class Globals
         return dict;
     }
 
-    // Nothing the first time it is called, its separator from then on.
+    // Returns nothing on the first call, its separator afterwards.
     private static FunctionValue Joiner(Run run, Arguments arguments)
     {
         var separator = arguments.Bind(run, "joiner", "sep").Text(0, ", ");

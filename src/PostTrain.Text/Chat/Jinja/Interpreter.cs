@@ -1,6 +1,6 @@
 namespace PostTrain.Text.Chat.Jinja;
 
-/// <summary>How a body of statements ended.</summary>
+/// <summary>The way in which a body of statements ended.</summary>
 internal enum Flow
 {
     Next,
@@ -94,7 +94,7 @@ internal static class Interpreter
         return Execute(run, inner, with.Body);
     }
 
-    // As in transformers, the block begins where the output has come to, even where a macro or a block collects the text at the moment.
+    // As in transformers, the block begins at the current end of the output, even if a macro or a block is collecting the text.
     private static void Generate(Run run, Scope scope, GenerationStatement generation)
     {
         var text = run.Capture(() => Execute(run, new Scope(scope), generation.Body));

@@ -1,6 +1,6 @@
 namespace PostTrain.Text.Chat.Jinja;
 
-/// <summary>The items that a value gives one after another, and how many they are.</summary>
+/// <summary>The items of an iterable value and their number.</summary>
 internal static class Items
 {
     internal static object?[] Of(Run run, object? value)

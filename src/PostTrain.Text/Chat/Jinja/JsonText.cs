@@ -4,8 +4,8 @@ using System.Text;
 
 namespace PostTrain.Text.Chat.Jinja;
 
-/// <summary>The filter <c>tojson</c> as transformers defines it: Python's <c>json.dumps</c> without escapes for HTML and, unless asked for,
-/// ASCII.</summary>
+/// <summary>The filter <c>tojson</c> as in transformers: Python's <c>json.dumps</c> without HTML escapes and, unless requested, without
+/// ASCII escapes.</summary>
 internal sealed class JsonText(Run run, bool asciiOnly, string? indent, string itemSeparator, string keySeparator, bool sortKeys)
 {
     private readonly StringBuilder result = new();

@@ -1,8 +1,8 @@
 namespace PostTrain.Text.Chat.Jinja;
 
-/// <summary>Cuts a template into data and tags, with Jinja's whitespace rules under <c>trim_blocks</c> and <c>lstrip_blocks</c>: a line end
-/// after a block or comment and the blanks before one that begins a line vanish; <c>-</c> strips everything, <c>+</c> keeps
-/// everything.</summary>
+/// <summary>Splits a template into data and tags, with Jinja's whitespace rules under <c>trim_blocks</c> and <c>lstrip_blocks</c>: a line
+/// end after a block or comment and the blanks before one at the start of a line are removed; <c>-</c> strips all white space, <c>+</c>
+/// keeps all.</summary>
 internal sealed class Lexer
 {
     private readonly SourceText source;
@@ -86,7 +86,7 @@ internal sealed class Lexer
         SkipEnd("#}");
     }
 
-    // After "{%" and a sign: where the content of a raw block begins, or null for another tag.
+    // Called after "{%" and a sign. Returns the start of the content of a raw block, or null for another tag.
     private int? RawEnd()
     {
         var place = SkipSpaces(at);
@@ -124,7 +124,7 @@ internal sealed class Lexer
         throw source.Error(tag, "the raw block has no end, expected '{% endraw %}'");
     }
 
-    // At the sign or the two closing characters of a tag.
+    // Called at the sign or the two closing characters of a tag.
     private void SkipEnd(string close)
     {
         var sign = text[at] is '-' or '+' && !Follows(at, close) ? text[at++] : ' ';

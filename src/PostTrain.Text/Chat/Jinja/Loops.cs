@@ -1,6 +1,6 @@
 namespace PostTrain.Text.Chat.Jinja;
 
-/// <summary>Runs for blocks.</summary>
+/// <summary>Executes for blocks.</summary>
 internal static class Loops
 {
     internal static void Execute(Run run, Scope scope, ForStatement loop)

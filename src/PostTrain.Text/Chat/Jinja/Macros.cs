@@ -1,6 +1,6 @@
 namespace PostTrain.Text.Chat.Jinja;
 
-/// <summary>Makes functions of macros and call blocks.</summary>
+/// <summary>Creates functions from macros and call blocks.</summary>
 internal static class Macros
 {
     internal static FunctionValue Define(MacroDefinition macro, Scope scope) =>
@@ -42,7 +42,7 @@ internal static class Macros
         return text;
     }
 
-    // Like Jinja, further arguments are errors unless the macro uses varargs or kwargs.
+    // As in Jinja, additional arguments are errors unless the macro uses varargs or kwargs.
     private static void AddFurther(Run run, Scope inner, MacroDefinition macro, Arguments arguments, Dictionary<string, object?> named)
     {
         var positional = arguments.Positional.Length > macro.Parameters.Length ? arguments.Positional[macro.Parameters.Length..] : [];

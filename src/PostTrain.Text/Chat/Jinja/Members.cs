@@ -1,9 +1,9 @@
 namespace PostTrain.Text.Chat.Jinja;
 
-/// <summary>Attributes, items and slices of values. What is not there is undefined, as in Jinja.</summary>
+/// <summary>Attributes, items and slices of values. A missing one is undefined, as in Jinja.</summary>
 internal static class Members
 {
-    /// <summary>value.name: a method or attribute, else the item of that name.</summary>
+    /// <summary>Evaluates value.name: a method or attribute, otherwise the item with that name.</summary>
     internal static object? Attribute(Run run, object? value, string name) =>
         value switch
         {
@@ -17,7 +17,7 @@ internal static class Members
             _ => Missing(value, name),
         };
 
-    /// <summary>value[index]: an item, else the attribute of that name.</summary>
+    /// <summary>Evaluates value[index]: an item, otherwise the attribute with that name.</summary>
     internal static object? Item(Run run, object? value, object? index)
     {
         if (value is Undefined missing)

@@ -3,7 +3,7 @@ using System.Numerics;
 
 namespace PostTrain.Text.Chat.Jinja;
 
-/// <summary>Filters that make and round numbers.</summary>
+/// <summary>Filters that create and round numbers.</summary>
 internal static class NumberFilters
 {
     internal static object? Integer(Run run, object? value, Bound given)
@@ -57,12 +57,12 @@ internal static class NumberFilters
         return (method == "ceil" ? Math.Ceiling(number * scale) : Math.Floor(number * scale)) / scale;
     }
 
-    // Of the exact value, halves to the even digit.
+    // Rounds the exact value, halves to even.
     private static double Nearest(double value, int precision)
     {
         if (!double.IsFinite(value) || precision == 0)
             return Math.Round(value, MidpointRounding.ToEven);
-        // Exactly half of the last digit is possible only for a multiple of a small power of two, which decimal holds exactly.
+        // A value is exactly half of the last digit only if it is a multiple of a small power of two, which decimal represents exactly.
         var scaled = Math.ScaleB(value, precision + 1);
         if (precision <= 20 && Math.Abs(value) < 1e7 && scaled == Math.Floor(scaled))
             return (double)decimal.Round((decimal)value, precision, MidpointRounding.ToEven);

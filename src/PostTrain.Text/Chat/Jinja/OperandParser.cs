@@ -1,6 +1,6 @@
 namespace PostTrain.Text.Chat.Jinja;
 
-/// <summary>Parses names, literals and parentheses, and what may follow them: attributes, items, calls, filters, tests.</summary>
+/// <summary>Parses names, literals and parentheses with their suffixes: attributes, items, calls, filters, tests.</summary>
 internal sealed class OperandParser(TokenStream tokens)
 {
     private readonly ArgumentParser arguments = new(tokens);
@@ -22,7 +22,7 @@ internal sealed class OperandParser(TokenStream tokens)
         }
     }
 
-    /// <summary>Filters, tests and calls after an operand.</summary>
+    /// <summary>Reads filters, tests and calls after an operand.</summary>
     internal Expression ReadFilters(Expression input, ExpressionParser expressions)
     {
         for (var count = 0; ; tokens.Chain(ref count))

@@ -70,7 +70,7 @@ internal static class PrintfFormat
             : throw run.Error("not all arguments converted during string formatting");
     }
 
-    // A number, or * for one of the values.
+    // A number, or * for the next value.
     private static int? Size(Run run, string format, ref int at, Func<object?> next)
     {
         if (at < format.Length && format[at] == '*')

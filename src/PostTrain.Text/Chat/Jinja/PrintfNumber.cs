@@ -3,17 +3,17 @@ using System.Numerics;
 
 namespace PostTrain.Text.Chat.Jinja;
 
-/// <summary>Real numbers as C and Python print them: exact digits, a tie rounds to even.</summary>
+/// <summary>Formats real numbers like C and Python: exact digits, ties to even.</summary>
 internal static class PrintfNumber
 {
-    /// <summary>The number with so many digits after the point.</summary>
+    /// <summary>Formats the number with the given digits after the point.</summary>
     internal static string Fixed(double value, int precision)
     {
         var digits = Rounded(Math.Abs(value), precision).ToString(CultureInfo.InvariantCulture).PadLeft(precision + 1, '0');
         return Sign(value) + (precision == 0 ? digits : $"{digits[..^precision]}.{digits[^precision..]}");
     }
 
-    /// <summary>One digit before the point, so many after it, and the exponent.</summary>
+    /// <summary>Formats the number with one digit before the point, the given digits after it, and an exponent.</summary>
     internal static string Scientific(double value, int precision)
     {
         var (digits, exponent) = Significant(Math.Abs(value), precision + 1);
@@ -23,7 +23,8 @@ internal static class PrintfNumber
         );
     }
 
-    /// <summary>So many digits in all, in the shorter of the two forms, without zeros at the end unless they are wanted.</summary>
+    /// <summary>Formats the number with the given total of digits in the shorter of the two forms, without trailing zeros unless
+    /// requested.</summary>
     internal static string General(double value, int precision, bool keepsZeros)
     {
         precision = Math.Max(1, precision);
@@ -44,7 +45,7 @@ internal static class PrintfNumber
     {
         if (value == 0)
             return (new string('0', count), 0);
-        // The estimate may be one too high or too low next to a power of ten.
+        // The estimate may be off by one near a power of ten.
         var exponent = (int)Math.Floor(Math.Log10(value)) - 1;
         var digits = Rounded(value, count - 1 - exponent).ToString(CultureInfo.InvariantCulture);
         while (digits.Length > count)

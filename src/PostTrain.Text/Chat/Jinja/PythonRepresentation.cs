@@ -7,7 +7,7 @@ namespace PostTrain.Text.Chat.Jinja;
 /// <summary><c>str()</c> and <c>repr()</c> of values.</summary>
 internal static class PythonRepresentation
 {
-    /// <summary>str(): a string is itself, an undefined value is nothing.</summary>
+    /// <summary>Returns str(): a string is itself, an undefined value is empty.</summary>
     internal static string Text(Run run, object? value) =>
         value switch
         {
@@ -16,7 +16,7 @@ internal static class PythonRepresentation
             _ => Representation(run, value),
         };
 
-    /// <summary>repr().</summary>
+    /// <summary>Returns repr().</summary>
     internal static string Representation(Run run, object? value)
     {
         var result = new StringBuilder();
@@ -25,7 +25,7 @@ internal static class PythonRepresentation
         return result.ToString();
     }
 
-    /// <summary>repr() of a string.</summary>
+    /// <summary>Returns repr() of a string.</summary>
     internal static string Of(string text)
     {
         var quote = text.Contains('\'') && !text.Contains('"') ? '"' : '\'';
@@ -50,7 +50,7 @@ internal static class PythonRepresentation
         return result.Append(quote).ToString();
     }
 
-    /// <summary>The fewest digits that read back to the same number, as Python writes them.</summary>
+    /// <summary>Returns the fewest digits that read back to the same number, in Python's format.</summary>
     internal static string Of(double value)
     {
         if (!double.IsFinite(value))
@@ -169,7 +169,7 @@ internal static class PythonRepresentation
                 )
         );
 
-    // The digits of a "R" text without sign, point, exponent and zeros at either end.
+    // The digits of an "R" text without sign, point, exponent and outer zeros.
     private static string Digits(string shortest)
     {
         var mantissa = shortest.Split('E')[0].TrimStart('-').Replace(".", "", StringComparison.Ordinal).Trim('0');

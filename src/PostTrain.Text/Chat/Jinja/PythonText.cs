@@ -1,18 +1,18 @@
 namespace PostTrain.Text.Chat.Jinja;
 
-/// <summary>Strings as Python has them: rows of code points.</summary>
+/// <summary>Python strings: sequences of code points.</summary>
 internal static class PythonText
 {
-    /// <summary>Whether Python's <c>str.isspace</c> and <c>\s</c> take it for white space.</summary>
+    /// <summary>Returns true for white space according to Python's <c>str.isspace</c> and <c>\s</c>.</summary>
     internal static bool IsSpace(char character) => char.IsWhiteSpace(character) || character is >= '\x1c' and <= '\x1f';
 
-    /// <summary>The number of code points.</summary>
+    /// <summary>Returns the number of code points.</summary>
     internal static int Length(string text) => text.Length - Pairs(text);
 
-    /// <summary>The number of code points before a place.</summary>
+    /// <summary>Returns the number of code points before a position.</summary>
     internal static int CodePointsBefore(string text, int place) => place - Pairs(text.AsSpan(0, place));
 
-    /// <summary>The code points, each as a text.</summary>
+    /// <summary>Returns the code points, each as a string.</summary>
     internal static string[] Characters(Run run, string text)
     {
         run.Charge(text.Length);
@@ -27,7 +27,7 @@ internal static class PythonText
         return characters;
     }
 
-    /// <summary>What the type is called in Python.</summary>
+    /// <summary>Returns the Python name of the value's type.</summary>
     internal static string TypeName(object? value) =>
         value switch
         {
@@ -60,14 +60,14 @@ internal static class PythonText
         return text[first..last];
     }
 
-    /// <summary>The first letter upper case, the others lower case.</summary>
+    /// <summary>Converts the first letter to upper case and the others to lower case.</summary>
     internal static string Capitalize(string text)
     {
         var first = text.Length > 0 && IsPair(text, 0) ? 2 : Math.Min(1, text.Length);
         return (text.StartsWith('ß') ? "Ss" : Upper(text[..first])) + Lower(text[first..]);
     }
 
-    // The simple mappings, and the one full mapping that is in daily use.
+    // The simple mappings, and the only full mapping in common use.
     internal static string Upper(string text) => text.ToUpperInvariant().Replace("ß", "SS", StringComparison.Ordinal);
 
     internal static string Lower(string text) => text.ToLowerInvariant();

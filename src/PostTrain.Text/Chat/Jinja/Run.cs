@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace PostTrain.Text.Chat.Jinja;
 
-/// <summary>One rendering: what it has used of its limits, where it is, and what it has written.</summary>
+/// <summary>The state of one rendering: used limits, position, and output.</summary>
 internal sealed class Run
 {
     private readonly SourceText source;
@@ -17,18 +17,18 @@ internal sealed class Run
         Document = Output = new TextBuffer(limits.MaximumCharacters);
     }
 
-    /// <summary>Where the node that is being evaluated stands in the source.</summary>
+    /// <summary>Position in the source of the node being evaluated.</summary>
     internal int Position { get; set; }
 
     internal JinjaLimits Limits => limits;
 
-    /// <summary>The output, or what a block collects.</summary>
+    /// <summary>The output, or the text that a block collects.</summary>
     internal TextBuffer Output { get; private set; }
 
-    /// <summary>The output itself, whatever collects at the moment.</summary>
+    /// <summary>The final output, even while a block collects text.</summary>
     internal TextBuffer Document { get; }
 
-    /// <summary>What generation blocks wrote, in UTF-16 characters of the output.</summary>
+    /// <summary>The spans that generation blocks wrote, in UTF-16 characters of the output.</summary>
     internal List<TextSpan> Generations { get; } = [];
 
     internal TemplateException Error(string reason) => source.Error(Position, reason);
@@ -40,7 +40,7 @@ internal sealed class Run
             throw Error($"more than {limits.MaximumSteps} steps");
     }
 
-    /// <summary>Counts a text that is to be made or searched; refuses one that is too long before it is made.</summary>
+    /// <summary>Counts a text that is to be created or searched; throws before a text that is too long is created.</summary>
     internal void ChargeText(long length)
     {
         if (length > limits.MaximumCharacters)
@@ -48,7 +48,7 @@ internal sealed class Run
         Charge(1 + (length / 16));
     }
 
-    /// <summary>Counts a search, which takes their product in the worst case.</summary>
+    /// <summary>Counts a search, whose worst case is the product of both lengths.</summary>
     internal void ChargeSearch(string text, string pattern) => Charge(1 + (text.Length / 16L * (1 + (pattern.Length / 64L))));
 
     internal void Write(string text)
@@ -66,7 +66,7 @@ internal sealed class Run
 
     internal void Leave() => depth--;
 
-    /// <summary>What the action writes, as a text.</summary>
+    /// <summary>Returns the text that the action writes.</summary>
     internal string Capture(Action action)
     {
         var outer = Output;

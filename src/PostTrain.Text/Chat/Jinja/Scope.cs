@@ -1,6 +1,6 @@
 namespace PostTrain.Text.Chat.Jinja;
 
-/// <summary>The names that a loop's turn, macro or block has set, inside those of what surrounds it.</summary>
+/// <summary>The names set in a loop iteration, macro or block, nested in the enclosing scope.</summary>
 internal sealed class Scope(Scope? outer)
 {
     private readonly Dictionary<string, object?> names = new(StringComparer.Ordinal);

@@ -1,6 +1,6 @@
 namespace PostTrain.Text.Chat.Jinja;
 
-/// <summary>Filters that put sequences together or take them apart.</summary>
+/// <summary>Filters that combine or split sequences.</summary>
 internal static class SequenceFilters
 {
     internal static string Join(Run run, object? value, Bound given)

@@ -1,6 +1,6 @@
 namespace PostTrain.Text.Chat.Jinja;
 
-/// <summary>The methods of lists and tuples that read.</summary>
+/// <summary>The read-only methods of lists and tuples.</summary>
 internal static class SequenceMethods
 {
     internal static FunctionValue? Find(SequenceValue sequence, string name) =>

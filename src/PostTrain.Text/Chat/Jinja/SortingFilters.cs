@@ -1,6 +1,6 @@
 namespace PostTrain.Text.Chat.Jinja;
 
-/// <summary>Filters that compare items with each other; strings without regard to case unless asked for.</summary>
+/// <summary>Filters that compare items; strings are compared without case unless requested.</summary>
 internal static class SortingFilters
 {
     internal static ListValue Sort(Run run, object? value, Bound given)
@@ -80,7 +80,7 @@ internal static class SortingFilters
 
     private static object? Fold(object? key, bool caseSensitive) => key is string text && !caseSensitive ? PythonText.Lower(text) : key;
 
-    // Stable, and an exception of the comparison arrives as itself.
+    // Stable; an exception of the comparison is not wrapped.
     private static T[] Ordered<T>(T[] rows, Comparison<T> compare)
     {
         try

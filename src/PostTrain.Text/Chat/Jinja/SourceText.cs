@@ -1,6 +1,6 @@
 namespace PostTrain.Text.Chat.Jinja;
 
-/// <summary>A template's text with line ends made <c>\n</c> and one final line end dropped, as Jinja does by default.</summary>
+/// <summary>A template's source with line ends normalised to <c>\n</c> and one final line end removed, as Jinja does by default.</summary>
 internal sealed class SourceText
 {
     internal SourceText(string source)

@@ -2,7 +2,7 @@ using System.Buffers;
 
 namespace PostTrain.Text.Chat.Jinja;
 
-/// <summary>Cutting texts at separators, white space and line ends.</summary>
+/// <summary>Splits texts at separators, white space and line ends.</summary>
 internal static class Splitting
 {
     private static readonly SearchValues<char> LineEnds = SearchValues.Create("\n\r\v\f\x1c\x1d\x1e\u0085\u2028\u2029");

@@ -17,7 +17,7 @@ internal sealed class StatementParser
         targets = new TargetParser(tokens);
     }
 
-    /// <summary>Whether the template has a generation block.</summary>
+    /// <summary>True if the template has a generation block.</summary>
     internal bool HasGeneration { get; private set; }
 
     internal static (Statement[] Body, bool HasGeneration) Read(SourceText source)
@@ -26,7 +26,7 @@ internal sealed class StatementParser
         return (parser.ReadBody(), parser.HasGeneration);
     }
 
-    // Up to a tag that begins with one of the names, which is left with its name as the current token; without names up to the end.
+    // Reads up to a tag that begins with one of the names, whose name is then the current token; without names up to the end.
     private Statement[] ReadBody(params string[] ends)
     {
         List<Statement> body = [];
@@ -80,7 +80,7 @@ internal sealed class StatementParser
         };
     }
 
-    // After a tag's content: the body, then the end tag's name; the end tag's own end is left to the caller.
+    // Called after a tag's content. Reads the body and the end tag's name; the caller reads the rest of the end tag.
     private Statement[] ReadBlock(params string[] ends)
     {
         tokens.Expect(TokenKind.BlockEnd, "the end of the tag");
@@ -177,7 +177,7 @@ internal sealed class StatementParser
         return new GenerationStatement(at, OutsideLoops("endgeneration"));
     }
 
-    // These bodies are functions of their own, which a loop around them cannot be left from.
+    // These bodies are separate functions; break and continue cannot leave them.
     private Statement[] OutsideLoops(string end)
     {
         var outer = loops;

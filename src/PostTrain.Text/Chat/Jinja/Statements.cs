@@ -28,11 +28,11 @@ internal sealed record MacroStatement(int At, MacroDefinition Definition) : Stat
 
 internal sealed record CallStatement(int At, CallExpression Call, MacroDefinition Caller) : Statement(At);
 
-/// <summary>What an assistant says: transformers' mark for assistant masks.</summary>
+/// <summary>A generation block: transformers' mark for assistant masks.</summary>
 internal sealed record GenerationStatement(int At, Statement[] Body) : Statement(At);
 
-/// <summary>A macro, or the body of a call block. A parameter without a default is undefined when it is not given.</summary>
-/// <remarks>Names: what is mentioned between its tags.</remarks>
+/// <summary>A macro, or the body of a call block. A parameter without a default is undefined if it is not given.</summary>
+/// <remarks>Names: the names used in its body.</remarks>
 internal sealed record MacroDefinition(
     string Name,
     (string Name, Expression? Default)[] Parameters,
@@ -43,7 +43,7 @@ internal sealed record MacroDefinition(
     internal bool Uses(string name) => Names.Contains(name);
 }
 
-/// <summary>What is assigned to.</summary>
+/// <summary>The target of an assignment.</summary>
 internal abstract record Target(int At);
 
 internal sealed record NameTarget(int At, string Name) : Target(At);

@@ -53,7 +53,7 @@ internal static class StringEscapes
         return result.ToString();
     }
 
-    // The escape begins with its backslash at `at`.
+    // The backslash of the escape is at `at`.
     private static void Append(StringBuilder result, SourceText source, int at, int end, int digits)
     {
         var hexadecimal = source.Text.AsSpan(at + 2, Math.Min(digits, end - at - 2));

@@ -78,7 +78,7 @@ internal static class StringMethods
         if (margin <= 0)
             return text;
         run.ChargeText(text.Length + (margin * fill.Length));
-        // Where the margin is odd, Python puts the greater part on the left if the width is odd, too.
+        // If the margin is odd, Python puts the larger part on the left if the width is odd too.
         var left = how switch
         {
             "ljust" => 0,

@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace PostTrain.Text.Chat.Jinja;
 
-/// <summary>Cuts what stands between <c>{%</c> and <c>%}</c>, or <c>{{</c> and <c>}}</c>, into names, literals and operators.</summary>
+/// <summary>Splits the text between <c>{%</c> and <c>%}</c>, or <c>{{</c> and <c>}}</c>, into names, literals and operators.</summary>
 internal sealed partial class TagLexer(SourceText source, int position, string close)
 {
     private static readonly string[] Operators =
@@ -39,7 +39,7 @@ internal sealed partial class TagLexer(SourceText source, int position, string c
     private readonly string text = source.Text;
     private readonly Stack<char> open = [];
 
-    /// <summary>After <see cref="Read"/>: where the tag's end begins, its sign included.</summary>
+    /// <summary>After <see cref="Read"/>: the start of the tag's end, including its sign.</summary>
     internal int Position { get; private set; } = position;
 
     internal void Read(List<Token> tokens)
@@ -59,7 +59,7 @@ internal sealed partial class TagLexer(SourceText source, int position, string c
 
     private bool AtEnd()
     {
-        // "+" belongs to the end of a block only: "{{ a +}}" is an error in Jinja, too.
+        // "+" is allowed at the end of a block only: "{{ a +}}" is an error in Jinja too.
         var signed = text[Position] == '-' || (text[Position] == '+' && close == "%}") ? 1 : 0;
         return Follows(Position + signed, close) || Follows(Position, close);
     }

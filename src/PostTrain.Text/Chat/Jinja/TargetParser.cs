@@ -1,9 +1,9 @@
 namespace PostTrain.Text.Chat.Jinja;
 
-/// <summary>Parses what is assigned to, and the parameters of macros.</summary>
+/// <summary>Parses assignment targets and the parameters of macros.</summary>
 internal sealed class TargetParser(TokenStream tokens)
 {
-    /// <summary>A name or several with commas between them; with an attribute also the attribute of a namespace.</summary>
+    /// <summary>Reads one name or several separated by commas; optionally an attribute of a namespace.</summary>
     internal Target Read(bool withAttribute = false)
     {
         var at = tokens.Current.Position;
@@ -33,7 +33,7 @@ internal sealed class TargetParser(TokenStream tokens)
             : new NameTarget(name.Position, name.Text);
     }
 
-    /// <summary>The parameters of a macro or caller, in parentheses.</summary>
+    /// <summary>Reads the parameters of a macro or caller, in parentheses.</summary>
     internal (string Name, Expression? Default)[] ReadParameters(ExpressionParser expressions)
     {
         tokens.ExpectOperator("(");

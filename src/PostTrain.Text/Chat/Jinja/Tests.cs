@@ -2,7 +2,7 @@ using System.Numerics;
 
 namespace PostTrain.Text.Chat.Jinja;
 
-/// <summary>The tests by name.</summary>
+/// <summary>The tests, by name.</summary>
 internal static class Tests
 {
     private static readonly Dictionary<string, Func<Run, object?, Arguments, bool>> ByName = new(StringComparer.Ordinal)

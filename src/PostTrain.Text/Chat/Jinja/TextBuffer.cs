@@ -2,7 +2,7 @@ using System.Text;
 
 namespace PostTrain.Text.Chat.Jinja;
 
-/// <summary>Text that grows up to a limit.</summary>
+/// <summary>A text that grows up to a limit.</summary>
 internal sealed class TextBuffer(int maximum)
 {
     private readonly StringBuilder text = new();

@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace PostTrain.Text.Chat.Jinja;
 
-/// <summary>Filters of texts that are more than a method of strings.</summary>
+/// <summary>Filters of texts that have no string method.</summary>
 internal static partial class TextFilters
 {
     internal static string Title(string text) =>

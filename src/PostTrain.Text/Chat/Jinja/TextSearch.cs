@@ -2,7 +2,7 @@ using System.Text;
 
 namespace PostTrain.Text.Chat.Jinja;
 
-/// <summary>Finding, counting, replacing and joining texts, counted before they are made.</summary>
+/// <summary>Finds, counts, replaces and joins texts; results are counted against the limits before they are created.</summary>
 internal static class TextSearch
 {
     internal static long Find(Run run, string text, Bound given, bool last)
@@ -25,7 +25,7 @@ internal static class TextSearch
         return wanted.Length == 0 ? PythonText.Length(text) + 1 : text.AsSpan().Count(wanted);
     }
 
-    /// <summary>Replaces the first <paramref name="count"/> places, all where it is negative.</summary>
+    /// <summary>Replaces the first <paramref name="count"/> occurrences, all if it is negative.</summary>
     internal static string Replace(Run run, string text, string old, string replacement, long count)
     {
         run.ChargeSearch(text, old);
@@ -56,7 +56,7 @@ internal static class TextSearch
         return string.Join(separator, parts);
     }
 
-    // What stands between any two characters and at the ends.
+    // Inserts the replacement between any two characters and at both ends.
     private static string Interleave(Run run, string text, string replacement, long count)
     {
         var characters = PythonText.Characters(run, text);

@@ -14,10 +14,10 @@ internal enum TokenKind
     End,
 }
 
-/// <summary>A piece of a template.</summary>
-/// <param name="Kind">What it is.</param>
+/// <summary>A token of a template.</summary>
+/// <param name="Kind">The kind.</param>
 /// <param name="Text">The data, name or operator, or the value of a string literal.</param>
-/// <param name="Position">Where it begins in the source.</param>
+/// <param name="Position">Its position in the source.</param>
 /// <param name="Number">The value of a number: long or double.</param>
 internal readonly record struct Token(TokenKind Kind, string Text, int Position, object? Number = null)
 {
@@ -27,7 +27,7 @@ internal readonly record struct Token(TokenKind Kind, string Text, int Position,
 
     internal bool IsOperator(string symbol) => Is(TokenKind.Operator, symbol);
 
-    /// <summary>How a message names it.</summary>
+    /// <summary>The token's description in messages.</summary>
     internal string Description =>
         Kind switch
         {

@@ -1,12 +1,12 @@
 namespace PostTrain.Text.Chat.Jinja;
 
-/// <summary>The parser's place in the tokens, and how deep it is.</summary>
+/// <summary>The parser's position in the tokens and its nesting depth.</summary>
 internal sealed class TokenStream(SourceText source, List<Token> tokens)
 {
-    // Far more than any template nests, far less than the stack holds.
+    // Far more than any template needs, far less than the stack allows.
     private const int MaximumNesting = 100;
 
-    // Operators in a row make a tree as deep as they are many.
+    // A chain of operators gives a tree as deep as its length.
     private const int MaximumChain = 400;
 
     private int at;
@@ -16,7 +16,7 @@ internal sealed class TokenStream(SourceText source, List<Token> tokens)
 
     internal Token Following => tokens[Math.Min(at + 1, tokens.Count - 1)];
 
-    /// <summary>The place in the tokens, for <see cref="NamesSince"/>.</summary>
+    /// <summary>The position in the tokens, for <see cref="NamesSince"/>.</summary>
     internal int Place => at;
 
     internal IReadOnlySet<string> NamesSince(int place) =>
@@ -46,7 +46,7 @@ internal sealed class TokenStream(SourceText source, List<Token> tokens)
 
     internal TemplateException Error(int position, string reason) => source.Error(position, reason);
 
-    /// <summary>Parses something that may hold things of its own kind.</summary>
+    /// <summary>Parses an element that can contain elements of its own kind.</summary>
     internal T Nested<T>(Func<T> parse)
     {
         if (++nesting > MaximumNesting)
@@ -56,7 +56,7 @@ internal sealed class TokenStream(SourceText source, List<Token> tokens)
         return result;
     }
 
-    /// <summary>Counts an operator of a row of operators.</summary>
+    /// <summary>Counts an operator of a chain.</summary>
     internal void Chain(ref int count)
     {
         if (++count > MaximumChain)

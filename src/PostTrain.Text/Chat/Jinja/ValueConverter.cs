@@ -6,7 +6,7 @@ using System.Text.Json.Nodes;
 
 namespace PostTrain.Text.Chat.Jinja;
 
-/// <summary>Turns JSON and plain .NET values into a template's.</summary>
+/// <summary>Converts JSON and plain .NET values to a template's values.</summary>
 internal static class ValueConverter
 {
     private const int MaximumDepth = 64;
@@ -69,7 +69,7 @@ internal static class ValueConverter
         }
     }
 
-    // Python keeps an integer whatever its length, and makes a float of what has a point or an exponent.
+    // Python keeps integers of any length, and reads numbers with a point or an exponent as floats.
     private static object Number(JsonElement element)
     {
         var text = element.GetRawText();

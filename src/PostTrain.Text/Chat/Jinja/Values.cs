@@ -1,9 +1,8 @@
 namespace PostTrain.Text.Chat.Jinja;
 
-// A value is null (None), bool, long, BigInteger (an integer of the input that is too long for long), double, string, or one of these
-// types.
+// A value is null (None), bool, long, BigInteger (an integer of the input that exceeds long), double, string, or one of these types.
 
-/// <summary>What a name, attribute or item that is not there gives; printing it gives nothing, using it is an error.</summary>
+/// <summary>The value of a missing name, attribute or item. It prints nothing; using it is an error.</summary>
 internal sealed class Undefined(string reason)
 {
     internal string Reason => reason;
@@ -12,7 +11,7 @@ internal sealed class Undefined(string reason)
         new(name == "strftime_now" ? "'strftime_now' is undefined: the rendering was given no time" : $"'{name}' is undefined");
 }
 
-/// <summary>Values in a row.</summary>
+/// <summary>A sequence of values.</summary>
 internal abstract class SequenceValue(object?[] items)
 {
     internal object?[] Items => items;
@@ -22,7 +21,7 @@ internal sealed class ListValue(object?[] items) : SequenceValue(items);
 
 internal sealed class TupleValue(object?[] items) : SequenceValue(items);
 
-/// <summary>The keys, values or items of a dict: a length, but no places.</summary>
+/// <summary>The keys, values or items of a dict: has a length but cannot be indexed.</summary>
 internal sealed class ViewValue(string kind, object?[] items) : SequenceValue(items)
 {
     internal string Kind => kind;
@@ -33,7 +32,7 @@ internal sealed class RangeValue(long start, long stop, long step, object?[] ite
     internal string Text => step == 1 ? $"range({start}, {stop})" : $"range({start}, {stop}, {step})";
 }
 
-/// <summary>What map, select and the like give: values that are taken once, without a length.</summary>
+/// <summary>The result of map, select and similar filters: can be iterated once and has no length.</summary>
 internal sealed class GeneratorValue(object?[] items)
 {
     private object?[] left = items;
@@ -54,13 +53,13 @@ internal sealed class GeneratorValue(object?[] items)
     }
 }
 
-/// <summary>What <c>namespace()</c> makes: the one thing whose attributes can be set.</summary>
+/// <summary>The result of <c>namespace()</c>, the only value whose attributes can be set.</summary>
 internal sealed class NamespaceValue
 {
     internal Dictionary<string, object?> Attributes { get; } = new(StringComparer.Ordinal);
 }
 
-/// <summary>Something that can be called: a macro, a method with its object, or a global function.</summary>
+/// <summary>A callable value: a macro, a method with its object, or a global function.</summary>
 internal sealed class FunctionValue(string name, Func<Run, Arguments, object?> body)
 {
     internal string Name => name;

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Adapters.Layers;
 
-/// <summary>y + s·B(E ⊙ A x), A [r,in], E [r,1], B [out,r], with the running importance of each of its numbers.</summary>
+/// <summary>Computes y + s·B(E ⊙ A x), A [r,in], E [r,1], B [out,r], and tracks the running importance of each number.</summary>
 internal sealed class AdaLoraLinear : ModuleAdapter
 {
     private readonly double dropout;
@@ -61,7 +61,7 @@ internal sealed class AdaLoraLinear : ModuleAdapter
         RegisterComponents();
     }
 
-    /// <summary>Directions at the start.</summary>
+    /// <summary>Initial number of directions.</summary>
     public int Rank { get; }
 
     public override Tensor After(Tensor input, Tensor output)
@@ -84,7 +84,7 @@ internal sealed class AdaLoraLinear : ModuleAdapter
         yield return new("lora_B", b);
     }
 
-    /// <summary>(‖AAᵀ − I‖ + ‖BᵀB − I‖) / 2 in Frobenius' norm.</summary>
+    /// <summary>Computes (‖AAᵀ − I‖ + ‖BᵀB − I‖) / 2 in the Frobenius norm.</summary>
     public Tensor Penalty()
     {
         using var scope = NewDisposeScope();
@@ -92,7 +92,7 @@ internal sealed class AdaLoraLinear : ModuleAdapter
         return (((a.mm(a.t()) - one).norm() + (b.t().mm(b) - one).norm()) / 2).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Takes the gradients of a step into the running importance, |w·∂L/∂w|.</summary>
+    /// <summary>Updates the running importance |w·∂L/∂w| with the gradients of a step.</summary>
     public void Observe(double beta1, double beta2)
     {
         using var mode = no_grad();
@@ -117,7 +117,8 @@ internal sealed class AdaLoraLinear : ModuleAdapter
         }
     }
 
-    /// <summary>One score for each direction, [r]: its own importance times uncertainty plus the means over its rows of A and B.</summary>
+    /// <summary>Computes one score per direction, [r]: its own importance times uncertainty plus the means over its rows of A and
+    /// B.</summary>
     public Tensor Scores()
     {
         using var scope = NewDisposeScope();
@@ -126,7 +127,7 @@ internal sealed class AdaLoraLinear : ModuleAdapter
         ).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Keeps the directions whose score is above the threshold.</summary>
+    /// <summary>Keeps the directions with a score above the threshold.</summary>
     public void Keep(double threshold)
     {
         using var mode = no_grad();
@@ -135,13 +136,13 @@ internal sealed class AdaLoraLinear : ModuleAdapter
         Mask();
     }
 
-    /// <summary>Sets the values of directions that are not kept to 0.</summary>
+    /// <summary>Sets the values of pruned directions to 0.</summary>
     public void Mask()
     {
         using var mode = no_grad();
         e.mul_(kept);
     }
 
-    /// <summary>How many directions are kept.</summary>
+    /// <summary>Returns the number of directions that are kept.</summary>
     public int Kept() => (int)kept.sum().ToDouble();
 }

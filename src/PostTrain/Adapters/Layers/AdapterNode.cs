@@ -2,10 +2,10 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Adapters.Layers;
 
-/// <summary>A name on the way to the adapters' parameters in the model's tree.</summary>
+/// <summary>A node on the path to the adapters' parameters in the model's tree.</summary>
 internal sealed class AdapterNode() : nn.Module(nameof(AdapterNode))
 {
-    /// <summary>Takes a piece in under its layer's dotted name.</summary>
+    /// <summary>Adds a piece under its layer's dotted name.</summary>
     public void Add(ModuleAdapter piece)
     {
         var node = this;
@@ -24,6 +24,6 @@ internal sealed class AdapterNode() : nn.Module(nameof(AdapterNode))
         return node;
     }
 
-    /// <summary>Nothing: children come one by one.</summary>
+    /// <summary>Does nothing: children are added one by one.</summary>
     protected override void RegisterComponents() { }
 }

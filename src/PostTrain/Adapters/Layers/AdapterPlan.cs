@@ -1,6 +1,6 @@
 namespace PostTrain.Adapters.Layers;
 
-/// <summary>Which layers of a model an adapter is built for.</summary>
+/// <summary>The layers of a model that get an adapter.</summary>
 internal sealed class AdapterPlan(IReadOnlyList<Leaf> leaves, IReadOnlyList<string> modules, AdapterRandom random)
 {
     private readonly HashSet<string> adapted = new(StringComparer.Ordinal);

@@ -3,15 +3,15 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Adapters.Layers;
 
-/// <summary>The numbers that adapters start from: the k-th tensor depends on (seed, k) only, and not on the engine.</summary>
-/// <param name="seed">Chooses the numbers.</param>
-/// <param name="limit">The largest tensor that may be made; what a file asks for must not exceed what it holds.</param>
-/// <param name="blank">Zeros for all numbers, where a file's values replace them anyway.</param>
+/// <summary>The initial values of adapters: the k-th tensor depends on (seed, k) only, and not on the engine.</summary>
+/// <param name="seed">Seed of the values.</param>
+/// <param name="limit">Maximum number of elements of a tensor, so that a file cannot request more than it holds.</param>
+/// <param name="blank">True for zeros, if values of a file replace them anyway.</param>
 internal sealed class AdapterRandom(ulong seed, long limit = long.MaxValue, bool blank = false)
 {
     private ulong drawn;
 
-    /// <summary>N(0, deviation²).</summary>
+    /// <summary>Draws from N(0, deviation²).</summary>
     public Tensor Normal(long[] shape, double deviation, ScalarType type)
     {
         var values = new float[Count(shape)];
@@ -20,7 +20,7 @@ internal sealed class AdapterRandom(ulong seed, long limit = long.MaxValue, bool
         return tensor(values, shape, dtype: type);
     }
 
-    /// <summary>U(−bound, bound).</summary>
+    /// <summary>Draws from U(−bound, bound).</summary>
     public Tensor Uniform(long[] shape, double bound, ScalarType type)
     {
         var values = new double[Count(shape)];
@@ -30,7 +30,7 @@ internal sealed class AdapterRandom(ulong seed, long limit = long.MaxValue, bool
         return tensor(values, shape, dtype: type);
     }
 
-    /// <summary>U(±1/√fan-in), PyTorch's start of a linear layer of weight [out,in].</summary>
+    /// <summary>Draws from U(±1/√fan-in), PyTorch's initialisation of a linear layer with weight [out,in].</summary>
     public Tensor Kaiming(long[] shape, ScalarType type) => Uniform(shape, 1 / Math.Sqrt(Math.Max(1, shape[^1])), type);
 
     /// <summary>A seed for numbers that somebody else draws.</summary>

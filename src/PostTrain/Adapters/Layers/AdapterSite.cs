@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Adapters.Layers;
 
-/// <summary>One layer of the base model with the pieces of all adapters there, and the hooks through which they act.</summary>
+/// <summary>A layer of the base model with the pieces of all adapters there, and the hooks that apply them.</summary>
 internal sealed class AdapterSite(Leaf leaf, AdapterState state)
 {
     private readonly Dictionary<string, List<ModuleAdapter>> pieces = new(StringComparer.Ordinal);
@@ -12,7 +12,7 @@ internal sealed class AdapterSite(Leaf leaf, AdapterState state)
 
     public Leaf Leaf => leaf;
 
-    /// <summary>The pieces of one adapter in the order in which they act.</summary>
+    /// <summary>Returns the pieces of one adapter in the order in which they are applied.</summary>
     public IReadOnlyList<ModuleAdapter> Of(string adapter) => pieces.TryGetValue(adapter, out var found) ? found : [];
 
     public void Add(string adapter, ModuleAdapter piece)
@@ -26,7 +26,7 @@ internal sealed class AdapterSite(Leaf leaf, AdapterState state)
             removeAfter = leaf.Module.register_forward_hook((_, input, output) => After(input, output)).remove;
     }
 
-    /// <summary>Forgets an adapter; the hooks go with the last one.</summary>
+    /// <summary>Removes an adapter; the hooks are removed with the last one.</summary>
     public void Remove(string adapter)
     {
         pieces.Remove(adapter);
@@ -61,7 +61,7 @@ internal sealed class AdapterSite(Leaf leaf, AdapterState state)
                 result = After(adapter, input, result);
         }
 
-        // The layer's own result has no other owner than this call.
+        // The layer's own result has no other owner.
         if (!ReferenceEquals(result, output))
             output.Dispose();
         return result;
@@ -88,7 +88,7 @@ internal sealed class AdapterSite(Leaf leaf, AdapterState state)
         return result;
     }
 
-    // Each group of rows goes through its adapter alone, then the rows return to their places.
+    // Applies each group's adapter to its rows, then restores the order of the rows.
     private Tensor Grouped(RowAssignment rows, Tensor input, Func<string, Tensor, Tensor?, Tensor> apply, Tensor? output)
     {
         var whole = output ?? input;

@@ -2,24 +2,24 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Adapters.Layers;
 
-/// <summary>Which adapters act now; all sites of a model share it.</summary>
+/// <summary>The active adapters, shared by all sites of a model.</summary>
 internal sealed class AdapterState
 {
     public IReadOnlyList<string> Active { get; set; } = [];
 
-    /// <summary>Scopes that switch all adapters off.</summary>
+    /// <summary>Number of open scopes that disable all adapters.</summary>
     public int Disabled { get; set; }
 
-    /// <summary>Whether the base's weights hold the active adapters.</summary>
+    /// <summary>True if the base's weights include the active adapters.</summary>
     public bool Merged { get; set; }
 
-    /// <summary>One adapter a row of the batch, or null.</summary>
+    /// <summary>The adapter of each row of the batch, or null.</summary>
     public RowAssignment? Rows { get; set; }
 
     public bool Acts => Disabled == 0 && !Merged;
 }
 
-/// <summary>Which rows of a batch go through which adapter.</summary>
+/// <summary>The assignment of rows of a batch to adapters.</summary>
 internal sealed class RowAssignment : IDisposable
 {
     private readonly List<(string? Adapter, Tensor Rows)> groups = [];
@@ -45,7 +45,7 @@ internal sealed class RowAssignment : IDisposable
 
     public IReadOnlyList<(string? Adapter, Tensor Rows)> Groups => groups;
 
-    /// <summary>Where each row stands when the groups follow each other.</summary>
+    /// <summary>The position of each row in the grouped order.</summary>
     public Tensor Back { get; }
 
     public void Dispose()

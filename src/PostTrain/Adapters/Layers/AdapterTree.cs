@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Adapters.Layers;
 
-/// <summary>The adapters' parameters below <c>adapters</c> in a model's tree.</summary>
+/// <summary>The adapters' parameters under <c>adapters</c> in a model's tree.</summary>
 /// <remarks>TorchSharp's <c>Sequential</c> ignores a module that is registered after its construction: it neither lists it nor passes the
 /// training mode on. For such a root this class adds the adapters' names to the root's, and a hook passes the mode on before each
 /// call.</remarks>
@@ -16,7 +16,7 @@ internal sealed class AdapterTree : IDisposable
     private readonly bool isListed;
     private readonly Action? removeHook;
 
-    /// <exception cref="ArgumentException">The root has adapters already, or can neither list them nor be hooked.</exception>
+    /// <exception cref="ArgumentException">The root already has adapters, or it can neither list them nor be hooked.</exception>
     public AdapterTree(nn.Module root)
     {
         this.root = root;
@@ -27,7 +27,7 @@ internal sealed class AdapterTree : IDisposable
         catch (InvalidOperationException exception)
         {
             throw new ArgumentException(
-                $"the model has adapters already; take more of them with {nameof(AdaptedModel.Add)}",
+                $"the model already has adapters; add more with {nameof(AdaptedModel.Add)}",
                 nameof(root),
                 exception
             );
@@ -60,13 +60,13 @@ internal sealed class AdapterTree : IDisposable
 
     public AdapterNode Node { get; } = new();
 
-    /// <summary>Every parameter of the model and of the adapters with its name in the tree.</summary>
+    /// <summary>Returns every parameter of the model and of the adapters with its name in the tree.</summary>
     public IEnumerable<(string Name, Parameter Parameter)> Parameters() =>
         isListed
             ? root.named_parameters()
             : root.named_parameters().Concat(Node.named_parameters().Select(item => ($"{Container}.{item.name}", item.parameter)));
 
-    /// <summary>Takes the adapters' place out of the tree again.</summary>
+    /// <summary>Removes the adapters from the tree.</summary>
     public void Dispose()
     {
         removeHook?.Invoke();

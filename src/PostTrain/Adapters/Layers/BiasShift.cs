@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Adapters.Layers;
 
-/// <summary>A bias b' in place of the base's b: the layer's result plus b' − b, which is exactly 0 at the start.</summary>
+/// <summary>Replaces the base's bias b by b': the layer's result plus b' − b, which is exactly 0 at the start.</summary>
 internal sealed class BiasShift : ModuleAdapter
 {
     private readonly bool wrapped;
@@ -12,8 +12,8 @@ internal sealed class BiasShift : ModuleAdapter
     [ComponentName(Name = "bias")]
     private readonly Parameter bias;
 
-    /// <param name="leaf">A layer that adds a bias at its end.</param>
-    /// <param name="wrapped">Whether the same adapter changes the layer's weight, which PEFT shows in the name.</param>
+    /// <param name="leaf">A layer that ends with adding a bias.</param>
+    /// <param name="wrapped">True if the same adapter changes the layer's weight, which PEFT shows in the name.</param>
     public BiasShift(Leaf leaf, bool wrapped)
         : base("bias", leaf)
     {

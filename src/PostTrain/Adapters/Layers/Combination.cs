@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Adapters.Layers;
 
-/// <summary>The A and B of a combined adapter in one layer.</summary>
+/// <summary>Computes A and B of a combined adapter in one layer.</summary>
 internal static class Combination
 {
     public static (Tensor A, Tensor B) Of(IReadOnlyList<ILoraFactors> factors, IReadOnlyList<double> weights, CombinationOptions options)
@@ -11,7 +11,7 @@ internal static class Combination
             b = [.. factors.Select(item => item.B.detach())];
         if (options.Decomposes)
         {
-            // The changes themselves, each with its own scale: only the weights are left to apply.
+            // The changes, each with its own scale; only the weights remain to be applied.
             var changes = factors.Select((item, i) => b[i].mm(a[i]) * item.Scale).ToArray();
             return Decomposed(
                 Merged(changes, [.. weights], options, 0),

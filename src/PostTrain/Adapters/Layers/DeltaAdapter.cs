@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Adapters.Layers;
 
-/// <summary>y + ΔW x, with whole outputs or the whole update dropped at random in training.</summary>
+/// <summary>Computes y + ΔW x; in training, whole outputs or the whole update can be dropped at random.</summary>
 internal abstract class DeltaAdapter(string name, Leaf leaf, double rankDropout, double moduleDropout, bool scaleDropout)
     : ModuleAdapter(name, leaf)
 {
@@ -26,9 +26,9 @@ internal abstract class DeltaAdapter(string name, Leaf leaf, double rankDropout,
     public sealed override (Tensor? Weight, Tensor? Bias) Merged(Tensor weight, Tensor? bias) =>
         (Cast(weight, TypeFor(Leaf)) + Delta().detach(), null);
 
-    /// <summary>x ΔWᵀ, [...,in] to [...,out].</summary>
+    /// <summary>Computes x ΔWᵀ, [...,in] to [...,out].</summary>
     protected virtual Tensor Product(Tensor x) => nn.functional.linear(x, Delta());
 
-    /// <summary>ΔW, [out,in].</summary>
+    /// <summary>Computes ΔW, [out,in].</summary>
     protected abstract Tensor Delta();
 }

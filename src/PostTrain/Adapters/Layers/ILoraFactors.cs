@@ -15,6 +15,6 @@ internal interface ILoraFactors
 
     double Scale { get; }
 
-    /// <summary>Whether it does nothing else.</summary>
+    /// <summary>True if it has no other effect.</summary>
     bool IsPlain { get; }
 }

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Adapters.Layers;
 
-/// <summary>l ⊙ (x Wᵀ + b), l [out,1]; or (l ⊙ x) Wᵀ + b, l [1,in].</summary>
+/// <summary>Computes l ⊙ (x Wᵀ + b), l [out,1]; or (l ⊙ x) Wᵀ + b, l [1,in].</summary>
 internal sealed class Ia3Scale : ModuleAdapter
 {
     private readonly bool atInput;

@@ -37,13 +37,13 @@ internal sealed class Leaf
 
     public Parameter? Bias => bias();
 
-    /// <summary>Whether files hold the weight as [in,out] (GPT-2's Conv1D).</summary>
+    /// <summary>True if files store the weight as [in,out] (GPT-2's Conv1D).</summary>
     public bool TransposedOnDisk { get; private init; }
 
-    /// <summary>Whether another layer uses the same weight.</summary>
+    /// <summary>True if another layer uses the same weight.</summary>
     public bool IsTied { get; private init; }
 
-    /// <summary>Whether this is the projection onto the vocabulary.</summary>
+    /// <summary>True if this is the projection onto the vocabulary.</summary>
     public bool IsHead { get; private init; }
 
     /// <summary>The layer's compressed weight, or null where it is a parameter.</summary>

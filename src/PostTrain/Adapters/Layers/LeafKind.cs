@@ -1,12 +1,12 @@
 namespace PostTrain.Adapters.Layers;
 
-/// <summary>What a layer does with its weight.</summary>
+/// <summary>The function of a layer's weight.</summary>
 internal enum LeafKind
 {
     /// <summary>y = x Wᵀ + b, W [out,in].</summary>
     Linear,
 
-    /// <summary>Rows of W [V,D].</summary>
+    /// <summary>Looks up rows of W [V,D].</summary>
     Embedding,
 
     /// <summary>Scales by w [D], and adds b.</summary>

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Adapters.Layers;
 
-/// <summary>ΔW = s·W₁ ⊗ W₂. With x as a matrix [in₁,in₂], ΔW x is W₁ x W₂ᵀ: the Kronecker product is never made.</summary>
+/// <summary>ΔW = s·W₁ ⊗ W₂. With x as a matrix [in₁,in₂], ΔW x is W₁ x W₂ᵀ; the Kronecker product is never formed.</summary>
 internal sealed class LokrLinear : DeltaAdapter
 {
     private readonly double scale;
@@ -61,8 +61,8 @@ internal sealed class LokrLinear : DeltaAdapter
             .Where(item => item.Tensor is not null)
             .Select(item => new StoredTensor(item.Name, item.Tensor!));
 
-    /// <summary>m·n = size with m ≤ n: m is the given factor where it divides, else the largest divisor up to it for which m + n still
-    /// falls.</summary>
+    /// <summary>Returns m·n = size with m ≤ n: m is the given factor if it divides, otherwise the largest divisor up to it for which m + n
+    /// still falls.</summary>
     internal static (long M, long N) Factors(long size, int factor)
     {
         if (factor > 0 && size % factor == 0)

@@ -5,21 +5,21 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Adapters.Layers;
 
-/// <summary>What one adapter does to one layer of the base model. Its parameters are what is trained; its buffers are fixed.</summary>
+/// <summary>An adapter's part for one layer of the base model. Its parameters are trained; its buffers are fixed.</summary>
 internal abstract class ModuleAdapter(string name, Leaf leaf) : nn.Module(name)
 {
     public Leaf Leaf { get; } = leaf;
 
-    /// <summary>Whether the layer is a target of the method, and not something that is trained besides.</summary>
+    /// <summary>True if the layer is a target of the method, false if it is trained in addition.</summary>
     public virtual bool IsTarget => true;
 
-    /// <summary>Whether <see cref="Before"/> does anything.</summary>
+    /// <summary>True if <see cref="Before"/> changes its input.</summary>
     public virtual bool ChangesInput => false;
 
-    /// <summary>Whether <see cref="After"/> does anything.</summary>
+    /// <summary>True if <see cref="After"/> changes its input.</summary>
     public virtual bool ChangesOutput => true;
 
-    /// <summary>Whether a merge leaves the layers that share this weight right.</summary>
+    /// <summary>True if a merge keeps layers that share this weight correct.</summary>
     public virtual bool CoversTied => false;
 
     /// <summary>The layer's input in place of the given one.</summary>
@@ -27,14 +27,14 @@ internal abstract class ModuleAdapter(string name, Leaf leaf) : nn.Module(name)
 
     /// <summary>The layer's result in place of <paramref name="output"/>: a fresh tensor, or <paramref name="output"/> itself changed in
     /// place.</summary>
-    /// <param name="input">What the layer saw.</param>
-    /// <param name="output">What it gave, with what other pieces made of it. Nobody else has it.</param>
+    /// <param name="input">The layer's input.</param>
+    /// <param name="output">The layer's output, as changed by other parts. It is not shared.</param>
     public virtual Tensor After(Tensor input, Tensor output) => output;
 
     /// <summary>The parameters with which the layer alone gives what it gives with this piece; null where one stays as it is.</summary>
     public abstract (Tensor? Weight, Tensor? Bias) Merged(Tensor weight, Tensor? bias);
 
-    /// <summary>What a file holds of it: PEFT's names behind the layer's, and whether the file has the transpose.</summary>
+    /// <summary>Returns the tensors of a file: PEFT's names after the layer's, and the orientation.</summary>
     public abstract IEnumerable<StoredTensor> Stored();
 
     /// <summary>Half-precision bases get float32 adapters.</summary>
@@ -74,9 +74,9 @@ internal abstract class ModuleAdapter(string name, Leaf leaf) : nn.Module(name)
 /// <summary>A tensor of an adapter's file.</summary>
 /// <param name="Name">Behind the layer's name and a dot; with <see cref="IsGlobal"/> behind the model's.</param>
 /// <param name="Tensor">The tensor in memory.</param>
-/// <param name="Transposed">Whether the file has the transpose.</param>
-/// <param name="IsGlobal">Whether it belongs to no layer.</param>
-/// <param name="IsOptional">Whether a file may lack it.</param>
+/// <param name="Transposed">True if the file has the transpose.</param>
+/// <param name="IsGlobal">True if it belongs to no layer.</param>
+/// <param name="IsOptional">True if a file may omit it.</param>
 internal readonly record struct StoredTensor(
     string Name,
     Tensor Tensor,

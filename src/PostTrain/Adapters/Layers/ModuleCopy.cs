@@ -16,7 +16,7 @@ internal sealed class ModuleCopy : ModuleAdapter
     private readonly Parameter? bias;
 
     /// <param name="leaf">The layer.</param>
-    /// <param name="prefix">What a file has between the layer's name and the parameter's.</param>
+    /// <param name="prefix">The part of the name in a file between the layer's and the parameter's.</param>
     public ModuleCopy(Leaf leaf, string prefix = "")
         : base("copy", leaf)
     {

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Adapters.Layers;
 
-/// <summary>Rows of an embedding that are trained; they start as copies.</summary>
+/// <summary>Trained rows of an embedding; they start as copies.</summary>
 internal sealed class TokenRows : ModuleAdapter
 {
     private readonly bool wrapped;
@@ -19,8 +19,8 @@ internal sealed class TokenRows : ModuleAdapter
     private readonly Tensor slots;
 
     /// <param name="leaf">The embedding.</param>
-    /// <param name="tokens">Ids, each once.</param>
-    /// <param name="wrapped">Whether it is a part of another method, which PEFT shows in the name.</param>
+    /// <param name="tokens">Token ids, all different.</param>
+    /// <param name="wrapped">True if it is part of another method, which PEFT shows in the name.</param>
     public TokenRows(Leaf leaf, IReadOnlyList<int> tokens, bool wrapped)
         : base("tokens", leaf)
     {
@@ -33,7 +33,7 @@ internal sealed class TokenRows : ModuleAdapter
             if (tokens[i] < 0 || tokens[i] >= count)
                 throw new ArgumentOutOfRangeException(nameof(tokens), tokens[i], $"trainable tokens must be ids from 0 to {count - 1}");
             if (place[tokens[i]] >= 0)
-                throw new ArgumentException($"the trainable tokens hold {tokens[i]} twice", nameof(tokens));
+                throw new ArgumentException($"the trainable tokens contain {tokens[i]} twice", nameof(tokens));
             place[tokens[i]] = i;
         }
 
@@ -83,7 +83,7 @@ internal sealed class TokenColumns(Leaf leaf, TokenRows tokens) : ModuleAdapter(
         return output.index_copy(-1, tokens.Ids, columns).MoveToOuterDisposeScope();
     }
 
-    // The embedding's piece has changed the shared weight.
+    // The embedding's piece has already changed the shared weight.
     public override (Tensor? Weight, Tensor? Bias) Merged(Tensor weight, Tensor? bias) => (null, null);
 
     public override IEnumerable<StoredTensor> Stored() => [];

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Adapters.Layers;
 
-/// <summary>y + λ_b ⊙ B[:out] (λ_d ⊙ A[:, :in] x). A and B are the same tensors in all layers.</summary>
+/// <summary>Computes y + λ_b ⊙ B[:out] (λ_d ⊙ A[:, :in] x). A and B are the same tensors in all layers.</summary>
 internal sealed class VeraLinear : ModuleAdapter
 {
     private readonly double dropout;

@@ -3,7 +3,7 @@ using PostTrain.Models.HuggingFace;
 
 namespace PostTrain.Adapters.Peft;
 
-/// <summary>PEFT's AdaLoraConfig, which has LoRA's fields too.</summary>
+/// <summary>PEFT's AdaLoraConfig, which includes LoRA's fields.</summary>
 internal sealed class AdaLoraConfig : IPeftMethod
 {
     public string Type => "ADALORA";
@@ -91,7 +91,7 @@ internal sealed class AdaLoraConfig : IPeftMethod
             ? (int)number
             : throw file.Error(name, file.Value(name)?.GetRawText() ?? "null", "an integer of at least 0");
 
-    // Flags of the directions that were kept, a layer's name and .lora_E as the key.
+    // Flags of the kept directions; the key is a layer's name and .lora_E.
     private static Dictionary<string, bool[]>? Kept(ConfigFile file)
     {
         if (file.OptionalObject("rank_pattern") is not { } value)

@@ -75,7 +75,7 @@ internal sealed class LoraConfig : IPeftMethod
             : ids;
     }
 
-    /// <summary>What LoRA's configuration has besides, which AdaLoRA's inherits.</summary>
+    /// <summary>Adds the remaining fields of LoRA's configuration, which AdaLoRA's inherits.</summary>
     internal static void AddCommon(Dictionary<string, object?> fields)
     {
         foreach (
@@ -139,7 +139,7 @@ internal sealed class LoraConfig : IPeftMethod
         };
     }
 
-    // A list, or a dictionary of one embedding's name.
+    // A list, or a dictionary with one embedding's name.
     private static TrainableTokens Tokens(ConfigFile file)
     {
         const string Field = "trainable_token_indices";

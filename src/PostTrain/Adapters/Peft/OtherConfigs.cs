@@ -246,7 +246,7 @@ internal sealed class TokenTuningConfig : IPeftMethod
     }
 }
 
-/// <summary>Our own: PEFT has no BitFit.</summary>
+/// <summary>The library's own type: PEFT has no BitFit.</summary>
 internal sealed class BitFitConfig : IPeftMethod
 {
     public string Type => "BITFIT";

@@ -3,10 +3,10 @@ using PostTrain.Models.HuggingFace;
 
 namespace PostTrain.Adapters.Peft;
 
-/// <summary>The fields of an adapter_config.json that methods share, read and written; each method adds its own.</summary>
+/// <summary>Reads and writes the fields of an adapter_config.json that methods share; each method adds its own.</summary>
 internal static class PeftConfig
 {
-    /// <summary>What files written here name where none was loaded.</summary>
+    /// <summary>The version written to files if none was loaded.</summary>
     public const string Version = "0.20.0";
 
     private static readonly IPeftMethod[] Methods =
@@ -37,8 +37,8 @@ internal static class PeftConfig
         "task_type",
     ];
 
-    /// <summary>Reads the options out of a file.</summary>
-    /// <exception cref="InvalidDataException">A field is missing, wrong or asks for what is not supported; names file, field and what was
+    /// <summary>Reads the options from a file.</summary>
+    /// <exception cref="InvalidDataException">A field is missing, wrong or unsupported; names the file, the field and the value
     /// expected.</exception>
     /// <param name="path">The file.</param>
     /// <param name="own">Options of a user's own method, where the file may name it.</param>
@@ -80,10 +80,10 @@ internal static class PeftConfig
         return options;
     }
 
-    /// <summary>The file's text for these options.</summary>
+    /// <summary>Returns the file's text for these options.</summary>
     /// <param name="options">The adapter's options.</param>
-    /// <param name="targets">The modules that were found, for options that list none.</param>
-    /// <param name="transposed">Whether the adapted layers are stored as [in,out].</param>
+    /// <param name="targets">The adapted modules, for options that list none.</param>
+    /// <param name="transposed">True if the adapted layers are stored as [in,out].</param>
     public static string Write(AdapterOptions options, IReadOnlyList<string> targets, bool transposed)
     {
         var method = options is OwnAdapterOptions own ? new OwnConfig(own) : Methods.First(method => method.Type == options.Method);
@@ -117,7 +117,7 @@ internal static class PeftConfig
     }
 }
 
-/// <summary>What an adapter was found to change.</summary>
+/// <summary>The modules that an adapter changes.</summary>
 internal readonly record struct PeftTargets(IReadOnlyList<string> Names, bool Transposed);
 
 /// <summary>One method's part of the file.</summary>
@@ -126,10 +126,10 @@ internal interface IPeftMethod
     /// <summary>Its <c>peft_type</c>.</summary>
     string Type { get; }
 
-    /// <summary>The fields that <see cref="Read"/> looks at.</summary>
+    /// <summary>The fields that <see cref="Read"/> reads.</summary>
     IReadOnlySet<string> Reads { get; }
 
-    /// <summary>Fields with a value of no meaning, by that value's text.</summary>
+    /// <summary>Ignored fields with their only allowed value, as text.</summary>
     IReadOnlyDictionary<string, string> Ignored { get; }
 
     AdapterOptions Read(ConfigFile file);

@@ -3,12 +3,12 @@ using PostTrain.Models.HuggingFace;
 
 namespace PostTrain.Adapters.Peft;
 
-/// <summary>Reads and writes the kinds of fields that PEFT's configurations have.</summary>
+/// <summary>Reads and writes the field types of PEFT's configurations.</summary>
 internal static class PeftFields
 {
     private const int MaximumNames = 100_000;
 
-    /// <summary>A list of names, a regular expression, "all-linear", or null.</summary>
+    /// <summary>Reads a list of names, a regular expression, "all-linear", or null.</summary>
     public static ModuleSelection? Selection(this ConfigFile file, string name)
     {
         if (file.Value(name) is not { } value)
@@ -21,7 +21,7 @@ internal static class PeftFields
         return text == "all-linear" ? ModuleSelection.AllLinear : ModuleSelection.Matching(text);
     }
 
-    /// <summary>A list of texts, or null. One text is a list of one.</summary>
+    /// <summary>Reads a list of texts, or null. A single text is a list of one.</summary>
     public static IReadOnlyList<string>? Texts(this ConfigFile file, string name)
     {
         if (file.Value(name) is not { } value)
@@ -42,7 +42,7 @@ internal static class PeftFields
         ];
     }
 
-    /// <summary>A dictionary of numbers; empty where there is none.</summary>
+    /// <summary>Reads a dictionary of numbers; empty if there is none.</summary>
     public static Dictionary<string, double> Numbers(this ConfigFile file, string name)
     {
         var found = new Dictionary<string, double>(StringComparer.Ordinal);
@@ -72,7 +72,7 @@ internal static class PeftFields
             var other => throw file.Error("bias", $"'{other}'", "none, all or lora_only"),
         };
 
-    /// <summary>The ranks of single modules.</summary>
+    /// <summary>Reads the ranks of single modules.</summary>
     public static Dictionary<string, int> Ranks(this ConfigFile file) =>
         file.Numbers("rank_pattern")
             .ToDictionary(
@@ -88,7 +88,7 @@ internal static class PeftFields
                 StringComparer.Ordinal
             );
 
-    /// <summary>The fields of a rank and a scale.</summary>
+    /// <summary>Adds the fields of a rank and a scale.</summary>
     public static void AddRanks(Dictionary<string, object?> fields, LowRankOptions options, string alpha = "alpha")
     {
         fields["r"] = options.Rank;
@@ -97,7 +97,7 @@ internal static class PeftFields
         fields["alpha_pattern"] = Dictionary(options.AlphaPattern, Plain);
     }
 
-    /// <summary>What all methods with targets share.</summary>
+    /// <summary>Reads the fields that all methods with targets share.</summary>
     public static T WithTargets<T>(this T options, ConfigFile file)
         where T : AdapterOptions =>
         options with
@@ -109,7 +109,7 @@ internal static class PeftFields
             LayersPattern = file.Texts("layers_pattern") ?? [],
         };
 
-    /// <summary>An integer where the number is one, as Python keeps what a user wrote.</summary>
+    /// <summary>Returns an integer if the number is one, as Python keeps the user's notation.</summary>
     public static object Plain(double value) => value == Math.Floor(value) && Math.Abs(value) < int.MaxValue ? (object)(int)value : value;
 
     public static object? List(IReadOnlyList<string> texts) => texts.Count == 0 ? null : texts.Cast<object?>().ToList();
@@ -126,7 +126,7 @@ internal static class PeftFields
     public static Dictionary<string, object?> Dictionary<T>(IReadOnlyDictionary<string, T> values, Func<T, object?> convert) =>
         values.ToDictionary(item => item.Key, item => convert(item.Value), StringComparer.Ordinal);
 
-    /// <summary>The fields of <see cref="WithTargets"/>.</summary>
+    /// <summary>Adds the fields of <see cref="WithTargets"/>.</summary>
     public static void AddTargets(
         Dictionary<string, object?> fields,
         AdapterOptions options,
@@ -153,7 +153,7 @@ internal static class PeftFields
         }
         catch (InvalidOperationException)
         {
-            // Half a surrogate pair.
+            // An unpaired surrogate.
             return null;
         }
     }

@@ -3,8 +3,7 @@ using System.Text;
 
 namespace PostTrain.Adapters.Peft;
 
-/// <summary>JSON as Python's <c>json.dumps(value, indent=2, sort_keys=True)</c> writes it, so that a file is the one that PEFT would have
-/// written.</summary>
+/// <summary>Writes JSON like Python's <c>json.dumps(value, indent=2, sort_keys=True)</c>, so that a file equals PEFT's.</summary>
 internal static class PythonJson
 {
     /// <param name="values">Null, bool, string, int, double, lists and dictionaries of these.</param>
@@ -53,7 +52,7 @@ internal static class PythonJson
                 WriteItems(text, list.ToArray(), depth, '[', ']', item => Write(text, item, depth + 1));
                 break;
             default:
-                throw new ArgumentException($"a {value.GetType().Name} is no JSON value", nameof(value));
+                throw new ArgumentException($"a {value.GetType().Name} is not a JSON value", nameof(value));
         }
     }
 
@@ -71,7 +70,7 @@ internal static class PythonJson
         text.Append(close);
     }
 
-    // A float shows that it is one; Python's exponents are lower case.
+    // A float is written with a point or exponent; Python's exponents are lower case.
     private static string Number(double number)
     {
         var digits = number.ToString("R", CultureInfo.InvariantCulture);

@@ -7,10 +7,10 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Adapters.Prompts;
 
-/// <summary>The negative log-likelihood of given completions, mean over their tokens, when a prompt stands before each text: −(1/Σm) Σ
-/// m·log π(y | prompt, x, y before).</summary>
-/// <remarks>The same function of embeddings as <see cref="SoftPromptLm"/>: a discrete prompt's loss is that of the soft prompt which starts
-/// from it.</remarks>
+/// <summary>The negative log-likelihood of given completions, a mean over their tokens, with a prompt before each text: −(1/Σm) Σ m·log π(y
+/// | prompt, x, y before).</summary>
+/// <remarks>The same function of embeddings as <see cref="SoftPromptLm"/>: the loss of a discrete prompt equals that of the soft prompt
+/// with its embeddings.</remarks>
 public sealed class CompletionObjective : PromptObjective
 {
     private readonly CausalLm model;
@@ -21,10 +21,10 @@ public sealed class CompletionObjective : PromptObjective
     private readonly Tensor counted;
     private readonly int rowsAtATime;
 
-    /// <param name="model">Evaluated as it is; stays with the caller.</param>
-    /// <param name="examples">Ids of prompt and completion; at least one example, each completion at least one token.</param>
-    /// <param name="rowsAtATime">Rows (prompts × examples) of one pass through the model, a bound on memory; at least one prompt goes
-    /// in.</param>
+    /// <param name="model">The model, used unchanged; owned by the caller.</param>
+    /// <param name="examples">Ids of prompt and completion; at least one example, with at least one completion token each.</param>
+    /// <param name="rowsAtATime">Maximum number of rows (prompts × examples) of one forward pass, to bound memory; at least one prompt is
+    /// processed at a time.</param>
     /// <exception cref="ArgumentException">There is no example, or a completion is empty.</exception>
     public CompletionObjective(CausalLm model, IReadOnlyList<(int[] Prompt, int[] Completion)> examples, int rowsAtATime = 256)
     {
@@ -61,7 +61,7 @@ public sealed class CompletionObjective : PromptObjective
     /// <inheritdoc/>
     public override Tensor Embeddings => table;
 
-    /// <summary>The objective of demonstrations: the loss is taken of the completion and, where the tokenizer has one, the end of the
+    /// <summary>Creates the objective of demonstrations: the loss covers the completion and, if the tokenizer has one, the end of the
     /// sequence.</summary>
     public static CompletionObjective Of(
         CausalLm model,

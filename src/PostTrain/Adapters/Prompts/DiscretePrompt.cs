@@ -1,7 +1,7 @@
 namespace PostTrain.Adapters.Prompts;
 
-/// <summary>A prompt of tokens that a search has found.</summary>
+/// <summary>A prompt of tokens found by a search.</summary>
 /// <param name="Tokens">The ids.</param>
-/// <param name="Loss">The objective's loss of exactly this prompt, evaluated by itself.</param>
-/// <param name="Evaluations">Prompts that were evaluated.</param>
+/// <param name="Loss">The objective's loss of this prompt, evaluated separately.</param>
+/// <param name="Evaluations">Number of evaluated prompts.</param>
 public sealed record DiscretePrompt(IReadOnlyList<int> Tokens, double Loss, int Evaluations);

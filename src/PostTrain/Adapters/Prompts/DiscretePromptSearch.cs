@@ -8,18 +8,18 @@ namespace PostTrain.Adapters.Prompts;
 /// <summary>Gradient-guided search for a prompt of tokens: HotFlip (Ebrahimi et al. 2018, arXiv:1712.06751) and AutoPrompt (Shin et al.
 /// 2020, arXiv:2010.15980) with a beam.</summary>
 /// <remarks>
-/// A round takes the gradient g of the loss at each place of each kept prompt, ranks the tokens v there by the first-order gain −(E_v −
-/// E_cur)ᵀg, evaluates the best of them exactly, and keeps the best prompts of old and new ones. So the best loss never rises, and no
-/// estimate is ever reported. The best soft prompt of the same length is at least as good as any found here, since the tokens' embeddings
+/// A round computes the gradient g of the loss at each position of each kept prompt, ranks the tokens v there by the first-order gain −(E_v
+/// − E_cur)ᵀg, evaluates the best of them exactly, and keeps the best of the old and new prompts. The best loss therefore never rises, and
+/// no estimate is reported. The best soft prompt of the same length is at least as good as any prompt found here, since token embeddings
 /// are soft prompts.
 /// </remarks>
 public static class DiscretePromptSearch
 {
-    /// <summary>Searches.</summary>
-    /// <param name="objective">What to minimise.</param>
-    /// <param name="options">How.</param>
-    /// <param name="progress">Told after every round.</param>
-    /// <param name="cancellation">Looked at before every round.</param>
+    /// <summary>Runs the search.</summary>
+    /// <param name="objective">The objective to minimise.</param>
+    /// <param name="options">The options.</param>
+    /// <param name="progress">Receives the progress after every round.</param>
+    /// <param name="cancellation">Checked before every round.</param>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
     /// <exception cref="OperationCanceledException">The search was cancelled.</exception>
     public static DiscretePrompt Run(
@@ -51,7 +51,7 @@ public static class DiscretePromptSearch
             }
         }
 
-        // By itself: a product over many rows can differ from one over few in the last digits.
+        // Evaluated separately: a product over many rows can differ from one over few in the last digits.
         return new DiscretePrompt(best!.Tokens, search.LossOf(best.Tokens), search.Evaluations);
     }
 
@@ -65,7 +65,7 @@ public static class DiscretePromptSearch
 
         public int Evaluations => known.Count;
 
-        /// <summary>A start's random prompts, and the given one in the first.</summary>
+        /// <summary>Returns the random prompts of a start, and the given one in the first start.</summary>
         public List<int[]> First(int start)
         {
             var prompts = new List<int[]>();
@@ -89,7 +89,7 @@ public static class DiscretePromptSearch
             return prompts;
         }
 
-        /// <summary>The exact losses; what was evaluated before is looked up.</summary>
+        /// <summary>Returns the exact losses; known ones are looked up.</summary>
         public List<Scored> Evaluate(IReadOnlyList<int[]> prompts)
         {
             int[][] unknown = [.. prompts.Where(prompt => !known.ContainsKey(Key(prompt))).DistinctBy(Key)];
@@ -105,8 +105,8 @@ public static class DiscretePromptSearch
             return [.. prompts.Select(prompt => known[Key(prompt)])];
         }
 
-        /// <summary>The best different prompts, NaN last; equal losses in the order of their ids, so that a seed decides
-        /// everything.</summary>
+        /// <summary>Returns the best different prompts, NaN last; equal losses are ordered by their ids, so that the result is determined
+        /// by the seed.</summary>
         public Scored[] Keep(IReadOnlyList<Scored> prompts) =>
             [
                 .. prompts
@@ -116,7 +116,7 @@ public static class DiscretePromptSearch
                     .Take(options.Beam),
             ];
 
-        /// <summary>The replacements to evaluate for the kept prompts that have not had their turn.</summary>
+        /// <summary>Returns the replacements to evaluate for the kept prompts that have not been expanded.</summary>
         public List<int[]> Expand(IReadOnlyList<Scored> beam)
         {
             int[][] next = [.. beam.Select(prompt => prompt.Tokens).Where(tokens => expanded.Add(Key(tokens)))];
@@ -125,10 +125,10 @@ public static class DiscretePromptSearch
                 return candidates;
             using var scope = NewDisposeScope();
             var prompts = Embedded(next).requires_grad_(true);
-            // Of the prompts only: the model's parameters may require gradients of their own.
+            // With respect to the prompts only: the model's parameters may require gradients themselves.
             var gradient = Gradients.Of(objective.Losses(prompts).sum(), prompts);
             using var mode = no_grad();
-            // −(E_v − E_cur)ᵀg; E_curᵀg is the same for all v of a place. A NaN gradient ranks nothing but stops nothing.
+            // −(E_v − E_cur)ᵀg; E_curᵀg is the same for all v of a position. A NaN gradient ranks last.
             var gains = nn.functional.linear(gradient, objective.Embeddings.index_select(0, ids)).neg().nan_to_num(double.MinValue);
             var count = Math.Min(options.Candidates + 1, allowed.Length);
             var order = gains.topk(count, dim: -1).indexes.cpu().data<long>().ToArray();
@@ -141,7 +141,7 @@ public static class DiscretePromptSearch
                     foreach (var index in ranked)
                     {
                         var token = allowed[index];
-                        // The current token is one of the ranked, or one too many has been asked for.
+                        // The current token is among the ranked ones, or one too many has been requested.
                         if (token == next[row][place] || added++ >= options.Candidates)
                             continue;
                         var candidate = (int[])next[row].Clone();

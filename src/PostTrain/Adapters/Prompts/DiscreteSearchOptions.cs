@@ -2,35 +2,35 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Adapters.Prompts;
 
-/// <summary>How <see cref="DiscretePromptSearch"/> looks for a prompt.</summary>
+/// <summary>Options of <see cref="DiscretePromptSearch"/>.</summary>
 public sealed record DiscreteSearchOptions
 {
     /// <summary>Number of tokens of the prompt, n, at least 1.</summary>
     public required int Length { get; init; }
 
-    /// <summary>Prompts that are kept from round to round, at least 1.</summary>
+    /// <summary>Prompts kept from round to round, at least 1.</summary>
     /// <value>The default is 4.</value>
     public int Beam { get; init; } = 4;
 
-    /// <summary>Replacements that are evaluated at each place of a kept prompt, the best by the gradient, at least 1.</summary>
+    /// <summary>Replacements evaluated at each position of a kept prompt, the best by the gradient, at least 1.</summary>
     /// <value>The default is 16.</value>
     public int Candidates { get; init; } = 16;
 
-    /// <summary>Rounds of one start at most; it ends before where no replacement is left to try.</summary>
+    /// <summary>Maximum number of rounds of one start; it ends earlier if no replacement is left to try.</summary>
     /// <value>The default is 32.</value>
     public int Rounds { get; init; } = 32;
 
-    /// <summary>Starts from other random prompts, at least 1; prompts that were evaluated are not evaluated again.</summary>
+    /// <summary>Number of starts from different random prompts, at least 1. No prompt is evaluated twice.</summary>
     /// <value>The default is 4.</value>
     public int Starts { get; init; } = 4;
 
-    /// <summary>A prompt to start from, of <see cref="Length"/> tokens; it is in the first start's beam. Null: none.</summary>
+    /// <summary>An initial prompt of <see cref="Length"/> tokens for the first start's beam; null for none.</summary>
     public IReadOnlyList<int>? Initial { get; init; }
 
-    /// <summary>The ids that may stand in a prompt; null: all.</summary>
+    /// <summary>The ids allowed in a prompt; null for all.</summary>
     public IReadOnlyList<int>? AllowedTokens { get; init; }
 
-    /// <summary>Where the random prompts come from.</summary>
+    /// <summary>Seed of the random prompts.</summary>
     public ulong Seed { get; init; } = 1;
 
     internal int[] Check(int vocabularySize)

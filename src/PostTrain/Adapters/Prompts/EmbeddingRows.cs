@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Adapters.Prompts;
 
-/// <summary>One trainable matrix under the name <c>weight</c>, as PEFT's encoders hold it.</summary>
+/// <summary>One trainable matrix with the name <c>weight</c>, as in PEFT's encoders.</summary>
 internal sealed class EmbeddingRows : nn.Module
 {
     private readonly Parameter weight;

@@ -5,9 +5,9 @@ using static TorchSharp.torch;
 namespace PostTrain.Adapters.Prompts;
 
 /// <summary>P-tuning's rows from a bidirectional LSTM over the virtual tokens: W₂ ReLU(W₁ [→hᵢ ; ←hᵢ] + b₁) + b₂.</summary>
-/// <remarks>Liu et al. 2021, arXiv:2103.10385, eq. 5; the layers, their names and their start are those of PEFT's <c>PromptEncoder</c>: the
-/// first linear layer keeps the width 2H. Dropout acts between the LSTM's layers, in training only, and draws from torch's own
-/// generator.</remarks>
+/// <remarks>Liu et al. 2021, arXiv:2103.10385, eq. 5. The layers, their names and their initialisation are those of PEFT's
+/// <c>PromptEncoder</c>: the first linear layer keeps the width 2H. Dropout acts between the LSTM's layers, in training only, and draws
+/// from torch's own generator.</remarks>
 public sealed class LstmPromptEncoder : PromptEncoder
 {
     private readonly EmbeddingRows embedding;
@@ -17,9 +17,9 @@ public sealed class LstmPromptEncoder : PromptEncoder
     /// <param name="length">n, at least 1.</param>
     /// <param name="width">Width of the embeddings and of the rows, the model's hidden size.</param>
     /// <param name="hiddenSize">H, the LSTM's width in each direction.</param>
-    /// <param name="layers">Layers of the LSTM.</param>
-    /// <param name="dropout">Probability of dropping an output of a layer but the last, in [0, 1).</param>
-    /// <param name="seed">Decides the start: embeddings N(0, 1), the LSTM uniform in ±1/√H, layers uniform in ±1/√inputs.</param>
+    /// <param name="layers">Number of LSTM layers.</param>
+    /// <param name="dropout">Dropout probability of an output of any layer but the last, in [0, 1).</param>
+    /// <param name="seed">Seed of the initialisation: embeddings N(0, 1), the LSTM uniform in ±1/√H, layers uniform in ±1/√inputs.</param>
     /// <param name="type">Type of the parameters.</param>
     public LstmPromptEncoder(
         int length,
@@ -60,15 +60,15 @@ public sealed class LstmPromptEncoder : PromptEncoder
     {
         using var scope = NewDisposeScope();
         var differentiable = is_grad_enabled();
-        // Without gradients the float32 LSTM of the CPU takes another kernel, which rounds differently; rollouts and training must see the
-        // same rows.
+        // Without gradients the float32 LSTM on the CPU uses another kernel, which rounds differently; rollouts and training need the same
+        // rows.
         using var mode = enable_grad();
         var (outputs, _, _) = lstm.call(embedding.Weight.unsqueeze(0));
         var rows = head.call(outputs.squeeze(0));
         return (differentiable ? rows : rows.detach()).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Nothing: the parts are registered by PEFT's names.</summary>
+    /// <summary>Does nothing: the parts are registered under PEFT's names.</summary>
     protected override void RegisterComponents() { }
 
     private static LSTM Started(LSTM lstm, PromptParameters start, int hiddenSize)

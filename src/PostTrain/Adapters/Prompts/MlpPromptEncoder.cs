@@ -6,7 +6,7 @@ namespace PostTrain.Adapters.Prompts;
 
 /// <summary>P-tuning's rows from a multi-layer perceptron: W₃ ReLU(W₂ ReLU(W₁ e + b₁) + b₂) + b₃ of a trainable embedding e for each
 /// virtual token.</summary>
-/// <remarks>Liu et al. 2021, arXiv:2103.10385, section 2.2; the layers, their names and their start are those of PEFT's
+/// <remarks>Liu et al. 2021, arXiv:2103.10385, section 2.2. The layers, their names and their initialisation are those of PEFT's
 /// <c>PromptEncoder</c>.</remarks>
 public sealed class MlpPromptEncoder : PromptEncoder
 {
@@ -16,7 +16,7 @@ public sealed class MlpPromptEncoder : PromptEncoder
     /// <param name="length">n, at least 1.</param>
     /// <param name="width">Width of e and of the rows, the model's hidden size.</param>
     /// <param name="hiddenSize">Width between the layers.</param>
-    /// <param name="seed">Decides the start: e ~ N(0, 1), layers uniform in ±1/√inputs.</param>
+    /// <param name="seed">Seed of the initialisation: e ~ N(0, 1), layers uniform in ±1/√inputs.</param>
     /// <param name="type">Type of the parameters.</param>
     public MlpPromptEncoder(int length, int width, int hiddenSize, ulong seed, ScalarType type = ScalarType.Float32)
         : base(nameof(MlpPromptEncoder), length, width)
@@ -40,6 +40,6 @@ public sealed class MlpPromptEncoder : PromptEncoder
     /// <inheritdoc/>
     public override Tensor Rows() => head.call(embedding.Weight);
 
-    /// <summary>Nothing: the parts are registered by PEFT's names.</summary>
+    /// <summary>Does nothing: the parts are registered under PEFT's names.</summary>
     protected override void RegisterComponents() { }
 }

@@ -6,9 +6,9 @@ namespace PostTrain.Adapters.Prompts;
 
 /// <summary>Prefix tuning and P-Tuning v2: trainable keys and values of n virtual positions before the row, in every layer.</summary>
 /// <remarks>
-/// <para>Li and Liang 2021, arXiv:2101.00190 (with a <see cref="PrefixProjection"/>); Liu et al. 2022, arXiv:2110.07602 (a
-/// <see cref="PromptTable"/>). The keys are what attention sees: no rotary embedding turns them, as in PEFT. The real tokens stand at the
-/// positions from n on.</para>
+/// <para>Li and Liang 2021, arXiv:2101.00190 (with a <see cref="PrefixProjection"/>); Liu et al. 2022, arXiv:2110.07602 (a <see
+/// cref="PromptTable"/>). Attention uses the keys directly, without rotary embedding, as in PEFT. The real tokens have the positions from n
+/// on.</para>
 /// <para>A row of the encoder holds one virtual position in PEFT's layout: for each layer the key, then the value, each with key-value
 /// heads · head size numbers.</para>
 /// </remarks>
@@ -16,10 +16,10 @@ public sealed class PrefixLm : PromptedLm
 {
     private readonly Decoder decoder;
 
-    /// <summary>Puts a prefix before a model.</summary>
-    /// <param name="model">Frozen from here on; stays with the caller.</param>
-    /// <param name="encoder">Its width is <see cref="WidthFor"/> the model, its length at most the context length minus 1. Belongs to the
-    /// new model.</param>
+    /// <summary>Creates a prefixed model.</summary>
+    /// <param name="model">The model, frozen from here on; owned by the caller.</param>
+    /// <param name="encoder">Its width is <see cref="WidthFor"/> the model, its length at most the context length minus 1. Owned by the new
+    /// model.</param>
     /// <exception cref="ArgumentException">The encoder does not fit the model.</exception>
     public PrefixLm(Decoder model, PromptEncoder encoder)
         : base(nameof(PrefixLm), model, encoder, model is null ? 0 : WidthFor(model))
@@ -35,15 +35,15 @@ public sealed class PrefixLm : PromptedLm
     /// <summary>The model's context without the prefix.</summary>
     public override int ContextLength => decoder.ContextLength - Encoder.Length;
 
-    /// <summary>Numbers that a virtual position has in a model: 2 · layers · key-value heads · head size.</summary>
+    /// <summary>Returns the width of a virtual position in a model: 2 · layers · key-value heads · head size.</summary>
     public static int WidthFor(Decoder model)
     {
         ArgumentNullException.ThrowIfNull(model);
         return checked(2 * model.Config.Layers * model.Config.KeyValueHeads * model.Config.HeadSize);
     }
 
-    /// <summary>The prefix that a text leaves behind: its keys and values as the model computes them. The prefixed model then gives, to
-    /// rounding, what the model gives after that text.</summary>
+    /// <summary>Creates the prefix of a text: its keys and values as the model computes them. The prefixed model then gives the model's
+    /// results after that text, up to rounding.</summary>
     /// <param name="model">The model.</param>
     /// <param name="tokens">The text's ids, at least one.</param>
     public static PromptTable FromTokens(Decoder model, IReadOnlyList<int> tokens)

@@ -6,7 +6,7 @@ namespace PostTrain.Adapters.Prompts;
 
 /// <summary>Prefix-tuning's rows from a multi-layer perceptron: W₂ tanh(W₁ e + b₁) + b₂ of a trainable embedding e for each virtual
 /// token.</summary>
-/// <remarks>Li and Liang 2021, arXiv:2101.00190, section 4.3; the layers, their names and their start are those of PEFT's
+/// <remarks>Li and Liang 2021, arXiv:2101.00190, section 4.3. The layers, their names and their initialisation are those of PEFT's
 /// <c>PrefixEncoder</c> with <c>prefix_projection</c>.</remarks>
 public sealed class PrefixProjection : PromptEncoder
 {
@@ -15,9 +15,9 @@ public sealed class PrefixProjection : PromptEncoder
 
     /// <param name="length">n, at least 1.</param>
     /// <param name="width">Width of the rows, W; <see cref="PrefixLm.WidthFor"/>.</param>
-    /// <param name="embeddingSize">Width of e; PEFT takes key-value heads · head size.</param>
+    /// <param name="embeddingSize">Width of e; in PEFT key-value heads · head size.</param>
     /// <param name="hiddenSize">Width between the layers.</param>
-    /// <param name="seed">Decides the start: e ~ N(0, 1), layers uniform in ±1/√inputs.</param>
+    /// <param name="seed">Seed of the initialisation: e ~ N(0, 1), layers uniform in ±1/√inputs.</param>
     /// <param name="type">Type of the parameters.</param>
     public PrefixProjection(int length, int width, int embeddingSize, int hiddenSize, ulong seed, ScalarType type = ScalarType.Float32)
         : base(nameof(PrefixProjection), length, width)
@@ -36,6 +36,6 @@ public sealed class PrefixProjection : PromptEncoder
     /// <inheritdoc/>
     public override Tensor Rows() => transform.call(embedding.Weight);
 
-    /// <summary>Nothing: the parts are registered by PEFT's names.</summary>
+    /// <summary>Does nothing: the parts are registered under PEFT's names.</summary>
     protected override void RegisterComponents() { }
 }

@@ -4,13 +4,13 @@ using PostTrain.Models.HuggingFace;
 
 namespace PostTrain.Adapters.Prompts;
 
-/// <summary>What PEFT's <c>adapter_config.json</c> says of a prompt; how it was started and which network made its rows is of no use
+/// <summary>The content of PEFT's <c>adapter_config.json</c> for a prompt. Fields on initialisation and encoder network are not needed
 /// afterwards.</summary>
 /// <param name="Path">The file, for errors.</param>
-/// <param name="Placement">By <c>peft_type</c>.</param>
+/// <param name="Placement">The placement, from <c>peft_type</c>.</param>
 /// <param name="Length"><c>num_virtual_tokens</c>, at least 1.</param>
-/// <param name="TokenSize"><c>token_dim</c>, where given.</param>
-/// <param name="Layers"><c>num_layers</c>, where given.</param>
+/// <param name="TokenSize"><c>token_dim</c>, if given.</param>
+/// <param name="Layers"><c>num_layers</c>, if given.</param>
 internal sealed record PromptConfig(string Path, PromptPlacement Placement, int Length, int? TokenSize, int? Layers)
 {
     private const string PlacementField = "virtual_token_placement";
@@ -46,7 +46,7 @@ internal sealed record PromptConfig(string Path, PromptPlacement Placement, int 
         );
     }
 
-    /// <summary>Writes what PEFT needs to load a prompt for inference.</summary>
+    /// <summary>Writes the fields that PEFT needs to load a prompt for inference.</summary>
     public static void Write(Utf8JsonWriter json, PromptedLm model, string? baseModel)
     {
         var root = model.Base;
@@ -69,7 +69,7 @@ internal sealed record PromptConfig(string Path, PromptPlacement Placement, int 
         if (config is not null)
         {
             json.WriteNumber("num_layers", config.Layers);
-            // What PEFT calls heads are those that the prefix has.
+            // PEFT's number of heads is that of the prefix.
             json.WriteNumber("num_attention_heads", isPrefix ? config.KeyValueHeads : config.Heads);
         }
 

@@ -4,17 +4,16 @@ using static TorchSharp.torch;
 namespace PostTrain.Adapters.Prompts;
 
 /// <summary>
-/// What the trainable rows of a soft prompt come from: the rows themselves (<see cref="PromptTable"/>), or a small network that makes them
-/// while they are trained (<see cref="MlpPromptEncoder"/>, <see cref="LstmPromptEncoder"/>, <see cref="PrefixProjection"/>).
+/// The source of a soft prompt's trainable rows: the rows themselves (<see cref="PromptTable"/>), or a small network that computes them
+/// during training (<see cref="MlpPromptEncoder"/>, <see cref="LstmPromptEncoder"/>, <see cref="PrefixProjection"/>).
 /// </summary>
-/// <remarks>Only the rows are needed to use a trained prompt: <see cref="Fold"/> keeps them and drops the network, and gives the same
-/// bits.</remarks>
+/// <remarks>A trained prompt needs only the rows: <see cref="Fold"/> keeps them, drops the network, and gives the same bits.</remarks>
 public abstract class PromptEncoder : nn.Module
 {
-    /// <summary>Names the module and says what it makes.</summary>
+    /// <summary>Sets name, length and width.</summary>
     /// <param name="name">Name of the module.</param>
     /// <param name="length">Number of virtual tokens, n.</param>
-    /// <param name="width">Numbers a virtual token has, W.</param>
+    /// <param name="width">Width of a virtual token, W.</param>
     protected PromptEncoder(string name, int length, int width)
         : base(name)
     {
@@ -26,14 +25,14 @@ public abstract class PromptEncoder : nn.Module
     /// <summary>Number of virtual tokens, n.</summary>
     public int Length { get; }
 
-    /// <summary>Numbers that a virtual token has, W: the model's hidden size for a prompt, 2 · layers · key-value heads · head size for a
+    /// <summary>Width of a virtual token, W: the model's hidden size for a prompt, 2 · layers · key-value heads · head size for a
     /// prefix.</summary>
     public int Width { get; }
 
-    /// <summary>The rows, [n,W], differentiable in the encoder's parameters; a fresh tensor that the caller owns.</summary>
+    /// <summary>Computes the rows, [n,W], differentiable in the encoder's parameters; a fresh tensor owned by the caller.</summary>
     public abstract Tensor Rows();
 
-    /// <summary>The rows as they are now, in evaluation (without dropout), as a table of their own; the caller disposes it.</summary>
+    /// <summary>Returns the current rows, computed in evaluation mode (without dropout), as a table that the caller disposes.</summary>
     public PromptTable Fold()
     {
         using var scope = NewDisposeScope();

@@ -3,13 +3,13 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Adapters.Prompts;
 
-/// <summary>What a prompt of tokens is judged by: a loss that can be taken of any embeddings in the tokens' place.</summary>
+/// <summary>The objective of a prompt of tokens: a loss that is defined for any embeddings in their place.</summary>
 public abstract class PromptObjective : IDisposable
 {
-    /// <summary>The tokens' embeddings E, [V,D]. They belong to the objective.</summary>
+    /// <summary>The token embeddings E, [V,D]; owned by the objective.</summary>
     public abstract Tensor Embeddings { get; }
 
-    /// <summary>The losses of C prompts: [C,n,D] to [C], each a function of its own prompt only, differentiable.</summary>
+    /// <summary>Computes the losses of C prompts, [C,n,D] to [C], each a differentiable function of its own prompt only.</summary>
     public abstract Tensor Losses(Tensor prompts);
 
     /// <inheritdoc/>
@@ -19,6 +19,6 @@ public abstract class PromptObjective : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Frees what the objective holds.</summary>
+    /// <summary>Frees the objective's resources.</summary>
     protected abstract void Dispose(bool disposing);
 }

@@ -5,13 +5,13 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Adapters.Prompts;
 
-/// <summary>The start of a prompt encoder's parameters, PyTorch's by default: the k-th tensor's numbers depend on (seed, k) only, and not
+/// <summary>The initialisation of a prompt encoder's parameters, by default PyTorch's: the k-th tensor depends on (seed, k) only, and not
 /// on the engine.</summary>
 internal sealed class PromptParameters(ulong seed, ScalarType type)
 {
     private ulong drawn;
 
-    /// <summary>N(0, deviation²).</summary>
+    /// <summary>Draws from N(0, deviation²).</summary>
     public Tensor Normal(long[] shape, double deviation)
     {
         var values = new float[Count(shape)];
@@ -19,7 +19,7 @@ internal sealed class PromptParameters(ulong seed, ScalarType type)
         return NativeTensor.Of(values, shape, type);
     }
 
-    /// <summary>Uniform in (−bound, bound).</summary>
+    /// <summary>Draws uniformly from (−bound, bound).</summary>
     public Tensor Uniform(long[] shape, double bound)
     {
         var values = new double[Count(shape)];
@@ -29,14 +29,14 @@ internal sealed class PromptParameters(ulong seed, ScalarType type)
         return NativeTensor.Of(values, shape, type);
     }
 
-    /// <summary>A linear layer, weights and bias uniform in ±1/√inputs.</summary>
+    /// <summary>Creates a linear layer with weights and bias uniform in ±1/√inputs.</summary>
     public Linear Linear(long inputs, long outputs)
     {
         var bound = 1 / Math.Sqrt(inputs);
         return nn.Linear(Own(Uniform([outputs, inputs], bound)), Own(Uniform([outputs], bound)));
     }
 
-    /// <summary>A parameter that belongs to no scope.</summary>
+    /// <summary>Creates a parameter outside of all dispose scopes.</summary>
     public static Parameter Own(Tensor values)
     {
         var parameter = new Parameter(values);

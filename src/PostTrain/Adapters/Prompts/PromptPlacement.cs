@@ -1,6 +1,6 @@
 namespace PostTrain.Adapters.Prompts;
 
-/// <summary>Where a prompt's rows go.</summary>
+/// <summary>The placement of a prompt's rows.</summary>
 internal enum PromptPlacement
 {
     /// <summary>Before the tokens' embeddings.</summary>
@@ -9,6 +9,6 @@ internal enum PromptPlacement
     /// <summary>Before the keys and values of every layer.</summary>
     Layers,
 
-    /// <summary>Where virtual ids stand in the text.</summary>
+    /// <summary>At the virtual ids in the text.</summary>
     Template,
 }

@@ -6,16 +6,16 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Adapters.Prompts;
 
-/// <summary>The rows of a soft prompt as they are: n·W parameters.</summary>
-/// <remarks>Lester et al. 2021, arXiv:2104.08691. How the rows start matters much: a vocabulary or a text start trained far better than a
-/// random one in the paper (figure 3b) below ten billion parameters.</remarks>
+/// <summary>A soft prompt whose rows are the parameters themselves: n·W parameters.</summary>
+/// <remarks>Lester et al. 2021, arXiv:2104.08691. The initialisation matters: below ten billion parameters, a vocabulary or text
+/// initialisation was far better than a random one in the paper (figure 3b).</remarks>
 public sealed class PromptTable : PromptEncoder
 {
     private readonly EmbeddingRows embedding;
 
-    /// <summary>A table of given rows.</summary>
+    /// <summary>Creates a table of given rows.</summary>
     /// <param name="rows">[n,W], copied.</param>
-    /// <exception cref="ArgumentException">The rows are not a matrix of floating-point numbers with at least one column.</exception>
+    /// <exception cref="ArgumentException">The rows are not a floating-point matrix with at least one column.</exception>
     public PromptTable(Tensor rows)
         : base(nameof(PromptTable), Height(rows), (int)rows.size(1))
     {
@@ -24,14 +24,14 @@ public sealed class PromptTable : PromptEncoder
         register_module("embedding", embedding);
     }
 
-    /// <summary>The parameter, [n,W]. It belongs to the table: do not dispose it.</summary>
+    /// <summary>The parameter, [n,W]. Owned by the table: do not dispose it.</summary>
     public Parameter Weight => embedding.Weight;
 
-    /// <summary>Random rows, uniform in (−<paramref name="bound"/>, <paramref name="bound"/>).</summary>
+    /// <summary>Creates random rows, uniform in (−<paramref name="bound"/>, <paramref name="bound"/>).</summary>
     /// <param name="length">n, at least 0.</param>
     /// <param name="width">W.</param>
-    /// <param name="seed">The same seed gives the same rows.</param>
-    /// <param name="bound">0.5 in the paper.</param>
+    /// <param name="seed">Seed of the rows.</param>
+    /// <param name="bound">The bound; 0.5 in the paper.</param>
     /// <param name="type">Type of the rows.</param>
     public static PromptTable Random(int length, int width, ulong seed, double bound = 0.5, ScalarType type = ScalarType.Float32)
     {
@@ -42,12 +42,11 @@ public sealed class PromptTable : PromptEncoder
         return new PromptTable(new PromptParameters(seed, type).Uniform([length, width], bound));
     }
 
-    /// <summary>Rows that are the embeddings of tokens drawn from the vocabulary, each token at most once while there are enough.</summary>
-    /// <param name="model">Whose embeddings are taken.</param>
+    /// <summary>Creates rows from the embeddings of random tokens, without repetition while there are enough.</summary>
+    /// <param name="model">The model whose embeddings are copied.</param>
     /// <param name="length">n.</param>
-    /// <param name="seed">Decides which tokens.</param>
-    /// <param name="mostCommon">Only the ids below this are drawn (the paper: 5,000, where ids are sorted by frequency); all when
-    /// null.</param>
+    /// <param name="seed">Seed of the choice of tokens.</param>
+    /// <param name="mostCommon">Only ids below this are chosen (the paper: 5,000, with ids sorted by frequency); null for all.</param>
     public static PromptTable FromVocabulary(CausalLm model, int length, ulong seed, int? mostCommon = null)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -58,11 +57,11 @@ public sealed class PromptTable : PromptEncoder
         return FromTokens(model, [.. Enumerable.Range(0, length).Select(i => order[i])]);
     }
 
-    /// <summary>Rows that are the embeddings of a text: the model then starts with what it gives for that text as a prompt, to the
+    /// <summary>Creates rows from the embeddings of a text: the model then starts with its results for that text as a prompt, bit for
     /// bit.</summary>
-    /// <param name="model">Whose embeddings are taken.</param>
+    /// <param name="model">The model whose embeddings are copied.</param>
     /// <param name="tokens">The text's ids.</param>
-    /// <param name="length">n; a shorter text is repeated, a longer one cut (as PEFT does). The text's own length when null.</param>
+    /// <param name="length">n; a shorter text is repeated, a longer one cut (as in PEFT). Null means the text's own length.</param>
     /// <exception cref="ArgumentException">There is no token and the length is above 0, or an id is outside the vocabulary.</exception>
     public static PromptTable FromTokens(CausalLm model, IReadOnlyList<int> tokens, int? length = null)
     {
@@ -83,7 +82,7 @@ public sealed class PromptTable : PromptEncoder
     /// <inheritdoc/>
     public override Tensor Rows() => embedding.Weight.alias();
 
-    /// <summary>Nothing: the table is registered by name.</summary>
+    /// <summary>Does nothing: the table is registered by name.</summary>
     protected override void RegisterComponents() { }
 
     private static int Height(Tensor rows)

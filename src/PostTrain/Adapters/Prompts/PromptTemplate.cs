@@ -5,22 +5,22 @@ using PostTrain.Text;
 
 namespace PostTrain.Adapters.Prompts;
 
-/// <summary>Where virtual tokens stand around a prompt, e.g. <c>"{3}{prompt}{2}"</c>: three virtual tokens, the prompt, two more. Text in
-/// it stays (P-tuning's anchor tokens).</summary>
-/// <remarks>Liu et al. 2021, arXiv:2103.10385, section 2.1. <c>{k}</c> stands for the next k virtual tokens, <c>{prompt}</c> for the
-/// prompt, once; <c>{{</c> and <c>}}</c> for braces. A virtual token is written into the text as a mark, which
-/// <see cref="TemplateTokenizer"/> turns into its id.</remarks>
+/// <summary>The placement of virtual tokens around a prompt, e.g. <c>"{3}{prompt}{2}"</c>: three virtual tokens, the prompt, two more.
+/// Other text is kept (P-tuning's anchor tokens).</summary>
+/// <remarks>Liu et al. 2021, arXiv:2103.10385, section 2.1. <c>{k}</c> stands for the next k virtual tokens, <c>{prompt}</c> for the prompt
+/// (once), <c>{{</c> and <c>}}</c> for braces. Virtual tokens are written into the text as marks, which <see cref="TemplateTokenizer"/>
+/// converts to their ids.</remarks>
 public sealed class PromptTemplate
 {
-    /// <summary>Limit on the number of virtual tokens.</summary>
+    /// <summary>Maximum number of virtual tokens.</summary>
     public const int MaximumLength = 1 << 16;
 
     private readonly string before;
     private readonly string after;
 
     /// <param name="format">The template.</param>
-    /// <exception cref="ArgumentException">A brace is open or unknown, <c>{prompt}</c> does not stand in it exactly once, or there are too
-    /// many virtual tokens; the message names the place.</exception>
+    /// <exception cref="ArgumentException">A brace is open or unknown, <c>{prompt}</c> does not occur exactly once, or there are too many
+    /// virtual tokens; the message gives the position.</exception>
     public PromptTemplate(string format)
     {
         ArgumentNullException.ThrowIfNull(format);
@@ -77,20 +77,20 @@ public sealed class PromptTemplate
     /// <summary>Number of virtual tokens, n.</summary>
     public int Length { get; }
 
-    /// <summary>The prompt with the marks of the virtual tokens around it.</summary>
+    /// <summary>Returns the prompt with the marks of the virtual tokens around it.</summary>
     public string Apply(string prompt) => before + prompt + after;
 
-    /// <summary>The same for a text that a chat template may have rendered.</summary>
+    /// <summary>Applies the template to a text that may be rendered by a chat template.</summary>
     public MarkedText Apply(MarkedText prompt) => prompt with { Text = Apply(prompt.Text) };
 
-    /// <summary>The same for the prompt of a problem.</summary>
+    /// <summary>Applies the template to the prompt of a problem.</summary>
     public Problem Apply(Problem problem)
     {
         ArgumentNullException.ThrowIfNull(problem);
         return problem with { Prompt = Apply(problem.Prompt) };
     }
 
-    /// <summary>The same for the prompt of a demonstration: {[P], x, [P], y}.</summary>
+    /// <summary>Applies the template to the prompt of a demonstration: {[P], x, [P], y}.</summary>
     public Demonstration Apply(Demonstration demonstration)
     {
         ArgumentNullException.ThrowIfNull(demonstration);

@@ -5,14 +5,13 @@ using static TorchSharp.torch;
 namespace PostTrain.Adapters.Prompts;
 
 /// <summary>
-/// A frozen model with a trainable prompt, which is a model itself: samplers and trainers take it as any other. What it returns has the
-/// positions of the real tokens only.
+/// A frozen model with a trainable prompt. It is a model itself for samplers and trainers. Its outputs cover the real tokens only.
 /// </summary>
 /// <remarks>
-/// <para>The constructors freeze the model's parameters: they keep their bytes, and only the <see cref="Encoder"/>'s are trained. The model
-/// stays with the caller; several prompts can share one. Disposing the prompted model disposes the encoder.</para>
+/// <para>The constructors freeze the model's parameters: they keep their bytes, and only those of the <see cref="Encoder"/> are trained.
+/// The caller owns the model; several prompts can share it. Disposing the prompted model disposes the encoder.</para>
 /// <para>In the attention mask (segment map) of a call, 0 is padding and 1 a real token. Packed rows (a segment number above 1) are
-/// refused: a prompt stands at a row's start, where the second sequence would not see it.</para>
+/// rejected: the prompt is at the start of a row, where the second sequence would not see it.</para>
 /// </remarks>
 public abstract class PromptedLm : CausalLm
 {
@@ -38,7 +37,7 @@ public abstract class PromptedLm : CausalLm
     /// <summary>The frozen model.</summary>
     public CausalLm Base { get; }
 
-    /// <summary>What is trained.</summary>
+    /// <summary>The trained encoder.</summary>
     public PromptEncoder Encoder { get; }
 
     /// <inheritdoc/>
@@ -56,26 +55,26 @@ public abstract class PromptedLm : CausalLm
     /// <inheritdoc/>
     public override Tensor Project(Tensor hidden) => Base.Project(hidden);
 
-    /// <summary>Nothing: the parts are registered by name.</summary>
+    /// <summary>Does nothing: the parts are registered by name.</summary>
     protected override void RegisterComponents() { }
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
-        // The model belongs to the caller.
+        // The caller owns the model.
         if (disposing)
             _internal_submodules.Remove(BaseName);
         base.Dispose(disposing);
     }
 
-    /// <summary>The encoder's rows in the type of the model's embeddings.</summary>
+    /// <summary>Returns the encoder's rows in the type of the model's embeddings.</summary>
     private protected Tensor Rows(Tensor like)
     {
         using var scope = NewDisposeScope();
         return Encoder.Rows().to(like.dtype, like.device).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The mask with the prompt's positions before the row; null stays null.</summary>
+    /// <summary>Prepends the prompt's positions to the mask; null stays null.</summary>
     private protected static Tensor? WithPrompt(Tensor? mask, int length)
     {
         if (mask is null)
@@ -91,7 +90,7 @@ public abstract class PromptedLm : CausalLm
         return cat([ones([mask.size(0), length], dtype: mask.dtype, device: mask.device), mask], 1).MoveToOuterDisposeScope();
     }
 
-    /// <summary>A cache of the base model with room for the prompt, which it does not count.</summary>
+    /// <summary>Creates a cache of the base model with space for the prompt, which it does not count.</summary>
     private protected KeyValueCache NewCacheWithPrompt(int batch, int capacity)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(capacity);

@@ -4,20 +4,21 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Adapters.Prompts;
 
-/// <summary>Prompt tuning and P-tuning with a prompt at the start: h₀ = [P; E(x)], P ∈ R^{n×D} trainable, all else frozen.</summary>
+/// <summary>Prompt tuning and P-tuning with a prompt at the start: h₀ = [P; E(x)], P ∈ R^{n×D} trainable, all other parameters
+/// frozen.</summary>
 /// <remarks>
 /// <para>Lester et al. 2021, arXiv:2104.08691 (a <see cref="PromptTable"/>); Liu et al. 2021, arXiv:2103.10385 (an
 /// <see cref="MlpPromptEncoder"/> or <see cref="LstmPromptEncoder"/>). For virtual tokens within a text see
 /// <see cref="TemplatePromptLm"/>.</para>
-/// <para>The virtual tokens have the positions 0 to n−1, the real ones follow. They stand at the row's start, before its padding; a token's
-/// position is the number of real tokens before it, so that this is the same function as a prompt between the padding and the first token.
-/// With a cache the prompt is fed once.</para>
+/// <para>The virtual tokens have the positions 0 to n−1, the real ones follow. They are at the start of the row, before its padding. A
+/// token's position is the number of real tokens before it, so the result equals that of a prompt between the padding and the first token.
+/// With a cache the prompt is processed once.</para>
 /// </remarks>
 public sealed class SoftPromptLm : PromptedLm
 {
-    /// <summary>Puts a prompt before a model.</summary>
-    /// <param name="model">Frozen from here on; stays with the caller.</param>
-    /// <param name="encoder">Its width is the model's hidden size, its length at most the context length minus 1. Belongs to the new
+    /// <summary>Creates a model with a prompt.</summary>
+    /// <param name="model">The model, frozen from here on; owned by the caller.</param>
+    /// <param name="encoder">Its width is the model's hidden size, its length at most the context length minus 1. Owned by the new
     /// model.</param>
     /// <exception cref="ArgumentException">The encoder does not fit the model.</exception>
     public SoftPromptLm(CausalLm model, PromptEncoder encoder)
@@ -48,10 +49,10 @@ public sealed class SoftPromptLm : PromptedLm
         ).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Logits of the real tokens: [B,T] ids to [B,T,V]; no position is padding.</summary>
-    /// <remarks>The output projection runs over the prompt's positions too, so that the numbers are those of the same product as after a
-    /// text, to the bit.</remarks>
-    /// <exception cref="ArgumentException">The shape is not [B,T], T is over the context length, or an id is outside the
+    /// <summary>Computes logits of the real tokens, [B,T] ids to [B,T,V]; no position is padding.</summary>
+    /// <remarks>The output projection covers the prompt's positions too, so that the numbers equal those of the same product after a text,
+    /// bit for bit.</remarks>
+    /// <exception cref="ArgumentException">The shape is not [B,T], T exceeds the context length, or an id is outside the
     /// vocabulary.</exception>
     public override Tensor forward(Tensor input)
     {

@@ -7,25 +7,25 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Adapters.Prompts;
 
-/// <summary>Prompts on disk in PEFT's format: <c>adapter_config.json</c> and <c>adapter_model.safetensors</c> with one tensor,
+/// <summary>Reads and writes prompts in PEFT's format: <c>adapter_config.json</c> and <c>adapter_model.safetensors</c> with one tensor,
 /// <c>prompt_embeddings</c>.</summary>
-/// <remarks>The file holds the rows only, also where a network made them; a loaded prompt is a <see cref="PromptTable"/>, which can be
-/// trained further as such. A <see cref="TemplatePromptLm"/> is written as PEFT's P-tuning with the field <c>virtual_token_placement</c>,
-/// which PEFT does not know: it would put the tokens in front.</remarks>
+/// <remarks>The file holds only the rows, even if a network computed them. A loaded prompt is a <see cref="PromptTable"/> and can be
+/// trained further. A <see cref="TemplatePromptLm"/> is written as PEFT's P-tuning with the field <c>virtual_token_placement</c>, which
+/// PEFT does not know: it would put the tokens in front.</remarks>
 public static class SoftPrompts
 {
     internal const string ConfigName = "adapter_config.json";
     internal const string WeightsName = "adapter_model.safetensors";
     internal const string TensorName = "prompt_embeddings";
 
-    /// <summary>Puts a saved prompt before a model.</summary>
-    /// <param name="model">Frozen from here on; stays with the caller. A prefix needs a <see cref="Decoder"/>.</param>
-    /// <param name="directory">Holds the two files, for PEFT's types PROMPT_TUNING, PREFIX_TUNING or P_TUNING.</param>
+    /// <summary>Loads a prompt onto a model.</summary>
+    /// <param name="model">The model, frozen from here on; owned by the caller. A prefix needs a <see cref="Decoder"/>.</param>
+    /// <param name="directory">A directory with the two files, of PEFT's type PROMPT_TUNING, PREFIX_TUNING or P_TUNING.</param>
     /// <returns>A <see cref="SoftPromptLm"/>, <see cref="PrefixLm"/> or <see cref="TemplatePromptLm"/>; the caller disposes it.</returns>
     /// <exception cref="DirectoryNotFoundException">There is no such directory.</exception>
     /// <exception cref="FileNotFoundException">One of the two files is missing.</exception>
     /// <exception cref="InvalidDataException">A file is malformed, of another type, or does not fit the model; the message names the file,
-    /// what it holds and what was expected.</exception>
+    /// its content and the content expected.</exception>
     public static PromptedLm Load(CausalLm model, string directory)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -54,10 +54,10 @@ public static class SoftPrompts
         };
     }
 
-    /// <summary>Saves a model's prompt so that PEFT and <see cref="Load"/> read it: the rows that the encoder makes in
-    /// evaluation.</summary>
+    /// <summary>Saves a model's prompt in a form that PEFT and <see cref="Load"/> can read: the rows that the encoder computes in
+    /// evaluation mode.</summary>
     /// <param name="model">The prompted model; its base is not written.</param>
-    /// <param name="directory">Created where it does not exist; each file is replaced atomically, the tensor first.</param>
+    /// <param name="directory">Created if missing; each file is replaced atomically, the tensor first.</param>
     /// <param name="baseModel">Name or path of the base model, for PEFT; null leaves the field empty.</param>
     public static void Save(PromptedLm model, string directory, string? baseModel = null)
     {

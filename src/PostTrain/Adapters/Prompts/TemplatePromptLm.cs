@@ -5,17 +5,17 @@ using static TorchSharp.torch;
 namespace PostTrain.Adapters.Prompts;
 
 /// <summary>
-/// P-tuning with virtual tokens anywhere, T = {[P₀:ᵢ], x, [Pᵢ₊₁:ₘ], y}: the ids V, V+1, ..., V+n−1 in a text stand for the rows of the
+/// P-tuning with virtual tokens at any position, T = {[P₀:ᵢ], x, [Pᵢ₊₁:ₘ], y}: the ids V, V+1, ..., V+n−1 in a text select the rows of the
 /// prompt.
 /// </summary>
-/// <remarks>Liu et al. 2021, arXiv:2103.10385, section 2.1. A template is so a list of ids, and texts of one batch can have different ones.
-/// Virtual ids are read, never predicted: logits have V numbers. <see cref="PromptTemplate"/> and <see cref="TemplateTokenizer"/> write the
-/// ids into texts. With all virtual tokens in front it is <see cref="SoftPromptLm"/>, to the bit.</remarks>
+/// <remarks>Liu et al. 2021, arXiv:2103.10385, section 2.1. A template is thus a list of ids, and the texts of a batch can have different
+/// ones. Virtual ids are inputs only: logits have V entries. <see cref="PromptTemplate"/> and <see cref="TemplateTokenizer"/> write the ids
+/// into texts. With all virtual tokens in front the result equals <see cref="SoftPromptLm"/>, bit for bit.</remarks>
 public sealed class TemplatePromptLm : PromptedLm
 {
-    /// <summary>Gives a model n more ids to read.</summary>
-    /// <param name="model">Frozen from here on; stays with the caller.</param>
-    /// <param name="encoder">Its width is the model's hidden size, its length at least 1. Belongs to the new model.</param>
+    /// <summary>Creates a model with n additional input ids.</summary>
+    /// <param name="model">The model, frozen from here on; owned by the caller.</param>
+    /// <param name="encoder">Its width is the model's hidden size, its length at least 1. Owned by the new model.</param>
     /// <exception cref="ArgumentException">The encoder does not fit the model.</exception>
     public TemplatePromptLm(CausalLm model, PromptEncoder encoder)
         : base(nameof(TemplatePromptLm), model, encoder, model?.HiddenSize ?? 0)
@@ -24,10 +24,10 @@ public sealed class TemplatePromptLm : PromptedLm
             throw new ArgumentException("The encoder has no virtual token, expected at least one.", nameof(encoder));
     }
 
-    /// <summary>The model's context: virtual tokens in a text count as any other.</summary>
+    /// <summary>The model's context length: virtual tokens in a text count like others.</summary>
     public override int ContextLength => Base.ContextLength;
 
-    /// <summary>V + n: also the virtual ids may stand in a text.</summary>
+    /// <summary>V + n: texts can contain virtual ids too.</summary>
     public override int InputVocabularySize => Base.VocabularySize + Encoder.Length;
 
     /// <inheritdoc/>
@@ -37,7 +37,7 @@ public sealed class TemplatePromptLm : PromptedLm
         using var scope = NewDisposeScope();
         var isVirtual = ids.ge(Base.VocabularySize);
         var known = Base.Embed(ids.masked_fill(isVirtual, 0));
-        // With a cache all but the first call read real tokens only, and an encoder may be a network.
+        // With a cache all calls but the first read real tokens only, and the encoder may be a network.
         if (!isVirtual.any().ToBoolean())
             return known.MoveToOuterDisposeScope();
         var row = ids.sub(Base.VocabularySize).clamp_min(0).reshape(-1);

@@ -4,11 +4,11 @@ using PostTrain.Text;
 
 namespace PostTrain.Adapters.Prompts;
 
-/// <summary>A tokenizer that also knows the marks of virtual tokens: mark i becomes the id V + i, which <see cref="TemplatePromptLm"/>
-/// reads as row i of its prompt.</summary>
+/// <summary>A tokenizer that also knows the marks of virtual tokens: mark i becomes the id V + i, which <see cref="TemplatePromptLm"/> maps
+/// to row i of its prompt.</summary>
 /// <remarks>A mark is the number between two characters of Unicode's private use area, U+F0000 and U+F0001. The text between marks is
-/// encoded piece by piece; what the inner tokenizer begins every text with (a beginning-of-sequence token) comes once, in front. What looks
-/// like a mark but has no row is ordinary text.</remarks>
+/// encoded in pieces; a token that the inner tokenizer adds at the start of every text (beginning of sequence) occurs once, in front. A
+/// mark without a row is ordinary text.</remarks>
 public sealed class TemplateTokenizer : ITokenizer
 {
     // Surrogate pairs of U+F0000 and U+F0001.
@@ -20,7 +20,7 @@ public sealed class TemplateTokenizer : ITokenizer
     private readonly int length;
 
     /// <param name="inner">Encodes the text between marks.</param>
-    /// <param name="firstId">V, the number of ids of the model without virtual tokens (it may be above the tokenizer's).</param>
+    /// <param name="firstId">V, the model's number of ids without virtual tokens (may exceed the tokenizer's).</param>
     /// <param name="length">n, the number of virtual tokens.</param>
     /// <exception cref="ArgumentOutOfRangeException">The model has fewer ids than the tokenizer, or the length is negative.</exception>
     public TemplateTokenizer(ITokenizer inner, int firstId, int length)
@@ -32,7 +32,7 @@ public sealed class TemplateTokenizer : ITokenizer
         (this.inner, this.firstId, this.length) = (inner, firstId, length);
     }
 
-    /// <summary>The tokenizer of a model's texts.</summary>
+    /// <summary>Creates the tokenizer for a model.</summary>
     public TemplateTokenizer(ITokenizer inner, TemplatePromptLm model)
         : this(inner, model?.VocabularySize ?? throw new ArgumentNullException(nameof(model)), model.Encoder.Length) { }
 
@@ -45,7 +45,7 @@ public sealed class TemplateTokenizer : ITokenizer
     /// <inheritdoc/>
     public int PaddingId => inner.PaddingId;
 
-    /// <summary>The text that stands for a virtual token.</summary>
+    /// <summary>Returns the text of a virtual token.</summary>
     public static string Mark(int index) => string.Create(CultureInfo.InvariantCulture, $"{Open}{index}{Close}");
 
     /// <inheritdoc/>
@@ -91,11 +91,11 @@ public sealed class TemplateTokenizer : ITokenizer
         }
     }
 
-    /// <summary>The text of ids, with the marks of the virtual ones.</summary>
+    /// <summary>Decodes ids, with the marks of the virtual ones.</summary>
     public string Decode(ReadOnlySpan<int> ids) => Decode(ids, skipSpecialTokens: true);
 
-    /// <summary>The text of ids, with the marks of the virtual ones, and with the inner tokenizer's special tokens left out or
-    /// spelt.</summary>
+    /// <summary>Decodes ids, with the marks of the virtual ones, and with the inner tokenizer's special tokens left out or
+    /// spelled.</summary>
     public string Decode(ReadOnlySpan<int> ids, bool skipSpecialTokens)
     {
         var text = new StringBuilder();
@@ -117,7 +117,7 @@ public sealed class TemplateTokenizer : ITokenizer
         return text.ToString();
     }
 
-    // Digits without a sign or a leading zero, a row of the prompt, and the closing character.
+    // Digits without sign or leading zero that name a row of the prompt, and the closing character.
     private (int Index, int End)? ReadMark(string text, int at)
     {
         var from = at + Open.Length;

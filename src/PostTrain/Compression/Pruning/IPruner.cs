@@ -5,10 +5,10 @@ namespace PostTrain.Compression.Pruning;
 /// <summary>A way to prune a weight. <see cref="Pruner"/> has the library's and makes one of any function.</summary>
 public interface IPruner
 {
-    /// <summary>How it is called in reports.</summary>
+    /// <summary>The name in reports.</summary>
     string Name { get; }
 
-    /// <summary>Whether it asks for the statistics of the layer's inputs.</summary>
+    /// <summary>True if the pruner needs the statistics of the layer's inputs.</summary>
     bool NeedsStatistics { get; }
 
     /// <summary>Prunes a weight.</summary>

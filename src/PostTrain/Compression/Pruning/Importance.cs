@@ -5,16 +5,16 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Compression.Pruning;
 
-/// <summary>How much the layers and the heads of a decoder matter on given texts.</summary>
+/// <summary>The importance of a decoder's layers and heads on given texts.</summary>
 public static class Importance
 {
-    /// <summary>What each layer changes: 1 − the mean cosine between its inputs and its outputs (block influence: Men et al. 2024,
-    /// arXiv:2403.03853, eq. 1).</summary>
+    /// <summary>Computes the change made by each layer: 1 − the mean cosine between its inputs and its outputs (block influence: Men et al.
+    /// 2024, arXiv:2403.03853, eq. 1).</summary>
     /// <param name="model">The model; it is in evaluation mode meanwhile.</param>
     /// <param name="batches">Ids, [B,T], int64, without padding.</param>
     /// <param name="progress">Told after each batch.</param>
     /// <param name="cancellation">Stops between two batches.</param>
-    /// <returns>A number a layer, from 0 to 2; the least goes first.</returns>
+    /// <returns>One number per layer, from 0 to 2; the layer with the least changes least and is removed first.</returns>
     /// <exception cref="ArgumentException">There is no batch.</exception>
     public static double[] OfLayers(
         Decoder model,
@@ -80,10 +80,9 @@ public static class Importance
         return [.. sums.Select(sum => 1 - sum / tokens)];
     }
 
-    /// <summary>What each key-value head with its query heads changes to first order: the sum over batches of |∂loss/∂gate| for a gate of
-    /// 1 on
-    /// what the head gives (Michel et al. 2019, arXiv:1905.10650, eq. 2), the loss being the mean negative log-probability of the next
-    /// token.</summary>
+    /// <summary>Computes the first-order effect of each key-value head with its query heads: the sum over batches of |∂loss/∂gate| for a
+    /// gate of 1 on the head's output (Michel et al. 2019, arXiv:1905.10650, eq. 2); the loss is the mean negative log-probability of the
+    /// next token.</summary>
     /// <param name="model">The model; it is in evaluation mode meanwhile, and its parameters get no gradient.</param>
     /// <param name="batches">Ids, [B,T], int64, T at least 2, without padding.</param>
     /// <param name="progress">Told after each batch.</param>

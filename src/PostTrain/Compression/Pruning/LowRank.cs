@@ -60,7 +60,7 @@ public static class LowRank
     /// <summary>Replaces linear layers of a model by two factors each, which can be trained.</summary>
     /// <param name="model">The model, without adapters.</param>
     /// <param name="part">The size of a layer's factors as a part of its weight, above 0 and at most 1.</param>
-    /// <param name="options">Which layers; with a calibration that kept the Gram matrices the activations' metric is used.</param>
+    /// <param name="options">The layers. With a calibration that kept the Gram matrices the metric of the activations is used.</param>
     /// <param name="progress">Told after each layer.</param>
     /// <param name="cancellation">Stops between two layers; those done stay replaced.</param>
     /// <returns>The rank of each layer.</returns>

@@ -45,7 +45,7 @@ public sealed class LowRankLinear : nn.Module<Tensor, Tensor>
     /// <summary>[out,r].</summary>
     public Parameter B => b;
 
-    /// <summary>What is added at the end, or null.</summary>
+    /// <summary>The bias, or null.</summary>
     public Parameter? Bias => bias;
 
     /// <summary>[..., in] to [..., out].</summary>

@@ -8,7 +8,7 @@ public static class MagnitudePruning
 {
     /// <summary>Removes the smallest entries of a matrix.</summary>
     /// <param name="weight">[out,in].</param>
-    /// <param name="sparsity">How much; see <see cref="Masks.OfMatrix"/>.</param>
+    /// <param name="sparsity">The removed part; see <see cref="Masks.OfMatrix"/>.</param>
     public static PrunedWeight Prune(Tensor weight, Sparsity sparsity)
     {
         Guard.Rank(weight, nameof(weight), 2, "[out, in]");

@@ -20,7 +20,7 @@ public sealed class MaskedLinear : nn.Module<Tensor, Tensor>, IWeightedLinear
     private readonly Tensor mask;
 
     /// <summary>A layer over parameters that are there.</summary>
-    /// <param name="weight">[out,in]; it belongs to the layer from here on.</param>
+    /// <param name="weight">[out,in]; owned by the layer from now on.</param>
     /// <param name="bias">[out], or null; likewise.</param>
     /// <param name="kept">Bool, [out,in]: whether an entry stays; copied.</param>
     public MaskedLinear(Parameter weight, Parameter? bias, Tensor kept)
@@ -37,10 +37,10 @@ public sealed class MaskedLinear : nn.Module<Tensor, Tensor>, IWeightedLinear
     /// <summary>The weight; removed entries do not count, whatever they are.</summary>
     public Parameter Weight => weight;
 
-    /// <summary>What is added at the end, or null.</summary>
+    /// <summary>The bias, or null.</summary>
     public Parameter? Bias => bias;
 
-    /// <summary>Whether an entry stays, [out,in].</summary>
+    /// <summary>True for each entry that is kept, [out,in].</summary>
     public Tensor Kept => mask;
 
     /// <summary>[..., in] to [..., out].</summary>

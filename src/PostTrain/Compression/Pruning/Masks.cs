@@ -4,14 +4,14 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Compression.Pruning;
 
-/// <summary>Masks from scores: the entries with the least ones are removed. Score functions of one's own go in here.</summary>
+/// <summary>Masks from scores: the entries with the lowest scores are removed. Use it with your own score functions.</summary>
 public static class Masks
 {
     /// <summary>The least of the whole matrix go: everything up to and with the score at index ⌊size · fraction⌋ of the sorted ones, as the
     /// authors of Wanda and SparseGPT do it; of N:M the N least of each group.</summary>
     /// <param name="scores">[out,in].</param>
-    /// <param name="sparsity">How much goes. A fraction of 0 removes nothing.</param>
-    /// <returns>Whether an entry stays, bool, [out,in], fresh.</returns>
+    /// <param name="sparsity">The removed part. A fraction of 0 removes nothing.</param>
+    /// <returns>True for each entry that is kept, bool, [out,in], fresh.</returns>
     /// <exception cref="ArgumentException">It is no matrix of numbers, or its rows are not whole groups.</exception>
     public static Tensor OfMatrix(Tensor scores, Sparsity sparsity)
     {

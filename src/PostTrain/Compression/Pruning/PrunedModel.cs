@@ -21,14 +21,14 @@ public sealed class PrunedModel : IDisposable
 
     /// <summary>Prunes linear layers of a model and puts the masks on them.</summary>
     /// <param name="model">The model, without adapters: they are attached afterwards.</param>
-    /// <param name="pruner">How a weight is pruned.</param>
-    /// <param name="options">Which layers.</param>
+    /// <param name="pruner">The pruning method.</param>
+    /// <param name="options">The layers.</param>
     /// <param name="progress">Told after each layer.</param>
     /// <param name="cancellation">Stops between two layers; nothing has changed then.</param>
     /// <returns>Disposing it takes the masks off; the zeros stay.</returns>
     /// <exception cref="ArgumentException">A target names no plain linear layer or one that cannot be replaced, or the pruner needs a
-    /// calibration that was not given or lacks a layer. Nothing has changed then.</exception>
-    /// <exception cref="InvalidOperationException">A pruner of one's own gave another shape.</exception>
+    /// calibration that was not given or lacks a layer. Nothing was changed.</exception>
+    /// <exception cref="InvalidOperationException">A pruner of your own gave another shape.</exception>
     public static PrunedModel Attach(
         nn.Module model,
         IPruner pruner,

@@ -34,8 +34,8 @@ public static class Pruner
         );
     }
 
-    /// <summary>A method of one's own that looks at the weight alone.</summary>
-    /// <param name="name">How it is called in reports.</param>
+    /// <summary>Creates a pruner from your function of the weight.</summary>
+    /// <param name="name">The name in reports.</param>
     /// <param name="prune">Weight [out,in] to weight and mask.</param>
     public static IPruner Of(string name, Func<Tensor, PrunedWeight> prune)
     {
@@ -44,7 +44,7 @@ public static class Pruner
         return new FunctionPruner(name, false, (weight, _) => prune(weight));
     }
 
-    /// <summary>A method of one's own that looks at the layer's inputs too.</summary>
+    /// <summary>Creates a pruner from your function of the weight and the layer's inputs.</summary>
     /// <inheritdoc cref="Of(string, Func{Tensor, PrunedWeight})"/>
     public static IPruner Of(string name, Func<Tensor, LayerStatistics, PrunedWeight> prune)
     {

@@ -15,7 +15,7 @@ public static class SparseGpt
     /// <param name="hessian">2/sequences · Σ x xᵀ, [in,in] (<see cref="LayerStatistics.Hessian"/>); it stays as it is. A column that no
     /// input
     /// ever used, 0 on the diagonal, is set to 0.</param>
-    /// <param name="options">How much, damping, blocks.</param>
+    /// <param name="options">Sparsity, damping, blocks.</param>
     /// <exception cref="ArgumentException">Shapes do not agree, or the damped Hessian is not positive definite.</exception>
     public static SparseGptResult Prune(Tensor weight, Tensor hessian, SparseGptOptions? options = null)
     {

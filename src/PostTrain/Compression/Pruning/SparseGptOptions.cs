@@ -6,11 +6,11 @@ namespace PostTrain.Compression.Pruning;
 /// <summary>Options of SparseGPT.</summary>
 public sealed record SparseGptOptions
 {
-    /// <summary>How much is removed; a fraction is met in each block of columns, over all rows.</summary>
+    /// <summary>The removed part; a fraction is met in each block of columns, over all rows.</summary>
     /// <value>The default is the half.</value>
     public Sparsity Sparsity { get; init; } = Sparsity.Part(0.5);
 
-    /// <summary>What is added to the Hessian's diagonal, as a part of its mean, above 0.</summary>
+    /// <summary>Addition to the Hessian's diagonal, as a fraction of its mean, above 0.</summary>
     /// <value>The default is 0.01.</value>
     public double Damping { get; init; } = 0.01;
 

@@ -2,7 +2,7 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Compression.Pruning;
 
-/// <summary>How much of a weight is removed: a fraction, or N of every M neighbours in a row.</summary>
+/// <summary>The removed part of a weight: a fraction, or N of every M neighbours in a row.</summary>
 public readonly record struct Sparsity
 {
     private Sparsity(double fraction, int removed, int of) => (Fraction, Removed, Of) = (fraction, removed, of);
@@ -16,7 +16,7 @@ public readonly record struct Sparsity
     /// <summary>M, of how many; 0 where a fraction is.</summary>
     public int Of { get; }
 
-    /// <summary>Whether N of M are removed.</summary>
+    /// <summary>True if N of every M are removed.</summary>
     public bool IsStructured => Of > 0;
 
     /// <summary>A part of the entries, wherever they are.</summary>

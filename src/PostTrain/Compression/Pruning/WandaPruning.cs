@@ -31,7 +31,7 @@ public static class WandaPruning
     /// <summary>Removes the entries with the least scores of each row.</summary>
     /// <param name="weight">[out,in].</param>
     /// <param name="featureNormSquared">[in].</param>
-    /// <param name="sparsity">How much of each row.</param>
+    /// <param name="sparsity">The removed part of each row.</param>
     /// <param name="byCumulativeScore">The authors' variant: of each row everything whose scores, summed from the least one on, are at most
     /// α of the row's sum, with one α for the matrix, by bisection in [0, 0.8] until the fraction is met within 0.001. Rows then differ in
     /// how much they lose. Not with N:M.</param>

@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Compression.Quantization;
 
-/// <summary>AWQ (Lin et al. 2023, arXiv:2306.00978): scales s = mean|x|^α, multiplied into the columns of a weight and divided out of its
-/// inputs, make the error small where inputs are large; α is searched (section 3.2).</summary>
+/// <summary>AWQ (Lin et al. 2023, arXiv:2306.00978): a weight's columns are multiplied by scales s = mean|x|^α and its inputs divided by
+/// them, so that the error is small for large inputs; α is searched (section 3.2).</summary>
 public static class Awq
 {
     private const double LeastScale = 1e-4;

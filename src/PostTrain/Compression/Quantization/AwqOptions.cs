@@ -12,8 +12,8 @@ public sealed record AwqOptions
     /// <value>The default is 20.</value>
     public int Grid { get; init; } = 20;
 
-    /// <summary>Whether the largest magnitude of each group is searched too, where calibration kept inputs
-    /// (<see cref="CalibrationOptions.Samples"/>); the columns must be whole groups.</summary>
+    /// <summary>True to also search the largest magnitude of each group, if calibration kept inputs (<see
+    /// cref="CalibrationOptions.Samples"/>); the columns must form whole groups.</summary>
     /// <value>The default is false.</value>
     public bool Clip { get; init; }
 

@@ -7,8 +7,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Compression.Quantization;
 
-/// <summary>Quantised weights as bitsandbytes stores them in a checkpoint: <c>NAME</c> with the bytes, and entries beside it whose names
-/// begin with <c>NAME.</c>.</summary>
+/// <summary>Quantised weights in bitsandbytes' checkpoint format: <c>NAME</c> with the bytes, and further entries whose names begin with
+/// <c>NAME.</c>.</summary>
 public static class BitsAndBytes
 {
     private const int LargestState = 1 << 16;
@@ -69,10 +69,9 @@ public static class BitsAndBytes
         return entries;
     }
 
-    /// <summary>A weight out of its tensors.</summary>
+    /// <summary>Reads a weight from its tensors.</summary>
     /// <param name="name">The weight's name.</param>
-    /// <param name="read">A tensor of the checkpoint by its full name, or null where there is none; what it gives belongs to this
-    /// call.</param>
+    /// <param name="read">Returns a tensor of the checkpoint by its full name, or null; the tensor belongs to this call.</param>
     /// <exception cref="InvalidDataException">Something is missing, malformed, or of another size than the rest says; the message names the
     /// tensor.</exception>
     public static BlockQuantized Read(string name, Func<string, Tensor?> read)

@@ -18,8 +18,8 @@ public static class BlockQuantization
     /// <param name="tensor">Finite numbers of any shape but a scalar's.</param>
     /// <param name="table">The values.</param>
     /// <param name="blockSize">Elements of a block, at least 1; QLoRA has 64.</param>
-    /// <param name="doubleQuantization">Whether the blocks' absmax values are quantised too: their difference from their mean by
-    /// <see cref="CodeTable.Dynamic"/> in blocks of <paramref name="nestedBlockSize"/> (QLoRA, section 3).</param>
+    /// <param name="doubleQuantization">True to quantise the blocks' absmax values too: their difference from their mean by <see
+    /// cref="CodeTable.Dynamic"/> in blocks of <paramref name="nestedBlockSize"/> (QLoRA, section 3).</param>
     /// <param name="nestedBlockSize">Absmax values of a nested block, at least 1.</param>
     /// <exception cref="ArgumentException">The tensor is empty, not of real numbers or not finite.</exception>
     public static BlockQuantized Quantize(

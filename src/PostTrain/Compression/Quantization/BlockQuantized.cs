@@ -6,13 +6,13 @@ namespace PostTrain.Compression.Quantization;
 /// <summary>Codes of a table in blocks of the flattened tensor, each block with its largest magnitude: ŵ = table[code] · absmax.</summary>
 /// <param name="Shape">The tensor's shape.</param>
 /// <param name="Type">Type of the numbers that it stands for.</param>
-/// <param name="Table">What the codes stand for.</param>
+/// <param name="Table">The values of the codes.</param>
 /// <param name="BlockSize">Elements of a block; the last may be shorter.</param>
 /// <param name="Codes">Bytes, flat: two codes of 4 bits each, the first in the high half, or one of 8.</param>
 /// <param name="Absmax">A number a block, float32; null where <paramref name="NestedAbsmax"/> stands for them.</param>
 /// <param name="NestedAbsmax">Double quantisation: the blocks' numbers minus <paramref name="Offset"/>, in codes of 8 bits
 /// themselves.</param>
-/// <param name="Offset">What is added to them: their mean.</param>
+/// <param name="Offset">The number added to them: their mean.</param>
 public sealed record BlockQuantized(
     IReadOnlyList<long> Shape,
     ScalarType Type,

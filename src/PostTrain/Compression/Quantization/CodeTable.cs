@@ -78,7 +78,7 @@ public sealed class CodeTable
     /// <summary>The same for numbers that are never negative.</summary>
     public static CodeTable DynamicUnsigned { get; } = new("dynamic-unsigned", DynamicMap(signed: false));
 
-    /// <summary>The name, as it stands in files.</summary>
+    /// <summary>The name in files.</summary>
     public string Name { get; }
 
     /// <summary>The value of each code.</summary>
@@ -92,8 +92,8 @@ public sealed class CodeTable
 
     internal int[] Order { get; }
 
-    /// <summary>A table of one's own.</summary>
-    /// <param name="name">How it is called in reports.</param>
+    /// <summary>Creates a table of your own.</summary>
+    /// <param name="name">The name in reports.</param>
     /// <param name="values">2 to 256 finite numbers, the value of each code. Up to 16 make codes of 4 bits, more of 8.</param>
     /// <exception cref="ArgumentException">There are too few or too many, or one is not finite.</exception>
     public static CodeTable Of(string name, params ReadOnlySpan<float> values)

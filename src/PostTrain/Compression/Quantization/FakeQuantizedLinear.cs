@@ -7,8 +7,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Compression.Quantization;
 
-/// <summary>A linear layer that trains full weights and computes with quantised ones, and with quantised inputs where it is told
-/// to.</summary>
+/// <summary>A linear layer that trains full weights and computes with quantised weights and, optionally, quantised inputs.</summary>
 public sealed class FakeQuantizedLinear : nn.Module<Tensor, Tensor>, IWeightedLinear
 {
     private readonly IQuantizer quantizer;
@@ -21,9 +20,9 @@ public sealed class FakeQuantizedLinear : nn.Module<Tensor, Tensor>, IWeightedLi
     private readonly Parameter? bias;
 
     /// <summary>A layer over parameters that are there.</summary>
-    /// <param name="weight">[out,in]; it belongs to the layer from here on.</param>
+    /// <param name="weight">[out,in]; owned by the layer from now on.</param>
     /// <param name="bias">[out], or null; likewise.</param>
-    /// <param name="quantizer">How the weight is rounded; one that needs no statistics.</param>
+    /// <param name="quantizer">The rounding of the weight; it must need no statistics.</param>
     /// <param name="inputBits">Bits of each token's inputs, 2 to 8; null leaves them.</param>
     public FakeQuantizedLinear(Parameter weight, Parameter? bias, IQuantizer quantizer, int? inputBits = null)
         : base(nameof(FakeQuantizedLinear))
@@ -41,7 +40,7 @@ public sealed class FakeQuantizedLinear : nn.Module<Tensor, Tensor>, IWeightedLi
     /// <summary>The full weight.</summary>
     public Parameter Weight => weight;
 
-    /// <summary>What is added at the end, or null.</summary>
+    /// <summary>The bias, or null.</summary>
     public Parameter? Bias => bias;
 
     /// <summary>[..., in] to [..., out].</summary>

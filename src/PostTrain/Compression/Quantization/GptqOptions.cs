@@ -9,16 +9,16 @@ public sealed record GptqOptions
     /// <see cref="IntegerRange.Asymmetric"/>.</summary>
     public IntegerOptions Integers { get; init; } = new();
 
-    /// <summary>Whether columns are taken by the size of the Hessian's diagonal, the largest first, while errors can still be made up
-    /// for.</summary>
+    /// <summary>True to process columns by decreasing diagonal of the Hessian, so that the errors of large ones can be
+    /// compensated.</summary>
     /// <value>The default is false.</value>
     public bool ActivationOrder { get; init; }
 
-    /// <summary>Whether groups are those of the original columns, with scales of the original weights, whatever the order.</summary>
+    /// <summary>True if groups are those of the original columns, with scales of the original weights, in any order.</summary>
     /// <value>The default is false.</value>
     public bool StaticGroups { get; init; }
 
-    /// <summary>What is added to the Hessian's diagonal, as a part of its mean, above 0.</summary>
+    /// <summary>Addition to the Hessian's diagonal, as a fraction of its mean, above 0.</summary>
     /// <value>The default is 0.01.</value>
     public double Damping { get; init; } = 0.01;
 

@@ -3,13 +3,13 @@ using static TorchSharp.torch;
 namespace PostTrain.Compression.Quantization;
 
 /// <summary>A way to quantise a weight. <see cref="Quantizer"/> has the library's and makes one of any function; implement it for a method
-/// of one's own.</summary>
+/// of your own.</summary>
 public interface IQuantizer
 {
-    /// <summary>How it is called in reports.</summary>
+    /// <summary>The name in reports.</summary>
     string Name { get; }
 
-    /// <summary>Whether it asks for the statistics of the layer's inputs.</summary>
+    /// <summary>True if the quantiser needs the statistics of the layer's inputs.</summary>
     bool NeedsStatistics { get; }
 
     /// <summary>Quantises a weight.</summary>

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Compression.Quantization;
 
-/// <summary>Eight bits with one scale a row, and the product of two such matrices: LLM.int8 (Dettmers et al. 2022,
+/// <summary>Eight bits with one scale per row, and the product of two such matrices: LLM.int8 (Dettmers et al. 2022,
 /// arXiv:2208.07339).</summary>
 public static class Int8Quantization
 {

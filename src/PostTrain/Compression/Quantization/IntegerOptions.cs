@@ -13,15 +13,15 @@ public sealed record IntegerOptions
     /// <value>The default is 64.</value>
     public int GroupSize { get; init; } = 64;
 
-    /// <summary>How a group's scale and zero point are found.</summary>
+    /// <summary>The rule for a group's scale and zero point.</summary>
     /// <value>The default is <see cref="IntegerRange.Asymmetric"/>.</value>
     public IntegerRange Range { get; init; } = IntegerRange.Asymmetric;
 
-    /// <summary>Whether rows share the scale of the largest range; groups of columns remain apart.</summary>
+    /// <summary>True if rows share the scale of the largest range; groups of columns remain separate.</summary>
     /// <value>The default is false.</value>
     public bool PerTensor { get; init; }
 
-    /// <summary>Whether the range is shrunk, by up to four fifths in steps of a hundredth, to where the sum of |w − ŵ|^2.4 is least; with
+    /// <summary>True to shrink the range, by up to four fifths in steps of a hundredth, to the minimum of the sum of |w − ŵ|^2.4; with
     /// GPTQ's ranges.</summary>
     /// <value>The default is false.</value>
     public bool SearchRange { get; init; }

@@ -36,7 +36,7 @@ public static class IntegerQuantization
         return Record(tensor, options.Bits, size, cat(codes, 1), scales, null);
     }
 
-    /// <summary>What <see cref="Quantize"/> makes of a matrix, as numbers: for searches that need no codes.</summary>
+    /// <summary>Computes the values of <see cref="Quantize"/> of a matrix as numbers, for searches that need no codes.</summary>
     internal static Tensor Rounded(Tensor tensor, IntegerOptions options)
     {
         using var scope = NewDisposeScope();

@@ -1,6 +1,7 @@
 namespace PostTrain.Compression.Quantization;
 
-/// <summary>Which scale and zero point a group of numbers gets, with codes from 0 to 2^bits − 1 and ŵ = (code − zero) · scale.</summary>
+/// <summary>The rule for the scale and zero point of a group of numbers, with codes from 0 to 2^bits − 1 and ŵ = (code − zero) ·
+/// scale.</summary>
 public enum IntegerRange
 {
     /// <summary>Scale max|w| / (2^(bits−1) − 1), zero point 2^(bits−1): whole steps on both sides of 0, |w − ŵ| at most half a step, 0 is

@@ -2,14 +2,14 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Compression.Quantization;
 
-/// <summary>Scale and zero point of each row of a group, [rows, 1], and what they make of numbers.</summary>
+/// <summary>Scale and zero point of each row of a group, [rows, 1], and the rounding with them.</summary>
 internal readonly record struct IntegerScale(Tensor Scale, Tensor Zero, int Largest)
 {
     private const double SearchExponent = 2.4;
     private const int SearchGrid = 100;
     private const int SearchSteps = 80;
 
-    /// <summary>For the numbers of a group, [rows, columns].</summary>
+    /// <summary>Computes them for the numbers of a group, [rows, columns].</summary>
     public static IntegerScale Of(Tensor group, IntegerOptions options)
     {
         using var scope = NewDisposeScope();

@@ -12,7 +12,7 @@ public static class Loftq
     /// <summary>The start of one weight.</summary>
     /// <param name="weight">[out,in].</param>
     /// <param name="rank">r, from 1 to the smaller side.</param>
-    /// <param name="quantizer">How a weight is quantised; one that needs no statistics.</param>
+    /// <param name="quantizer">The quantisation of a weight; it must need no statistics.</param>
     /// <param name="iterations">Turns, at least 1; the first quantises W itself.</param>
     /// <remarks>The factors share the singular values' square roots; of them only the product BA is fixed.</remarks>
     /// <exception cref="ArgumentException">Not a matrix of finite numbers.</exception>
@@ -57,7 +57,7 @@ public static class Loftq
     /// attach an adapter with them and the model is the unquantised one as nearly as the rank allows.</summary>
     /// <param name="model">The model, without adapters.</param>
     /// <param name="lora">Targets, ranks and scales; the start is divided by each scale, so that it acts in full.</param>
-    /// <param name="quantizer">How a weight is quantised.</param>
+    /// <param name="quantizer">The quantisation of a weight.</param>
     /// <param name="iterations">Turns, at least 1.</param>
     /// <param name="progress">Told after each layer.</param>
     /// <param name="cancellation">Stops between two layers, and nothing has changed then.</param>

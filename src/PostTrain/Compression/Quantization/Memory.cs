@@ -10,7 +10,7 @@ internal static unsafe class Memory
 {
     private const long ParallelSize = 1 << 16;
 
-    /// <summary>Whether a loop can write there.</summary>
+    /// <summary>Returns true if a loop can write to the tensor.</summary>
     public static bool Fits(Tensor tensor, Device parts) =>
         tensor is { dtype: ScalarType.Float32, device_type: DeviceType.CPU } && tensor.is_contiguous() && parts.type == DeviceType.CPU;
 

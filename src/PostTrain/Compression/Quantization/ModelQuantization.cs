@@ -6,20 +6,20 @@ using static TorchSharp.torch;
 namespace PostTrain.Compression.Quantization;
 
 /// <summary>Quantises the layers of a model in place, and gives them plain weights back.</summary>
-/// <remarks>A model of one's own takes part where the modules that own its linear layers implement <see cref="ILayerOwner"/>.</remarks>
+/// <remarks>A model of your own takes part where the modules that own its linear layers implement <see cref="ILayerOwner"/>.</remarks>
 public static class ModelQuantization
 {
     /// <summary>Replaces linear layers by <see cref="QuantizedLinear"/> and freezes the rest. Weights of the layers are freed one by
     /// one.</summary>
     /// <param name="model">The model, without adapters: they are attached afterwards.</param>
-    /// <param name="quantizer">How a weight is quantised.</param>
-    /// <param name="options">Which layers.</param>
+    /// <param name="quantizer">The quantisation of a weight.</param>
+    /// <param name="options">The layers.</param>
     /// <param name="progress">Told after each layer.</param>
     /// <param name="cancellation">Stops between two layers; those done stay quantised.</param>
     /// <returns>Bytes and errors of each layer.</returns>
     /// <exception cref="ArgumentException">A target names no layer, a layer cannot be replaced, or the quantiser needs a calibration that
     /// was
-    /// not given or lacks a layer. Nothing has changed then.</exception>
+    /// not given or lacks a layer. Nothing was changed.</exception>
     public static QuantizationReport Apply(
         nn.Module model,
         IQuantizer quantizer,

@@ -21,8 +21,8 @@ public sealed class QuantizationAwareTraining : IDisposable
 
     /// <summary>Puts fake quantisation on a model's linear layers. Parameters stay the objects that they are, under their names.</summary>
     /// <param name="model">The model, without adapters.</param>
-    /// <param name="quantizer">How weights are rounded; one that needs no statistics. The same one quantises the trained model.</param>
-    /// <param name="options">Which layers.</param>
+    /// <param name="quantizer">The rounding of weights; it must need no statistics. The same one quantises the trained model.</param>
+    /// <param name="options">The layers.</param>
     /// <returns>Disposing it gives the model its plain layers back, with the weights that were trained.</returns>
     /// <exception cref="ArgumentException">A target names no plain linear layer, or one that cannot be replaced.</exception>
     public static QuantizationAwareTraining Attach(nn.Module model, IQuantizer quantizer, FakeQuantizationOptions? options = null)

@@ -1,6 +1,6 @@
 namespace PostTrain.Compression.Quantization;
 
-/// <summary>What quantising a model has changed.</summary>
+/// <summary>The changes made by quantising a model.</summary>
 /// <param name="Method">The quantiser's name.</param>
 /// <param name="Layers">The layers in the model's order.</param>
 public sealed record QuantizationReport(string Method, IReadOnlyList<QuantizedLayer> Layers)

@@ -7,20 +7,18 @@ using static TorchSharp.torch;
 namespace PostTrain.Compression.Quantization;
 
 /// <summary>A frozen linear layer, y = x Ŵᵀ + b, that holds its weight [out,in] in codes and dequantises it by blocks into a buffer,
-/// forward
-/// and backward. Adapters hang on it as on any linear layer: with LoRA that is QLoRA (Dettmers et al. 2023, arXiv:2305.14314).</summary>
+/// forward and backward. Adapters can be attached as to any linear layer: with LoRA that is QLoRA (Dettmers et al. 2023,
+/// arXiv:2305.14314).</summary>
 /// <remarks>The codes are neither parameters nor buffers: an optimiser, a checkpoint of a training run and <c>state_dict</c> do not see
-/// them;
-/// what a checkpoint says of a frozen base covers them. Moving the module moves them; another type changes the type in which it computes,
-/// not
-/// the codes. It owns the quantised tensor and disposes it.</remarks>
+/// them; what a checkpoint says of a frozen base covers them. Moving the module moves them; another type changes the type in which it
+/// computes, not the codes. It owns the quantised tensor and disposes it.</remarks>
 public sealed class QuantizedLinear : nn.Module<Tensor, Tensor>, IPackedWeight
 {
     private readonly DequantizationBuffer buffer;
     private readonly Parameter? bias;
 
     /// <summary>A layer of its own.</summary>
-    /// <param name="weight">Of shape [out,in]; it belongs to the layer from here on.</param>
+    /// <param name="weight">Of shape [out,in]; owned by the layer from now on.</param>
     /// <param name="bias">[out], copied and frozen; null for none.</param>
     /// <exception cref="ArgumentException">The weight is no matrix, or the bias has another length than its rows.</exception>
     public QuantizedLinear(QuantizedTensor weight, Tensor? bias = null)

@@ -4,13 +4,13 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Compression.Quantization;
 
-/// <summary>A tensor in codes of few bits, with the scales that give its numbers back. Derive from it for a format of one's own.</summary>
+/// <summary>A tensor in codes of few bits, with the scales that restore its numbers. Derive from it for your own format.</summary>
 /// <param name="Shape">The tensor's shape; of a weight [out,in].</param>
 /// <param name="Type">Type of the numbers that it stands for.</param>
 /// <remarks>It owns its parts and disposes them; they belong to no dispose scope. Nothing of it is trained.</remarks>
 public abstract record QuantizedTensor(IReadOnlyList<long> Shape, ScalarType Type) : IDisposable
 {
-    /// <summary>What memory holds: codes, scales, zero points, with names that differ.</summary>
+    /// <summary>The stored tensors: codes, scales, zero points, with distinct names.</summary>
     public abstract IReadOnlyList<(string Name, Tensor Tensor)> Parts { get; }
 
     /// <summary>Bytes of all parts.</summary>
@@ -22,13 +22,13 @@ public abstract record QuantizedTensor(IReadOnlyList<long> Shape, ScalarType Typ
     /// <summary>Rows: the first dimension.</summary>
     public long Rows => Shape.Count == 0 ? 1 : Shape[0];
 
-    /// <summary>Elements of a row.</summary>
+    /// <summary>Number of elements of a row.</summary>
     public long RowLength => Rows == 0 ? 0 : Count / Rows;
 
     /// <summary>Bits that an element takes, scales included.</summary>
     public double BitsPerElement => 8.0 * Bytes / Count;
 
-    /// <summary>Where the parts are.</summary>
+    /// <summary>The device of the parts.</summary>
     public Device Device => Parts[0].Tensor.device;
 
     /// <summary>The numbers, fresh, in <see cref="Shape"/> and <see cref="Type"/>.</summary>
@@ -44,7 +44,7 @@ public abstract record QuantizedTensor(IReadOnlyList<long> Shape, ScalarType Typ
     /// <param name="count">Their number; <paramref name="first"/> + <paramref name="count"/> is at most <see cref="Rows"/>.</param>
     public abstract Tensor DequantizeRows(long first, long count);
 
-    /// <summary>Writes the numbers of some rows into memory that is there already.</summary>
+    /// <summary>Writes the numbers of some rows into existing memory.</summary>
     /// <param name="first">The first of them.</param>
     /// <param name="destination">[count, <see cref="RowLength"/>], contiguous, on <see cref="Device"/>.</param>
     public virtual void DequantizeRows(long first, Tensor destination)
@@ -65,7 +65,7 @@ public abstract record QuantizedTensor(IReadOnlyList<long> Shape, ScalarType Typ
     }
 
     /// <summary>Disposes the parts.</summary>
-    /// <param name="disposing">Whether <see cref="Dispose()"/> is the caller.</param>
+    /// <param name="disposing">True if called by <see cref="Dispose()"/>.</param>
     protected virtual void Dispose(bool disposing)
     {
         if (!disposing)
@@ -97,7 +97,7 @@ public abstract record QuantizedTensor(IReadOnlyList<long> Shape, ScalarType Typ
             throw new ArgumentOutOfRangeException(nameof(first), first, $"rows {first} to {first + count} are asked for, there are {Rows}");
     }
 
-    /// <summary>What can be quantised: real numbers, some of them, all finite.</summary>
+    /// <summary>Checks that the input can be quantised: real numbers, at least one, all finite.</summary>
     internal static void CheckInput(Tensor tensor, string name)
     {
         Guard.Floating(tensor, name);

@@ -18,7 +18,7 @@ public static class Quantizer
         return Of(table.Name, weight => BlockQuantization.Quantize(weight, table, blockSize, doubleQuantization));
     }
 
-    /// <summary>Eight bits, one scale a row.</summary>
+    /// <summary>Eight bits, one scale per row.</summary>
     public static IQuantizer Int8Rows() => Of("int8", weight => Int8Quantization.Rows(weight));
 
     /// <summary>Whole numbers of 2 to 8 bits in groups, round to nearest.</summary>
@@ -52,8 +52,8 @@ public static class Quantizer
         return Of("awq", (weight, statistics) => Quantization.Awq.Quantize(weight, statistics, options));
     }
 
-    /// <summary>A method of one's own that looks at the weight alone.</summary>
-    /// <param name="name">How it is called in reports.</param>
+    /// <summary>Creates a quantiser from your function of the weight.</summary>
+    /// <param name="name">The name in reports.</param>
     /// <param name="quantize">Weight [out,in] to a record of its shape.</param>
     public static IQuantizer Of(string name, Func<Tensor, QuantizedTensor> quantize)
     {
@@ -62,7 +62,7 @@ public static class Quantizer
         return new FunctionQuantizer(name, false, (weight, _) => quantize(weight));
     }
 
-    /// <summary>A method of one's own that looks at the layer's inputs too.</summary>
+    /// <summary>Creates a quantiser from your function of the weight and the layer's inputs.</summary>
     /// <inheritdoc cref="Of(string, Func{Tensor, QuantizedTensor})"/>
     public static IQuantizer Of(string name, Func<Tensor, LayerStatistics, QuantizedTensor> quantize)
     {

@@ -38,13 +38,13 @@ public static class SmoothQuant
         return (inputs.pow(strength) / largest.clamp_min(Least).pow(1 - strength)).clamp_min(Least).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Smooths a decoder in place: what comes out of the norm before an attention or a feed-forward is divided by s, in the norm's
-    /// own weight, and the projections that read it are multiplied by s.</summary>
+    /// <summary>Smooths a decoder in place: the output of the norm before an attention or a feed-forward is divided by s, in the norm's
+    /// weight, and the projections that read it are multiplied by s.</summary>
     /// <param name="model">A decoder.</param>
     /// <param name="calibration">Of the projections that read the norms' results.</param>
     /// <param name="strength">α.</param>
     /// <returns>The names of the norms that were changed.</returns>
-    /// <exception cref="ArgumentException">Layers were replaced, or a projection was not calibrated. Nothing has changed then.</exception>
+    /// <exception cref="ArgumentException">Layers were replaced, or a projection was not calibrated. Nothing was changed.</exception>
     public static IReadOnlyList<string> Apply(Decoder model, Calibration calibration, double strength = 0.5)
     {
         ArgumentNullException.ThrowIfNull(model);

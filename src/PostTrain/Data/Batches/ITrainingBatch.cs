@@ -9,7 +9,7 @@ public interface ITrainingBatch
     /// <summary>Real tokens that go through the model, for the throughput.</summary>
     double Tokens { get; }
 
-    /// <summary>What the sum of losses over the batch is divided by: its tokens, its pairs. Each part is divided by it too, so that the
-    /// shares of the parts add up to the loss of the batch; it is also the weight of the batch in the loss of a data set.</summary>
+    /// <summary>The divisor of the sum of losses over the batch: its tokens, its pairs. Each part is divided by it too, so that the parts'
+    /// shares add up to the loss of the batch; it is also the weight of the batch in the loss of a data set.</summary>
     double Denominator { get; }
 }

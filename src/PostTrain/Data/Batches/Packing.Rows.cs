@@ -5,8 +5,8 @@ namespace PostTrain.Data.Batches;
 /// <summary>Rows of whole sequences.</summary>
 public static partial class Packing
 {
-    /// <summary>Which sequences share a row: best-fit decreasing. Longest first, each into the row that it fills best, of equal ones the
-    /// oldest.</summary>
+    /// <summary>Assigns sequences to rows: best-fit decreasing. Longest first, each into the row with the least space left; among equal
+    /// rows the oldest.</summary>
     /// <param name="lengths">Positions that each sequence takes, 1 to <paramref name="capacity"/>.</param>
     /// <param name="capacity">Positions in a row, at least 1.</param>
     /// <returns>The sequences' indices, a list a row; each index once.</returns>

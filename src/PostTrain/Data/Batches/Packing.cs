@@ -11,7 +11,7 @@ namespace PostTrain.Data.Batches;
 /// </remarks>
 public static partial class Packing
 {
-    /// <summary>Which sequences share a row: first-fit decreasing, at most 11/9 of the fewest rows possible plus 6/9 (Dósa 2007).</summary>
+    /// <summary>Assigns sequences to rows: first-fit decreasing, at most 11/9 of the minimum number of rows plus 6/9 (Dósa 2007).</summary>
     /// <remarks>Longest first, each into the first row that has room; equal lengths stay in their order. The same lengths give the same
     /// rows.</remarks>
     /// <param name="lengths">Positions that each sequence takes, 1 to <paramref name="capacity"/>.</param>
@@ -38,7 +38,7 @@ public static partial class Packing
         return rows;
     }
 
-    /// <summary>Which positions each position may see: those of its own segment, and with <paramref name="causal"/> only up to
+    /// <summary>Returns the positions visible to each position: those of its own segment, and with <paramref name="causal"/> only up to
     /// itself.</summary>
     /// <param name="segments">[B,T], int64; 0 at padding.</param>
     /// <param name="causal">True by default.</param>

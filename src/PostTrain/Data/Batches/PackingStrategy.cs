@@ -1,6 +1,6 @@
 namespace PostTrain.Data.Batches;
 
-/// <summary>How sequences are put into rows, and what becomes of those that are longer than a row.</summary>
+/// <summary>The assignment of sequences to rows, and the treatment of sequences longer than a row.</summary>
 public enum PackingStrategy
 {
     /// <summary>Best-fit decreasing; of a longer sequence only the beginning is kept.</summary>

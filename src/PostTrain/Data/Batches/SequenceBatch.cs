@@ -15,8 +15,7 @@ namespace PostTrain.Data.Batches;
 /// <param name="LossMask">[B,T], float32; 1 where the target is to be learnt.</param>
 public sealed record SequenceBatch(Tensor Inputs, Tensor AttentionMask, Tensor Targets, Tensor LossMask) : ITrainingBatch, IDisposable
 {
-    /// <summary>What the sum of losses over the batch is divided by, such as <see cref="LossAggregation.Denominator"/> of the
-    /// mask.</summary>
+    /// <summary>The divisor of the sum of losses over the batch, such as <see cref="LossAggregation.Denominator"/> of the mask.</summary>
     /// <value>The number of rows by default.</value>
     public double Denominator { get; init; } = Inputs.shape[0];
 
@@ -124,7 +123,7 @@ public sealed record SequenceBatch(Tensor Inputs, Tensor AttentionMask, Tensor T
     }
 
     /// <summary>The same on a device.</summary>
-    /// <param name="device">Where the model is.</param>
+    /// <param name="device">The model's device.</param>
     public SequenceBatch To(Device device) => Each(values => values.to(device));
 
     /// <summary>Some rows, as views; the denominator stays that of the whole batch.</summary>

@@ -10,8 +10,8 @@ public static class SequencePadding
 {
     /// <summary>Stacks rows, each filled up to one length.</summary>
     /// <param name="rows">At least one row; a row may be empty.</param>
-    /// <param name="value">What stands where a row has nothing.</param>
-    /// <param name="side">Where that is; the right by default.</param>
+    /// <param name="value">The padding value.</param>
+    /// <param name="side">The padded side; the right by default.</param>
     /// <param name="multipleOf">The length is that of the longest row, rounded up to a multiple of this; 1 by default.</param>
     /// <returns>[B,T], int64.</returns>
     /// <exception cref="ArgumentException">There are no rows.</exception>
@@ -36,8 +36,7 @@ public static class SequencePadding
 
     /// <summary>Rolls each row so that its first counted position comes first, and drops the columns from the first one in which no row
     /// counts.</summary>
-    /// <remarks>What left-padded prompts with right-padded completions become before a forward pass. Values outside of the mask are carried
-    /// along.</remarks>
+    /// <remarks>For left-padded prompts with right-padded completions, before a forward pass. Values outside the mask move along.</remarks>
     /// <param name="mask">[B,T], int64; 1 where a position counts. In each row these stand together.</param>
     /// <param name="values">[B,T], of any type.</param>
     /// <returns>Mask and values, [B,T'], T' ≤ T; T' is 0 where nothing counts.</returns>

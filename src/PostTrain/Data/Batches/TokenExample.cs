@@ -8,7 +8,7 @@ namespace PostTrain.Data.Batches;
 /// <param name="PromptLength">Number of tokens of the prompt, which are not learnt; 0 to the number of tokens, 0 by default.</param>
 public readonly record struct TokenExample(int[] Ids, int PromptLength = 0)
 {
-    /// <summary>Which tokens are learnt, one value a token, such as the assistant's tokens of a conversation.</summary>
+    /// <summary>True for each learnt token, one value per token, such as the assistant's tokens of a conversation.</summary>
     /// <value>Null by default: all tokens after the prompt.</value>
     public IReadOnlyList<bool>? Learnt { get; init; }
 
@@ -18,7 +18,7 @@ public readonly record struct TokenExample(int[] Ids, int PromptLength = 0)
     /// <param name="prompt">The text that is given.</param>
     /// <param name="completion">The text that is learnt.</param>
     /// <param name="tokenizer">Encodes.</param>
-    /// <param name="appendEnd">Whether the tokenizer's end of sequence, where it has one, ends a completion that has no end yet; true by
+    /// <param name="appendEnd">True to append the tokenizer's end of sequence, if it has one, to a completion without one; true by
     /// default.</param>
     public static TokenExample Of(MarkedText prompt, MarkedText completion, ITokenizer tokenizer, bool appendEnd = true)
     {
@@ -62,7 +62,7 @@ public readonly record struct TokenExample(int[] Ids, int PromptLength = 0)
             : new TokenExample(Ids[surplus..], Math.Max(PromptLength - surplus, 0)) { Learnt = Learnt?.Skip(surplus).ToArray() };
     }
 
-    /// <summary>Whether a token is learnt.</summary>
+    /// <summary>Returns true if a token is learnt.</summary>
     internal bool Learns(int index) => Learnt?[index] ?? index >= PromptLength;
 
     /// <summary>Index of the first token that is learnt; the number of tokens where none is.</summary>

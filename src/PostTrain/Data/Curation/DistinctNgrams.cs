@@ -2,7 +2,7 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Data.Curation;
 
-/// <summary>How varied texts are: the distinct n-grams of their words, of all of them (Li et al. 2016, arXiv:1510.03055,
+/// <summary>The diversity of texts: distinct n-grams of their words, as a fraction of all n-grams (Li et al. 2016, arXiv:1510.03055,
 /// "distinct-n").</summary>
 /// <remarks>The share falls as more is said with the same words, so compare it between collections of one size; the number of distinct
 /// n-grams never falls.</remarks>

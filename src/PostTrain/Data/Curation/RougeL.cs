@@ -6,15 +6,15 @@ namespace PostTrain.Data.Curation;
 internal static class RougeL
 {
     /// <summary>The score of a text against another, by words as <see cref="Words"/> splits them.</summary>
-    /// <param name="candidate">What is judged.</param>
-    /// <param name="reference">What it is compared with.</param>
+    /// <param name="candidate">The text to judge.</param>
+    /// <param name="reference">The text to compare with.</param>
     public static RougeLScore Score(string candidate, string reference) => Score(Words(candidate), Words(reference));
 
-    /// <summary>The same for words or tokens of one's own.</summary>
+    /// <summary>The same for words or tokens of your own.</summary>
     /// <remarks>O(n·m/64) time and O(n + m) memory, of which the table takes O(min(n, m)).</remarks>
     /// <typeparam name="T">Items that know when they are equal.</typeparam>
-    /// <param name="candidate">What is judged.</param>
-    /// <param name="reference">What it is compared with.</param>
+    /// <param name="candidate">The text to judge.</param>
+    /// <param name="reference">The text to compare with.</param>
     public static RougeLScore Score<T>(IReadOnlyList<T> candidate, IReadOnlyList<T> reference)
         where T : notnull
     {

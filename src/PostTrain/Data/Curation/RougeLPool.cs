@@ -34,7 +34,7 @@ internal sealed class RougeLPool
 
     /// <summary>The text of the pool with the greatest F1, the first of several; an index of −1 and an F1 of 0 where none has a word in
     /// common.</summary>
-    /// <param name="text">What is compared.</param>
+    /// <param name="text">The text to compare.</param>
     public (int Index, double F1) Nearest(string text)
     {
         var words = RougeL.Words(text);

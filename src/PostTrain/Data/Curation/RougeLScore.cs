@@ -2,7 +2,7 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Data.Curation;
 
-/// <summary>What a candidate has in common with a reference, by the longest common subsequence of their words.</summary>
+/// <summary>The overlap of a candidate with a reference: the longest common subsequence of their words.</summary>
 /// <param name="Common">Words of the longest common subsequence.</param>
 /// <param name="Candidate">Words of the candidate.</param>
 /// <param name="Reference">Words of the reference.</param>

@@ -3,7 +3,7 @@ using PostTrain.Text.Chat;
 
 namespace PostTrain.Data.Records;
 
-/// <summary>Turns instructions and conversations into prompts: a format of one's own, Alpaca's, R1-Zero's, or the model's chat
+/// <summary>Renders instructions and conversations as prompts: with your own format, Alpaca's, R1-Zero's, or the model's chat
 /// template.</summary>
 public sealed class InstructionTemplate
 {
@@ -17,7 +17,7 @@ public sealed class InstructionTemplate
     private InstructionTemplate(string without, string with, ChatTemplate? chat = null, ChatOptions? options = null) =>
         (this.without, this.with, this.chat, this.options) = (without, with, chat, options ?? new ChatOptions());
 
-    /// <summary>The instruction as it is, and its input in the next line.</summary>
+    /// <summary>The instruction itself, with its input on the next line.</summary>
     public static InstructionTemplate Plain { get; } = new(Instruction, $"{Instruction}\n{Input}");
 
     /// <summary>Alpaca's two prompts, with and without an input.</summary>
@@ -29,7 +29,7 @@ public sealed class InstructionTemplate
                 + $"\n\n### Instruction:\n{Instruction}\n\n### Input:\n{Input}\n\n### Response:\n"
         );
 
-    /// <summary>The prompt that asks a base model to think between tags before it answers between tags.</summary>
+    /// <summary>A prompt that asks a base model to think between tags and then answer between tags.</summary>
     /// <remarks>DeepSeek-AI 2025, arXiv:2501.12948, table 1.</remarks>
     public static InstructionTemplate R1Zero { get; } =
         Format(
@@ -38,9 +38,9 @@ public sealed class InstructionTemplate
                 + $"User: {Instruction} Assistant:"
         );
 
-    /// <summary>A format of one's own with <c>{instruction}</c>, and <c>{input}</c> where inputs are to stand; without an input, its place
-    /// and the white space before it are left out.</summary>
-    /// <exception cref="ArgumentException">There is no <c>{instruction}</c>.</exception>
+    /// <summary>Creates a template from a format with <c>{instruction}</c> and optionally <c>{input}</c>. Without an input, <c>{input}</c>
+    /// and the white space before it are removed.</summary>
+    /// <exception cref="ArgumentException">The format has no <c>{instruction}</c>.</exception>
     public static InstructionTemplate Format(string format)
     {
         ArgumentNullException.ThrowIfNull(format);
@@ -55,33 +55,35 @@ public sealed class InstructionTemplate
             : new(format[..place].TrimEnd() + format[(place + Input.Length)..], format);
     }
 
-    /// <summary>A chat model's own template. Its texts are marked as rendered: they are encoded as <see cref="RenderedChat.Encode"/>
-    /// does.</summary>
+    /// <summary>Creates a template from a model's chat template. Its texts are marked as rendered and encoded as by <see
+    /// cref="RenderedChat.Encode"/>.</summary>
     /// <param name="template">The template.</param>
-    /// <param name="options">What the template is given besides the messages: the time, variables such as <c>enable_thinking</c>, tools;
-    /// null for the defaults.</param>
-    /// <exception cref="ArgumentException">The options ask for a generation prompt or a continuation, which this decides.</exception>
+    /// <param name="options">Further inputs of the template: the time, variables such as <c>enable_thinking</c>, tools; null for the
+    /// defaults.</param>
+    /// <exception cref="ArgumentException">The options request a generation prompt or a continuation, which this class decides.</exception>
     public static InstructionTemplate Chat(ChatTemplate template, ChatOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(template);
         if (options is { AddGenerationPrompt: true } or { ContinueFinalMessage: true })
             throw new ArgumentException(
-                $"options set {(options.AddGenerationPrompt ? nameof(ChatOptions.AddGenerationPrompt) : nameof(ChatOptions.ContinueFinalMessage))}, expected neither: prompts have a generation prompt, whole conversations none",
+                "options set "
+                    + (options.AddGenerationPrompt ? nameof(ChatOptions.AddGenerationPrompt) : nameof(ChatOptions.ContinueFinalMessage))
+                    + ", expected neither: prompts have a generation prompt, whole conversations none",
                 nameof(options)
             );
         return new InstructionTemplate("", "", template, options);
     }
 
-    /// <summary>The prompt of an instruction.</summary>
-    /// <param name="instruction">What is asked.</param>
-    /// <param name="input">What it is asked of; null or blank for none.</param>
+    /// <summary>Returns the prompt of an instruction.</summary>
+    /// <param name="instruction">The instruction.</param>
+    /// <param name="input">The input of the instruction; null or blank for none.</param>
     public MarkedText Prompt(string instruction, string? input = null)
     {
         ArgumentNullException.ThrowIfNull(instruction);
         bool hasInput = !string.IsNullOrWhiteSpace(input);
         if (chat is not null)
             return Render([User(instruction, input)], ask: true);
-        // In one pass, so that an instruction which speaks of {input} stays what it is.
+        // In one pass, so that an instruction that contains {input} is unchanged.
         return string.Concat(
             (hasInput ? with : without)
                 .Split(Instruction)
@@ -89,9 +91,9 @@ public sealed class InstructionTemplate
         );
     }
 
-    /// <summary>The prompt of a conversation that the assistant is to go on with.</summary>
-    /// <exception cref="ArgumentException">There are several turns, or a role or a content that a format has no place for, and this is not
-    /// a chat template.</exception>
+    /// <summary>Returns the prompt of a conversation that the assistant continues.</summary>
+    /// <exception cref="ArgumentException">This is not a chat template, and there are several turns, or a role or content that a format
+    /// cannot express.</exception>
     public MarkedText Prompt(IReadOnlyList<ChatMessage> messages)
     {
         ArgumentNullException.ThrowIfNull(messages);
@@ -103,13 +105,15 @@ public sealed class InstructionTemplate
             [{ Role: "system", Content: { } system }, { Role: "user", Content: { } user }] => Prompt($"{system}\n\n{user}"),
             _ => throw new ArgumentException(
                 $"the conversation before the answer has the roles {string.Join(", ", messages.Select(message => message.Role))}, "
-                    + "expected one user's message with text (and a system's before it): conversations of several turns need the template of a chat model",
+                    + "expected one user message with text (and optionally a system message before it): "
+                    + "conversations of several turns need a chat template",
                 nameof(messages)
             ),
         };
     }
 
-    /// <summary>An instruction with its answer. A chat template renders both as one conversation, with whatever ends a turn.</summary>
+    /// <summary>Returns an instruction with its answer. A chat template renders both as one conversation, including the end of the
+    /// turn.</summary>
     /// <param name="instruction">The request.</param>
     /// <param name="input">The text that the request is about; null or blank for none.</param>
     /// <param name="answer">The completion.</param>
@@ -122,18 +126,19 @@ public sealed class InstructionTemplate
             : Conversation([User(instruction, input), new("assistant", answer)]);
     }
 
-    /// <summary>A conversation whose last message is to be learnt.</summary>
-    /// <remarks>Of a chat template, prompt and completion together are the rendered conversation. The prompt is what its beginning has in
-    /// common with the messages before the answer rendered with a generation prompt, as TRL takes it: a generation prompt that opens the
-    /// thinking, where the answer is rendered without, ends before that.</remarks>
-    /// <exception cref="ArgumentException">It does not end with the assistant's message; or as
-    /// <see cref="Prompt(IReadOnlyList{ChatMessage})"/>; or the chat template changes earlier messages when an answer follows.</exception>
+    /// <summary>Returns a demonstration of a conversation; its last message is the completion.</summary>
+    /// <remarks>With a chat template, prompt and completion together are the rendered conversation. The prompt is the common prefix of that
+    /// text and the messages before the answer rendered with a generation prompt, as in TRL. If a generation prompt opens the thinking and
+    /// the answer is rendered without it, the prompt ends before that.</remarks>
+    /// <exception cref="ArgumentException">The conversation does not end with a message of the assistant; or as for <see
+    /// cref="Prompt(IReadOnlyList{ChatMessage})"/>; or the chat template changes earlier messages if an answer follows.</exception>
     public Demonstration Conversation(IReadOnlyList<ChatMessage> messages)
     {
         ArgumentNullException.ThrowIfNull(messages);
         if (messages is not [_, .., { Role: "assistant" } answer])
             throw new ArgumentException(
-                $"the conversation has the roles {string.Join(", ", messages.Select(message => message.Role))}, expected the assistant's message at its end, which is to be learnt, and another before it",
+                $"the conversation has the roles {string.Join(", ", messages.Select(message => message.Role))}, "
+                    + "expected the assistant's message at the end and another message before it",
                 nameof(messages)
             );
         ChatMessage[] asked = [.. messages.Take(messages.Count - 1)];
@@ -142,14 +147,14 @@ public sealed class InstructionTemplate
                 Prompt(asked),
                 answer.Content
                     ?? throw new ArgumentException(
-                        "the assistant's message has no text, which only the template of a chat model can write",
+                        "the assistant's message has no text, which only a chat template can render",
                         nameof(messages)
                     )
             );
         string whole = chat.Render(messages, options).Text;
         int border =
             chat.PromptLength(whole, asked, options)
-            ?? throw new ArgumentException("the chat template changes earlier messages when an answer follows them", nameof(messages));
+            ?? throw new ArgumentException("the chat template changes earlier messages if an answer follows them", nameof(messages));
         return new Demonstration(MarkedText.Rendered(whole[..border]), MarkedText.Rendered(whole[border..]));
     }
 

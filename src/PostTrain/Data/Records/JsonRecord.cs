@@ -5,15 +5,15 @@ using PostTrain.Text.Chat;
 
 namespace PostTrain.Data.Records;
 
-/// <summary>One object of a data set, whose fields are found by any of several names, without regard to case and underscores.</summary>
-/// <param name="place">Where it stands, for errors.</param>
+/// <summary>One object of a data set. Its fields are found by any of several names, ignoring case and underscores.</summary>
+/// <param name="place">Its place in the file, for errors.</param>
 /// <param name="json">The object.</param>
 internal sealed class JsonRecord(string place, JsonElement json)
 {
     private readonly Dictionary<string, JsonProperty> fields = Index(json);
     private readonly HashSet<string> read = new(StringComparer.Ordinal);
 
-    /// <summary>A text of the first of the names that the record has a value under; numbers and truth values become texts.</summary>
+    /// <summary>Returns the text of the first of the names that has a value; numbers and Booleans become texts.</summary>
     /// <exception cref="InvalidDataException">The value is a list or an object.</exception>
     public string? Text(params ReadOnlySpan<string> names)
     {
@@ -29,7 +29,7 @@ internal sealed class JsonRecord(string place, JsonElement json)
         };
     }
 
-    /// <summary>As <see cref="Text"/>, or a text that a template rendered, as <see cref="JsonLines"/> writes it.</summary>
+    /// <summary>Returns a text like <see cref="Text"/>, or a text rendered by a template, as <see cref="JsonLines"/> writes it.</summary>
     public MarkedText? Marked(params ReadOnlySpan<string> names)
     {
         if (Find(names) is { Value.ValueKind: JsonValueKind.Object } field && MarkedTextConverter.Of(field.Value) is { } marked)
@@ -37,7 +37,7 @@ internal sealed class JsonRecord(string place, JsonElement json)
         return Text(names) is { } text ? new MarkedText(text) : default(MarkedText?);
     }
 
-    /// <summary>The objects of a list; null where the record has none under the name.</summary>
+    /// <summary>Returns the objects of a list; null if the record has none under the name.</summary>
     public IReadOnlyList<JsonRecord>? List(string name)
     {
         if (Find(name) is not { } field)
@@ -50,7 +50,7 @@ internal sealed class JsonRecord(string place, JsonElement json)
         return [.. field.Value.EnumerateArray().Select((item, i) => new JsonRecord($"{place}, {field.Name}[{i}]", item))];
     }
 
-    /// <summary>The texts of a list; null where the record has none under the names.</summary>
+    /// <summary>Returns the texts of a list; null if the record has none under the names.</summary>
     public IReadOnlyList<string>? Texts(params ReadOnlySpan<string> names)
     {
         if (Find(names) is not { } field)
@@ -63,7 +63,7 @@ internal sealed class JsonRecord(string place, JsonElement json)
         return [.. field.Value.EnumerateArray().Select(item => item.GetString()!)];
     }
 
-    /// <summary>Verdicts: true or false, or whole numbers from 0.</summary>
+    /// <summary>Returns labels: true or false, or whole numbers from 0.</summary>
     public IReadOnlyList<int>? Labels(string name)
     {
         if (Find(name) is not { } field)
@@ -78,7 +78,7 @@ internal sealed class JsonRecord(string place, JsonElement json)
         ];
     }
 
-    /// <summary>A verdict: true or false, 1 or 0.</summary>
+    /// <summary>Returns a verdict: true or false, 1 or 0.</summary>
     public bool? Verdict(params ReadOnlySpan<string> names) =>
         Find(names) is not { } field
             ? null
@@ -89,10 +89,10 @@ internal sealed class JsonRecord(string place, JsonElement json)
                 _ => throw Wrong(field, "true or false"),
             };
 
-    /// <summary>Whether the value under one of the names is a list, as messages are.</summary>
+    /// <summary>Returns true if the value under one of the names is a list, as for messages.</summary>
     public bool HoldsMessages(params ReadOnlySpan<string> names) => Find(names) is { Value.ValueKind: JsonValueKind.Array };
 
-    /// <summary>Messages with role and content, or with from and value as ShareGPT has them; null where the record has none.</summary>
+    /// <summary>Returns messages with role and content, or with from and value as in ShareGPT; null if the record has none.</summary>
     public IReadOnlyList<ChatMessage>? Messages(params ReadOnlySpan<string> names)
     {
         if (Find(names) is not { } field)
@@ -109,7 +109,7 @@ internal sealed class JsonRecord(string place, JsonElement json)
         ];
     }
 
-    /// <summary>Fields that nothing has read.</summary>
+    /// <summary>Returns the fields that have not been read.</summary>
     public ProblemFields Others()
     {
         var others = json.EnumerateObject().Where(field => !read.Contains(field.Name)).ToArray();
@@ -118,16 +118,16 @@ internal sealed class JsonRecord(string place, JsonElement json)
             : new ProblemFields(others.DistinctBy(field => field.Name).ToDictionary(field => field.Name, field => field.Value.Clone()));
     }
 
-    /// <summary>What a record lacks.</summary>
+    /// <summary>Creates the error for a record without the expected fields.</summary>
     public InvalidDataException Lacks(string expected) =>
         new(
             $"{place} has the fields {(fields.Count == 0 ? "of an empty object" : string.Join(", ", fields.Values.Select(field => field.Name)))}, expected {expected}"
         );
 
-    /// <summary>What is wrong with a record, with its place.</summary>
+    /// <summary>Creates the error for an invalid record, with its place.</summary>
     public InvalidDataException Refuse(Exception reason)
     {
-        // Whoever reads a file has passed no such argument.
+        // The parameter name means nothing to the reader of a file.
         string message = reason is ArgumentException { ParamName: { } name }
             ? reason.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal)
             : reason.Message;
@@ -156,7 +156,7 @@ internal sealed class JsonRecord(string place, JsonElement json)
         return fields;
     }
 
-    // 51.0 is how a table writes 51.
+    // Tables write 51 as 51.0.
     private static string Number(JsonElement value) =>
         value.TryGetDecimal(out var number)
             ? number.ToString("0.############################", CultureInfo.InvariantCulture)
@@ -189,7 +189,7 @@ internal sealed class JsonRecord(string place, JsonElement json)
             : null;
     }
 
-    // ShareGPT's names of who speaks; others stay what they are.
+    // ShareGPT's names of roles; others are unchanged.
     private static string Role(string name) =>
         name switch
         {

@@ -10,13 +10,13 @@ internal static class RecordFile
     private const string Expected = "JSON Lines, one object a line, or one JSON array of objects";
 
     /// <summary>Reads and converts every record.</summary>
-    /// <typeparam name="T">What a record becomes.</typeparam>
+    /// <typeparam name="T">The result of converting a record.</typeparam>
     /// <param name="path">The file.</param>
-    /// <param name="expected">The fields that are expected, for errors.</param>
-    /// <param name="convert">The things of a record; null where it has not the fields.</param>
+    /// <param name="expected">The expected fields, for errors.</param>
+    /// <param name="convert">Converts a record; null if it lacks the fields.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="InvalidDataException">The file is broken or has no records, or a record lacks fields; the message names file, place
-    /// and reason.</exception>
+    /// <exception cref="InvalidDataException">The file is malformed or has no records, or a record lacks fields; the message names file,
+    /// place and reason.</exception>
     internal static IReadOnlyList<T> Read<T>(string path, string expected, Func<JsonRecord, IEnumerable<T>?> convert)
     {
         using var stream = BoundedFile.Open(path, Expected);
@@ -29,7 +29,7 @@ internal static class RecordFile
             }
             catch (Exception exception) when (exception is ArgumentException or InvalidOperationException or TemplateException)
             {
-                // What a template refuses; or a text with half a surrogate pair or bytes that are not UTF-8.
+                // A template rejects it; or a text has an unpaired surrogate or invalid UTF-8.
                 throw record.Refuse(exception);
             }
         }

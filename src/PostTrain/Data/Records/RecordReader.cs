@@ -3,30 +3,29 @@ using PostTrain.Text.Chat;
 
 namespace PostTrain.Data.Records;
 
-/// <summary>Reads data sets in the forms in which they are usually published: JSON Lines or one JSON array, whose fields have any of the
-/// usual names.</summary>
+/// <summary>Reads data sets in their usual published forms: JSON Lines or one JSON array, with any of the usual field names.</summary>
 /// <remarks>
-/// Field names are matched without regard to case and underscores; of several names the first that has a value counts, other fields are
+/// Field names are matched without regard to case and underscores. The first of several names that has a value counts; other fields are
 /// ignored. An instruction is <c>instruction</c>, <c>question</c> (after a <c>body</c>, as in SVAMP), <c>problem</c> or <c>query</c>; its
-/// input is <c>input</c> or <c>context</c>; instructions and conversations go through the template, a <c>prompt</c> that is a text stays as
-/// it is. Conversations have <c>role</c> and <c>content</c>, or <c>from</c> and <c>value</c> as ShareGPT's. Every error is an
-/// <see cref="InvalidDataException"/> that names the file, the line or record, what it has and what was expected; a missing file is a
-/// <see cref="FileNotFoundException"/>.
+/// input is <c>input</c> or <c>context</c>. Instructions and conversations are rendered by the template; a text <c>prompt</c> is used
+/// unchanged. Conversations have <c>role</c> and <c>content</c>, or <c>from</c> and <c>value</c> as in ShareGPT. Every error is an <see
+/// cref="InvalidDataException"/> that names the file, the line or record, its fields and the fields expected; a missing file is a <see
+/// cref="FileNotFoundException"/>.
 /// </remarks>
 /// <example><code>
 /// var data = RecordReader.Demonstrations("alpaca.json", InstructionTemplate.Alpaca);
-/// var problems = RecordReader.Problems("gsm8k.jsonl", InstructionTemplate.Plain);          // the answer is what stands after ####
+/// var problems = RecordReader.Problems("gsm8k.jsonl", InstructionTemplate.Plain);          // the answer is the text after ####
 /// </code></example>
 public static class RecordReader
 {
     private static readonly string[] Outputs = ["output", "response", "solution", "answer", "completion"];
     private static readonly string[] Dialogue = ["\n\nAssistant:", "\n\nHuman:"];
 
-    /// <summary>What supervised fine-tuning learns from: <c>prompt</c> and <c>completion</c>; an instruction and <c>output</c>,
+    /// <summary>Reads demonstrations for supervised fine-tuning: <c>prompt</c> and <c>completion</c>; an instruction and <c>output</c>,
     /// <c>response</c>, <c>solution</c> or <c>answer</c>; an <c>instruction</c> with <c>instances</c> of <c>input</c> and <c>output</c>,
-    /// one demonstration each; <c>messages</c> or <c>conversations</c>, whose last message is learnt.</summary>
+    /// one demonstration each; <c>messages</c> or <c>conversations</c>, whose last message is the completion.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="template">Writes instructions and conversations as prompts.</param>
+    /// <param name="template">Renders instructions and conversations as prompts.</param>
     public static IReadOnlyList<Demonstration> Demonstrations(string path, InstructionTemplate template)
     {
         ArgumentNullException.ThrowIfNull(template);
@@ -37,22 +36,22 @@ public static class RecordReader
         );
     }
 
-    /// <summary>Preferences: <c>chosen</c> and <c>rejected</c> (or <c>response_j</c> and <c>response_k</c>), texts or conversations, with a
-    /// <c>prompt</c> or an instruction; without either the prompt is what both begin with: the same messages, the dialogue up to the last
-    /// "Assistant:", or the same letters (<see cref="PromptExtraction"/>).</summary>
+    /// <summary>Reads preferences: <c>chosen</c> and <c>rejected</c> (or <c>response_j</c> and <c>response_k</c>), texts or conversations,
+    /// with a <c>prompt</c> or an instruction. Without either, the prompt is their common beginning: the same messages, the dialogue up to
+    /// the last "Assistant:", or the same letters (<see cref="PromptExtraction"/>).</summary>
     /// <inheritdoc cref="Demonstrations(string, InstructionTemplate)"/>
     public static IReadOnlyList<PreferencePair> Pairs(string path, InstructionTemplate template)
     {
         ArgumentNullException.ThrowIfNull(template);
         return RecordFile.Read<PreferencePair>(
             path,
-            "chosen and rejected, and perhaps a prompt or an instruction",
+            "chosen and rejected, and optionally a prompt or an instruction",
             record => Pair(record, template) is { } pair ? [pair] : null
         );
     }
 
-    /// <summary>Completions with a verdict: <c>prompt</c>, <c>completion</c> and <c>label</c> (true or false, 1 or 0); or preferences as
-    /// <see cref="Pairs"/> reads them, which are two each.</summary>
+    /// <summary>Reads completions with a verdict: <c>prompt</c>, <c>completion</c> and <c>label</c> (true or false, 1 or 0); or preferences
+    /// as in <see cref="Pairs"/>, which give two completions each.</summary>
     /// <inheritdoc cref="Demonstrations(string, InstructionTemplate)"/>
     public static IReadOnlyList<JudgedCompletion> Judged(string path, InstructionTemplate template)
     {
@@ -68,9 +67,10 @@ public static class RecordReader
         );
     }
 
-    /// <summary>Problems with the answer that a verifier compares with: a <c>prompt</c> (a text, or messages) or an instruction, and
-    /// <c>answer</c>, <c>final_answer</c>, <c>ground_truth</c>, <c>solution</c>, <c>output</c>, <c>response</c> or <c>completion</c>. Of an
-    /// answer that is worked out, only what follows <c>####</c> is kept. All other fields become <see cref="Problem.Fields"/>.</summary>
+    /// <summary>Reads problems with a reference answer for a verifier: a <c>prompt</c> (a text, or messages) or an instruction, and
+    /// <c>answer</c>, <c>final_answer</c>, <c>ground_truth</c>, <c>solution</c>, <c>output</c>, <c>response</c> or <c>completion</c>. If an
+    /// answer contains <c>####</c>, only the text after it is kept. All other fields become
+    /// <see cref="Problem.Fields"/>.</summary>
     /// <inheritdoc cref="Demonstrations(string, InstructionTemplate)"/>
     public static IReadOnlyList<Problem> Problems(string path, InstructionTemplate template)
     {
@@ -126,7 +126,7 @@ public static class RecordReader
         if (record.Messages("chosen", "responsej") is not { } chosen || record.Messages("rejected", "responsek") is not { } rejected)
             return null;
         var (prompt, better, worse) = PromptExtraction.Extract(chosen, rejected);
-        // Without common messages the two are the answers alone, and the prompt stands in a field of its own.
+        // Without common messages the two are the answers only, and the prompt is in its own field.
         if (prompt.Count == 0)
             prompt =
                 record.HoldsMessages("prompt") ? record.Messages("prompt")!
@@ -137,7 +137,7 @@ public static class RecordReader
         return Joined(template.Conversation([.. prompt, .. better]), template.Conversation([.. prompt, .. worse]));
     }
 
-    // A template may open a turn in two ways, such as with thinking and without: the prompt is what both begin with.
+    // A template may open a turn in two ways, such as with and without thinking: the prompt is the common prefix.
     private static PreferencePair Joined(Demonstration chosen, Demonstration rejected)
     {
         if (chosen.Prompt == rejected.Prompt)
@@ -150,7 +150,7 @@ public static class RecordReader
         return new PreferencePair(chosen.Prompt with { Text = shorter }, Rest(chosen), Rest(rejected));
     }
 
-    // Completions of a record's prompt as demonstrations; null where it has none.
+    // Returns a function from a completion of the record's prompt to a demonstration; null if the record has no prompt.
     private static Func<MarkedText, Demonstration>? Answers(JsonRecord record, InstructionTemplate template)
     {
         if (record.HoldsMessages("prompt"))

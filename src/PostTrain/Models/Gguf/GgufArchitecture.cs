@@ -2,13 +2,13 @@ using System.Globalization;
 
 namespace PostTrain.Models.Gguf;
 
-/// <summary>What a decoder's configuration is in a GGUF file, and what llama.cpp leaves out of it.</summary>
+/// <summary>The mapping of a decoder's configuration to a GGUF file, and the parts that llama.cpp ignores.</summary>
 internal static class GgufArchitecture
 {
     private const int Gemma3Period = 6;
 
     /// <summary>llama.cpp's name of the architecture.</summary>
-    /// <exception cref="NotSupportedException">There is none; the message says why.</exception>
+    /// <exception cref="NotSupportedException">There is no such architecture; the message gives the reason.</exception>
     internal static string NameOf(DecoderConfig config)
     {
         var type = config.ModelType ?? (config.Naming == ModuleNaming.Gpt2 ? "gpt2" : "llama");
@@ -29,7 +29,7 @@ internal static class GgufArchitecture
         return name;
     }
 
-    /// <summary>What llama.cpp would compute otherwise than the model does; null where it computes the same.</summary>
+    /// <summary>Describes the difference between llama.cpp's computation and the model's; null if there is none.</summary>
     internal static string? Difference(string name, DecoderConfig config)
     {
         var windows = config.Attention.Count(spec => spec.Window is { } window && window < config.ContextLength);
@@ -84,7 +84,7 @@ internal static class GgufArchitecture
         return keys.Select(item => ($"{name}.{item.Key}", item.Value));
     }
 
-    /// <summary>What Llama 3.1's frequencies are divided by, for rope_freqs.weight; null for another scaling.</summary>
+    /// <summary>Returns the divisors of Llama 3.1's frequencies, for rope_freqs.weight; null for another scaling.</summary>
     internal static float[]? FrequencyFactors(DecoderConfig config)
     {
         if (Main(config) is not { Scaling: Llama3Scaling scaling } rotary)

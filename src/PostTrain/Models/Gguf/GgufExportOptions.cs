@@ -1,6 +1,6 @@
 namespace PostTrain.Models.Gguf;
 
-/// <summary>How <see cref="GgufExport"/> writes a model.</summary>
+/// <summary>Options of <see cref="GgufExport"/>.</summary>
 public sealed record GgufExportOptions
 {
     /// <summary>Type of the matrices: F32, F16, BF16, Q8_0 or Q4_0. Vectors (norms, biases) and learned positions stay F32; a matrix whose
@@ -8,7 +8,7 @@ public sealed record GgufExportOptions
     /// <value>The default is F16.</value>
     public GgufType Type { get; init; } = GgufType.F16;
 
-    /// <summary>Whether tokenizer and chat template go into the file. A file without them gives logits for ids, and no text.</summary>
+    /// <summary>True to write tokenizer and chat template into the file. A file without them gives logits for ids, and no text.</summary>
     /// <value>The default is true.</value>
     public bool Vocabulary { get; init; } = true;
 
@@ -21,8 +21,8 @@ public sealed record GgufExportOptions
     /// <value>The default is null.</value>
     public string? Name { get; init; }
 
-    /// <summary>Whether to write a model of which llama.cpp leaves something out: sliding windows of llama, mistral and qwen, a scale of
-    /// the scores in Gemma 2 and 3 that is not 1/√(head size), another order of their layers. Unless true, such a model is refused by
+    /// <summary>True to write a model even if llama.cpp ignores a part of it: sliding windows of llama, mistral and qwen, a scale of the
+    /// scores in Gemma 2 and 3 that is not 1/√(head size), another order of their layers. Otherwise such a model is rejected by
     /// name.</summary>
     /// <value>The default is false.</value>
     public bool AllowDifferences { get; init; }

@@ -64,7 +64,7 @@ public sealed class GgufFile : IDisposable
         }
     }
 
-    /// <summary>Whether the file holds a tensor of this name; its description if so.</summary>
+    /// <summary>Returns true, and the description, if the file has a tensor of this name.</summary>
     public bool TryGetTensor(string name, [NotNullWhen(true)] out GgufTensor? tensor) => byName.TryGetValue(name, out tensor);
 
     /// <summary>Bytes of a tensor as stored.</summary>

@@ -41,7 +41,7 @@ internal sealed class GgufTensors(string architecture, DecoderConfig config, Ggu
         return rows.reshape(heads, 2, shape[0] / heads / 2, -1).transpose(1, 2).reshape(shape).MoveToOuterDisposeScope();
     }
 
-    /// <summary>How many heads a tensor's rows are of whose order changes; null where it stays.</summary>
+    /// <summary>Returns the number of heads of a tensor whose rows are reordered; null if they are not.</summary>
     internal int? InterleavedHeads(string name) =>
         architecture != "llama" ? null
         : name.Contains(".attn_q.", StringComparison.Ordinal) ? config.Heads

@@ -9,7 +9,7 @@ namespace PostTrain.Models.Gguf;
 /// <summary>A tensor that is made when its turn to be written comes.</summary>
 /// <param name="Name">Unique in the file.</param>
 /// <param name="Shape">Row-major.</param>
-/// <param name="Type">What it is written as.</param>
+/// <param name="Type">The type in the file.</param>
 /// <param name="Make">Gives a tensor of the shape, which the writer disposes.</param>
 internal sealed record GgufSource(string Name, IReadOnlyList<long> Shape, GgufType Type, Func<Tensor> Make);
 

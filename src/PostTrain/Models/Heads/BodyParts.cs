@@ -5,11 +5,11 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Models.Heads;
 
-/// <summary>What heads need of the model under them.</summary>
+/// <summary>The parts of a model used by heads.</summary>
 internal static class BodyParts
 {
-    /// <summary>Modules and parameters of a body by the names that a checkpoint gives them; a decoder's without its output projection,
-    /// which a head stands in for.</summary>
+    /// <summary>Registers the modules and parameters of a body under their names in checkpoints; a decoder without its output projection,
+    /// which the head replaces.</summary>
     public static void Register(CausalLm body, Action<string, nn.Module> module, Action<string, Parameter> parameter)
     {
         var head = body is Decoder decoder ? ModuleNames.Of(decoder.Config.Naming).Head : null;
@@ -28,7 +28,7 @@ internal static class BodyParts
 
     public static Device DeviceOf(CausalLm body) => body.parameters().FirstOrDefault()?.device ?? CPU;
 
-    /// <summary>A fresh head, [outputs,D].</summary>
+    /// <summary>Creates a new head, [outputs,D].</summary>
     public static Linear Head(CausalLm body, int outputs, bool bias, ScalarType type, HeadOptions options)
     {
         using var scope = NewDisposeScope();

@@ -2,10 +2,11 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Models.Heads;
 
-/// <summary>How a fresh head starts.</summary>
+/// <summary>Initialisation of a new head.</summary>
 public sealed record HeadOptions
 {
-    /// <summary>Weights start as N(0, this²); 0 starts them at zero, so that every score or value begins as 0.</summary>
+    /// <summary>Standard deviation σ of the weights, N(0, σ²); with 0 all weights are zero, so that every score or value is 0 at the
+    /// start.</summary>
     /// <value>The default is 0.02, transformers' usual initialiser range.</value>
     public double StandardDeviation { get; init; } = 0.02;
 

@@ -6,16 +6,14 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Models.Heads;
 
-/// <summary>
-/// A model that scores texts: a body and a linear head, s = W h + b with W [K,D]. One score a sequence is a reward model, one a token a
-/// process reward model or a critic.
-/// </summary>
+/// <summary>A model that scores texts: a body and a linear head, s = W h + b with W [K,D]. One score per sequence makes a reward model, one
+/// per token a process reward model or a critic.</summary>
 /// <remarks>
-/// The layout is that of transformers' <c>LlamaForSequenceClassification</c> and its like: the head is <c>score</c>, the rest has the names
-/// of the language model's body; <see cref="Pretrained.LoadRewardModel"/> reads such checkpoints. The classifier owns its body and disposes
-/// it.
-/// <para>Two ways to find where a sequence is scored: <see cref="Score"/> asks the mask, <see cref="ScoreAtLastNonPadding"/> the ids, as
-/// transformers does. They differ where a text holds the padding id itself, e.g. where padding is the end-of-sequence token.</para>
+/// The layout is that of transformers' <c>LlamaForSequenceClassification</c> and similar classes: the head is <c>score</c>, the other names
+/// are those of the language model's body; <see cref="Pretrained.LoadRewardModel"/> reads such checkpoints. The classifier owns its body
+/// and disposes it.
+/// <para>The scored position is found in two ways: <see cref="Score"/> uses the mask, <see cref="ScoreAtLastNonPadding"/> the ids, as in
+/// transformers. They differ if a text contains the padding id, e.g. if padding is the end-of-sequence token.</para>
 /// </remarks>
 public sealed class SequenceClassifier : nn.Module<Tensor, Tensor>
 {
@@ -36,19 +34,19 @@ public sealed class SequenceClassifier : nn.Module<Tensor, Tensor>
     /// <summary>Number of scores, K.</summary>
     public int Labels { get; }
 
-    /// <summary>Id of the padding token, or null where none is known.</summary>
+    /// <summary>Id of the padding token, or null if unknown.</summary>
     public int? PaddingId { get; }
 
-    /// <summary>The head: weight [K,D] and, where there is one, bias [K].</summary>
+    /// <summary>The head: weight [K,D] and, if present, bias [K].</summary>
     public Linear Head => score;
 
-    /// <summary>What the checkpoint said that the classifier was loaded from.</summary>
+    /// <summary>The settings of the checkpoint from which the classifier was loaded.</summary>
     internal CheckpointOrigin? Origin { get; init; }
 
-    /// <summary>A classifier with a fresh head on a model that is there.</summary>
-    /// <param name="body">The model; from here on it belongs to the classifier. A decoder's output projection is neither used nor
+    /// <summary>Creates a classifier with a new head on an existing model.</summary>
+    /// <param name="body">The model, owned by the classifier from now on. A decoder's output projection is neither used nor
     /// trained.</param>
-    /// <param name="options">What is scored; null: one score.</param>
+    /// <param name="options">The options; null: one score.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     public static SequenceClassifier For(CausalLm body, ClassifierOptions? options = null)
     {
@@ -59,20 +57,20 @@ public sealed class SequenceClassifier : nn.Module<Tensor, Tensor>
         return new SequenceClassifier(body, head, options.PaddingId ?? (body as Decoder)?.Config.PaddingId);
     }
 
-    /// <summary>The scores at every token (process reward): [B,T] to [B,T,K].</summary>
+    /// <summary>Computes the scores at every token (process reward): [B,T] to [B,T,K].</summary>
     /// <param name="ids">Token ids, [B,T].</param>
-    /// <param name="attentionMask">As in <see cref="CausalLm.Hidden"/>; null: no padding. Scores of padding have no meaning.</param>
+    /// <param name="attentionMask">As in <see cref="CausalLm.Hidden"/>; null: no padding. Scores at padding are meaningless.</param>
     public Tensor TokenScores(Tensor ids, Tensor? attentionMask = null)
     {
         using var scope = NewDisposeScope();
         return score.call(Body.Hidden(ids, attentionMask)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The scores of whole sequences, read at the last position that the mask counts: [B,T] to [B,K].</summary>
+    /// <summary>Computes the scores of whole sequences at the last unmasked position: [B,T] to [B,K].</summary>
     /// <param name="ids">Token ids, [B,T].</param>
-    /// <param name="attentionMask">[B,T]; 0 at padding, on whichever side. A row without any token is scored at its first position, without
-    /// meaning.</param>
-    /// <exception cref="ArgumentException">The mask has not the shape of the ids.</exception>
+    /// <param name="attentionMask">[B,T]; 0 at padding, on either side. A row without tokens is scored at its first position; the score is
+    /// meaningless.</param>
+    /// <exception cref="ArgumentException">The mask and the ids differ in shape.</exception>
     public Tensor Score(Tensor ids, Tensor attentionMask)
     {
         ArgumentNullException.ThrowIfNull(ids);
@@ -83,13 +81,13 @@ public sealed class SequenceClassifier : nn.Module<Tensor, Tensor>
         return At(Last(attentionMask.ne(0)), ids, attentionMask).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The scores of whole sequences, read at the last position whose id is not <see cref="PaddingId"/>, whatever the mask says:
-    /// [B,T] to [B,K].</summary>
-    /// <remarks>transformers' convention. With learned positions and left padding its numbers differ from these: it counts positions from
-    /// the first pad on where nobody tells it otherwise, this model from the first token.</remarks>
-    /// <param name="ids">Token ids, [B,T]. A row of nothing but padding is scored at its first position.</param>
+    /// <summary>Computes the scores of whole sequences at the last position whose id is not <see cref="PaddingId"/>, regardless of the
+    /// mask: [B,T] to [B,K].</summary>
+    /// <remarks>transformers' convention. With learned positions and left padding the numbers differ from transformers: by default it
+    /// counts positions from the first padding token, this model from the first token.</remarks>
+    /// <param name="ids">Token ids, [B,T]. A row of padding only is scored at its first position.</param>
     /// <param name="attentionMask">As in <see cref="CausalLm.Hidden"/>; null: no padding.</param>
-    /// <exception cref="ArgumentException">There are several rows and no padding id is known.</exception>
+    /// <exception cref="ArgumentException">There are several rows and the padding id is unknown.</exception>
     public Tensor ScoreAtLastNonPadding(Tensor ids, Tensor? attentionMask = null)
     {
         ArgumentNullException.ThrowIfNull(ids);
@@ -104,10 +102,10 @@ public sealed class SequenceClassifier : nn.Module<Tensor, Tensor>
         return At(Last(counted), ids, attentionMask).MoveToOuterDisposeScope();
     }
 
-    /// <summary><see cref="ScoreAtLastNonPadding"/> without a mask: [B,T] to [B,K].</summary>
+    /// <summary>Computes <see cref="ScoreAtLastNonPadding"/> without a mask: [B,T] to [B,K].</summary>
     public override Tensor forward(Tensor input) => ScoreAtLastNonPadding(input);
 
-    /// <summary>Nothing: the parts are registered under their checkpoint's names.</summary>
+    /// <summary>Does nothing: the parts are registered under their checkpoint's names.</summary>
     protected override void RegisterComponents() { }
 
     /// <inheritdoc/>
@@ -118,7 +116,7 @@ public sealed class SequenceClassifier : nn.Module<Tensor, Tensor>
         base.Dispose(disposing);
     }
 
-    // The greatest index that counts; 0 where none does.
+    // The largest counted index; 0 if there is none.
     private static Tensor Last(Tensor counted) =>
         arange(counted.size(1), dtype: ScalarType.Int64, device: counted.device).mul(counted.to_type(ScalarType.Int64)).amax([1L]);
 

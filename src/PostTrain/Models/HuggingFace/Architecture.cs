@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace PostTrain.Models.HuggingFace;
 
-/// <summary>One architecture of transformers: how its config.json says what a <see cref="DecoderConfig"/> says.</summary>
+/// <summary>An architecture of transformers: the mapping between its config.json and a <see cref="DecoderConfig"/>.</summary>
 internal abstract class Architecture
 {
     /// <summary><c>model_type</c>.</summary>
@@ -11,19 +11,20 @@ internal abstract class Architecture
     /// <summary>The class in <c>architectures</c>.</summary>
     public abstract string ClassName { get; }
 
-    /// <summary>The configuration without ids of tokens.</summary>
+    /// <summary>Reads the configuration without token ids.</summary>
     public abstract DecoderConfig Read(ConfigFile file);
 
-    /// <summary>The configuration with everything that this architecture leaves no choice in. What stays the same can be written.</summary>
+    /// <summary>Returns the configuration with every value that this architecture fixes. A configuration that does not change can be
+    /// written.</summary>
     public abstract DecoderConfig Nearest(DecoderConfig config);
 
-    /// <summary>Writes the fields that all architectures have not.</summary>
+    /// <summary>Writes the fields specific to the architecture.</summary>
     public abstract void Write(Utf8JsonWriter json, DecoderConfig config);
 
-    /// <summary>The one attention of all layers.</summary>
+    /// <summary>Returns one attention for all layers.</summary>
     protected static AttentionLayers Uniform(RotarySpec? rotary) => [new AttentionSpec { Rotary = rotary }];
 
-    /// <summary>Refuses a field that is true.</summary>
+    /// <summary>Rejects a field that is true.</summary>
     protected static void RefuseTrue(ConfigFile file, params ReadOnlySpan<string> names)
     {
         foreach (var name in names)

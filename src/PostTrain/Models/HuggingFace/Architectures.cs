@@ -2,10 +2,11 @@ using System.Text.Json;
 
 namespace PostTrain.Models.HuggingFace;
 
-/// <summary>The architectures of Hugging Face's config.json that a <see cref="DecoderConfig"/> can express, read and written.</summary>
+/// <summary>The architectures of Hugging Face's config.json that a <see cref="DecoderConfig"/> can express, for reading and
+/// writing.</summary>
 internal static class Architectures
 {
-    // The order matters for a model that names no type: the first that can express it is written.
+    // The order matters for a model without a type: the first architecture that can express it is written.
     private static readonly Architecture[] All =
     [
         new LlamaArchitecture(),
@@ -19,11 +20,11 @@ internal static class Architectures
         new Phi3Architecture(),
     ];
 
-    /// <summary>Every <c>model_type</c> that is read and written.</summary>
+    /// <summary>Every supported <c>model_type</c>.</summary>
     public static IEnumerable<string> ModelTypes => All.Select(architecture => architecture.ModelType);
 
-    /// <summary>The configuration of a checkpoint, every derived size filled in.</summary>
-    /// <exception cref="InvalidDataException">A field is missing, malformed, or asks for what the decoder does not do; the message names
+    /// <summary>Reads the configuration of a checkpoint, with all derived sizes.</summary>
+    /// <exception cref="InvalidDataException">A field is missing, malformed, or not supported by the decoder; the message names
     /// it.</exception>
     public static DecoderConfig Read(ConfigFile file)
     {
@@ -50,7 +51,7 @@ internal static class Architectures
         }
     }
 
-    /// <summary>Writes a configuration that <see cref="WhyNotWritable"/> has nothing against.</summary>
+    /// <summary>Writes a configuration for which <see cref="WhyNotWritable"/> returns null.</summary>
     public static void Write(Utf8JsonWriter json, DecoderConfig config, string dtype)
     {
         var architecture =
@@ -70,13 +71,12 @@ internal static class Architectures
         json.WriteEndObject();
     }
 
-    /// <summary>Whether an architecture of Hugging Face is what the configuration describes, so that it can be written; if not,
-    /// why.</summary>
+    /// <summary>Returns null if a Hugging Face architecture can express the configuration, and the reason if not.</summary>
     public static string? WhyNotWritable(DecoderConfig config)
     {
         if (Array.Exists(All, candidate => WhyNot(candidate, config) is null))
             return null;
-        // Without a type, the nearest of the family whose names the parts have.
+        // Without a type, the nearest architecture with the same module names.
         var nearest = Array.Find(
             All,
             candidate => candidate.ModelType == (config.ModelType ?? (config.Naming == ModuleNaming.Gpt2 ? "gpt2" : "llama"))

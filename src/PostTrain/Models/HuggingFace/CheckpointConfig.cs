@@ -41,7 +41,7 @@ internal static class CheckpointConfig
     /// <summary>Turns a language model's configuration into that of a classifier on its body.</summary>
     /// <param name="config">Changed in place.</param>
     /// <param name="labels">Number of scores.</param>
-    /// <param name="tokens">Whether every token is classified, or the sequence.</param>
+    /// <param name="tokens">True if every token is classified, false if the sequence is.</param>
     /// <param name="paddingId">The id behind which a sequence has ended.</param>
     public static void MakeClassifier(JsonObject config, int labels, bool tokens, int? paddingId)
     {

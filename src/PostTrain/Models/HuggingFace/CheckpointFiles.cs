@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Models.HuggingFace;
 
-/// <summary>The weights of a checkpoint directory: one <c>model.safetensors</c>, or the shards that <c>model.safetensors.index.json</c>
-/// names.</summary>
+/// <summary>The weights of a checkpoint directory: one <c>model.safetensors</c>, or the shards listed in
+/// <c>model.safetensors.index.json</c>.</summary>
 internal sealed class CheckpointFiles : IDisposable
 {
     public const string WeightsName = "model.safetensors";
@@ -15,13 +15,13 @@ internal sealed class CheckpointFiles : IDisposable
 
     private CheckpointFiles(string path) => Path = path;
 
-    /// <summary>The file that says what there is: the weights themselves, or the index.</summary>
+    /// <summary>The file that lists the tensors: the weights file or the index.</summary>
     public string Path { get; }
 
     /// <summary>All tensors.</summary>
     public IEnumerable<SafetensorsEntry> Entries => files.SelectMany(file => file.Entries);
 
-    /// <summary>Opens a directory's weights; where both forms are there, the single file, as transformers does.</summary>
+    /// <summary>Opens a directory's weights; if both forms exist, the single file, as in transformers.</summary>
     /// <exception cref="FileNotFoundException">There are no weights in this format.</exception>
     /// <exception cref="InvalidDataException">A file or the index is malformed, or they contradict each other; the message names the file
     /// and the reason.</exception>
@@ -83,7 +83,7 @@ internal sealed class CheckpointFiles : IDisposable
         }
     }
 
-    // A tensor that stands in two shards is refused before the second is added: the index places it in one of them only.
+    // A tensor in two shards is rejected before the second is added: the index places it in one of them only.
     private SafetensorsFile Add(SafetensorsFile file)
     {
         files.Add(file);

@@ -5,19 +5,19 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Models.HuggingFace;
 
-/// <summary>Judges the tensors of a checkpoint that no part of the model has taken.</summary>
-/// <remarks>A tensor may be left out where it says what the model says without it: the second copy of a tied embedding, and the constant
-/// buffers that older versions of transformers saved (GPT-2's causal masks, rotary frequencies). Its values are compared. The two tensors
-/// of a critic's head belong to another call. Everything else is an error.</remarks>
+/// <summary>The check of a checkpoint's tensors that no part of the model has used.</summary>
+/// <remarks>A tensor may be skipped if it adds nothing to the model: the second copy of a tied embedding, and the constant buffers saved by
+/// older versions of transformers (GPT-2's causal masks, rotary frequencies). Its values are compared. The two tensors of a critic's head
+/// are read by another call. Everything else is an error.</remarks>
 internal sealed partial class CheckpointLeftovers(CheckpointFiles file, DecoderConfig config)
 {
-    /// <summary>Before the names of a value head's tensors, as TRL writes them.</summary>
+    /// <summary>Prefix of the names of a value head's tensors, as in TRL.</summary>
     public const string ValueHeadPrefix = "v_head.";
 
-    /// <summary>What is wrong with a tensor that was not read; null: nothing.</summary>
+    /// <summary>Returns the problem of an unread tensor; null if there is none.</summary>
     /// <param name="entry">The tensor.</param>
-    /// <param name="model">The model as it was read; null where parts of it are missing, so that nothing can be compared with it.</param>
-    /// <param name="isClassifier">Whether the model has a head for scores, and no other.</param>
+    /// <param name="model">The loaded model; null if parts of it are missing, so that nothing can be compared.</param>
+    /// <param name="isClassifier">True if the model has a head for scores only.</param>
     public string? Problem(SafetensorsEntry entry, Decoder? model, bool isClassifier)
     {
         using var mode = no_grad();
@@ -42,13 +42,13 @@ internal sealed partial class CheckpointLeftovers(CheckpointFiles file, DecoderC
         return $"tensor '{entry.Name}' [{shape}] is unexpected{hint}";
     }
 
-    /// <summary>Whether a tensor is one of the two of a critic's head for this model.</summary>
+    /// <summary>Returns true if a tensor is one of the two of a critic's head for this model.</summary>
     private bool IsValueHead(SafetensorsEntry entry) =>
         entry.Name == ValueHeadPrefix + "summary.weight"
             ? entry.Shape.SequenceEqual([1L, config.HiddenSize])
             : entry.Name == ValueHeadPrefix + "summary.bias" && entry.Shape.SequenceEqual([1L]);
 
-    // The buffers of this architecture, with or without the model's name before them, of a layer that there is.
+    // The buffers of this architecture, with or without the model prefix, in an existing layer.
     private (Func<SafetensorsEntry, bool> IsRight, string Expected)? Buffer(string name)
     {
         var match = config.Naming == ModuleNaming.Gpt2 ? Gpt2Buffer().Match(name) : RotaryBuffer().Match(name);
@@ -72,7 +72,7 @@ internal sealed partial class CheckpointLeftovers(CheckpointFiles file, DecoderC
         };
     }
 
-    // A mask that hides no earlier position. What stands over the diagonal changes nothing: a decoder looks at no later one.
+    // A mask that hides no earlier position. Values above the diagonal do not matter: a decoder sees no later position.
     private bool ShowsThePast(SafetensorsEntry entry)
     {
         if (entry.Shape is not [.., var rows, var columns] || rows != columns || entry.Shape.SkipLast(2).Any(size => size != 1))
@@ -81,7 +81,7 @@ internal sealed partial class CheckpointLeftovers(CheckpointFiles file, DecoderC
         return mask.eq(1).logical_or(ones_like(mask).tril().eq(0)).all().ToBoolean();
     }
 
-    // A file of half precision rounds them; a scaled embedding's may be the scaled ones or those before.
+    // Half-precision files round them; for a scaled embedding they may be the scaled or the original frequencies.
     private bool IsFrequencies(SafetensorsEntry entry)
     {
         var tolerance = entry.Type is ScalarType.Float32 or ScalarType.Float64 ? 1e-4 : 5e-3;
@@ -106,7 +106,7 @@ internal sealed partial class CheckpointLeftovers(CheckpointFiles file, DecoderC
     {
         if (!entry.Shape.SequenceEqual(parameter.shape) || !is_floating_point(entry.Type))
             return false;
-        // As both are in memory: what the asked type rounds away is no difference.
+        // Compared in the type in memory: rounding to the requested type is no difference.
         var values = empty(parameter.shape, dtype: parameter.dtype);
         file.ReadInto(entry.Name, values);
         return values.eq(parameter).logical_or(values.isnan().logical_and(parameter.isnan())).all().ToBoolean();

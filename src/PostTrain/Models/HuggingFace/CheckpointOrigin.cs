@@ -3,12 +3,10 @@ using PostTrain.Text.Files;
 
 namespace PostTrain.Models.HuggingFace;
 
-/// <summary>
-/// What the files beside the weights said when a model was loaded. A decoder's configuration holds what the decoder does; the rest (the
-/// initialiser's range, the version that wrote it, settings of generation) is kept here, so that saving gives it back.
-/// </summary>
+/// <summary>The settings of a loaded checkpoint beside its weights. A decoder's configuration holds only what the decoder uses; the rest
+/// (initialiser range, version, generation settings) is kept here for saving.</summary>
 /// <param name="Config">All of <c>config.json</c>.</param>
-/// <param name="Generation">The bytes of <c>generation_config.json</c>, or null where there was none.</param>
+/// <param name="Generation">The bytes of <c>generation_config.json</c>, or null if there is none.</param>
 internal sealed record CheckpointOrigin(JsonElement Config, byte[]? Generation)
 {
     public const string ConfigName = "config.json";

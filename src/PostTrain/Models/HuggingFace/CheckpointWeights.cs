@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Models.HuggingFace;
 
-/// <summary>A model's weights out of a checkpoint's files. Everything that does not fit is collected and named in one error.</summary>
+/// <summary>A model's weights from checkpoint files. All misfits are collected and named in one error.</summary>
 internal sealed class CheckpointWeights(CheckpointFiles file, DecoderConfig config, ScalarType type) : WeightSource
 {
     private const int ProblemsNamed = 8;
@@ -11,7 +11,8 @@ internal sealed class CheckpointWeights(CheckpointFiles file, DecoderConfig conf
     private readonly HashSet<string> used = new(StringComparer.Ordinal);
     private readonly List<string> problems = [];
 
-    /// <summary>GPT-2's projections are stored as [in,out] (transformers' Conv1D); a linear layer wants [out,in].</summary>
+    /// <summary>Returns true for GPT-2's projections, which are stored as [in,out] (transformers' Conv1D); a linear layer has
+    /// [out,in].</summary>
     public static bool IsTransposed(ModuleNaming naming, string name) =>
         naming == ModuleNaming.Gpt2
         && (
@@ -35,17 +36,17 @@ internal sealed class CheckpointWeights(CheckpointFiles file, DecoderConfig conf
         if (!is_floating_point(entry.Type))
             return Refuse($"tensor '{entry.Name}' has the type {entry.Type}, expected a floating-point type", shape);
 
-        // The one allocation: the file's numbers are converted, and turned where need be, on their way into it.
+        // The only allocation: numbers are converted and, if needed, transposed on the way into it.
         using var scope = NewDisposeScope();
         var weight = empty(shape, dtype: type);
         file.ReadInto(entry.Name, transposed ? weight.t() : weight);
         return weight.MoveToOuterDisposeScope();
     }
 
-    /// <summary>Fails if anything was missing or of the wrong shape, or if the file holds tensors that say something which the model does
-    /// not hold.</summary>
-    /// <param name="model">What was made of the weights.</param>
-    /// <param name="isClassifier">Whether it has a head for scores, and no other.</param>
+    /// <summary>Throws if a tensor is missing or has the wrong shape, or if the file has tensors with content that the model
+    /// lacks.</summary>
+    /// <param name="model">The model made of the weights.</param>
+    /// <param name="isClassifier">True if it has a head for scores only.</param>
     /// <exception cref="InvalidDataException">The message names the tensors.</exception>
     public void Finish(Decoder model, bool isClassifier)
     {
@@ -63,7 +64,7 @@ internal sealed class CheckpointWeights(CheckpointFiles file, DecoderConfig conf
             throw Failure();
     }
 
-    /// <summary>The type of the stored embedding, which a model takes when the caller names none.</summary>
+    /// <summary>Returns the type of the stored embedding, the default type of the model.</summary>
     public static ScalarType StoredType(CheckpointFiles file, DecoderConfig config)
     {
         var names = ModuleNames.Of(config.Naming);
@@ -72,7 +73,7 @@ internal sealed class CheckpointWeights(CheckpointFiles file, DecoderConfig conf
         return entry is not null && is_floating_point(entry.Type) ? entry.Type : ScalarType.Float32;
     }
 
-    // Checkpoints saved from the model without its head lack the first part of the names.
+    // Checkpoints saved without the head lack the first part of the names.
     private SafetensorsEntry? Find(string name)
     {
         if (file.TryGetEntry(name, out var entry))
@@ -81,7 +82,7 @@ internal sealed class CheckpointWeights(CheckpointFiles file, DecoderConfig conf
         return name.StartsWith(prefix, StringComparison.Ordinal) && file.TryGetEntry(name[prefix.Length..], out entry) ? entry : null;
     }
 
-    // A placeholder of the right rank and no elements, so that the other problems are found too; a hostile layer count ends soon.
+    // A placeholder of the right rank without elements, so that the other problems are found too; a hostile layer count ends soon.
     private Tensor Refuse(string problem, long[] shape)
     {
         problems.Add(problem);

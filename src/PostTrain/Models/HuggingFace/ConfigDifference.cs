@@ -2,10 +2,10 @@ using System.Globalization;
 
 namespace PostTrain.Models.HuggingFace;
 
-/// <summary>What an architecture cannot say of a configuration.</summary>
+/// <summary>The properties of a configuration that an architecture cannot express.</summary>
 internal static class ConfigDifference
 {
-    // Everything that shapes the computation. Sizes are free in every architecture, except where one derives them.
+    // Everything that affects the computation. Sizes are free in every architecture unless derived.
     private static readonly (string Name, Func<DecoderConfig, object?> Value)[] Properties =
     [
         (nameof(DecoderConfig.Naming), config => config.Naming),
@@ -23,7 +23,7 @@ internal static class ConfigDifference
         (nameof(DecoderConfig.HeadSize), config => config.HeadSize),
     ];
 
-    /// <summary>The first property that differs, with both values; null where none does.</summary>
+    /// <summary>Returns the first property that differs, with both values; null if there is none.</summary>
     public static string? Between(DecoderConfig config, DecoderConfig expected)
     {
         foreach (var (name, value) in Properties)

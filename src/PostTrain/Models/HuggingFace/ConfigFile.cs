@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace PostTrain.Models.HuggingFace;
 
-/// <summary>A config.json with typed reads whose errors name the file, the field, what it holds and what was expected.</summary>
+/// <summary>A config.json with typed reads whose errors name the file, the field, its content and the expected content.</summary>
 internal sealed class ConfigFile : IDisposable
 {
     private const long MaximumLength = 16 << 20;
@@ -71,10 +71,10 @@ internal sealed class ConfigFile : IDisposable
                 value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var number) && double.IsFinite(number) ? number : null
         );
 
-    /// <summary>Zero or a positive integer.</summary>
+    /// <summary>Reads zero or a positive integer.</summary>
     public int Count(string name, int otherwise) => Read<int?>(name, "zero or a positive integer", Id) ?? otherwise;
 
-    /// <summary>A list of strings, or null where there is none of this name.</summary>
+    /// <summary>Reads a list of strings; null if there is no such field.</summary>
     public IReadOnlyList<string>? OptionalTexts(string name) =>
         Read(
             name,
@@ -85,7 +85,7 @@ internal sealed class ConfigFile : IDisposable
                     : null
         );
 
-    /// <summary>Whether the file says anything of a field, be it null.</summary>
+    /// <summary>Returns true if the file has the field, even if it is null.</summary>
     public bool Has(string name) => document.RootElement.TryGetProperty(name, out _);
 
     public bool Flag(string name, bool otherwise) =>
@@ -97,7 +97,7 @@ internal sealed class ConfigFile : IDisposable
 
     public int? OptionalId(string name) => Read<int?>(name, "a token id", Id);
 
-    /// <summary>One id, a list of ids, or none.</summary>
+    /// <summary>Reads one id, a list of ids, or none.</summary>
     public IReadOnlyList<int> Ids(string name) =>
         Read(
             name,
@@ -111,21 +111,21 @@ internal sealed class ConfigFile : IDisposable
             }
         ) ?? [];
 
-    /// <summary>An object inside, under a name that is absent or null in many files.</summary>
+    /// <summary>Reads an object; null if the field is absent or null, as in many files.</summary>
     public JsonElement? OptionalObject(string name) =>
         Read<JsonElement?>(name, "an object", value => value.ValueKind == JsonValueKind.Object ? value : null);
 
-    /// <summary>How many entries an object has, or null where there is none of this name.</summary>
+    /// <summary>Returns the number of entries of an object, or null if there is no such field.</summary>
     public int? OptionalCount(string name) => OptionalObject(name)?.EnumerateObject().Count();
 
-    /// <summary>A copy of everything the file says, that outlives it.</summary>
+    /// <summary>Returns a copy of the whole file that outlives it.</summary>
     public JsonElement Everything() => document.RootElement.Clone();
 
-    /// <summary>A field of any kind; null where it is absent or null.</summary>
+    /// <summary>Returns a field of any kind; null if it is absent or null.</summary>
     public JsonElement? Value(string name) =>
         document.RootElement.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
 
-    /// <summary>All fields in the file's order.</summary>
+    /// <summary>Returns all fields in the file's order.</summary>
     public IEnumerable<(string Name, JsonElement Value)> Fields() =>
         document.RootElement.EnumerateObject().Select(field => (field.Name, field.Value));
 

@@ -2,15 +2,15 @@ using System.Text.Json;
 
 namespace PostTrain.Models.HuggingFace;
 
-/// <summary>Gemma 2, and what it shares with Gemma 3: norms on both sides, a scale of its own, soft caps, sliding and full layers in
-/// turn.</summary>
+/// <summary>Gemma 2, and its common part with Gemma 3: norms on both sides, an own scale, soft caps, alternating sliding and full
+/// layers.</summary>
 internal class Gemma2Architecture : GemmaArchitecture
 {
     public override string ModelType => "gemma2";
 
     public override string ClassName => "Gemma2ForCausalLM";
 
-    // A null means no cap; a file that does not mention a cap means transformers' default.
+    // Null means no cap; a missing cap means transformers' default.
     public override DecoderConfig Read(ConfigFile file) =>
         ReadLayers(file, ReadGemma(file, 10_000), full => full, period: 2, attentionCap: 50, logitCap: 30);
 
@@ -40,7 +40,8 @@ internal class Gemma2Architecture : GemmaArchitecture
         LayerTypes.Write(json, config);
     }
 
-    /// <summary>The rotary embedding and norms that layers with a window have, where they have others than full ones.</summary>
+    /// <summary>Returns the attention of layers with a window, if its rotary embedding and norms differ from those of full
+    /// layers.</summary>
     protected virtual AttentionSpec Sliding(DecoderConfig config, AttentionSpec full) => full;
 
     protected override RotarySpec MainRotary(DecoderConfig config) => NearestSpec(config).Rotary!;
@@ -72,7 +73,7 @@ internal class Gemma2Architecture : GemmaArchitecture
         };
     }
 
-    /// <summary>The attention of the full layers, or of the first where none is.</summary>
+    /// <summary>Returns the attention of the full layers, or of the first layer if there are none.</summary>
     protected static AttentionSpec NearestSpec(DecoderConfig config)
     {
         var spec = config.Attention.FirstOrDefault(spec => spec.Window is null) ?? config.Attention[0];
@@ -84,7 +85,7 @@ internal class Gemma2Architecture : GemmaArchitecture
         };
     }
 
-    // Written as the whole number it was read from, where it was one: (n^(-1/2))^(-2) is not n to the last bit.
+    // Written as the integer that was read, if it was one: (n^(-1/2))^(-2) is not n to the last bit.
     private static double Scalar(double scale)
     {
         var scalar = Math.Pow(scale, -2);

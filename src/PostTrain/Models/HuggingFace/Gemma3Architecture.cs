@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace PostTrain.Models.HuggingFace;
 
-/// <summary>Gemma 3, text only: Gemma 2 with normalised queries and keys, and a rotary embedding of its own in the layers with a
+/// <summary>Gemma 3, text only: Gemma 2 with normalised queries and keys, and a different rotary embedding in the layers with a
 /// window.</summary>
 internal sealed class Gemma3Architecture : Gemma2Architecture
 {
@@ -33,7 +33,7 @@ internal sealed class Gemma3Architecture : Gemma2Architecture
             json.WriteNumber("rope_local_base_freq", local.Rotary!.Theta);
     }
 
-    // A plain rotary embedding is all that the file can say of them.
+    // The file can describe only a plain rotary embedding for them.
     protected override AttentionSpec Sliding(DecoderConfig config, AttentionSpec full)
     {
         var local = config.Attention.FirstOrDefault(spec => spec.Window is not null)?.Rotary;

@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace PostTrain.Models.HuggingFace;
 
-/// <summary>Gemma 1, and what all Gemmas share: norms of 1 + w, embeddings times √D, tanh-GELU, tied embeddings.</summary>
+/// <summary>Gemma 1, and the common part of all Gemmas: norms of 1 + w, embeddings times √D, tanh-GELU, tied embeddings.</summary>
 internal class GemmaArchitecture : RotaryArchitecture
 {
     public override string ModelType => "gemma";
@@ -29,7 +29,7 @@ internal class GemmaArchitecture : RotaryArchitecture
     public override void Write(Utf8JsonWriter json, DecoderConfig config)
     {
         base.Write(json, config);
-        // Under both names, as versions of transformers read one or the other.
+        // Under both names: versions of transformers read one or the other.
         json.WriteString("hidden_act", ActivationNames.Of(config.Activation));
         json.WriteBoolean("attention_bias", config.AttentionBias);
     }
@@ -38,7 +38,7 @@ internal class GemmaArchitecture : RotaryArchitecture
     {
         RefuseTrue(file, "use_bidirectional_attention");
         var config = ReadSizes(file, theta, headSize: 256);
-        // Gemma 1's first files say hidden_act, and "gelu" where the tanh approximation is meant.
+        // Gemma 1's first files have hidden_act with "gelu" for the tanh approximation.
         var activation = file.OptionalText(ActivationField) is null
             ? ActivationNames.Read(file, "hidden_act", DefaultActivation)
             : config.Activation;

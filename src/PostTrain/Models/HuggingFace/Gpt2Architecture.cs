@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace PostTrain.Models.HuggingFace;
 
-/// <summary>GPT-2: layer norm, learned positions, one projection with bias to queries, keys and values.</summary>
+/// <summary>GPT-2: layer norm, learned positions, one projection with bias for queries, keys and values.</summary>
 internal sealed class Gpt2Architecture : Architecture
 {
     public override string ModelType => "gpt2";
@@ -57,7 +57,7 @@ internal sealed class Gpt2Architecture : Architecture
         json.WriteNumber("n_positions", config.ContextLength);
         json.WriteNumber("layer_norm_epsilon", config.NormEpsilon);
         json.WriteBoolean("scale_attn_weights", config.Attention[0].Scale is null);
-        // transformers drops out unless told not to; this model never does.
+        // transformers applies dropout by default; this model never does.
         foreach (var dropout in new[] { "attn_pdrop", "embd_pdrop", "resid_pdrop" })
             json.WriteNumber(dropout, 0.0);
     }

@@ -2,21 +2,21 @@ using System.Text.Json;
 
 namespace PostTrain.Models.HuggingFace;
 
-/// <summary><c>layer_types</c>: which layers have a sliding window.</summary>
+/// <summary>The field <c>layer_types</c>: the layers with a sliding window.</summary>
 internal static class LayerTypes
 {
     private const string Sliding = "sliding_attention";
     private const string Full = "full_attention";
 
-    // A list is made of what a count says only up to here; no model has nearly as many layers.
+    // Limit of a list made from a count alone; no model has nearly as many layers.
     private const int MaximumLayers = 100_000;
 
-    /// <summary>The layers' attention: <paramref name="full"/>, or <paramref name="sliding"/> where the file's list says so.</summary>
-    /// <param name="file">The configuration; its list has an entry a layer, or it has none.</param>
+    /// <summary>Reads the layers' attention: <paramref name="full"/>, or <paramref name="sliding"/> if the file's list says so.</summary>
+    /// <param name="file">The configuration; its list has one entry per layer, or is absent.</param>
     /// <param name="layers">Number of layers.</param>
     /// <param name="full">The attention of layers without a window.</param>
     /// <param name="sliding">The attention of layers with one.</param>
-    /// <param name="otherwise">The layers' attention where there is no list.</param>
+    /// <param name="otherwise">The layers' attention without a list.</param>
     public static AttentionLayers Read(ConfigFile file, int layers, AttentionSpec full, AttentionSpec sliding, AttentionLayers otherwise)
     {
         if (file.OptionalTexts("layer_types") is not { } types)
@@ -35,7 +35,7 @@ internal static class LayerTypes
         ]);
     }
 
-    /// <summary>Full attention up to layer <paramref name="first"/>, a sliding window from there on.</summary>
+    /// <summary>Returns full attention before layer <paramref name="first"/> and a sliding window from that layer on.</summary>
     public static AttentionLayers SlidingFrom(ConfigFile file, int first, int layers, AttentionSpec full, AttentionSpec sliding)
     {
         if (first >= layers)
@@ -53,7 +53,7 @@ internal static class LayerTypes
         json.WriteEndArray();
     }
 
-    /// <summary>The window of the layers that have one.</summary>
+    /// <summary>Returns the window of the layers that have one.</summary>
     public static int? Window(DecoderConfig config) =>
         config.Attention.Select(spec => spec.Window).FirstOrDefault(window => window is not null);
 

@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace PostTrain.Models.HuggingFace;
 
-/// <summary>Llama 1 to 3: the plain decoder, with a bias on all projections of attention or MLP where the file says so.</summary>
+/// <summary>Llama 1 to 3: the plain decoder, with optional biases on all projections of attention or MLP.</summary>
 internal sealed class LlamaArchitecture : RotaryArchitecture
 {
     public override string ModelType => "llama";

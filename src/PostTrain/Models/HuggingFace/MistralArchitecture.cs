@@ -9,7 +9,7 @@ internal sealed class MistralArchitecture : RotaryArchitecture
 
     public override string ClassName => "MistralForCausalLM";
 
-    // A file that does not mention the window means transformers' default; one that says null means none.
+    // A missing window means transformers' default; null means no window.
     public override DecoderConfig Read(ConfigFile file)
     {
         var window = file.Has("sliding_window") ? file.OptionalSize("sliding_window") : 4096;

@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace PostTrain.Models.HuggingFace;
 
-/// <summary>Phi-3, Phi-3.5 and Phi-4-mini: Llama with fused projections and, where the file says so, a sliding window.</summary>
+/// <summary>Phi-3, Phi-3.5 and Phi-4-mini: Llama with fused projections and an optional sliding window.</summary>
 internal sealed class Phi3Architecture : RotaryArchitecture
 {
     public override string ModelType => "phi3";

@@ -2,23 +2,23 @@ using System.Text.Json;
 
 namespace PostTrain.Models.HuggingFace;
 
-/// <summary>What Qwen 2 and 3 share: a sliding window in the layers from <c>max_window_layers</c> on, where it is in use.</summary>
+/// <summary>The common part of Qwen 2 and 3: an optional sliding window in the layers from <c>max_window_layers</c> on.</summary>
 internal abstract class QwenArchitecture : RotaryArchitecture
 {
-    /// <summary>The configuration with the layers' windows.</summary>
+    /// <summary>Returns the configuration with the layers' windows.</summary>
     protected static DecoderConfig WithWindows(ConfigFile file, DecoderConfig config)
     {
         var window = file.Has("sliding_window") ? file.OptionalSize("sliding_window") : 4096;
         var full = config.Attention[0];
         var sliding = full with { Window = file.Flag("use_sliding_window", false) ? window : null };
-        // Also without a window the list is read, so that a kind of layer that is not known does not pass.
+        // The list is read even without a window, so that an unknown layer type is rejected.
         var otherwise = sliding.Window is null
             ? config.Attention
             : LayerTypes.SlidingFrom(file, file.Count("max_window_layers", 28), config.Layers, full, sliding);
         return config with { Attention = LayerTypes.Read(file, config.Layers, full, sliding, otherwise) };
     }
 
-    /// <summary>Each layer's own window, if there is but one size.</summary>
+    /// <summary>Returns each layer's own window, if there is only one size.</summary>
     protected static AttentionLayers OwnWindows(DecoderConfig config, AttentionSpec full)
     {
         var window = LayerTypes.Window(config);

@@ -2,24 +2,22 @@ using System.Text.Json;
 
 namespace PostTrain.Models.HuggingFace;
 
-/// <summary>
-/// The rotary embedding in config.json, in both of its spellings: <c>rope_theta</c> and <c>rope_scaling</c> at the top, or, since
-/// transformers 5, all in <c>rope_parameters</c>, there with an entry for each kind of layer where they differ. Read is either, written the
-/// first, which both versions understand.
-/// </summary>
+/// <summary>The rotary embedding in config.json, in both of its forms: <c>rope_theta</c> and <c>rope_scaling</c> at the top level, or,
+/// since transformers 5, <c>rope_parameters</c> with an entry for each layer type if they differ. Both forms are read; the first, which
+/// both versions understand, is written.</summary>
 internal static class RopeParameters
 {
     private const string FullLayers = "full_attention";
     private const string SlidingLayers = "sliding_attention";
 
-    /// <summary>The rotary embedding of the layers without a window, and how long a text it reads.</summary>
+    /// <summary>Reads the rotary embedding of the layers without a window, and the context length.</summary>
     public static (RotarySpec Rotary, int ContextLength) Read(ConfigFile file, double theta)
     {
         var trained = file.Size("max_position_embeddings");
         var rotary = new RotarySpec { Theta = file.Number("rope_theta", theta), Fraction = file.Number("partial_rotary_factor", 1) };
         if (Section(file, FullLayers) is { } section)
             rotary = new RopeSection(file, section.Name, section.Value).Read(rotary, trained);
-        // Only these two kinds mean a longer text than the file says.
+        // Only these two types extend the length given in the file.
         var length = rotary.Scaling switch
         {
             DynamicScaling dynamic => dynamic.Factor * dynamic.OriginalLength,
@@ -29,7 +27,7 @@ internal static class RopeParameters
         return (rotary, (int)Math.Clamp(length, trained, int.MaxValue));
     }
 
-    /// <summary>The rotary embedding of the layers with a window, where it is another.</summary>
+    /// <summary>Reads the rotary embedding of the layers with a window, if it is different.</summary>
     public static RotarySpec ReadLocal(ConfigFile file, double theta)
     {
         var rotary = new RotarySpec { Theta = file.Number("rope_local_base_freq", theta) };
@@ -41,7 +39,7 @@ internal static class RopeParameters
     /// <summary>Writes the context length and the rotary embedding.</summary>
     public static void Write(Utf8JsonWriter json, RotarySpec rotary, int contextLength)
     {
-        // Dynamic scaling takes its original length from here.
+        // Dynamic scaling reads its original length from here.
         json.WriteNumber("max_position_embeddings", rotary.Scaling is DynamicScaling dynamic ? dynamic.OriginalLength : contextLength);
         json.WriteNumber("rope_theta", rotary.Theta);
         if (rotary.Fraction != 1)

@@ -2,12 +2,12 @@ using System.Text.Json;
 
 namespace PostTrain.Models.HuggingFace;
 
-/// <summary>One object of rope parameters. What it says and this does not know is refused: it would change every number.</summary>
+/// <summary>One object of rope parameters. Unknown fields are rejected: they would change every number.</summary>
 internal sealed class RopeSection(ConfigFile file, string name, JsonElement section)
 {
     private readonly HashSet<string> read = new(StringComparer.Ordinal);
 
-    /// <summary>The rotary embedding that the object describes; what it leaves out is as in <paramref name="rotary"/>.</summary>
+    /// <summary>Reads the rotary embedding of the object; missing fields are taken from <paramref name="rotary"/>.</summary>
     public RotarySpec Read(RotarySpec rotary, int trained)
     {
         var type = Text("rope_type");
@@ -81,7 +81,7 @@ internal sealed class RopeSection(ConfigFile file, string name, JsonElement sect
         json.WriteEndObject();
     }
 
-    // Its original length is the file's; one of its own that says otherwise is not what transformers computes with.
+    // Its original length is the file's; transformers ignores a different one of its own.
     private DynamicScaling Dynamic(int trained) =>
         OriginalLength(trained) is var original && original == trained
             ? new DynamicScaling(Required("factor"), trained)
@@ -92,7 +92,7 @@ internal sealed class RopeSection(ConfigFile file, string name, JsonElement sect
         var original = OriginalLength(trained);
         var factor = Number("factor") ?? trained / (double)original;
         var (own, all) = (Number("mscale") ?? 0, Number("mscale_all_dim") ?? 0);
-        // Two weights give the ratio of two attention factors; one alone has no effect in transformers.
+        // Two weights give the ratio of two attention factors; a single one has no effect in transformers.
         var ratio = own != 0 && all != 0 ? YarnScaling.Magnitude(factor, own) / YarnScaling.Magnitude(factor, all) : (double?)null;
         return new YarnScaling(factor, original)
         {

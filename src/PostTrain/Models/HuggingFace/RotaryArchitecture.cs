@@ -2,19 +2,19 @@ using System.Text.Json;
 
 namespace PostTrain.Models.HuggingFace;
 
-/// <summary>The fields that Llama and its descendants share.</summary>
+/// <summary>The common fields of Llama and its descendants.</summary>
 internal abstract class RotaryArchitecture : Architecture
 {
     /// <summary>Name of the activation's field.</summary>
     protected virtual string ActivationField => "hidden_act";
 
-    /// <summary>What stands for an activation that the file does not name.</summary>
+    /// <summary>The activation if the file names none.</summary>
     protected virtual string DefaultActivation => "silu";
 
-    /// <summary>Whether embeddings are tied where the file does not say so.</summary>
+    /// <summary>True if embeddings are tied by default.</summary>
     protected virtual bool DefaultTied => false;
 
-    /// <summary>Sizes, activation, ε and tying; the attention of all layers has the rotary embedding that the file describes.</summary>
+    /// <summary>Reads sizes, activation, ε and tying; the attention of all layers has the file's rotary embedding.</summary>
     protected DecoderConfig ReadSizes(ConfigFile file, double theta = 10_000, int headSize = 0)
     {
         var vocabulary = file.Size("vocab_size");
@@ -36,7 +36,7 @@ internal abstract class RotaryArchitecture : Architecture
         };
     }
 
-    /// <summary>Llama with nothing but its sizes and its rotary embedding free.</summary>
+    /// <summary>Returns Llama's configuration; only sizes and rotary embedding are free.</summary>
     public override DecoderConfig Nearest(DecoderConfig config) =>
         config with
         {
@@ -66,6 +66,6 @@ internal abstract class RotaryArchitecture : Architecture
         RopeParameters.Write(json, MainRotary(config), config.ContextLength);
     }
 
-    /// <summary>The rotary embedding that the file's rope fields are about.</summary>
+    /// <summary>Returns the rotary embedding described by the file's rope fields.</summary>
     protected virtual RotarySpec MainRotary(DecoderConfig config) => config.Attention[0].Rotary!;
 }

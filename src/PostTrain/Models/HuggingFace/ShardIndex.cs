@@ -2,16 +2,16 @@ using System.Text.Json;
 
 namespace PostTrain.Models.HuggingFace;
 
-/// <summary>A <c>model.safetensors.index.json</c>: which file of a directory holds which tensor. Nothing in it is trusted.</summary>
+/// <summary>A <c>model.safetensors.index.json</c>: the file of each tensor. Its content is not trusted.</summary>
 internal static class ShardIndex
 {
-    /// <summary>An index of some hundred thousand tensors; real ones have a tenth of that.</summary>
+    /// <summary>Maximum length in bytes: an index of some hundred thousand tensors. Real ones have a tenth of that.</summary>
     private const long MaximumLength = 64 << 20;
 
-    /// <summary>Each shard is a file that stays open while a checkpoint is read.</summary>
+    /// <summary>Maximum number of shards: each is a file that stays open while a checkpoint is read.</summary>
     private const int MaximumShards = 4096;
 
-    /// <summary>Tensor name to file name.</summary>
+    /// <summary>Reads the index: tensor name to file name.</summary>
     /// <exception cref="InvalidDataException">The index is malformed, or names a file that is not a plain file name; the message names the
     /// index and the reason.</exception>
     public static IReadOnlyDictionary<string, string> Read(string path)
@@ -54,7 +54,7 @@ internal static class ShardIndex
                     path,
                     $"weight_map '{item.Name}' is '{Shortened(shard)}', expected the name of a .safetensors file in the same directory"
                 );
-            // One string object a shard, however many tensors it holds.
+            // One string object per shard, regardless of the number of its tensors.
             shards.TryAdd(shard, shard);
             if (!files.TryAdd(item.Name, shards[shard]))
                 throw Broken(path, $"the tensor '{item.Name}' occurs twice in weight_map");
@@ -65,8 +65,7 @@ internal static class ShardIndex
         return files.Count > 0 ? files : throw Broken(path, "its weight_map is empty, expected at least one tensor");
     }
 
-    // Only a statement for the reader: nothing is allocated by it, and many published indices have it wrong by a tied tensor or a
-    // conversion.
+    // For information only: it causes no allocation, and in many published indices it is wrong by a tied tensor or a conversion.
     private static void CheckSize(JsonElement root, string path)
     {
         if (!root.TryGetProperty("metadata", out var metadata) || metadata.ValueKind == JsonValueKind.Null)

@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Models.HuggingFace;
 
-/// <summary>How tensors are spread over files: in their order, a new file where the next tensor would not fit into the one begun, as
-/// Hugging Face's libraries do.</summary>
+/// <summary>The distribution of tensors over files: in order, with a new file if the next tensor does not fit into the current one, as in
+/// Hugging Face's libraries.</summary>
 internal static partial class Shards
 {
     /// <summary>File names and their tensors.</summary>
@@ -66,7 +66,7 @@ internal static partial class Shards
         );
     }
 
-    /// <summary>Whether a save may have left a file of this name as one of its shards.</summary>
+    /// <summary>Returns true if a save may have left a file of this name as one of its shards.</summary>
     public static bool IsShard(string name) => ShardName().IsMatch(name);
 
     [GeneratedRegex(@"^model\.layers\.\d+\.", RegexOptions.CultureInvariant)]

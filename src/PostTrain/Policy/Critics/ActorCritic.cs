@@ -6,9 +6,9 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Policy.Critics;
 
-/// <summary>A policy and its critic as one module, so that an optimiser and a checkpoint take both: parameters <c>policy.…</c> and
+/// <summary>A policy and its critic as one module for optimisers and checkpoints, with parameters <c>policy.…</c> and
 /// <c>critic.…</c>.</summary>
-/// <remarks>Both stay with the caller: it is never disposed.</remarks>
+/// <remarks>The caller owns both: this module is never disposed.</remarks>
 internal sealed class ActorCritic : nn.Module
 {
     private readonly CausalLm policy;
@@ -24,16 +24,17 @@ internal sealed class ActorCritic : nn.Module
 
     internal CausalLm Policy => policy;
 
-    /// <summary>Whether one pass through the body serves both.</summary>
+    /// <summary>True if one pass through the body serves both.</summary>
     internal bool IsShared => !critic.OwnsBody;
 
     internal ValueHead Critic => critic;
 
-    /// <summary>Puts policy and critic together.</summary>
+    /// <summary>Combines policy and critic.</summary>
     /// <param name="policy">Policy.</param>
-    /// <param name="critic">Its critic; null makes a head on the policy's body whose values are 0.</param>
-    /// <param name="model">The result, for constructors that hand it on.</param>
-    /// <exception cref="ArgumentException">The critic stands on another model, or its body cannot read what the policy writes.</exception>
+    /// <param name="critic">Its critic; null creates a head on the policy's body whose values are 0.</param>
+    /// <param name="model">The result, for constructors that pass it on.</param>
+    /// <exception cref="ArgumentException">The critic belongs to another model, or its body does not accept the policy's ids or
+    /// lengths.</exception>
     internal static ActorCritic Of(CausalLm policy, ValueHead? critic, out ActorCritic model)
     {
         ArgumentNullException.ThrowIfNull(policy);
@@ -51,7 +52,7 @@ internal sealed class ActorCritic : nn.Module
         return model = new ActorCritic(policy, critic);
     }
 
-    /// <summary>One pass of each, with gradients.</summary>
+    /// <summary>Computes log-probs and values with gradients.</summary>
     internal ActorCriticScores Score(RolloutRows rows, SamplingOptions sampling)
     {
         using var scope = NewDisposeScope();
@@ -65,15 +66,15 @@ internal sealed class ActorCritic : nn.Module
         );
     }
 
-    /// <summary>V as in <see cref="ActorCriticScores.Values"/>; a body that is the policy's gets no gradient.</summary>
+    /// <summary>Computes V as in <see cref="ActorCriticScores.Values"/>; a body shared with the policy gets no gradient.</summary>
     internal Tensor Values(RolloutRows rows)
     {
         using var scope = NewDisposeScope();
         return ValuesOf(CriticStates(rows), rows).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Log-probs, [B,T], and values, [B,T+1], of completions that the policy drew just now, without gradients and in
-    /// evaluation.</summary>
+    /// <summary>Computes log-probs, [B,T], and values, [B,T+1], of newly sampled completions, without gradients and in evaluation
+    /// mode.</summary>
     internal (Tensor LogProbs, Tensor Values) Record(RolloutBatch rollouts, SamplingOptions sampling, int? microBatchSize)
     {
         using var mode = no_grad();
@@ -94,7 +95,7 @@ internal sealed class ActorCritic : nn.Module
             }
             else
             {
-                // The sampler has scored the completions already.
+                // The sampler has already scored the completions.
                 values.Add(Values(rows).MoveToOuterDisposeScope());
             }
         }
@@ -109,11 +110,11 @@ internal sealed class ActorCritic : nn.Module
     public override void train(bool train = true)
     {
         base.train(train);
-        // Of a body of its own the head registers the parts, not the body itself.
+        // A head with its own body registers the body's parts, not the body itself.
         critic.Body.train(train);
     }
 
-    /// <summary>Nothing: both are registered by name.</summary>
+    /// <summary>Does nothing: both are registered by name.</summary>
     protected override void RegisterComponents() { }
 
     private Tensor CriticStates(RolloutRows rows)

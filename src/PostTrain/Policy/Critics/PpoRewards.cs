@@ -6,10 +6,10 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Policy.Critics;
 
-/// <summary>From judged completions to rewards of tokens, advantages and returns.</summary>
+/// <summary>Computes token rewards, advantages and returns of judged completions.</summary>
 internal static class PpoRewards
 {
-    /// <summary>r_t = −β·kl_t + token reward, and the completion's score (less the penalty where it did not end) at its last token:
+    /// <summary>Computes r_t = −β·kl_t + token reward, plus the completion's score (minus the penalty if it did not end) at its last token:
     /// [B,T].</summary>
     internal static Tensor Of(JudgedRollouts drawn, Tensor logProbs, Tensor? referenceLogProbs, PpoOptions options, double beta)
     {
@@ -31,12 +31,12 @@ internal static class PpoRewards
         return rewards.MoveToOuterDisposeScope();
     }
 
-    /// <summary>Generalised advantages and returns.</summary>
+    /// <summary>Computes generalised advantages and returns.</summary>
     /// <param name="rewards">[B,T].</param>
-    /// <param name="states">V before each token and behind the last place, [B,T+1].</param>
-    /// <param name="finished">Whether each completion ended by itself.</param>
+    /// <param name="states">V before each token and after the last position, [B,T+1].</param>
+    /// <param name="finished">True for each completion that ended by itself.</param>
     /// <param name="mask">[B,T].</param>
-    /// <param name="options">γ, λ, and what is whitened.</param>
+    /// <param name="options">γ, λ, and the whitening options.</param>
     internal static AdvantageEstimate Advantages(
         Tensor rewards,
         Tensor states,
@@ -52,7 +52,7 @@ internal static class PpoRewards
         Tensor? rest = null;
         if (options.BootstrapUnfinished)
         {
-            // With n tokens the state behind the last one is number n.
+            // With n tokens the state after the last one has index n.
             var behind = states.gather(1, mask.sum(1L).to_type(ScalarType.Int64).unsqueeze(1)).squeeze(1).to_type(rewards.dtype);
             rest = behind.masked_fill(tensor(finished.ToArray(), device: mask.device), 0);
         }
@@ -61,8 +61,7 @@ internal static class PpoRewards
         return new AdvantageEstimate(advantages.MoveToOuterDisposeScope(), estimate.Returns.MoveToOuterDisposeScope());
     }
 
-    /// <summary>1 − Var(R − V)/Var(R): 1 for a perfect critic, 0 for one that says the same everywhere; null where all returns are
-    /// equal.</summary>
+    /// <summary>Computes 1 − Var(R − V)/Var(R): 1 for a perfect critic, 0 for a constant one; null if all returns are equal.</summary>
     internal static double? ExplainedVariance(Tensor values, Tensor returns, Tensor mask)
     {
         using var mode = no_grad();

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Policy.Critics;
 
-/// <summary>What PPO keeps between steps: the coefficient of the KL penalty.</summary>
+/// <summary>PPO's state between steps: the coefficient of the KL penalty.</summary>
 internal sealed class PpoState(KlControl kl) : Training.ITrainerState
 {
     private const string Coefficient = "kl_coefficient";

@@ -2,14 +2,14 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Policy.Estimators;
 
-/// <summary>Inputs of an <see cref="AdvantageMethod"/>: N completions, the groups standing one after another.</summary>
+/// <summary>Inputs of an <see cref="AdvantageMethod"/>: N completions, group after group.</summary>
 /// <param name="Rewards">[N], with penalties.</param>
 /// <param name="GroupSize">Completions of a group.</param>
 /// <param name="Mask">[N,T]; 1 at generated tokens.</param>
-/// <param name="TokenRewards">[N,T]: the rewards, and penalties of tokens, where they fall.</param>
+/// <param name="TokenRewards">[N,T]: the rewards, and penalties of tokens, at their positions.</param>
 public sealed record AdvantageInputs(Tensor Rewards, int GroupSize, Tensor Mask, Tensor TokenRewards)
 {
-    /// <summary>Parts of the reward by name, [N]; NaN where a part does not apply.</summary>
+    /// <summary>Components of the reward by name, [N]; NaN if not applicable.</summary>
     public IReadOnlyDictionary<string, double[]> Components { get; init; } = new Dictionary<string, double[]>();
 
     /// <summary>Rewards of the prompts' greedy completions, [N/G]; null unless the method asks for them.</summary>

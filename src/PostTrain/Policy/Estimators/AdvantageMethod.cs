@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Policy.Estimators;
 
-/// <summary>How the rewards of completions become advantages; a part of a <see cref="PolicyObjective"/>. What it computes is in
-/// <see cref="Advantages"/>.</summary>
+/// <summary>A method that computes advantages from the rewards of completions; a part of a <see cref="PolicyObjective"/>. The functions are
+/// in <see cref="Advantages"/>.</summary>
 public abstract class AdvantageMethod
 {
     private protected AdvantageMethod(string name, int leastGroup) => (Name, LeastGroup) = (name, leastGroup);
@@ -36,7 +36,7 @@ public abstract class AdvantageMethod
     /// <summary>r itself.</summary>
     public static AdvantageMethod Reward { get; } = OfRewards("reward", (rewards, _) => Advantages.Reinforce(rewards));
 
-    /// <summary>r − reward of the greedy completion of the same prompt, which the trainer draws and judges too (self-critical training,
+    /// <summary>r − reward of the greedy completion of the same prompt, which the trainer samples and judges too (self-critical training,
     /// ReMax): <see cref="Advantages.SelfCritical"/>.</summary>
     public static AdvantageMethod SelfCritical { get; } =
         new Composed("greedy completion", 1, inputs => Advantages.SelfCritical(inputs.Rewards, inputs.GreedyRewards!))
@@ -64,9 +64,9 @@ public abstract class AdvantageMethod
             IsPerToken = true,
         };
 
-    /// <summary>The discounted token returns, standardised over the tokens of the batch (REINFORCE++):
-    /// <see cref="Advantages.ReinforcePlusPlus"/>.</summary>
-    /// <remarks>A batch of a single completion has nothing to compare it with: the trainer refuses one.</remarks>
+    /// <summary>Creates discounted token returns, standardised over the tokens of the batch (REINFORCE++): <see
+    /// cref="Advantages.ReinforcePlusPlus"/>.</summary>
+    /// <remarks>Not defined for a batch with a single completion, which the trainer rejects.</remarks>
     /// <param name="gamma">γ, 0 to 1; 1 by default.</param>
     public static AdvantageMethod ReinforcePlusPlus(double gamma = 1)
     {
@@ -78,8 +78,8 @@ public abstract class AdvantageMethod
         };
     }
 
-    /// <summary>Each component of the reward normalised in its group, their weighted sum standardised over the batch (GDPO):
-    /// <see cref="Advantages.PerComponent"/>.</summary>
+    /// <summary>Normalises each component of the reward in its group and standardises their weighted sum over the batch (GDPO): <see
+    /// cref="Advantages.PerComponent"/>.</summary>
     /// <param name="components">Names as in <see cref="Rewards.RewardScores.Components"/>, with their weights; <c>overlong</c> is the
     /// trainer's overlong penalty. The reward itself is only logged.</param>
     public static AdvantageMethod PerComponent(params (string Name, double Weight)[] components)
@@ -90,12 +90,13 @@ public abstract class AdvantageMethod
         return new Composed("components", 2, inputs => inputs.PerComponent(components)) { UsesComponents = true };
     }
 
-    /// <summary>A method of one's own.</summary>
+    /// <summary>Creates a method of your own.</summary>
     /// <param name="name">Name for logs and messages.</param>
-    /// <param name="function">Advantages, [N] or [N,T], from the rewards, their components, token rewards and masks.</param>
+    /// <param name="function">Computes advantages, [N] or [N,T], from the rewards, their components, token rewards and masks.</param>
     /// <param name="leastGroup">Smallest group size that the method is defined for; 1 by default.</param>
-    /// <param name="perToken">Whether advantages differ within a completion, [N,T]; false by default.</param>
-    /// <param name="needsGreedy">Whether the trainer draws and judges a greedy completion of each prompt too; false by default.</param>
+    /// <param name="perToken">True if advantages differ within a completion, [N,T]; false by default.</param>
+    /// <param name="needsGreedy">True if the trainer must also sample and judge a greedy completion of each prompt; false by
+    /// default.</param>
     public static AdvantageMethod Of(
         string name,
         Func<AdvantageInputs, Tensor> function,
@@ -124,10 +125,10 @@ public abstract class AdvantageMethod
         };
     }
 
-    /// <summary>A method of one's own that sees the rewards alone; <see cref="Compute(Tensor, int)"/> evaluates it outside of a
+    /// <summary>Creates a method of your own that depends on the rewards only; <see cref="Compute(Tensor, int)"/> evaluates it outside of a
     /// trainer.</summary>
     /// <param name="name">Name for logs and messages.</param>
-    /// <param name="function">Advantages, [N], from the rewards, [N] in float64, and the size of a group.</param>
+    /// <param name="function">Computes advantages, [N], from the rewards, [N] in float64, and the group size.</param>
     /// <param name="leastGroup">Smallest group size that the method is defined for; 1 by default.</param>
     public static AdvantageMethod OfRewards(string name, Func<Tensor, int, Tensor> function, int leastGroup = 1)
     {
@@ -144,39 +145,39 @@ public abstract class AdvantageMethod
         };
     }
 
-    /// <summary>For logs.</summary>
+    /// <summary>Name for logs and messages.</summary>
     public string Name { get; }
 
-    /// <summary>The smallest group that it makes sense for.</summary>
+    /// <summary>Smallest group size that the method is defined for.</summary>
     internal int LeastGroup { get; }
 
-    /// <summary>The fewest completions of a batch that it makes sense for, where it standardises over the batch.</summary>
+    /// <summary>Smallest number of completions that the method is defined for, if it standardises over the batch.</summary>
     internal int LeastBatch { get; private init; } = 1;
 
-    /// <summary>Whether greedy completions must be drawn too.</summary>
+    /// <summary>True if greedy completions are needed.</summary>
     internal bool NeedsGreedy { get; private init; }
 
-    /// <summary>Whether advantages differ within a completion: [N,T] instead of [N].</summary>
+    /// <summary>True if advantages differ within a completion: [N,T] instead of [N].</summary>
     internal bool IsPerToken { get; private init; }
 
-    /// <summary>Whether the reward's components are used and not the reward.</summary>
+    /// <summary>True if the components of the reward are used instead of the reward.</summary>
     internal bool UsesComponents { get; private init; }
 
     private bool IsOfRewards { get; init; }
 
-    /// <summary>Of [N] rewards, the groups standing one after another, [N] advantages without a gradient.</summary>
+    /// <summary>Computes [N] advantages without gradient from [N] rewards, group after group.</summary>
     /// <param name="rewards">[N].</param>
     /// <param name="groupSize">Completions per prompt, at least 1.</param>
-    /// <exception cref="InvalidOperationException">The method needs more than the rewards: masks, components or greedy completions.
-    /// <see cref="Advantages"/> has it as a function of them.</exception>
+    /// <exception cref="InvalidOperationException">The method needs more than the rewards: masks, components or greedy completions. Use its
+    /// function in <see cref="Advantages"/>.</exception>
     public Tensor Compute(Tensor rewards, int groupSize) =>
         IsOfRewards
             ? Compute(new AdvantageInputs(rewards, groupSize, rewards, rewards))
             : throw new InvalidOperationException(
-                $"the advantage '{Name}' needs more than the rewards; call the function of {nameof(Advantages)} that it is made of"
+                $"the advantage '{Name}' needs more than the rewards; call its function in {nameof(Advantages)}"
             );
 
-    /// <summary>[N] or [N,T], without a gradient.</summary>
+    /// <summary>Computes advantages, [N] or [N,T], without gradient.</summary>
     internal abstract Tensor Compute(AdvantageInputs inputs);
 
     /// <inheritdoc/>

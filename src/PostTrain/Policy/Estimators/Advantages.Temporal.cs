@@ -6,20 +6,20 @@ namespace PostTrain.Policy.Estimators;
 
 public static partial class Advantages
 {
-    /// <summary>Generalised advantage estimation: δ_t = r_t + γV_{t+1} − V_t, A_t = Σ_k (γλ)^k δ_{t+k}, R_t = A_t + V_t.</summary>
+    /// <summary>Computes generalised advantage estimates: δ_t = r_t + γV_{t+1} − V_t, A_t = Σ_k (γλ)^k δ_{t+k}, R_t = A_t + V_t.</summary>
     /// <remarks>
-    /// Schulman et al. 2016, arXiv:1506.02438, eq. 16. Positions that the mask leaves out (padding, a tool's output) are no steps: the
-    /// step before them is followed by the counted one behind them, as in verl; rewards and values there are not read. λ = 1 gives
-    /// the discounted return minus V, λ = 0 the one-step temporal difference. Computed a block of 128 steps at a time as a product
-    /// with powers of γλ; a NaN reaches its whole row.
+    /// Schulman et al. 2016, arXiv:1506.02438, eq. 16. Uncounted positions (padding, tool output) are not steps: the step before them is
+    /// followed by the next counted one, as in verl; rewards and values there are not read. λ = 1 gives the discounted return minus V, λ =
+    /// 0 the one-step temporal difference. Computed in blocks of 128 steps as a product with powers of γλ; a NaN spreads over its whole
+    /// row.
     /// </remarks>
     /// <param name="rewards">r, [B,T].</param>
     /// <param name="values">V at the state in which the token was chosen, [B,T]; no gradient flows through it.</param>
     /// <param name="mask">[B,T]; 1 where the token is a step.</param>
     /// <param name="gamma">γ, 0 to 1; 1 by default, as usual for language.</param>
     /// <param name="lambda">λ, 0 to 1; 0.95 by default.</param>
-    /// <param name="bootstrap">V of the state behind the last step, [B], for completions that were cut off at a length limit; 0 (the
-    /// completion ended) when null.</param>
+    /// <param name="bootstrap">V of the state after the last step, [B], for completions truncated at a length limit; null means 0 (the
+    /// completion ended).</param>
     /// <exception cref="ArgumentException">Shapes do not agree.</exception>
     public static AdvantageEstimate Gae(
         Tensor rewards,
@@ -46,12 +46,12 @@ public static partial class Advantages
         );
     }
 
-    /// <summary>Discounted Monte-Carlo returns G_t = Σ_k γ^k r_{t+k} over the counted steps.</summary>
-    /// <remarks>REINFORCE's weight (Williams 1992). γ = 1 gives the reward to go; uncounted positions are no steps.</remarks>
+    /// <summary>Computes discounted Monte-Carlo returns G_t = Σ_k γ^k r_{t+k} over the counted steps.</summary>
+    /// <remarks>The weights of REINFORCE (Williams 1992). γ = 1 gives the reward to go; uncounted positions are not steps.</remarks>
     /// <param name="rewards">r, [B,T].</param>
     /// <param name="mask">[B,T]; 1 where the token is a step.</param>
     /// <param name="gamma">γ, 0 to 1; 1 by default.</param>
-    /// <param name="bootstrap">Value of the state behind the last step, [B]; 0 when null.</param>
+    /// <param name="bootstrap">Value of the state after the last step, [B]; null means 0.</param>
     /// <returns>[B,T], 0 where nothing counts; without a gradient.</returns>
     public static Tensor Returns(Tensor rewards, Tensor mask, double gamma = 1, Tensor? bootstrap = null)
     {
@@ -66,19 +66,19 @@ public static partial class Advantages
         return steps.Unpack(CountedSteps.DiscountedSums(packed, gamma)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>V-trace: v_t = V_t + Σ_k γ^k (Π c) δ_{t+k} with δ_t = ρ_t(r_t + γV_{t+1} − V_t), and A_t = ρ_t(r_t + γv_{t+1} −
+    /// <summary>Computes V-trace: v_t = V_t + Σ_k γ^k (Π c) δ_{t+k} with δ_t = ρ_t(r_t + γV_{t+1} − V_t), and A_t = ρ_t(r_t + γv_{t+1} −
     /// V_t).</summary>
     /// <remarks>
-    /// Espeholt et al. 2018, arXiv:1802.01561, eq. 1 and section 4.2: ρ_t = min(ρ̄, π/π_old), c_t = λ·min(c̄, π/π_old). On-policy
-    /// it is the λ-return. The coefficients differ from token to token, so it runs over T, vectorised over B.
+    /// Espeholt et al. 2018, arXiv:1802.01561, eq. 1 and section 4.2: ρ_t = min(ρ̄, π/π_old), c_t = λ·min(c̄, π/π_old). On-policy it is the
+    /// λ-return. Since the coefficients vary by token, it iterates over T, vectorised over B.
     /// </remarks>
     /// <param name="logProbs">log π of the taken tokens, [B,T]; no gradient flows through it.</param>
     /// <param name="oldLogProbs">log π at sampling time, [B,T].</param>
     /// <param name="rewards">r, [B,T].</param>
     /// <param name="values">V, [B,T].</param>
     /// <param name="mask">[B,T]; 1 where the token is a step.</param>
-    /// <param name="options">γ, λ, ρ̄ and c̄; all 1 when null.</param>
-    /// <param name="bootstrap">V of the state behind the last step, [B]; 0 when null.</param>
+    /// <param name="options">γ, λ, ρ̄ and c̄; null means all 1.</param>
+    /// <param name="bootstrap">V of the state after the last step, [B]; null means 0.</param>
     public static AdvantageEstimate VTrace(
         Tensor logProbs,
         Tensor oldLogProbs,
@@ -125,7 +125,7 @@ public static partial class Advantages
     {
         if (bootstrap is not null && (bootstrap.dim() != 1 || bootstrap.shape[0] != rewards.shape[0]))
             throw new ArgumentException(
-                $"bootstrap has shape {Guard.Shape(bootstrap)}, expected [{rewards.shape[0]}], one value a row of rewards",
+                $"bootstrap has shape {Guard.Shape(bootstrap)}, expected [{rewards.shape[0]}], one value per row of rewards",
                 nameof(bootstrap)
             );
     }

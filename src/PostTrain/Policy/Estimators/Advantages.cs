@@ -4,22 +4,22 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Policy.Estimators;
 
-/// <summary>How much better an outcome was than expected: what a policy loss weighs log-probabilities with.</summary>
+/// <summary>Advantages: the weights of log-probabilities in a policy loss, positive for outcomes better than expected.</summary>
 public static partial class Advantages
 {
-    /// <summary>A_i = (r_i − mean of its group) / (std + ε), the groups standing one after another.</summary>
+    /// <summary>Computes A_i = (r_i − mean of its group) / (std + ε), group after group.</summary>
     /// <remarks>
-    /// DeepSeekMath, arXiv:2402.03300, section 4.1.2; without the division: Dr. GRPO, arXiv:2503.20783. The standard deviation divides
-    /// by n − 1, as the public implementations do (the paper does not say). A group of one, or of equal rewards, gives 0.
+    /// DeepSeekMath, arXiv:2402.03300, section 4.1.2; without the division: Dr. GRPO, arXiv:2503.20783. The standard deviation divides by n
+    /// − 1, as in the public implementations (the paper does not say). A group of one, or of equal rewards, gives 0.
     /// </remarks>
     /// <param name="rewards">[N], N a multiple of <paramref name="groupSize"/>; any floating-point type.</param>
     /// <param name="groupSize">Completions per prompt, at least 1.</param>
-    /// <param name="scaling">What to divide by.</param>
+    /// <param name="scaling">The divisor.</param>
     /// <param name="epsilon">ε, at least 0; 1e-4 by default, as in TRL.</param>
-    /// <param name="scored">[N]; 1 where the completion has a reward, all of them when null. The others take no part and get 0; what stands
-    /// there is not read.</param>
+    /// <param name="scored">[N]; 1 if the completion has a reward; null for all. The others are left out and get 0; their values are not
+    /// read.</param>
     /// <returns>[N], without a gradient.</returns>
-    /// <exception cref="ArgumentException">The rewards are not whole groups.</exception>
+    /// <exception cref="ArgumentException">The rewards do not form whole groups.</exception>
     public static Tensor GroupRelative(
         Tensor rewards,
         int groupSize,
@@ -45,7 +45,7 @@ public static partial class Advantages
         return scaled.masked_fill(Equal(groups, counted, 1), 0).reshape(-1).MoveToOuterDisposeScope();
     }
 
-    // [groups, G], with 0 where nothing was scored, and which were.
+    // [groups, G], with 0 where there is no score, and the mask of scored ones.
     private static (Tensor Groups, Tensor Counted) Groups(Tensor rewards, int groupSize, Tensor? scored)
     {
         var counted = scored is null ? ones_like(rewards, dtype: ScalarType.Bool) : scored != 0;
@@ -69,7 +69,7 @@ public static partial class Advantages
     private static Tensor Centred(Tensor values, Tensor counted, long dim) =>
         Masked.Counted(values - Masked.Mean(values, counted, dim).unsqueeze(dim), counted);
 
-    // Divides by n − 1. With one value there is no deviation: the centred value is 0 and stays so.
+    // Divides by n − 1. A single value has no deviation: its centred value is and stays 0.
     private static Tensor Deviation(Tensor values, Tensor counted, long dim)
     {
         var count = counted.to_type(values.dtype).sum(dim);
@@ -77,17 +77,17 @@ public static partial class Advantages
         return squares.div((count - 1).clamp_min(1)).sqrt().masked_fill(count <= 1, 1).unsqueeze(dim);
     }
 
-    // Rounding leaves equal rewards a little off their mean, and a small deviation would blow that up.
+    // Rounding leaves equal rewards slightly off their mean, which a small deviation would amplify.
     private static Tensor Equal(Tensor values, Tensor counted, long dim)
     {
         var missing = counted.logical_not();
         var most = values.masked_fill(missing, double.NegativeInfinity).amax([dim], keepdim: true);
         var least = values.masked_fill(missing, double.PositiveInfinity).amin([dim], keepdim: true);
-        // Nothing counted: −∞ against +∞, and everything is 0 already.
+        // If nothing counts, −∞ is compared with +∞; all values are 0 already.
         return most.eq(least);
     }
 
-    // 0/0 of equal rewards with ε = 0 is 0 as well.
+    // 0/0 of equal rewards with ε = 0 is 0 too.
     private static Tensor Divide(Tensor centred, Tensor deviation, double epsilon) =>
         (centred / (deviation + epsilon)).masked_fill((deviation + epsilon) == 0, 0);
 }

@@ -4,12 +4,12 @@ using static TorchSharp.torch;
 namespace PostTrain.Policy.Estimators;
 
 /// <summary>
-/// The counted positions of each row moved together to its front, so that "the next step" is the next column whatever
-/// stood between them. Its tensors belong to the caller's scope.
+/// Packs the counted positions of each row to its front, so that the next step is the next column whatever was between them. Its tensors
+/// belong to the caller's scope.
 /// </summary>
 internal sealed class CountedSteps
 {
-    // Long enough that a row needs few blocks, short enough that the triangular product costs little more than the sum itself.
+    // Long enough for few blocks per row, short enough that the triangular product costs little more than the sum itself.
     private const int BlockLength = 128;
 
     private readonly Tensor places;
@@ -21,27 +21,27 @@ internal sealed class CountedSteps
     {
         counted = mask.dtype == ScalarType.Bool ? mask : mask != 0;
         var upTo = counted.to_type(ScalarType.Int64).cumsum(1);
-        // Uncounted positions go to a column behind the last one, which is cut off.
+        // Uncounted positions are written to a column after the last one, which is cut off.
         places = where(counted, upTo - 1, mask.shape[1]);
         lengths = counted.to_type(ScalarType.Int64).sum(1).unsqueeze(1);
         inside = arange(mask.shape[1], dtype: ScalarType.Int64, device: mask.device).unsqueeze(0) < lengths;
     }
 
-    /// <summary>[B,T]: the counted values at the front of each row, 0 behind them.</summary>
+    /// <summary>Returns [B,T]: the counted values at the front of each row, 0 after them.</summary>
     internal Tensor Pack(Tensor values)
     {
         var (rows, columns) = (values.shape[0], values.shape[1]);
         return values.new_zeros(rows, columns + 1).scatter(1, places, values).narrow(1, 0, columns).masked_fill(inside.logical_not(), 0);
     }
 
-    /// <summary>[B,T]: packed values back at their positions, 0 where nothing counts.</summary>
+    /// <summary>Returns [B,T]: packed values at their original positions, 0 elsewhere.</summary>
     internal Tensor Unpack(Tensor packed) =>
         packed.shape[1] == 0
             ? packed.clone()
             : packed.gather(1, places.clamp(0, packed.shape[1] - 1)).masked_fill(counted.logical_not(), 0);
 
-    /// <summary>[B,T]: at each packed step the value of the next one, and <paramref name="last"/> [B] (0 when null) at a row's last
-    /// step.</summary>
+    /// <summary>Returns [B,T]: at each packed step the value of the next one, and <paramref name="last"/> [B] (null means 0) at a row's
+    /// last step.</summary>
     internal Tensor Next(Tensor packed, Tensor? last)
     {
         var (rows, columns) = (packed.shape[0], packed.shape[1]);
@@ -51,10 +51,10 @@ internal sealed class CountedSteps
         return last is null ? shifted : where(Last(), last.detach().to_type(packed.dtype).unsqueeze(1), shifted);
     }
 
-    /// <summary>[B,T]: Σ_k d^k·x_{t+k} over the packed steps of a row.</summary>
+    /// <summary>Computes [B,T]: Σ_k d^k·x_{t+k} over the packed steps of a row.</summary>
     /// <remarks>
-    /// A block of steps at a time, from the end: within it a product with the triangle of powers of d, and what comes behind it
-    /// enters as one number a row. The same sums as the recursion s_t = x_t + d·s_{t+1}, in T/128 times four operators.
+    /// Processes blocks of steps from the end: a product with the triangle of powers of d within the block, plus one number per row for the
+    /// steps after it. The same sums as the recursion s_t = x_t + d·s_{t+1}, with T/128 times four operators.
     /// </remarks>
     internal static Tensor DiscountedSums(Tensor packed, double discount)
     {
@@ -80,7 +80,7 @@ internal sealed class CountedSteps
     private Tensor Last() =>
         inside.logical_and(arange(inside.shape[1], dtype: ScalarType.Int64, device: inside.device).unsqueeze(0).eq(lengths - 1));
 
-    // triangle[j,i] = d^(j−i) for j ≥ i: what step j adds to step i. powers[i] = d^(n−i): what the step behind the block adds.
+    // triangle[j,i] = d^(j−i) for j ≥ i: the contribution of step j to step i. powers[i] = d^(n−i): that of the step after the block.
     private static (Tensor Triangle, Tensor Powers) Powers(int length, double discount, Tensor like)
     {
         var triangle = new double[length, length];

@@ -1,6 +1,6 @@
 namespace PostTrain.Policy.Estimators;
 
-/// <summary>What the centred rewards of a group are divided by.</summary>
+/// <summary>The divisor of the centred rewards of a group.</summary>
 public enum GroupScaling
 {
     /// <summary>The group's own standard deviation (GRPO).</summary>
@@ -9,6 +9,6 @@ public enum GroupScaling
     /// <summary>The standard deviation over the whole batch.</summary>
     Batch,
 
-    /// <summary>Nothing (Dr. GRPO): easy and hard prompts weigh the same.</summary>
+    /// <summary>No division (Dr. GRPO): easy and hard prompts have the same weight.</summary>
     None,
 }

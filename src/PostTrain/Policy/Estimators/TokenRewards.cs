@@ -4,20 +4,20 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Policy.Estimators;
 
-/// <summary>Rewards of single tokens, made of one score a completion and the divergence from a reference.</summary>
+/// <summary>Token rewards from one score per completion and the divergence from a reference.</summary>
 public static class TokenRewards
 {
-    /// <summary>r_t = −β·kl_t, and the completion's score added at its last counted token.</summary>
+    /// <summary>Computes r_t = −β·kl_t, plus the completion's score at its last counted token.</summary>
     /// <remarks>
-    /// RLHF's reward (InstructGPT, arXiv:2203.02155, eq. 2). With the k1 estimator the expected policy gradient of the penalty is
-    /// −β∇KL(π‖π_ref) exactly; see <see cref="KlDivergence"/> for the estimators as terms of a loss. A row without a counted token
-    /// keeps no score. Peers differ in where the score stands: here and in TRL 0.11 at the last token, in TRL's later PPO one
-    /// position behind it, where their values still count; that makes no difference at γ = λ = 1.
+    /// RLHF's reward (InstructGPT, arXiv:2203.02155, eq. 2). With the k1 estimator the expected policy gradient of the penalty is exactly
+    /// −β∇KL(π‖π_ref); see <see cref="KlDivergence"/> for the estimators as loss terms. The score of a row without a counted token is lost.
+    /// Implementations place the score differently: here and in TRL 0.11 at the last token, in TRL's later PPO one position after it, where
+    /// their values still count; this makes no difference at γ = λ = 1.
     /// </remarks>
     /// <param name="logProbs">log π at sampling time, [B,T]; no gradient flows through it.</param>
     /// <param name="referenceLogProbs">log π_ref, [B,T].</param>
-    /// <param name="scores">One number a completion, [B].</param>
-    /// <param name="mask">[B,T]; 1 where the token was generated and counts.</param>
+    /// <param name="scores">One score per completion, [B].</param>
+    /// <param name="mask">[B,T]; 1 if the token was generated and counts.</param>
     /// <param name="beta">β, at least 0.</param>
     /// <param name="estimator">k1 by default.</param>
     /// <returns>[B,T], 0 where nothing counts; without a gradient.</returns>
@@ -37,7 +37,7 @@ public static class TokenRewards
         return (penalty + AtLastToken(scores, mask).to_type(penalty.dtype)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>[B,T]: each completion's score at its last counted token, 0 elsewhere.</summary>
+    /// <summary>Returns [B,T]: each completion's score at its last counted token, 0 elsewhere.</summary>
     /// <param name="scores">[B], floating point.</param>
     /// <param name="mask">[B,T].</param>
     public static Tensor AtLastToken(Tensor scores, Tensor mask)
@@ -46,7 +46,7 @@ public static class TokenRewards
         Guard.Floating(scores, nameof(scores));
         if (scores.dim() != 1 || scores.shape[0] != mask.shape[0])
             throw new ArgumentException(
-                $"scores has shape {Guard.Shape(scores)}, expected [{mask.shape[0]}], one a row of mask",
+                $"scores has shape {Guard.Shape(scores)}, expected [{mask.shape[0]}], one per row of mask",
                 nameof(scores)
             );
         using var scope = NewDisposeScope();
@@ -57,10 +57,10 @@ public static class TokenRewards
         return where(isLast, scores.detach().unsqueeze(1), scores.new_zeros(1)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The scores with a penalty subtracted where a completion did not end by itself.</summary>
+    /// <summary>Subtracts a penalty from the scores of completions that did not end by themselves.</summary>
     /// <remarks>TRL's missing-EOS penalty.</remarks>
     /// <param name="scores">[B].</param>
-    /// <param name="finished">[B]; 1 or true where the completion ended with a stop token.</param>
+    /// <param name="finished">[B]; 1 or true if the completion ended with a stop token.</param>
     /// <param name="penalty">At least 0.</param>
     public static Tensor PenalizeUnfinished(Tensor scores, Tensor finished, double penalty)
     {
@@ -72,7 +72,7 @@ public static class TokenRewards
         return where(finished != 0, scores.detach(), scores.detach() - penalty).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Soft overlong punishment of DAPO: 0 up to limit − buffer, falling linearly to −1 at the limit, −1 beyond it.</summary>
+    /// <summary>Computes DAPO's soft overlong punishment: 0 up to limit − buffer, falling linearly to −1 at the limit, −1 beyond.</summary>
     /// <remarks>arXiv:2503.14476, eq. 13. Added to the scores.</remarks>
     /// <param name="lengths">Tokens of each completion, [B].</param>
     /// <param name="limit">L_max, at least 1.</param>

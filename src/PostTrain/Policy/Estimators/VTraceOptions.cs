@@ -13,11 +13,11 @@ public sealed record VTraceOptions
     /// <value>The default is 1, as in the paper.</value>
     public double Lambda { get; init; } = 1;
 
-    /// <summary>ρ̄, above 0: the cap of the ratio in the temporal differences; decides which policy's value is learnt.</summary>
+    /// <summary>ρ̄, above 0: the cap of the ratio in the temporal differences; determines which policy's value is learnt.</summary>
     /// <value>The default is 1.</value>
     public double RhoBar { get; init; } = 1;
 
-    /// <summary>c̄, above 0: the cap of the ratio in the traces; decides how fast, not what is learnt.</summary>
+    /// <summary>c̄, above 0: the cap of the ratio in the traces; affects the speed of learning, not its result.</summary>
     /// <value>The default is 1.</value>
     public double CBar { get; init; } = 1;
 

@@ -48,7 +48,7 @@ internal sealed class GrpoBatch
     /// <summary>[N] bool.</summary>
     internal Tensor Finished { get; }
 
-    /// <summary>Runs a model over each part without recording a gradient: [N,T] of its answers, [rows, columns] each.</summary>
+    /// <summary>Runs a model over each part without gradient and returns [N,T] of its results, [rows, columns] each.</summary>
     internal Tensor Ask(Func<RolloutRows, Tensor> question)
     {
         using var mode = no_grad();
@@ -62,7 +62,7 @@ internal sealed class GrpoBatch
         return Concatenate(answers);
     }
 
-    /// <summary>Returns the mean over completions of Σ_t (log π_old − log π_ref), in nats: what a KL control follows.</summary>
+    /// <summary>Returns the mean over completions of Σ_t (log π_old − log π_ref), in nats: the input of a KL control.</summary>
     internal double Divergence(Tensor referenceLogProbs)
     {
         using var scope = NewDisposeScope();

@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Policy.Grouped;
 
-/// <summary>What changes from step to step besides the model: the weights of the KL penalty and the entropy bonus, and the groups kept for
-/// replay.</summary>
+/// <summary>The state that changes from step to step in addition to the model: the weights of the KL penalty and the entropy bonus, and the
+/// groups kept for replay.</summary>
 internal sealed class GrpoState : ITrainerState, IDisposable
 {
     private const string KlName = "kl_coefficient";

@@ -5,22 +5,23 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Policy.Grouped;
 
-/// <summary>Groups of earlier steps, newest last. Looking changes nothing; <see cref="Advance"/> does, after the step's updates.</summary>
+/// <summary>Groups of earlier steps, newest last. <see cref="Take"/> does not change it; <see cref="Advance"/> does, after the step's
+/// updates.</summary>
 internal sealed class ReplayBuffer(ReplayOptions options, int groupSize, int vocabularySize) : IDisposable
 {
-    /// <summary>Before the names of its tensors.</summary>
+    /// <summary>Prefix of the names of its tensors.</summary>
     internal const string Prefix = "replay.";
 
     private readonly List<ReplayEntry> entries = [];
 
     internal int Count => entries.Count;
 
-    /// <summary>Up to so many groups for a step, the newest first.</summary>
+    /// <summary>Returns up to the given number of groups for a step, newest first.</summary>
     internal IReadOnlyList<ReplayEntry> Take(int count, long step) =>
         [.. entries.AsEnumerable().Reverse().Where(entry => step - entry.Step <= options.MaxAge).Take(count)];
 
-    /// <summary>Ends a step: counts the uses of what it took, keeps the groups that it drew, and lets go what is used up, too old, or too
-    /// much.</summary>
+    /// <summary>Ends a step: counts the uses of the taken groups, adds the sampled ones, and evicts groups that are exhausted, too old, or
+    /// beyond capacity.</summary>
     internal void Advance(IReadOnlyList<ReplayEntry> taken, IEnumerable<RolloutGroups> drawn, long step)
     {
         foreach (var entry in taken)
@@ -40,7 +41,7 @@ internal sealed class ReplayBuffer(ReplayOptions options, int groupSize, int voc
     internal IEnumerable<(string Name, Tensor Tensor)> Tensors =>
         entries.SelectMany((entry, i) => entry.Tensors.Select(item => ($"replay.{i:D5}.{item.Name}", item.Tensor)));
 
-    /// <summary>Reads and checks everything; the result is to be given to <see cref="Replace"/>.</summary>
+    /// <summary>Reads and checks everything; pass the result to <see cref="Replace"/>.</summary>
     internal List<ReplayEntry> Read(IReadOnlyDictionary<string, Tensor> tensors)
     {
         var read = new List<ReplayEntry>();

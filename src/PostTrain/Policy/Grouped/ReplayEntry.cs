@@ -5,9 +5,9 @@ using static TorchSharp.torch;
 namespace PostTrain.Policy.Grouped;
 
 /// <summary>A group kept for replay.</summary>
-/// <param name="groups">One group, with tensors of its own.</param>
-/// <param name="step">The step that drew it.</param>
-/// <param name="uses">How often it was used again.</param>
+/// <param name="groups">One group, with its own tensors.</param>
+/// <param name="step">The step that sampled it.</param>
+/// <param name="uses">Number of times that it was used again.</param>
 internal sealed class ReplayEntry(RolloutGroups groups, long step, int uses)
 {
     private const string ComponentPrefix = "component.";
@@ -18,7 +18,7 @@ internal sealed class ReplayEntry(RolloutGroups groups, long step, int uses)
 
     internal int Uses { get; set; } = uses;
 
-    /// <summary>Everything as tensors of the current scope.</summary>
+    /// <summary>All content as tensors of the current scope.</summary>
     internal IEnumerable<(string Name, Tensor Tensor)> Tensors =>
         [
             .. Groups.Tensors,

@@ -4,15 +4,15 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Policy.Grouped;
 
-/// <summary>Whole groups of completions that were drawn together, so that their rows have one shape; the tensors belong to the scope in
-/// which they were taken.</summary>
+/// <summary>Whole groups of completions from one draw, so that their rows have the same shape. The tensors belong to the scope in which
+/// they were taken.</summary>
 /// <param name="Rows">Prompts, completions and the log-probs that training computes, N rows.</param>
-/// <param name="DrawnLogProbs">[N,T]: log-probs of the pass that drew.</param>
+/// <param name="DrawnLogProbs">[N,T]: log-probs of the sampling pass.</param>
 /// <param name="GroupSize">Completions of a group.</param>
-/// <param name="Rewards">N rewards, as the reward gave them.</param>
-/// <param name="Finished">True where a completion ended by itself.</param>
-/// <param name="Components">Named parts of the rewards, N each.</param>
-/// <param name="GreedyRewards">One a group, or null.</param>
+/// <param name="Rewards">N rewards, without penalties.</param>
+/// <param name="Finished">True if a completion ended by itself.</param>
+/// <param name="Components">Named components of the rewards, N each.</param>
+/// <param name="GreedyRewards">One per group, or null.</param>
 internal sealed record RolloutGroups(
     RolloutRows Rows,
     Tensor DrawnLogProbs,
@@ -26,8 +26,8 @@ internal sealed record RolloutGroups(
     /// <summary>Takes groups of a draw.</summary>
     /// <param name="drawn">Judged rollouts.</param>
     /// <param name="groupSize">Completions of a group.</param>
-    /// <param name="groups">Numbers of the groups, at least one.</param>
-    /// <param name="components">Names of the reward's parts that are kept.</param>
+    /// <param name="groups">Indices of the groups, at least one.</param>
+    /// <param name="components">Names of the reward's components to keep.</param>
     internal static RolloutGroups Of(JudgedRollouts drawn, int groupSize, IReadOnlyList<int> groups, IEnumerable<string> components)
     {
         int rows = drawn.Scores.Values.Length;
@@ -48,13 +48,13 @@ internal sealed record RolloutGroups(
 
     internal int Columns => (int)Rows.CompletionMask.shape[1];
 
-    /// <summary>Returns whether the rewards of a group differ: equal ones give no gradient.</summary>
+    /// <summary>Returns true if the rewards of a group differ: equal ones give no gradient.</summary>
     internal bool HasSignal(int group) => HasSignal(Rewards.AsSpan(group * GroupSize, GroupSize));
 
-    /// <summary>Returns whether the rewards of a group differ: equal ones give no gradient.</summary>
+    /// <summary>Returns true if the rewards of a group differ: equal ones give no gradient.</summary>
     internal static bool HasSignal(ReadOnlySpan<double> rewards) => rewards.ContainsAnyExcept(rewards[0]);
 
-    /// <summary>Returns some of the groups: itself where they are all, else copies of their rows.</summary>
+    /// <summary>Returns some of the groups: itself if these are all, otherwise copies of their rows.</summary>
     internal RolloutGroups Select(IReadOnlyList<int> groups)
     {
         if (groups.Count == Count)
@@ -83,7 +83,7 @@ internal sealed record RolloutGroups(
             ("drawn_log_probs", DrawnLogProbs),
         ];
 
-    /// <summary>Returns the same with tensors of its own, which belong to nobody's scope: see <see cref="Free"/>.</summary>
+    /// <summary>Returns a copy with its own tensors outside of all scopes: see <see cref="Free"/>.</summary>
     internal RolloutGroups Detached()
     {
         static Tensor Own(Tensor tensor) => tensor.detach().clone().DetachFromDisposeScope();

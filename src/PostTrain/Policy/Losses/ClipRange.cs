@@ -2,7 +2,7 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Policy.Losses;
 
-/// <summary>How far the probability ratio may move from 1 before the surrogate stops rewarding it: [1 − Lower, 1 + Upper].</summary>
+/// <summary>The range of the probability ratio, [1 − Lower, 1 + Upper], beyond which the surrogate gives no further reward.</summary>
 /// <param name="Lower">ε₋, between 0 and 1.</param>
 /// <param name="Upper">ε₊, at least 0; larger than ε₋ in DAPO's "clip-higher" (arXiv:2503.14476, 0.28 against 0.2).</param>
 public readonly record struct ClipRange(double Lower, double Upper)

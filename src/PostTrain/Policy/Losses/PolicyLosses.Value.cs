@@ -7,7 +7,7 @@ namespace PostTrain.Policy.Losses;
 
 public static partial class PolicyLosses
 {
-    /// <summary>Value loss L = ½·agg[max((V − R)², (clip(V, V_old ± ε) − R)²)]; without ε, ½·agg[(V − R)²].</summary>
+    /// <summary>Computes the value loss L = ½·agg[max((V − R)², (clip(V, V_old ± ε) − R)²)]; without ε, ½·agg[(V − R)²].</summary>
     /// <remarks>
     /// PPO's clipped value loss as in the reference implementation of Schulman et al. 2017 (OpenAI baselines, ppo2). No gradient
     /// flows through <paramref name="oldValues"/> or <paramref name="returns"/>. A mask without a counted token gives 0.
@@ -16,9 +16,9 @@ public static partial class PolicyLosses
     /// <param name="oldValues">V at sampling time, [B,T].</param>
     /// <param name="returns">R, [B,T]; see <see cref="AdvantageEstimate.Returns"/>.</param>
     /// <param name="mask">[B,T]; 1 where the token counts.</param>
-    /// <param name="clip">ε, at least 0; no clipping when null.</param>
-    /// <param name="aggregation">Token mean when null.</param>
-    /// <param name="denominator">The aggregation's denominator of the whole batch where this is a part of it; its own when null.</param>
+    /// <param name="clip">ε, at least 0; null for no clipping.</param>
+    /// <param name="aggregation">The aggregation; null means the token mean.</param>
+    /// <param name="denominator">The aggregation's denominator of the whole batch if this is a part of it; null means its own.</param>
     /// <exception cref="ArgumentException">Shapes do not agree; the message names both.</exception>
     public static ValueLoss Value(
         Tensor values,
@@ -47,7 +47,7 @@ public static partial class PolicyLosses
         var cut = zeros_like(value, dtype: ScalarType.Bool);
         if (clip is { } epsilon)
         {
-            // Where the bound is the larger loss it is a constant; written as that choice, rounding inside the range cuts nothing.
+            // If the clipped loss is the larger one, it is constant. Written as this choice, rounding within the range clips nothing.
             var change = (value - old).detach();
             var bounded = (change.clamp(-epsilon, epsilon) + old - target).square();
             cut = (change.abs() > epsilon).logical_and(bounded > free.detach());

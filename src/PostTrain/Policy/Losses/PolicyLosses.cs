@@ -9,7 +9,7 @@ namespace PostTrain.Policy.Losses;
 /// <summary>Losses whose gradient is a policy gradient.</summary>
 public static partial class PolicyLosses
 {
-    /// <summary>Clipped surrogate policy loss, L = −agg[min(ρA, clip(ρ, 1−ε₋, 1+ε₊)A)], ρ = exp(log π − log π_old).</summary>
+    /// <summary>Computes the clipped surrogate policy loss, L = −agg[min(ρA, clip(ρ, 1−ε₋, 1+ε₊)A)], ρ = exp(log π − log π_old).</summary>
     /// <remarks>
     /// Schulman et al. 2017, arXiv:1707.06347, eq. 7; asymmetric range: DAPO, arXiv:2503.14476, eq. 8.
     /// No gradient flows through <paramref name="oldLogProbs"/> or <paramref name="advantages"/>. On the first update after
@@ -18,11 +18,11 @@ public static partial class PolicyLosses
     /// </remarks>
     /// <param name="logProbs">log π of the taken tokens, [B,T].</param>
     /// <param name="oldLogProbs">log π at sampling time, [B,T].</param>
-    /// <param name="advantages">[B,T], or [B] for one value a sequence.</param>
-    /// <param name="mask">[B,T]; 1 where the token was generated and counts.</param>
-    /// <param name="clip">ε₋ and ε₊; a number stands for both.</param>
-    /// <param name="aggregation">Token mean when null.</param>
-    /// <param name="denominator">The aggregation's denominator of the whole batch where this is a part of it; its own when null.</param>
+    /// <param name="advantages">[B,T], or [B] for one value per sequence.</param>
+    /// <param name="mask">[B,T]; 1 if the token was generated and counts.</param>
+    /// <param name="clip">ε₋ and ε₊; a single number sets both.</param>
+    /// <param name="aggregation">The aggregation; null means the token mean.</param>
+    /// <param name="denominator">The aggregation's denominator of the whole batch if this is a part of it; null means its own.</param>
     /// <exception cref="ArgumentException">Shapes do not agree; the message names both.</exception>
     public static PolicyLoss ClippedSurrogate(
         Tensor logProbs,
@@ -46,24 +46,25 @@ public static partial class PolicyLosses
         );
     }
 
-    /// <summary>Any surrogate at any level of the ratio: L = agg[w·s(ρ, A)].</summary>
+    /// <summary>Computes the loss of any surrogate at any level of the ratio: L = agg[w·s(ρ, A)].</summary>
     /// <remarks>
-    /// The composition that the named methods are made of; <see cref="PolicyObjective"/> adds the KL term and the entropy bonus. In an
-    /// exponent log ρ is kept within ±20 (<see cref="KlDivergence.RatioBound"/>), so that a policy far from the sampler's gives finite
-    /// losses; beyond, ρ has no gradient. No gradient flows through <paramref name="oldLogProbs"/>, <paramref name="advantages"/> or the
-    /// weights. Positions that do not count are not read.
+    /// The common form of the named methods; <see cref="PolicyObjective"/> adds the KL term and the entropy bonus. In an exponent log ρ is
+    /// clamped to ±20 (<see cref="KlDivergence.RatioBound"/>), so that a policy far from the sampler's gives finite losses; beyond the
+    /// bound ρ has no gradient. No gradient flows through <paramref name="oldLogProbs"/>, <paramref name="advantages"/> or the weights.
+    /// Uncounted positions are not read.
     /// </remarks>
     /// <param name="logProbs">log π of the taken tokens, [B,T].</param>
     /// <param name="oldLogProbs">log π at sampling time, [B,T].</param>
-    /// <param name="advantages">[B,T], or [B] for one value a sequence.</param>
-    /// <param name="mask">[B,T]; 1 where the token was generated and counts.</param>
-    /// <param name="surrogate">s.</param>
-    /// <param name="ratio">Of what the ratio is taken; of each token by default.</param>
-    /// <param name="weights">w, [B,T] or [B]: masks of <see cref="CompletionMasks"/> that leave the normaliser alone; 1 when null.</param>
-    /// <param name="importanceWeights">Correction for the sampler, see <see cref="ImportanceCorrection"/>: [B,T], or [B] for one a
-    /// sequence, which counts once in a weight of whole sequences; 1 when null.</param>
-    /// <param name="aggregation">Token mean when null.</param>
-    /// <param name="denominator">The aggregation's denominator of the whole batch where this is a part of it; its own when null.</param>
+    /// <param name="advantages">[B,T], or [B] for one value per sequence.</param>
+    /// <param name="mask">[B,T]; 1 if the token was generated and counts.</param>
+    /// <param name="surrogate">The surrogate s.</param>
+    /// <param name="ratio">The level of the ratio; tokens by default.</param>
+    /// <param name="weights">w, [B,T] or [B]: masks of <see cref="CompletionMasks"/> that do not affect the denominator; null means
+    /// 1.</param>
+    /// <param name="importanceWeights">Correction for the sampler, see <see cref="ImportanceCorrection"/>: [B,T], or [B] for one per
+    /// sequence, which counts once in a weight of whole sequences; null means 1.</param>
+    /// <param name="aggregation">The aggregation; null means the token mean.</param>
+    /// <param name="denominator">The aggregation's denominator of the whole batch if this is a part of it; null means its own.</param>
     /// <exception cref="ArgumentException">Shapes do not agree; the message names both.</exception>
     public static PolicyLoss Surrogate(
         Tensor logProbs,
@@ -84,7 +85,7 @@ public static partial class PolicyLosses
         var loss = (aggregation ?? LossAggregation.TokenMean).Apply(losses, mask, denominator);
         using var constant = no_grad();
         var clipFraction = Masked.Mean(cut.to_type(losses.dtype), mask);
-        // Tokens were drawn from π_old, so the divergence that they estimate is KL(π_old‖π).
+        // Tokens were sampled from π_old, so their estimate is that of KL(π_old‖π).
         var oldKl = Masked.Mean(KlDivergence.Estimate(oldLogProbs.detach(), logProbs), mask);
         return new PolicyLoss(
             loss.MoveToOuterDisposeScope(),
@@ -94,8 +95,8 @@ public static partial class PolicyLosses
         );
     }
 
-    /// <summary>Weighted token losses, where the bound acts, and the log-ratio with its gradient; they belong to the caller's
-    /// scope.</summary>
+    /// <summary>Computes the weighted token losses, the tokens at which the bound acts, and the log-ratio with its gradient; they belong to
+    /// the caller's scope.</summary>
     internal static (Tensor Losses, Tensor Cut, Tensor LogRatio) Terms(
         Tensor logProbs,
         Tensor oldLogProbs,
@@ -111,7 +112,7 @@ public static partial class PolicyLosses
         Guard.Floating(logProbs, nameof(logProbs));
         Guard.SameShape(oldLogProbs, nameof(oldLogProbs), logProbs, nameof(logProbs));
         Guard.SameShape(mask, nameof(mask), logProbs, nameof(logProbs));
-        // Masked before any arithmetic: what stands where nothing counts may not reach the gradient as 0·NaN.
+        // Masked before any arithmetic: uncounted values must not reach the gradient as 0·NaN.
         var counted = mask.dtype == ScalarType.Bool ? mask : mask != 0;
         var signal = SequenceFactors.Of(advantages, nameof(advantages), logProbs).PerToken(counted);
         var current = Masked.Counted(logProbs, counted);

@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Policy.Losses;
 
-/// <summary>The loss of a policy objective and what one wants to know of it without computing it again.</summary>
+/// <summary>The loss of a policy objective with its diagnostics.</summary>
 /// <param name="Loss">The scalar to minimise.</param>
 /// <param name="TokenLosses">Surrogate and KL term of each token, [B,T], 0 where nothing counts; differentiable.</param>
 /// <param name="ClipFraction">Share of the counted tokens at which a bound acts; a detached scalar.</param>

@@ -7,9 +7,9 @@ namespace PostTrain.Policy.Losses;
 /// aggregation.</summary>
 /// <remarks>
 /// ρ is the ratio at the chosen <see cref="RatioLevel"/>, l = log π, sg[·] a constant. No gradient flows through old log-probs or
-/// advantages. In every exponent log ρ is kept within ±20, as verl keeps it: losses and gradients are finite however far the policy has
-/// moved, and beyond the bound ρ has no gradient.
-/// At ρ = 1 the gradient of each is −A∇l but for DRO's quadratic term, which is 0 there, and KL-Cov's, whose slope at 0 is taken as 0.
+/// advantages. In every exponent log ρ is clamped to ±20, as in verl: losses and gradients are finite however far the policy has moved, and
+/// beyond the bound ρ has no gradient. At ρ = 1 the gradient of each is −A∇l except for DRO's quadratic term, which is 0 there, and
+/// KL-Cov's, whose slope at 0 is defined as 0.
 /// </remarks>
 public abstract record PolicySurrogate
 {
@@ -28,7 +28,7 @@ public abstract record PolicySurrogate
         return new ClipSurrogate(clip, null);
     }
 
-    /// <summary>The clipped surrogate, its loss bounded by −cA where A &lt; 0: min(max(−ρA, −clip(ρ)A), −cA).</summary>
+    /// <summary>The clipped surrogate with its loss bounded by −cA for A &lt; 0: min(max(−ρA, −clip(ρ)A), −cA).</summary>
     /// <remarks>Ye et al. 2020, arXiv:1912.09729, eq. 6. Above 1 + ε₊ the same as <see cref="TwoSided"/>.</remarks>
     /// <param name="clip">ε₋ and ε₊.</param>
     /// <param name="cap">c, above 1 + ε₊; 3 by default.</param>
@@ -53,8 +53,8 @@ public abstract record PolicySurrogate
     }
 
     /// <summary>−sg[clamp(ρ, least, most)]·A·l: CISPO (MiniMax-M1, arXiv:2506.13585, eq. 4). Every token keeps a gradient.</summary>
-    /// <param name="most">The largest weight itself, not 1 + ε; above 0.</param>
-    /// <param name="least">The smallest weight, 0 (no bound, as in the paper and TRL) by default.</param>
+    /// <param name="most">The maximum weight itself, not 1 + ε; above 0.</param>
+    /// <param name="least">The minimum weight, 0 (no bound, as in the paper and TRL) by default.</param>
     public static PolicySurrogate Cispo(double most, double least = 0)
     {
         Guard.Positive(most, nameof(most));
@@ -63,9 +63,9 @@ public abstract record PolicySurrogate
         return new CispoSurrogate(most, least);
     }
 
-    /// <summary>−(4/τ)·σ(τ(ρ − 1))·A: a soft gate in the place of the clip (SAPO, arXiv:2511.20347, eq. 5-6).</summary>
-    /// <param name="positive">τ where A &gt; 0; 1 by default.</param>
-    /// <param name="negative">τ elsewhere; 1.05 by default: bad tokens are let go sooner.</param>
+    /// <summary>−(4/τ)·σ(τ(ρ − 1))·A: a soft gate instead of the clip (SAPO, arXiv:2511.20347, eq. 5-6).</summary>
+    /// <param name="positive">τ for A &gt; 0; 1 by default.</param>
+    /// <param name="negative">τ otherwise; 1.05 by default: the gradient of bad tokens decays sooner.</param>
     public static PolicySurrogate Sapo(double positive = 1, double negative = 1.05)
     {
         Guard.Temperature(positive, nameof(positive));
@@ -84,9 +84,9 @@ public abstract record PolicySurrogate
 
     /// <summary>−sg[φ(W)]·A·l, φ(W) = e^λ·W^k·e^(−λW), W the ratio of the whole sequence times its importance weights (VESPO,
     /// arXiv:2602.10693).</summary>
-    /// <remarks>Importance weights of tokens are multiplied over the sequence; one of a sequence, [B], counts once. Computed in logarithms
-    /// without the peers' clamps (log W in [−18.4, 20]), beyond which φ &lt; 1e-14.</remarks>
-    /// <param name="options">k and λ by the advantage's sign; the defaults when null.</param>
+    /// <remarks>Importance weights of tokens are multiplied over the sequence; one per sequence, [B], counts once. Computed in logarithms
+    /// without the clamps of other implementations (log W in [−18.4, 20]), beyond which φ &lt; 1e-14.</remarks>
+    /// <param name="options">k and λ by the advantage's sign; null for the defaults.</param>
     public static PolicySurrogate Vespo(VespoOptions? options = null)
     {
         options ??= new VespoOptions();
@@ -94,7 +94,7 @@ public abstract record PolicySurrogate
         return new VespoSurrogate(options);
     }
 
-    /// <summary>−sg[min(ρ, c)]·A·l while |π − π_old| is within δ on the side that A pushes to, else 0 (DPPO-Binary-TV,
+    /// <summary>−sg[min(ρ, c)]·A·l while |π − π_old| is within δ in the direction of A, otherwise 0 (DPPO-Binary-TV,
     /// arXiv:2602.04879).</summary>
     /// <param name="range">δ₋ and δ₊ in probability.</param>
     /// <param name="cap">c, above 0; 20 by default.</param>
@@ -126,8 +126,9 @@ public abstract record PolicySurrogate
 
     /// <summary>The clipped surrogate without the gradient of the tokens of high covariance (A − Ā)(l − l̄) (Clip-Cov, arXiv:2505.22617,
     /// eq. 12).</summary>
-    /// <remarks>Means and shares are the batch's, so trainers refuse to cut it into micro-batches. Deviation: of the tokens within the
-    /// bounds the largest are taken, where the paper draws at random; the loss is a function of its inputs.</remarks>
+    /// <remarks>Means and shares are the batch's, so trainers do not split it into micro-batches. Deviation: of the tokens within the
+    /// bounds those with the largest covariance are chosen, while the paper chooses at random; the loss is a function of its
+    /// inputs.</remarks>
     /// <param name="clip">ε₋ and ε₊.</param>
     /// <param name="fraction">Share of the counted tokens, at least one token; 2e-4 by default.</param>
     /// <param name="least">Smallest covariance; 1 by default.</param>
@@ -142,7 +143,7 @@ public abstract record PolicySurrogate
     }
 
     /// <summary>−ρA + β·|log ρ| at the tokens of highest covariance, −ρA elsewhere (KL-Cov, arXiv:2505.22617, eq. 14).</summary>
-    /// <remarks>Means and shares are the batch's, so trainers refuse to cut it into micro-batches.</remarks>
+    /// <remarks>Means and shares are the batch's, so trainers do not split it into micro-batches.</remarks>
     /// <param name="fraction">Share of the counted tokens, at least one token; 2e-4 by default.</param>
     /// <param name="beta">β, at least 0; 1 by default.</param>
     public static PolicySurrogate KlCov(double fraction = 2e-4, double beta = 1)
@@ -152,13 +153,12 @@ public abstract record PolicySurrogate
         return new KlCovSurrogate(fraction, beta);
     }
 
-    /// <summary>A surrogate of one's own.</summary>
-    /// <remarks>Masks, weights, KL term, entropy bonus and aggregation are applied to its losses as to those of any other
-    /// surrogate.</remarks>
+    /// <summary>Creates a surrogate of your own.</summary>
+    /// <remarks>Masks, weights, KL term, entropy bonus and aggregation are applied to its losses as for any other surrogate.</remarks>
     /// <param name="name">Name for messages.</param>
-    /// <param name="function">Losses of the tokens, [B,T], from ratio, advantages and the rest. Tensors that it makes belong to the
-    /// caller's dispose scope.</param>
-    /// <param name="comparesSequences">Whether a token's loss depends on other sequences of the batch; trainers then refuse to cut a batch
+    /// <param name="function">Computes the losses of the tokens, [B,T], from ratio, advantages and the other inputs. Its tensors belong to
+    /// the caller's dispose scope.</param>
+    /// <param name="comparesSequences">True if a token's loss depends on other sequences of the batch; trainers then do not split a batch
     /// into parts.</param>
     public static PolicySurrogate Of(string name, Func<SurrogateInputs, SurrogateTerms> function, bool comparesSequences = false)
     {
@@ -183,10 +183,10 @@ public abstract record PolicySurrogate
         public override string ToString() => Name;
     }
 
-    /// <summary>Whether the surrogate works the sampler's importance weights in itself; the others are multiplied by them.</summary>
+    /// <summary>True if the surrogate includes the sampler's importance weights itself; the others are multiplied by them.</summary>
     internal virtual bool UsesImportanceWeights => false;
 
-    /// <summary>Whether a token's loss depends on the other sequences of the batch, so that parts of a batch do not add up to it.</summary>
+    /// <summary>True if a token's loss depends on the other sequences of the batch, so that parts of a batch do not sum to it.</summary>
     internal virtual bool ComparesSequences => false;
 
     internal abstract SurrogateTerms Evaluate(SurrogateInputs inputs);

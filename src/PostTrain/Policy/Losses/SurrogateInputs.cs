@@ -34,10 +34,10 @@ public sealed record SurrogateInputs
     /// <summary>log ρ for use in an exponent: within ±<see cref="KlDivergence.RatioBound"/>, without a gradient beyond.</summary>
     public Tensor Exponent => KlDivergence.Bounded(LogRatio);
 
-    /// <summary>Weights that correct for the sampler, without a gradient; null where none were given. They multiply the losses after the
+    /// <summary>Weights that correct for the sampler, without a gradient; null if there are none. They multiply the losses after the
     /// surrogate.</summary>
     public Tensor? ImportanceWeights => factors?.PerToken(Mask);
 
-    /// <summary>The weights' logarithms as one number a sequence, [B]; null where none were given.</summary>
+    /// <summary>The logarithm of the weights' product per sequence, [B]; null if there are none.</summary>
     internal Tensor? LogWeightProducts => factors?.LogProducts(Mask);
 }

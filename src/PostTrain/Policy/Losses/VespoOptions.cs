@@ -2,7 +2,7 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Policy.Losses;
 
-/// <summary>Shapes of VESPO's weight φ(W) = e^λ·W^k·e^(−λW), which is 1 at W = 1 and goes to 0 at both ends.</summary>
+/// <summary>Shape of VESPO's weight φ(W) = e^λ·W^k·e^(−λW), which is 1 at W = 1 and tends to 0 at both ends.</summary>
 public sealed record VespoOptions
 {
     /// <summary>k for advantages of at least 0; above 0.</summary>

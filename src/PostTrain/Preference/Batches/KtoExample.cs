@@ -5,10 +5,10 @@ namespace PostTrain.Preference.Batches;
 /// <summary>A judged completion as token ids.</summary>
 internal readonly record struct KtoExample(TokenExample Text, bool Desirable)
 {
-    /// <summary>Whether the other example answers another prompt.</summary>
+    /// <summary>Returns true if the other example has another prompt.</summary>
     internal bool HasAnotherPrompt(KtoExample other) => !Prompt.SequenceEqual(other.Prompt);
 
-    /// <summary>Whether the other example's completion is another one, whatever its prompt.</summary>
+    /// <summary>Returns true if the other example has another completion, with any prompt.</summary>
     internal bool Differs(KtoExample other) => !Completion.SequenceEqual(other.Completion);
 
     /// <summary>This prompt with the other example's completion, cut where the model's context ends: what KTO's reference point is
@@ -24,9 +24,9 @@ internal readonly record struct KtoExample(TokenExample Text, bool Desirable)
     /// <summary>The example whose completion the prompt of one is paired with: of the batch as far as it has one, so that an epoch pairs
     /// all completions alike; else of the data.</summary>
     /// <param name="batch">The batch.</param>
-    /// <param name="place">Where the example is in the batch.</param>
+    /// <param name="place">Index of the example in the batch.</param>
     /// <param name="data">The data set.</param>
-    /// <param name="index">Where it is in the data set.</param>
+    /// <param name="index">Index of the example in the data set.</param>
     internal static KtoExample Partner(KtoExample[] batch, int place, KtoExample[] data, int index)
     {
         var example = batch[place];

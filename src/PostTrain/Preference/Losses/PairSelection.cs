@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Preference.Losses;
 
-/// <summary>Which of two completions of each prompt is the chosen one.</summary>
+/// <summary>The choice of the chosen one of two completions of each prompt.</summary>
 /// <param name="Chosen">Row numbers, [B], int64.</param>
 /// <param name="Rejected">Row numbers, [B], int64.</param>
 public sealed record PairSelection(Tensor Chosen, Tensor Rejected)

@@ -16,7 +16,7 @@ public static partial class PreferenceLosses
     /// <param name="rewards">[2B].</param>
     /// <param name="options">As for <see cref="Dpo"/>; TRL's IPO here is that of sums. Losses that divide by lengths are not for this
     /// form.</param>
-    /// <param name="denominator">What the sum over pairs is divided by; B when null.</param>
+    /// <param name="denominator">The divisor of the sum over pairs; B when null.</param>
     /// <exception cref="ArgumentException">Shapes do not agree, or an odd number of rows.</exception>
     public static PreferenceLoss OnlineDpo(
         Tensor logProbs,
@@ -46,7 +46,7 @@ public static partial class PreferenceLosses
     /// <param name="explorationLogProbs">log π of the completions that the reference wrote, [B]; differentiable.</param>
     /// <param name="alpha">α of at least 0; 1e-5 by default, as in TRL.</param>
     /// <param name="options">As for <see cref="Dpo"/>.</param>
-    /// <param name="denominator">What the sums over pairs are divided by; B when null.</param>
+    /// <param name="denominator">The divisor of the sums over pairs; B when null.</param>
     /// <param name="meanChosenLength">As for <see cref="Dpo"/>.</param>
     public static PreferenceLoss Xpo(
         PairLogProbs policy,
@@ -81,7 +81,7 @@ public static partial class PreferenceLosses
     /// False (default): a token's log-probability is weighted with the log-ratios from it on, which makes the gradient that of the
     /// sequence's KL. True: with its own log-ratio alone, as in TRL, which leaves out how a token changes what follows it.
     /// </param>
-    /// <param name="denominator">What the sum over completions is divided by; B when null.</param>
+    /// <param name="denominator">The divisor of the sum over completions; B when null.</param>
     /// <exception cref="ArgumentException">Shapes do not agree.</exception>
     public static NashMdLoss NashMd(
         Tensor logProbs,

@@ -15,8 +15,8 @@ public static partial class PreferenceLosses
     /// e^40.
     /// </remarks>
     /// <param name="policy">Sequence log-probabilities, [B] each; lengths where scores or likelihood divide by them.</param>
-    /// <param name="options">Which score, loss and likelihood weight.</param>
-    /// <param name="denominator">What the sum over pairs is divided by; B when null.</param>
+    /// <param name="options">Score, loss and likelihood weight.</param>
+    /// <param name="denominator">The divisor of the sum over pairs; B when null.</param>
     /// <exception cref="ArgumentException">Shapes or types do not agree, or lengths are missing.</exception>
     public static PreferenceLoss Cpo(PairLogProbs policy, CpoObjective options, double? denominator = null)
     {
@@ -33,7 +33,7 @@ public static partial class PreferenceLosses
     /// <param name="goldLogProbs">log π of the gold completions, [G] (as many as pairs, or not).</param>
     /// <param name="goldLengths">Their tokens, [G].</param>
     /// <param name="options"><see cref="CpoObjective.Tpo"/> or <see cref="CpoObjective.TpoL"/>, or a variation.</param>
-    /// <param name="denominator">What the sum over pairs is divided by; B when null.</param>
+    /// <param name="denominator">The divisor of the sum over pairs; B when null.</param>
     /// <exception cref="ArgumentException">Shapes or types do not agree, or lengths are missing.</exception>
     public static PreferenceLoss Tpo(
         PairLogProbs policy,
@@ -62,7 +62,7 @@ public static partial class PreferenceLosses
     /// <param name="policy">Sequence log-probabilities, at most 0, and lengths, [B] each.</param>
     /// <param name="lambda">λ above 0; 0.1 by default.</param>
     /// <param name="likelihood">A scalar negative log-likelihood to take in place of the chosen completions' own.</param>
-    /// <param name="denominator">What the sums over pairs are divided by; B when null.</param>
+    /// <param name="denominator">The divisor of the sums over pairs; B when null.</param>
     /// <exception cref="ArgumentException">Shapes or types do not agree, or lengths are missing.</exception>
     public static PreferenceLoss Orpo(PairLogProbs policy, double lambda = 0.1, Tensor? likelihood = null, double? denominator = null)
     {

@@ -25,7 +25,7 @@ public static partial class PreferenceLosses
     /// <param name="options">β = 0.1 and the logistic loss when null.</param>
     /// <param name="weights">[B], a factor of each pair's loss without a gradient, such as <see cref="PreferenceWeights.Wpo(PairScores)"/>;
     /// 1 when null.</param>
-    /// <param name="denominator">What the sum over pairs is divided by; B when null.</param>
+    /// <param name="denominator">The divisor of the sum over pairs; B when null.</param>
     /// <param name="meanChosenLength">Mean tokens of the whole batch's chosen completions where the pairs are a part of it, for <see
     /// cref="DpoLoss.ChosenLikelihood"/>; above 0; their own when null.</param>
     /// <exception cref="ArgumentException">Shapes or types do not agree, or a loss needs lengths that are not there.</exception>

@@ -18,7 +18,7 @@ public static class RegressionLosses
     /// <param name="referenceLogProbs">[B].</param>
     /// <param name="winProbabilities">P(y ≻ π), the share of the policy's completions that this one beats, [B].</param>
     /// <param name="beta">β above 0; 0.001 by default, the paper's η = 1000.</param>
-    /// <param name="denominator">What the sum is divided by; B when null.</param>
+    /// <param name="denominator">The divisor of the sum; B when null.</param>
     public static UnpairedLoss Sppo(
         Tensor logProbs,
         Tensor referenceLogProbs,
@@ -40,7 +40,7 @@ public static class RegressionLosses
     /// <param name="referenceLogProbs">[B].</param>
     /// <param name="advantages">r − V*, [B].</param>
     /// <param name="beta">β₂ above 0; 0.001 by default.</param>
-    /// <param name="denominator">What the sum is divided by; B when null.</param>
+    /// <param name="denominator">The divisor of the sum; B when null.</param>
     public static UnpairedLoss OptimalAdvantage(
         Tensor logProbs,
         Tensor referenceLogProbs,

@@ -22,7 +22,7 @@ public static class UnpairedLosses
     /// <param name="desirable">[B], bool or 0/1.</param>
     /// <param name="referencePoint">z₀, a scalar without a gradient, see <see cref="ReferencePoint"/>; 0 when null.</param>
     /// <param name="options">Defaults when null.</param>
-    /// <param name="denominator">What the sum is divided by; B when null.</param>
+    /// <param name="denominator">The divisor of the sum; B when null.</param>
     /// <exception cref="ArgumentException">Shapes or types do not agree.</exception>
     public static UnpairedLoss Kto(
         Tensor logProbs,
@@ -77,7 +77,7 @@ public static class UnpairedLosses
     /// <param name="shift">δ, a finite number; 0 by default.</param>
     /// <param name="undesirableWeights">w, [B], read where undesirable, without a gradient; 1 when null.</param>
     /// <param name="beta">β above 0; 0.1 by default.</param>
-    /// <param name="denominator">What the sum is divided by; B when null.</param>
+    /// <param name="denominator">The divisor of the sum; B when null.</param>
     /// <exception cref="ArgumentException">Shapes or types do not agree.</exception>
     public static UnpairedLoss Bco(
         Tensor logProbs,

@@ -29,7 +29,7 @@ public abstract record OnlineMethod
         return new NashMdMethod(coefficient);
     }
 
-    /// <summary>A method of one's own: the best completion of a prompt against the worst.</summary>
+    /// <summary>A method of your own: the best completion of a prompt against the worst.</summary>
     /// <param name="name">Name for messages.</param>
     /// <param name="function">Loss of each pair, [B]. Tensors that it makes belong to the caller's dispose scope.</param>
     /// <param name="againstReference">Compare a completion of the policy with one of the reference; else all are the policy's.</param>
@@ -40,7 +40,7 @@ public abstract record OnlineMethod
         return new OwnMethod(name, function, againstReference);
     }
 
-    /// <summary>Whether all completions of a prompt are the policy's.</summary>
+    /// <summary>True if all completions of a prompt are the policy's.</summary>
     internal bool IsSelfPlay => this is DpoMethod or OwnMethod { AgainstReference: false };
 
     internal sealed record DpoMethod : OnlineMethod;

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Preference.Online;
 
-/// <summary>Inputs of an <see cref="OnlineMethod"/> of one's own: B pairs of judged completions.</summary>
+/// <summary>Inputs of an <see cref="OnlineMethod"/> of your own: B pairs of judged completions.</summary>
 /// <param name="Scores">Log-probabilities, lengths and scores of the pairs, as in <see cref="DpoLoss"/>.</param>
 /// <param name="Beta">β.</param>
 /// <param name="ChosenRewards">Rewards of the better completions, [B].</param>

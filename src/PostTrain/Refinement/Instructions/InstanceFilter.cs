@@ -2,10 +2,10 @@ using PostTrain.Data;
 
 namespace PostTrain.Refinement.Instructions;
 
-/// <summary>Which of an instruction's generated instances are kept.</summary>
+/// <summary>Filters the generated instances of an instruction.</summary>
 internal static class InstanceFilter
 {
-    /// <summary>The good ones in their order, and why each of the others is not among them.</summary>
+    /// <summary>Returns the good instances in order, and the reason for each rejected one.</summary>
     internal static (IReadOnlyList<InstructionInstance> Kept, IReadOnlyList<SelfInstructRejection> Rejected) Apply(
         IEnumerable<InstructionInstance> instances,
         SelfInstructOptions options
@@ -21,7 +21,7 @@ internal static class InstanceFilter
             else
                 kept.Add(instance);
         }
-        // Without an input there may be many right outputs; with one, two answers cannot both be trusted.
+        // Without an input there may be many correct outputs; with the same input, two different outputs are both doubtful.
         if (
             kept.Where(instance => instance.Input.Length > 0)
                 .GroupBy(instance => instance.Input, StringComparer.Ordinal)

@@ -3,7 +3,7 @@ using PostTrain.Data;
 
 namespace PostTrain.Refinement.Instructions;
 
-/// <summary>Reads instances out of completions: inputs with their outputs, or class labels with their inputs.</summary>
+/// <summary>Reads instances from completions: inputs with their outputs, or class labels with their inputs.</summary>
 internal static class InstanceText
 {
     private const int MaxCharacters = 1 << 18;
@@ -17,11 +17,11 @@ internal static class InstanceText
     private static readonly Regex Label = new(@"^[ \t]*[#>*_]*[ \t]*class[ \t]+label[ \t]*[0-9]{0,4}[ \t]*[*_]*:[*_]*", Options);
     private static readonly Regex Input = new(@"^[ \t]*[*_]*input[ \t]*[0-9]{0,4}[ \t]*[*_]*:[*_]*", Options);
 
-    /// <summary>What stands before each <c>Output:</c> is the input, with a name of its own or none; an instance ends at the next
-    /// <c>Example</c>, or <c>Input:</c>, or <c>Output:</c>.</summary>
+    /// <summary>Reads instances with the input first: the text before each <c>Output:</c> is the input, labelled or not; an instance ends
+    /// at the next <c>Example</c>, <c>Input:</c> or <c>Output:</c>.</summary>
     /// <param name="text">The completion.</param>
-    /// <param name="finished">Whether it was written to its end; else the last instance is left out.</param>
-    /// <param name="most">The most instances.</param>
+    /// <param name="finished">True if it was written to its end; otherwise the last instance is left out.</param>
+    /// <param name="most">Maximum number of instances.</param>
     internal static IReadOnlyList<InstructionInstance> InputFirst(string text, bool finished, int most)
     {
         if (text.Length > MaxCharacters)
@@ -61,7 +61,8 @@ internal static class InstanceText
         }
     }
 
-    /// <summary>The line of each <c>Class label:</c> is the output, what follows up to the next one the input.</summary>
+    /// <summary>Reads instances with the label first: the line of each <c>Class label:</c> is the output, the text up to the next one the
+    /// input.</summary>
     /// <inheritdoc cref="InputFirst"/>
     internal static IReadOnlyList<InstructionInstance> OutputFirst(string text, bool finished, int most)
     {
@@ -86,11 +87,11 @@ internal static class InstanceText
         return instances;
     }
 
-    /// <summary>Whether the first word is yes.</summary>
+    /// <summary>Returns true if the first word is yes.</summary>
     internal static bool IsYes(string text) =>
         text.AsSpan().TrimStart(" \t\r\n*_\"'`([").StartsWith("yes", StringComparison.OrdinalIgnoreCase);
 
-    // "Example 1" may stand alone, inputs and outputs have a colon; a sentence that begins with such a word is no mark.
+    // "Example 1" may stand alone; inputs and outputs need a colon; a sentence that begins with such a word is not a mark.
     private static bool IsMark(Match match) =>
         match.Groups["end"].Value.Contains(':', StringComparison.Ordinal)
         || (match.Groups["kind"].Value.StartsWith("e", StringComparison.OrdinalIgnoreCase) && match.Value.Any(char.IsDigit));

@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace PostTrain.Refinement.Instructions;
 
-/// <summary>The rules that an instruction must keep by itself, before it is compared with others.</summary>
+/// <summary>Rules for a single instruction, applied before it is compared with others.</summary>
 internal sealed class InstructionFilter
 {
     private readonly SelfInstructOptions options;
@@ -19,8 +19,8 @@ internal sealed class InstructionFilter
             );
     }
 
-    /// <summary>The first rule that is broken; null where none is.</summary>
-    /// <param name="instruction">In one line.</param>
+    /// <summary>Returns the first violated rule; null if there is none.</summary>
+    /// <param name="instruction">The instruction, in one line.</param>
     internal SelfInstructRejection? Broken(string instruction)
     {
         int words = instruction.Split(' ', StringSplitOptions.RemoveEmptyEntries).Length;

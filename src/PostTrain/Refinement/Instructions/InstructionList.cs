@@ -3,14 +3,14 @@ using System.Text.RegularExpressions;
 
 namespace PostTrain.Refinement.Instructions;
 
-/// <summary>Reads the instructions out of a completion that continues a numbered list, as models really write them.</summary>
+/// <summary>Reads instructions from a completion that continues a numbered list, in the forms that models write.</summary>
 internal static class InstructionList
 {
     private const int MaxCharacters = 1 << 16;
     private const RegexOptions Options =
         RegexOptions.Multiline | RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking;
 
-    // "9.", "9 .", "9)", "(9)", "[9]", "9:", "Task 9:", with or without Markdown's marks around.
+    // "9.", "9 .", "9)", "(9)", "[9]", "9:", "Task 9:", with or without Markdown around it.
     private static readonly Regex Numbers = new(
         @"^[ \t]*[#>*_-]*[ \t]*((task|instruction)[ \t]*#?[0-9]{1,5}[ \t]*[.:)]|[(\[]?[0-9]{1,5}[ \t]?[.):\]])[*_]*",
         Options
@@ -18,12 +18,12 @@ internal static class InstructionList
     private static readonly Regex Bullets = new(@"^[ \t]*[-*•–][ \t]+", Options);
     private static readonly Regex EmptyLine = new(@"\n[ \t\r]*\n", Options);
 
-    /// <summary>The instructions in their order, each in one line.</summary>
-    /// <remarks>What stands before the first mark is an instruction, the one that the prompt's number asked for, unless it ends with a
-    /// colon. An empty line ends an instruction. What was cut off is left out.</remarks>
+    /// <summary>Returns the instructions in order, each in one line.</summary>
+    /// <remarks>The text before the first mark is the instruction that the prompt's number asked for, unless it ends with a colon. An empty
+    /// line ends an instruction. A truncated instruction is left out.</remarks>
     /// <param name="text">The completion.</param>
-    /// <param name="finished">Whether it was written to its end.</param>
-    /// <param name="most">The most instructions.</param>
+    /// <param name="finished">True if it was written to its end.</param>
+    /// <param name="most">Maximum number of instructions.</param>
     internal static IReadOnlyList<string> Parse(string text, bool finished, int most)
     {
         if (text.Length > MaxCharacters)
@@ -55,7 +55,7 @@ internal static class InstructionList
     private static List<(int Start, int End)> Marks(string text)
     {
         var marks = new List<(int, int)>();
-        // "1.5 litres" at the beginning of a line is no mark.
+        // "1.5 litres" at the start of a line is not a mark.
         foreach (Match match in Numbers.Matches(text))
             if (match.Index + match.Length is var end && (end == text.Length || !char.IsDigit(text[end])))
                 marks.Add((match.Index, end));
@@ -65,7 +65,7 @@ internal static class InstructionList
         return marks;
     }
 
-    // The first paragraph in one line, without marks of emphasis and quotation around it; half a surrogate pair becomes U+FFFD.
+    // Returns the first paragraph in one line, without surrounding emphasis and quotation marks; an unpaired surrogate becomes U+FFFD.
     private static string Clean(string part)
     {
         part = part.TrimStart();

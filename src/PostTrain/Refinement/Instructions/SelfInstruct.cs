@@ -7,16 +7,16 @@ using PostTrain.Text;
 
 namespace PostTrain.Refinement.Instructions;
 
-/// <summary>Self-Instruct: from a few seed tasks a model writes instructions and instances of its own, which it is then fine-tuned
-/// on.</summary>
+/// <summary>Self-Instruct: from a few seed tasks a model generates new instructions and instances for its own fine-tuning.</summary>
 /// <remarks>
-/// <para>Wang et al. 2022, arXiv:2212.10560. A round: prompts of six seed and two generated instructions ask for more of them; what breaks
-/// the rules of form, or is as near as ROUGE-L 0.7 to the pool, goes; each new instruction is told from a classification; instances are
-/// asked for, inputs first, or for classifications labels first; instructions with a good instance join the pool.</para>
-/// <para>What joins is at that moment below <see cref="SelfInstructOptions.MaxSimilarity"/> to everything in the pool. A round takes effect
-/// as a whole at its end: after an error or a cancellation the pool is as before it. What a prompt shows is a function of (seed, round,
-/// place) and the pool, so that with a source that is one of its request, a run that goes on from <see cref="Generated"/> and
-/// <see cref="Rounds"/> is the run that never stopped. Not safe for use from several threads at once.</para>
+/// <para>Wang et al. 2022, arXiv:2212.10560. A round: prompts of six seed and two generated instructions ask for more; instructions that
+/// break the rules of form, or have a ROUGE-L of 0.7 or more with the pool, are dropped; each new instruction is classified as a
+/// classification task or not; instances are generated, inputs first, or labels first for classification tasks; instructions with a good
+/// instance join the pool.</para>
+/// <para>When an instruction joins, its similarity to everything in the pool is below <see cref="SelfInstructOptions.MaxSimilarity"/>. A
+/// round takes effect as a whole at its end: after an error or a cancellation the pool is unchanged. A prompt's content is a function of
+/// (seed, round, index) and the pool, so with a deterministic source a run continued from <see cref="Generated"/> and <see cref="Rounds"/>
+/// equals an uninterrupted one. Not thread-safe.</para>
 /// </remarks>
 public sealed class SelfInstruct
 {
@@ -29,12 +29,12 @@ public sealed class SelfInstruct
     private readonly DistinctNgrams words = new(1),
         pairs = new(2);
 
-    /// <param name="seeds">Tasks that people wrote, at least one; instances of them are shown to the model.</param>
+    /// <param name="seeds">Tasks written by people, at least one; their instances are shown to the model.</param>
     /// <param name="source">The model.</param>
-    /// <param name="options">The paper's when null.</param>
-    /// <param name="generated">What earlier rounds brought, where a run goes on; none when null.</param>
-    /// <param name="rounds">How many rounds those were, at least 0.</param>
-    /// <exception cref="ArgumentException">There is no seed, or one has no instruction or no instance.</exception>
+    /// <param name="options">The options; null for the paper's.</param>
+    /// <param name="generated">The result of earlier rounds, to continue a run; null for none.</param>
+    /// <param name="rounds">Number of earlier rounds, at least 0.</param>
+    /// <exception cref="ArgumentException">There is no seed, or one lacks an instruction or an instance.</exception>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     public SelfInstruct(
         IReadOnlyList<InstructionTask> seeds,
@@ -67,24 +67,23 @@ public sealed class SelfInstruct
         }
     }
 
-    /// <summary>The tasks that were generated and kept, without the seeds, in the order in which they came.</summary>
+    /// <summary>The generated tasks that were kept, without the seeds, in order.</summary>
     public IReadOnlyList<InstructionTask> Generated => generated;
 
-    /// <summary>Rounds done.</summary>
+    /// <summary>Number of completed rounds.</summary>
     public int Rounds { get; private set; }
 
-    /// <summary>Rounds until there are as many tasks, or as many rounds, as the options say; each element is a round that is
-    /// done.</summary>
-    /// <param name="cancellation">Ends the run; what is in the pool stays.</param>
+    /// <summary>Runs rounds until the options' number of tasks or rounds is reached; each element is a completed round.</summary>
+    /// <param name="cancellation">Cancels the run; the pool is kept.</param>
     public async IAsyncEnumerable<SelfInstructReport> RunAsync([EnumeratorCancellation] CancellationToken cancellation = default)
     {
         while (generated.Count < options.Tasks && Rounds < options.Rounds)
             yield return await StepAsync(cancellation).ConfigureAwait(false);
     }
 
-    /// <summary>One round.</summary>
-    /// <param name="cancellation">Ends the round without effect.</param>
-    /// <exception cref="InvalidOperationException">The source gave another number of completions than there were prompts.</exception>
+    /// <summary>Runs one round.</summary>
+    /// <param name="cancellation">Cancels the round without effect.</param>
+    /// <exception cref="InvalidOperationException">The source returned a wrong number of completions.</exception>
     public async Task<SelfInstructReport> StepAsync(CancellationToken cancellation = default)
     {
         var rejections = new SortedDictionary<SelfInstructRejection, int>();
@@ -148,7 +147,7 @@ public sealed class SelfInstruct
         return (proposed, candidates);
     }
 
-    // Without a classification among the seeds there is nothing to tell a model what one is.
+    // Without a classification task among the seeds, there is no example of one to show.
     private async Task<bool[]> ClassifyAsync(IReadOnlyList<string> candidates, CancellationToken cancellation)
     {
         InstructionTask[] yes = Drawn(
@@ -211,7 +210,7 @@ public sealed class SelfInstruct
         return instances;
     }
 
-    // The instructions of one prompt: generated ones as far as there are any, seeds for the rest, in random order.
+    // The instructions of a prompt: generated ones if there are enough, seeds for the rest, in random order.
     private string[] Shown(int request)
     {
         int all = options.SeedExamples + options.GeneratedExamples,
@@ -221,7 +220,7 @@ public sealed class SelfInstruct
         return [.. Drawn(chosen, all, Purpose.Instructions, 3 * request + 2).Select(task => task.Instruction)];
     }
 
-    // Some of the items in random order, without putting back: a function of (seed, round, purpose, place) and the items.
+    // Some of the items in random order without replacement: a function of (seed, round, purpose, index) and the items.
     private T[] Drawn<T>(IEnumerable<T> items, int count, Purpose purpose, int place)
     {
         T[] all = [.. items];

@@ -4,70 +4,70 @@ using PostTrain.Rollouts;
 
 namespace PostTrain.Refinement.Instructions;
 
-/// <summary>Options of self-instruction. The defaults are those of Wang et al. 2022, arXiv:2212.10560, and of its programs.</summary>
+/// <summary>Options of Self-Instruct. The defaults are those of Wang et al. 2022, arXiv:2212.10560, and of its programs.</summary>
 public sealed record SelfInstructOptions
 {
-    /// <summary>The run ends when this many instructions have been generated and kept, at least 1. Default 100.</summary>
+    /// <summary>Number of generated and kept instructions at which the run ends, at least 1. Default 100.</summary>
     public int Tasks { get; init; } = 100;
 
-    /// <summary>The most rounds, at least 1, for a source that has nothing new to say. Default 100.</summary>
+    /// <summary>Maximum number of rounds, at least 1, for a source that produces nothing new. Default 100.</summary>
     public int Rounds { get; init; } = 100;
 
-    /// <summary>Prompts for instructions in a round, at least 1. Default 5.</summary>
+    /// <summary>Prompts for instructions per round, at least 1. Default 5.</summary>
     public int RequestsPerRound { get; init; } = 5;
 
-    /// <summary>Seed instructions in a prompt, at least 1; more where there are too few generated ones, fewer where there are too few
-    /// seeds. Default 6.</summary>
+    /// <summary>Seed instructions per prompt, at least 1; more if there are too few generated ones, fewer if there are too few seeds.
+    /// Default 6.</summary>
     public int SeedExamples { get; init; } = 6;
 
-    /// <summary>Generated instructions in a prompt, at least 0. Default 2.</summary>
+    /// <summary>Generated instructions per prompt, at least 0. Default 2.</summary>
     public int GeneratedExamples { get; init; } = 2;
 
-    /// <summary>Seeds of each kind that are shown when it is asked whether an instruction is a classification: classifications. Default
+    /// <summary>Number of seed classification tasks shown when asking whether an instruction is a classification task. Default
     /// 12.</summary>
     public int ClassificationExamples { get; init; } = 12;
 
-    /// <summary>The same for the other tasks. Default 19.</summary>
+    /// <summary>Number of other seed tasks shown for the same question. Default 19.</summary>
     public int OtherExamples { get; init; } = 19;
 
-    /// <summary>Seeds with their instances that are shown when instances are asked for, at least 1. Default 8.</summary>
+    /// <summary>Number of seeds with instances shown when asking for instances, at least 1. Default 8.</summary>
     public int InstanceExamples { get; init; } = 8;
 
-    /// <summary>Texts with instances that are asked for each instruction, at least 1. Default 1.</summary>
+    /// <summary>Number of texts with instances requested per instruction, at least 1. Default 1.</summary>
     public int InstanceTexts { get; init; } = 1;
 
-    /// <summary>The most instances of an instruction, at least 1. Default 5.</summary>
+    /// <summary>Maximum number of instances of an instruction, at least 1. Default 5.</summary>
     public int MaxInstances { get; init; } = 5;
 
-    /// <summary>An instruction is kept where its greatest ROUGE-L F1 to the pool is below this; above 0 and at most 1. Default
-    /// 0.7.</summary>
+    /// <summary>An instruction is kept if its largest ROUGE-L F1 with the pool is below this; above 0 and at most 1. Default 0.7.</summary>
     public double MaxSimilarity { get; init; } = 0.7;
 
-    /// <summary>The fewest words of an instruction, between spaces, at least 1. Default 4.</summary>
+    /// <summary>Minimum number of words of an instruction, separated by spaces, at least 1. Default 4.</summary>
     public int MinWords { get; init; } = 4;
 
-    /// <summary>The most words of an instruction. Default 150.</summary>
+    /// <summary>Maximum number of words of an instruction. Default 150.</summary>
     public int MaxWords { get; init; } = 150;
 
-    /// <summary>The most characters of an input or output. Default 10 000.</summary>
+    /// <summary>Maximum number of characters of an input or output. Default 10 000.</summary>
     public int MaxInstanceCharacters { get; init; } = 10_000;
 
-    /// <summary>The most instructions or instances that are read out of one completion. Default 64.</summary>
+    /// <summary>Maximum number of instructions or instances read from one completion. Default 64.</summary>
     public int MaxItems { get; init; } = 64;
 
-    /// <summary>An instruction must begin with an ASCII letter or digit; false allows those of every script. Default true.</summary>
+    /// <summary>True if an instruction must begin with an ASCII letter or digit; false allows those of every script. Default
+    /// true.</summary>
     public bool AsciiStart { get; init; } = true;
 
-    /// <summary>Whole words, of either case, that no instruction may have: tasks that a language model cannot do.</summary>
+    /// <summary>Whole words, ignoring case, that no instruction may contain: tasks that a language model cannot do.</summary>
     public IReadOnlyList<string> Keywords { get; init; } =
     ["image", "images", "graph", "graphs", "picture", "pictures", "file", "files", "map", "maps", "draw", "plot", "go to"];
 
-    /// <summary>No instruction begins like this, in either case.</summary>
+    /// <summary>Beginnings, ignoring case, that no instruction may have.</summary>
     public IReadOnlyList<string> Beginnings { get; init; } = ["Write a program"];
 
-    /// <summary>How instructions are drawn. Default: temperature 0.7, top-p 0.5, 1024 tokens, up to number 16 of the list.</summary>
-    /// <remarks>An empty line is no stop string here, as chat models write one after their greeting; where the list is read, it ends an
-    /// instruction.</remarks>
+    /// <summary>Request for instructions. Default: temperature 0.7, top-p 0.5, 1024 tokens, up to number 16 of the list.</summary>
+    /// <remarks>An empty line is not a stop string here, because chat models write one after their greeting; when the list is read, it ends
+    /// an instruction.</remarks>
     public TextRequest InstructionRequest { get; init; } =
         new()
         {
@@ -77,10 +77,10 @@ public sealed record SelfInstructOptions
             StopStrings = ["\n16."],
         };
 
-    /// <summary>How it is asked whether an instruction is a classification. Default: greedy, 3 tokens.</summary>
+    /// <summary>Request for the question whether an instruction is a classification task. Default: greedy, 3 tokens.</summary>
     public TextRequest ClassificationRequest { get; init; } = new() { Temperature = 0, MaxTokens = 3 };
 
-    /// <summary>How instances are drawn. Default: greedy, 350 tokens, up to the next task.</summary>
+    /// <summary>Request for instances. Default: greedy, 350 tokens, up to the next task.</summary>
     public TextRequest InstanceRequest { get; init; } =
         new()
         {
@@ -89,10 +89,10 @@ public sealed record SelfInstructOptions
             StopStrings = ["Task:"],
         };
 
-    /// <summary>What is asked.</summary>
+    /// <summary>The prompts.</summary>
     public SelfInstructPrompts Prompts { get; init; } = new();
 
-    /// <summary>Where all randomness comes from: what a prompt shows is a function of this, the round and the pool.</summary>
+    /// <summary>Seed of all randomness: a prompt's content is a function of this, the round and the pool.</summary>
     public ulong Seed { get; init; }
 
     internal void Check()

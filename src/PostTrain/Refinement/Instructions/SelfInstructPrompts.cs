@@ -4,9 +4,9 @@ using PostTrain.Text;
 
 namespace PostTrain.Refinement.Instructions;
 
-/// <summary>What a model is asked in self-instruction. Its answers are read by their marks: a numbered list; yes or no; <c>Example n</c>,
+/// <summary>The prompts of self-instruction. Answers are parsed by their marks: a numbered list; yes or no; <c>Example n</c>,
 /// <c>Input:</c>, <c>Output:</c>; <c>Class label:</c>.</summary>
-/// <remarks>Prompts of one's own, in another language or for another domain, must lead to these marks, each at the beginning of a
+/// <remarks>Prompts of your own, in another language or for another domain, must lead to these marks, each at the beginning of a
 /// line.</remarks>
 public sealed record SelfInstructPrompts
 {

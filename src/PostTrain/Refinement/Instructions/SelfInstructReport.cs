@@ -2,15 +2,15 @@ using PostTrain.Data;
 
 namespace PostTrain.Refinement.Instructions;
 
-/// <summary>What a round of self-instruction brought.</summary>
-/// <param name="Round">Which, from 1.</param>
-/// <param name="Proposed">Instructions that were read out of the completions.</param>
+/// <summary>The report of a round of Self-Instruct.</summary>
+/// <param name="Round">Number of the round, from 1.</param>
+/// <param name="Proposed">Number of instructions read from the completions.</param>
 /// <param name="Kept">The tasks that joined the pool.</param>
-/// <param name="Similarities">Of each kept task, the greatest ROUGE-L F1 to the pool at the moment it joined.</param>
-/// <param name="Pool">Instructions in the pool, the seeds among them.</param>
-/// <param name="Rejections">How many instructions and instances each reason kept out; reasons without any are left out.</param>
-/// <param name="DistinctWords">Different words in the pool's instructions, and their share of all words.</param>
-/// <param name="DistinctPairs">Different pairs of neighbouring words, and their share of all pairs.</param>
+/// <param name="Similarities">For each kept task, its largest ROUGE-L F1 with the pool when it joined.</param>
+/// <param name="Pool">Number of instructions in the pool, seeds included.</param>
+/// <param name="Rejections">Number of rejected instructions and instances by reason; reasons that did not occur are left out.</param>
+/// <param name="DistinctWords">Number of different words in the pool's instructions, and their share of all words.</param>
+/// <param name="DistinctPairs">Number of different pairs of adjacent words, and their share of all pairs.</param>
 public sealed record SelfInstructReport(
     int Round,
     int Proposed,
@@ -22,7 +22,7 @@ public sealed record SelfInstructReport(
     (int Count, double Share) DistinctPairs
 )
 {
-    /// <summary>The same as numbers with names, for a log.</summary>
+    /// <summary>Returns the report as named values for a log.</summary>
     public IReadOnlyDictionary<string, double> Metrics()
     {
         var metrics = new Dictionary<string, double>

@@ -3,16 +3,16 @@ using PostTrain.Rewards;
 
 namespace PostTrain.Refinement.Restarts;
 
-/// <summary>A problem that begins where an earlier text stands: a revision of it, or its continuation from a step.</summary>
-/// <param name="Problem">What the policy is asked: the earlier text is part of the prompt.</param>
-/// <param name="Original">The problem itself.</param>
-/// <param name="Opening">What of the prompt belongs to the answer: the prefix with its marker; empty for a revision, which begins
+/// <summary>A problem that starts from an earlier text: a revision of it, or its continuation from a step.</summary>
+/// <param name="Problem">The problem for the policy; its prompt includes the earlier text.</param>
+/// <param name="Original">The original problem.</param>
+/// <param name="Opening">The part of the prompt that belongs to the answer: the prefix with its marker; empty for a revision, which starts
 /// anew.</param>
 /// <param name="EarlierReward">r(y_0), the earlier text's reward.</param>
 public sealed record Restart(Problem Problem, Problem Original, string Opening, double EarlierReward)
 {
-    /// <summary>The whole answer to the original problem.</summary>
-    /// <param name="completion">Of <see cref="Problem"/>. Its tokens stay: what is new.</param>
+    /// <summary>Returns the whole answer to the original problem.</summary>
+    /// <param name="completion">A completion of <see cref="Problem"/>. Its tokens are unchanged: the new part only.</param>
     public Completion Whole(Completion completion)
     {
         ArgumentNullException.ThrowIfNull(completion);

@@ -6,25 +6,28 @@ using PostTrain.Rewards.Steps;
 
 namespace PostTrain.Refinement.Restarts;
 
-/// <summary>Restart and explore: problems that begin within the policy's own rollouts, right and wrong ones, with a marker that tells it to
-/// look back.</summary>
+/// <summary>Restart and explore: creates problems that start within the policy's own rollouts, correct and wrong ones, with a marker that
+/// asks it to reflect.</summary>
 /// <remarks>
-/// Shen et al. 2025 (Satori), arXiv:2502.02508, section 4.2. From wrong rollouts the policy practises repairing, from right ones not to
-/// spoil; <see cref="RestartRewards.WithProgress"/> rewards both. Train on restarts together with the problems themselves, and draw them
-/// anew as the policy changes.
+/// Shen et al. 2025 (Satori), arXiv:2502.02508, section 4.2. From wrong rollouts the policy learns to correct, from correct ones not to
+/// corrupt; <see cref="RestartRewards.WithProgress"/> rewards both. Train on restarts together with the problems themselves, and sample new
+/// ones as the policy changes.
 /// </remarks>
 /// <example><code>
 /// var restarts = RestartAndExplore.From(rollouts, rewards, new RestartOptions { PerRollout = 2 });
-/// using var trainer = new PpoTrainer(policy, tokenizer, reward.WithProgress(restarts, alpha: 0.5), options with { Critic = critic, Reference = reference });
-/// await foreach (var report in trainer.RunAsync([.. problems, .. restarts.Select(restart => restart.Problem)])) Console.WriteLine(report);
+/// var ppo = options with { Critic = critic, Reference = reference };
+/// using var trainer = new PpoTrainer(policy, tokenizer, reward.WithProgress(restarts, alpha: 0.5), ppo);
+/// await foreach (var report in trainer.RunAsync([.. problems, .. restarts.Select(restart => restart.Problem)]))
+///     Console.WriteLine(report);
 /// </code></example>
 public static class RestartAndExplore
 {
-    /// <summary>Cuts each rollout at the ends of steps, drawn evenly, and appends the marker.</summary>
-    /// <param name="rollouts">The policy's own completions. One without steps gives nothing.</param>
-    /// <param name="rewards">The reward of each, finite: what <see cref="Restart.EarlierReward"/> says of its restarts.</param>
-    /// <param name="options">The defaults when null.</param>
-    /// <returns>In the order of the rollouts. Prompts grow: leave out those that do not fit the model's context.</returns>
+    /// <summary>Cuts each rollout at random ends of steps and appends the marker.</summary>
+    /// <param name="rollouts">The policy's own completions. One without steps gives no restart.</param>
+    /// <param name="rewards">The reward of each, finite: the <see cref="Restart.EarlierReward"/> of its restarts.</param>
+    /// <param name="options">The options; null for the defaults.</param>
+    /// <returns>The restarts, in the order of the rollouts. Their prompts are longer: leave out those that exceed the model's
+    /// context.</returns>
     /// <exception cref="ArgumentException">The numbers of rollouts and rewards differ, a reward is not finite, or an option is out of
     /// range.</exception>
     public static IReadOnlyList<Restart> From(
@@ -61,7 +64,7 @@ public static class RestartAndExplore
         return restarts;
     }
 
-    // Steps after which the text is cut, different ones in ascending order: the beginning of a shuffle.
+    // Returns different steps after which the text is cut, in ascending order: the first elements of a shuffle.
     private static IEnumerable<int> Places(int steps, RestartOptions options, ulong rollout)
     {
         int first = options.MostBacktracked is { } most ? Math.Max(0, steps - 1 - most) : 0;

@@ -3,22 +3,22 @@ using PostTrain.Rewards;
 
 namespace PostTrain.Refinement.Restarts;
 
-/// <summary>Rewards for getting further than an earlier text.</summary>
+/// <summary>Rewards for progress over an earlier text.</summary>
 public static class RestartRewards
 {
-    /// <summary>r(y_1) + α(r(y_1) − r(y_0)): what the text is worth, and what it is worth more than the earlier one.</summary>
+    /// <summary>Computes r(y_1) + α(r(y_1) − r(y_0)): the reward of the text, plus a bonus for its progress over the earlier one.</summary>
     /// <remarks>
     /// <para>SCoRe's second stage: Kumar et al. 2024, arXiv:2409.12917, section 5.2, α well above 1. For a reward of 0 or 1 it is Satori's
-    /// bonus (Shen et al. 2025, arXiv:2502.02508, section 4.2), +α from wrong to right, −α from right to wrong, 0 otherwise; Satori takes
-    /// 1[right] − 1 for r, which shifts all rewards alike. The bonus keeps a policy from writing its best text at once and changing nothing
-    /// after: collapse to one attempt pays nothing here.</para>
-    /// <para>Deviation: SCoRe draws y_0 from the policy that is trained in every step, here it is that of the restarts; draw them anew now
-    /// and then. r is asked for the whole answer (<see cref="Restart.Whole"/>) under the original problem. A completion of another problem
-    /// gets r alone. Restarts of equal problems share the mean of their earlier rewards, with which the bonus, linear in r(y_0), has the
-    /// same expectation. The components hold r under its own names, and the <c>bonus</c>, NaN where there is none.</para>
+    /// bonus (Shen et al. 2025, arXiv:2502.02508, section 4.2), +α from wrong to correct, −α from correct to wrong, 0 otherwise; Satori
+    /// uses 1[correct] − 1 for r, which shifts all rewards equally. The bonus keeps a policy from writing its best text at once and
+    /// changing nothing afterwards (collapse to one attempt), which earns no bonus.</para>
+    /// <para>Deviation: SCoRe samples y_0 from the trained policy in every step; here it is that of the restarts, so sample new ones from
+    /// time to time. r is applied to the whole answer (<see cref="Restart.Whole"/>) to the original problem. A completion of another
+    /// problem gets r only. Restarts of equal problems share the mean of their earlier rewards, with which the bonus, linear in r(y_0), has
+    /// the same expectation. The components contain r under its own names, and the <c>bonus</c>, NaN if there is none.</para>
     /// </remarks>
-    /// <param name="reward">r, the one that the earlier rewards are of.</param>
-    /// <param name="restarts">Restarts among the problems.</param>
+    /// <param name="reward">r, the reward of the earlier texts too.</param>
+    /// <param name="restarts">The restarts among the problems.</param>
     /// <param name="alpha">α, at least 0.</param>
     public static IReward WithProgress(this IReward reward, IReadOnlyList<Restart> restarts, double alpha)
     {

@@ -5,7 +5,7 @@ using PostTrain.Text;
 
 namespace PostTrain.Refinement.Writing;
 
-/// <summary>Texts from a chat service.</summary>
+/// <summary>A text source that uses a chat service.</summary>
 internal sealed class ChatTextSource(IChatClient client, ChatSourceOptions options) : ITextSource, IEndsWhenCancelled
 {
     public async Task<IReadOnlyList<SourcedText>> CompleteAsync(

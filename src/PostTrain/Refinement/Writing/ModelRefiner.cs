@@ -5,19 +5,17 @@ using PostTrain.Text;
 
 namespace PostTrain.Refinement.Writing;
 
-/// <summary>A language model that writes and revises. First attempts continue the problem's prompt, revisions that of the
-/// template.</summary>
-/// <remarks>A text is a function of the seed, the problem's number, the round and its prompt. Dropout is off meanwhile; nothing is
-/// trained.</remarks>
+/// <summary>A refiner that uses a language model. First attempts continue the problem's prompt, revisions that of the template.</summary>
+/// <remarks>A text is a function of the seed, the problem's index, the round and its prompt. Dropout is off; nothing is trained.</remarks>
 public sealed class ModelRefiner : IRefiner, IEndsWhenCancelled
 {
     private readonly CausalLm model;
     private readonly ITokenizer tokenizer;
     private readonly ModelRefinerOptions options;
 
-    /// <param name="model">Writes; it stays with the caller.</param>
+    /// <param name="model">The model; owned by the caller.</param>
     /// <param name="tokenizer">Turns texts into the model's token ids and back.</param>
-    /// <param name="options">The defaults when null.</param>
+    /// <param name="options">The options; null for the defaults.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     public ModelRefiner(CausalLm model, ITokenizer tokenizer, ModelRefinerOptions? options = null)
     {
@@ -29,8 +27,8 @@ public sealed class ModelRefiner : IRefiner, IEndsWhenCancelled
     }
 
     /// <inheritdoc/>
-    /// <remarks>A revision is asked for where its prompt leaves room for <see cref="SamplingOptions.MaxNewTokens"/> in the context; long
-    /// attempts are shortened by <see cref="RevisionTemplate.QuoteAttempt"/>.</remarks>
+    /// <remarks>A revision is written if its prompt leaves space for <see cref="SamplingOptions.MaxNewTokens"/> in the context; <see
+    /// cref="RevisionTemplate.QuoteAttempt"/> can shorten long attempts.</remarks>
     /// <exception cref="ArgumentException">The prompt of a problem is empty or fills the model's context; the message names the
     /// problem.</exception>
     public ValueTask<IReadOnlyList<Draft?>> WriteAsync(IReadOnlyList<DraftRequest> requests, CancellationToken cancellation = default)
@@ -43,7 +41,7 @@ public sealed class ModelRefiner : IRefiner, IEndsWhenCancelled
         model.eval();
         try
         {
-            // Neighbours in length share a batch: less padding.
+            // Prompts of similar length share a batch, for less padding.
             foreach (
                 var part in Enumerable
                     .Range(0, ids.Length)
@@ -86,7 +84,7 @@ public sealed class ModelRefiner : IRefiner, IEndsWhenCancelled
 
     private bool Fits(DraftRequest request, int length)
     {
-        // One long row would leave its whole batch little room, hence all that a text may need.
+        // A long row would leave its whole batch little space, so the full space for a text is required.
         if (request.Earlier is not null)
             return length > 0 && length + options.Sampling.MaxNewTokens <= model.ContextLength;
         if (length == 0 || length >= model.ContextLength)

@@ -10,15 +10,15 @@ public sealed record ModelRefinerOptions
     /// <value>The default is the template's default.</value>
     public RevisionTemplate Template { get; init; } = new();
 
-    /// <summary>How texts are drawn; <see cref="SamplingOptions.RowSeeds"/> are the refiner's own.</summary>
+    /// <summary>Options of the sampling; the refiner sets <see cref="SamplingOptions.RowSeeds"/>.</summary>
     /// <value>The default is temperature 1 and at most 64 tokens.</value>
     public SamplingOptions Sampling { get; init; } = new();
 
-    /// <summary>Texts that are drawn at once, at least 1. What is drawn does not depend on it, up to the rounding of logits.</summary>
+    /// <summary>Number of texts sampled at once, at least 1. It does not affect the samples, up to the rounding of logits.</summary>
     /// <value>The default is 256.</value>
     public int BatchSize { get; init; } = 256;
 
-    /// <summary>Where the draws come from.</summary>
+    /// <summary>Seed of the sampling.</summary>
     /// <value>The default is 0.</value>
     public ulong Seed { get; init; }
 

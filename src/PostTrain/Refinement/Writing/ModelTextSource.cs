@@ -6,7 +6,7 @@ using TorchSharp;
 
 namespace PostTrain.Refinement.Writing;
 
-/// <summary>Texts from a local model.</summary>
+/// <summary>A text source that uses a local model.</summary>
 internal sealed class ModelTextSource(CausalLm model, ITokenizer tokenizer, SamplingOptions sampling, int rows)
     : ITextSource,
         IEndsWhenCancelled
@@ -65,6 +65,6 @@ internal sealed class ModelTextSource(CausalLm model, ITokenizer tokenizer, Samp
         }
     }
 
-    // A text source continues what stands last.
+    // Keeps the end of the prompt, which the text continues.
     private static int[] Fitting(int[] ids, int most) => ids.Length <= most ? ids : ids[^most..];
 }

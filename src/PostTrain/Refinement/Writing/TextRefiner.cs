@@ -4,10 +4,10 @@ using PostTrain.Text;
 
 namespace PostTrain.Refinement.Writing;
 
-/// <summary>Any text source that writes and revises, a chat service above all: each text completes the problem's prompt or the
-/// template's.</summary>
-/// <remarks>Its completions have no tokens; for a local model take <see cref="ModelRefiner"/>, which keeps them. What the source throws
-/// reaches the caller.</remarks>
+/// <summary>A refiner that uses a text source, such as a chat service: each text completes the problem's prompt or that of the
+/// template.</summary>
+/// <remarks>Its completions have no tokens; for a local model use <see cref="ModelRefiner"/>, which keeps them. Exceptions of the source
+/// reach the caller.</remarks>
 /// <example><code>
 /// var refiner = new TextRefiner(TextSource.Of(client));
 /// </code></example>
@@ -17,9 +17,9 @@ public sealed class TextRefiner : IRefiner, IEndsWhenCancelled
     private readonly RevisionTemplate template;
     private readonly TextRequest request;
 
-    /// <param name="source">Writes.</param>
-    /// <param name="template">The prompt of a revision; the template's default when null.</param>
-    /// <param name="request">How texts are asked for; the defaults when null. Each round has a seed of its own, made of this one's.</param>
+    /// <param name="source">The text source.</param>
+    /// <param name="template">The prompt of a revision; null for the default template.</param>
+    /// <param name="request">The request for texts; null for the defaults. Each round derives its own seed from this one's.</param>
     /// <exception cref="ArgumentOutOfRangeException">The request is out of range.</exception>
     public TextRefiner(ITextSource source, RevisionTemplate? template = null, TextRequest? request = null)
     {

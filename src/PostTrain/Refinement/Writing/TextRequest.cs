@@ -3,22 +3,22 @@ using PostTrain.Rollouts;
 
 namespace PostTrain.Refinement.Writing;
 
-/// <summary>How a text source is to complete a batch of prompts.</summary>
+/// <summary>Options for the completion of a batch of prompts by a text source.</summary>
 public sealed record TextRequest
 {
-    /// <summary>At least 0; 0 is greedy. Default 1.</summary>
+    /// <summary>Temperature, at least 0; 0 is greedy. Default 1.</summary>
     public double Temperature { get; init; } = 1;
 
-    /// <summary>Above 0 and at most 1, which, the default, keeps all tokens.</summary>
+    /// <summary>Top-p, above 0 and at most 1. Default 1, which keeps all tokens.</summary>
     public double TopP { get; init; } = 1;
 
-    /// <summary>The most tokens of a completion, at least 1. Default 512.</summary>
+    /// <summary>Maximum number of tokens of a completion, at least 1. Default 512.</summary>
     public int MaxTokens { get; init; } = 512;
 
-    /// <summary>Texts that end a completion and do not belong to it. Default none.</summary>
+    /// <summary>Texts that end a completion and are not part of it. Default none.</summary>
     public IReadOnlyList<string> StopStrings { get; init; } = [];
 
-    /// <summary>Where a source that can be seeded takes its randomness from, together with the prompt's place in the batch.</summary>
+    /// <summary>Seed of a source that supports one, combined with the prompt's index in the batch.</summary>
     public ulong Seed { get; init; }
 
     internal TextRequest Validated()

@@ -7,15 +7,16 @@ using PostTrain.Text;
 
 namespace PostTrain.Refinement.Writing;
 
-/// <summary>Makes text sources.</summary>
+/// <summary>Creates text sources.</summary>
 public static class TextSource
 {
-    /// <summary>A local model, in batches. Its completions are a function of the prompts, the request and the weights.</summary>
-    /// <remarks>A completion gets at most half of the model's context; a prompt that does not fit beside it loses its beginning.</remarks>
-    /// <param name="model">Continues; stays with the caller, and is asked without dropout.</param>
-    /// <param name="tokenizer">The model's.</param>
-    /// <param name="sampling">What a request does not say, such as penalties and suppressed tokens; the defaults when null.</param>
-    /// <param name="rows">Prompts in a batch, at least 1; 32 by default.</param>
+    /// <summary>Creates a source from a local model, in batches. Its completions are a function of the prompts, the request and the
+    /// weights.</summary>
+    /// <remarks>A completion gets at most half of the model's context; a longer prompt is truncated at its beginning.</remarks>
+    /// <param name="model">The model; owned by the caller, and used without dropout.</param>
+    /// <param name="tokenizer">The model's tokenizer.</param>
+    /// <param name="sampling">Options that a request lacks, such as penalties and suppressed tokens; null for the defaults.</param>
+    /// <param name="rows">Prompts per batch, at least 1; 32 by default.</param>
     public static ITextSource Of(CausalLm model, ITokenizer tokenizer, SamplingOptions? sampling = null, int rows = 32)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -24,10 +25,10 @@ public static class TextSource
         return new ModelTextSource(model, tokenizer, sampling ?? new SamplingOptions(), rows);
     }
 
-    /// <summary>A chat service: each prompt is one user's message, its characters as they are. The service renders messages itself, so give
-    /// it plain prompts.</summary>
-    /// <param name="client">Answers; must bear <see cref="ChatSourceOptions.Parallelism"/> questions at a time.</param>
-    /// <param name="options">Defaults when null.</param>
+    /// <summary>Creates a source from a chat service: each prompt is the unchanged text of one user message. The service renders messages
+    /// itself, so pass plain prompts.</summary>
+    /// <param name="client">The client; must support <see cref="ChatSourceOptions.Parallelism"/> concurrent calls.</param>
+    /// <param name="options">The options; null for the defaults.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     public static ITextSource Of(IChatClient client, ChatSourceOptions? options = null)
     {
@@ -37,16 +38,16 @@ public static class TextSource
         return new ChatTextSource(client, options);
     }
 
-    /// <summary>A function of the prompts and the request.</summary>
-    /// <param name="complete">As many completions as prompts, in their order.</param>
+    /// <summary>Creates a source from a function of the prompts and the request.</summary>
+    /// <param name="complete">Returns as many completions as prompts, in order.</param>
     public static ITextSource Of(Func<IReadOnlyList<MarkedText>, TextRequest, CancellationToken, Task<IReadOnlyList<SourcedText>>> complete)
     {
         ArgumentNullException.ThrowIfNull(complete);
         return new FunctionTextSource(complete);
     }
 
-    /// <summary>Asks a source, and checks that it answered every prompt. Ends with the cancellation, also where the source does not heed
-    /// it: such a call is left behind.</summary>
+    /// <summary>Calls a source and checks that it completed every prompt. Ends on cancellation; a call that ignores it is
+    /// abandoned.</summary>
     /// <exception cref="InvalidOperationException">The number of completions is wrong, or one is null.</exception>
     internal static async Task<IReadOnlyList<SourcedText>> AskAsync(
         ITextSource source,
@@ -69,7 +70,7 @@ public static class TextSource
         return texts;
     }
 
-    /// <summary>A text up to the first of some stop strings.</summary>
+    /// <summary>Returns the text up to the first of some stop strings.</summary>
     internal static string Before(string text, IReadOnlyList<string> stops, out bool stopped)
     {
         int end = stops.Select(stop => text.IndexOf(stop, StringComparison.Ordinal)).Where(place => place >= 0).DefaultIfEmpty(-1).Min();

@@ -2,7 +2,7 @@ using PostTrain.Numerics;
 
 namespace PostTrain.RewardModeling.Losses;
 
-/// <summary>What <see cref="RewardModelLosses"/>' pairwise loss adds to plain Bradley-Terry.</summary>
+/// <summary>The additions of <see cref="RewardModelLosses"/>' pairwise loss to plain Bradley-Terry.</summary>
 public sealed record BradleyTerryObjective
 {
     /// <summary>λ of the centring term λ·(r_w + r_l)², which draws the rewards' free constant to 0.</summary>

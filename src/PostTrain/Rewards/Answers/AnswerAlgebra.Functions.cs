@@ -1,12 +1,12 @@
 namespace PostTrain.Rewards.Answers;
 
-/// <content>Functions: symbols of their own, but for what rules bring to fewer of them.</content>
+/// <content>Functions: symbols, unless a rule reduces them.</content>
 internal sealed partial class AnswerAlgebra
 {
     private const string Sine = "sin(";
     private const string Cosine = "cos(";
 
-    /// <summary>A function of an argument: tan, cot, sec and csc by sin and cos, the others as a symbol of their own.</summary>
+    /// <summary>Applies a function: tan, cot, sec and csc in terms of sin and cos, the others as symbols.</summary>
     internal AnswerSum? Function(string name, AnswerSum? argument) =>
         argument is null
             ? null
@@ -24,7 +24,7 @@ internal sealed partial class AnswerAlgebra
             ? AnswerSum.Of(number.Numerator.Sign < 0 ? Rational.Multiply(number, Rational.Of(-1))!.Value : number)
             : Opaque("abs", [argument], (x, _) => Math.Abs(x));
 
-    /// <summary>The logarithm to a base that is written: a whole number where it is one.</summary>
+    /// <summary>Returns the logarithm to an explicit base, if it is a whole number.</summary>
     internal static AnswerSum? Logarithm(AnswerSum @base, AnswerSum? argument)
     {
         if (argument is null)
@@ -67,7 +67,7 @@ internal sealed partial class AnswerAlgebra
         return AnswerSum.Of(new AnswerSymbol(text, value is { } finite && double.IsFinite(finite) ? finite : null));
     }
 
-    // sin² = 1 - cos², so that what differs by this only has the same terms. Numbers need no rule.
+    // Uses sin² = 1 - cos², so that sums that differ by this identity have the same terms. Numbers need no rule.
     private AnswerSum? WithoutSquaredSines(List<AnswerTerm> terms)
     {
         for (var i = 0; i < terms.Count; i++)

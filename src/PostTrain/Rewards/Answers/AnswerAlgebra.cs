@@ -3,8 +3,8 @@ using System.Numerics;
 
 namespace PostTrain.Rewards.Answers;
 
-/// <summary>Sums, products, quotients, powers and roots of sums, exact where they can be. Null where the result would be too large, is
-/// undefined, or the work allowed for one answer is done.</summary>
+/// <summary>Exact sums, products, quotients, powers and roots of sums. Results are null if they would be too large or undefined, or if the
+/// work limit of the answer is reached.</summary>
 internal sealed partial class AnswerAlgebra
 {
     private const int MaximumTerms = 64;
@@ -52,7 +52,7 @@ internal sealed partial class AnswerAlgebra
         return Opaque("power", [value, exponent], (x, y) => x > 0 ? Math.Pow(x, y) : double.NaN);
     }
 
-    /// <summary>The real root of this degree, 2 or more; the principal one of an even degree.</summary>
+    /// <summary>Returns the real root of this degree, 2 or more; the principal root if the degree is even.</summary>
     internal AnswerSum? Root(AnswerSum? value, int degree)
     {
         if (value is null || !Afford(1))
@@ -133,7 +133,7 @@ internal sealed partial class AnswerAlgebra
             return Multiply(conjugate, Inverse(Multiply(value, conjugate)));
         }
 
-        // Scaled so that the first coefficient is 1: 1/(2x+2) and (1/2)/(x+1) are one.
+        // Scaled so that the first coefficient is 1: 1/(2x+2) and (1/2)/(x+1) become equal.
         var scale = value.Terms[0].Coefficient.Inverse();
         if (scale is not { } factor || Multiply(value, AnswerSum.Of(factor)) is not { } scaled)
             return null;
@@ -144,7 +144,7 @@ internal sealed partial class AnswerAlgebra
     {
         if (Rational.Multiply(left.Coefficient, right.Coefficient) is not { } coefficient)
             return null;
-        // √a√b = g√((a/g)(b/g)) for square-free a and b with the common divisor g.
+        // √a√b = g√((a/g)(b/g)) for square-free a and b with greatest common divisor g.
         var common = BigInteger.GreatestCommonDivisor(left.Radicand, right.Radicand);
         var radicand = left.Radicand / common * (right.Radicand / common);
         if (radicand.GetBitLength() > 256 || Rational.Multiply(coefficient, Rational.Of(common, 1)!.Value) is not { } scaled)
@@ -161,7 +161,7 @@ internal sealed partial class AnswerAlgebra
         return new AnswerTerm(scaled, radicand, [.. powers.Values.Where(power => power.Power != 0)]);
     }
 
-    // The whole number whose power this is, or null.
+    // Returns the whole number whose power this is, or null.
     private static BigInteger? WholeRoot(BigInteger value, int degree)
     {
         if (value <= 1)
@@ -179,7 +179,7 @@ internal sealed partial class AnswerAlgebra
         return BigInteger.Pow(low, degree) == value ? low : null;
     }
 
-    // value = outside²·radicand with a square-free radicand; null where the factors are too large to find.
+    // value = outside²·radicand with a square-free radicand; null if the factors are too large to find.
     private (BigInteger Outside, BigInteger Radicand)? Square(BigInteger value)
     {
         if (value > new BigInteger(LargestFactor) * LargestFactor || !Afford(100))

@@ -2,13 +2,13 @@ using System.Text;
 
 namespace PostTrain.Rewards.Answers;
 
-/// <summary>The boxes of a text, \boxed{…}, \fbox{…} and \boxed 7: the last one, or the last ones where the text lists several.</summary>
+/// <summary>Finds the boxes of a text, \boxed{…}, \fbox{…} and \boxed 7: the last box, or the last ones if they form a list.</summary>
 internal static class AnswerBoxes
 {
     private const int LongestGap = 60;
     private static readonly string[] Commands = ["\\boxed", "\\fbox"];
 
-    // Words between two boxes of which the second follows from the first.
+    // Words between two boxes that make the second a consequence of the first.
     private static readonly string[] Consequences =
     [
         "so",
@@ -27,7 +27,7 @@ internal static class AnswerBoxes
 
     private readonly record struct Box(int Start, int End, string Content);
 
-    /// <summary>The content of the last box; of boxes in a row, joined by commas or "and", the list of their contents.</summary>
+    /// <summary>Returns the content of the last box. Adjacent boxes, joined by commas or "and", give the list of their contents.</summary>
     internal static string? Last(string text)
     {
         var boxes = Find(text);
@@ -40,7 +40,7 @@ internal static class AnswerBoxes
         return string.Join(", ", contents);
     }
 
-    // One pass with a stack of open braces. An enclosing box closes after the one within it, and replaces it.
+    // One pass with a stack of open braces. An enclosing box closes after the inner one and replaces it.
     private static List<Box> Find(string text)
     {
         var open = new Stack<(int Start, int Content)>();
@@ -64,7 +64,7 @@ internal static class AnswerBoxes
 
                     break;
                 case '\\' when i + 1 < text.Length && Opening(text, i + 1) > 0:
-                    break; // \\boxed, escaped once too often
+                    break; // \\boxed, escaped twice
                 case '\\':
                     i++; // \{ and \} are characters, not groups
                     break;
@@ -89,7 +89,7 @@ internal static class AnswerBoxes
             boxes.Add(new Box(start, after, answer.ToString()));
     }
 
-    // Where the content of the box that opens here begins, or 0.
+    // Returns the start of the content of the box that opens here, or 0.
     private static int Opening(string text, int start)
     {
         foreach (var command in Commands)
@@ -109,7 +109,7 @@ internal static class AnswerBoxes
         return 0;
     }
 
-    // \boxed 7 and \boxed\frac12: to the next space, dollar sign or closing bracket of the formula, without the marks of the sentence.
+    // \boxed 7 and \boxed\frac12: up to the next space, dollar sign or closing bracket of the formula, without punctuation.
     private static int Unbraced(string text, int start)
     {
         var end = start;
@@ -130,7 +130,7 @@ internal static class AnswerBoxes
         return end;
     }
 
-    // "," and "and" list boxes, as nothing between them does; other words do not.
+    // Boxes separated by ",", "and" or nothing form a list; other words separate them.
     private static bool IsList(ReadOnlySpan<char> gap)
     {
         if (gap.Length > LongestGap || gap.Contains("\n\n", StringComparison.Ordinal) || gap.Contains(". ", StringComparison.Ordinal))

@@ -3,11 +3,11 @@ using System.Text;
 
 namespace PostTrain.Rewards.Answers;
 
-/// <summary>The first pass of <see cref="AnswerText"/>: LaTeX commands and Unicode characters in the one spelling that the parser
+/// <summary>The first pass of <see cref="AnswerText"/>: rewrites LaTeX commands and Unicode characters in the spelling that the parser
 /// reads.</summary>
 internal static class AnswerCommands
 {
-    // What a command becomes; other commands stay as they are.
+    // Replacements of commands; other commands are unchanged.
     private static readonly FrozenDictionary<string, string> Commands = Table(
         """
         left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl Biggr displaystyle textstyle limits =>
@@ -62,7 +62,7 @@ internal static class AnswerCommands
 
     private const string Superscripts = "⁰¹²³⁴⁵⁶⁷⁸⁹⁻";
 
-    // Escapes of one character. \! is nothing, and with it go the spaces after it: 32,\! 349 is one number. A thin space may join digits.
+    // Escapes of one character. \! is removed together with the spaces after it: 32,\! 349 is one number. A thin space may join digits.
     private static string? Escape(char character) =>
         character switch
         {
@@ -108,7 +108,7 @@ internal static class AnswerCommands
             if (end > i + 1)
             {
                 var name = text.AsSpan(i + 1, end - i - 1);
-                // \quadx is met where texts lost a space.
+                // \quadx occurs in texts that lost a space.
                 if (name.StartsWith("quad", StringComparison.Ordinal))
                 {
                     name = "quad";
@@ -119,7 +119,7 @@ internal static class AnswerCommands
                     result.Append(replacement);
                 else
                     result.Append(text.AsSpan(i, end - i));
-                // \left. and \right. are brackets that do not show.
+                // \left. and \right. are invisible brackets.
                 if (name is "left" or "right" && end < text.Length && text[end] == '.')
                     end++;
             }
@@ -144,7 +144,7 @@ internal static class AnswerCommands
         return result.ToString();
     }
 
-    // \\frac{1}{2}, as a text looks that was escaped once too often. \\ before a letter ends a row where there are rows: then it stays.
+    // \\frac{1}{2}: text that was escaped twice. In text with rows, \\ before a letter ends a row and is kept.
     private static string Unescaped(string text)
     {
         var doubled = text.IndexOf("\\\\", StringComparison.Ordinal);

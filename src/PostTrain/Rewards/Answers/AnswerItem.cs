@@ -1,13 +1,13 @@
 namespace PostTrain.Rewards.Answers;
 
-/// <summary>What an answer is: an expression, or brackets, sets and matrices of such.</summary>
+/// <summary>A parsed answer: an expression, or a tuple, set or matrix of expressions.</summary>
 internal abstract record AnswerItem
 {
-    /// <summary>The name before <c>=</c>, from <see cref="AnswerName.Parse"/>; null where the answer names none, empty where it names it in
+    /// <summary>The name before <c>=</c>, from <see cref="AnswerName.Parse"/>; null if there is none, empty if it consists of
     /// words.</summary>
     internal string? Variable { get; init; }
 
-    /// <summary>Equal in value. Symmetric, and true of one and the same item.</summary>
+    /// <summary>Returns true if the values are equal. Symmetric and reflexive.</summary>
     internal static bool AreEqual(AnswerItem a, AnswerItem b, double tolerance)
     {
         return (a, b) switch
@@ -28,7 +28,7 @@ internal abstract record AnswerItem
                 && x.Closing == y.Closing
                 && x.Items.Length == y.Items.Length
                 && x.Items.Zip(y.Items).All(pair => AreEqual(pair.First, pair.Second, tolerance)),
-            // {5} and 5, as "the solutions are" and "the solution is" write one number.
+            // {5} equals 5: "the solutions are" and "the solution is" may name a single number.
             (AnswerList { IsSet: true, Items: [var only] }, AnswerExpression y) => AreEqual(only, y, tolerance),
             (AnswerExpression x, AnswerList { IsSet: true, Items: [var only] }) => AreEqual(x, only, tolerance),
             _ => false,
@@ -51,7 +51,7 @@ internal abstract record AnswerItem
             return true;
         if (a.Sum.ToDouble() is not { } x || b.Sum.ToDouble() is not { } y || !double.IsFinite(x) || !double.IsFinite(y))
             return false;
-        // Two exact forms that no rule brings together, such as nested roots, may still be one number; only rounding may part them.
+        // Two exact forms that no rule unifies, such as nested roots, may still be one number: they must agree up to rounding.
         return Math.Abs(x - y) <= (isRounded ? tolerance : 1e-13) * Math.Max(Math.Abs(x), Math.Abs(y));
     }
 }

@@ -1,14 +1,14 @@
 namespace PostTrain.Rewards.Answers;
 
-/// <summary>Items in brackets: a tuple or an open interval ( ), closed and half-open intervals, a set { }, a matrix of rows, a
+/// <summary>Items in brackets: a tuple or open interval ( ), a closed or half-open interval, a set { }, a matrix of rows, a
 /// ratio.</summary>
-/// <param name="Opening">The opening bracket; { of a set, : of a ratio.</param>
-/// <param name="Closing">The closing bracket; } of a set.</param>
-/// <param name="Items">What stands in it.</param>
+/// <param name="Opening">The opening bracket; { for a set, : for a ratio.</param>
+/// <param name="Closing">The closing bracket; } for a set.</param>
+/// <param name="Items">The items.</param>
 internal sealed record AnswerList(char Opening, char Closing, AnswerItem[] Items) : AnswerItem
 {
     internal bool IsSet => Opening == '{';
 
-    /// <summary>Whether it is a matrix, which may stand in brackets once more.</summary>
+    /// <summary>True for a matrix, which may have an additional pair of brackets.</summary>
     internal bool IsMatrix { get; init; }
 }

@@ -2,12 +2,13 @@ using System.Text;
 
 namespace PostTrain.Rewards.Answers;
 
-/// <summary>Names that stand before = and its kind: x, x_1, \theta, AB, |AB|, \angle ABC, f(x), (p,q), A:B, "Area of the square".</summary>
+/// <summary>Names before an equals sign or relation: x, x_1, \theta, AB, |AB|, \angle ABC, f(x), (p,q), A:B, "Area of the
+/// square".</summary>
 internal static class AnswerName
 {
     private const int LongestName = 200;
 
-    // Single letters that are read as a function where a sum stands in the parentheses after them: f(x+1), but x(x+1).
+    // Single letters that are read as a function if the parentheses after them hold a sum: f(x+1), but x(x+1).
     private const string Functions = "fghpqFGHPQREV";
 
     private static readonly string[] Values =
@@ -46,7 +47,7 @@ internal static class AnswerName
         "\\deg",
     ];
 
-    /// <summary>The name in one spelling, empty where it is words, which are not compared; null where the text is no name but an
+    /// <summary>Returns the name in canonical spelling; empty for words, which are not compared; null if the text is an
     /// expression.</summary>
     internal static string? Parse(string text)
     {
@@ -114,14 +115,14 @@ internal static class AnswerName
             : name.ToString();
     }
 
-    /// <summary>What is no name and has no value here, but asks for one before =: a sum, an integral, a greatest common divisor.</summary>
+    /// <summary>Returns true for a label without a value here: a sum, an integral, a greatest common divisor before =.</summary>
     internal static bool IsLabel(string text) => Array.Exists(Labels, label => text.StartsWith(label, StringComparison.Ordinal));
 
-    /// <summary>A letter or Greek letter, perhaps with a subscript: what may stand in a sum.</summary>
+    /// <summary>Returns true for a letter or Greek letter, possibly with a subscript, which may occur in a sum.</summary>
     internal static bool IsSymbol(string name) =>
         name[0] == '\\' ? !name.Contains('(', StringComparison.Ordinal) : name.Length == 1 || name[1] == '_';
 
-    /// <summary>One of them names nothing, both are the same, or they differ in a subscript that only one has: x_1 and x.</summary>
+    /// <summary>Returns true if one name is missing, both are equal, or they differ in a subscript that only one has: x_1 and x.</summary>
     internal static bool AreCompatible(string? a, string? b)
     {
         if (string.IsNullOrEmpty(a) || string.IsNullOrEmpty(b) || a == b)
@@ -130,7 +131,7 @@ internal static class AnswerName
         return longer.StartsWith(shorter, StringComparison.Ordinal) && longer[shorter.Length] == '_';
     }
 
-    // The end of {…} or (…), or of one character; negative where it does not close.
+    // Returns the end of {…} or (…), or of one character; negative if it does not close.
     private static int AfterGroup(string text, int start)
     {
         if (start >= text.Length)

@@ -128,7 +128,7 @@ internal sealed partial class AnswerParser
         return exponent is null ? value : algebra.Power(value, exponent);
     }
 
-    // \sin 2x and \cos \pi x are of the whole product, as \sin 2x^2 is; \sin b \cos a is a product of two.
+    // \sin 2x and \cos \pi x apply to the whole product, as does \sin 2x^2; \sin b \cos a is a product of two.
     private AnswerSum? AppliedTo()
     {
         if (At('('))
@@ -158,7 +158,7 @@ internal sealed partial class AnswerParser
         return position;
     }
 
-    // A letter or Greek letter with the subscript that may follow: x_1, a_{n-1}.
+    // A letter or Greek letter with an optional subscript: x_1, a_{n-1}.
     private AnswerSum? Symbol(string name)
     {
         if (!At('_'))
@@ -226,8 +226,8 @@ internal sealed partial class AnswerParser
             : null;
     }
 
-    // Runs of one to three letters are a product of variables, read one at a time so that an exponent is the last one's alone; longer runs
-    // are words. A single e is Euler's number.
+    // Runs of one to three letters are a product of variables, read one at a time so that an exponent applies to the last one only. Longer
+    // runs are words. A single e is Euler's number.
     private AnswerSum? Letter()
     {
         var start = position;
@@ -262,7 +262,7 @@ internal sealed partial class AnswerParser
         return Symbol(text[position++].ToString());
     }
 
-    // "18 a day" is no product; "ax + by" is one.
+    // "18 a day" is not a product; "ax + by" is.
     private bool IsEnglish(int start, ReadOnlySpan<char> run)
     {
         var before = start - 1;
@@ -273,7 +273,7 @@ internal sealed partial class AnswerParser
 
     private bool IsWord(int start) => start > 0 && text[start - 1] == AnswerText.Word;
 
-    // Whether the letter at this place belongs to a command, \pi in "\pi r".
+    // Returns true if the letter at this place belongs to a command, such as \pi in "\pi r".
     private bool IsCommand(int letter)
     {
         while (letter > 0 && char.IsAsciiLetter(text[letter - 1]))

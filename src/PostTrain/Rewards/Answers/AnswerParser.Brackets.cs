@@ -40,7 +40,7 @@ internal sealed partial class AnswerParser
         }
 
         brackets--;
-        // Brackets about a matrix are its own.
+        // Brackets around a matrix belong to it.
         if (items is [AnswerList { IsMatrix: true } matrix])
             return matrix;
         return items.Count == 0 && opening != '{' ? null : new AnswerList(opening, closing.Value, [.. items]);
@@ -78,7 +78,7 @@ internal sealed partial class AnswerParser
             SkipSpaces();
             if (Accept("&"))
                 continue;
-            // A system of equations is a list of them.
+            // A system of equations is a list of equations.
             if (kind == "cases")
                 rows.AddRange(row);
             else

@@ -11,7 +11,7 @@ internal sealed partial class AnswerParser
         if (!Afford() || ++depth > MaximumDepth)
             return null;
         SkipSpaces();
-        // The sign belongs to the first term; a second one is no mathematics.
+        // The sign belongs to the first term; a second sign is not valid.
         var sign = Sign();
         var sum = Term();
         if (sign is { } first && first < 0)
@@ -32,7 +32,7 @@ internal sealed partial class AnswerParser
         return sum;
     }
 
-    // +1 or -1, or null where no sign stands.
+    // +1 or -1, or null if there is no sign.
     private int? Sign()
     {
         if (Accept("+"))
@@ -91,7 +91,7 @@ internal sealed partial class AnswerParser
         return isNegative ? algebra.Negate(Power(isFirst: true)) : Power(isFirst: true);
     }
 
-    // A fraction of whole numbers is a number written down, unless it is a whole number itself.
+    // A fraction of whole numbers is a literal, unless its value is a whole number.
     private AnswerSum? Quotient(AnswerSum numerator, AnswerSum divisor)
     {
         var quotient = algebra.Divide(numerator, divisor);
@@ -103,7 +103,7 @@ internal sealed partial class AnswerParser
     private static bool IsComputed(AnswerSum a, AnswerSum b) =>
         (a.Number is not null && b.Number is not null) || (a.Terms.Length > 1 && b.Terms.Length > 1);
 
-    // d.ddd × 10^k: one number literal before the sign of multiplication and a power of ten after it.
+    // d.ddd × 10^k: one number literal before the multiplication sign and a power of ten after it.
     private bool IsScientific(int start, int mark) =>
         text.AsSpan(start, mark - start).Trim().IndexOfAnyExcept(Digits) < 0
         && text.AsSpan(mark, position - mark).TrimStart("*\\cdotimes ").StartsWith("10^");
@@ -184,7 +184,7 @@ internal sealed partial class AnswerParser
             exponent = algebra.Negate(Atom(isFirst: false));
         else
             exponent = Atom(isFirst: false);
-        // To the right: 2^3^2 = 2^9.
+        // Right-associative: 2^3^2 = 2^9.
         if (exponent is not null && Accept("^"))
             exponent = algebra.Power(exponent, Exponent());
         depth--;

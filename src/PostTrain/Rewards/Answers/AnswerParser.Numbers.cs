@@ -13,7 +13,7 @@ internal sealed partial class AnswerParser
         var start = position;
         if (Literal() is not { } number)
             return null;
-        // 204_5, of another base, stands for itself.
+        // 204_5, a number in another base, is a symbol.
         if (At('_'))
         {
             var digits = text[start..position];

@@ -4,11 +4,11 @@ internal sealed partial class AnswerParser
 {
     private const int MaximumTries = 8;
 
-    // An expression with what may follow it.
+    // An expression with an optional suffix.
     private AnswerExpression? Quantity()
     {
         var (start, before) = (position, (depth, brackets, bars, IsUnevaluated));
-        // Units first: 5 cm is no product of variables.
+        // Units first: 5 cm is not a product of variables.
         var end = SideEnd(start);
         var tries = 0;
         for (var cut = start + 1; cut < end && tries < MaximumTries; cut++)
@@ -46,7 +46,7 @@ internal sealed partial class AnswerParser
                 suffix = large.Unit;
             }
 
-            // \text{apples} is a unit, whatever it is; apples may be anything.
+            // \text{apples} is a unit in any case; apples without a wrapper may be something else.
             if (suffix.Length > 0)
                 unit = AnswerUnit.Parse(suffix, AnswerText.IsSpace(text[cut - 1])) ?? (isMarked ? AnswerUnit.Named(suffix) : null);
             if (suffix.Length > 0 && unit is null)
@@ -84,7 +84,7 @@ internal sealed partial class AnswerParser
             && term.Coefficient.IsUnit
         );
 
-    // 3:4, 12:00, 1:2:3; in this order and not reduced.
+    // 3:4, 12:00, 1:2:3; the order matters, and ratios are not reduced.
     private AnswerList? Ratio(AnswerItem first)
     {
         List<AnswerItem> parts = [first];

@@ -4,7 +4,7 @@ internal sealed partial class AnswerParser
 {
     private const int MaximumSides = 16;
 
-    // What stands on a side of a relation: a value where it parses as one, a name where it looks like one.
+    // One side of a relation: a value if it parses as one, a name if it looks like one.
     private readonly record struct Side(AnswerItem? Value, string Text, bool IsUnevaluated)
     {
         internal string? Name { get; } = AnswerName.Parse(Text);
@@ -66,7 +66,8 @@ internal sealed partial class AnswerParser
         return name is null ? side.Value : side.Value with { Variable = name };
     }
 
-    // x = 2+3 = 5 is x = 5; x = 1/3 ≈ 0.33 is x = 1/3; 5 = x is x = 5; what has no name before = is an equation, unless it is all numbers.
+    // x = 2+3 = 5 is x = 5; x = 1/3 ≈ 0.33 is x = 1/3; 5 = x is x = 5. Without a name before = it is an equation, unless all sides are
+    // numbers.
     private AnswerItem? Equality(List<Side> sides, string relations)
     {
         var last = sides.Count - 1;
@@ -85,12 +86,12 @@ internal sealed partial class AnswerParser
             return Chosen(sides[chosen], null);
         if (relations != "=" || algebra.Add(sides[0].Sum, algebra.Negate(sides[1].Sum)) is not { } difference)
             return null;
-        // x + 2 = 5 leaves it to the reader to solve it.
+        // x + 2 = 5 is not solved for x.
         IsUnevaluated |= difference.Linear is not null;
         return AnswerRelation.Of('=', difference, isDecimal);
     }
 
-    // a < x is the interval (a, ∞), a < x ≤ b is (a, b]; others are a difference's relation to 0.
+    // a < x is the interval (a, ∞), a < x ≤ b is (a, b]; others are a relation of a difference to 0.
     private AnswerItem? Inequality(List<Side> sides, string relations)
     {
         if (relations is "≠")

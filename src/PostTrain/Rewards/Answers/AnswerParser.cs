@@ -2,7 +2,7 @@ using System.Buffers;
 
 namespace PostTrain.Rewards.Answers;
 
-/// <summary>Reads an answer by recursive descent. Total: every text gives an answer or null, with bounded depth, size and work.</summary>
+/// <summary>Reads an answer by recursive descent. Total: every text gives an answer or null; depth, size and work are bounded.</summary>
 /// <remarks>
 /// answer = item {(, | ; | or | and | \cup) item}; item = side {(= | ≈ | ∈ | ≠ | &lt; | ≤ | &gt; | ≥) side};
 /// side = bracketed | expression [% | unit] {: expression} | name; expression = [sign] term {(+ | - | \pm) term};
@@ -26,19 +26,19 @@ internal sealed partial class AnswerParser
     private bool hasInfinity;
     private bool hasInequality;
 
-    // Whether the side that is read has digits or signs: xy alone is a word.
+    // True if the current side has digits or signs: xy alone is a word.
     private bool isAlgebra;
 
-    // What \pm stands for in this reading, and whether one was met.
+    // The sign that \pm has in this reading, and whether one was read.
     private int plusMinus = 1;
     private bool hasPlusMinus;
 
     private AnswerParser(string text) => this.text = text;
 
-    /// <summary>Whether the text computes with plain numbers what it could have written down: 48+24 for 72, 6/3, 2^10, \sqrt{16}.</summary>
+    /// <summary>True if the text computes with plain numbers instead of giving the result: 48+24 for 72, 6/3, 2^10, \sqrt{16}.</summary>
     internal bool IsUnevaluated { get; private set; }
 
-    /// <summary>The answer that a normalised text is, or null.</summary>
+    /// <summary>Parses a normalised text; null if it is not an answer.</summary>
     /// <param name="normalized">From <see cref="AnswerText.Normalize"/>.</param>
     /// <param name="isUnevaluated">See <see cref="IsUnevaluated"/>.</param>
     internal static AnswerItem? Parse(string normalized, out bool isUnevaluated)
@@ -52,7 +52,7 @@ internal sealed partial class AnswerParser
         return answer;
     }
 
-    /// <summary>Whether a text that is not normalised yet is an answer.</summary>
+    /// <summary>Returns true if a text that is not normalised yet is an answer.</summary>
     internal static bool CanParse(string text) => text.Length <= MaximumLength && Parse(AnswerText.Normalize(text), out _) is not null;
 
     private AnswerItem? Answer()
@@ -75,7 +75,7 @@ internal sealed partial class AnswerParser
                 groups.Add([]);
         }
 
-        // "x > 1 and x < 2" is no list.
+        // "x > 1 and x < 2" is not a list.
         if (!AtEnd || (hasAnd && hasInequality))
             return null;
         // p = 5, q = 2; p = 7, q = 2
@@ -130,7 +130,7 @@ internal sealed partial class AnswerParser
             : Separation.None;
     }
 
-    // Where a side may end; reads nothing but spaces.
+    // A place where a side may end; reads only spaces.
     private bool Ending()
     {
         SkipSpaces();
@@ -142,7 +142,7 @@ internal sealed partial class AnswerParser
         return ends;
     }
 
-    // The end of the side that starts here: no bracket is open there.
+    // Returns the end of the side that starts here, where no bracket is open.
     private int SideEnd(int start)
     {
         var nested = 0;

@@ -1,6 +1,6 @@
 namespace PostTrain.Rewards.Answers;
 
-/// <content>The expression about the last number of a text.</content>
+/// <content>Finds the expression around the last number of a text.</content>
 internal static partial class AnswerProse
 {
     private const int Window = 240;
@@ -8,8 +8,8 @@ internal static partial class AnswerProse
     private const int MaximumUnits = 4;
     private const int MaximumTries = 8;
 
-    /// <summary>The last number of a text with the expression that it stands in, or the last formula of a text without digits; null where
-    /// there is neither.</summary>
+    /// <summary>Returns the last number of a text with its expression, or the last formula of a text without digits; null if there is
+    /// neither.</summary>
     internal static string? Last(string text)
     {
         var digit = text.AsSpan().LastIndexOfAnyInRange('0', '9');
@@ -26,7 +26,7 @@ internal static partial class AnswerProse
             var last = Math.Min(line < 0 ? text.Length : line, end + Window);
             if (About(text[first..last], start - first, index < 0 ? null : spans[index].Content) is { } answer)
                 return answer;
-            // A digit in a name, such as AB7C: the one before it.
+            // For a digit in a name, such as AB7C, look before the name.
             while (digit >= 0 && !char.IsWhiteSpace(text[digit]))
                 digit--;
             digit = text.AsSpan(0, digit + 1).LastIndexOfAnyInRange('0', '9');
@@ -35,7 +35,7 @@ internal static partial class AnswerProse
         return spans.Count > 0 ? spans[^1].Content.Trim() : null;
     }
 
-    // The words about this place: a formula with the unit after it, or the mathematics that ends here.
+    // Returns the words around this place: a formula with the unit after it, or the mathematics that ends here.
     private static string? About(string line, int place, string? formula)
     {
         var words = AnswerWords.Split(line);
@@ -66,7 +66,7 @@ internal static partial class AnswerProse
                 first--;
             for (; first <= index; first++)
             {
-                // A sign that stands alone after English is a dash.
+                // A sign that stands alone after English words is a dash.
                 var isSign = line.AsSpan(words[first].Start, words[first].End - words[first].Start) is "-" or "–" or "+" or "*" or "•";
                 if (first < index && isSign)
                     continue;
@@ -81,7 +81,7 @@ internal static partial class AnswerProse
         return NumberScanner.Last(line[words[index].Start..words[index].End]);
     }
 
-    // Behind the last = or list comma before the number, outside the brackets that it stands in: those end what stands before them.
+    // Returns the place after the last = or list comma before the number, outside the brackets around it.
     private static int Break(string line, int start, int place)
     {
         var nested = 0;
@@ -119,7 +119,7 @@ internal static partial class AnswerProse
     private static bool IsRatio(string line, int colon) =>
         colon > 0 && colon + 1 < line.Length && char.IsAsciiDigit(line[colon - 1]) && char.IsAsciiDigit(line[colon + 1]);
 
-    // A word of mathematics that no comma parts from what follows, unless a bracket that closes there opens before: [0, 1).
+    // True for a mathematical word that no comma separates from what follows, unless a bracket closing there opens before it: [0, 1).
     private static bool Precedes(string line, AnswerWord word, int start, int end)
     {
         var text = line.AsSpan(start, end - start);
@@ -138,7 +138,7 @@ internal static partial class AnswerProse
         return comma - before is >= 1 and <= 3 && after - comma - 1 == 3;
     }
 
-    // What stands after the last = of a formula that is no answer as a whole.
+    // Returns the part after the last = of a formula that is not an answer as a whole.
     private static string? AfterEquals(string formula)
     {
         var start = formula.LastIndexOf('=') + 1;

@@ -1,12 +1,12 @@
 namespace PostTrain.Rewards.Answers;
 
-/// <summary>Finds mathematics in a sentence: at its beginning, or about its last number.</summary>
+/// <summary>Finds mathematics in a sentence: at its beginning, or around its last number.</summary>
 internal static partial class AnswerProse
 {
     private const int MaximumWords = 32;
 
-    /// <summary>The first mathematics of a sentence with a number, or with a formula where it has no digits: "12, as required" gives 12,
-    /// "surely 7 cm" 7 cm; what "is" follows names the answer: "$a_1$ is 34" gives 34. Null where there is none.</summary>
+    /// <summary>Returns the first mathematics of a sentence that has a number, or a formula if it has no digits; null if there is none.
+    /// "12, as required" gives 12, "surely 7 cm" gives 7 cm. The part after "is" is preferred: "$a_1$ is 34" gives 34.</summary>
     internal static string? First(string sentence)
     {
         var words = AnswerWords.Split(sentence);
@@ -23,7 +23,7 @@ internal static partial class AnswerProse
                 end++;
             }
 
-            // ", y is free" says something of another letter.
+            // ", y is free" is about another letter.
             var isNext = end < words.Count && end - 1 > start && EndsClause(sentence, words[end - 2]) && IsLetter(sentence, words[end - 1]);
             for (var last = isNext ? end - 2 : end - 1; hasNumber && last >= start; last--)
             {
@@ -42,8 +42,8 @@ internal static partial class AnswerProse
         return named;
     }
 
-    /// <summary>The letter of a choice at the beginning of a sentence: "A, because", "(C) since"; null where there is none. "A dog" is no
-    /// choice.</summary>
+    /// <summary>Returns the letter of a choice at the beginning of a sentence: "A, because", "(C) since"; null if there is none. "A dog" is
+    /// not a choice.</summary>
     internal static string? Choice(string sentence)
     {
         var words = AnswerWords.Split(sentence);
@@ -70,7 +70,7 @@ internal static partial class AnswerProse
     private static string? Parsed(string text, int start, int end, List<AnswerWord> words, int last)
     {
         var answer = AnswerWords.Bare(text.AsSpan(start, end - start));
-        // 5! ways are 120; "It is 5!" is 5.
+        // In "5! ways" the mark is a factorial, in "It is 5!" it ends the sentence.
         var isFactorial = text[end - 1] == '!' && last + 1 < words.Count && char.IsLower(text[words[last + 1].Start]);
         if (isFactorial)
             answer = text.AsSpan(start, end - start).Trim("*_`\"'");

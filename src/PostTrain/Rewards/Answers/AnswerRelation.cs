@@ -1,15 +1,15 @@
 namespace PostTrain.Rewards.Answers;
 
-/// <summary>An equation or inequality that gives no value: a sum, and its relation to 0.</summary>
+/// <summary>An equation or inequality without a value: a sum and its relation to 0.</summary>
 /// <param name="Relation">One of = ≠ > ≥.</param>
-/// <param name="Difference">The sum; the sign matters for > and ≥ only, its scale never.</param>
-/// <param name="IsDecimal">Written with decimals, and so perhaps rounded.</param>
+/// <param name="Difference">The sum. Its sign matters for > and ≥ only; its scale never matters.</param>
+/// <param name="IsDecimal">True if written with decimals, and so possibly rounded.</param>
 internal sealed record AnswerRelation(char Relation, AnswerSum Difference, bool IsDecimal) : AnswerItem
 {
     internal static AnswerRelation? Of(char relation, AnswerSum difference, bool isDecimal) =>
         difference.Terms.Length == 0 ? null : new AnswerRelation(relation, difference, isDecimal);
 
-    /// <summary>y = 2x + 1 as y - 2x - 1 = 0; null where the value has no name that may stand in a sum.</summary>
+    /// <summary>Returns y = 2x + 1 as y - 2x - 1 = 0; null if the value has no name that may occur in a sum.</summary>
     internal static AnswerRelation? Of(AnswerExpression named)
     {
         if (named.Variable is not { Length: > 0 } name || !AnswerName.IsSymbol(name) || named.Unit is not null)
@@ -19,7 +19,7 @@ internal sealed record AnswerRelation(char Relation, AnswerSum Difference, bool 
         return algebra.Add(symbol, algebra.Negate(named.Sum)) is { } difference ? Of('=', difference, named.IsDecimal) : null;
     }
 
-    /// <summary>One is the other times a constant; of an inequality a positive one.</summary>
+    /// <summary>Returns true if one is a constant multiple of the other; a positive one for inequalities.</summary>
     internal static bool AreEqual(AnswerRelation? a, AnswerRelation? b, double tolerance)
     {
         if (a is null || b is null || a.Relation != b.Relation || a.Difference.Terms.Length != b.Difference.Terms.Length)

@@ -1,6 +1,6 @@
 namespace PostTrain.Rewards.Answers;
 
-/// <summary>A sum of terms with different keys in the order of the keys and without zeros: equal sums have equal terms.</summary>
+/// <summary>A sum of nonzero terms with distinct keys, ordered by key: equal sums have equal terms.</summary>
 internal sealed class AnswerSum
 {
     private AnswerSum(AnswerTerm[] terms) => Terms = terms;
@@ -9,7 +9,7 @@ internal sealed class AnswerSum
 
     internal static AnswerSum Zero { get; } = new([]);
 
-    /// <summary>The sum of terms of which some may have one key; null where a coefficient grows too large.</summary>
+    /// <summary>Adds terms, which may share keys; null if a coefficient grows too large.</summary>
     internal static AnswerSum? Of(IEnumerable<AnswerTerm> terms)
     {
         var sum = new SortedDictionary<string, AnswerTerm>(StringComparer.Ordinal);
@@ -33,7 +33,7 @@ internal sealed class AnswerSum
 
     internal static AnswerSum Of(AnswerSymbol symbol) => new([new AnswerTerm(Rational.One, 1, [(symbol, 1)])]);
 
-    /// <summary>The number, null where the sum holds roots or symbols.</summary>
+    /// <summary>The number; null if the sum holds roots or symbols.</summary>
     internal Rational? Number =>
         Terms.Length == 0 ? Rational.Zero
         : Terms.Length == 1 && Terms[0].IsRational ? Terms[0].Coefficient
@@ -43,7 +43,7 @@ internal sealed class AnswerSum
         Terms.Length == other.Terms.Length
         && Terms.Zip(other.Terms).All(pair => pair.First.Key == pair.Second.Key && pair.First.Coefficient == pair.Second.Coefficient);
 
-    /// <summary>The parts of slope·x + offset, where this is that of one variable x.</summary>
+    /// <summary>The parts of slope·x + offset, if the sum has this form with one variable x.</summary>
     internal (Rational Slope, string Name, Rational Offset)? Linear
     {
         get
@@ -57,7 +57,7 @@ internal sealed class AnswerSum
         }
     }
 
-    /// <summary>The same keys with coefficients that differ by rounding only.</summary>
+    /// <summary>Returns true if the keys are equal and the coefficients differ by rounding only.</summary>
     internal bool IsClose(AnswerSum other, double tolerance) =>
         Terms.Length == other.Terms.Length
         && Terms
@@ -66,7 +66,7 @@ internal sealed class AnswerSum
                 pair.First.Key == pair.Second.Key && Rational.AreClose(pair.First.Coefficient, pair.Second.Coefficient, tolerance)
             );
 
-    /// <summary>The value, null where a symbol has none.</summary>
+    /// <summary>Returns the value; null if a symbol has none.</summary>
     internal double? ToDouble()
     {
         double value = 0;

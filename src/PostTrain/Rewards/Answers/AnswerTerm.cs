@@ -3,10 +3,10 @@ using System.Numerics;
 
 namespace PostTrain.Rewards.Answers;
 
-/// <summary>c·√n·Π s^k: a coefficient, the root of a square-free number, and powers of symbols in the order of their names.</summary>
+/// <summary>c·√n·Π s^k: a coefficient, the root of a square-free number, and powers of symbols ordered by name.</summary>
 internal sealed record AnswerTerm(Rational Coefficient, BigInteger Radicand, (AnswerSymbol Symbol, int Power)[] Powers)
 {
-    /// <summary>Equal for terms that differ in their coefficient only.</summary>
+    /// <summary>The key; equal for terms that differ in their coefficient only.</summary>
     internal string Key { get; } =
         string.Join(
             '·',
@@ -20,7 +20,7 @@ internal sealed record AnswerTerm(Rational Coefficient, BigInteger Radicand, (An
 
     internal bool IsRational => Radicand.IsOne && Powers.Length == 0;
 
-    /// <summary>The value, null where a symbol has none.</summary>
+    /// <summary>Returns the value; null if a symbol has none.</summary>
     internal double? ToDouble()
     {
         var value = Coefficient.ToDouble() * Math.Sqrt((double)Radicand);

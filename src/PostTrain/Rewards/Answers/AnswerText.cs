@@ -2,10 +2,10 @@ using System.Text;
 
 namespace PostTrain.Rewards.Answers;
 
-/// <summary>An answer without what only sets its type: one pass over the text for each kind of noise.</summary>
+/// <summary>Removes typesetting from an answer, one pass over the text for each kind.</summary>
 internal static class AnswerText
 {
-    /// <summary>Stands before every word that a wrapper such as \text{…} held: such words are words and no product of variables.</summary>
+    /// <summary>The mark before every word that a wrapper such as \text{…} held: such words are not products of variables.</summary>
     internal const char Word = '\u2060';
 
     private const char ThinSpace = '\u2009';
@@ -41,7 +41,7 @@ internal static class AnswerText
         "\\fbox",
     ];
 
-    /// <summary>The text in the one spelling that is compared and parsed; the end of a matrix' row is ¶ in it.</summary>
+    /// <summary>Returns the text in the normal form that is compared and parsed; the end of a matrix row is ¶.</summary>
     internal static string Normalize(string text)
     {
         text = AnswerCommands.Replace(text.Trim());
@@ -51,7 +51,7 @@ internal static class AnswerText
         return text.Length > 1 && text[^1] == '.' && text[^2] != '.' ? text[..^1].TrimEnd() : text;
     }
 
-    /// <summary>What is compared where texts are no mathematics: white space only between words, and words without regard to
+    /// <summary>Returns the form for comparison of texts that are not mathematics: white space only between words, words in lower
     /// case.</summary>
     internal static string Canonical(string normalized)
     {
@@ -76,14 +76,14 @@ internal static class AnswerText
         }
 
         var canonical = text.ToString();
-        // Single letters are names of variables or choices, whose case matters.
+        // Single letters are variables or choices, whose case matters.
         return onlyLetters && letters > 1 ? canonical.ToLowerInvariant() : canonical;
     }
 
-    /// <summary>White space, or the mark of a word.</summary>
+    /// <summary>Returns true for white space and for the mark of a word.</summary>
     internal static bool IsSpace(char character) => character == Word || char.IsWhiteSpace(character);
 
-    // \text{cm} becomes " cm " with its words marked: the braces of a wrapper go with it.
+    // \text{cm} becomes " cm " with its words marked; the braces of the wrapper are removed.
     private static string Unwrapped(string text)
     {
         if (!text.Contains('\\', StringComparison.Ordinal))
@@ -130,7 +130,7 @@ internal static class AnswerText
         Words,
     }
 
-    // The length of "\text {" at this place, or 0.
+    // Returns the length of "\text {" at this place, or 0.
     private static (int Length, bool HasWords) Wrapper(string text, int start)
     {
         foreach (var name in Wrappers)
@@ -147,7 +147,7 @@ internal static class AnswerText
         return default;
     }
 
-    // Digits on both sides of {,} or of a thin space are one number; other thin spaces are spaces. 1,\!000 has lost its \! before.
+    // Digits on both sides of {,} or of a thin space form one number; other thin spaces are spaces. 1,\!000 has lost its \! already.
     private static string Joined(string text)
     {
         text = Commas(text).Replace(",\u2009", ", ", StringComparison.Ordinal);
@@ -165,7 +165,7 @@ internal static class AnswerText
         return result.ToString();
     }
 
-    // {,} and { , } with spaces about them become thin spaces.
+    // {,} and { , } surrounded by spaces become thin spaces.
     private static string Commas(string text)
     {
         if (!text.Contains('{', StringComparison.Ordinal) || !text.Contains(',', StringComparison.Ordinal))

@@ -4,7 +4,7 @@ namespace PostTrain.Rewards.Answers;
 
 /// <summary>The unit of a number.</summary>
 /// <param name="Name">Its canonical name.</param>
-/// <param name="IsCertain">False where it may as well be a variable (5m): then it is not left out in a comparison.</param>
+/// <param name="IsCertain">False if it may be a variable instead (5m); then a comparison does not ignore it.</param>
 internal sealed record AnswerUnit(string Name, bool IsCertain)
 {
     private const int LongestName = 60;
@@ -19,7 +19,7 @@ internal sealed record AnswerUnit(string Name, bool IsCertain)
         ["trillion"] = 12,
     }.ToFrozenDictionary();
 
-    /// <summary>One of them has no unit, or both have the same.</summary>
+    /// <summary>Returns true if one of them has no unit, or both have the same one.</summary>
     internal static bool AreCompatible(AnswerUnit? a, AnswerUnit? b) =>
         (a, b) switch
         {
@@ -29,7 +29,7 @@ internal sealed record AnswerUnit(string Name, bool IsCertain)
             _ => a.Name == b.Name,
         };
 
-    /// <summary>The unit that a text spells (cm, square meters, km/h, miles per hour), or null.</summary>
+    /// <summary>Returns the unit that a text spells (cm, square meters, km/h, miles per hour), or null.</summary>
     internal static AnswerUnit? Parse(ReadOnlySpan<char> text, bool followsSpace)
     {
         if (text.Length is 0 or > LongestName)
@@ -55,8 +55,8 @@ internal sealed record AnswerUnit(string Name, bool IsCertain)
         return new AnswerUnit(string.Join('/', names), followsSpace || spelling.Length != 1 || !char.IsAsciiLetter(spelling[0]));
     }
 
-    /// <summary>A unit that is in no table: the words themselves, without regard to case and to the s of the plural; null where they are
-    /// not only words.</summary>
+    /// <summary>Returns a unit that is in no table: the words themselves, ignoring case and the plural s; null if the text has anything but
+    /// words.</summary>
     internal static AnswerUnit? Named(ReadOnlySpan<char> text)
     {
         var words = Plain(text).ToLowerInvariant();
@@ -65,11 +65,11 @@ internal sealed record AnswerUnit(string Name, bool IsCertain)
             : new AnswerUnit(words.TrimEnd('.').TrimEnd('s'), true);
     }
 
-    /// <summary>Whether the text is a sign or word for one hundredth.</summary>
+    /// <summary>Returns true if the text is a sign or word for one hundredth.</summary>
     internal static bool IsPercent(ReadOnlySpan<char> text) =>
         Plain(text) is "%" or "percent" or "pct" or "per cent" or "percentage" or "percents";
 
-    /// <summary>The power of ten that a suffix begins with (million, thousand dollars), and the rest of it; null where it begins with
+    /// <summary>Returns the power of ten at the start of a suffix (million, thousand dollars) and the rest of it; null if there is
     /// none.</summary>
     internal static (int Exponent, string Unit)? Scale(ReadOnlySpan<char> text)
     {
@@ -78,7 +78,7 @@ internal sealed record AnswerUnit(string Name, bool IsCertain)
         return Scales.TryGetValue(words[..end], out var exponent) ? (exponent, words[end..].Trim()) : null;
     }
 
-    /// <summary>Whether a word of a sentence is a unit or the beginning of one.</summary>
+    /// <summary>Returns true if a word of a sentence is a unit or the first word of one.</summary>
     internal static bool IsWord(string word) =>
         Words.ContainsKey(word)
         || Scales.ContainsKey(word)

@@ -2,13 +2,13 @@ using System.Collections.Frozen;
 
 namespace PostTrain.Rewards.Answers;
 
-/// <summary>A word of a sentence: what stands between spaces outside braces, or a formula.</summary>
+/// <summary>A word of a sentence: the text between two spaces outside braces, or a formula.</summary>
 internal readonly record struct AnswerWord(int Start, int End, AnswerWordKind Kind);
 
-/// <summary>Kinds of words.</summary>
+/// <summary>The kind of a word.</summary>
 internal enum AnswerWordKind
 {
-    /// <summary>Mathematics: digits, signs, commands, single letters, names of functions, formulas.</summary>
+    /// <summary>Mathematics: digits, signs, commands, single letters, function names, formulas.</summary>
     Mathematics,
 
     /// <summary>A unit: mathematics after a number, English elsewhere.</summary>
@@ -17,11 +17,11 @@ internal enum AnswerWordKind
     /// <summary>"and", "or".</summary>
     Connector,
 
-    /// <summary>All others.</summary>
+    /// <summary>All other words.</summary>
     English,
 }
 
-/// <summary>Splits a sentence into words and tells English from mathematics.</summary>
+/// <summary>Splits a sentence into words and distinguishes English from mathematics.</summary>
 internal static class AnswerWords
 {
     private const string Marks = ".,;:!?";
@@ -44,7 +44,7 @@ internal static class AnswerWords
         "oo",
     ];
 
-    // Those of two and three letters that follow numbers; longer ones are no products of variables anyway.
+    // English words of two and three letters that follow numbers; longer words are never products of variables.
     private static readonly FrozenSet<string> Short =
     [
         "as",
@@ -128,10 +128,10 @@ internal static class AnswerWords
         "you",
     ];
 
-    /// <summary>Whether two or three letters are an English word.</summary>
+    /// <summary>Returns true if two or three letters are an English word.</summary>
     internal static bool IsShort(ReadOnlySpan<char> letters) => Short.GetAlternateLookup<ReadOnlySpan<char>>().Contains(letters);
 
-    /// <summary>The words in their order.</summary>
+    /// <summary>Returns the words in order.</summary>
     internal static List<AnswerWord> Split(string text)
     {
         var words = new List<AnswerWord>();
@@ -166,7 +166,7 @@ internal static class AnswerWords
                 i += text[i] == '\\' && i + 1 < text.Length ? 2 : 1;
             }
 
-            // Braces that never close hold nothing together.
+            // Braces that never close do not group words.
             if (nested > 0)
                 i = text.AsSpan(start).IndexOf(' ') is var space and > 0 ? start + space : text.Length;
             words.Add(new AnswerWord(start, i, hasFormula ? AnswerWordKind.Mathematics : Kind(text.AsSpan(start, i - start))));
@@ -175,7 +175,7 @@ internal static class AnswerWords
         return Related(text, words);
     }
 
-    /// <summary>The word without the marks of the sentence, quotes and emphasis about it.</summary>
+    /// <summary>Returns the word without surrounding punctuation, quotes and emphasis.</summary>
     internal static ReadOnlySpan<char> Bare(ReadOnlySpan<char> word) => word.Trim("*_`\"'").TrimEnd(Marks).Trim("*_`\"'");
 
     private static AnswerWordKind Kind(ReadOnlySpan<char> word)
@@ -201,7 +201,7 @@ internal static class AnswerWords
         return AnswerWordKind.English;
     }
 
-    // "a" and "I" before an English word are English, so are units before one ("in total"); letters beside a sign (AB = 5) are a name.
+    // "a" and "I" before an English word are English, as are units before one ("in total"); letters beside a sign (AB = 5) are a name.
     private static List<AnswerWord> Related(string text, List<AnswerWord> words)
     {
         for (var i = words.Count - 1; i >= 0; i--)

@@ -1,18 +1,18 @@
 namespace PostTrain.Rewards.Answers;
 
-/// <summary>A formula of a text: its place with delimiters, and its content.</summary>
-/// <param name="Start">The first delimiter.</param>
-/// <param name="End">After the last delimiter.</param>
-/// <param name="Content">What stands between them.</param>
+/// <summary>A formula in a text: its position with delimiters, and its content.</summary>
+/// <param name="Start">Position of the first delimiter.</param>
+/// <param name="End">Position after the last delimiter.</param>
+/// <param name="Content">The text between the delimiters.</param>
 internal readonly record struct MathSpan(int Start, int End, string Content);
 
-/// <summary>The formulas of a text: $…$, $$…$$, \(…\) and \[…\]. A dollar sign before an amount opens none.</summary>
+/// <summary>Finds formulas in a text: $…$, $$…$$, \(…\) and \[…\]. A dollar sign before an amount does not open one.</summary>
 internal static class MathSpans
 {
     private const int LongestInline = 600;
     private const int LongestSpan = 4096;
 
-    /// <summary>The formulas in their order, in time linear in the text's length.</summary>
+    /// <summary>Returns the formulas in order, in time linear in the text's length.</summary>
     internal static List<MathSpan> Find(string text)
     {
         var spans = new List<MathSpan>();
@@ -66,7 +66,7 @@ internal static class MathSpans
         return IsAmount(content, end + 1 < text.Length ? text[end + 1] : ' ') ? null : new MathSpan(start, end + 1, content);
     }
 
-    // "$18 a day and $20 a night": what stands between the two signs is a number with words after it.
+    // "$18 a day and $20 a night": the text between the two signs is a number followed by words.
     private static bool IsAmount(string content, char next)
     {
         var text = content.AsSpan().TrimStart();

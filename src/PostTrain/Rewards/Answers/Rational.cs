@@ -2,11 +2,11 @@ using System.Numerics;
 
 namespace PostTrain.Rewards.Answers;
 
-/// <summary>An exact fraction in lowest terms with a positive denominator, of bounded size: operations give null instead of growing beyond
-/// it.</summary>
+/// <summary>An exact fraction of bounded size in lowest terms with a positive denominator. Operations return null if the result would
+/// exceed the bound.</summary>
 internal readonly record struct Rational
 {
-    /// <summary>The most bits of numerator and denominator; 1e999 needs 3,319.</summary>
+    /// <summary>Maximum number of bits of numerator and denominator; 1e999 needs 3,319.</summary>
     internal const int MaximumBits = 4096;
 
     private Rational(BigInteger numerator, BigInteger denominator) => (Numerator, Denominator) = (numerator, denominator);
@@ -23,7 +23,7 @@ internal readonly record struct Rational
 
     internal bool IsZero => Numerator.IsZero;
 
-    /// <summary>1 or -1.</summary>
+    /// <summary>True for 1 and -1.</summary>
     internal bool IsUnit => Denominator.IsOne && BigInteger.Abs(Numerator).IsOne;
 
     internal static Rational? Of(BigInteger numerator, BigInteger denominator)
@@ -44,13 +44,13 @@ internal readonly record struct Rational
 
     internal Rational? Inverse() => Of(Denominator, Numerator);
 
-    /// <summary>This to a whole power; null where that is too large, or 0 to a power of 0 or less.</summary>
+    /// <summary>Raises this to a whole power; null if the result is too large, or for 0 to a power of 0 or less.</summary>
     internal Rational? Power(int exponent)
     {
         if (exponent <= 0 && IsZero)
             return null;
         var bits = Math.Max(BigInteger.Abs(Numerator).GetBitLength(), Denominator.GetBitLength());
-        // 1 and -1 stay small; the others grow by at least a bit with every factor.
+        // 1 and -1 stay small; others grow by at least one bit with every factor.
         if (bits > 1 && (bits - 1) * Math.Abs((double)exponent) > MaximumBits)
             return null;
         var size = bits <= 1 ? Math.Abs(exponent % 2) : Math.Abs(exponent);
@@ -59,21 +59,21 @@ internal readonly record struct Rational
             : Of(BigInteger.Pow(Numerator, size), BigInteger.Pow(Denominator, size));
     }
 
-    /// <summary>The nearest double, or an infinity.</summary>
+    /// <summary>Returns the nearest double, or an infinity.</summary>
     internal double ToDouble()
     {
-        // Both shifted to where doubles are exact enough: numerator and denominator may each be beyond the range of a double.
+        // Both are shifted to the precise range of doubles: numerator and denominator may each exceed the range of a double.
         var shift = (int)(Numerator.GetBitLength() - Denominator.GetBitLength());
         var scaled = shift >= 0 ? (Numerator << 64) / (Denominator << shift) : ((Numerator << (64 - shift)) / Denominator);
         return Math.ScaleB((double)scaled, shift - 64);
     }
 
-    /// <summary>|a − b| ≤ tolerance · max(|a|, |b|), computed exactly.</summary>
+    /// <summary>Returns true if |a − b| ≤ tolerance · max(|a|, |b|), computed exactly.</summary>
     internal static bool AreClose(Rational a, Rational b, double tolerance)
     {
         var (left, right) = (a.Numerator * b.Denominator, b.Numerator * a.Denominator);
         var largest = BigInteger.Max(BigInteger.Abs(left), BigInteger.Abs(right));
-        // The tolerance as a whole number of units of 2^-1074 or coarser: every double is one.
+        // The tolerance as an integer multiple of a power of two, 2^-1074 or larger, as every double is.
         var (mantissa, exponent) = Decompose(tolerance);
         var bound = largest * mantissa;
         var difference = BigInteger.Abs(left - right);

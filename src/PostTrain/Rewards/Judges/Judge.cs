@@ -4,21 +4,22 @@ using PostTrain.RewardModeling.Losses;
 
 namespace PostTrain.Rewards.Judges;
 
-/// <summary>Language models as judges: preferences of pairs and marks by a rubric, on any <see cref="IChatClient"/>.</summary>
-/// <remarks>The judge is told to end with its verdict in double brackets. Answers without one are asked for again, and are not applicable
-/// (NaN) in the end; the texts that are judged are quoted so that they cannot write a verdict. What a judge likes is not what is good:
-/// compare with held-out judgements.</remarks>
+/// <summary>Language models as judges on any <see cref="IChatClient"/>: preferences of pairs, and marks by a rubric.</summary>
+/// <remarks>The judge is told to end with its verdict in double brackets. Replies without a verdict are retried and finally give "not
+/// applicable" (NaN). Judged texts are quoted so that they cannot forge a verdict. A judge's preference is not quality: compare it with
+/// held-out judgements.</remarks>
 public static class Judge
 {
-    /// <summary>The probability that the first answer is better, from both orders: ½[p(a≻b | a first) + 1 − p(b≻a | b first)].</summary>
-    /// <remarks>Lee et al. 2023 (RLAIF), arXiv:2309.00267, section 2.1.1. A judge that adds the same to whatever stands first is cancelled,
-    /// and p(a,b) = 1 − p(b,a) holds for a judge that answers alike. A tie is ½. NaN where either order gave no verdict.</remarks>
-    /// <param name="client">Answers.</param>
-    /// <param name="problem">What was asked.</param>
-    /// <param name="first">One answer.</param>
-    /// <param name="second">The other.</param>
-    /// <param name="options">Defaults when null.</param>
-    /// <param name="cancellation">Ends the asking.</param>
+    /// <summary>Asks for the probability that the first answer is better, in both orders: ½[p(a≻b | a first) + 1 − p(b≻a | b
+    /// first)].</summary>
+    /// <remarks>Lee et al. 2023 (RLAIF), arXiv:2309.00267, section 2.1.1. This cancels a constant bias towards the first position, and
+    /// p(a,b) = 1 − p(b,a) holds for a deterministic judge. A tie is ½. NaN if either order gives no verdict.</remarks>
+    /// <param name="client">The judge's client.</param>
+    /// <param name="problem">The problem that was answered.</param>
+    /// <param name="first">The first answer.</param>
+    /// <param name="second">The second answer.</param>
+    /// <param name="options">The options; null for the defaults.</param>
+    /// <param name="cancellation">Cancels the calls.</param>
     /// <returns>0 to 1, a soft label for <c>RewardModelLosses.SoftBradleyTerry</c>.</returns>
     public static async Task<double> PreferenceAsync(
         IChatClient client,
@@ -42,20 +43,21 @@ public static class Judge
         return 0.5 * (forth + 1 - back);
     }
 
-    /// <summary><see cref="PreferenceAsync"/> of a client, as a judge that recipes take.</summary>
-    /// <param name="client">Answers; must bear several questions at a time.</param>
-    /// <param name="options">Defaults when null.</param>
+    /// <summary>Creates a <see cref="PairJudge"/> for recipes that calls <see cref="PreferenceAsync"/> with a client.</summary>
+    /// <param name="client">The judge's client; must support concurrent calls.</param>
+    /// <param name="options">The options; null for the defaults.</param>
     public static PairJudge Pairs(IChatClient client, JudgeOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(client);
         return (problem, first, second, cancellation) => PreferenceAsync(client, problem, first, second, options, cancellation);
     }
 
-    /// <summary>The mean probability that a completion beats the others of its group: r_i = 1/(G−1) Σ_{j≠i} p(i ≻ j).</summary>
-    /// <remarks>Each pair is asked once in both orders, G(G−1) questions a group. Pairs without a verdict are left out; a completion
+    /// <summary>Scores a completion with the mean probability that it beats the others of its group: r_i = 1/(G−1) Σ_{j≠i} p(i ≻
+    /// j).</summary>
+    /// <remarks>Each pair is asked once in both orders: G(G−1) questions per group. Pairs without a verdict are left out; a completion
     /// without any pair is not applicable. Range 0 to 1; the mean of a group is ½.</remarks>
-    /// <param name="client">Answers; must bear <see cref="JudgeOptions.Parallelism"/> questions at a time.</param>
-    /// <param name="options">Defaults when null.</param>
+    /// <param name="client">The judge's client; must support <see cref="JudgeOptions.Parallelism"/> concurrent calls.</param>
+    /// <param name="options">The options; null for the defaults.</param>
     public static IReward Pairwise(IChatClient client, JudgeOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(client);
@@ -107,11 +109,11 @@ public static class Judge
         );
     }
 
-    /// <summary>Marks by a rubric, (E[s] − lowest)/(highest − lowest): direct RLAIF.</summary>
-    /// <remarks>Lee et al. 2023, arXiv:2309.00267, section 2.2.2: E[s] = Σ s·p(s)/Σ p(s) over the marks where the client gives
-    /// probabilities, else the mean mark of the samples. A mark outside of the range is none. Range 0 to 1.</remarks>
-    /// <param name="client">Answers; must bear <see cref="JudgeOptions.Parallelism"/> questions at a time.</param>
-    /// <param name="options">Defaults when null.</param>
+    /// <summary>Scores a completion with a mark by a rubric, (E[s] − lowest)/(highest − lowest): direct RLAIF.</summary>
+    /// <remarks>Lee et al. 2023, arXiv:2309.00267, section 2.2.2: E[s] = Σ s·p(s)/Σ p(s) over the marks if the client gives probabilities,
+    /// otherwise the mean mark of the samples. A mark outside the range counts as no verdict. Range 0 to 1.</remarks>
+    /// <param name="client">The judge's client; must support <see cref="JudgeOptions.Parallelism"/> concurrent calls.</param>
+    /// <param name="options">The options; null for the defaults.</param>
     public static IReward Rubric(IChatClient client, RubricOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(client);
@@ -142,8 +144,8 @@ public static class Judge
         );
     }
 
-    /// <summary>Σ s·p(s)/Σ p(s): the expected mark; NaN where nothing has a probability.</summary>
-    /// <param name="probabilities">Of each mark, at least 0; they need not add up to 1, as other tokens take their part.</param>
+    /// <summary>Computes the expected mark Σ s·p(s)/Σ p(s); NaN if no mark has a probability.</summary>
+    /// <param name="probabilities">Probability of each mark, at least 0. They need not sum to 1, as other tokens have the rest.</param>
     public static double ExpectedMark(IReadOnlyDictionary<int, double> probabilities)
     {
         ArgumentNullException.ThrowIfNull(probabilities);

@@ -3,32 +3,32 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Rewards.Judges;
 
-/// <summary>How a judge is asked.</summary>
+/// <summary>Options of a judge's questions.</summary>
 public record JudgeOptions
 {
     /// <summary>The name in the log. Default <c>judge</c>.</summary>
     public string Name { get; init; } = "judge";
 
-    /// <summary>What is to be judged by, put into the question.</summary>
+    /// <summary>The criteria in the question.</summary>
     /// <value>Helpfulness, correctness and clarity by default.</value>
     public string Criteria { get; init; } = "Judge helpfulness, correctness and clarity. Longer is not better.";
 
-    /// <summary>Answers that are averaged for each question, at least 1. Default 1.</summary>
+    /// <summary>Number of replies that are averaged for each question, at least 1. Default 1.</summary>
     public int Samples { get; init; } = 1;
 
-    /// <summary>The longest wait for one answer. Default 60 s.</summary>
+    /// <summary>Time limit of one reply. Default 60 s.</summary>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromSeconds(60);
 
-    /// <summary>Tries of one question, for errors, time-outs and answers without a verdict.</summary>
+    /// <summary>Attempts per question, for errors, time-outs and replies without a verdict.</summary>
     public RetryOptions Retry { get; init; } = new();
 
-    /// <summary>The most questions at a time, at least 1. Default 8.</summary>
+    /// <summary>Maximum number of concurrent questions, at least 1. Default 8.</summary>
     public int Parallelism { get; init; } = 8;
 
-    /// <summary>Handed to the client with every question; its own defaults when null.</summary>
+    /// <summary>Options passed to the client with every question; null for the client's defaults.</summary>
     public ChatOptions? Chat { get; init; }
 
-    /// <summary>The clock. Default: the system's.</summary>
+    /// <summary>The clock. The default is the system's.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
     internal void Check()

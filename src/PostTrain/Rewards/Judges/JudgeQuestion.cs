@@ -3,13 +3,14 @@ using Microsoft.Extensions.AI;
 
 namespace PostTrain.Rewards.Judges;
 
-/// <summary>One question to a chat client: time limit, tries, and a verdict in double brackets that hostile texts cannot forge.</summary>
+/// <summary>Asks a chat client one question, with a time limit, retries, and a verdict in double brackets that judged texts cannot
+/// forge.</summary>
 internal static class JudgeQuestion
 {
     private const int LongestReply = 4000;
 
-    /// <summary>The verdict that <paramref name="read"/> finds, NaN where no try gave one. What the client throws at the last try reaches
-    /// the caller.</summary>
+    /// <summary>Returns the verdict that <paramref name="read"/> finds; NaN if no attempt gave one. An exception of the client at the last
+    /// attempt reaches the caller.</summary>
     private static async Task<double> AskAsync(
         IChatClient client,
         string question,
@@ -47,7 +48,7 @@ internal static class JudgeQuestion
         }
     }
 
-    /// <summary>The mean verdict of the samples that have one, NaN where none has.</summary>
+    /// <summary>Returns the mean verdict of the samples that have one; NaN if none has.</summary>
     internal static async Task<double> MeanAsync(
         IChatClient client,
         string question,
@@ -67,7 +68,7 @@ internal static class JudgeQuestion
         return verdicts.Count == 0 ? double.NaN : verdicts.Average();
     }
 
-    /// <summary>What stands in the last [[...]] of a reply, or null.</summary>
+    /// <summary>Returns the text in the last [[...]] of a reply, or null.</summary>
     internal static string? Verdict(string? reply)
     {
         if (reply is null)
@@ -78,7 +79,7 @@ internal static class JudgeQuestion
         return start < 0 ? null : text[(start + 2)..end].Trim().ToString();
     }
 
-    /// <summary>What stands before the last [[...]] of a reply, trimmed; all of it where there is none.</summary>
+    /// <summary>Returns the text before the last [[...]] of a reply, trimmed; the whole reply if there is none.</summary>
     internal static string Reasons(string reply)
     {
         var start = reply.LastIndexOf("]]", StringComparison.Ordinal) is var end and >= 0
@@ -94,12 +95,12 @@ internal static class JudgeQuestion
             ? mark
             : null;
 
-    /// <summary>A text as it is quoted in a question: it can neither close its quotation nor write a verdict.</summary>
+    /// <summary>Quotes a text for a question: it can neither close its quotation nor contain a verdict.</summary>
     internal static string Quoted(string text) =>
         text.Replace("[[", "[ [", StringComparison.Ordinal)
             .Replace("]]", "] ]", StringComparison.Ordinal)
             .Replace("</", "< /", StringComparison.Ordinal);
 
-    // Never leaves this class: a reply without a verdict is tried again like an error.
+    // Never leaves this class: a reply without a verdict is retried like an error.
     private sealed class NoVerdictException : Exception;
 }

@@ -1,6 +1,6 @@
 namespace PostTrain.Rewards.Steps;
 
-/// <summary>A step reward from a function of the list, whose answer is checked.</summary>
+/// <summary>A step reward from a function of the list; the result is checked.</summary>
 internal sealed class FunctionStepReward : IStepReward
 {
     private readonly Func<IReadOnlyList<SteppedCompletion>, RewardContext, CancellationToken, ValueTask<IReadOnlyList<double[]>>> score;
@@ -34,7 +34,8 @@ internal sealed class FunctionStepReward : IStepReward
         {
             if (scores[i] is null || scores[i].Length != completions[i].Steps.Count)
                 throw new InvalidOperationException(
-                    $"step reward '{Name}' returned {scores[i]?.Length ?? 0} scores for completion {i}, expected {completions[i].Steps.Count}, one for each step"
+                    $"step reward '{Name}' returned {scores[i]?.Length ?? 0} scores for completion {i}, "
+                        + $"expected {completions[i].Steps.Count}, one for each step"
                 );
             if (Array.Exists(scores[i], double.IsInfinity))
                 throw new InvalidOperationException(

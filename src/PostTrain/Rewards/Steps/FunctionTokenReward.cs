@@ -1,6 +1,6 @@
 namespace PostTrain.Rewards.Steps;
 
-/// <summary>Token rewards from a function.</summary>
+/// <summary>A token reward from a function.</summary>
 internal sealed class FunctionTokenReward(
     string name,
     Func<IReadOnlyList<Completion>, RewardContext, CancellationToken, ValueTask<IReadOnlyList<double[]>>> score

@@ -6,10 +6,10 @@ public interface IStepReward
     /// <summary>The name in the log.</summary>
     string Name { get; }
 
-    /// <summary>One score for each step of each completion, NaN where it is not applicable.</summary>
-    /// <param name="completions">What to score.</param>
-    /// <param name="context">How far the training is.</param>
-    /// <param name="cancellation">Ends the scoring.</param>
+    /// <summary>Returns one score per step of each completion, NaN if not applicable.</summary>
+    /// <param name="completions">The completions to score.</param>
+    /// <param name="context">The training progress.</param>
+    /// <param name="cancellation">Cancels the scoring.</param>
     ValueTask<IReadOnlyList<double[]>> ScoreStepsAsync(
         IReadOnlyList<SteppedCompletion> completions,
         RewardContext context,

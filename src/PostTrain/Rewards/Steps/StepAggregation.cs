@@ -1,9 +1,10 @@
 namespace PostTrain.Rewards.Steps;
 
-/// <summary>How the scores of steps become the score of a solution.</summary>
+/// <summary>The score of a solution from the scores of its steps.</summary>
 public enum StepAggregation
 {
-    /// <summary>Π p_k: the probability that all steps are right, were they independent (Lightman et al. 2023, arXiv:2305.20050).</summary>
+    /// <summary>Π p_k: the probability that all steps are correct if they are independent (Lightman et al. 2023,
+    /// arXiv:2305.20050).</summary>
     Product,
 
     /// <summary>Σ log p_k: the logarithm of <see cref="Product"/>, which does not underflow.</summary>

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Rewards.Steps;
 
-/// <summary>Makes step rewards, and whole-completion rewards of them.</summary>
+/// <summary>Creates step rewards, and completion rewards from them.</summary>
 public static class StepReward
 {
     private static readonly Regex Equations = new(
@@ -13,9 +13,9 @@ public static class StepReward
         RegexOptions.CultureInvariant | RegexOptions.NonBacktracking
     );
 
-    /// <summary>A process reward model, or any function of all steps: p_k, one score a step.</summary>
+    /// <summary>Creates a step reward from a process reward model or another function of all steps: p_k, one score per step.</summary>
     /// <param name="name">Its name in the log.</param>
-    /// <param name="score">For each completion one score a step, NaN where it is not applicable; counts are checked.</param>
+    /// <param name="score">Computes one score per step for each completion, NaN if not applicable; the number of scores is checked.</param>
     public static IStepReward OfAll(
         string name,
         Func<IReadOnlyList<SteppedCompletion>, RewardContext, CancellationToken, ValueTask<IReadOnlyList<double[]>>> score
@@ -25,9 +25,9 @@ public static class StepReward
         return new FunctionStepReward(name, score);
     }
 
-    /// <summary>A rule for single steps: r_k = 1[step k is valid].</summary>
+    /// <summary>Creates a step reward from a rule for single steps: r_k = 1[step k is valid].</summary>
     /// <param name="name">Its name in the log.</param>
-    /// <param name="isValid">Of the completion and a step's index: true, false, or null where the rule does not apply.</param>
+    /// <param name="isValid">Maps a completion and a step's index to true, false, or null if the rule does not apply.</param>
     public static IStepReward Rule(string name, Func<SteppedCompletion, int, bool?> isValid)
     {
         ArgumentNullException.ThrowIfNull(isValid);
@@ -52,10 +52,10 @@ public static class StepReward
         );
     }
 
-    /// <summary>The rule that every calculation of a step is right: 1 where all of <c>48/2 = 24</c>, <c>3 × 4 = 12</c> hold, 0 where one
-    /// does not, not applicable without one.</summary>
-    /// <remarks>Read by the parser of <see cref="AnswerEquivalence"/>, nothing is evaluated by a language. Says nothing of why the
-    /// calculation was made: a chain of true but needless equations scores 1.</remarks>
+    /// <summary>Checks the calculations of a step: scores 1 if all of <c>48/2 = 24</c>, <c>3 × 4 = 12</c> hold, 0 if one does not; not
+    /// applicable without a calculation.</summary>
+    /// <remarks>Uses the parser of <see cref="AnswerEquivalence"/>; no code is evaluated. It does not check relevance: a chain of true but
+    /// needless equations scores 1.</remarks>
     public static IStepReward Arithmetic() =>
         Rule(
             "arithmetic",
@@ -73,14 +73,14 @@ public static class StepReward
             }
         );
 
-    /// <summary>Monte-Carlo values: the share of N completions from the end of step k that the outcome reward calls right (Math-Shepherd,
-    /// arXiv:2312.08935, eq. 3-4).</summary>
-    /// <remarks>Soft: unbiased for the value V(s_k) of the policy that rolls out. Hard: 1 where any is right; its mean 1 − (1 − V)^N grows
-    /// with N. Costs N completions a step.</remarks>
-    /// <param name="rollouts">Completions of the problem that begin with this text; as many as asked for.</param>
-    /// <param name="outcome">Judges whole completions; above ½ is right.</param>
+    /// <summary>Estimates step values by Monte Carlo: the share of N completions from the end of step k that the outcome reward accepts
+    /// (Math-Shepherd, arXiv:2312.08935, eq. 3-4).</summary>
+    /// <remarks>Soft: an unbiased estimate of the value V(s_k) of the rollout policy. Hard: 1 if any completion is correct; its mean 1 − (1
+    /// − V)^N grows with N. Costs N completions per step.</remarks>
+    /// <param name="rollouts">Draws the requested number of completions of the problem that begin with this text.</param>
+    /// <param name="outcome">Scores whole completions; above ½ is correct.</param>
     /// <param name="count">N, at least 1.</param>
-    /// <param name="hard">Whether one right completion is enough. Default false.</param>
+    /// <param name="hard">True if one correct completion is enough. Default false.</param>
     public static IStepReward MonteCarlo(
         Func<Data.Problem, string, int, CancellationToken, ValueTask<IReadOnlyList<Completion>>> rollouts,
         IReward outcome,
@@ -104,7 +104,7 @@ public static class StepReward
                         var drawn = await rollouts(completion.Completion.Problem, completion.Prefix(k), count, cancellation)
                             .ConfigureAwait(false);
                         if (drawn.Count != count)
-                            throw new InvalidOperationException($"rollouts gave {drawn.Count} completions, expected {count}");
+                            throw new InvalidOperationException($"rollouts returned {drawn.Count} completions, expected {count}");
                         var judged = await Scoring.ScoreCheckedAsync(outcome, drawn, context, cancellation).ConfigureAwait(false);
                         var right = judged.Values.Count(value => value > 0.5);
                         scores[k] = hard ? Math.Min(1, right) : right / (double)count;
@@ -118,15 +118,15 @@ public static class StepReward
         );
     }
 
-    /// <summary>A completion's reward from its steps' scores: product, logarithm of the product, minimum, last or mean
-    /// (<see cref="StepScores"/>).</summary>
-    /// <remarks>Steps that are not applicable are left out; a completion without a scored step is not applicable itself. Scores must be
-    /// probabilities, 0 to 1. Product and sum of logarithms punish long solutions, the mean pays for padding with easy steps, the last
-    /// looks at the end only.</remarks>
-    /// <param name="steps">Scores steps.</param>
-    /// <param name="aggregation">How. Not <see cref="StepAggregation.LogSum"/> where a score may be 0: the reward would be infinite, which
-    /// is refused.</param>
-    /// <param name="separator">Between steps; a line end by default.</param>
+    /// <summary>Computes a completion's reward from its steps' scores: product, logarithm of the product, minimum, last or mean (<see
+    /// cref="StepScores"/>).</summary>
+    /// <remarks>Steps that are not applicable are left out; a completion without a scored step is not applicable. Scores must be
+    /// probabilities, 0 to 1. Product and sum of logarithms penalise long solutions, the mean rewards padding with easy steps, the last
+    /// ignores all other steps.</remarks>
+    /// <param name="steps">The step reward.</param>
+    /// <param name="aggregation">The aggregation. Not <see cref="StepAggregation.LogSum"/> if a score may be 0: the reward would be
+    /// infinite, which is an error.</param>
+    /// <param name="separator">Separator between steps; a line end by default.</param>
     public static IReward Aggregated(IStepReward steps, StepAggregation aggregation, string separator = "\n")
     {
         ArgumentNullException.ThrowIfNull(steps);

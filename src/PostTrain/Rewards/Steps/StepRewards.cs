@@ -5,14 +5,14 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Rewards.Steps;
 
-/// <summary>From scores of steps to rewards of tokens.</summary>
+/// <summary>Token rewards from step scores.</summary>
 public static class StepRewards
 {
-    /// <summary>The index of each step's last token, ascending.</summary>
-    /// <remarks>The first token with which the decoded text reaches the end of the step. Two steps that end in one token share
+    /// <summary>Returns the index of each step's last token, ascending.</summary>
+    /// <remarks>This is the first token with which the decoded text reaches the end of the step. Two steps that end in one token share
     /// it.</remarks>
-    /// <param name="completion">With tokens that decode to its text.</param>
-    /// <param name="tokenizer">Decodes them.</param>
+    /// <param name="completion">The completion; its tokens decode to its text.</param>
+    /// <param name="tokenizer">Decodes the tokens.</param>
     public static int[] TokenEnds(SteppedCompletion completion, ITokenizer tokenizer)
     {
         ArgumentNullException.ThrowIfNull(completion);
@@ -44,13 +44,13 @@ public static class StepRewards
         ];
     }
 
-    /// <summary>Per-token rewards: each step's score at its last token, 0 elsewhere, for PPO's returns.</summary>
+    /// <summary>Returns per-token rewards: each step's score at its last token, 0 elsewhere, for PPO's returns.</summary>
     /// <remarks>Scores that share a token are added; NaN (not applicable) is 0.</remarks>
-    /// <param name="scores">One list a completion.</param>
-    /// <param name="ends">The token of each score, 0 to <paramref name="tokens"/> − 1.</param>
-    /// <param name="tokens">T.</param>
+    /// <param name="scores">One list per completion.</param>
+    /// <param name="ends">The token index of each score, 0 to <paramref name="tokens"/> − 1.</param>
+    /// <param name="tokens">T, the number of tokens.</param>
     /// <returns>[B,T], Float64.</returns>
-    /// <exception cref="ArgumentException">Scores and ends differ in number, or an end lies outside.</exception>
+    /// <exception cref="ArgumentException">Scores and ends differ in number, or an end is out of range.</exception>
     public static Tensor AtStepEnds(IReadOnlyList<double[]> scores, IReadOnlyList<int[]> ends, int tokens)
     {
         ArgumentNullException.ThrowIfNull(scores);
@@ -78,15 +78,15 @@ public static class StepRewards
         return tensor(values, [scores.Count, tokens]);
     }
 
-    /// <summary>Potential-based shaping: F_k = γΦ(s_k) − Φ(s_{k−1}), which leaves the optimal policies as they are (Ng, Harada and Russell
-    /// 1999).</summary>
-    /// <remarks>Φ of the end state counts as 0, whatever is given for it: only so are policies with different ends compared fairly. The
-    /// discounted sum telescopes, Σ_k γ^{k−1} F_k = −Φ(s_0) for every solution. Scores of steps that are simply added lack this: a policy
-    /// gains by adding steps.</remarks>
+    /// <summary>Computes potential-based shaping rewards F_k = γΦ(s_k) − Φ(s_{k−1}), which leave the optimal policies unchanged (Ng, Harada
+    /// and Russell 1999).</summary>
+    /// <remarks>Φ of the end state counts as 0, whatever is given: otherwise policies with different ends would not be compared fairly. The
+    /// discounted sum telescopes, Σ_k γ^{k−1} F_k = −Φ(s_0) for every solution. Summed step scores lack this property: a policy gains by
+    /// adding steps.</remarks>
     /// <param name="potentials">Φ(s_1) … Φ(s_S), for example a process reward model's scores after each step.</param>
     /// <param name="gamma">γ per step, 0 to 1; 1 by default.</param>
     /// <param name="initial">Φ(s_0); 0 by default.</param>
-    /// <returns>S values.</returns>
+    /// <returns>One value per step, S in total.</returns>
     public static double[] Shaped(IReadOnlyList<double> potentials, double gamma = 1, double initial = 0)
     {
         ArgumentNullException.ThrowIfNull(potentials);

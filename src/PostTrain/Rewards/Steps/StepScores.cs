@@ -4,24 +4,24 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Rewards.Steps;
 
-/// <summary>Scores of whole solutions from scores of their steps.</summary>
+/// <summary>Scores of whole solutions from the scores of their steps.</summary>
 public static class StepScores
 {
-    /// <summary>One score a solution.</summary>
-    /// <remarks>A solution without a step gives the empty product 1, its logarithm 0, and 0 for the others. A NaN in a counted place stays
-    /// NaN.</remarks>
+    /// <summary>Computes one score per solution.</summary>
+    /// <remarks>A solution without a step gives 1 for the product, 0 for its logarithm and 0 for the others. A NaN at a counted position
+    /// stays NaN.</remarks>
     /// <param name="probabilities">p_k, [B,S], between 0 and 1.</param>
-    /// <param name="mask">[B,S]; 1 where there is a step. The steps need not stand one beside another.</param>
-    /// <param name="aggregation">How.</param>
+    /// <param name="mask">[B,S]; 1 where there is a step. Steps need not be adjacent.</param>
+    /// <param name="aggregation">The aggregation.</param>
     /// <returns>[B]; differentiable in the probabilities.</returns>
-    /// <exception cref="ArgumentException">Shapes or types do not agree, or a probability lies outside 0..1.</exception>
+    /// <exception cref="ArgumentException">Shapes or types do not agree, or a probability is out of [0, 1].</exception>
     public static Tensor Aggregate(Tensor probabilities, Tensor mask, StepAggregation aggregation)
     {
         Guard.Rank(probabilities, nameof(probabilities), 2, "[B,S]");
         Guard.Floating(probabilities, nameof(probabilities));
         if (probabilities.shape[1] == 0)
             throw new ArgumentException(
-                $"probabilities has shape {Guard.Shape(probabilities)}, expected at least one place for a step",
+                $"probabilities has shape {Guard.Shape(probabilities)}, expected at least one step position",
                 nameof(probabilities)
             );
         using var scope = NewDisposeScope();
@@ -33,7 +33,7 @@ public static class StepScores
             StepAggregation.Product => steps.masked_fill(absent, 1).prod(1L),
             StepAggregation.LogSum => steps.masked_fill(absent, 1).log().sum(1L),
             StepAggregation.Minimum => WithSteps(steps.masked_fill(absent, double.PositiveInfinity), absent).amin([1L]),
-            // The place of the last counted step: the greatest of its own and all earlier places.
+            // The position of the last counted step: the maximum of its own and all earlier positions.
             StepAggregation.Last => steps.gather(1, Places(absent).amax([1L], keepdim: true)).squeeze(1),
             StepAggregation.Mean => Masked.Mean(steps, mask, 1),
             _ => throw new ArgumentOutOfRangeException(nameof(aggregation), aggregation, "expected Product, LogSum, Minimum, Last or Mean"),
@@ -41,7 +41,7 @@ public static class StepScores
         return score.MoveToOuterDisposeScope();
     }
 
-    // A column of 0 for solutions without a step and of +∞ for the others, beside the steps, so that the minimum is never over nothing.
+    // Appends a column of 0 for solutions without a step and +∞ for the others, so that the minimum is never over an empty set.
     private static Tensor WithSteps(Tensor steps, Tensor absent)
     {
         var fallback = steps.new_zeros(steps.shape[0], 1).masked_fill(absent.logical_not().any(1, keepdim: true), double.PositiveInfinity);

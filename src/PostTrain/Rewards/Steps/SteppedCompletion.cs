@@ -5,9 +5,9 @@ namespace PostTrain.Rewards.Steps;
 /// <param name="Steps">Its steps in order; none for an empty text.</param>
 public sealed record SteppedCompletion(Completion Completion, IReadOnlyList<ReasoningStep> Steps)
 {
-    /// <summary>Splits the text at a separator; what is only white space between two separators is no step.</summary>
+    /// <summary>Splits the text at a separator; parts of white space only are not steps.</summary>
     /// <param name="completion">The completion.</param>
-    /// <param name="separator">Not empty. A line end by default; two make paragraphs.</param>
+    /// <param name="separator">Not empty. A line end by default; two line ends split paragraphs.</param>
     public static SteppedCompletion Of(Completion completion, string separator = "\n")
     {
         ArgumentNullException.ThrowIfNull(completion);
@@ -26,7 +26,7 @@ public sealed record SteppedCompletion(Completion Completion, IReadOnlyList<Reas
         return new SteppedCompletion(completion, steps);
     }
 
-    /// <summary>The text up to the end of a step.</summary>
-    /// <param name="step">Its index.</param>
+    /// <summary>Returns the text up to the end of a step.</summary>
+    /// <param name="step">Index of the step.</param>
     public string Prefix(int step) => Completion.Text[..Steps[step].End];
 }

@@ -2,12 +2,12 @@ using PostTrain.Text;
 
 namespace PostTrain.Rewards.Steps;
 
-/// <summary>Makes rewards of single tokens.</summary>
+/// <summary>Creates rewards of single tokens.</summary>
 public static class TokenReward
 {
-    /// <summary>From a function of one completion.</summary>
+    /// <summary>Creates a token reward from a function of one completion.</summary>
     /// <param name="name">Its name in the log.</param>
-    /// <param name="score">One number for each token of the completion.</param>
+    /// <param name="score">Computes one number per token of the completion.</param>
     public static ITokenReward Of(string name, Func<Completion, double[]> score)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
@@ -18,14 +18,13 @@ public static class TokenReward
         );
     }
 
-    /// <summary>Each step's score, times a weight, at the step's last token; 0 elsewhere, and where a score is not applicable
+    /// <summary>Places each step's score, times a weight, at the step's last token; 0 elsewhere, and for scores that are not applicable
     /// (NaN).</summary>
-    /// <remarks>Added as they are, such scores pay a policy for more steps; see <see cref="StepRewards.Shaped"/> for scores that do
-    /// not.</remarks>
-    /// <param name="steps">Scores steps.</param>
-    /// <param name="tokenizer">The policy's, which finds a step's last token.</param>
+    /// <remarks>The sum of such scores rewards a policy for more steps; <see cref="StepRewards.Shaped"/> avoids that.</remarks>
+    /// <param name="steps">The step reward.</param>
+    /// <param name="tokenizer">The policy's tokenizer, to find a step's last token.</param>
     /// <param name="weight">Finite, of any sign; 1 by default.</param>
-    /// <param name="separator">Between steps; a line end by default.</param>
+    /// <param name="separator">Separator between steps; a line end by default.</param>
     public static ITokenReward AtStepEnds(IStepReward steps, ITokenizer tokenizer, double weight = 1, string separator = "\n")
     {
         ArgumentNullException.ThrowIfNull(steps);
@@ -44,7 +43,7 @@ public static class TokenReward
         );
     }
 
-    /// <summary>Calls a token reward and refuses what no gradient may see.</summary>
+    /// <summary>Calls a token reward and validates its result.</summary>
     /// <exception cref="InvalidOperationException">A count is wrong or a number is not finite; the message names the reward, the place and
     /// the value.</exception>
     internal static async ValueTask<IReadOnlyList<double[]>> ScoreCheckedAsync(
@@ -60,13 +59,16 @@ public static class TokenReward
             .ConfigureAwait(false);
         if (scores is null || scores.Count != completions.Count)
             throw new InvalidOperationException(
-                $"token reward '{reward.Name}' returned {scores?.Count.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "null"}, expected {completions.Count} lists, one for each completion"
+                $"token reward '{reward.Name}' returned "
+                    + $"{scores?.Count.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "null"}, "
+                    + $"expected {completions.Count} lists, one for each completion"
             );
         for (int i = 0; i < scores.Count; i++)
         {
             if (scores[i]?.Length != completions[i].Tokens.Length)
                 throw new InvalidOperationException(
-                    $"token reward '{reward.Name}' returned {scores[i]?.Length ?? 0} values for completion {i}, expected {completions[i].Tokens.Length}, one for each token"
+                    $"token reward '{reward.Name}' returned {scores[i]?.Length ?? 0} values for completion {i}, "
+                        + $"expected {completions[i].Tokens.Length}, one for each token"
                 );
             if (Array.FindIndex(scores[i], value => !double.IsFinite(value)) is var bad and >= 0)
                 throw new InvalidOperationException(

@@ -2,11 +2,10 @@ using PostTrain.Rollouts.Logits;
 
 namespace PostTrain.Rollouts.Beams;
 
-/// <summary>The search of one prompt: hypotheses that go on and hypotheses that are finished. Only numbers; the tensors are the
-/// caller's.</summary>
+/// <summary>The search of one prompt: open and finished hypotheses. Numbers only; the caller owns the tensors.</summary>
 internal sealed class BeamPrompt
 {
-    // Far under any score, and finite: a place without a hypothesis.
+    // Marks a place without a hypothesis: far below any score, but finite.
     private const double Nothing = -1e9;
 
     private readonly BeamOptions options;
@@ -21,11 +20,11 @@ internal sealed class BeamPrompt
     private bool mayImprove = true;
     private bool allEnd;
 
-    /// <param name="options">How to search.</param>
-    /// <param name="sampling">Which tokens end.</param>
-    /// <param name="limit">The most tokens.</param>
-    /// <param name="prompt">The prompt's number.</param>
-    /// <param name="stopStrings">Which texts end.</param>
+    /// <param name="options">The options of the search.</param>
+    /// <param name="sampling">The options with the stop tokens.</param>
+    /// <param name="limit">Maximum number of tokens.</param>
+    /// <param name="prompt">Index of the prompt.</param>
+    /// <param name="stopStrings">The stop strings, if any.</param>
     public BeamPrompt(BeamOptions options, SamplingOptions sampling, int limit, int prompt, StopStrings? stopStrings = null)
     {
         this.stopStrings = stopStrings;
@@ -34,34 +33,34 @@ internal sealed class BeamPrompt
         this.prompt = prompt;
         stops = [.. sampling.StopTokens];
         paths = new Node?[options.Beams];
-        // All begin with the same prompt: the first alone is extended.
+        // All hypotheses begin with the same prompt, so only the first is extended.
         scores = [0, .. Enumerable.Repeat(Nothing, options.Beams - 1)];
     }
 
-    /// <summary>The prompt's number.</summary>
+    /// <summary>Index of the prompt.</summary>
     public int Prompt => prompt;
 
-    /// <summary>Sums of log-probs of the hypotheses that go on.</summary>
+    /// <summary>Sums of log-probs of the open hypotheses.</summary>
     public IReadOnlyList<double> Scores => scores;
 
-    /// <summary>Whether a place holds a hypothesis.</summary>
+    /// <summary>Returns true if a place holds a hypothesis.</summary>
     public bool Holds(int place) => scores[place] > Nothing / 2;
 
     private bool IsFull => finished.Count == options.Beams;
 
-    /// <summary>Whether the search goes on.</summary>
+    /// <summary>True if the search continues.</summary>
     public bool Continues => mayImprove && !(options.Stopping == BeamStopping.WhenFull && IsFull) && !allEnd;
 
-    /// <summary>Takes the best extensions, best first, as beam · V + token; says which hypotheses go on, as row of the batch and next
+    /// <summary>Takes the best extensions, best first, as beam · V + token, and returns the open hypotheses as row of the batch and next
     /// token.</summary>
     /// <param name="best">Sums of log-probs.</param>
-    /// <param name="places">Where they come from.</param>
+    /// <param name="places">Their indices, beam · V + token.</param>
     /// <param name="vocabularySize">V.</param>
-    /// <param name="parents">Gets the rows that go on.</param>
-    /// <param name="tokens">Gets their next tokens.</param>
-    /// <param name="firstRow">The row of the first place.</param>
+    /// <param name="parents">Receives the rows that continue.</param>
+    /// <param name="tokens">Receives their next tokens.</param>
+    /// <param name="firstRow">Row of the first place.</param>
     /// <param name="bans">Names of the options that ban continuations of a place.</param>
-    /// <exception cref="InvalidOperationException">Nothing is finished and nothing can go on; the message names the prompt, the step and
+    /// <exception cref="InvalidOperationException">Nothing is finished and nothing can continue; the message names the prompt, the step and
     /// the options.</exception>
     public void Advance(
         ReadOnlySpan<double> best,
@@ -73,7 +72,7 @@ internal sealed class BeamPrompt
         Func<int, IReadOnlyList<string>> bans
     )
     {
-        // A hypothesis that cannot go on is dropped beside others; without any, there is nothing to give back.
+        // A hypothesis that cannot continue is dropped if there are others; without any, there is no result.
         if (!(best[0] > Nothing / 2) && finished.Count == 0)
         {
             string[] names = [.. Enumerable.Range(0, scores.Length).Where(Holds).SelectMany(bans).Distinct()];
@@ -124,7 +123,7 @@ internal sealed class BeamPrompt
         mayImprove = mayImprove && (!IsFull || BestPossible() > finished[^1].Score);
     }
 
-    /// <summary>The finished hypotheses that were asked for, best first.</summary>
+    /// <summary>Returns the requested number of finished hypotheses, best first.</summary>
     public IReadOnlyList<BeamHypothesis> Best() => [.. finished.Take(options.Returned)];
 
     private double BestPossible()

@@ -16,8 +16,8 @@ public static class BeamSearch
     /// score, which is not normalised again; temperature, truncation and everything about randomness and recording are not used.</remarks>
     /// <param name="model">The model.</param>
     /// <param name="prompts">Token ids of each prompt, at least one each and at most the context length minus 1.</param>
-    /// <param name="beams">How to search.</param>
-    /// <param name="options">What a token may be, which tokens end a completion, and how long it may be.</param>
+    /// <param name="beams">Options of the search.</param>
+    /// <param name="options">Allowed tokens, tokens that end a completion, and the maximum length.</param>
     /// <param name="paddingId">Id for positions before a prompt; the model does not look at it.</param>
     /// <param name="cancellation">Looked at before every token.</param>
     /// <returns>For each prompt the best completions, best first.</returns>

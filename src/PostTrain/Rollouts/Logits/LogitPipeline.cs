@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Rollouts.Logits;
 
-/// <summary>What stands between a model's scores and the draw: the options that are not at their defaults, in transformers'
+/// <summary>The processing between a model's scores and the sampling: the options that are not at their defaults, in transformers'
 /// order.</summary>
 internal sealed class LogitPipeline : IDisposable
 {
@@ -34,13 +34,13 @@ internal sealed class LogitPipeline : IDisposable
             || options.EtaCutoff > 0;
     }
 
-    /// <summary>Whether any truncation is on.</summary>
+    /// <summary>True if any truncation is active.</summary>
     public bool Truncates { get; }
 
-    /// <summary>Whether <see cref="Process"/> does more for a completion of this length than leave out suppressed tokens.</summary>
+    /// <summary>Returns true if <see cref="Process"/> does more than suppress tokens for a completion of this length.</summary>
     public bool Changes(int generated) => processes || generated < options.MinNewTokens;
 
-    /// <summary>Biases, penalties and bans, all before the temperature: [B,V] to [B,V]; contexts and mask [B,L].</summary>
+    /// <summary>Applies biases, penalties and bans, all before the temperature: [B,V] to [B,V]; contexts and mask [B,L].</summary>
     public Tensor Process(Tensor scores, Tensor ids, Tensor mask, int generated)
     {
         using var scope = NewDisposeScope();
@@ -50,8 +50,8 @@ internal sealed class LogitPipeline : IDisposable
         return scores.alias().MoveToOuterDisposeScope();
     }
 
-    /// <summary>Names of the options that give a token of a row −∞ which had a score before: why <see cref="Process"/> leaves nothing of
-    /// it.</summary>
+    /// <summary>Returns the names of the options that give −∞ to a token of a row that had a score: the reasons why <see cref="Process"/>
+    /// excludes every token.</summary>
     /// <param name="scores">As in <see cref="Process"/>.</param>
     /// <param name="ids">As in <see cref="Process"/>.</param>
     /// <param name="mask">As in <see cref="Process"/>.</param>
@@ -73,7 +73,7 @@ internal sealed class LogitPipeline : IDisposable
         return names;
     }
 
-    // A soft prompt has ids past the vocabulary of what can come out; they are no context of it.
+    // A soft prompt has ids beyond the output vocabulary; they are not context.
     private static (Tensor Ids, Tensor Mask) Context(Tensor scores, Tensor ids, Tensor mask)
     {
         var last = scores.size(1) - 1;
@@ -114,7 +114,7 @@ internal sealed class LogitPipeline : IDisposable
                 $"A processor gave scores of shape [{string.Join(",", scores.shape)}], expected the shape that it was given."
             );
 
-    /// <summary>The truncations of tempered scores, [B,V] to [B,V].</summary>
+    /// <summary>Truncates tempered scores, [B,V] to [B,V].</summary>
     public Tensor Truncate(Tensor scores)
     {
         using var scope = NewDisposeScope();

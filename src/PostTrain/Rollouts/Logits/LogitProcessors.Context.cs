@@ -6,8 +6,8 @@ namespace PostTrain.Rollouts.Logits;
 
 public static partial class LogitProcessors
 {
-    /// <summary>Makes tokens that occur in the context less likely: a score below 0 is multiplied by the penalty, another divided (Keskar
-    /// et al. 2019, arXiv:1909.05858), once for each distinct token.</summary>
+    /// <summary>Lowers the scores of tokens that occur in the context: a negative score is multiplied by the penalty, another one divided
+    /// (Keskar et al. 2019, arXiv:1909.05858), once for each distinct token.</summary>
     /// <param name="scores">[B,V].</param>
     /// <param name="ids">The context, prompt included, [B,L].</param>
     /// <param name="mask">[B,L]; 0 at padding, which is not context.</param>
@@ -26,7 +26,7 @@ public static partial class LogitProcessors
     /// <summary>Bans every token that would repeat an n-gram of the context.</summary>
     /// <param name="scores">[B,V].</param>
     /// <param name="ids">The context, prompt included, [B,L].</param>
-    /// <param name="mask">[B,L]; an n-gram with padding in it is none.</param>
+    /// <param name="mask">[B,L]; n-grams that contain padding are ignored.</param>
     /// <param name="size">n, at least 1; 1 bans every token of the context.</param>
     public static Tensor NoRepeatNGram(Tensor scores, Tensor ids, Tensor mask, int size)
     {
@@ -48,11 +48,11 @@ public static partial class LogitProcessors
         return Below(scores, banned).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Adds each sequence's bias to the score of its last token where the context ends with the tokens before it.</summary>
+    /// <summary>Adds each sequence's bias to the score of its last token if the context ends with the tokens before it.</summary>
     /// <param name="scores">[B,V].</param>
     /// <param name="ids">The context, prompt included, [B,L].</param>
     /// <param name="mask">[B,L]; 0 at padding.</param>
-    /// <param name="biases">Several for one token add up.</param>
+    /// <param name="biases">The biases; several for one token are added.</param>
     public static Tensor SequenceBias(Tensor scores, Tensor ids, Tensor mask, IReadOnlyList<SequenceBias> biases)
     {
         Context(scores, ids, mask);
@@ -60,7 +60,7 @@ public static partial class LogitProcessors
         return table.Apply(scores, ids, mask);
     }
 
-    /// <summary>Bans words: the last token of each where the context ends with the tokens before it.</summary>
+    /// <summary>Bans words: the last token of each if the context ends with the tokens before it.</summary>
     /// <param name="scores">[B,V].</param>
     /// <param name="ids">The context, prompt included, [B,L].</param>
     /// <param name="mask">[B,L]; 0 at padding.</param>
@@ -87,9 +87,9 @@ public static partial class LogitProcessors
             .MoveToOuterDisposeScope();
     }
 
-    /// <summary>Leaves nothing but these tokens, with the score 0.</summary>
+    /// <summary>Allows only these tokens, with the score 0.</summary>
     /// <param name="scores">[B,V].</param>
-    /// <param name="tokens">Their ids, e.g. those that end a text, where the length limit is reached.</param>
+    /// <param name="tokens">Their ids, e.g. the stop tokens when the length limit is reached.</param>
     /// <exception cref="ArgumentOutOfRangeException">An id is outside the vocabulary.</exception>
     public static Tensor Force(Tensor scores, IReadOnlyList<int> tokens)
     {

@@ -4,21 +4,21 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Rollouts.Logits;
 
-/// <summary>Functions that reshape next-token scores, [B,V] to [B,V]: what a token may not be becomes −∞. Fresh tensors; the caller owns
+/// <summary>Functions that process next-token scores, [B,V] to [B,V]; an excluded token gets −∞. Fresh tensors; the caller owns
 /// them.</summary>
 /// <remarks>
-/// They compute what transformers' logits processors compute. Two things are different. Padding is not context: a prompt padded on the left
-/// is penalised and banned for its own tokens only. And the sums behind the truncations are float64 whatever the scores are.
+/// They compute transformers' logits processors, with two differences. Padding is not context: the penalties and bans for a left-padded
+/// prompt use its own tokens only. The sums of the truncations are float64 whatever the type of the scores.
 /// </remarks>
 public static partial class LogitProcessors
 {
     // Outside of 1/Mild to Mild a quotient may leave the range of float32.
     private const double Mild = 1e6;
 
-    /// <summary>scores / T.</summary>
-    /// <remarks>Where quotients could leave the type's range (T below 1e-6 or above 1e6; below 1 in float16), the row's highest score is
-    /// taken off first, which leaves the distribution as it is: the highest become 0, and the others at least the type's lowest finite
-    /// number. A score of −∞ stays.</remarks>
+    /// <summary>Computes scores / T.</summary>
+    /// <remarks>If quotients could leave the type's range (T below 1e-6 or above 1e6; below 1 in float16), the row's highest score is
+    /// subtracted first, which does not change the distribution: the highest becomes 0, and the others at least the type's lowest finite
+    /// number. A score of −∞ is unchanged.</remarks>
     /// <param name="scores">[..., V].</param>
     /// <param name="temperature">T, positive and finite, down to the smallest double.</param>
     /// <exception cref="ArgumentOutOfRangeException">The temperature is not positive and finite.</exception>
@@ -44,7 +44,7 @@ public static partial class LogitProcessors
     /// <summary>Keeps the k highest scores and all that equal the lowest of them.</summary>
     /// <param name="scores">[B,V].</param>
     /// <param name="k">At least 1; more than V keeps all.</param>
-    /// <param name="keep">The fewest tokens that stay.</param>
+    /// <param name="keep">Minimum number of tokens kept.</param>
     public static Tensor TopK(Tensor scores, int k, int keep = 1)
     {
         Check(scores, keep);
@@ -53,14 +53,14 @@ public static partial class LogitProcessors
         return Below(scores, scores.lt(KthHighest(scores, Math.Max(k, keep)))).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Nucleus: keeps the smallest set of likeliest tokens whose probability reaches p (Holtzman et al. 2020,
+    /// <summary>Nucleus sampling: keeps the smallest set of most likely tokens whose probability reaches p (Holtzman et al. 2020,
     /// arXiv:1904.09751).</summary>
-    /// <remarks>From the unlikeliest on, tokens go while their probabilities sum to at most 1 − p. Sums within 1e-7 p of the border count
-    /// as having reached it: seven digits are what float32 scores give. Of tokens that are equally likely the one with the higher id
-    /// stays.</remarks>
+    /// <remarks>Starting with the least likely, tokens are removed while their probabilities sum to at most 1 − p. Sums within 1e-7 p of
+    /// the limit count as having reached it: float32 scores have seven digits. Of equally likely tokens the one with the higher id is
+    /// kept.</remarks>
     /// <param name="scores">[B,V].</param>
     /// <param name="p">In (0, 1]; 1 keeps all.</param>
-    /// <param name="keep">The fewest tokens that stay.</param>
+    /// <param name="keep">Minimum number of tokens kept.</param>
     public static Tensor TopP(Tensor scores, double p, int keep = 1)
     {
         Check(scores, keep);
@@ -73,10 +73,11 @@ public static partial class LogitProcessors
         return Unsorted(scores, gone, ids, keep, fromEnd: true).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Keeps the tokens that are at least p times as likely as the likeliest (Nguyen et al. 2024, arXiv:2407.01082).</summary>
+    /// <summary>Keeps the tokens that are at least p times as likely as the most likely one (Nguyen et al. 2024,
+    /// arXiv:2407.01082).</summary>
     /// <param name="scores">[B,V].</param>
     /// <param name="p">In [0, 1]; 0 keeps all.</param>
-    /// <param name="keep">The fewest tokens that stay.</param>
+    /// <param name="keep">Minimum number of tokens kept.</param>
     public static Tensor MinP(Tensor scores, double p, int keep = 1)
     {
         Check(scores, keep);
@@ -89,12 +90,12 @@ public static partial class LogitProcessors
     }
 
     /// <summary>
-    /// Locally typical sampling: keeps the tokens whose surprise −log π is nearest to the entropy, as many as it takes to reach a
-    /// probability (Meister et al. 2023, arXiv:2202.00666).
+    /// Locally typical sampling: keeps the tokens whose surprise −log π is nearest to the entropy, up to a total probability (Meister et
+    /// al. 2023, arXiv:2202.00666).
     /// </summary>
     /// <param name="scores">[B,V].</param>
-    /// <param name="mass">The probability to reach, in (0, 1]; 1 keeps all that are possible.</param>
-    /// <param name="keep">The fewest tokens that stay.</param>
+    /// <param name="mass">The probability to reach, in (0, 1]; 1 keeps all tokens of nonzero probability.</param>
+    /// <param name="keep">Minimum number of tokens kept.</param>
     public static Tensor Typical(Tensor scores, double mass, int keep = 1)
     {
         Check(scores, keep);
@@ -117,7 +118,7 @@ public static partial class LogitProcessors
     /// <summary>Keeps the tokens of at least this probability (Hewitt et al. 2022, arXiv:2210.15191).</summary>
     /// <param name="scores">[B,V].</param>
     /// <param name="epsilon">In [0, 1); 0 keeps all.</param>
-    /// <param name="keep">The fewest tokens that stay.</param>
+    /// <param name="keep">Minimum number of tokens kept.</param>
     public static Tensor EpsilonCutoff(Tensor scores, double epsilon, int keep = 1)
     {
         Check(scores, keep);
@@ -130,7 +131,7 @@ public static partial class LogitProcessors
     /// arXiv:2210.15191).</summary>
     /// <param name="scores">[B,V].</param>
     /// <param name="epsilon">In [0, 1); 0 keeps all.</param>
-    /// <param name="keep">The fewest tokens that stay.</param>
+    /// <param name="keep">Minimum number of tokens kept.</param>
     public static Tensor EtaCutoff(Tensor scores, double epsilon, int keep = 1)
     {
         Check(scores, keep);
@@ -149,7 +150,7 @@ public static partial class LogitProcessors
 
     private static Tensor Below(Tensor scores, Tensor gone) => scores.masked_fill(gone, double.NegativeInfinity);
 
-    // What would go, but for the highest scores.
+    // Tokens to remove, except those with the highest scores.
     private static Tensor Sparing(Tensor scores, Tensor gone, int keep) => gone.logical_and(scores.lt(KthHighest(scores, keep)));
 
     private static Tensor Unsorted(Tensor scores, Tensor gone, Tensor ids, int keep, bool fromEnd)

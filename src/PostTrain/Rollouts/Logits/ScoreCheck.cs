@@ -3,17 +3,16 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Rollouts.Logits;
 
-/// <summary>Stops a generation where scores are no distribution: a NaN, a +∞, or nothing but −∞.</summary>
+/// <summary>Stops a generation if scores do not define a distribution: a NaN, a +∞, or only −∞.</summary>
 internal static class ScoreCheck
 {
     /// <summary>Checks one step's scores.</summary>
     /// <param name="scores">[B,V].</param>
-    /// <param name="source">What gave them, for the message.</param>
-    /// <param name="step">Tokens that the completions have so far.</param>
-    /// <param name="prompt">Number of the prompt of a row of the scores; null for a row that nobody reads.</param>
-    /// <param name="bans">Names of the options that ban the tokens of a row that holds −∞ only; null where options have no part in the
-    /// scores.</param>
-    /// <param name="allowsNone">Whether a row may hold −∞ only.</param>
+    /// <param name="source">The source of the scores, for the message.</param>
+    /// <param name="step">Number of tokens of the completions so far.</param>
+    /// <param name="prompt">Maps a row of the scores to the index of its prompt; null for a row that is not used.</param>
+    /// <param name="bans">Names of the options that ban the tokens of a row with only −∞; null if options do not affect the scores.</param>
+    /// <param name="allowsNone">True if a row may contain only −∞.</param>
     /// <exception cref="InvalidOperationException">The message names the prompt, the step, the value and the options.</exception>
     public static void Require(
         Tensor scores,
@@ -24,7 +23,7 @@ internal static class ScoreCheck
         bool allowsNone = false
     )
     {
-        // The highest score tells everything: NaN goes through a maximum.
+        // The maximum suffices: NaN propagates through it.
         using var highest = scores.amax([-1L]);
         using var wide = highest.to(ScalarType.Float64, CPU);
         var values = wide.data<double>().ToArray();
@@ -46,6 +45,6 @@ internal static class ScoreCheck
         }
     }
 
-    /// <summary>" by A, B", or nothing.</summary>
+    /// <summary>Returns " by A, B", or an empty text.</summary>
     public static string By(IReadOnlyList<string> options) => options.Count == 0 ? "" : $" by {string.Join(", ", options)}";
 }

@@ -3,7 +3,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Rollouts.Logits;
 
-/// <summary>Biases of sequences as tensors, by length, so that all rows and all sequences of a length are compared at once.</summary>
+/// <summary>Biases of sequences as tensors, grouped by length, so that all rows and all sequences of a length are compared at
+/// once.</summary>
 internal sealed class SequenceBiasTable : IDisposable
 {
     private readonly List<(Tensor? Prefixes, Tensor Last, Tensor Bias)> lengths = [];
@@ -52,7 +53,7 @@ internal sealed class SequenceBiasTable : IDisposable
         }
     }
 
-    /// <summary>Scores [B,V] with the biases of the sequences that the contexts [B,L] end with.</summary>
+    /// <summary>Adds the biases of the sequences that end the contexts [B,L] to scores [B,V].</summary>
     public Tensor Apply(Tensor scores, Tensor ids, Tensor mask)
     {
         using var scope = NewDisposeScope();

@@ -1,11 +1,11 @@
 namespace PostTrain.Training.Diagnostics;
 
-/// <summary>How much a <see cref="Warning"/> matters.</summary>
+/// <summary>The severity of a <see cref="Warning"/>.</summary>
 public enum DiagnosticLevel
 {
-    /// <summary>Looks wrong and is right: said so that nobody has to ask.</summary>
+    /// <summary>Looks wrong but is expected behaviour. Reported so that the user need not investigate.</summary>
     Note,
 
-    /// <summary>The run is likely to come to nothing, or to something that is not wanted.</summary>
+    /// <summary>The run will probably fail or learn something unwanted.</summary>
     Warning,
 }

@@ -2,21 +2,22 @@ using System.Globalization;
 
 namespace PostTrain.Training.Diagnostics;
 
-/// <summary>One thing that can go wrong in a run, or look as if it did, and how the metrics tell.</summary>
-/// <remarks>A rule has no state: what it says follows from the course alone. A rule of one's own derives from this and goes into the list
-/// given to <see cref="TrainingDiagnostics"/>.</remarks>
+/// <summary>A rule that detects one problem of a run, or one harmless oddity, from its metrics.</summary>
+/// <remarks>A rule has no state: its finding depends on the run's metrics only. To write your own rule, derive from this type and pass it
+/// in the list given to <see cref="TrainingDiagnostics"/>.</remarks>
 public abstract record DiagnosticRule
 {
-    /// <summary>Its name in words joined by hyphens; the name of the warnings that it raises.</summary>
+    /// <summary>The rule's name, words joined by hyphens. Its warnings carry the same name.</summary>
     public abstract string Name { get; }
 
-    /// <summary>What its finding means and what to do about it.</summary>
+    /// <summary>The meaning of a finding and what to do about it.</summary>
     public abstract string Advice { get; }
 
-    /// <summary>Whether a finding is something wrong.</summary>
+    /// <summary>The level of the rule's warnings.</summary>
     public virtual DiagnosticLevel Level => DiagnosticLevel.Warning;
 
-    /// <summary>Looks at a run after a step; null where there is nothing to say, also where a metric is missing or too short.</summary>
+    /// <summary>Examines a run after a step. Returns null if there is no finding, or if a metric is missing or has too few
+    /// values.</summary>
     public abstract Finding? Look(RunCourse course);
 
     /// <summary>Checks the rule's thresholds.</summary>
@@ -27,11 +28,11 @@ public abstract record DiagnosticRule
 
     private protected static string Percent(double share) => (100 * share).ToString("0.#", CultureInfo.InvariantCulture) + " %";
 
-    /// <summary>A number of steps that a course keeps.</summary>
+    /// <summary>Checks a number of steps against the number of values that a <see cref="MetricCourse"/> keeps.</summary>
     private protected void CheckWindow(int value, string name, int most = MetricCourse.FirstKept)
     {
         if (value < 1 || value > most)
-            throw new ArgumentOutOfRangeException(name, value, $"{GetType().Name}.{name} must be 1 to {most}");
+            throw new ArgumentOutOfRangeException(name, value, $"{GetType().Name}.{name} must be from 1 to {most}");
     }
 
     private protected void CheckAbove(double value, double least, string name)

@@ -1,17 +1,17 @@
 namespace PostTrain.Training.Diagnostics;
 
-/// <summary>The policy has become sure of itself: it draws the same completions again and again and explores no more.</summary>
+/// <summary>The policy has become nearly deterministic: it repeats the same completions and no longer explores.</summary>
 public sealed record EntropyCollapse : DiagnosticRule
 {
-    /// <summary>The share of the first entropy that is left, above 0.</summary>
+    /// <summary>Entropy below this share of its starting value raises the warning, above 0.</summary>
     /// <value>The default is 0.2.</value>
     public double Share { get; init; } = 0.2;
 
-    /// <summary>Steps that are averaged, at the beginning and lately, 1 to 128.</summary>
+    /// <summary>Steps in each average, at the start and at the end of the run so far, 1 to 128.</summary>
     /// <value>The default is 8.</value>
     public int Window { get; init; } = 8;
 
-    /// <summary>A run that begins below this, in nats per token, was sure from the start.</summary>
+    /// <summary>Smallest starting entropy, in nats per token. A run that starts below it is not examined.</summary>
     /// <value>The default is 0.02.</value>
     public double Least { get; init; } = 0.02;
 
@@ -20,7 +20,8 @@ public sealed record EntropyCollapse : DiagnosticRule
 
     /// <inheritdoc/>
     public override string Advice =>
-        "Where the reward is at its ceiling this is the end of learning. Otherwise raise the upper clip bound (clip-higher), add an entropy bonus, raise the sampling temperature or the KL weight, or lower the learning rate.";
+        "If the reward is at its maximum, learning is complete. Otherwise raise the upper clip bound (clip-higher), add an entropy "
+        + "bonus, raise the sampling temperature or the KL weight, or lower the learning rate.";
 
     /// <inheritdoc/>
     public override Finding? Look(RunCourse course)
@@ -35,7 +36,7 @@ public sealed record EntropyCollapse : DiagnosticRule
             && recent < Share * first
             ? new Finding(
                 recent,
-                $"The entropy is {Number(recent)} nats per token, {Percent(recent / first)} of the {Number(first)} at the beginning."
+                $"The entropy is {Number(recent)} nats per token, {Percent(recent / first)} of its starting value {Number(first)}."
             )
             : null;
     }

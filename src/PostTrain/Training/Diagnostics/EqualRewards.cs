@@ -1,9 +1,9 @@
 namespace PostTrain.Training.Diagnostics;
 
-/// <summary>Every completion of a step has the same reward, step after step.</summary>
+/// <summary>All completions of a step have the same reward, for several steps in a row.</summary>
 public sealed record EqualRewards : DiagnosticRule
 {
-    /// <summary>Reports in a row, 1 to 128.</summary>
+    /// <summary>Consecutive reports that raise the warning, 1 to 128.</summary>
     /// <value>The default is 3.</value>
     public int Steps { get; init; } = 3;
 
@@ -12,8 +12,9 @@ public sealed record EqualRewards : DiagnosticRule
 
     /// <inheritdoc/>
     public override string Advice =>
-        "There is nothing to compare, so methods that compare completions learn nothing. At the lowest reward the task is too hard or the verifier does not find the answer: read some completions, warm up by "
-        + "supervised fine-tuning, give partial credit. At the highest the task is solved: take harder problems.";
+        "Methods that compare completions learn nothing from equal rewards. If the reward is at its minimum, the task is too hard or the "
+        + "verifier does not find the answer: read some completions, start with supervised fine-tuning, or give partial credit. "
+        + "If it is at its maximum, the task is solved: use harder problems.";
 
     /// <inheritdoc/>
     public override Finding? Look(RunCourse course)
@@ -21,7 +22,7 @@ public sealed record EqualRewards : DiagnosticRule
         ArgumentNullException.ThrowIfNull(course);
         var mean = course["reward/mean"];
         return mean.Count > 0 && course["reward/std"].RecentAll(Steps, std => std <= 1e-9)
-            ? new Finding(mean.Last, $"All completions of each of the last {Steps} steps had the same reward, now {Number(mean.Last)}.")
+            ? new Finding(mean.Last, $"In each of the last {Steps} steps all completions had the same reward, now {Number(mean.Last)}.")
             : null;
     }
 

@@ -1,18 +1,18 @@
 namespace PostTrain.Training.Diagnostics;
 
-/// <summary>The gradient's norm leaves its usual size and does not come back at once.</summary>
+/// <summary>The gradient norm is far above its usual value for several steps.</summary>
 public sealed record ExplodingGradient : DiagnosticRule
 {
-    /// <summary>How many times the median of the steps before, above 1.</summary>
+    /// <summary>Threshold as a multiple of the median of the preceding steps, above 1.</summary>
     /// <value>The default is 10.</value>
     public double Factor { get; init; } = 10;
 
-    /// <summary>Steps that the median is taken of, 1 to 128.</summary>
+    /// <summary>Steps in the median, 1 to 128.</summary>
     /// <value>The default is 32.</value>
     public int Window { get; init; } = 32;
 
-    /// <summary>Reports in a row above it, 1 to 128.</summary>
-    /// <value>The default is 2: one outlier is what clipping is for.</value>
+    /// <summary>Consecutive reports above the threshold that raise the warning, 1 to 128.</summary>
+    /// <value>The default is 2: gradient clipping handles a single outlier.</value>
     public int Steps { get; init; } = 2;
 
     /// <inheritdoc/>
@@ -20,8 +20,8 @@ public sealed record ExplodingGradient : DiagnosticRule
 
     /// <inheritdoc/>
     public override string Advice =>
-        "MaxGradNorm clips each step, and what is left of it points in the direction of the outliers. Lower the learning rate, lengthen the warm-up, go back to the last good checkpoint, and look at the "
-        + "batches of these steps for broken examples.";
+        "MaxGradNorm clips each step, but the clipped gradient still points in the direction of the outliers. Lower the learning rate, "
+        + "lengthen the warm-up, return to the last good checkpoint, and check the batches of these steps for broken examples.";
 
     /// <inheritdoc/>
     public override Finding? Look(RunCourse course)
@@ -36,7 +36,8 @@ public sealed record ExplodingGradient : DiagnosticRule
         return median > 0 && least > Factor * median
             ? new Finding(
                 norm.Last,
-                $"The gradient norm is {Number(norm.Last)}, {Number(norm.Last / median)} times its median of {Number(median)} in the {Window} steps before."
+                $"The gradient norm is {Number(norm.Last)}, {Number(norm.Last / median)} times the median {Number(median)} of the "
+                    + $"{Window} steps before."
             )
             : null;
     }

@@ -1,6 +1,6 @@
 namespace PostTrain.Training.Diagnostics;
 
-/// <summary>What a rule found.</summary>
-/// <param name="Value">The number that it went by.</param>
-/// <param name="Message">A sentence with the numbers.</param>
+/// <summary>A finding of a <see cref="DiagnosticRule"/>.</summary>
+/// <param name="Value">The number that raised it.</param>
+/// <param name="Message">One sentence with the numbers.</param>
 public readonly record struct Finding(double Value, string Message);

@@ -1,17 +1,17 @@
 namespace PostTrain.Training.Diagnostics;
 
-/// <summary>The number that training improves gets better while the number on held-out data gets worse.</summary>
+/// <summary>The training metric improves while the held-out metric gets worse.</summary>
 public abstract record HeldOutGap : DiagnosticRule
 {
-    /// <summary>Evaluations in a row below the best one, 1 to 128.</summary>
+    /// <summary>Consecutive evaluations below the best one that raise the warning, 1 to 128.</summary>
     /// <value>The default is 2.</value>
     public int Evaluations { get; init; } = 2;
 
-    /// <summary>How far below, as a share of the best one's size; at least 0.</summary>
+    /// <summary>Minimum distance from the best evaluation, as a share of its absolute value; at least 0.</summary>
     /// <value>The default is 0.02.</value>
     public double Margin { get; init; } = 0.02;
 
-    /// <summary>Training steps that are averaged, 1 to 128.</summary>
+    /// <summary>Training steps in each average, 1 to 128.</summary>
     /// <value>The default is 8.</value>
     public int Window { get; init; } = 8;
 
@@ -41,7 +41,8 @@ public abstract record HeldOutGap : DiagnosticRule
         var latest = evaluations[^1].Value;
         return new Finding(
             latest,
-            $"{HeldOutMetric} was {Number(best.Value)} at step {best.Step} and is {Number(latest)}, while {Training} went from {Number(then)} to {Number(now)}."
+            $"{HeldOutMetric} was {Number(best.Value)} at step {best.Step} and is {Number(latest)} now, "
+                + $"while {Training} went from {Number(then)} to {Number(now)}."
         );
     }
 
@@ -53,7 +54,7 @@ public abstract record HeldOutGap : DiagnosticRule
             throw new ArgumentOutOfRangeException(nameof(Margin), Margin, $"{GetType().Name}.Margin must be at least 0");
     }
 
-    // The training metric as it was at a step; null where that is no longer kept.
+    // The mean of the training metric at a step; null if its values are no longer kept.
     private double? Mean(MetricCourse course, long step)
     {
         var values = course.Recent().Where(point => point.Step <= step).Select(point => point.Value).TakeLast(Window).ToArray();

@@ -1,19 +1,19 @@
 namespace PostTrain.Training.Diagnostics;
 
-/// <summary>The policy leaves its reference faster and faster.</summary>
-/// <remarks>Three windows of equal length, k₁, k₂, k₃: said where k₃ − k₂ is over Factor · (k₂ − k₁) with k₂ − k₁ above 0. Growth with the
-/// square of the step, as at the beginning of every run, has a ratio below 2 from the third window on.</remarks>
+/// <summary>The KL divergence from the reference model grows at an increasing rate.</summary>
+/// <remarks>Compares the means k₁, k₂, k₃ of three consecutive windows. Raises the warning if k₃ − k₂ &gt; Factor · (k₂ − k₁) and k₂ − k₁
+/// &gt; 0. Quadratic growth, which is normal at the start of a run, gives a ratio below 2 from the third window on.</remarks>
 public sealed record KlAcceleration : DiagnosticRule
 {
-    /// <summary>How many times the rise of the window before, above 1.</summary>
+    /// <summary>Threshold as a multiple of the rise of the window before, above 1.</summary>
     /// <value>The default is 3.</value>
     public double Factor { get; init; } = 3;
 
-    /// <summary>A rise from window to window of less than this, in nats per token, is none.</summary>
+    /// <summary>Smallest rise from one window to the next that is examined, in nats per token.</summary>
     /// <value>The default is 0.05.</value>
     public double Rise { get; init; } = 0.05;
 
-    /// <summary>Steps in a window, 1 to 128; nothing is said in the first.</summary>
+    /// <summary>Steps in a window, 1 to 128. Nothing is reported in the first window.</summary>
     /// <value>The default is 8.</value>
     public int Window { get; init; } = 8;
 
@@ -22,7 +22,8 @@ public sealed record KlAcceleration : DiagnosticRule
 
     /// <inheritdoc/>
     public override string Advice =>
-        "The policy has found something that pays, often a fault of the reward: read completions now. Raise the KL weight, lower the learning rate, stop at a target KL, or go back to the checkpoint before the bend.";
+        "The policy has probably found a fault of the reward: read completions now. Raise the KL weight, lower the learning rate, stop at "
+        + "a target KL, or return to a checkpoint from before the rise.";
 
     /// <inheritdoc/>
     public override Finding? Look(RunCourse course)
@@ -41,7 +42,8 @@ public sealed record KlAcceleration : DiagnosticRule
         return now >= Rise && before > 0 && now > Factor * before
             ? new Finding(
                 now / before,
-                $"The KL divergence rose by {Number(now)} in the last {Window} steps, {Number(now / before)} times the {Number(before)} of the {Window} before, to {Number(kl.Last)} nats per token."
+                $"The KL divergence rose by {Number(now)} in the last {Window} steps and by {Number(before)} in the {Window} steps before "
+                    + $"({Number(now / before)} times as much), to {Number(kl.Last)} nats per token."
             )
             : null;
     }

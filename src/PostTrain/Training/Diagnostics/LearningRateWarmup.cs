@@ -1,11 +1,11 @@
 namespace PostTrain.Training.Diagnostics;
 
-/// <summary>The second step has the loss of the first, on the same data, because warm-up begins with a learning rate of 0.</summary>
-/// <remarks>Where each step has a batch of its own, or is judged by rewards, the rate of 0 is not to be seen and nothing is said.</remarks>
+/// <summary>The second step repeats the loss of the first because warm-up starts with a learning rate of 0.</summary>
+/// <remarks>Applies only if both steps use the same data. Not reported for runs with rewards.</remarks>
 public sealed record LearningRateWarmup : DiagnosticRule
 {
-    /// <summary>Losses are the same when they differ by no more than this share, above 0.</summary>
-    /// <value>The default is 1e-6: the order of a sum.</value>
+    /// <summary>Largest relative difference of two losses that count as equal, above 0.</summary>
+    /// <value>The default is 1e-6, which allows for a different order of summation.</value>
     public double Tolerance { get; init; } = 1e-6;
 
     /// <inheritdoc/>
@@ -13,7 +13,7 @@ public sealed record LearningRateWarmup : DiagnosticRule
 
     /// <inheritdoc/>
     public override string Advice =>
-        "This is how warm-up begins everywhere in this field: the first step changes no weight, the next ones do. Nothing is to be done.";
+        "This is normal: with warm-up the first step changes no weights, the following ones do. No action is needed.";
 
     /// <inheritdoc/>
     public override DiagnosticLevel Level => DiagnosticLevel.Note;
@@ -27,7 +27,7 @@ public sealed record LearningRateWarmup : DiagnosticRule
             return null;
         double first = loss.FirstMean(1)!.Value;
         return Math.Abs(loss.Last - first) <= Tolerance * Math.Abs(first)
-            ? new Finding(loss.Last, $"The loss is {Number(loss.Last)} as at the first step, whose learning rate was 0.")
+            ? new Finding(loss.Last, $"The loss is {Number(loss.Last)}, the same as at the first step, whose learning rate was 0.")
             : null;
     }
 

@@ -1,10 +1,10 @@
 namespace PostTrain.Training.Diagnostics;
 
-/// <summary>The learning rate stays 0, so that nothing is learnt.</summary>
+/// <summary>The learning rate stays at 0, so the model learns nothing.</summary>
 public sealed record LearningRateZero : DiagnosticRule
 {
-    /// <summary>Reports in a row with a rate of 0, 1 to 128.</summary>
-    /// <value>The default is 3: warm-up has one.</value>
+    /// <summary>Consecutive reports with a rate of 0 that raise the warning, 1 to 128.</summary>
+    /// <value>The default is 3: warm-up has one such step.</value>
     public int Steps { get; init; } = 3;
 
     /// <inheritdoc/>
@@ -12,7 +12,8 @@ public sealed record LearningRateZero : DiagnosticRule
 
     /// <inheritdoc/>
     public override string Advice =>
-        "No weight changes. The schedule is over (train for more Steps than the schedule was made for, or use a constant one), or LearningRate is too small to be told from 0.";
+        "No weights change. Either the schedule has ended (run no more steps than it was made for, or use a constant schedule), or "
+        + "LearningRate is too small.";
 
     /// <inheritdoc/>
     public override Finding? Look(RunCourse course)

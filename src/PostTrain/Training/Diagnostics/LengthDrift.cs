@@ -1,17 +1,17 @@
 namespace PostTrain.Training.Diagnostics;
 
-/// <summary>Completions become much longer or shorter than they were: the commonest way to please a reward without being better.</summary>
+/// <summary>Completions become much longer or shorter than at the start: a common sign of reward hacking.</summary>
 public sealed record LengthDrift : DiagnosticRule
 {
-    /// <summary>How many times longer, or shorter, than at the beginning; above 1.</summary>
+    /// <summary>Ratio of lengths, longer or shorter, that raises the warning; above 1.</summary>
     /// <value>The default is 1.5.</value>
     public double Factor { get; init; } = 1.5;
 
-    /// <summary>A change of fewer tokens is none.</summary>
+    /// <summary>Smallest change that counts as drift, in tokens.</summary>
     /// <value>The default is 4.</value>
     public double Tokens { get; init; } = 4;
 
-    /// <summary>Steps that are averaged, at the beginning and lately, 1 to 128.</summary>
+    /// <summary>Steps in each average, at the start and at the end of the run so far, 1 to 128.</summary>
     /// <value>The default is 8.</value>
     public int Window { get; init; } = 8;
 
@@ -20,8 +20,9 @@ public sealed record LengthDrift : DiagnosticRule
 
     /// <inheritdoc/>
     public override string Advice =>
-        "Read completions of both times. Where the length itself is paid, by a reward model or by a sum over tokens, take it out of the reward (length penalty, soft overlong punishment, Dr. GRPO's aggregation) and judge the "
-        + "policy on held-out problems. Where longer work is better work, nothing is wrong.";
+        "Compare early and recent completions. If the reward favours length itself (a reward model, a sum over tokens), remove that effect "
+        + "(length penalty, soft overlong punishment, Dr. GRPO's aggregation) and evaluate the policy on held-out problems. "
+        + "If the task needs longer answers, no action is needed.";
 
     /// <inheritdoc/>
     public override Finding? Look(RunCourse course)
@@ -38,10 +39,10 @@ public sealed record LengthDrift : DiagnosticRule
         if (recent < Factor * first && recent * Factor > first)
             return null;
         var finished = course["completion/finished"];
-        string cut = finished.RecentMean(Window) is { } share && share < 0.9 ? $"; {Percent(1 - share)} are cut off by the limit" : "";
+        string cut = finished.RecentMean(Window) is { } share && share < 0.9 ? $"; {Percent(1 - share)} reach the token limit" : "";
         return new Finding(
             recent,
-            $"Completions have {Number(recent)} tokens, {Number(recent / first)} times the {Number(first)} at the beginning{cut}."
+            $"The mean completion length is {Number(recent)} tokens, {Number(recent / first)} times the initial {Number(first)}{cut}."
         );
     }
 

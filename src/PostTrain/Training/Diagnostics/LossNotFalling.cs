@@ -1,14 +1,14 @@
 namespace PostTrain.Training.Diagnostics;
 
-/// <summary>The loss of a run on fixed data is no lower than it was at the beginning.</summary>
-/// <remarks>Not looked at where rewards judge the run: a policy-gradient loss has nowhere to fall to.</remarks>
+/// <summary>The loss of a run on fixed data has not fallen since the start.</summary>
+/// <remarks>Not examined for runs with rewards: a policy-gradient loss need not fall.</remarks>
 public sealed record LossNotFalling : DiagnosticRule
 {
-    /// <summary>Steps that are compared, the first with the latest, 1 to 128.</summary>
-    /// <value>The default is 50: nothing is said before step 100.</value>
+    /// <summary>Steps in each of the two windows that are compared, the first and the latest, 1 to 128.</summary>
+    /// <value>The default is 50: nothing is reported before step 100.</value>
     public int Window { get; init; } = 50;
 
-    /// <summary>The share of the first loss by which it must have fallen, at least 0 and below 1.</summary>
+    /// <summary>Relative fall of the loss that is expected, at least 0 and below 1.</summary>
     /// <value>The default is 0.01.</value>
     public double Fall { get; init; } = 0.01;
 
@@ -17,8 +17,8 @@ public sealed record LossNotFalling : DiagnosticRule
 
     /// <inheritdoc/>
     public override string Advice =>
-        "Raise the learning rate by three to ten times, or lower it where the loss rises. Check that the mask counts the tokens that are to be learnt, that adapters are attached where the model is called, "
-        + "and that the model can learn ten examples by heart.";
+        "Raise the learning rate three to ten times; if the loss rises, lower it. Check that the mask counts the tokens to be learnt, "
+        + "that adapters are attached to the model that is called, and that the model can memorise ten examples.";
 
     /// <inheritdoc/>
     public override Finding? Look(RunCourse course)
@@ -33,7 +33,7 @@ public sealed record LossNotFalling : DiagnosticRule
         )
             return null;
         return recent > first - Fall * Math.Abs(first)
-            ? new Finding(recent, $"The loss was {Number(first)} in the first {Window} steps and is {Number(recent)} in the last {Window}.")
+            ? new Finding(recent, $"The mean loss was {Number(first)} in the first {Window} steps, now it is {Number(recent)}.")
             : null;
     }
 

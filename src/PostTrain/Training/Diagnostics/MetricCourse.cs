@@ -2,27 +2,27 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Training.Diagnostics;
 
-/// <summary>The course of one metric: how it began and how it went lately, in bounded memory.</summary>
-/// <remarks>Values that are not finite are not in it.</remarks>
+/// <summary>The first and the latest values of one metric, in bounded memory.</summary>
+/// <remarks>Values that are not finite are left out.</remarks>
 public sealed class MetricCourse
 {
-    /// <summary>Values that are kept of the beginning.</summary>
+    /// <summary>Number of first values that are kept.</summary>
     public const int FirstKept = 128;
 
-    /// <summary>Values that are kept of the end.</summary>
+    /// <summary>Number of latest values that are kept.</summary>
     public const int LastKept = 512;
 
     private readonly List<double> first = [];
     private readonly (long Step, double Value)[] last = new (long, double)[LastKept];
 
-    /// <summary>Finite values so far.</summary>
+    /// <summary>Number of finite values so far.</summary>
     public long Count { get; private set; }
 
     /// <summary>The latest value.</summary>
-    /// <exception cref="InvalidOperationException">There is none yet.</exception>
+    /// <exception cref="InvalidOperationException">There is no value yet.</exception>
     public double Last => Back(0).Value;
 
-    /// <summary>The mean of the first values; null while there are fewer.</summary>
+    /// <summary>Returns the mean of the first values; null if there are fewer.</summary>
     /// <param name="values">1 to <see cref="FirstKept"/>.</param>
     public double? FirstMean(int values)
     {
@@ -30,23 +30,23 @@ public sealed class MetricCourse
         return first.Count < values ? null : first.Take(values).Average();
     }
 
-    /// <summary>The mean of the latest values; null while there are fewer.</summary>
+    /// <summary>Returns the mean of the latest values; null if there are fewer.</summary>
     /// <param name="values">1 or more; with <paramref name="skip"/> at most <see cref="LastKept"/>.</param>
-    /// <param name="skip">So many of the latest are left out.</param>
+    /// <param name="skip">Number of latest values to leave out.</param>
     public double? RecentMean(int values, int skip = 0)
     {
         Guard.AtLeast(values, 1, nameof(values));
         return Count < values + skip || values + skip > LastKept ? null : Enumerable.Range(skip, values).Average(i => Back(i).Value);
     }
 
-    /// <summary>Whether there are so many values and the latest of them all fulfil a condition.</summary>
+    /// <summary>Returns true if there are at least <paramref name="values"/> values and the latest of them all meet a condition.</summary>
     public bool RecentAll(int values, Func<double, bool> condition)
     {
         ArgumentNullException.ThrowIfNull(condition);
         return Count >= values && values <= LastKept && Enumerable.Range(0, values).All(i => condition(Back(i).Value));
     }
 
-    /// <summary>The latest values with their steps, oldest first: at most <see cref="LastKept"/>.</summary>
+    /// <summary>Returns the latest values with their steps, oldest first: at most <see cref="LastKept"/>.</summary>
     public IEnumerable<(long Step, double Value)> Recent(int values = LastKept)
     {
         int kept = (int)Math.Min(Count, Math.Min(values, LastKept));

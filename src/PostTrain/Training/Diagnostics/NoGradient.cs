@@ -1,9 +1,9 @@
 namespace PostTrain.Training.Diagnostics;
 
-/// <summary>The gradient is 0: the run learns nothing, whatever its loss.</summary>
+/// <summary>The gradient is 0, so the run learns nothing, whatever its loss.</summary>
 public sealed record NoGradient : DiagnosticRule
 {
-    /// <summary>Reports in a row without a gradient, 1 to 128.</summary>
+    /// <summary>Consecutive reports with a gradient of 0 that raise the warning, 1 to 128.</summary>
     /// <value>The default is 3.</value>
     public int Steps { get; init; } = 3;
 
@@ -12,7 +12,8 @@ public sealed record NoGradient : DiagnosticRule
 
     /// <inheritdoc/>
     public override string Advice =>
-        "It is not training. Every completion of a group may have the same reward (see reward/zero_groups), the mask may count no token, every token may be clipped, or what requires a gradient is not in the loss's graph.";
+        "The model is not learning. Possible causes: all completions of each group have the same reward (see reward/zero_groups), the mask "
+        + "counts no token, every token is clipped, or the trainable parameters are not part of the loss's graph.";
 
     /// <inheritdoc/>
     public override Finding? Look(RunCourse course)

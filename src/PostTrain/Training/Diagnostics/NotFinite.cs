@@ -8,9 +8,9 @@ public sealed record NotFinite : DiagnosticRule
 
     /// <inheritdoc/>
     public override string Advice =>
-        "An evaluation whose metric is not finite is never the best one and does not count against the patience, so that early stopping waits. "
-        + "Look for empty or broken held-out examples, for probabilities of 0 "
-        + "and for overflow in half precision; a loss that is not finite in training stops the run before the weights change.";
+        "An evaluation with such a metric is never the best one and does not count for early stopping. "
+        + "Look for empty or broken held-out examples, probabilities of 0 and overflow in half precision. "
+        + "A training loss that is not finite stops the run before the weights change.";
 
     /// <inheritdoc/>
     public override Finding? Look(RunCourse course)

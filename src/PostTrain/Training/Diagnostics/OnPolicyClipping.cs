@@ -1,9 +1,9 @@
 namespace PostTrain.Training.Diagnostics;
 
-/// <summary>The clip fraction is 0 because the policy that is trained is the one that sampled.</summary>
+/// <summary>The clip fraction is 0 because the trained policy is the one that sampled.</summary>
 public sealed record OnPolicyClipping : DiagnosticRule
 {
-    /// <summary>Reports in a row, 1 to 128.</summary>
+    /// <summary>Consecutive reports that raise the note, 1 to 128.</summary>
     /// <value>The default is 5.</value>
     public int Steps { get; init; } = 5;
 
@@ -15,7 +15,8 @@ public sealed record OnPolicyClipping : DiagnosticRule
 
     /// <inheritdoc/>
     public override string Advice =>
-        "With one update a batch the ratio of new to old policy is 1 for every token, so clipping cannot act and its range has no effect. That is right; UpdatesPerBatch above 1 makes the ratio move.";
+        "With one update per batch the ratio of new to old policy is 1 for every token, so clipping has no effect. This is correct. "
+        + "Set UpdatesPerBatch above 1 to update off-policy.";
 
     /// <inheritdoc/>
     public override Finding? Look(RunCourse course)
@@ -23,7 +24,7 @@ public sealed record OnPolicyClipping : DiagnosticRule
         ArgumentNullException.ThrowIfNull(course);
         var distance = course["policy/old_kl"];
         return course["policy/clip_fraction"].RecentAll(Steps, share => share == 0) && distance.RecentAll(Steps, kl => Math.Abs(kl) < 1e-12)
-            ? new Finding(0, $"No token has been clipped for {Steps} steps, and the policy is at distance 0 from the one that sampled.")
+            ? new Finding(0, $"No token has been clipped for {Steps} steps, and the KL divergence from the sampling policy is 0.")
             : null;
     }
 

@@ -1,23 +1,23 @@
 namespace PostTrain.Training.Diagnostics;
 
-/// <summary>The reward rises by one of its components alone.</summary>
+/// <summary>A single component accounts for the rise of the reward.</summary>
 public sealed record OneRewardComponent : DiagnosticRule
 {
-    /// <summary>The component's share of all that rose, above 0.</summary>
+    /// <summary>Share of one component in the sum of all rises that raises the warning, above 0.</summary>
     /// <value>The default is 0.9.</value>
     public double Share { get; init; } = 0.9;
 
-    /// <summary>The reward must have risen by this share of its size at the beginning (mean and standard deviation together), above
+    /// <summary>Smallest rise of the reward that is examined, as a share of its starting size (mean plus standard deviation), above
     /// 0.</summary>
     /// <value>The default is 0.1.</value>
     public double Rise { get; init; } = 0.1;
 
-    /// <summary>Steps that are averaged, at the beginning and lately, 1 to 128.</summary>
+    /// <summary>Steps in each average, at the start and at the end of the run so far, 1 to 128.</summary>
     /// <value>The default is 8.</value>
     public int Window { get; init; } = 8;
 
-    /// <summary>The weight of each component in the reward by its name; those that are not named count 1.</summary>
-    /// <value>The default is empty: components are logged before their weights.</value>
+    /// <summary>Weight of each component in the reward, by name. A component that is not named has weight 1.</summary>
+    /// <value>The default is empty. Components are logged before they are weighted.</value>
     public IReadOnlyDictionary<string, double> Weights { get; init; } = new Dictionary<string, double>();
 
     /// <inheritdoc/>
@@ -25,7 +25,8 @@ public sealed record OneRewardComponent : DiagnosticRule
 
     /// <inheritdoc/>
     public override string Advice =>
-        "Is that the component that matters? If it is a form, a length or a style, lower its weight, cap it, or pay it only together with the right answer; normalise components before they are added.";
+        "Check that this component is the one that matters. If it measures format, length or style, lower its weight, cap it, or grant it "
+        + "only with a correct answer. Normalise components before adding them.";
 
     /// <inheritdoc/>
     public override Finding? Look(RunCourse course)
@@ -55,7 +56,8 @@ public sealed record OneRewardComponent : DiagnosticRule
         return rise >= Share * all
             ? new Finding(
                 rise / all,
-                $"The reward rose from {Number(first)} to {Number(recent)}, and {Percent(rise / all)} of what rose is its component '{largest}'."
+                $"The reward rose from {Number(first)} to {Number(recent)}; "
+                    + $"its component '{largest}' accounts for {Percent(rise / all)} of the rise."
             )
             : null;
     }

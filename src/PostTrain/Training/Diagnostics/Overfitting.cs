@@ -8,7 +8,8 @@ public sealed record Overfitting : HeldOutGap
 
     /// <inheritdoc/>
     public override string Advice =>
-        "The model is learning the examples by heart. Keep the checkpoint of the best evaluation (Checkpoint.Best), end early (Evaluation.Patience), train for fewer passes or on more data, add weight decay, or train fewer parameters.";
+        "The model is memorising the training examples. Keep the checkpoint of the best evaluation (Checkpoint.Best), stop early "
+        + "(Evaluation.Patience), train for fewer passes or on more data, add weight decay, or train fewer parameters.";
 
     private protected override string Training => "loss";
 

@@ -1,15 +1,15 @@
 namespace PostTrain.Training.Diagnostics;
 
-/// <summary>The reward that is trained rises while the one on held-out problems, or of a better judge, falls: reward hacking.</summary>
-/// <remarks>Only for policies that are judged by rewards. The mean reward of a reward model that is being trained is its own output, on
-/// training pairs and on held-out ones.</remarks>
+/// <summary>The training reward rises while the reward on held-out problems, or of a better judge, falls: reward hacking.</summary>
+/// <remarks>Examined only for policies trained on rewards. A reward model in training also reports a mean reward, but it is the model's own
+/// output.</remarks>
 public sealed record ProxyAboveGold : HeldOutGap
 {
-    /// <summary>The metric that training improves.</summary>
+    /// <summary>Name of the metric that training improves.</summary>
     /// <value>The default is <c>reward/mean</c>.</value>
     public string Proxy { get; init; } = "reward/mean";
 
-    /// <summary>The metric that it is meant to improve.</summary>
+    /// <summary>Name of the metric that should improve.</summary>
     /// <value>The default is <c>eval/reward/mean</c>.</value>
     public string Gold { get; init; } = "eval/reward/mean";
 
@@ -18,7 +18,8 @@ public sealed record ProxyAboveGold : HeldOutGap
 
     /// <inheritdoc/>
     public override string Advice =>
-        "The policy is learning the reward's faults (or the training problems by heart). Keep the checkpoint of the best evaluation, read completions of both times, repair or re-train the reward, raise the KL weight, stop earlier.";
+        "The policy is exploiting faults of the reward or memorising the training problems. Keep the checkpoint of the best evaluation, "
+        + "compare earlier and recent completions, repair or retrain the reward, raise the KL weight, or stop earlier.";
 
     /// <inheritdoc/>
     public override Finding? Look(RunCourse course)

@@ -1,26 +1,26 @@
 namespace PostTrain.Training.Diagnostics;
 
-/// <summary>The course of every metric of a run.</summary>
+/// <summary>The values of every metric of a run.</summary>
 public sealed class RunCourse
 {
     private static readonly MetricCourse Nothing = new();
     private readonly List<KeyValuePair<string, double>> notFinite = [];
     private readonly Dictionary<string, MetricCourse> courses = new(StringComparer.Ordinal);
 
-    /// <summary>The latest step; 0 before the first.</summary>
+    /// <summary>The latest step; 0 before the first one.</summary>
     public long Step { get; private set; }
 
-    /// <summary>The course of a metric, <c>loss</c> among them; an empty one for a metric that was never reported.</summary>
+    /// <summary>The values of a metric, <c>loss</c> included; empty for a metric that was never reported.</summary>
     public MetricCourse this[string metric] => courses.GetValueOrDefault(metric, Nothing);
 
-    /// <summary>The metrics that were reported, in no order.</summary>
+    /// <summary>Names of the reported metrics, in no particular order.</summary>
     public IReadOnlyCollection<string> Metrics => courses.Keys;
 
-    /// <summary>The metrics of the latest step that are NaN or infinite, which no course holds.</summary>
+    /// <summary>Metrics of the latest step that are NaN or infinite; no course holds them.</summary>
     public IReadOnlyList<KeyValuePair<string, double>> NotFinite => notFinite;
 
-    /// <summary>Whether the run is judged by rewards of its own completions. A reward model has a mean reward too, but it is what the model
-    /// itself says of pairs, whose margin is reported beside it: no aim, and not to be held against anything.</summary>
+    /// <summary>True if the run trains on rewards of its own completions. A reward model in training also reports a mean reward, but that
+    /// is its own output for pairs; such runs are recognised by the margin.</summary>
     internal bool HasReward => this["reward/mean"].Count > 0 && this["reward/margin"].Count == 0;
 
     internal void Add(StepReport report)

@@ -2,11 +2,11 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Training.Diagnostics;
 
-/// <summary>An observer that watches the metrics of a run and says in words what is going wrong, or only looks so.</summary>
+/// <summary>An observer that watches the metrics of a run and raises warnings with advice.</summary>
 /// <remarks>
-/// Each rule raises its <see cref="Warning"/> once an episode: again only after it has had nothing to say for <see cref="QuietReports"/>
-/// reports in a row. A step that is before the last one begins another run. The warnings are a function of the reports, whatever the time
-/// they took. Calls may come from any thread.
+/// A rule raises its <see cref="Warning"/> once, and again only after <see cref="QuietReports"/> consecutive reports without a finding. A
+/// report whose step is lower than the previous one starts a new run. The warnings depend on the reports only, not on time. Calls may come
+/// from any thread.
 /// </remarks>
 /// <example><code>
 /// var diagnostics = new TrainingDiagnostics(new Progress&lt;Warning&gt;(warning => Console.Error.WriteLine(warning)));
@@ -21,9 +21,9 @@ public sealed class TrainingDiagnostics : IProgress<StepReport>
     private readonly List<Warning> warnings = [];
     private readonly int[] quiet;
 
-    /// <param name="observer">Told of each warning in the order in which they are raised; null for nobody.</param>
-    /// <param name="rules">What to look for; null is <see cref="Defaults"/>, and an empty list looks for nothing.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A rule's threshold is out of range.</exception>
+    /// <param name="observer">Receives each warning, in the order in which they are raised; null for none.</param>
+    /// <param name="rules">The rules to apply; null means <see cref="Defaults"/>, an empty list means none.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A threshold of a rule is out of range.</exception>
     public TrainingDiagnostics(IProgress<Warning>? observer = null, IReadOnlyList<DiagnosticRule>? rules = null)
     {
         this.rules = rules ?? Defaults;
@@ -36,7 +36,7 @@ public sealed class TrainingDiagnostics : IProgress<StepReport>
         quiet = [.. Enumerable.Repeat(int.MaxValue, this.rules.Count)];
     }
 
-    /// <summary>Every rule with its default thresholds.</summary>
+    /// <summary>All rules with their default thresholds.</summary>
     public static IReadOnlyList<DiagnosticRule> Defaults { get; } =
     [
         new LearningRateWarmup(),
@@ -58,7 +58,7 @@ public sealed class TrainingDiagnostics : IProgress<StepReport>
         new NotFinite(),
     ];
 
-    /// <summary>Reports without a finding after which a rule may raise its warning again, at least 1.</summary>
+    /// <summary>Consecutive reports without a finding after which a rule may raise its warning again, at least 1.</summary>
     /// <value>The default is 20.</value>
     public int QuietReports
     {
@@ -70,7 +70,7 @@ public sealed class TrainingDiagnostics : IProgress<StepReport>
         }
     } = 20;
 
-    /// <summary>What was raised so far, oldest first.</summary>
+    /// <summary>Warnings raised so far, oldest first.</summary>
     public IReadOnlyList<Warning> Warnings
     {
         get
@@ -80,7 +80,7 @@ public sealed class TrainingDiagnostics : IProgress<StepReport>
         }
     }
 
-    /// <summary>The warnings of a whole run, for instance of <see cref="MetricsLog.Read"/>.</summary>
+    /// <summary>Returns the warnings of a whole run, such as one read by <see cref="MetricsLog.Read"/>.</summary>
     public static IReadOnlyList<Warning> Of(IEnumerable<StepReport> reports, IReadOnlyList<DiagnosticRule>? rules = null)
     {
         ArgumentNullException.ThrowIfNull(reports);
@@ -90,19 +90,20 @@ public sealed class TrainingDiagnostics : IProgress<StepReport>
         return diagnostics.Warnings;
     }
 
-    /// <summary>Takes in a step.</summary>
+    /// <summary>Examines the report of a step.</summary>
     public void Report(StepReport value) => Look(value);
 
-    /// <summary>Takes in a step; the warnings that it raises.</summary>
+    /// <summary>Examines the report of a step and returns the warnings that it raises.</summary>
     /// <param name="value">The step.</param>
-    /// <param name="tell">Whether the observer is told, who has heard it already where a resumed run is read back.</param>
+    /// <param name="tell">True to notify the observer. False when the reports of a resumed run are read back, which it has already
+    /// received.</param>
     internal IReadOnlyList<Warning> Look(StepReport value, bool tell = true)
     {
         ArgumentNullException.ThrowIfNull(value);
         List<Warning> raised = [];
         lock (gate)
         {
-            // A second run into the same log, which must not be compared with the first.
+            // A second run in the same log must not be compared with the first.
             if (value.Step < course.Step)
             {
                 course = new RunCourse();
@@ -130,7 +131,7 @@ public sealed class TrainingDiagnostics : IProgress<StepReport>
         return raised;
     }
 
-    /// <summary>Tells the observer of warnings.</summary>
+    /// <summary>Passes warnings to the observer.</summary>
     internal void Tell(IReadOnlyList<Warning> raised)
     {
         foreach (var warning in raised)

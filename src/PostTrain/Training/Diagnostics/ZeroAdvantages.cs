@@ -1,9 +1,9 @@
 namespace PostTrain.Training.Diagnostics;
 
-/// <summary>A single completion or token was standardised, so that its advantage is 0 whatever its reward.</summary>
+/// <summary>The advantage of a single completion or token was standardised, so it is 0 whatever the reward.</summary>
 public sealed record ZeroAdvantages : DiagnosticRule
 {
-    /// <summary>1 in a step where that was so, absent in others.</summary>
+    /// <summary>1 in a step with such an advantage, absent in others.</summary>
     internal const string Metric = "policy/zero_advantages";
 
     /// <inheritdoc/>
@@ -11,8 +11,9 @@ public sealed record ZeroAdvantages : DiagnosticRule
 
     /// <inheritdoc/>
     public override string Advice =>
-        "REINFORCE++ and whitening subtract the mean of the batch, which of one value is the value itself. Give a step more problems, larger "
-        + "groups or longer completions, or take a method that compares with nothing (PolicyObjectives.Reinforce, WhitenAdvantages = false).";
+        "REINFORCE++ and whitening subtract the mean of the batch; for a single value the difference is 0. Use more problems per "
+        + "step, larger "
+        + "groups or longer completions, or a method without a baseline (PolicyObjectives.Reinforce, WhitenAdvantages = false).";
 
     /// <inheritdoc/>
     public override Finding? Look(RunCourse course)
@@ -21,7 +22,8 @@ public sealed record ZeroAdvantages : DiagnosticRule
         return course[Metric].Recent(1).Any(last => last.Step == course.Step && last.Value > 0)
             ? new Finding(
                 1,
-                "The step had a single completion or token to standardise over, and every advantage was 0: its reward taught nothing."
+                "The advantages of the step were standardised over a single completion or token and are all 0, so its reward had "
+                    + "no effect."
             )
             : null;
     }

@@ -1,17 +1,17 @@
 namespace PostTrain.Training.Diagnostics;
 
-/// <summary>The loss of a policy-gradient run is near 0 while its gradient is not: it is training.</summary>
+/// <summary>The loss of a policy-gradient run is near 0 but its gradient is not: the run is learning.</summary>
 public sealed record ZeroLoss : DiagnosticRule
 {
-    /// <summary>Reports in a row, 1 to 128.</summary>
+    /// <summary>Consecutive reports that raise the note, 1 to 128.</summary>
     /// <value>The default is 3.</value>
     public int Steps { get; init; } = 3;
 
-    /// <summary>A loss up to this size counts as near 0, above 0.</summary>
+    /// <summary>Largest absolute loss that counts as near 0, above 0.</summary>
     /// <value>The default is 1e-3.</value>
     public double Loss { get; init; } = 1e-3;
 
-    /// <summary>A gradient norm above this counts as one.</summary>
+    /// <summary>A gradient norm above this value counts as nonzero.</summary>
     /// <value>The default is 1e-8.</value>
     public double GradNorm { get; init; } = 1e-8;
 
@@ -23,8 +23,8 @@ public sealed record ZeroLoss : DiagnosticRule
 
     /// <inheritdoc/>
     public override string Advice =>
-        "It is training. The loss of GRPO and its relatives is -mean(ratio x advantage) + beta x kl: on-policy the ratio is 1 and the advantages of a group add up to 0, so its value is 0 "
-        + "and its gradient is not. Watch reward/mean, the loss says nothing here.";
+        "The model is learning. The loss of GRPO and related methods is -mean(ratio x advantage) + beta x kl. On-policy the ratio is 1 and "
+        + "the advantages of a group sum to 0, so the loss is 0 although its gradient is not. Watch reward/mean instead of the loss.";
 
     /// <inheritdoc/>
     public override Finding? Look(RunCourse course)
@@ -33,7 +33,7 @@ public sealed record ZeroLoss : DiagnosticRule
         var (loss, norm) = (course["loss"], course["grad_norm"]);
         return
             course.HasReward && loss.RecentAll(Steps, value => Math.Abs(value) <= Loss) && norm.RecentAll(Steps, value => value > GradNorm)
-            ? new Finding(loss.Last, $"The loss is {Number(loss.Last)} and the gradient norm {Number(norm.Last)}: is it training?")
+            ? new Finding(loss.Last, $"The loss is {Number(loss.Last)} although the gradient norm is {Number(norm.Last)}.")
             : null;
     }
 

@@ -4,10 +4,10 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Training.Optimizers;
 
-/// <summary>Adafactor: Adam's second moment as the product of a column and a row, without a first moment by default.</summary>
-/// <remarks>Shazeer and Stern 2018, arXiv:1804.04235, algorithms 4 (matrices) and 5 (vectors), as transformers' <c>Adafactor</c>:
-/// V ← β₂V + (1 − β₂)(G² + ε₁), of which a matrix keeps the means R over rows and C over columns, V̂ = R·C/mean(R); U = G/√V̂,
-/// θ ← θ − η·λθ − η·U/max(1, RMS(U)/d). State and arithmetic are in 32 bits at least.</remarks>
+/// <summary>Adafactor: Adam's second moment as the product of a column and a row, by default without a first moment.</summary>
+/// <remarks>Shazeer and Stern 2018, arXiv:1804.04235, algorithms 4 (matrices) and 5 (vectors), as in transformers' <c>Adafactor</c>: V ←
+/// β₂V + (1 − β₂)(G² + ε₁), stored for a matrix as the means R over rows and C over columns, V̂ = R·C/mean(R); U = G/√V̂, θ ← θ − η·λθ −
+/// η·U/max(1, RMS(U)/d). State and arithmetic have at least 32 bits.</remarks>
 internal sealed class Adafactor(IReadOnlyList<ParameterGroup> groups, AdafactorOptions options)
     : TensorOptimizer(groups, parameter => Layout(parameter.shape, options.Beta1 is not null), Precision.AtLeastSingle)
 {
@@ -24,13 +24,13 @@ internal sealed class Adafactor(IReadOnlyList<ParameterGroup> groups, AdafactorO
         update.div_(RootMeanSquare(update).div_(options.ClipThreshold).clamp_min_(1)).mul_(size);
         if (options.Beta1 is { } beta)
             update = state[Average].mul_(beta).add_(update, 1 - beta);
-        // The decay is of the weights before the update; a copy, since the weights may be the parameter itself.
+        // The decay applies to the weights before the update; a copy, since the weights may be the parameter itself.
         if (weightDecay != 0)
             update = weight * (size * weightDecay) + update;
         parameter.copy_(weight - update);
     }
 
-    // The gradient over the root of its squares' mean, of which a matrix has the means over rows and over columns only.
+    // Divides the gradient by the root of its mean square, stored for a matrix as means over rows and over columns.
     private Tensor Scaled(Tensor gradient, State state)
     {
         double decay = 1 - Math.Pow(state.Updates, options.DecayRate);

@@ -2,38 +2,38 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Training.Optimizers;
 
-/// <summary>Settings of Adafactor: Shazeer and Stern 2018, arXiv:1804.04235, with the defaults for a given learning rate.</summary>
+/// <summary>Options of Adafactor (Shazeer and Stern 2018, arXiv:1804.04235), with the defaults for a given learning rate.</summary>
 public sealed record AdafactorOptions
 {
     /// <summary>ε₁, added to the squared gradient; at least 0.</summary>
     /// <value>The default is 1e-30.</value>
     public double SquareEpsilon { get; init; } = 1e-30;
 
-    /// <summary>ε₂, the least root mean square of a parameter that <see cref="ScaleByParameter"/> takes; at least 0.</summary>
+    /// <summary>ε₂, the minimum root mean square of a parameter for <see cref="ScaleByParameter"/>; at least 0.</summary>
     /// <value>The default is 1e-3.</value>
     public double ScaleEpsilon { get; init; } = 1e-3;
 
-    /// <summary>d: the root mean square of an update is scaled down to this; above 0.</summary>
+    /// <summary>d, the maximum root mean square of an update; above 0.</summary>
     /// <value>The default is 1.</value>
     public double ClipThreshold { get; init; } = 1;
 
-    /// <summary>γ in β₂ = 1 − t^γ, the decay of the squares' mean at update t; below 0.</summary>
+    /// <summary>γ in β₂ = 1 − t^γ, the decay of the mean square at update t; below 0.</summary>
     /// <value>The default is −0.8.</value>
     public double DecayRate { get; init; } = -0.8;
 
-    /// <summary>β₁ in [0, 1): the decay of the mean of updates. Null keeps no such mean, and no memory for it.</summary>
+    /// <summary>β₁ in [0, 1), the decay of the mean of updates; null for no such mean and no memory for it.</summary>
     /// <value>The default is null.</value>
     public double? Beta1 { get; init; }
 
-    /// <summary>Whether the rate is multiplied with the parameter's root mean square.</summary>
+    /// <summary>True to multiply the rate by the parameter's root mean square.</summary>
     /// <value>The default is false.</value>
     public bool ScaleByParameter { get; init; }
 
-    /// <summary>Whether the rate is min(10⁻², 1/√t) at update t, instead of the training options' rate, schedule and factors.</summary>
+    /// <summary>True for a rate of min(10⁻², 1/√t) at update t instead of the training options' rate, schedule and factors.</summary>
     /// <value>The default is false.</value>
     public bool RelativeStep { get; init; }
 
-    /// <summary>With <see cref="RelativeStep"/>: min(10⁻⁶t, 1/√t) instead.</summary>
+    /// <summary>True for min(10⁻⁶t, 1/√t) with <see cref="RelativeStep"/>.</summary>
     /// <value>The default is false.</value>
     public bool RelativeWarmup { get; init; }
 

@@ -22,7 +22,7 @@ internal sealed class FusedAdamW : IParameterOptimizer
 
     public IReadOnlyList<IParameterState> States { get; }
 
-    /// <summary>Whether all of them are float32 or float64 in CPU memory, in row-major order.</summary>
+    /// <summary>Returns true if all parameters are float32 or float64 in CPU memory, in row-major order.</summary>
     internal static bool Takes(IReadOnlyList<ParameterGroup> groups) =>
         groups.SelectMany(group => group.Parameters).All(parameter => Fused.Takes(parameter) && parameter.is_contiguous());
 

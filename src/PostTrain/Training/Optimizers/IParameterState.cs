@@ -2,12 +2,12 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Training.Optimizers;
 
-/// <summary>What an optimiser remembers of one parameter: all of it goes into checkpoints.</summary>
+/// <summary>The optimiser's state of one parameter, which is saved in checkpoints.</summary>
 public interface IParameterState
 {
-    /// <summary>The live tensors, with names; the same names and shapes before the first update as after it.</summary>
+    /// <summary>The state tensors by name; names and shapes do not change with updates.</summary>
     IReadOnlyList<(string Name, Tensor Tensor)> Tensors { get; }
 
-    /// <summary>Updates that the parameter took part in; 0 where the optimiser does not count them.</summary>
+    /// <summary>Number of updates of the parameter; 0 if the optimiser does not count them.</summary>
     long Updates { get; set; }
 }

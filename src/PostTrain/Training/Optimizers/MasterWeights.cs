@@ -5,19 +5,19 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Training.Optimizers;
 
-/// <summary>float32 copies of what is trained in bfloat16: the optimiser changes the copies, and the model computes with their
-/// rounding.</summary>
+/// <summary>float32 copies of trained bfloat16 parameters: the optimiser updates the copies, and the model computes with the rounded
+/// copies.</summary>
 /// <remarks>
-/// Micikevicius et al. 2018, arXiv:1710.03740, section 3.1. bfloat16 has 8 bits: a step of less than 1/256 of a weight rounds to nothing,
-/// so that without the copies a model at the usual rates does not move. The gradients of a batch's parts are added up in float32 too.
-/// Parameters of 32 bits and more are their own masters.
+/// Micikevicius et al. 2018, arXiv:1710.03740, section 3.1. bfloat16 has 8 bits: a step of less than 1/256 of a weight is rounded away, so
+/// without the copies a model at the usual rates does not change. The gradients of a batch's parts are summed in float32 too. Parameters of
+/// 32 bits and more need no copy.
 /// </remarks>
 internal sealed class MasterWeights : IDisposable
 {
     private readonly (Parameter Weight, Parameter Master)[] copies;
     private readonly Dictionary<object, Parameter> masters;
 
-    /// <exception cref="ArgumentException">A parameter is float16, whose gradients vanish without a scaled loss.</exception>
+    /// <exception cref="ArgumentException">A parameter is float16, whose gradients underflow without loss scaling.</exception>
     internal MasterWeights(IEnumerable<(string Name, Parameter Parameter)> trained)
     {
         using var mode = no_grad();
@@ -41,14 +41,14 @@ internal sealed class MasterWeights : IDisposable
         );
     }
 
-    /// <summary>What the optimiser changes in the place of a parameter: its copy, or itself.</summary>
+    /// <summary>Returns the parameter that the optimiser updates: the copy, or the parameter itself.</summary>
     internal Parameter Of(Parameter weight) => masters.GetValueOrDefault(weight, weight);
 
-    /// <summary>The optimiser's state of a parameter, with its copy where there is one.</summary>
+    /// <summary>Returns the optimiser's state of a parameter, including its copy if there is one.</summary>
     internal IParameterState WithMaster(Parameter weight, IParameterState state) =>
         masters.TryGetValue(weight, out var master) ? new MasterState(master, state) : state;
 
-    /// <summary>Adds what a backward pass has left to the copies' gradients, and takes it away.</summary>
+    /// <summary>Adds the gradients of a backward pass to those of the copies, and clears them.</summary>
     internal void CollectGradients()
     {
         using var mode = no_grad();
@@ -65,7 +65,7 @@ internal sealed class MasterWeights : IDisposable
         }
     }
 
-    /// <summary>Rounds the copies into the model.</summary>
+    /// <summary>Writes the rounded copies into the model.</summary>
     internal void Publish()
     {
         using var mode = no_grad();

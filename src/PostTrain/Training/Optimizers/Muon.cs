@@ -5,7 +5,7 @@ namespace PostTrain.Training.Optimizers;
 
 /// <summary>Muon: steps along the nearest semi-orthogonal matrix to the momentum. For matrices only.</summary>
 /// <remarks>b ← μb + (1 − μ)g, u = (1 − μ)g + μb (Nesterov) or b, θ ← (1 − ηλ)θ − ηs·NewtonSchulz(u) with s of <see cref="MuonRate"/>.
-/// Jordan et al. 2024; as <c>torch.optim.Muon</c>, whose iterations run in bfloat16: here all results are rounded to it.</remarks>
+/// Jordan et al. 2024; as in <c>torch.optim.Muon</c>, whose iterations run in bfloat16: here all results are rounded to it.</remarks>
 internal sealed class Muon(IReadOnlyList<ParameterGroup> groups, MuonOptions options)
     : TensorOptimizer(groups, parameter => [(Momentum, Matrix(parameter.shape))], type => type)
 {
@@ -19,8 +19,8 @@ internal sealed class Muon(IReadOnlyList<ParameterGroup> groups, MuonOptions opt
         parameter.mul_(1 - rate * weightDecay).add_(Orthogonal(direction).to_type(parameter.dtype), -rate * Scale(parameter.shape));
     }
 
-    // The polynomial brings all singular values near 1 (0.7 to 1.2), which is enough for a direction. On the shorter side, where XXᵀ is
-    // smaller.
+    // The polynomial brings all singular values near 1 (0.7 to 1.2), which suffices for a direction. Applied on the shorter side, where XXᵀ
+    // is smaller.
     private Tensor Orthogonal(Tensor direction)
     {
         var (a, b, c) = options.Coefficients;
@@ -35,7 +35,7 @@ internal sealed class Muon(IReadOnlyList<ParameterGroup> groups, MuonOptions opt
         return tall ? x.t() : x;
     }
 
-    // To bfloat16 and back: sums of products stay in 32 bits, which not every library's bfloat16 product does on every device.
+    // To bfloat16 and back: sums of products stay in 32 bits, which a bfloat16 product does not guarantee on every device.
     private static Tensor Rounded(Tensor value) => value.to_type(ScalarType.BFloat16).to_type(ScalarType.Float32);
 
     private double Scale(long[] shape) =>

@@ -2,15 +2,15 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Training.Optimizers;
 
-/// <summary>Settings of Muon (Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks"), with the defaults of
-/// <c>torch.optim.Muon</c> but for the rate's scale.</summary>
+/// <summary>Options of Muon (Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks"), with the defaults of
+/// <c>torch.optim.Muon</c> except for the scale of the rate.</summary>
 public sealed record MuonOptions
 {
     /// <summary>μ in b ← μb + (1 − μ)g, in [0, 1).</summary>
     /// <value>The default is 0.95.</value>
     public double Momentum { get; init; } = 0.95;
 
-    /// <summary>Whether the step goes along (1 − μ)g + μb instead of b.</summary>
+    /// <summary>True to step along (1 − μ)g + μb instead of b.</summary>
     /// <value>The default is true.</value>
     public bool Nesterov { get; init; } = true;
 
@@ -22,17 +22,18 @@ public sealed record MuonOptions
     /// <value>The default is (3.4445, −4.775, 2.0315).</value>
     public (double A, double B, double C) Coefficients { get; init; } = (3.4445, -4.775, 2.0315);
 
-    /// <summary>The least norm that a direction is divided by, above 0.</summary>
+    /// <summary>Minimum norm by which a direction is divided, above 0.</summary>
     /// <value>The default is 1e-7.</value>
     public double Epsilon { get; init; } = 1e-7;
 
-    /// <summary>How the rate goes with a matrix's shape.</summary>
+    /// <summary>The dependence of the rate on a matrix's shape.</summary>
     /// <value>The default is <see cref="MuonRate.MatchAdamW"/>: one learning rate suits both Muon's matrices and AdamW's other
     /// parameters.</value>
     public MuonRate Rate { get; init; } = MuonRate.MatchAdamW;
 
-    /// <summary>Which matrices are Muon's, by name; AdamW changes all other parameters. Null: those with two dimensions whose names hold
-    /// none of <c>embed</c>, <c>wte</c>, <c>wpe</c>, <c>head</c> and <c>score</c>, as Muon is meant for hidden layers.</summary>
+    /// <summary>Selects Muon's matrices by name; AdamW updates all other parameters. Null selects parameters with two dimensions whose
+    /// names contain none of <c>embed</c>, <c>wte</c>, <c>wpe</c>, <c>head</c> and <c>score</c>, as Muon is meant for hidden
+    /// layers.</summary>
     /// <value>The default is null.</value>
     public Func<string, bool>? Matrices { get; init; }
 

@@ -1,6 +1,6 @@
 namespace PostTrain.Training.Optimizers;
 
-/// <summary>What Muon multiplies the learning rate with for a matrix of A rows and B columns.</summary>
+/// <summary>Muon's multiple of the learning rate for a matrix of A rows and B columns.</summary>
 public enum MuonRate
 {
     /// <summary>√max(1, A/B): Jordan's.</summary>

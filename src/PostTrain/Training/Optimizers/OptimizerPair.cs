@@ -1,14 +1,14 @@
 namespace PostTrain.Training.Optimizers;
 
-/// <summary>Muon for the groups that are its, another optimiser for the rest.</summary>
+/// <summary>Muon for some groups, another optimiser for the rest.</summary>
 internal sealed class OptimizerPair : IParameterOptimizer
 {
     private readonly IParameterOptimizer orthogonal,
         rest;
 
-    /// <param name="orthogonal">Of the groups that are orthogonal, in their order.</param>
-    /// <param name="rest">Of the other groups, in their order.</param>
-    /// <param name="groups">All of them: the order of <see cref="States"/>.</param>
+    /// <param name="orthogonal">Optimiser of the orthogonal groups, in their order.</param>
+    /// <param name="rest">Optimiser of the other groups, in their order.</param>
+    /// <param name="groups">All groups; the order of <see cref="States"/>.</param>
     internal OptimizerPair(IParameterOptimizer orthogonal, IParameterOptimizer rest, IReadOnlyList<ParameterGroup> groups)
     {
         (this.orthogonal, this.rest) = (orthogonal, rest);

@@ -4,13 +4,13 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Training.Optimizers;
 
-/// <summary>The frame of the optimisers that TorchSharp does not have: one parameter after the other, without gradients, with state of
-/// their own.</summary>
+/// <summary>Base class of the optimisers that TorchSharp lacks: updates one parameter after the other, without gradients, with its own
+/// state.</summary>
 internal abstract class TensorOptimizer : IParameterOptimizer
 {
     private readonly (Parameter Parameter, ParameterGroup Group, State State)[] entries;
 
-    /// <param name="groups">What is trained.</param>
+    /// <param name="groups">The trained parameters.</param>
     /// <param name="layout">Names and shapes of a parameter's state tensors, which start as zeros.</param>
     /// <param name="precision">Their type, by the parameter's.</param>
     private protected TensorOptimizer(
@@ -76,7 +76,7 @@ internal abstract class TensorOptimizer : IParameterOptimizer
             entry.State.Dispose();
     }
 
-    /// <summary>Changes one parameter and its state; <see cref="State.Updates"/> counts from 1 here.</summary>
+    /// <summary>Updates one parameter and its state; <see cref="State.Updates"/> counts from 1 here.</summary>
     private protected abstract void Update(Tensor parameter, Tensor gradient, State state, double rate, double weightDecay);
 
     /// <summary>Named tensors and a count.</summary>

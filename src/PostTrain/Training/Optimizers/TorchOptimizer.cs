@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Training.Optimizers;
 
-/// <summary>One of TorchSharp's optimisers.</summary>
+/// <summary>A wrapper of one of TorchSharp's optimisers.</summary>
 internal sealed class TorchOptimizer : IParameterOptimizer
 {
     private readonly OptimizerHelper optimizer;
@@ -68,7 +68,7 @@ internal sealed class TorchOptimizer : IParameterOptimizer
             0,
             nesterov
         );
-        // Without dampening a momentum of zeros gives the same first step as none.
+        // Without dampening, a momentum of zeros gives the same first step as none.
         if (momentum > 0)
         {
             using var mode = no_grad();

@@ -1,11 +1,11 @@
 namespace PostTrain.Training.Reports;
 
-/// <summary>What a model answered before and after training.</summary>
-/// <param name="Prompt">What it was asked.</param>
+/// <summary>The completions of one prompt before and after training.</summary>
+/// <param name="Prompt">The prompt.</param>
 /// <param name="Before">The completion of the base model.</param>
 /// <param name="After">The completion of the trained model.</param>
-/// <param name="BeforeVerdict">What a verifier says of <paramref name="Before"/>; null where there is none.</param>
-/// <param name="AfterVerdict">What a verifier says of <paramref name="After"/>; null where there is none.</param>
+/// <param name="BeforeVerdict">The verifier's verdict on <paramref name="Before"/>; null for none.</param>
+/// <param name="AfterVerdict">The verifier's verdict on <paramref name="After"/>; null for none.</param>
 public sealed record CompletionPair(string Prompt, string Before, string After, Verdict? BeforeVerdict = null, Verdict? AfterVerdict = null)
 {
     internal void WriteTo(Html html)

@@ -2,15 +2,15 @@ using System.Text;
 
 namespace PostTrain.Training.Reports;
 
-/// <summary>Draws a <see cref="CurveChart"/> as SVG: grid, labels, lines, and a value at the pointer without any script.</summary>
+/// <summary>Draws a <see cref="CurveChart"/> as SVG with grid, labels, lines and a value at the pointer, without scripts.</summary>
 internal sealed class CurveDrawing
 {
-    /// <summary>Colours of the style sheet; a further series starts again at the first, with dashes.</summary>
+    /// <summary>Number of colours in the style sheet. Further series reuse them with dashed lines.</summary>
     public const int Colours = 6;
 
-    /// <summary>The classes of a series: its colour, and dashes from the seventh on.</summary>
+    /// <summary>Returns the CSS classes of a series: its colour, and dashes from the seventh series on.</summary>
     /// <param name="kind"><c>c</c> in a drawing, <c>k</c> in a legend.</param>
-    /// <param name="series">Its number from 0.</param>
+    /// <param name="series">Index of the series, from 0.</param>
     public static string Style(char kind, int series) => $"{kind}{series % Colours}{(series / Colours % 2 == 1 ? " dashed" : "")}";
 
     private const double Width = 420,
@@ -30,11 +30,11 @@ internal sealed class CurveDrawing
     private CurveDrawing(CurveChart chart, IReadOnlyList<CurvePoint> finite)
     {
         this.chart = chart;
-        // Over what is not drawn too: a value that is not finite is a gap in the line, at its step.
+        // Includes points that are not drawn: a value that is not finite leaves a gap at its step.
         var steps = chart.Series.SelectMany(s => s.Points).Select(p => p.Step).Where(double.IsFinite).ToList();
         (firstStep, lastStep) = (steps.Min(), steps.Max());
         var (min, max) = (finite.Min(p => p.Value), finite.Max(p => p.Value));
-        // An axis that nearly reaches 0 should reach it: half a scale misleads.
+        // An axis that nearly reaches 0 is extended to 0: a truncated scale misleads.
         if (min > 0 && min < 0.35 * max)
             min = 0;
         ticks = Ticks.Around(min, max, 4);
@@ -74,7 +74,7 @@ internal sealed class CurveDrawing
         html.Close();
     }
 
-    /// <summary>The curve to read: the moving average of a noisy one, any other as it is.</summary>
+    /// <summary>Returns the curve to show: the moving average of a noisy curve, any other curve unchanged.</summary>
     public static IReadOnlyList<CurvePoint> Trend(IReadOnlyList<CurvePoint> points) =>
         Smoothing.IsNoisy(points) ? Smoothing.Ema(points, Math.Max(8, points.Count / 20.0)) : points;
 
@@ -112,7 +112,7 @@ internal sealed class CurveDrawing
         html.Element("text", "step", ("x", Html.Number(Left - 7)), ("y", baseline), ("text-anchor", "end"), ("class", "name"));
         foreach (var step in labels)
         {
-            // A label in the middle of the last tick would pass the edge of the drawing.
+            // A centred label at the last tick would extend beyond the drawing.
             var anchor =
                 X(step) > Width - Right - 12 ? "end"
                 : X(step) < Left + 4 ? "start"
@@ -161,10 +161,10 @@ internal sealed class CurveDrawing
 
     private static bool IsDrawn(IReadOnlyList<CurvePoint> points, int i) => i >= 0 && i < points.Count && IsDrawn(points[i]);
 
-    // The limit keeps the range of an axis finite; a run with such values has left its path for good.
+    // The limit keeps the range of an axis finite. A run with such values has diverged.
     private static bool IsDrawn(CurvePoint point) => Math.Abs(point.Value) < 1e100 && double.IsFinite(point.Step);
 
-    /// <summary>Invisible bands over the drawing; the style sheet shows a band's line and values while the pointer is in it.</summary>
+    /// <summary>Draws invisible bands over the chart; the style sheet shows a band's line and values under the pointer.</summary>
     private void Hover(Html html)
     {
         var steps = chart.Series.SelectMany(s => s.Points).Select(p => p.Step).Where(double.IsFinite).Distinct().Order().ToArray();

@@ -1,14 +1,14 @@
 namespace PostTrain.Training.Reports;
 
 /// <summary>A named line of a <see cref="CurveChart"/>.</summary>
-/// <param name="Name">What the legend says.</param>
-/// <param name="Points">The points in ascending order of their steps; may be empty.</param>
+/// <param name="Name">The text in the legend.</param>
+/// <param name="Points">Points in ascending order of their steps; may be empty.</param>
 public sealed record CurveSeries(string Name, IReadOnlyList<CurvePoint> Points)
 {
-    /// <summary>The course of one metric over a run.</summary>
+    /// <summary>Creates the series of one metric over a run.</summary>
     /// <param name="reports">The run, for instance from <see cref="MetricsLog.Read"/>.</param>
     /// <param name="metric">A name in <see cref="StepReport.Metrics"/>, or <c>loss</c>. Reports without it give no point.</param>
-    /// <param name="name">What the legend says; default the metric's name.</param>
+    /// <param name="name">The text in the legend; null means the metric's name.</param>
     public static CurveSeries Of(IEnumerable<StepReport> reports, string metric, string? name = null)
     {
         ArgumentNullException.ThrowIfNull(reports);

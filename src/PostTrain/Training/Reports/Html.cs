@@ -3,14 +3,14 @@ using System.Text;
 
 namespace PostTrain.Training.Reports;
 
-/// <summary>Writes elements. Text and attribute values are escaped here, in one place, so that no section can forget it.</summary>
-/// <remarks>The output is well-formed XML too: every element is closed, every attribute is quoted.</remarks>
+/// <summary>Writes HTML elements and escapes all text and attribute values.</summary>
+/// <remarks>The output is also well-formed XML: every element is closed, every attribute is quoted.</remarks>
 internal sealed class Html
 {
     private readonly StringBuilder written = new();
     private readonly Stack<string> open = new();
 
-    /// <summary>Opens an element; attributes are given as name and value.</summary>
+    /// <summary>Opens an element with attributes, given as name and value.</summary>
     public Html Open(string name, params ReadOnlySpan<(string Name, string Value)> attributes)
     {
         Start(name, attributes);
@@ -26,11 +26,11 @@ internal sealed class Html
         return this;
     }
 
-    /// <summary>An element that holds a text.</summary>
+    /// <summary>Writes an element that contains a text.</summary>
     public Html Element(string name, string text, params ReadOnlySpan<(string Name, string Value)> attributes) =>
         Open(name, attributes).Text(text).Close();
 
-    /// <summary>An element that holds nothing.</summary>
+    /// <summary>Writes an empty element.</summary>
     public Html Empty(string name, params ReadOnlySpan<(string Name, string Value)> attributes)
     {
         Start(name, attributes);
@@ -38,31 +38,31 @@ internal sealed class Html
         return this;
     }
 
-    /// <summary>A text, escaped.</summary>
+    /// <summary>Writes an escaped text.</summary>
     public Html Text(string text)
     {
         Escape(written, text);
         return this;
     }
 
-    /// <summary>A line break in the source.</summary>
+    /// <summary>Writes a line break.</summary>
     public Html Line()
     {
         written.Append('\n');
         return this;
     }
 
-    /// <summary>Markup of our own, such as the style sheet. Never text from outside.</summary>
+    /// <summary>Writes trusted markup, such as the style sheet, without escaping.</summary>
     public Html Raw(string markup)
     {
         written.Append(markup);
         return this;
     }
 
-    /// <summary>A coordinate: at most two decimals, in the invariant culture.</summary>
+    /// <summary>Formats a coordinate with at most two decimals, in the invariant culture.</summary>
     public static string Number(double value) => value.ToString("0.##", CultureInfo.InvariantCulture);
 
-    /// <summary>What was written so far.</summary>
+    /// <summary>Returns the markup written so far.</summary>
     public override string ToString() => written.ToString();
 
     private void Start(string name, ReadOnlySpan<(string Name, string Value)> attributes)
@@ -78,7 +78,7 @@ internal sealed class Html
 
     private static void Escape(StringBuilder target, string text)
     {
-        // By rune, so that half a surrogate pair, which a model may well produce, becomes U+FFFD like every control character.
+        // By rune: half a surrogate pair, which a model may produce, becomes U+FFFD, as does every control character.
         foreach (var rune in text.EnumerateRunes())
         {
             switch (rune.Value)

@@ -4,10 +4,9 @@ using PostTrain.Training.Diagnostics;
 
 namespace PostTrain.Training.Reports;
 
-/// <summary>A report of a run as one HTML file that needs nothing else: no scripts, no fonts, no network.</summary>
-/// <remarks>Sections appear in the order in which they are added. Every text is escaped, so that a completion may hold anything.
-/// The page follows the reader's light or dark setting, narrows to a telephone and prints on paper. Equal input gives equal
-/// bytes.</remarks>
+/// <summary>A report of a run as one self-contained HTML file without scripts, fonts or network access.</summary>
+/// <remarks>Sections appear in the order in which they are added. All text is escaped. The page follows the reader's light or dark setting,
+/// fits a telephone and can be printed. Equal input gives equal bytes.</remarks>
 /// <example><code>
 /// new HtmlReport("GRPO on addition", "300 steps from a base model that misses the format")
 ///     .Tiles(new SummaryTile("Accuracy", "97.5 %", "from 21.0 %"))
@@ -21,9 +20,9 @@ public sealed class HtmlReport
     private readonly List<Action<Html>> sections = [];
     private IReadOnlyList<string> facts = [];
 
-    /// <summary>An empty report.</summary>
-    /// <param name="title">The heading of the page and the title of the window.</param>
-    /// <param name="subtitle">A sentence under it; may be empty.</param>
+    /// <summary>Creates an empty report.</summary>
+    /// <param name="title">The heading of the page and its window title.</param>
+    /// <param name="subtitle">A sentence below the heading; may be empty.</param>
     public HtmlReport(string title, string subtitle = "")
     {
         ArgumentNullException.ThrowIfNull(title);
@@ -31,7 +30,7 @@ public sealed class HtmlReport
         (this.title, this.subtitle) = (title, subtitle);
     }
 
-    /// <summary>Sets the line over the title: engine, machine, date, seed, each a short text.</summary>
+    /// <summary>Sets the line above the title: short texts such as engine, machine, date and seed.</summary>
     public HtmlReport Facts(params IReadOnlyList<string> facts)
     {
         ArgumentNullException.ThrowIfNull(facts);
@@ -39,7 +38,7 @@ public sealed class HtmlReport
         return this;
     }
 
-    /// <summary>Adds a row of numbers to see first.</summary>
+    /// <summary>Adds a row of key numbers.</summary>
     public HtmlReport Tiles(params IReadOnlyList<SummaryTile> tiles)
     {
         ArgumentNullException.ThrowIfNull(tiles);
@@ -66,7 +65,7 @@ public sealed class HtmlReport
     }
 
     /// <summary>Adds a table.</summary>
-    /// <exception cref="ArgumentException">A row has not as many cells as there are columns.</exception>
+    /// <exception cref="ArgumentException">The number of cells in a row differs from the number of columns.</exception>
     public HtmlReport Table(string heading, ReportTable table)
     {
         ArgumentNullException.ThrowIfNull(table);
@@ -74,21 +73,21 @@ public sealed class HtmlReport
         return Section(heading, table.WriteTo);
     }
 
-    /// <summary>Adds proportions one under the other, each as a bar with its 95 % Wilson interval.</summary>
+    /// <summary>Adds a list of proportions, each as a bar with its 95 % Wilson interval.</summary>
     public HtmlReport Proportions(string heading, params IReadOnlyList<NamedProportion> rows)
     {
         ArgumentNullException.ThrowIfNull(rows);
         return Section(heading, html => ProportionBars.Write(html, rows));
     }
 
-    /// <summary>Adds the parts of a whole as one bar, each with its share and its amount.</summary>
+    /// <summary>Adds the parts of a whole as one bar, each with its share and amount.</summary>
     public HtmlReport Shares(string heading, params IReadOnlyList<NamedShare> parts)
     {
         ArgumentNullException.ThrowIfNull(parts);
         return Section(heading, html => ShareBar.Write(html, parts));
     }
 
-    /// <summary>Adds charts, two beside each other where the window is wide.</summary>
+    /// <summary>Adds charts, two side by side if the window is wide.</summary>
     public HtmlReport Curves(string heading, params IReadOnlyList<CurveChart> charts)
     {
         ArgumentNullException.ThrowIfNull(charts);
@@ -104,9 +103,9 @@ public sealed class HtmlReport
         );
     }
 
-    /// <summary>Adds what diagnostics had to say, in the order in which it was said; nothing where they had nothing to say.</summary>
+    /// <summary>Adds diagnostic warnings in the given order; adds nothing if there are none.</summary>
     /// <param name="heading">The section's heading.</param>
-    /// <param name="warnings">For instance <see cref="MetricsLog.ReadWarnings"/>.</param>
+    /// <param name="warnings">The warnings, for instance of <see cref="MetricsLog.ReadWarnings"/>.</param>
     public HtmlReport Warnings(string heading, IReadOnlyList<Warning> warnings)
     {
         ArgumentNullException.ThrowIfNull(warnings);
@@ -160,7 +159,7 @@ public sealed class HtmlReport
         );
     }
 
-    /// <summary>The whole page.</summary>
+    /// <summary>Returns the whole page.</summary>
     public string ToHtml()
     {
         var html = new Html();
@@ -192,9 +191,9 @@ public sealed class HtmlReport
         return html.Close().Line().Close().Line().Close().Line().ToString();
     }
 
-    /// <summary>Writes the page; the file is complete or is the old one, never half-written.</summary>
+    /// <summary>Writes the page to a file. On failure an existing file is unchanged.</summary>
     /// <param name="path">The file, commonly <c>report.html</c>. Missing directories are created.</param>
-    /// <exception cref="IOException">The file could not be written; the old one is untouched.</exception>
+    /// <exception cref="IOException">The file could not be written. An existing file is unchanged.</exception>
     public void Save(string path) => AtomicFile.WriteText(path, ToHtml());
 
     private HtmlReport Add(Action<Html> section)

@@ -3,14 +3,14 @@ using MathNet.Numerics.Distributions;
 
 namespace PostTrain.Training.Reports;
 
-/// <summary>How many of a number of independent trials succeeded, as an estimate of the probability of success.</summary>
+/// <summary>Successes in a number of independent trials, as an estimate of the probability of success.</summary>
 /// <remarks>Intervals: Brown, Cai and DasGupta 2001, "Interval estimation for a binomial proportion", Statistical Science 16(2).</remarks>
 public sealed record Proportion
 {
-    /// <summary>Counts successes in trials.</summary>
+    /// <summary>Creates a proportion from counts.</summary>
     /// <param name="successes">In [0, <paramref name="trials"/>].</param>
-    /// <param name="trials">At least 0. With none, <see cref="Value"/> is NaN and each interval is [0, 1].</param>
-    /// <exception cref="ArgumentOutOfRangeException">A count is out of its range.</exception>
+    /// <param name="trials">At least 0. If 0, <see cref="Value"/> is NaN and each interval is [0, 1].</param>
+    /// <exception cref="ArgumentOutOfRangeException">A count is out of range.</exception>
     public Proportion(int successes, int trials)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(trials);
@@ -19,18 +19,18 @@ public sealed record Proportion
         (Successes, Trials) = (successes, trials);
     }
 
-    /// <summary>The number of successes.</summary>
+    /// <summary>Number of successes.</summary>
     public int Successes { get; }
 
-    /// <summary>The number of trials.</summary>
+    /// <summary>Number of trials.</summary>
     public int Trials { get; }
 
-    /// <summary>p̂ = successes / trials.</summary>
+    /// <summary>The estimate p̂ = successes / trials.</summary>
     public double Value => (double)Successes / Trials;
 
-    /// <summary>The Wilson score interval: (p̂ + z²/2n ± z·√(p̂(1−p̂)/n + z²/4n²)) / (1 + z²/n), z the normal quantile at (1 +
+    /// <summary>Computes the Wilson score interval (p̂ + z²/2n ± z·√(p̂(1−p̂)/n + z²/4n²)) / (1 + z²/n), z the normal quantile at (1 +
     /// confidence)/2.</summary>
-    /// <remarks>Its coverage is near the stated confidence on average, also at 0 and n successes, where the textbook interval has width
+    /// <remarks>Its average coverage is near the stated confidence, even at 0 and n successes, where the textbook interval has width
     /// 0.</remarks>
     /// <param name="confidence">In (0, 1); default 0.95.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="confidence"/> is not in (0, 1).</exception>
@@ -48,13 +48,13 @@ public sealed record Proportion
         var half = z * Math.Sqrt(p * (1 - p) / n + z2 / (4 * n * n));
         var scale = 1 + z2 / n;
 
-        // Exactly 0 and 1 at the ends, where rounding would leave something like -1e-17.
+        // Exactly 0 and 1 at the ends; rounding would give values such as -1e-17.
         return new ConfidenceInterval(Successes == 0 ? 0 : (centre - half) / scale, Successes == Trials ? 1 : (centre + half) / scale);
     }
 
-    /// <summary>The exact interval of Clopper and Pearson: [B(α/2; k, n−k+1), B(1−α/2; k+1, n−k)], B the quantile of the beta
+    /// <summary>Computes the exact Clopper-Pearson interval [B(α/2; k, n−k+1), B(1−α/2; k+1, n−k)], B the quantile of the beta
     /// distribution.</summary>
-    /// <remarks>Never covers less than the stated confidence, and so is wider than <see cref="Interval"/>. Absolute error below
+    /// <remarks>Its coverage is never below the stated confidence, so it is wider than <see cref="Interval"/>. Absolute error below
     /// 1e-7.</remarks>
     /// <param name="confidence">In (0, 1); default 0.95.</param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="confidence"/> is not in (0, 1).</exception>

@@ -2,10 +2,10 @@ using System.Globalization;
 
 namespace PostTrain.Training.Reports;
 
-/// <summary>Proportions one under the other: each a bar from 0 to 100 % with its 95 % interval, the numbers beside it.</summary>
+/// <summary>Draws proportions as rows of bars from 0 to 100 % with 95 % intervals and numbers.</summary>
 internal static class ProportionBars
 {
-    // 1000 units wide, because the drawing is stretched to its column: only heights are true to scale.
+    // The drawing is 1000 units wide and stretched to its column, so only heights are to scale.
     private const double Width = 1000,
         Height = 22;
 
@@ -64,7 +64,7 @@ internal static class ProportionBars
         html.Close();
     }
 
-    // A whisker at the very edge would lose half of its width.
+    // A whisker at the edge would lose half its width.
     private static double X(double value) => Math.Clamp(Width * value, 2, Width - 2);
 
     private static void Whisker(Html html, double from, double to, double top, double bottom) =>

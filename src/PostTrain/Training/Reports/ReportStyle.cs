@@ -3,7 +3,7 @@ namespace PostTrain.Training.Reports;
 /// <summary>The style sheet of <see cref="HtmlReport"/>.</summary>
 internal static class ReportStyle
 {
-    // A child combinator would be the only character here that XML escapes: descendants do.
+    // No child combinators: '>' is the only character here that XML would escape.
     public const string Css = """
 
         :root {

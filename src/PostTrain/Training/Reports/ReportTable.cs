@@ -1,11 +1,11 @@
 namespace PostTrain.Training.Reports;
 
-/// <summary>A table of texts. A column in which every cell starts like a number is set flush right.</summary>
+/// <summary>A table of texts. A column is right-aligned if each of its cells starts like a number.</summary>
 /// <param name="Columns">The headings.</param>
-/// <param name="Rows">Each with as many cells as there are columns.</param>
+/// <param name="Rows">Rows with one cell per column.</param>
 public sealed record ReportTable(IReadOnlyList<string> Columns, IReadOnlyList<IReadOnlyList<string>> Rows)
 {
-    /// <summary>Columns by number from 0 that are text whatever their cells start with.</summary>
+    /// <summary>Indices (from 0) of columns that are always left-aligned text.</summary>
     /// <value>The default is empty.</value>
     public IReadOnlyList<int> TextColumns { get; init; } = [];
 
@@ -32,7 +32,7 @@ public sealed record ReportTable(IReadOnlyList<string> Columns, IReadOnlyList<IR
         for (var r = 0; r < Rows.Count; r++)
         {
             if (Rows[r].Count != Columns.Count)
-                throw new ArgumentException($"row {r} has {Rows[r].Count} cells, expected {Columns.Count}, one a column.", argument);
+                throw new ArgumentException($"row {r} has {Rows[r].Count} cells, expected {Columns.Count}: one per column.", argument);
         }
     }
 

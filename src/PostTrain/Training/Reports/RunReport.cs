@@ -4,13 +4,13 @@ using PostTrain.Training.Diagnostics;
 
 namespace PostTrain.Training.Reports;
 
-/// <summary>The page of a run, of any trainer, from what its observers wrote.</summary>
+/// <summary>The HTML report of a run of any trainer, made from the files that its observers wrote.</summary>
 /// <example><code>
-/// RunReport.Write("artifacts/metrics.jsonl");                // artifacts/report.html, with the completions of artifacts/completions.jsonl where there are any
+/// RunReport.Write("artifacts/metrics.jsonl");      // writes artifacts/report.html; includes artifacts/completions.jsonl if present
 /// </code></example>
 public static class RunReport
 {
-    /// <summary>Completions that the page shows at most.</summary>
+    /// <summary>Maximum number of completions on the page.</summary>
     private const int MostCompletions = 40;
 
     private static readonly (string Metric, string Title, string Unit)[] Known =
@@ -20,29 +20,29 @@ public static class RunReport
         ("reward/margin", "Margin of rewards", ""),
         ("completion/length", "Completion length", "tokens"),
         ("completion/finished", "Finished completions", "share"),
-        ("kl", "Divergence from the reference", "nats per token"),
+        ("kl", "KL divergence from the reference", "nats per token"),
         ("entropy", "Entropy", "nats per token"),
         ("policy/clip_fraction", "Clipped tokens", "share"),
-        ("policy/old_kl", "Divergence from the sampling policy", "nats per token"),
+        ("policy/old_kl", "KL divergence from the sampling policy", "nats per token"),
         ("reward/zero_groups", "Groups without a signal", "share"),
-        ("kl/sequence", "Divergence of a completion", "nats"),
-        ("policy/loss", "Loss of the policy", ""),
-        ("value/loss", "Loss of the critic", ""),
-        ("value/mean", "Value that the critic expects", ""),
+        ("kl/sequence", "KL divergence per completion", "nats"),
+        ("policy/loss", "Policy loss", ""),
+        ("value/loss", "Critic loss", ""),
+        ("value/mean", "Mean value predicted by the critic", ""),
         ("value/return", "Return", ""),
-        ("value/explained_variance", "Variance that the critic explains", "share"),
+        ("value/explained_variance", "Variance explained by the critic", "share"),
         ("grad_norm", "Gradient norm", ""),
         ("learning_rate", "Learning rate", ""),
         ("tokens_per_second", "Throughput", "tokens per second"),
     ];
 
-    /// <summary>Writes the page of a metrics log.</summary>
+    /// <summary>Writes the report of a metrics log.</summary>
     /// <param name="metrics">A file that <see cref="MetricsLog"/> wrote.</param>
-    /// <param name="path">The page; null is <c>report.html</c> beside the log.</param>
-    /// <param name="title">Its title; null is the name of the log's directory.</param>
-    /// <returns>The page's path.</returns>
-    /// <exception cref="FileNotFoundException">There is no such log.</exception>
-    /// <exception cref="InvalidDataException">A line of the log, or of <c>completions.jsonl</c> beside it, is broken.</exception>
+    /// <param name="path">Path of the report; null means <c>report.html</c> beside the log.</param>
+    /// <param name="title">Title of the report; null means the name of the log's directory.</param>
+    /// <returns>The path of the report.</returns>
+    /// <exception cref="FileNotFoundException">The log does not exist.</exception>
+    /// <exception cref="InvalidDataException">A line of the log, or of <c>completions.jsonl</c> beside it, is malformed.</exception>
     public static string Write(string metrics, string? path = null, string? title = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(metrics);
@@ -59,12 +59,12 @@ public static class RunReport
         return path;
     }
 
-    /// <summary>The page of a run: numbers to see first, warnings, curves, time, completions. More can be added to it.</summary>
+    /// <summary>Creates the report of a run: key numbers, warnings, curves, time and completions. Further sections can be added.</summary>
     /// <param name="title">The heading.</param>
-    /// <param name="reports">Every step.</param>
-    /// <param name="warnings">What diagnostics said; null looks at the reports with the default rules.</param>
-    /// <param name="completions">What the policy answered over the run; null for none.</param>
-    /// <param name="subtitle">A sentence under the heading.</param>
+    /// <param name="reports">The reports of all steps.</param>
+    /// <param name="warnings">Diagnostic warnings; null applies the default rules to the reports.</param>
+    /// <param name="completions">Completions of the policy over the run; null for none.</param>
+    /// <param name="subtitle">A sentence below the heading.</param>
     public static HtmlReport Of(
         string title,
         IReadOnlyList<StepReport> reports,
@@ -80,12 +80,12 @@ public static class RunReport
         return page.Run(reports, warnings, completions);
     }
 
-    /// <summary>Adds a run's sections to a page: warnings, curves of every metric, the split of time, completions.</summary>
+    /// <summary>Adds the sections of a run to a page: warnings, curves of all metrics, time per part, completions.</summary>
     /// <param name="page">The page.</param>
-    /// <param name="reports">Every step.</param>
-    /// <param name="warnings">What diagnostics said; null looks at the reports with the default rules.</param>
-    /// <param name="completions">What the policy answered over the run; null for none.</param>
-    /// <param name="name">Where a page has several runs: which one this is, in the headings.</param>
+    /// <param name="reports">The reports of all steps.</param>
+    /// <param name="warnings">Diagnostic warnings; null applies the default rules to the reports.</param>
+    /// <param name="completions">Completions of the policy over the run; null for none.</param>
+    /// <param name="name">The run's name in the headings, for a page with several runs.</param>
     public static HtmlReport Run(
         this HtmlReport page,
         IReadOnlyList<StepReport> reports,
@@ -97,33 +97,33 @@ public static class RunReport
         ArgumentNullException.ThrowIfNull(page);
         ArgumentNullException.ThrowIfNull(reports);
         string Heading(string text) => name is null ? text : $"{name}: {char.ToLowerInvariant(text[0])}{text[1..]}";
-        page.Warnings(Heading("What the metrics say"), warnings ?? TrainingDiagnostics.Of(reports));
-        // A flat line says no more than its number.
+        page.Warnings(Heading("Diagnostics"), warnings ?? TrainingDiagnostics.Of(reports));
+        // A constant metric is shown as a number instead of a curve.
         var charts = Charts(reports).ToLookup(IsConstant);
         page.Curves(name ?? "Training", [.. charts[false]]);
         if (charts[true].Any())
             page.Settings(
-                Heading("The same at every step"),
+                Heading("Constant metrics"),
                 charts[true]
                     .Select(chart =>
                         KeyValuePair.Create(chart.Title, $"{Ticks.Short(chart.Series[0].Points[0].Value)} {chart.Unit}".TrimEnd())
                     )
             );
         if (TimeSplit.Of(reports) is { Count: > 0 } parts)
-            page.Shares(Heading("Where the time went"), parts);
+            page.Shares(Heading("Time by part"), parts);
         return completions is { Count: > 0 } ? page.Table(Heading("Completions over the run"), Table(completions)) : page;
     }
 
-    /// <summary>The numbers of a run to see first: reward or loss at the beginning and the end, the same of held-out data, steps, time,
+    /// <summary>Returns the key numbers of a run: reward or loss at the start and the end, the same on held-out data, steps, time,
     /// speed.</summary>
-    /// <param name="reports">Every step; without any there are no tiles.</param>
+    /// <param name="reports">The reports of all steps; none give no tiles.</param>
     public static IReadOnlyList<SummaryTile> Tiles(IReadOnlyList<StepReport> reports)
     {
         ArgumentNullException.ThrowIfNull(reports);
         if (reports.Count == 0)
             return [];
         var last = reports[^1];
-        // The mean reward of a reward model is no aim; its loss is.
+        // A reward model is trained on its loss; its mean reward is its own output.
         bool rewarded = Has(reports, "reward/mean") && !Has(reports, "reward/margin");
         var tiles = new List<SummaryTile> { Course(reports, rewarded ? ("reward/mean", "Mean reward") : ("loss", "Loss")) };
         foreach (
@@ -149,7 +149,7 @@ public static class RunReport
 
     private static bool Has(IReadOnlyList<StepReport> reports, string metric) => reports.Any(report => report.Metrics.ContainsKey(metric));
 
-    // The end against the beginning, each a mean over a tenth of the run.
+    // The end and the start of the run, each a mean over a tenth of it.
     private static SummaryTile Course(IReadOnlyList<StepReport> reports, (string Metric, string Name) shown)
     {
         var points = CurveSeries.Of(reports, shown.Metric).Points;
@@ -181,7 +181,7 @@ public static class RunReport
         foreach (var (metric, title, unit) in Known)
             if (metrics.Contains(metric) || metrics.Contains("eval/" + metric))
                 yield return Pair(metric, title, unit);
-        // What a trainer has of its own.
+        // Metrics that only some trainers report.
         foreach (var metric in metrics.Where(name => !name.StartsWith("time/", StringComparison.Ordinal)).ToArray())
             if (!drawn.Contains(metric))
                 yield return Pair(metric.StartsWith("eval/", StringComparison.Ordinal) ? metric["eval/".Length..] : metric, metric, "");
@@ -194,7 +194,7 @@ public static class RunReport
             return CurveSeries.Of(reports, metric, name);
         }
 
-        // A metric, and the same on held-out data where it was measured.
+        // A metric, with its held-out values if they exist.
         CurveChart Pair(string metric, string title, string unit)
         {
             string heldOut = "eval/" + metric;
@@ -209,8 +209,8 @@ public static class RunReport
         }
     }
 
-    // The mean and its components on one chart. A component that is the whole reward would be the same line twice; shares and margins have
-    // a scale of their own.
+    // The mean reward and its components on one chart. A component that equals the reward is left out, as are shares and margins, which
+    // have a different scale.
     private static CurveSeries[] Rewards(IReadOnlyList<StepReport> reports, string[] metrics, string prefix, HashSet<string> drawn)
     {
         string[] names =

@@ -2,10 +2,10 @@ using System.Globalization;
 
 namespace PostTrain.Training.Reports;
 
-/// <summary>Parts of a whole as one bar, their names and numbers below it.</summary>
+/// <summary>Draws the parts of a whole as one bar with their names and numbers below it.</summary>
 internal static class ShareBar
 {
-    // Stretched to the column's width: only heights are true to scale.
+    // Stretched to the column's width, so only heights are to scale.
     private const double Width = 1000,
         Height = 30,
         Gap = 2;

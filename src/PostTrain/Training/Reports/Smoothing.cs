@@ -1,9 +1,9 @@
 namespace PostTrain.Training.Reports;
 
-/// <summary>What a noisy curve needs to be read: its trend, and few enough points.</summary>
+/// <summary>Moving averages and thinning of curves for display.</summary>
 internal static class Smoothing
 {
-    /// <summary>Whether a curve runs up and down so much that its trend is hard to see: its path is over three times its range.</summary>
+    /// <summary>Returns true if a curve fluctuates so much that its trend is hard to see: its path is over three times its range.</summary>
     public static bool IsNoisy(IReadOnlyList<CurvePoint> points)
     {
         double min = double.PositiveInfinity,
@@ -24,9 +24,9 @@ internal static class Smoothing
         return count >= 20 && path > 3 * (max - min);
     }
 
-    /// <summary>The exponential moving average over both sides, mₜ = Σ kᵈ xᵢ / Σ kᵈ with d = |t − i| and k = 1 − 2 / (span + 1).</summary>
-    /// <remarks>An average of the past alone runs behind the curve, and shows each rise later than it was. A value that is not finite
-    /// leaves a gap of its own and does not enter the average.</remarks>
+    /// <summary>Computes the two-sided exponential moving average mₜ = Σ kᵈ xᵢ / Σ kᵈ with d = |t − i|, k = 1 − 2 / (span + 1).</summary>
+    /// <remarks>A one-sided average would lag behind the curve. A value that is not finite leaves a gap and is excluded from the
+    /// average.</remarks>
     public static CurvePoint[] Ema(IReadOnlyList<CurvePoint> points, double span)
     {
         var keep = 1 - 2 / (span + 1);
@@ -40,7 +40,7 @@ internal static class Smoothing
         for (var i = points.Count - 1; i >= 0; i--)
         {
             var (step, value) = points[i];
-            // What comes after i joins what came up to i, which holds i itself.
+            // Adds the sum from the right to the sum from the left, which already includes i.
             if (double.IsFinite(value))
                 result[i] = new CurvePoint(step, (past[i].Sum + keep * state.Sum) / (past[i].Weight + keep * state.Weight));
             else
@@ -54,9 +54,9 @@ internal static class Smoothing
             double.IsFinite(value) ? (keep * before.Sum + value, keep * before.Weight + 1) : (keep * before.Sum, keep * before.Weight);
     }
 
-    /// <summary>At most about 2·<paramref name="buckets"/> points with the same envelope: lowest and highest of each bucket, in their
-    /// order.</summary>
-    /// <remarks>A gap stays where a bucket holds nothing finite.</remarks>
+    /// <summary>Reduces a curve to at most about 2·<paramref name="buckets"/> points with the same envelope: the lowest and the highest
+    /// point of each bucket, in order.</summary>
+    /// <remarks>A bucket without finite values keeps its gap.</remarks>
     public static IReadOnlyList<CurvePoint> Thin(IReadOnlyList<CurvePoint> points, int buckets)
     {
         if (points.Count <= 2 * buckets)

@@ -6,7 +6,7 @@ using PostTrain.Text.Files;
 
 namespace PostTrain.Training.Reports;
 
-/// <summary>Writes the outcome of a run as one JSON object, for programs to read.</summary>
+/// <summary>Writes the outcome of a run as one JSON object.</summary>
 public static class SummaryFile
 {
     private static readonly JsonSerializerOptions Options = new()
@@ -18,11 +18,11 @@ public static class SummaryFile
         Converters = { new IntervalConverter() },
     };
 
-    /// <summary>Writes or replaces <paramref name="path"/>; the file is complete or is the old one, never half-written.</summary>
-    /// <param name="path">The file, commonly <c>summary.json</c>.</param>
-    /// <param name="values">Names and values, kept in their order. A value is a number, text, truth value, list, dictionary or
-    /// <see cref="ConfidenceInterval"/> (written as <c>[lower, upper]</c>); NaN and the infinities become strings.</param>
-    /// <exception cref="IOException">The file could not be written; the old one is untouched.</exception>
+    /// <summary>Writes or replaces <paramref name="path"/>. On failure an existing file is unchanged.</summary>
+    /// <param name="path">The file, usually <c>summary.json</c>.</param>
+    /// <param name="values">Names and values, written in this order. A value is a number, text, Boolean, list, dictionary or <see
+    /// cref="ConfidenceInterval"/> (written as <c>[lower, upper]</c>). NaN and infinities are written as strings.</param>
+    /// <exception cref="IOException">The file could not be written. An existing file is unchanged.</exception>
     public static void Write(string path, IReadOnlyDictionary<string, object> values)
     {
         ArgumentNullException.ThrowIfNull(values);

@@ -5,7 +5,7 @@ namespace PostTrain.Training.Reports;
 /// <summary>Evenly spaced round numbers for an axis: multiples of 1, 2 or 5 times a power of ten.</summary>
 internal sealed class Ticks
 {
-    // Differences below this count as none: the reciprocal of a step must stay finite.
+    // Smaller differences count as zero, so that the reciprocal of a step stays finite.
     private const double Smallest = 1e-100;
 
     private Ticks(double step, long first, long last)
@@ -14,29 +14,29 @@ internal sealed class Ticks
         Values = [.. Enumerable.Range(0, (int)(last - first + 1)).Select(i => Multiple(first + i))];
     }
 
-    /// <summary>The distance of two ticks.</summary>
+    /// <summary>Distance between two ticks.</summary>
     public double Step { get; }
 
-    /// <summary>The ticks, ascending.</summary>
+    /// <summary>The ticks in ascending order.</summary>
     public IReadOnlyList<double> Values { get; }
 
-    /// <summary>Ticks that enclose [min, max]: the first at or below min, the last at or above max.</summary>
-    /// <param name="min">Finite, at most <paramref name="max"/>; where both are equal, the axis is opened around them.</param>
+    /// <summary>Returns ticks that enclose [min, max]: the first at or below min, the last at or above max.</summary>
+    /// <param name="min">Finite, at most <paramref name="max"/>. If both are equal, the axis is widened around them.</param>
     /// <param name="max">Finite.</param>
-    /// <param name="intervals">About how many intervals are wanted.</param>
+    /// <param name="intervals">Approximate number of intervals.</param>
     public static Ticks Around(double min, double max, int intervals)
     {
         (min, max) = Open(min, max);
         var step = NiceStep((max - min) / intervals);
-        // The slack keeps 0.30000000000000004 from opening another interval.
+        // The tolerance keeps 0.30000000000000004 from adding an interval.
         return new Ticks(step, (long)Math.Floor(min / step + 1e-9), (long)Math.Ceiling(max / step - 1e-9));
     }
 
-    /// <summary>The ticks that lie in [min, max], for an axis that ends where the data end.</summary>
+    /// <summary>Returns the ticks in [min, max], for an axis that ends where the data end.</summary>
     /// <param name="min">Finite, at most <paramref name="max"/>.</param>
     /// <param name="max">Finite.</param>
-    /// <param name="intervals">About how many intervals are wanted.</param>
-    /// <param name="minimumStep">Ticks are no closer than this; 1 for an axis of whole numbers.</param>
+    /// <param name="intervals">Approximate number of intervals.</param>
+    /// <param name="minimumStep">Smallest distance between ticks; 1 for an axis of whole numbers.</param>
     public static Ticks Within(double min, double max, int intervals, double minimumStep = 0)
     {
         if (min == max)
@@ -45,7 +45,7 @@ internal sealed class Ticks
         return new Ticks(step, (long)Math.Ceiling(min / step - 1e-9), (long)Math.Floor(max / step + 1e-9));
     }
 
-    /// <summary>The tick as a label, all with the same number of decimals: 0.25, 2.5k, 1.2M, 5e-6.</summary>
+    /// <summary>Formats a tick as a label, all with the same number of decimals: 0.25, 2.5k, 1.2M, 5e-6.</summary>
     public string Label(double value)
     {
         var largest = Math.Max(Values.Select(Math.Abs).DefaultIfEmpty(0).Max(), Step);
@@ -59,7 +59,7 @@ internal sealed class Ticks
         };
     }
 
-    /// <summary>A single number, short and readable: three or four significant digits.</summary>
+    /// <summary>Formats a single number with three or four significant digits.</summary>
     public static string Short(double value)
     {
         var size = Math.Abs(value);
@@ -89,7 +89,7 @@ internal sealed class Ticks
 
     private static (double Min, double Max) Open(double min, double max)
     {
-        // Narrower than the spacing of doubles can resolve into ticks counts as one value.
+        // A range too narrow for doubles to divide into ticks counts as one value.
         var size = Math.Max(Math.Abs(min), Math.Abs(max));
         if (max - min > Math.Max(1e-9 * size, Smallest))
             return (min, max);
@@ -100,7 +100,7 @@ internal sealed class Ticks
     {
         var power = Math.Pow(10, Math.Floor(Math.Log10(rough)));
         var factor = rough / power;
-        // Geometric means of 1, 2, 5 and 10: the nearest on the axis of ratios.
+        // The limits are geometric means of 1, 2, 5 and 10, so the nearest factor on a logarithmic scale is chosen.
         var nice = factor switch
         {
             < 1.41422 => 1,

@@ -2,15 +2,15 @@ using System.Globalization;
 
 namespace PostTrain.Training.Reports;
 
-/// <summary>Where the time of a run went, from its metrics <c>time/PART</c>.</summary>
+/// <summary>The time of a run by part, from its metrics <c>time/PART</c>.</summary>
 public static class TimeSplit
 {
     private const string Prefix = "time/";
 
-    // In the order of a step; parts that are not known come after these.
+    // In the order of a step; unknown parts follow.
     private static readonly string[] Order = ["rollout", "reward", "reference", "critic", "batch", "update", "evaluation"];
 
-    /// <summary>The seconds of each part, added up over the run, in the order of a step; empty where the reports have none.</summary>
+    /// <summary>Returns the seconds of each part, summed over the run, in the order of a step; empty if the reports have none.</summary>
     public static IReadOnlyList<NamedShare> Of(IEnumerable<StepReport> reports)
     {
         ArgumentNullException.ThrowIfNull(reports);
@@ -28,9 +28,9 @@ public static class TimeSplit
         ];
     }
 
-    /// <summary>A chart of the seconds that each part took, step by step.</summary>
+    /// <summary>Creates a chart of the seconds of each part per step.</summary>
     public static CurveChart Chart(IReadOnlyList<StepReport> reports) =>
-        new("Time of a step", "seconds", [.. Of(reports).Select(part => CurveSeries.Of(reports, Prefix + part.Name, part.Name))]);
+        new("Time per step", "seconds", [.. Of(reports).Select(part => CurveSeries.Of(reports, Prefix + part.Name, part.Name))]);
 
     private static string Seconds(double value) =>
         value switch

@@ -1,6 +1,6 @@
 namespace PostTrain.Training.Reports;
 
-/// <summary>What a verifier said of a completion.</summary>
-/// <param name="Good">Shown as a tick in green, or as a cross in red.</param>
-/// <param name="Text">In a word or two, such as <c>correct</c> or <c>wrong format</c>.</param>
+/// <summary>A verifier's verdict on a completion.</summary>
+/// <param name="Good">True is shown as a green tick, false as a red cross.</param>
+/// <param name="Text">One or two words, such as <c>correct</c> or <c>wrong format</c>.</param>
 public sealed record Verdict(bool Good, string Text);

@@ -3,7 +3,7 @@ using System.Text;
 
 namespace PostTrain.Training.TensorBoard;
 
-/// <summary>The messages of tensorflow/core/util/event.proto and summary.proto that scalars need, as protocol buffers.</summary>
+/// <summary>Encodes the protocol-buffer messages of tensorflow/core/util/event.proto and summary.proto that scalars need.</summary>
 internal static class EventMessage
 {
     // Field numbers with their wire types: (number << 3) | type, 0 varint, 1 eight bytes, 2 length-delimited, 5 four bytes.
@@ -18,7 +18,7 @@ internal static class EventMessage
         Status = 1 << 3,
         Started = 1;
 
-    /// <summary>The first event of a file.</summary>
+    /// <summary>Encodes the first event of a file.</summary>
     internal static byte[] Version(double wallTime)
     {
         var message = Begin(wallTime, null);
@@ -26,7 +26,7 @@ internal static class EventMessage
         return message.ToArray();
     }
 
-    /// <summary>Says that a process begins at a step: what came at or after it in earlier files is void.</summary>
+    /// <summary>Encodes a session start: it voids events of earlier files at or after its step.</summary>
     internal static byte[] SessionStart(double wallTime, long step)
     {
         var message = Begin(wallTime, step);
@@ -34,7 +34,7 @@ internal static class EventMessage
         return message.ToArray();
     }
 
-    /// <summary>Values of a step by tag.</summary>
+    /// <summary>Encodes the values of a step by tag.</summary>
     internal static byte[] Scalars(double wallTime, long step, IEnumerable<KeyValuePair<string, double>> values)
     {
         using var summary = new MemoryStream();
@@ -60,7 +60,7 @@ internal static class EventMessage
         Span<byte> bytes = stackalloc byte[8];
         BinaryPrimitives.WriteDoubleLittleEndian(bytes, wallTime);
         message.Write(bytes);
-        // A field at its default is not written.
+        // A field with its default value is not written.
         if (step is { } number and not 0)
         {
             message.WriteByte(Step);

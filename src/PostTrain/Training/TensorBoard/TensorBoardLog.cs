@@ -2,12 +2,12 @@ using System.Globalization;
 
 namespace PostTrain.Training.TensorBoard;
 
-/// <summary>An observer that writes every metric as a scalar into an event file of TensorBoard.</summary>
+/// <summary>An observer that writes every metric as a scalar to a TensorBoard event file.</summary>
 /// <remarks>
-/// Each run, and each run that goes on, has a file <c>events.out.tfevents.SECONDS.HOST.PROCESS.0</c> of its own: a file is never appended
-/// to, so one that was torn by a crash does no harm. A run that goes on begins its file with a session-start event at its first step;
-/// TensorBoard then drops what earlier files hold of that step and later ones. Tags are the metrics' names, values are float32. Each record
-/// is one write. Calls may come from any thread.
+/// Each run, and each resumed run, has its own file <c>events.out.tfevents.SECONDS.HOST.PROCESS.0</c>. Files are never appended to, so a
+/// file damaged by a crash does no harm. A resumed run begins its file with a session-start event at its first step; TensorBoard then drops
+/// that step and later ones from earlier files. Tags are the metrics' names, values are float32. Each record is written in one call. Calls
+/// may come from any thread.
 /// <para>Format: TFRecord framing (length, masked CRC-32C) of <c>tensorflow.Event</c> protocol buffers, version
 /// <c>brain.Event:2</c>.</para>
 /// </remarks>
@@ -24,14 +24,14 @@ public sealed class TensorBoardLog : IProgress<StepReport>, IDisposable
         stream = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.Read, bufferSize: 0);
     }
 
-    /// <summary>The file that is written.</summary>
+    /// <summary>Path of the file.</summary>
     public string Path { get; }
 
-    /// <summary>Begins an event file.</summary>
-    /// <param name="directory">The run's directory, which TensorBoard's <c>--logdir</c> is the parent of; made when missing.</param>
-    /// <param name="resumeAfterStep">The step of the checkpoint that the run goes on from; null for a new run. Files of an earlier run in
-    /// the directory stay: give each run a directory.</param>
-    /// <param name="time">Gives the wall time of events; null is the system's clock.</param>
+    /// <summary>Creates an event file.</summary>
+    /// <param name="directory">The run's directory, a child of TensorBoard's <c>--logdir</c>. Created if missing.</param>
+    /// <param name="resumeAfterStep">Step of the checkpoint from which the run resumes; null for a new run. Files of earlier runs in the
+    /// directory are kept, so give each run its own directory.</param>
+    /// <param name="time">Source of the events' wall time; null means the system clock.</param>
     /// <exception cref="IOException">The file cannot be written.</exception>
     public static TensorBoardLog Open(string directory, long? resumeAfterStep = null, TimeProvider? time = null)
     {
@@ -55,7 +55,7 @@ public sealed class TensorBoardLog : IProgress<StepReport>, IDisposable
     }
 
     /// <summary>Writes the loss and every metric of a step.</summary>
-    /// <exception cref="IOException">The record could not be written; what was written of it is taken back.</exception>
+    /// <exception cref="IOException">The record could not be written; a partial record is removed.</exception>
     /// <exception cref="ObjectDisposedException">The log is closed.</exception>
     public void Report(StepReport value)
     {
@@ -73,7 +73,7 @@ public sealed class TensorBoardLog : IProgress<StepReport>, IDisposable
         }
     }
 
-    /// <summary>Flushes the file to the disk and closes it.</summary>
+    /// <summary>Flushes the file to disk and closes it.</summary>
     public void Dispose()
     {
         lock (gate)
@@ -100,7 +100,7 @@ public sealed class TensorBoardLog : IProgress<StepReport>, IDisposable
         }
     }
 
-    // TensorBoard reads a directory's files in the order of their names, so a later file must have a later time, even within the same
+    // TensorBoard reads a directory's files in the order of their names. A later file therefore needs a later time, even within the same
     // second or after the clock was set back.
     private static string Name(string directory, long seconds)
     {

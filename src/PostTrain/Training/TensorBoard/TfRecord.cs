@@ -3,7 +3,7 @@ using System.Numerics;
 
 namespace PostTrain.Training.TensorBoard;
 
-/// <summary>The framing of TensorFlow's record files: length (8 bytes), masked CRC of the length (4), data, masked CRC of the data (4), all
+/// <summary>The framing of TensorFlow record files: length (8 bytes), masked CRC of the length (4), data, masked CRC of the data (4), all
 /// little-endian.</summary>
 internal static class TfRecord
 {
@@ -20,7 +20,8 @@ internal static class TfRecord
         return record;
     }
 
-    /// <summary>CRC-32C (Castagnoli), turned right by 15 bits, plus 0xa282ead8: a CRC of data that hold CRCs would be weak.</summary>
+    /// <summary>Computes CRC-32C (Castagnoli), rotated right by 15 bits, plus 0xa282ead8. Masking avoids CRCs of data that contain
+    /// CRCs.</summary>
     internal static uint MaskedCrc(ReadOnlySpan<byte> data) => BitOperations.RotateRight(Crc(data), 15) + 0xa282ead8;
 
     internal static uint Crc(ReadOnlySpan<byte> data)

@@ -155,8 +155,8 @@ public sealed class TrainingDiagnosticsTests
         );
         Assert.Equal([("zero-loss", 3L), ("clip-fraction-zero", 5)], warnings.Select(warning => (warning.Name, warning.Step)));
         Assert.All(warnings, warning => Assert.Equal(DiagnosticLevel.Note, warning.Level));
-        Assert.Contains("It is training.", warnings[0].Advice, StringComparison.Ordinal);
-        Assert.Contains("the gradient norm 0.3", warnings[0].Message, StringComparison.Ordinal);
+        Assert.Contains("The model is learning.", warnings[0].Advice, StringComparison.Ordinal);
+        Assert.Contains("the gradient norm is 0.3", warnings[0].Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -270,8 +270,8 @@ public sealed class TrainingDiagnosticsTests
                 Assert.Throws<ArgumentOutOfRangeException>(() => new TrainingDiagnostics(rules: [rule])).Message,
                 StringComparison.Ordinal
             );
-        Refused("LengthDrift.Window must be 1 to 128", new LengthDrift { Window = 129 });
-        Refused("EqualRewards.Steps must be 1 to 128", new EqualRewards { Steps = 0 });
+        Refused("LengthDrift.Window must be from 1 to 128", new LengthDrift { Window = 129 });
+        Refused("EqualRewards.Steps must be from 1 to 128", new EqualRewards { Steps = 0 });
         Refused("KlAcceleration.Factor must be above 1", new KlAcceleration { Factor = double.NaN });
         Refused("LossNotFalling.Fall", new LossNotFalling { Fall = 1 });
         Refused("ProxyAboveGold.Margin", new ProxyAboveGold { Margin = -1 });
@@ -311,7 +311,7 @@ public sealed class TrainingDiagnosticsTests
         Assert.Equal(("equal-rewards", 13L, 0.5), (warning.Name, warning.Step, warning.Value));
         Assert.Equal(30, MetricsLog.Read(directory.File("whole.jsonl")).Count);
         Assert.Contains(
-            "\"warnings\":[{\"name\":\"equal-rewards\",\"level\":\"warning\",\"value\":0.5,\"message\":\"All completions",
+            "\"warnings\":[{\"name\":\"equal-rewards\",\"level\":\"warning\",\"value\":0.5,\"message\":\"In each of the last 3 steps",
             File.ReadAllLines(directory.File("whole.jsonl"))[12],
             StringComparison.Ordinal
         );

@@ -34,22 +34,22 @@ public sealed class RunReportTests : IDisposable
             {
                 "Mean reward",
                 "Held-out reward",
-                "What the metrics say",
+                "Diagnostics",
                 "equal-rewards",
-                "All completions of each of the last 3 steps",
-                "Where the time went",
+                "In each of the last 3 steps all completions had the same reward",
+                "Time by part",
                 "rollout",
                 "75.0 %",
                 "25.0 %",
                 "90.0 s",
                 "30.0 s",
-                "Divergence from the reference",
+                "KL divergence from the reference",
                 "own/number",
                 "Completions over the run",
                 "answer &lt;20&gt; 0",
                 "cut off",
                 "<td class=\"text\">20+4=</td>",
-                "Time of a step",
+                "Time per step",
             }
         )
             Assert.Contains(text, html, StringComparison.Ordinal);
@@ -79,7 +79,7 @@ public sealed class RunReportTests : IDisposable
         Assert.Contains("Held-out loss", html, StringComparison.Ordinal);
         Assert.DoesNotContain("Mean reward", html, StringComparison.Ordinal);
         Assert.DoesNotContain("Completions over", html, StringComparison.Ordinal);
-        Assert.DoesNotContain("What the metrics say", html, StringComparison.Ordinal);
+        Assert.DoesNotContain("Diagnostics", html, StringComparison.Ordinal);
     }
 
     // A reward of one part, and PPO's sum with its penalties: the part is the mean, and no name stands for two lines.
@@ -164,7 +164,7 @@ public sealed class RunReportTests : IDisposable
                 ]
             )
             .ToHtml();
-        Assert.Contains("The same at every step", html, StringComparison.Ordinal);
+        Assert.Contains("Constant metrics", html, StringComparison.Ordinal);
         Assert.Contains("<dt>Clipped tokens</dt><dd>0 share</dd>", html, StringComparison.Ordinal);
         Assert.DoesNotContain("Clipped tokens</span>", html, StringComparison.Ordinal);
         Assert.Contains("Finished completions</span>", html, StringComparison.Ordinal);

@@ -9,7 +9,7 @@ internal sealed record ClipSurrogate(ClipRange Range, double? Cap) : PolicySurro
     internal override SurrogateTerms Evaluate(SurrogateInputs inputs)
     {
         var advantages = inputs.Advantages;
-        // Each branch is ρA or, where its bound acts, a constant. Written as that choice, rounding inside the range cuts nothing.
+        // Each branch is ρA or, where its bound acts, a constant. Written as this choice, rounding within the range clips nothing.
         var logRatio = inputs.Exponent;
         var ratio = logRatio.detach().exp();
         var bound = ratio.clamp(1 - Range.Lower, 1 + Range.Upper);

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Policy.Losses.Surrogates;
 
-/// <summary>The tokens that lower the entropy most: by (A − Ā)(log π − mean log π) over the counted tokens of the batch.</summary>
+/// <summary>Selects the tokens that lower the entropy most, by (A − Ā)(log π − mean log π) over the counted tokens of the batch.</summary>
 internal static class Covariance
 {
     internal static Tensor Of(SurrogateInputs inputs)
@@ -40,7 +40,7 @@ internal sealed record ClipCovSurrogate(ClipRange Range, double Fraction, double
     }
 }
 
-/// <summary>−ρA, and β·|log ρ| more at the chosen tokens.</summary>
+/// <summary>−ρA, plus β·|log ρ| at the chosen tokens.</summary>
 internal sealed record KlCovSurrogate(double Fraction, double Beta) : PolicySurrogate
 {
     internal override bool ComparesSequences => true;

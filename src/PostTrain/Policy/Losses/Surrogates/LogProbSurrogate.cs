@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Policy.Losses.Surrogates;
 
-/// <summary>−w·A·log π with a detached weight w; the members below choose it.</summary>
+/// <summary>−w·A·log π with a detached weight w; derived types define it.</summary>
 internal abstract record LogProbSurrogate : PolicySurrogate
 {
     internal sealed override SurrogateTerms Evaluate(SurrogateInputs inputs)
@@ -13,7 +13,7 @@ internal abstract record LogProbSurrogate : PolicySurrogate
         return new SurrogateTerms(inputs.LogProbs.mul(signal).neg(), cut);
     }
 
-    /// <summary>w (null for 1) and the tokens at which a bound acts (null for none).</summary>
+    /// <summary>Returns w (null for 1) and the tokens at which a bound acts (null for none).</summary>
     internal abstract (Tensor? Weight, Tensor? Cut) Weight(SurrogateInputs inputs, Tensor ratio);
 }
 
@@ -42,14 +42,14 @@ internal sealed record VespoSurrogate(VespoOptions Options) : LogProbSurrogate
             logRatio += products;
         logRatio = logRatio.unsqueeze(1);
         var w = logRatio.exp();
-        // In logarithms no clamp is needed: at both ends the weight goes to 0.
+        // In logarithms no clamp is needed: the weight tends to 0 at both ends.
         var positive = logRatio * Options.PositiveShape - w * Options.PositiveRate + Options.PositiveRate;
         var negative = logRatio * Options.NegativeShape - w * Options.NegativeRate + Options.NegativeRate;
         return (where(inputs.Advantages >= 0, positive, negative).exp(), null);
     }
 }
 
-/// <summary>w = min(ρ, cap) where the probability is still within the trusted divergence or moves back, else 0.</summary>
+/// <summary>w = min(ρ, cap) if the probability is within the trusted divergence or moves back, otherwise 0.</summary>
 internal sealed record DppoSurrogate(ClipRange Range, double Cap, bool Kl) : LogProbSurrogate
 {
     internal override (Tensor? Weight, Tensor? Cut) Weight(SurrogateInputs inputs, Tensor ratio)

@@ -23,7 +23,7 @@ internal sealed record SapoSurrogate(double Positive, double Negative) : PolicyS
     }
 }
 
-/// <summary>−A·exp(mean_t of the log-ratios, each bounded on the side that A pushes to).</summary>
+/// <summary>−A·exp(mean_t of the log-ratios, each bounded in the direction of A).</summary>
 internal sealed record GmpoSurrogate(ClipRange Range) : PolicySurrogate
 {
     internal override SurrogateTerms Evaluate(SurrogateInputs inputs)
