@@ -8,16 +8,16 @@ namespace PostTrain.Operators;
 internal static class Fused
 {
     [ThreadStatic]
-    private static int references;
+    private static int References;
 
     // What the thread's last node gave to libtorch, which has its own hold on it by the time of the next one.
     [ThreadStatic]
-    private static List<Tensor>? given;
+    private static List<Tensor>? Given;
 
     /// <summary>Whether an operator can compute with this tensor: float32 or float64 in CPU memory, and nobody wants the tensor operators
     /// (<see cref="Reference"/>).</summary>
     internal static bool Takes(Tensor tensor) =>
-        references == 0 && tensor.device_type == DeviceType.CPU && tensor.dtype is ScalarType.Float32 or ScalarType.Float64;
+        References == 0 && tensor.device_type == DeviceType.CPU && tensor.dtype is ScalarType.Float32 or ScalarType.Float64;
 
     /// <summary>The same for several of one type; null ones are not there.</summary>
     internal static bool Takes(Tensor tensor, params ReadOnlySpan<Tensor?> others)
@@ -54,17 +54,17 @@ internal static class Fused
     /// <remarks>Otherwise all gradients of a pass would live until the scope around it ends.</remarks>
     internal static List<Tensor> Gradients(Tensor received, params ReadOnlySpan<Tensor?> gradients)
     {
-        given ??= [];
-        foreach (var old in given)
+        Given ??= [];
+        foreach (var old in Given)
             old.Dispose();
-        given.Clear();
+        Given.Clear();
         received.Dispose();
         var results = new List<Tensor>(gradients.Length);
         foreach (var gradient in gradients)
         {
             results.Add(gradient?.MoveToOuterDisposeScope()!);
             if (gradient is not null)
-                given.Add(gradient);
+                Given.Add(gradient);
         }
         return results;
     }
@@ -103,12 +103,12 @@ internal static class Fused
     {
         private bool ended;
 
-        internal Period() => references++;
+        internal Period() => References++;
 
         public void Dispose()
         {
             if (!ended)
-                references--;
+                References--;
             ended = true;
         }
     }

@@ -11,15 +11,15 @@ internal static unsafe class Scratch
     private const nuint LargestKept = 4 << 20;
 
     [ThreadStatic]
-    private static Block? kept;
+    private static Block? Kept;
 
     /// <summary>Memory without initial values; <see cref="Memory.Dispose"/> ends its use.</summary>
     internal static Memory Take(nuint bytes)
     {
         if (bytes > LargestKept)
             return new Memory(new Block(bytes), false);
-        kept ??= new Block(LargestKept);
-        return new Memory(kept, true);
+        Kept ??= new Block(LargestKept);
+        return new Memory(Kept, true);
     }
 
     /// <summary>Memory that one part has; parts of one thread do not nest.</summary>
@@ -33,23 +33,28 @@ internal static unsafe class Scratch
         public void Dispose()
         {
             if (!isKept)
-                block.Free();
+                block.Dispose();
             GC.KeepAlive(block);
         }
     }
 
     /// <summary>Native memory; a thread that ends leaves it to the finalizer.</summary>
-    internal sealed class Block(nuint bytes)
+    internal sealed class Block(nuint bytes) : IDisposable
     {
         internal void* Address { get; private set; } = NativeMemory.AlignedAlloc(bytes, Alignment);
 
-        ~Block() => Free();
+        ~Block() => Release();
 
-        internal void Free()
+        public void Dispose()
+        {
+            Release();
+            GC.SuppressFinalize(this);
+        }
+
+        private void Release()
         {
             NativeMemory.AlignedFree(Address);
             Address = null;
-            GC.SuppressFinalize(this);
         }
     }
 }
