@@ -153,16 +153,16 @@ return await command.RunAsync(
         {
             if (divergences.TryGetValue(method, out var divergence))
             {
-                var objective = new DistillationOptions
+                var compared = new DistillationOptions
                 {
                     Divergence = divergence(values.GetValue(beta)),
                     Temperature = values.GetValue(temperature),
                 };
                 using var trainer = new DistillationTrainer(
                     student,
-                    ReferencePolicy.Of(teacher),
                     subject.Tokenizer,
-                    Common(new DistillationTrainerOptions { Objective = objective }, run.Steps, studentRate)
+                    ReferencePolicy.Of(teacher),
+                    Common(compared, run.Steps, studentRate)
                 );
                 return run.Train(method, run.Steps, trainer.Run(data.Train, cancellation: run.Cancellation), method);
             }
@@ -195,7 +195,7 @@ return await command.RunAsync(
                 run.Steps,
                 studentRate
             );
-            using var own = new OnPolicyDistillationTrainer(student, ReferencePolicy.Of(teacher), subject.Tokenizer, options);
+            using var own = new OnPolicyDistillationTrainer(student, subject.Tokenizer, ReferencePolicy.Of(teacher), options);
             return await run.TrainAsync(
                 method,
                 run.Steps,

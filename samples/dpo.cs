@@ -17,13 +17,13 @@ using PostTrain.Training.Reports;
 const int toyPairs = 4000;
 var family = new Dictionary<string, DpoLoss>
 {
-    ["sigmoid"] = DpoLoss.Sigmoid(),
-    ["cdpo"] = DpoLoss.Sigmoid(labelSmoothing: 0.1),
-    ["robust"] = DpoLoss.Robust(0.1),
-    ["sigmoid_norm"] = DpoLoss.SigmoidNormalized,
-    ["hinge"] = DpoLoss.Hinge,
+    ["sigmoid"] = MarginLoss.Sigmoid(),
+    ["cdpo"] = MarginLoss.Sigmoid(labelSmoothing: 0.1),
+    ["robust"] = MarginLoss.Robust(0.1),
+    ["sigmoid_norm"] = DpoLoss.OfMargin(MarginLoss.Sigmoid(), lengthNormalized: true),
+    ["hinge"] = MarginLoss.Hinge,
     ["ipo"] = DpoLoss.Ipo(),
-    ["exo_pair"] = DpoLoss.ExoPair(),
+    ["exo_pair"] = MarginLoss.Exo(),
     ["nca_pair"] = DpoLoss.NcaPair,
     ["bco_pair"] = DpoLoss.BcoPair,
     ["sppo_hard"] = DpoLoss.SppoHard,
@@ -31,7 +31,7 @@ var family = new Dictionary<string, DpoLoss>
     ["aot_unpaired"] = DpoLoss.AotUnpaired(),
     ["apo_zero"] = DpoLoss.ApoZero,
     ["apo_down"] = DpoLoss.ApoDown,
-    ["discopop"] = DpoLoss.DiscoPop(),
+    ["discopop"] = MarginLoss.DiscoPop(),
     ["mpo"] = DpoLoss.Mpo(),
     ["rpo"] = DpoLoss.Rpo(),
     ["irpo"] = DpoLoss.Irpo(),
@@ -114,7 +114,7 @@ return await command.RunAsync(
         bool needsReference = family.ContainsKey(loss) || loss == "kto";
         using var frozen = needsReference && adapters is null ? subject.Again() : null;
         var reference =
-            adapters is not null ? ReferencePolicy.WithoutAdapter(subject.Model, adapters.Disabled)
+            adapters is not null ? adapters.Reference(subject.Model)
             : frozen is null ? null
             : ReferencePolicy.Of(frozen);
 
@@ -124,10 +124,8 @@ return await command.RunAsync(
         Proportion ranked = new(0, 0);
         if (isKto)
         {
-            var options = Common(
-                new KtoTrainerOptions { Objective = values.GetValue(beta) is { } b ? new KtoOptions { Beta = b } : new() }
-            );
-            using var trainer = new KtoTrainer(subject.Model, subject.Tokenizer, (KtoTrainerOptions)options, reference!);
+            var options = Common(new KtoOptions { Beta = values.GetValue(beta) ?? 0.1 });
+            using var trainer = new KtoTrainer(subject.Model, subject.Tokenizer, reference!, (KtoOptions)options);
             reports = run.Train(loss, run.Steps, trainer.Run(judged, judgedHeldOut, run.Cancellation));
         }
         else
@@ -137,21 +135,16 @@ return await command.RunAsync(
                 "orpo" => new OrpoTrainer(
                     subject.Model,
                     subject.Tokenizer,
-                    (OrpoTrainerOptions)Common(values.GetValue(beta) is { } b ? new OrpoTrainerOptions { Lambda = b } : new())
+                    (OrpoOptions)Common(values.GetValue(beta) is { } b ? new OrpoOptions { Lambda = b } : new())
                 ),
-                "cpo" => Cpo(CpoOptions.Cpo()),
-                "simpo" => Cpo(CpoOptions.Simpo()),
-                "alphapo" => Cpo(CpoOptions.AlphaPo()),
+                "cpo" => Cpo(CpoObjective.Cpo()),
+                "simpo" => Cpo(CpoObjective.Simpo()),
+                "alphapo" => Cpo(CpoObjective.AlphaPo()),
                 _ => new DpoTrainer(
                     subject.Model,
                     subject.Tokenizer,
-                    (DpoTrainerOptions)Common(
-                        new DpoTrainerOptions
-                        {
-                            Objective = new DpoOptions { Loss = family[loss], Beta = values.GetValue(beta) ?? 0.1 },
-                        }
-                    ),
-                    reference
+                    reference,
+                    (DpoOptions)Common(new DpoOptions { Loss = family[loss], Beta = values.GetValue(beta) ?? 0.1 })
                 ),
             };
             reports = run.Train(loss, run.Steps, trainer.Run(train, heldOut, run.Cancellation));
@@ -159,12 +152,12 @@ return await command.RunAsync(
             margin = Estimate.Of([.. evaluated.Select(metrics => metrics["eval/reward/margin"])]);
             ranked = new Proportion(evaluated.Count(metrics => metrics["eval/reward/accuracy"] > 0.5), evaluated.Length);
 
-            CpoTrainer Cpo(CpoOptions objective) =>
+            CpoTrainer Cpo(CpoObjective objective) =>
                 new(
                     subject.Model,
                     subject.Tokenizer,
-                    (CpoTrainerOptions)Common(
-                        new CpoTrainerOptions { Objective = values.GetValue(beta) is { } b ? objective with { Beta = b } : objective }
+                    (CpoOptions)Common(
+                        new CpoOptions { Objective = values.GetValue(beta) is { } b ? objective with { Beta = b } : objective }
                     )
                 );
         }
@@ -258,7 +251,7 @@ return await command.RunAsync(
                 ),
             ];
 
-        PreferenceTrainerOptions Common(PreferenceTrainerOptions options) =>
+        PreferenceOptions Common(PreferenceOptions options) =>
             options with
             {
                 Steps = run.Steps,

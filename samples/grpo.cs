@@ -75,7 +75,7 @@ return await command.RunAsync(
             )
             : null;
         using var frozen = adapters is null ? subject.Again() : null;
-        var reference = frozen is not null ? ReferencePolicy.Of(frozen) : ReferencePolicy.WithoutAdapter(subject.Model, adapters!.Disabled);
+        var reference = frozen is not null ? ReferencePolicy.Of(frozen) : adapters!.Reference(subject.Model);
         var reward = subject.IsToy
             ? Reward.Weighted((1, scheme.Signal), (0.1, Reward.Format(@"(<think>[^<]*</think>)?<answer>[0-9]+</answer>")))
             : scheme.Signal;
@@ -100,7 +100,7 @@ return await command.RunAsync(
         var truth = Reward.MathAnswer(new MathAnswerOptions { Places = places });
         var before = Sampled.Completions(subject.Model, subject.Tokenizer, heldOut, options.Sampling, run.Seed);
         IReadOnlyList<StepReport> reports;
-        using (var trainer = new GrpoTrainer(subject.Model, subject.Tokenizer, reward, options, reference))
+        using (var trainer = new GrpoTrainer(subject.Model, subject.Tokenizer, reward, options with { Reference = reference }))
             reports = await run.TrainAsync(
                 $"{preset}, {scheme.Name} reward",
                 run.Steps,

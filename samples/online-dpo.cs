@@ -7,6 +7,8 @@
 using PostTrain.Data;
 using PostTrain.Models;
 using PostTrain.Preference;
+using PostTrain.Preference.Losses;
+using PostTrain.Preference.Online;
 using PostTrain.Rewards;
 using PostTrain.Rewards.Judges;
 using PostTrain.Rollouts;
@@ -100,7 +102,7 @@ return await command.RunAsync(
             offline = subject.Model.Copy();
         var reference = ReferencePolicy.Of(first);
         double policyRate = values.GetValue(rate) ?? subject.Rate(3e-4);
-        var dpo = new DpoOptions { Beta = values.GetValue(beta) };
+        var dpo = new DpoObjective { Beta = values.GetValue(beta) };
 
         // Offline: one pair of each prompt that the online run will ask, written before it. Prompts without a better completion give none;
         // each pair is seen about once.
@@ -111,8 +113,8 @@ return await command.RunAsync(
             var trainer = new DpoTrainer(
                 offline,
                 subject.Tokenizer,
-                Common(new DpoTrainerOptions { Objective = dpo }, run.Steps, pairsOfStep, policyRate, rows: 2),
-                reference
+                reference,
+                Common(new DpoOptions { Beta = dpo.Beta }, run.Steps, pairsOfStep, policyRate, rows: 2)
             )
         )
             offlineReports = run.Train(
@@ -141,8 +143,10 @@ return await command.RunAsync(
                 subject.Model,
                 subject.Tokenizer,
                 method == "nash-md" ? Reward.Weighted((values.GetValue(scale), signal)) : signal,
-                options,
-                reference
+                options with
+                {
+                    Reference = reference,
+                }
             )
         )
             reports = await run.TrainAsync(method, run.Steps, trainer.RunAsync(train, cancellation: run.Cancellation), method);

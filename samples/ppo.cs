@@ -79,11 +79,7 @@ return await command.RunAsync(
                 judge,
                 subject.Tokenizer,
                 Common(
-                    new RewardTrainerOptions
-                    {
-                        LearningRate = subject.Rate(5e-4),
-                        Objective = new BradleyTerryOptions { CenteringCoefficient = 0.01 },
-                    },
+                    new RewardOptions { LearningRate = subject.Rate(5e-4), CenteringCoefficient = 0.01 },
                     values.GetValue(rewardSteps),
                     32
                 )
@@ -118,7 +114,18 @@ return await command.RunAsync(
             run.Steps,
             values.GetValue(batch) ?? (subject.IsToy ? 64 : 16)
         );
-        using (var trainer = new PpoTrainer(subject.Model, critic, subject.Tokenizer, reward, options, ReferencePolicy.Of(frozen)))
+        using (
+            var trainer = new PpoTrainer(
+                subject.Model,
+                subject.Tokenizer,
+                reward,
+                options with
+                {
+                    Critic = critic,
+                    Reference = ReferencePolicy.Of(frozen),
+                }
+            )
+        )
             reports = await run.TrainAsync("3. PPO", run.Steps, trainer.RunAsync(asked, cancellation: run.Cancellation), "ppo");
         subject.Save(subject.Model, run.PathOf("model"));
         stages.Add(("PPO", Draw()));

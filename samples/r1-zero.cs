@@ -49,7 +49,17 @@ return await command.RunAsync(
 
         var before = HeldOut();
         IReadOnlyList<StepReport> reports;
-        using (var trainer = new GrpoTrainer(experiment.Policy, experiment.Tokenizer, experiment.Reward, options, reference))
+        using (
+            var trainer = new GrpoTrainer(
+                experiment.Policy,
+                experiment.Tokenizer,
+                experiment.Reward,
+                options with
+                {
+                    Reference = reference,
+                }
+            )
+        )
             reports = await run.TrainAsync(experiment.Title, run.Steps, trainer.RunAsync(experiment.Train, cancellation: run.Cancellation));
         var outcome = new Outcome(experiment, options, before, HeldOut(), reports);
         new Subject(source, (Decoder)experiment.Policy, experiment.Tokenizer, run.Model is null).Save(

@@ -74,7 +74,7 @@ return await command.RunAsync(
             using var trainer = new RewardTrainer(
                 outcomeModel,
                 subject.Tokenizer,
-                Common(new RewardTrainerOptions { Objective = new BradleyTerryOptions { CenteringCoefficient = 0.01 } })
+                Common(new RewardOptions { CenteringCoefficient = 0.01 })
             );
             var reports = run.Train("outcome reward model", run.Steps, trainer.Run(train, heldOut, run.Cancellation), "outcome");
             var ranked = new Proportion(heldOut.Count(pair => trainer.Evaluate([pair])["eval/reward/accuracy"] > 0.5), heldOut.Count);
@@ -101,7 +101,7 @@ return await command.RunAsync(
             using var trainer = new ProcessRewardTrainer(
                 processModel,
                 subject.Tokenizer,
-                Common(new ProcessRewardTrainerOptions { Encoding = encoding })
+                Common(new ProcessRewardOptions { Encoding = encoding })
             );
             var reports = run.Train("process reward model", run.Steps, trainer.Run(train, heldOut, run.Cancellation), "process");
             process = LearnedRewards.Steps(processModel, subject.Tokenizer, new LearnedRewardOptions { Encoding = encoding });

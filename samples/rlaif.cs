@@ -64,11 +64,7 @@ return await command.RunAsync(
         {
             Feedback = new AiFeedbackOptions { Sampling = sampling, Seed = run.Seed + 1 },
             RewardModel = Common(
-                new RewardTrainerOptions
-                {
-                    LearningRate = subject.Rate(5e-4),
-                    Objective = new BradleyTerryOptions { CenteringCoefficient = 0.01 },
-                },
+                new RewardOptions { LearningRate = subject.Rate(5e-4), CenteringCoefficient = 0.01 },
                 values.GetValue(rewardSteps),
                 32
             ),

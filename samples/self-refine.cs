@@ -163,8 +163,8 @@ return await command.RunAsync(
                 var trainer = new DpoTrainer(
                     model,
                     subject.Tokenizer,
-                    (DpoTrainerOptions)Common(new DpoTrainerOptions(), values.GetValue(pairRate), run.Steps),
-                    ReferencePolicy.Of(subject.Model)
+                    ReferencePolicy.Of(subject.Model),
+                    (DpoOptions)Common(new DpoOptions(), values.GetValue(pairRate), run.Steps)
                 )
             )
                 trainings.Add(

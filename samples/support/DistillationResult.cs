@@ -46,12 +46,7 @@ public sealed record DistillationResult(
         ArgumentNullException.ThrowIfNull(subject);
         ArgumentNullException.ThrowIfNull(data);
         DistillationTrainer Comparing(Divergence divergence) =>
-            new(
-                model,
-                ReferencePolicy.Of(teacher),
-                subject.Tokenizer,
-                new DistillationTrainerOptions { Objective = new DistillationOptions { Divergence = divergence } }
-            );
+            new(model, subject.Tokenizer, ReferencePolicy.Of(teacher), new DistillationOptions { Divergence = divergence });
         using DistillationTrainer forward = Comparing(Divergence.ForwardKl),
             reverse = Comparing(Divergence.ReverseKl);
         var answers = Measure.Answers(model, subject.Tokenizer, data.Problems, tokens);

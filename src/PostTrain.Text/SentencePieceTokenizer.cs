@@ -76,6 +76,10 @@ public sealed class SentencePieceTokenizer : ITokenizer
     /// <summary>The ids of a text after the beginning id: <c>Encode(text, beginningOfSequence: true)</c>.</summary>
     public int[] Encode(string text) => Encode(text, beginningOfSequence: true);
 
+    /// <summary>The ids of a text: of plain text after the beginning id; of one that a template rendered without it.</summary>
+    /// <remarks>Control pieces have no spelling in a text: in a rendered text their names are characters as others are.</remarks>
+    public int[] Encode(MarkedText text) => Encode(text.Text, beginningOfSequence: !text.IsRendered);
+
     /// <summary>The ids of a text.</summary>
     /// <param name="text">The text; half a surrogate pair is read as U+FFFD.</param>
     /// <param name="beginningOfSequence">Put id 1 in front.</param>

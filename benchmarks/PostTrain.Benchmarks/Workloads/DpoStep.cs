@@ -32,13 +32,13 @@ internal sealed class DpoStep : IWorkload
             .. texts[..Pairs]
                 .Zip(texts[Pairs..], (chosen, rejected) => new PreferencePair(chosen[..prompt], chosen[prompt..], rejected[prompt..])),
         ];
-        var options = new DpoTrainerOptions
+        var options = new DpoOptions
         {
             Steps = TrainingStep.Unlimited,
             LearningRate = TrainingStep.Rate,
-            Objective = new DpoOptions { Beta = 0.1 },
+            Beta = 0.1,
         };
-        var trainer = new DpoTrainer(model, tokenizer, options, ReferencePolicy.WithoutAdapter(model, adapter.Disabled));
+        var trainer = new DpoTrainer(model, tokenizer, adapter.Reference(model), options);
         double flops =
             work.AdapterStep(BenchmarkModel.Rows, choice.Length, adapter.TrainableCount)
             + work.Forward(BenchmarkModel.Rows, choice.Length, choice.Length);

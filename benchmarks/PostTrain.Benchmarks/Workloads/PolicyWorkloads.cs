@@ -86,9 +86,9 @@ internal sealed class Gae : IWorkload
             ReferenceSizes.Scoped(() =>
             {
                 if (isReference)
-                    Advantages.Generalized(rewards, values, mask, 1, 0.95);
+                    Advantages.Gae(rewards, values, mask, 1, 0.95);
                 else
-                    AdvantageKernels.Generalized(rewards, values, mask, 1, 0.95);
+                    AdvantageKernels.Gae(rewards, values, mask, 1, 0.95);
             }),
             TrafficBytes: 20.0 * shape[0] * shape[1]
         );

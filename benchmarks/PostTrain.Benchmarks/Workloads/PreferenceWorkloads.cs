@@ -1,6 +1,8 @@
 using PostTrain.Kernels;
 using PostTrain.Preference;
+using PostTrain.Preference.Losses;
 using PostTrain.RewardModeling;
+using PostTrain.RewardModeling.Losses;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -33,7 +35,7 @@ internal static class ReferenceSizes
 /// <summary>DPO of B pairs with one of its losses, beta 0.1.</summary>
 internal sealed class Dpo(string id, DpoLoss loss) : IWorkload
 {
-    private readonly DpoOptions options = new() { Beta = 0.1, Loss = loss };
+    private readonly DpoObjective options = new() { Beta = 0.1, Loss = loss };
 
     public string Id => id;
 

@@ -54,7 +54,7 @@ internal sealed class LinearCrossEntropy : IWorkload
 /// <summary>Jensen-Shannon divergence of a student from its teacher, NxV.</summary>
 internal sealed class JensenShannon : IWorkload
 {
-    private readonly DistillationOptions options = new() { Divergence = Divergence.GeneralizedJsd(0.5) };
+    private readonly DistillationObjective options = new() { Divergence = Divergence.GeneralizedJsd(0.5) };
 
     public string Id => "K.jsd";
 

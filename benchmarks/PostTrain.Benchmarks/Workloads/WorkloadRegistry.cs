@@ -12,7 +12,7 @@ internal static class WorkloadRegistry
         new LogProbEntropyGradient(),
         new CrossEntropy(),
         new LinearCrossEntropy(),
-        new Dpo("K.dpo.sigmoid", DpoLoss.Sigmoid()),
+        new Dpo("K.dpo.sigmoid", MarginLoss.Sigmoid()),
         new Dpo("K.dpo.ipo", DpoLoss.Ipo()),
         new Kto(),
         new Grpo("K.grpo.grpo", givenTokenCount: false),

@@ -32,6 +32,9 @@ public sealed class ChatTemplate
     /// <summary>The names of the templates, <c>default</c> where there is only one.</summary>
     public IEnumerable<string> Names => templates.Keys;
 
+    /// <summary>The Jinja source of a template, or null where none has this name.</summary>
+    internal string? SourceOf(string name) => templates.GetValueOrDefault(name)?.Source;
+
     /// <summary>The texts of the special tokens by the names under which a template reads them.</summary>
     public IReadOnlyDictionary<string, string> SpecialTokens => specialTokens;
 

@@ -22,16 +22,17 @@ public sealed partial class AdaptedModel
     /// <param name="model">The base model that the adapter was trained on.</param>
     /// <param name="directory">Holds adapter_config.json and adapter_model.safetensors.</param>
     /// <param name="name">The adapter's name.</param>
+    /// <param name="own">Options of an adapter of one's own (<see cref="AdapterOptions.Of"/>), where the files may hold it.</param>
     /// <exception cref="FileNotFoundException">A file is missing.</exception>
     /// <exception cref="InvalidDataException">A file is malformed, asks for what is not supported or does not fit the model; the message
     /// names the file, what it holds and what was expected.</exception>
-    public static AdaptedModel Load(nn.Module model, string directory, string name = "default")
+    public static AdaptedModel Load(nn.Module model, string directory, string name = "default", AdapterOptions? own = null)
     {
         ArgumentNullException.ThrowIfNull(model);
         var adapted = new AdaptedModel(model);
         try
         {
-            adapted.AddFrom(directory, name);
+            adapted.AddFrom(directory, name, own);
             adapted.Activate(name);
             return adapted;
         }
@@ -44,11 +45,11 @@ public sealed partial class AdaptedModel
 
     /// <summary>Puts another adapter from disk on the model; it does not act until <see cref="Activate"/> names it. Errors as
     /// <see cref="Load"/>.</summary>
-    public void AddFrom(string directory, string name)
+    public void AddFrom(string directory, string name, AdapterOptions? own = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
         CheckNew(name);
-        var options = PeftConfig.Read(Existing(directory, ConfigName));
+        var options = PeftConfig.Read(Existing(directory, ConfigName), own as OwnAdapterOptions);
         var path = Existing(directory, WeightsName);
         using var file = SafetensorsFile.Open(path);
         // What a configuration may make memory be allocated for before its shapes are held against the file's.
@@ -131,7 +132,7 @@ public sealed partial class AdaptedModel
                     )
             );
             if (HoldsBase(options, piece))
-                stored.Add(new($"{Prefix}{piece.Leaf.Name}.base_layer.weight", piece.Leaf.Weight));
+                stored.Add(new($"{Prefix}{piece.Leaf.Name}.base_layer.weight", piece.Leaf.Values()));
         }
 
         // What several pieces share is stored once.
@@ -199,7 +200,7 @@ public sealed partial class AdaptedModel
     // The file carries a copy of the base's embedding; another one means another base.
     private void CheckBase(string path, string name, Tensor values)
     {
-        var weight = BaseOf(name)!.Weight;
+        var weight = BaseOf(name)!.Values();
         if (!values.shape.SequenceEqual(weight.shape) || !values.to_type(weight.dtype).eq(weight.cpu()).all().ToBoolean())
             throw new InvalidDataException(
                 $"{path}: tensor '{name}' [{string.Join(",", values.shape)}] is not the base model's [{string.Join(",", weight.shape)}]: the adapter belongs to another base model."

@@ -140,6 +140,10 @@ public sealed partial class AdaptedModel : IDisposable
         return new Undo(() => state.Disabled--);
     }
 
+    /// <summary>The policy without its adapters, as the frozen reference of a trainer: it costs no memory.</summary>
+    /// <param name="policy">The language model that is trained: <see cref="Root"/>, or what wraps it.</param>
+    public Models.ReferencePolicy Reference(Models.CausalLm policy) => Models.ReferencePolicy.WithoutAdapter(policy, Disabled);
+
     /// <summary>Until the returned object is disposed, each row of a batch goes through an adapter of its own.</summary>
     /// <param name="adapters">A name for each row of the batches that follow, or null for the base model. Each layer must see that
     /// many rows in its first dimension.</param>

@@ -1,4 +1,5 @@
 using PostTrain.Adapters.Layers;
+using static TorchSharp.torch;
 
 namespace PostTrain.Adapters;
 
@@ -30,6 +31,29 @@ public abstract record AdapterOptions
     /// <summary>PEFT's name of the task, kept in the adapter's file.</summary>
     /// <value>The default is CAUSAL_LM.</value>
     public string? TaskType { get; init; } = "CAUSAL_LM";
+
+    /// <summary>An adapter of one's own on linear layers: y = x (W + ΔW)ᵀ + b.</summary>
+    /// <remarks>Everything that the library's adapters have comes with it: training, checkpoints, merging, switching off, files. A file
+    /// holds the parameters, the name as <c>peft_type</c> and the targets; what the functions take besides, such as a rank, is not in it:
+    /// <see cref="AdaptedModel.Load"/> takes these options again. PEFT itself does not know the method.</remarks>
+    /// <param name="name">Name of the method, in files and messages; none of PEFT's.</param>
+    /// <param name="start">Names and first values of a layer's parameters, from the layer and a seed of its own. Names have no
+    /// dots.</param>
+    /// <param name="delta">ΔW, [out,in], from the layer and its parameters in their order; differentiable. Tensors that it makes belong to
+    /// the caller's dispose scope.</param>
+    public static AdapterOptions Of(
+        string name,
+        Func<AdapterLayer, ulong, IReadOnlyList<(string Name, Tensor Start)>> start,
+        Func<AdapterLayer, IReadOnlyList<Tensor>, Tensor> delta
+    )
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        ArgumentNullException.ThrowIfNull(start);
+        ArgumentNullException.ThrowIfNull(delta);
+        if (Peft.PeftConfig.Knows(name))
+            throw new ArgumentException($"name is '{name}', a method of PEFT, expected another one", nameof(name));
+        return new OwnAdapterOptions(name, start, delta);
+    }
 
     /// <summary>The version of PEFT that a loaded file names.</summary>
     internal string? PeftVersion { get; init; }

@@ -1,4 +1,5 @@
 using PostTrain.Numerics;
+using static TorchSharp.torch;
 
 namespace PostTrain.Adapters;
 
@@ -28,11 +29,25 @@ public sealed record LoraInitialization
     /// <summary>OLoRA (Büyükakyüz 2024, arXiv:2406.01775): B₀ = Q[:, :r], A₀ = R[:r] of W = QR.</summary>
     public static LoraInitialization Olora { get; } = new("olora");
 
+    /// <summary>Given factors, one pair a layer: the start of a method of one's own, and of LoftQ
+    /// (<see cref="Compression.Quantization.Loftq"/>).</summary>
+    /// <param name="factors">A [r,in] and B [out,r] by the layer's name, as they stand in the adapter: the start changes the weight by
+    /// s·BA. They are copied when an adapter is attached and stay the caller's.</param>
+    /// <remarks>A saved adapter says PEFT's default start: its own numbers replace any start.</remarks>
+    public static LoraInitialization Given(IReadOnlyDictionary<string, (Tensor A, Tensor B)> factors)
+    {
+        ArgumentNullException.ThrowIfNull(factors);
+        return new LoraInitialization("true") { Factors = factors };
+    }
+
     /// <summary>PEFT's name.</summary>
     public string Name { get; }
 
     /// <summary>Power iterations of the randomised decomposition; 0 for a full one.</summary>
     internal int Iterations { get; private init; }
+
+    /// <summary>The given factors, or null.</summary>
+    internal IReadOnlyDictionary<string, (Tensor A, Tensor B)>? Factors { get; private init; }
 
     /// <summary>Whether the base weight without s·B₀A₀ is what stays fixed.</summary>
     internal bool ShiftsBase => this == Olora || Name.StartsWith("pissa", StringComparison.Ordinal);

@@ -65,14 +65,22 @@ public static class TaskVectors
     /// <param name="density">0 to 1.</param>
     public static Tensor PruneByMagnitude(Tensor tensor, double density)
     {
+        using var scope = NewDisposeScope();
+        var mask = LargestMask(tensor, density);
+        return (density >= 1 ? tensor.clone() : tensor * mask).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The ⌊density·n⌋ entries of largest magnitude: bool, true for them.</summary>
+    internal static Tensor LargestMask(Tensor tensor, double density)
+    {
         ArgumentNullException.ThrowIfNull(tensor);
         Guard.Fraction(density, nameof(density));
         using var scope = NewDisposeScope();
         if (density >= 1)
-            return tensor.clone().MoveToOuterDisposeScope();
+            return ones_like(tensor, dtype: ScalarType.Bool).MoveToOuterDisposeScope();
         var kept = tensor.abs().reshape(-1).topk((int)(density * tensor.numel())).indexes;
-        var mask = zeros_like(tensor).reshape(-1).index_fill(0, kept, 1);
-        return (tensor * mask.reshape(tensor.shape)).MoveToOuterDisposeScope();
+        var mask = zeros(tensor.numel(), dtype: ScalarType.Bool, device: tensor.device).index_fill(0, kept, true);
+        return mask.reshape(tensor.shape).MoveToOuterDisposeScope();
     }
 
     /// <summary>Keeps each entry with probability density, and divides it by the density.</summary>

@@ -1,3 +1,5 @@
+using PostTrain.Text;
+
 namespace PostTrain.Data;
 
 /// <summary>An instruction with worked examples: a line of Self-Instruct's seed tasks, which <see cref="JsonLines"/> reads as they
@@ -10,9 +12,9 @@ public sealed record InstructionTask(string Instruction, IReadOnlyList<Instructi
     /// <summary>The examples as supervised data.</summary>
     /// <param name="prompt">From instruction and input to the prompt; when null the two and an empty line after each, the input only where
     /// there is one.</param>
-    public IEnumerable<Demonstration> Demonstrations(Func<string, string, string>? prompt = null) =>
+    public IEnumerable<Demonstration> Demonstrations(Func<string, string, MarkedText>? prompt = null) =>
         Instances.Select(instance => new Demonstration((prompt ?? Plain)(Instruction, instance.Input), instance.Output));
 
-    private static string Plain(string instruction, string input) =>
+    private static MarkedText Plain(string instruction, string input) =>
         input.Length == 0 ? $"{instruction}\n\n" : $"{instruction}\n\n{input}\n\n";
 }

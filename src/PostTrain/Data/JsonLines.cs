@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 using PostTrain.Text.Files;
 
@@ -8,8 +9,9 @@ namespace PostTrain.Data;
 
 /// <summary>Reads and writes JSON Lines: one JSON object a line, UTF-8.</summary>
 /// <remarks>Field names are matched without regard to case and underscores at the top level of a line, so that <c>Prompt</c>,
-/// <c>prompt</c>, <c>finalAnswer</c> and <c>final_answer</c> all find their property. Fields that the record does not know are ignored; a
-/// constructor parameter without a default must be there, and one that is not nullable must not be null.</remarks>
+/// <c>prompt</c>, <c>finalAnswer</c> and <c>final_answer</c> all find their property. Fields that the record does not know are ignored (of
+/// a <see cref="Problem"/> they become <see cref="Problem.Fields"/>); a constructor parameter without a default must be there, and one that
+/// is not nullable must not be null.</remarks>
 public static class JsonLines
 {
     /// <summary>The longest line that is read: 64 MiB.</summary>
@@ -113,7 +115,7 @@ public static class JsonLines
     }
 
     private static string? Find(JsonTypeInfo type, string name) =>
-        type.Properties.FirstOrDefault(property => string.Equals(property.Name, name, StringComparison.OrdinalIgnoreCase))?.Name;
+        Named(type).FirstOrDefault(property => string.Equals(property.Name, name, StringComparison.OrdinalIgnoreCase))?.Name;
 
     private static ReadOnlySpan<byte> Renamed(JsonElement root, Dictionary<string, string> renames)
     {
@@ -153,5 +155,11 @@ public static class JsonLines
         new($"{path}, line {number}: {found}; expected a JSON object with the fields {Fields(type)}", inner);
 
     private static string Fields(JsonTypeInfo type) =>
-        string.Join(", ", type.Properties.Select(property => property.IsRequired ? property.Name : $"{property.Name} (optional)"));
+        string.Join(", ", Named(type).Select(property => property.IsRequired ? property.Name : $"{property.Name} (optional)"));
+
+    // Without what is ignored and what takes all other fields.
+    private static IEnumerable<JsonPropertyInfo> Named(JsonTypeInfo type) =>
+        type.Properties.Where(property =>
+            !property.IsExtensionData && property.AttributeProvider?.IsDefined(typeof(JsonIgnoreAttribute), inherit: true) != true
+        );
 }

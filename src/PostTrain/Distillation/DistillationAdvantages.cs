@@ -27,7 +27,7 @@ public static class DistillationAdvantages
     /// length-normalised.</summary>
     /// <remarks>
     /// Gu et al. 2023, arXiv:2306.08543, section 2.2. The answer's last token has no later reward: 0. Padding on either side changes
-    /// nothing. Deviations of TRL's trainer are options: see <see cref="MiniLlmOptions"/>.
+    /// nothing. Deviations of TRL's trainer are options: see <see cref="MiniLlmObjective"/>.
     /// </remarks>
     /// <param name="logProbs">log q of the sampled tokens, [B,T].</param>
     /// <param name="teacherLogProbs">log p of the same tokens, [B,T].</param>
@@ -35,9 +35,9 @@ public static class DistillationAdvantages
     /// <param name="options">The paper's, length-normalised, when null.</param>
     /// <returns>[B,T], 0 where nothing counts.</returns>
     /// <exception cref="ArgumentException">Shapes or types do not agree.</exception>
-    public static Tensor MiniLlm(Tensor logProbs, Tensor teacherLogProbs, Tensor mask, MiniLlmOptions? options = null)
+    public static Tensor MiniLlm(Tensor logProbs, Tensor teacherLogProbs, Tensor mask, MiniLlmObjective? options = null)
     {
-        options ??= new MiniLlmOptions();
+        options ??= new MiniLlmObjective();
         options.Check();
         using var scope = NewDisposeScope();
         using var _ = no_grad();

@@ -30,18 +30,18 @@ public static class DistillationLosses
         Tensor studentLogits,
         Tensor teacherLogits,
         Tensor mask,
-        DistillationOptions? options = null,
+        DistillationObjective? options = null,
         LossAggregation? aggregation = null,
         double? denominator = null
     )
     {
-        options ??= new DistillationOptions();
+        options ??= new DistillationObjective();
         options.Check();
         Check(studentLogits, nameof(studentLogits), teacherLogits, nameof(teacherLogits), mask, "[B,T,V]");
         using var scope = NewDisposeScope();
         double scale = options.ScaleByTemperatureSquared ? options.Temperature * options.Temperature : 1;
         var rows = Rows(mask);
-        var (student, teacher) = options.Support.Of(
+        var (student, teacher) = options.Support.On(
             Counted(studentLogits, rows).div(options.Temperature).log_softmax(-1),
             Counted(teacherLogits.detach().to_type(studentLogits.dtype), rows).div(options.Temperature).log_softmax(-1)
         );
@@ -66,7 +66,7 @@ public static class DistillationLosses
         Tensor targets,
         Tensor mask,
         double labelWeight = 0.5,
-        DistillationOptions? options = null,
+        DistillationObjective? options = null,
         LossAggregation? aggregation = null,
         double? denominator = null
     )
@@ -180,7 +180,7 @@ public static class DistillationLosses
         Tensor teacherLogits,
         Tensor tokens,
         Tensor mask,
-        MiniLlmOptions? options = null,
+        MiniLlmObjective? options = null,
         Tensor? weights = null,
         LossAggregation? aggregation = null,
         double? denominator = null
@@ -193,7 +193,12 @@ public static class DistillationLosses
         var logProbs = TokenLogProbs.Gather(studentLogits, tokens, mask);
         var teacherLogProbs = TokenLogProbs.Gather(teacherLogits.detach().to_type(studentLogits.dtype), tokens, mask);
         var advantages = DistillationAdvantages.MiniLlm(logProbs, teacherLogProbs, mask, options);
-        var single = Distill(studentLogits, teacherLogits, mask, new DistillationOptions { Divergence = Divergence.ReverseKl }).TokenLosses;
+        var single = Distill(
+            studentLogits,
+            teacherLogits,
+            mask,
+            new DistillationObjective { Divergence = Divergence.ReverseKl }
+        ).TokenLosses;
         var losses = single - advantages * logProbs;
         if (weights is not null)
             losses = losses * Masked.Counted(weights.detach().to_type(losses.dtype), mask);

@@ -1,30 +1,52 @@
 using PostTrain.Numerics;
+using PostTrain.Training;
 
 namespace PostTrain.Distillation;
 
-/// <summary>How student and teacher are compared: divergence × temperature × support.</summary>
-public sealed record DistillationOptions
+/// <summary>Options of distillation on given completions.</summary>
+public sealed record DistillationOptions : TrainingOptions
 {
-    /// <summary>The divergence of each position.</summary>
-    /// <value><see cref="Divergence.ForwardKl"/> by default.</value>
+    /// <inheritdoc cref="DistillationObjective.Divergence"/>
     public Divergence Divergence { get; init; } = Divergence.ForwardKl;
 
-    /// <summary>τ: both models' logits are divided by it before the softmax.</summary>
-    /// <value>Above 0; 1 by default.</value>
+    /// <inheritdoc cref="DistillationObjective.Temperature"/>
     public double Temperature { get; init; } = 1;
 
-    /// <summary>Multiplies the loss by τ², so that its gradient keeps its size when τ changes (Hinton et al. 2015, section 2).</summary>
-    /// <value>True by default; TRL's GKD leaves it out.</value>
+    /// <inheritdoc cref="DistillationObjective.ScaleByTemperatureSquared"/>
     public bool ScaleByTemperatureSquared { get; init; } = true;
 
-    /// <summary>Which outcomes are compared.</summary>
-    /// <value>The full vocabulary by default.</value>
+    /// <inheritdoc cref="DistillationObjective.Support"/>
     public DistillationSupport Support { get; init; } = DistillationSupport.Full;
 
-    internal void Check()
+    /// <summary>α of α·CE + (1−α)·KD, 0 to 1: the weight of the given completions themselves.</summary>
+    /// <value>The default is 0: the teacher alone.</value>
+    public double LabelWeight { get; init; }
+
+    /// <summary>How the tokens' losses become one number.</summary>
+    /// <value>The default is <see cref="LossAggregation.TokenMean"/>.</value>
+    public LossAggregation Aggregation { get; init; } = LossAggregation.TokenMean;
+
+    /// <summary>Ends each completion that has no end yet with the tokenizer's end-of-sequence token, so that the student learns where the
+    /// teacher stops.</summary>
+    /// <value>The default is true.</value>
+    public bool AppendEndOfSequence { get; init; } = true;
+
+    /// <summary>The loss that the options name.</summary>
+    internal DistillationObjective Objective =>
+        new()
+        {
+            Divergence = Divergence,
+            Temperature = Temperature,
+            ScaleByTemperatureSquared = ScaleByTemperatureSquared,
+            Support = Support,
+        };
+
+    /// <inheritdoc/>
+    public override void Validate()
     {
-        Guard.Temperature(Temperature, nameof(Temperature));
-        ArgumentNullException.ThrowIfNull(Divergence, nameof(Divergence));
-        ArgumentNullException.ThrowIfNull(Support, nameof(Support));
+        base.Validate();
+        ArgumentNullException.ThrowIfNull(Aggregation);
+        Objective.Check();
+        Guard.Fraction(LabelWeight, nameof(LabelWeight));
     }
 }

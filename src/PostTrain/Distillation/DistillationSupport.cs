@@ -26,27 +26,56 @@ public abstract record DistillationSupport
         return new TopKSupport(k, tail, source);
     }
 
+    /// <summary>A support of one's own.</summary>
+    /// <param name="name">Name for messages.</param>
+    /// <param name="function">
+    /// From log q of the student and log p of the teacher (no gradient), both normalised, [R,V], to those on K outcomes, [R,K] each.
+    /// Tensors that it makes belong to the caller's dispose scope.
+    /// </param>
+    public static DistillationSupport Of(string name, Func<Tensor, Tensor, (Tensor Student, Tensor Teacher)> function)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        ArgumentNullException.ThrowIfNull(function);
+        return new OwnSupport(name, function);
+    }
+
     // From normalised log-probabilities [R,V] to normalised ones on the support; intermediate results belong to the caller's scope.
-    internal abstract (Tensor Student, Tensor Teacher) Of(Tensor student, Tensor teacher);
+    internal abstract (Tensor Student, Tensor Teacher) On(Tensor student, Tensor teacher);
+
+    private sealed record OwnSupport(string Name, Func<Tensor, Tensor, (Tensor Student, Tensor Teacher)> Function) : DistillationSupport
+    {
+        internal override (Tensor Student, Tensor Teacher) On(Tensor student, Tensor teacher)
+        {
+            var (own, other) = Function(student, teacher);
+            string what = $"the support '{Name}'";
+            if (own is null || own.dim() != 2 || own.shape[0] != student.shape[0])
+                throw new InvalidOperationException(
+                    $"{what} returned {(own is null ? "no tensor" : $"shape {Guard.Shape(own)}")} for the student, expected [{student.shape[0]}, K]"
+                );
+            return (Guard.Result(own, what, own.shape, "itself"), Guard.Result(other, what, own.shape, "the student's"));
+        }
+
+        public override string ToString() => Name;
+    }
 
     private sealed record FullSupport : DistillationSupport
     {
-        internal override (Tensor Student, Tensor Teacher) Of(Tensor student, Tensor teacher) => (student, teacher);
+        internal override (Tensor Student, Tensor Teacher) On(Tensor student, Tensor teacher) => (student, teacher);
 
         public override string ToString() => "full vocabulary";
     }
 
     private sealed record TopKSupport(int K, SupportTail Tail, SupportSource Source) : DistillationSupport
     {
-        internal override (Tensor Student, Tensor Teacher) Of(Tensor student, Tensor teacher)
+        internal override (Tensor Student, Tensor Teacher) On(Tensor student, Tensor teacher)
         {
             if (K >= student.shape[^1])
                 return (student, teacher);
             var (_, tokens) = (Source == SupportSource.Teacher ? teacher : student).detach().topk(K, -1);
-            return (On(student, tokens), On(teacher, tokens));
+            return (Kept(student, tokens), Kept(teacher, tokens));
         }
 
-        private Tensor On(Tensor logProbs, Tensor tokens)
+        private Tensor Kept(Tensor logProbs, Tensor tokens)
         {
             var kept = logProbs.gather(-1, tokens);
             if (Tail == SupportTail.Renormalize)

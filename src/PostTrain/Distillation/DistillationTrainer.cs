@@ -1,8 +1,12 @@
 using PostTrain.Data;
+using PostTrain.Data.Batches;
 using PostTrain.Models;
+using PostTrain.Numerics;
 using PostTrain.Supervised;
 using PostTrain.Text;
 using PostTrain.Training;
+using TorchSharp;
+using static TorchSharp.torch;
 
 namespace PostTrain.Distillation;
 
@@ -14,20 +18,20 @@ namespace PostTrain.Distillation;
 /// distillation (Kim and Rush 2016, arXiv:1606.07947) is <see cref="SftTrainer"/> on completions that the teacher wrote; distillation on
 /// the student's own completions is <see cref="OnPolicyDistillationTrainer"/>.
 /// </remarks>
-public sealed class DistillationTrainer : DatasetTrainer<Demonstration>
+public sealed class DistillationTrainer : DatasetTrainer<Demonstration, SequenceBatch>
 {
     private readonly CausalLm student;
     private readonly ReferencePolicy teacher;
     private readonly ITokenizer tokenizer;
-    private readonly DistillationTrainerOptions options;
+    private readonly DistillationOptions options;
 
     /// <param name="student">What is trained: its parameters that require a gradient.</param>
-    /// <param name="teacher">A frozen model of the same vocabulary, or the student without its adapter.</param>
     /// <param name="tokenizer">Turns texts into both models' token ids.</param>
+    /// <param name="teacher">A frozen model of the same vocabulary, or the student without its adapter.</param>
     /// <param name="options">Checked here.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     /// <exception cref="ArgumentException">The vocabularies differ.</exception>
-    public DistillationTrainer(CausalLm student, ReferencePolicy teacher, ITokenizer tokenizer, DistillationTrainerOptions options)
+    public DistillationTrainer(CausalLm student, ITokenizer tokenizer, ReferencePolicy teacher, DistillationOptions options)
         : base(student, options)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
@@ -38,34 +42,44 @@ public sealed class DistillationTrainer : DatasetTrainer<Demonstration>
         this.options = options;
     }
 
-    private protected override PreparedData Prepare(IReadOnlyList<Demonstration> data, string name)
+    /// <inheritdoc/>
+    protected override Func<IReadOnlyList<int>, SequenceBatch> Prepare(IReadOnlyList<Demonstration> data, string name)
     {
         int context = Math.Min(student.ContextLength, teacher.Own?.ContextLength ?? int.MaxValue);
         var examples = new TokenExample[data.Count];
         for (int i = 0; i < examples.Length; i++)
-            examples[i] = TokenExample.Of(
-                data[i].Prompt,
-                data[i].Completion,
-                tokenizer,
-                options.AppendEndOfSequence,
-                context,
-                $"{name}[{i}]",
-                name
-            );
-        return new DistillationData(this, examples);
+            examples[i] = TokenExample
+                .Of(data[i].Prompt, data[i].Completion, tokenizer, options.AppendEndOfSequence)
+                .Fitting(context, $"{name}[{i}]");
+        return indices =>
+        {
+            var batch = SequenceBatch.Of([.. indices.Select(index => examples[index])], tokenizer.PaddingId);
+            return batch with { Denominator = options.Aggregation.Denominator(batch.LossMask) };
+        };
     }
 
-    private sealed class DistillationData(DistillationTrainer trainer, TokenExample[] examples) : PreparedData
+    /// <inheritdoc/>
+    protected override Tensor Loss(SequenceBatch batch, int start, int count, MetricMeans metrics)
     {
-        internal override int Count => examples.Length;
-
-        internal override TrainingBatch Batch(IReadOnlyList<int> indices) =>
-            new DistillationBatch(
-                [.. indices.Select(index => examples[index])],
-                trainer.tokenizer.PaddingId,
-                trainer.student,
-                trainer.teacher,
-                trainer.options
-            );
+        var rows = batch.Part(start, count);
+        var scores = SequenceScores.Of(student, rows);
+        var logits = teacher.Ask(model => SequenceScores.Of(model, rows).Logits);
+        var loss =
+            options.LabelWeight == 0
+                ? DistillationLosses.Distill(scores.Logits, logits, scores.Mask, options.Objective, options.Aggregation, batch.Denominator)
+                : DistillationLosses.WithLabels(
+                    scores.Logits,
+                    logits,
+                    scores.Targets,
+                    scores.Mask,
+                    options.LabelWeight,
+                    options.Objective,
+                    options.Aggregation,
+                    batch.Denominator
+                );
+        double tokens = scores.Mask.sum().ToDouble();
+        metrics.Add("agreement", loss.Agreement, tokens);
+        metrics.Add("nll", Masked.Mean(scores.LogProbs.detach().neg(), scores.Mask), tokens);
+        return loss.Loss;
     }
 }

@@ -1,4 +1,5 @@
 using PostTrain.Numerics;
+using PostTrain.Rewards;
 using PostTrain.Training;
 
 namespace PostTrain.Distillation;
@@ -9,7 +10,11 @@ public sealed record OnPolicyDistillationOptions : RolloutOptions
     /// <summary>With one completion of each prompt.</summary>
     public OnPolicyDistillationOptions() => GroupSize = 1;
 
-    /// <summary>What is learnt at each token.</summary>
+    /// <summary>Judges completions for the log and for evaluations.</summary>
+    /// <value>The default is null: steps report no reward, evaluations one of 0.</value>
+    public IReward? Reward { get; init; }
+
+    /// <summary>Loss of each token.</summary>
     /// <value>The default is GKD with β = ½.</value>
     public OnPolicyObjective Objective { get; init; } = OnPolicyObjective.Gkd();
 
@@ -23,7 +28,7 @@ public sealed record OnPolicyDistillationOptions : RolloutOptions
     public LossAggregation Aggregation { get; init; } = LossAggregation.TokenMean;
 
     /// <inheritdoc/>
-    internal override void Validate()
+    public override void Validate()
     {
         base.Validate();
         ArgumentNullException.ThrowIfNull(Objective);

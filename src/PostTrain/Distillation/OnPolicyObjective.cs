@@ -13,12 +13,13 @@ public abstract record OnPolicyObjective
     /// <summary>GKD (Agarwal et al. 2023, arXiv:2306.13649): the generalised JSD of whole distributions; β = 0 is the forward KL, 1 the
     /// reverse KL.</summary>
     /// <param name="beta">β, between 0 and 1; ½ by default.</param>
-    public static OnPolicyObjective Gkd(double beta = 0.5) => Distributions(new DistillationOptions { Divergence = Divergence.Gkd(beta) });
+    public static OnPolicyObjective Gkd(double beta = 0.5) =>
+        Distributions(new DistillationObjective { Divergence = Divergence.Gkd(beta) });
 
     /// <summary>Any divergence of whole distributions, <see cref="DistillationLosses.Distill"/>. No gradient flows through the sampling, so
     /// other completions do as well.</summary>
     /// <param name="options">Divergence, temperature and support; the temperature of sampling does not enter.</param>
-    public static OnPolicyObjective Distributions(DistillationOptions options)
+    public static OnPolicyObjective Distributions(DistillationObjective options)
     {
         ArgumentNullException.ThrowIfNull(options);
         options.Check();
@@ -30,11 +31,11 @@ public abstract record OnPolicyObjective
     /// <remarks>Sampled from the student alone, not from a mixture with the teacher. The paper's mean over answers of their token means is
     /// <see cref="LossAggregation.SequenceMean"/>.</remarks>
     /// <param name="options">The paper's, length-normalised, when null.</param>
-    public static OnPolicyObjective MiniLlm(MiniLlmOptions? options = null)
+    public static OnPolicyObjective MiniLlm(MiniLlmObjective? options = null)
     {
-        options ??= new MiniLlmOptions();
+        options ??= new MiniLlmObjective();
         options.Check();
-        return new MiniLlmObjective(options);
+        return new SequenceObjective(options);
     }
 
     /// <summary>Advantages −(log q − log p), each token by itself, <see cref="DistillationLosses.SampledReverseKl"/>: needs of the teacher
@@ -82,7 +83,7 @@ public abstract record OnPolicyObjective
         public override string ToString() => Name;
     }
 
-    private sealed record DistributionObjective(DistillationOptions Options) : OnPolicyObjective
+    private sealed record DistributionObjective(DistillationObjective Options) : OnPolicyObjective
     {
         internal override bool OfSamples => false;
 
@@ -94,7 +95,7 @@ public abstract record OnPolicyObjective
         }
     }
 
-    private sealed record MiniLlmObjective(MiniLlmOptions Options) : OnPolicyObjective
+    private sealed record SequenceObjective(MiniLlmObjective Options) : OnPolicyObjective
     {
         internal override bool OfSamples => true;
 

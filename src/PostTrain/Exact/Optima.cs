@@ -48,7 +48,7 @@ public static class Optima
     /// <param name="referenceLogits">[Nodes,V] of π_ref.</param>
     /// <param name="preferences">p(y ≻ y′), [V^D,V^D], between 0 and 1, with p(y ≻ y′) + p(y′ ≻ y) = 1, so ½ on the diagonal.</param>
     /// <param name="comparisonProbs">μ, [V^D].</param>
-    /// <param name="tau">τ, above 0; the β of <see cref="Preference.DpoOptions"/>.</param>
+    /// <param name="tau">τ, above 0; the β of <see cref="Preference.Losses.DpoObjective"/>.</param>
     /// <exception cref="ArgumentException">A shape does not fit the tree, or the preferences are none.</exception>
     public static RlhfOptimum Ipo(TokenTree tree, Tensor referenceLogits, Tensor preferences, Tensor comparisonProbs, double tau)
     {

@@ -14,7 +14,7 @@ namespace PostTrain.Kernels;
 /// <exception cref="NotSupportedException">The tensors are not on the CPU, or of a 16-bit type.</exception>
 public static unsafe partial class AdvantageKernels
 {
-    /// <summary>Generalised advantage estimation, as <see cref="Advantages.Generalized"/>; a NaN reaches the steps before it and not those
+    /// <summary>Generalised advantage estimation, as <see cref="Advantages.Gae"/>; a NaN reaches the steps before it and not those
     /// behind it.</summary>
     /// <param name="rewards">r, [B,T].</param>
     /// <param name="values">V, [B,T].</param>
@@ -23,7 +23,7 @@ public static unsafe partial class AdvantageKernels
     /// <param name="lambda">λ, 0 to 1; 0.95 by default.</param>
     /// <param name="bootstrap">V of the state behind the last step, [B]; 0 when null.</param>
     /// <exception cref="ArgumentException">Shapes do not agree.</exception>
-    public static AdvantageEstimate Generalized(
+    public static AdvantageEstimate Gae(
         Tensor rewards,
         Tensor values,
         Tensor mask,
@@ -36,8 +36,8 @@ public static unsafe partial class AdvantageKernels
         KernelGuard.SameShape(values, nameof(values), rewards, nameof(rewards));
         Guard.Fraction(lambda, nameof(lambda));
         return type == ScalarType.Float32
-            ? Generalized<float>(rewards, values, mask, gamma, lambda, bootstrap)
-            : Generalized<double>(rewards, values, mask, gamma, lambda, bootstrap);
+            ? Gae<float>(rewards, values, mask, gamma, lambda, bootstrap)
+            : Gae<double>(rewards, values, mask, gamma, lambda, bootstrap);
     }
 
     /// <summary>Discounted returns over the counted steps, as <see cref="Advantages.Returns"/>.</summary>
@@ -82,14 +82,7 @@ public static unsafe partial class AdvantageKernels
             : VTrace<double>(logProbs, oldLogProbs, rewards, values, mask, options, bootstrap);
     }
 
-    private static AdvantageEstimate Generalized<T>(
-        Tensor rewards,
-        Tensor values,
-        Tensor mask,
-        double gamma,
-        double lambda,
-        Tensor? bootstrap
-    )
+    private static AdvantageEstimate Gae<T>(Tensor rewards, Tensor values, Tensor mask, double gamma, double lambda, Tensor? bootstrap)
         where T : unmanaged
     {
         var result = new AdvantageEstimate(TensorMemory.Fresh(rewards), TensorMemory.Fresh(rewards));

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using PostTrain.Numerics;
 using PostTrain.Preference;
+using PostTrain.Preference.Losses;
 
 namespace PostTrain.Kernels;
 

@@ -2,6 +2,7 @@ using System.Runtime.Intrinsics;
 using PostTrain.Numerics;
 using PostTrain.Operators;
 using PostTrain.Preference;
+using PostTrain.Preference.Losses;
 using TorchSharp;
 using static TorchSharp.torch;
 using V = System.Runtime.Intrinsics.Vector256<double>;
@@ -14,7 +15,7 @@ namespace PostTrain.Kernels;
 /// <exception cref="NotSupportedException">The tensors are not on the CPU, or of a 16-bit type.</exception>
 public static unsafe class CompletionKernels
 {
-    private static readonly KtoOptions DefaultKto = new();
+    private static readonly KtoObjective DefaultKto = new();
 
     /// <summary>KTO, as <see cref="UnpairedLosses.Kto"/>.</summary>
     /// <param name="logProbs">Sequence log-probabilities log π(y|x), [B].</param>
@@ -29,7 +30,7 @@ public static unsafe class CompletionKernels
         Tensor referenceLogProbs,
         Tensor desirable,
         double referencePoint = 0,
-        KtoOptions? options = null,
+        KtoObjective? options = null,
         double? denominator = null
     )
     {
@@ -60,7 +61,7 @@ public static unsafe class CompletionKernels
         Tensor referenceLogProbs,
         Tensor desirable,
         double referencePoint,
-        KtoOptions options,
+        KtoObjective options,
         double? denominator
     )
         where T : unmanaged

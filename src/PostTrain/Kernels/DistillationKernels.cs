@@ -30,12 +30,12 @@ public static unsafe class DistillationKernels
         Tensor studentLogits,
         Tensor teacherLogits,
         Tensor mask,
-        DistillationOptions? options = null,
+        DistillationObjective? options = null,
         LossAggregation? aggregation = null,
         double? denominator = null
     )
     {
-        options ??= new DistillationOptions();
+        options ??= new DistillationObjective();
         options.Check();
         ArgumentNullException.ThrowIfNull(mask);
         ClosedForms.Check(aggregation);
@@ -72,7 +72,7 @@ public static unsafe class DistillationKernels
         Tensor Student,
         Tensor Teacher,
         Tensor Mask,
-        DistillationOptions Options,
+        DistillationObjective Options,
         LossAggregation? Aggregation,
         double? Denominator
     );

@@ -2,7 +2,9 @@ using System.Runtime.Intrinsics;
 using PostTrain.Numerics;
 using PostTrain.Operators;
 using PostTrain.Preference;
+using PostTrain.Preference.Losses;
 using PostTrain.RewardModeling;
+using PostTrain.RewardModeling.Losses;
 using TorchSharp;
 using static TorchSharp.torch;
 using V = System.Runtime.Intrinsics.Vector256<double>;
@@ -38,7 +40,7 @@ public static unsafe class PairwiseKernels
     public static PairLossWithGradient Dpo(
         PairLogProbs policy,
         PairLogProbs? reference,
-        DpoOptions? options = null,
+        DpoObjective? options = null,
         Tensor? weights = null,
         double? denominator = null
     )
@@ -86,7 +88,7 @@ public static unsafe class PairwiseKernels
         Tensor chosenRewards,
         Tensor rejectedRewards,
         Tensor? margins = null,
-        BradleyTerryOptions? options = null,
+        BradleyTerryObjective? options = null,
         double? denominator = null
     )
     {
@@ -105,13 +107,13 @@ public static unsafe class PairwiseKernels
             : BradleyTerry<double>(chosenRewards, rejectedRewards, margins, options, denominator);
     }
 
-    private static readonly DpoOptions DefaultDpo = new();
-    private static readonly BradleyTerryOptions DefaultBradleyTerry = new();
+    private static readonly DpoObjective DefaultDpo = new();
+    private static readonly BradleyTerryObjective DefaultBradleyTerry = new();
 
     private static PairLossWithGradient Dpo<T>(
         PairLogProbs policy,
         PairLogProbs? reference,
-        DpoOptions options,
+        DpoObjective options,
         PairForm form,
         ScoreForm link,
         Tensor? weights,
@@ -212,7 +214,7 @@ public static unsafe class PairwiseKernels
         Tensor chosenRewards,
         Tensor rejectedRewards,
         Tensor? margins,
-        BradleyTerryOptions options,
+        BradleyTerryObjective options,
         double? denominator
     )
         where T : unmanaged

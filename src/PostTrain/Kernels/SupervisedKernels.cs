@@ -27,13 +27,13 @@ public static unsafe class SupervisedKernels
         Tensor logits,
         Tensor targets,
         Tensor mask,
-        CrossEntropyOptions? options = null,
+        CrossEntropyObjective? options = null,
         Tensor? weights = null,
         LossAggregation? aggregation = null,
         double? denominator = null
     )
     {
-        options ??= new CrossEntropyOptions();
+        options ??= new CrossEntropyObjective();
         Guard.Rank(logits, nameof(logits), 3, "[B,T,V]");
         var type = KernelGuard.Number(logits, nameof(logits));
         Guard.Ids(targets, nameof(targets));
@@ -63,7 +63,7 @@ public static unsafe class SupervisedKernels
         Tensor logits,
         Tensor targets,
         Tensor mask,
-        CrossEntropyOptions options,
+        CrossEntropyObjective options,
         Tensor? weights,
         LossAggregation? aggregation,
         double? denominator

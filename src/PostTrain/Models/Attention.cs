@@ -26,13 +26,14 @@ internal readonly record struct AttentionInputs(
 /// attention, Ainslie et al. 2023, arXiv:2305.13245): the queries of a group are rows of one product, so that keys and values are never
 /// repeated.
 /// </summary>
-internal sealed class Attention : nn.Module
+internal sealed class Attention : nn.Module, ILayerOwner
 {
-    private readonly Linear? fused;
-    private readonly Linear? query;
-    private readonly Linear? key;
-    private readonly Linear? value;
-    private readonly Linear output;
+    private nn.Module<Tensor, Tensor>? fused;
+    private nn.Module<Tensor, Tensor>? query;
+    private nn.Module<Tensor, Tensor>? key;
+    private nn.Module<Tensor, Tensor>? value;
+    private nn.Module<Tensor, Tensor> output;
+    private readonly ModuleNames names;
     private readonly RmsNorm? queryNorm;
     private readonly RmsNorm? keyNorm;
     private readonly int layer;
@@ -45,7 +46,7 @@ internal sealed class Attention : nn.Module
     public Attention(DecoderConfig config, WeightSource source, string name, int layer)
         : base(nameof(Attention))
     {
-        var names = ModuleNames.Of(config.Naming);
+        names = ModuleNames.Of(config.Naming);
         this.layer = layer;
         (heads, keyValueHeads, headSize) = (config.Heads, config.KeyValueHeads, config.HeadSize);
         var spec = config.Attention[layer];
@@ -124,6 +125,22 @@ internal sealed class Attention : nn.Module
         return output
             .call(mixed.view(batch, heads, length, headSize).transpose(1, 2).reshape(batch, length, heads * headSize))
             .MoveToOuterDisposeScope();
+    }
+
+    public void ReplaceLayer(string name, nn.Module<Tensor, Tensor> layer)
+    {
+        if (fused is not null && name == names.Fused)
+            fused = LayerSlots.Register(this, name, layer);
+        else if (fused is null && name == names.Query)
+            query = LayerSlots.Register(this, name, layer);
+        else if (fused is null && name == names.Key)
+            key = LayerSlots.Register(this, name, layer);
+        else if (fused is null && name == names.Value)
+            value = LayerSlots.Register(this, name, layer);
+        else if (name == names.AttentionOutput)
+            output = LayerSlots.Register(this, name, layer);
+        else
+            throw LayerSlots.Unknown(this, name);
     }
 
     // The heads' results side by side, [B,T,H Dh], by one operator.

@@ -32,10 +32,20 @@ internal sealed class Backbone : nn.Module
         register_module(names.FinalNorm, norm);
     }
 
-    public TokenEmbedding Tokens { get; }
+    public TokenEmbedding Tokens { get; private set; }
 
     /// <summary>Whether layers keep their inputs only, and compute the rest again in the backward pass.</summary>
     public bool CheckpointActivations { get; set; }
+
+    /// <summary>Puts another embedding in the place of the tokens'; the one before belongs to the caller again.</summary>
+    public void ReplaceTokens(TokenEmbedding tokens)
+    {
+        var name = named_children().First(child => ReferenceEquals(child.module, Tokens)).name;
+        register_module(name, null!);
+        register_module(name, tokens);
+        tokens.train(training);
+        Tokens = tokens;
+    }
 
     /// <summary>Embedded tokens through all layers.</summary>
     /// <param name="embedded">[B,T,D].</param>

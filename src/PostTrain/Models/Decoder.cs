@@ -14,10 +14,10 @@ namespace PostTrain.Models;
 /// <para>A cached and an uncached pass agree to rounding (1e-5 in float32), not to the bit: a product over one row takes another path of
 /// the BLAS (gemv) than the same row in a matrix, and the sum over keys has another length where a batch is padded differently.</para>
 /// </remarks>
-public sealed class Decoder : CausalLm
+public sealed class Decoder : CausalLm, ILayerOwner
 {
     private readonly Backbone backbone;
-    private readonly Linear? head;
+    private nn.Module<Tensor, Tensor>? head;
     private readonly AttentionViews views;
     private readonly HashSet<string> ownNames = new(StringComparer.Ordinal);
 
@@ -196,13 +196,32 @@ public sealed class Decoder : CausalLm
             Config.KeyValueHeads,
             capacity,
             Config.HeadSize,
-            TokenEmbeddings.dtype,
-            TokenEmbeddings.device
+            backbone.Tokens.Type,
+            backbone.Tokens.Device
         );
     }
 
     /// <summary>The model's own parameters by their full names, without what adapters have registered.</summary>
-    internal IEnumerable<(string Name, Parameter Parameter)> Weights() => named_parameters().Where(item => ownNames.Contains(item.name));
+    /// <exception cref="InvalidOperationException">A layer was replaced by one without them.</exception>
+    internal IEnumerable<(string Name, Parameter Parameter)> Weights()
+    {
+        var own = named_parameters().Where(item => ownNames.Contains(item.name)).ToList();
+        if (own.Count == ownNames.Count)
+            return own;
+        var missing = ownNames.Except(own.Select(item => item.name)).First();
+        throw new InvalidOperationException(
+            $"The model's '{missing}' was replaced by a compressed layer, expected plain weights: restore them first (ModelQuantization.Restore, LowRank.Restore)."
+        );
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>Of the decoder itself that is an output projection of its own; the blocks have their layers.</remarks>
+    public void ReplaceLayer(string name, nn.Module<Tensor, Tensor> layer)
+    {
+        if (head is null || name != ModuleNames.Of(Config.Naming).Head)
+            throw LayerSlots.Unknown(this, name);
+        head = LayerSlots.Register(this, name, layer);
+    }
 
     /// <summary>Nothing: the names come from the configuration, not from the fields.</summary>
     protected override void RegisterComponents() { }

@@ -1,23 +1,23 @@
 using TorchSharp;
-using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace PostTrain.Models;
 
 /// <summary>down(f(up(x))), or down(f(gate(x)) · up(x)) (gated linear unit, Shazeer 2020, arXiv:2002.05202); gate and
 /// up may be the halves of one projection.</summary>
-internal sealed class FeedForward : nn.Module
+internal sealed class FeedForward : nn.Module, ILayerOwner
 {
-    private readonly Linear? fused;
-    private readonly Linear? gate;
-    private readonly Linear? up;
-    private readonly Linear down;
+    private nn.Module<Tensor, Tensor>? fused;
+    private nn.Module<Tensor, Tensor>? gate;
+    private nn.Module<Tensor, Tensor>? up;
+    private nn.Module<Tensor, Tensor> down;
+    private readonly ModuleNames names;
     private readonly Activation activation;
 
     public FeedForward(DecoderConfig config, WeightSource source, string name)
         : base(nameof(FeedForward))
     {
-        var names = ModuleNames.Of(config.Naming);
+        names = ModuleNames.Of(config.Naming);
         activation = config.Activation;
         var (width, inner, bias) = (config.HiddenSize, config.FeedForwardSize, config.FeedForwardBias);
         if (config.GatedFeedForward && config.FusedProjections)
@@ -46,6 +46,20 @@ internal sealed class FeedForward : nn.Module
     {
         using var scope = NewDisposeScope();
         return down.call(Inner(x)).MoveToOuterDisposeScope();
+    }
+
+    public void ReplaceLayer(string name, nn.Module<Tensor, Tensor> layer)
+    {
+        if (fused is not null && name == names.GateUp)
+            fused = LayerSlots.Register(this, name, layer);
+        else if (gate is not null && name == names.Gate)
+            gate = LayerSlots.Register(this, name, layer);
+        else if (up is not null && name == names.Up)
+            up = LayerSlots.Register(this, name, layer);
+        else if (name == names.Down)
+            down = LayerSlots.Register(this, name, layer);
+        else
+            throw LayerSlots.Unknown(this, name);
     }
 
     private Tensor Inner(Tensor x)

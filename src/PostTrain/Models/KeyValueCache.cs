@@ -25,6 +25,13 @@ public sealed class KeyValueCache : IDisposable
         values = [.. Enumerable.Range(0, layers).Select(_ => Allocate())];
     }
 
+    private KeyValueCache(Tensor[] keys, Tensor[] values, int rows, KeyValueCache source)
+    {
+        (this.keys, this.values) = (keys, values);
+        (Batch, Room, Device, Type) = (rows, source.Held, source.Device, source.Type);
+        (Held, Reserved) = (source.Held, source.Reserved);
+    }
+
     /// <summary>Number of rows, B.</summary>
     public int Batch { get; private set; }
 
@@ -85,6 +92,67 @@ public sealed class KeyValueCache : IDisposable
         }
 
         Held -= count;
+    }
+
+    /// <summary>Bytes of the keys and values, those of places that hold nothing yet included.</summary>
+    internal long Bytes => keys.Concat(values).Sum(buffer => buffer.numel() * buffer.element_size());
+
+    /// <summary>Copies of some rows ([N] int64), as far as they are held: what other rows go on from later. The caller disposes
+    /// it.</summary>
+    internal KeyValueCache CopyRows(Tensor rows)
+    {
+        using var mode = no_grad();
+        Tensor[] Copies(Tensor[] buffers) =>
+            Array.ConvertAll(
+                buffers,
+                buffer =>
+                {
+                    using var held = buffer.narrow(2, 0, Held);
+                    return held.index_select(0, rows).DetachFromDisposeScope();
+                }
+            );
+        return new KeyValueCache(Copies(keys), Copies(values), checked((int)rows.NumberOfElements), this);
+    }
+
+    /// <summary>Fills an empty cache with the keys and values of rows of other caches, position by position.</summary>
+    /// <param name="sources">Caches of the same model.</param>
+    /// <param name="origins">For each row, the number of its source and its row there.</param>
+    /// <param name="positions">For each row, the position in its source that each position is taken from, those of a soft prompt
+    /// included; as many for every row.</param>
+    internal void Fill(IReadOnlyList<KeyValueCache> sources, IReadOnlyList<(int Source, int Row)> origins, IReadOnlyList<long[]> positions)
+    {
+        var width = positions[0].Length;
+        Held = width;
+        if (keys.Length == 0)
+            return;
+        using var mode = no_grad();
+        using var scope = NewDisposeScope();
+        var (heads, size) = (keys[0].size(1), keys[0].size(3));
+        // The sources' buffers as one list of vectors [.., Dh]: a source's element (row, head, position) is row·H·C + head·C + position.
+        var starts = new long[sources.Count];
+        for (var i = 1; i < starts.Length; i++)
+            starts[i] = starts[i - 1] + heads * sources[i - 1].Batch * sources[i - 1].Room;
+        long[] rows = [.. origins.Select(origin => starts[origin.Source] + heads * origin.Row * sources[origin.Source].Room)];
+        long[] rooms = [.. origins.Select(origin => (long)sources[origin.Source].Room)];
+        using var head = arange(heads, dtype: ScalarType.Int64, device: Device).view(1, heads, 1);
+        var places =
+            tensor(rows, [rows.Length, 1, 1], device: Device)
+            + tensor(rooms, [rows.Length, 1, 1], device: Device) * head
+            + tensor(positions.SelectMany(row => row).ToArray(), [rows.Length, 1, width], device: Device);
+        var index = places.view(-1);
+        for (var layer = 0; layer < keys.Length; layer++)
+        {
+            Copy(keys[layer], [.. sources.Select(source => source.keys[layer])]);
+            Copy(values[layer], [.. sources.Select(source => source.values[layer])]);
+        }
+
+        void Copy(Tensor target, Tensor[] from)
+        {
+            using var part = NewDisposeScope();
+            Tensor[] flat = Array.ConvertAll(from, buffer => buffer.view(-1, size));
+            var vectors = flat.Length == 1 ? flat[0] : cat(flat, 0);
+            target.narrow(2, 0, width).copy_(vectors.index_select(0, index).view(rows.Length, heads, width, size));
+        }
     }
 
     /// <summary>Forgets all positions; the memory stays.</summary>

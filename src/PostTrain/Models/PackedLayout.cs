@@ -1,4 +1,4 @@
-using PostTrain.Data;
+using PostTrain.Data.Batches;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -18,7 +18,7 @@ public sealed class ReferencePolicy
         return new ReferencePolicy(model, null);
     }
 
-    /// <summary>The policy's own base.</summary>
+    /// <summary>The policy's own base; of an adapted model <c>adapted.Reference(policy)</c>.</summary>
     /// <param name="policy">The model that is trained through an adapter.</param>
     /// <param name="disable">Switches the adapter off until its result is disposed.</param>
     public static ReferencePolicy WithoutAdapter(CausalLm policy, Func<IDisposable> disable)

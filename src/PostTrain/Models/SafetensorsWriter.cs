@@ -24,16 +24,31 @@ internal static class SafetensorsWriter
         ScalarType? type = null
     )
     {
+        Write(
+            path,
+            tensors.Select(item => new SafetensorsSource(item.Name, StoredType(item.Tensor, type), item.Tensor.shape, () => item.Tensor)),
+            metadata
+        );
+    }
+
+    /// <summary>Writes tensors that are each made when its turn comes.</summary>
+    /// <param name="path">The file to write or to replace.</param>
+    /// <param name="tensors">What is made within the call of <see cref="SafetensorsSource.Make"/> is disposed when it is written.</param>
+    /// <param name="metadata">Strings for <c>__metadata__</c>, or null for none.</param>
+    public static void Write(string path, IEnumerable<SafetensorsSource> tensors, IReadOnlyDictionary<string, string>? metadata)
+    {
         var ordered = tensors
-            .Select(item => (item.Name, item.Tensor, Type: StoredType(item.Tensor, type)))
             .OrderByDescending(item => SafetensorsTypes.SizeOf(item.Type))
             .ThenBy(item => item.Name, StringComparer.Ordinal)
             .ToList();
         var names = new HashSet<string>(StringComparer.Ordinal) { "__metadata__" };
-        foreach (var (name, _, _) in ordered)
+        foreach (var item in ordered)
         {
-            if (!names.Add(name))
-                throw new ArgumentException($"The name '{name}' is given twice or reserved; every tensor needs its own.", nameof(tensors));
+            if (!names.Add(item.Name))
+                throw new ArgumentException(
+                    $"The name '{item.Name}' is given twice or reserved; every tensor needs its own.",
+                    nameof(tensors)
+                );
         }
 
         var header = Header(ordered, metadata);
@@ -45,8 +60,8 @@ internal static class SafetensorsWriter
                 BinaryPrimitives.WriteUInt64LittleEndian(length, (ulong)header.Length);
                 stream.Write(length);
                 stream.Write(header);
-                foreach (var (_, tensor, stored) in ordered)
-                    WriteData(stream, tensor, stored);
+                foreach (var item in ordered)
+                    WriteData(stream, item);
             }
         );
     }
@@ -55,7 +70,7 @@ internal static class SafetensorsWriter
     public static ScalarType StoredType(Tensor tensor, ScalarType? type) =>
         type is { } given && tensor.is_floating_point() ? given : tensor.dtype;
 
-    private static byte[] Header(List<(string Name, Tensor Tensor, ScalarType Type)> tensors, IReadOnlyDictionary<string, string>? metadata)
+    private static byte[] Header(List<SafetensorsSource> sources, IReadOnlyDictionary<string, string>? metadata)
     {
         using var buffer = new MemoryStream();
         using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
@@ -70,17 +85,17 @@ internal static class SafetensorsWriter
             }
 
             long offset = 0;
-            foreach (var (name, tensor, type) in tensors)
+            foreach (var item in sources)
             {
-                json.WriteStartObject(name);
-                json.WriteString("dtype", SafetensorsTypes.NameOf(type));
+                json.WriteStartObject(item.Name);
+                json.WriteString("dtype", SafetensorsTypes.NameOf(item.Type));
                 json.WriteStartArray("shape");
-                foreach (var size in tensor.shape)
+                foreach (var size in item.Shape)
                     json.WriteNumberValue(size);
                 json.WriteEndArray();
                 json.WriteStartArray("data_offsets");
                 json.WriteNumberValue(offset);
-                offset += tensor.NumberOfElements * SafetensorsTypes.SizeOf(type);
+                offset += item.Bytes;
                 json.WriteNumberValue(offset);
                 json.WriteEndArray();
                 json.WriteEndObject();
@@ -95,11 +110,16 @@ internal static class SafetensorsWriter
         return buffer.ToArray();
     }
 
-    private static void WriteData(Stream stream, Tensor tensor, ScalarType type)
+    private static void WriteData(Stream stream, SafetensorsSource source)
     {
         using var mode = no_grad();
         using var scope = NewDisposeScope();
-        var flat = tensor.detach().cpu().to_type(type).contiguous().reshape(-1);
+        var tensor = source.Make();
+        if (!tensor.shape.AsSpan().SequenceEqual([.. source.Shape]))
+            throw new InvalidOperationException(
+                $"tensor '{source.Name}' has the shape [{string.Join(",", tensor.shape)}], expected [{string.Join(",", source.Shape)}]."
+            );
+        var flat = tensor.detach().cpu().to_type(source.Type).contiguous().reshape(-1);
         var count = flat.NumberOfElements;
         for (long start = 0; start < count; start += PieceElements)
         {

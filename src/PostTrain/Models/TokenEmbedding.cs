@@ -11,7 +11,8 @@ namespace PostTrain.Models;
 /// </summary>
 internal sealed class TokenEmbedding : nn.Module<Tensor, Tensor>, IWeighted
 {
-    private readonly Parameter weight;
+    // Null where the rows are there in a compressed form.
+    private readonly Parameter? weight;
 
     // Not a field of a module's type, so that it is not registered: it has no parameter of its own.
     private readonly Lazy<TiedProjection> projection;
@@ -24,7 +25,24 @@ internal sealed class TokenEmbedding : nn.Module<Tensor, Tensor>, IWeighted
         RegisterComponents();
     }
 
-    public Parameter Weight => weight;
+    /// <summary>An embedding of rows that are there already: a parameter, or a compressed table. It belongs to the embedding.</summary>
+    public TokenEmbedding(Parameter? weight, IPackedTable? packed)
+        : base(nameof(TokenEmbedding))
+    {
+        (this.weight, Packed) = (weight, packed);
+        projection = new(() => new TiedProjection(this));
+        RegisterComponents();
+    }
+
+    public Parameter Weight =>
+        weight ?? throw new InvalidOperationException("the token embedding is quantised and has no weight of its own: restore it first");
+
+    /// <summary>The rows in a compressed form, which stands for <see cref="Weight"/>; null where that is there.</summary>
+    public IPackedTable? Packed { get; }
+
+    public ScalarType Type => Packed?.Type ?? Weight.dtype;
+
+    public Device Device => Packed?.Device ?? Weight.device;
 
     Parameter? IWeighted.Bias => null;
 
@@ -32,7 +50,7 @@ internal sealed class TokenEmbedding : nn.Module<Tensor, Tensor>, IWeighted
     public TiedProjection Projection => projection.Value;
 
     /// <summary>Rows of the table: [...] ids to [...,D].</summary>
-    public override Tensor forward(Tensor input) => Apply(input, weight, null);
+    public override Tensor forward(Tensor input) => Packed?.Select(input) ?? Apply(input, Weight, null);
 
     public Tensor Apply(Tensor input, Tensor weight, Tensor? bias)
     {
@@ -50,13 +68,38 @@ internal sealed class TokenEmbedding : nn.Module<Tensor, Tensor>, IWeighted
     /// <summary>[...,D] to [...,V]: the product with every row.</summary>
     public Tensor Project(Tensor hidden) => Projection.call(hidden);
 
+    protected override nn.Module _to(Device device, ScalarType dtype, bool non_blocking)
+    {
+        Packed?.Move(device, dtype);
+        return base._to(device, dtype, non_blocking);
+    }
+
+    protected override nn.Module _to(DeviceType deviceType, int deviceIndex, bool non_blocking)
+    {
+        Packed?.Move(new Device(deviceType, deviceIndex), null);
+        return base._to(deviceType, deviceIndex, non_blocking);
+    }
+
+    protected override nn.Module _to(ScalarType dtype, bool non_blocking)
+    {
+        Packed?.Move(null, dtype);
+        return base._to(dtype, non_blocking);
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+            Packed?.Dispose();
+        base.Dispose(disposing);
+    }
+
     // The lookup checks each index anyway: only where it has failed are the ids looked at again, so that the check costs nothing.
     private long? OutOfRange(Tensor ids)
     {
         using var scope = NewDisposeScope();
         var (least, most) = (ids.min().ToInt64(), ids.max().ToInt64());
         return least < 0 ? least
-            : most >= weight.size(0) ? most
+            : most >= Weight.size(0) ? most
             : null;
     }
 }
@@ -68,7 +111,7 @@ internal sealed class TiedProjection(TokenEmbedding embedding) : nn.Module<Tenso
 
     public Parameter? Bias => null;
 
-    public override Tensor forward(Tensor input) => Apply(input, Weight, null);
+    public override Tensor forward(Tensor input) => embedding.Packed?.Project(input) ?? Apply(input, Weight, null);
 
     public Tensor Apply(Tensor input, Tensor weight, Tensor? bias) => nn.functional.linear(input, weight, bias);
 

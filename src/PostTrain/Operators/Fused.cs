@@ -8,7 +8,7 @@ namespace PostTrain.Operators;
 internal static class Fused
 {
     [ThreadStatic]
-    private static int References;
+    private static int ReferenceScopes;
 
     // What the thread's last node gave to libtorch, which has its own hold on it by the time of the next one.
     [ThreadStatic]
@@ -17,7 +17,7 @@ internal static class Fused
     /// <summary>Whether an operator can compute with this tensor: float32 or float64 in CPU memory, and nobody wants the tensor operators
     /// (<see cref="Reference"/>).</summary>
     internal static bool Takes(Tensor tensor) =>
-        References == 0 && tensor.device_type == DeviceType.CPU && tensor.dtype is ScalarType.Float32 or ScalarType.Float64;
+        ReferenceScopes == 0 && tensor.device_type == DeviceType.CPU && tensor.dtype is ScalarType.Float32 or ScalarType.Float64;
 
     /// <summary>The same for several of one type; null ones are not there.</summary>
     internal static bool Takes(Tensor tensor, params ReadOnlySpan<Tensor?> others)
@@ -103,12 +103,12 @@ internal static class Fused
     {
         private bool ended;
 
-        internal Period() => References++;
+        internal Period() => ReferenceScopes++;
 
         public void Dispose()
         {
             if (!ended)
-                References--;
+                ReferenceScopes--;
             ended = true;
         }
     }

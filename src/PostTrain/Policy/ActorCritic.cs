@@ -27,23 +27,28 @@ internal sealed class ActorCritic : nn.Module
     /// <summary>Whether one pass through the body serves both.</summary>
     internal bool IsShared => !critic.OwnsBody;
 
-    /// <summary>Puts them together.</summary>
+    internal ValueHead Critic => critic;
+
+    /// <summary>Puts policy and critic together.</summary>
+    /// <param name="policy">Policy.</param>
+    /// <param name="critic">Its critic; null makes a head on the policy's body whose values are 0.</param>
+    /// <param name="model">The result, for constructors that hand it on.</param>
     /// <exception cref="ArgumentException">The critic stands on another model, or its body cannot read what the policy writes.</exception>
-    internal static ActorCritic Of(CausalLm policy, ValueHead critic)
+    internal static ActorCritic Of(CausalLm policy, ValueHead? critic, out ActorCritic model)
     {
         ArgumentNullException.ThrowIfNull(policy);
-        ArgumentNullException.ThrowIfNull(critic);
+        critic ??= ValueHead.For(policy, new HeadOptions { StandardDeviation = 0 });
         if (critic.OwnsBody == ReferenceEquals(critic.Body, policy))
             throw new ArgumentException(
-                $"critic is a head {(critic.OwnsBody ? "that owns the policy" : "on another model")}, expected ValueHead.For(policy) or ValueHead.WithOwnBody of a second model",
+                $"Critic is a head {(critic.OwnsBody ? "that owns the policy" : "on another model")}, expected ValueHead.For(policy) or ValueHead.WithOwnBody of a second model",
                 nameof(critic)
             );
         if (critic.Body.InputVocabularySize < policy.VocabularySize || critic.Body.ContextLength < policy.ContextLength)
             throw new ArgumentException(
-                $"the critic's body reads {critic.Body.InputVocabularySize} ids and {critic.Body.ContextLength} positions, expected at least the policy's {policy.VocabularySize} and {policy.ContextLength}",
+                $"the body of Critic reads {critic.Body.InputVocabularySize} ids and {critic.Body.ContextLength} positions, expected at least the policy's {policy.VocabularySize} and {policy.ContextLength}",
                 nameof(critic)
             );
-        return new ActorCritic(policy, critic);
+        return model = new ActorCritic(policy, critic);
     }
 
     /// <summary>One pass of each, with gradients.</summary>

@@ -66,6 +66,7 @@ public abstract class AdvantageMethod
 
     /// <summary>The discounted token returns, standardised over the tokens of the batch (REINFORCE++):
     /// <see cref="Advantages.ReinforcePlusPlus"/>.</summary>
+    /// <remarks>A batch of a single completion has nothing to compare it with: the trainer refuses one.</remarks>
     /// <param name="gamma">γ, 0 to 1; 1 by default.</param>
     public static AdvantageMethod ReinforcePlusPlus(double gamma = 1)
     {
@@ -73,6 +74,7 @@ public abstract class AdvantageMethod
         return new Composed("REINFORCE++", 1, inputs => Advantages.ReinforcePlusPlus(inputs.TokenRewards, inputs.Mask, gamma))
         {
             IsPerToken = true,
+            LeastBatch = 2,
         };
     }
 
@@ -147,6 +149,9 @@ public abstract class AdvantageMethod
 
     /// <summary>The smallest group that it makes sense for.</summary>
     internal int LeastGroup { get; }
+
+    /// <summary>The fewest completions of a batch that it makes sense for, where it standardises over the batch.</summary>
+    internal int LeastBatch { get; private init; } = 1;
 
     /// <summary>Whether greedy completions must be drawn too.</summary>
     internal bool NeedsGreedy { get; private init; }

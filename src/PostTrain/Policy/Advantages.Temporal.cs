@@ -21,7 +21,7 @@ public static partial class Advantages
     /// <param name="bootstrap">V of the state behind the last step, [B], for completions that were cut off at a length limit; 0 (the
     /// completion ended) when null.</param>
     /// <exception cref="ArgumentException">Shapes do not agree.</exception>
-    public static AdvantageEstimate Generalized(
+    public static AdvantageEstimate Gae(
         Tensor rewards,
         Tensor values,
         Tensor mask,

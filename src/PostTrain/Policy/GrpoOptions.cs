@@ -1,3 +1,4 @@
+using PostTrain.Models;
 using PostTrain.Numerics;
 using PostTrain.Training;
 
@@ -11,6 +12,10 @@ public sealed record GrpoOptions : RolloutOptions
     /// <see cref="PolicyObjectives"/>.</summary>
     /// <value>The default is <see cref="PolicyObjectives.Grpo"/>.</value>
     public PolicyObjective Objective { get; init; } = PolicyObjectives.Grpo();
+
+    /// <summary>Model to stay near to, or only to measure the distance from.</summary>
+    /// <value>The default is null: no reference.</value>
+    public ReferencePolicy? Reference { get; init; }
 
     /// <summary>A KL penalty in the reward, or one in the loss whose weight adapts; with a fixed weight in the loss use
     /// <see cref="PolicyObjective.Beta"/>.</summary>
@@ -34,7 +39,7 @@ public sealed record GrpoOptions : RolloutOptions
     /// <value>The default is null: each problem is drawn once.</value>
     public DynamicSampling? DynamicSampling { get; init; }
 
-    /// <summary>Groups of earlier steps in the place of groups that teach nothing.</summary>
+    /// <summary>Groups of earlier steps in place of groups without signal.</summary>
     /// <value>The default is null.</value>
     public ReplayOptions? Replay { get; init; }
 
@@ -51,7 +56,7 @@ public sealed record GrpoOptions : RolloutOptions
     internal bool UsesBatchOnce => UpdatesPerBatch == 1 && Replay is null;
 
     /// <inheritdoc/>
-    internal override void Validate()
+    public override void Validate()
     {
         base.Validate();
         ArgumentNullException.ThrowIfNull(Objective);
@@ -65,6 +70,12 @@ public sealed record GrpoOptions : RolloutOptions
                 nameof(Objective)
             );
         Guard.AtLeast(GroupSize, advantage.LeastGroup, nameof(GroupSize));
+        Refuse(
+            (long)BatchSize * GroupSize < advantage.LeastBatch,
+            nameof(BatchSize),
+            $"'{advantage.Name}' standardises over the batch, and BatchSize {BatchSize} times GroupSize {GroupSize} is a single completion, "
+                + $"whose advantages would be 0; expected at least {advantage.LeastBatch} completions"
+        );
         Overlong?.Validate(Sampling.MaxNewTokens);
         Tokens.Validate();
         DynamicSampling?.Validate();
@@ -77,6 +88,11 @@ public sealed record GrpoOptions : RolloutOptions
             : DynamicSampling is not null ? nameof(DynamicSampling)
             : Replay is not null ? nameof(Replay)
             : null
+        );
+        Refuse(
+            Reference is null && (Objective.Beta > 0 || Kl is not null),
+            nameof(Reference),
+            $"{(Kl is null ? $"Objective.Beta is {Objective.Beta}" : "Kl is given")}, but Reference is null; expected a reference model: the KL term is measured against it"
         );
         Refuse(
             Kl is { InReward: false } && Objective.Beta > 0,

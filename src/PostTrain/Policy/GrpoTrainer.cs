@@ -23,151 +23,212 @@ namespace PostTrain.Policy;
 /// what the control follows); with <see cref="GrpoOptions.Entropy"/> <c>entropy/coefficient</c> (used in this step); with dynamic sampling
 /// <c>sampling/draws</c> and <c>sampling/efficiency</c> (share of drawn groups whose rewards differ); with replay <c>replay/groups</c>
 /// (used in this step) and <c>replay/size</c>; <c>policy/updates</c> (with a target KL), <c>policy/learnt_tokens</c> (share, with a token
-/// selection), <c>policy/importance_weight</c>, <c>reward/overlong</c>, <c>reward/greedy</c>.</para>
+/// selection), <c>policy/importance_weight</c>, <c>reward/overlong</c>, <c>reward/greedy</c>; <c>policy/zero_advantages</c> (1 in a step
+/// whose single completion or token was standardised to 0, absent in others).</para>
 /// </remarks>
 public sealed class GrpoTrainer : RolloutTrainer
 {
-    private readonly ReferencePolicy? reference;
     private readonly GrpoOptions options;
     private readonly GrpoState state;
 
-    /// <param name="policy">What is trained: its parameters that require a gradient.</param>
+    /// <summary>Checks the options and makes the optimiser.</summary>
+    /// <param name="policy">Model that draws; its parameters that require a gradient are trained.</param>
     /// <param name="tokenizer">Turns texts into the model's token ids and back.</param>
     /// <param name="reward">Judges completions.</param>
-    /// <param name="options">Checked here.</param>
-    /// <param name="reference">The model to stay near to, or only to measure the distance from; null for none.</param>
+    /// <param name="options">Options, with the reference model where there is one.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     /// <exception cref="ArgumentException">Options contradict each other, or a KL term has no reference.</exception>
-    public GrpoTrainer(CausalLm policy, ITokenizer tokenizer, IReward reward, GrpoOptions options, ReferencePolicy? reference = null)
-        : this(
-            policy,
-            tokenizer,
-            reward,
-            options,
-            reference,
-            options is null || policy is null ? null! : new GrpoState(options, policy.InputVocabularySize)
-        ) { }
-
-    private GrpoTrainer(
-        CausalLm policy,
-        ITokenizer tokenizer,
-        IReward reward,
-        GrpoOptions options,
-        ReferencePolicy? reference,
-        GrpoState state
-    )
-        : base(policy, tokenizer, reward, options, state: state)
+    public GrpoTrainer(CausalLm policy, ITokenizer tokenizer, IReward reward, GrpoOptions options)
+        : base(policy, tokenizer, reward ?? throw new ArgumentNullException(nameof(reward)), options)
     {
-        if (reference is null && (options.Objective.Beta > 0 || options.Kl is not null))
-        {
-            string what = options.Kl is null ? $"Beta is {options.Objective.Beta}" : "Kl is given";
-            throw new ArgumentException(
-                $"{what} and there is no reference model, expected one to take the divergence from",
-                nameof(reference)
-            );
-        }
-        (this.options, this.reference, this.state) = (options, reference, state);
-    }
-
-    /// <summary>Where a batch is used for one update, the update's own pass gives the log-probs of the policy that drew it, and no other
-    /// pass is needed.</summary>
-    private protected override SamplingOptions Sampling =>
-        options.UsesBatchOnce && options.Correction is null ? base.Sampling with { Recording = LogProbRecording.Drawn } : base.Sampling;
-
-    private protected override Task<Experience> CollectAsync(QuestionSource source, StepClock clock, CancellationToken cancellation) =>
-        new GroupCollection(
-            options,
-            (asked, draw) => DrawAsync(asked, draw, clock, cancellation),
-            asked => DrawGreedyAsync(asked, clock, cancellation)
-        ).CollectAsync(source);
-
-    private protected override UpdateReport Learn(Experience experience, Dictionary<string, double> metrics, StepClock clock)
-    {
-        using var scope = NewDisposeScope();
-        var drawn = (GroupExperience)experience;
-        var fresh = drawn.Blocks();
-        var (blocks, replayed) = WithReplay(fresh, drawn.Scores.Values.Length / options.GroupSize);
-        var batch = new StepBatch(blocks, options.MicroBatchSize);
-        var referenceLogProbs = reference?.Ask(model => batch.Ask(rows => CompletionScores.Of(model, rows, Sampling).LogProbs));
-        if (reference is not null)
-            clock.Book("reference");
-        var signal = LearningSignal.Of(batch, referenceLogProbs, () => Entropies(batch), state, options, metrics);
-        if (drawn.GreedyMean is { } greedy)
-            metrics["reward/greedy"] = greedy;
-        if (options.DynamicSampling is not null)
-            (metrics["sampling/draws"], metrics["sampling/efficiency"]) = (drawn.Draws, drawn.Efficiency);
-
-        // Worked out before the first update: what it refuses must not leave half a step.
-        var nextKl = NextKl(batch, signal, metrics);
-        var means = new MetricMeans();
-        var report = Update(batch, signal, means, metrics);
-        means.AddTo(metrics);
-        Advance(signal, nextKl, fresh, replayed, metrics);
-        return report;
+        this.options = options;
+        state = new GrpoState(options, policy.InputVocabularySize);
     }
 
     /// <inheritdoc/>
-    private protected override void Dispose(bool disposing)
+    protected override ITrainerState State => state;
+
+    /// <summary>Where a batch is used for one update, the update's own pass gives the log-probs of the policy that drew it, and no other
+    /// pass is needed.</summary>
+    protected override SamplingOptions Sampling =>
+        options.UsesBatchOnce && options.Correction is null ? base.Sampling with { Recording = LogProbRecording.Drawn } : base.Sampling;
+
+    /// <inheritdoc/>
+    protected override async Task<UpdateReport> UpdateAsync(RolloutStep current)
+    {
+        ArgumentNullException.ThrowIfNull(current);
+        var draws = await DrawGroupsAsync(current).ConfigureAwait(false);
+        var greedy = new List<double>();
+        if (options.Objective.Advantage!.NeedsGreedy)
+            greedy.AddRange(await GreedyRewardsAsync(current, [.. draws.SelectMany(KeptPrompts)]).ConfigureAwait(false));
+        return Learn(current, draws, greedy);
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
     {
         state.Dispose();
         base.Dispose(disposing);
     }
 
-    private UpdateReport Update(StepBatch batch, LearningSignal signal, MetricMeans means, Dictionary<string, double> metrics)
+    // One draw whose groups are all kept, or draws until enough groups have signal.
+    private async Task<List<(JudgedRollouts Drawn, int[] Kept)>> DrawGroupsAsync(RolloutStep step)
     {
-        var report = default(UpdateReport);
-        for (int update = 1; update <= options.UpdatesPerBatch; update++)
+        bool filters = step.Prompts.IsStream && options.DynamicSampling is not null;
+        int most = filters ? options.DynamicSampling!.MaxDraws : 1,
+            missing = options.BatchSize;
+        var draws = new List<(JudgedRollouts Drawn, int[] Kept)>();
+        while (draws.Count < most && missing > 0)
         {
-            var drift = new MetricMeans();
-            report = Session.Optimization.Update(batch.Parts.Count, part => Loss(batch.Parts[part], signal, means, drift));
-            if (options.TargetKl is not { } target)
-                continue;
-            metrics["policy/updates"] = update;
-            var measured = new Dictionary<string, double>();
-            drift.AddTo(measured);
-            if (KlControl.ShouldStop(measured.GetValueOrDefault("policy/old_kl"), target))
-                break;
+            var drawn = await DrawAsync(step, step.Prompts.Take(options.BatchSize), draws.Count).ConfigureAwait(false);
+            var rewards = drawn.Scores.Values.Chunk(options.GroupSize).ToArray();
+            var groups = Enumerable.Range(0, rewards.Length);
+            int[] kept = [.. filters ? groups.Where(group => RolloutGroups.HasSignal(rewards[group])).Take(missing) : groups];
+            draws.Add((drawn, kept));
+            missing -= kept.Length;
+        }
+        // Without any signal the first draw is still an update.
+        if (draws.All(draw => draw.Kept.Length == 0))
+            draws[0] = (draws[0].Drawn, [.. Enumerable.Range(0, draws[0].Drawn.Completions.Count / options.GroupSize)]);
+        return draws;
+    }
+
+    private IEnumerable<TokenizedPrompt> KeptPrompts((JudgedRollouts Drawn, int[] Kept) draw) =>
+        draw.Kept.Select(group => draw.Drawn.Prompts[group * options.GroupSize]);
+
+    private UpdateReport Learn(RolloutStep step, List<(JudgedRollouts Drawn, int[] Kept)> draws, List<double> greedy)
+    {
+        using var scope = NewDisposeScope();
+        var metrics = step.Metrics;
+        var scores = step.Scores;
+        var fresh = FreshGroups(draws, scores.Components.Keys, greedy);
+        var (groups, replayed) = WithReplay(fresh, scores.Values.Length / options.GroupSize);
+        var batch = new GrpoBatch(groups, options.MicroBatchSize);
+        var reference = options.Reference?.Ask(model => batch.Ask(rows => CompletionScores.Of(model, rows, Sampling).LogProbs));
+        if (reference is not null)
+            step.Book("reference");
+
+        // What the updates learn from, once for the whole batch.
+        var mask = options.Tokens.DropUnfinished ? CompletionMasks.WithoutUnfinished(batch.Mask, batch.Finished) : batch.Mask;
+        var entropies = options.Tokens.TopEntropy < 1 || state.Entropy is { Target: not null } ? Entropies(batch) : null;
+        double? meanEntropy = entropies is null ? null : Masked.Mean(entropies, batch.Mask).ToDouble();
+        var objective = ObjectiveOfStep(meanEntropy, metrics);
+        var weights = options.Tokens.TopEntropy < 1 ? CompletionMasks.TopEntropy(entropies!, mask, options.Tokens.TopEntropy) : null;
+        if (options.Tokens is { DropUnfinished: true } or { TopEntropy: < 1 })
+            metrics["policy/learnt_tokens"] = Count(weights ?? mask) / Count(batch.Mask);
+        var advantages = batch.Advantages(reference, state.Kl?.Coefficient, options, metrics);
+        var whole = new PolicyBatch(batch.LogProbs, batch.LogProbs, advantages, mask)
+        {
+            ReferenceLogProbs = reference,
+            Weights = weights,
+            ImportanceWeights = Correction(batch, mask, metrics),
+        };
+        if (greedy.Count > 0)
+            metrics["reward/greedy"] = greedy.Average();
+        if (options.DynamicSampling is not null)
+        {
+            var drawn = scores.Values.Chunk(options.GroupSize).ToArray();
+            metrics["sampling/draws"] = draws.Count;
+            metrics["sampling/efficiency"] = drawn.Count(group => RolloutGroups.HasSignal(group)) / (double)drawn.Length;
+        }
+
+        // Worked out before the first update: what it refuses must not leave half a step.
+        var nextKl = NextKl(batch, reference, metrics);
+        var report = Update(batch, objective, whole, metrics);
+
+        // Last of all: a step that fails before has changed nothing.
+        state.Kl = nextKl;
+        if (meanEntropy is { } entropy)
+            state.Entropy = state.Entropy?.Next(entropy);
+        if (state.Replay is { } replay)
+        {
+            replay.Advance(replayed, fresh, StepsDone);
+            (metrics["replay/groups"], metrics["replay/size"]) = (replayed.Count, replay.Count);
         }
         return report;
     }
 
-    private Tensor Loss(BatchPart part, LearningSignal signal, MetricMeans means, MetricMeans drift)
+    private UpdateReport Update(GrpoBatch batch, PolicyObjective objective, PolicyBatch whole, Dictionary<string, double> metrics)
     {
-        var scores = CompletionScores.Of(Policy, part.Rows, Sampling);
-        var (mask, advantages) = (part.Of(signal.Mask), part.Of(signal.Advantages));
-        double tokens = mask.sum().ToDouble();
-        var oldLogProbs = options.UsesBatchOnce ? scores.LogProbs.detach() : part.Rows.LogProbs;
-        var weights = signal.Weights is { } chosen ? part.Of(chosen) : null;
+        var denominators = objective.Denominators(whole.Mask);
+        var means = new MetricMeans();
+        var report = default(UpdateReport);
+        for (int update = 1; update <= options.UpdatesPerBatch; update++)
+        {
+            var drift = new MetricMeans();
+            report = Optimization.Update(
+                batch.Parts.Count,
+                part =>
+                {
+                    var (rows, start) = batch.Parts[part];
+                    var learnt = whole.Part(start, rows.Count, rows.CompletionMask.shape[1]);
+                    return Loss(rows, learnt, objective, denominators, means, drift);
+                }
+            );
+            if (options.TargetKl is not { } target)
+                continue;
+            metrics["policy/updates"] = update;
+            if (KlControl.ShouldStop(drift.Of("policy/old_kl") ?? 0, target))
+                break;
+        }
+        means.AddTo(metrics);
+        return report;
+    }
+
+    private Tensor Loss(
+        RolloutRows rows,
+        PolicyBatch part,
+        PolicyObjective objective,
+        PolicyDenominators denominators,
+        MetricMeans means,
+        MetricMeans drift
+    )
+    {
+        var scores = CompletionScores.Of(Policy, rows, Sampling);
+        double tokens = part.Mask.sum().ToDouble();
+        var entropy = TokenLogProbs.Entropy(objective.EntropyCoefficient > 0 ? scores.Logits : scores.Logits.detach());
+        part = part with
+        {
+            LogProbs = scores.LogProbs,
+            OldLogProbs = options.UsesBatchOnce ? scores.LogProbs.detach() : rows.LogProbs,
+            Entropy = entropy,
+        };
         if (options.Tokens.OffPolicyThreshold is { } threshold)
         {
             var near = CompletionMasks
-                .OnPolicySequences(scores.LogProbs, oldLogProbs, advantages, mask, threshold)
+                .OnPolicySequences(part.LogProbs, part.OldLogProbs, part.Advantages, part.Mask, threshold)
                 .unsqueeze(1)
-                .expand_as(mask);
-            weights = weights is null ? near : weights * near;
+                .expand_as(part.Mask);
+            part = part with { Weights = part.Weights is null ? near : part.Weights * near };
         }
-        var entropy = TokenLogProbs.Entropy(signal.Objective.EntropyCoefficient > 0 ? scores.Logits : scores.Logits.detach());
-        var loss = signal.Objective.Loss(
-            new PolicyBatch(scores.LogProbs, oldLogProbs, advantages, mask)
-            {
-                ReferenceLogProbs = signal.ReferenceLogProbs is { } all ? part.Of(all) : null,
-                Entropy = entropy,
-                Weights = weights,
-                ImportanceWeights = signal.ImportanceWeights is { } correction ? part.Of(correction) : null,
-            },
-            signal.Denominators
-        );
+        var loss = objective.Loss(part, denominators);
         means.Add("policy/clip_fraction", loss.ClipFraction, tokens);
         means.Add("policy/old_kl", loss.OldKl, tokens);
         drift.Add("policy/old_kl", loss.OldKl, tokens);
-        means.Add("entropy", Masked.Mean(entropy.detach(), mask), tokens);
-        if (signal.ReferenceLogProbs is not null)
+        means.Add("entropy", Masked.Mean(entropy.detach(), part.Mask), tokens);
+        if (part.ReferenceLogProbs is not null)
             means.Add("kl", loss.Kl, tokens);
         return loss.Loss;
     }
 
-    // The policy as it drew: without dropout.
-    private Tensor Entropies(StepBatch batch)
+    // The objective with the weights β and c of this step.
+    private PolicyObjective ObjectiveOfStep(double? meanEntropy, Dictionary<string, double> metrics)
+    {
+        double bonus = options.Objective.EntropyCoefficient;
+        if (state.Entropy is { } control)
+        {
+            bonus = control.Weight(meanEntropy ?? 0);
+            metrics["entropy/coefficient"] = bonus;
+        }
+        return options.Objective with
+        {
+            Beta = options.Kl is { InReward: false } ? state.Kl!.Coefficient : options.Objective.Beta,
+            EntropyCoefficient = bonus,
+        };
+    }
+
+    // Evaluation mode: sampling ran without dropout.
+    private Tensor Entropies(GrpoBatch batch)
     {
         Policy.eval();
         var entropies = batch.Ask(rows => TokenLogProbs.Entropy(CompletionScores.Of(Policy, rows, Sampling).Logits));
@@ -175,52 +236,65 @@ public sealed class GrpoTrainer : RolloutTrainer
         return entropies;
     }
 
-    // Groups that teach nothing leave for as many that were kept, so that the batch stays as large as it was meant to be.
-    private (IReadOnlyList<GroupBlock> Blocks, IReadOnlyList<ReplayEntry> Replayed) WithReplay(
-        IReadOnlyList<GroupBlock> fresh,
+    private Tensor? Correction(GrpoBatch batch, Tensor mask, Dictionary<string, double> metrics)
+    {
+        if (options.Correction is not { } correction)
+            return null;
+        var weights = correction.Weights(batch.LogProbs, batch.DrawnLogProbs, mask);
+        var perToken = weights.dim() == 1 ? weights.unsqueeze(1).expand_as(mask) : weights;
+        metrics["policy/importance_weight"] = Masked.Mean(perToken, mask).ToDouble();
+        return weights;
+    }
+
+    private List<RolloutGroups> FreshGroups(
+        List<(JudgedRollouts Drawn, int[] Kept)> draws,
+        IEnumerable<string> components,
+        List<double> greedy
+    )
+    {
+        var fresh = new List<RolloutGroups>();
+        int before = 0;
+        foreach (var (drawn, kept) in draws)
+        {
+            if (kept.Length == 0)
+                continue;
+            var groups = RolloutGroups.Of(drawn, options.GroupSize, kept, components);
+            fresh.Add(greedy.Count == 0 ? groups : groups with { GreedyRewards = [.. greedy.Skip(before).Take(kept.Length)] });
+            before += kept.Length;
+        }
+        return fresh;
+    }
+
+    // Kept groups of earlier steps replace groups without signal, so that the batch stays as large as it was meant to be.
+    private (IReadOnlyList<RolloutGroups> Groups, IReadOnlyList<ReplayEntry> Replayed) WithReplay(
+        IReadOnlyList<RolloutGroups> fresh,
         int drawnGroups
     )
     {
         if (state.Replay is null)
             return (fresh, []);
-        int teaching = fresh.Sum(block => Enumerable.Range(0, block.Groups).Count(block.Teaches));
-        int wanted = Math.Max(Math.Min(options.BatchSize, drawnGroups), fresh.Sum(block => block.Groups)) - teaching;
-        var replayed = state.Replay.Take(wanted, Session.Step);
+        int signals = fresh.Sum(groups => Enumerable.Range(0, groups.Count).Count(groups.HasSignal));
+        int wanted = Math.Max(Math.Min(options.BatchSize, drawnGroups), fresh.Sum(groups => groups.Count)) - signals;
+        var replayed = state.Replay.Take(wanted, StepsDone);
         int idle = Math.Max(0, wanted - replayed.Count);
-        var blocks = new List<GroupBlock>();
-        foreach (var block in fresh)
+        var all = new List<RolloutGroups>();
+        foreach (var groups in fresh)
         {
-            int[] stay = [.. Enumerable.Range(0, block.Groups).Where(group => block.Teaches(group) || idle-- > 0)];
+            int[] stay = [.. Enumerable.Range(0, groups.Count).Where(group => groups.HasSignal(group) || idle-- > 0)];
             if (stay.Length > 0)
-                blocks.Add(block.Select(stay));
+                all.Add(groups.Select(stay));
         }
-        return ([.. blocks, .. replayed.Select(entry => entry.Block)], replayed);
+        return ([.. all, .. replayed.Select(entry => entry.Groups)], replayed);
     }
 
-    private KlControl? NextKl(StepBatch batch, LearningSignal signal, Dictionary<string, double> metrics)
+    private KlControl? NextKl(GrpoBatch batch, Tensor? reference, Dictionary<string, double> metrics)
     {
         if (state.Kl is not { } kl)
             return null;
-        double divergence = LearningSignal.Divergence(batch, signal.ReferenceLogProbs!);
+        double divergence = batch.Divergence(reference!);
         (metrics["kl/coefficient"], metrics["kl/completion"]) = (kl.Coefficient, divergence);
         return kl.Next(divergence, batch.RowCount);
     }
 
-    // Last of all: a step that fails before has changed nothing.
-    private void Advance(
-        LearningSignal signal,
-        KlControl? nextKl,
-        IReadOnlyList<GroupBlock> fresh,
-        IReadOnlyList<ReplayEntry> replayed,
-        Dictionary<string, double> metrics
-    )
-    {
-        state.Kl = nextKl;
-        if (signal.MeanEntropy is { } entropy)
-            state.Entropy = state.Entropy?.Next(entropy);
-        if (state.Replay is not { } replay)
-            return;
-        replay.Advance(replayed, fresh, Session.Step);
-        (metrics["replay/groups"], metrics["replay/size"]) = (replayed.Count, replay.Count);
-    }
+    private static double Count(Tensor mask) => mask.to_type(ScalarType.Float64).sum().ToDouble();
 }

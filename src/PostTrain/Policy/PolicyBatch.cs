@@ -20,4 +20,28 @@ public sealed record PolicyBatch(Tensor LogProbs, Tensor OldLogProbs, Tensor Adv
 
     /// <summary>[B,T], or [B] for one a sequence: correction for the sampler; see <see cref="ImportanceCorrection"/>.</summary>
     public Tensor? ImportanceWeights { get; init; }
+
+    /// <summary>Returns some rows and their first columns, as views that belong to the current scope.</summary>
+    internal PolicyBatch Part(long start, long count, long columns)
+    {
+        Tensor Of(Tensor all)
+        {
+            var rows = all.narrow(0, start, count);
+            return rows.dim() == 1 ? rows : rows.narrow(1, 0, columns);
+        }
+        return Each(Of);
+    }
+
+    /// <summary>Returns the batch whose tensors are a function of these.</summary>
+    internal PolicyBatch Each(Func<Tensor, Tensor> of)
+    {
+        Tensor? OrNull(Tensor? tensor) => tensor is null ? null : of(tensor);
+        return new PolicyBatch(of(LogProbs), of(OldLogProbs), of(Advantages), of(Mask))
+        {
+            ReferenceLogProbs = OrNull(ReferenceLogProbs),
+            Entropy = OrNull(Entropy),
+            Weights = OrNull(Weights),
+            ImportanceWeights = OrNull(ImportanceWeights),
+        };
+    }
 }

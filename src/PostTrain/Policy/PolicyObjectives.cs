@@ -6,7 +6,7 @@ namespace PostTrain.Policy;
 /// }</c>.</summary>
 public static class PolicyObjectives
 {
-    /// <summary>PPO (arXiv:1707.06347): token ratio, clip 0.2, token mean; advantages of <see cref="Advantages.Generalized"/>, KL in the
+    /// <summary>PPO (arXiv:1707.06347): token ratio, clip 0.2, token mean; advantages of <see cref="Advantages.Gae"/>, KL in the
     /// reward.</summary>
     public static PolicyObjective Ppo(ClipRange? clip = null) => new() { Name = "PPO", Surrogate = PolicySurrogate.Clip(clip ?? 0.2) };
 

@@ -1,4 +1,7 @@
+using PostTrain.Models;
+using PostTrain.Models.Heads;
 using PostTrain.Numerics;
+using PostTrain.Rewards.Steps;
 using PostTrain.Training;
 
 namespace PostTrain.Policy;
@@ -11,6 +14,21 @@ public sealed record PpoOptions : RolloutOptions
 {
     /// <summary>PPO's defaults: one completion a prompt, four epochs on a batch.</summary>
     public PpoOptions() => (GroupSize, UpdatesPerBatch) = (1, 4);
+
+    /// <summary>Critic that is trained beside the policy: <see cref="ValueHead.For"/> on the policy's own body, or
+    /// <see cref="ValueHead.WithOwnBody"/>. <see cref="TrainingOptions.LearningRateFactor"/> and checkpoints know its parameters as
+    /// <c>critic.…</c>, the policy's as <c>policy.…</c>.</summary>
+    /// <value>The default is null: the trainer makes a head on the policy's body whose values begin at 0, see
+    /// <see cref="PpoTrainer.Critic"/>.</value>
+    public ValueHead? Critic { get; init; }
+
+    /// <summary>Model to stay near to, or only to measure the distance from; needed where a KL coefficient is above 0.</summary>
+    /// <value>The default is null: no reference.</value>
+    public ReferencePolicy? Reference { get; init; }
+
+    /// <summary>Rewards single tokens, such as the ends of steps, besides the reward of the whole completion.</summary>
+    /// <value>The default is null.</value>
+    public ITokenReward? TokenReward { get; init; }
 
     /// <summary>Surrogate, ratio, aggregation, a KL term in the loss and the entropy bonus. Its way from rewards to advantages is not used:
     /// the critic's is.</summary>
@@ -78,7 +96,7 @@ public sealed record PpoOptions : RolloutOptions
     public PtxOptions? Ptx { get; init; }
 
     /// <inheritdoc/>
-    internal override void Validate()
+    public override void Validate()
     {
         base.Validate();
         ArgumentNullException.ThrowIfNull(Objective);
@@ -100,8 +118,19 @@ public sealed record PpoOptions : RolloutOptions
                 UpdatesPerBatch,
                 $"UpdatesPerBatch must be a multiple of Minibatches, {Minibatches}: whole epochs"
             );
+        if (WhitenAdvantages && BatchSize == 1 && GroupSize == 1 && Sampling.MaxNewTokens == 1)
+            throw new ArgumentException(
+                "WhitenAdvantages is true, and BatchSize, GroupSize and Sampling.MaxNewTokens are 1: the advantage of a single token would "
+                    + "be 0; expected at least two tokens, or no whitening",
+                nameof(WhitenAdvantages)
+            );
         if (TargetKl is { } target)
             Guard.Positive(target, nameof(TargetKl));
+        if (Reference is null && Math.Max(Kl.Coefficient, Objective.Beta) is > 0 and var coefficient)
+            throw new ArgumentException(
+                $"a KL coefficient is {coefficient}, but Reference is null; expected a reference model, or Kl = KlControl.Fixed(0)",
+                nameof(Reference)
+            );
         Ptx?.Validate();
     }
 }

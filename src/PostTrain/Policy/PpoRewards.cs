@@ -10,22 +10,22 @@ internal static class PpoRewards
 {
     /// <summary>r_t = −β·kl_t + token reward, and the completion's score (less the penalty where it did not end) at its last token:
     /// [B,T].</summary>
-    internal static Tensor Of(Experience experience, Tensor logProbs, Tensor? referenceLogProbs, PpoOptions options, double beta)
+    internal static Tensor Of(JudgedRollouts drawn, Tensor logProbs, Tensor? referenceLogProbs, PpoOptions options, double beta)
     {
         using var mode = no_grad();
         using var scope = NewDisposeScope();
-        var mask = experience.Rollouts.CompletionMask;
-        var scores = tensor(experience.Scores.Values, device: mask.device).to_type(logProbs.dtype);
+        var mask = drawn.Rollouts.CompletionMask;
+        var scores = tensor(drawn.Scores.Values, device: mask.device).to_type(logProbs.dtype);
         if (options.UnfinishedPenalty > 0)
             scores = TokenRewards.PenalizeUnfinished(
                 scores,
-                tensor(experience.Rollouts.Finished.ToArray(), device: mask.device),
+                tensor(drawn.Rollouts.Finished.ToArray(), device: mask.device),
                 options.UnfinishedPenalty
             );
         var rewards = referenceLogProbs is null
             ? TokenRewards.AtLastToken(scores, mask)
             : TokenRewards.WithKl(logProbs, referenceLogProbs, scores, mask, beta, options.KlEstimator);
-        if (experience.TokenRewards is { } given)
+        if (drawn.TokenRewards is { } given)
             rewards = rewards + Padded(given, mask).to_type(rewards.dtype);
         return rewards.MoveToOuterDisposeScope();
     }
@@ -55,14 +55,7 @@ internal static class PpoRewards
             var behind = states.gather(1, mask.sum(1L).to_type(ScalarType.Int64).unsqueeze(1)).squeeze(1).to_type(rewards.dtype);
             rest = behind.masked_fill(tensor(finished.ToArray(), device: mask.device), 0);
         }
-        var estimate = Policy.Advantages.Generalized(
-            rewards,
-            states.narrow(1, 0, mask.shape[1]),
-            mask,
-            options.Gamma,
-            options.Lambda,
-            rest
-        );
+        var estimate = Policy.Advantages.Gae(rewards, states.narrow(1, 0, mask.shape[1]), mask, options.Gamma, options.Lambda, rest);
         var advantages = options.WhitenAdvantages ? Masked.Whiten(estimate.Advantages, mask) : estimate.Advantages;
         return new AdvantageEstimate(advantages.MoveToOuterDisposeScope(), estimate.Returns.MoveToOuterDisposeScope());
     }

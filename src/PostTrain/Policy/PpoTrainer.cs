@@ -3,10 +3,10 @@ using PostTrain.Models;
 using PostTrain.Models.Heads;
 using PostTrain.Numerics;
 using PostTrain.Rewards;
-using PostTrain.Rewards.Steps;
 using PostTrain.Rollouts;
 using PostTrain.Text;
 using PostTrain.Training;
+using PostTrain.Training.Diagnostics;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -23,7 +23,8 @@ namespace PostTrain.Policy;
 /// included), <c>reward/NAME</c> of the token reward, <c>kl</c> (nats a token), <c>kl/sequence</c> (nats a completion),
 /// <c>kl/coefficient</c> (these with a reference), <c>entropy</c>, <c>policy/loss</c>, <c>policy/clip_fraction</c>, <c>policy/old_kl</c>,
 /// <c>policy/updates</c> (done in the step), <c>value/loss</c>, <c>value/clip_fraction</c>, <c>value/mean</c>, <c>value/return</c>,
-/// <c>value/explained_variance</c> (absent where all returns are equal), <c>ptx/loss</c>, <c>ptx/accuracy</c>, and <c>time/critic</c>.
+/// <c>value/explained_variance</c> (absent where all returns are equal), <c>policy/zero_advantages</c> (1 in a step whose only token was
+/// whitened to 0, absent in others), <c>ptx/loss</c>, <c>ptx/accuracy</c>, and <c>time/critic</c>.
 /// Those of the policy's loss are absent in the critic's warm-up.</para>
 /// <para>Where the critic shares the policy's body, one pass gives log-probs and values, in recording and in the update.</para>
 /// </remarks>
@@ -36,129 +37,108 @@ public sealed class PpoTrainer : RolloutTrainer
     private readonly ActorCritic model;
     private readonly PpoState state;
     private readonly PpoOptions options;
-    private readonly ReferencePolicy? reference;
-    private readonly ITokenReward? tokenReward;
     private readonly PtxTerm? demonstrations;
 
-    /// <param name="policy">What is trained: its parameters that require a gradient.</param>
-    /// <param name="critic">Trained beside it: <see cref="ValueHead.For"/> on the policy's own body, or
-    /// <see cref="ValueHead.WithOwnBody"/>. <see cref="TrainingOptions.LearningRateFactor"/> and checkpoints know its parameters as
-    /// <c>critic.…</c>, the policy's as <c>policy.…</c>.</param>
+    /// <summary>Checks the options and makes the optimiser.</summary>
+    /// <param name="policy">Model that draws; its parameters that require a gradient are trained.</param>
     /// <param name="tokenizer">Turns texts into the model's token ids and back.</param>
     /// <param name="reward">Judges whole completions.</param>
-    /// <param name="options">Checked here.</param>
-    /// <param name="reference">The model to stay near to, or only to measure the distance from; null for none.</param>
-    /// <param name="tokenReward">Rewards single tokens, such as the ends of steps; null for none.</param>
+    /// <param name="options">Options, with critic, reference model and token reward.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     /// <exception cref="ArgumentException">A KL coefficient is above 0 and there is no reference; or the critic does not fit the
     /// policy.</exception>
-    public PpoTrainer(
-        CausalLm policy,
-        ValueHead critic,
-        ITokenizer tokenizer,
-        IReward reward,
-        PpoOptions options,
-        ReferencePolicy? reference = null,
-        ITokenReward? tokenReward = null
-    )
-        : this(ActorCritic.Of(policy, critic), tokenizer, reward, options, reference, tokenReward, new PpoState(options?.Kl!)) { }
-
-    private PpoTrainer(
-        ActorCritic model,
-        ITokenizer tokenizer,
-        IReward reward,
-        PpoOptions options,
-        ReferencePolicy? reference,
-        ITokenReward? tokenReward,
-        PpoState state
-    )
-        : base(model.Policy, tokenizer, reward, options, model, state)
+    public PpoTrainer(CausalLm policy, ITokenizer tokenizer, IReward reward, PpoOptions options)
+        : base(
+            policy,
+            tokenizer,
+            reward ?? throw new ArgumentNullException(nameof(reward)),
+            options,
+            ActorCritic.Of(policy, options?.Critic, out var model)
+        )
     {
-        if (reference is null && Math.Max(options.Kl.Coefficient, options.Objective.Beta) is > 0 and var coefficient)
-            throw new ArgumentException(
-                $"a KL coefficient is {coefficient} and there is no reference model, expected one to take the divergence from, or Kl = KlControl.Fixed(0)",
-                nameof(reference)
-            );
-        (this.model, this.state, this.options, this.reference, this.tokenReward) = (model, state, options, reference, tokenReward);
+        (this.model, this.options, state) = (model, options!, new PpoState(options!.Kl));
         if (options.Ptx is { } ptx)
-            demonstrations = new PtxTerm(model.Policy, tokenizer, ptx, CounterRandom.Bits(options.Seed, DemonstrationPlane));
+            demonstrations = new PtxTerm(policy, tokenizer, ptx, CounterRandom.Bits(options.Seed, DemonstrationPlane));
     }
+
+    /// <summary>Critic that is trained beside the policy: that of the options, or a head on the policy's body that the trainer made and
+    /// disposes.</summary>
+    public ValueHead Critic => model.Critic;
+
+    /// <inheritdoc/>
+    protected override ITrainerState State => state;
 
     /// <summary>On a shared body the pass for the values gives the log-probs too.</summary>
-    private protected override SamplingOptions Sampling =>
+    protected override SamplingOptions Sampling =>
         model.IsShared ? base.Sampling with { Recording = LogProbRecording.Drawn } : base.Sampling;
 
-    private bool IsWarmingUp => Session.Step < options.CriticWarmupSteps;
+    private bool IsWarmingUp => StepsDone < options.CriticWarmupSteps;
 
-    private protected override async Task<Experience> CollectAsync(QuestionSource source, StepClock clock, CancellationToken cancellation)
+    /// <inheritdoc/>
+    protected override async Task<UpdateReport> UpdateAsync(RolloutStep current)
     {
-        var experience = await base.CollectAsync(source, clock, cancellation).ConfigureAwait(false);
-        if (tokenReward is null)
-            return experience;
-        try
-        {
-            experience.TokenRewards = await TokenReward
-                .ScoreCheckedAsync(tokenReward, experience.Completions, new RewardContext(Session.Step, options.Steps), cancellation)
-                .ConfigureAwait(false);
-            clock.Book("reward");
-            return experience;
-        }
-        catch
-        {
-            experience.Dispose();
-            throw;
-        }
+        ArgumentNullException.ThrowIfNull(current);
+        var drawn = await DrawAsync(current, current.Prompts.Take(options.BatchSize), tokenReward: options.TokenReward)
+            .ConfigureAwait(false);
+        return Learn(current, drawn);
     }
 
-    private protected override UpdateReport Learn(Experience experience, Dictionary<string, double> metrics, StepClock clock)
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        base.Dispose(disposing);
+        if (options.Critic is null)
+            model.Critic.Dispose();
+    }
+
+    private UpdateReport Learn(RolloutStep step, JudgedRollouts drawn)
     {
         using var scope = NewDisposeScope();
-        var batch = Prepare(experience, metrics, clock);
-        // The optimiser passes over what has no gradient, and an earlier run may have left zeros.
-        if (IsWarmingUp)
-            Policy.zero_grad();
-        // Worked out before the first update: what it refuses must not leave half a step.
-        var next =
-            !IsWarmingUp && metrics.TryGetValue("kl/sequence", out double divergence) ? state.Kl.Next(divergence, batch.Count) : state.Kl;
-        var report = Update(batch, metrics);
-        state.Kl = next;
-        return report;
-    }
-
-    private PpoBatch Prepare(Experience experience, Dictionary<string, double> metrics, StepClock clock)
-    {
-        var rollouts = experience.Rollouts;
+        var (metrics, rollouts) = (step.Metrics, drawn.Rollouts);
         var mask = rollouts.CompletionMask;
         long rows = mask.shape[0];
         var (logProbs, states) = model.Record(rollouts, Sampling, options.MicroBatchSize);
-        clock.Book("critic");
-        var referenceLogProbs = reference?.Ask(frozen => CompletionScores.LogProbsOf(frozen, rollouts, Sampling, options.MicroBatchSize));
-        if (referenceLogProbs is not null)
+        step.Book("critic");
+        var reference = options.Reference?.Ask(frozen => CompletionScores.LogProbsOf(frozen, rollouts, Sampling, options.MicroBatchSize));
+        if (reference is not null)
         {
-            clock.Book("reference");
-            var kl = KlDivergence.Estimate(logProbs, referenceLogProbs, mask, options.KlEstimator);
+            step.Book("reference");
+            var kl = KlDivergence.Estimate(logProbs, reference, mask, options.KlEstimator);
             metrics["kl"] = Masked.Mean(kl, mask).ToDouble();
             metrics["kl/sequence"] = kl.sum().ToDouble() / rows;
             metrics["kl/coefficient"] = state.Kl.Coefficient;
         }
-        var rewards = PpoRewards.Of(experience, logProbs, referenceLogProbs, options, state.Kl.Coefficient);
+        var rewards = PpoRewards.Of(drawn, logProbs, reference, options, state.Kl.Coefficient);
         var (advantages, returns) = PpoRewards.Advantages(rewards, states, rollouts.Finished, mask, options);
         var values = states.narrow(1, 0, mask.shape[1]);
+        if (options.WhitenAdvantages && mask.sum().ToDouble() == 1)
+            metrics[ZeroAdvantages.Metric] = 1;
         metrics["reward/total"] = rewards.sum().ToDouble() / rows;
-        if (experience.TokenRewards is { } given)
-            metrics[$"reward/{tokenReward!.Name}"] = given.Average(row => row.Sum());
+        if (drawn.TokenRewards is { } given)
+            metrics[$"reward/{options.TokenReward!.Name}"] = given.Average(row => row.Sum());
         metrics["value/mean"] = Masked.Mean(values, mask).ToDouble();
         metrics["value/return"] = Masked.Mean(returns, mask).ToDouble();
         if (PpoRewards.ExplainedVariance(values, returns, mask) is { } explained)
             metrics["value/explained_variance"] = explained;
-        return new PpoBatch(rollouts.Rows(0, rows) with { LogProbs = logProbs }, values, advantages, returns, referenceLogProbs);
+
+        // The optimiser passes over what has no gradient, and an earlier run may have left zeros.
+        if (IsWarmingUp)
+            Policy.zero_grad();
+        // Worked out before the first update: what it refuses must not leave half a step.
+        var nextKl =
+            !IsWarmingUp && metrics.TryGetValue("kl/sequence", out double divergence) ? state.Kl.Next(divergence, (int)rows) : state.Kl;
+        var policy = new PolicyBatch(logProbs, logProbs, advantages, mask) { ReferenceLogProbs = reference };
+        var report = Update(new Batch(rollouts.All with { LogProbs = logProbs }, policy, values, returns), metrics);
+        state.Kl = nextKl;
+        return report;
     }
 
-    private UpdateReport Update(PpoBatch batch, Dictionary<string, double> metrics)
+    // Epochs of minibatches.
+    private UpdateReport Update(Batch batch, Dictionary<string, double> metrics)
     {
         int minibatches = Math.Min(options.Minibatches, batch.Count),
             done = 0;
-        var order = new ShuffledOrder(batch.Count, CounterRandom.Bits(options.Seed, OrderPlane, (ulong)Session.Step));
+        var order = new ShuffledOrder(batch.Count, CounterRandom.Bits(options.Seed, OrderPlane, (ulong)StepsDone));
         var (means, ptx) = (new MetricMeans(), new MetricMeans());
         var report = default(UpdateReport);
         while (done < options.UpdatesPerBatch)
@@ -171,11 +151,11 @@ public sealed class PpoTrainer : RolloutTrainer
             var minibatch =
                 minibatches == 1
                     ? batch
-                    : batch.Take([.. Enumerable.Range(start, end - start).Select(i => (long)order[(long)epoch * batch.Count + i])]);
-            var update = new PpoUpdate(minibatch, model, options, Sampling, IsWarmingUp, means);
-            report = Update(update, ptx);
+                    : batch.Select([.. Enumerable.Range(start, end - start).Select(i => (long)order[(long)epoch * batch.Count + i])]);
+            var drift = new MetricMeans();
+            report = Update(minibatch, means, drift, ptx);
             done++;
-            if (options.TargetKl is { } target && !IsWarmingUp && KlControl.ShouldStop(update.OldKl, target))
+            if (options.TargetKl is { } target && !IsWarmingUp && KlControl.ShouldStop(drift.Of("policy/old_kl") ?? 0, target))
                 break;
         }
         means.AddTo(metrics);
@@ -184,16 +164,79 @@ public sealed class PpoTrainer : RolloutTrainer
         return report;
     }
 
-    private UpdateReport Update(PpoUpdate update, MetricMeans ptx)
+    // One optimiser step: the minibatch in parts, then demonstrations in parts.
+    private UpdateReport Update(Batch minibatch, MetricMeans means, MetricMeans drift, MetricMeans ptx)
     {
+        int size = options.MicroBatchSize ?? minibatch.Count,
+            parts = (minibatch.Count + size - 1) / size;
+        var denominators = options.Objective.Denominators(minibatch.Policy.Mask);
+        double tokens = LossAggregation.TokenMean.Denominator(minibatch.Policy.Mask);
+        Tensor Part(int part)
+        {
+            using var scope = NewDisposeScope();
+            var rows = minibatch.Part((long)part * size, Math.Min(size, minibatch.Count - part * size));
+            return Loss(rows, denominators, tokens, parts, means, drift).MoveToOuterDisposeScope();
+        }
         if (IsWarmingUp || demonstrations is null)
-            return Session.Optimization.Update(update.Parts, update.Loss);
-        var batch = demonstrations.Batch(Session.Optimization.Updates);
-        int size = options.MicroBatchSize ?? batch.Rows,
-            parts = (batch.Rows + size - 1) / size;
-        return Session.Optimization.Update(
-            update.Parts + parts,
-            part => part < update.Parts ? update.Loss(part) : demonstrations.Loss(batch, (part - update.Parts) * size, size, parts, ptx)
+            return Optimization.Update(parts, Part);
+        var shown = demonstrations.Batch(Optimization.Updates);
+        int shownSize = options.MicroBatchSize ?? shown.Rows,
+            shownParts = (shown.Rows + shownSize - 1) / shownSize;
+        return Optimization.Update(
+            parts + shownParts,
+            part => part < parts ? Part(part) : demonstrations.Loss(shown, (part - parts) * shownSize, shownSize, shownParts, ptx)
         );
+    }
+
+    // Policy loss and value loss of some rows, as shares of the minibatch's.
+    private Tensor Loss(Batch part, PolicyDenominators denominators, double tokens, int parts, MetricMeans means, MetricMeans drift)
+    {
+        double weight = LossAggregation.TokenMean.Denominator(part.Policy.Mask);
+        if (IsWarmingUp)
+            return ValueLoss(model.Values(part.Rows), part, tokens, weight, parts, means);
+        var scores = model.Score(part.Rows, Sampling);
+        var objective = options.Objective;
+        var entropy = TokenLogProbs.Entropy(objective.EntropyCoefficient > 0 ? scores.Logits : scores.Logits.detach());
+        var loss = objective.Loss(
+            part.Policy with
+            {
+                LogProbs = scores.LogProbs,
+                ReferenceLogProbs = objective.Beta > 0 ? part.Policy.ReferenceLogProbs : null,
+                Entropy = entropy,
+            },
+            denominators
+        );
+        means.AddShare("policy/loss", loss.Loss, parts);
+        means.Add("policy/clip_fraction", loss.ClipFraction, weight);
+        means.Add("policy/old_kl", loss.OldKl, weight);
+        drift.Add("policy/old_kl", loss.OldKl, weight);
+        means.Add("entropy", Masked.Mean(entropy.detach(), part.Policy.Mask), weight);
+        return loss.Loss + ValueLoss(scores.Values, part, tokens, weight, parts, means);
+    }
+
+    private Tensor ValueLoss(Tensor states, Batch part, double tokens, double weight, int parts, MetricMeans means)
+    {
+        var mask = part.Policy.Mask;
+        var values = states.narrow(1, 0, mask.shape[1]).to_type(part.Returns.dtype);
+        var loss = PolicyLosses.Value(values, part.Values, part.Returns, mask, options.ValueClip, LossAggregation.TokenMean, tokens);
+        means.AddShare("value/loss", loss.Loss, parts);
+        means.Add("value/clip_fraction", loss.ClipFraction, weight);
+        return loss.Loss * options.ValueCoefficient;
+    }
+
+    // Rows with what policy and critic learn from; tensors of the scope in which they were taken.
+    private sealed record Batch(RolloutRows Rows, PolicyBatch Policy, Tensor Values, Tensor Returns)
+    {
+        internal int Count => Rows.Count;
+
+        internal Batch Part(long start, long count) => Each(tensor => tensor.narrow(0, start, count));
+
+        internal Batch Select(long[] rows)
+        {
+            using var index = tensor(rows, device: Rows.Ids.device);
+            return Each(values => values.index_select(0, index));
+        }
+
+        private Batch Each(Func<Tensor, Tensor> of) => new(Rows.Each(of), Policy.Each(of), of(Values), of(Returns));
     }
 }

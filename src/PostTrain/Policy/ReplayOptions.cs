@@ -2,7 +2,7 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Policy;
 
-/// <summary>A buffer of groups with unequal rewards, which later steps take in the place of groups that teach nothing.</summary>
+/// <summary>A buffer of groups with unequal rewards, which later steps take in place of groups without signal.</summary>
 /// <remarks>The newest are taken first. A group comes with the log-probs of the policy that drew it, so that the ratio, its bounds and the
 /// masks see how old it is. The buffer is part of checkpoints.</remarks>
 public sealed record ReplayOptions

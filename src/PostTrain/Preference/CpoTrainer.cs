@@ -1,4 +1,7 @@
+using PostTrain.Data.Batches;
 using PostTrain.Models;
+using PostTrain.Preference.Batches;
+using PostTrain.Preference.Losses;
 using PostTrain.Text;
 using PostTrain.Training;
 using TorchSharp;
@@ -6,29 +9,29 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Preference;
 
-/// <summary>Preference optimisation without a reference: CPO, SimPO, AlphaPO (<see cref="CpoOptions"/>). One forward pass a pair, half of
+/// <summary>Preference optimisation without a reference: CPO, SimPO, AlphaPO (<see cref="CpoObjective"/>). One forward pass a pair, half of
 /// DPO's.</summary>
 /// <remarks>The likelihood term is a mean over the chosen tokens of the whole batch, so nothing depends on the micro-batch. Metrics: those
 /// of <see cref="PairTrainer"/>.</remarks>
 public sealed class CpoTrainer : PairTrainer
 {
-    private readonly CpoTrainerOptions options;
+    private readonly CpoOptions options;
 
-    /// <param name="model">What is trained: its parameters that require a gradient.</param>
-    /// <param name="tokenizer">Turns texts into the model's token ids.</param>
+    /// <param name="policy">What is trained: its parameters that require a gradient.</param>
+    /// <param name="tokenizer">Turns texts into the policy's token ids.</param>
     /// <param name="options">Checked here.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
-    public CpoTrainer(CausalLm model, ITokenizer tokenizer, CpoTrainerOptions options)
-        : base(model, tokenizer, options) => this.options = options;
+    public CpoTrainer(CausalLm policy, ITokenizer tokenizer, CpoOptions options)
+        : base(policy, tokenizer, options) => this.options = options;
 
-    internal override PreparedData Prepare(TokenPair[] pairs) => new PairData(pairs, Model, Tokenizer.PaddingId, Loss);
-
-    private Tensor Loss(PairPart part, IReadOnlyList<int> indices, MetricMeans means)
+    /// <inheritdoc/>
+    protected override Tensor Loss(PairBatch batch, int start, int count, MetricMeans metrics)
     {
+        var scores = PairScores.Of(Policy, batch.Part(start, count));
         // The likelihood term is added here, over the whole batch's tokens.
-        var loss = PreferenceLosses.Cpo(part.Sums(), options.Objective with { LikelihoodWeight = 0 }, part.Pairs);
-        Report(loss, part, means);
+        var loss = PreferenceLosses.Cpo(scores.Sums(), options.Objective with { LikelihoodWeight = 0 }, batch.Rows);
+        Report(loss, scores, metrics);
         double weight = options.Objective.LikelihoodWeight;
-        return weight == 0 ? loss.Loss : loss.Loss + part.TokenLikelihood() * weight;
+        return weight == 0 ? loss.Loss : loss.Loss + scores.TokenLikelihood(batch) * weight;
     }
 }

@@ -1,3 +1,5 @@
+using PostTrain.Preference.Losses;
+
 namespace PostTrain.Preference;
 
 /// <summary>Which loss of the scores DPO's family minimises.</summary>
@@ -9,36 +11,12 @@ public abstract record DpoLoss
 {
     private protected DpoLoss() { }
 
-    /// <summary>−(1−ε) log σ(h) − ε log σ(−h): DPO, arXiv:2305.18290, eq. 7; cDPO with ε above 0.</summary>
-    /// <remarks>TRL's current sigmoid and hinge losses ignore their label smoothing; its v0.22, torchtune and OpenRLHF apply it as
-    /// here.</remarks>
-    /// <param name="labelSmoothing">0 ≤ ε &lt; 0.5; 0 by default.</param>
-    public static DpoLoss Sigmoid(double labelSmoothing = 0) => OfMargin(MarginLoss.Sigmoid(labelSmoothing));
-
-    /// <summary>−log σ(β(s_w/|y_w| − s_l/|y_l|)): length-normalised DPO (Tülu 3, arXiv:2411.15124).</summary>
-    public static DpoLoss SigmoidNormalized { get; } = OfMargin(MarginLoss.Sigmoid(), lengthNormalized: true);
-
-    /// <summary>max(0, 1 − h): SLiC-HF, RSO.</summary>
-    public static DpoLoss Hinge { get; } = OfMargin(MarginLoss.Hinge);
-
     /// <summary>(Δ − 1/(2β))²: IPO, arXiv:2310.12036, eq. 17.</summary>
     /// <param name="lengthNormalized">
     /// Δ of scores divided by their completions' lengths (TRL, as the paper's authors have confirmed); false: of sums, as the formula
     /// stands (Mitchell's code, OpenRLHF). True by default.
     /// </param>
     public static DpoLoss Ipo(bool lengthNormalized = true) => OfMargin(MarginLoss.Ipo, lengthNormalized);
-
-    /// <summary>[−(1−ε) log σ(h) + ε log σ(−h)]/(1−2ε): robust DPO, arXiv:2403.00409</summary>
-    /// <param name="labelSmoothing">0 ≤ ε &lt; 0.5.</param>
-    public static DpoLoss Robust(double labelSmoothing) => OfMargin(MarginLoss.Robust(labelSmoothing));
-
-    /// <summary>EXO for pairs, arXiv:2402.00856; see <see cref="MarginLoss.Exo"/>.</summary>
-    /// <param name="labelSmoothing">0 &lt; ε &lt; 0.5; 0.001 by default.</param>
-    public static DpoLoss ExoPair(double labelSmoothing = 1e-3) => OfMargin(MarginLoss.Exo(labelSmoothing));
-
-    /// <summary>DiscoPOP, arXiv:2406.08414; see <see cref="MarginLoss.DiscoPop"/>.</summary>
-    /// <param name="temperature">τ above 0; 0.05 by default.</param>
-    public static DpoLoss DiscoPop(double temperature = 0.05) => OfMargin(MarginLoss.DiscoPop(temperature));
 
     /// <summary>−log σ(βs_w) − ½ log σ(−βs_w) − ½ log σ(−βs_l): NCA for pairs, arXiv:2402.05369</summary>
     public static DpoLoss NcaPair { get; } = new NcaPairLoss();
@@ -96,17 +74,24 @@ public abstract record DpoLoss
     }
 
     /// <summary>0.8·DPO + 0.2·BCO + 1·NLL: mixed preference optimisation, arXiv:2411.10442.</summary>
-    public static DpoLoss Mpo() => Weighted((0.8, Sigmoid()), (0.2, BcoPair), (1, ChosenLikelihood()));
+    public static DpoLoss Mpo() => Weighted((0.8, MarginLoss.Sigmoid()), (0.2, BcoPair), (1, ChosenLikelihood()));
 
     /// <summary>DPO + α·NLL over tokens: regularised preference optimisation, arXiv:2405.16436.</summary>
     /// <param name="alpha">α of at least 0; 1 by default.</param>
-    public static DpoLoss Rpo(double alpha = 1) => Weighted((1, Sigmoid()), (NotNegative(alpha), ChosenLikelihood()));
+    public static DpoLoss Rpo(double alpha = 1) => Weighted((1, MarginLoss.Sigmoid()), (NotNegative(alpha), ChosenLikelihood()));
 
     /// <summary>DPO + α·NLL/|y_w| of each pair: iterative reasoning preference optimisation, arXiv:2404.19733, eq. 1.</summary>
     /// <param name="alpha">α of at least 0; 1 by default.</param>
-    public static DpoLoss Irpo(double alpha = 1) => Weighted((1, Sigmoid()), (NotNegative(alpha), ChosenLikelihood(tokenMean: false)));
+    public static DpoLoss Irpo(double alpha = 1) =>
+        Weighted((1, MarginLoss.Sigmoid()), (NotNegative(alpha), ChosenLikelihood(tokenMean: false)));
 
-    /// <summary>Any loss of the margin.</summary>
+    /// <summary>A loss of the margin, such as <see cref="MarginLoss.Sigmoid"/> (DPO, arXiv:2305.18290, eq. 7; cDPO with label smoothing)
+    /// or <see cref="MarginLoss.Hinge"/> (SLiC-HF, RSO).</summary>
+    /// <remarks>
+    /// A <see cref="MarginLoss"/> converts to this by itself; with <paramref name="lengthNormalized"/> and the logistic loss it is the
+    /// length-normalised DPO of Tülu 3, arXiv:2411.15124. TRL's current sigmoid and hinge losses ignore their label smoothing; its v0.22,
+    /// torchtune and OpenRLHF apply it as here.
+    /// </remarks>
     /// <param name="loss">The loss of β times the difference of scores.</param>
     /// <param name="lengthNormalized">Divides each score by its completion's length first; false by default.</param>
     public static DpoLoss OfMargin(MarginLoss loss, bool lengthNormalized = false)
@@ -114,6 +99,10 @@ public abstract record DpoLoss
         ArgumentNullException.ThrowIfNull(loss);
         return new MarginDpoLoss(loss, lengthNormalized);
     }
+
+    /// <summary>A loss of the margin, <see cref="OfMargin"/>.</summary>
+    /// <param name="loss">The loss of β times the difference of scores.</param>
+    public static implicit operator DpoLoss(MarginLoss loss) => OfMargin(loss);
 
     /// <summary>A loss of one's own.</summary>
     /// <param name="name">Name for messages.</param>

@@ -1,47 +1,53 @@
 using PostTrain.Numerics;
+using PostTrain.Preference.Batches;
+using PostTrain.Preference.Losses;
 
 namespace PostTrain.Preference;
 
-/// <summary>How DPO's family turns log-probabilities into a loss: a link from log-ratios to scores, and a loss of the scores.</summary>
-public sealed record DpoOptions
+/// <summary>Options of direct preference optimisation and its family.</summary>
+public sealed record DpoOptions : ReferenceOptions
 {
-    /// <summary>β, the strength of the hold on the reference, above 0.</summary>
-    /// <value>0.1 by default.</value>
+    /// <inheritdoc cref="DpoObjective.Beta"/>
     public double Beta { get; init; } = 0.1;
 
-    /// <summary>The loss of the scores.</summary>
-    /// <value><see cref="DpoLoss.Sigmoid"/> by default.</value>
-    public DpoLoss Loss { get; init; } = DpoLoss.Sigmoid();
+    /// <inheritdoc cref="DpoObjective.Loss"/>
+    public DpoLoss Loss { get; init; } = MarginLoss.Sigmoid();
 
-    /// <summary>The divergence whose derivative makes scores of log-ratios.</summary>
-    /// <value>Reverse KL by default.</value>
+    /// <inheritdoc cref="DpoObjective.Divergence"/>
     public FDivergence Divergence { get; init; } = FDivergence.ReverseKl;
 
-    /// <summary>λ of DPO-Positive (Smaug, arXiv:2402.13228): the chosen score falls by λ·max(0, −D_w), so that the chosen completion does
-    /// not grow less likely than under the reference.</summary>
-    /// <value>0 by default: plain DPO; the paper uses 50.</value>
+    /// <inheritdoc cref="DpoObjective.PositivePenalty"/>
     public double PositivePenalty { get; init; }
 
-    /// <summary>Leaves the reference out of the loss, D = log π, while the reported rewards still subtract it where one is given.</summary>
-    /// <value>False by default.</value>
+    /// <inheritdoc cref="DpoObjective.ReferenceFree"/>
     public bool ReferenceFree { get; init; }
 
-    /// <summary>Refuses values out of range.</summary>
-    internal void Validate()
-    {
-        Guard.Positive(Beta, nameof(Beta));
-        Guard.NotNegative(PositivePenalty, nameof(PositivePenalty));
-        ArgumentNullException.ThrowIfNull(Loss);
-        ArgumentNullException.ThrowIfNull(Divergence);
-    }
+    /// <summary>α of LD-DPO (arXiv:2409.06411), 0 to 1: the weight of tokens beyond the shorter completion's length.</summary>
+    /// <value>The default is 1: all tokens weigh the same.</value>
+    public double TailWeight { get; init; } = 1;
 
-    /// <summary>Refuses to cut a batch whose pairs are compared with each other.</summary>
-    internal void CheckParts(int? microBatchSize, string option)
+    /// <summary>Weighs each pair by how likely the policy itself is to write it, as WPO (arXiv:2406.11827) does: see
+    /// <see cref="PreferenceWeights.Wpo(PairScores)"/>.</summary>
+    /// <value>The default is false.</value>
+    public bool PolicyWeights { get; init; }
+
+    /// <summary>The loss that the options name.</summary>
+    internal DpoObjective Objective =>
+        new()
+        {
+            Beta = Beta,
+            Loss = Loss,
+            Divergence = Divergence,
+            PositivePenalty = PositivePenalty,
+            ReferenceFree = ReferenceFree,
+        };
+
+    /// <inheritdoc/>
+    public override void Validate()
     {
-        if (microBatchSize is { } size && Loss.ComparesPairs)
-            throw new ArgumentException(
-                $"the loss compares the pairs of a whole batch with each other (AOT), which {option} = {size} cuts into parts; expected {option} to be null",
-                option
-            );
+        base.Validate();
+        Objective.Validate();
+        Objective.CheckParts(MicroBatchSize, nameof(MicroBatchSize));
+        Guard.Fraction(TailWeight, nameof(TailWeight));
     }
 }

@@ -1,4 +1,8 @@
+using PostTrain.Data;
+using PostTrain.Data.Batches;
 using PostTrain.Models;
+using PostTrain.Preference.Batches;
+using PostTrain.Preference.Losses;
 using PostTrain.Text;
 using PostTrain.Training;
 using TorchSharp;
@@ -14,90 +18,63 @@ namespace PostTrain.Preference;
 /// </remarks>
 public sealed class DpoTrainer : PairTrainer
 {
-    private readonly ReferencePolicy? reference;
-    private readonly MovingReference? moving;
-    private readonly DpoTrainerOptions options;
+    private readonly ReferenceScores? reference;
+    private readonly DpoOptions options;
 
-    /// <param name="model">What is trained: its parameters that require a gradient.</param>
-    /// <param name="tokenizer">Turns texts into the model's token ids.</param>
-    /// <param name="options">Checked here.</param>
+    /// <param name="policy">What is trained: its parameters that require a gradient.</param>
+    /// <param name="tokenizer">Turns texts into the policy's token ids.</param>
     /// <param name="reference">What the policy is held near to: a frozen model, or the policy without its adapter. Null only for
     /// reference-free losses.</param>
+    /// <param name="options">Checked here.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     /// <exception cref="ArgumentException">There is no reference and the loss is not reference-free.</exception>
-    public DpoTrainer(CausalLm model, ITokenizer tokenizer, DpoTrainerOptions options, ReferencePolicy? reference)
-        : this(model, tokenizer, options, reference, MovingReference.Of(reference, options)) { }
-
-    private DpoTrainer(CausalLm model, ITokenizer tokenizer, DpoTrainerOptions options, ReferencePolicy? reference, MovingReference? moving)
-        : base(model, tokenizer, options, moving)
+    public DpoTrainer(CausalLm policy, ITokenizer tokenizer, ReferencePolicy? reference, DpoOptions options)
+        : base(policy, tokenizer, options)
     {
         if (reference is null && !options.Objective.ReferenceFree)
             throw new ArgumentException("reference is null, expected a model, as the objective is not reference-free", nameof(reference));
         this.options = options;
-        this.reference = reference;
-        this.moving = moving;
+        this.reference = ReferenceScores.Of(reference, options);
+        if (this.reference is { Moves: true } state)
+            Keep(state);
     }
 
-    private protected override void BeforeStep(long step)
+    /// <inheritdoc/>
+    protected override void BeforeStep(long done) => reference?.Follow(Policy, done);
+
+    /// <inheritdoc/>
+    protected override Func<IReadOnlyList<int>, PairBatch> Prepare(IReadOnlyList<PreferencePair> data, string name)
     {
-        if (moving is not null && step > 0 && step % options.ReferenceSyncEvery == 0)
-            moving.Follow(Model, options.ReferenceMix, step);
+        var pairs = Encode(data, name);
+        var known = reference?.Precompute(pairs.Count, (model, indices) => Sums(model, Batch(indices).Sequences));
+        return indices => Batch(indices) with { ReferenceLogProbs = ReferenceScores.Known(known, indices) };
+
+        PairBatch Batch(IReadOnlyList<int> indices) => PairBatch.Of([.. indices.Select(index => pairs[index])], Tokenizer.PaddingId);
     }
 
-    internal override PreparedData Prepare(TokenPair[] pairs)
+    /// <inheritdoc/>
+    protected override Tensor Loss(PairBatch batch, int start, int count, MetricMeans metrics)
     {
-        ReferenceScores? known = null;
-        var data = new PairData(pairs, Model, Tokenizer.PaddingId, Loss);
-        if (options.PrecomputeReference && reference is not null)
-            known = reference.Ask(model => Precompute(model, data));
-        return data;
-
-        Tensor Loss(PairPart part, IReadOnlyList<int> indices, MetricMeans means)
-        {
-            var anchor = known?.Of(indices, part.Chosen.LogProbs) ?? reference?.Ask(model => part.Sums(model, options.TailWeight));
-            var weights = options.PolicyWeights
-                ? PreferenceWeights.Wpo(
-                    part.Chosen.Logits,
-                    part.Chosen.Targets,
-                    part.Chosen.Mask,
-                    part.Rejected.Logits,
-                    part.Rejected.Targets,
-                    part.Rejected.Mask
-                )
-                : null;
-            var loss = PreferenceLosses.Dpo(
-                part.Sums(options.TailWeight),
-                anchor,
-                options.Objective,
-                weights,
-                part.Pairs,
-                part.MeanChosenLength
-            );
-            Report(loss, part, means);
-            return loss.Loss;
-        }
+        var rows = batch.Part(start, count);
+        var scores = PairScores.Of(Policy, rows);
+        var policy = scores.Sums(options.TailWeight);
+        var anchor = reference?.Of(batch.ReferenceLogProbs, start, policy.Chosen, model => Sums(model, rows));
+        var loss = PreferenceLosses.Dpo(
+            policy,
+            anchor is null ? null : new PairLogProbs(anchor[0], anchor[1]),
+            options.Objective,
+            options.PolicyWeights ? PreferenceWeights.Wpo(scores) : null,
+            batch.Rows,
+            batch.MeanChosenLength
+        );
+        Report(loss, scores, metrics);
+        return loss.Loss;
     }
 
-    private ReferenceScores Precompute(CausalLm model, PairData data)
+    // Of chosen and rejected completions, [2,b].
+    private Tensor Sums(CausalLm model, SequenceBatch rows)
     {
-        var scores = new ReferenceScores(new double[data.Count], new double[data.Count]);
-        foreach (var indices in Enumerable.Range(0, data.Count).Chunk(options.MicroBatchSize ?? options.BatchSize))
-        {
-            using var scope = NewDisposeScope();
-            var sums = data.Pairs(indices).Part(model, 0, indices.Length).Sums(options.TailWeight);
-            sums.Chosen.to_type(ScalarType.Float64).cpu().data<double>().CopyTo(scores.Chosen, indices[0]);
-            sums.Rejected.to_type(ScalarType.Float64).cpu().data<double>().CopyTo(scores.Rejected, indices[0]);
-        }
-        return scores;
-    }
-
-    // Plain numbers: they live as long as the data, and no tensor has to.
-    private sealed record ReferenceScores(double[] Chosen, double[] Rejected)
-    {
-        internal PairLogProbs Of(IReadOnlyList<int> indices, Tensor like) =>
-            new(Pick(Chosen, indices, like), Pick(Rejected, indices, like));
-
-        private static Tensor Pick(double[] values, IReadOnlyList<int> indices, Tensor like) =>
-            tensor(indices.Select(index => values[index]).ToArray()).to(like.dtype, like.device);
+        var sums = PairScores.Of(model, rows).Sums(options.TailWeight);
+        return stack([sums.Chosen, sums.Rejected]);
     }
 }

@@ -1,27 +1,38 @@
-using PostTrain.Numerics;
+using PostTrain.Preference.Losses;
 
 namespace PostTrain.Preference;
 
-/// <summary>Constants of KTO.</summary>
-public sealed record KtoOptions
+/// <summary>Options of Kahneman-Tversky optimisation.</summary>
+public sealed record KtoOptions : ReferenceOptions
 {
-    /// <summary>β, the steepness of the value function, above 0.</summary>
-    /// <value>0.1 by default.</value>
+    /// <inheritdoc cref="KtoObjective.Beta"/>
     public double Beta { get; init; } = 0.1;
 
-    /// <summary>λ_D, the weight of desirable completions, at least 0.</summary>
-    /// <value>1 by default.</value>
+    /// <inheritdoc cref="KtoObjective.DesirableWeight"/>
     public double DesirableWeight { get; init; } = 1;
 
-    /// <summary>λ_U, the weight of undesirable completions, at least 0.</summary>
-    /// <value>1 by default. The paper keeps λ_D·n_D between 1 and 4/3 of λ_U·n_U where the two are unequally many.</value>
+    /// <inheritdoc cref="KtoObjective.UndesirableWeight"/>
     public double UndesirableWeight { get; init; } = 1;
 
-    /// <summary>Refuses values out of range.</summary>
-    internal void Validate()
+    /// <summary>The loss that the options name.</summary>
+    internal KtoObjective Objective =>
+        new()
+        {
+            Beta = Beta,
+            DesirableWeight = DesirableWeight,
+            UndesirableWeight = UndesirableWeight,
+        };
+
+    /// <inheritdoc/>
+    public override void Validate()
     {
-        Guard.Positive(Beta, nameof(Beta));
-        Guard.NotNegative(DesirableWeight, nameof(DesirableWeight));
-        Guard.NotNegative(UndesirableWeight, nameof(UndesirableWeight));
+        base.Validate();
+        Objective.Validate();
+        if (BatchSize < 2)
+            throw new ArgumentOutOfRangeException(
+                nameof(BatchSize),
+                BatchSize,
+                "BatchSize must be at least 2: the reference point pairs each prompt with another example's completion"
+            );
     }
 }

@@ -1,6 +1,9 @@
 using PostTrain.Data;
+using PostTrain.Data.Batches;
 using PostTrain.Models;
-using PostTrain.Supervised;
+using PostTrain.Numerics;
+using PostTrain.Preference.Batches;
+using PostTrain.Preference.Losses;
 using PostTrain.Text;
 using PostTrain.Training;
 using TorchSharp;
@@ -18,54 +21,43 @@ namespace PostTrain.Preference;
 /// <c>reward/rejected</c>, <c>logp/chosen</c>, <c>logp/rejected</c> (means over the desirable and the undesirable completions; absent where
 /// a batch has none).
 /// </remarks>
-public sealed class KtoTrainer : DatasetTrainer<JudgedCompletion>
+public sealed class KtoTrainer : DatasetTrainer<JudgedCompletion, KtoBatch>
 {
-    private readonly CausalLm model;
+    private readonly CausalLm policy;
     private readonly ITokenizer tokenizer;
-    private readonly KtoTrainerOptions options;
-    private readonly ReferencePolicy reference;
-    private readonly MovingReference? moving;
+    private readonly KtoOptions options;
+    private readonly ReferenceScores reference;
 
-    /// <param name="model">What is trained: its parameters that require a gradient.</param>
-    /// <param name="tokenizer">Turns texts into the model's token ids.</param>
-    /// <param name="options">Checked here.</param>
+    /// <param name="policy">What is trained: its parameters that require a gradient.</param>
+    /// <param name="tokenizer">Turns texts into the policy's token ids.</param>
     /// <param name="reference">A frozen model, or the policy without its adapter.</param>
+    /// <param name="options">Checked here.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
-    public KtoTrainer(CausalLm model, ITokenizer tokenizer, KtoTrainerOptions options, ReferencePolicy reference)
-        : this(model, tokenizer, options, reference, MovingReference.Of(reference, options)) { }
-
-    private KtoTrainer(CausalLm model, ITokenizer tokenizer, KtoTrainerOptions options, ReferencePolicy reference, MovingReference? moving)
-        : base(model, options, moving)
+    public KtoTrainer(CausalLm policy, ITokenizer tokenizer, ReferencePolicy reference, KtoOptions options)
+        : base(policy, options)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentNullException.ThrowIfNull(reference);
-        this.model = model;
+        this.policy = policy;
         this.tokenizer = tokenizer;
         this.options = options;
-        this.reference = reference;
-        this.moving = moving;
+        this.reference = ReferenceScores.Of(reference, options)!;
+        if (this.reference.Moves)
+            Keep(this.reference);
     }
 
-    private protected override void BeforeStep(long step)
-    {
-        if (moving is not null && step > 0 && step % options.ReferenceSyncEvery == 0)
-            moving.Follow(model, options.ReferenceMix, step);
-    }
+    /// <inheritdoc/>
+    protected override void BeforeStep(long done) => reference.Follow(policy, done);
 
-    private protected override PreparedData Prepare(IReadOnlyList<JudgedCompletion> data, string name)
+    /// <inheritdoc/>
+    protected override Func<IReadOnlyList<int>, KtoBatch> Prepare(IReadOnlyList<JudgedCompletion> data, string name)
     {
         var examples = new KtoExample[data.Count];
         for (int i = 0; i < examples.Length; i++)
             examples[i] = new KtoExample(
-                TokenExample.Of(
-                    data[i].Prompt,
-                    data[i].Completion,
-                    tokenizer,
-                    options.AppendEndOfSequence,
-                    model.ContextLength,
-                    $"{name}[{i}]",
-                    name
-                ),
+                TokenExample
+                    .Of(data[i].Prompt, data[i].Completion, tokenizer, options.AppendEndOfSequence)
+                    .Fitting(policy.ContextLength, $"{name}[{i}]"),
                 data[i].Desirable
             );
         if (!examples.Any(example => example.Differs(examples[0])))
@@ -73,65 +65,75 @@ public sealed class KtoTrainer : DatasetTrainer<JudgedCompletion>
                 $"{name} holds one completion only, expected at least two: the reference point pairs each prompt with another example's completion",
                 name
             );
-        return new KtoData(this, examples);
-    }
-
-    private sealed class KtoData : PreparedData
-    {
-        private readonly KtoTrainer trainer;
-        private readonly KtoExample[] examples;
-        private readonly double[]? known;
-
-        internal KtoData(KtoTrainer trainer, KtoExample[] examples)
-        {
-            this.trainer = trainer;
-            this.examples = examples;
-            if (trainer.options.PrecomputeReference)
-                known = trainer.reference.Ask(Precompute);
-        }
-
-        internal override int Count => examples.Length;
-
-        internal override TrainingBatch Batch(IReadOnlyList<int> indices) =>
-            Batch(indices, known is null ? null : [.. indices.Select(index => known[index])]);
-
-        private KtoBatch Batch(IReadOnlyList<int> indices, double[]? scores)
+        var known = reference.Precompute(
+            examples.Length,
+            (model, indices) => Sums(model, Layout(indices.Select(index => examples[index].Text)) with { FirstColumn = 0 })
+        );
+        return indices =>
         {
             KtoExample[] chosen = [.. indices.Select(index => examples[index])];
-            TokenExample[] others =
-            [
-                .. chosen.Select((example, i) => example.Mismatched(Other(chosen, i, indices[i]), trainer.model.ContextLength)),
-            ];
-            return new KtoBatch(chosen, others, trainer.model, trainer.tokenizer.PaddingId, trainer.reference, trainer.options, scores);
-        }
-
-        // Whose completion an example's prompt is paired with: in the batch as far as it has one, so that an epoch pairs all completions
-        // alike.
-        private KtoExample Other(KtoExample[] batch, int place, int index)
-        {
-            var example = batch[place];
-            var all = After(batch, place).Concat(After(examples, index));
-            return all.FirstOrDefault(
-                other => example.HasAnotherPrompt(other) && example.Differs(other),
-                all.FirstOrDefault(example.Differs)
+            var others = chosen.Select(
+                (example, i) => example.Mismatched(KtoExample.Partner(chosen, i, examples, indices[i]), policy.ContextLength)
             );
-
-            static IEnumerable<KtoExample> After(KtoExample[] from, int start) =>
-                Enumerable.Range(1, from.Length - 1).Select(i => from[(start + i) % from.Length]);
-        }
-
-        private double[] Precompute(CausalLm scorer)
-        {
-            var scores = new List<double>(examples.Length);
-            foreach (var indices in Enumerable.Range(0, examples.Length).Chunk(trainer.options.MicroBatchSize ?? trainer.options.BatchSize))
+            return new KtoBatch(
+                Layout(chosen.Select(example => example.Text)),
+                Layout(others),
+                tensor(chosen.Select(example => example.Desirable).ToArray())
+            )
             {
-                using var scope = NewDisposeScope();
-                var batch = SupervisedBatch.Of([.. indices.Select(index => examples[index].Text)], trainer.tokenizer.PaddingId);
-                scores.AddRange(
-                    SequenceScores.Of(scorer, batch, 0).LogProbs.sum(1L).to_type(ScalarType.Float64).cpu().data<double>().ToArray()
-                );
-            }
-            return [.. scores];
-        }
+                ReferenceLogProbs = ReferenceScores.Known(known, indices),
+            };
+        };
+
+        SequenceBatch Layout(IEnumerable<TokenExample> texts) => SequenceBatch.Of([.. texts], tokenizer.PaddingId);
     }
+
+    /// <inheritdoc/>
+    protected override Tensor Loss(KtoBatch batch, int start, int count, MetricMeans metrics)
+    {
+        double point = batch.ReferencePoint ??= ReferencePoint(batch.Mismatched);
+        var rows = batch.Sequences.Part(start, count);
+        var logProbs = SequenceScores.Of(policy, rows).Sums();
+        var anchor = reference.Of(batch.ReferenceLogProbs, start, logProbs, model => Sums(model, rows))[0];
+        var desirable = batch.Desirable.narrow(0, start, count).to(logProbs.device);
+        var loss = UnpairedLosses.Kto(
+            logProbs,
+            anchor,
+            desirable,
+            tensor(point).to(logProbs.dtype, logProbs.device),
+            options.Objective,
+            batch.Rows
+        );
+        metrics.Add("kl", point, count);
+        var mask = desirable.to_type(loss.Rewards.dtype);
+        Report("chosen", loss.Rewards, logProbs.detach(), mask, metrics);
+        Report("rejected", loss.Rewards, logProbs.detach(), 1 - mask, metrics);
+        return loss.Loss;
+    }
+
+    // Of the whole batch and before its first update, so that no micro-batch has a point of its own.
+    private double ReferencePoint(SequenceBatch mismatched)
+    {
+        using var mode = no_grad();
+        using var scope = NewDisposeScope();
+        int size = options.MicroBatchSize ?? mismatched.Rows;
+        var (own, anchors) = (new List<Tensor>(), new List<Tensor>());
+        for (int start = 0; start < mismatched.Rows; start += size)
+        {
+            var rows = mismatched.Part(start, size);
+            own.Add(SequenceScores.Of(policy, rows).Sums());
+            anchors.Add(reference.Of(null, start, own[^1], model => Sums(model, rows))[0]);
+        }
+        return UnpairedLosses.ReferencePoint(cat(own, 0), cat(anchors, 0)).ToDouble();
+    }
+
+    private static void Report(string name, Tensor rewards, Tensor logProbs, Tensor mask, MetricMeans metrics)
+    {
+        double count = mask.sum().ToDouble();
+        metrics.Add($"reward/{name}", Masked.Mean(rewards, mask), count);
+        metrics.Add($"logp/{name}", Masked.Mean(logProbs, mask), count);
+    }
+
+    // [1,b].
+    private static Tensor Sums(CausalLm model, SequenceBatch rows) => SequenceScores.Of(model, rows).Sums().unsqueeze(0);
 }

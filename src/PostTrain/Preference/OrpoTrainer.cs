@@ -1,4 +1,7 @@
+using PostTrain.Data.Batches;
 using PostTrain.Models;
+using PostTrain.Preference.Batches;
+using PostTrain.Preference.Losses;
 using PostTrain.Text;
 using PostTrain.Training;
 using TorchSharp;
@@ -11,24 +14,26 @@ namespace PostTrain.Preference;
 /// <remarks>Nothing depends on the micro-batch. Metrics besides those of <see cref="PairTrainer"/>: <c>nll</c>.</remarks>
 public sealed class OrpoTrainer : PairTrainer
 {
-    private readonly OrpoTrainerOptions options;
+    private readonly OrpoOptions options;
 
-    /// <param name="model">What is trained: its parameters that require a gradient.</param>
-    /// <param name="tokenizer">Turns texts into the model's token ids.</param>
+    /// <param name="policy">What is trained: its parameters that require a gradient.</param>
+    /// <param name="tokenizer">Turns texts into the policy's token ids.</param>
     /// <param name="options">Checked here.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
-    public OrpoTrainer(CausalLm model, ITokenizer tokenizer, OrpoTrainerOptions options)
-        : base(model, tokenizer, options) => this.options = options;
+    public OrpoTrainer(CausalLm policy, ITokenizer tokenizer, OrpoOptions options)
+        : base(policy, tokenizer, options) => this.options = options;
 
-    internal override PreparedData Prepare(TokenPair[] pairs) =>
-        new PairData(pairs, Model, Tokenizer.PaddingId, Loss, fromStart: options.Likelihood == OrpoLikelihood.PromptAndCompletion);
-
-    private Tensor Loss(PairPart part, IReadOnlyList<int> indices, MetricMeans means)
+    /// <inheritdoc/>
+    protected override Tensor Loss(PairBatch batch, int start, int count, MetricMeans metrics)
     {
-        var likelihood = options.Likelihood == OrpoLikelihood.Completion ? part.SequenceLikelihood() : part.TextLikelihood();
-        var loss = PreferenceLosses.Orpo(part.Sums(), options.Lambda, likelihood, part.Pairs);
-        Report(loss, part, means);
-        means.Add("nll", likelihood.ToDouble() * part.Pairs / part.Count, part.Count);
+        bool onText = options.Likelihood == OrpoLikelihood.PromptAndCompletion;
+        var rows = batch.Part(start, count);
+        // The likelihood of prompts needs the logits of all columns.
+        var scores = PairScores.Of(Policy, onText ? rows with { FirstColumn = 0 } : rows);
+        var likelihood = onText ? scores.TextLikelihood(batch) : scores.SequenceLikelihood(batch);
+        var loss = PreferenceLosses.Orpo(scores.Sums(), options.Lambda, likelihood, batch.Rows);
+        Report(loss, scores, metrics);
+        metrics.Add("nll", likelihood.ToDouble() * batch.Rows / count, count);
         return loss.Loss;
     }
 }

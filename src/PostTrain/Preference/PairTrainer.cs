@@ -1,69 +1,77 @@
 using PostTrain.Data;
+using PostTrain.Data.Batches;
 using PostTrain.Models;
 using PostTrain.Numerics;
+using PostTrain.Preference.Batches;
+using PostTrain.Preference.Losses;
 using PostTrain.Text;
 using PostTrain.Training;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace PostTrain.Preference;
 
-/// <summary>A trainer on preference pairs.</summary>
+/// <summary>Base of trainers on preference pairs.</summary>
 /// <remarks>
 /// Metrics besides those of <see cref="DatasetTrainer{TExample}"/>: <c>reward/chosen</c>, <c>reward/rejected</c>, <c>reward/margin</c>
 /// (means of the implicit rewards), <c>reward/accuracy</c> (share of pairs whose chosen reward is the higher), <c>logp/chosen</c>,
 /// <c>logp/rejected</c> (mean log-probs of the completions, in nats). A falling <c>logp/chosen</c> with a rising margin is DPO's well-known
-/// behaviour, not a defect; <see cref="DpoLoss.Rpo"/> and <see cref="DpoOptions.PositivePenalty"/> hold it.
+/// behaviour, not a defect; <see cref="DpoLoss.Rpo"/> and <see cref="DpoObjective.PositivePenalty"/> hold it.
 /// </remarks>
-public abstract class PairTrainer : DatasetTrainer<PreferencePair>
+public abstract class PairTrainer : DatasetTrainer<PreferencePair, PairBatch>
 {
-    private readonly PreferenceTrainerOptions options;
+    private readonly PreferenceOptions options;
 
-    private protected PairTrainer(CausalLm model, ITokenizer tokenizer, PreferenceTrainerOptions options, ITrainerState? state = null)
-        : base(model, options, state)
+    /// <param name="policy">What is trained: its parameters that require a gradient.</param>
+    /// <param name="tokenizer">Turns texts into the policy's token ids.</param>
+    /// <param name="options">Checked here.</param>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
+    protected PairTrainer(CausalLm policy, ITokenizer tokenizer, PreferenceOptions options)
+        : base(policy, options)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
-        Model = model;
+        Policy = policy;
         Tokenizer = tokenizer;
         this.options = options;
     }
 
-    private protected CausalLm Model { get; }
+    /// <summary>The model that is trained.</summary>
+    protected CausalLm Policy { get; }
 
-    private protected ITokenizer Tokenizer { get; }
+    /// <summary>Turns texts into the policy's token ids.</summary>
+    protected ITokenizer Tokenizer { get; }
 
-    private protected override PreparedData Prepare(IReadOnlyList<PreferencePair> data, string name)
+    /// <inheritdoc/>
+    protected override Func<IReadOnlyList<int>, PairBatch> Prepare(IReadOnlyList<PreferencePair> data, string name)
+    {
+        var pairs = Encode(data, name);
+        return indices => PairBatch.Of([.. indices.Select(index => pairs[index])], Tokenizer.PaddingId);
+    }
+
+    /// <summary>Encodes pairs and refuses those that do not fit the policy.</summary>
+    /// <param name="data">The pairs.</param>
+    /// <param name="name">Name of the data set for messages.</param>
+    protected IReadOnlyList<TokenPair> Encode(IReadOnlyList<PreferencePair> data, string name)
     {
         var pairs = new TokenPair[data.Count];
         for (int i = 0; i < pairs.Length; i++)
-            pairs[i] = TokenPair.Of(data[i], Tokenizer, options.AppendEndOfSequence, Model.ContextLength, $"{name}[{i}]", name);
-        return Prepare(pairs);
+            pairs[i] = TokenPair.Of(data[i], Tokenizer, options.AppendEndOfSequence).Fitting(Policy.ContextLength, $"{name}[{i}]");
+        return pairs;
     }
 
-    /// <summary>Data of token ids: the trainer's loss and whatever it computes once.</summary>
-    internal abstract PreparedData Prepare(TokenPair[] pairs);
-
-    /// <summary>The metrics of a part.</summary>
-    private protected static void Report(PreferenceLoss loss, PairPart part, MetricMeans means)
+    /// <summary>Adds the metrics of a part.</summary>
+    /// <param name="loss">Loss of the part.</param>
+    /// <param name="scores">The policy's verdict on the part.</param>
+    /// <param name="metrics">Takes them.</param>
+    protected static void Report(PreferenceLoss loss, PairScores scores, MetricMeans metrics)
     {
-        double count = part.Count;
-        means.Add("reward/chosen", loss.ChosenRewards.mean(), count);
-        means.Add("reward/rejected", loss.RejectedRewards.mean(), count);
-        means.Add("reward/margin", loss.Margins.mean(), count);
-        means.Add("reward/accuracy", loss.Accuracy, count);
-        means.Add("logp/chosen", Masked.Sum(part.Chosen.LogProbs.detach(), part.Chosen.Mask) / count, count);
-        means.Add("logp/rejected", Masked.Sum(part.Rejected.LogProbs.detach(), part.Rejected.Mask) / count, count);
-    }
-
-    /// <summary>Pairs whose loss needs nothing but the part itself.</summary>
-    private protected sealed class PairData(TokenPair[] pairs, CausalLm model, int paddingId, PairLoss loss, bool fromStart = false)
-        : PreparedData
-    {
-        internal override int Count => pairs.Length;
-
-        internal override TrainingBatch Batch(IReadOnlyList<int> indices) => Pairs(indices);
-
-        internal PairBatch Pairs(IReadOnlyList<int> indices) =>
-            new([.. indices.Select(index => pairs[index])], indices, model, paddingId, loss, fromStart);
+        ArgumentNullException.ThrowIfNull(loss);
+        ArgumentNullException.ThrowIfNull(scores);
+        ArgumentNullException.ThrowIfNull(metrics);
+        double count = scores.Count;
+        metrics.Add("reward/chosen", loss.ChosenRewards.mean(), count);
+        metrics.Add("reward/rejected", loss.RejectedRewards.mean(), count);
+        metrics.Add("reward/margin", loss.Margins.mean(), count);
+        metrics.Add("reward/accuracy", loss.Accuracy, count);
+        metrics.Add("logp/chosen", Masked.Sum(scores.Chosen.LogProbs.detach(), scores.Chosen.Mask) / count, count);
+        metrics.Add("logp/rejected", Masked.Sum(scores.Rejected.LogProbs.detach(), scores.Rejected.Mask) / count, count);
     }
 }

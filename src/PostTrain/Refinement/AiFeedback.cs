@@ -20,7 +20,8 @@ public static class AiFeedback
     /// <param name="problems">What the policy is asked; at least one.</param>
     /// <param name="judge">Compares; what it throws reaches the caller.</param>
     /// <param name="options">The defaults when null.</param>
-    /// <param name="cancellation">Looked at while completions are drawn and judged.</param>
+    /// <param name="cancellation">Ends the collection while completions are drawn and judged. A judge that does not heed it is left behind
+    /// on the thread pool, and its verdict is dropped.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     /// <exception cref="ArgumentException">There is no problem, or a prompt does not fit the model's context.</exception>
     /// <exception cref="InvalidOperationException">The judge gave a number outside 0..1.</exception>
@@ -38,14 +39,14 @@ public static class AiFeedback
         ArgumentNullException.ThrowIfNull(judge);
         options ??= new AiFeedbackOptions();
         options.Validate();
-        var asked = Question
+        var prompts = TokenizedPrompt
             .Of(problems, nameof(problems), policy, tokenizer)
-            .SelectMany(question => Enumerable.Repeat(question, 2 * options.PairsPerProblem))
+            .SelectMany(prompt => Enumerable.Repeat(prompt, 2 * options.PairsPerProblem))
             .ToArray();
         int drawn = 0;
-        foreach (var part in asked.Chunk(2 * options.BatchSize))
+        foreach (var part in prompts.Chunk(2 * options.BatchSize))
         {
-            var completions = Question.Draw(
+            var completions = TokenizedPrompt.Draw(
                 policy,
                 tokenizer,
                 part,
@@ -70,18 +71,7 @@ public static class AiFeedback
     {
         int[] different = [.. Enumerable.Range(0, pairs.Length).Where(i => pairs[i][0].Text != pairs[i][1].Text)];
         var preferences = new double[different.Length];
-        await Parallel
-            .ForAsync(
-                0,
-                different.Length,
-                new ParallelOptions { MaxDegreeOfParallelism = parallelism, CancellationToken = cancellation },
-                async (index, token) =>
-                {
-                    var (first, second) = (pairs[different[index]][0], pairs[different[index]][1]);
-                    preferences[index] = await judge(first.Problem, first.Text, second.Text, token).ConfigureAwait(false);
-                }
-            )
-            .ConfigureAwait(false);
+        await Patience.UntilAsync(AskedAsync, cancellation).ConfigureAwait(false);
         if (preferences.FirstOrDefault(p => p is < 0 or > 1) is var wrong && wrong != 0)
             throw new InvalidOperationException(
                 FormattableString.Invariant($"the judge gave {wrong}, expected 0 to 1, or NaN for no verdict")
@@ -98,5 +88,22 @@ public static class AiFeedback
             );
         }
         return new AiFeedbackBatch(judged, pairs.Length - different.Length, different.Length - judged.Count);
+
+        async Task<double[]> AskedAsync()
+        {
+            await Parallel
+                .ForAsync(
+                    0,
+                    different.Length,
+                    new ParallelOptions { MaxDegreeOfParallelism = parallelism, CancellationToken = cancellation },
+                    async (index, token) =>
+                    {
+                        var (first, second) = (pairs[different[index]][0], pairs[different[index]][1]);
+                        preferences[index] = await judge(first.Problem, first.Text, second.Text, token).ConfigureAwait(false);
+                    }
+                )
+                .ConfigureAwait(false);
+            return preferences;
+        }
     }
 }

@@ -1,14 +1,15 @@
 using Microsoft.Extensions.AI;
 using PostTrain.Numerics;
 using PostTrain.Rewards;
+using PostTrain.Text;
 
 namespace PostTrain.Refinement;
 
 /// <summary>Texts from a chat service.</summary>
-internal sealed class ChatTextSource(IChatClient client, ChatSourceOptions options) : ITextSource
+internal sealed class ChatTextSource(IChatClient client, ChatSourceOptions options) : ITextSource, IEndsWhenCancelled
 {
     public async Task<IReadOnlyList<SourcedText>> CompleteAsync(
-        IReadOnlyList<string> prompts,
+        IReadOnlyList<MarkedText> prompts,
         TextRequest request,
         CancellationToken cancellation = default
     )

@@ -49,7 +49,7 @@ public static class FeedbackSources
         return new ChatCritic(client, options, acceptFrom);
     }
 
-    private sealed class RewardFeedback : IFeedbackSource
+    private sealed class RewardFeedback : IFeedbackSource, IEndsWhenCancelled
     {
         private readonly IReward reward;
         private readonly double acceptFrom;
@@ -73,7 +73,7 @@ public static class FeedbackSources
         }
     }
 
-    private sealed class ChatCritic(IChatClient client, RubricOptions options, double acceptFrom) : IFeedbackSource
+    private sealed class ChatCritic(IChatClient client, RubricOptions options, double acceptFrom) : IFeedbackSource, IEndsWhenCancelled
     {
         public async ValueTask<IReadOnlyList<Feedback>> JudgeAsync(
             IReadOnlyList<Completion> attempts,

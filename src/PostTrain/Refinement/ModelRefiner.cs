@@ -9,7 +9,7 @@ namespace PostTrain.Refinement;
 /// template.</summary>
 /// <remarks>A text is a function of the seed, the problem's number, the round and its prompt. Dropout is off meanwhile; nothing is
 /// trained.</remarks>
-public sealed class ModelRefiner : IRefiner
+public sealed class ModelRefiner : IRefiner, IEndsWhenCancelled
 {
     private readonly CausalLm model;
     private readonly ITokenizer tokenizer;

@@ -1,4 +1,5 @@
 using PostTrain.Models;
+using PostTrain.Rewards;
 using PostTrain.Rollouts;
 using PostTrain.Text;
 using TorchSharp;
@@ -6,10 +7,12 @@ using TorchSharp;
 namespace PostTrain.Refinement;
 
 /// <summary>Texts from a local model.</summary>
-internal sealed class ModelTextSource(CausalLm model, ITokenizer tokenizer, SamplingOptions sampling, int rows) : ITextSource
+internal sealed class ModelTextSource(CausalLm model, ITokenizer tokenizer, SamplingOptions sampling, int rows)
+    : ITextSource,
+        IEndsWhenCancelled
 {
     public Task<IReadOnlyList<SourcedText>> CompleteAsync(
-        IReadOnlyList<string> prompts,
+        IReadOnlyList<MarkedText> prompts,
         TextRequest request,
         CancellationToken cancellation = default
     )

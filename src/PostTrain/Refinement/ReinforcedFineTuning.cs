@@ -54,11 +54,13 @@ public static class ReinforcedFineTuning
         using (
             var trainer = new PpoTrainer(
                 policy,
-                critic,
                 tokenizer,
                 options.Reward,
-                options.Reinforcement,
-                copy ?? options.Reference!(policy)
+                options.Reinforcement with
+                {
+                    Critic = critic,
+                    Reference = copy ?? options.Reference!(policy),
+                }
             )
         )
             await foreach (var step in trainer.RunAsync(problems, evaluation, cancellation).ConfigureAwait(false))

@@ -14,7 +14,7 @@ namespace PostTrain.Refinement;
 /// </remarks>
 /// <example><code>
 /// var restarts = RestartAndExplore.From(rollouts, rewards, new RestartOptions { PerRollout = 2 });
-/// using var trainer = new PpoTrainer(policy, critic, tokenizer, reward.WithProgress(restarts, alpha: 0.5), options, reference);
+/// using var trainer = new PpoTrainer(policy, tokenizer, reward.WithProgress(restarts, alpha: 0.5), options with { Critic = critic, Reference = reference });
 /// await foreach (var report in trainer.RunAsync([.. problems, .. restarts.Select(restart => restart.Problem)])) Console.WriteLine(report);
 /// </code></example>
 public static class RestartAndExplore
@@ -54,7 +54,7 @@ public static class RestartAndExplore
             foreach (int step in Places(stepped.Steps.Count, options, (ulong)i))
             {
                 string opening = stepped.Prefix(step) + options.Marker;
-                restarts.Add(new Restart(new Problem(problem.Prompt + opening, problem.Answer), problem, opening, rewards[i]));
+                restarts.Add(new Restart(problem with { Prompt = problem.Prompt + opening }, problem, opening, rewards[i]));
             }
         }
         return restarts;

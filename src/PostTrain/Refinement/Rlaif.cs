@@ -80,8 +80,10 @@ public static class Rlaif
                 policy,
                 tokenizer,
                 LearnedRewards.Outcome(rewardModel, tokenizer),
-                options.Policy,
-                copy ?? options.Reference!(policy)
+                options.Policy with
+                {
+                    Reference = copy ?? options.Reference!(policy),
+                }
             )
         )
             await foreach (var step in trainer.RunAsync(problems, evaluation, cancellation).ConfigureAwait(false))

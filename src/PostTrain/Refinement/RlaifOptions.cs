@@ -12,8 +12,8 @@ public sealed record RlaifOptions
     public AiFeedbackOptions Feedback { get; init; } = new();
 
     /// <summary>The reward model's training; it learns from soft labels.</summary>
-    /// <value>The default is <see cref="RewardTrainerOptions"/>'s: 100 steps.</value>
-    public RewardTrainerOptions RewardModel { get; init; } = new();
+    /// <value>The default is <see cref="RewardOptions"/>'s: 100 steps.</value>
+    public RewardOptions RewardModel { get; init; } = new();
 
     /// <summary>The policy's training.</summary>
     /// <value>The default is <see cref="Reinforcement"/>.</value>

@@ -1,6 +1,8 @@
 using System.Runtime.CompilerServices;
 using PostTrain.Data;
+using PostTrain.Data.Curation;
 using PostTrain.Numerics;
+using PostTrain.Text;
 
 namespace PostTrain.Refinement;
 
@@ -120,7 +122,7 @@ public sealed class SelfInstruct
         CancellationToken cancellation
     )
     {
-        string[] prompts =
+        MarkedText[] prompts =
         [
             .. Enumerable.Range(0, options.RequestsPerRound).Select(request => options.Prompts.Instructions(Shown(request))),
         ];
@@ -158,7 +160,7 @@ public sealed class SelfInstruct
             return new bool[candidates.Count];
         InstructionTask[] no = Drawn(seeds.Where(task => !task.IsClassification), options.OtherExamples, Purpose.Classification, 1);
         var shown = Drawn(yes.Concat(no), yes.Length + no.Length, Purpose.Classification, 2);
-        string[] prompts = [.. candidates.Select(instruction => options.Prompts.Classification(shown, instruction))];
+        MarkedText[] prompts = [.. candidates.Select(instruction => options.Prompts.Classification(shown, instruction))];
         var texts = await TextSource
             .AskAsync(source, prompts, Seeded(options.ClassificationRequest, Purpose.Classification), cancellation)
             .ConfigureAwait(false);
@@ -174,7 +176,7 @@ public sealed class SelfInstruct
     {
         var labels = Drawn(seeds.Where(task => task.IsClassification), options.InstanceExamples, Purpose.Instances, 0);
         var others = Drawn(seeds.Where(task => !task.IsClassification), options.InstanceExamples, Purpose.Instances, 1);
-        string[] prompts =
+        MarkedText[] prompts =
         [
             .. candidates.SelectMany(
                 (instruction, i) =>

@@ -1,5 +1,6 @@
 using System.Text;
 using PostTrain.Data;
+using PostTrain.Text;
 
 namespace PostTrain.Refinement;
 
@@ -10,20 +11,20 @@ namespace PostTrain.Refinement;
 public sealed record SelfInstructPrompts
 {
     /// <summary>Asks for more instructions; given are some, the list to be continued with the next number.</summary>
-    public Func<IReadOnlyList<string>, string> Instructions { get; init; } = MoreInstructions;
+    public Func<IReadOnlyList<string>, MarkedText> Instructions { get; init; } = MoreInstructions;
 
     /// <summary>Asks whether an instruction is a classification with few labels; given are tasks of both kinds, and the
     /// instruction.</summary>
-    public Func<IReadOnlyList<InstructionTask>, string, string> Classification { get; init; } = Kind;
+    public Func<IReadOnlyList<InstructionTask>, string, MarkedText> Classification { get; init; } = Kind;
 
     /// <summary>Asks for inputs and then their outputs; given are tasks with instances, and the instruction.</summary>
-    public Func<IReadOnlyList<InstructionTask>, string, string> InputFirst { get; init; } = Examples;
+    public Func<IReadOnlyList<InstructionTask>, string, MarkedText> InputFirst { get; init; } = Examples;
 
     /// <summary>Asks for labels and then inputs that have them, so that the labels are not all alike; given are classifications with
     /// instances, and the instruction.</summary>
-    public Func<IReadOnlyList<InstructionTask>, string, string> OutputFirst { get; init; } = Labels;
+    public Func<IReadOnlyList<InstructionTask>, string, MarkedText> OutputFirst { get; init; } = Labels;
 
-    private static string MoreInstructions(IReadOnlyList<string> instructions)
+    private static MarkedText MoreInstructions(IReadOnlyList<string> instructions)
     {
         var text = new StringBuilder("Come up with a series of tasks:\n");
         for (int i = 0; i < instructions.Count; i++)
@@ -31,7 +32,7 @@ public sealed record SelfInstructPrompts
         return text.Append(Invariant($"{instructions.Count + 1}.")).ToString();
     }
 
-    private static string Kind(IReadOnlyList<InstructionTask> tasks, string instruction)
+    private static MarkedText Kind(IReadOnlyList<InstructionTask> tasks, string instruction)
     {
         var text = new StringBuilder("Is the task a classification, with a limited number of possible output labels?\n\n");
         foreach (var task in tasks)
@@ -39,7 +40,7 @@ public sealed record SelfInstructPrompts
         return text.Append(Invariant($"Task: {Line(instruction)}\nIs it classification?")).ToString();
     }
 
-    private static string Examples(IReadOnlyList<InstructionTask> tasks, string instruction)
+    private static MarkedText Examples(IReadOnlyList<InstructionTask> tasks, string instruction)
     {
         var text = new StringBuilder(
             "Give examples of each task, several where that is possible. Where a task needs no input, give the output alone.\n\n"
@@ -61,7 +62,7 @@ public sealed record SelfInstructPrompts
         return text.Append(Invariant($"Task: {Line(instruction)}\n")).ToString();
     }
 
-    private static string Labels(IReadOnlyList<InstructionTask> tasks, string instruction)
+    private static MarkedText Labels(IReadOnlyList<InstructionTask> tasks, string instruction)
     {
         var text = new StringBuilder(
             "Each task is a classification. Name its class labels, and for each an input that has it. Where a task needs no input, name the labels alone.\n\n"

@@ -25,7 +25,8 @@ public static class SelfRefinement
     /// <param name="refiner">Writes and revises.</param>
     /// <param name="feedback">Judges what was written.</param>
     /// <param name="options">The defaults when null.</param>
-    /// <param name="cancellation">Ends the run, also within a round; the rounds that were yielded stay as they are.</param>
+    /// <param name="cancellation">Ends the run, also within a round; the rounds that were yielded stay as they are. A refiner or a feedback
+    /// source that does not heed it is left behind on the thread pool, and its result is dropped.</param>
     /// <returns>The first attempts, then a report a round; fewer than <see cref="SelfRefinementOptions.Rounds"/> where nothing is left to
     /// revise.</returns>
     /// <exception cref="ArgumentException">There is no problem, or an option is out of range.</exception>
@@ -82,7 +83,9 @@ public static class SelfRefinement
                     : new DraftRequest(traces[i].Problem, i, round, traces[i].Current.Completion, traces[i].Current.Feedback)
             ),
         ];
-        var drafts = await refiner.WriteAsync(requests, cancellation).ConfigureAwait(false);
+        var drafts = await Patience
+            .UntilAsync(refiner, () => refiner.WriteAsync(requests, cancellation).AsTask(), cancellation)
+            .ConfigureAwait(false);
         Check(drafts?.Count, requests.Length, "the refiner", "drafts");
         if (round == 0 && drafts!.Any(draft => draft is null))
             throw new InvalidOperationException("the refiner gave no first attempt at a problem, expected one for each");
@@ -93,7 +96,9 @@ public static class SelfRefinement
         double[]? gold = null;
         if (texts.Length > 0)
         {
-            said = await feedback.JudgeAsync(texts, cancellation).ConfigureAwait(false);
+            said = await Patience
+                .UntilAsync(feedback, () => feedback.JudgeAsync(texts, cancellation).AsTask(), cancellation)
+                .ConfigureAwait(false);
             Check(said?.Count, texts.Length, "the feedback source", "judgements");
             if (options.Gold is not null)
                 gold = (

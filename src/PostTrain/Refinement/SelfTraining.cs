@@ -48,17 +48,17 @@ public static class SelfTraining
         ArgumentNullException.ThrowIfNull(reward);
         options ??= new SelfTrainingOptions();
         options.Validate();
-        var asked = Question
+        var prompts = TokenizedPrompt
             .Of(problems, nameof(problems), policy, tokenizer)
-            .SelectMany(question => Enumerable.Repeat(question, options.SamplesPerProblem))
+            .SelectMany(prompt => Enumerable.Repeat(prompt, options.SamplesPerProblem))
             .ToArray();
-        var known = (demonstrations ?? []).Select(shown => (shown.Prompt, options.Way(shown.Completion))).ToHashSet();
+        var known = (demonstrations ?? []).Select(shown => (shown.Prompt.Text, options.DeduplicationKey(shown.Completion))).ToHashSet();
         var kept = new Dictionary<string, int>();
         var own = new List<Demonstration>();
         int first = 0;
-        foreach (var part in asked.Chunk(options.BatchSize))
+        foreach (var part in prompts.Chunk(options.BatchSize))
         {
-            var completions = Question.Draw(
+            var completions = TokenizedPrompt.Draw(
                 policy,
                 tokenizer,
                 part,
@@ -73,13 +73,13 @@ public static class SelfTraining
             var scores = await Scoring.ScoreCheckedAsync(reward, completions, RewardContext.None, cancellation).ConfigureAwait(false);
             foreach (var (completion, score) in completions.Zip(scores.Values))
             {
-                string prompt = completion.Problem.Prompt;
+                var prompt = completion.Problem.Prompt;
                 int already = kept.GetValueOrDefault(prompt);
                 if (
                     score < options.Threshold
                     || !completion.Finished
                     || already >= options.MostPerProblem
-                    || !known.Add((prompt, options.Way(completion.Text)))
+                    || !known.Add((prompt.Text, options.DeduplicationKey(completion.Text)))
                 )
                     continue;
                 kept[prompt] = already + 1;

@@ -18,10 +18,10 @@ public sealed record SelfTrainingOptions
     /// <value>The default is null.</value>
     public int? MostPerProblem { get; init; }
 
-    /// <summary>What a completion is told apart by: completions of a prompt that are the same by it are kept once. Yuan et al. compare the
+    /// <summary>Key used to deduplicate completions of a prompt. Yuan et al. compare the
     /// equations in it.</summary>
     /// <value>The default is the text without white space around it.</value>
-    public Func<string, string> Way { get; init; } = text => text.Trim();
+    public Func<string, string> DeduplicationKey { get; init; } = text => text.Trim();
 
     /// <summary>How completions are drawn.</summary>
     /// <value>The default is temperature 1 and at most 64 tokens.</value>
@@ -43,7 +43,7 @@ public sealed record SelfTrainingOptions
             throw new ArgumentOutOfRangeException(nameof(Threshold), Threshold, "Threshold must be finite");
         if (MostPerProblem is { } most)
             Guard.AtLeast(most, 1, nameof(MostPerProblem));
-        ArgumentNullException.ThrowIfNull(Way);
+        ArgumentNullException.ThrowIfNull(DeduplicationKey);
         ArgumentNullException.ThrowIfNull(Sampling);
         if (SamplesPerProblem > 1 && !(Sampling.Temperature > 0))
             throw new ArgumentOutOfRangeException(

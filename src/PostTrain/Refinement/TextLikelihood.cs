@@ -1,5 +1,5 @@
+using PostTrain.Data.Batches;
 using PostTrain.Models;
-using PostTrain.Supervised;
 using PostTrain.Text;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -21,8 +21,7 @@ internal static class TextLikelihood
         TokenExample[] examples =
         [
             .. texts.Select(
-                (text, i) =>
-                    TokenExample.Of(text.Prompt, text.Text, tokenizer, text.Ends, model.ContextLength, $"completions[{i}]", "completions")
+                (text, i) => TokenExample.Of(text.Prompt, text.Text, tokenizer, text.Ends).Fitting(model.ContextLength, $"completions[{i}]")
             ),
         ];
         var likelihoods = new (double, int)[examples.Length];
@@ -36,7 +35,7 @@ internal static class TextLikelihood
                 cancellation.ThrowIfCancellationRequested();
                 using var scope = NewDisposeScope();
                 TokenExample[] rows = [.. part.Select(i => examples[i])];
-                var scores = SequenceScores.Of(model, SupervisedBatch.Of(rows, tokenizer.PaddingId), rows.Min(row => row.PromptLength) - 1);
+                var scores = SequenceScores.Of(model, SequenceBatch.Of(rows, tokenizer.PaddingId));
                 double[] sums = Values(scores.LogProbs.to_type(ScalarType.Float64).sum(1L)),
                     counts = Values(scores.Mask.to_type(ScalarType.Float64).sum(1L));
                 for (int row = 0; row < part.Length; row++)

@@ -1,5 +1,6 @@
 using PostTrain.Numerics;
 using PostTrain.Rewards;
+using PostTrain.Text;
 
 namespace PostTrain.Refinement;
 
@@ -10,7 +11,7 @@ namespace PostTrain.Refinement;
 /// <example><code>
 /// var refiner = new TextRefiner(TextSource.Of(client));
 /// </code></example>
-public sealed class TextRefiner : IRefiner
+public sealed class TextRefiner : IRefiner, IEndsWhenCancelled
 {
     private readonly ITextSource source;
     private readonly RevisionTemplate template;
@@ -34,7 +35,7 @@ public sealed class TextRefiner : IRefiner
     public async ValueTask<IReadOnlyList<Draft?>> WriteAsync(IReadOnlyList<DraftRequest> requests, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(requests);
-        string[] prompts = [.. requests.Select(request => template.Prompt(request).Text)];
+        MarkedText[] prompts = [.. requests.Select(template.Prompt)];
         ulong round = (ulong)requests.Select(item => item.Round).DefaultIfEmpty().Max();
         var texts = await TextSource
             .AskAsync(source, prompts, request with { Seed = CounterRandom.Bits(request.Seed, round) }, cancellation)

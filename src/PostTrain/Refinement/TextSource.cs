@@ -1,6 +1,7 @@
 using Microsoft.Extensions.AI;
 using PostTrain.Models;
 using PostTrain.Numerics;
+using PostTrain.Rewards;
 using PostTrain.Rollouts;
 using PostTrain.Text;
 
@@ -23,7 +24,8 @@ public static class TextSource
         return new ModelTextSource(model, tokenizer, sampling ?? new SamplingOptions(), rows);
     }
 
-    /// <summary>A chat service: each prompt is one user's message.</summary>
+    /// <summary>A chat service: each prompt is one user's message, its characters as they are. The service renders messages itself, so give
+    /// it plain prompts.</summary>
     /// <param name="client">Answers; must bear <see cref="ChatSourceOptions.Parallelism"/> questions at a time.</param>
     /// <param name="options">Defaults when null.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
@@ -37,17 +39,18 @@ public static class TextSource
 
     /// <summary>A function of the prompts and the request.</summary>
     /// <param name="complete">As many completions as prompts, in their order.</param>
-    public static ITextSource Of(Func<IReadOnlyList<string>, TextRequest, CancellationToken, Task<IReadOnlyList<SourcedText>>> complete)
+    public static ITextSource Of(Func<IReadOnlyList<MarkedText>, TextRequest, CancellationToken, Task<IReadOnlyList<SourcedText>>> complete)
     {
         ArgumentNullException.ThrowIfNull(complete);
         return new FunctionTextSource(complete);
     }
 
-    /// <summary>Asks a source, and checks that it answered every prompt.</summary>
+    /// <summary>Asks a source, and checks that it answered every prompt. Ends with the cancellation, also where the source does not heed
+    /// it: such a call is left behind.</summary>
     /// <exception cref="InvalidOperationException">The number of completions is wrong, or one is null.</exception>
     internal static async Task<IReadOnlyList<SourcedText>> AskAsync(
         ITextSource source,
-        IReadOnlyList<string> prompts,
+        IReadOnlyList<MarkedText> prompts,
         TextRequest request,
         CancellationToken cancellation
     )
@@ -55,7 +58,9 @@ public static class TextSource
         cancellation.ThrowIfCancellationRequested();
         if (prompts.Count == 0)
             return [];
-        var texts = await source.CompleteAsync(prompts, request, cancellation).ConfigureAwait(false);
+        var texts = await Patience
+            .UntilAsync(source, () => source.CompleteAsync(prompts, request, cancellation), cancellation)
+            .ConfigureAwait(false);
         cancellation.ThrowIfCancellationRequested();
         if (texts is null || texts.Count != prompts.Count || texts.Any(text => text.Text is null))
             throw new InvalidOperationException(
@@ -73,11 +78,11 @@ public static class TextSource
     }
 
     private sealed class FunctionTextSource(
-        Func<IReadOnlyList<string>, TextRequest, CancellationToken, Task<IReadOnlyList<SourcedText>>> complete
+        Func<IReadOnlyList<MarkedText>, TextRequest, CancellationToken, Task<IReadOnlyList<SourcedText>>> complete
     ) : ITextSource
     {
         public Task<IReadOnlyList<SourcedText>> CompleteAsync(
-            IReadOnlyList<string> prompts,
+            IReadOnlyList<MarkedText> prompts,
             TextRequest request,
             CancellationToken cancellation = default
         ) => complete(prompts, request, cancellation);

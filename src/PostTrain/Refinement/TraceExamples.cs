@@ -79,7 +79,10 @@ public static class TraceExamples
         [
             .. Revised(traces)
                 .Select(pair => new Restart(
-                    new Problem(pair.Later.Prompt, pair.Problem.Answer),
+                    pair.Problem with
+                    {
+                        Prompt = pair.Later.Prompt,
+                    },
                     pair.Problem,
                     "",
                     pair.Earlier.Feedback.Score

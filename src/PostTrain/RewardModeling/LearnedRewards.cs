@@ -115,7 +115,7 @@ public static class LearnedRewards
                             cancellation.ThrowIfCancellationRequested();
                             using var scope = NewDisposeScope();
                             int[][] rows = [.. part.Select(i => encodings[i].Tokens)];
-                            var probabilities = StepBatch.Probabilities(
+                            var probabilities = ProcessRewardTrainer.Probabilities(
                                 model.TokenScores(RewardText.Ids(rows, model, tokenizer), RewardText.Mask(rows, model))
                             );
                             foreach (var (values, i) in Values(probabilities).Chunk((int)probabilities.shape[1]).Zip(part))

@@ -1,6 +1,10 @@
 using PostTrain.Models.Heads;
+using PostTrain.Numerics;
+using PostTrain.RewardModeling.Losses;
 using PostTrain.Text;
 using PostTrain.Training;
+using TorchSharp;
+using static TorchSharp.torch;
 
 namespace PostTrain.RewardModeling;
 
@@ -12,17 +16,17 @@ namespace PostTrain.RewardModeling;
 /// labelled) and <c>reward/chosen</c>, <c>reward/rejected</c> (mean probability of the best class at steps labelled with it, and at the
 /// others; absent where a batch has none).
 /// </remarks>
-public sealed class ProcessRewardTrainer : DatasetTrainer<StepwiseExample>
+public sealed class ProcessRewardTrainer : DatasetTrainer<StepwiseExample, StepwiseBatch>
 {
     private readonly SequenceClassifier model;
     private readonly ITokenizer tokenizer;
-    private readonly ProcessRewardTrainerOptions options;
+    private readonly ProcessRewardOptions options;
 
     /// <param name="model">What is trained: its parameters that require a gradient, the head among them.</param>
     /// <param name="tokenizer">Turns texts into the model's token ids.</param>
     /// <param name="options">Checked here.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
-    public ProcessRewardTrainer(SequenceClassifier model, ITokenizer tokenizer, ProcessRewardTrainerOptions options)
+    public ProcessRewardTrainer(SequenceClassifier model, ITokenizer tokenizer, ProcessRewardOptions options)
         : base(model, options)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
@@ -31,12 +35,50 @@ public sealed class ProcessRewardTrainer : DatasetTrainer<StepwiseExample>
         this.options = options;
     }
 
-    private protected override PreparedData Prepare(IReadOnlyList<StepwiseExample> data, string name)
+    /// <inheritdoc/>
+    protected override Func<IReadOnlyList<int>, StepwiseBatch> Prepare(IReadOnlyList<StepwiseExample> data, string name)
     {
         var examples = new StepEncoding[data.Count];
         for (int i = 0; i < examples.Length; i++)
             examples[i] = Encode(data[i], $"{name}[{i}]", name);
-        return new StepData(this, examples);
+        return indices =>
+        {
+            var batch = StepwiseBatch.Of([.. indices.Select(index => examples[index])], tokenizer.PaddingId);
+            return batch with { Denominator = options.Aggregation.Denominator(batch.Ends) };
+        };
+    }
+
+    /// <inheritdoc/>
+    protected override Tensor Loss(StepwiseBatch batch, int start, int count, MetricMeans metrics)
+    {
+        var device = BodyParts.DeviceOf(model.Body);
+        Tensor Part(Tensor values) => values.narrow(0, start, count).to(device);
+        var (classes, mask) = (Part(batch.Labels), Part(batch.Ends));
+        var scores = model.TokenScores(Part(batch.Ids), Part(batch.AttentionMask)).AtLeastSingle();
+        var loss =
+            model.Labels == 1
+                ? RewardClassificationLosses.Steps(
+                    scores.squeeze(-1),
+                    classes.to_type(scores.dtype),
+                    mask,
+                    options.Aggregation,
+                    batch.Denominator
+                )
+                : RewardClassificationLosses.StepClasses(scores, classes, mask, options.Aggregation, batch.Denominator);
+        metrics.Add("accuracy", loss.Accuracy, mask.sum().ToDouble());
+        Report(Probabilities(scores.detach()), classes, mask, metrics);
+        return loss.Loss;
+    }
+
+    /// <summary>The probability of the best class at every token, [B,T,K] to [B,T].</summary>
+    internal static Tensor Probabilities(Tensor scores) =>
+        scores.shape[2] == 1 ? scores.squeeze(-1).sigmoid() : scores.softmax(-1).select(-1, scores.shape[2] - 1);
+
+    private void Report(Tensor probabilities, Tensor classes, Tensor mask, MetricMeans metrics)
+    {
+        var best = mask * classes.eq(Math.Max(2, model.Labels) - 1).to_type(mask.dtype);
+        foreach (var (name, counted) in new[] { ("chosen", best), ("rejected", mask - best) })
+            metrics.Add($"reward/{name}", Masked.Mean(probabilities, counted), counted.sum().ToDouble());
     }
 
     private StepEncoding Encode(StepwiseExample example, string what, string parameter)
@@ -57,18 +99,5 @@ public sealed class ProcessRewardTrainer : DatasetTrainer<StepwiseExample>
         if (wrong >= 0)
             throw new ArgumentException($"{what} has the label {encoding.Labels[wrong]}, expected 0 to {classes - 1}", parameter);
         return encoding;
-    }
-
-    private sealed class StepData(ProcessRewardTrainer trainer, StepEncoding[] examples) : PreparedData
-    {
-        internal override int Count => examples.Length;
-
-        internal override TrainingBatch Batch(IReadOnlyList<int> indices) =>
-            new StepBatch(
-                [.. indices.Select(index => examples[index])],
-                trainer.model,
-                trainer.tokenizer.PaddingId,
-                trainer.options.Aggregation
-            );
     }
 }

@@ -1,61 +1,38 @@
-using PostTrain.Data;
-using PostTrain.Models.Heads;
-using PostTrain.Numerics;
-using PostTrain.Training;
+using PostTrain.Data.Batches;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace PostTrain.RewardModeling;
 
-/// <summary>A batch of preference pairs under a reward model: both completions of a pair go through the model in one pass.</summary>
-internal sealed class RewardBatch : TrainingBatch
+/// <summary>Preference pairs side by side, as a reward model reads them: whole sequences, nothing shifted.</summary>
+/// <param name="Ids">[2B,T], int64; the chosen texts of all B pairs, then the rejected ones, padded on the right.</param>
+/// <param name="AttentionMask">[2B,T], int64; 1 for tokens.</param>
+/// <param name="Margins">[B], float64; by how much the chosen reward is to exceed the rejected one. Null: 0 for all.</param>
+/// <param name="Probabilities">[B], float64; how likely the chosen text is the better one. Null: 1 for all.</param>
+public sealed record RewardBatch(Tensor Ids, Tensor AttentionMask, Tensor? Margins, Tensor? Probabilities) : ITrainingBatch
 {
-    private readonly SequenceClassifier model;
-    private readonly BradleyTerryOptions objective;
-    private readonly Tensor ids;
-    private readonly Tensor mask;
-    private readonly Tensor? margins;
-    private readonly Tensor? probabilities;
+    /// <summary>Pairs.</summary>
+    public int Rows => (int)Ids.shape[0] / 2;
 
-    internal RewardBatch(IReadOnlyList<RewardPair> pairs, SequenceClassifier model, int paddingId, BradleyTerryOptions objective)
+    /// <inheritdoc/>
+    public double Tokens => AttentionMask.sum().ToDouble();
+
+    /// <summary>Pairs.</summary>
+    public double Denominator => Rows;
+
+    /// <summary>Lays out pairs.</summary>
+    internal static RewardBatch Of(IReadOnlyList<RewardPair> pairs, int paddingId)
     {
-        this.model = model;
-        this.objective = objective;
-        Rows = pairs.Count;
         int[][] rows = [.. pairs.Select(pair => pair.Chosen), .. pairs.Select(pair => pair.Rejected)];
-        ids = SequencePadding.Pad(rows, paddingId);
-        mask = RewardText.Mask(rows);
-        if (pairs.Any(pair => pair.Margin != 0))
-            margins = tensor(pairs.Select(pair => pair.Margin).ToArray());
-        // A smoothed label is the other way round with probability ε.
-        double smoothing = objective.LabelSmoothing;
-        if (pairs.Any(pair => pair.Probability != 1))
-            probabilities = tensor(pairs.Select(pair => pair.Probability * (1 - 2 * smoothing) + smoothing).ToArray());
-        Tokens = rows.Sum(row => row.Length);
+        return new RewardBatch(
+            SequencePadding.Pad(rows, paddingId),
+            RewardText.Mask(rows),
+            pairs.Any(pair => pair.Margin != 0) ? tensor(pairs.Select(pair => pair.Margin).ToArray()) : null,
+            pairs.Any(pair => pair.Probability != 1) ? tensor(pairs.Select(pair => pair.Probability).ToArray()) : null
+        );
     }
 
-    internal override int Rows { get; }
-
-    internal override double Tokens { get; }
-
-    internal override double Weight => Rows;
-
-    internal override Tensor Loss(int start, int count, MetricMeans means)
-    {
-        var scores = model.Score(Both(ids), Both(mask)).squeeze(1).AtLeastSingle();
-        var (chosen, rejected) = (scores.narrow(0, 0, count), scores.narrow(0, count, count));
-        var margin = margins?.narrow(0, start, count).to(scores.dtype, scores.device);
-        var loss = probabilities?.narrow(0, start, count).to(scores.dtype, scores.device) is { } soft
-            ? RewardModelLosses.SoftBradleyTerry(chosen, rejected, soft, margin, objective.CenteringCoefficient, Rows)
-            : RewardModelLosses.BradleyTerry(chosen, rejected, margin, objective, Rows);
-        means.Add("reward/chosen", chosen.detach().mean(), count);
-        means.Add("reward/rejected", rejected.detach().mean(), count);
-        means.Add("reward/margin", loss.Margin, count);
-        means.Add("reward/mean", loss.MeanReward, count);
-        means.Add("reward/accuracy", loss.Accuracy, count);
-        return loss.Loss;
-
-        Tensor Both(Tensor values) =>
-            cat([values.narrow(0, start, count), values.narrow(0, Rows + start, count)], 0).to(BodyParts.DeviceOf(model.Body));
-    }
+    /// <summary>Both texts of some pairs.</summary>
+    internal static Tensor Both(Tensor values, int start, int count) =>
+        cat([values.narrow(0, start, count), values.narrow(0, values.shape[0] / 2 + start, count)], 0);
 }

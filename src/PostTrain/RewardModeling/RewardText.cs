@@ -1,4 +1,4 @@
-using PostTrain.Data;
+using PostTrain.Data.Batches;
 using PostTrain.Models.Heads;
 using PostTrain.Text;
 using TorchSharp;

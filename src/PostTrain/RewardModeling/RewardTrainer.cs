@@ -1,7 +1,12 @@
 using PostTrain.Data;
+using PostTrain.Data.Batches;
 using PostTrain.Models.Heads;
+using PostTrain.Numerics;
+using PostTrain.RewardModeling.Losses;
 using PostTrain.Text;
 using PostTrain.Training;
+using TorchSharp;
+using static TorchSharp.torch;
 
 namespace PostTrain.RewardModeling;
 
@@ -14,18 +19,18 @@ namespace PostTrain.RewardModeling;
 /// <c>reward/mean</c>, <c>reward/accuracy</c> (share of pairs whose chosen reward is the higher). What comes out becomes a reward by
 /// <see cref="LearnedRewards.Outcome"/>.
 /// </remarks>
-public sealed class RewardTrainer : DatasetTrainer<PreferencePair>
+public sealed class RewardTrainer : DatasetTrainer<PreferencePair, RewardBatch>
 {
     private readonly SequenceClassifier model;
     private readonly ITokenizer tokenizer;
-    private readonly RewardTrainerOptions options;
+    private readonly RewardOptions options;
 
     /// <param name="model">What is trained: its parameters that require a gradient, the head among them. One score a sequence.</param>
     /// <param name="tokenizer">Turns texts into the model's token ids.</param>
     /// <param name="options">Checked here.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     /// <exception cref="ArgumentException">The model has more than one score.</exception>
-    public RewardTrainer(SequenceClassifier model, ITokenizer tokenizer, RewardTrainerOptions options)
+    public RewardTrainer(SequenceClassifier model, ITokenizer tokenizer, RewardOptions options)
         : base(model, options)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
@@ -35,7 +40,8 @@ public sealed class RewardTrainer : DatasetTrainer<PreferencePair>
         this.options = options;
     }
 
-    private protected override PreparedData Prepare(IReadOnlyList<PreferencePair> data, string name)
+    /// <inheritdoc/>
+    protected override Func<IReadOnlyList<int>, RewardBatch> Prepare(IReadOnlyList<PreferencePair> data, string name)
     {
         var pairs = new RewardPair[data.Count];
         for (int i = 0; i < pairs.Length; i++)
@@ -52,7 +58,29 @@ public sealed class RewardTrainer : DatasetTrainer<PreferencePair>
                         name
                     )
             );
-        return new RewardData(this, pairs);
+        return indices => RewardBatch.Of([.. indices.Select(index => pairs[index])], tokenizer.PaddingId);
+    }
+
+    /// <inheritdoc/>
+    protected override Tensor Loss(RewardBatch batch, int start, int count, MetricMeans metrics)
+    {
+        var device = BodyParts.DeviceOf(model.Body);
+        Tensor Both(Tensor values) => RewardBatch.Both(values, start, count).to(device);
+        var scores = model.Score(Both(batch.Ids), Both(batch.AttentionMask)).squeeze(1).AtLeastSingle();
+        var (chosen, rejected) = (scores.narrow(0, 0, count), scores.narrow(0, count, count));
+        Tensor? Part(Tensor? values) => values?.narrow(0, start, count).to(scores.dtype, scores.device);
+        var objective = options.Objective;
+        // A smoothed label is the other way round with probability ε.
+        var soft = Part(batch.Probabilities?.mul(1 - 2 * objective.LabelSmoothing).add(objective.LabelSmoothing));
+        var loss = soft is null
+            ? RewardModelLosses.BradleyTerry(chosen, rejected, Part(batch.Margins), objective, batch.Rows)
+            : RewardModelLosses.SoftBradleyTerry(chosen, rejected, soft, Part(batch.Margins), objective.CenteringCoefficient, batch.Rows);
+        metrics.Add("reward/chosen", chosen.detach().mean(), count);
+        metrics.Add("reward/rejected", rejected.detach().mean(), count);
+        metrics.Add("reward/margin", loss.Margin, count);
+        metrics.Add("reward/mean", loss.MeanReward, count);
+        metrics.Add("reward/accuracy", loss.Accuracy, count);
+        return loss.Loss;
     }
 
     private int[] Encode(MarkedText prompt, MarkedText completion, string what, string parameter)
@@ -72,18 +100,5 @@ public sealed class RewardTrainer : DatasetTrainer<PreferencePair>
         return double.IsFinite(margin)
             ? margin
             : throw new ArgumentException(FormattableString.Invariant($"the margin of {what} is {margin}, expected a finite number"));
-    }
-
-    private sealed class RewardData(RewardTrainer trainer, RewardPair[] pairs) : PreparedData
-    {
-        internal override int Count => pairs.Length;
-
-        internal override TrainingBatch Batch(IReadOnlyList<int> indices) =>
-            new RewardBatch(
-                [.. indices.Select(index => pairs[index])],
-                trainer.model,
-                trainer.tokenizer.PaddingId,
-                trainer.options.Objective
-            );
     }
 }

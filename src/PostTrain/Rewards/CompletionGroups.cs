@@ -4,9 +4,9 @@ namespace PostTrain.Rewards;
 public static class CompletionGroups
 {
     /// <summary>The indices of each group, in order of their first completions.</summary>
-    /// <remarks>A group is all completions of the list whose <see cref="Completion.Problem"/> is equal (prompt and answer), neighbours or
-    /// not: a reward over groups does not change when the list is shuffled. A problem that a batch asks twice makes one group of
-    /// both.</remarks>
+    /// <remarks>A group is all completions of the list whose <see cref="Completion.Problem"/> is equal (prompt, answer and fields),
+    /// neighbours or not: a reward over groups does not change when the list is shuffled. A problem that a batch asks twice makes one group
+    /// of both.</remarks>
     /// <param name="completions">The list.</param>
     public static IReadOnlyList<int[]> Of(IReadOnlyList<Completion> completions)
     {

@@ -50,6 +50,10 @@ internal static class Patience
         return await Begun(call, cancellation).WaitAsync(cancellation).ConfigureAwait(false);
     }
 
+    /// <summary>The same of a call to something that may be the caller's own: what ends its calls itself is awaited.</summary>
+    internal static Task<T> UntilAsync<T>(object callee, Func<Task<T>> call, CancellationToken cancellation) =>
+        callee is IEndsWhenCancelled ? call() : UntilAsync(call, cancellation);
+
     private static Task<T> Begun<T>(Func<Task<T>> call, CancellationToken cancellation)
     {
         var beginning = Task.Factory.StartNew(call, CancellationToken.None, TaskCreationOptions.DenyChildAttach, TaskScheduler.Default);

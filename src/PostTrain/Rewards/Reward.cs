@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using PostTrain.Numerics;
 
 namespace PostTrain.Rewards;
 
@@ -21,6 +22,19 @@ public static partial class Reward
     {
         ArgumentNullException.ThrowIfNull(score);
         return new FunctionReward(name, (completion, _, context) => score(completion, context));
+    }
+
+    /// <summary>A reward from an asynchronous function of one completion: a service, a program that runs tests.</summary>
+    /// <remarks>Calls of a list run at the same time, on threads of the pool. When one fails, the others are cancelled and what it threw
+    /// reaches the caller. See <see cref="WithTimeout"/> and <see cref="WithRetries"/>.</remarks>
+    /// <param name="name">Its name in the log.</param>
+    /// <param name="score">The score, NaN where it is not applicable.</param>
+    /// <param name="concurrency">Calls that run at the same time, at least 1.</param>
+    public static IReward OfAsync(string name, Func<Completion, CancellationToken, Task<double>> score, int concurrency = 8)
+    {
+        ArgumentNullException.ThrowIfNull(score);
+        Guard.AtLeast(concurrency, 1, nameof(concurrency));
+        return new ListReward(name, (completions, _, cancellation) => EachAsync(completions, score, concurrency, cancellation));
     }
 
     /// <summary>A reward from a function of the whole list, for example a reward model's forward pass.</summary>
@@ -115,5 +129,20 @@ public static partial class Reward
     {
         ArgumentNullException.ThrowIfNull(parts);
         return new WeightedReward(name, parts, isMean: true);
+    }
+
+    private static async ValueTask<double[]> EachAsync(
+        IReadOnlyList<Completion> completions,
+        Func<Completion, CancellationToken, Task<double>> score,
+        int concurrency,
+        CancellationToken cancellation
+    )
+    {
+        var values = new double[completions.Count];
+        var options = new ParallelOptions { MaxDegreeOfParallelism = concurrency, CancellationToken = cancellation };
+        await Parallel
+            .ForAsync(0, values.Length, options, async (i, stop) => values[i] = await score(completions[i], stop).ConfigureAwait(false))
+            .ConfigureAwait(false);
+        return values;
     }
 }

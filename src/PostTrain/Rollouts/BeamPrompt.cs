@@ -52,19 +52,35 @@ internal sealed class BeamPrompt
 
     /// <summary>Takes the best extensions, best first, as beam · V + token; says which hypotheses go on, as row of the batch and next
     /// token.</summary>
+    /// <param name="best">Sums of log-probs.</param>
+    /// <param name="places">Where they come from.</param>
+    /// <param name="vocabularySize">V.</param>
+    /// <param name="parents">Gets the rows that go on.</param>
+    /// <param name="tokens">Gets their next tokens.</param>
+    /// <param name="firstRow">The row of the first place.</param>
+    /// <param name="bans">Names of the options that ban continuations of a place.</param>
+    /// <exception cref="InvalidOperationException">Nothing is finished and nothing can go on; the message names the prompt, the step and
+    /// the options.</exception>
     public void Advance(
         ReadOnlySpan<double> best,
         ReadOnlySpan<long> places,
         int vocabularySize,
         Span<long> parents,
         Span<long> tokens,
-        int firstRow
+        int firstRow,
+        Func<int, IReadOnlyList<string>> bans
     )
     {
+        // A hypothesis that cannot go on is dropped beside others; without any, there is nothing to give back.
         if (!(best[0] > Nothing / 2) && finished.Count == 0)
+        {
+            string[] names = [.. Enumerable.Range(0, scores.Length).Where(Holds).SelectMany(bans).Distinct()];
             throw new InvalidOperationException(
-                $"Every continuation of prompt {prompt} is banned at step {length}, expected options that leave one."
+                $"Every continuation of prompt {prompt} is banned at step {length}{ScoreCheck.By(names)}, "
+                    + "expected options that leave at least one."
             );
+        }
+
         length++;
         var next = new Node?[paths.Length];
         var going = 0;

@@ -22,6 +22,9 @@ public static class BeamSearch
     /// <returns>For each prompt the best completions, best first.</returns>
     /// <exception cref="ArgumentException">A prompt or an option is not valid, or there are stop strings, for which a tokenizer is needed;
     /// the message names it.</exception>
+    /// <exception cref="InvalidOperationException">The model's logits, or the scores after the processors, hold NaN or +∞, or the logits
+    /// are all −∞, or no hypothesis of a prompt is finished or can go on; the message names the prompt and the step, and the options that
+    /// ban every token.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled; nothing is left allocated.</exception>
     public static IReadOnlyList<IReadOnlyList<BeamHypothesis>> Generate(
         CausalLm model,
@@ -63,6 +66,11 @@ public static class BeamSearch
         ArgumentNullException.ThrowIfNull(options);
         beams.Validate();
         options.Validate(model.VocabularySize);
+        if (options.Rules.Count > 0)
+            throw new ArgumentException(
+                $"Rules holds {options.Rules.Count} rules, expected none: they act behind a draw, which beam search has not.",
+                nameof(options)
+            );
         var stopStrings = StopStrings.Of(options, tokenizer);
         var batch = PromptBatch.Create(prompts, options.MaxNewTokens, paddingId, model.InputVocabularySize, model.ContextLength);
         var searches = prompts.Select((_, i) => new BeamPrompt(beams, options, batch.Limits[i], i, stopStrings)).ToArray();
@@ -108,12 +116,9 @@ public static class BeamSearch
 
             int? Reader(int row) => open[row / count].Holds(row % count) ? open[row / count].Prompt : null;
             ScoreCheck.Require(logits, "The model's logits", step, Reader);
-            var scores = pipeline.Process(
-                logits.AtLeastSingle().log_softmax(-1),
-                ids.narrow(1, 0, column),
-                mask.narrow(1, 0, column),
-                step
-            );
+            var logProbs = logits.AtLeastSingle().log_softmax(-1);
+            var (context, real) = (ids.narrow(1, 0, column), mask.narrow(1, 0, column));
+            var scores = pipeline.Process(logProbs, context, real, step);
             ScoreCheck.Require(scores, "The scores after the options' processors", step, Reader, allowsNone: true);
             var running = tensor(open.SelectMany(search => search.Scores).ToArray(), device: device).to_type(scores.dtype).unsqueeze(1);
             var (values, places) = (scores + running).view(open.Length, -1).topk((int)candidates, dim: -1);
@@ -123,6 +128,7 @@ public static class BeamSearch
             var tokens = new long[parents.Length];
             for (var row = 0; row < open.Length; row++)
             {
+                var (written, first) = (step, row * count);
                 var range = new Range((int)(row * candidates), (int)((row + 1) * candidates));
                 open[row]
                     .Advance(
@@ -131,7 +137,8 @@ public static class BeamSearch
                         model.VocabularySize,
                         parents.AsSpan(row * count, count),
                         tokens.AsSpan(row * count, count),
-                        row * count
+                        row * count,
+                        place => pipeline.Bans(logProbs, context, real, written, first + place)
                     );
             }
 

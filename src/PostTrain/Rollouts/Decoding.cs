@@ -28,6 +28,8 @@ internal sealed class Decoding : IDisposable
     private readonly int room;
     private readonly KeyValueCache cache;
     private readonly TokenSampler sampler;
+    private readonly DecodingStart? start;
+    private readonly ForcedTokens? forced;
 
     // All rows, as they will be given back.
     private readonly Tensor ids;
@@ -45,13 +47,21 @@ internal sealed class Decoding : IDisposable
     private int forgotten;
 
     /// <exception cref="ArgumentException">A prompt or an option is not valid.</exception>
-    public Decoding(CausalLm model, IReadOnlyList<int[]> prompts, SamplingOptions options, ulong seed, int paddingId, ITokenizer? tokenizer)
+    public Decoding(
+        CausalLm model,
+        IReadOnlyList<int[]> prompts,
+        SamplingOptions options,
+        ulong seed,
+        int paddingId,
+        ITokenizer? tokenizer,
+        DecodingStart? start = null
+    )
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(options);
         options.Validate(model.VocabularySize);
-        (this.model, this.options, this.seed, this.paddingId) = (model, options, seed, paddingId);
-        batch = PromptBatch.Create(prompts, options.MaxNewTokens, paddingId, model.InputVocabularySize, model.ContextLength);
+        (this.model, this.options, this.seed, this.paddingId, this.start) = (model, options, seed, paddingId, start);
+        batch = PromptBatch.Create(prompts, options.MaxNewTokens, paddingId, model.InputVocabularySize, model.ContextLength, start?.Limits);
         if (options.RowSeeds is { } seeds && seeds.Count != batch.Rows)
             throw new ArgumentException(
                 $"RowSeeds has {seeds.Count} numbers, expected {batch.Rows}, one for each prompt.",
@@ -63,7 +73,10 @@ internal sealed class Decoding : IDisposable
         completions = [.. rows.Select(_ => new List<int>())];
         ended = new bool[batch.Rows];
         room = Math.Min(batch.Width, model.ContextLength);
-        cache = model.NewCache(batch.Rows, room);
+        if (options.Rules.Count > 0)
+            forced = new ForcedTokens(options.Rules, batch.Rows, model.VocabularySize, start?.Before);
+        cache = start?.Cache ?? model.NewCache(batch.Rows, room);
+        seen = start?.Cache is null ? 0 : batch.PromptLength - 1;
         sampler = new TokenSampler(options, model.VocabularySize, cache.Device);
         workingIds = ids = tensor(batch.Ids, [batch.Rows, batch.Width], device: cache.Device).DetachFromDisposeScope();
         workingMask = mask = tensor(batch.Mask, [batch.Rows, batch.Width], device: cache.Device).DetachFromDisposeScope();
@@ -102,7 +115,8 @@ internal sealed class Decoding : IDisposable
             real,
             Length,
             Uniforms(),
-            scores => ScoreCheck.Require(scores, "The scores after the options' processors", Length, Reader, allowsNone: true)
+            (scores, bans) => ScoreCheck.Require(scores, "The scores after the options' processors", Length, Reader, bans),
+            forced is null ? null : Replaced
         );
         seen = column;
         workingLogProbs ??= logProbs = zeros([batch.Rows, batch.NewTokens], dtype: drawn.dtype, device: drawn.device)
@@ -158,6 +172,22 @@ internal sealed class Decoding : IDisposable
         return tensor(values, [rows.Length, 1], device: cache.Device);
     }
 
+    private Tensor Replaced(Tensor drawn)
+    {
+        var tokens = drawn.cpu().data<long>().ToArray();
+        var changed = false;
+        for (var i = 0; i < rows.Length; i++)
+        {
+            if (IsComplete(rows[i]))
+                continue;
+            var token = forced!.Next(rows[i], Completion(rows[i]), (int)tokens[i]);
+            changed |= token != tokens[i];
+            tokens[i] = token;
+        }
+
+        return changed ? tensor(tokens, [rows.Length, 1], device: cache.Device) : drawn;
+    }
+
     private List<int> Take(long[] tokens)
     {
         var drawn = new List<int>(rows.Length);
@@ -194,6 +224,7 @@ internal sealed class Decoding : IDisposable
     private void Keep(List<long> alive)
     {
         WriteBack();
+        Leave(alive);
         var left = alive.Select(i => rows[i]).ToArray();
         if (left.Length > 0)
         {
@@ -213,6 +244,22 @@ internal sealed class Decoding : IDisposable
         }
 
         rows = left;
+    }
+
+    private void Leave(List<long> alive)
+    {
+        if (start is null)
+            return;
+        var kept = alive.ToHashSet();
+        LeavingRow[] leaving =
+        [
+            .. Enumerable
+                .Range(0, rows.Length)
+                .Where(i => !kept.Contains(i))
+                .Select(i => new LeavingRow(rows[i], i, batch.PromptLength - batch.Lengths[rows[i]] - forgotten)),
+        ];
+        if (leaving.Length > 0)
+            start.Leaving(cache, leaving);
     }
 
     private void WriteBack()

@@ -44,32 +44,75 @@ internal sealed class LogitPipeline : IDisposable
     public Tensor Process(Tensor scores, Tensor ids, Tensor mask, int generated)
     {
         using var scope = NewDisposeScope();
-        // A soft prompt has ids past the vocabulary of what can come out; they are no context of it.
-        var last = scores.size(1) - 1;
-        (ids, mask) = (ids.clamp_max(last), mask.masked_fill(ids.gt(last), 0));
-        if (biases is not null)
-            scores = biases.Apply(scores, ids, mask);
-        if (options.RepetitionPenalty != 1)
-            scores = LogitProcessors.RepetitionPenalty(scores, ids, mask, options.RepetitionPenalty);
-        if (options.NoRepeatNGramSize > 0)
-            scores = LogitProcessors.NoRepeatNGram(scores, ids, mask, options.NoRepeatNGramSize);
-        if (badWords is not null)
-            scores = badWords.Apply(scores, ids, mask);
-        if (generated < options.MinNewTokens)
-            scores = LogitProcessors.Suppress(scores, options.StopTokens);
-        if (options.SuppressedTokens.Count > 0)
-            scores = LogitProcessors.Suppress(scores, options.SuppressedTokens);
-        foreach (var processor in options.Processors)
-        {
-            scores = processor(scores, ids, mask);
-            if (scores.dim() != 2 || scores.size(0) != ids.size(0))
-                throw new InvalidOperationException(
-                    $"A processor gave scores of shape [{string.Join(",", scores.shape)}], expected the shape that it was given."
-                );
-        }
-
+        (ids, mask) = Context(scores, ids, mask);
+        foreach (var (_, apply) in Stages(ids, mask, generated))
+            scores = apply(scores);
         return scores.alias().MoveToOuterDisposeScope();
     }
+
+    /// <summary>Names of the options that give a token of a row −∞ which had a score before: why <see cref="Process"/> leaves nothing of
+    /// it.</summary>
+    /// <param name="scores">As in <see cref="Process"/>.</param>
+    /// <param name="ids">As in <see cref="Process"/>.</param>
+    /// <param name="mask">As in <see cref="Process"/>.</param>
+    /// <param name="generated">As in <see cref="Process"/>.</param>
+    /// <param name="row">The row.</param>
+    public IReadOnlyList<string> Bans(Tensor scores, Tensor ids, Tensor mask, int generated, int row)
+    {
+        using var scope = NewDisposeScope();
+        (ids, mask) = Context(scores, ids, mask);
+        var names = new List<string>();
+        foreach (var (option, apply) in Stages(ids, mask, generated))
+        {
+            var next = apply(scores);
+            if (next[row].isneginf().logical_and(scores[row].isneginf().logical_not()).any().ToBoolean())
+                names.Add(option);
+            scores = next;
+        }
+
+        return names;
+    }
+
+    // A soft prompt has ids past the vocabulary of what can come out; they are no context of it.
+    private static (Tensor Ids, Tensor Mask) Context(Tensor scores, Tensor ids, Tensor mask)
+    {
+        var last = scores.size(1) - 1;
+        return (ids.clamp_max(last), mask.masked_fill(ids.gt(last), 0));
+    }
+
+    private IEnumerable<(string Option, Func<Tensor, Tensor> Apply)> Stages(Tensor ids, Tensor mask, int generated)
+    {
+        if (biases is not null)
+            yield return (nameof(options.SequenceBiases), scores => biases.Apply(scores, ids, mask));
+        if (options.RepetitionPenalty != 1)
+            yield return (
+                nameof(options.RepetitionPenalty),
+                scores => LogitProcessors.RepetitionPenalty(scores, ids, mask, options.RepetitionPenalty)
+            );
+        if (options.NoRepeatNGramSize > 0)
+            yield return (
+                nameof(options.NoRepeatNGramSize),
+                scores => LogitProcessors.NoRepeatNGram(scores, ids, mask, options.NoRepeatNGramSize)
+            );
+        if (badWords is not null)
+            yield return (nameof(options.BadWords), scores => badWords.Apply(scores, ids, mask));
+        if (generated < options.MinNewTokens)
+            yield return (nameof(options.MinNewTokens), scores => LogitProcessors.Suppress(scores, options.StopTokens));
+        if (options.SuppressedTokens.Count > 0)
+            yield return (nameof(options.SuppressedTokens), scores => LogitProcessors.Suppress(scores, options.SuppressedTokens));
+        for (var i = 0; i < options.Processors.Count; i++)
+        {
+            var processor = options.Processors[i];
+            yield return ($"{nameof(options.Processors)}[{i}]", scores => Shaped(processor(scores, ids, mask), ids));
+        }
+    }
+
+    private static Tensor Shaped(Tensor scores, Tensor ids) =>
+        scores.dim() == 2 && scores.size(0) == ids.size(0)
+            ? scores
+            : throw new InvalidOperationException(
+                $"A processor gave scores of shape [{string.Join(",", scores.shape)}], expected the shape that it was given."
+            );
 
     /// <summary>The truncations of tempered scores, [B,V] to [B,V].</summary>
     public Tensor Truncate(Tensor scores)

@@ -21,7 +21,14 @@ internal sealed record PromptBatch(long[] Ids, long[] Mask, int[] Lengths, int[]
 
     /// <exception cref="ArgumentException">There is no prompt, or one is empty, too long, or holds an id outside the vocabulary; the
     /// message names it.</exception>
-    public static PromptBatch Create(IReadOnlyList<int[]> prompts, int maxNewTokens, int paddingId, int vocabularySize, int contextLength)
+    public static PromptBatch Create(
+        IReadOnlyList<int[]> prompts,
+        int maxNewTokens,
+        int paddingId,
+        int vocabularySize,
+        int contextLength,
+        IReadOnlyList<int>? rowLimits = null
+    )
     {
         ArgumentNullException.ThrowIfNull(prompts);
         if (prompts.Count == 0)
@@ -32,7 +39,10 @@ internal sealed record PromptBatch(long[] Ids, long[] Mask, int[] Lengths, int[]
             Check(prompts[row], row, vocabularySize, contextLength);
 
         int[] lengths = [.. prompts.Select(prompt => prompt.Length)];
-        int[] limits = [.. lengths.Select(tokens => Math.Min(maxNewTokens, contextLength - tokens))];
+        int[] limits =
+        [
+            .. lengths.Select((tokens, row) => Math.Min(rowLimits is null ? maxNewTokens : rowLimits[row], contextLength - tokens)),
+        ];
         var length = lengths.Max();
         var width = checked(length + limits.Max());
         var ids = new long[checked(prompts.Count * width)];

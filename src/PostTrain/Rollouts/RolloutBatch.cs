@@ -1,4 +1,7 @@
+using PostTrain.Data;
+using PostTrain.Data.Batches;
 using PostTrain.Models;
+using PostTrain.Text;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -29,6 +32,53 @@ public sealed class RolloutBatch : IDisposable
         PromptLength = promptLength;
         Completions = completions;
         Finished = finished;
+    }
+
+    /// <summary>Lays out completions that another source made, as the sampler does: prompts on the right of their columns, completions on
+    /// the left of theirs. Log-probs are 0.</summary>
+    /// <param name="prompts">Token ids of each prompt, at least one row.</param>
+    /// <param name="completions">Token ids of each completion, the stop token included; at least one token in all.</param>
+    /// <param name="finished">True where a stop token ended the completion.</param>
+    /// <param name="paddingId">Id at padding.</param>
+    /// <param name="device">Device of the tensors; the CPU when null.</param>
+    /// <exception cref="ArgumentException">The lists are empty or differ in length.</exception>
+    public static RolloutBatch Of(
+        IReadOnlyList<int[]> prompts,
+        IReadOnlyList<int[]> completions,
+        IReadOnlyList<bool> finished,
+        int paddingId,
+        Device? device = null
+    )
+    {
+        ArgumentNullException.ThrowIfNull(prompts);
+        ArgumentNullException.ThrowIfNull(completions);
+        ArgumentNullException.ThrowIfNull(finished);
+        if (prompts.Count == 0 || prompts.Any(row => row.Length == 0))
+            throw new ArgumentException($"prompts has {prompts.Count} rows, expected at least one, none of them empty", nameof(prompts));
+        if (completions.Count != prompts.Count || completions.All(row => row.Length == 0))
+            throw new ArgumentException(
+                $"completions has {completions.Count} rows, expected {prompts.Count} as prompts, not all empty",
+                nameof(completions)
+            );
+        if (finished.Count != prompts.Count)
+            throw new ArgumentException($"finished has {finished.Count} values, expected {prompts.Count}, one a row", nameof(finished));
+        using var scope = NewDisposeScope();
+        int prompt = prompts.Max(row => row.Length);
+        var lengths = tensor(completions.Select(row => (long)row.Length).ToArray()).unsqueeze(1);
+        var ids = cat([SequencePadding.Pad(prompts, paddingId, PaddingSide.Left), SequencePadding.Pad(completions, paddingId)], 1);
+        var counted = arange(ids.shape[1] - prompt, dtype: ScalarType.Int64).unsqueeze(0).lt(lengths);
+        var real = SequencePadding.Pad([.. prompts.Select(row => Enumerable.Repeat(1, row.Length).ToArray())], 0, PaddingSide.Left);
+        var mask = counted.to_type(ScalarType.Float32);
+        device ??= CPU;
+        return new RolloutBatch(
+            ids.to(device),
+            cat([real, counted.to_type(ScalarType.Int64)], 1).to(device),
+            mask.to(device),
+            zeros_like(mask).to(device),
+            prompt,
+            [.. completions],
+            [.. finished]
+        );
     }
 
     /// <summary>Token ids, [B,P+T] int64; padding is the id that the caller named.</summary>
@@ -86,22 +136,13 @@ public sealed class RolloutBatch : IDisposable
         );
 
     /// <summary>The rows from <paramref name="start"/> on, as views that belong to the current scope.</summary>
-    public RolloutRows Rows(long start, long count) =>
-        new(
-            Ids.narrow(0, start, count),
-            AttentionMask.narrow(0, start, count),
-            CompletionMask.narrow(0, start, count),
-            LogProbs.narrow(0, start, count)
-        );
+    public RolloutRows Rows(long start, long count) => All.Part(start, count);
 
     /// <summary>The rows of these numbers ([N] int64), as copies that belong to the current scope.</summary>
-    internal RolloutRows Rows(Tensor indices) =>
-        new(
-            Ids.index_select(0, indices),
-            AttentionMask.index_select(0, indices),
-            CompletionMask.index_select(0, indices),
-            LogProbs.index_select(0, indices)
-        );
+    internal RolloutRows Rows(Tensor indices) => All.Select(indices);
+
+    /// <summary>All rows, without views of their own.</summary>
+    internal RolloutRows All => new(Ids, AttentionMask, CompletionMask, LogProbs);
 
     /// <summary>Row 0 of this, row 0 of the other, row 1 of this and so on, of two batches of the same prompts; log-probs as each recorded
     /// them.</summary>

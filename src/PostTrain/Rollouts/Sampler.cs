@@ -32,8 +32,8 @@ public static class Sampler
     /// <exception cref="ArgumentException">There is no prompt, or a prompt is empty, too long, or holds an id outside the vocabulary; or
     /// there are stop strings, for which a tokenizer is needed.</exception>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of its range.</exception>
-    /// <exception cref="InvalidOperationException">The model's logits, or the scores after the processors, hold NaN or +∞, or the logits
-    /// are all −∞; the message names the row and the step.</exception>
+    /// <exception cref="InvalidOperationException">The model's logits, or the scores after the processors, hold NaN or +∞, or are all −∞;
+    /// the message names the row and the step, and the options that ban every token.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled; nothing is left allocated.</exception>
     public static RolloutBatch Generate(
         CausalLm model,

@@ -7,8 +7,8 @@ namespace PostTrain.Rollouts;
 /// <remarks>
 /// Each step goes through these, in transformers' order, those that are left at their defaults not at all: sequence biases, repetition
 /// penalty, no repeated n-grams, bad words, no stop token before the minimum, suppressed tokens, processors of one's own; then temperature,
-/// top-k, top-p, min-p, typical, ε and η cutoffs; then the draw. Where everything is banned, a row draws as if nothing but the suppressed
-/// tokens were.
+/// top-k, top-p, min-p, typical, ε and η cutoffs; then the draw. Options that ban every token of a row end the generation with an error
+/// that names the row, the step and the options; a hypothesis of a beam search that cannot go on is dropped, as long as there is another.
 /// </remarks>
 public sealed record SamplingOptions
 {
@@ -53,6 +53,10 @@ public sealed record SamplingOptions
 
     /// <summary>Further processors, before the temperature, in this order. Default none.</summary>
     public IReadOnlyList<LogitProcessor> Processors { get; init; } = [];
+
+    /// <summary>Rules behind the draw, each in turn until one replaces the token, such as a budget of thinking tokens. Default
+    /// none.</summary>
+    public IReadOnlyList<DecodingRule> Rules { get; init; } = [];
 
     /// <summary>The most tokens that a completion gets; fewer where its own prompt and completion fill the context before. Default
     /// 64.</summary>
@@ -133,6 +137,8 @@ public sealed record SamplingOptions
         ArgumentOutOfRangeException.ThrowIfNegative(FirstRow);
         if (ScoringRows is { } rows)
             ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows, nameof(ScoringRows));
+        if (Rules is null || Rules.Any(rule => rule is null))
+            throw Refused(nameof(Rules), "null", "Rules must hold rules.");
         if (StopStrings.Any(string.IsNullOrEmpty))
             throw Refused(nameof(StopStrings), "", "StopStrings must hold texts of at least one character.");
         InVocabulary(StopTokens, nameof(StopTokens), vocabularySize);

@@ -3,10 +3,10 @@ using PostTrain.Text;
 namespace PostTrain.Rollouts;
 
 /// <summary>The text of a growing sequence of tokens in pieces that never split a character.</summary>
-internal sealed class TextPieces(ITokenizer tokenizer)
+internal sealed class TextPieces(ITokenizer tokenizer, int given = 0)
 {
     private const char Replacement = '\uFFFD';
-    private int given;
+    private int given = given;
 
     /// <summary>What has become readable since the last call.</summary>
     /// <param name="tokens">All tokens so far.</param>

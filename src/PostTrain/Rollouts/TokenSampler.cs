@@ -28,7 +28,9 @@ internal sealed class TokenSampler : IDisposable
     /// <param name="mask">[B,L].</param>
     /// <param name="generated">Tokens that the completions have so far.</param>
     /// <param name="uniforms">[B,1] float64, in (0,1).</param>
-    /// <param name="check">Told of the scores, [B,V], after biases, penalties, bans and processors, where there are any.</param>
+    /// <param name="check">Told of the scores, [B,V], after biases, penalties, bans and processors, where there are any, and asked with
+    /// which names the options of a row ban.</param>
+    /// <param name="replace">Gives the tokens that stand in place of the drawn ones, both [B,1]; null where all stand.</param>
     /// <returns>The tokens, [B,1] int64, and their log-probs, [B,1], under the suppressed and tempered distribution before penalties, bans
     /// and truncation.</returns>
     public (Tensor Tokens, Tensor LogProbs) Draw(
@@ -37,13 +39,20 @@ internal sealed class TokenSampler : IDisposable
         Tensor mask,
         int generated,
         Tensor uniforms,
-        Action<Tensor> check
+        Action<Tensor, Func<int, IReadOnlyList<string>>> check,
+        Func<Tensor, Tensor>? replace = null
     )
     {
         using var scope = NewDisposeScope();
-        var logProbs = shaping.Apply(logits).log_softmax(-1);
+        var shaped = shaping.Apply(logits);
+        var logProbs = shaped.log_softmax(-1);
+        // A model that gives −∞ itself may leave suppressed tokens only.
+        if (options.SuppressedTokens.Count > 0 && !pipeline.Changes(generated))
+            check(shaped, row => pipeline.Bans(logits, ids, mask, generated, row));
         var weights = Weights(logits, logProbs, ids, mask, generated, check);
         var tokens = isGreedy ? weights.argmax(-1, keepdim: true) : Inverse(weights, uniforms);
+        if (replace is not null)
+            tokens = replace(tokens);
         return (tokens.MoveToOuterDisposeScope(), logProbs.gather(1, tokens).MoveToOuterDisposeScope());
     }
 
@@ -54,18 +63,23 @@ internal sealed class TokenSampler : IDisposable
     }
 
     // Log-weights of the draw, not normalised in general.
-    private Tensor Weights(Tensor logits, Tensor logProbs, Tensor ids, Tensor mask, int generated, Action<Tensor> check)
+    private Tensor Weights(
+        Tensor logits,
+        Tensor logProbs,
+        Tensor ids,
+        Tensor mask,
+        int generated,
+        Action<Tensor, Func<int, IReadOnlyList<string>>> check
+    )
     {
         var truncates = pipeline.Truncates && !isGreedy;
         if (!pipeline.Changes(generated))
             return truncates ? pipeline.Truncate(logProbs) : logProbs;
         var scores = pipeline.Process(logits.to_type(logProbs.dtype), ids, mask, generated);
-        check(scores);
-        // Nothing is left in a row whose best score is −∞: it falls back on what is recorded.
-        var isEmpty = scores.amax([-1L], keepdim: true).isneginf();
+        check(scores, row => pipeline.Bans(logits.to_type(logProbs.dtype), ids, mask, generated, row));
         if (options.Temperature is not (0 or 1))
             scores = LogitProcessors.Temperature(scores, options.Temperature);
-        scores = where(isEmpty, logProbs, scores.log_softmax(-1));
+        scores = scores.log_softmax(-1);
         return truncates ? pipeline.Truncate(scores) : scores;
     }
 

@@ -6,9 +6,17 @@ namespace PostTrain.Supervised;
 /// <summary>Options of supervised fine-tuning.</summary>
 public sealed record SftOptions : TrainingOptions
 {
-    /// <summary>The terms of a token's loss: label smoothing, z-loss, dynamic fine-tuning.</summary>
-    /// <value>The default is the plain negative log-likelihood.</value>
-    public CrossEntropyOptions CrossEntropy { get; init; } = new();
+    /// <inheritdoc cref="CrossEntropyObjective.LabelSmoothing"/>
+    public double LabelSmoothing { get; init; }
+
+    /// <inheritdoc cref="CrossEntropyObjective.ZLoss"/>
+    public double ZLoss { get; init; }
+
+    /// <inheritdoc cref="CrossEntropyObjective.Weighting"/>
+    public TokenWeighting Weighting { get; init; }
+
+    /// <inheritdoc cref="CrossEntropyObjective.Logits"/>
+    public LogitTransform Logits { get; init; } = LogitTransform.None;
 
     /// <summary>How the tokens' losses become one number.</summary>
     /// <value>The default is <see cref="LossAggregation.TokenMean"/>.</value>
@@ -19,17 +27,27 @@ public sealed record SftOptions : TrainingOptions
     /// <value>The default is true.</value>
     public bool AppendEndOfSequence { get; init; } = true;
 
-    /// <summary>Lays several examples end to end in rows of the model's context length (<see cref="Data.Packing"/>), so that little of a
-    /// batch is padding; they do not see each other, and loss and gradient are those of the same examples one a row.
+    /// <summary>Lays several examples end to end in rows of the model's context length (<see cref="Data.Batches.SequenceBatch.Packed"/>),
+    /// so that little of a batch is padding; they do not see each other, and loss and gradient are those of the same examples one a row.
     /// <see cref="TrainingOptions.MicroBatchSize"/> then counts rows.</summary>
     /// <value>The default is false.</value>
     public bool Packing { get; init; }
 
+    /// <summary>The loss that the options name.</summary>
+    internal CrossEntropyObjective Objective =>
+        new()
+        {
+            LabelSmoothing = LabelSmoothing,
+            ZLoss = ZLoss,
+            Weighting = Weighting,
+            Logits = Logits,
+        };
+
     /// <inheritdoc/>
-    internal override void Validate()
+    public override void Validate()
     {
         base.Validate();
-        CrossEntropy.Check();
+        Objective.Check();
         // A packed row is no sequence, so that a mean over each one cannot be taken of it; sums can.
         if (Packing && Aggregation == LossAggregation.SequenceMean)
             throw new ArgumentOutOfRangeException(

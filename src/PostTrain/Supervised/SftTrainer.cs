@@ -1,16 +1,21 @@
 using PostTrain.Data;
+using PostTrain.Data.Batches;
 using PostTrain.Models;
+using PostTrain.Models.Heads;
+using PostTrain.Numerics;
 using PostTrain.Text;
 using PostTrain.Training;
+using TorchSharp;
+using static TorchSharp.torch;
 
 namespace PostTrain.Supervised;
 
 /// <summary>Supervised fine-tuning: makes given completions of given prompts likely.</summary>
 /// <remarks>
-/// Loss: the cross-entropy of the completions' tokens, see <see cref="SftOptions.CrossEntropy"/>. Metrics besides those of
+/// Loss: the cross-entropy of the completions' tokens, see <see cref="SupervisedLosses.CrossEntropy"/>. Metrics besides those of
 /// <see cref="DatasetTrainer{TExample}"/>: <c>accuracy</c> (share of tokens that were the most likely).
 /// </remarks>
-public sealed class SftTrainer : DatasetTrainer<Demonstration>
+public sealed class SftTrainer : DatasetTrainer<Demonstration, SequenceBatch>
 {
     private readonly CausalLm model;
     private readonly ITokenizer tokenizer;
@@ -29,19 +34,48 @@ public sealed class SftTrainer : DatasetTrainer<Demonstration>
         this.options = options;
     }
 
-    private protected override PreparedData Prepare(IReadOnlyList<Demonstration> data, string name)
+    /// <inheritdoc/>
+    protected override Func<IReadOnlyList<int>, SequenceBatch> Prepare(IReadOnlyList<Demonstration> data, string name)
     {
         var examples = new TokenExample[data.Count];
         for (int i = 0; i < examples.Length; i++)
-            examples[i] = TokenExample.Of(
-                data[i].Prompt,
-                data[i].Completion,
-                tokenizer,
-                options.AppendEndOfSequence,
-                model.ContextLength,
-                $"{name}[{i}]",
-                name
-            );
-        return new SftData(examples, model, tokenizer.PaddingId, options);
+            examples[i] = TokenExample
+                .Of(data[i].Prompt, data[i].Completion, tokenizer, options.AppendEndOfSequence)
+                .Fitting(model.ContextLength, $"{name}[{i}]");
+        return indices => Batch([.. indices.Select(index => examples[index])], model, tokenizer.PaddingId, options);
+    }
+
+    /// <inheritdoc/>
+    protected override Tensor Loss(SequenceBatch batch, int start, int count, MetricMeans metrics) =>
+        Loss(model, batch, start, count, metrics, options);
+
+    /// <summary>Lays out demonstrations.</summary>
+    internal static SequenceBatch Batch(TokenExample[] examples, CausalLm model, int paddingId, SftOptions options)
+    {
+        var batch = SequenceBatch.Of(examples, paddingId);
+        // Of the examples one a row, however they are laid out.
+        double denominator = options.Aggregation.Denominator(batch.LossMask);
+        return (options.Packing ? SequenceBatch.Packed(examples, model.ContextLength, paddingId) : batch) with
+        {
+            Denominator = denominator,
+        };
+    }
+
+    /// <summary>Cross-entropy of some rows, as a share of their batch's.</summary>
+    internal static Tensor Loss(CausalLm model, SequenceBatch batch, int start, int count, MetricMeans metrics, SftOptions options)
+    {
+        var rows = batch.Part(start, count).To(BodyParts.DeviceOf(model));
+        var logits = model.Project(model.Hidden(rows.Inputs, rows.AttentionMask)).AtLeastSingle();
+        var loss = SupervisedLosses.CrossEntropy(
+            logits,
+            rows.Targets,
+            rows.LossMask,
+            options.Objective,
+            null,
+            options.Aggregation,
+            batch.Denominator
+        );
+        metrics.Add("accuracy", loss.Accuracy, rows.LossMask.sum().ToDouble());
+        return loss.Loss;
     }
 }

@@ -53,7 +53,7 @@ public static class SupervisedLosses
             logits,
             targets,
             mask,
-            new CrossEntropyOptions { Weighting = TokenWeighting.Probability },
+            new CrossEntropyObjective { Weighting = TokenWeighting.Probability },
             null,
             aggregation,
             denominator
@@ -62,7 +62,7 @@ public static class SupervisedLosses
     /// <summary>Cross-entropy with label smoothing, z-loss, shaped logits and weights, per token ℓ = w·[φ·((1−ε)·(−log π_y) +
     /// ε·(1/V)Σ_v(−log π_v)) + λ·(log Σ_v exp z_v)²].</summary>
     /// <remarks>
-    /// π = softmax(z), φ = 1 or sg(π_y) (<see cref="CrossEntropyOptions.Weighting"/>). The smoothing runs over the whole vocabulary, the
+    /// π = softmax(z), φ = 1 or sg(π_y) (<see cref="CrossEntropyObjective.Weighting"/>). The smoothing runs over the whole vocabulary, the
     /// target included, as PyTorch's does. Token weights change the numerator only: the mean is over the counted tokens, not over
     /// their weights; give a denominator for the other. The accuracy counts weights as little. A mask without a counted token gives 0.
     /// Returns fresh tensors; the caller owns them.
@@ -80,7 +80,7 @@ public static class SupervisedLosses
         Tensor logits,
         Tensor targets,
         Tensor mask,
-        CrossEntropyOptions options,
+        CrossEntropyObjective options,
         Tensor? weights = null,
         LossAggregation? aggregation = null,
         double? denominator = null
@@ -137,7 +137,7 @@ public static class SupervisedLosses
         Tensor weight,
         Tensor targets,
         Tensor mask,
-        CrossEntropyOptions? options = null,
+        CrossEntropyObjective? options = null,
         Tensor? bias = null,
         Tensor? weights = null,
         LossAggregation? aggregation = null,
@@ -147,7 +147,7 @@ public static class SupervisedLosses
     {
         Guard.Rank(hidden, nameof(hidden), 3, "[B,T,D]");
         CheckWeights(weights, targets);
-        options ??= new CrossEntropyOptions();
+        options ??= new CrossEntropyObjective();
         options.Check();
         using var scope = NewDisposeScope();
         var tokens = ChunkedLogProbs.Gather(hidden, weight, targets, mask, bias, options.Logits, chunkSize);
@@ -164,7 +164,7 @@ public static class SupervisedLosses
     }
 
     // Before weights. At a position that does not count all three arguments are 0, and so is this.
-    private static Tensor TokenLosses(Tensor logProbs, Tensor meanLogProbs, Tensor logPartitions, CrossEntropyOptions options)
+    private static Tensor TokenLosses(Tensor logProbs, Tensor meanLogProbs, Tensor logPartitions, CrossEntropyObjective options)
     {
         double smoothing = options.LabelSmoothing;
         var losses = smoothing > 0 ? logProbs * (smoothing - 1) - meanLogProbs * smoothing : logProbs.neg();

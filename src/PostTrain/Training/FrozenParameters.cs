@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using PostTrain.Models;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -11,11 +12,15 @@ internal static class FrozenParameters
     // A span of bytes holds less than 2 GiB.
     private const long ChunkElements = 1 << 26;
 
-    /// <summary>SHA-256 over the names, shapes and bytes of all parameters without a gradient, as hexadecimal digits; empty where all are
-    /// trained.</summary>
+    /// <summary>SHA-256 over the names, shapes and bytes of all parameters without a gradient and of compressed weights, as hexadecimal
+    /// digits; empty where all are trained.</summary>
     internal static string Digest(nn.Module model)
     {
-        var frozen = model.named_parameters().Where(p => !p.parameter.requires_grad).ToArray();
+        (string name, Tensor parameter)[] frozen =
+        [
+            .. model.named_parameters().Where(p => !p.parameter.requires_grad).Select(p => (p.name, (Tensor)p.parameter)),
+            .. PackedWeights.Of(model),
+        ];
         if (frozen.Length == 0)
             return "";
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);

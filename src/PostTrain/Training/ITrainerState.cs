@@ -3,9 +3,9 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Training;
 
-/// <summary>What a trainer must keep in a checkpoint besides model, optimiser and position: coefficients that adapt, buffers of
+/// <summary>State of a trainer in a checkpoint besides model, optimiser and position: coefficients that adapt, buffers of
 /// rollouts.</summary>
-internal interface ITrainerState
+public interface ITrainerState
 {
     /// <summary>Numbers by name; kept in <c>state.json</c>.</summary>
     IReadOnlyDictionary<string, double> Values { get; }

@@ -4,12 +4,15 @@ using static TorchSharp.torch;
 namespace PostTrain.Training;
 
 /// <summary>Means over a step or an evaluation, gathered from the weighted means of its parts.</summary>
-internal sealed class MetricMeans
+public sealed class MetricMeans
 {
     private readonly Dictionary<string, (double Sum, double Weight)> sums = [];
 
-    /// <summary>Adds a part's mean, weighed with what it is a mean of: its tokens, its pairs.</summary>
-    internal void Add(string name, double mean, double weight)
+    /// <summary>Adds a part's mean.</summary>
+    /// <param name="name">Name of the metric.</param>
+    /// <param name="mean">Mean over the part.</param>
+    /// <param name="weight">What it is a mean of, its tokens or its pairs: the weight of the part. Nothing is added for 0.</param>
+    public void Add(string name, double mean, double weight)
     {
         // A part without a counted token has no mean; 0·NaN must not spoil the others.
         if (weight == 0)
@@ -18,12 +21,16 @@ internal sealed class MetricMeans
         sums[name] = (sum + mean * weight, all + weight);
     }
 
-    /// <summary>Adds a scalar tensor's value.</summary>
-    internal void Add(string name, Tensor mean, double weight) => Add(name, mean.ToDouble(), weight);
+    /// <summary>Adds the mean of a part from a scalar tensor.</summary>
+    /// <inheritdoc cref="Add(string, double, double)"/>
+    public void Add(string name, Tensor mean, double weight) => Add(name, mean.ToDouble(), weight);
 
     /// <summary>Adds a part's share of a loss: the shares of an update's parts add up to its loss, and the mean is over updates, however
     /// many parts each has.</summary>
     internal void AddShare(string name, Tensor share, int parts) => Add(name, share.ToDouble() * parts, 1.0 / parts);
+
+    /// <summary>The mean of a name; null where nothing was added.</summary>
+    internal double? Of(string name) => sums.TryGetValue(name, out var found) ? found.Sum / found.Weight : null;
 
     /// <summary>Writes each mean under its name, with a prefix.</summary>
     internal void AddTo(Dictionary<string, double> metrics, string prefix = "")

@@ -3,30 +3,36 @@ using PostTrain.Rewards;
 
 namespace PostTrain.Training;
 
-/// <summary>What a batch of judged completions says in numbers; the names are listed at <see cref="RolloutTrainer"/>.</summary>
+/// <summary>Metrics of a batch of judged completions; the names are listed at <see cref="RolloutTrainer"/>.</summary>
 internal static class RolloutMetrics
 {
-    internal static void AddTo(
-        Dictionary<string, double> metrics,
-        RewardScores scores,
-        IReadOnlyList<Completion> completions,
-        int groupSize,
-        string prefix = ""
-    )
+    /// <summary>Computes the metrics.</summary>
+    /// <param name="completions">At least one.</param>
+    /// <param name="scores">Rewards of the completions.</param>
+    /// <param name="groupSize">Completions of a prompt.</param>
+    /// <param name="isJudged">False leaves the rewards out.</param>
+    internal static Dictionary<string, double> Of(IReadOnlyList<Completion> completions, RewardScores scores, int groupSize, bool isJudged)
     {
-        var groups = scores.Values.Chunk(groupSize).ToArray();
-        metrics[$"{prefix}reward/mean"] = scores.Values.Mean();
-        metrics[$"{prefix}reward/std"] = scores.Values.PopulationStandardDeviation();
-        if (groupSize > 1)
-            metrics[$"{prefix}reward/zero_groups"] = groups.Count(group => group.All(value => value == group[0])) / (double)groups.Length;
-        metrics[$"{prefix}completion/length"] = completions.Average(completion => completion.Tokens.Length);
-        metrics[$"{prefix}completion/finished"] = completions.Average(completion => completion.Finished ? 1.0 : 0.0);
+        var metrics = new Dictionary<string, double>();
+        if (isJudged)
+        {
+            var groups = scores.Values.Chunk(groupSize).ToArray();
+            metrics["reward/mean"] = scores.Values.Mean();
+            metrics["reward/std"] = scores.Values.PopulationStandardDeviation();
+            if (groupSize > 1)
+                metrics["reward/zero_groups"] = groups.Count(group => group.All(value => value == group[0])) / (double)groups.Length;
+        }
+        metrics["completion/length"] = completions.Average(completion => completion.Tokens.Length);
+        metrics["completion/finished"] = completions.Average(completion => completion.Finished ? 1.0 : 0.0);
+        if (!isJudged)
+            return metrics;
         foreach (var (name, values) in scores.Components)
         {
             // A part counts where it is applicable.
             var applicable = values.Where(value => !double.IsNaN(value)).ToArray();
             if (applicable.Length > 0)
-                metrics[$"{prefix}reward/{name}"] = applicable.Mean();
+                metrics[$"reward/{name}"] = applicable.Mean();
         }
+        return metrics;
     }
 }

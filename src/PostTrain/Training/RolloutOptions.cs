@@ -24,7 +24,7 @@ public abstract record RolloutOptions : TrainingOptions
     public IReadOnlyList<IProgress<CompletionReport>> CompletionObservers { get; init; } = [];
 
     /// <inheritdoc/>
-    internal override void Validate()
+    public override void Validate()
     {
         base.Validate();
         Guard.AtLeast(GroupSize, 1, nameof(GroupSize));

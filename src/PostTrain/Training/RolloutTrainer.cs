@@ -3,6 +3,7 @@ using PostTrain.Data;
 using PostTrain.Models;
 using PostTrain.Numerics;
 using PostTrain.Rewards;
+using PostTrain.Rewards.Steps;
 using PostTrain.Rollouts;
 using PostTrain.Text;
 using TorchSharp;
@@ -10,62 +11,67 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Training;
 
-/// <summary>A trainer that learns from completions which the policy draws itself: asking, sampling, judging, learning, reporting.</summary>
+/// <summary>Trainer on completions that the policy draws itself: draw, judge, update, report.</summary>
 /// <remarks>
-/// Metrics of every such trainer: <c>reward/mean</c>, <c>reward/std</c>, <c>reward/NAME</c> of each component, <c>reward/zero_groups</c>
-/// (share of groups whose rewards are all equal; not for groups of one), <c>completion/length</c>, <c>completion/finished</c>,
-/// <c>learning_rate</c>, <c>grad_norm</c>, <c>tokens_per_second</c> (of completions), and where the time went, in seconds:
-/// <c>time/rollout</c>, <c>time/reward</c>, <c>time/reference</c>, <c>time/update</c>, <c>time/evaluation</c>. An evaluation adds the first
-/// five under <c>eval/</c>.
+/// <para>Metrics of every such trainer: <c>reward/mean</c>, <c>reward/std</c>, <c>reward/NAME</c> of each component,
+/// <c>reward/zero_groups</c> (share of groups whose rewards are all equal; not for groups of one), <c>completion/length</c>,
+/// <c>completion/finished</c>, <c>learning_rate</c>, <c>grad_norm</c>, <c>tokens_per_second</c> (of completions), and where the time went,
+/// in seconds: <c>time/rollout</c>, <c>time/reward</c>, <c>time/reference</c>, <c>time/update</c>, <c>time/evaluation</c>. An evaluation
+/// adds the first five under <c>eval/</c>.</para>
+/// <para>To write a trainer, derive and override <see cref="UpdateAsync"/>: take prompts from the step, call <see cref="DrawAsync"/>, and
+/// make the updates with <see cref="Optimization"/>. Steps, resuming, evaluation, cancellation, observers and metrics are this class's.
+/// Override <see cref="State"/> for what a checkpoint has to hold besides model and optimiser.</para>
 /// </remarks>
 public abstract class RolloutTrainer : IDisposable
 {
-    private readonly IReward reward;
+    private static readonly IReward NoReward = Reward.Of("none", _ => 0);
+    private readonly IReward? reward;
     private readonly RolloutOptions options;
 
+    /// <summary>Checks the options and makes the optimiser.</summary>
     /// <param name="policy">Draws completions and is trained.</param>
     /// <param name="tokenizer">Turns texts into the model's token ids and back.</param>
-    /// <param name="reward">Judges completions.</param>
-    /// <param name="options">Checked here.</param>
-    /// <param name="trained">What is trained, where that is more than the policy, such as a critic beside it.</param>
-    /// <param name="state">What the trainer keeps in checkpoints.</param>
-    private protected RolloutTrainer(
-        CausalLm policy,
-        ITokenizer tokenizer,
-        IReward reward,
-        RolloutOptions options,
-        nn.Module? trained = null,
-        ITrainerState? state = null
-    )
+    /// <param name="reward">Judges completions; null: steps report no reward, evaluations one of 0.</param>
+    /// <param name="options">Options of the trainer.</param>
+    /// <param name="trained">Module whose parameters are trained, where that is more than the policy, such as a critic beside it.</param>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
+    protected RolloutTrainer(CausalLm policy, ITokenizer tokenizer, IReward? reward, RolloutOptions options, nn.Module? trained = null)
     {
         ArgumentNullException.ThrowIfNull(policy);
         ArgumentNullException.ThrowIfNull(tokenizer);
-        ArgumentNullException.ThrowIfNull(reward);
         ArgumentNullException.ThrowIfNull(options);
         options.Sampling.Validate(policy.VocabularySize);
         Policy = policy;
         Tokenizer = tokenizer;
         this.reward = reward;
         this.options = options;
-        Session = new TrainingSession(trained ?? policy, options, options.UpdatesPerBatch, state);
+        Session = new TrainingSession(trained ?? policy, options, options.UpdatesPerBatch) { State = () => State };
     }
 
     /// <summary>Steps done.</summary>
     public long StepsDone => Session.Step;
 
-    private protected CausalLm Policy { get; }
+    /// <summary>Model that draws and is trained.</summary>
+    protected CausalLm Policy { get; }
 
-    private protected ITokenizer Tokenizer { get; }
+    /// <summary>Tokenizer of the model.</summary>
+    protected ITokenizer Tokenizer { get; }
 
-    private protected TrainingSession Session { get; }
+    /// <summary>Optimiser of the trained parameters: makes the updates of a step.</summary>
+    protected Optimization Optimization => Session.Optimization;
 
-    /// <summary>How completions are drawn: the options', which without stop tokens of their own stop at every end that the tokenizer and
+    /// <summary>State that checkpoints hold besides model, optimiser and position; null for none.</summary>
+    protected virtual ITrainerState? State => null;
+
+    /// <summary>Sampling of a step: that of the options, which without stop tokens of its own stops at every end that the tokenizer and
     /// the model name; log-probs are recorded in the parts in which the update computes them.</summary>
-    private protected virtual SamplingOptions Sampling =>
+    protected virtual SamplingOptions Sampling =>
         options.Sampling.StoppingAt(Policy, Tokenizer) with
         {
             ScoringRows = options.Sampling.ScoringRows ?? options.MicroBatchSize,
         };
+
+    private TrainingSession Session { get; }
 
     /// <summary>Writes a checkpoint of the steps done, also in a loop of one's own; <see cref="Resume"/> goes on from it.</summary>
     /// <param name="directory">Parent of the checkpoint's directory; made if it is missing.</param>
@@ -96,9 +102,9 @@ public abstract class RolloutTrainer : IDisposable
     )
     {
         options.Evaluation.CheckData(evaluation is not null, nameof(evaluation));
-        var questions = Question.Of(problems, nameof(problems), Policy, Tokenizer);
-        var heldOut = evaluation is null ? null : Question.Of(evaluation, nameof(evaluation), Policy, Tokenizer);
-        var order = new ShuffledOrder(questions.Length, options.Seed);
+        var prompts = TokenizedPrompt.Of(problems, nameof(problems), Policy, Tokenizer);
+        var heldOut = evaluation is null ? null : TokenizedPrompt.Of(evaluation, nameof(evaluation), Policy, Tokenizer);
+        var order = new ShuffledOrder(prompts.Length, options.Seed);
         Session.Begin();
         while (Session.IsUnfinished || Session.Continues(cancellation))
         {
@@ -106,7 +112,7 @@ public abstract class RolloutTrainer : IDisposable
             try
             {
                 if (!Session.IsUnfinished)
-                    await UpdateAsync(new QuestionSource(questions, order, Session.DataPosition), cancellation).ConfigureAwait(false);
+                    await TakeStepAsync(new PromptSource(prompts, order, Session.DataPosition), cancellation).ConfigureAwait(false);
                 report = await FinishAsync(heldOut, cancellation).ConfigureAwait(false);
             }
             catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
@@ -124,9 +130,9 @@ public abstract class RolloutTrainer : IDisposable
     /// <param name="cancellation">As in <see cref="RunAsync"/>, without the checkpoint.</param>
     public async Task<StepReport> StepAsync(IReadOnlyList<Problem> problems, CancellationToken cancellation = default)
     {
-        var questions = Question.Of(problems, nameof(problems), Policy, Tokenizer);
+        var prompts = TokenizedPrompt.Of(problems, nameof(problems), Policy, Tokenizer);
         Session.Begin();
-        await UpdateAsync(new QuestionSource(questions), cancellation).ConfigureAwait(false);
+        await TakeStepAsync(new PromptSource(prompts), cancellation).ConfigureAwait(false);
         return Session.Complete();
     }
 
@@ -139,102 +145,139 @@ public abstract class RolloutTrainer : IDisposable
     )
     {
         var metrics = new Dictionary<string, double>();
-        await EvaluateAsync(Question.Of(problems, nameof(problems), Policy, Tokenizer), metrics, cancellation).ConfigureAwait(false);
+        await EvaluateAsync(TokenizedPrompt.Of(problems, nameof(problems), Policy, Tokenizer), metrics, cancellation).ConfigureAwait(false);
         return metrics;
     }
 
-    /// <summary>Gives the optimiser's state back; the models stay with the caller.</summary>
+    /// <summary>Disposes the optimiser's state; the models stay with the caller.</summary>
     public void Dispose()
     {
         Dispose(true);
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Gives back what the trainer made.</summary>
-    private protected virtual void Dispose(bool disposing) => Session.Dispose();
+    /// <summary>Disposes what the trainer made.</summary>
+    /// <param name="disposing">False from a finaliser.</param>
+    protected virtual void Dispose(bool disposing) => Session.Dispose();
 
-    /// <summary>What a step learns from. The first draw of a step is number 0; further ones have other randomness.</summary>
-    private protected virtual Task<Experience> CollectAsync(QuestionSource source, StepClock clock, CancellationToken cancellation) =>
-        DrawAsync(source.Take(options.BatchSize), 0, clock, cancellation);
+    /// <summary>Makes the updates of one step: takes prompts, draws and judges completions, updates.</summary>
+    /// <remarks>An update that has been made cannot be taken back: check what may be refused before the first. No dispose scope and no
+    /// gradient mode may be open at an <c>await</c>: both belong to a thread.</remarks>
+    /// <param name="current">Prompts, metrics and time of the step. Owns what <see cref="DrawAsync"/> and <see cref="JudgeAsync"/> give,
+    /// until the step ends or fails.</param>
+    /// <returns>Report of the last update.</returns>
+    protected abstract Task<UpdateReport> UpdateAsync(RolloutStep current);
 
-    /// <summary>The updates of a step, and what is to be reported of them; the last update's report.</summary>
-    private protected abstract UpdateReport Learn(Experience experience, Dictionary<string, double> metrics, StepClock clock);
-
-    /// <summary>Completions of some problems, a group each, and their rewards.</summary>
-    // No dispose scope and no gradient mode may be open at the await: both belong to a thread.
-    private protected async Task<Experience> DrawAsync(Question[] asked, int draw, StepClock clock, CancellationToken cancellation)
-    {
-        var repeated = asked.SelectMany(question => Enumerable.Repeat(question, options.GroupSize)).ToArray();
-        ulong seed =
-            draw == 0
-                ? CounterRandom.Bits(options.Seed, (ulong)Session.Step)
-                : CounterRandom.Bits(options.Seed, (ulong)Session.Step, (ulong)draw);
-        var experience = await SampleAndJudgeAsync(repeated, Sampling, seed, clock, cancellation).ConfigureAwait(false);
-        return experience;
-    }
-
-    /// <summary>The likeliest completion of each problem, and its reward.</summary>
-    private protected Task<Experience> DrawGreedyAsync(Question[] asked, StepClock clock, CancellationToken cancellation) =>
-        SampleAndJudgeAsync(asked, Sampling with { Temperature = 0, Recording = LogProbRecording.Drawn }, 0, clock, cancellation);
-
-    private async Task<Experience> SampleAndJudgeAsync(
-        Question[] asked,
-        SamplingOptions sampling,
-        ulong seed,
-        StepClock clock,
-        CancellationToken cancellation
+    /// <summary>Draws a group of completions of each prompt and judges them. Afterwards the policy is in training mode.</summary>
+    /// <param name="step">Step that the draw belongs to.</param>
+    /// <param name="prompts">Prompts from <see cref="RolloutStep.Prompts"/>.</param>
+    /// <param name="draw">Number of the draw in the step; each has randomness of its own.</param>
+    /// <param name="tokenReward">Judges single tokens; null for none.</param>
+    protected Task<JudgedRollouts> DrawAsync(
+        RolloutStep step,
+        IReadOnlyList<TokenizedPrompt> prompts,
+        int draw = 0,
+        ITokenReward? tokenReward = null
     )
     {
-        Policy.eval();
-        var rollouts = Sampler.Generate(Policy, [.. asked.Select(question => question.Prompt)], sampling, seed, Tokenizer, cancellation);
-        try
-        {
-            clock.Book("rollout");
-            var completions = asked
-                .Select(
-                    (question, i) =>
-                        new Completion(
-                            question.Problem,
-                            Tokenizer.Decode(rollouts.Completions[i]),
-                            rollouts.Completions[i],
-                            rollouts.Finished[i]
-                        )
-                )
-                .ToArray();
-            var scores = await Scoring
-                .ScoreCheckedAsync(reward, completions, new RewardContext(Session.Step, options.Steps), cancellation)
-                .ConfigureAwait(false);
-            clock.Book("reward");
-            return new Experience(rollouts, completions, scores);
-        }
-        catch
-        {
-            rollouts.Dispose();
-            throw;
-        }
+        ArgumentNullException.ThrowIfNull(step);
+        ArgumentNullException.ThrowIfNull(prompts);
+        TokenizedPrompt[] repeated = [.. prompts.SelectMany(prompt => Enumerable.Repeat(prompt, options.GroupSize))];
+        var rollouts = Sample(step, repeated, Sampling, Seed(draw));
+        return JudgeTextsAsync(step, rollouts, repeated, TokenizedPrompt.Completions(repeated, rollouts, Tokenizer), tokenReward);
     }
 
-    private async Task UpdateAsync(QuestionSource source, CancellationToken cancellation)
+    /// <summary>Judges completions that were not drawn by <see cref="DrawAsync"/>. Afterwards the policy is in training mode.</summary>
+    /// <param name="step">Step that the completions belong to; takes over <paramref name="rollouts"/>.</param>
+    /// <param name="rollouts">Completions, one a row.</param>
+    /// <param name="prompts">Prompt of each row.</param>
+    protected Task<JudgedRollouts> JudgeAsync(RolloutStep step, RolloutBatch rollouts, IReadOnlyList<TokenizedPrompt> prompts)
+    {
+        ArgumentNullException.ThrowIfNull(step);
+        ArgumentNullException.ThrowIfNull(rollouts);
+        ArgumentNullException.ThrowIfNull(prompts);
+        step.Own(rollouts);
+        return JudgeTextsAsync(step, rollouts, prompts, TokenizedPrompt.Completions(prompts, rollouts, Tokenizer), null);
+    }
+
+    /// <summary>Judges rollouts of the step with given texts, and notes them for its report.</summary>
+    private protected async Task<JudgedRollouts> JudgeTextsAsync(
+        RolloutStep step,
+        RolloutBatch rollouts,
+        IReadOnlyList<TokenizedPrompt> prompts,
+        IReadOnlyList<Completion> completions,
+        ITokenReward? tokenReward
+    )
+    {
+        var scores = await ScoreAsync(step, completions).ConfigureAwait(false);
+        IReadOnlyList<double[]>? tokens = null;
+        if (tokenReward is not null)
+        {
+            tokens = await TokenReward.ScoreCheckedAsync(tokenReward, completions, Context, step.Cancellation).ConfigureAwait(false);
+            step.Book("reward");
+        }
+        Policy.train();
+        var judged = new JudgedRollouts(rollouts, prompts, completions, scores) { TokenRewards = tokens };
+        step.Note(judged);
+        return judged;
+    }
+
+    /// <summary>Rewards of the likeliest completion of each prompt. Afterwards the policy is in training mode.</summary>
+    private protected async Task<double[]> GreedyRewardsAsync(RolloutStep step, IReadOnlyList<TokenizedPrompt> prompts)
+    {
+        var rollouts = Sample(step, prompts, Sampling with { Temperature = 0, Recording = LogProbRecording.Drawn }, 0);
+        var scores = await ScoreAsync(step, TokenizedPrompt.Completions(prompts, rollouts, Tokenizer)).ConfigureAwait(false);
+        Policy.train();
+        return scores.Values;
+    }
+
+    /// <summary>Seed of a draw of the present step.</summary>
+    private protected ulong Seed(int draw) =>
+        draw == 0
+            ? CounterRandom.Bits(options.Seed, (ulong)Session.Step)
+            : CounterRandom.Bits(options.Seed, (ulong)Session.Step, (ulong)draw);
+
+    private RewardContext Context => new(Session.Step, options.Steps);
+
+    private RolloutBatch Sample(RolloutStep step, IReadOnlyList<TokenizedPrompt> prompts, SamplingOptions sampling, ulong seed)
+    {
+        Policy.eval();
+        int[][] ids = [.. prompts.Select(prompt => prompt.Ids)];
+        var rollouts = step.Own(Sampler.Generate(Policy, ids, sampling, seed, Tokenizer, step.Cancellation));
+        step.Book("rollout");
+        return rollouts;
+    }
+
+    private async Task<RewardScores> ScoreAsync(RolloutStep step, IReadOnlyList<Completion> completions)
+    {
+        var scores = await Scoring.ScoreCheckedAsync(reward ?? NoReward, completions, Context, step.Cancellation).ConfigureAwait(false);
+        step.Book("reward");
+        return scores;
+    }
+
+    private async Task TakeStepAsync(PromptSource prompts, CancellationToken cancellation)
     {
         using var start = Session.Start();
         try
         {
-            var clock = new StepClock();
-            var metrics = new Dictionary<string, double>();
-            using var experience = await CollectAsync(source, clock, cancellation).ConfigureAwait(false);
-            RolloutMetrics.AddTo(metrics, experience.Scores, experience.Completions, options.GroupSize);
-            Policy.train();
-            var update = Learn(experience, metrics, clock);
-            clock.Book("update");
+            using var step = new RolloutStep(prompts, cancellation);
+            var update = await UpdateAsync(step).ConfigureAwait(false);
+            step.Book("update");
+            var (completions, scores) = (step.Completions, step.Scores);
+            if (completions.Count == 0)
+                throw new InvalidOperationException("UpdateAsync drew no completions, expected a call of DrawAsync or JudgeAsync");
+            var metrics = RolloutMetrics.Of(completions, scores, options.GroupSize, isJudged: reward is not null);
+            foreach (var (name, value) in step.Metrics)
+                metrics[name] = value;
             metrics["learning_rate"] = update.LearningRate;
             metrics["grad_norm"] = update.GradNorm;
-            metrics["tokens_per_second"] = experience.Completions.Sum(completion => completion.Tokens.Length) / clock.Total;
-            clock.AddTo(metrics);
-            var told = new CompletionReport(Session.Step + 1, experience.Completions, experience.Scores);
+            metrics["tokens_per_second"] = completions.Sum(completion => completion.Tokens.Length) / step.Seconds;
+            step.AddTimesTo(metrics);
+            var told = new CompletionReport(Session.Step + 1, completions, scores);
             Session.Count(
                 update.Loss,
                 metrics,
-                source.Taken,
+                prompts.Taken,
                 [.. options.CompletionObservers.Select(observer => (Action)(() => observer.Report(told)))]
             );
         }
@@ -245,7 +288,7 @@ public abstract class RolloutTrainer : IDisposable
         }
     }
 
-    private async Task<StepReport> FinishAsync(Question[]? heldOut, CancellationToken cancellation)
+    private async Task<StepReport> FinishAsync(TokenizedPrompt[]? heldOut, CancellationToken cancellation)
     {
         if (heldOut is not null && Session.EvaluationIsDue)
         {
@@ -257,28 +300,20 @@ public abstract class RolloutTrainer : IDisposable
         return Session.Complete();
     }
 
-    private async Task EvaluateAsync(Question[] asked, Dictionary<string, double> metrics, CancellationToken cancellation)
+    private async Task EvaluateAsync(TokenizedPrompt[] prompts, Dictionary<string, double> metrics, CancellationToken cancellation)
     {
-        var clock = new StepClock();
+        var sampling = Sampling with { Recording = LogProbRecording.Drawn };
         var completions = new List<Completion>();
         var scores = new List<RewardScores>();
-        foreach (var part in asked.Chunk(options.BatchSize * options.GroupSize))
+        foreach (var part in prompts.Chunk(options.BatchSize * options.GroupSize))
         {
+            using var step = new RolloutStep(new PromptSource(part), cancellation);
             ulong seed = CounterRandom.Bits(options.Seed, ulong.MaxValue, (ulong)completions.Count);
-            using var experience = await SampleAndJudgeAsync(
-                    part,
-                    Sampling with
-                    {
-                        Recording = LogProbRecording.Drawn,
-                    },
-                    seed,
-                    clock,
-                    cancellation
-                )
-                .ConfigureAwait(false);
-            completions.AddRange(experience.Completions);
-            scores.Add(experience.Scores);
+            var drawn = TokenizedPrompt.Completions(part, Sample(step, part, sampling, seed), Tokenizer);
+            scores.Add(await ScoreAsync(step, drawn).ConfigureAwait(false));
+            completions.AddRange(drawn);
         }
-        RolloutMetrics.AddTo(metrics, RewardScores.Concatenate(scores), completions, groupSize: 1, "eval/");
+        foreach (var (name, value) in RolloutMetrics.Of(completions, RewardScores.Concatenate(scores), groupSize: 1, isJudged: true))
+            metrics[$"eval/{name}"] = value;
     }
 }

@@ -86,7 +86,7 @@ public abstract record TrainingOptions
 
     /// <summary>Checks every value.</summary>
     /// <exception cref="ArgumentOutOfRangeException">Names the option, the value and the range.</exception>
-    internal virtual void Validate()
+    public virtual void Validate()
     {
         Guard.AtLeast(Steps, 1, nameof(Steps));
         Guard.AtLeast(BatchSize, 1, nameof(BatchSize));

@@ -10,7 +10,6 @@ internal sealed class TrainingSession : IDisposable
 {
     private readonly nn.Module model;
     private readonly TrainingOptions options;
-    private readonly ITrainerState? own;
     private readonly Stopwatch watch = new();
     private string frozen = "";
     private BestEvaluation? best;
@@ -19,15 +18,17 @@ internal sealed class TrainingSession : IDisposable
     private UnfinishedStep? unfinished;
     private string? broken;
 
-    internal TrainingSession(nn.Module model, TrainingOptions options, int updatesPerStep = 1, ITrainerState? state = null)
+    internal TrainingSession(nn.Module model, TrainingOptions options, int updatesPerStep = 1)
     {
         this.model = model;
         this.options = options;
-        own = state;
         Optimization = new Optimization(model, options, updatesPerStep);
     }
 
     internal Optimization Optimization { get; }
+
+    /// <summary>The trainer's own state, kept in checkpoints.</summary>
+    internal Func<ITrainerState?> State { get; set; } = () => null;
 
     /// <summary>Steps done.</summary>
     internal long Step { get; private set; }
@@ -58,7 +59,7 @@ internal sealed class TrainingSession : IDisposable
                 $"the checkpoint {checkpoint} was made with seed {seed}, the options say {options.Seed}",
                 nameof(checkpoint)
             );
-        var state = Checkpoint.Load(checkpoint, model, Optimization, own);
+        var state = Checkpoint.Load(checkpoint, model, Optimization, State());
         (Step, DataPosition, before, savedStep) = (state.Step, state.DataPosition, TimeSpan.FromSeconds(state.ElapsedSeconds), state.Step);
         (best, frozen, unfinished, broken) = (state.Best, state.Frozen, null, null);
     }
@@ -183,7 +184,7 @@ internal sealed class TrainingSession : IDisposable
             Best = best,
             Frozen = frozen,
         };
-        return Checkpoint.Save(directory, model, Optimization, state, own);
+        return Checkpoint.Save(directory, model, Optimization, state, State());
     }
 
     // A process that was killed may have saved its last checkpoint and not come to take the older ones away.

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using PostTrain.Data;
+using PostTrain.Data.Batches;
 using PostTrain.Data.Records;
 using PostTrain.RewardModeling;
 using PostTrain.Supervised;
@@ -52,7 +53,7 @@ public sealed class RenderedTextTests : IDisposable
         var (tokenizer, template) = Load(name, source);
         int[] whole = template.Encode(tokenizer, Talk).Ids;
         var learnt = InstructionTemplate.Chat(template).Conversation(Talk);
-        Assert.Equal(whole, TokenExample.Of(learnt.Prompt, learnt.Completion, tokenizer, appendEnd: true, 1000, "", "").Ids);
+        Assert.Equal(whole, TokenExample.Of(learnt.Prompt, learnt.Completion, tokenizer).Ids);
         Assert.Equal(whole, RewardText.Encode(learnt.Prompt, learnt.Completion, tokenizer, appendEnd: true));
         Assert.Equal(whole, ((ITokenizer)tokenizer).Encode(learnt.Prompt + learnt.Completion));
         Assert.Equal(template.Render(Talk).Text, learnt.Prompt + learnt.Completion);
@@ -71,7 +72,7 @@ public sealed class RenderedTextTests : IDisposable
         var problem = new Problem(InstructionTemplate.Chat(template).Prompt(Talk[..3]), "4");
         Assert.Equal(expected, tokenizer.Encode(problem.Prompt));
         // From record to record the mark goes along.
-        Assert.Equal(expected, tokenizer.Encode(RatedCompletion.Unpair([new PreferencePair(problem.Prompt, "a", "b")])[1].Prompt));
+        Assert.Equal(expected, tokenizer.Encode(JudgedCompletion.Unpair([new PreferencePair(problem.Prompt, "a", "b")])[1].Prompt));
         Assert.Equal(expected, StepEncoding.Of(new StepwiseExample(problem.Prompt, ["a"], [1]), tokenizer).Tokens[..expected.Length]);
     }
 
@@ -88,19 +89,10 @@ public sealed class RenderedTextTests : IDisposable
             """{"instruction":"Add.","input":"1, 1","output":"2","chosen":"2","rejected":"3"}"""
         );
         var shown = RecordReader.Demonstrations(path, chat)[0];
-        Assert.Equal(
-            template.Encode(tokenizer, better).Ids,
-            TokenExample.Of(shown.Prompt, shown.Completion, tokenizer, appendEnd: true, 1000, "", "").Ids
-        );
+        Assert.Equal(template.Encode(tokenizer, better).Ids, TokenExample.Of(shown.Prompt, shown.Completion, tokenizer).Ids);
         var pair = RecordReader.Pairs(path, chat)[0];
-        Assert.Equal(
-            template.Encode(tokenizer, better).Ids,
-            TokenExample.Of(pair.Prompt, pair.Chosen, tokenizer, appendEnd: true, 1000, "", "").Ids
-        );
-        Assert.Equal(
-            template.Encode(tokenizer, worse).Ids,
-            TokenExample.Of(pair.Prompt, pair.Rejected, tokenizer, appendEnd: true, 1000, "", "").Ids
-        );
+        Assert.Equal(template.Encode(tokenizer, better).Ids, TokenExample.Of(pair.Prompt, pair.Chosen, tokenizer).Ids);
+        Assert.Equal(template.Encode(tokenizer, worse).Ids, TokenExample.Of(pair.Prompt, pair.Rejected, tokenizer).Ids);
         // Written and read again, a rendered text is rendered still.
         JsonLines.Write(directory.File("pairs.jsonl"), [pair]);
         Assert.Equal([pair], JsonLines.Read<PreferencePair>(directory.File("pairs.jsonl")));
@@ -135,7 +127,7 @@ public sealed class RenderedTextTests : IDisposable
             var tokenizer = GoldenTokenizers.Load(name);
             int[] text = tokenizer.Encode("ask: hello" + end);
             int[] expected = hasEnd ? text : [.. text, tokenizer.EndOfSequenceId!.Value];
-            Assert.Equal(expected, TokenExample.Of("ask:", " hello" + end, tokenizer, appendEnd: true, 1000, "", "").Ids);
+            Assert.Equal(expected, TokenExample.Of("ask:", " hello" + end, tokenizer).Ids);
             Assert.Equal(expected, RewardText.Encode("ask:", " hello" + end, tokenizer, appendEnd: true));
             Assert.Equal(text, RewardText.Encode("ask:", " hello" + end, tokenizer, appendEnd: false));
         }

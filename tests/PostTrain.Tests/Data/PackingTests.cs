@@ -1,4 +1,4 @@
-using PostTrain.Data;
+using PostTrain.Data.Batches;
 using PostTrain.Numerics;
 using PostTrain.Supervised;
 using PostTrain.Tests.Support;
@@ -57,15 +57,15 @@ public sealed class PackingTests
     }
 
     [Fact]
-    public void Pack_GivesTheHandWorkedBatch()
+    public void Packed_GivesTheHandWorkedBatch()
     {
         using var scope = NewDisposeScope();
-        using var batch = Packing.Pack([new([7, 8, 9], 2), new([1, 2, 3, 4, 5], 0), new([6, 5], 1)], 5, paddingId: 0);
+        using var batch = SequenceBatch.Packed([new([7, 8, 9], 2), new([1, 2, 3, 4, 5], 0), new([6, 5], 1)], 5, paddingId: 0);
         // Segments of 2, 4 and 1 positions: 4 and 1 share a row.
         TensorAssert.Close([1, 2, 3, 4, 6, 7, 8, 0, 0, 0], batch.Inputs, 0);
         TensorAssert.Close([2, 3, 4, 5, 5, 8, 9, 0, 0, 0], batch.Targets, 0);
-        TensorAssert.Close([0, 1, 2, 3, 0, 0, 1, 0, 0, 0], batch.Positions, 0);
-        TensorAssert.Close([1, 1, 1, 1, 2, 1, 1, 0, 0, 0], batch.Segments, 0);
+        TensorAssert.Close([0, 1, 2, 3, 0, 0, 1, 0, 0, 0], batch.Positions(), 0);
+        TensorAssert.Close([1, 1, 1, 1, 2, 1, 1, 0, 0, 0], batch.AttentionMask, 0);
         TensorAssert.Close([1, 1, 1, 1, 1, 0, 1, 0, 0, 0], batch.LossMask, 0);
         Assert.Equal([2, 5], batch.Inputs.shape);
     }
@@ -99,7 +99,7 @@ public sealed class PackingTests
     public void PackedLossAndGradients_AreTheUnpackedOnes()
     {
         using var scope = NewDisposeScope();
-        TokenSequence[] sequences = [new([3, 1, 4, 1, 5], 2), new([2, 6], 1), new([0, 3, 5], 0), new([5, 0, 2, 4], 3), new([1, 1, 6], 1)];
+        TokenExample[] sequences = [new([3, 1, 4, 1, 5], 2), new([2, 6], 1), new([0, 3, 5], 0), new([5, 0, 2, 4], 3), new([1, 1, 6], 1)];
         Tensor[] parameters =
         [
             Numbers.Uniform(1, 1, 7, 4),
@@ -108,32 +108,35 @@ public sealed class PackingTests
             Numbers.Uniform(4, 1, 4, 4),
             Numbers.Uniform(5, 1, 7, 4),
         ];
-        using var packed = Packing.Pack(sequences, 6, 0);
+        using var packed = SequenceBatch.Packed(sequences, 6, 0);
         Assert.Equal(2, packed.Inputs.shape[0]);
         var (loss, gradients) = Run(parameters, [packed]);
-        var rows = sequences.Select(sequence => Packing.Pack([sequence], 6, 0)).ToArray();
+        var rows = sequences.Select(sequence => SequenceBatch.Packed([sequence], 6, 0)).ToArray();
         var (expected, expectedGradients) = Run(parameters, rows);
         Assert.Equal(expected, loss, 1e-12);
         for (int i = 0; i < parameters.Length; i++)
             TensorAssert.Close(expectedGradients[i], gradients[i], 1e-12, $"gradient {i}");
         // The law has to fail where a segment sees its neighbour, and where positions run on.
-        Assert.True(Math.Abs(Run(parameters, [packed with { Segments = ones_like(packed.Segments) }]).Loss - expected) > 1e-5);
-        Assert.True(Math.Abs(Run(parameters, [packed with { Positions = arange(6).expand(2, 6) }]).Loss - expected) > 1e-5);
+        Assert.True(
+            Math.Abs(Run(parameters, [packed with { AttentionMask = ones_like(packed.AttentionMask) }], packed.Positions()).Loss - expected)
+                > 1e-5
+        );
+        Assert.True(Math.Abs(Run(parameters, [packed], arange(6).expand(2, 6)).Loss - expected) > 1e-5);
         foreach (var row in rows)
             row.Dispose();
     }
 
     // Token sums over all batches.
-    private static (double Loss, Tensor[] Gradients) Run(Tensor[] parameters, PackedBatch[] batches)
+    private static (double Loss, Tensor[] Gradients) Run(Tensor[] parameters, SequenceBatch[] batches, Tensor? positions = null)
     {
         var leaves = Array.ConvertAll(parameters, parameter => parameter.detach().clone().requires_grad_(true));
         double total = 0;
         foreach (var batch in batches)
         {
-            var x = leaves[0][batch.Inputs] + leaves[1][batch.Positions];
+            var x = leaves[0][batch.Inputs] + leaves[1][positions ?? batch.Positions()];
             var scores = x.matmul(leaves[2])
                 .matmul(x.transpose(1, 2))
-                .masked_fill(Packing.BlockDiagonalMask(batch.Segments).logical_not(), -1e9);
+                .masked_fill(Packing.BlockDiagonalMask(batch.AttentionMask).logical_not(), -1e9);
             var hidden = x + scores.softmax(-1).matmul(x).matmul(leaves[3]);
             var loss = SupervisedLosses
                 .ChunkedCrossEntropy(hidden, leaves[4], batch.Targets, batch.LossMask, aggregation: LossAggregation.TokenSum, chunkSize: 3)
@@ -155,20 +158,20 @@ public sealed class PackingTests
             StringComparison.Ordinal
         );
         Assert.Throws<ArgumentOutOfRangeException>(() => Packing.FirstFitDecreasing([0], 5));
-        Assert.Equal("sequences", Assert.Throws<ArgumentException>(() => Packing.Pack([], 5, 0)).ParamName);
+        Assert.Equal("examples", Assert.Throws<ArgumentException>(() => SequenceBatch.Packed([], 5, 0)).ParamName);
         Assert.Contains(
-            "sequences[0] has 1 tokens, expected 2 to 6",
-            Assert.Throws<ArgumentException>(() => Packing.Pack([new([1])], 5, 0)).Message,
+            "examples[0] has 1 tokens, expected 2 to 6",
+            Assert.Throws<ArgumentException>(() => SequenceBatch.Packed([new([1])], 5, 0)).Message,
             StringComparison.Ordinal
         );
         Assert.Contains(
-            "sequences[1] has 7 tokens",
-            Assert.Throws<ArgumentException>(() => Packing.Pack([new([1, 2]), new([1, 2, 3, 4, 5, 6, 7])], 5, 0)).Message,
+            "examples[1] has 7 tokens",
+            Assert.Throws<ArgumentException>(() => SequenceBatch.Packed([new([1, 2]), new([1, 2, 3, 4, 5, 6, 7])], 5, 0)).Message,
             StringComparison.Ordinal
         );
         Assert.Contains(
             "a prompt of 3 tokens, expected 0 to 2",
-            Assert.Throws<ArgumentException>(() => Packing.Pack([new([1, 2], 3)], 5, 0)).Message,
+            Assert.Throws<ArgumentException>(() => SequenceBatch.Packed([new([1, 2], 3)], 5, 0)).Message,
             StringComparison.Ordinal
         );
         Assert.Equal(

@@ -1,4 +1,5 @@
 using PostTrain.Data;
+using PostTrain.Data.Curation;
 
 namespace PostTrain.Tests.Data;
 

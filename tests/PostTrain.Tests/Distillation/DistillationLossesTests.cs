@@ -9,9 +9,9 @@ namespace PostTrain.Tests.Distillation;
 
 public sealed class DistillationLossesTests
 {
-    private static readonly DistillationOptions Jsd = new() { Divergence = Divergence.GeneralizedJsd(0.4), Temperature = 2 };
+    private static readonly DistillationObjective Jsd = new() { Divergence = Divergence.GeneralizedJsd(0.4), Temperature = 2 };
 
-    private static readonly DistillationOptions Top = Jsd with { Support = DistillationSupport.TopK(2) };
+    private static readonly DistillationObjective Top = Jsd with { Support = DistillationSupport.TopK(2) };
 
     /// <summary>τ·(q − p) for each position, whatever the temperature.</summary>
     [Theory]
@@ -22,7 +22,7 @@ public sealed class DistillationLossesTests
         using var scope = NewDisposeScope();
         var (student, teacher, mask) = (Numbers.Uniform(1, 2, 2, 3, 5), Numbers.Uniform(2, 2, 2, 3, 5), Numbers.Mask(3, 3, 1));
         var gradient = Numbers.Gradient(
-            x => DistillationLosses.Distill(x, teacher, mask, new DistillationOptions { Temperature = temperature }).Loss,
+            x => DistillationLosses.Distill(x, teacher, mask, new DistillationObjective { Temperature = temperature }).Loss,
             student
         );
         var expected = ((student / temperature).softmax(-1) - (teacher / temperature).softmax(-1)) * temperature * mask.unsqueeze(-1) / 4;
@@ -52,13 +52,13 @@ public sealed class DistillationLossesTests
         // Twice the logits at temperature 2 are the same distributions; τ² = 4.
         TensorAssert.Close(
             2 * forward,
-            DistillationLosses.Distill(student * 2, teacher, ones(1, 2), new DistillationOptions { Temperature = 2 }).Loss,
+            DistillationLosses.Distill(student * 2, teacher, ones(1, 2), new DistillationObjective { Temperature = 2 }).Loss,
             1e-15
         );
         TensorAssert.Close(
             forward / 2,
             DistillationLosses
-                .Distill(student * 2, teacher, ones(1, 2), new DistillationOptions { Temperature = 2, ScaleByTemperatureSquared = false })
+                .Distill(student * 2, teacher, ones(1, 2), new DistillationObjective { Temperature = 2, ScaleByTemperatureSquared = false })
                 .Loss,
             1e-15
         );
@@ -128,7 +128,7 @@ public sealed class DistillationLossesTests
         {
             Tensor Losses(DistillationSupport support) =>
                 DistillationLosses
-                    .Distill(student, teacher, mask, new DistillationOptions { Divergence = divergence, Support = support })
+                    .Distill(student, teacher, mask, new DistillationObjective { Divergence = divergence, Support = support })
                     .TokenLosses;
             var full = Losses(DistillationSupport.Full);
             foreach (var source in Enum.GetValues<SupportSource>())
@@ -168,7 +168,7 @@ public sealed class DistillationLossesTests
                 },
             }
         );
-        var options = new DistillationOptions { Support = DistillationSupport.TopK(1) };
+        var options = new DistillationObjective { Support = DistillationSupport.TopK(1) };
         var same = DistillationLosses.Distill(logits, logits, ones(1, 3), options);
         TensorAssert.Close([0, 0, 0], same.TokenLosses, 1e-15);
         TensorAssert.Finite(Numbers.Gradient(x => DistillationLosses.Distill(x, logits, ones(1, 3), options).Loss, logits));
@@ -229,7 +229,7 @@ public sealed class DistillationLossesTests
         foreach (var divergence in new[] { Divergence.ForwardKl, Divergence.ReverseKl, Divergence.GeneralizedJsd(0.4) })
         foreach (var support in new[] { DistillationSupport.Full, DistillationSupport.TopK(1) })
         {
-            var options = new DistillationOptions { Divergence = divergence, Support = support };
+            var options = new DistillationObjective { Divergence = divergence, Support = support };
             var second = Numbers.Gradient(
                 x => Numbers.GradientGraph(DistillationLosses.Distill(x, teacher, ones(1, 2), options).Loss, x)[0].square().sum(),
                 tensor(
@@ -255,7 +255,7 @@ public sealed class DistillationLossesTests
             Numbers.Uniform(19, 2, 2, 3, 5).to_type(ScalarType.BFloat16),
             Numbers.Mask(3, 3, 1)
         );
-        foreach (var options in new[] { new DistillationOptions(), Jsd, Top })
+        foreach (var options in new[] { new DistillationObjective(), Jsd, Top })
         {
             var loss = DistillationLosses.Distill(student, teacher, mask, options).Loss;
             Assert.Equal(ScalarType.BFloat16, loss.dtype);
@@ -362,7 +362,7 @@ public sealed class DistillationLossesTests
             "Temperature",
             Assert
                 .Throws<ArgumentOutOfRangeException>(() =>
-                    DistillationLosses.Distill(logits, logits, mask, new DistillationOptions { Temperature = 0 })
+                    DistillationLosses.Distill(logits, logits, mask, new DistillationObjective { Temperature = 0 })
                 )
                 .ParamName
         );

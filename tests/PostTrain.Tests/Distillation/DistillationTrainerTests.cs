@@ -51,14 +51,14 @@ public sealed class DistillationTrainerTests
             for (int t = start; t < ids.Length; t++)
                 tokens.Add((p[t - 1].Zip(q[t - 1], (a, b) => Math.Exp(a) * (a - b)).Sum(), -q[t - 1][ids[t]]));
         }
-        using var plain = new DistillationTrainer(student, ReferencePolicy.Of(teacher), Toy.Tokenizer, new DistillationTrainerOptions());
+        using var plain = new DistillationTrainer(student, Toy.Tokenizer, ReferencePolicy.Of(teacher), new DistillationOptions());
         Assert.Equal(tokens.Average(token => token.Kl), plain.Evaluate(Given)["eval/loss"], 1e-12);
         Assert.Equal(tokens.Average(token => token.Nll), plain.Evaluate(Given)["eval/nll"], 1e-12);
         using var labels = new DistillationTrainer(
             student,
-            ReferencePolicy.Of(teacher),
             Toy.Tokenizer,
-            new DistillationTrainerOptions { LabelWeight = 0.25 }
+            ReferencePolicy.Of(teacher),
+            new DistillationOptions { LabelWeight = 0.25 }
         );
         Assert.Equal(tokens.Average(token => 0.25 * token.Nll + 0.75 * token.Kl), labels.Evaluate(Given)["eval/loss"], 1e-12);
     }
@@ -85,8 +85,8 @@ public sealed class DistillationTrainerTests
         using var teacher = Toy.Model(seed: 4, type: ScalarType.Float64);
         using var onPolicy = new OnPolicyDistillationTrainer(
             sampled,
-            ReferencePolicy.Of(teacher),
             Toy.Tokenizer,
+            ReferencePolicy.Of(teacher),
             new OnPolicyDistillationOptions
             {
                 StudentShare = 0,
@@ -97,13 +97,9 @@ public sealed class DistillationTrainerTests
         );
         using var offline = new DistillationTrainer(
             given,
-            ReferencePolicy.Of(teacher),
             Toy.Tokenizer,
-            new DistillationTrainerOptions
-            {
-                Objective = new DistillationOptions { Divergence = Divergence.GeneralizedJsd(0.3) },
-                LearningRate = 1e-2,
-            }
+            ReferencePolicy.Of(teacher),
+            new DistillationOptions { Divergence = Divergence.GeneralizedJsd(0.3), LearningRate = 1e-2 }
         );
         var one = await onPolicy.StepAsync(Problems);
         var two = offline.Step([.. Problems.Select(problem => new Demonstration(problem.Prompt, problem.Answer!))]);
@@ -143,32 +139,32 @@ public sealed class DistillationTrainerTests
         using var model = Toy.Model();
         using var other = Decoder.Create(((Decoder)Toy.Model()).Config with { VocabularySize = 7 }, 0);
         var error = Assert.Throws<ArgumentException>(() =>
-            new DistillationTrainer(model, ReferencePolicy.Of(other), Toy.Tokenizer, new DistillationTrainerOptions())
+            new DistillationTrainer(model, Toy.Tokenizer, ReferencePolicy.Of(other), new DistillationOptions())
         );
         Assert.Contains("teacher has a vocabulary of 7", error.Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentOutOfRangeException>(() =>
-            new DistillationTrainer(model, ReferencePolicy.Of(model), Toy.Tokenizer, new DistillationTrainerOptions { LabelWeight = 1.5 })
+            new DistillationTrainer(model, Toy.Tokenizer, ReferencePolicy.Of(model), new DistillationOptions { LabelWeight = 1.5 })
         );
         Assert.Throws<ArgumentOutOfRangeException>(() =>
             new OnPolicyDistillationTrainer(
                 model,
-                ReferencePolicy.Of(model),
                 Toy.Tokenizer,
+                ReferencePolicy.Of(model),
                 new OnPolicyDistillationOptions { StudentShare = 0.5, Objective = OnPolicyObjective.PerToken() }
             )
         );
         Assert.Throws<ArgumentOutOfRangeException>(() =>
             new OnPolicyDistillationTrainer(
                 model,
-                ReferencePolicy.Of(model),
                 Toy.Tokenizer,
+                ReferencePolicy.Of(model),
                 new OnPolicyDistillationOptions { UpdatesPerBatch = 2, Objective = OnPolicyObjective.MiniLlm() }
             )
         );
         using var given = new OnPolicyDistillationTrainer(
             model,
-            ReferencePolicy.Of(model),
             Toy.Tokenizer,
+            ReferencePolicy.Of(model),
             new OnPolicyDistillationOptions { StudentShare = 0 }
         );
         Assert.Contains(
@@ -200,7 +196,7 @@ public sealed class DistillationTrainerTests
 
     private static IEnumerable<StepReport> Run(string name, CausalLm model, CausalLm teacher, TrainerRun run)
     {
-        var objective = name switch
+        var options = name switch
         {
             "reverse" => new DistillationOptions { Divergence = Divergence.ReverseKl, Temperature = 2 },
             "jsd" => new DistillationOptions { Divergence = Divergence.GeneralizedJsd(0.5) },
@@ -209,17 +205,17 @@ public sealed class DistillationTrainerTests
         };
         using var trainer = new DistillationTrainer(
             model,
-            ReferencePolicy.Of(teacher),
             Toy.Tokenizer,
-            new DistillationTrainerOptions
+            ReferencePolicy.Of(teacher),
+            options with
             {
                 Steps = run.Steps,
                 BatchSize = 4,
                 MicroBatchSize = run.MicroBatch,
+                Optimizer = run.Optimizer,
                 LearningRate = 1e-2,
                 CheckpointDirectory = run.Directory,
                 CheckpointEvery = TrainerRun.CheckpointEvery,
-                Objective = objective,
                 LabelWeight = name == "labels" ? 0.5 : 0,
             }
         );
@@ -246,14 +242,15 @@ public sealed class DistillationTrainerTests
     private static OnPolicyDistillationTrainer Online(string name, CausalLm model, CausalLm teacher, TrainerRun run) =>
         new(
             model,
-            ReferencePolicy.Of(teacher),
             Toy.Tokenizer,
+            ReferencePolicy.Of(teacher),
             new OnPolicyDistillationOptions
             {
                 Steps = run.Steps,
                 BatchSize = 4,
                 GroupSize = 4,
                 MicroBatchSize = run.MicroBatch,
+                Optimizer = run.Optimizer,
                 LearningRate = 1e-2,
                 CheckpointDirectory = run.Directory,
                 CheckpointEvery = TrainerRun.CheckpointEvery,

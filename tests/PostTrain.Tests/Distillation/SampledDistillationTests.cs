@@ -27,7 +27,7 @@ public sealed class SampledDistillationTests
                 student,
                 teacher,
                 mask,
-                new MiniLlmOptions
+                new MiniLlmObjective
                 {
                     Gamma = gamma,
                     LengthNormalization = normalize,
@@ -56,7 +56,7 @@ public sealed class SampledDistillationTests
         for (int length = 1; length <= 9; length++)
         {
             var (student, teacher) = (Numbers.Uniform(length, 1, 1, length), Numbers.Uniform(length + 50, 1, 1, length));
-            var options = new MiniLlmOptions { Gamma = 0.7, LengthNormalization = false };
+            var options = new MiniLlmObjective { Gamma = 0.7, LengthNormalization = false };
             var advantages = DistillationAdvantages.MiniLlm(student, teacher, ones(1, length), options);
             double[] rewards = Numbers.Values(teacher - student);
             var expected = rewards.Select((_, t) => rewards.Skip(t + 1).Select((reward, i) => Math.Pow(0.7, i) * reward).Sum()).ToArray();
@@ -90,7 +90,7 @@ public sealed class SampledDistillationTests
 
         var probabilities = Sequence(student).exp();
         var sum = LossAggregation.SequenceSum(1);
-        var options = new MiniLlmOptions { LengthNormalization = false };
+        var options = new MiniLlmObjective { LengthNormalization = false };
         var sampled = Numbers.Gradient(
             table =>
                 (
@@ -285,7 +285,7 @@ public sealed class SampledDistillationTests
                             logProbs,
                             logProbs,
                             mask,
-                            new MiniLlmOptions
+                            new MiniLlmObjective
                             {
                                 Gamma = gamma,
                                 LengthNormalization = !start,
@@ -338,7 +338,7 @@ public sealed class SampledDistillationTests
             "Gamma",
             Assert
                 .Throws<ArgumentOutOfRangeException>(() =>
-                    DistillationAdvantages.MiniLlm(table, table, table, new MiniLlmOptions { Gamma = 1.1 })
+                    DistillationAdvantages.MiniLlm(table, table, table, new MiniLlmObjective { Gamma = 1.1 })
                 )
                 .ParamName
         );
@@ -346,7 +346,7 @@ public sealed class SampledDistillationTests
             "UncountedWeight",
             Assert
                 .Throws<ArgumentOutOfRangeException>(() =>
-                    DistillationAdvantages.MiniLlm(table, table, table, new MiniLlmOptions { UncountedWeight = -1 })
+                    DistillationAdvantages.MiniLlm(table, table, table, new MiniLlmObjective { UncountedWeight = -1 })
                 )
                 .ParamName
         );

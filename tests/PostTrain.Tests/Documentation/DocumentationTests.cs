@@ -63,7 +63,9 @@ public class DocumentationTests
     public void OptionsOfTables_Exist()
     {
         var options = Types
-            .Where(type => type.Name.EndsWith("Options", StringComparison.Ordinal))
+            .Where(type =>
+                type.Name.EndsWith("Options", StringComparison.Ordinal) || type.Name.EndsWith("Objective", StringComparison.Ordinal)
+            )
             .SelectMany(type => type.GetProperties(Any))
             .Select(property => property.Name)
             .ToHashSet();

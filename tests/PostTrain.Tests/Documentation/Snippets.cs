@@ -12,6 +12,11 @@ internal static class Snippets
         "using System; using System.Collections.Generic; using System.IO; using System.Linq; using System.Net.Http; using System.Threading; using System.Threading.Tasks;";
     private static readonly Regex Using = new(@"^using (static )?[\w.]+;$", RegexOptions.Multiline);
 
+    private static readonly Regex Declaration = new(
+        @"^((public|internal|sealed|abstract|static) )*(class|record|interface|enum) ",
+        RegexOptions.Multiline
+    );
+
     /// <summary>What a piece without using lines of its own may take for granted.</summary>
     private static readonly string Surroundings = Path.Combine(
         RepositoryFolder.Root,
@@ -71,11 +76,15 @@ internal static class Snippets
     {
         var own = string.Join(' ', Using.Matches(code).Select(match => match.Value));
         var body = Using.Replace(code, "");
+        // As in a program of top-level statements, types come last.
+        int types = Declaration.Match(body) is { Success: true } first ? first.Index : body.Length;
+        int typesLine = line + body[..types].Count(character => character == '\n');
         var source = new StringBuilder();
         source.AppendLine(Implicit).AppendLine(own.Length > 0 ? own : namespaces);
         source.AppendLine($"internal sealed class Snippet{number}{(own.Length > 0 ? "" : " : Surroundings")} {{");
         source.AppendLine("#pragma warning disable").AppendLine("private static async Task<int> Run(string[] args) {");
-        source.AppendLine($"#line {line} \"{page.Name}\"").AppendLine(body).AppendLine("#line default").AppendLine("return 0; } }");
+        source.AppendLine($"#line {line} \"{page.Name}\"").AppendLine(body[..types]).AppendLine("#line default").AppendLine("return 0; }");
+        source.AppendLine($"#line {typesLine} \"{page.Name}\"").AppendLine(body[types..]).AppendLine("#line default").AppendLine("}");
         return source.ToString();
     }
 

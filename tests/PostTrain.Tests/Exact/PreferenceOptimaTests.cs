@@ -1,5 +1,6 @@
 using PostTrain.Exact;
 using PostTrain.Preference;
+using PostTrain.Preference.Losses;
 using PostTrain.Tests.Support;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -25,7 +26,7 @@ public sealed class PreferenceOptimaTests
     private static Tensor Train(DpoLoss loss, Tensor referenceLogits, Tensor weights, double beta, int steps = 12)
     {
         var (chosen, rejected) = (arange(Actions).repeat_interleave(Actions), arange(Actions).repeat(Actions));
-        var options = new DpoOptions { Beta = beta, Loss = loss };
+        var options = new DpoObjective { Beta = beta, Loss = loss };
         PairLogProbs Pairs(Tensor logits)
         {
             var logProbs = ExactPolicy.LogProbs(Bandit, logits.reshape(1, Actions));
@@ -55,10 +56,10 @@ public sealed class PreferenceOptimaTests
         var (reference, rewards) = (Numbers.Uniform(10 * seed, 1, 1, Actions), Numbers.Uniform(10 * seed + 1, 1, Actions));
         var expected = Optima.Rlhf(Bandit, reference, rewards, Beta).LogProbs.exp();
         var preferences = BradleyTerry(rewards);
-        Assert.InRange(TotalVariation(expected, Train(DpoLoss.Sigmoid(), reference, preferences, Beta)), 0, 1e-10);
+        Assert.InRange(TotalVariation(expected, Train(MarginLoss.Sigmoid(), reference, preferences, Beta)), 0, 1e-10);
         // However often each pair is asked.
         var asked = Numbers.Uniform(10 * seed + 2, 0.45, Actions, Actions) + 0.5;
-        Assert.InRange(TotalVariation(expected, Train(DpoLoss.Sigmoid(), reference, preferences * (asked + asked.t()), Beta)), 0, 1e-10);
+        Assert.InRange(TotalVariation(expected, Train(MarginLoss.Sigmoid(), reference, preferences * (asked + asked.t()), Beta)), 0, 1e-10);
         // The reference itself is elsewhere.
         Assert.True(TotalVariation(expected, ExactPolicy.LogProbs(Bandit, reference).exp()) > 0.1);
     }
@@ -74,11 +75,14 @@ public sealed class PreferenceOptimaTests
         var expected = Optima.Rlhf(Bandit, reference, rewards, Beta).LogProbs.exp();
         var preferences = BradleyTerry(rewards);
         var flipped = preferences * (1 - flips) + preferences.t() * flips;
-        Assert.InRange(TotalVariation(expected, Train(DpoLoss.Robust(flips), reference, flipped, Beta)), 0, 1e-10);
-        Assert.True(TotalVariation(expected, Train(DpoLoss.Sigmoid(), reference, flipped, Beta)) > 0.02);
+        Assert.InRange(TotalVariation(expected, Train(MarginLoss.Robust(flips), reference, flipped, Beta)), 0, 1e-10);
+        Assert.True(TotalVariation(expected, Train(MarginLoss.Sigmoid(), reference, flipped, Beta)) > 0.02);
         // cDPO on clean labels learns what DPO learns on flipped ones.
         Assert.InRange(
-            TotalVariation(Train(DpoLoss.Sigmoid(), reference, flipped, Beta), Train(DpoLoss.Sigmoid(flips), reference, preferences, Beta)),
+            TotalVariation(
+                Train(MarginLoss.Sigmoid(), reference, flipped, Beta),
+                Train(MarginLoss.Sigmoid(flips), reference, preferences, Beta)
+            ),
             0,
             1e-10
         );
@@ -113,7 +117,7 @@ public sealed class PreferenceOptimaTests
                             }
                             double distance = TotalVariation(
                                 expected,
-                                Train(DpoLoss.Sigmoid(), reference, tensor(counts).reshape(Actions, Actions) / size, Beta, steps: 7)
+                                Train(MarginLoss.Sigmoid(), reference, tensor(counts).reshape(Actions, Actions) / size, Beta, steps: 7)
                             );
                             return distance * distance;
                         })
@@ -189,7 +193,7 @@ public sealed class PreferenceOptimaTests
         var reference = zeros(1, Actions, dtype: ScalarType.Float64);
         var order = arange(Actions, dtype: ScalarType.Float64);
         var certain = ((order.unsqueeze(1) - order.unsqueeze(0)).sign() + 1) / 2;
-        double Best(int steps) => Train(DpoLoss.Sigmoid(), reference, certain, 1, steps)[Actions - 1].ToDouble();
+        double Best(int steps) => Train(MarginLoss.Sigmoid(), reference, certain, 1, steps)[Actions - 1].ToDouble();
         Assert.True(Best(8) > Best(4));
         Assert.True(Best(8) > 0.99);
         // IPO's ratios stay within e^{1/τ}.

@@ -5,6 +5,7 @@ using PostTrain.Models;
 using PostTrain.Numerics;
 using PostTrain.Policy;
 using PostTrain.Preference;
+using PostTrain.Preference.Losses;
 using PostTrain.Rollouts;
 using PostTrain.Supervised;
 using PostTrain.Tests.Policy;
@@ -24,14 +25,20 @@ public sealed partial class ExtendingPageTests
     public void Page_ShowsWhatStandsHere()
     {
         var page = File.ReadAllText(Path.Combine(RepositoryFolder.Root, "docs", "extending.md"));
-        var here = Indentation()
-            .Replace(
-                File.ReadAllText(Path.Combine(RepositoryFolder.Root, "tests", "PostTrain.Tests", "Extending", "ExtendingPageTests.cs")),
-                ""
-            );
+        var here = Condensed(
+            string.Concat(
+                Directory
+                    .GetFiles(Path.Combine(RepositoryFolder.Root, "tests", "PostTrain.Tests", "Extending"), "*.cs")
+                    .Select(File.ReadAllText)
+            )
+        );
         var blocks = Regex.Matches(page, "```csharp\n(.*?)```", RegexOptions.Singleline).Select(match => match.Groups[1].Value).ToArray();
-        Assert.Equal(4, blocks.Length);
-        Assert.All(blocks, block => Assert.Contains(Indentation().Replace(block, ""), here, StringComparison.Ordinal));
+        Assert.Equal(8, blocks.Length);
+        // Statements and the types behind them stand in a method and outside of it.
+        Assert.All(
+            blocks.SelectMany(block => Types().Split(block)),
+            part => Assert.Contains(Condensed(part), here, StringComparison.Ordinal)
+        );
     }
 
     [Fact]
@@ -46,13 +53,13 @@ public sealed partial class ExtendingPageTests
         using var trainer = new DpoTrainer(
             model,
             tokenizer,
-            new DpoTrainerOptions
+            reference,
+            new DpoOptions
             {
                 Steps = 3,
                 BatchSize = 2,
-                Objective = new DpoOptions { Loss = squaredHinge },
-            },
-            reference
+                Loss = squaredHinge,
+            }
         );
         foreach (var report in trainer.Run(pairs))
             Console.WriteLine($"{report.Step}  loss {report.Loss:F3}  margin {report.Metrics["reward/margin"]:F3}");
@@ -73,7 +80,7 @@ public sealed partial class ExtendingPageTests
         var subject = new LossSubject(
             batch =>
                 PreferenceLosses
-                    .Dpo(Policy(batch), Reference(batch), new DpoOptions { Loss = squaredHinge }, denominator: batch.Denominator)
+                    .Dpo(Policy(batch), Reference(batch), new DpoObjective { Loss = squaredHinge }, denominator: batch.Denominator)
                     .Loss,
             example,
             mask => mask.shape[0]
@@ -114,8 +121,8 @@ public sealed partial class ExtendingPageTests
                 BatchSize = 2,
                 GroupSize = 4,
                 Objective = objective,
-            },
-            reference
+                Reference = reference,
+            }
         );
         await foreach (var report in trainer.RunAsync(problems))
             Console.WriteLine($"{report.Step}  reward {report.Metrics["reward/mean"]:F3}  kl {report.Metrics["kl"]:F4}");
@@ -162,11 +169,20 @@ public sealed partial class ExtendingPageTests
     private static PairLogProbs Reference(LossBatch batch) =>
         new((batch["referenceChosen"].masked_fill(batch.Mask == 0, 0)).sum(1L), batch["referenceRejected"]);
 
-    [GeneratedRegex(@"^[ \t]+", RegexOptions.Multiline)]
-    private static partial Regex Indentation();
+    // Without white space and commas before a closing bracket: a page has fewer lines than a formatted source.
+    private static string Condensed(string code) => Trailing().Replace(Space().Replace(code, ""), "$1");
+
+    [GeneratedRegex(@"^(?=sealed )", RegexOptions.Multiline)]
+    private static partial Regex Types();
+
+    [GeneratedRegex(@"\s+")]
+    private static partial Regex Space();
+
+    [GeneratedRegex(@",([})\]])")]
+    private static partial Regex Trailing();
 
     // What a program prints.
-    private sealed class Captured : IDisposable
+    internal sealed class Captured : IDisposable
     {
         private readonly TextWriter before = Console.Out;
         private StringWriter text = new();

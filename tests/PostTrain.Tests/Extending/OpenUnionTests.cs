@@ -3,6 +3,7 @@ using PostTrain.Distillation;
 using PostTrain.Numerics;
 using PostTrain.Policy;
 using PostTrain.Preference;
+using PostTrain.Preference.Losses;
 using PostTrain.Tests.Policy;
 using PostTrain.Tests.Support;
 using PostTrain.Training;
@@ -94,25 +95,24 @@ public sealed class OpenUnionTests
         {
             "loss" => new DpoOptions { Loss = DpoLoss.Of("own", (scores, beta) => (1 - scores.Difference() * beta).relu()) },
             "margin" => new DpoOptions { Loss = DpoLoss.OfMargin(MarginLoss.Of("own", (margins, _) => (1 - margins).relu())) },
-            _ => new DpoOptions { Loss = DpoLoss.Hinge, Divergence = FDivergence.Of("own", ratios => ratios * 1) },
+            _ => new DpoOptions { Loss = MarginLoss.Hinge, Divergence = FDivergence.Of("own", ratios => ratios * 1) },
         };
-        Assert.Equal(Train(new DpoOptions { Loss = DpoLoss.Hinge }), Train(own));
+        Assert.Equal(Train(new DpoOptions { Loss = MarginLoss.Hinge }), Train(own));
 
-        static byte[] Train(DpoOptions objective)
+        static byte[] Train(DpoOptions options)
         {
             using var model = Toy.Model();
             using var reference = Toy.Model(seed: 2);
             using var trainer = new DpoTrainer(
                 model,
                 Toy.Tokenizer,
-                new DpoTrainerOptions
+                ReferencePolicyOf(reference),
+                options with
                 {
                     Steps = 4,
                     BatchSize = 3,
                     MicroBatchSize = 2,
-                    Objective = objective,
-                },
-                ReferencePolicyOf(reference)
+                }
             );
             Assert.Equal(4, trainer.Run(Pairs).Count());
             return Toy.Bytes(model);
@@ -128,6 +128,34 @@ public sealed class OpenUnionTests
         Tensor Loss(Tensor logits, Divergence divergence) => divergence.Between(logits.log_softmax(-1), p).sum();
         TensorAssert.Close(Loss(x, Divergence.ForwardKl), Loss(x, own), 1e-14);
         TensorAssert.Close(Numbers.Gradient(at => Loss(at, Divergence.ForwardKl), x), Numbers.Gradient(at => Loss(at, own), x), 1e-14);
+    }
+
+    [Fact]
+    public void Support_IsOurs_WithItsGradient()
+    {
+        using var scope = NewDisposeScope();
+        var own = DistillationSupport.Of(
+            "own top 2",
+            (student, teacher) =>
+            {
+                var (_, tokens) = teacher.topk(2, -1);
+                return (student.gather(-1, tokens).log_softmax(-1), teacher.gather(-1, tokens).log_softmax(-1));
+            }
+        );
+        var (x, z, mask) = (Numbers.Uniform(1, 2, 2, 3, 5), Numbers.Uniform(2, 2, 2, 3, 5), Numbers.Mask(3, 2, 3));
+        Tensor Loss(Tensor logits, DistillationSupport support) =>
+            DistillationLosses.Distill(logits, z, mask, new DistillationObjective { Support = support, Temperature = 2 }).Loss;
+        var ours = DistillationSupport.TopK(2, SupportTail.Renormalize);
+        TensorAssert.Same(Loss(x, ours), Loss(x, own));
+        TensorAssert.Same(Numbers.Gradient(at => Loss(at, ours), x), Numbers.Gradient(at => Loss(at, own), x));
+        Says(
+            "the support 'sum' returned shape [",
+            () => Loss(x, DistillationSupport.Of("sum", (student, teacher) => (student.sum(0L), teacher.sum(0L))))
+        );
+        Says(
+            "the support 'unlike' returned",
+            () => Loss(x, DistillationSupport.Of("unlike", (student, teacher) => (student, teacher.narrow(1, 0, 2))))
+        );
     }
 
     [Fact]
@@ -162,7 +190,7 @@ public sealed class OpenUnionTests
                 PreferenceLosses.Dpo(
                     new(zeros(2), zeros(2)),
                     new(zeros(2), zeros(2)),
-                    new DpoOptions { Loss = DpoLoss.Of("sum", (scores, _) => scores.Difference().sum()) }
+                    new DpoObjective { Loss = DpoLoss.Of("sum", (scores, _) => scores.Difference().sum()) }
                 )
         );
         Says(

@@ -22,7 +22,7 @@ internal static class DistillGolden
             ["minillm_single_step"] = new(MiniLlmSingleStep),
         };
 
-    private static DistillationOptions Options(GoldenCase item) =>
+    private static DistillationObjective Options(GoldenCase item) =>
         new()
         {
             Divergence = Divergence.Gkd(item.Parameter("beta", 0)),
@@ -127,7 +127,7 @@ internal static class DistillGolden
     {
         var teacher = item.Input("teacher_logits");
         bool tail = item.Flag("add_tail");
-        var options = new DistillationOptions
+        var options = new DistillationObjective
         {
             Divergence = Divergence.Gkd(item.Parameter("alpha", 0)),
             Support = item.HasParameter("topk")
@@ -167,7 +167,7 @@ internal static class DistillGolden
             item.Input("student_logps"),
             item.Input("teacher_logps"),
             item.Input("mask"),
-            new MiniLlmOptions
+            new MiniLlmObjective
             {
                 Gamma = item.Parameter("gamma", 1),
                 LengthNormalization = item.Flag("length_normalization"),

@@ -1,5 +1,6 @@
 using PostTrain.Numerics;
 using PostTrain.Preference;
+using PostTrain.Preference.Losses;
 using PostTrain.Tests.Support;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -112,7 +113,7 @@ internal static class DpoGolden
     }
 
     /// <summary>The objective that the case's parameters name: one loss or a weighted list.</summary>
-    internal static DpoOptions Options(GoldenCase item)
+    internal static DpoObjective Options(GoldenCase item)
     {
         string[] names = item.Text("loss_type") is { } one ? [one] : item.Texts("loss_type");
         double[] weights = item.HasParameter("loss_weights") ? item.Numbers("loss_weights") : [.. names.Select(_ => 1.0)];
@@ -120,7 +121,7 @@ internal static class DpoGolden
         double tau = item.Parameter("discopop_tau", 0.05),
             alpha = item.Parameter("f_alpha_divergence_coef", double.NaN);
         var terms = names.Zip(weights, (name, weight) => (weight, Named(item, name, tau))).ToArray();
-        return new DpoOptions
+        return new DpoObjective
         {
             Beta = item.Parameter("beta", double.NaN),
             Loss = terms.Length == 1 && terms[0].weight == 1 ? terms[0].Item2 : DpoLoss.Weighted(terms),
@@ -141,21 +142,21 @@ internal static class DpoGolden
         return name switch
         {
             // The reference does not smooth these two.
-            "sigmoid" => DpoLoss.Sigmoid(),
-            "hinge" => DpoLoss.Hinge,
+            "sigmoid" => MarginLoss.Sigmoid(),
+            "hinge" => MarginLoss.Hinge,
             "ipo" => DpoLoss.Ipo(),
-            "exo_pair" => DpoLoss.ExoPair(smoothing),
+            "exo_pair" => MarginLoss.Exo(smoothing),
             "nca_pair" => DpoLoss.NcaPair,
-            "robust" => DpoLoss.Robust(smoothing),
+            "robust" => MarginLoss.Robust(smoothing),
             "bco_pair" => DpoLoss.BcoPair,
             "sppo_hard" => DpoLoss.SppoHard,
             "aot" => DpoLoss.Aot(smoothing),
             "aot_unpaired" => DpoLoss.AotUnpaired(smoothing),
             "apo_zero" => DpoLoss.ApoZero,
             "apo_down" => DpoLoss.ApoDown,
-            "discopop" => DpoLoss.DiscoPop(tau),
+            "discopop" => MarginLoss.DiscoPop(tau),
             "sft" => DpoLoss.ChosenLikelihood(),
-            "sigmoid_norm" => DpoLoss.SigmoidNormalized,
+            "sigmoid_norm" => DpoLoss.OfMargin(MarginLoss.Sigmoid(), lengthNormalized: true),
             _ => throw new NotSupportedException($"loss_type holds {name}"),
         };
     }
@@ -165,14 +166,14 @@ internal static class DpoGolden
         var policy = new PairLogProbs(item.Input("chosen_logps"), item.Input("rejected_logps"));
         var reference = new PairLogProbs(item.Input("ref_chosen_logps"), item.Input("ref_rejected_logps"));
         double smoothing = item.Parameter("label_smoothing", 0);
-        var options = new DpoOptions
+        var options = new DpoObjective
         {
             Beta = item.Parameter("beta", double.NaN),
             ReferenceFree = item.Flag("reference_free"),
             Loss = item.Text("loss_type") switch
             {
-                "sigmoid" => DpoLoss.Sigmoid(smoothing),
-                "hinge" => DpoLoss.Hinge,
+                "sigmoid" => MarginLoss.Sigmoid(smoothing),
+                "hinge" => MarginLoss.Hinge,
                 "ipo" => DpoLoss.Ipo(lengthNormalized: false),
                 var other => throw new NotSupportedException($"loss_type is {other}"),
             },

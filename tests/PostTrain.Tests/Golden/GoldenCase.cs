@@ -96,6 +96,9 @@ internal sealed class GoldenCase(JsonElement json, JsonElement batches)
         return Number(place);
     }
 
+    /// <summary>Names of all expected values.</summary>
+    internal IEnumerable<string> ExpectedNames => json.GetProperty("expected").EnumerateObject().Select(entry => entry.Name);
+
     internal bool HasExpected(string name) => Find("expected", name) is not null;
 
     /// <summary>The reference's gradient with respect to a named tensor.</summary>

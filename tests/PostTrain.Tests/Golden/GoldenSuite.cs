@@ -30,6 +30,11 @@ internal static class GoldenSuite
             ["merge"] = MergeGolden.Kinds,
             ["train"] = TrainGolden.Kinds,
             ["optim"] = OptimGolden.Kinds,
+            ["quant"] = QuantGolden.Kinds,
+            ["prune"] = PruneGolden.Kinds,
+            ["gguf"] = GgufGolden.Kinds,
+            ["mergekit"] = MergekitGolden.Kinds,
+            ["search"] = SearchGolden.Kinds,
             ["liger"] = LigerGolden.Kinds,
         };
 

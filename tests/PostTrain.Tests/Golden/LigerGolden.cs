@@ -1,5 +1,6 @@
 using PostTrain.Numerics;
 using PostTrain.Preference;
+using PostTrain.Preference.Losses;
 using PostTrain.Supervised;
 using PostTrain.Tests.Support;
 using TorchSharp;

@@ -1,5 +1,6 @@
 using PostTrain.Numerics;
 using PostTrain.Preference;
+using PostTrain.Preference.Losses;
 using PostTrain.Tests.Support;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -9,13 +10,13 @@ namespace PostTrain.Tests.Golden;
 /// <summary>preference.json: losses of completions that the policy has just written.</summary>
 internal static class OnlinePreferenceGolden
 {
-    private static DpoOptions Options(GoldenCase item) =>
+    private static DpoObjective Options(GoldenCase item) =>
         new()
         {
             Beta = item.Parameter("beta", double.NaN),
             Loss = item.Text("loss_type") switch
             {
-                "sigmoid" => DpoLoss.Sigmoid(),
+                "sigmoid" => MarginLoss.Sigmoid(),
                 "ipo" => DpoLoss.Ipo(lengthNormalized: false),
                 var other => throw new NotSupportedException($"loss_type is {other}"),
             },

@@ -1,4 +1,5 @@
 using PostTrain.Preference;
+using PostTrain.Preference.Batches;
 using PostTrain.Tests.Support;
 using PostTrain.Training;
 using PostTrain.Training.Optimizers;

@@ -83,7 +83,7 @@ internal static class PpoGolden
         if (item.Flag("whiten_rewards"))
             rewards = WhitenEverywhere(rewards, mask, keepMean: true);
         // The reference takes every position for a step, with reward and value 0 where the mask says no.
-        var estimate = Advantages.Generalized(rewards, values, ones_like(mask), item.Parameter("gamma", 1), item.Parameter("lam", 1));
+        var estimate = Advantages.Gae(rewards, values, ones_like(mask), item.Parameter("gamma", 1), item.Parameter("lam", 1));
         GoldenTolerance.Close(item.Expected("values"), values, "values");
         AfterWhitening(item.Expected("raw_advantages"), estimate.Advantages, "advantages before whitening");
         AfterWhitening(item.Expected("returns"), estimate.Returns, "returns");
@@ -211,7 +211,7 @@ internal static class PpoGolden
         AfterWhitening(item.Expected("rewards"), rewards, "rewards");
         var values = Masked.Counted(item.Input("values"), valueMask);
         AfterWhitening(item.Expected("values"), values, "values");
-        var estimate = Advantages.Generalized(rewards, values, valueMask, item.Parameter("gamma", 1), item.Parameter("lam", 1));
+        var estimate = Advantages.Gae(rewards, values, valueMask, item.Parameter("gamma", 1), item.Parameter("lam", 1));
         AfterWhitening(Masked.Counted(item.Expected("returns"), valueMask), estimate.Returns, "returns");
         var advantages = Masked.Whiten(estimate.Advantages, mask, unbiased: true);
         AfterWhitening(Masked.Counted(item.Expected("advantages"), mask), advantages, "advantages");

@@ -1,5 +1,6 @@
 using PostTrain.Numerics;
 using PostTrain.Preference;
+using PostTrain.Preference.Losses;
 using PostTrain.Supervised;
 using PostTrain.Tests.Support;
 using TorchSharp;
@@ -45,7 +46,7 @@ internal static class PreferenceGolden
         var logits = item.Input("logits");
         var reference = SequenceSum(item.Input("ref_logits"), ids, mask);
         Tensor? point = item.Text("loss_type") == "apo_zero_unpaired" ? null : ReferencePoint(item);
-        var options = new KtoOptions
+        var options = new KtoObjective
         {
             Beta = Beta(item),
             DesirableWeight = item.Parameter("desirable_weight", 1),
@@ -126,12 +127,12 @@ internal static class PreferenceGolden
 
     /// <summary>The objective of a case with CPO's or TPO's parameters; its log-probs are still to be divided by lengths where <paramref
     /// name="normalize"/> is true.</summary>
-    internal static CpoOptions Options(GoldenCase item, bool normalize)
+    internal static CpoObjective Options(GoldenCase item, bool normalize)
     {
         double smoothing = item.Parameter("label_smoothing", 0),
             margin = item.Parameter("simpo_gamma", item.Parameter("tpo_l_gamma", 0));
         string type = item.Text("loss_type") ?? "sigmoid";
-        return new CpoOptions
+        return new CpoObjective
         {
             Beta = Beta(item),
             RewardShape = item.Parameter("alpha", 0),

@@ -1,5 +1,6 @@
 using PostTrain.Numerics;
 using PostTrain.RewardModeling;
+using PostTrain.RewardModeling.Losses;
 using PostTrain.Tests.Support;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -28,7 +29,7 @@ internal static class RewardGolden
                 column.narrow(0, 0, pairs),
                 column.narrow(0, pairs, pairs),
                 item.HasInput("margin") ? item.Input("margin") : null,
-                new BradleyTerryOptions { CenteringCoefficient = item.Parameter("center_rewards_coefficient", 0) }
+                new BradleyTerryObjective { CenteringCoefficient = item.Parameter("center_rewards_coefficient", 0) }
             );
         }
         var rewards = item.Input("rewards");

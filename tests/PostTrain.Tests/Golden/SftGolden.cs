@@ -60,7 +60,7 @@ internal static class SftGolden
                 logits,
                 targets,
                 mask,
-                new CrossEntropyOptions { LabelSmoothing = item.Parameter(parameter, 0) },
+                new CrossEntropyObjective { LabelSmoothing = item.Parameter(parameter, 0) },
                 null,
                 LossAggregation.TokenMean,
                 items
@@ -75,7 +75,7 @@ internal static class SftGolden
         var bias = item.HasInput("lm_head_bias") ? item.Input("lm_head_bias") : null;
         var targets = Targets(item);
         var mask = Counted(item, targets);
-        var options = new CrossEntropyOptions
+        var options = new CrossEntropyObjective
         {
             Logits = new LogitTransform
             {

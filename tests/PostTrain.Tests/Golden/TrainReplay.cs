@@ -1,8 +1,10 @@
 using PostTrain.Adapters;
+using PostTrain.Data.Batches;
 using PostTrain.Models;
 using PostTrain.Models.Heads;
 using PostTrain.Policy;
 using PostTrain.Preference;
+using PostTrain.Preference.Batches;
 using PostTrain.RewardModeling;
 using PostTrain.Rollouts;
 using PostTrain.Supervised;
@@ -77,15 +79,14 @@ internal sealed class TrainReplay : IDisposable
     private CausalLm Base() => Pretrained.Load(Path.Combine(GoldenFile.Directory, item.Text("base")!));
 
     // An adapted policy without its adapter, else the base once more.
-    private ReferencePolicy Reference() =>
-        adapted is null ? ReferencePolicy.Of(Own(Base())) : ReferencePolicy.WithoutAdapter(policy, adapted.Disabled);
+    private ReferencePolicy Reference() => adapted is null ? ReferencePolicy.Of(Own(Base())) : adapted.Reference(policy);
 
     private Tensor Sft(GoldenFields batch, MetricMeans means)
     {
         var (ids, labels, attention) = (Read(batch, "input_ids"), Read(batch, "labels"), Read(batch, "attention_mask"));
         long columns = ids.shape[1] - 1;
         var targets = labels.narrow(1, 1, columns);
-        var rows = new SupervisedBatch(
+        var rows = new SequenceBatch(
             ids.narrow(1, 0, columns),
             attention.narrow(1, 0, columns),
             targets.clamp_min(0),
@@ -97,27 +98,32 @@ internal sealed class TrainReplay : IDisposable
             "nll" or "chunked_nll" or null => TokenWeighting.None,
             var other => throw new NotSupportedException($"loss_type is {other}, expected nll, chunked_nll or dft"),
         };
-        var options = new SftOptions { CrossEntropy = new CrossEntropyOptions { Weighting = weighting } };
+        var options = new SftOptions { Weighting = weighting };
         double denominator = batch.Find("trainer_num_items") is { } items
             ? items.GetDouble()
             : options.Aggregation.Denominator(rows.LossMask);
-        return new SftBatch(rows, denominator, policy, options).Loss(0, (int)ids.shape[0], means);
+        return SftTrainer.Loss(policy, rows with { Denominator = denominator }, 0, (int)ids.shape[0], means, options);
     }
 
     private Func<GoldenFields, MetricMeans, Tensor> Dpo()
     {
-        var options = new DpoTrainerOptions
+        var objective = DpoGolden.Options(item);
+        var options = new DpoOptions
         {
-            Objective = DpoGolden.Options(item),
+            Beta = objective.Beta,
+            Loss = objective.Loss,
+            Divergence = objective.Divergence,
+            PositivePenalty = objective.PositivePenalty,
+            ReferenceFree = objective.ReferenceFree,
             TailWeight = item.Parameter("ld_alpha", 1),
             PolicyWeights = item.Flag("use_weighting"),
         };
-        return Pairs(Own(new DpoTrainer(policy, Toy.Tokenizer, options, Reference())), Concatenated);
+        return Pairs(Own(new DpoTrainer(policy, Toy.Tokenizer, Reference(), options)), Concatenated);
     }
 
     private Func<GoldenFields, MetricMeans, Tensor> Orpo()
     {
-        var options = new OrpoTrainerOptions { Lambda = item.Parameter("beta", 0.1), Likelihood = OrpoLikelihood.PromptAndCompletion };
+        var options = new OrpoOptions { Lambda = item.Parameter("beta", 0.1), Likelihood = OrpoLikelihood.PromptAndCompletion };
         return Pairs(Own(new OrpoTrainer(policy, Toy.Tokenizer, options)), Labelled);
     }
 
@@ -125,7 +131,7 @@ internal sealed class TrainReplay : IDisposable
     private Func<GoldenFields, MetricMeans, Tensor> Cpo()
     {
         var given = PreferenceGolden.Options(item, normalize: true);
-        var options = new CpoTrainerOptions
+        var options = new CpoOptions
         {
             Objective = given with
             {
@@ -167,36 +173,31 @@ internal sealed class TrainReplay : IDisposable
         {
             var examples = rows(batch);
             int count = examples.Length / 2;
-            var data = trainer.Prepare([
-                .. examples.Take(count).Zip(examples.Skip(count), (chosen, rejected) => new TokenPair(chosen, rejected)),
-            ]);
-            return data.Batch([.. Enumerable.Range(0, count)]).Loss(0, count, means);
+            var pairs = examples.Take(count).Zip(examples.Skip(count), (chosen, rejected) => new TokenPair(chosen, rejected));
+            return trainer.LossOf(PairBatch.Of([.. pairs], Toy.Tokenizer.PaddingId), 0, count, means);
         };
 
     private Func<GoldenFields, MetricMeans, Tensor> Kto()
     {
         if (item.Text("loss_type") is { } loss and not "kto")
             throw new NotSupportedException($"loss_type is {loss}, expected kto");
-        var options = new KtoTrainerOptions
+        var options = new KtoOptions
         {
-            Objective = new KtoOptions
-            {
-                Beta = item.Parameter("beta", 0.1),
-                DesirableWeight = item.Parameter("desirable_weight", 1),
-                UndesirableWeight = item.Parameter("undesirable_weight", 1),
-            },
+            Beta = item.Parameter("beta", 0.1),
+            DesirableWeight = item.Parameter("desirable_weight", 1),
+            UndesirableWeight = item.Parameter("undesirable_weight", 1),
         };
-        var reference = Reference();
+        var trainer = Own(new KtoTrainer(policy, Toy.Tokenizer, Reference(), options));
         return (batch, means) =>
         {
             var labels = Read(batch, "label").to_type(ScalarType.Int64).data<long>().ToArray();
-            KtoExample[] examples = [.. Concatenated(batch).Zip(labels, (text, label) => new KtoExample(text, label != 0))];
             var others = Examples(Read(batch, "KL_input_ids"), Read(batch, "KL_attention_mask"), Read(batch, "KL_completion_mask"));
-            return new KtoBatch(examples, others, policy, Toy.Tokenizer.PaddingId, reference, options, null).Loss(
-                0,
-                examples.Length,
-                means
+            var rows = new KtoBatch(
+                SequenceBatch.Of(Concatenated(batch), Toy.Tokenizer.PaddingId),
+                SequenceBatch.Of(others, Toy.Tokenizer.PaddingId),
+                tensor(labels.Select(label => label != 0).ToArray())
             );
+            return trainer.LossOf(rows, 0, rows.Rows, means);
         };
     }
 
@@ -218,8 +219,14 @@ internal sealed class TrainReplay : IDisposable
         int count = rows.Length / 2;
         double[] margins = batch.Find("margin") is { } margin ? Numbers.Values(GoldenCase.Read(margin)) : new double[count];
         var pairs = Enumerable.Range(0, count).Select(i => new RewardPair(rows[i], rows[count + i], margins[i])).ToArray();
-        var objective = new BradleyTerryOptions { CenteringCoefficient = item.Parameter("center_rewards_coefficient", 0) };
-        return new RewardBatch(pairs, (SequenceClassifier)Trained, Toy.Tokenizer.PaddingId, objective).Loss(0, count, means);
+        var trainer = Own(
+            new RewardTrainer(
+                (SequenceClassifier)Trained,
+                Toy.Tokenizer,
+                new RewardOptions { CenteringCoefficient = item.Parameter("center_rewards_coefficient", 0) }
+            )
+        );
+        return trainer.LossOf(RewardBatch.Of(pairs, Toy.Tokenizer.PaddingId), 0, count, means);
     }
 
     // The batches hold what was sampled, in the order of its updates.

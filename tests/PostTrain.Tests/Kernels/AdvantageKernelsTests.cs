@@ -17,7 +17,7 @@ public sealed class AdvantageKernelsTests
     {
         using var scope = NewDisposeScope();
         // δ₂ = 2 + ½·4 − 1 = 3; δ₁ = 1 + ½·1 − 3 = −1.5, A₁ = −1.5 + ½·½·3 = −0.75.
-        var estimate = AdvantageKernels.Generalized(
+        var estimate = AdvantageKernels.Gae(
             tensor(
                 new double[,]
                 {
@@ -71,8 +71,8 @@ public sealed class AdvantageKernelsTests
                     Assert.Equal(type, actual.Advantages.dtype);
                 }
                 Close(
-                    Advantages.Generalized(rewards, values, mask, gamma, lambda, bootstrap),
-                    AdvantageKernels.Generalized(rewards, values, mask, gamma, lambda, bootstrap)
+                    Advantages.Gae(rewards, values, mask, gamma, lambda, bootstrap),
+                    AdvantageKernels.Gae(rewards, values, mask, gamma, lambda, bootstrap)
                 );
                 TensorAssert.Close(
                     Advantages.Returns(rewards, mask, gamma, bootstrap),
@@ -179,7 +179,7 @@ public sealed class AdvantageKernelsTests
                 Numbers.Uniform(2, 1, 64, 2048).to_type(ScalarType.Float32),
                 KernelFuzz.Holes(4, ScalarType.Float32, false, 64, 2048)
             );
-            var estimate = AdvantageKernels.Generalized(rewards, values, mask);
+            var estimate = AdvantageKernels.Gae(rewards, values, mask);
             return
             [
                 estimate.Advantages,
@@ -203,7 +203,7 @@ public sealed class AdvantageKernelsTests
             Ownership.Check(
                 () =>
                 {
-                    var estimate = AdvantageKernels.Generalized(rewards, values, mask);
+                    var estimate = AdvantageKernels.Gae(rewards, values, mask);
                     return [estimate.Advantages, estimate.Returns];
                 },
                 rewards,
@@ -221,18 +221,12 @@ public sealed class AdvantageKernelsTests
     {
         using var scope = NewDisposeScope();
         var (two, three, flat) = (zeros(2, 3), zeros(2, 4), zeros(6));
-        KernelFuzz.SameRefusal(() => Advantages.Generalized(two, two, three), () => AdvantageKernels.Generalized(two, two, three));
-        KernelFuzz.SameRefusal(() => Advantages.Generalized(two, three, two), () => AdvantageKernels.Generalized(two, three, two));
-        KernelFuzz.SameRefusal(() => Advantages.Generalized(flat, flat, flat), () => AdvantageKernels.Generalized(flat, flat, flat));
-        KernelFuzz.SameRefusal(() => Advantages.Generalized(two, two, two, 1.5), () => AdvantageKernels.Generalized(two, two, two, 1.5));
-        KernelFuzz.SameRefusal(
-            () => Advantages.Generalized(two, two, two, 1, -1),
-            () => AdvantageKernels.Generalized(two, two, two, 1, -1)
-        );
-        KernelFuzz.SameRefusal(
-            () => Advantages.Generalized(two, two, two, 1, 1, flat),
-            () => AdvantageKernels.Generalized(two, two, two, 1, 1, flat)
-        );
+        KernelFuzz.SameRefusal(() => Advantages.Gae(two, two, three), () => AdvantageKernels.Gae(two, two, three));
+        KernelFuzz.SameRefusal(() => Advantages.Gae(two, three, two), () => AdvantageKernels.Gae(two, three, two));
+        KernelFuzz.SameRefusal(() => Advantages.Gae(flat, flat, flat), () => AdvantageKernels.Gae(flat, flat, flat));
+        KernelFuzz.SameRefusal(() => Advantages.Gae(two, two, two, 1.5), () => AdvantageKernels.Gae(two, two, two, 1.5));
+        KernelFuzz.SameRefusal(() => Advantages.Gae(two, two, two, 1, -1), () => AdvantageKernels.Gae(two, two, two, 1, -1));
+        KernelFuzz.SameRefusal(() => Advantages.Gae(two, two, two, 1, 1, flat), () => AdvantageKernels.Gae(two, two, two, 1, 1, flat));
         KernelFuzz.SameRefusal(() => Advantages.GroupRelative(flat, 4), () => AdvantageKernels.GroupRelative(flat, 4));
         KernelFuzz.SameRefusal(
             () => Advantages.GroupRelative(flat.to_type(ScalarType.Int64), 2),

@@ -1,5 +1,6 @@
 using PostTrain.Kernels;
 using PostTrain.Preference;
+using PostTrain.Preference.Losses;
 using PostTrain.Tests.Support;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -21,7 +22,7 @@ public sealed class CompletionKernelsTests
             tensor(new[] { -2.0, -2 }),
             tensor(new[] { true, false }),
             1,
-            new KtoOptions { Beta = 0.5, DesirableWeight = 2 }
+            new KtoObjective { Beta = 0.5, DesirableWeight = 2 }
         );
         TensorAssert.Close([1, 0.18242552380635635], loss.Losses, 1e-15);
         KernelFuzz.Near(0.5912127619031782, loss.Loss, 1e-15, "loss");
@@ -40,7 +41,7 @@ public sealed class CompletionKernelsTests
             Tensor Make(int offset) => KernelFuzz.Make(10 * seed + offset, type, strided, 3, -2, rows);
             var (logProbs, reference, mismatched, other) = (Make(1), Make(2), Make(3), Make(4));
             var desirable = KernelFuzz.Holes(seed, type, strided, rows);
-            var options = new KtoOptions
+            var options = new KtoObjective
             {
                 Beta = 0.4,
                 DesirableWeight = 1.3,

@@ -49,7 +49,7 @@ public sealed class DistillationKernelsTests
     {
         using var scope = NewDisposeScope();
         var (logits, mask) = (zeros(1, 2, 3), ones(1, 2));
-        var options = new DistillationOptions { Divergence = Divergence.Of("mine", (q, p) => (q - p).square()) };
+        var options = new DistillationObjective { Divergence = Divergence.Of("mine", (q, p) => (q - p).square()) };
         Assert.Contains(
             "the divergence mine has no kernel",
             Assert.Throws<NotSupportedException>(() => DistillationKernels.Distill(logits, logits, mask, options)).Message,
@@ -84,7 +84,7 @@ public sealed class DistillationKernelsTests
                             strided
                         );
                     var (student, teacher) = (Make(1), Make(2));
-                    var options = new DistillationOptions
+                    var options = new DistillationObjective
                     {
                         Divergence = divergence,
                         Temperature = seed % 2 == 0 ? 1 : 1.7,
@@ -130,7 +130,7 @@ public sealed class DistillationKernelsTests
         );
         foreach (var divergence in Divergences)
         {
-            var options = new DistillationOptions { Divergence = divergence };
+            var options = new DistillationObjective { Divergence = divergence };
             var expected = DistillationLosses.Distill(student, teacher, ones(1, 1), options);
             var gradient = KernelFuzz.Gradients(x => DistillationLosses.Distill(x[0], teacher, ones(1, 1), options).Loss, student)[0];
             var actual = DistillationKernels.Distill(student, teacher, ones(1, 1), options);

@@ -1,6 +1,8 @@
 using PostTrain.Kernels;
 using PostTrain.Preference;
+using PostTrain.Preference.Losses;
 using PostTrain.RewardModeling;
+using PostTrain.RewardModeling.Losses;
 using PostTrain.Tests.Golden;
 using PostTrain.Tests.Support;
 using TorchSharp;
@@ -13,16 +15,16 @@ public sealed class PairwiseKernelsTests
 {
     private static readonly DpoLoss[] Losses =
     [
-        DpoLoss.Sigmoid(),
-        DpoLoss.Sigmoid(0.1),
-        DpoLoss.SigmoidNormalized,
-        DpoLoss.Hinge,
+        MarginLoss.Sigmoid(),
+        MarginLoss.Sigmoid(0.1),
+        DpoLoss.OfMargin(MarginLoss.Sigmoid(), lengthNormalized: true),
+        MarginLoss.Hinge,
         DpoLoss.Ipo(),
         DpoLoss.Ipo(false),
-        DpoLoss.Robust(0.2),
-        DpoLoss.ExoPair(),
-        DpoLoss.DiscoPop(),
-        DpoLoss.DiscoPop(0.7),
+        MarginLoss.Robust(0.2),
+        MarginLoss.Exo(),
+        MarginLoss.DiscoPop(),
+        MarginLoss.DiscoPop(0.7),
         DpoLoss.NcaPair,
         DpoLoss.BcoPair,
         DpoLoss.SppoHard,
@@ -52,7 +54,7 @@ public sealed class PairwiseKernelsTests
         using var scope = NewDisposeScope();
         Tensor Of(double value) => tensor(new[] { value });
         // D_w − D_l = (−1 + 2) − (−3 + 1) = 3, h = 1.5: log(1 + e^−1.5) and ½·σ(−1.5).
-        var loss = PairwiseKernels.Dpo(new PairLogProbs(Of(-1), Of(-3)), new PairLogProbs(Of(-2), Of(-1)), new DpoOptions { Beta = 0.5 });
+        var loss = PairwiseKernels.Dpo(new PairLogProbs(Of(-1), Of(-3)), new PairLogProbs(Of(-2), Of(-1)), new DpoObjective { Beta = 0.5 });
         KernelFuzz.Near(0.20141327798275246, loss.Loss, 1e-15, "loss");
         TensorAssert.Close([-0.09121276190317817], loss.ChosenGradient, 1e-15);
         TensorAssert.Close([0.09121276190317817], loss.RejectedGradient, 1e-15);
@@ -74,7 +76,7 @@ public sealed class PairwiseKernelsTests
                     KernelFuzz.Make(10 * seed + offset, type, strided, scale, mean, pairs);
                 var policy = new PairLogProbs(Make(1, 1, -2), Make(2, 1, -2), Make(3, 3, 6).round(), Make(4, 3, 6).round());
                 var reference = seed % 5 == 4 ? null : new PairLogProbs(Make(5, 1, -2), Make(9, 1, -2));
-                var options = new DpoOptions
+                var options = new DpoObjective
                 {
                     Beta = seed % 2 == 0 ? 0.1 : 0.7,
                     Loss = loss,
@@ -92,13 +94,13 @@ public sealed class PairwiseKernelsTests
     private static void Check(
         PairLogProbs policy,
         PairLogProbs? reference,
-        DpoOptions options,
+        DpoObjective options,
         Tensor? weights,
         double? denominator,
         ScalarType type
     )
     {
-        double tolerance = KernelFuzz.Tolerance(type) * (type == ScalarType.Float32 && options.Loss == DpoLoss.DiscoPop() ? 5 : 1);
+        double tolerance = KernelFuzz.Tolerance(type) * (type == ScalarType.Float32 && options.Loss == MarginLoss.DiscoPop() ? 5 : 1);
         string what = $"{options.Loss} of {options.Divergence}";
         var expected = PreferenceLosses.Dpo(policy, reference, options, weights, denominator);
         var gradients = KernelFuzz.Gradients(
@@ -126,12 +128,12 @@ public sealed class PairwiseKernelsTests
         foreach (
             var loss in new[]
             {
-                DpoLoss.Sigmoid(),
+                MarginLoss.Sigmoid(),
                 DpoLoss.BcoPair,
                 DpoLoss.NcaPair,
                 DpoLoss.ApoZero,
-                DpoLoss.ExoPair(),
-                DpoLoss.DiscoPop(),
+                MarginLoss.Exo(),
+                MarginLoss.DiscoPop(),
             }
         )
         {
@@ -139,7 +141,7 @@ public sealed class PairwiseKernelsTests
                 Check(
                     new PairLogProbs(far, far.flip(0)),
                     null,
-                    new DpoOptions { Loss = loss, Divergence = divergence },
+                    new DpoObjective { Loss = loss, Divergence = divergence },
                     null,
                     null,
                     ScalarType.Float64
@@ -159,14 +161,14 @@ public sealed class PairwiseKernelsTests
         {
             using var scope = NewDisposeScope();
             double smoothing = item.Parameter("label_smoothing", 0);
-            var options = new DpoOptions
+            var options = new DpoObjective
             {
                 Beta = item.Parameter("beta", double.NaN),
                 ReferenceFree = item.Flag("reference_free"),
                 Loss = item.Text("loss_type") switch
                 {
-                    "sigmoid" => DpoLoss.Sigmoid(smoothing),
-                    "hinge" => DpoLoss.Hinge,
+                    "sigmoid" => MarginLoss.Sigmoid(smoothing),
+                    "hinge" => MarginLoss.Hinge,
                     _ => DpoLoss.Ipo(false),
                 },
             };
@@ -187,11 +189,11 @@ public sealed class PairwiseKernelsTests
     public void LossesThatSort_AreNotSupported()
     {
         Assert.False(PairwiseKernels.Supports(DpoLoss.Aot()));
-        Assert.False(PairwiseKernels.Supports(DpoLoss.Weighted((1, DpoLoss.AotUnpaired()), (1, DpoLoss.Hinge))));
+        Assert.False(PairwiseKernels.Supports(DpoLoss.Weighted((1, DpoLoss.AotUnpaired()), (1, MarginLoss.Hinge))));
         Assert.All(Losses, loss => Assert.True(PairwiseKernels.Supports(loss)));
         using var scope = NewDisposeScope();
         var pairs = new PairLogProbs(zeros(2), zeros(2));
-        Assert.Throws<NotSupportedException>(() => PairwiseKernels.Dpo(pairs, null, new DpoOptions { Loss = DpoLoss.Aot() }));
+        Assert.Throws<NotSupportedException>(() => PairwiseKernels.Dpo(pairs, null, new DpoObjective { Loss = DpoLoss.Aot() }));
     }
 
     [Fact]
@@ -201,12 +203,12 @@ public sealed class PairwiseKernelsTests
         var pairs = new PairLogProbs(zeros(2), zeros(2));
         DpoLoss own = DpoLoss.Of("mine", (scores, _) => scores.Rejected - scores.Chosen),
             margin = DpoLoss.OfMargin(MarginLoss.Of("mine", (h, _) => h.neg()));
-        foreach (var loss in new[] { own, margin, DpoLoss.Weighted((1, DpoLoss.Hinge), (1, margin)) })
+        foreach (var loss in new[] { own, margin, DpoLoss.Weighted((1, MarginLoss.Hinge), (1, margin)) })
         {
             Assert.False(PairwiseKernels.Supports(loss));
-            Assert.Throws<NotSupportedException>(() => PairwiseKernels.Dpo(pairs, null, new DpoOptions { Loss = loss }));
+            Assert.Throws<NotSupportedException>(() => PairwiseKernels.Dpo(pairs, null, new DpoObjective { Loss = loss }));
         }
-        var options = new DpoOptions { Divergence = FDivergence.Of("mine", ratios => ratios * 2) };
+        var options = new DpoObjective { Divergence = FDivergence.Of("mine", ratios => ratios * 2) };
         Assert.Contains(
             "the divergence mine has no kernel",
             Assert.Throws<NotSupportedException>(() => PairwiseKernels.Dpo(pairs, null, options)).Message,
@@ -224,7 +226,7 @@ public sealed class PairwiseKernelsTests
             long pairs = KernelFuzz.Lengths[seed / 2];
             Tensor Make(int offset) => KernelFuzz.Make(10 * seed + offset, type, strided, 2, 0, pairs);
             var (chosen, rejected, margins) = (Make(1), Make(2), seed % 2 == 0 ? null : Make(3));
-            var options = new BradleyTerryOptions
+            var options = new BradleyTerryObjective
             {
                 CenteringCoefficient = seed % 3 == 0 ? 0.01 : 0,
                 LabelSmoothing = seed % 2 == 0 ? 0 : 0.1,
@@ -255,7 +257,7 @@ public sealed class PairwiseKernelsTests
         void Same(
             PairLogProbs policy,
             PairLogProbs? reference = null,
-            DpoOptions? options = null,
+            DpoObjective? options = null,
             Tensor? weights = null,
             double? denominator = null
         ) =>
@@ -270,10 +272,10 @@ public sealed class PairwiseKernelsTests
         Same(new PairLogProbs(two, two, three));
         Same(new PairLogProbs(two, two, two, three));
         Same(new PairLogProbs(two, two), new PairLogProbs(three, three));
-        Same(new PairLogProbs(two, two), null, new DpoOptions { Loss = DpoLoss.Ipo() });
-        Same(new PairLogProbs(two, two, two), null, new DpoOptions { Loss = DpoLoss.Ipo() });
-        Same(new PairLogProbs(two, two), null, new DpoOptions { Loss = DpoLoss.Rpo() });
-        Same(new PairLogProbs(two, two), null, new DpoOptions { Beta = 0 });
+        Same(new PairLogProbs(two, two), null, new DpoObjective { Loss = DpoLoss.Ipo() });
+        Same(new PairLogProbs(two, two, two), null, new DpoObjective { Loss = DpoLoss.Ipo() });
+        Same(new PairLogProbs(two, two), null, new DpoObjective { Loss = DpoLoss.Rpo() });
+        Same(new PairLogProbs(two, two), null, new DpoObjective { Beta = 0 });
         Same(new PairLogProbs(two, two), null, null, three);
         Same(new PairLogProbs(two, two), null, null, null, 0);
         KernelFuzz.SameRefusal(() => RewardModelLosses.BradleyTerry(two, three), () => PairwiseKernels.BradleyTerry(two, three));

@@ -10,7 +10,7 @@ namespace PostTrain.Tests.Kernels;
 [Collection("Sequential")]
 public sealed class SupervisedKernelsTests
 {
-    private static readonly CrossEntropyOptions[] Options =
+    private static readonly CrossEntropyObjective[] Options =
     [
         new(),
         new() { LabelSmoothing = 0.1 },
@@ -103,8 +103,8 @@ public sealed class SupervisedKernelsTests
     public void BadInput_IsRefusedAsByTheOracle()
     {
         using var scope = NewDisposeScope();
-        var (logits, targets, mask, options) = (zeros(1, 2, 3), zeros(1, 2, ScalarType.Int64), ones(1, 2), new CrossEntropyOptions());
-        void Same(Tensor z, Tensor y, Tensor m, CrossEntropyOptions given, Tensor? weights = null) =>
+        var (logits, targets, mask, options) = (zeros(1, 2, 3), zeros(1, 2, ScalarType.Int64), ones(1, 2), new CrossEntropyObjective());
+        void Same(Tensor z, Tensor y, Tensor m, CrossEntropyObjective given, Tensor? weights = null) =>
             KernelFuzz.SameRefusal(
                 () => SupervisedLosses.CrossEntropy(z, y, m, given, weights),
                 () => SupervisedKernels.CrossEntropy(z, y, m, given, weights)

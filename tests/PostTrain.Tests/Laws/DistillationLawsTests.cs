@@ -17,7 +17,7 @@ public sealed class DistillationLawsTests
         LossAggregation.SequenceSum(5),
     ];
 
-    private static readonly Dictionary<string, DistillationOptions> Options = new()
+    private static readonly Dictionary<string, DistillationObjective> Options = new()
     {
         ["forward kl"] = new(),
         ["hot forward kl"] = new() { Temperature = 2 },
@@ -58,14 +58,14 @@ public sealed class DistillationLawsTests
                 .Loss,
         ["minillm"] = (batch, aggregation) => MiniLlm(batch, aggregation, null, null),
         ["discounted minillm"] = (batch, aggregation) =>
-            MiniLlm(batch, aggregation, new MiniLlmOptions { LengthNormalization = false, OwnReward = true }, batch["weights"]),
+            MiniLlm(batch, aggregation, new MiniLlmObjective { LengthNormalization = false, OwnReward = true }, batch["weights"]),
     };
 
     public static TheoryData<string> OptionNames => [.. Options.Keys];
 
     public static TheoryData<string> SampledNames => [.. Sampled.Keys];
 
-    private static Tensor MiniLlm(LossBatch batch, LossAggregation aggregation, MiniLlmOptions? options, Tensor? weights) =>
+    private static Tensor MiniLlm(LossBatch batch, LossAggregation aggregation, MiniLlmObjective? options, Tensor? weights) =>
         DistillationLosses
             .MiniLlm(batch["student"], batch["teacher"], batch["tokens"], batch.Mask, options, weights, aggregation, batch.Denominator)
             .Loss;

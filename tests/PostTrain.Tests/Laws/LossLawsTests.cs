@@ -102,7 +102,7 @@ public sealed class LossLawsTests
     {
         using var scope = NewDisposeScope();
         var aggregation = Aggregation(name);
-        var options = new CrossEntropyOptions
+        var options = new CrossEntropyObjective
         {
             LabelSmoothing = 0.1,
             ZLoss = 0.01,

@@ -1,6 +1,7 @@
 using PostTrain.Laws;
 using PostTrain.Numerics;
 using PostTrain.Preference;
+using PostTrain.Preference.Losses;
 using PostTrain.Tests.Preference;
 using PostTrain.Tests.Support;
 using TorchSharp;
@@ -18,8 +19,8 @@ public sealed class PreferenceLawsTests
     // A likelihood is of the policy alone; AOT sorts log-probabilities, which a constant a token moves by their lengths.
     private static readonly string[] Absolute = ["sft", "mpo", "rpo", "irpo", "aot", "reference free"];
 
-    private static readonly Dictionary<string, DpoOptions> Options = new(
-        PreferenceData.DpoLosses.Select(pair => KeyValuePair.Create(pair.Key, new DpoOptions { Beta = 0.3, Loss = pair.Value }))
+    private static readonly Dictionary<string, DpoObjective> Options = new(
+        PreferenceData.DpoLosses.Select(pair => KeyValuePair.Create(pair.Key, new DpoObjective { Beta = 0.3, Loss = pair.Value }))
     )
     {
         ["forward kl"] = new() { Divergence = FDivergence.ForwardKl },
@@ -31,16 +32,16 @@ public sealed class PreferenceLawsTests
 
     private static readonly Dictionary<string, Func<LossBatch, Tensor>> Others = new()
     {
-        ["cpo"] = batch => PreferenceLosses.Cpo(Policy(batch), CpoOptions.Cpo(), batch.Denominator).Loss,
+        ["cpo"] = batch => PreferenceLosses.Cpo(Policy(batch), CpoObjective.Cpo(), batch.Denominator).Loss,
         ["cpo without likelihood"] = batch =>
-            PreferenceLosses.Cpo(Policy(batch), CpoOptions.Cpo(likelihoodWeight: 0), batch.Denominator).Loss,
-        ["simpo"] = batch => PreferenceLosses.Cpo(Policy(batch), CpoOptions.Simpo(), batch.Denominator).Loss,
-        ["alphapo"] = batch => PreferenceLosses.Cpo(Policy(batch), CpoOptions.AlphaPo(), batch.Denominator).Loss,
+            PreferenceLosses.Cpo(Policy(batch), CpoObjective.Cpo(likelihoodWeight: 0), batch.Denominator).Loss,
+        ["simpo"] = batch => PreferenceLosses.Cpo(Policy(batch), CpoObjective.Simpo(), batch.Denominator).Loss,
+        ["alphapo"] = batch => PreferenceLosses.Cpo(Policy(batch), CpoObjective.AlphaPo(), batch.Denominator).Loss,
         ["orpo"] = batch => PreferenceLosses.Orpo(Policy(batch), 0.3, null, batch.Denominator).Loss,
         ["tpo"] = batch =>
-            PreferenceLosses.Tpo(Policy(batch), batch["gold"], batch["goldLengths"], CpoOptions.Tpo(), batch.Denominator).Loss,
+            PreferenceLosses.Tpo(Policy(batch), batch["gold"], batch["goldLengths"], CpoObjective.Tpo(), batch.Denominator).Loss,
         ["tpo-l"] = batch =>
-            PreferenceLosses.Tpo(Policy(batch), batch["gold"], batch["goldLengths"], CpoOptions.TpoL(), batch.Denominator).Loss,
+            PreferenceLosses.Tpo(Policy(batch), batch["gold"], batch["goldLengths"], CpoObjective.TpoL(), batch.Denominator).Loss,
         ["xpo"] = batch => PreferenceLosses.Xpo(Policy(batch), Reference(batch), batch["gold"], 0.1, null, batch.Denominator).Loss,
         ["online dpo"] = batch =>
             PreferenceLosses
@@ -61,7 +62,7 @@ public sealed class PreferenceLawsTests
                     Reference(batch).Chosen,
                     batch["desirable"],
                     tensor(0.4, ScalarType.Float64),
-                    new KtoOptions { Beta = 0.5, UndesirableWeight = 1.3 },
+                    new KtoObjective { Beta = 0.5, UndesirableWeight = 1.3 },
                     batch.Denominator
                 )
                 .Loss,

@@ -1,6 +1,7 @@
 using PostTrain.Laws;
 using PostTrain.Numerics;
 using PostTrain.RewardModeling;
+using PostTrain.RewardModeling.Losses;
 using PostTrain.Tests.Support;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -19,7 +20,7 @@ public sealed class RewardModelLawsTests
                     batch["first"],
                     batch["second"],
                     batch["margins"],
-                    new BradleyTerryOptions { CenteringCoefficient = 0.1, LabelSmoothing = 0.2 },
+                    new BradleyTerryObjective { CenteringCoefficient = 0.1, LabelSmoothing = 0.2 },
                     batch.Denominator
                 )
                 .Loss,

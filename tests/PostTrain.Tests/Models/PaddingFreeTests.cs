@@ -197,13 +197,13 @@ public sealed class PaddingFreeTests
                     new DpoTrainer(
                         model,
                         Toy.Tokenizer,
-                        new DpoTrainerOptions
+                        reference,
+                        new DpoOptions
                         {
                             Steps = 4,
                             BatchSize = 4,
                             LearningRate = 1e-2,
-                        },
-                        reference
+                        }
                     ),
                     pairs
                 );
@@ -214,7 +214,7 @@ public sealed class PaddingFreeTests
                         new RewardTrainer(
                             classifier,
                             Toy.Tokenizer,
-                            new RewardTrainerOptions
+                            new RewardOptions
                             {
                                 Steps = 4,
                                 BatchSize = 4,
@@ -229,7 +229,6 @@ public sealed class PaddingFreeTests
                     await KeepAll(
                         new PpoTrainer(
                             model,
-                            critic,
                             Toy.Tokenizer,
                             manyAs,
                             new PpoOptions
@@ -239,6 +238,7 @@ public sealed class PaddingFreeTests
                                 LearningRate = 1e-2,
                                 Sampling = sampling,
                                 Kl = KlControl.Fixed(0),
+                                Critic = critic,
                             }
                         )
                     );

@@ -149,7 +149,7 @@ public sealed class GrpoLawsTests
     /// <summary>All completions of a group agree with probability p^G + (1 − p)^G, and then nothing is learnt; that is the warm-up's reason
     /// for being: at p = 0.01 and G = 8 in 92 % of the groups.</summary>
     [Fact]
-    public void GroupsThatAgree_TeachNothing_AndMostDoWhereSuccessIsRare()
+    public void GroupsThatAgree_HaveNoSignal_AndMostDoWhereSuccessIsRare()
     {
         using var scope = NewDisposeScope();
         foreach (double p in new[] { 0.01, 0.1, 0.5 })

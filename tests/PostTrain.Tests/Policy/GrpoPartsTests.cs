@@ -102,7 +102,7 @@ public sealed class GrpoPartsTests : IDisposable
     [InlineData(1, 8, new[] { 0.0, 2, 0, 0, 0 })]
     [InlineData(2, 8, new[] { 0.0, 2, 2, 0, 0 })]
     [InlineData(9, 3, new[] { 0.0, 2, 2, 2, 0 })]
-    public async Task Replay_TakesThePlaceOfGroupsThatTeachNothing(int uses, int age, double[] expected)
+    public async Task Replay_TakesThePlaceOfGroupsWithoutSignal(int uses, int age, double[] expected)
     {
         using var model = Toy.Model();
         int calls = 0;
@@ -293,13 +293,15 @@ public sealed class GrpoPartsTests : IDisposable
         using var model = Toy.Model();
         void Refused(string says, GrpoOptions options, CausalLm? reference = null)
         {
-            var error = Assert.ThrowsAny<ArgumentException>(() => new GrpoTrainer(model, Toy.Tokenizer, GrpoRuns.Even, options, reference));
+            var error = Assert.ThrowsAny<ArgumentException>(() =>
+                new GrpoTrainer(model, Toy.Tokenizer, GrpoRuns.Even, options with { Reference = reference })
+            );
             Assert.Contains(says, error.Message, StringComparison.Ordinal);
         }
 
         var small = GrpoRuns.Small;
         Refused("the objective PPO has no Advantage", small with { Objective = PolicyObjectives.Ppo() });
-        Refused("Kl is given and there is no reference model", small with { Kl = KlPenalty.Reward(KlControl.Fixed(0.1)) });
+        Refused("Kl is given, but Reference is null", small with { Kl = KlPenalty.Reward(KlControl.Fixed(0.1)) });
         Refused(
             "expected one of the two",
             small with
@@ -340,6 +342,16 @@ public sealed class GrpoPartsTests : IDisposable
         Refused("DynamicSampling.MaxDraws", small with { DynamicSampling = new DynamicSampling { MaxDraws = 0 } });
         Refused("Replay.Capacity", small with { Replay = new ReplayOptions { Capacity = 0 } });
         Refused("TargetKl", small with { TargetKl = 0 });
+        // One completion has nothing to be standardised over; two have, in one group or two.
+        var single = small with
+        {
+            BatchSize = 1,
+            GroupSize = 1,
+            Objective = PolicyObjectives.ReinforcePlusPlus(),
+        };
+        Refused("'REINFORCE++' standardises over the batch, and BatchSize 1 times GroupSize 1 is a single completion", single);
+        foreach (var two in new[] { single with { BatchSize = 2 }, single with { GroupSize = 2 } })
+            using (new GrpoTrainer(model, Toy.Tokenizer, GrpoRuns.Even, two)) { }
         // Methods without a comparison take a group of one.
         using var alone = new GrpoTrainer(
             model,

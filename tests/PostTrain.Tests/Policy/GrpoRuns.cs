@@ -77,7 +77,7 @@ internal static class GrpoRuns
         string? resume = null
     )
     {
-        using var trainer = new GrpoTrainer(model, Toy.Tokenizer, reward, options, reference);
+        using var trainer = new GrpoTrainer(model, Toy.Tokenizer, reward, options with { Reference = reference });
         if (resume is not null)
             trainer.Resume(resume);
         var reports = new List<StepReport>();

@@ -233,7 +233,9 @@ public sealed class GrpoTrainerTests
         using var model = Toy.Model();
         void Refused(string name, string range, GrpoOptions options)
         {
-            var error = Assert.Throws<ArgumentOutOfRangeException>(() => new GrpoTrainer(model, Toy.Tokenizer, Length, options, model));
+            var error = Assert.Throws<ArgumentOutOfRangeException>(() =>
+                new GrpoTrainer(model, Toy.Tokenizer, Length, options with { Reference = model })
+            );
             Assert.Equal(name, error.ParamName);
             Assert.Contains(range, error.Message, StringComparison.Ordinal);
         }
@@ -248,8 +250,8 @@ public sealed class GrpoTrainerTests
         var error = Assert.Throws<ArgumentException>(() =>
             new GrpoTrainer(model, Toy.Tokenizer, Length, Small with { Objective = PolicyObjectives.Grpo() with { Beta = 0.1 } })
         );
-        Assert.Equal("reference", error.ParamName);
-        Assert.Contains("Beta is 0.1 and there is no reference", error.Message, StringComparison.Ordinal);
+        Assert.Equal("Reference", error.ParamName);
+        Assert.Contains("Beta is 0.1, but Reference is null", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -266,8 +268,8 @@ public sealed class GrpoTrainerTests
                 Steps = 6,
                 MicroBatchSize = 3,
                 UpdatesPerBatch = 2,
-            },
-            reference
+                Reference = reference,
+            }
         );
         var alive = new List<long>();
         await foreach (var _ in trainer.RunAsync(Problems))
@@ -284,7 +286,7 @@ public sealed class GrpoTrainerTests
         Problem[]? problems = null
     )
     {
-        using var trainer = new GrpoTrainer(model, Toy.Tokenizer, reward, options, reference);
+        using var trainer = new GrpoTrainer(model, Toy.Tokenizer, reward, options with { Reference = reference });
         return await Collect(trainer.RunAsync(problems ?? Problems));
     }
 

@@ -58,7 +58,7 @@ public sealed class PpoOptimumTests
                 SuppressedTokens = [.. Enumerable.Range(0, Toy.Tokenizer.VocabularySize).Except(Alphabet)],
             },
         };
-        using (var trainer = new PpoTrainer(policy, critic, Toy.Tokenizer, reward, options, reference))
+        using (var trainer = new PpoTrainer(policy, Toy.Tokenizer, reward, options with { Critic = critic, Reference = reference }))
             await foreach (var _ in trainer.RunAsync([new Problem(Prompt)])) { }
 
         using var scope = NewDisposeScope();

@@ -133,7 +133,7 @@ public sealed class PpoTrainerTests
             ValueCoefficient = 0,
             MaxGradNorm = double.PositiveInfinity,
         };
-        using var trainer = new PpoTrainer(model, critic, Toy.Tokenizer, reward, options);
+        using var trainer = new PpoTrainer(model, Toy.Tokenizer, reward, options with { Critic = critic });
         var report = await trainer.StepAsync(Problems);
         Assert.Equal(3, drawn.Count);
         using var scope = NewDisposeScope();
@@ -163,7 +163,8 @@ public sealed class PpoTrainerTests
     public void TokenRewards_AndAdvantages_AreTheHandWorkedNumbers()
     {
         using var scope = NewDisposeScope();
-        using var experience = Judged();
+        var judged = Judged();
+        using var rollouts = judged.Rollouts;
         var logProbs = tensor(
             new double[,]
             {
@@ -185,7 +186,7 @@ public sealed class PpoTrainerTests
             Lambda = 0.5,
             WhitenAdvantages = false,
         };
-        var rewards = PpoRewards.Of(experience, logProbs, reference, options, 0.1);
+        var rewards = PpoRewards.Of(judged, logProbs, reference, options, 0.1);
         TensorAssert.Close([0.15, 1.2, 0.2, 0], rewards, 1e-12);
         var states = tensor(
             new double[,]
@@ -194,7 +195,7 @@ public sealed class PpoTrainerTests
                 { 1, 0.4, 7 },
             }
         );
-        var mask = experience.Rollouts.CompletionMask;
+        var mask = rollouts.CompletionMask;
         var cut = PpoRewards.Advantages(rewards, states, [true, false], mask, options);
         TensorAssert.Close([-0.85 + 0.5 * 1.7, 1.7, -0.8, 0], cut.Advantages, 1e-12);
         TensorAssert.Close([0.5, 1.2, 0.2, 0], cut.Returns, 1e-12);
@@ -213,7 +214,7 @@ public sealed class PpoTrainerTests
         Assert.Equal(1 - 3.26 / 3 / all, PpoRewards.ExplainedVariance(states.narrow(1, 0, 2), cut.Returns, mask)!.Value, 1e-12);
         Assert.Null(PpoRewards.ExplainedVariance(states.narrow(1, 0, 2), ones_like(cut.Returns), mask));
         // Without a reference nothing is subtracted.
-        TensorAssert.Close([0.25, 1, 0.5, 0], PpoRewards.Of(experience, logProbs, null, options, 0), 1e-12);
+        TensorAssert.Close([0.25, 1, 0.5, 0], PpoRewards.Of(judged, logProbs, null, options, 0), 1e-12);
     }
 
     [Fact]
@@ -252,7 +253,7 @@ public sealed class PpoTrainerTests
         using var model = new DropoutLm(Toy.Tokenizer.VocabularySize, scale: 0);
         using var reference = new DropoutLm(Toy.Tokenizer.VocabularySize, scale: 0);
         using var critic = ValueHead.For(model, new HeadOptions { StandardDeviation = 0 });
-        using var trainer = new PpoTrainer(model, critic, Toy.Tokenizer, Length, Small, reference);
+        using var trainer = new PpoTrainer(model, Toy.Tokenizer, Length, Small with { Critic = critic, Reference = reference });
         var metrics = (await trainer.StepAsync(Problems)).Metrics;
         Assert.Equal(names, metrics.Keys.Order(StringComparer.Ordinal));
         Assert.Equal(Math.Log(20), metrics["entropy"], 1e-5);
@@ -362,7 +363,7 @@ public sealed class PpoTrainerTests
         void Refused(string name, string range, PpoOptions options)
         {
             var error = Assert.Throws<ArgumentOutOfRangeException>(() =>
-                new PpoTrainer(model, head, Toy.Tokenizer, Length, options, model)
+                new PpoTrainer(model, Toy.Tokenizer, Length, options with { Critic = head, Reference = model })
             );
             Assert.Equal(name, error.ParamName);
             Assert.Contains(range, error.Message, StringComparison.Ordinal);
@@ -374,25 +375,62 @@ public sealed class PpoTrainerTests
         Refused("ValueClip", "at least 0", Small with { ValueClip = -1 });
         Refused("TargetKl", "above 0", Small with { TargetKl = 0 });
         Refused("CriticWarmupSteps", "at least 0", Small with { CriticWarmupSteps = -1 });
+        var single = Small with
+        {
+            BatchSize = 1,
+            GroupSize = 1,
+            Sampling = new SamplingOptions { MaxNewTokens = 1 },
+            Critic = head,
+            Reference = model,
+        };
+        var whitened = Assert.Throws<ArgumentException>(() => new PpoTrainer(model, Toy.Tokenizer, Length, single));
+        Assert.Equal("WhitenAdvantages", whitened.ParamName);
+        Assert.Contains("the advantage of a single token would be 0", whitened.Message, StringComparison.Ordinal);
+        foreach (
+            var fine in new[]
+            {
+                single with
+                {
+                    WhitenAdvantages = false,
+                },
+                single with
+                {
+                    BatchSize = 2,
+                },
+                single with
+                {
+                    GroupSize = 2,
+                },
+                single with
+                {
+                    Sampling = new SamplingOptions { MaxNewTokens = 2 },
+                },
+            }
+        )
+            using (new PpoTrainer(model, Toy.Tokenizer, Length, fine)) { }
         Assert.Contains(
             "Demonstrations is empty",
             Assert
                 .Throws<ArgumentException>(() =>
-                    new PpoTrainer(model, head, Toy.Tokenizer, Length, Small with { Ptx = new PtxOptions([]) }, model)
+                    new PpoTrainer(model, Toy.Tokenizer, Length, Small with { Ptx = new PtxOptions([]), Critic = head, Reference = model })
                 )
                 .Message,
             StringComparison.Ordinal
         );
         Assert.Contains(
-            "a KL coefficient is 0.05 and there is no reference",
-            Assert.Throws<ArgumentException>(() => new PpoTrainer(model, head, Toy.Tokenizer, Length, Small)).Message,
+            "a KL coefficient is 0.05, but Reference is null",
+            Assert.Throws<ArgumentException>(() => new PpoTrainer(model, Toy.Tokenizer, Length, Small with { Critic = head })).Message,
             StringComparison.Ordinal
         );
         using var other = Toy.Model(seed: 2);
         using var stranger = ValueHead.For(other);
         Assert.Contains(
             "a head on another model",
-            Assert.Throws<ArgumentException>(() => new PpoTrainer(model, stranger, Toy.Tokenizer, Length, Small, model)).Message,
+            Assert
+                .Throws<ArgumentException>(() =>
+                    new PpoTrainer(model, Toy.Tokenizer, Length, Small with { Critic = stranger, Reference = model })
+                )
+                .Message,
             StringComparison.Ordinal
         );
         var state = new PpoState(KlControl.Fixed(0.1));
@@ -416,6 +454,7 @@ public sealed class PpoTrainerTests
                         TargetKl = null,
                         ValueClip = null,
                         MicroBatchSize = run.MicroBatch,
+                        Optimizer = run.Optimizer,
                         CheckpointDirectory = run.Directory,
                         CheckpointEvery = TrainerRun.CheckpointEvery,
                     },
@@ -441,6 +480,7 @@ public sealed class PpoTrainerTests
                                     CriticWarmupSteps = 1,
                                     TargetKl = null,
                                     MicroBatchSize = run.MicroBatch,
+                                    Optimizer = run.Optimizer,
                                     Objective = PolicyObjectives.Ppo() with
                                     {
                                         Aggregation = LossAggregation.SequenceMean,
@@ -456,7 +496,7 @@ public sealed class PpoTrainerTests
                 )
         );
 
-    private static Experience Judged()
+    private static JudgedRollouts Judged()
     {
         var ids = tensor(
             new long[,]
@@ -484,7 +524,7 @@ public sealed class PpoTrainerTests
             [true, false]
         );
         Completion[] completions = [new(Problems[0], "ab", [2, 3], true), new(Problems[0], "c", [4], false)];
-        return new Experience(rollouts, completions, RewardScores.Of("score", [1, 2]))
+        return new JudgedRollouts(rollouts, [new(Problems[0], [1]), new(Problems[0], [1])], completions, RewardScores.Of("score", [1, 2]))
         {
             TokenRewards =
             [
@@ -506,7 +546,7 @@ public sealed class PpoTrainerTests
             if (kind == "lora")
             {
                 var adapted = Keep(AdaptedModel.Attach(model, new LoraOptions { Rank = 8, Targets = ModuleSelection.AllLinear }, seed: 3));
-                Frozen = ReferencePolicy.WithoutAdapter(model, adapted.Disabled);
+                Frozen = adapted.Reference(model);
             }
             else
             {
@@ -532,7 +572,7 @@ public sealed class PpoTrainerTests
         }
 
         internal PpoTrainer Trainer(PpoOptions options, IReward? reward = null, ITokenReward? tokenReward = null) =>
-            new(Policy, Critic, Toy.Tokenizer, reward ?? Length, options, Frozen, tokenReward);
+            new(Policy, Toy.Tokenizer, reward ?? Length, options with { Critic = Critic, Reference = Frozen, TokenReward = tokenReward });
 
         internal async Task<StepReport[]> Train(
             PpoOptions options,

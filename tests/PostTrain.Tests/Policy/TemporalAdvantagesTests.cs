@@ -29,18 +29,18 @@ public sealed class TemporalAdvantagesTests
             )
             .to_type(type);
         // γ = ½, λ = ½: δ = 1 + ½ − 3, 0 + 2 − 1, 2 − 4 = −1.5, 1, −2; A = −1.5 + ¼·½, 1 − ½, −2
-        var estimate = Advantages.Generalized(rewards, values, ones(1, 3), 0.5, 0.5);
+        var estimate = Advantages.Gae(rewards, values, ones(1, 3), 0.5, 0.5);
         TensorAssert.Close([-1.375, 0.5, -2], estimate.Advantages, tolerance);
         TensorAssert.Close([1.625, 1.5, 2], estimate.Returns, tolerance);
         Assert.Equal(type, estimate.Advantages.dtype);
         // Cut off with the value 6 behind: the last δ is 2 + 3 − 4 = 1, A = −1.5 + ¼·1.25, 1 + ¼, 1
         TensorAssert.Close(
             [-1.1875, 1.25, 1],
-            Advantages.Generalized(rewards, values, ones(1, 3), 0.5, 0.5, tensor(new double[] { 6 })).Advantages,
+            Advantages.Gae(rewards, values, ones(1, 3), 0.5, 0.5, tensor(new double[] { 6 })).Advantages,
             tolerance
         );
         // The middle position is a tool's: 1 + ½·4 − 3 = 0 is followed by −2.
-        var masked = Advantages.Generalized(
+        var masked = Advantages.Gae(
             rewards,
             values,
             tensor(
@@ -93,7 +93,7 @@ public sealed class TemporalAdvantagesTests
                 (advantages[i], returns[i], next) = (carried, gain, v[i]);
             }
         }
-        TensorAssert.Close(advantages, Advantages.Generalized(rewards, values, mask, gamma, lambda, bootstrap).Advantages, 1e-12);
+        TensorAssert.Close(advantages, Advantages.Gae(rewards, values, mask, gamma, lambda, bootstrap).Advantages, 1e-12);
         TensorAssert.Close(returns, Advantages.Returns(rewards, mask, gamma, bootstrap), 1e-12);
     }
 
@@ -102,20 +102,15 @@ public sealed class TemporalAdvantagesTests
     {
         using var scope = NewDisposeScope();
         var (rewards, values, mask) = (Numbers.Uniform(5, 2, 3, 6), Numbers.Uniform(6, 2, 3, 6), Numbers.Mask(6, 6, 3, 1));
-        TensorAssert.Close(
-            Advantages.Returns(rewards, mask, 0.9),
-            Advantages.Generalized(rewards, values, mask, 0.9, 1).Returns,
-            1e-13,
-            "λ = 1"
-        );
+        TensorAssert.Close(Advantages.Returns(rewards, mask, 0.9), Advantages.Gae(rewards, values, mask, 0.9, 1).Returns, 1e-13, "λ = 1");
         // On-policy V-trace is the λ-return, and without its trace one temporal difference.
         var logProbs = Numbers.Uniform(7, 1, 3, 6);
         var trace = Advantages.VTrace(logProbs, logProbs, rewards, values, mask, new VTraceOptions { Gamma = 0.9, Lambda = 0.7 });
-        TensorAssert.Close(Advantages.Generalized(rewards, values, mask, 0.9, 0.7).Returns, trace.Returns, 1e-13, "V-trace on-policy");
+        TensorAssert.Close(Advantages.Gae(rewards, values, mask, 0.9, 0.7).Returns, trace.Returns, 1e-13, "V-trace on-policy");
         TensorAssert.Close(
-            Advantages.Generalized(rewards, values, mask, 0.9, 0).Advantages,
+            Advantages.Gae(rewards, values, mask, 0.9, 0).Advantages,
             Advantages.VTrace(logProbs, logProbs, rewards, values, mask, new VTraceOptions { Gamma = 0.9, Lambda = 0 }).Advantages
-                - 0.9 * Shifted(Advantages.Generalized(rewards, values, mask, 0.9, 0).Advantages),
+                - 0.9 * Shifted(Advantages.Gae(rewards, values, mask, 0.9, 0).Advantages),
             1e-13,
             "V-trace with λ = 0"
         );
@@ -190,27 +185,22 @@ public sealed class TemporalAdvantagesTests
     {
         using var scope = NewDisposeScope();
         var (rewards, values, mask) = (Numbers.Uniform(8, 2, 2, 4), Numbers.Uniform(9, 2, 2, 4), Numbers.Mask(4, 2, 3));
-        var clean = Advantages.Generalized(rewards, values, mask);
+        var clean = Advantages.Gae(rewards, values, mask);
         foreach (double poison in new[] { double.NaN, double.PositiveInfinity })
         {
             var (badRewards, badValues) = (rewards.masked_fill(mask == 0, poison), values.masked_fill(mask == 0, poison));
-            TensorAssert.Same(clean.Advantages, Advantages.Generalized(badRewards, badValues, mask).Advantages);
+            TensorAssert.Same(clean.Advantages, Advantages.Gae(badRewards, badValues, mask).Advantages);
             TensorAssert.Same(Advantages.Returns(rewards, mask), Advantages.Returns(badRewards, mask));
             TensorAssert.Same(
                 Advantages.VTrace(values, rewards, rewards, values, mask).Advantages,
                 Advantages.VTrace(badValues, badRewards, badRewards, badValues, mask).Advantages
             );
         }
-        var dropped = Advantages.Generalized(rewards.narrow(1, 0, 3), values.narrow(1, 0, 3), mask.narrow(1, 0, 3));
+        var dropped = Advantages.Gae(rewards.narrow(1, 0, 3), values.narrow(1, 0, 3), mask.narrow(1, 0, 3));
         TensorAssert.Close(dropped.Advantages, clean.Advantages.narrow(1, 0, 3), 1e-15);
-        TensorAssert.Zero(Advantages.Generalized(rewards, values, zeros(2, 4), bootstrap: ones(2)).Advantages);
-        Assert.Equal(
-            [2, 0],
-            Advantages.Generalized(rewards.narrow(1, 0, 0), values.narrow(1, 0, 0), mask.narrow(1, 0, 0)).Advantages.shape
-        );
-        Assert.True(
-            double.IsNaN(Advantages.Generalized(rewards.masked_fill(mask == 1, double.NaN), values, mask).Advantages[0, 0].ToDouble())
-        );
+        TensorAssert.Zero(Advantages.Gae(rewards, values, zeros(2, 4), bootstrap: ones(2)).Advantages);
+        Assert.Equal([2, 0], Advantages.Gae(rewards.narrow(1, 0, 0), values.narrow(1, 0, 0), mask.narrow(1, 0, 0)).Advantages.shape);
+        Assert.True(double.IsNaN(Advantages.Gae(rewards.masked_fill(mask == 1, double.NaN), values, mask).Advantages[0, 0].ToDouble()));
     }
 
     [Fact]
@@ -220,7 +210,7 @@ public sealed class TemporalAdvantagesTests
         using var values = Numbers.Uniform(11, 1, 2, 3).requires_grad_(true);
         using var mask = Numbers.Mask(3, 3, 1);
         using var bootstrap = Numbers.Uniform(12, 1, 2);
-        Ownership.Check(() => All(Advantages.Generalized(rewards, values, mask, bootstrap: bootstrap)), rewards, values, mask, bootstrap);
+        Ownership.Check(() => All(Advantages.Gae(rewards, values, mask, bootstrap: bootstrap)), rewards, values, mask, bootstrap);
         Ownership.Check(
             () => All(Advantages.VTrace(values, rewards, rewards, values, mask, bootstrap: bootstrap)),
             rewards,
@@ -230,7 +220,7 @@ public sealed class TemporalAdvantagesTests
         );
         Ownership.Check(() => [Advantages.Returns(rewards, mask, 0.5, bootstrap)], rewards, mask, bootstrap);
         using var scope = NewDisposeScope();
-        Assert.False(Advantages.Generalized(rewards, values, mask).Returns.requires_grad);
+        Assert.False(Advantages.Gae(rewards, values, mask).Returns.requires_grad);
     }
 
     private static Tensor[] All(AdvantageEstimate estimate) => [estimate.Advantages, estimate.Returns];
@@ -242,13 +232,13 @@ public sealed class TemporalAdvantagesTests
         var x = zeros(2, 3);
         Assert.Contains(
             "rewards has shape [3], expected [B,T]",
-            Assert.Throws<ArgumentException>(() => Advantages.Generalized(zeros(3), x, x)).Message,
+            Assert.Throws<ArgumentException>(() => Advantages.Gae(zeros(3), x, x)).Message,
             StringComparison.Ordinal
         );
-        Assert.Equal("values", Assert.Throws<ArgumentException>(() => Advantages.Generalized(x, zeros(2, 2), x)).ParamName);
+        Assert.Equal("values", Assert.Throws<ArgumentException>(() => Advantages.Gae(x, zeros(2, 2), x)).ParamName);
         Assert.Equal("mask", Assert.Throws<ArgumentException>(() => Advantages.Returns(x, zeros(3, 2))).ParamName);
-        Assert.Equal("gamma", Assert.Throws<ArgumentOutOfRangeException>(() => Advantages.Generalized(x, x, x, 1.5)).ParamName);
-        Assert.Equal("lambda", Assert.Throws<ArgumentOutOfRangeException>(() => Advantages.Generalized(x, x, x, 1, -0.1)).ParamName);
+        Assert.Equal("gamma", Assert.Throws<ArgumentOutOfRangeException>(() => Advantages.Gae(x, x, x, 1.5)).ParamName);
+        Assert.Equal("lambda", Assert.Throws<ArgumentOutOfRangeException>(() => Advantages.Gae(x, x, x, 1, -0.1)).ParamName);
         Assert.Contains(
             "bootstrap has shape [3], expected [2]",
             Assert.Throws<ArgumentException>(() => Advantages.Returns(x, x, bootstrap: zeros(3))).Message,

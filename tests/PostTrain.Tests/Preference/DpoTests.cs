@@ -1,4 +1,5 @@
 using PostTrain.Preference;
+using PostTrain.Preference.Losses;
 using PostTrain.Tests.Support;
 using TorchSharp;
 using static PostTrain.Tests.Preference.PreferenceData;
@@ -14,7 +15,7 @@ public sealed class DpoTests
     public static TheoryData<string> NamesWithoutLikelihood => [.. DpoLosses.Keys.Except(["sft", "mpo", "rpo", "irpo"])];
 
     private static PreferenceLoss Loss(PairLogProbs policy, PairLogProbs? reference, DpoLoss loss, double beta = 0.5) =>
-        PreferenceLosses.Dpo(policy, reference, new DpoOptions { Beta = beta, Loss = loss });
+        PreferenceLosses.Dpo(policy, reference, new DpoObjective { Beta = beta, Loss = loss });
 
     [Theory]
     [InlineData(ScalarType.Float32, 1e-6)]
@@ -27,7 +28,7 @@ public sealed class DpoTests
         var loss = PreferenceLosses.Dpo(
             new PairLogProbs(Of(-3, -5), Of(-7, -2)),
             new PairLogProbs(Of(-5, -5), Of(-6, -6)),
-            new DpoOptions { Beta = 0.5 }
+            new DpoObjective { Beta = 0.5 }
         );
         TensorAssert.Close([Math.Log(1 + Math.Exp(-1.5)), Math.Log(1 + Math.Exp(2))], loss.PairLosses, tolerance);
         TensorAssert.Close((Math.Log(1 + Math.Exp(-1.5)) + Math.Log(1 + Math.Exp(2))) / 2, loss.Loss, tolerance);
@@ -99,17 +100,21 @@ public sealed class DpoTests
     {
         using var scope = NewDisposeScope();
         var (policy, reference) = (Pairs(1), Pairs(5));
-        var sigmoid = Loss(policy, reference, DpoLoss.Sigmoid()).PairLosses;
-        TensorAssert.Close(sigmoid, Loss(policy, reference, DpoLoss.Robust(0)).PairLosses, 1e-15);
-        TensorAssert.Same(sigmoid, Loss(policy, reference, DpoLoss.Weighted((1, DpoLoss.Sigmoid(0)))).PairLosses);
+        var sigmoid = Loss(policy, reference, MarginLoss.Sigmoid()).PairLosses;
+        TensorAssert.Close(sigmoid, Loss(policy, reference, MarginLoss.Robust(0)).PairLosses, 1e-15);
+        TensorAssert.Same(sigmoid, Loss(policy, reference, DpoLoss.Weighted((1, MarginLoss.Sigmoid(0)))).PairLosses);
         var (one, oneReference) = (Pair(-1, -2), Pair(-3, -1.5));
         foreach (var aot in new[] { DpoLoss.Aot(0.1), DpoLoss.AotUnpaired(0.1) })
-            TensorAssert.Close(Loss(one, oneReference, DpoLoss.Sigmoid(0.1)).PairLosses, Loss(one, oneReference, aot).PairLosses, 1e-15);
+            TensorAssert.Close(Loss(one, oneReference, MarginLoss.Sigmoid(0.1)).PairLosses, Loss(one, oneReference, aot).PairLosses, 1e-15);
         var unit = policy with { ChosenLengths = ones(4), RejectedLengths = ones(4) };
-        TensorAssert.Close(sigmoid, Loss(unit, reference, DpoLoss.SigmoidNormalized).PairLosses, 1e-15);
+        TensorAssert.Close(
+            sigmoid,
+            Loss(unit, reference, DpoLoss.OfMargin(MarginLoss.Sigmoid(), lengthNormalized: true)).PairLosses,
+            1e-15
+        );
         TensorAssert.Close(Loss(unit, reference, DpoLoss.Ipo()).PairLosses, Loss(policy, reference, DpoLoss.Ipo(false)).PairLosses, 1e-15);
         // β → 0: log 2 − h/2.
-        var small = Loss(policy, reference, DpoLoss.Sigmoid(), 1e-5);
+        var small = Loss(policy, reference, MarginLoss.Sigmoid(), 1e-5);
         TensorAssert.Close(Math.Log(2) - small.Margins / 2, small.PairLosses, 1e-9);
     }
 
@@ -122,13 +127,17 @@ public sealed class DpoTests
             new PairLogProbs(policy.Rejected, policy.Chosen),
             new PairLogProbs(reference.Rejected, reference.Chosen)
         );
-        var (loss, other) = (Loss(policy, reference, DpoLoss.Sigmoid()), Loss(swapped, swappedReference, DpoLoss.Sigmoid()));
+        var (loss, other) = (Loss(policy, reference, MarginLoss.Sigmoid()), Loss(swapped, swappedReference, MarginLoss.Sigmoid()));
         TensorAssert.Close(loss.Margins.neg(), other.Margins, 1e-15);
         // log σ(h) − log σ(−h) = h
         TensorAssert.Close(loss.Margins, other.PairLosses - loss.PairLosses, 1e-14);
-        TensorAssert.Close(0.9 * loss.PairLosses + 0.1 * other.PairLosses, Loss(policy, reference, DpoLoss.Sigmoid(0.1)).PairLosses, 1e-14);
-        var gradient = Numbers.Gradient(x => Loss(policy with { Chosen = x }, reference, DpoLoss.Sigmoid()).Loss, policy.Chosen);
-        var opposite = Numbers.Gradient(x => Loss(policy with { Rejected = x }, reference, DpoLoss.Sigmoid()).Loss, policy.Rejected);
+        TensorAssert.Close(
+            0.9 * loss.PairLosses + 0.1 * other.PairLosses,
+            Loss(policy, reference, MarginLoss.Sigmoid(0.1)).PairLosses,
+            1e-14
+        );
+        var gradient = Numbers.Gradient(x => Loss(policy with { Chosen = x }, reference, MarginLoss.Sigmoid()).Loss, policy.Chosen);
+        var opposite = Numbers.Gradient(x => Loss(policy with { Rejected = x }, reference, MarginLoss.Sigmoid()).Loss, policy.Rejected);
         TensorAssert.Close(gradient.neg(), opposite, 1e-15);
         TensorAssert.Close(loss.Margins.neg().sigmoid() * -0.5 / 4, gradient, 1e-15);
     }
@@ -214,7 +223,7 @@ public sealed class DpoTests
                 var chosen = tensor(new double[] { -1e4, 1e4, -1e4, 1e4 }).to_type(type).requires_grad_(true);
                 var rejected = tensor(new double[] { 1e4, -1e4, -1e4, 1e4 }).to_type(type).requires_grad_(true);
                 var reference = new PairLogProbs(zeros(4, dtype: type), zeros(4, dtype: type));
-                var options = new DpoOptions
+                var options = new DpoObjective
                 {
                     Beta = 0.1,
                     Loss = DpoLosses[name],
@@ -239,7 +248,7 @@ public sealed class DpoTests
         foreach (var (name, loss) in DpoLosses)
             TensorAssert.Same(Loss(policy, nothing, loss).PairLosses, Loss(policy, null, loss).PairLosses, name);
         var reference = Pairs(5);
-        var free = PreferenceLosses.Dpo(policy, reference, new DpoOptions { ReferenceFree = true });
+        var free = PreferenceLosses.Dpo(policy, reference, new DpoObjective { ReferenceFree = true });
         TensorAssert.Same(PreferenceLosses.Dpo(policy, null).PairLosses, free.PairLosses);
         TensorAssert.Same(PreferenceLosses.Dpo(policy, reference).ChosenRewards, free.ChosenRewards);
     }
@@ -251,7 +260,7 @@ public sealed class DpoTests
         // D_w = −0.5 and 0.5, D_l = −2: β(Δ − λ·max(0, −D_w)) = 0.5·(1.5 − 1) and 0.5·2.5.
         var policy = new PairLogProbs(Doubles(-1.5, -0.5), Doubles(-3, -3));
         var reference = new PairLogProbs(Doubles(-1, -1), Doubles(-1, -1));
-        var loss = PreferenceLosses.Dpo(policy, reference, new DpoOptions { Beta = 0.5, PositivePenalty = 2 });
+        var loss = PreferenceLosses.Dpo(policy, reference, new DpoObjective { Beta = 0.5, PositivePenalty = 2 });
         TensorAssert.Close([Math.Log(1 + Math.Exp(-0.25)), Math.Log(1 + Math.Exp(-1.25))], loss.PairLosses, 1e-14);
         TensorAssert.Close([-0.25, 0.25], loss.ChosenRewards, 1e-15);
     }
@@ -274,7 +283,7 @@ public sealed class DpoTests
         {
             var reference = logits(at).log_softmax(-1);
             var slope = Numbers.Gradient(
-                x => PreferenceLosses.Dpo(Pair(logits(x).log_softmax(-1)), Pair(reference.detach()), new DpoOptions { Beta = 0.2 }).Loss,
+                x => PreferenceLosses.Dpo(Pair(logits(x).log_softmax(-1)), Pair(reference.detach()), new DpoObjective { Beta = 0.2 }).Loss,
                 at
             );
             // β/2 = 0.1; a small step, per its length.
@@ -353,7 +362,7 @@ public sealed class DpoTests
                     PreferenceLosses.Dpo(
                         policy,
                         reference,
-                        new DpoOptions { PositivePenalty = 1, Divergence = FDivergence.Alpha(0.5) },
+                        new DpoObjective { PositivePenalty = 1, Divergence = FDivergence.Alpha(0.5) },
                         weights
                     )
                 ),
@@ -387,19 +396,19 @@ public sealed class DpoTests
         Refused<ArgumentException>("weights has shape [3]", () => PreferenceLosses.Dpo(pairs, null, null, ones(3)));
         Refused<ArgumentException>("policy.ChosenLengths is null", () => Loss(flat, null, DpoLoss.Ipo()));
         Refused<ArgumentException>("policy.ChosenLengths is null", () => Loss(flat, null, DpoLoss.ChosenLikelihood()));
-        Refused<ArgumentOutOfRangeException>("Beta", () => Loss(pairs, null, DpoLoss.Hinge, 0));
+        Refused<ArgumentOutOfRangeException>("Beta", () => Loss(pairs, null, MarginLoss.Hinge, 0));
         Refused<ArgumentOutOfRangeException>(
             "PositivePenalty",
-            () => PreferenceLosses.Dpo(pairs, null, new DpoOptions { PositivePenalty = -1 })
+            () => PreferenceLosses.Dpo(pairs, null, new DpoObjective { PositivePenalty = -1 })
         );
         Refused<ArgumentOutOfRangeException>("denominator", () => PreferenceLosses.Dpo(pairs, null, denominator: 0));
-        Refused<ArgumentOutOfRangeException>("labelSmoothing", () => DpoLoss.Sigmoid(0.5));
-        Refused<ArgumentOutOfRangeException>("labelSmoothing", () => DpoLoss.Robust(-0.1));
-        Refused<ArgumentOutOfRangeException>("infinite at 0", () => DpoLoss.ExoPair(0));
-        Refused<ArgumentOutOfRangeException>("temperature", () => DpoLoss.DiscoPop(0));
+        Refused<ArgumentOutOfRangeException>("labelSmoothing", () => MarginLoss.Sigmoid(0.5));
+        Refused<ArgumentOutOfRangeException>("labelSmoothing", () => MarginLoss.Robust(-0.1));
+        Refused<ArgumentOutOfRangeException>("infinite at 0", () => MarginLoss.Exo(0));
+        Refused<ArgumentOutOfRangeException>("temperature", () => MarginLoss.DiscoPop(0));
         Refused<ArgumentOutOfRangeException>("alpha", () => DpoLoss.Rpo(-1));
         Refused<ArgumentOutOfRangeException>("alpha", () => FDivergence.Alpha(double.NaN));
-        Refused<ArgumentOutOfRangeException>("weights of terms", () => DpoLoss.Weighted((double.NaN, DpoLoss.Hinge)));
+        Refused<ArgumentOutOfRangeException>("weights of terms", () => DpoLoss.Weighted((double.NaN, MarginLoss.Hinge)));
         Refused<ArgumentException>("terms is empty", () => DpoLoss.Weighted());
     }
 }

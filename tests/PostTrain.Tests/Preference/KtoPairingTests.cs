@@ -126,14 +126,14 @@ public sealed class KtoPairingTests : IDisposable
         new(
             model,
             Toy.Tokenizer,
-            new KtoTrainerOptions
+            ReferencePolicy.Of(reference),
+            new KtoOptions
             {
                 Steps = 1,
                 BatchSize = batch,
                 MicroBatchSize = micro,
-                Objective = new KtoOptions { Beta = 0.3 },
-            },
-            ReferencePolicy.Of(reference)
+                Beta = 0.3,
+            }
         );
 
     private double Ratio(string prompt, string completion) => LogProb(model, prompt, completion) - LogProb(reference, prompt, completion);

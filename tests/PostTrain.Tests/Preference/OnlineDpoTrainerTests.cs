@@ -1,6 +1,8 @@
 using PostTrain.Data;
 using PostTrain.Models;
 using PostTrain.Preference;
+using PostTrain.Preference.Losses;
+using PostTrain.Preference.Online;
 using PostTrain.Rewards;
 using PostTrain.Rollouts;
 using PostTrain.Tests.Support;
@@ -69,8 +71,8 @@ public sealed class OnlineDpoTrainerTests
             Options("xpo", new TrainerRun(1)) with
             {
                 Method = OnlineMethod.Xpo(0.5),
-            },
-            ReferencePolicy.Of(model)
+                Reference = ReferencePolicy.Of(model),
+            }
         );
         using var before = Toy.Model(type: ScalarType.Float64);
         var report = await trainer.StepAsync(Problems);
@@ -80,7 +82,7 @@ public sealed class OnlineDpoTrainerTests
     }
 
     [Fact]
-    public async Task Ties_TeachNothing()
+    public async Task Ties_HaveNoSignal()
     {
         using var model = Toy.Model();
         var before = Toy.Bytes(model);
@@ -88,8 +90,10 @@ public sealed class OnlineDpoTrainerTests
             model,
             Toy.Tokenizer,
             Reward.Of("same", _ => 1),
-            Options("dpo", new TrainerRun(1)),
-            ReferencePolicy.Of(model)
+            (Options("dpo", new TrainerRun(1))) with
+            {
+                Reference = ReferencePolicy.Of(model),
+            }
         );
         var report = await trainer.StepAsync(Problems);
         Assert.Equal(0, report.Loss);
@@ -103,12 +107,12 @@ public sealed class OnlineDpoTrainerTests
     [Fact]
     public void Duels_AreTheGroupsBestAndWorst_WithoutTies()
     {
-        var duels = OnlineDuel.Of([1, 1, 1, 0, 3, 2, 3, 5, 5, 5, 5, 5], 4, OnlineMethod.Dpo);
+        var duels = OnlinePair.Of([1, 1, 1, 0, 3, 2, 3, 5, 5, 5, 5, 5], 4, OnlineMethod.Dpo);
         Assert.Equal([(0, 3, 1), (7, 5, 1)], duels.Select(duel => (duel.Chosen, duel.Rejected, (int)duel.Weight)));
         Assert.Equal(1 / (1 + Math.Exp(-1)), duels[0].WinProbability, 1e-15);
-        Assert.Equal(0, Assert.Single(OnlineDuel.Of([2, 2], 2, OnlineMethod.Dpo)).Weight);
+        Assert.Equal(0, Assert.Single(OnlinePair.Of([2, 2], 2, OnlineMethod.Dpo)).Weight);
         // Nash-MD's first is the policy's, better or not.
-        Assert.Equal(1 / (1 + Math.Exp(2)), Assert.Single(OnlineDuel.Of([0, 2], 2, OnlineMethod.NashMd())).WinProbability, 1e-15);
+        Assert.Equal(1 / (1 + Math.Exp(2)), Assert.Single(OnlinePair.Of([0, 2], 2, OnlineMethod.NashMd())).WinProbability, 1e-15);
     }
 
     // With a = 1 the opponent is the reference, whose favourite token is not the policy's.
@@ -139,7 +143,7 @@ public sealed class OnlineDpoTrainerTests
             .Zip(Toy.LogProbs(reference, prompt)[^1], (p, q) => (1 - coefficient) * p + coefficient * q)
             .ToArray();
         mixed[Toy.Tokenizer.PaddingId] = double.NegativeInfinity;
-        using var trainer = new OnlineDpoTrainer(model, Toy.Tokenizer, reward, options, ReferencePolicy.Of(reference));
+        using var trainer = new OnlineDpoTrainer(model, Toy.Tokenizer, reward, options with { Reference = ReferencePolicy.Of(reference) });
         await trainer.StepAsync([Problems[0]]);
         // At this temperature the likeliest token is as good as certain.
         Assert.Equal(Array.IndexOf(mixed, mixed.Max()), seen[1].Tokens[0]);
@@ -158,8 +162,10 @@ public sealed class OnlineDpoTrainerTests
                 model,
                 Toy.Tokenizer,
                 Letters,
-                Options(name, new TrainerRun(6)),
-                ReferencePolicy.Of(reference)
+                (Options(name, new TrainerRun(6))) with
+                {
+                    Reference = ReferencePolicy.Of(reference),
+                }
             );
             await foreach (var report in trainer.RunAsync(Problems))
                 alive.Add(DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount);
@@ -174,12 +180,12 @@ public sealed class OnlineDpoTrainerTests
         using var model = Toy.Model();
         void Refused(OnlineDpoOptions options) =>
             Assert.Throws<ArgumentOutOfRangeException>(() =>
-                new OnlineDpoTrainer(model, Toy.Tokenizer, Letters, options, ReferencePolicy.Of(model))
+                new OnlineDpoTrainer(model, Toy.Tokenizer, Letters, options with { Reference = ReferencePolicy.Of(model) })
             );
         Refused(new OnlineDpoOptions { GroupSize = 1 });
         Refused(new OnlineDpoOptions { GroupSize = 4, Method = OnlineMethod.Xpo() });
         Refused(new OnlineDpoOptions { UpdatesPerBatch = 2, Method = OnlineMethod.NashMd() });
-        Refused(new OnlineDpoOptions { Objective = new DpoOptions { Beta = 0 } });
+        Refused(new OnlineDpoOptions { Objective = new DpoObjective { Beta = 0 } });
         Assert.Throws<ArgumentOutOfRangeException>(() => OnlineMethod.NashMd(1.5));
     }
 
@@ -204,11 +210,12 @@ public sealed class OnlineDpoTrainerTests
             BatchSize = 4,
             GroupSize = name == "dpo-four" ? 4 : 2,
             MicroBatchSize = run.MicroBatch,
+            Optimizer = run.Optimizer,
             LearningRate = 1e-2,
             CheckpointDirectory = run.Directory,
             CheckpointEvery = TrainerRun.CheckpointEvery,
             Sampling = new SamplingOptions { MaxNewTokens = 4, SuppressedTokens = [Toy.Tokenizer.PaddingId] },
-            Objective = name == "ipo" ? new DpoOptions { Loss = DpoLoss.Ipo() } : new DpoOptions(),
+            Objective = name == "ipo" ? new DpoObjective { Loss = DpoLoss.Ipo() } : new DpoObjective(),
             Method = name switch
             {
                 "xpo" => OnlineMethod.Xpo(1e-3),
@@ -222,7 +229,15 @@ public sealed class OnlineDpoTrainerTests
     internal static async Task<StepReport[]> Train(string name, CausalLm model, TrainerRun run)
     {
         using var reference = Toy.Model(type: model.parameters().First().dtype);
-        using var trainer = new OnlineDpoTrainer(model, Toy.Tokenizer, Letters, Options(name, run), ReferencePolicy.Of(reference));
+        using var trainer = new OnlineDpoTrainer(
+            model,
+            Toy.Tokenizer,
+            Letters,
+            (Options(name, run)) with
+            {
+                Reference = ReferencePolicy.Of(reference),
+            }
+        );
         if (run.Resume is not null)
             trainer.Resume(run.Resume);
         List<StepReport> reports = [];

@@ -1,4 +1,6 @@
 using PostTrain.Preference;
+using PostTrain.Preference.Batches;
+using PostTrain.Preference.Losses;
 using PostTrain.Tests.Support;
 using TorchSharp;
 using static PostTrain.Tests.Preference.PreferenceData;
@@ -134,7 +136,7 @@ public sealed class OnlineLossesTests
         var winner = RegressionLosses.Sppo(policy.Chosen, reference.Chosen, ones(4), 0.5);
         var loser = RegressionLosses.Sppo(policy.Rejected, reference.Rejected, zeros(4), 0.5);
         TensorAssert.Close(
-            PreferenceLosses.Dpo(policy, reference, new DpoOptions { Beta = 0.5, Loss = DpoLoss.SppoHard }).PairLosses,
+            PreferenceLosses.Dpo(policy, reference, new DpoObjective { Beta = 0.5, Loss = DpoLoss.SppoHard }).PairLosses,
             winner.Losses + loser.Losses,
             1e-14
         );

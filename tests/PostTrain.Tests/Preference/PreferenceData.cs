@@ -1,4 +1,5 @@
 using PostTrain.Preference;
+using PostTrain.Preference.Losses;
 using PostTrain.Tests.Support;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -26,15 +27,15 @@ internal static class PreferenceData
     internal static IReadOnlyDictionary<string, DpoLoss> DpoLosses { get; } =
         new Dictionary<string, DpoLoss>
         {
-            ["sigmoid"] = DpoLoss.Sigmoid(),
-            ["cdpo"] = DpoLoss.Sigmoid(0.1),
-            ["sigmoid_norm"] = DpoLoss.SigmoidNormalized,
-            ["hinge"] = DpoLoss.Hinge,
+            ["sigmoid"] = MarginLoss.Sigmoid(),
+            ["cdpo"] = MarginLoss.Sigmoid(0.1),
+            ["sigmoid_norm"] = DpoLoss.OfMargin(MarginLoss.Sigmoid(), lengthNormalized: true),
+            ["hinge"] = MarginLoss.Hinge,
             ["ipo"] = DpoLoss.Ipo(),
             ["ipo sum"] = DpoLoss.Ipo(lengthNormalized: false),
-            ["robust"] = DpoLoss.Robust(0.2),
-            ["exo_pair"] = DpoLoss.ExoPair(0.1),
-            ["discopop"] = DpoLoss.DiscoPop(),
+            ["robust"] = MarginLoss.Robust(0.2),
+            ["exo_pair"] = MarginLoss.Exo(0.1),
+            ["discopop"] = MarginLoss.DiscoPop(),
             ["nca_pair"] = DpoLoss.NcaPair,
             ["bco_pair"] = DpoLoss.BcoPair,
             ["sppo_hard"] = DpoLoss.SppoHard,

@@ -63,12 +63,7 @@ public sealed class PreferenceTrainerTests
     {
         using var model = Toy.Model(type: ScalarType.Float64);
         using var reference = Toy.Model(seed: 4, type: ScalarType.Float64);
-        using var trainer = new DpoTrainer(
-            model,
-            Toy.Tokenizer,
-            new DpoTrainerOptions { Objective = new DpoOptions { Beta = 0.3 } },
-            reference
-        );
+        using var trainer = new DpoTrainer(model, Toy.Tokenizer, reference, new DpoOptions { Beta = 0.3 });
         double D(string prompt, string completion) => LogProb(model, prompt, completion) - LogProb(reference, prompt, completion);
         double[] margins = [.. Pairs.Select(pair => 0.3 * (D(pair.Prompt, pair.Chosen) - D(pair.Prompt, pair.Rejected)))];
         var metrics = trainer.Evaluate(Pairs);
@@ -97,18 +92,18 @@ public sealed class PreferenceTrainerTests
         using var model = Toy.Model();
         using var reference = Toy.Model();
         var before = Toy.Bytes(reference);
-        Run(new DpoTrainer(model, Toy.Tokenizer, Options(4), reference));
+        Run(new DpoTrainer(model, Toy.Tokenizer, reference, Options(4)));
         Assert.Equal(before, Toy.Bytes(reference));
         // A copy at step 3 of 4: the reference is the policy as the fourth step found it.
         using var again = Toy.Model();
         byte[]? third = null;
-        using var trainer = new DpoTrainer(again, Toy.Tokenizer, Options(4) with { ReferenceSyncEvery = 3, ReferenceMix = 1 }, reference);
+        using var trainer = new DpoTrainer(again, Toy.Tokenizer, reference, Options(4) with { ReferenceSyncEvery = 3, ReferenceMix = 1 });
         foreach (var report in trainer.Run(Pairs))
             if (report.Step == 3)
                 third = Toy.Bytes(again);
         Assert.Equal(third, Toy.Bytes(reference));
 
-        static DpoTrainerOptions Options(int steps) =>
+        static DpoOptions Options(int steps) =>
             new()
             {
                 Steps = steps,
@@ -142,15 +137,10 @@ public sealed class PreferenceTrainerTests
         using var model = Toy.Model();
         Assert.Contains(
             "reference is null",
-            Assert.Throws<ArgumentException>(() => new DpoTrainer(model, Toy.Tokenizer, new DpoTrainerOptions(), null)).Message,
+            Assert.Throws<ArgumentException>(() => new DpoTrainer(model, Toy.Tokenizer, null, new DpoOptions())).Message,
             StringComparison.Ordinal
         );
-        using var free = new DpoTrainer(
-            model,
-            Toy.Tokenizer,
-            new DpoTrainerOptions { Objective = new DpoOptions { ReferenceFree = true } },
-            null
-        );
+        using var free = new DpoTrainer(model, Toy.Tokenizer, null, new DpoOptions { ReferenceFree = true });
         var error = Assert.Throws<ArgumentException>(() => free.Run([Pairs[0], new("0=", "a", new string('b', 40))]));
         Assert.Contains("data[1].Rejected has 43 tokens", error.Message, StringComparison.Ordinal);
         Assert.Contains(
@@ -160,17 +150,17 @@ public sealed class PreferenceTrainerTests
                     new DpoTrainer(
                         model,
                         Toy.Tokenizer,
-                        new DpoTrainerOptions { ReferenceSyncEvery = 2 },
-                        ReferencePolicy.WithoutAdapter(model, () => no_grad())
+                        ReferencePolicy.WithoutAdapter(model, () => no_grad()),
+                        new DpoOptions { ReferenceSyncEvery = 2 }
                     )
                 )
                 .Message,
             StringComparison.Ordinal
         );
         Assert.Throws<ArgumentOutOfRangeException>(() =>
-            new KtoTrainer(model, Toy.Tokenizer, new KtoTrainerOptions { BatchSize = 1 }, ReferencePolicy.Of(model))
+            new KtoTrainer(model, Toy.Tokenizer, ReferencePolicy.Of(model), new KtoOptions { BatchSize = 1 })
         );
-        Assert.Throws<ArgumentOutOfRangeException>(() => new OrpoTrainer(model, Toy.Tokenizer, new OrpoTrainerOptions { Lambda = 0 }));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new OrpoTrainer(model, Toy.Tokenizer, new OrpoOptions { Lambda = 0 }));
     }
 
     private static double LogProb(CausalLm model, string prompt, string completion)
@@ -200,57 +190,61 @@ public sealed class PreferenceTrainerTests
                 new KtoTrainer(
                     model,
                     Toy.Tokenizer,
-                    new KtoTrainerOptions
+                    ReferencePolicy.Of(reference),
+                    new KtoOptions
                     {
                         Steps = run.Steps,
                         BatchSize = 4,
                         MicroBatchSize = run.MicroBatch,
+                        Optimizer = run.Optimizer,
                         LearningRate = 1e-2,
                         CheckpointDirectory = run.Directory,
                         CheckpointEvery = TrainerRun.CheckpointEvery,
                         PrecomputeReference = precompute,
-                    },
-                    ReferencePolicy.Of(reference)
+                    }
                 ),
                 Judged,
                 run.Resume
             );
-        var dpo = new DpoTrainerOptions
+        var dpo = new DpoOptions
         {
             Steps = run.Steps,
             BatchSize = 4,
             MicroBatchSize = run.MicroBatch,
+            Optimizer = run.Optimizer,
             LearningRate = 1e-2,
             CheckpointDirectory = run.Directory,
             CheckpointEvery = TrainerRun.CheckpointEvery,
             PrecomputeReference = precompute,
         };
-        var cpo = new CpoTrainerOptions
+        var cpo = new CpoOptions
         {
             Steps = run.Steps,
             BatchSize = 4,
             MicroBatchSize = run.MicroBatch,
+            Optimizer = run.Optimizer,
             LearningRate = 1e-2,
             CheckpointDirectory = run.Directory,
             CheckpointEvery = TrainerRun.CheckpointEvery,
         };
-        var orpo = new OrpoTrainerOptions
+        var orpo = new OrpoOptions
         {
             Steps = run.Steps,
             BatchSize = 4,
             MicroBatchSize = run.MicroBatch,
+            Optimizer = run.Optimizer,
             LearningRate = 1e-2,
             CheckpointDirectory = run.Directory,
             CheckpointEvery = TrainerRun.CheckpointEvery,
         };
         DatasetTrainer<PreferencePair> trainer = name switch
         {
-            "dpo" => new DpoTrainer(model, Toy.Tokenizer, dpo, reference),
-            "ipo" => new DpoTrainer(model, Toy.Tokenizer, dpo with { Objective = new DpoOptions { Loss = DpoLoss.Ipo() } }, reference),
-            "ld-wpo" => new DpoTrainer(model, Toy.Tokenizer, dpo with { TailWeight = 0.5, PolicyWeights = true }, reference),
-            "tr-dpo" => new DpoTrainer(model, Toy.Tokenizer, dpo with { ReferenceSyncEvery = 4, ReferenceMix = 0.5 }, reference),
+            "dpo" => new DpoTrainer(model, Toy.Tokenizer, reference, dpo),
+            "ipo" => new DpoTrainer(model, Toy.Tokenizer, reference, dpo with { Loss = DpoLoss.Ipo() }),
+            "ld-wpo" => new DpoTrainer(model, Toy.Tokenizer, reference, dpo with { TailWeight = 0.5, PolicyWeights = true }),
+            "tr-dpo" => new DpoTrainer(model, Toy.Tokenizer, reference, dpo with { ReferenceSyncEvery = 4, ReferenceMix = 0.5 }),
             "cpo" => new CpoTrainer(model, Toy.Tokenizer, cpo),
-            "simpo" => new CpoTrainer(model, Toy.Tokenizer, cpo with { Objective = CpoOptions.Simpo() }),
+            "simpo" => new CpoTrainer(model, Toy.Tokenizer, cpo with { Objective = CpoObjective.Simpo() }),
             "orpo" => new OrpoTrainer(model, Toy.Tokenizer, orpo),
             _ => new OrpoTrainer(model, Toy.Tokenizer, orpo with { Likelihood = OrpoLikelihood.PromptAndCompletion }),
         };

@@ -1,5 +1,6 @@
 using PostTrain.Numerics;
 using PostTrain.Preference;
+using PostTrain.Preference.Losses;
 using PostTrain.Tests.Support;
 using TorchSharp;
 using static PostTrain.Tests.Preference.PreferenceData;
@@ -13,11 +14,11 @@ public sealed class ReferenceFreeLossesTests
 
     private static readonly Dictionary<string, Func<PairLogProbs, PreferenceLoss>> Losses = new()
     {
-        ["cpo"] = policy => PreferenceLosses.Cpo(policy, CpoOptions.Cpo()),
-        ["simpo"] = policy => PreferenceLosses.Cpo(policy, CpoOptions.Simpo()),
-        ["alphapo"] = policy => PreferenceLosses.Cpo(policy, CpoOptions.AlphaPo()),
-        ["tpo"] = policy => PreferenceLosses.Tpo(policy, policy.Chosen - 1, policy.ChosenLengths!, CpoOptions.Tpo()),
-        ["tpo-l"] = policy => PreferenceLosses.Tpo(policy, policy.Chosen - 1, policy.ChosenLengths!, CpoOptions.TpoL()),
+        ["cpo"] = policy => PreferenceLosses.Cpo(policy, CpoObjective.Cpo()),
+        ["simpo"] = policy => PreferenceLosses.Cpo(policy, CpoObjective.Simpo()),
+        ["alphapo"] = policy => PreferenceLosses.Cpo(policy, CpoObjective.AlphaPo()),
+        ["tpo"] = policy => PreferenceLosses.Tpo(policy, policy.Chosen - 1, policy.ChosenLengths!, CpoObjective.Tpo()),
+        ["tpo-l"] = policy => PreferenceLosses.Tpo(policy, policy.Chosen - 1, policy.ChosenLengths!, CpoObjective.TpoL()),
         ["orpo"] = policy => PreferenceLosses.Orpo(policy, 0.5),
     };
 
@@ -29,17 +30,17 @@ public sealed class ReferenceFreeLossesTests
         using var scope = NewDisposeScope();
         // log π = −2 of 4 tokens, −3 of 2: means −0.5, −1.5.
         var pair = Pair(-2, -3, 4, 2);
-        TensorAssert.Close(Softplus(-0.1) + 0.5, PreferenceLosses.Cpo(pair, CpoOptions.Cpo()).Loss, 1e-14);
-        TensorAssert.Close(Softplus(-1), PreferenceLosses.Cpo(pair, CpoOptions.Simpo(2, 1)).Loss, 1e-14);
+        TensorAssert.Close(Softplus(-0.1) + 0.5, PreferenceLosses.Cpo(pair, CpoObjective.Cpo()).Loss, 1e-14);
+        TensorAssert.Close(Softplus(-1), PreferenceLosses.Cpo(pair, CpoObjective.Simpo(2, 1)).Loss, 1e-14);
         double shaped = 2 * ((1 - Math.Exp(0.5 * 0.5)) / 0.5 - (1 - Math.Exp(0.5 * 1.5)) / 0.5) - 1;
-        TensorAssert.Close(Softplus(-shaped), PreferenceLosses.Cpo(pair, CpoOptions.AlphaPo(0.5, 2, 1)).Loss, 1e-14);
+        TensorAssert.Close(Softplus(-shaped), PreferenceLosses.Cpo(pair, CpoObjective.AlphaPo(0.5, 2, 1)).Loss, 1e-14);
         // Gold completions of 3 and 1 tokens: NLL = (6 + 2)/4.
         TensorAssert.Close(
             Softplus(-0.1) + 3 * 2,
-            PreferenceLosses.Tpo(pair, Doubles(-6, -2), Doubles(3, 1), CpoOptions.Tpo(0.1, 3)).Loss,
+            PreferenceLosses.Tpo(pair, Doubles(-6, -2), Doubles(3, 1), CpoObjective.Tpo(0.1, 3)).Loss,
             1e-14
         );
-        var simpo = PreferenceLosses.Cpo(pair, CpoOptions.Simpo(2, 1));
+        var simpo = PreferenceLosses.Cpo(pair, CpoObjective.Simpo(2, 1));
         TensorAssert.Close([-1], simpo.ChosenRewards, 1e-15);
         TensorAssert.Close([2], simpo.Margins, 1e-15);
         // p̄ = 1/2 and 1/4: odds 1 and 1/3, log σ(log 3) = log 3/4.
@@ -60,19 +61,25 @@ public sealed class ReferenceFreeLossesTests
         using var scope = NewDisposeScope();
         var policy = Pairs(1);
         TensorAssert.Close(
-            PreferenceLosses.Cpo(policy, CpoOptions.Simpo(2.5)).PairLosses,
-            PreferenceLosses.Cpo(policy, CpoOptions.AlphaPo(1e-9)).PairLosses,
+            PreferenceLosses.Cpo(policy, CpoObjective.Simpo(2.5)).PairLosses,
+            PreferenceLosses.Cpo(policy, CpoObjective.AlphaPo(1e-9)).PairLosses,
             1e-7
         );
-        TensorAssert.Close(PreferenceLosses.Dpo(policy, null).PairLosses, PreferenceLosses.Cpo(policy, CpoOptions.Cpo()).PairLosses, 1e-15);
         TensorAssert.Close(
-            PreferenceLosses.Dpo(policy, null, new DpoOptions { Loss = DpoLoss.SigmoidNormalized, Beta = 2 }).PairLosses,
-            PreferenceLosses.Cpo(policy, CpoOptions.Simpo(2, 0)).PairLosses,
+            PreferenceLosses.Dpo(policy, null).PairLosses,
+            PreferenceLosses.Cpo(policy, CpoObjective.Cpo()).PairLosses,
+            1e-15
+        );
+        TensorAssert.Close(
+            PreferenceLosses
+                .Dpo(policy, null, new DpoObjective { Loss = DpoLoss.OfMargin(MarginLoss.Sigmoid(), lengthNormalized: true), Beta = 2 })
+                .PairLosses,
+            PreferenceLosses.Cpo(policy, CpoObjective.Simpo(2, 0)).PairLosses,
             1e-15
         );
         TensorAssert.Same(
-            PreferenceLosses.Cpo(policy, CpoOptions.Cpo()).Loss,
-            PreferenceLosses.Tpo(policy, policy.Chosen, policy.ChosenLengths!, CpoOptions.Tpo()).Loss
+            PreferenceLosses.Cpo(policy, CpoObjective.Cpo()).Loss,
+            PreferenceLosses.Tpo(policy, policy.Chosen, policy.ChosenLengths!, CpoObjective.Tpo()).Loss
         );
         // Equal completions: log 2 each.
         var equal = policy with
@@ -82,7 +89,7 @@ public sealed class ReferenceFreeLossesTests
         };
         TensorAssert.Close(
             full(4, Math.Log(2), dtype: ScalarType.Float64),
-            PreferenceLosses.Cpo(equal, CpoOptions.Cpo()).PairLosses,
+            PreferenceLosses.Cpo(equal, CpoObjective.Cpo()).PairLosses,
             1e-15
         );
         TensorAssert.Close(full(4, 0.1 * Math.Log(2), dtype: ScalarType.Float64), PreferenceLosses.Orpo(equal).PairLosses, 1e-15);
@@ -120,7 +127,7 @@ public sealed class ReferenceFreeLossesTests
         var policy = Pairs(1);
         var gold = policy.Chosen - 1;
         Func<PreferenceLoss> run = name.StartsWith("tpo", StringComparison.Ordinal)
-            ? () => PreferenceLosses.Tpo(policy, gold, policy.ChosenLengths!, name == "tpo" ? CpoOptions.Tpo() : CpoOptions.TpoL())
+            ? () => PreferenceLosses.Tpo(policy, gold, policy.ChosenLengths!, name == "tpo" ? CpoObjective.Tpo() : CpoObjective.TpoL())
             : () => Losses[name](policy);
         Ownership.Check(() => Tensors(run()), policy.Chosen, policy.Rejected, gold);
         TensorAssert.Close(0, Losses[name](new PairLogProbs(zeros(0), zeros(0), zeros(0), zeros(0))).Loss, 0);
@@ -151,14 +158,14 @@ public sealed class ReferenceFreeLossesTests
         void Refused<T>(string what, Action action)
             where T : ArgumentException => Assert.Contains(what, Assert.Throws<T>(action).Message, StringComparison.Ordinal);
         Refused<ArgumentException>("policy.ChosenLengths is null", () => PreferenceLosses.Orpo(flat));
-        Refused<ArgumentException>("policy.ChosenLengths is null", () => PreferenceLosses.Cpo(flat, CpoOptions.Simpo()));
-        Refused<ArgumentException>("policy.ChosenLengths is null", () => PreferenceLosses.Cpo(flat, CpoOptions.Cpo()));
-        Refused<ArgumentException>("goldLengths has shape [2]", () => PreferenceLosses.Tpo(policy, ones(3), ones(2), CpoOptions.Tpo()));
+        Refused<ArgumentException>("policy.ChosenLengths is null", () => PreferenceLosses.Cpo(flat, CpoObjective.Simpo()));
+        Refused<ArgumentException>("policy.ChosenLengths is null", () => PreferenceLosses.Cpo(flat, CpoObjective.Cpo()));
+        Refused<ArgumentException>("goldLengths has shape [2]", () => PreferenceLosses.Tpo(policy, ones(3), ones(2), CpoObjective.Tpo()));
         Refused<ArgumentException>("likelihood has shape [4], expected a scalar", () => PreferenceLosses.Orpo(policy, 0.1, ones(4)));
         Refused<ArgumentOutOfRangeException>("lambda", () => PreferenceLosses.Orpo(policy, 0));
-        Refused<ArgumentOutOfRangeException>("Beta", () => PreferenceLosses.Cpo(policy, new CpoOptions { Beta = -1 }));
-        Refused<ArgumentOutOfRangeException>("TargetMargin", () => PreferenceLosses.Cpo(policy, CpoOptions.Simpo(1, -1)));
-        Refused<ArgumentOutOfRangeException>("LikelihoodWeight", () => PreferenceLosses.Cpo(policy, CpoOptions.Cpo(1, -1)));
-        Refused<ArgumentOutOfRangeException>("RewardShape", () => PreferenceLosses.Cpo(policy, CpoOptions.AlphaPo(double.NaN)));
+        Refused<ArgumentOutOfRangeException>("Beta", () => PreferenceLosses.Cpo(policy, new CpoObjective { Beta = -1 }));
+        Refused<ArgumentOutOfRangeException>("TargetMargin", () => PreferenceLosses.Cpo(policy, CpoObjective.Simpo(1, -1)));
+        Refused<ArgumentOutOfRangeException>("LikelihoodWeight", () => PreferenceLosses.Cpo(policy, CpoObjective.Cpo(1, -1)));
+        Refused<ArgumentOutOfRangeException>("RewardShape", () => PreferenceLosses.Cpo(policy, CpoObjective.AlphaPo(double.NaN)));
     }
 }

@@ -1,4 +1,5 @@
 using PostTrain.Preference;
+using PostTrain.Preference.Losses;
 using PostTrain.Tests.Support;
 using TorchSharp;
 using static PostTrain.Tests.Preference.PreferenceData;
@@ -8,7 +9,7 @@ namespace PostTrain.Tests.Preference;
 
 public sealed class UnpairedLossesTests
 {
-    private static readonly KtoOptions Weighted = new()
+    private static readonly KtoObjective Weighted = new()
     {
         Beta = 0.5,
         DesirableWeight = 2,
@@ -36,13 +37,13 @@ public sealed class UnpairedLossesTests
         var kto = UnpairedLosses
             .Kto(cat([policy.Chosen, policy.Rejected]), cat([reference.Chosen, reference.Rejected]), cat([ones(4), zeros(4)]))
             .Losses;
-        var apo = PreferenceLosses.Dpo(policy, reference, new DpoOptions { Loss = DpoLoss.ApoZero }).PairLosses;
+        var apo = PreferenceLosses.Dpo(policy, reference, new DpoObjective { Loss = DpoLoss.ApoZero }).PairLosses;
         TensorAssert.Close(apo, kto.narrow(0, 0, 4) + kto.narrow(0, 4, 4), 1e-15);
         var bco = UnpairedLosses
             .Bco(cat([policy.Chosen, policy.Rejected]), cat([reference.Chosen, reference.Rejected]), cat([ones(4), zeros(4)]))
             .Losses;
         TensorAssert.Close(
-            PreferenceLosses.Dpo(policy, reference, new DpoOptions { Loss = DpoLoss.BcoPair }).PairLosses,
+            PreferenceLosses.Dpo(policy, reference, new DpoObjective { Loss = DpoLoss.BcoPair }).PairLosses,
             bco.narrow(0, 0, 4) + bco.narrow(0, 4, 4),
             1e-15
         );
@@ -160,7 +161,7 @@ public sealed class UnpairedLossesTests
         Refused<ArgumentOutOfRangeException>("beta", () => UnpairedLosses.Bco(ones(2), ones(2), ones(2), beta: -1));
         Refused<ArgumentOutOfRangeException>(
             "DesirableWeight",
-            () => UnpairedLosses.Kto(ones(2), ones(2), ones(2), null, new KtoOptions { DesirableWeight = -1 })
+            () => UnpairedLosses.Kto(ones(2), ones(2), ones(2), null, new KtoObjective { DesirableWeight = -1 })
         );
         Refused<ArgumentException>("mismatchedReferenceLogProbs has shape [1]", () => UnpairedLosses.ReferencePoint(ones(2), ones(1)));
         Refused<ArgumentException>("rewards has type Int64", () => new RewardMoments().Include(arange(2)));

@@ -119,7 +119,7 @@ public sealed class RlaifTests
         var options = new RlaifOptions
         {
             Feedback = Short with { PairsPerProblem = 16 },
-            RewardModel = new RewardTrainerOptions
+            RewardModel = new RewardOptions
             {
                 Steps = 60,
                 BatchSize = 16,

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.AI;
 using PostTrain.Data;
+using PostTrain.Data.Curation;
 using PostTrain.Refinement;
 using PostTrain.Rewards;
 using PostTrain.Tests.Support;
@@ -25,7 +26,7 @@ public sealed class SelfInstructTests
         TextSource.Of(
             (prompts, request, _) =>
             {
-                asked?.AddRange(prompts);
+                asked?.AddRange(prompts.Select(prompt => prompt.Text));
                 return Task.FromResult<IReadOnlyList<SourcedText>>([
                     .. prompts.Select(
                         (prompt, i) =>

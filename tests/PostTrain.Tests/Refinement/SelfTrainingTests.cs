@@ -66,7 +66,7 @@ public sealed class SelfTrainingTests
             Any,
             options: Small with
             {
-                Way = text => text.Length.ToString(System.Globalization.CultureInfo.InvariantCulture),
+                DeduplicationKey = text => text.Length.ToString(System.Globalization.CultureInfo.InvariantCulture),
             }
         );
         Assert.Equal(all.DistinctBy(own => (own.Prompt, own.Completion.Length)), lengths);

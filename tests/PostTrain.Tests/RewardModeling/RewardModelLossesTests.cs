@@ -1,4 +1,5 @@
 using PostTrain.RewardModeling;
+using PostTrain.RewardModeling.Losses;
 using PostTrain.Tests.Support;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -38,10 +39,12 @@ public sealed class RewardModelLossesTests
         var margins = tensor([Log3, 0, 0]).to_type(type);
         TensorAssert.Close([Log2, Log2, Math.Log(4)], RewardModelLosses.BradleyTerry(chosen, rejected, margins).PairLosses, tolerance);
         // 0.9·log(4/3) + 0.1·log 4 for the first; ¼·(1 + 1)² = 1 more for the second with centring.
-        var smoothed = RewardModelLosses.BradleyTerry(chosen, rejected, null, new BradleyTerryOptions { LabelSmoothing = 0.1 }).PairLosses;
+        var smoothed = RewardModelLosses
+            .BradleyTerry(chosen, rejected, null, new BradleyTerryObjective { LabelSmoothing = 0.1 })
+            .PairLosses;
         TensorAssert.Close(0.9 * Math.Log(4.0 / 3) + 0.1 * Math.Log(4), smoothed[0], tolerance);
         var centred = RewardModelLosses
-            .BradleyTerry(chosen, rejected, null, new BradleyTerryOptions { CenteringCoefficient = 0.25 })
+            .BradleyTerry(chosen, rejected, null, new BradleyTerryObjective { CenteringCoefficient = 0.25 })
             .PairLosses;
         TensorAssert.Close(Log2 + 1, centred[1], tolerance);
     }
@@ -64,7 +67,7 @@ public sealed class RewardModelLossesTests
             RewardModelLosses.SoftBradleyTerry(first, second, ones(3, dtype: ScalarType.Float64)).Loss
         );
         TensorAssert.Close(
-            RewardModelLosses.BradleyTerry(first, second, null, new BradleyTerryOptions { LabelSmoothing = 0.2 }).Loss,
+            RewardModelLosses.BradleyTerry(first, second, null, new BradleyTerryObjective { LabelSmoothing = 0.2 }).Loss,
             RewardModelLosses.SoftBradleyTerry(first, second, full([3], 0.8, dtype: ScalarType.Float64)).Loss,
             1e-15
         );
@@ -105,7 +108,7 @@ public sealed class RewardModelLossesTests
             RewardModelLosses.BradleyTerry(chosen + 7, rejected + 7).Loss,
             1e-14
         );
-        var centring = new BradleyTerryOptions { CenteringCoefficient = 0.5 };
+        var centring = new BradleyTerryObjective { CenteringCoefficient = 0.5 };
         double difference = (
             RewardModelLosses.BradleyTerry(chosen + 7, rejected + 7, null, centring).Loss
             - RewardModelLosses.BradleyTerry(chosen, rejected, null, centring).Loss
@@ -237,7 +240,7 @@ public sealed class RewardModelLossesTests
     {
         using var scope = NewDisposeScope();
         var margins = Numbers.Uniform(7, 1, 4);
-        var options = new BradleyTerryOptions { CenteringCoefficient = 0.1, LabelSmoothing = 0.2 };
+        var options = new BradleyTerryObjective { CenteringCoefficient = 0.1, LabelSmoothing = 0.2 };
         GradientCheck.Run(
             x => RewardModelLosses.BradleyTerry(x[0], x[1], margins, options).Loss,
             Numbers.Uniform(8, 2, 4),
@@ -348,7 +351,7 @@ public sealed class RewardModelLossesTests
         static Tensor[] All(RewardLoss loss) =>
             [loss.Loss, loss.PairLosses, loss.Accuracy, loss.Margin, loss.MeanReward, loss.MinimumReward, loss.MaximumReward];
         Ownership.Check(
-            () => All(RewardModelLosses.BradleyTerry(rewards, others, others, new BradleyTerryOptions { CenteringCoefficient = 1 })),
+            () => All(RewardModelLosses.BradleyTerry(rewards, others, others, new BradleyTerryObjective { CenteringCoefficient = 1 })),
             rewards,
             others
         );
@@ -395,7 +398,7 @@ public sealed class RewardModelLossesTests
                 "LabelSmoothing",
                 Assert
                     .Throws<ArgumentOutOfRangeException>(() =>
-                        RewardModelLosses.BradleyTerry(three, three, null, new BradleyTerryOptions { LabelSmoothing = smoothing })
+                        RewardModelLosses.BradleyTerry(three, three, null, new BradleyTerryObjective { LabelSmoothing = smoothing })
                     )
                     .ParamName
             );
@@ -403,7 +406,7 @@ public sealed class RewardModelLossesTests
             "CenteringCoefficient",
             Assert
                 .Throws<ArgumentOutOfRangeException>(() =>
-                    RewardModelLosses.BradleyTerry(three, three, null, new BradleyTerryOptions { CenteringCoefficient = -1 })
+                    RewardModelLosses.BradleyTerry(three, three, null, new BradleyTerryObjective { CenteringCoefficient = -1 })
                 )
                 .ParamName
         );

@@ -2,6 +2,7 @@ using PostTrain.Data;
 using PostTrain.Models;
 using PostTrain.Models.Heads;
 using PostTrain.RewardModeling;
+using PostTrain.RewardModeling.Losses;
 using PostTrain.Rewards;
 using PostTrain.Rewards.Steps;
 using PostTrain.Tests.Support;
@@ -60,13 +61,13 @@ public sealed class RewardTrainerTests
         using var trainer = new RewardTrainer(
             model,
             Toy.Tokenizer,
-            new RewardTrainerOptions
+            new RewardOptions
             {
                 Steps = 200,
                 BatchSize = 1,
                 LearningRate = 1e-2,
                 Schedule = LearningRateSchedule.Linear,
-                Objective = new BradleyTerryOptions { LabelSmoothing = smoothing },
+                LabelSmoothing = smoothing,
             }
         );
         PreferencePair[] pairs = [new("0=", "ab", "b") { Probability = probability }];
@@ -81,7 +82,7 @@ public sealed class RewardTrainerTests
     public void Run_LabelOutsideItsRange_IsNamed(double probability)
     {
         using var model = SequenceClassifier.For(Toy.Model());
-        using var trainer = new RewardTrainer(model, Toy.Tokenizer, new RewardTrainerOptions());
+        using var trainer = new RewardTrainer(model, Toy.Tokenizer, new RewardOptions());
         var error = Assert.Throws<ArgumentException>(() => trainer.Run([Pairs[0], Pairs[1] with { Probability = probability }]).First());
         Assert.Contains("[1].Probability is ", error.Message, StringComparison.Ordinal);
     }
@@ -102,11 +103,16 @@ public sealed class RewardTrainerTests
     public void Evaluate_Pairs_IsTheFormulaOfTheScoresAtTheLastTokens()
     {
         using var model = Model("plain", ScalarType.Float64, start: 1);
-        var objective = new BradleyTerryOptions { CenteringCoefficient = 0.1, LabelSmoothing = 0.2 };
+        var objective = new BradleyTerryObjective { CenteringCoefficient = 0.1, LabelSmoothing = 0.2 };
         using var trainer = new RewardTrainer(
             model,
             Toy.Tokenizer,
-            new RewardTrainerOptions { Objective = objective, Margin = pair => pair.Chosen.Length }
+            new RewardOptions
+            {
+                CenteringCoefficient = objective.CenteringCoefficient,
+                LabelSmoothing = objective.LabelSmoothing,
+                Margin = pair => pair.Chosen.Length,
+            }
         );
         double Loss(PreferencePair pair)
         {
@@ -224,19 +230,19 @@ public sealed class RewardTrainerTests
         using var two = Model("classes");
         Assert.Contains(
             "model has 2 scores",
-            Assert.Throws<ArgumentException>(() => new RewardTrainer(two, Toy.Tokenizer, new RewardTrainerOptions())).Message,
+            Assert.Throws<ArgumentException>(() => new RewardTrainer(two, Toy.Tokenizer, new RewardOptions())).Message,
             StringComparison.Ordinal
         );
-        using var pairs = new RewardTrainer(model, Toy.Tokenizer, new RewardTrainerOptions { Margin = _ => double.NaN });
+        using var pairs = new RewardTrainer(model, Toy.Tokenizer, new RewardOptions { Margin = _ => double.NaN });
         Assert.Contains(
             "the margin of data[0] is NaN",
             Assert.Throws<ArgumentException>(() => pairs.Run(Pairs)).Message,
             StringComparison.Ordinal
         );
-        using var plain = new RewardTrainer(model, Toy.Tokenizer, new RewardTrainerOptions());
+        using var plain = new RewardTrainer(model, Toy.Tokenizer, new RewardOptions());
         var error = Assert.Throws<ArgumentException>(() => plain.Run([Pairs[0], new("0=", "a", new string('b', 40))]));
         Assert.Contains("data[1].Rejected has 43 tokens", error.Message, StringComparison.Ordinal);
-        using var steps = new ProcessRewardTrainer(model, Toy.Tokenizer, new ProcessRewardTrainerOptions { Encoding = Layout });
+        using var steps = new ProcessRewardTrainer(model, Toy.Tokenizer, new ProcessRewardOptions { Encoding = Layout });
         Assert.Contains(
             "data[0] has the label 2, expected 0 to 1",
             Assert.Throws<ArgumentException>(() => steps.Run([new("1=", ["a"], [2])])).Message,
@@ -290,11 +296,12 @@ public sealed class RewardTrainerTests
     {
         if (name is "plain" or "margin")
         {
-            var options = new RewardTrainerOptions
+            var options = new RewardOptions
             {
                 Steps = run.Steps,
                 BatchSize = 4,
                 MicroBatchSize = run.MicroBatch,
+                Optimizer = run.Optimizer,
                 LearningRate = 2e-2,
                 CheckpointDirectory = run.Directory,
                 CheckpointEvery = TrainerRun.CheckpointEvery,
@@ -305,11 +312,12 @@ public sealed class RewardTrainerTests
                 run.Resume
             );
         }
-        var judged = new ProcessRewardTrainerOptions
+        var judged = new ProcessRewardOptions
         {
             Steps = run.Steps,
             BatchSize = 4,
             MicroBatchSize = run.MicroBatch,
+            Optimizer = run.Optimizer,
             LearningRate = 2e-2,
             CheckpointDirectory = run.Directory,
             CheckpointEvery = TrainerRun.CheckpointEvery,

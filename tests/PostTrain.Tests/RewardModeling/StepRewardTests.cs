@@ -1,5 +1,6 @@
 using PostTrain.Numerics;
 using PostTrain.RewardModeling;
+using PostTrain.RewardModeling.Losses;
 using PostTrain.Rewards;
 using PostTrain.Rewards.Steps;
 using PostTrain.Tests.Support;

@@ -153,7 +153,6 @@ public sealed class AbandonedRewardTests : IDisposable
         );
         using var trainer = new PpoTrainer(
             model,
-            ValueHead.For(model),
             Toy.Tokenizer,
             GrpoRuns.Even,
             new PpoOptions
@@ -161,8 +160,9 @@ public sealed class AbandonedRewardTests : IDisposable
                 Steps = 1,
                 BatchSize = 2,
                 Kl = KlControl.Fixed(0),
-            },
-            tokenReward: tokens
+                Critic = ValueHead.For(model),
+                TokenReward = tokens,
+            }
         );
         var step = Task.Run(() => trainer.StepAsync([new Problem("0=")], source.Token));
         Assert.True(called.Wait(Soon));

@@ -105,6 +105,32 @@ public class TrainingSampleTests
     }
 
     [Fact]
+    public void Compress_MeasuresEveryMethodAgainstBytes()
+    {
+        using var folder = new TemporaryDirectory();
+        using var summary = RunToSummary("compress", folder, "--steps", "2", "--healing", "2", "--held-out", "6", "--calibration", "4");
+        var root = summary.RootElement;
+        var methods = root.EnumerateObject().Where(item => item.Value.ValueKind == JsonValueKind.Object).ToArray();
+        Assert.Equal(17, methods.Length);
+        double whole = root.GetProperty("whole").GetProperty("bytes").GetDouble();
+        Assert.InRange(root.GetProperty("NF4").GetProperty("bytes").GetDouble() / whole, 0.12, 0.2);
+        Assert.InRange(root.GetProperty("int8").GetProperty("bytes").GetDouble() / whole, 0.25, 0.3);
+        Assert.Equal(0, root.GetProperty("whole").GetProperty("loss_minus_whole").GetDouble());
+        foreach (var method in methods)
+        {
+            double value = method.Value.GetProperty("perplexity").GetDouble();
+            Assert.InRange(
+                value,
+                method.Value.GetProperty("perplexity_interval")[0].GetDouble(),
+                method.Value.GetProperty("perplexity_interval")[1].GetDouble()
+            );
+            Assert.True(method.Value.GetProperty("bytes").GetDouble() <= whole);
+        }
+        string picture = File.ReadAllText(folder.File("frontier.svg"));
+        Assert.Equal(17, System.Xml.Linq.XDocument.Parse(picture).Descendants().Count(item => item.Name.LocalName == "circle"));
+    }
+
+    [Fact]
     public void BestOfN_FindsWhereTheCurvesCross()
     {
         using var folder = new TemporaryDirectory();
@@ -503,6 +529,103 @@ public class TrainingSampleTests
         var any = summary.RootElement.GetProperty("any is right").GetProperty("accuracy").GetDouble();
         foreach (var choice in (string[])["the first answer", "majority vote", "best by the outcome model"])
             Assert.InRange(summary.RootElement.GetProperty(choice).GetProperty("accuracy").GetDouble(), 0, any);
+    }
+
+    [Fact]
+    public void Merge_MakesOneModelOfTwo_AndReadsAConfiguration()
+    {
+        using var folder = new TemporaryDirectory();
+        using (var summary = RunToSummary("merge", folder, "--steps", "2", "--held-out", "4"))
+        {
+            Assert.InRange(summary.RootElement.GetProperty("best_sums").GetDouble(), 0, 1);
+            Assert.InRange(summary.RootElement.GetProperty("best_strength").GetDouble(), 0.25, 1);
+        }
+
+        using (var merged = Pretrained.Load(folder.File("model")))
+            Assert.Equal(3, merged.Config.Layers);
+        using (var file = PostTrain.Models.Gguf.GgufFile.Open(folder.File("model.gguf")))
+            Assert.Equal("llama", file.Metadata["general.architecture"]);
+        Assert.Contains("<svg", File.ReadAllText(folder.File("report.html")), StringComparison.Ordinal);
+
+        folder.Write("merge.yml", "merge_method: slerp\nbase_model: sums\nmodels: [{model: reversals}]\nparameters: {t: 0.5}\n");
+        var (code, _, errors) = SampleTests.Start([
+            "samples/merge.cs",
+            "--",
+            "--config",
+            folder.File("merge.yml"),
+            "--output",
+            folder.File("own"),
+        ]);
+        Assert.True(code == 0, errors);
+        using var own = Pretrained.Load(Path.Combine(folder.File("own"), "model"));
+        Assert.Equal(19, own.VocabularySize);
+    }
+
+    [Fact]
+    public void Search_ComparesEveryMethodByItsTokens()
+    {
+        using var folder = new TemporaryDirectory();
+        using var summary = RunToSummary("search", folder, "--steps", "3", "--train", "40", "--held-out", "4", "--most", "4");
+        string[] methods =
+        [
+            "one sample",
+            "budget forcing",
+            "majority of 4",
+            "best of 4",
+            "weighted vote of 4",
+            "beam of 4",
+            "diverse trees of 4",
+            "tree of thoughts, 40 steps",
+            "Monte-Carlo tree, 16 simulations",
+            "adaptive up to 4",
+        ];
+        foreach (var name in methods)
+        {
+            var result = summary.RootElement.GetProperty(name);
+            Assert.InRange(
+                result.GetProperty("accuracy").GetDouble(),
+                result.GetProperty("interval")[0].GetDouble(),
+                result.GetProperty("interval")[1].GetDouble()
+            );
+            Assert.InRange(result.GetProperty("tokens").GetDouble(), 1, 4 * 16 * 44);
+        }
+
+        // The same samples are chosen from.
+        Assert.Equal(
+            summary.RootElement.GetProperty("majority of 4").GetProperty("tokens").GetDouble(),
+            summary.RootElement.GetProperty("best of 4").GetProperty("tokens").GetDouble()
+        );
+        Assert.Equal(3 + methods.Length, File.ReadLines(Path.Combine(folder.Path, "metrics.jsonl")).Count());
+        Assert.Contains("<svg", File.ReadAllText(Path.Combine(folder.Path, "report.html")), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Search_OnTheUsersModelAndProblems()
+    {
+        using var folder = new TemporaryDirectory();
+        var data = Path.Combine(folder.Path, "records.jsonl");
+        File.WriteAllLines(data, Enumerable.Range(100, 24).Select(i => $$"""{"question":"{{i}}+{{i}}=","answer":"#### {{2 * i}}"}"""));
+        using var summary = RunToSummary(
+            "search",
+            folder,
+            "--model",
+            Path.Combine(SampleTests.Root, "samples", "models", "arithmetic-base"),
+            "--data",
+            data,
+            "--template",
+            "plain",
+            "--separator",
+            ";",
+            "--steps",
+            "2",
+            "--held-out",
+            "4",
+            "--most",
+            "4",
+            "--tokens",
+            "30"
+        );
+        Assert.Equal(2, summary.RootElement.GetProperty("beam of 4").GetProperty("interval").GetArrayLength());
     }
 
     // What every sample leaves: a report with a table, metrics, a summary; and a plain text where there is no terminal.

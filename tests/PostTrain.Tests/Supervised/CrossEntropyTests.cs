@@ -8,7 +8,7 @@ namespace PostTrain.Tests.Supervised;
 
 public sealed class CrossEntropyTests
 {
-    private static readonly CrossEntropyOptions Everything = new()
+    private static readonly CrossEntropyObjective Everything = new()
     {
         LabelSmoothing = 0.1,
         ZLoss = 0.01,
@@ -24,7 +24,7 @@ public sealed class CrossEntropyTests
     private static Tensor Eighths(ScalarType type) =>
         tensor(new[] { 0, 0.6931471805599453, 1.6094379124341003 }).to_type(type).expand(1, 3, 3);
 
-    private static SupervisedLoss Loss(Tensor logits, Tensor targets, Tensor mask, CrossEntropyOptions options, Tensor? weights = null) =>
+    private static SupervisedLoss Loss(Tensor logits, Tensor targets, Tensor mask, CrossEntropyObjective options, Tensor? weights = null) =>
         SupervisedLosses.CrossEntropy(logits, targets, mask, options, weights);
 
     [Theory]
@@ -47,19 +47,19 @@ public sealed class CrossEntropyTests
             of0 = Math.Log(8),
             even = Math.Log(8) - Math.Log(10) / 3,
             partition = Math.Log(8);
-        var plain = Loss(logits, targets, mask, new CrossEntropyOptions());
+        var plain = Loss(logits, targets, mask, new CrossEntropyObjective());
         TensorAssert.Close([of2, of0, 0], plain.TokenLosses, tolerance);
         TensorAssert.Close((of2 + of0) / 2, plain.Loss, tolerance);
         TensorAssert.Close(0.5, plain.Accuracy, tolerance);
         Assert.Equal(type, plain.Loss.dtype);
         TensorAssert.Close(
             [0.75 * of2 + 0.25 * even, 0.75 * of0 + 0.25 * even, 0],
-            Loss(logits, targets, mask, new CrossEntropyOptions { LabelSmoothing = 0.25 }).TokenLosses,
+            Loss(logits, targets, mask, new CrossEntropyObjective { LabelSmoothing = 0.25 }).TokenLosses,
             tolerance
         );
         TensorAssert.Close(
             [of2 + 0.1 * partition * partition, of0 + 0.1 * partition * partition, 0],
-            Loss(logits, targets, mask, new CrossEntropyOptions { ZLoss = 0.1 }).TokenLosses,
+            Loss(logits, targets, mask, new CrossEntropyObjective { ZLoss = 0.1 }).TokenLosses,
             tolerance
         );
         TensorAssert.Close([0.625 * of2, 0.125 * of0, 0], SupervisedLosses.Dft(logits, targets, mask).TokenLosses, tolerance);
@@ -67,7 +67,7 @@ public sealed class CrossEntropyTests
             logits,
             targets,
             mask,
-            new CrossEntropyOptions(),
+            new CrossEntropyObjective(),
             tensor(
                 new[,]
                 {
@@ -112,19 +112,19 @@ public sealed class CrossEntropyTests
         using var scope = NewDisposeScope();
         var (logits, targets, mask) = (Numbers.Uniform(1, 2, 2, 3, 5), Numbers.Ids(2, 5, 2, 3), Numbers.Mask(3, 3, 1));
         var plain = SupervisedLosses.NegativeLogLikelihood(logits, targets, mask);
-        var composed = Loss(logits, targets, mask, new CrossEntropyOptions());
+        var composed = Loss(logits, targets, mask, new CrossEntropyObjective());
         TensorAssert.Same(plain.Loss, composed.Loss);
         TensorAssert.Same(plain.TokenLosses, composed.TokenLosses);
         TensorAssert.Same(plain.Accuracy, composed.Accuracy);
-        TensorAssert.Same(plain.Loss, Loss(logits, targets, mask, new CrossEntropyOptions(), ones(2, 3)).Loss);
+        TensorAssert.Same(plain.Loss, Loss(logits, targets, mask, new CrossEntropyObjective(), ones(2, 3)).Loss);
         // A cap far above the logits is none: c·tanh(z/c) = z − z³/3c² ...
         TensorAssert.Close(
             plain.Loss,
-            Loss(logits, targets, mask, new CrossEntropyOptions { Logits = new LogitTransform { SoftCap = 1e6 } }).Loss,
+            Loss(logits, targets, mask, new CrossEntropyObjective { Logits = new LogitTransform { SoftCap = 1e6 } }).Loss,
             1e-11
         );
         // Smoothing of 1 forgets the targets.
-        var forgetful = new CrossEntropyOptions { LabelSmoothing = 1 };
+        var forgetful = new CrossEntropyObjective { LabelSmoothing = 1 };
         TensorAssert.Close(
             Loss(logits, targets, mask, forgetful).Loss,
             Loss(logits, (targets + 1).remainder(5), mask, forgetful).Loss,
@@ -155,9 +155,9 @@ public sealed class CrossEntropyTests
         foreach (
             var options in new[]
             {
-                new CrossEntropyOptions(),
+                new CrossEntropyObjective(),
                 Everything,
-                new CrossEntropyOptions { Weighting = TokenWeighting.Probability },
+                new CrossEntropyObjective { Weighting = TokenWeighting.Probability },
             }
         )
         foreach (var aggregation in new[] { LossAggregation.TokenMean, LossAggregation.SequenceMean, LossAggregation.TokenSum })
@@ -220,8 +220,8 @@ public sealed class CrossEntropyTests
             var options in new[]
             {
                 Everything,
-                new CrossEntropyOptions { Weighting = TokenWeighting.Probability },
-                new CrossEntropyOptions { LabelSmoothing = 0.5, ZLoss = 1e-4 },
+                new CrossEntropyObjective { Weighting = TokenWeighting.Probability },
+                new CrossEntropyObjective { LabelSmoothing = 0.5, ZLoss = 1e-4 },
             }
         )
         {
@@ -271,7 +271,7 @@ public sealed class CrossEntropyTests
     public void Errors_NameWhatWasGivenAndExpected()
     {
         using var scope = NewDisposeScope();
-        var (logits, ids, mask, options) = (zeros(2, 3, 5), zeros(2, 3, dtype: ScalarType.Int64), ones(2, 3), new CrossEntropyOptions());
+        var (logits, ids, mask, options) = (zeros(2, 3, 5), zeros(2, 3, dtype: ScalarType.Int64), ones(2, 3), new CrossEntropyObjective());
         Assert.Equal("logits", Assert.Throws<ArgumentException>(() => Loss(zeros(3, 5), ids, mask, options)).ParamName);
         Assert.Equal(
             "logits",
@@ -290,18 +290,20 @@ public sealed class CrossEntropyTests
             Assert.Equal(
                 "LabelSmoothing",
                 Assert
-                    .Throws<ArgumentOutOfRangeException>(() => Loss(logits, ids, mask, new CrossEntropyOptions { LabelSmoothing = wrong }))
+                    .Throws<ArgumentOutOfRangeException>(() =>
+                        Loss(logits, ids, mask, new CrossEntropyObjective { LabelSmoothing = wrong })
+                    )
                     .ParamName
             );
         Assert.Equal(
             "ZLoss",
-            Assert.Throws<ArgumentOutOfRangeException>(() => Loss(logits, ids, mask, new CrossEntropyOptions { ZLoss = -1 })).ParamName
+            Assert.Throws<ArgumentOutOfRangeException>(() => Loss(logits, ids, mask, new CrossEntropyObjective { ZLoss = -1 })).ParamName
         );
         Assert.Equal(
             "Weighting",
             Assert
                 .Throws<ArgumentOutOfRangeException>(() =>
-                    Loss(logits, ids, mask, new CrossEntropyOptions { Weighting = (TokenWeighting)9 })
+                    Loss(logits, ids, mask, new CrossEntropyObjective { Weighting = (TokenWeighting)9 })
                 )
                 .ParamName
         );
@@ -309,7 +311,7 @@ public sealed class CrossEntropyTests
             "SoftCap",
             Assert
                 .Throws<ArgumentOutOfRangeException>(() =>
-                    Loss(logits, ids, mask, new CrossEntropyOptions { Logits = new LogitTransform { SoftCap = 0 } })
+                    Loss(logits, ids, mask, new CrossEntropyObjective { Logits = new LogitTransform { SoftCap = 0 } })
                 )
                 .ParamName
         );

@@ -60,8 +60,8 @@ internal static class FlatMemoryRun
                 var preferring = new DpoTrainer(
                     Toy.Model(),
                     Toy.Tokenizer,
-                    new DpoTrainerOptions { Steps = steps, BatchSize = 2 },
-                    ReferencePolicy.Of(Toy.Model())
+                    ReferencePolicy.Of(Toy.Model()),
+                    new DpoOptions { Steps = steps, BatchSize = 2 }
                 );
                 reports = preferring
                     .Run([new("0=", "ab", "b"), new("1+1=", "a", "bcd"), new("2=", "aab", "ba"), new("7=", "", "c")])
@@ -80,8 +80,8 @@ internal static class FlatMemoryRun
                         UpdatesPerBatch = 2,
                         Objective = PolicyObjectives.Grpo() with { Beta = 0.04 },
                         Sampling = new SamplingOptions { MaxNewTokens = 4 },
-                    },
-                    ReferencePolicy.Of(Toy.Model())
+                        Reference = ReferencePolicy.Of(Toy.Model()),
+                    }
                 );
                 reports = rewarded.RunAsync([new("0="), new("1="), new("3+1=")]);
                 return rewarded;

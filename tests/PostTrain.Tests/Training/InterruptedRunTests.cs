@@ -223,15 +223,15 @@ public sealed class InterruptedRunTests : IDisposable
             using var trainer = new DpoTrainer(
                 model,
                 Toy.Tokenizer,
-                new DpoTrainerOptions
+                reference,
+                new DpoOptions
                 {
                     Steps = 5,
                     BatchSize = 2,
                     LearningRate = 1e-2,
                     ReferenceSyncEvery = 2,
                     ReferenceMix = 0.5,
-                },
-                reference
+                }
             );
             int tries = fails ? 2 : 0;
             model.Logits = (logits, training) =>

@@ -77,7 +77,8 @@ internal static class KilledRun
                 new DpoTrainer(
                     Toy.Model(),
                     Toy.Tokenizer,
-                    new DpoTrainerOptions
+                    ReferencePolicy.Of(Toy.Model()),
+                    new DpoOptions
                     {
                         Steps = Steps,
                         BatchSize = 2,
@@ -88,8 +89,7 @@ internal static class KilledRun
                         KeepCheckpoints = 2,
                         Observers = [metrics],
                         Evaluation = new EvaluationOptions { Every = 4 },
-                    },
-                    ReferencePolicy.Of(Toy.Model())
+                    }
                 ),
                 pairs,
                 pairs[..2],
@@ -99,7 +99,8 @@ internal static class KilledRun
                 new KtoTrainer(
                     Toy.Model(),
                     Toy.Tokenizer,
-                    new KtoTrainerOptions
+                    ReferencePolicy.Of(Toy.Model()),
+                    new KtoOptions
                     {
                         Steps = Steps,
                         BatchSize = 2,
@@ -108,8 +109,7 @@ internal static class KilledRun
                         CheckpointDirectory = directory,
                         CheckpointEvery = 2,
                         Observers = [metrics],
-                    },
-                    ReferencePolicy.Of(Toy.Model())
+                    }
                 ),
                 judged,
                 null,
@@ -144,7 +144,6 @@ internal static class KilledRun
     private static PpoTrainer Ppo(string directory, MetricsLog metrics) =>
         new(
             Toy.Model(),
-            ValueHead.WithOwnBody(Toy.Model(seed: 2)),
             Toy.Tokenizer,
             Reward.Of("length", completion => completion.Text.Length),
             new PpoOptions
@@ -158,8 +157,9 @@ internal static class KilledRun
                 Kl = KlControl.Adaptive(0.1, target: 0.5, horizon: 20),
                 Observers = [metrics],
                 Sampling = new SamplingOptions { MaxNewTokens = 4 },
-            },
-            ReferencePolicy.Of(Toy.Model())
+                Critic = ValueHead.WithOwnBody(Toy.Model(seed: 2)),
+                Reference = ReferencePolicy.Of(Toy.Model()),
+            }
         );
 
     private static async IAsyncEnumerable<StepReport> Offline<T>(

@@ -1,5 +1,6 @@
 using PostTrain.Adapters;
 using PostTrain.Adapters.Prompts;
+using PostTrain.Compression.Quantization;
 using PostTrain.Data;
 using PostTrain.Models;
 using PostTrain.Models.Heads;
@@ -56,7 +57,7 @@ internal sealed class MatrixCell : IDisposable
         var head = classifier ? SequenceClassifier.For(body) : null;
         AdapterOptions? adapter = parameters switch
         {
-            "lora" => new LoraOptions
+            "lora" or "qlora" => new LoraOptions
             {
                 Rank = 4,
                 Alpha = 16,
@@ -71,6 +72,8 @@ internal sealed class MatrixCell : IDisposable
             _ => null,
         };
         List<IDisposable> parts = [];
+        if (parameters == "qlora")
+            ModelQuantization.Apply(body, Quantizer.Nf4());
         if (adapter is not null)
             parts.Add(AdaptedModel.Attach(body, adapter));
         CausalLm model = parameters switch
@@ -137,6 +140,8 @@ internal sealed class MatrixCell : IDisposable
         return model
             .named_parameters()
             .Where(item => !item.parameter.requires_grad)
-            .ToDictionary(item => item.name, item => item.parameter.detach().contiguous().bytes.ToArray());
+            .Select(item => (item.name, (Tensor)item.parameter))
+            .Concat(PackedWeights.Of(model))
+            .ToDictionary(item => item.Item1, item => item.Item2.detach().contiguous().bytes.ToArray());
     }
 }

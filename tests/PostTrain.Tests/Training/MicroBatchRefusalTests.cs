@@ -2,6 +2,8 @@ using PostTrain.Models;
 using PostTrain.Models.Heads;
 using PostTrain.Policy;
 using PostTrain.Preference;
+using PostTrain.Preference.Losses;
+using PostTrain.Preference.Online;
 using PostTrain.Tests.Policy;
 using PostTrain.Tests.Support;
 
@@ -49,17 +51,21 @@ public sealed class MicroBatchRefusalTests
         };
         Assert.Equal(
             "MicroBatchSize",
-            Assert.Throws<ArgumentException>(() => new PpoTrainer(model, ValueHead.For(model), Toy.Tokenizer, GrpoRuns.Even, ppo)).ParamName
+            Assert
+                .Throws<ArgumentException>(() =>
+                    new PpoTrainer(model, Toy.Tokenizer, GrpoRuns.Even, ppo with { Critic = ValueHead.For(model) })
+                )
+                .ParamName
         );
         using var minibatches = new PpoTrainer(
             model,
-            ValueHead.For(model),
             Toy.Tokenizer,
             GrpoRuns.Even,
             ppo with
             {
                 MicroBatchSize = null,
                 Minibatches = 2,
+                Critic = ValueHead.For(model),
             }
         );
     }
@@ -73,25 +79,28 @@ public sealed class MicroBatchRefusalTests
             {
                 DpoLoss.Aot(),
                 DpoLoss.AotUnpaired(0.1),
-                DpoLoss.Weighted((1, DpoLoss.Sigmoid()), (0.5, DpoLoss.Weighted((1, DpoLoss.Aot())))),
+                DpoLoss.Weighted((1, MarginLoss.Sigmoid()), (0.5, DpoLoss.Weighted((1, DpoLoss.Aot())))),
             }
         )
         {
-            var objective = new DpoOptions { Loss = loss };
-            var offline = new DpoTrainerOptions { Objective = objective, MicroBatchSize = 2 };
-            var error = Assert.Throws<ArgumentException>(() => new DpoTrainer(model, Toy.Tokenizer, offline, model));
+            var offline = new DpoOptions { Loss = loss, MicroBatchSize = 2 };
+            var error = Assert.Throws<ArgumentException>(() => new DpoTrainer(model, Toy.Tokenizer, model, offline));
             Assert.Equal("MicroBatchSize", error.ParamName);
             Assert.Contains("compares the pairs of a whole batch", error.Message, StringComparison.Ordinal);
-            var online = new OnlineDpoOptions { Objective = objective, MicroBatchSize = 2 };
+            var online = new OnlineDpoOptions
+            {
+                Objective = new DpoObjective { Loss = loss },
+                MicroBatchSize = 2,
+            };
             Assert.Equal(
                 "MicroBatchSize",
                 Assert
                     .Throws<ArgumentException>(() =>
-                        new OnlineDpoTrainer(model, Toy.Tokenizer, GrpoRuns.Even, online, ReferencePolicy.Of(model))
+                        new OnlineDpoTrainer(model, Toy.Tokenizer, GrpoRuns.Even, online with { Reference = ReferencePolicy.Of(model) })
                     )
                     .ParamName
             );
-            using var whole = new DpoTrainer(model, Toy.Tokenizer, offline with { MicroBatchSize = null }, model);
+            using var whole = new DpoTrainer(model, Toy.Tokenizer, model, offline with { MicroBatchSize = null });
         }
     }
 }

@@ -4,6 +4,7 @@ using PostTrain.Models;
 using PostTrain.Models.Heads;
 using PostTrain.Policy;
 using PostTrain.Preference;
+using PostTrain.Preference.Online;
 using PostTrain.RewardModeling;
 using PostTrain.Rewards;
 using PostTrain.Rollouts;
@@ -38,14 +39,14 @@ public sealed class ObjectiveMatrixTests
 
     private static readonly string[] FixedData = ["sft", "dpo", "ipo", "cpo", "simpo", "orpo", "kto", "distillation"];
     private static readonly string[] Sampling = ["grpo", "rloo", "ppo", "online dpo", "on-policy distillation"];
-    private static readonly string[] Parameters = ["full", "lora", "ia3", "norms", "prompt", "prefix"];
+    private static readonly string[] Parameters = ["full", "lora", "ia3", "norms", "prompt", "prefix", "qlora"];
 
     public static TheoryData<string, string, string> FixedCells => Cells(FixedData, Parameters);
 
     public static TheoryData<string, string, string> SamplingCells => Cells(Sampling, Parameters);
 
     // A reward model scores the hidden states of a body, which a wrapper with virtual positions does not change its place for.
-    public static TheoryData<string, string, string> RewardCells => Cells(["outcome", "process"], ["full", "lora", "ia3"]);
+    public static TheoryData<string, string, string> RewardCells => Cells(["outcome", "process"], ["full", "lora", "ia3", "qlora"]);
 
     [Theory]
     [MemberData(nameof(FixedCells))]
@@ -77,13 +78,13 @@ public sealed class ObjectiveMatrixTests
                     new DpoTrainer(
                         cell.Model,
                         Toy.Tokenizer,
-                        new DpoTrainerOptions
+                        other,
+                        new DpoOptions
                         {
                             Steps = 25,
                             BatchSize = 4,
                             LearningRate = 2e-2,
-                        },
-                        other
+                        }
                     ),
                     Pairs,
                     cell
@@ -94,14 +95,14 @@ public sealed class ObjectiveMatrixTests
                     new DpoTrainer(
                         cell.Model,
                         Toy.Tokenizer,
-                        new DpoTrainerOptions
+                        other,
+                        new DpoOptions
                         {
                             Steps = 25,
                             BatchSize = 4,
                             LearningRate = 1e-2,
-                            Objective = new DpoOptions { Loss = DpoLoss.Ipo() },
-                        },
-                        other
+                            Loss = DpoLoss.Ipo(),
+                        }
                     ),
                     Pairs,
                     cell
@@ -112,7 +113,7 @@ public sealed class ObjectiveMatrixTests
                     new CpoTrainer(
                         cell.Model,
                         Toy.Tokenizer,
-                        new CpoTrainerOptions
+                        new CpoOptions
                         {
                             Steps = 25,
                             BatchSize = 4,
@@ -128,12 +129,12 @@ public sealed class ObjectiveMatrixTests
                     new CpoTrainer(
                         cell.Model,
                         Toy.Tokenizer,
-                        new CpoTrainerOptions
+                        new CpoOptions
                         {
                             Steps = 25,
                             BatchSize = 4,
                             LearningRate = 1e-2,
-                            Objective = CpoOptions.Simpo(),
+                            Objective = CpoObjective.Simpo(),
                         }
                     ),
                     Pairs,
@@ -145,7 +146,7 @@ public sealed class ObjectiveMatrixTests
                     new OrpoTrainer(
                         cell.Model,
                         Toy.Tokenizer,
-                        new OrpoTrainerOptions
+                        new OrpoOptions
                         {
                             Steps = 25,
                             BatchSize = 4,
@@ -161,13 +162,13 @@ public sealed class ObjectiveMatrixTests
                     new KtoTrainer(
                         cell.Model,
                         Toy.Tokenizer,
-                        new KtoTrainerOptions
+                        ReferencePolicy.Of(other),
+                        new KtoOptions
                         {
                             Steps = 25,
                             BatchSize = 4,
                             LearningRate = 2e-2,
-                        },
-                        ReferencePolicy.Of(other)
+                        }
                     ),
                     Judged,
                     cell
@@ -177,9 +178,9 @@ public sealed class ObjectiveMatrixTests
                 Lowers(
                     new DistillationTrainer(
                         cell.Model,
-                        ReferencePolicy.Of(teacher),
                         Toy.Tokenizer,
-                        new DistillationTrainerOptions
+                        ReferencePolicy.Of(teacher),
+                        new DistillationOptions
                         {
                             Steps = 25,
                             BatchSize = 4,
@@ -204,7 +205,7 @@ public sealed class ObjectiveMatrixTests
                 new RewardTrainer(
                     model,
                     Toy.Tokenizer,
-                    new RewardTrainerOptions
+                    new RewardOptions
                     {
                         Steps = 25,
                         BatchSize = 4,
@@ -219,7 +220,7 @@ public sealed class ObjectiveMatrixTests
                 new ProcessRewardTrainer(
                     model,
                     Toy.Tokenizer,
-                    new ProcessRewardTrainerOptions
+                    new ProcessRewardOptions
                     {
                         Steps = 25,
                         BatchSize = 2,
@@ -273,7 +274,6 @@ public sealed class ObjectiveMatrixTests
             ),
             "ppo" => new PpoTrainer(
                 cell.Model,
-                critic,
                 Toy.Tokenizer,
                 ManyAs,
                 new PpoOptions
@@ -283,6 +283,7 @@ public sealed class ObjectiveMatrixTests
                     LearningRate = 2e-2,
                     Sampling = sampling,
                     Kl = KlControl.Fixed(0),
+                    Critic = critic,
                 }
             ),
             "online dpo" => new OnlineDpoTrainer(
@@ -295,13 +296,13 @@ public sealed class ObjectiveMatrixTests
                     BatchSize = 8,
                     LearningRate = 2e-2,
                     Sampling = sampling,
-                },
-                ReferencePolicy.Of(other)
+                    Reference = ReferencePolicy.Of(other),
+                }
             ),
             _ => new OnPolicyDistillationTrainer(
                 cell.Model,
-                ReferencePolicy.Of(teacher),
                 Toy.Tokenizer,
+                ReferencePolicy.Of(teacher),
                 new OnPolicyDistillationOptions
                 {
                     Steps = 30,
@@ -309,8 +310,8 @@ public sealed class ObjectiveMatrixTests
                     GroupSize = 1,
                     LearningRate = 2e-2,
                     Sampling = sampling,
-                },
-                ManyAs
+                    Reward = ManyAs,
+                }
             ),
         };
         var rewards = new List<double>();

@@ -61,13 +61,13 @@ public sealed class RealModelTrainingTests
                 using var trainer = new DpoTrainer(
                     model,
                     tokenizer,
-                    new DpoTrainerOptions
+                    adapted.Reference(model),
+                    new DpoOptions
                     {
                         Steps = 12,
                         BatchSize = 2,
                         LearningRate = 5e-3,
-                    },
-                    ReferencePolicy.WithoutAdapter(model, adapted.Disabled)
+                    }
                 );
                 var reports = trainer.Run(data).ToArray();
                 Assert.Equal(Math.Log(2), reports[0].Loss, 1e-5);
@@ -95,11 +95,13 @@ public sealed class RealModelTrainingTests
                 };
                 using var trainer = new PpoTrainer(
                     model,
-                    critic,
                     tokenizer,
                     ShareOfE,
-                    options,
-                    ReferencePolicy.WithoutAdapter(model, adapted.Disabled)
+                    options with
+                    {
+                        Critic = critic,
+                        Reference = adapted.Reference(model),
+                    }
                 );
                 var rewards = new List<double>();
                 await foreach (var report in trainer.RunAsync([new Problem("the dog"), new Problem("one day")]))
@@ -159,7 +161,7 @@ public sealed class RealModelTrainingTests
             Sampling = new SamplingOptions { MaxNewTokens = 8 },
         };
         var reward = Reward.Of("was", completion => completion.Text.Split(' ').Contains("was") ? 1 : 0);
-        using var trainer = new GrpoTrainer(model, tokenizer, reward, options, ReferencePolicy.WithoutAdapter(model, adapted.Disabled));
+        using var trainer = new GrpoTrainer(model, tokenizer, reward, options with { Reference = adapted.Reference(model) });
         var reports = new List<StepReport>();
         await foreach (var report in trainer.RunAsync([new Problem("Once upon a time, there"), new Problem("The little dog")]))
             reports.Add(report);

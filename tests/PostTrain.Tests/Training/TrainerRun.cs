@@ -1,3 +1,4 @@
+using PostTrain.Training;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -14,6 +15,9 @@ internal sealed record TrainerRun(int Steps, int? MicroBatch = null, string? Dir
 
     /// <summary>Seed of the weights that training starts from.</summary>
     internal ulong Seed { get; init; } = 1;
+
+    /// <summary>What changes the parameters.</summary>
+    internal OptimizerChoice Optimizer { get; init; } = OptimizerChoice.AdamW;
 
     internal ScalarType Type { get; init; } = ScalarType.Float32;
 }

@@ -117,6 +117,7 @@ internal static class TrainerTable
                     Steps = run.Steps,
                     BatchSize = 8,
                     MicroBatchSize = run.MicroBatch,
+                    Optimizer = run.Optimizer,
                     LearningRate = 1e-2,
                     WarmupSteps = 2,
                     Schedule = LearningRateSchedule.Cosine,
@@ -141,6 +142,7 @@ internal static class TrainerTable
             {
                 Steps = run.Steps,
                 MicroBatchSize = run.MicroBatch,
+                Optimizer = run.Optimizer,
                 CheckpointDirectory = run.Directory,
                 CheckpointEvery = TrainerRun.CheckpointEvery,
             },

@@ -4,6 +4,8 @@ using PostTrain.Models.Heads;
 using PostTrain.Numerics;
 using PostTrain.Policy;
 using PostTrain.Preference;
+using PostTrain.Preference.Losses;
+using PostTrain.Preference.Online;
 using PostTrain.RewardModeling;
 using PostTrain.Rollouts;
 using PostTrain.Supervised;
@@ -39,29 +41,14 @@ internal static class TrainerVariants
             .. Named(
                 "dpo loss",
                 DpoLosses,
-                objective =>
-                    (model, run) =>
-                        Dpo(
-                            model,
-                            run,
-                            new DpoTrainerOptions
-                            {
-                                Objective = objective,
-                                PolicyWeights = true,
-                                TailWeight = 0.5,
-                            }
-                        )
+                objective => (model, run) => Dpo(model, run, objective with { PolicyWeights = true, TailWeight = 0.5 })
             ),
             .. Named(
                 "cpo loss",
                 CpoObjectives,
                 objective =>
                     (model, run) =>
-                        Offline(
-                            run,
-                            new CpoTrainer(model, Toy.Tokenizer, With(new CpoTrainerOptions { Objective = objective }, run)),
-                            Pairs
-                        )
+                        Offline(run, new CpoTrainer(model, Toy.Tokenizer, With(new CpoOptions { Objective = objective }, run)), Pairs)
             ),
             .. Named(
                 "sft terms",
@@ -98,34 +85,34 @@ internal static class TrainerVariants
             ])
             .ToDictionary();
 
-    private static Dictionary<string, CpoOptions> CpoObjectives =>
+    private static Dictionary<string, CpoObjective> CpoObjectives =>
         new()
         {
-            ["simpo with likelihood"] = CpoOptions.Simpo() with { LikelihoodWeight = 0.3 },
-            ["alphapo with likelihood"] = CpoOptions.AlphaPo() with { LikelihoodWeight = 0.3 },
-            ["tpo"] = CpoOptions.TpoL(),
+            ["simpo with likelihood"] = CpoObjective.Simpo() with { LikelihoodWeight = 0.3 },
+            ["alphapo with likelihood"] = CpoObjective.AlphaPo() with { LikelihoodWeight = 0.3 },
+            ["tpo"] = CpoObjective.TpoL(),
         };
 
     private static Dictionary<string, SftOptions> SftTerms =>
         new()
         {
-            ["smoothed"] = new SftOptions
-            {
-                CrossEntropy = new CrossEntropyOptions { LabelSmoothing = 0.1, ZLoss = 1e-2 },
-            },
+            ["smoothed"] = new SftOptions { LabelSmoothing = 0.1, ZLoss = 1e-2 },
             ["dft sums"] = new SftOptions
             {
-                CrossEntropy = new CrossEntropyOptions { Weighting = TokenWeighting.Probability, ZLoss = 1e-2 },
+                Weighting = TokenWeighting.Probability,
+                ZLoss = 1e-2,
                 Aggregation = LossAggregation.TokenSum,
             },
             ["sequences"] = new SftOptions
             {
-                CrossEntropy = new CrossEntropyOptions { LabelSmoothing = 0.1, ZLoss = 1e-2 },
+                LabelSmoothing = 0.1,
+                ZLoss = 1e-2,
                 Aggregation = LossAggregation.SequenceMean,
             },
             ["constant"] = new SftOptions
             {
-                CrossEntropy = new CrossEntropyOptions { LabelSmoothing = 0.1, ZLoss = 1e-2 },
+                LabelSmoothing = 0.1,
+                ZLoss = 1e-2,
                 Aggregation = LossAggregation.SequenceSum(5),
                 Packing = true,
             },
@@ -134,15 +121,15 @@ internal static class TrainerVariants
     private static Dictionary<string, OnlineDpoOptions> OnlineObjectives =>
         new()
         {
-            ["rpo"] = new OnlineDpoOptions { Objective = new DpoOptions { Loss = DpoLoss.Rpo() } },
+            ["rpo"] = new OnlineDpoOptions { Objective = new DpoObjective { Loss = DpoLoss.Rpo() } },
             ["mpo of four"] = new OnlineDpoOptions
             {
-                Objective = new DpoOptions { Loss = DpoLoss.Mpo() },
+                Objective = new DpoObjective { Loss = DpoLoss.Mpo() },
                 GroupSize = 4,
             },
             ["xpo with rpo"] = new OnlineDpoOptions
             {
-                Objective = new DpoOptions { Loss = DpoLoss.Rpo() },
+                Objective = new DpoObjective { Loss = DpoLoss.Rpo() },
                 Method = OnlineMethod.Xpo(1e-2),
             },
         };
@@ -244,20 +231,22 @@ internal static class TrainerVariants
             Steps = run.Steps,
             BatchSize = 5,
             MicroBatchSize = run.MicroBatch,
+            Optimizer = run.Optimizer,
             LearningRate = 1e-2,
         };
 
-    private static Task<StepReport[]> Dpo(CausalLm model, TrainerRun run, DpoTrainerOptions options)
+    private static Task<StepReport[]> Dpo(CausalLm model, TrainerRun run, DpoOptions options)
     {
         using var reference = Toy.Model(seed: 4, run.Type);
-        return Offline(run, new DpoTrainer(model, Toy.Tokenizer, With(options, run), reference), Pairs);
+        return Offline(run, new DpoTrainer(model, Toy.Tokenizer, reference, With(options, run)), Pairs);
     }
 
     private static StepReport[] Reward(SequenceClassifier model, TrainerRun run)
     {
-        var options = new RewardTrainerOptions
+        var options = new RewardOptions
         {
-            Objective = new BradleyTerryOptions { CenteringCoefficient = 0.1, LabelSmoothing = 0.1 },
+            CenteringCoefficient = 0.1,
+            LabelSmoothing = 0.1,
             Margin = pair => pair.Chosen.Length,
         };
         using var trainer = new RewardTrainer(model, Toy.Tokenizer, With(options, run));
@@ -281,8 +270,8 @@ internal static class TrainerVariants
             {
                 Sampling = new SamplingOptions { MaxNewTokens = 4, SuppressedTokens = [Toy.Tokenizer.PaddingId] },
                 UpdatesPerBatch = 2,
-            },
-            ReferencePolicy.Of(reference)
+                Reference = ReferencePolicy.Of(reference),
+            }
         );
         return await Reports(trainer);
     }
@@ -298,8 +287,9 @@ internal static class TrainerVariants
             {
                 Steps = run.Steps,
                 MicroBatchSize = run.MicroBatch,
-            },
-            reference
+                Optimizer = run.Optimizer,
+                Reference = reference,
+            }
         );
         return await Reports(trainer);
     }

@@ -90,7 +90,9 @@ internal sealed class AdapterPlan(IReadOnlyList<Leaf> leaves, IReadOnlyList<stri
     /// <summary>The output projection that uses an embedding's weight, or null.</summary>
     public Leaf? TiedTo(Leaf embedding) =>
         embedding.IsTied
-            ? leaves.FirstOrDefault(leaf => leaf != embedding && leaf.IsTied && ReferenceEquals(leaf.Weight, embedding.Weight))
+            ? leaves.FirstOrDefault(leaf =>
+                leaf != embedding && leaf is { IsTied: true, Packed: null } && ReferenceEquals(leaf.Weight, embedding.Weight)
+            )
             : null;
 
     public static ArgumentException NotAdaptable(Leaf leaf, string rule) =>

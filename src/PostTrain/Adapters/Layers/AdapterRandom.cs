@@ -33,6 +33,9 @@ internal sealed class AdapterRandom(ulong seed, long limit = long.MaxValue, bool
     /// <summary>U(±1/√fan-in), PyTorch's start of a linear layer of weight [out,in].</summary>
     public Tensor Kaiming(long[] shape, ScalarType type) => Uniform(shape, 1 / Math.Sqrt(Math.Max(1, shape[^1])), type);
 
+    /// <summary>A seed for numbers that somebody else draws.</summary>
+    public ulong NextSeed() => CounterRandom.Bits(seed, drawn++);
+
     public Tensor Zeros(long[] shape, ScalarType type)
     {
         _ = Count(shape);

@@ -46,9 +46,19 @@ internal sealed class Leaf
     /// <summary>Whether this is the projection onto the vocabulary.</summary>
     public bool IsHead { get; private init; }
 
-    public long Inputs => Weight.size(1);
+    /// <summary>The layer's compressed weight, or null where it is a parameter.</summary>
+    public IPackedWeight? Packed { get; private init; }
 
-    public long Outputs => Weight.size(0);
+    public ScalarType Type => Packed?.Type ?? Weight.dtype;
+
+    public Device Device => Packed?.Device ?? Weight.device;
+
+    public long Inputs => Packed?.Inputs ?? Weight.size(1);
+
+    public long Outputs => Packed?.Outputs ?? Weight.size(0);
+
+    /// <summary>The weight's numbers: the parameter itself, or a fresh tensor of a compressed one.</summary>
+    public Tensor Values() => Packed?.Dequantize() ?? Weight;
 
     public Tensor Apply(Tensor input, Tensor weight, Tensor? bias) => apply(input, weight, bias);
 
@@ -81,7 +91,8 @@ internal sealed class Leaf
 
         foreach (var (name, (prefix, decoder)) in tied)
         {
-            var embedding = (TokenEmbedding)leaves.Single(leaf => leaf.Name == name).Module;
+            if (leaves.SingleOrDefault(leaf => leaf.Name == name)?.Module is not TokenEmbedding embedding)
+                continue;
             leaves.Add(Of(prefix + ModuleNames.Of(decoder.Config.Naming).Head, embedding.Projection, false, true, true)!);
         }
 
@@ -128,17 +139,36 @@ internal sealed class Leaf
                 () => norm.bias,
                 (x, w, b) => nn.functional.layer_norm(x, norm.normalized_shape, w, b, norm.eps)
             ),
+            IPackedWeight packed when module is nn.Module<Tensor, Tensor> callable => new(
+                name,
+                callable,
+                LeafKind.Linear,
+                () =>
+                    throw new InvalidOperationException(
+                        $"the layer '{name}' holds a compressed weight, which nothing can be written into: merge over the uncompressed model"
+                    ),
+                () => packed.Bias,
+                (x, w, b) => nn.functional.linear(x, w, b)
+            )
+            {
+                Packed = packed,
+                TransposedOnDisk = transposed,
+                IsHead = head,
+            },
+            // Quantised rows are looked up, and adapters leave them alone.
+            TokenEmbedding { Packed: not null } => null,
             IWeighted weighted when module is nn.Module<Tensor, Tensor> callable => new(
                 name,
                 callable,
                 module is TokenEmbedding ? LeafKind.Embedding
-                    : module is TiedProjection ? LeafKind.Linear
+                    : module is TiedProjection or IWeightedLinear ? LeafKind.Linear
                     : LeafKind.Norm,
                 () => weighted.Weight,
                 () => weighted.Bias,
                 weighted.Apply
             )
             {
+                TransposedOnDisk = transposed,
                 IsTied = tied,
                 IsHead = head,
             },

@@ -23,7 +23,10 @@ internal sealed class LoraEmbedding : ModuleAdapter, ILoraFactors
         : base("lora", leaf)
     {
         (var rank, scale) = options.Of(leaf.Name);
-        if (options.Initialization.ShiftsBase || options.Initialization == LoraInitialization.Orthogonal)
+        if (
+            options.Initialization is { ShiftsBase: true } or { Factors: not null }
+            || options.Initialization == LoraInitialization.Orthogonal
+        )
             throw new ArgumentException(
                 $"the start '{options.Initialization.Name}' is for linear layers, but Targets name the embedding '{leaf.Name}'",
                 nameof(options)

@@ -36,7 +36,9 @@ internal sealed class LoraLinear : ModuleAdapter, ILoraFactors
         dropout = options.Dropout;
         using var scope = NewDisposeScope();
         using var mode = no_grad();
-        var (startA, startB) = LoraStart.Of(leaf.Weight, rank, Scale, options.Initialization, random);
+        var (startA, startB) = options.Initialization.Factors is { } factors
+            ? LoraStart.Given(factors, leaf, rank)
+            : LoraStart.Of(leaf.Values(), rank, Scale, options.Initialization, random);
         (a, b) = (Trained(leaf, startA), Trained(leaf, startB));
         if (options.OwnBias)
             ownBias = Trained(
@@ -76,7 +78,7 @@ internal sealed class LoraLinear : ModuleAdapter, ILoraFactors
         {
             var type = a.dtype;
             var plain =
-                drops ? nn.functional.linear(x, Cast(Leaf.Weight, type))
+                drops ? nn.functional.linear(x, Cast(Leaf.Values(), type))
                 : Leaf.Bias is { } bias ? Cast(output, type) - Cast(bias, type)
                 : Cast(output, type);
             var ratio = magnitude / RowNorm();
@@ -127,7 +129,7 @@ internal sealed class LoraLinear : ModuleAdapter, ILoraFactors
     {
         using var mode = no_grad();
         using var scope = NewDisposeScope();
-        var weight = Cast(Leaf.Weight, a.dtype);
+        var weight = Cast(Leaf.Values(), a.dtype);
         if (startA is not null)
             return (weight + Delta()).square().sum([1L]).sqrt().MoveToOuterDisposeScope();
         var cross = (weight.mm(a.t()) * b).sum([1L]) * (2 * Scale);

@@ -37,6 +37,20 @@ internal static class LoraStart
         Tensor Zero() => random.Zeros([outputs, rank], type);
     }
 
+    /// <summary>Copies of the factors that are given for a layer.</summary>
+    public static (Tensor A, Tensor B) Given(IReadOnlyDictionary<string, (Tensor A, Tensor B)> factors, Leaf leaf, int rank)
+    {
+        if (!factors.TryGetValue(leaf.Name, out var pair))
+            throw new ArgumentException($"the given start has no factors for the layer '{leaf.Name}'", nameof(factors));
+        if (!pair.A.shape.SequenceEqual([rank, leaf.Inputs]) || !pair.B.shape.SequenceEqual([leaf.Outputs, rank]))
+            throw new ArgumentException(
+                $"the given start of '{leaf.Name}' is A {Guard.Shape(pair.A)}, B {Guard.Shape(pair.B)}, "
+                    + $"expected [{rank}, {leaf.Inputs}] and [{leaf.Outputs}, {rank}]",
+                nameof(factors)
+            );
+        return (pair.A.detach().clone(), pair.B.detach().clone());
+    }
+
     private static (Tensor A, Tensor B) Olora(Tensor weight, int rank)
     {
         var (q, r) = linalg.qr(weight);

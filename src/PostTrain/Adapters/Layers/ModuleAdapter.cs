@@ -38,14 +38,14 @@ internal abstract class ModuleAdapter(string name, Leaf leaf) : nn.Module(name)
     public abstract IEnumerable<StoredTensor> Stored();
 
     /// <summary>Half-precision bases get float32 adapters.</summary>
-    protected static ScalarType TypeFor(Leaf leaf) => Precision.AtLeastSingle(leaf.Weight.dtype);
+    protected static ScalarType TypeFor(Leaf leaf) => Precision.AtLeastSingle(leaf.Type);
 
     /// <summary>A parameter that belongs to no dispose scope.</summary>
     protected static Parameter Trained(Leaf leaf, Tensor data)
     {
         using var scope = NewDisposeScope();
         using var mode = no_grad();
-        return (Parameter)new Parameter(data.to(TypeFor(leaf), leaf.Weight.device, copy: true)).DetachFromDisposeScope();
+        return (Parameter)new Parameter(data.to(TypeFor(leaf), leaf.Device, copy: true)).DetachFromDisposeScope();
     }
 
     /// <summary>A tensor that belongs to no dispose scope.</summary>
@@ -53,7 +53,7 @@ internal abstract class ModuleAdapter(string name, Leaf leaf) : nn.Module(name)
     {
         using var scope = NewDisposeScope();
         using var mode = no_grad();
-        return data.detach().to(type ?? TypeFor(leaf), leaf.Weight.device, copy: true).DetachFromDisposeScope();
+        return data.detach().to(type ?? TypeFor(leaf), leaf.Device, copy: true).DetachFromDisposeScope();
     }
 
     protected static Tensor Cast(Tensor tensor, ScalarType type) => tensor.dtype == type ? tensor : tensor.to_type(type);

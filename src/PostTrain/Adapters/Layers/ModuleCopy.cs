@@ -21,9 +21,15 @@ internal sealed class ModuleCopy : ModuleAdapter
         : base("copy", leaf)
     {
         this.prefix = prefix;
-        weight = Trained(leaf, leaf.Weight);
+        weight = Copy(leaf);
         bias = leaf.Bias is { } given ? Trained(leaf, given) : null;
         RegisterComponents();
+    }
+
+    private static Parameter Copy(Leaf leaf)
+    {
+        using var scope = NewDisposeScope();
+        return Trained(leaf, leaf.Values());
     }
 
     public override bool IsTarget => prefix.Length > 0;
@@ -31,7 +37,7 @@ internal sealed class ModuleCopy : ModuleAdapter
     public override Tensor After(Tensor input, Tensor output)
     {
         using var scope = NewDisposeScope();
-        var type = Leaf.Weight.dtype;
+        var type = Leaf.Type;
         return Leaf.Apply(input, Cast(weight, type), bias is null ? null : Cast(bias, type)).MoveToOuterDisposeScope();
     }
 

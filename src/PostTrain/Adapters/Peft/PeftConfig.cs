@@ -22,6 +22,9 @@ internal static class PeftConfig
         new BitFitConfig(),
     ];
 
+    /// <summary>Whether a name is that of one of PEFT's methods.</summary>
+    public static bool Knows(string type) => Methods.Any(method => method.Type == type);
+
     // Written by every version of PEFT, of no meaning to the numbers.
     private static readonly HashSet<string> Common =
     [
@@ -37,12 +40,14 @@ internal static class PeftConfig
     /// <summary>Reads the options out of a file.</summary>
     /// <exception cref="InvalidDataException">A field is missing, wrong or asks for what is not supported; names file, field and what was
     /// expected.</exception>
-    public static AdapterOptions Read(string path)
+    /// <param name="path">The file.</param>
+    /// <param name="own">Options of a user's own method, where the file may name it.</param>
+    public static AdapterOptions Read(string path, OwnAdapterOptions? own = null)
     {
         using var file = ConfigFile.Open(path);
         try
         {
-            return Read(file);
+            return Read(file, own);
         }
         catch (Exception exception) when (exception is ArgumentException or InvalidOperationException)
         {
@@ -50,11 +55,12 @@ internal static class PeftConfig
         }
     }
 
-    private static AdapterOptions Read(ConfigFile file)
+    private static AdapterOptions Read(ConfigFile file, OwnAdapterOptions? own)
     {
         var type = file.Text("peft_type");
         var method =
             Methods.FirstOrDefault(method => method.Type == type)
+            ?? (own?.Method == type ? new OwnConfig(own) : null)
             ?? throw file.Error("peft_type", $"'{type}'", "one of " + string.Join(", ", Methods.Select(method => method.Type)));
         foreach (var (name, value) in file.Fields())
         {
@@ -80,7 +86,7 @@ internal static class PeftConfig
     /// <param name="transposed">Whether the adapted layers are stored as [in,out].</param>
     public static string Write(AdapterOptions options, IReadOnlyList<string> targets, bool transposed)
     {
-        var method = Methods.First(method => method.Type == options.Method);
+        var method = options is OwnAdapterOptions own ? new OwnConfig(own) : Methods.First(method => method.Type == options.Method);
         var fields = new Dictionary<string, object?>
         {
             ["auto_mapping"] = null,

@@ -11,6 +11,7 @@ namespace PostTrain.Data.Records;
 internal sealed class JsonRecord(string place, JsonElement json)
 {
     private readonly Dictionary<string, JsonProperty> fields = Index(json);
+    private readonly HashSet<string> read = new(StringComparer.Ordinal);
 
     /// <summary>A text of the first of the names that the record has a value under; numbers and truth values become texts.</summary>
     /// <exception cref="InvalidDataException">The value is a list or an object.</exception>
@@ -108,6 +109,15 @@ internal sealed class JsonRecord(string place, JsonElement json)
         ];
     }
 
+    /// <summary>Fields that nothing has read.</summary>
+    public ProblemFields Others()
+    {
+        var others = json.EnumerateObject().Where(field => !read.Contains(field.Name)).ToArray();
+        return others.Length == 0
+            ? ProblemFields.Empty
+            : new ProblemFields(others.DistinctBy(field => field.Name).ToDictionary(field => field.Name, field => field.Value.Clone()));
+    }
+
     /// <summary>What a record lacks.</summary>
     public InvalidDataException Lacks(string expected) =>
         new(
@@ -128,7 +138,10 @@ internal sealed class JsonRecord(string place, JsonElement json)
     {
         foreach (string name in names)
             if (fields.TryGetValue(name, out var field) && field.Value.ValueKind != JsonValueKind.Null)
+            {
+                read.Add(field.Name);
                 return field;
+            }
         return null;
     }
 

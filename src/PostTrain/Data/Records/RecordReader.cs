@@ -70,7 +70,7 @@ public static class RecordReader
 
     /// <summary>Problems with the answer that a verifier compares with: a <c>prompt</c> (a text, or messages) or an instruction, and
     /// <c>answer</c>, <c>final_answer</c>, <c>ground_truth</c>, <c>solution</c>, <c>output</c>, <c>response</c> or <c>completion</c>. Of an
-    /// answer that is worked out, only what follows <c>####</c> is kept.</summary>
+    /// answer that is worked out, only what follows <c>####</c> is kept. All other fields become <see cref="Problem.Fields"/>.</summary>
     /// <inheritdoc cref="Demonstrations(string, InstructionTemplate)"/>
     public static IReadOnlyList<Problem> Problems(string path, InstructionTemplate template)
     {
@@ -81,7 +81,7 @@ public static class RecordReader
             record =>
                 Prompt(record, template) is { } prompt
                 && record.Text("answer", "finalanswer", "groundtruth", "solution", "output", "response", "completion") is { } answer
-                    ? [new Problem(prompt, Final(answer))]
+                    ? [new Problem(prompt, Final(answer)) { Fields = record.Others() }]
                     : null
         );
     }

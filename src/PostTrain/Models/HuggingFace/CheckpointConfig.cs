@@ -106,7 +106,7 @@ internal static class CheckpointConfig
         return JsonNode.Parse(buffer.ToArray())!.AsObject();
     }
 
-    private static string NameOf(ScalarType type) =>
+    internal static string NameOf(ScalarType type) =>
         type switch
         {
             ScalarType.Float64 => "float64",

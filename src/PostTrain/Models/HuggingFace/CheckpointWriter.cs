@@ -40,7 +40,20 @@ internal static class CheckpointWriter
             foreach (var (file, part) in shards)
                 SafetensorsWriter.Write(Path.Combine(staging, file), part, Metadata, options.Type);
             if (shards.Count > 1)
-                AtomicFile.Write(Path.Combine(staging, CheckpointFiles.IndexName), stream => WriteIndex(stream, shards, options.Type));
+                AtomicFile.Write(
+                    Path.Combine(staging, CheckpointFiles.IndexName),
+                    stream =>
+                        WriteIndex(
+                            stream,
+                            [
+                                .. shards.SelectMany(shard =>
+                                    shard.Tensors.Select(item =>
+                                        (item.Name, item.Tensor.NumberOfElements, Shards.Bytes(item.Tensor, options.Type), shard.File)
+                                    )
+                                ),
+                            ]
+                        )
+                );
             AtomicFile.Write(Path.Combine(staging, CheckpointOrigin.ConfigName), stream => stream.Write(config));
             if (generation is not null)
                 AtomicFile.Write(Path.Combine(staging, CheckpointOrigin.GenerationName), stream => stream.Write(generation));
@@ -82,13 +95,26 @@ internal static class CheckpointWriter
     private static void Move(string from, string to, string name) =>
         File.Move(Path.Combine(from, name), Path.Combine(to, name), overwrite: true);
 
-    private static void WriteIndex(
-        Stream stream,
-        IReadOnlyList<(string File, IReadOnlyList<(string Name, Tensor Tensor)> Tensors)> shards,
-        ScalarType? type
-    )
+    /// <summary>Writes tensors that are each made when its turn comes, in files of at most so many bytes, into a directory that nobody
+    /// reads yet.</summary>
+    public static void Write(string directory, IReadOnlyList<SafetensorsSource> sources, long maximumBytes)
     {
-        var all = shards.SelectMany(shard => shard.Tensors.Select(item => (item.Name, item.Tensor, shard.File))).ToList();
+        var shards = Shards.Plan(sources, source => source.Bytes, maximumBytes);
+        foreach (var (file, part) in shards)
+            SafetensorsWriter.Write(Path.Combine(directory, file), part, Metadata);
+        if (shards.Count > 1)
+            AtomicFile.Write(
+                Path.Combine(directory, CheckpointFiles.IndexName),
+                stream =>
+                    WriteIndex(
+                        stream,
+                        [.. shards.SelectMany(shard => shard.Items.Select(item => (item.Name, item.Elements, item.Bytes, shard.File)))]
+                    )
+            );
+    }
+
+    private static void WriteIndex(Stream stream, IReadOnlyList<(string Name, long Elements, long Bytes, string File)> all)
+    {
         using (
             var json = new Utf8JsonWriter(
                 stream,
@@ -103,11 +129,11 @@ internal static class CheckpointWriter
         {
             json.WriteStartObject();
             json.WriteStartObject("metadata");
-            json.WriteNumber("total_parameters", all.Sum(item => item.Tensor.NumberOfElements));
-            json.WriteNumber("total_size", all.Sum(item => Shards.Bytes(item.Tensor, type)));
+            json.WriteNumber("total_parameters", all.Sum(item => item.Elements));
+            json.WriteNumber("total_size", all.Sum(item => item.Bytes));
             json.WriteEndObject();
             json.WriteStartObject("weight_map");
-            foreach (var (name, _, file) in all.OrderBy(item => item.Name, StringComparer.Ordinal))
+            foreach (var (name, _, _, file) in all.OrderBy(item => item.Name, StringComparer.Ordinal))
                 json.WriteString(name, file);
             json.WriteEndObject();
             json.WriteEndObject();

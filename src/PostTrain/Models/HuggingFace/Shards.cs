@@ -13,13 +13,16 @@ internal static partial class Shards
         IReadOnlyList<(string Name, Tensor Tensor)> tensors,
         ScalarType? type,
         long maximum
-    )
+    ) => Plan(tensors, item => Bytes(item.Tensor, type), maximum);
+
+    /// <summary>File names and what goes into them.</summary>
+    public static IReadOnlyList<(string File, IReadOnlyList<T> Items)> Plan<T>(IReadOnlyList<T> items, Func<T, long> length, long maximum)
     {
-        var parts = new List<List<(string Name, Tensor Tensor)>>();
+        var parts = new List<List<T>>();
         long size = 0;
-        foreach (var item in tensors)
+        foreach (var item in items)
         {
-            var bytes = Bytes(item.Tensor, type);
+            var bytes = length(item);
             if (parts.Count == 0 || (size + bytes > maximum && size > 0))
             {
                 parts.Add([]);
@@ -35,11 +38,7 @@ internal static partial class Shards
             :
             [
                 .. parts.Select(
-                    (part, i) =>
-                        (
-                            FormattableString.Invariant($"model-{i + 1:D5}-of-{parts.Count:D5}.safetensors"),
-                            (IReadOnlyList<(string, Tensor)>)part
-                        )
+                    (part, i) => (FormattableString.Invariant($"model-{i + 1:D5}-of-{parts.Count:D5}.safetensors"), (IReadOnlyList<T>)part)
                 ),
             ];
     }

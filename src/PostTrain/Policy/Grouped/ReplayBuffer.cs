@@ -21,19 +21,19 @@ internal sealed class ReplayBuffer(ReplayOptions options, int groupSize, int voc
 
     /// <summary>Ends a step: counts the uses of what it took, keeps the groups that it drew, and lets go what is used up, too old, or too
     /// much.</summary>
-    internal void Advance(IReadOnlyList<ReplayEntry> taken, IEnumerable<GroupBlock> drawn, long step)
+    internal void Advance(IReadOnlyList<ReplayEntry> taken, IEnumerable<RolloutGroups> drawn, long step)
     {
         foreach (var entry in taken)
             entry.Uses++;
-        foreach (var block in drawn)
-            for (int group = 0; group < block.Groups; group++)
-                if (block.Teaches(group))
-                    entries.Add(new ReplayEntry(Keep(block, group), step, 0));
+        foreach (var groups in drawn)
+            for (int group = 0; group < groups.Count; group++)
+                if (groups.HasSignal(group))
+                    entries.Add(new ReplayEntry(Keep(groups, group), step, 0));
         // From the next step on.
         Remove(entry => entry.Uses >= options.MaxUses || step + 1 - entry.Step > options.MaxAge);
         int excess = Math.Max(0, entries.Count - options.Capacity);
         foreach (var entry in entries.Take(excess))
-            entry.Block.Free();
+            entry.Groups.Free();
         entries.RemoveRange(0, excess);
     }
 
@@ -67,7 +67,7 @@ internal sealed class ReplayBuffer(ReplayOptions options, int groupSize, int voc
         catch
         {
             foreach (var entry in read)
-                entry.Block.Free();
+                entry.Groups.Free();
             throw;
         }
     }
@@ -80,16 +80,16 @@ internal sealed class ReplayBuffer(ReplayOptions options, int groupSize, int voc
 
     public void Dispose() => Remove(_ => true);
 
-    private static GroupBlock Keep(GroupBlock block, int group)
+    private static RolloutGroups Keep(RolloutGroups groups, int group)
     {
         using var scope = NewDisposeScope();
-        return block.Select([group]).Detached();
+        return groups.Select([group]).Detached();
     }
 
     private void Remove(Predicate<ReplayEntry> unwanted)
     {
         foreach (var entry in entries.Where(entry => unwanted(entry)))
-            entry.Block.Free();
+            entry.Groups.Free();
         entries.RemoveAll(unwanted);
     }
 }

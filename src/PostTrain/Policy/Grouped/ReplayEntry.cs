@@ -5,14 +5,14 @@ using static TorchSharp.torch;
 namespace PostTrain.Policy.Grouped;
 
 /// <summary>A group kept for replay.</summary>
-/// <param name="block">One group, with tensors of its own.</param>
+/// <param name="groups">One group, with tensors of its own.</param>
 /// <param name="step">The step that drew it.</param>
 /// <param name="uses">How often it was used again.</param>
-internal sealed class ReplayEntry(GroupBlock block, long step, int uses)
+internal sealed class ReplayEntry(RolloutGroups groups, long step, int uses)
 {
     private const string ComponentPrefix = "component.";
 
-    internal GroupBlock Block { get; } = block;
+    internal RolloutGroups Groups { get; } = groups;
 
     internal long Step { get; } = step;
 
@@ -21,12 +21,12 @@ internal sealed class ReplayEntry(GroupBlock block, long step, int uses)
     /// <summary>Everything as tensors of the current scope.</summary>
     internal IEnumerable<(string Name, Tensor Tensor)> Tensors =>
         [
-            .. Block.Tensors,
-            ("rewards", tensor(Block.Rewards)),
-            ("finished", tensor(Block.Finished.Select(finished => finished ? 1L : 0).ToArray())),
+            .. Groups.Tensors,
+            ("rewards", tensor(Groups.Rewards)),
+            ("finished", tensor(Groups.Finished.Select(finished => finished ? 1L : 0).ToArray())),
             ("use", tensor(new long[] { Step, Uses })),
-            .. Block.GreedyRewards is { } greedy ? [("greedy_reward", tensor(greedy))] : Array.Empty<(string, Tensor)>(),
-            .. Block
+            .. Groups.GreedyRewards is { } greedy ? [("greedy_reward", tensor(greedy))] : Array.Empty<(string, Tensor)>(),
+            .. Groups
                 .Components.OrderBy(part => part.Key, StringComparer.Ordinal)
                 .Select(part => (ComponentPrefix + part.Key, tensor(part.Value))),
         ];
@@ -66,7 +66,7 @@ internal sealed class ReplayEntry(GroupBlock block, long step, int uses)
         long[] use = [.. Get("use", ScalarType.Int64, 2).data<long>()];
         if (use.Any(value => value is < 0 or > int.MaxValue))
             throw new InvalidDataException($"tensor {where}use holds {string.Join(", ", use)}, expected no negative number");
-        var block = new GroupBlock(
+        var groups = new RolloutGroups(
             new RolloutRows(ids, Get("attention_mask", ScalarType.Int64, groupSize, width), mask, logProbs),
             Get("drawn_log_probs", logProbs.dtype, groupSize, columns),
             groupSize,
@@ -79,6 +79,6 @@ internal sealed class ReplayEntry(GroupBlock block, long step, int uses)
         );
         if (tensors.Keys.FirstOrDefault(name => !read.Contains(name)) is { } surplus)
             throw new InvalidDataException($"tensor {where}{surplus} belongs to no part of a group");
-        return new ReplayEntry(block.Detached(), use[0], (int)use[1]);
+        return new ReplayEntry(groups.Detached(), use[0], (int)use[1]);
     }
 }

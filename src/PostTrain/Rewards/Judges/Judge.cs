@@ -1,5 +1,6 @@
 using Microsoft.Extensions.AI;
 using PostTrain.Data;
+using PostTrain.RewardModeling.Losses;
 
 namespace PostTrain.Rewards.Judges;
 

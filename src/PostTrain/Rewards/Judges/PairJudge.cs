@@ -9,5 +9,5 @@ namespace PostTrain.Rewards.Judges;
 /// <param name="problem">What was asked.</param>
 /// <param name="first">One answer.</param>
 /// <param name="second">The other.</param>
-/// <param name="cancellation">Ends the asking.</param>
+/// <param name="cancellation">Ends the asking. A judge that does not heed it holds nobody: it is left behind on the thread pool.</param>
 public delegate Task<double> PairJudge(Problem problem, string first, string second, CancellationToken cancellation);

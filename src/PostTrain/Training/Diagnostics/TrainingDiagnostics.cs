@@ -48,6 +48,7 @@ public sealed class TrainingDiagnostics : IProgress<StepReport>
         new OnPolicyClipping(),
         new EqualRewards(),
         new ZeroGradientGroups(),
+        new ZeroAdvantages(),
         new EntropyCollapse(),
         new LengthDrift(),
         new KlAcceleration(),

@@ -1,0 +1,169 @@
+#:project support/PostTrain.Samples.Support.csproj
+#:property PublishAot=false
+// Quantisation, pruning and low rank side by side: perplexity and right answers against bytes.
+//   dotnet run -c Release samples/compress.cs [-- --model DIR --data FILE --steps N --calibration N --healing N --output DIR]
+using PostTrain.Adapters;
+using PostTrain.Compression;
+using PostTrain.Compression.Pruning;
+using PostTrain.Compression.Quantization;
+using PostTrain.Models;
+using PostTrain.Samples.Support;
+using PostTrain.Supervised;
+using PostTrain.Training;
+
+var command = new SampleCommand("compress", "Compresses a model in every way, and measures what each costs.", steps: 300);
+var calibrated = command.Option("--calibration", "Examples that methods see inputs of.", 64, OptionRange.AtLeast(1));
+var healing = command.Option("--healing", "Training steps of QLoRA and of the masked model.", 60, OptionRange.AtLeast(1));
+var group = command.Option("--group", "Columns of a group of integers.", 32, OptionRange.AtLeast(1));
+var template = command.Option("--template", UserData.TemplateHelp, "alpaca");
+return await command.RunAsync(
+    args,
+    (run, values) =>
+    {
+        using var subject = Subject.Load(run);
+        var data = TaskData.Load(run, subject, values.GetValue(template)!);
+        // The toy's model has to know something first; a model of the user's is taken as it is.
+        using var start = subject.Again();
+        if (subject.IsToy)
+            Train("the model", start, run.Steps, subject.Rate(1e-3));
+        using var calibration = Calibration.Run(
+            start,
+            Compressed.Sequences(subject.Tokenizer, data.Train.Take(values.GetValue(calibrated)), start.ContextLength),
+            cancellation: run.Cancellation
+        );
+        IntegerOptions Integers(int bits, IntegerRange range = IntegerRange.Asymmetric) =>
+            new()
+            {
+                Bits = bits,
+                GroupSize = values.GetValue(group),
+                Range = range,
+            };
+        var half = Sparsity.Part(0.5);
+        Compressed[] results =
+        [
+            Measured("whole", _ => null),
+            Quantized("int8", Quantizer.Int8Rows()),
+            Quantized("NF4", Quantizer.Nf4()),
+            Quantized("FP4", Quantizer.Fp4()),
+            Quantized("int4", Quantizer.Integers(Integers(4, IntegerRange.Absmax))),
+            Quantized("int3", Quantizer.Integers(Integers(3))),
+            Quantized("int3 GPTQ", Quantizer.Gptq(new GptqOptions { Integers = Integers(3) })),
+            Quantized("int3 AWQ", Quantizer.Awq(new AwqOptions { Integers = Integers(3, IntegerRange.MinMax) })),
+            Measured("NF4 and QLoRA", model => Qlora(model)),
+            Pruned("magnitude 50 %", Pruner.Magnitude(half)),
+            Pruned("Wanda 50 %", Pruner.Wanda(half)),
+            Pruned("SparseGPT 50 %", Pruner.SparseGpt()),
+            Pruned("SparseGPT 2:4", Pruner.SparseGpt(new SparseGptOptions { Sparsity = Sparsity.Pattern(2, 4) })),
+            Pruned("Wanda 50 %, trained", Pruner.Wanda(half), heal: true),
+            LowRanked("SVD of half the size", null),
+            LowRanked("SVD by the inputs", calibration),
+            WithoutTheLeastLayer(),
+        ];
+        var table = Compressed.Table(results);
+        ConsoleTable.Print(table);
+        const string reading =
+            "Bytes are those of the whole model; of a masked one, of what is left and a bit an entry. Intervals are 95 %, "
+            + "over the examples; one run each, so this says nothing of other seeds.";
+        Console.WriteLine(reading);
+        File.WriteAllText(run.PathOf("frontier.svg"), FrontierPicture.Svg("Perplexity against bytes", results));
+        var page = run.Page(
+                "Compression",
+                $"{subject.Name}, compressed in {results.Length - 1} ways and measured on {data.HeldOut.Count} examples."
+            )
+            .Table("Methods", table)
+            .Paragraph(reading + " The picture of perplexity against bytes is frontier.svg beside this page.");
+        if (subject.IsToy)
+            page.Proportions(
+                "Right answers to held-out sums",
+                [.. results.Select(result => new PostTrain.Training.Reports.NamedProportion(result.Name, result.Right!))]
+            );
+        run.Finish(page, results.ToDictionary(result => result.Name, object (result) => result.Summary(results[0])));
+        return Task.CompletedTask;
+
+        // A fresh copy through a method; what the method leaves on it is taken off after the measurement.
+        Compressed Measured(string name, Func<Decoder, IDisposable?> compress)
+        {
+            using var model = start.Copy();
+            using var left = compress(model);
+            return Compressed.Of(name, model, left as PrunedModel, subject, data);
+        }
+
+        Compressed Quantized(string name, IQuantizer quantizer) =>
+            Measured(
+                name,
+                model =>
+                {
+                    ModelQuantization.Apply(model, quantizer, new QuantizationOptions { Calibration = calibration });
+                    return null;
+                }
+            );
+
+        AdaptedModel Qlora(Decoder model)
+        {
+            ModelQuantization.Apply(model, Quantizer.Nf4());
+            var lora = new LoraOptions
+            {
+                Targets = ModuleSelection.AllLinear,
+                Rank = 8,
+                Alpha = 16,
+            };
+            var adapted = AdaptedModel.Attach(model, lora);
+            Train("QLoRA", model, values.GetValue(healing), subject.Rate(2e-3));
+            return adapted;
+        }
+
+        Compressed Pruned(string name, IPruner pruner, bool heal = false) =>
+            Measured(
+                name,
+                model =>
+                {
+                    var pruned = PrunedModel.Attach(model, pruner, new PruningOptions { Calibration = calibration });
+                    if (heal)
+                        Train("the masked model", model, values.GetValue(healing), subject.Rate(1e-3));
+                    return pruned;
+                }
+            );
+
+        Compressed LowRanked(string name, Calibration? metric) =>
+            Measured(
+                name,
+                model =>
+                {
+                    LowRank.Apply(model, 0.5, new PruningOptions { Calibration = metric });
+                    return null;
+                }
+            );
+
+        Compressed WithoutTheLeastLayer()
+        {
+            using var ids = TorchSharp
+                .torch.tensor(
+                    Array.ConvertAll(Compressed.Sequences(subject.Tokenizer, data.Train.Take(1), start.ContextLength)[0], id => (long)id)
+                )
+                .unsqueeze(0);
+            double[] importance = Importance.OfLayers(start, [ids], cancellation: run.Cancellation);
+            int least = Array.IndexOf(importance, importance.Min());
+            using var model = StructuredPruning.WithoutLayers(start, least);
+            return Compressed.Of($"without layer {least}", model, null, subject, data);
+        }
+
+        void Train(string name, Decoder model, int steps, double rate)
+        {
+            using var trainer = new SftTrainer(
+                model,
+                subject.Tokenizer,
+                new SftOptions
+                {
+                    Steps = steps,
+                    BatchSize = 32,
+                    MicroBatchSize = run.MicroBatch(data.Longest),
+                    LearningRate = rate,
+                    WarmupSteps = steps / 10,
+                    Schedule = LearningRateSchedule.Cosine,
+                    Seed = run.Seed,
+                }
+            );
+            run.Train(name, steps, trainer.Run(data.Train, cancellation: run.Cancellation), name);
+        }
+    }
+);

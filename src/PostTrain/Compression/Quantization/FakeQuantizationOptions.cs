@@ -1,0 +1,18 @@
+using PostTrain.Adapters;
+
+namespace PostTrain.Compression.Quantization;
+
+/// <summary>Which layers compute with quantised numbers in training.</summary>
+public sealed record FakeQuantizationOptions
+{
+    /// <summary>The layers.</summary>
+    /// <value>The default is every linear layer but the output projection.</value>
+    public ModuleSelection? Targets { get; init; }
+
+    /// <summary>Layers that are left out of <see cref="Targets"/>. Null: none.</summary>
+    public ModuleSelection? Exclude { get; init; }
+
+    /// <summary>Bits of each token's inputs, 2 to 8; null leaves them as they are.</summary>
+    /// <value>The default is null.</value>
+    public int? InputBits { get; init; }
+}

@@ -1,0 +1,14 @@
+namespace PostTrain.Merging;
+
+/// <summary>What a merge method does with a base model.</summary>
+public enum BaseUse
+{
+    /// <summary>It has none: a base that is named is no model apart.</summary>
+    None,
+
+    /// <summary>It works on task vectors where a base is given.</summary>
+    Optional,
+
+    /// <summary>It needs one.</summary>
+    Required,
+}

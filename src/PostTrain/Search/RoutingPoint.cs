@@ -1,0 +1,8 @@
+namespace PostTrain.Search;
+
+/// <summary>What a router with some threshold does on average.</summary>
+/// <param name="Threshold">The slow system is called below it.</param>
+/// <param name="Slow">Share of questions that it is called for.</param>
+/// <param name="Quality">Mean quality.</param>
+/// <param name="Cost">Mean cost of the slow calls.</param>
+public sealed record RoutingPoint(double Threshold, double Slow, double Quality, double Cost);

@@ -1,0 +1,185 @@
+using PostTrain.Data;
+using PostTrain.Data.Batches;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace PostTrain.Training;
+
+/// <summary>Base of trainers on a fixed data set: the order of examples, batches, gradient accumulation, evaluation,
+/// checkpoints.</summary>
+/// <remarks>
+/// A step goes from top to bottom: <see cref="BeforeStep"/>, a batch of what <see cref="Prepare"/> made of the data, <see cref="Loss"/> of
+/// each part of it with the gradient added up, the optimiser's update. A trainer of one's own says what these three do, and has
+/// everything that the library's trainers have.
+/// </remarks>
+/// <typeparam name="TExample">A record of the data set.</typeparam>
+/// <typeparam name="TBatch">A batch of them as tensors.</typeparam>
+public abstract class DatasetTrainer<TExample, TBatch> : DatasetTrainer<TExample>
+    where TBatch : ITrainingBatch
+{
+    private readonly nn.Module model;
+    private readonly TrainingOptions options;
+
+    /// <param name="model">Module whose parameters that require a gradient are trained.</param>
+    /// <param name="options">Checked here.</param>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
+    protected DatasetTrainer(nn.Module model, TrainingOptions options)
+        : base(model, options)
+    {
+        this.model = model;
+        this.options = options;
+    }
+
+    /// <summary>Turns a data set into token ids, once before its first step, and returns how chosen examples become a batch.</summary>
+    /// <param name="data">The examples; at least one.</param>
+    /// <param name="name">Name of the data set for messages; an error names an example as <c>NAME[index]</c>.</param>
+    /// <returns>A function from indices of examples to a batch of them; called in each step, within a dispose scope.</returns>
+    protected abstract Func<IReadOnlyList<int>, TBatch> Prepare(IReadOnlyList<TExample> data, string name);
+
+    /// <summary>Computes the share that some rows have in the loss of the whole batch: their sum of losses over
+    /// <see cref="ITrainingBatch.Denominator"/>, so that the shares add up to the loss whatever the parts.</summary>
+    /// <param name="batch">The whole batch.</param>
+    /// <param name="start">First row of the part.</param>
+    /// <param name="count">Rows of the part.</param>
+    /// <param name="metrics">Takes the metrics of the part, each with its weight.</param>
+    /// <returns>A scalar with a gradient, within the step's dispose scope.</returns>
+    protected abstract Tensor Loss(TBatch batch, int start, int count, MetricMeans metrics);
+
+    /// <summary>Called before the loss of a step, such as to move a reference. A step that is tried again calls it again.</summary>
+    /// <param name="done">Steps done so far.</param>
+    protected virtual void BeforeStep(long done) { }
+
+    /// <summary>Keeps a state of the trainer's own in checkpoints: called once, from the constructor.</summary>
+    /// <param name="state">The state.</param>
+    protected void Keep(ITrainerState state)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        Session.State = () => state;
+    }
+
+    /// <inheritdoc/>
+    public sealed override IEnumerable<StepReport> Run(
+        IReadOnlyList<TExample> data,
+        IReadOnlyList<TExample>? evaluation = null,
+        CancellationToken cancellation = default
+    )
+    {
+        ArgumentNullException.ThrowIfNull(data);
+        options.Evaluation.CheckData(evaluation is not null, nameof(evaluation));
+        var batches = Prepared(data, nameof(data));
+        return Steps(data.Count, batches, evaluation, evaluation is null ? null : Prepared(evaluation, nameof(evaluation)), cancellation);
+    }
+
+    private protected sealed override StepReport TakeStep(IReadOnlyList<TExample> batch)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        var batches = Prepared(batch, nameof(batch));
+        Session.Begin();
+        Update(batches, [.. Enumerable.Range(0, batch.Count)]);
+        return Session.Complete();
+    }
+
+    /// <inheritdoc/>
+    public sealed override IReadOnlyDictionary<string, double> Evaluate(IReadOnlyList<TExample> data)
+    {
+        ArgumentNullException.ThrowIfNull(data);
+        var metrics = new Dictionary<string, double>();
+        Evaluate(data.Count, Prepared(data, nameof(data)), metrics);
+        return metrics;
+    }
+
+    /// <summary>The loss of a part, for replays of recorded batches.</summary>
+    internal Tensor LossOf(TBatch batch, int start, int count, MetricMeans metrics) => Loss(batch, start, count, metrics);
+
+    private Func<IReadOnlyList<int>, TBatch> Prepared(IReadOnlyList<TExample> data, string name) =>
+        data.Count > 0 ? Prepare(data, name) : throw new ArgumentException($"{name} holds no example, expected at least one", name);
+
+    private IEnumerable<StepReport> Steps(
+        int count,
+        Func<IReadOnlyList<int>, TBatch> batches,
+        IReadOnlyList<TExample>? evaluation,
+        Func<IReadOnlyList<int>, TBatch>? evaluated,
+        CancellationToken cancellation
+    )
+    {
+        var order = new ShuffledOrder(count, options.Seed);
+        Session.Begin();
+        while (Session.IsUnfinished || Session.Continues(cancellation))
+        {
+            if (!Session.IsUnfinished)
+                Update(batches, [.. Enumerable.Range(0, options.BatchSize).Select(i => order[Session.DataPosition + i])]);
+            if (evaluated is not null && Session.EvaluationIsDue)
+            {
+                var clock = new StepClock();
+                Evaluate(evaluation!.Count, evaluated, Session.Metrics);
+                clock.Book("evaluation");
+                clock.AddTo(Session.Metrics);
+            }
+            yield return Session.Complete();
+        }
+    }
+
+    private void Update(Func<IReadOnlyList<int>, TBatch> batches, int[] indices)
+    {
+        var clock = new StepClock();
+        var metrics = new Dictionary<string, double>();
+        double loss;
+        using var start = Session.Start();
+        try
+        {
+            BeforeStep(Session.Step);
+            loss = Train(batches, indices, metrics, clock);
+        }
+        catch
+        {
+            Session.Undo(start);
+            throw;
+        }
+        clock.AddTo(metrics);
+        Session.Count(loss, metrics, indices.Length);
+    }
+
+    private double Train(Func<IReadOnlyList<int>, TBatch> batches, int[] indices, Dictionary<string, double> metrics, StepClock clock)
+    {
+        using var scope = NewDisposeScope();
+        var batch = batches(indices);
+        clock.Book("batch");
+        int size = options.MicroBatchSize ?? batch.Rows;
+        var means = new MetricMeans();
+        // In every step: who reads the reports may have evaluated the model in between.
+        model.train();
+        var update = Session.Optimization.Update(
+            (int)(((long)batch.Rows + size - 1) / size),
+            part =>
+            {
+                int start = (int)((long)part * size);
+                return Loss(batch, start, Math.Min(size, batch.Rows - start), means);
+            }
+        );
+        clock.Book("update");
+        means.AddTo(metrics);
+        metrics["learning_rate"] = update.LearningRate;
+        metrics["grad_norm"] = update.GradNorm;
+        metrics["tokens_per_second"] = batch.Tokens / clock.Total;
+        return update.Loss;
+    }
+
+    private void Evaluate(int examples, Func<IReadOnlyList<int>, TBatch> batches, Dictionary<string, double> metrics)
+    {
+        using var mode = no_grad();
+        var means = new MetricMeans();
+        model.eval();
+        for (int start = 0; start < examples; start += options.BatchSize)
+        {
+            using var scope = NewDisposeScope();
+            int count = Math.Min(options.BatchSize, examples - start);
+            var batch = batches([.. Enumerable.Range(start, count)]);
+            int size = options.MicroBatchSize ?? batch.Rows;
+            double loss = 0;
+            for (int row = 0; row < batch.Rows; row += size)
+                loss += Loss(batch, row, Math.Min(size, batch.Rows - row), means).ToDouble();
+            means.Add("loss", loss, batch.Denominator);
+        }
+        means.AddTo(metrics, "eval/");
+    }
+}

@@ -1,0 +1,56 @@
+using PostTrain.Rewards;
+using PostTrain.Rollouts;
+
+namespace PostTrain.Training;
+
+/// <summary>One step of a <see cref="RolloutTrainer"/> while it is made: its prompts, its metrics, its time, and the rollouts that it
+/// owns.</summary>
+public sealed class RolloutStep : IDisposable
+{
+    private readonly StepClock clock = new();
+    private readonly List<RolloutBatch> owned = [];
+    private readonly List<JudgedRollouts> judged = [];
+
+    internal RolloutStep(PromptSource prompts, CancellationToken cancellation) => (Prompts, Cancellation) = (prompts, cancellation);
+
+    /// <summary>Source of the step's prompts.</summary>
+    public PromptSource Prompts { get; }
+
+    /// <summary>Ends drawing and judging.</summary>
+    public CancellationToken Cancellation { get; }
+
+    /// <summary>Metrics of the trainer's own, reported beside those of <see cref="RolloutTrainer"/>.</summary>
+    public Dictionary<string, double> Metrics { get; } = [];
+
+    /// <summary>Completions of all draws.</summary>
+    internal IReadOnlyList<Completion> Completions => [.. judged.SelectMany(drawn => drawn.Completions)];
+
+    /// <summary>Rewards of all draws; components that not every draw has are left out.</summary>
+    internal RewardScores Scores =>
+        judged.Count == 1 ? judged[0].Scores : RewardScores.Concatenate([.. judged.Select(drawn => drawn.Scores)]);
+
+    /// <summary>Seconds since the step began.</summary>
+    internal double Seconds => clock.Total;
+
+    /// <summary>Books the time since the last call to a part of the step: metric <c>time/PART</c>, in seconds.</summary>
+    public void Book(string part) => clock.Book(part);
+
+    /// <summary>Takes rollouts over; they are disposed with the step, also where it fails.</summary>
+    internal RolloutBatch Own(RolloutBatch rollouts)
+    {
+        owned.Add(rollouts);
+        return rollouts;
+    }
+
+    /// <summary>Notes what was judged for the step's report.</summary>
+    internal void Note(JudgedRollouts drawn) => judged.Add(drawn);
+
+    internal void AddTimesTo(Dictionary<string, double> metrics) => clock.AddTo(metrics);
+
+    /// <summary>Disposes the rollouts.</summary>
+    public void Dispose()
+    {
+        foreach (var rollouts in owned)
+            rollouts.Dispose();
+    }
+}

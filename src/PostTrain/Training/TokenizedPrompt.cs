@@ -1,0 +1,81 @@
+using PostTrain.Data;
+using PostTrain.Models;
+using PostTrain.Rewards;
+using PostTrain.Rollouts;
+using PostTrain.Text;
+
+namespace PostTrain.Training;
+
+/// <summary>Problem with its prompt as token ids.</summary>
+/// <param name="Problem">Problem that the completions answer.</param>
+/// <param name="Ids">Token ids of the prompt.</param>
+public readonly record struct TokenizedPrompt(Problem Problem, int[] Ids)
+{
+    /// <summary>Tokenizes the prompts of problems.</summary>
+    /// <param name="problems">At least one.</param>
+    /// <param name="name">Name of the argument in error messages, which name a problem as NAME[index].</param>
+    /// <param name="policy">Model whose context the prompts must fit.</param>
+    /// <param name="tokenizer">Tokenizer of the model.</param>
+    /// <exception cref="ArgumentException">There is no problem, or a prompt does not fit the model's context.</exception>
+    internal static TokenizedPrompt[] Of(IReadOnlyList<Problem> problems, string name, CausalLm policy, ITokenizer tokenizer)
+    {
+        ArgumentNullException.ThrowIfNull(problems, name);
+        if (problems.Count == 0)
+            throw new ArgumentException($"{name} is empty, expected at least one problem", name);
+        return [.. problems.Select((problem, index) => Of(problem, $"{name}[{index}]", name, policy, tokenizer))];
+    }
+
+    /// <summary>Decodes the completions of prompts, one a row.</summary>
+    internal static Completion[] Completions(IReadOnlyList<TokenizedPrompt> prompts, RolloutBatch rollouts, ITokenizer tokenizer) =>
+        [
+            .. prompts.Select(
+                (prompt, i) =>
+                    new Completion(prompt.Problem, tokenizer.Decode(rollouts.Completions[i]), rollouts.Completions[i], rollouts.Finished[i])
+            ),
+        ];
+
+    /// <summary>Draws one completion of each prompt outside of a training: without dropout, which is switched back to what it
+    /// was.</summary>
+    internal static Completion[] Draw(
+        CausalLm policy,
+        ITokenizer tokenizer,
+        IReadOnlyList<TokenizedPrompt> prompts,
+        SamplingOptions sampling,
+        ulong seed,
+        CancellationToken cancellation
+    )
+    {
+        bool training = policy.training;
+        policy.eval();
+        try
+        {
+            using var rollouts = Sampler.Generate(
+                policy,
+                [.. prompts.Select(prompt => prompt.Ids)],
+                sampling.StoppingAt(policy, tokenizer) with
+                {
+                    Recording = LogProbRecording.Drawn,
+                },
+                seed,
+                tokenizer,
+                cancellation
+            );
+            return Completions(prompts, rollouts, tokenizer);
+        }
+        finally
+        {
+            policy.train(training);
+        }
+    }
+
+    private static TokenizedPrompt Of(Problem problem, string what, string name, CausalLm policy, ITokenizer tokenizer)
+    {
+        var ids = tokenizer.Encode(problem.Prompt);
+        if (ids.Length == 0 || ids.Length >= policy.ContextLength)
+            throw new ArgumentException(
+                $"{what} has a prompt of {ids.Length} tokens, expected 1 to {policy.ContextLength - 1}, one less than the model's context",
+                name
+            );
+        return new TokenizedPrompt(problem, ids);
+    }
+}
