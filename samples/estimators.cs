@@ -5,6 +5,7 @@
 using System.Globalization;
 using PostTrain.Exact;
 using PostTrain.Policy;
+using PostTrain.Policy.Estimators;
 using PostTrain.Runtime;
 using PostTrain.Training;
 using PostTrain.Training.Reports;

@@ -8,6 +8,7 @@
 using PostTrain.Data;
 using PostTrain.Models.Heads;
 using PostTrain.Policy;
+using PostTrain.Recipes;
 using PostTrain.Refinement;
 using PostTrain.RewardModeling;
 using PostTrain.Rewards;
@@ -63,13 +64,14 @@ return await command.RunAsync(
         var options = new RlaifOptions
         {
             Feedback = new AiFeedbackOptions { Sampling = sampling, Seed = run.Seed + 1 },
-            RewardModel = Common(
+            RewardModel = rewardModel,
+            RewardTraining = Common(
                 new RewardOptions { LearningRate = subject.Rate(5e-4), CenteringCoefficient = 0.01 },
                 values.GetValue(rewardSteps),
                 32
             ),
-            Policy = Common(
-                RlaifOptions.Reinforcement with
+            Reinforcement = Common(
+                RlaifOptions.Reinforce with
                 {
                     GroupSize = 4,
                     LearningRate = subject.Rate(1e-3),
@@ -82,9 +84,9 @@ return await command.RunAsync(
             ),
         };
         Problem[] asked = [.. Enumerable.Range(0, values.GetValue(pairs)).Select(i => train[i % train.Count])];
-        var reports = new Dictionary<RlaifStage, IReadOnlyList<StepReport>>();
-        var stages = Rlaif
-            .RunAsync(subject.Model, rewardModel, subject.Tokenizer, asked, Judge.Pairs(client), options, cancellation: run.Cancellation)
+        var reports = new Dictionary<string, IReadOnlyList<StepReport>>();
+        var stages = new Rlaif(subject.Model, subject.Tokenizer, Judge.Pairs(client), options)
+            .RunAsync(asked, cancellation: run.Cancellation)
             .GetAsyncEnumerator();
         await using (stages.ConfigureAwait(false))
         {
@@ -92,14 +94,19 @@ return await command.RunAsync(
             foreach (
                 var (stage, title, steps) in new[]
                 {
-                    (RlaifStage.Feedback, "1. feedback", (asked.Length + 63) / 64),
-                    (RlaifStage.RewardModel, "2. reward model", values.GetValue(rewardSteps)),
-                    (RlaifStage.Policy, "3. policy", run.Steps),
+                    (Rlaif.Feedback, "1. feedback", (asked.Length + 63) / 64),
+                    (Rlaif.RewardModel, "2. reward model", values.GetValue(rewardSteps)),
+                    (Rlaif.Reinforcement, "3. policy", run.Steps),
                 }
             )
-                reports[stage] = await run.TrainAsync(title, steps, Of(stage), stage.ToString().ToLowerInvariant());
+                reports[stage] = await run.TrainAsync(
+                    title,
+                    steps,
+                    Of(stage),
+                    stage == Rlaif.Reinforcement ? "policy" : stage.Replace("-", "")
+                );
 
-            async IAsyncEnumerable<StepReport> Of(RlaifStage stage)
+            async IAsyncEnumerable<StepReport> Of(string stage)
             {
                 for (; more && stages.Current.Stage == stage; more = await stages.MoveNextAsync())
                     yield return stages.Current.Step;
@@ -141,13 +148,13 @@ return await command.RunAsync(
         );
         ConsoleTable.Print(table);
         Console.WriteLine($"after wins over before by the right answer, ties half: {wins}; one half would be no difference");
-        var feedback = reports[RlaifStage.Feedback][^1].Metrics["feedback/pairs"];
+        var feedback = reports[Rlaif.Feedback][^1].Metrics["feedback/pairs"];
         run.Finish(
             run.Page(
                     "Reinforcement learning from AI feedback",
-                    $"{subject.Name}: {feedback:F0} pairs judged by the script '{values.GetValue(judgeName)}' in both orders, a reward model from its soft labels, {options.Policy.Objective.Name} with a KL weight of {values.GetValue(kl)}."
+                    $"{subject.Name}: {feedback:F0} pairs judged by the script '{values.GetValue(judgeName)}' in both orders, a reward model from its soft labels, {options.Reinforcement.Objective.Name} with a KL weight of {values.GetValue(kl)}."
                 )
-                .Tiles(RunReport.Tiles(reports[RlaifStage.Policy]))
+                .Tiles(RunReport.Tiles(reports[Rlaif.Reinforcement]))
                 .Table("One sampled answer to each held-out problem", table)
                 .Paragraph(
                     "The learnt reward is what the policy sees. Where it rises and the share of right answers does not, the policy has found what the judge overrates: try --judge style."
@@ -159,11 +166,11 @@ return await command.RunAsync(
                 )
                 .Curves(
                     "The stages before",
-                    new CurveChart("Judge's mean label", "½ to 1", CurveSeries.Of(reports[RlaifStage.Feedback], "feedback/confidence")),
-                    new CurveChart("Reward model: loss", "", CurveSeries.Of(reports[RlaifStage.RewardModel], "loss"))
+                    new CurveChart("Judge's mean label", "½ to 1", CurveSeries.Of(reports[Rlaif.Feedback], "feedback/confidence")),
+                    new CurveChart("Reward model: loss", "", CurveSeries.Of(reports[Rlaif.RewardModel], "loss"))
                 )
                 .Completions("The same held-out prompts, before and after", Measure.Pairs(before, after))
-                .Run(reports[RlaifStage.Policy], completions: run.LoggedCompletions, name: "policy"),
+                .Run(reports[Rlaif.Reinforcement], completions: run.LoggedCompletions, name: "policy"),
             new Dictionary<string, object>
             {
                 ["judge"] = values.GetValue(judgeName)!,

@@ -117,7 +117,7 @@ return await command.RunAsync(
             using var trainer = new ProcessRewardTrainer(
                 head,
                 subject.Tokenizer,
-                new ProcessRewardTrainerOptions
+                new ProcessRewardOptions
                 {
                     Steps = run.Steps,
                     BatchSize = values.GetValue(batch),

@@ -7,6 +7,7 @@ using PostTrain.Data;
 using PostTrain.Models;
 using PostTrain.Preference;
 using PostTrain.Refinement;
+using PostTrain.Refinement.Writing;
 using PostTrain.Rewards;
 using PostTrain.Rollouts;
 using PostTrain.Samples.Support;

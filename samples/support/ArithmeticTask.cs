@@ -1,5 +1,6 @@
 using System.Globalization;
 using PostTrain.Data;
+using PostTrain.Refinement;
 using PostTrain.Rewards;
 using PostTrain.Text;
 

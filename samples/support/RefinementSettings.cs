@@ -1,4 +1,5 @@
 using PostTrain.Policy;
+using PostTrain.Recipes;
 using PostTrain.Refinement;
 using PostTrain.Rollouts;
 using PostTrain.Supervised;

@@ -3,6 +3,7 @@ using PostTrain.Data;
 using PostTrain.Exact;
 using PostTrain.Models;
 using PostTrain.Policy;
+using PostTrain.Recipes;
 using PostTrain.Refinement;
 using PostTrain.Rewards;
 using PostTrain.Supervised;
@@ -38,37 +39,39 @@ public static class RefinementTrial
             {
                 Warmup = settings.Warmup with { Seed = seed },
                 Reinforcement = settings.Reinforcement with { Seed = seed },
-                Reward = task.Reward,
                 Reference = Reference,
             };
-            await using var training = ReinforcedFineTuning
-                .RunAsync(tuning.Model, task.Tokenizer, data.Demonstrations, data.Problems, options, cancellation: run.Cancellation)
+            await using var training = new ReinforcedFineTuning(tuning.Model, task.Tokenizer, task.Reward, options)
+                .RunAsync(data.Demonstrations, data.Problems, cancellation: run.Cancellation)
                 .GetAsyncEnumerator();
             bool goesOn = await training.MoveNextAsync().ConfigureAwait(false);
-            var warmup = await run.TrainAsync($"{title}: warm-up", options.Warmup.Steps, Stage(ReftStage.Warmup), $"{part}/warmup")
+            var warmup = await run.TrainAsync(
+                    $"{title}: warm-up",
+                    options.Warmup.Steps,
+                    Stage(ReinforcedFineTuning.Warmup),
+                    $"{part}/warmup"
+                )
                 .ConfigureAwait(false);
             var reinforced = await run.TrainAsync(
                     $"{title}: ReFT",
                     options.Reinforcement.Steps,
-                    Stage(ReftStage.Reinforcement),
+                    Stage(ReinforcedFineTuning.Reinforcement),
                     $"{part}/reft"
                 )
                 .ConfigureAwait(false);
             var supervised = await ContinueAsync("SFT", data.Demonstrations, TimeSpan.Zero).ConfigureAwait(false);
             var watch = Stopwatch.StartNew();
-            var own = await SelfTraining
-                .CollectAsync(
-                    frozen!.Model,
-                    task.Tokenizer,
-                    data.Problems,
-                    task.Reward,
-                    data.Demonstrations,
-                    settings.SelfTraining with
-                    {
-                        Seed = seed,
-                    },
-                    run.Cancellation
-                )
+            var own = await new SelfTraining(
+                frozen!.Model,
+                task.Tokenizer,
+                task.Reward,
+                settings.SelfTraining with
+                {
+                    Seed = seed,
+                    Demonstrations = data.Demonstrations,
+                }
+            )
+                .CollectAsync(data.Problems, run.Cancellation)
                 .ConfigureAwait(false);
             var selfTrained = await ContinueAsync("self-training", [.. data.Demonstrations, .. own], watch.Elapsed).ConfigureAwait(false);
             RefinementStage[] stages =
@@ -84,7 +87,7 @@ public static class RefinementTrial
                 stages
             );
 
-            async IAsyncEnumerable<StepReport> Stage(ReftStage stage)
+            async IAsyncEnumerable<StepReport> Stage(string stage)
             {
                 for (; goesOn && training.Current.Stage == stage; goesOn = await training.MoveNextAsync().ConfigureAwait(false))
                     yield return training.Current.Step;

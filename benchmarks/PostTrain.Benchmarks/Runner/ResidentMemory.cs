@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
+using PostTrain.Refinement.Restarts;
 
 namespace PostTrain.Benchmarks.Runner;
 

@@ -1,6 +1,7 @@
 using PostTrain.Benchmarks.Workloads.Models;
 using PostTrain.Numerics;
 using PostTrain.Policy;
+using PostTrain.Policy.Losses;
 using PostTrain.Training;
 using TorchSharp;
 using static TorchSharp.torch;

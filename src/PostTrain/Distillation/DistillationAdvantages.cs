@@ -1,4 +1,5 @@
 using PostTrain.Numerics;
+using PostTrain.Policy.Estimators;
 using TorchSharp;
 using static TorchSharp.torch;
 

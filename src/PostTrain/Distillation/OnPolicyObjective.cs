@@ -1,4 +1,5 @@
 using PostTrain.Numerics;
+using PostTrain.Policy.Estimators;
 using PostTrain.Training;
 using TorchSharp;
 using static TorchSharp.torch;

@@ -1,6 +1,7 @@
 using PostTrain.Numerics;
 using PostTrain.Operators;
 using PostTrain.Policy;
+using PostTrain.Policy.Estimators;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -2,6 +2,7 @@ using System.Runtime.Intrinsics;
 using PostTrain.Numerics;
 using PostTrain.Operators;
 using PostTrain.Policy;
+using PostTrain.Policy.Losses;
 using TorchSharp;
 using static TorchSharp.torch;
 using V = System.Runtime.Intrinsics.Vector256<double>;

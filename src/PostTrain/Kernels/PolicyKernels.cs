@@ -1,6 +1,7 @@
 using PostTrain.Numerics;
 using PostTrain.Policy;
-using PostTrain.Policy.Surrogates;
+using PostTrain.Policy.Losses;
+using PostTrain.Policy.Losses.Surrogates;
 using TorchSharp;
 using static TorchSharp.torch;
 

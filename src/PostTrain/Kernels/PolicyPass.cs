@@ -3,6 +3,8 @@ using System.Runtime.Intrinsics;
 using PostTrain.Numerics;
 using PostTrain.Operators;
 using PostTrain.Policy;
+using PostTrain.Policy.Estimators;
+using PostTrain.Policy.Losses;
 using TorchSharp;
 using static TorchSharp.torch;
 using V = System.Runtime.Intrinsics.Vector256<double>;

@@ -2,6 +2,8 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using PostTrain.Operators;
 using PostTrain.Policy;
+using PostTrain.Policy.Estimators;
+using PostTrain.Policy.Losses;
 using V = System.Runtime.Intrinsics.Vector256<double>;
 
 namespace PostTrain.Kernels;

@@ -1,5 +1,6 @@
 using PostTrain.Models;
 using PostTrain.Numerics;
+using PostTrain.Policy.Estimators;
 using PostTrain.Training;
 
 namespace PostTrain.Policy;

@@ -1,6 +1,8 @@
 using PostTrain.Models;
 using PostTrain.Numerics;
+using PostTrain.Policy.Estimators;
 using PostTrain.Policy.Grouped;
+using PostTrain.Policy.Losses;
 using PostTrain.Rewards;
 using PostTrain.Rollouts;
 using PostTrain.Text;

@@ -1,4 +1,5 @@
 using PostTrain.Numerics;
+using PostTrain.Policy.Losses;
 
 namespace PostTrain.Policy;
 

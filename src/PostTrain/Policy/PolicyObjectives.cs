@@ -1,4 +1,6 @@
 using PostTrain.Numerics;
+using PostTrain.Policy.Estimators;
+using PostTrain.Policy.Losses;
 
 namespace PostTrain.Policy;
 

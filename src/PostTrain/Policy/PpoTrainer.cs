@@ -2,6 +2,8 @@ using PostTrain.Data;
 using PostTrain.Models;
 using PostTrain.Models.Heads;
 using PostTrain.Numerics;
+using PostTrain.Policy.Critics;
+using PostTrain.Policy.Losses;
 using PostTrain.Rewards;
 using PostTrain.Rollouts;
 using PostTrain.Text;

@@ -1,4 +1,5 @@
 using PostTrain.Numerics;
+using PostTrain.Policy.Estimators;
 
 namespace PostTrain.Policy;
 

@@ -1,3 +1,5 @@
+using PostTrain.Refinement.Writing;
+
 namespace PostTrain.Refinement;
 
 /// <summary>Writes first attempts and revises them: <see cref="ModelRefiner"/>, <see cref="TextRefiner"/>, or a program.</summary>

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using PostTrain.Data;
 using PostTrain.Exact;
+using PostTrain.Refinement.Writing;
 using PostTrain.Rewards;
 
 namespace PostTrain.Refinement;

@@ -1,5 +1,6 @@
 using PostTrain.Models;
 using PostTrain.Numerics;
+using PostTrain.Refinement.Writing;
 using PostTrain.Rewards;
 using PostTrain.Text;
 

@@ -1,4 +1,5 @@
 using PostTrain.Data;
+using PostTrain.Refinement.Restarts;
 
 namespace PostTrain.Refinement;
 

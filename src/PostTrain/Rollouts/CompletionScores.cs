@@ -1,5 +1,6 @@
 using PostTrain.Models;
 using PostTrain.Numerics;
+using PostTrain.Rollouts.Logits;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using PostTrain.Models;
 using PostTrain.Numerics;
+using PostTrain.Rollouts.Logits;
 using PostTrain.Text;
 using TorchSharp;
 using static TorchSharp.torch;

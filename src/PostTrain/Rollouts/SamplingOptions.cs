@@ -1,4 +1,5 @@
 using PostTrain.Models;
+using PostTrain.Rollouts.Logits;
 using PostTrain.Text;
 
 namespace PostTrain.Rollouts;

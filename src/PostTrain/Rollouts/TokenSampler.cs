@@ -1,3 +1,4 @@
+using PostTrain.Rollouts.Logits;
 using TorchSharp;
 using static TorchSharp.torch;
 

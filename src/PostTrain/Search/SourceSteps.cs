@@ -1,3 +1,4 @@
+using PostTrain.Refinement.Writing;
 using PostTrain.Refinement;
 
 namespace PostTrain.Search;

@@ -1,3 +1,4 @@
+using PostTrain.Refinement.Writing;
 using PostTrain.Models;
 using PostTrain.Refinement;
 using PostTrain.Text;

@@ -1,3 +1,4 @@
+using PostTrain.Refinement.Writing;
 using PostTrain.Numerics;
 using PostTrain.Refinement;
 using PostTrain.Rewards;

@@ -1,4 +1,5 @@
 using PostTrain.Exact;
+using PostTrain.Policy.Losses.Surrogates;
 using PostTrain.Tests.Support;
 using TorchSharp;
 using static TorchSharp.torch;

@@ -1,6 +1,7 @@
 using PostTrain.Exact;
 using PostTrain.Numerics;
 using PostTrain.Policy;
+using PostTrain.Policy.Losses;
 using PostTrain.Tests.Support;
 using TorchSharp;
 using static TorchSharp.torch;

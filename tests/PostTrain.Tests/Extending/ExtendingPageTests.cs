@@ -4,6 +4,8 @@ using PostTrain.Laws;
 using PostTrain.Models;
 using PostTrain.Numerics;
 using PostTrain.Policy;
+using PostTrain.Policy.Estimators;
+using PostTrain.Policy.Losses;
 using PostTrain.Preference;
 using PostTrain.Preference.Losses;
 using PostTrain.Rollouts;
@@ -33,7 +35,7 @@ public sealed partial class ExtendingPageTests
             )
         );
         var blocks = Regex.Matches(page, "```csharp\n(.*?)```", RegexOptions.Singleline).Select(match => match.Groups[1].Value).ToArray();
-        Assert.Equal(8, blocks.Length);
+        Assert.Equal(9, blocks.Length);
         // Statements and the types behind them stand in a method and outside of it.
         Assert.All(
             blocks.SelectMany(block => Types().Split(block)),

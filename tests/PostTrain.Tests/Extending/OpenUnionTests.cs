@@ -2,6 +2,8 @@ using PostTrain.Data;
 using PostTrain.Distillation;
 using PostTrain.Numerics;
 using PostTrain.Policy;
+using PostTrain.Policy.Estimators;
+using PostTrain.Policy.Losses;
 using PostTrain.Preference;
 using PostTrain.Preference.Losses;
 using PostTrain.Tests.Policy;

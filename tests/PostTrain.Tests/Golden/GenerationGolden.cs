@@ -1,6 +1,8 @@
 using System.Text.Json;
 using PostTrain.Models;
 using PostTrain.Rollouts;
+using PostTrain.Rollouts.Beams;
+using PostTrain.Rollouts.Logits;
 using PostTrain.Tests.Support;
 using TorchSharp;
 using static TorchSharp.torch;

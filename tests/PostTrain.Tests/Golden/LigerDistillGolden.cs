@@ -12,7 +12,7 @@ internal static class LigerDistillGolden
 {
     internal static void Jsd(GoldenCase item)
     {
-        var options = new DistillationOptions
+        var options = new DistillationObjective
         {
             Divergence = Divergence.Gkd(item.Parameter("beta", 0.5)),
             Temperature = item.Parameter("temperature", 1),

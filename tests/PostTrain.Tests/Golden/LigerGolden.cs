@@ -66,7 +66,7 @@ internal static class LigerGolden
         var reference = UsesReference(item)
             ? Pairs(Reference(item), targets, mask, averaged)
             : new PairLogProbs(zeros(targets.shape[0] / 2), zeros(targets.shape[0] / 2));
-        var options = new DpoOptions
+        var options = new DpoObjective
         {
             Beta = item.Parameter("beta", 0.1),
             Loss = DpoGolden.Named(item, item.Text("loss_type") ?? "sigmoid", item.Parameter("discopop_tau", 0.05)),
@@ -86,7 +86,7 @@ internal static class LigerGolden
         var (targets, mask) = Targets(item);
         if (item.HasParameter("compute_nll_loss"))
             likelihood = item.Flag("compute_nll_loss");
-        var options = new CpoOptions
+        var options = new CpoObjective
         {
             Beta = item.Parameter("beta", 0.1),
             TargetMargin = item.Parameter("gamma", averaged && item.Kind == "fused_linear_simpo" ? 0.5 : 0),
@@ -125,7 +125,7 @@ internal static class LigerGolden
         var desirable = item.Input("labels");
         var reference = UsesReference(item) ? Sums(Reference(item), targets, mask) : zeros(targets.shape[0]);
         var point = item.HasInput("kl") ? item.Input("kl").squeeze() : null;
-        var options = new KtoOptions { Beta = item.Parameter("beta", 0.1) };
+        var options = new KtoObjective { Beta = item.Parameter("beta", 0.1) };
         UnpairedLoss Loss(Layer at) => UnpairedLosses.Kto(Sums(at, targets, mask), reference, desirable, point, options);
         var layer = CheckLoss(item, at => Loss(at).Loss);
         Tensor[] values = [Sums(layer, targets, mask), Logits(layer, targets).sum(1L) * layer.Weight.shape[0], Loss(layer).Rewards];

@@ -1,3 +1,4 @@
+using PostTrain.Policy.Losses;
 using PostTrain.Numerics;
 using PostTrain.Policy;
 using PostTrain.Tests.Support;

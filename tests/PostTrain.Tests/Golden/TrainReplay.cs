@@ -3,6 +3,8 @@ using PostTrain.Data.Batches;
 using PostTrain.Models;
 using PostTrain.Models.Heads;
 using PostTrain.Policy;
+using PostTrain.Policy.Estimators;
+using PostTrain.Policy.Losses;
 using PostTrain.Preference;
 using PostTrain.Preference.Batches;
 using PostTrain.RewardModeling;

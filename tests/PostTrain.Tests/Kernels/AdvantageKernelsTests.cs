@@ -1,5 +1,6 @@
 using PostTrain.Kernels;
 using PostTrain.Policy;
+using PostTrain.Policy.Estimators;
 using PostTrain.Tests.Golden;
 using PostTrain.Tests.Support;
 using TorchSharp;

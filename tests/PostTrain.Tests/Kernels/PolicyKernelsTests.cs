@@ -1,6 +1,8 @@
 using PostTrain.Kernels;
 using PostTrain.Numerics;
 using PostTrain.Policy;
+using PostTrain.Policy.Estimators;
+using PostTrain.Policy.Losses;
 using PostTrain.Tests.Golden;
 using PostTrain.Tests.Support;
 using TorchSharp;

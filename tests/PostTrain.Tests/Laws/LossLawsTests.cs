@@ -1,6 +1,7 @@
 using PostTrain.Laws;
 using PostTrain.Numerics;
 using PostTrain.Policy;
+using PostTrain.Policy.Losses;
 using PostTrain.Supervised;
 using PostTrain.Tests.Support;
 using TorchSharp;

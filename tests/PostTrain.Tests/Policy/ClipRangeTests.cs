@@ -1,4 +1,5 @@
 using PostTrain.Policy;
+using PostTrain.Policy.Losses;
 
 namespace PostTrain.Tests.Policy;
 

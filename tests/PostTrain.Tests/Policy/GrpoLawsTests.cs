@@ -1,4 +1,6 @@
 using PostTrain.Policy;
+using PostTrain.Policy.Estimators;
+using PostTrain.Policy.Losses;
 using PostTrain.Tests.Support;
 using TorchSharp;
 using static TorchSharp.torch;

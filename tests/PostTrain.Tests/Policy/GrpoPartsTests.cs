@@ -1,6 +1,7 @@
 using PostTrain.Data;
 using PostTrain.Models;
 using PostTrain.Policy;
+using PostTrain.Policy.Estimators;
 using PostTrain.Rewards;
 using PostTrain.Rollouts;
 using PostTrain.Tests.Support;

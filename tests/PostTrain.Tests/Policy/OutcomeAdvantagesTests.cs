@@ -1,4 +1,5 @@
 using PostTrain.Policy;
+using PostTrain.Policy.Estimators;
 using PostTrain.Tests.Support;
 using TorchSharp;
 using static TorchSharp.torch;

@@ -1,5 +1,6 @@
 using PostTrain.Numerics;
 using PostTrain.Policy;
+using PostTrain.Policy.Losses;
 using PostTrain.Tests.Support;
 using TorchSharp;
 using static TorchSharp.torch;

@@ -1,5 +1,7 @@
 using PostTrain.Numerics;
 using PostTrain.Policy;
+using PostTrain.Policy.Estimators;
+using PostTrain.Policy.Losses;
 using PostTrain.Tests.Support;
 using TorchSharp;
 using static TorchSharp.torch;

@@ -5,6 +5,8 @@ using PostTrain.Models;
 using PostTrain.Models.Heads;
 using PostTrain.Numerics;
 using PostTrain.Policy;
+using PostTrain.Policy.Critics;
+using PostTrain.Policy.Estimators;
 using PostTrain.Rewards;
 using PostTrain.Rewards.Steps;
 using PostTrain.Rollouts;

@@ -1,7 +1,10 @@
 using Microsoft.Extensions.AI;
 using PostTrain.Data;
 using PostTrain.Models.Heads;
+using PostTrain.Recipes;
 using PostTrain.Refinement;
+using PostTrain.Refinement.Instructions;
+using PostTrain.Refinement.Writing;
 using PostTrain.Rewards;
 using PostTrain.Rewards.Judges;
 using PostTrain.Rollouts;
@@ -66,7 +69,12 @@ public sealed class AbandonedCallsTests : IDisposable
         await EndsWithTheCancellation(stop => Through(AiFeedback.CollectAsync(policy, Toy.Tokenizer, Problems, judge, cancellation: stop)));
         called.Reset();
         await EndsWithTheCancellation(stop =>
-            Through(Rlaif.RunAsync(policy, rewardModel, Toy.Tokenizer, Problems, judge, cancellation: stop))
+            Through(
+                new Rlaif(policy, Toy.Tokenizer, judge, new RlaifOptions { RewardModel = rewardModel }).RunAsync(
+                    Problems,
+                    cancellation: stop
+                )
+            )
         );
     }
 

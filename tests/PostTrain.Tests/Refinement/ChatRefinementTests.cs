@@ -1,5 +1,6 @@
 using PostTrain.Data;
 using PostTrain.Refinement;
+using PostTrain.Refinement.Writing;
 using PostTrain.Rewards;
 using PostTrain.Rewards.Judges;
 using PostTrain.Tests.Support;

@@ -1,5 +1,6 @@
 using PostTrain.Data;
 using PostTrain.Refinement;
+using PostTrain.Refinement.Instructions;
 
 namespace PostTrain.Tests.Refinement;
 

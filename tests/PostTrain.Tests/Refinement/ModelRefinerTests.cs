@@ -1,6 +1,7 @@
 using PostTrain.Data;
 using PostTrain.Models;
 using PostTrain.Refinement;
+using PostTrain.Refinement.Writing;
 using PostTrain.Rewards;
 using PostTrain.Rollouts;
 using PostTrain.Tests.Support;

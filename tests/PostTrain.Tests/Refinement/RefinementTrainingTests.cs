@@ -3,6 +3,8 @@ using PostTrain.Data;
 using PostTrain.Models;
 using PostTrain.Policy;
 using PostTrain.Refinement;
+using PostTrain.Refinement.Restarts;
+using PostTrain.Refinement.Writing;
 using PostTrain.Rewards;
 using PostTrain.Rollouts;
 using PostTrain.Supervised;

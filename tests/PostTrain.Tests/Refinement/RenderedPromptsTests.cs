@@ -2,9 +2,13 @@ using PostTrain.Data;
 using PostTrain.Data.Batches;
 using PostTrain.Data.Records;
 using PostTrain.Models;
+using PostTrain.Recipes;
 using PostTrain.Refinement;
+using PostTrain.Refinement.Instructions;
+using PostTrain.Refinement.Writing;
 using PostTrain.Rewards;
 using PostTrain.Rollouts;
+using PostTrain.Rollouts.Logits;
 using PostTrain.Supervised;
 using PostTrain.Tests.Chat;
 using PostTrain.Tests.Text;
@@ -73,13 +77,12 @@ public sealed class RenderedPromptsTests : IDisposable
         Assert.Equal(problem.Prompt, draft!.Prompt);
 
         // All ids are equally likely: some of the completions end.
-        var own = await SelfTraining.CollectAsync(
+        var own = await new SelfTraining(
             model!,
             tokenizer,
-            [problem],
             Reward.Of("any", _ => 1),
-            options: new SelfTrainingOptions { SamplesPerProblem = 8, Sampling = Short with { Processors = [Ending(tokenizer)] } }
-        );
+            new SelfTrainingOptions { SamplesPerProblem = 8, Sampling = Short with { Processors = [Ending(tokenizer)] } }
+        ).CollectAsync([problem]);
         Assert.Equal(ids, reader.First());
         Assert.NotEmpty(own);
         Assert.All(own, shown => Assert.Equal(ids, tokenizer.Encode(shown.Prompt)));

@@ -2,7 +2,10 @@ using Microsoft.Extensions.AI;
 using PostTrain.Data;
 using PostTrain.Data.Curation;
 using PostTrain.Refinement;
+using PostTrain.Refinement.Instructions;
+using PostTrain.Refinement.Writing;
 using PostTrain.Rewards;
+using PostTrain.Rollouts;
 using PostTrain.Tests.Support;
 
 namespace PostTrain.Tests.Refinement;

@@ -1,5 +1,6 @@
 using PostTrain.Data;
 using PostTrain.Refinement;
+using PostTrain.Refinement.Restarts;
 using PostTrain.Rewards;
 
 namespace PostTrain.Tests.Refinement;

@@ -1,7 +1,10 @@
 using PostTrain.Data;
 using PostTrain.Policy;
 using PostTrain.Refinement;
+using PostTrain.Refinement.Writing;
 using PostTrain.Rollouts;
+using PostTrain.Rollouts.Beams;
+using PostTrain.Rollouts.Logits;
 using PostTrain.Tests.Policy;
 using PostTrain.Tests.Support;
 using TorchSharp;

@@ -1,5 +1,6 @@
 using PostTrain.Models;
 using PostTrain.Rollouts;
+using PostTrain.Rollouts.Beams;
 using PostTrain.Tests.Models;
 using PostTrain.Tests.Support;
 using TorchSharp;

@@ -1,8 +1,11 @@
 using PostTrain.Distillation;
 using PostTrain.Numerics;
 using PostTrain.Policy;
+using PostTrain.Policy.Losses;
 using PostTrain.Preference;
 using PostTrain.Rollouts;
+using PostTrain.Rollouts.Beams;
+using PostTrain.Rollouts.Logits;
 using PostTrain.Tests.Support;
 using TorchSharp;
 using static TorchSharp.torch;

@@ -4,6 +4,7 @@ using PostTrain.Models;
 using PostTrain.Policy;
 using PostTrain.Rewards;
 using PostTrain.Rollouts;
+using PostTrain.Rollouts.Beams;
 using PostTrain.Tests.Models;
 using PostTrain.Tests.Policy;
 using PostTrain.Tests.Support;

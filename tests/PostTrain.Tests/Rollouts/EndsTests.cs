@@ -3,6 +3,7 @@ using PostTrain.Models;
 using PostTrain.Policy;
 using PostTrain.Rewards;
 using PostTrain.Rollouts;
+using PostTrain.Rollouts.Beams;
 using PostTrain.Tests.Golden;
 using PostTrain.Tests.Support;
 using PostTrain.Tests.Text;

@@ -1,4 +1,5 @@
 using PostTrain.Rollouts;
+using PostTrain.Rollouts.Logits;
 using PostTrain.Tests.Models;
 using PostTrain.Tests.Support;
 using TorchSharp;

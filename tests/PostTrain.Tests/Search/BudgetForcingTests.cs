@@ -1,3 +1,5 @@
+using PostTrain.Rollouts.Beams;
+using PostTrain.Rollouts.Logits;
 using PostTrain.Data;
 using PostTrain.Models;
 using PostTrain.Rollouts;

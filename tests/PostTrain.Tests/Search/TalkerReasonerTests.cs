@@ -1,3 +1,4 @@
+using PostTrain.Refinement.Writing;
 using PostTrain.Refinement;
 using PostTrain.Search;
 using PostTrain.Tests.Support;

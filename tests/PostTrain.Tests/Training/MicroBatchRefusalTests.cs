@@ -1,6 +1,7 @@
 using PostTrain.Models;
 using PostTrain.Models.Heads;
 using PostTrain.Policy;
+using PostTrain.Policy.Losses;
 using PostTrain.Preference;
 using PostTrain.Preference.Losses;
 using PostTrain.Preference.Online;

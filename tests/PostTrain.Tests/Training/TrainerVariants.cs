@@ -3,6 +3,7 @@ using PostTrain.Models;
 using PostTrain.Models.Heads;
 using PostTrain.Numerics;
 using PostTrain.Policy;
+using PostTrain.Policy.Losses;
 using PostTrain.Preference;
 using PostTrain.Preference.Losses;
 using PostTrain.Preference.Online;
@@ -287,8 +288,8 @@ internal static class TrainerVariants
             {
                 Steps = run.Steps,
                 MicroBatchSize = run.MicroBatch,
-                Optimizer = run.Optimizer,
                 Reference = reference,
+                Optimizer = run.Optimizer,
             }
         );
         return await Reports(trainer);

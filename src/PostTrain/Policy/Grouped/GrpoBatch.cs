@@ -1,4 +1,5 @@
 using PostTrain.Numerics;
+using PostTrain.Policy.Estimators;
 using PostTrain.Rollouts;
 using PostTrain.Training.Diagnostics;
 using TorchSharp;

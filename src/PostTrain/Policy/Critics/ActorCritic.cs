@@ -1,0 +1,131 @@
+using PostTrain.Models;
+using PostTrain.Models.Heads;
+using PostTrain.Rollouts;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace PostTrain.Policy.Critics;
+
+/// <summary>A policy and its critic as one module, so that an optimiser and a checkpoint take both: parameters <c>policy.…</c> and
+/// <c>critic.…</c>.</summary>
+/// <remarks>Both stay with the caller: it is never disposed.</remarks>
+internal sealed class ActorCritic : nn.Module
+{
+    private readonly CausalLm policy;
+    private readonly ValueHead critic;
+
+    private ActorCritic(CausalLm policy, ValueHead critic)
+        : base(nameof(ActorCritic))
+    {
+        (this.policy, this.critic) = (policy, critic);
+        register_module("policy", policy);
+        register_module("critic", critic);
+    }
+
+    internal CausalLm Policy => policy;
+
+    /// <summary>Whether one pass through the body serves both.</summary>
+    internal bool IsShared => !critic.OwnsBody;
+
+    internal ValueHead Critic => critic;
+
+    /// <summary>Puts policy and critic together.</summary>
+    /// <param name="policy">Policy.</param>
+    /// <param name="critic">Its critic; null makes a head on the policy's body whose values are 0.</param>
+    /// <param name="model">The result, for constructors that hand it on.</param>
+    /// <exception cref="ArgumentException">The critic stands on another model, or its body cannot read what the policy writes.</exception>
+    internal static ActorCritic Of(CausalLm policy, ValueHead? critic, out ActorCritic model)
+    {
+        ArgumentNullException.ThrowIfNull(policy);
+        critic ??= ValueHead.For(policy, new HeadOptions { StandardDeviation = 0 });
+        if (critic.OwnsBody == ReferenceEquals(critic.Body, policy))
+            throw new ArgumentException(
+                $"Critic is a head {(critic.OwnsBody ? "that owns the policy" : "on another model")}, expected ValueHead.For(policy) or ValueHead.WithOwnBody of a second model",
+                nameof(critic)
+            );
+        if (critic.Body.InputVocabularySize < policy.VocabularySize || critic.Body.ContextLength < policy.ContextLength)
+            throw new ArgumentException(
+                $"the body of Critic reads {critic.Body.InputVocabularySize} ids and {critic.Body.ContextLength} positions, expected at least the policy's {policy.VocabularySize} and {policy.ContextLength}",
+                nameof(critic)
+            );
+        return model = new ActorCritic(policy, critic);
+    }
+
+    /// <summary>One pass of each, with gradients.</summary>
+    internal ActorCriticScores Score(RolloutRows rows, SamplingOptions sampling)
+    {
+        using var scope = NewDisposeScope();
+        var hidden = policy.Hidden(rows.Ids, rows.AttentionMask);
+        var (logProbs, logits) = CompletionScores.OfHidden(policy, hidden, rows, sampling);
+        var values = IsShared ? ValuesOf(hidden, rows) : Values(rows);
+        return new ActorCriticScores(
+            logProbs.MoveToOuterDisposeScope(),
+            logits.MoveToOuterDisposeScope(),
+            values.MoveToOuterDisposeScope()
+        );
+    }
+
+    /// <summary>V as in <see cref="ActorCriticScores.Values"/>; a body that is the policy's gets no gradient.</summary>
+    internal Tensor Values(RolloutRows rows)
+    {
+        using var scope = NewDisposeScope();
+        return ValuesOf(CriticStates(rows), rows).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Log-probs, [B,T], and values, [B,T+1], of completions that the policy drew just now, without gradients and in
+    /// evaluation.</summary>
+    internal (Tensor LogProbs, Tensor Values) Record(RolloutBatch rollouts, SamplingOptions sampling, int? microBatchSize)
+    {
+        using var mode = no_grad();
+        using var scope = NewDisposeScope();
+        train(false);
+        int all = (int)rollouts.Ids.shape[0],
+            size = microBatchSize ?? all;
+        var (logProbs, values) = (new List<Tensor>(), new List<Tensor>());
+        for (int start = 0; start < all; start += size)
+        {
+            using var part = NewDisposeScope();
+            var rows = rollouts.Rows(start, Math.Min(size, all - start));
+            if (IsShared)
+            {
+                var scores = Score(rows, sampling);
+                logProbs.Add(scores.LogProbs.MoveToOuterDisposeScope());
+                values.Add(scores.Values.MoveToOuterDisposeScope());
+            }
+            else
+            {
+                // The sampler has scored the completions already.
+                values.Add(Values(rows).MoveToOuterDisposeScope());
+            }
+        }
+        train(true);
+        return (
+            IsShared ? cat(logProbs, 0).MoveToOuterDisposeScope() : rollouts.LogProbs.alias().MoveToOuterDisposeScope(),
+            cat(values, 0).MoveToOuterDisposeScope()
+        );
+    }
+
+    /// <inheritdoc/>
+    public override void train(bool train = true)
+    {
+        base.train(train);
+        // Of a body of its own the head registers the parts, not the body itself.
+        critic.Body.train(train);
+    }
+
+    /// <summary>Nothing: both are registered by name.</summary>
+    protected override void RegisterComponents() { }
+
+    private Tensor CriticStates(RolloutRows rows)
+    {
+        using var mode = IsShared ? no_grad() : null;
+        return critic.Body.Hidden(rows.Ids, rows.AttentionMask);
+    }
+
+    private Tensor ValuesOf(Tensor hidden, RolloutRows rows)
+    {
+        long length = rows.Ids.shape[1],
+            completion = rows.CompletionMask.shape[1];
+        return critic.call(hidden.narrow(1, length - 1 - completion, completion + 1));
+    }
+}

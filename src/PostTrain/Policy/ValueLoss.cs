@@ -1,9 +1,0 @@
-using static TorchSharp.torch;
-
-namespace PostTrain.Policy;
-
-/// <summary>The loss of a value function and what one wants to know of it without computing it again.</summary>
-/// <param name="Loss">The scalar to minimise.</param>
-/// <param name="TokenLosses">Per-token losses before aggregation, [B,T], 0 where nothing counts; differentiable.</param>
-/// <param name="ClipFraction">Share of the counted tokens whose gradient the clip has cut off; a detached scalar.</param>
-public sealed record ValueLoss(Tensor Loss, Tensor TokenLosses, Tensor ClipFraction);
