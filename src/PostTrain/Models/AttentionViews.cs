@@ -31,7 +31,7 @@ internal sealed class AttentionViews : IDisposable
         KeyValuePrefix? prefix
     )
     {
-        var isFused = cache is null && prefix is null && queries == keys && Fused.Takes(like);
+        var isFused = cache is null && (prefix?.Length ?? 0) == 0 && queries == keys && Fused.Takes(like);
         (VisibleKeys[] Keys, Tensor? Positions)? visible = isFused ? Visible(segments, (int)keys) : null;
         var view = visible is { } map
             ? new AttentionView(new Tensor?[windows.Length], map.Positions)

@@ -1,13 +1,14 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace PostTrain.Operators;
 
 /// <summary>log π(target) of rows of logits, and whether the target is the most likely token, without keeping a distribution.</summary>
-/// <remarks>Arguments: logits [...,V], targets [...], mask [...] or null, whether the hits are wanted. Rows that do not count are not read.
+/// <remarks>Arguments: logits [...,V], targets [...], mask [...] or null, whether the hits are wanted, where they go. Rows that do not count are not read.
 /// The graph keeps the logits and two numbers a row; the hits have no gradient.</remarks>
-internal sealed unsafe class LogProbOperator : autograd.MultiTensorFunction<LogProbOperator>
+internal sealed unsafe class LogProbOperator : autograd.SingleTensorFunction<LogProbOperator>
 {
     public override string Name => nameof(LogProbOperator);
 
@@ -26,8 +27,9 @@ internal sealed unsafe class LogProbOperator : autograd.MultiTensorFunction<LogP
         using var scope = NewDisposeScope();
         if (Fused.Records(logits))
         {
-            var found = apply(logits, targets, mask!, hits);
-            return (found[0].MoveToOuterDisposeScope(), hits ? found[1].MoveToOuterDisposeScope() : null);
+            var place = new StrongBox<Tensor?>();
+            var found = apply(logits, targets, mask!, hits, place);
+            return (found.MoveToOuterDisposeScope(), place.Value?.MoveToOuterDisposeScope());
         }
         var (logProbs, correct) = Forward(logits, targets, mask, null, hits);
         return (logProbs.MoveToOuterDisposeScope(), correct?.MoveToOuterDisposeScope());
@@ -47,7 +49,7 @@ internal sealed unsafe class LogProbOperator : autograd.MultiTensorFunction<LogP
         return logits.new_zeros(mask.numel()).index_copy(0, rows, counted).view(targets.shape).MoveToOuterDisposeScope();
     }
 
-    public override List<Tensor> forward(autograd.AutogradContext ctx, params object[] vars)
+    public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
     {
         using var scope = NewDisposeScope();
         var (logits, targets, mask, hits) = ((Tensor)vars[0], (Tensor)vars[1], (Tensor?)vars[2], (bool)vars[3]);
@@ -55,28 +57,33 @@ internal sealed unsafe class LogProbOperator : autograd.MultiTensorFunction<LogP
         var (logProbs, correct) = Forward(logits, targets, mask, sums, hits);
         ctx.set_materialize_grads(false);
         ctx.save_for_backward([logits, targets, mask!, sums.MoveToOuterDisposeScope()]);
-        if (correct is null)
-            return [logProbs.MoveToOuterDisposeScope()];
-        ctx.mark_non_differentiable([correct]);
-        return [logProbs.MoveToOuterDisposeScope(), correct.MoveToOuterDisposeScope()];
+        // Beside the graph: they have no gradient.
+        ((StrongBox<Tensor?>)vars[4]).Value = correct?.MoveToOuterDisposeScope();
+        return logProbs.MoveToOuterDisposeScope();
     }
 
-    public override List<Tensor> backward(autograd.AutogradContext ctx, List<Tensor> grad_outputs)
+    public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
     {
-        var received = grad_outputs[0];
-        if (received is null || received.IsInvalid)
-            return [null!, null!, null!, null!];
+        if (grad_output is null || grad_output.IsInvalid)
+            return [null!, null!, null!, null!, null!];
         using var scope = NewDisposeScope();
         var saved = ctx.get_saved_variables();
         var (logits, targets, mask) = (saved[0], saved[1], saved[2] is { IsInvalid: false } given ? given : null);
         if (is_grad_enabled())
-            return [.. Fused.WithGraph(received, [logits], own => Reference(own[0]!, targets, mask)).Outward(), null!, null!, null!];
+            return
+            [
+                .. Fused.WithGraph(grad_output, [logits], own => Reference(own[0]!, targets, mask)).Outward(),
+                null!,
+                null!,
+                null!,
+                null!,
+            ];
         var gradient = empty(logits.shape, dtype: logits.dtype);
         if (logits.dtype == ScalarType.Float32)
-            Backward<float>(logits, targets, mask, saved[3], received, gradient);
+            Backward<float>(logits, targets, mask, saved[3], grad_output, gradient);
         else
-            Backward<double>(logits, targets, mask, saved[3], received, gradient);
-        return Fused.Gradients(received, gradient, null, null, null);
+            Backward<double>(logits, targets, mask, saved[3], grad_output, gradient);
+        return Fused.Gradients(grad_output, gradient, null, null, null, null);
     }
 
     private static (Tensor, Tensor?) Forward(Tensor logits, Tensor targets, Tensor? mask, Tensor? sums, bool hits)

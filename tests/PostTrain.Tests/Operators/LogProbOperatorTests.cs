@@ -61,7 +61,8 @@ public sealed class LogProbOperatorTests
             using var period = Fused.Reference();
             TensorAssert.Close(TokenLogProbs.Entropy(logits), found, OperatorCheck.Tolerance(type));
         }
-        Ownership.Check(() => [TokenLogProbs.Entropy(ones(2, 3, dtype: type))]);
+        using var given = ones(2, 3, dtype: type);
+        Ownership.Check(() => [TokenLogProbs.Entropy(given)], given);
     }
 
     [Fact]
@@ -101,5 +102,21 @@ public sealed class LogProbOperatorTests
         Tensor Run(Tensor[] x) => LogProbOperator.Run(x[0], targets, null, false).LogProbs;
         OperatorCheck.IsTheSameForTwoThreads(Run, logits);
         OperatorCheck.LeavesNothing(Run, logits);
+        var leaf = logits.detach().clone().requires_grad_(true);
+        Ownership.Check(
+            () =>
+            {
+                var (found, hits) = LogProbOperator.Run(leaf, targets, null, true);
+                return [found, hits!];
+            },
+            leaf
+        );
+        var before = DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount;
+        for (var round = 0; round < 3; round++)
+        {
+            using var inner = NewDisposeScope();
+            LogProbOperator.Run(leaf, targets, null, true).LogProbs.sum().backward();
+        }
+        Assert.Equal(before, DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount);
     }
 }
