@@ -3,7 +3,7 @@ namespace PostTrain.Samples.Support;
 /// <summary>The directories of the samples' models.</summary>
 public static class Folders
 {
-    /// <summary>The base model of the arithmetic samples, made by <c>samples/arithmetic-base.cs</c>.</summary>
+    /// <summary>The base model of the arithmetic samples, made by <c>samples/experiments/arithmetic-base.cs</c>.</summary>
     public static string ArithmeticBase => Path.Combine(Samples, "models", "arithmetic-base");
 
     /// <summary>The story model in POSTTRAIN_MODELS (by default <c>../shared/models</c>); null if there is none.</summary>

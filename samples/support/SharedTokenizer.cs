@@ -7,7 +7,7 @@ public static class SharedTokenizer
 {
     private const string Expected =
         "expected the student's tokenizer: distillation compares the models token by token. With another tokenizer a student can "
-        + "be trained on texts of the teacher, with samples/sft.cs";
+        + "be trained on texts of the teacher, with samples/experiments/sft.cs";
 
     /// <summary>Rejects a teacher with different token ids: another vocabulary, or other ids for one of the texts.</summary>
     /// <param name="folder">The teacher's directory.</param>

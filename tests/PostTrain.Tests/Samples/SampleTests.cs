@@ -1,4 +1,6 @@
+using System.Globalization;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using PostTrain.Tests.Support;
 
 namespace PostTrain.Tests.Samples;
@@ -27,11 +29,36 @@ public class SampleTests
         Assert.Equal(10, text.Split('\n').Count(line => line.Contains("reward", StringComparison.Ordinal)));
     }
 
+    [Theory]
+    [InlineData("sft-lora", 20, "loss", true)]
+    [InlineData("dpo", 20, "loss", true)]
+    [InlineData("own-loss", 20, "loss", true)]
+    [InlineData("reward-model", 20, "loss", true)]
+    [InlineData("distillation", 20, "loss", true)]
+    [InlineData("grpo", 10, "reward", false)]
+    [InlineData("ppo", 5, "reward", false)]
+    [InlineData("own-method", 10, "reward", false)]
+    [InlineData("own-loop", 10, "reward", false)]
+    public void ShortProgram_Trains_AndSaves(string sample, int steps, string number, bool falls)
+    {
+        Assert.InRange(File.ReadLines(Path.Combine(Root, "samples", sample + ".cs")).Count(), 20, 40);
+        var numbers = Regex
+            .Matches(Run($"samples/{sample}.cs"), $@"^ *\d+ .*\b{number} (?<value>-?\d+\.\d+)", RegexOptions.Multiline)
+            .Select(match => double.Parse(match.Groups["value"].Value, CultureInfo.InvariantCulture))
+            .ToArray();
+        Assert.Equal(steps, numbers.Length);
+        if (falls)
+            Assert.True(numbers[^5..].Average() < numbers[0], $"{number} went from {numbers[0]} to {numbers[^1]}");
+        Assert.NotEmpty(
+            Directory.EnumerateFiles(Path.Combine(Root, "artifacts", sample), "model.safetensors", SearchOption.AllDirectories)
+        );
+    }
+
     [Fact]
     public void Estimators_PrintsAndWritesItsReport()
     {
         using var folder = new TemporaryDirectory();
-        var text = Run("samples/estimators.cs", "--", folder.Path);
+        var text = Run("samples/experiments/estimators.cs", "--", folder.Path);
         Assert.Contains("RLOO", text, StringComparison.Ordinal);
         Assert.Contains("<table", File.ReadAllText(Path.Combine(folder.Path, "report.html")), StringComparison.Ordinal);
     }
@@ -59,6 +86,10 @@ public class SampleTests
             Assert.True(double.IsFinite(summary.RootElement.GetProperty(name).GetDouble()), name);
         Assert.True(File.Exists(Path.Combine(folder.Path, "model", "model.safetensors")));
     }
+
+    /// <summary>A sample's path from the root: short programs stand in samples, the larger ones in samples/experiments.</summary>
+    internal static string PathOf(string sample) =>
+        File.Exists(Path.Combine(Root, "samples", sample + ".cs")) ? $"samples/{sample}.cs" : $"samples/experiments/{sample}.cs";
 
     internal static string Run(params string[] arguments)
     {

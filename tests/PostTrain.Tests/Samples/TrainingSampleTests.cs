@@ -24,7 +24,7 @@ public class TrainingSampleTests
     public void OptionsOutOfRange_AreRefused(string sample, string option, string value, string range)
     {
         using var folder = new TemporaryDirectory();
-        var (code, output, errors) = SampleTests.Start([$"samples/{sample}.cs", "--", "--output", folder.File("out"), option, value]);
+        var (code, output, errors) = SampleTests.Start([SampleTests.PathOf(sample), "--", "--output", folder.File("out"), option, value]);
         Assert.True(code != 0, output);
         Assert.Contains($"{option} is {value}, expected", errors, StringComparison.Ordinal);
         Assert.Contains(range, errors, StringComparison.Ordinal);
@@ -250,7 +250,7 @@ public class TrainingSampleTests
         );
         RunToSummary("sft", folder, model).Dispose();
         File.WriteAllText(data, """[{"instruction":"100","output":"200"},{"instruction":"100"}]""");
-        var (code, _, errors) = SampleTests.Start(["samples/sft.cs", "--", "--output", folder.Path, .. model]);
+        var (code, _, errors) = SampleTests.Start(["samples/experiments/sft.cs", "--", "--output", folder.Path, .. model]);
         Assert.Equal(1, code);
         Assert.Contains("record 2", errors, StringComparison.Ordinal);
     }
@@ -380,7 +380,7 @@ public class TrainingSampleTests
             Assert.True(summary.RootElement.GetProperty("loss_difference_interval")[1].GetDouble() < 0);
         using (var model = Pretrained.Load(Path.Combine(folder.Path, "model")))
             Assert.Equal(ScalarType.BFloat16, model.TokenEmbeddings.dtype);
-        var (code, _, errors) = SampleTests.Start(["samples/sft.cs", "--", "--output", folder.Path, "--type", "float16"]);
+        var (code, _, errors) = SampleTests.Start(["samples/experiments/sft.cs", "--", "--output", folder.Path, "--type", "float16"]);
         Assert.Equal((1, "--type is 'float16', expected float32 or bfloat16"), (code, errors.Trim()));
     }
 
@@ -549,7 +549,7 @@ public class TrainingSampleTests
 
         folder.Write("merge.yml", "merge_method: slerp\nbase_model: sums\nmodels: [{model: reversals}]\nparameters: {t: 0.5}\n");
         var (code, _, errors) = SampleTests.Start([
-            "samples/merge.cs",
+            "samples/experiments/merge.cs",
             "--",
             "--config",
             folder.File("merge.yml"),
@@ -631,7 +631,7 @@ public class TrainingSampleTests
     // What every sample leaves: a report with a table, metrics, a summary; and a plain text where there is no terminal.
     private static JsonDocument RunToSummary(string sample, TemporaryDirectory folder, params string[] arguments)
     {
-        var text = SampleTests.Run([$"samples/{sample}.cs", "--", "--output", folder.Path, .. arguments]);
+        var text = SampleTests.Run([SampleTests.PathOf(sample), "--", "--output", folder.Path, .. arguments]);
         Assert.DoesNotContain('\u001b', text);
         Assert.NotEmpty(File.ReadLines(Path.Combine(folder.Path, "metrics.jsonl")));
         Assert.Contains("<table", File.ReadAllText(Path.Combine(folder.Path, "report.html")), StringComparison.Ordinal);

@@ -85,7 +85,7 @@ public sealed class UserDataSampleTests : IDisposable
     {
         string[] student =
         [
-            "samples/distillation.cs",
+            "samples/experiments/distillation.cs",
             "--",
             "--output",
             files.Output,
@@ -134,7 +134,7 @@ public sealed class UserDataSampleTests : IDisposable
     public void NoSuchFileOrModel_IsSaidInALine()
     {
         var (code, _, errors) = SampleTests.Start([
-            "samples/sft.cs",
+            "samples/experiments/sft.cs",
             "--",
             "--model",
             files.Model,
@@ -145,7 +145,7 @@ public sealed class UserDataSampleTests : IDisposable
         ]);
         Assert.Equal((1, true), (code, errors.StartsWith($"{files.Model}.jsonl does not exist", StringComparison.Ordinal)));
         (code, _, errors) = SampleTests.Start([
-            "samples/sft.cs",
+            "samples/experiments/sft.cs",
             "--",
             "--model",
             files.Model + "-2",
@@ -161,7 +161,7 @@ public sealed class UserDataSampleTests : IDisposable
     private void Refused(string content, string template, string reason)
     {
         var (code, _, errors) = SampleTests.Start([
-            "samples/sft.cs",
+            "samples/experiments/sft.cs",
             "--",
             "--model",
             files.Model,
@@ -179,7 +179,7 @@ public sealed class UserDataSampleTests : IDisposable
     private JsonDocument Run(string sample, string[] arguments)
     {
         var text = SampleTests.Run([
-            $"samples/{sample}.cs",
+            SampleTests.PathOf(sample),
             "--",
             "--model",
             files.Model,

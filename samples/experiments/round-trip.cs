@@ -1,8 +1,8 @@
-#:project support/PostTrain.Samples.Support.csproj
+#:project ../support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
 // Takes a checkpoint through the library and back: load, LoRA, train, save in PEFT's format, reload, merge, save in transformers' format,
 // load again.
-//   dotnet run -c Release samples/round-trip.cs [-- --model DIR --data FILE --steps N --output DIR]
+//   dotnet run -c Release samples/experiments/round-trip.cs [-- --model DIR --data FILE --steps N --output DIR]
 using System.Diagnostics;
 using System.Globalization;
 using PostTrain.Adapters;

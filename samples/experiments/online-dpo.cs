@@ -1,8 +1,8 @@
-#:project support/PostTrain.Samples.Support.csproj
+#:project ../support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
 // Online preference optimisation: the policy writes, a rule or a judge says which completion is the better one, the policy learns from the
 // pair. Online DPO, XPO, Nash-MD; beside it DPO on as many pairs that the policy wrote before it learnt anything.
-//   dotnet run -c Release samples/online-dpo.cs [-- --method xpo --reward judge --model DIR --data FILE --steps N --output DIR]
+//   dotnet run -c Release samples/experiments/online-dpo.cs [-- --method xpo --reward judge --model DIR --data FILE --steps N --output DIR]
 // Records: question or prompt, and answer: docs/data.md. The judges are scripts; put a client of yours in their place.
 using PostTrain.Data;
 using PostTrain.Models;

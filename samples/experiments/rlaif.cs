@@ -1,8 +1,8 @@
-#:project support/PostTrain.Samples.Support.csproj
+#:project ../support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
 // RLAIF in three stages: a judge compares the policy's completions, a reward model learns its labels, the policy learns from the reward
 // model.
-//   dotnet run -c Release samples/rlaif.cs [-- --judge sums --errors 0.1 --model DIR --data FILE --steps N --output DIR]
+//   dotnet run -c Release samples/experiments/rlaif.cs [-- --judge sums --errors 0.1 --model DIR --data FILE --steps N --output DIR]
 // Records: question or prompt, and answer, which only the measurement looks at: docs/data.md. The judges are scripts; put a client of yours
 // in their place.
 using PostTrain.Data;

@@ -1,7 +1,7 @@
-#:project support/PostTrain.Samples.Support.csproj
+#:project ../support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
 // Supervised fine-tuning on instruction records: a template renders the prompts, and the loss is on the answers only.
-//   dotnet run -c Release samples/sft.cs [-- --model DIR --data FILE --template alpaca --lora 8 --steps N --output DIR]
+//   dotnet run -c Release samples/experiments/sft.cs [-- --model DIR --data FILE --template alpaca --lora 8 --steps N --output DIR]
 // Records: prompt and completion, instruction (input) output, question and answer, messages, and others: docs/data.md.
 using PostTrain.Adapters;
 using PostTrain.Samples.Support;

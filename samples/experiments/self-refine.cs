@@ -1,7 +1,7 @@
-#:project support/PostTrain.Samples.Support.csproj
+#:project ../support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
 // Self-refinement in its four kinds: feedback from the model itself or from outside, without training and with it.
-//   dotnet run -c Release samples/self-refine.cs [-- --rounds 3 --train N --model DIR --data FILE --steps N --output DIR]
+//   dotnet run -c Release samples/experiments/self-refine.cs [-- --rounds 3 --train N --model DIR --data FILE --steps N --output DIR]
 // Records: question or prompt, and answer.
 using PostTrain.Data;
 using PostTrain.Models;

@@ -1,7 +1,7 @@
-#:project support/PostTrain.Samples.Support.csproj
+#:project ../support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
 // Test-time search: what accuracy each method buys for its tokens, guided by a process reward model that is trained first.
-//   dotnet run -c Release samples/search.cs [-- --held-out N --most N --steps N --model DIR --data FILE --output DIR]
+//   dotnet run -c Release samples/experiments/search.cs [-- --held-out N --most N --steps N --model DIR --data FILE --output DIR]
 // Records: problems with answers, docs/data.md. Without a rule for single steps the reward model learns from whether each solution came
 // out right.
 using System.Globalization;

@@ -1,8 +1,8 @@
-#:project support/PostTrain.Samples.Support.csproj
+#:project ../support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
 // Compares reinforced fine-tuning with continued supervised fine-tuning and offline self-training, from the same warm-up on the same
 // questions, over paired seeds.
-//   dotnet run -c Release samples/reft.cs [-- --seeds 5 --model DIR --data FILE --lora 8 --steps N --output DIR]
+//   dotnet run -c Release samples/experiments/reft.cs [-- --seeds 5 --model DIR --data FILE --lora 8 --steps N --output DIR]
 // Tests the claim on exact problems, then on a small language model, both with a negative control; with --model and --data only on your
 // model. Records: question and answer, or prompt and completion; the completion ends with the answer, as in "#### 72".
 using PostTrain.Data.Records;

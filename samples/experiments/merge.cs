@@ -1,10 +1,10 @@
-#:project support/PostTrain.Samples.Support.csproj
+#:project ../support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
 // Two fine-tuned models merged into one: the toy learns sums in one copy and reversing digits in another, and every merge method makes one
 // model of both. Each model's accuracy on both tasks, over the merge's strength; the best one is written as GGUF too.
-//   dotnet run -c Release samples/merge.cs [-- --steps N --held-out N --output DIR]
+//   dotnet run -c Release samples/experiments/merge.cs [-- --steps N --held-out N --output DIR]
 // Models of yours, by a configuration of mergekit:
-//   dotnet run -c Release samples/merge.cs -- --config merge.yml --output artifacts/merged
+//   dotnet run -c Release samples/experiments/merge.cs -- --config merge.yml --output artifacts/merged
 using System.Globalization;
 using PostTrain.Data;
 using PostTrain.Merging;

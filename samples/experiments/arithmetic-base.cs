@@ -1,7 +1,7 @@
-#:project support/PostTrain.Samples.Support.csproj
+#:project ../support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
 // Trains the base model of the reinforcement-learning samples on careless notes, and saves it.
-//   dotnet run -c Release samples/arithmetic-base.cs [steps] [directory]
+//   dotnet run -c Release samples/experiments/arithmetic-base.cs [steps] [directory]
 using System.Globalization;
 using PostTrain.Models;
 using PostTrain.Runtime;

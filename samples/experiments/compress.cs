@@ -1,7 +1,7 @@
-#:project support/PostTrain.Samples.Support.csproj
+#:project ../support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
 // Quantisation, pruning and low rank side by side: perplexity and right answers against bytes.
-//   dotnet run -c Release samples/compress.cs [-- --model DIR --data FILE --steps N --calibration N --healing N --output DIR]
+//   dotnet run -c Release samples/experiments/compress.cs [-- --model DIR --data FILE --steps N --calibration N --healing N --output DIR]
 using PostTrain.Adapters;
 using PostTrain.Compression;
 using PostTrain.Compression.Pruning;

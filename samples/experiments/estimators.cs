@@ -1,7 +1,7 @@
-#:project support/PostTrain.Samples.Support.csproj
+#:project ../support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
 // Computes bias and variance of policy-gradient estimators exactly, by enumerating every group that a small policy can sample.
-//   dotnet run -c Release samples/estimators.cs [-- DIRECTORY]
+//   dotnet run -c Release samples/experiments/estimators.cs [-- DIRECTORY]
 using System.Globalization;
 using PostTrain.Exact;
 using PostTrain.Policy;

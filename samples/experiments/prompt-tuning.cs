@@ -1,7 +1,7 @@
-#:project support/PostTrain.Samples.Support.csproj
+#:project ../support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
 // Compares soft prompts with LoRA and full fine-tuning: prompt tuning, prefix tuning, P-tuning, P-Tuning v2.
-//   dotnet run -c Release samples/prompt-tuning.cs [-- --model DIR --data FILE --steps N --length N --output DIR]
+//   dotnet run -c Release samples/experiments/prompt-tuning.cs [-- --model DIR --data FILE --steps N --length N --output DIR]
 using PostTrain.Adapters;
 using PostTrain.Adapters.Prompts;
 using PostTrain.Models;

@@ -1,7 +1,7 @@
-#:project support/PostTrain.Samples.Support.csproj
+#:project ../support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
 // Compares weight adapters: the same model, data, order of data and number of steps for each.
-//   dotnet run -c Release samples/lora.cs [-- --model DIR --data FILE --steps N --rank N --output DIR]
+//   dotnet run -c Release samples/experiments/lora.cs [-- --model DIR --data FILE --steps N --rank N --output DIR]
 using PostTrain.Adapters;
 using PostTrain.Models;
 using PostTrain.Samples.Support;

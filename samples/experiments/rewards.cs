@@ -1,7 +1,7 @@
-#:project support/PostTrain.Samples.Support.csproj
+#:project ../support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
 // Applies the four reward schemes to the same completions: their variance, their agreement with the correct answer, and how each is hacked.
-//   dotnet run -c Release samples/rewards.cs [-- --model DIR --data FILE --held-out N --group N --output DIR]
+//   dotnet run -c Release samples/experiments/rewards.cs [-- --model DIR --data FILE --held-out N --group N --output DIR]
 using MathNet.Numerics.Statistics;
 using PostTrain.Data;
 using PostTrain.Data.Records;

@@ -1,0 +1,30 @@
+#:project ../src/PostTrain/PostTrain.csproj
+#:package TorchSharp-cpu
+#:property PublishAot=false
+// DPO with a loss of one's own: a squared hinge of the margin.
+using PostTrain.Data;
+using PostTrain.Models;
+using PostTrain.Preference;
+using PostTrain.Preference.Losses;
+using PostTrain.Text;
+
+var folder = "samples/models/arithmetic-base"; // or any directory from Hugging Face
+using var model = Pretrained.Load(folder);
+using var frozen = Pretrained.Load(folder);
+var tokenizer = TokenizerFiles.Load(folder);
+var pairs = Enumerable
+    .Range(100, 400)
+    .Select(i => new PreferencePair($"{i}+{i + 123}=", $"<answer>{2 * i + 123}</answer>", $"<answer>{2 * i + 23}</answer>"))
+    .ToArray();
+
+var options = new DpoOptions
+{
+    Steps = 20,
+    LearningRate = 1e-4,
+    Loss = DpoLoss.Of("squared hinge", (scores, beta) => (1 - scores.Difference() * beta).relu().square()),
+};
+using var trainer = new DpoTrainer(model, tokenizer, ReferencePolicy.Of(frozen), options);
+foreach (var report in trainer.Run(pairs))
+    Console.WriteLine($"{report.Step, 3}  loss {report.Loss:F4}  margin {report.Metrics["reward/margin"]:F3}");
+
+Pretrained.Save(model, tokenizer, "artifacts/own-loss");
