@@ -35,9 +35,10 @@ public sealed class DpoTrainer : PairTrainer
             throw new ArgumentException("reference is null, expected a model, as the objective is not reference-free", nameof(reference));
         this.options = options;
         this.reference = ReferenceScores.Of(reference, options);
-        if (this.reference is { Moves: true } state)
-            Keep(state);
     }
+
+    /// <inheritdoc/>
+    protected override ITrainerState? State => reference is { Moves: true } ? reference : null;
 
     /// <inheritdoc/>
     protected override void BeforeStep(long done) => reference?.Follow(Policy, done);

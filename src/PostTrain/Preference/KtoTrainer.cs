@@ -42,9 +42,10 @@ public sealed class KtoTrainer : DatasetTrainer<JudgedCompletion, KtoBatch>
         this.tokenizer = tokenizer;
         this.options = options;
         this.reference = ReferenceScores.Of(reference, options)!;
-        if (this.reference.Moves)
-            Keep(this.reference);
     }
+
+    /// <inheritdoc/>
+    protected override ITrainerState? State => reference.Moves ? reference : null;
 
     /// <inheritdoc/>
     protected override void BeforeStep(long done) => reference.Follow(policy, done);

@@ -28,6 +28,7 @@ public abstract class DatasetTrainer<TExample, TBatch> : DatasetTrainer<TExample
     {
         this.model = model;
         this.options = options;
+        Session.State = () => State;
     }
 
     /// <summary>Turns a data set into token ids, once before its first step, and returns how chosen examples become a batch.</summary>
@@ -49,13 +50,8 @@ public abstract class DatasetTrainer<TExample, TBatch> : DatasetTrainer<TExample
     /// <param name="done">Steps done so far.</param>
     protected virtual void BeforeStep(long done) { }
 
-    /// <summary>Keeps a state of the trainer's own in checkpoints: called once, from the constructor.</summary>
-    /// <param name="state">The state.</param>
-    protected void Keep(ITrainerState state)
-    {
-        ArgumentNullException.ThrowIfNull(state);
-        Session.State = () => state;
-    }
+    /// <summary>State that checkpoints hold besides model, optimiser and position; null for none.</summary>
+    protected virtual ITrainerState? State => null;
 
     /// <inheritdoc/>
     public sealed override IEnumerable<StepReport> Run(

@@ -226,8 +226,10 @@ public sealed class OwnTrainerTests : IDisposable
             : base(model, options)
         {
             this.model = model;
-            Keep(fading = new Fading(forgets));
+            fading = new Fading(forgets);
         }
+
+        protected override ITrainerState State => fading;
 
         protected override void BeforeStep(long done) => fading.Coefficient = Math.Pow(0.7, done) + fading.Coefficient / 2;
 
