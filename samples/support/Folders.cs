@@ -19,8 +19,15 @@ public static class Folders
         }
     }
 
-    private static string Samples =>
-        AppContext.GetData("EntryPointFileDirectoryPath") as string is { } folder && Directory.Exists(folder)
-            ? folder
-            : Path.GetFullPath("samples");
+    // Where the program's file lies, or the folder above it: samples, and samples/experiments.
+    private static string Samples
+    {
+        get
+        {
+            var folder = AppContext.GetData("EntryPointFileDirectoryPath") as string;
+            while (folder is not null && !Directory.Exists(Path.Combine(folder, "models")))
+                folder = Path.GetDirectoryName(folder);
+            return folder ?? Path.GetFullPath("samples");
+        }
+    }
 }
