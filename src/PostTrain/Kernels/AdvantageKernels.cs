@@ -217,7 +217,7 @@ public static unsafe partial class AdvantageKernels
         Guard.Fraction(gamma, nameof(gamma));
         if (bootstrap is not null && (bootstrap.dim() != 1 || bootstrap.size(0) != rewards.size(0)))
             throw new ArgumentException(
-                $"bootstrap has shape {Guard.Shape(bootstrap)}, expected [{rewards.size(0)}], one value a row of rewards",
+                $"bootstrap has shape {Guard.Shape(bootstrap)}, expected [{rewards.size(0)}], one value per row of rewards",
                 nameof(bootstrap)
             );
         return type;
