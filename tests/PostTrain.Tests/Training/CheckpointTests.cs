@@ -143,7 +143,7 @@ public sealed class CheckpointTests : IDisposable
     [InlineData("optimizer.safetensors", "truncate", "byte")]
     [InlineData("optimizer.safetensors", "no generator", "tensor random_state is missing")]
     [InlineData("optimizer.safetensors", "negative steps", "steps holds -1")]
-    [InlineData("optimizer.safetensors", "one more", "tensor stranger belongs to no parameter")]
+    [InlineData("optimizer.safetensors", "one more", "tensor stranger belongs to no trained parameter of this run")]
     public void Load_BrokenFile_IsNamedAndNothingChanges(string file, string? damage, string reason)
     {
         using var model = Toy.Model();
