@@ -56,7 +56,8 @@ foreach (double temperature in (double[])[1, 0])
     var sampling = experiment.Options.Sampling with { Temperature = temperature };
     var completions = Sampled.Completions(model, tokenizer, problems, sampling, seed: 1);
     Console.WriteLine(
-        $"temperature {temperature}: {completions.Count(experiment.Succeeds)} of {completions.Count} right, {completions.Average(c => c.Tokens.Length):F1} tokens"
+        $"temperature {temperature}: {completions.Count(experiment.Succeeds)} of {completions.Count} right, "
+            + $"{completions.Average(c => c.Tokens.Length):F1} tokens"
     );
     foreach (var completion in completions.Take(5))
         Console.WriteLine($"  {completion.Problem.Prompt} {completion.Text}");

@@ -130,7 +130,8 @@ return await command.RunAsync(
         string teacherName = values.GetValue(teacherFolder) ?? "the toy's model, fine-tuned on worked sums";
         var page = run.Page(
                 $"Distillation: {method}",
-                $"{(subject.IsToy ? "A small student" : subject.Name)} learns from {teacherName}; a copy of it learns the same {data.Train.Count} examples by supervised fine-tuning in as many steps."
+                $"{(subject.IsToy ? "A small student" : subject.Name)} learns from {teacherName}; a copy of it learns the same "
+                    + $"{data.Train.Count} examples by supervised fine-tuning in as many steps."
             )
             .Tiles(RunReport.Tiles(reports))
             .Table("Held-out examples", table)

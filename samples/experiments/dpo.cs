@@ -185,7 +185,8 @@ return await command.RunAsync(
             where last is not null
             select (string[])
                 [
-                    $"{(name.StartsWith("reward", StringComparison.Ordinal) ? "implicit reward" : "log-probability")} of {name[(name.IndexOf('/') + 1)..]} completions",
+                    $"{(name.StartsWith("reward", StringComparison.Ordinal) ? "implicit reward" : "log-probability")} of "
+                        + $"{name[(name.IndexOf('/') + 1)..]} completions",
                     Format.Number(last.Metrics["eval/" + name]),
                 ]
         );
@@ -202,7 +203,8 @@ return await command.RunAsync(
             );
         page.Run(reports)
             .Paragraph(
-                "Both log-probabilities may fall while the margin rises: the loss sees their difference only. rpo, irpo, mpo and orpo hold the chosen one up."
+                "Both log-probabilities may fall while the margin rises: the loss sees their difference only. rpo, irpo, mpo and "
+                    + "orpo hold the chosen one up."
             )
             .Completions("The same held-out prompts, before and after", Measure.Pairs(before, after));
         var summary = new Dictionary<string, object> { ["loss"] = loss, ["held_out"] = isKto ? judgedHeldOut.Count : heldOut.Count };

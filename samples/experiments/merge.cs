@@ -98,7 +98,8 @@ return await command.RunAsync(
         Console.WriteLine(finding);
         var page = run.Page(
                 "Two fine-tuned models merged into one",
-                $"Copies of {subject.Name} after {run.Steps} steps each, merged without training. Accuracies on {heldOut} held-out problems of each task, with 95 % intervals."
+                $"Copies of {subject.Name} after {run.Steps} steps each, merged without training. Accuracies on {heldOut} held-out "
+                    + "problems of each task, with 95 % intervals."
             )
             .Paragraph(finding)
             .Curves(

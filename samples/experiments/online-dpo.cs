@@ -172,7 +172,8 @@ return await command.RunAsync(
         run.Finish(
             run.Page(
                     $"Preferences between its own completions: {method}",
-                    $"{subject.Name}, judged by {judged}. {pairs.Length} of {asked} prompts gave the first policy a pair to learn from offline."
+                    $"{subject.Name}, judged by {judged}. {pairs.Length} of {asked} prompts gave the first policy a pair to learn "
+                        + "from offline."
                 )
                 .Tiles(RunReport.Tiles(reports))
                 .Table("Held-out problems", table)
@@ -247,7 +248,8 @@ return await command.RunAsync(
             return found.Length > 0
                 ? (found, prompts.Length / compared)
                 : throw new ArgumentException(
-                    "the reward tells none of the first policy's completions of a prompt from the others, expected some better and some worse ones: another --reward, a larger --group, more --sft-steps, or more --steps"
+                    "the reward tells none of the first policy's completions of a prompt from the others, expected some better and "
+                        + "some worse ones: another --reward, a larger --group, more --sft-steps, or more --steps"
                 );
         }
 

@@ -152,7 +152,8 @@ return await command.RunAsync(
         Console.WriteLine($"held-out pairs that the reward model puts in the right order: {ranked}");
         var page = run.Page(
                 "RLHF in three stages",
-                $"{subject.Name}: supervised fine-tuning, a reward model from {train.Count} pairs, PPO with a KL weight of {values.GetValue(kl)}."
+                $"{subject.Name}: supervised fine-tuning, a reward model from {train.Count} pairs, PPO with a KL weight of "
+                    + $"{values.GetValue(kl)}."
             )
             .Tiles(RunReport.Tiles(reports))
             .Table("One sampled answer to each held-out prompt", table)
@@ -249,7 +250,8 @@ return await command.RunAsync(
             var (asked, problems) = (Fitting(train), Fitting(heldOut));
             if (asked.Length == 0 || problems.Length == 0)
                 throw new ArgumentException(
-                    $"{asked.Length} prompts to learn from and {problems.Length} held out leave room for {values.GetValue(tokens)} tokens in the model's context of {subject.Model.ContextLength}, expected at least one each: fewer --tokens"
+                    $"{asked.Length} prompts to learn from and {problems.Length} held out leave room for {values.GetValue(tokens)} "
+                        + $"tokens in the model's context of {subject.Model.ContextLength}, expected at least one each: fewer --tokens"
                 );
             longest = Math.Max(
                 fitting.Longest,

@@ -54,7 +54,8 @@ return await command.RunAsync(
         var summary = new Dictionary<string, object>();
         var page = run.Page(
             "Reward models",
-            $"{subject.Name} with a linear head learns to judge: {(wanted == "both" ? "outcomes from pairs, and steps from judged solutions" : wanted == "outcome" ? "outcomes from pairs" : "steps from judged solutions")}."
+            $"{subject.Name} with a linear head learns to judge: "
+                + $"{(wanted == "both" ? "outcomes from pairs, and steps from judged solutions" : wanted == "outcome" ? "outcomes from pairs" : "steps from judged solutions")}."
         );
         var pages = new List<Action>();
         IReward? outcome = null;

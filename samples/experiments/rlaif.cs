@@ -152,12 +152,15 @@ return await command.RunAsync(
         run.Finish(
             run.Page(
                     "Reinforcement learning from AI feedback",
-                    $"{subject.Name}: {feedback:F0} pairs judged by the script '{values.GetValue(judgeName)}' in both orders, a reward model from its soft labels, {options.Reinforcement.Objective.Name} with a KL weight of {values.GetValue(kl)}."
+                    $"{subject.Name}: {feedback:F0} pairs judged by the script '{values.GetValue(judgeName)}' in both orders, a "
+                        + $"reward model from its soft labels, {options.Reinforcement.Objective.Name} with a KL weight of "
+                        + $"{values.GetValue(kl)}."
                 )
                 .Tiles(RunReport.Tiles(reports[Rlaif.Reinforcement]))
                 .Table("One sampled answer to each held-out problem", table)
                 .Paragraph(
-                    "The learnt reward is what the policy sees. Where it rises and the share of right answers does not, the policy has found what the judge overrates: try --judge style."
+                    "The learnt reward is what the policy sees. Where it rises and the share of right answers does not, the policy "
+                        + "has found what the judge overrates: try --judge style."
                 )
                 .Proportions(
                     "Right answers",

@@ -134,7 +134,8 @@ return await command.RunAsync(
         ];
         var pairs = TraceExamples.Repairs((await RoundsAsync(subject.Model, verifier, options, train, drawing))[^1].Traces);
         Console.WriteLine(
-            $"{train.Count} problems gave {corrections.Count} corrections and confirmations, {pairs.Count} pairs of a repaired and its original text"
+            $"{train.Count} problems gave {corrections.Count} corrections and confirmations, {pairs.Count} pairs of a repaired and "
+                + "its original text"
         );
         JsonLines.Write(run.PathOf("corrections.jsonl"), corrections);
         JsonLines.Write(run.PathOf("pairs.jsonl"), pairs);
@@ -186,7 +187,8 @@ return await command.RunAsync(
                 .. ways.Select(way => new SummaryTile(
                     way.Name,
                     Format.Percent(way.Rounds[^1].Accuracy!.Value),
-                    $"from {Format.Percent(way.Rounds[0].Accuracy!.Value)}; a {Format.Percent(way.Pooled.Repaired.Value)}, b {Format.Percent(way.Pooled.Spoiled.Value)}"
+                    $"from {Format.Percent(way.Rounds[0].Accuracy!.Value)}; a {Format.Percent(way.Pooled.Repaired.Value)}, b "
+                        + $"{Format.Percent(way.Pooled.Spoiled.Value)}"
                 )),
             ])
             .Proportions("Right at the end", [.. ways.Select(way => new NamedProportion(way.Name, way.Rounds[^1].Accuracy!))])

@@ -20,7 +20,8 @@ public sealed record RewardScheme(string Name, string Rule, string Failure, IRew
             new(
                 "binary",
                 "the answer is right",
-                "Sparse: a group that is all right or all wrong has no signal. It pays for a right answer to which the reasoning does not lead.",
+                "Sparse: a group that is all right or all wrong has no signal. It pays for a right answer to which the reasoning "
+                    + "does not lead.",
                 Reward.MathAnswer(new MathAnswerOptions { Name = "binary", Places = places })
             ),
             new(

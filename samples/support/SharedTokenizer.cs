@@ -21,7 +21,8 @@ public static class SharedTokenizer
         var teacher = TokenizerFiles.Load(folder);
         if (teacher.VocabularySize != student.VocabularySize || teacher.EndOfSequenceId != student.EndOfSequenceId)
             throw new ArgumentException(
-                $"--teacher {folder} has a vocabulary of {teacher.VocabularySize} that ends texts with {Id(teacher)}, the student one of {student.VocabularySize} that ends them with {Id(student)}; {Expected}"
+                $"--teacher {folder} has a vocabulary of {teacher.VocabularySize} that ends texts with {Id(teacher)}, the student "
+                    + $"one of {student.VocabularySize} that ends them with {Id(student)}; {Expected}"
             );
         foreach (var text in texts)
             if (!Reads(teacher, text, student.Encode(text)))

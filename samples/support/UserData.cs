@@ -79,7 +79,8 @@ public static class UserData
         ];
         if (fitting.Count < 2)
             throw new ArgumentException(
-                $"{fitting.Count} of {items.Count} examples can be used, expected at least 2: {string.Join("; ", reasons)}. A shorter --template may help"
+                $"{fitting.Count} of {items.Count} examples can be used, expected at least 2: {string.Join("; ", reasons)}. A "
+                    + "shorter --template may help"
             );
         if (reasons.Length > 0)
             Console.WriteLine($"{fitting.Count} of {items.Count} examples are used: {string.Join("; ", reasons)}");

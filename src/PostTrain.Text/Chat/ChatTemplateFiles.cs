@@ -118,7 +118,8 @@ internal static class ChatTemplateFiles
                         || template.ValueKind != JsonValueKind.String
                     )
                         throw new InvalidDataException(
-                            $"{path}: an entry of \"chat_template\" is {Shortened(item)}, expected an object with the strings \"name\" and \"template\""
+                            $"{path}: an entry of \"chat_template\" is {Shortened(item)}, expected an object with the strings "
+                                + "\"name\" and \"template\""
                         );
                     sources[name.GetString()!] = (path, template.GetString()!);
                 }

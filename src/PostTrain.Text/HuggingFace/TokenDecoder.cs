@@ -32,7 +32,8 @@ internal abstract class TokenDecoder
             "BPEDecoder" => new SuffixDecoder(node.Get("suffix").Text()),
             "Sequence" => new DecoderSequence([.. node.Get("decoders").Items().Select(item => Read(item, depth + 1))]),
             _ => throw new InvalidDataException(
-                $"{node.Place} has the type {kind}, expected ByteLevel, ByteFallback, Fuse, Replace, Strip, Metaspace, WordPiece, BPEDecoder or Sequence"
+                $"{node.Place} has the type {kind}, expected ByteLevel, ByteFallback, Fuse, Replace, Strip, Metaspace, WordPiece, "
+                    + "BPEDecoder or Sequence"
             ),
         };
     }

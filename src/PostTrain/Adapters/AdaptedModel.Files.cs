@@ -169,7 +169,8 @@ public sealed partial class AdaptedModel
 
             if (!entry.Shape.SequenceEqual(shape) || !is_floating_point(entry.Type))
                 throw new InvalidDataException(
-                    $"{file.Path}: tensor '{item.Name}' is {entry.Type} [{string.Join(",", entry.Shape)}], expected floating-point numbers [{string.Join(",", shape)}]."
+                    $"{file.Path}: tensor '{item.Name}' is {entry.Type} [{string.Join(",", entry.Shape)}], expected floating-point "
+                        + $"numbers [{string.Join(",", shape)}]."
                 );
         }
 
@@ -203,7 +204,8 @@ public sealed partial class AdaptedModel
         var weight = BaseOf(name)!.Values();
         if (!values.shape.SequenceEqual(weight.shape) || !values.to_type(weight.dtype).eq(weight.cpu()).all().ToBoolean())
             throw new InvalidDataException(
-                $"{path}: tensor '{name}' [{string.Join(",", values.shape)}] is not the base model's [{string.Join(",", weight.shape)}]: the adapter belongs to another base model."
+                $"{path}: tensor '{name}' [{string.Join(",", values.shape)}] is not the base model's "
+                    + $"[{string.Join(",", weight.shape)}]: the adapter belongs to another base model."
             );
     }
 

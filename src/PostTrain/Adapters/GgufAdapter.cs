@@ -95,7 +95,8 @@ public static class GgufAdapter
         long[] expected = isA ? [rank, shape[1]] : [shape[0], rank];
         if (!entry.Shape.SequenceEqual(expected) || !is_floating_point(entry.Type))
             throw new InvalidDataException(
-                $"{file.Path}: tensor '{entry.Name}' is {entry.Type} [{string.Join(",", entry.Shape)}], expected floating-point numbers [{string.Join(",", expected)}]."
+                $"{file.Path}: tensor '{entry.Name}' is {entry.Type} [{string.Join(",", entry.Shape)}], expected floating-point "
+                    + $"numbers [{string.Join(",", expected)}]."
             );
         // llama.cpp's scale is α / r.
         var factor = scale * rank / options.Alpha;

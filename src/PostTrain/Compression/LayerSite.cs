@@ -34,7 +34,8 @@ internal sealed record LayerSite(Leaf Leaf, nn.Module Owner, string Child)
         return found.Length > 0
             ? found
             : throw new ArgumentException(
-                $"Targets {chosen} name no linear layer of this model, which has {string.Join(", ", all.Take(12).Select(leaf => leaf.Name))}",
+                $"Targets {chosen} name no linear layer of this model, which has "
+                    + $"{string.Join(", ", all.Take(12).Select(leaf => leaf.Name))}",
                 nameof(targets)
             );
     }

@@ -50,7 +50,8 @@ public abstract record DistillationSupport
             string what = $"the support '{Name}'";
             if (own is null || own.dim() != 2 || own.shape[0] != student.shape[0])
                 throw new InvalidOperationException(
-                    $"{what} returned {(own is null ? "no tensor" : $"shape {Guard.Shape(own)}")} for the student, expected [{student.shape[0]}, K]"
+                    $"{what} returned {(own is null ? "no tensor" : $"shape {Guard.Shape(own)}")} for the student, expected "
+                        + $"[{student.shape[0]}, K]"
                 );
             return (Guard.Result(own, what, own.shape, "itself"), Guard.Result(other, what, own.shape, "the student's"));
         }
@@ -88,6 +89,7 @@ public abstract record DistillationSupport
         }
 
         public override string ToString() =>
-            $"top {K} of the {(Source == SupportSource.Teacher ? "teacher" : "student")}, {(Tail == SupportTail.Bucket ? "the rest in one bucket" : "renormalised")}";
+            $"top {K} of the {(Source == SupportSource.Teacher ? "teacher" : "student")}, "
+            + $"{(Tail == SupportTail.Bucket ? "the rest in one bucket" : "renormalised")}";
     }
 }

@@ -57,7 +57,8 @@ public static class Optima
         Guard.Positive(tau, nameof(tau));
         if (!preferences.shape.AsSpan().SequenceEqual([tree.Sequences, tree.Sequences]))
             throw new ArgumentException(
-                $"preferences has shape {Guard.Shape(preferences)}, expected [{tree.Sequences}, {tree.Sequences}], pairs of the tree's sequences",
+                $"preferences has shape {Guard.Shape(preferences)}, expected [{tree.Sequences}, {tree.Sequences}], pairs of the "
+                    + "tree's sequences",
                 nameof(preferences)
             );
         if (!comparisonProbs.shape.AsSpan().SequenceEqual([tree.Sequences]))

@@ -45,7 +45,8 @@ public static unsafe class DistillationKernels
         KernelGuard.SameShape(teacherLogits, nameof(teacherLogits), studentLogits, nameof(studentLogits));
         if (mask.dim() != 2 || mask.size(0) != studentLogits.size(0) || mask.size(1) != studentLogits.size(1))
             throw new ArgumentException(
-                $"mask has shape {Guard.Shape(mask)}, expected studentLogits' shape {Guard.Shape(studentLogits)} without its last dimension",
+                $"mask has shape {Guard.Shape(mask)}, expected studentLogits' shape {Guard.Shape(studentLogits)} without its last "
+                    + "dimension",
                 nameof(mask)
             );
         if (studentLogits.size(2) == 0)

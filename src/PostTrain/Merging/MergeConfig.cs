@@ -79,13 +79,15 @@ public sealed record MergeConfig
             {
                 if (model.Layers is not { } layers || layers.Start < 0 || layers.End <= layers.Start)
                     throw new ArgumentException(
-                        $"a slice takes the layers {model.Layers} of '{model.Directory}', expected a start of at least 0 and an end above it",
+                        $"a slice takes the layers {model.Layers} of '{model.Directory}', expected a start of at least 0 and an end "
+                            + "above it",
                         nameof(Slices)
                     );
                 var (first, own) = (slice.Models[0].Layers!.Value, layers);
                 if (first.End - first.Start != own.End - own.Start)
                     throw new ArgumentException(
-                        $"a slice takes {own.End - own.Start} layers of '{model.Directory}' and {first.End - first.Start} of '{slice.Models[0].Directory}', expected as many",
+                        $"a slice takes {own.End - own.Start} layers of '{model.Directory}' and {first.End - first.Start} of "
+                            + $"'{slice.Models[0].Directory}', expected as many",
                         nameof(Slices)
                     );
             }

@@ -67,7 +67,8 @@ internal static class MergeFiles
                     sources[origin.Directory].Config["layer_types"] is JsonArray types && origin.Layer < types.Count
                         ? types[origin.Layer]!.DeepClone()
                         : throw new InvalidDataException(
-                            $"{origin.Directory}: config.json has no layer_types for layer {origin.Layer}, which {plan.Reference.Directory} has"
+                            $"{origin.Directory}: config.json has no layer_types for layer {origin.Layer}, which "
+                                + $"{plan.Reference.Directory} has"
                         )
                 ),
             ]);

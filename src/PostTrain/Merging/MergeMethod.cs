@@ -286,7 +286,8 @@ public sealed class MergeMethod
             throw new ArgumentException($"{Name} needs a base model, and none is given");
         if (models < least || models > most)
             throw new ArgumentException(
-                $"{Name} merges {(least == most ? $"{least}" : $"at least {least}")} models{(Base == BaseUse.None ? "" : " besides the base")}, and {models} are given"
+                $"{Name} merges {(least == most ? $"{least}" : $"at least {least}")} "
+                    + $"models{(Base == BaseUse.None ? "" : " besides the base")}, and {models} are given"
             );
     }
 

@@ -82,7 +82,8 @@ internal sealed class MergePlan
         var count = Length(slice);
         if (sources[slice.Models[0].Directory].Layers < first + count)
             throw new InvalidDataException(
-                $"{slice.Models[0].Directory}: the model has {sources[slice.Models[0].Directory].Layers} layers, expected at least the {first + count} of a slice"
+                $"{slice.Models[0].Directory}: the model has {sources[slice.Models[0].Directory].Layers} layers, expected at least "
+                    + $"the {first + count} of a slice"
             );
         var names = sources[slice.Models[0].Directory]
             .Entries.Select(entry => LayerName.Of(entry.Name))
@@ -138,7 +139,8 @@ internal sealed class MergePlan
         {
             if (source.Entries.FirstOrDefault(entry => !used.Contains(entry.Name)) is { } more)
                 throw new InvalidDataException(
-                    $"{source.Directory}: tensor '{more.Name}' [{string.Join(",", more.Shape)}] is not in {Reference.Directory}, so that it cannot be merged"
+                    $"{source.Directory}: tensor '{more.Name}' [{string.Join(",", more.Shape)}] is not in {Reference.Directory}, so "
+                        + "that it cannot be merged"
                 );
         }
     }

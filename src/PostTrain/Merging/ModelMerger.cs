@@ -81,11 +81,13 @@ public static class ModelMerger
             var given = vocabulary?.ShapeOf(tensor.Name, entries[i].Shape, all[i].Source) ?? entries[i].Shape;
             if (!given.SequenceEqual(shape))
                 throw new InvalidDataException(
-                    $"{all[i].Source.Directory}: tensor '{all[i].Name}' has the shape [{string.Join(",", entries[i].Shape)}], expected [{string.Join(",", entries[0].Shape)}] as in {all[0].Source.Directory}"
+                    $"{all[i].Source.Directory}: tensor '{all[i].Name}' has the shape [{string.Join(",", entries[i].Shape)}], "
+                        + $"expected [{string.Join(",", entries[0].Shape)}] as in {all[0].Source.Directory}"
                 );
             if (is_floating_point(entries[i].Type) != is_floating_point(entries[0].Type))
                 throw new InvalidDataException(
-                    $"{all[i].Source.Directory}: tensor '{all[i].Name}' has the type {entries[i].Type}, expected {entries[0].Type} as in {all[0].Source.Directory}"
+                    $"{all[i].Source.Directory}: tensor '{all[i].Name}' has the type {entries[i].Type}, expected {entries[0].Type} "
+                        + $"as in {all[0].Source.Directory}"
                 );
         }
 
@@ -145,7 +147,8 @@ public static class ModelMerger
             using var other = source.Read(name);
             if (other.dtype != first.dtype || !other.eq(first).all().ToBoolean())
                 throw new InvalidDataException(
-                    $"{source.Directory}: tensor '{name}' of {other.dtype} has other values than in {all[0].Source.Directory}, and only floating point is merged"
+                    $"{source.Directory}: tensor '{name}' of {other.dtype} has other values than in {all[0].Source.Directory}, and "
+                        + "only floating point is merged"
                 );
         }
 

@@ -40,7 +40,8 @@ internal sealed class VocabularyUnion
         {
             if (vocabularies.Keys.FirstOrDefault() is { } with)
                 throw new NotSupportedException(
-                    $"{with.Directory} has a tokenizer and {reference.Directory} has none: whether their tokens agree cannot be known; put the files beside both"
+                    $"{with.Directory} has a tokenizer and {reference.Directory} has none: whether their tokens agree cannot be "
+                        + "known; put the files beside both"
                 );
             return null;
         }
@@ -51,7 +52,8 @@ internal sealed class VocabularyUnion
                 continue;
             if (config.Vocabulary != VocabularyMerge.Union)
                 throw new NotSupportedException(
-                    $"The tokenizer of {source.Directory} differs from that of {reference.Directory}: {difference}. Rows of the embeddings mean other tokens; "
+                    $"The tokenizer of {source.Directory} differs from that of {reference.Directory}: {difference}. Rows of the "
+                        + "embeddings mean other tokens; "
                         + $"set {nameof(MergeConfig.Vocabulary)} to {nameof(VocabularyMerge.Union)} to unite them."
                 );
             if (sources.All.FirstOrDefault(item => !vocabularies.ContainsKey(item)) is { } without)

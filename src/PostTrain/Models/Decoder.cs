@@ -210,7 +210,8 @@ public sealed class Decoder : CausalLm, ILayerOwner
             return own;
         var missing = ownNames.Except(own.Select(item => item.name)).First();
         throw new InvalidOperationException(
-            $"The model's '{missing}' was replaced by a compressed layer, expected plain weights: restore them first (ModelQuantization.Restore, LowRank.Restore)."
+            $"The model's '{missing}' was replaced by a compressed layer, expected plain weights: restore them first "
+                + "(ModelQuantization.Restore, LowRank.Restore)."
         );
     }
 
@@ -253,7 +254,8 @@ public sealed class Decoder : CausalLm, ILayerOwner
             );
         if (cache is not null && cache.Type != embeddings.dtype)
             throw new ArgumentException(
-                $"The cache holds {cache.Type}, expected {embeddings.dtype} as the model's weights: make the cache after the model's type is set.",
+                $"The cache holds {cache.Type}, expected {embeddings.dtype} as the model's weights: make the cache after the "
+                    + "model's type is set.",
                 nameof(cache)
             );
         if (mask is not null && (mask.Dimensions != 2 || mask.size(0) != shape[0] || mask.size(1) != total))

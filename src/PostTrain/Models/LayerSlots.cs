@@ -17,7 +17,8 @@ internal static class LayerSlots
 
     public static ArgumentException Unknown(nn.Module owner, string name) =>
         new(
-            $"{owner.GetName()} has no layer '{name}' that can be replaced, only [{string.Join(", ", owner.named_children().Select(child => child.name))}]",
+            $"{owner.GetName()} has no layer '{name}' that can be replaced, only "
+                + $"[{string.Join(", ", owner.named_children().Select(child => child.name))}]",
             nameof(name)
         );
 }

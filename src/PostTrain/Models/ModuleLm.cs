@@ -132,7 +132,8 @@ public sealed class ModuleLm : CausalLm
         var logits = module.call(ids);
         if (!logits.shape.SequenceEqual([.. ids.shape, VocabularySize]))
             throw new InvalidOperationException(
-                $"The module gave the shape [{string.Join(",", logits.shape)}] for ids [{string.Join(",", ids.shape)}], expected [{string.Join(",", ids.shape)},{VocabularySize}]."
+                $"The module gave the shape [{string.Join(",", logits.shape)}] for ids [{string.Join(",", ids.shape)}], expected "
+                    + $"[{string.Join(",", ids.shape)},{VocabularySize}]."
             );
         return logits;
     }
@@ -171,6 +172,7 @@ public sealed class ModuleLm : CausalLm
 
     private static NotSupportedException NoEmbeddings() =>
         new(
-            $"A {nameof(ModuleLm)} has no embeddings: its module maps ids to logits. Soft prompts need a {nameof(Decoder)} or a {nameof(CausalLm)} of one's own."
+            $"A {nameof(ModuleLm)} has no embeddings: its module maps ids to logits. Soft prompts need a {nameof(Decoder)} or a "
+                + $"{nameof(CausalLm)} of one's own."
         );
 }

@@ -139,7 +139,8 @@ public static partial class Pretrained
         // A slot for each layer is made before its weights are looked up: a hostile layer count would take all memory.
         if (config.Layers > tensors.Entries.Count())
             throw new InvalidDataException(
-                $"{tensors.Path}: the configuration has {config.Layers} layers and there are {tensors.Entries.Count()} tensors in all; at least one of each layer is missing."
+                $"{tensors.Path}: the configuration has {config.Layers} layers and there are {tensors.Entries.Count()} tensors in "
+                    + "all; at least one of each layer is missing."
             );
         var weights = new CheckpointWeights(tensors, config, type ?? CheckpointWeights.StoredType(tensors, config));
         var decoder = new Decoder(config, weights) { Origin = origin };
@@ -178,7 +179,8 @@ public static partial class Pretrained
             { } more
         )
             throw new InvalidDataException(
-                $"{tensors.Path}: tensor '{more.Name}' [{string.Join(",", more.Shape)}] is unexpected, expected '{ValueWeight}' and '{ValueBias}' only."
+                $"{tensors.Path}: tensor '{more.Name}' [{string.Join(",", more.Shape)}] is unexpected, expected '{ValueWeight}' and "
+                    + $"'{ValueBias}' only."
             );
         var summary = BodyParts.Head(body, 1, bias: true, ValueHead.TypeFor(body), new HeadOptions { StandardDeviation = 0 });
         tensors.ReadInto(ValueWeight, summary.weight!);

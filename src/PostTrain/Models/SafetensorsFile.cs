@@ -109,7 +109,8 @@ public sealed class SafetensorsFile : IDisposable
         var entry = Entry(name);
         if (!entry.Shape.SequenceEqual(destination.shape))
             throw new ArgumentException(
-                $"destination has the shape [{string.Join(",", destination.shape)}], expected [{string.Join(",", entry.Shape)}] as tensor '{name}' of {Path}.",
+                $"destination has the shape [{string.Join(",", destination.shape)}], expected [{string.Join(",", entry.Shape)}] as "
+                    + $"tensor '{name}' of {Path}.",
                 nameof(destination)
             );
         if (entry.Length == 0)

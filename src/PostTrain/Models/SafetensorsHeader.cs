@@ -166,7 +166,8 @@ internal sealed record SafetensorsHeader(IReadOnlyList<SafetensorsEntry> Entries
             if (entry.Offset < position)
                 throw Broken(
                     fileName,
-                    $"tensor '{entry.Name}' starts at byte {entry.Offset - start} of the data and overlaps the one before it, which ends at {position - start}"
+                    $"tensor '{entry.Name}' starts at byte {entry.Offset - start} of the data and overlaps the one before it, which "
+                        + $"ends at {position - start}"
                 );
             if (entry.Offset > position)
                 throw Broken(fileName, $"there is a gap of {entry.Offset - position} bytes before tensor '{entry.Name}', expected none");

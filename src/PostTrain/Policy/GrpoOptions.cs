@@ -67,14 +67,16 @@ public sealed record GrpoOptions : RolloutOptions
         var advantage =
             Objective.Advantage
             ?? throw new ArgumentException(
-                $"the objective {Objective.Name} has no Advantage, which a critic would have to give; expected one with an {nameof(AdvantageMethod)}",
+                $"the objective {Objective.Name} has no Advantage, which a critic would have to give; expected one with an "
+                    + $"{nameof(AdvantageMethod)}",
                 nameof(Objective)
             );
         Guard.AtLeast(GroupSize, advantage.LeastGroup, nameof(GroupSize));
         Refuse(
             (long)BatchSize * GroupSize < advantage.LeastBatch,
             nameof(BatchSize),
-            $"'{advantage.Name}' standardises over the batch, and BatchSize {BatchSize} times GroupSize {GroupSize} is a single completion, "
+            $"'{advantage.Name}' standardises over the batch, and BatchSize {BatchSize} times GroupSize {GroupSize} is a single "
+                + "completion, "
                 + $"whose advantages would be 0; expected at least {advantage.LeastBatch} completions"
         );
         Overlong?.Validate(Sampling.MaxNewTokens);
@@ -93,7 +95,8 @@ public sealed record GrpoOptions : RolloutOptions
         Refuse(
             Reference is null && (Objective.Beta > 0 || Kl is not null),
             nameof(Reference),
-            $"{(Kl is null ? $"Objective.Beta is {Objective.Beta}" : "Kl is given")}, but Reference is null; expected a reference model: the KL term is measured against it"
+            $"{(Kl is null ? $"Objective.Beta is {Objective.Beta}" : "Kl is given")}, but Reference is null; expected a reference "
+                + "model: the KL term is measured against it"
         );
         Refuse(
             Kl is { InReward: false } && Objective.Beta > 0,
@@ -108,7 +111,8 @@ public sealed record GrpoOptions : RolloutOptions
         Refuse(
             Kl is { InReward: true } && advantage.UsesComponents,
             nameof(Kl),
-            "Kl is a penalty in the reward, and the objective's advantage is made of the reward's components; expected a penalty in the loss"
+            "Kl is a penalty in the reward, and the objective's advantage is made of the reward's components; expected a penalty "
+                + "in the loss"
         );
         Refuse(
             Tokens.OffPolicyThreshold is not null && advantage.IsPerToken,

@@ -63,7 +63,8 @@ public sealed class KtoTrainer : DatasetTrainer<JudgedCompletion, KtoBatch>
             );
         if (!examples.Any(example => example.Differs(examples[0])))
             throw new ArgumentException(
-                $"{name} holds one completion only, expected at least two: the reference point pairs each prompt with another example's completion",
+                $"{name} holds one completion only, expected at least two: the reference point pairs each prompt with another "
+                    + "example's completion",
                 name
             );
         var known = reference.Precompute(

@@ -87,7 +87,8 @@ public abstract class Recipe
     {
         if (!isGiven && Policy is not Decoder { HasAdapter: false })
             throw new ArgumentException(
-                $"the policy is a {Policy.GetType().Name}, expected a {nameof(Decoder)} without adapters, which can be copied, or {options.GetType().Name}.Reference",
+                $"the policy is a {Policy.GetType().Name}, expected a {nameof(Decoder)} without adapters, which can be copied, or "
+                    + $"{options.GetType().Name}.Reference",
                 nameof(options)
             );
     }

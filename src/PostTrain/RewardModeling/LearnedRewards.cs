@@ -133,7 +133,8 @@ public static class LearnedRewards
         cuts && ids.Length > model.Body.ContextLength ? ids[..model.Body.ContextLength]
         : ids.Length > 0 && ids.Length <= model.Body.ContextLength ? ids
         : throw new InvalidOperationException(
-            $"completion {index} has {ids.Length} tokens with its prompt, expected 1 to {model.Body.ContextLength}, the reward model's context"
+            $"completion {index} has {ids.Length} tokens with its prompt, expected 1 to {model.Body.ContextLength}, the reward "
+                + "model's context"
         );
 
     private static double[] Values(Tensor tensor) => tensor.to_type(ScalarType.Float64).cpu().contiguous().data<double>().ToArray();

@@ -86,7 +86,8 @@ public sealed class ProcessRewardTrainer : DatasetTrainer<StepwiseExample, Stepw
         var encoding = StepEncoding.Of(example, tokenizer, options.Encoding);
         if (encoding.Tokens.Length > model.Body.ContextLength)
             throw new ArgumentException(
-                $"{what} has {encoding.Tokens.Length} tokens, expected at most {model.Body.ContextLength}, the model's context; {nameof(StepEncodingOptions.MaximumLength)} cuts",
+                $"{what} has {encoding.Tokens.Length} tokens, expected at most {model.Body.ContextLength}, the model's context; "
+                    + $"{nameof(StepEncodingOptions.MaximumLength)} cuts",
                 parameter
             );
         if (encoding.Ends.Length == 0)

@@ -108,7 +108,8 @@ public static class Checkpoint
         var state = ReadState(checkpoint);
         if (FrozenParameters.Digest(model) is var frozen && frozen != state.Frozen)
             throw new InvalidDataException(
-                $"{Path.Combine(checkpoint, StateFile)}: the parameters that are not trained had the digest '{state.Frozen}', those of this model have '{frozen}'; expected the same base model, frozen in the same places"
+                $"{Path.Combine(checkpoint, StateFile)}: the parameters that are not trained had the digest '{state.Frozen}', those "
+                    + $"of this model have '{frozen}'; expected the same base model, frozen in the same places"
             );
         using var scope = NewDisposeScope();
         using var _ = no_grad();
@@ -175,7 +176,8 @@ public static class Checkpoint
                 );
             if (!entry.Shape.SequenceEqual(tensor.shape) || entry.Type != tensor.dtype)
                 throw new InvalidDataException(
-                    $"{file.Path}: tensor {name} is {entry.Type} [{string.Join(", ", entry.Shape)}], expected {tensor.dtype} [{string.Join(", ", tensor.shape)}]"
+                    $"{file.Path}: tensor {name} is {entry.Type} [{string.Join(", ", entry.Shape)}], expected {tensor.dtype} "
+                        + $"[{string.Join(", ", tensor.shape)}]"
                 );
         }
         if (file.Entries.Select(entry => entry.Name).Except(wanted.Select(target => target.Name)).FirstOrDefault() is { } unknown)

@@ -88,7 +88,8 @@ public sealed class CompletionLog : IProgress<CompletionReport>, IDisposable
             {
                 if (line.Ended)
                     throw new InvalidDataException(
-                        $"{path}, line {line.Number}: expected a JSON object with step, prompt, completion, reward, tokens and finished: {error.Message}",
+                        $"{path}, line {line.Number}: expected a JSON object with step, prompt, completion, reward, tokens and "
+                            + $"finished: {error.Message}",
                         error
                     );
             }

@@ -89,7 +89,8 @@ public sealed class Optimization : IDisposable
         double norm = GradientClipping.Clip(trained, options.MaxGradNorm);
         if (!double.IsFinite(total) || !double.IsFinite(norm))
             throw new InvalidOperationException(
-                $"update {Updates + 1}: the loss is {total} and the gradient's norm {norm}, expected finite numbers; no parameter was changed"
+                $"update {Updates + 1}: the loss is {total} and the gradient's norm {norm}, expected finite numbers; no parameter "
+                    + "was changed"
             );
 
         double rate = options.LearningRate * options.Schedule.Multiplier(Updates, Warmup, totalUpdates);

@@ -76,7 +76,8 @@ public abstract record OptimizerChoice
             return optimizer.States.Count == parameters
                 ? optimizer
                 : throw new InvalidOperationException(
-                    $"the optimizer '{Name}' has {optimizer.States.Count} states, expected {parameters}, one a parameter in the groups' order"
+                    $"the optimizer '{Name}' has {optimizer.States.Count} states, expected {parameters}, one a parameter in the "
+                        + "groups' order"
                 );
         }
 

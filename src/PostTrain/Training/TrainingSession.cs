@@ -105,7 +105,8 @@ internal sealed class TrainingSession : IDisposable
             start.RestoreRandomState();
         else
             broken =
-                $"step {Step + 1} failed after {made} of its updates, which cannot be taken back; expected a call of Resume with a checkpoint before the run goes on";
+                $"step {Step + 1} failed after {made} of its updates, which cannot be taken back; expected a call of Resume with a "
+                + "checkpoint before the run goes on";
     }
 
     /// <summary>Counts a step as soon as its updates are made, so that nothing that follows and throws can have them made again.</summary>

@@ -53,7 +53,8 @@ internal sealed class AdapterRandom(ulong seed, long limit = long.MaxValue, bool
         var count = shape.Aggregate((Int128)1, (product, size) => product * size);
         if (count > limit)
             throw new InvalidDataException(
-                $"a tensor of the shape [{string.Join(",", shape)}] is asked for, but by the size of the file at most {limit} elements can be meant"
+                $"a tensor of the shape [{string.Join(",", shape)}] is asked for, but by the size of the file at most {limit} "
+                    + "elements can be meant"
             );
         return count <= Array.MaxLength
             ? (int)count

@@ -96,7 +96,8 @@ internal sealed class AdapterSite(Leaf leaf, AdapterState state)
             return whole;
         if (input.dim() == 0 || input.size(0) != rows.Count)
             throw new ArgumentException(
-                $"adapters are assigned to {rows.Count} rows, but the layer '{leaf.Name}' sees the shape [{string.Join(",", input.shape)}], expected [{rows.Count},...]",
+                $"adapters are assigned to {rows.Count} rows, but the layer '{leaf.Name}' sees the shape "
+                    + $"[{string.Join(",", input.shape)}], expected [{rows.Count},...]",
                 nameof(input)
             );
         using var scope = NewDisposeScope();

@@ -25,7 +25,8 @@ internal static class Combination
             return (cat(a.Zip(scaled, (matrix, weight) => matrix * weight).ToArray(), 0), cat(b, 1));
         if (a.Select(matrix => matrix.size(0)).Distinct().Count() > 1)
             throw new ArgumentException(
-                $"the ranks at '{factors[0].Leaf.Name}' are {string.Join(", ", a.Select(matrix => matrix.size(0)))}; {options.Kind} needs equal ones",
+                $"the ranks at '{factors[0].Leaf.Name}' are {string.Join(", ", a.Select(matrix => matrix.size(0)))}; {options.Kind} "
+                    + "needs equal ones",
                 nameof(factors)
             );
         double[] roots = [.. scaled.Select(weight => Math.Sqrt(Math.Abs(weight)))];

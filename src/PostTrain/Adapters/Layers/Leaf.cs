@@ -145,7 +145,8 @@ internal sealed class Leaf
                 LeafKind.Linear,
                 () =>
                     throw new InvalidOperationException(
-                        $"the layer '{name}' holds a compressed weight, which nothing can be written into: merge over the uncompressed model"
+                        $"the layer '{name}' holds a compressed weight, which nothing can be written into: merge over the "
+                            + "uncompressed model"
                     ),
                 () => packed.Bias,
                 (x, w, b) => nn.functional.linear(x, w, b)

@@ -27,7 +27,8 @@ public sealed class PrefixLm : PromptedLm
         decoder = model!;
         if (encoder.Length >= decoder.ContextLength)
             throw new ArgumentException(
-                $"The prefix has {encoder.Length} virtual positions, expected at most {decoder.ContextLength - 1}, one less than the model's context.",
+                $"The prefix has {encoder.Length} virtual positions, expected at most {decoder.ContextLength - 1}, one less than "
+                    + "the model's context.",
                 nameof(encoder)
             );
     }

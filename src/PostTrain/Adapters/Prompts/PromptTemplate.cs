@@ -62,7 +62,8 @@ public sealed class PromptTemplate
             else
             {
                 throw new ArgumentException(
-                    $"format has {{{(name.Length <= 20 ? name : name[..20])}}} at {i}, expected {{prompt}} or a number of virtual tokens, {MaximumLength} in all at most.",
+                    $"format has {{{(name.Length <= 20 ? name : name[..20])}}} at {i}, expected {{prompt}} or a number of virtual "
+                        + $"tokens, {MaximumLength} in all at most.",
                     nameof(format)
                 );
             }

@@ -26,7 +26,8 @@ public sealed class SoftPromptLm : PromptedLm
     {
         if (encoder.Length >= model!.ContextLength)
             throw new ArgumentException(
-                $"The prompt has {encoder.Length} virtual tokens, expected at most {model.ContextLength - 1}, one less than the model's context.",
+                $"The prompt has {encoder.Length} virtual tokens, expected at most {model.ContextLength - 1}, one less than the "
+                    + "model's context.",
                 nameof(encoder)
             );
     }

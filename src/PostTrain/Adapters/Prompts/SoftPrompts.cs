@@ -42,7 +42,8 @@ public static class SoftPrompts
             throw new InvalidDataException($"{path}: tensor '{TensorName}' is missing, expected [{config.Length},{width}].");
         if (!rows.Shape.SequenceEqual([config.Length, width]) || !is_floating_point(rows.Type))
             throw new InvalidDataException(
-                $"{path}: tensor '{TensorName}' is {rows.Type} [{string.Join(",", rows.Shape)}], expected floating-point numbers [{config.Length},{width}]."
+                $"{path}: tensor '{TensorName}' is {rows.Type} [{string.Join(",", rows.Shape)}], expected floating-point numbers "
+                    + $"[{config.Length},{width}]."
             );
         using var scope = NewDisposeScope();
         var table = new PromptTable(file.Read(TensorName));

@@ -64,7 +64,8 @@ public static class StructuredPruning
         var config = model.Config;
         if (heads.Count != config.Layers || heads.Any(layer => layer.Count != heads[0].Count))
             throw new ArgumentException(
-                $"heads has the numbers [{string.Join(", ", heads.Select(layer => layer.Count))}], expected the same number for each of {config.Layers} layers",
+                $"heads has the numbers [{string.Join(", ", heads.Select(layer => layer.Count))}], expected the same number for "
+                    + $"each of {config.Layers} layers",
                 nameof(heads)
             );
         foreach (var layer in heads)

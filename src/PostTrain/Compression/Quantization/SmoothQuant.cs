@@ -27,7 +27,8 @@ public static class SmoothQuant
             Guard.Floating(weight, nameof(weights));
         if (weights.Count == 0 || weights.Any(weight => weight.dim() != 2 || weight.size(1) != inputAbsmax.size(0)))
             throw new ArgumentException(
-                $"weights have the shapes {string.Join(", ", weights.Select(Guard.Shape))}, expected at least one of [out, {inputAbsmax.size(0)}]",
+                $"weights have the shapes {string.Join(", ", weights.Select(Guard.Shape))}, expected at least one of [out, "
+                    + $"{inputAbsmax.size(0)}]",
                 nameof(weights)
             );
         using var mode = no_grad();

@@ -39,7 +39,8 @@ public readonly record struct TokenExample(int[] Ids, int PromptLength = 0)
         parameter ??= name.Split('[')[0];
         if (Ids.Length > contextLength + 1)
             throw new ArgumentException(
-                $"{name} has {Ids.Length} tokens ({PromptLength} of them its prompt), expected at most {contextLength + 1}, one more than the model's context",
+                $"{name} has {Ids.Length} tokens ({PromptLength} of them its prompt), expected at most {contextLength + 1}, one "
+                    + "more than the model's context",
                 parameter
             );
         if (Ids.Length < 2)

@@ -24,8 +24,10 @@ public sealed class InstructionTemplate
     /// <remarks>Taori et al. 2023, github.com/tatsu-lab/stanford_alpaca.</remarks>
     public static InstructionTemplate Alpaca { get; } =
         new(
-            $"Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n### Instruction:\n{Instruction}\n\n### Response:\n",
-            "Below is an instruction that describes a task, paired with an input that provides further context. Write a response that appropriately completes the request."
+            "Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n### "
+                + $"Instruction:\n{Instruction}\n\n### Response:\n",
+            "Below is an instruction that describes a task, paired with an input that provides further context. Write a response "
+                + "that appropriately completes the request."
                 + $"\n\n### Instruction:\n{Instruction}\n\n### Input:\n{Input}\n\n### Response:\n"
         );
 
@@ -33,8 +35,10 @@ public sealed class InstructionTemplate
     /// <remarks>DeepSeek-AI 2025, arXiv:2501.12948, table 1.</remarks>
     public static InstructionTemplate R1Zero { get; } =
         Format(
-            "A conversation between User and Assistant. The user asks a question, and the Assistant solves it. The assistant first thinks about the reasoning process in the mind and then provides the user with the answer. "
-                + "The reasoning process and answer are enclosed within <think> </think> and <answer> </answer> tags, respectively, i.e., <think> reasoning process here </think> <answer> answer here </answer>. "
+            "A conversation between User and Assistant. The user asks a question, and the Assistant solves it. The assistant first "
+                + "thinks about the reasoning process in the mind and then provides the user with the answer. "
+                + "The reasoning process and answer are enclosed within <think> </think> and <answer> </answer> tags, respectively, "
+                + "i.e., <think> reasoning process here </think> <answer> answer here </answer>. "
                 + $"User: {Instruction} Assistant:"
         );
 

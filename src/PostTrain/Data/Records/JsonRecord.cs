@@ -121,7 +121,9 @@ internal sealed class JsonRecord(string place, JsonElement json)
     /// <summary>Creates the error for a record without the expected fields.</summary>
     public InvalidDataException Lacks(string expected) =>
         new(
-            $"{place} has the fields {(fields.Count == 0 ? "of an empty object" : string.Join(", ", fields.Values.Select(field => field.Name)))}, expected {expected}"
+            $"{place} has the fields "
+                + $"{(fields.Count == 0 ? "of an empty object" : string.Join(", ", fields.Values.Select(field => field.Name)))}, expected "
+                + $"{expected}"
         );
 
     /// <summary>Creates the error for an invalid record, with its place.</summary>

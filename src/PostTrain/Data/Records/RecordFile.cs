@@ -76,7 +76,8 @@ internal static class RecordFile
         catch (JsonException exception)
         {
             throw new InvalidDataException(
-                $"{place}{(place == path ? $", line {exception.LineNumber + 1}" : "")}: {JsonLines.Describe(exception)}; expected {Expected}",
+                $"{place}{(place == path ? $", line {exception.LineNumber + 1}" : "")}: {JsonLines.Describe(exception)}; expected "
+                    + $"{Expected}",
                 exception
             );
         }

@@ -18,7 +18,8 @@ internal static class GgufArchitecture
             "qwen2" or "qwen3" or "gemma" or "gemma2" or "phi3" or "gpt2" => type,
             "gemma3_text" => "gemma3",
             _ => throw new NotSupportedException(
-                $"A model of the type {type} is not written as GGUF, expected llama, mistral, qwen2, qwen3, gemma, gemma2, gemma3_text, phi3 or gpt2."
+                $"A model of the type {type} is not written as GGUF, expected llama, mistral, qwen2, qwen3, gemma, gemma2, "
+                    + "gemma3_text, phi3 or gpt2."
             ),
         };
         if (HuggingFace.Architectures.WhyNotWritable(config with { ModelType = type }) is { } reason)
@@ -147,7 +148,8 @@ internal static class GgufArchitecture
                 break;
             default:
                 throw new NotSupportedException(
-                    $"The model's rotary embedding is scaled by {rotary.Scaling}, which llama.cpp's {name} does not compute; expected linear"
+                    $"The model's rotary embedding is scaled by {rotary.Scaling}, which llama.cpp's {name} does not compute; "
+                        + "expected linear"
                         + " scaling, YaRN with its own attention factor, or Llama 3's for llama."
                 );
         }

@@ -85,7 +85,8 @@ public static class GgufExport
         var name = GgufArchitecture.NameOf(config);
         if (!options.AllowDifferences && GgufArchitecture.Difference(name, config) is { } difference)
             throw new NotSupportedException(
-                $"llama.cpp's {name} leaves out of this model {difference}. Set {nameof(GgufExportOptions.AllowDifferences)} to write it nevertheless."
+                $"llama.cpp's {name} leaves out of this model {difference}. Set {nameof(GgufExportOptions.AllowDifferences)} to "
+                    + "write it nevertheless."
             );
         var tensors = new GgufTensors(name, config, options.Type);
         GgufSource[] sources = [.. new[] { tensors.FrequencyFactors() }.Concat(parameters.Select(tensors.Of)).OfType<GgufSource>()];
@@ -125,7 +126,8 @@ public static class GgufExport
         var count = weights.Entries.Count();
         if (config.Layers > count)
             throw new InvalidDataException(
-                $"{weights.Path}: the configuration has {config.Layers} layers and there are {count} tensors in all; at least one of each layer is missing."
+                $"{weights.Path}: the configuration has {config.Layers} layers and there are {count} tensors in all; at least one "
+                    + "of each layer is missing."
             );
     }
 
@@ -141,7 +143,8 @@ public static class GgufExport
                 throw new InvalidDataException($"{path}: tensor '{parameter.Name}' is unexpected.");
             if (!parameter.Shape.SequenceEqual(shape))
                 throw new InvalidDataException(
-                    $"{path}: tensor '{parameter.Name}' has the shape [{string.Join(",", parameter.Shape)}], expected [{string.Join(",", shape)}]."
+                    $"{path}: tensor '{parameter.Name}' has the shape [{string.Join(",", parameter.Shape)}], expected "
+                        + $"[{string.Join(",", shape)}]."
                 );
         }
     }

@@ -71,7 +71,8 @@ internal sealed class CheckpointFiles : IDisposable
             {
                 if (!map.TryGetValue(entry.Name, out var owner) || owner != name)
                     throw new InvalidDataException(
-                        $"{Path}: the shard '{name}' holds the tensor '{entry.Name}', which the index {(owner is null ? "does not name" : $"places in '{owner}'")}."
+                        $"{Path}: the shard '{name}' holds the tensor '{entry.Name}', which the index "
+                            + $"{(owner is null ? "does not name" : $"places in '{owner}'")}."
                     );
             }
         }

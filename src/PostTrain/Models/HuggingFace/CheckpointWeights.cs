@@ -93,6 +93,7 @@ internal sealed class CheckpointWeights(CheckpointFiles file, DecoderConfig conf
 
     private InvalidDataException Failure() =>
         new(
-            $"{file.Path}: the tensors do not fit the configuration: {string.Join("; ", problems)}{(problems.Count >= ProblemsNamed ? "; ..." : ".")}"
+            $"{file.Path}: the tensors do not fit the configuration: "
+                + $"{string.Join("; ", problems)}{(problems.Count >= ProblemsNamed ? "; ..." : ".")}"
         );
 }

@@ -38,7 +38,8 @@ internal sealed class RopeSection(ConfigFile file, string name, JsonElement sect
                 throw file.Error(
                     $"{name}.{item.Name}",
                     "given",
-                    $"only what a rotary embedding of type {type ?? older ?? "default"} has: {string.Join(", ", read.Order(StringComparer.Ordinal))}"
+                    $"only what a rotary embedding of type {type ?? older ?? "default"} has: "
+                        + $"{string.Join(", ", read.Order(StringComparer.Ordinal))}"
                 );
         }
 

@@ -41,12 +41,14 @@ internal sealed class ActorCritic : nn.Module
         critic ??= ValueHead.For(policy, new HeadOptions { StandardDeviation = 0 });
         if (critic.OwnsBody == ReferenceEquals(critic.Body, policy))
             throw new ArgumentException(
-                $"Critic is a head {(critic.OwnsBody ? "that owns the policy" : "on another model")}, expected ValueHead.For(policy) or ValueHead.WithOwnBody of a second model",
+                $"Critic is a head {(critic.OwnsBody ? "that owns the policy" : "on another model")}, expected "
+                    + "ValueHead.For(policy) or ValueHead.WithOwnBody of a second model",
                 nameof(critic)
             );
         if (critic.Body.InputVocabularySize < policy.VocabularySize || critic.Body.ContextLength < policy.ContextLength)
             throw new ArgumentException(
-                $"the body of Critic reads {critic.Body.InputVocabularySize} ids and {critic.Body.ContextLength} positions, expected at least the policy's {policy.VocabularySize} and {policy.ContextLength}",
+                $"the body of Critic reads {critic.Body.InputVocabularySize} ids and {critic.Body.ContextLength} positions, "
+                    + $"expected at least the policy's {policy.VocabularySize} and {policy.ContextLength}",
                 nameof(critic)
             );
         return model = new ActorCritic(policy, critic);

@@ -22,7 +22,8 @@ public sealed record AdvantageInputs(Tensor Rewards, int GroupSize, Tensor Mask,
                 Components.TryGetValue(component.Name, out var values)
                     ? values
                     : throw new InvalidOperationException(
-                        $"the reward has no component '{component.Name}', expected one of {string.Join(", ", Components.Keys.Order(StringComparer.Ordinal))}"
+                        $"the reward has no component '{component.Name}', expected one of "
+                            + $"{string.Join(", ", Components.Keys.Order(StringComparer.Ordinal))}"
                     )
             )
             .ToArray();

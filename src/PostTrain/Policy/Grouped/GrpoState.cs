@@ -44,7 +44,8 @@ internal sealed class GrpoState : ITrainerState, IDisposable
             values.TryGetValue(name, out double value) && value >= 0 && double.IsFinite(value)
                 ? value
                 : throw new InvalidDataException(
-                    $"the checkpoint's {name} is {(values.TryGetValue(name, out double found) ? found : "missing")}, expected a number of at least 0"
+                    $"the checkpoint's {name} is {(values.TryGetValue(name, out double found) ? found : "missing")}, expected a "
+                        + "number of at least 0"
                 );
         if (
             tensors.Keys.FirstOrDefault(name => Replay is null || !name.StartsWith(ReplayBuffer.Prefix, StringComparison.Ordinal)) is

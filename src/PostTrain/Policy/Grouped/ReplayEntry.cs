@@ -46,7 +46,8 @@ internal sealed class ReplayEntry(RolloutGroups groups, long step, int uses)
                 || shape.Where((size, i) => size >= 0 && size != found.shape[i]).Any()
             )
                 throw new InvalidDataException(
-                    $"tensor {where}{name} is {found.dtype} [{string.Join(", ", found.shape)}], expected {type} [{string.Join(", ", shape)}], -1 for any size"
+                    $"tensor {where}{name} is {found.dtype} [{string.Join(", ", found.shape)}], expected {type} "
+                        + $"[{string.Join(", ", shape)}], -1 for any size"
                 );
             return found;
         }

@@ -40,7 +40,8 @@ public sealed record DpoObjective
     {
         if (microBatchSize is { } size && Loss.ComparesPairs)
             throw new ArgumentException(
-                $"the loss compares the pairs of a whole batch with each other (AOT), which {option} = {size} cuts into parts; expected {option} to be null",
+                $"the loss compares the pairs of a whole batch with each other (AOT), which {option} = {size} cuts into parts; "
+                    + $"expected {option} to be null",
                 option
             );
     }

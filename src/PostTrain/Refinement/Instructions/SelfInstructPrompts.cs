@@ -65,7 +65,8 @@ public sealed record SelfInstructPrompts
     private static MarkedText Labels(IReadOnlyList<InstructionTask> tasks, string instruction)
     {
         var text = new StringBuilder(
-            "Each task is a classification. Name its class labels, and for each an input that has it. Where a task needs no input, name the labels alone.\n\n"
+            "Each task is a classification. Name its class labels, and for each an input that has it. Where a task needs no input, "
+                + "name the labels alone.\n\n"
         );
         foreach (var task in tasks)
         {

@@ -89,7 +89,8 @@ public sealed class ModelRefiner : IRefiner, IEndsWhenCancelled
             return length > 0 && length + options.Sampling.MaxNewTokens <= model.ContextLength;
         if (length == 0 || length >= model.ContextLength)
             throw new ArgumentException(
-                $"problem {request.Index} has a prompt of {length} tokens, expected 1 to {model.ContextLength - 1}, one less than the model's context",
+                $"problem {request.Index} has a prompt of {length} tokens, expected 1 to {model.ContextLength - 1}, one less than "
+                    + "the model's context",
                 nameof(request)
             );
         return true;
