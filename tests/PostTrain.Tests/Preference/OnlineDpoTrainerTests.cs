@@ -51,6 +51,46 @@ public sealed class OnlineDpoTrainerTests
         Assert.Equal(0, report.Metrics["implicit_reward/margin"], 1e-12);
     }
 
+    // −log σ(β·margin), written as a method of one's own, is online DPO.
+    [Fact]
+    public async Task OwnMethod_WithTheFormulaOfDpo_TrainsAsDpo()
+    {
+        double[] seen = [0, 0];
+        var own = OnlineMethod.Of(
+            "own",
+            inputs =>
+            {
+                seen = [seen[0] + 1, (inputs.ChosenRewards - inputs.RejectedRewards).min().ToDouble()];
+                return -nn.functional.logsigmoid(inputs.Scores.Difference() * inputs.Beta);
+            }
+        );
+        var runs = new List<(double[] Losses, double[] Weights)>();
+        foreach (var method in new[] { OnlineMethod.Dpo, own })
+        {
+            using var model = Toy.Model(type: ScalarType.Float64);
+            using var reference = Toy.Model(type: ScalarType.Float64);
+            using var trainer = new OnlineDpoTrainer(
+                model,
+                Toy.Tokenizer,
+                Letters,
+                Options("dpo", new TrainerRun(4)) with
+                {
+                    Method = method,
+                    Reference = ReferencePolicy.Of(reference),
+                }
+            );
+            var losses = new List<double>();
+            await foreach (var report in trainer.RunAsync(Problems))
+                losses.Add(report.Loss);
+            runs.Add(([.. losses], [.. model.parameters().SelectMany(parameter => parameter.detach().data<double>())]));
+        }
+        Assert.NotEqual(runs[0].Losses[0], runs[0].Losses[^1]);
+        Assert.All(runs[0].Losses.Zip(runs[1].Losses), pair => Assert.Equal(pair.First, pair.Second, 1e-12));
+        Assert.All(runs[0].Weights.Zip(runs[1].Weights), pair => Assert.Equal(pair.First, pair.Second, 1e-12));
+        // The better completion is the chosen one, and the function was asked.
+        Assert.True(seen[0] >= 1 && seen[1] > 0, $"asked {seen[0]} times, least difference of rewards {seen[1]}");
+    }
+
     [Fact]
     public async Task FirstStep_Xpo_AddsTheReferencesLogProbs()
     {

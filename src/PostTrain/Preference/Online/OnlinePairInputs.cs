@@ -1,5 +1,4 @@
 using PostTrain.Preference.Losses;
-using PostTrain.Preference.Online;
 using static TorchSharp.torch;
 
 namespace PostTrain.Preference.Online;
