@@ -53,27 +53,38 @@ public sealed partial class LayerTests
         Assert.Equal(folders.Append("PostTrain.Text").Order(StringComparer.Ordinal), Table.Keys.Order(StringComparer.Ordinal));
     }
 
+    /// <summary>A folder is a namespace, or groups files of the namespace above it.</summary>
     [Fact]
-    public void Folder_IsANamespace_AndFilesAreShort()
+    public void Folder_IsANamespaceOrAGroupInOne_AndIsShort_AsAreItsFiles()
     {
-        var files = ((string[])["PostTrain", "PostTrain.Text"])
-            .SelectMany(project =>
-                Directory
-                    .EnumerateFiles(Path.Combine(RepositoryFolder.Root, "src", project), "*.cs", SearchOption.AllDirectories)
-                    .Select(file => (Project: project, File: file))
-            )
-            .Where(item => !BuildOutput().IsMatch(item.File));
-        foreach (var (project, file) in files)
+        foreach (var project in (string[])["PostTrain", "PostTrain.Text"])
         {
             var root = Path.Combine(RepositoryFolder.Root, "src", project);
-            var folder = Path.GetRelativePath(root, Path.GetDirectoryName(file)!);
-            var expected = folder == "." ? project : $"{project}.{folder.Replace(Path.DirectorySeparatorChar, '.')}";
-            var lines = File.ReadAllLines(file);
-            var name = lines.Select(line => Namespace().Match(line)).FirstOrDefault(match => match.Success)?.Groups[1].Value;
-            if (name is not null)
-                Assert.True(expected == name, $"{file} is in namespace {name}, expected {expected}");
-            Assert.True(lines.Length <= 400, $"{file} has {lines.Length} lines, expected at most 400");
+            var folders = Directory
+                .EnumerateFiles(root, "*.cs", SearchOption.AllDirectories)
+                .Select(file => Path.GetRelativePath(root, file))
+                .Where(file => !BuildOutput().IsMatch(file))
+                .GroupBy(file => Path.GetDirectoryName(file)!.Replace(Path.DirectorySeparatorChar, '.'));
+            foreach (var folder in folders)
+            {
+                var own = folder.Key == "" ? project : $"{project}.{folder.Key}";
+                var above = own[..Math.Max(0, own.LastIndexOf('.'))];
+                var names = folder.Select(file => NamespaceOf(Path.Combine(root, file))).OfType<string>().Distinct().ToArray();
+                Assert.True(names.Length <= 1, $"{own} holds {string.Join(" and ", names)}, expected one namespace");
+                Assert.True(
+                    names.All(name => name == own || (name == above && above != "PostTrain")),
+                    $"{own} is in namespace {string.Concat(names)}, expected {own} or {above}"
+                );
+                Assert.True(folder.Count() <= 20, $"{own} has {folder.Count()} files, expected at most 20");
+            }
         }
+    }
+
+    private static string? NamespaceOf(string file)
+    {
+        var lines = File.ReadAllLines(file);
+        Assert.True(lines.Length <= 400, $"{file} has {lines.Length} lines, expected at most 400");
+        return lines.Select(line => Namespace().Match(line)).FirstOrDefault(match => match.Success)?.Groups[1].Value;
     }
 
     private static string? Layer(IType type)
@@ -111,6 +122,6 @@ public sealed partial class LayerTests
     [GeneratedRegex(@"^namespace ([\w.]+)")]
     private static partial Regex Namespace();
 
-    [GeneratedRegex(@"[\\/](bin|obj)[\\/]")]
+    [GeneratedRegex(@"^(bin|obj)[\\/]")]
     private static partial Regex BuildOutput();
 }
