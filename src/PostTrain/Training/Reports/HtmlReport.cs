@@ -103,6 +103,21 @@ public sealed class HtmlReport
         );
     }
 
+    /// <summary>Adds a chart of value against cost over the whole width.</summary>
+    public HtmlReport Frontier(string heading, FrontierChart chart)
+    {
+        ArgumentNullException.ThrowIfNull(chart);
+        return Section(
+            heading,
+            html =>
+            {
+                html.Open("figure").Line();
+                FrontierDrawing.Draw(html, chart);
+                html.Close().Line();
+            }
+        );
+    }
+
     /// <summary>Adds diagnostic warnings in the given order; adds nothing if there are none.</summary>
     /// <param name="heading">The section's heading.</param>
     /// <param name="warnings">The warnings, for instance of <see cref="MetricsLog.ReadWarnings"/>.</param>

@@ -79,6 +79,9 @@ internal static class ReportStyle
         .key.dashed::before { background: repeating-linear-gradient(90deg, var(--k) 0 5px, transparent 5px 7px); }
         .chart circle { fill: var(--k); }
         .chart circle.raw { opacity: .4; }
+        .frontier .range { stroke: var(--k); stroke-width: 1.4; opacity: .55; }
+        .frontier .leader { stroke: var(--muted); stroke-width: .6; opacity: .6; }
+        .frontier path { stroke-width: 1.2; opacity: .5; }
         .c0 { --k: var(--s0); } .c1 { --k: var(--s1); } .c2 { --k: var(--s2); } .c3 { --k: var(--s3); } .c4 { --k: var(--s4); } .c5 { --k: var(--s5); }
         .hover rect { fill: transparent; }
         .hover line, .hover circle, .hover text { opacity: 0; pointer-events: none; }
