@@ -44,7 +44,7 @@ public sealed record GrpoOptions : RolloutOptions
     /// <value>The default is null.</value>
     public ReplayOptions? Replay { get; init; }
 
-    /// <summary>Weights for the difference between the log-probs of drawing and those of training.</summary>
+    /// <summary>Weights and rejections for the difference between the log-probs of drawing and those of training.</summary>
     /// <value>The default is null.</value>
     public ImportanceCorrection? Correction { get; init; }
 
@@ -82,6 +82,7 @@ public sealed record GrpoOptions : RolloutOptions
         Overlong?.Validate(Sampling.MaxNewTokens);
         Tokens.Validate();
         DynamicSampling?.Validate();
+        Correction?.Validate();
         Replay?.Validate();
         if (TargetKl is { } target)
             Guard.Positive(target, nameof(TargetKl));

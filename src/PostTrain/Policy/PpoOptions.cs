@@ -35,6 +35,11 @@ public sealed record PpoOptions : RolloutOptions
     /// <value>The default is <see cref="PolicyObjectives.Ppo"/>: token ratio, clip 0.2, token mean.</value>
     public PolicyObjective Objective { get; init; } = PolicyObjectives.Ppo();
 
+    /// <summary>Weights and rejections for the difference between the log-probs of drawing and those of training; they act on the policy's
+    /// loss, not on the critic's.</summary>
+    /// <value>The default is null.</value>
+    public ImportanceCorrection? Correction { get; init; }
+
     /// <summary>β of the KL penalty in the reward, −β·kl_t at each token, and how it follows the divergence, which is measured in nats a
     /// completion.</summary>
     /// <value>The default is 0.05, fixed.</value>
@@ -131,6 +136,7 @@ public sealed record PpoOptions : RolloutOptions
                 $"a KL coefficient is {coefficient}, but Reference is null; expected a reference model, or Kl = KlControl.Fixed(0)",
                 nameof(Reference)
             );
+        Correction?.Validate();
         Ptx?.Validate();
     }
 }
