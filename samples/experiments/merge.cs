@@ -103,6 +103,7 @@ return await command.RunAsync(
         string finding =
             $"The best merge is {best.Name} at {Format.Number(best.Strength)}: {best.Sums} of the sums, {best.Reversals} of the reversals.";
         Console.WriteLine(finding);
+        Row[] tops = [.. rows.Take(3), .. rows.Skip(3).GroupBy(row => row.Name).Select(group => group.MaxBy(row => row.Worse)!)];
         var page = run.Page(
                 "Two fine-tuned models merged into one",
                 $"{subject.Name} after {together} steps on both tasks, then {run.Steps} steps on one task in each of two copies, merged without "
@@ -116,13 +117,18 @@ return await command.RunAsync(
                     "share of right reversals, with 95 % intervals",
                     [
                         .. rows.Select(row =>
-                            FrontierPoint.Of(Label(row), row.Sums.Value, row.Reversals, row.Strength == 0 ? "models" : row.Name)
+                            FrontierPoint.Of(
+                                tops.Contains(row) ? Label(row) : "",
+                                row.Sums.Value,
+                                row.Reversals,
+                                row.Strength == 0 ? "" : row.Name
+                            )
                         ),
                     ]
                 )
             )
-            .Proportions("Sums", [.. Tops().Select(row => new NamedProportion(Label(row), row.Sums))])
-            .Proportions("Reversals", [.. Tops().Select(row => new NamedProportion(Label(row), row.Reversals))])
+            .Proportions("Sums", [.. tops.Select(row => new NamedProportion(Label(row), row.Sums))])
+            .Proportions("Reversals", [.. tops.Select(row => new NamedProportion(Label(row), row.Reversals))])
             .Table("All merges", table);
         run.Finish(
             page,
@@ -212,9 +218,6 @@ return await command.RunAsync(
             );
             return new Row(name, strength, right, reversed, folder);
         }
-
-        IEnumerable<Row> Tops() =>
-            rows.Take(3).Concat(rows.Skip(3).GroupBy(row => row.Name).Select(group => group.MaxBy(row => row.Worse)!));
 
         static string Label(Row row) => row.Strength == 0 ? row.Name : $"{row.Name} {Format.Number(row.Strength)}";
     }
