@@ -90,16 +90,16 @@ internal sealed class Decoding : IDisposable
     /// <summary>Tokens that the rows at work have.</summary>
     public int Length { get; private set; }
 
-    /// <summary>Whether there is a row that gets another token.</summary>
+    /// <summary>True if there is a row that gets another token.</summary>
     public bool Continues => rows.Length > 0 && Length < batch.NewTokens;
 
     /// <summary>The tokens of a row's completion so far; not valid after the next step.</summary>
     public ReadOnlySpan<int> Completion(int row) => CollectionsMarshal.AsSpan(completions[row]);
 
-    /// <summary>Whether a row has ended by a stop.</summary>
+    /// <summary>True if a row has ended by a stop.</summary>
     public bool HasEnded(int row) => ended[row];
 
-    /// <summary>Whether a row gets no further token: it has ended by a stop, or has as many as it may have.</summary>
+    /// <summary>True if a row gets no further token: it has ended by a stop, or has as many as it may have.</summary>
     public bool IsComplete(int row) => ended[row] || completions[row].Count == batch.Limits[row];
 
     /// <summary>Draws a token for each row that has not ended; gives these rows.</summary>

@@ -114,7 +114,8 @@ internal static class VerlCorrectionGolden
         return (name, WithEmptySequences(name, result.Metrics, inputs.Mask));
     }
 
-    // The reference takes sequences without a token into its numbers of sequences, as log-perplexity, weight and sum 0; ours leave them out.
+    // The reference takes sequences without a token into its numbers of sequences, as log-perplexity, weight and sum 0; ours leave them
+    // out.
     private static double WithEmptySequences(string name, IReadOnlyDictionary<string, double> metrics, Tensor mask)
     {
         double value = metrics[name],
