@@ -13,7 +13,7 @@ public sealed class Optimization : IDisposable
     private readonly TrainingOptions options;
     private readonly IParameterOptimizer optimizer;
     private readonly MasterWeights masters;
-    private readonly long totalUpdates;
+    private readonly int updatesPerStep;
 
     // What the optimiser changes: the parameters, or their copies.
     private readonly Parameter[] trained;
@@ -28,7 +28,8 @@ public sealed class Optimization : IDisposable
         options.Validate();
         Guard.AtLeast(updatesPerStep, 1, nameof(updatesPerStep));
         this.options = options;
-        totalUpdates = (long)options.Steps * updatesPerStep;
+        this.updatesPerStep = updatesPerStep;
+        Steps = options.Steps;
         // Matrices first, then the vectors, which weight decay leaves alone.
         var trainable = model.named_parameters().Where(p => p.parameter.requires_grad).ToArray();
         if (trainable.Length == 0)
@@ -62,6 +63,9 @@ public sealed class Optimization : IDisposable
     /// <summary>Optimiser steps done.</summary>
     public long Updates { get; internal set; }
 
+    /// <summary>Steps of the schedule: those of the options, or what their epochs give on a data set.</summary>
+    internal int Steps { get; set; }
+
     /// <summary>The optimiser's state of each parameter, in the order of <see cref="Parameters"/>.</summary>
     internal IReadOnlyList<IParameterState> States { get; }
 
@@ -93,7 +97,7 @@ public sealed class Optimization : IDisposable
                     + "was changed"
             );
 
-        double rate = options.LearningRate * options.Schedule.Multiplier(Updates, Warmup, totalUpdates);
+        double rate = options.LearningRate * options.Schedule.Multiplier(Updates, Warmup, (long)Steps * updatesPerStep);
         optimizer.Update(rate);
         masters.Publish();
         Updates++;
@@ -107,7 +111,7 @@ public sealed class Optimization : IDisposable
         masters.Dispose();
     }
 
-    private long Warmup => options.WarmupSteps * (totalUpdates / options.Steps);
+    private long Warmup => (long)options.WarmupSteps * updatesPerStep;
 
     private double Factor(string name)
     {
