@@ -1,4 +1,4 @@
-using PostTrain.Data.Records;
+using PostTrain.Data.Records.Files;
 using PostTrain.Text;
 
 namespace PostTrain.RewardModeling;
@@ -16,7 +16,7 @@ public sealed record StepwiseExample(MarkedText Prompt, IReadOnlyList<string> St
     /// <exception cref="InvalidDataException">The file is broken or has no records, or a record lacks fields; the message names file, place
     /// and reason.</exception>
     public static IReadOnlyList<StepwiseExample> Read(string path) =>
-        RecordFile.Read<StepwiseExample>(
+        RecordRows.Read<StepwiseExample>(
             path,
             "prompt, completions and as many labels",
             record =>

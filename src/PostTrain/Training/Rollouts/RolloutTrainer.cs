@@ -1,5 +1,7 @@
 using System.Runtime.CompilerServices;
 using PostTrain.Data;
+using PostTrain.Data.Batches;
+using PostTrain.Data.Records;
 using PostTrain.Models;
 using PostTrain.Numerics;
 using PostTrain.Rewards;
@@ -111,9 +113,11 @@ public abstract class RolloutTrainer : IDisposable
     )
     {
         options.Evaluation.CheckData(evaluation is not null, nameof(evaluation));
-        var prompts = TokenizedPrompt.Of(problems, nameof(problems), Policy, Tokenizer);
-        var heldOut = evaluation is null ? null : TokenizedPrompt.Of(evaluation, nameof(evaluation), Policy, Tokenizer);
+        bool begins = Session.Step == 0;
+        var prompts = Tokenized(problems, nameof(problems), begins);
+        var heldOut = evaluation is null ? null : Tokenized(evaluation, nameof(evaluation), begins);
         var order = new ShuffledOrder(prompts.Length, options.Seed);
+        Session.Plan(prompts.Length);
         Session.Begin();
         while (Session.IsUnfinished || Session.Continues(cancellation))
         {
@@ -139,7 +143,8 @@ public abstract class RolloutTrainer : IDisposable
     /// <param name="cancellation">As in <see cref="RunAsync"/>, without the checkpoint.</param>
     public async Task<StepReport> StepAsync(IReadOnlyList<Problem> problems, CancellationToken cancellation = default)
     {
-        var prompts = TokenizedPrompt.Of(problems, nameof(problems), Policy, Tokenizer);
+        Session.CheckSteps();
+        var prompts = Tokenized(problems, nameof(problems), tells: true);
         Session.Begin();
         await TakeStepAsync(new PromptSource(prompts), cancellation).ConfigureAwait(false);
         return Session.Complete();
@@ -154,7 +159,7 @@ public abstract class RolloutTrainer : IDisposable
     )
     {
         var metrics = new Dictionary<string, double>();
-        await EvaluateAsync(TokenizedPrompt.Of(problems, nameof(problems), Policy, Tokenizer), metrics, cancellation).ConfigureAwait(false);
+        await EvaluateAsync(Tokenized(problems, nameof(problems), tells: false), metrics, cancellation).ConfigureAwait(false);
         return metrics;
     }
 
@@ -249,7 +254,7 @@ public abstract class RolloutTrainer : IDisposable
             ? CounterRandom.Bits(options.Seed, (ulong)Session.Step)
             : CounterRandom.Bits(options.Seed, (ulong)Session.Step, (ulong)draw);
 
-    private RewardContext Context => new(Session.Step, options.Steps);
+    private RewardContext Context => new(Session.Step, Session.Steps);
 
     /// <summary>Draws one completion of each prompt for training, by the source of the options or the policy itself; the caller disposes
     /// them. Afterwards the policy is in evaluation mode.</summary>
@@ -291,6 +296,19 @@ public abstract class RolloutTrainer : IDisposable
         var scores = await Scoring.ScoreCheckedAsync(reward ?? NoReward, completions, Context, step.Cancellation).ConfigureAwait(false);
         step.Book("reward");
         return scores;
+    }
+
+    private TokenizedPrompt[] Tokenized(IReadOnlyList<Problem> problems, string name, bool tells)
+    {
+        var notes = new DataNotes();
+        var encoder = new ExampleEncoder(Tokenizer, Policy.ContextLength) { Truncation = options.Truncation, Notes = notes };
+        var prompts = TokenizedPrompt.Of(problems, name, encoder);
+        if (tells)
+            Session.Tell(
+                name,
+                problems is RecordSet<Problem> read ? [.. read.Notes, .. notes.Of(prompts.Length)] : notes.Of(prompts.Length)
+            );
+        return prompts;
     }
 
     private async Task TakeStepAsync(PromptSource prompts, CancellationToken cancellation)

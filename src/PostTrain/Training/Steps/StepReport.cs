@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using PostTrain.Training.Diagnostics;
 
 namespace PostTrain.Training;
 
@@ -15,6 +16,10 @@ namespace PostTrain.Training;
 /// <c>penalty/&lt;term&gt;</c>. A metric that a trainer does not have is absent, not 0.</remarks>
 public sealed record StepReport(long Step, double Loss, IReadOnlyDictionary<string, double> Metrics, TimeSpan Elapsed)
 {
+    /// <summary>Warnings about the data, with the first step that they concern; <see cref="TrainingDiagnostics"/> passes them on.</summary>
+    /// <value>The default is empty.</value>
+    public IReadOnlyList<Warning> Warnings { get; init; } = [];
+
     // In reading order. A line contains those that the trainer reports.
     private static readonly string[] InLine =
     [
@@ -27,7 +32,8 @@ public sealed record StepReport(long Step, double Loss, IReadOnlyDictionary<stri
         "tokens_per_second",
     ];
 
-    /// <summary>Returns one line of text: the step, the loss and the best-known metrics, in the invariant culture.</summary>
+    /// <summary>Returns one line of text: the step, the loss and the best-known metrics, in the invariant culture; and a line for each of
+    /// its warnings.</summary>
     public override string ToString()
     {
         var line = new StringBuilder();
@@ -38,6 +44,8 @@ public sealed record StepReport(long Step, double Loss, IReadOnlyDictionary<stri
                 line.Append(CultureInfo.InvariantCulture, $"  {name} {Number(value)}");
         }
 
+        foreach (var warning in Warnings)
+            line.Append(CultureInfo.InvariantCulture, $"{Environment.NewLine}{warning}");
         return line.ToString();
     }
 
