@@ -15,6 +15,9 @@ internal static class Fused
     [ThreadStatic]
     private static List<Tensor>? Given;
 
+    /// <summary>False while somebody wants the tensor operators (<see cref="Reference"/>).</summary>
+    internal static bool IsOn => ReferenceScopes == 0;
+
     /// <summary>True if an operator can compute with this tensor: float32 or float64 in CPU memory, and nobody wants the tensor operators
     /// (<see cref="Reference"/>).</summary>
     internal static bool Takes(Tensor tensor) =>

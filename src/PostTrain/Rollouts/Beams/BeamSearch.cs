@@ -102,9 +102,8 @@ public static class BeamSearch
                 forgotten += padding;
             }
 
-            var hidden = model.Hidden(ids.narrow(1, seen, column - seen), mask.narrow(1, forgotten, column - forgotten), cache);
+            var logits = model.NextLogits(ids.narrow(1, seen, column - seen), mask.narrow(1, forgotten, column - forgotten), cache);
             seen = column;
-            var logits = model.Project(hidden.select(1, hidden.size(1) - 1));
             if (step == 0)
             {
                 // The prompts are run once; then every prompt has a row for each of its hypotheses.
