@@ -7,7 +7,7 @@ namespace PostTrain.Data.Records.Files;
 /// <param name="most">Most bytes that are given.</param>
 internal sealed class StrictStream(Stream inner, string path, long most) : Stream
 {
-    private long left = most;
+    private long given;
 
     public override bool CanRead => true;
 
@@ -28,8 +28,10 @@ internal sealed class StrictStream(Stream inner, string path, long most) : Strea
         int count = inner.Read(buffer);
         if (count == 0 && buffer.Length > 0)
             throw new InvalidDataException($"{path} is cut off or damaged: it refers to bytes beyond its end");
-        left -= count;
-        return left >= 0 ? count : throw new InvalidDataException($"{path} is damaged: reading a part of it takes more than {most} bytes");
+        given += count;
+        return given <= most
+            ? count
+            : throw new InvalidDataException($"{path} is damaged: reading a part of it takes more than {most} bytes");
     }
 
     public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
@@ -37,8 +39,7 @@ internal sealed class StrictStream(Stream inner, string path, long most) : Strea
     public override int ReadByte()
     {
         Span<byte> one = stackalloc byte[1];
-        Read(one);
-        return one[0];
+        return Read(one) == 1 ? one[0] : -1;
     }
 
     // A file does not wait, so nothing is left to be awaited.
