@@ -144,7 +144,7 @@ public sealed class ChatTemplate
 
     private static ArgumentException Changes(int place, IReadOnlyList<ChatMessage> messages) =>
         new(
-            $"the template changes the text before message {place} when more messages follow, so the assistant's span cannot be found; "
+            $"the template changes earlier messages when others follow (before message {place}), so the assistant's span cannot be found; "
                 + "mark it with {% generation %} in the template",
             nameof(messages)
         );

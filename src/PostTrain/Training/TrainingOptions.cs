@@ -149,7 +149,7 @@ public abstract record TrainingOptions
     }
 
     /// <summary>Steps of a run on so many examples.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">There are more steps than can be counted.</exception>
+    /// <exception cref="InvalidOperationException">There are more steps than can be counted.</exception>
     internal int StepsOn(int examples)
     {
         if (Epochs is not { } epochs)
@@ -157,11 +157,7 @@ public abstract record TrainingOptions
         double wanted = Math.Ceiling(epochs * examples / BatchSize);
         return wanted <= int.MaxValue
             ? (int)wanted
-            : throw new ArgumentOutOfRangeException(
-                nameof(Epochs),
-                epochs,
-                $"Epochs gives {wanted} steps, expected at most {int.MaxValue}"
-            );
+            : throw new InvalidOperationException($"Epochs is {epochs}, which gives {wanted} steps, expected at most {int.MaxValue}");
     }
 
     // At 1 the correction of the first steps' bias would divide by 0.

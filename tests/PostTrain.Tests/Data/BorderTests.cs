@@ -12,11 +12,11 @@ public sealed class BorderTests
     public static TheoryData<string, string, string> Joined =>
         new()
         {
-            { "bpe-gpt2", "user: Hi assistant: ", "The end" },
-            { "bpe-qwen2", "user: Hi assistant: ", "The end" },
-            { "bpe-llama3", "user: Hi assistant: ", "The end" },
-            { "sp-bpe", "user: Hi assistant: ", "The end" },
-            { "sp-metaspace", "user: Hi assistant: ", "The end" },
+            { "bpe-gpt2", "user: Hi assistant: ", "the end" },
+            { "bpe-qwen2", "user: Hi assistant: ", "the end" },
+            { "bpe-llama3", "user: Hi assistant: ", "the end" },
+            { "sp-bpe", "user: Hi assistant: ", "the end" },
+            { "sp-metaspace", "user: Hi assistant: ", "the end" },
         };
 
     [Theory]
@@ -86,12 +86,12 @@ public sealed class BorderTests
         var notes = new DataNotes();
         var encoder = new ExampleEncoder(GoldenTokenizers.Load("bpe-qwen2"), 100) { Notes = notes };
         _ = encoder.Encode("a:", " good one", "data[0]");
-        _ = encoder.Encode("question: ", "The answer", "data[1]");
-        _ = encoder.Encode("second: ", "The answer", "data[2]");
+        _ = encoder.Encode("question: ", "the answer", "data[1]");
+        _ = encoder.Encode("second: ", "the answer", "data[2]");
         var note = Assert.Single(notes.Of(3));
         Assert.Equal(("joined-border", 2), (note.Name, note.Count));
         Assert.Contains("2 of 3 examples", note.Message, StringComparison.Ordinal);
-        Assert.Contains("data[1], 'question: ' before 'The answer'", note.Message, StringComparison.Ordinal);
+        Assert.Contains("data[1], 'question: ' before 'the answer'", note.Message, StringComparison.Ordinal);
         Assert.Contains("space", note.Advice, StringComparison.Ordinal);
     }
 }

@@ -29,8 +29,8 @@ public sealed class DataWarningTests : IDisposable
     [Fact]
     public void JoinedBorders_AreTold_BySft_Preferences_Rewards_AndRollouts()
     {
-        Demonstration[] shown = [new("fine:", " one"), new("open: ", "two"), new("more: ", "three")];
-        PreferencePair[] pairs = [new("open: ", "two", "three"), new("fine:", " a", " b")];
+        Demonstration[] shown = [new("fine:", " one"), new("open: ", "the one"), new("more: ", "the two")];
+        PreferencePair[] pairs = [new("open: ", "the one", "the two"), new("fine:", " a", " b")];
         using var model = Model();
         using var sft = new SftTrainer(model, Tokenizer, new SftOptions { Steps = 2, BatchSize = 2 });
         var reports = sft.Run(shown).ToArray();

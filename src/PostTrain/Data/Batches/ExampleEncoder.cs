@@ -10,6 +10,9 @@ public sealed record ExampleEncoder(ITokenizer Tokenizer, int ContextLength)
 {
     private const int Shown = 40;
 
+    // Beginnings of answers, where a problem has none of its own.
+    private static readonly string[] Words = ["the", "A", "I"];
+
     /// <summary>True to append the tokenizer's end of sequence, if it has one, to a completion without one.</summary>
     /// <value>The default is true.</value>
     public bool AppendEnd { get; init; } = true;
@@ -87,8 +90,8 @@ public sealed record ExampleEncoder(ITokenizer Tokenizer, int ContextLength)
             return false;
         try
         {
-            string next = problem.Answer is { Length: > 0 } answer ? answer : "A";
-            return !Tokenizer.Encode(problem.Prompt + next).AsSpan().StartsWith(ids);
+            string[] next = problem.Answer is { Length: > 0 } answer ? [answer] : Words;
+            return next.Any(word => !Tokenizer.Encode(problem.Prompt + word).AsSpan().StartsWith(ids));
         }
         catch (ArgumentException)
         {

@@ -224,7 +224,7 @@ internal sealed class TrainingSession : IDisposable
         return Checkpoint.Save(directory, model, Optimization, state, State());
     }
 
-    private IReadOnlyList<Warning> TakeWarnings()
+    private Warning[] TakeWarnings()
     {
         if (warnings.Count == 0)
             return [];

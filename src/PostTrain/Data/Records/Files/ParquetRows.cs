@@ -2,8 +2,6 @@ using System.Buffers;
 using System.Collections;
 using System.Globalization;
 using System.Text.Json;
-using Parquet;
-using Parquet.Meta;
 using Parquet.Serialization;
 using PostTrain.Text.Files;
 
@@ -12,14 +10,12 @@ namespace PostTrain.Data.Records.Files;
 /// <summary>Reads the rows of a Parquet file as objects, one row group in memory at a time.</summary>
 internal static class ParquetRows
 {
-    private const long MostBytes = 4L << 30;
-    private const long MostValues = 100_000_000;
     private const int MostDepth = 32;
 
     internal static IEnumerable<JsonRecord> Of(string path)
     {
         using var stream = BoundedFile.Open(path, RecordRows.Expected);
-        int groups = Try(() => Check(stream, path), path);
+        int groups = Try(() => ParquetCheck.Groups(stream, path), path);
         int number = 0;
         var buffer = new ArrayBufferWriter<byte>();
         for (int group = 0; group < groups; group++)
@@ -28,8 +24,8 @@ internal static class ParquetRows
             var rows = Try(
                 () =>
                 {
-                    stream.Position = 0;
-                    return ParquetSerializer.DeserializeUntypedAsync(stream, null, index, default).GetAwaiter().GetResult().Data;
+                    using var bounded = ParquetCheck.Bounded(stream, path);
+                    return ParquetSerializer.DeserializeUntypedAsync(bounded, null, index, default).GetAwaiter().GetResult().Data;
                 },
                 path
             );
@@ -44,65 +40,6 @@ internal static class ParquetRows
                 yield return new JsonRecord(place, document.RootElement);
             }
         }
-    }
-
-    // What the file says of itself must be possible before memory is given to it.
-    private static int Check(FileStream stream, string path)
-    {
-        Span<byte> magic = stackalloc byte[4];
-        if (stream.Length < 12 || stream.ReadAtLeast(magic, 4, throwOnEndOfStream: false) < 4 || !magic.SequenceEqual("PAR1"u8))
-            throw new InvalidDataException(
-                magic.SequenceEqual("vers"u8)
-                    ? $"{path} is the pointer of a large file, not the file itself; download the data (git lfs pull)"
-                    : $"{path} is not a Parquet file: it does not begin with PAR1"
-            );
-        stream.Position = stream.Length - 8;
-        Span<byte> end = stackalloc byte[8];
-        stream.ReadExactly(end);
-        int footer = BitConverter.ToInt32(end);
-        if (!end[4..].SequenceEqual("PAR1"u8) || footer < 0 || footer > stream.Length - 12)
-            throw new InvalidDataException($"{path} is cut off or damaged: it does not end with a Parquet footer");
-        stream.Position = 0;
-        var reader = ParquetReader.CreateAsync(stream, null, leaveStreamOpen: true).GetAwaiter().GetResult();
-        try
-        {
-            foreach (var group in reader.Metadata!.RowGroups)
-                Check(group, stream.Length, path);
-            return reader.RowGroupCount;
-        }
-        finally
-        {
-            reader.DisposeAsync().AsTask().GetAwaiter().GetResult();
-        }
-    }
-
-    private static void Check(RowGroup group, long length, string path)
-    {
-        long bytes = 0;
-        foreach (var column in group.Columns)
-        {
-            var data =
-                column.MetaData ?? throw new InvalidDataException($"{path}: a column has no metadata, expected a whole Parquet file");
-            if (
-                data.NumValues is < 0 or > MostValues
-                || data.TotalUncompressedSize < 0
-                || data.TotalCompressedSize < 0
-                || data.TotalCompressedSize > length
-                || data.DataPageOffset < 0
-                || data.DataPageOffset >= length
-            )
-                throw new InvalidDataException(
-                    $"{path}: the column {string.Join('.', data.PathInSchema)} is said to have {data.NumValues} values in "
-                        + $"{data.TotalCompressedSize} bytes at {data.DataPageOffset}, expected at most {MostValues} within the "
-                        + $"file's {length}"
-                );
-            bytes += data.TotalUncompressedSize;
-        }
-        if (group.NumRows is < 0 or > MostValues || bytes > MostBytes)
-            throw new InvalidDataException(
-                $"{path}: a row group has {group.NumRows} rows and {bytes} bytes, expected at most {MostValues} and {MostBytes}: "
-                    + "write the file with smaller row groups"
-            );
     }
 
     private static void Write(Utf8JsonWriter json, object? value, string place, int depth)
