@@ -5,6 +5,7 @@
 using PostTrain.Adapters;
 using PostTrain.Models;
 using PostTrain.Samples.Support;
+using PostTrain.Tool;
 using PostTrain.Text;
 using TorchSharp;
 

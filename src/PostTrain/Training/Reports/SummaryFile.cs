@@ -29,6 +29,35 @@ public static class SummaryFile
         AtomicFile.WriteText(path, JsonSerializer.Serialize(values, Options) + "\n");
     }
 
+    /// <summary>Writes the description of a run and its results: method, model, data, options, results, environment.</summary>
+    /// <param name="path">As in <see cref="Write(string, IReadOnlyDictionary{string, object})"/>.</param>
+    /// <param name="run">The run.</param>
+    /// <param name="results">Names and values of the results; they follow the description at the top level.</param>
+    /// <exception cref="IOException">The file could not be written. An existing file is unchanged.</exception>
+    public static void Write(string path, RunDescription run, IReadOnlyDictionary<string, object> results)
+    {
+        ArgumentNullException.ThrowIfNull(run);
+        ArgumentNullException.ThrowIfNull(results);
+        var values = new Dictionary<string, object> { ["method"] = run.Method };
+        foreach (
+            var (name, value) in new (string, object?)[]
+            {
+                ("model", run.Model),
+                ("data", run.Data),
+                ("data_sha256", run.DataDigest),
+                ("trained_parameters", run.TrainedParameters),
+                ("seed", run.Seed),
+            }
+        )
+            if (value is not null)
+                values[name] = value;
+        foreach (var (name, value) in results)
+            values[name] = value;
+        values["options"] = new Dictionary<string, string>(run.Options);
+        values["environment"] = new Dictionary<string, string>(run.Environment);
+        Write(path, values);
+    }
+
     private sealed class IntervalConverter : JsonConverter<ConfidenceInterval>
     {
         public override ConfidenceInterval Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>

@@ -3,7 +3,7 @@ using PostTrain.Training;
 using PostTrain.Training.Diagnostics;
 using Spectre.Console;
 
-namespace PostTrain.Samples.Support;
+namespace PostTrain.Tool;
 
 using Text = Spectre.Console.Text;
 
