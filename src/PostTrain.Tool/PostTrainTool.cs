@@ -31,7 +31,7 @@ internal static class PostTrainTool
             }
         }
         if (parsed.Errors.Count > 0 && parsed.Action is not HelpAction)
-            return Refuse(terminal, parsed.CommandResult.Command, parsed.Errors[0].Message);
+            return Refuse(terminal, parsed.CommandResult.Command, MessageOf(parsed));
         return await parsed
             .InvokeAsync(
                 new InvocationConfiguration
@@ -44,6 +44,16 @@ internal static class PostTrainTool
             )
             .ConfigureAwait(false);
     }
+
+    // An unknown option is named first: what else is wrong may follow from it.
+    private static string MessageOf(ParseResult parsed) =>
+        parsed.UnmatchedTokens is [var unknown, ..]
+            ? $"there is no option '{unknown}'"
+                + NearestName.Hint(
+                    unknown,
+                    parsed.CommandResult.Command.Options.Select(option => option.Name).Concat(parsed.CommandResult.Command.Subcommands.Select(command => command.Name))
+                )
+            : parsed.Errors[0].Message;
 
     internal static RootCommand Root(Terminal terminal) =>
         new("Post-training of language models: supervised, preferences, rewards, reinforcement learning, distillation.")

@@ -52,7 +52,7 @@ internal abstract class ToolCommand : Command
     /// <summary>Adds an option. A number has a range; a value out of it is refused before anything else is done.</summary>
     protected Option<T> Of<T>(string name, string description, T value, OptionRange? range = null, string? help = null)
     {
-        var option = new Option<T>(name) { Description = description, HelpName = help };
+        var option = new Option<T>(name) { Description = description, HelpName = help ?? (range is null ? null : "N") };
         if (value is not null and not Array)
             option.DefaultValueFactory = _ => value;
         if (range is not null)

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using PostTrain.Training;
 
 namespace PostTrain.Tool;
@@ -87,22 +88,14 @@ internal abstract class TrainingCommand : ToolCommand
         Seed = Of("--seed", "Seed of all randomness.", 0UL);
         Validators.Add(result =>
         {
-            if (result.GetValue(Steps) is not null && result.GetValue(Epochs) is not null)
-                result.AddError("--steps and --epochs are both given, expected one of them");
-            if (result.GetValue(Lora) is null)
-                foreach (
-                    var (name, isGiven) in new[]
-                    {
-                        ("--lora-alpha", result.GetValue(LoraAlpha) is not null),
-                        ("--target-modules", result.GetValue(TargetModules) is { Length: > 0 }),
-                        ("--quantize", result.GetValue(Quantize) is not null),
-                        ("--merge", result.GetValue(Merge)),
-                    }
-                )
-                    if (isGiven)
-                        result.AddError($"{name} is given without --lora, expected the rank of an adapter");
-            if (result.GetValue(Merge) && result.GetValue(Quantize) is not null)
-                result.AddError("--merge is given with --quantize: an adapter is merged into the base as it was, by posttrain merge-adapter");
+            try
+            {
+                Check(result);
+            }
+            catch (InvalidOperationException)
+            {
+                // A value that cannot be read has its own error.
+            }
         });
     }
 
@@ -136,6 +129,28 @@ internal abstract class TrainingCommand : ToolCommand
     internal Option<bool> Merge { get; }
     internal Option<string?> License { get; }
     internal Option<ulong> Seed { get; }
+
+    // Options that exclude or need each other.
+    private void Check(CommandResult result)
+    {
+        if (result.GetValue(Steps) is not null && result.GetValue(Epochs) is not null)
+            result.AddError("--steps and --epochs are both given, expected one of them");
+        if (result.GetValue(Merge) && result.GetValue(Quantize) is not null)
+            result.AddError("--merge is given with --quantize: an adapter is merged into the base as it was, by posttrain merge-adapter");
+        if (result.GetValue(Lora) is not null)
+            return;
+        foreach (
+            var (name, isGiven) in new[]
+            {
+                ("--lora-alpha", result.GetValue(LoraAlpha) is not null),
+                ("--target-modules", result.GetValue(TargetModules) is { Length: > 0 }),
+                ("--quantize", result.GetValue(Quantize) is not null),
+                ("--merge", result.GetValue(Merge)),
+            }
+        )
+            if (isGiven)
+                result.AddError($"{name} is given without --lora, expected the rank of an adapter");
+    }
 
     /// <summary>The file of options: the one that is named, or that of the run that goes on.</summary>
     internal override string? FileOf(ParseResult given) =>

@@ -25,7 +25,8 @@ internal sealed class RunLogs(OutputFolder folder, Func<long?> resumedAt) : IPro
     public void Report(StepReport value)
     {
         metrics ??= MetricsLog.Open(MetricsPath, resumedAt());
-        events ??= TensorBoardLog.Open(folder.PathOf("tensorboard"), resumedAt());
+        // An earlier file stays; its steps do not count any more.
+        events ??= TensorBoardLog.Open(folder.PathOf("tensorboard"), resumedAt() ?? (folder.IsResumed ? 0 : null));
         metrics.Report(value);
         events.Report(value);
     }

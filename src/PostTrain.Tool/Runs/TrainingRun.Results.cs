@@ -159,7 +159,7 @@ internal sealed partial class TrainingRun
         [
             .. reports
                 .SelectMany(report => report.Metrics.Keys)
-                .Where(name => name.StartsWith("eval/", StringComparison.Ordinal))
+                .Where(name => name.StartsWith("eval/", StringComparison.Ordinal) && name != "eval/reward/std")
                 .Distinct()
                 .Select(name =>
                 {

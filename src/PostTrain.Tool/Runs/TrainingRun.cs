@@ -38,10 +38,7 @@ internal sealed partial class TrainingRun : IDisposable
         checkpoint = folder.Checkpoint;
         logs = new RunLogs(
             folder,
-            () =>
-                checkpoint is not null ? Checkpoint.ReadState(checkpoint).Step
-                : folder.IsResumed ? 0L
-                : null
+            () => checkpoint is null ? null : Checkpoint.ReadState(checkpoint).Step
         );
     }
 

@@ -23,7 +23,7 @@ internal static class ReportScript
             if (size >= 1e9) return +(value / 1e9).toFixed(2) + 'G';
             if (size >= 1e6) return +(value / 1e6).toFixed(2) + 'M';
             if (size >= 1e4) return +(value / 1e3).toFixed(1) + 'k';
-            return size >= 1e-3 ? String(+value.toPrecision(4)) : value.toExponential(2);
+            return size >= 1e-3 ? String(+value.toPrecision(4)) : (+value.toPrecision(3)).toExponential();
           };
           const nice = rough => {
             const power = 10 ** Math.floor(Math.log10(rough)), factor = rough / power;
@@ -85,6 +85,7 @@ internal static class ReportScript
               inverse = place => range[0] + (place - L) / (W - L - R) * (range[1] - range[0]);
 
               svg.replaceChildren();
+              tip.hidden = true;
               for (const tick of ticks) {
                 svg.append(make('line', { class: tick === ticks[0] ? 'axis' : 'grid', x1: L, x2: W - R, y1: y(tick), y2: y(tick) }));
                 svg.append(make('text', { x: L - 7, y: y(tick) + 3.5, 'text-anchor': 'end' }, short(+tick.toPrecision(12))));

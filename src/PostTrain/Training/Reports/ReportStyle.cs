@@ -118,6 +118,7 @@ internal static class ReportStyle
         .shares dd { display: inline; margin-right: 8px; }
         .shares dd.strong { color: var(--ink); font-weight: 600; }
         td.text { white-space: pre-line; overflow-wrap: anywhere; }
+        td.text:first-child { overflow-wrap: normal; }
 
         .warning { background: var(--card); border: 1px solid var(--line); border-left: 4px solid var(--bad); border-radius: 12px; padding: 11px 20px 13px 17px; font-size: 14px; }
         .warning + .warning { margin-top: 10px; }

@@ -1,6 +1,3 @@
-using System.Text.Json;
-using PostTrain.Text.Files;
-
 namespace PostTrain.Training.Reports;
 
 /// <summary>A page that lays several runs over one another: their key numbers, the settings in which they differ, and a chart for each
@@ -13,7 +10,6 @@ public static class RunComparison
     private const string MetricsFile = "metrics.jsonl",
         SummaryName = "summary.json";
 
-    private const int MaximumSummary = 16 << 20;
     private static readonly string[] First = ["reward/mean", "loss"];
 
     // Of one run each; a page of several has their values in a table.
@@ -36,11 +32,10 @@ public static class RunComparison
         if (folders.Count < 2)
             throw new ArgumentException($"folders has {folders.Count} entries, expected at least two runs to compare", nameof(folders));
         var names = Names(folders);
-        var runs = folders.Select((folder, i) => new Run(names[i], Reports(folder), Settings(folder))).ToArray();
+        var runs = folders.Select((folder, i) => new Run(names[i], Reports(folder), SummaryFile.Settings(Path.Combine(folder, SummaryName)))).ToArray();
         var page = new HtmlReport($"{runs.Length} runs compared", string.Join(" · ", names)).Table("Key numbers", Numbers(runs));
-        if (Differences(runs) is { Rows.Count: > 0 } differences)
-            page.Table("Settings that differ", differences);
-        return page.Curves("Metrics", [.. Charts(runs)]);
+        page.Curves("Metrics", [.. Charts(runs)]);
+        return Differences(runs) is { Rows.Count: > 0 } differences ? page.Table("Settings that differ", differences) : page;
     }
 
     private static ReportTable Numbers(Run[] runs)
@@ -78,7 +73,7 @@ public static class RunComparison
                 .. names
                     .Select(name => (Name: name, Values: runs.Select(run => run.Settings.GetValueOrDefault(name, "–")).ToArray()))
                     .Where(row => row.Values.Distinct().Count() > 1)
-                    .Select(row => (string[])[row.Name, .. row.Values]),
+                    .Select(row => (string[])[row.Name, .. row.Values.Select(value => row.Name == "data_sha256" && value.Length > 16 ? value[..16] : value)]),
             ]
         );
     }
@@ -115,31 +110,6 @@ public static class RunComparison
         return File.Exists(path)
             ? MetricsLog.Read(path)
             : throw new FileNotFoundException($"{folder} has no {MetricsFile}; expected the directory of a run", path);
-    }
-
-    private static Dictionary<string, string> Settings(string folder)
-    {
-        var path = Path.Combine(folder, SummaryName);
-        var settings = new Dictionary<string, string>(StringComparer.Ordinal);
-        if (!File.Exists(path))
-            return settings;
-        var text = BoundedFile.ReadText(path, MaximumSummary, "the summary of a run");
-        try
-        {
-            using var document = JsonDocument.Parse(text);
-            foreach (var name in (string[])["method", "model", "data", "data_sha256", "trained_parameters", "seed"])
-                if (document.RootElement.TryGetProperty(name, out var value))
-                    settings[name] = value.ToString();
-            foreach (var group in (string[])["options", "environment"])
-                if (document.RootElement.TryGetProperty(group, out var values) && values.ValueKind == JsonValueKind.Object)
-                    foreach (var option in values.EnumerateObject())
-                        settings.TryAdd(option.Name, option.Value.ToString());
-            return settings;
-        }
-        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
-        {
-            throw new InvalidDataException($"{path}: expected one JSON object: {exception.Message}", exception);
-        }
     }
 
     // The last part of each path, or as many parts as tell them apart.

@@ -48,7 +48,7 @@ public static class RunReport
             _ => Known.Where(known => known.Metric == metric).Select(known => (known.Title, known.Unit)).FirstOrDefault((metric, "")),
         };
 
-    /// <summary>Writes the report of a metrics log.</summary>
+    /// <summary>Writes the report of a metrics log, with the settings of <c>summary.json</c> beside it.</summary>
     /// <param name="metrics">A file that <see cref="MetricsLog"/> wrote.</param>
     /// <param name="path">Path of the report; null means <c>report.html</c> beside the log.</param>
     /// <param name="title">Title of the report; null means the name of the log's directory.</param>
@@ -61,13 +61,15 @@ public static class RunReport
         var directory = Path.GetDirectoryName(Path.GetFullPath(metrics))!;
         var completions = Path.Combine(directory, "completions.jsonl");
         path ??= Path.Combine(directory, "report.html");
-        Of(
-                title ?? Path.GetFileName(directory),
-                MetricsLog.Read(metrics),
-                MetricsLog.ReadWarnings(metrics),
-                File.Exists(completions) ? CompletionLog.Read(completions) : []
-            )
-            .Save(path);
+        var page = Of(
+            title ?? Path.GetFileName(directory),
+            MetricsLog.Read(metrics),
+            MetricsLog.ReadWarnings(metrics),
+            File.Exists(completions) ? CompletionLog.Read(completions) : []
+        );
+        if (SummaryFile.Settings(Path.Combine(directory, "summary.json")) is { Count: > 0 } settings)
+            page.Settings("Settings", settings);
+        page.Save(path);
         return path;
     }
 
