@@ -51,7 +51,9 @@ internal static class PostTrainTool
             ? $"there is no option '{unknown}'"
                 + NearestName.Hint(
                     unknown,
-                    parsed.CommandResult.Command.Options.Select(option => option.Name).Concat(parsed.CommandResult.Command.Subcommands.Select(command => command.Name))
+                    parsed
+                        .CommandResult.Command.Options.Select(option => option.Name)
+                        .Concat(parsed.CommandResult.Command.Subcommands.Select(command => command.Name))
                 )
             : parsed.Errors[0].Message;
 

@@ -31,7 +31,8 @@ public sealed class CommandTests : IDisposable
         var output = subject.PathOf("out");
         await Subject.RunAsync([command, .. Common(data), .. Split(options)]);
         foreach (
-            var name in (string[])["run.yaml", "metrics.jsonl", "report.html", "summary.json", "model/config.json", "model/model.safetensors"]
+            var name in (string[])
+                ["run.yaml", "metrics.jsonl", "report.html", "summary.json", "model/config.json", "model/model.safetensors"]
         )
             Assert.True(File.Exists(Path.Combine(output, name)), name);
         Assert.Single(Directory.GetFiles(Path.Combine(output, "tensorboard")));
@@ -98,7 +99,11 @@ public sealed class CommandTests : IDisposable
         using var model = Pretrained.Load(subject.Model);
         using var adapted = AdaptedModel.Load(model, subject.PathOf("out", "adapter"));
         Assert.NotNull(TokenizerFiles.Load(subject.PathOf("out", "adapter")));
-        Assert.Contains("base_model_relation: adapter", File.ReadAllText(subject.PathOf("out", "adapter", "README.md")), StringComparison.Ordinal);
+        Assert.Contains(
+            "base_model_relation: adapter",
+            File.ReadAllText(subject.PathOf("out", "adapter", "README.md")),
+            StringComparison.Ordinal
+        );
 
         string[] again =
         [
@@ -173,7 +178,18 @@ public sealed class CommandTests : IDisposable
         using var model = Pretrained.Load(subject.Model);
         Assert.InRange(losses[0], Math.Log(model.VocabularySize) - 0.3, Math.Log(model.VocabularySize) + 0.3);
 
-        var output = await Subject.RunAsync("evaluate", "--model", subject.Model, "--data", subject.Problems, "--answers", "--limit", "5", "--tokens", "3");
+        var output = await Subject.RunAsync(
+            "evaluate",
+            "--model",
+            subject.Model,
+            "--data",
+            subject.Problems,
+            "--answers",
+            "--limit",
+            "5",
+            "--tokens",
+            "3"
+        );
         Assert.Contains("right_answers", output, StringComparison.Ordinal);
     }
 
@@ -256,16 +272,7 @@ public sealed class CommandTests : IDisposable
     }
 
     private string[] Common(string data) =>
-        [
-            "--model",
-            subject.Model,
-            "--data",
-            subject.PathOf(data + ".jsonl"),
-            "--output",
-            subject.PathOf("out"),
-            "--batch-size",
-            "4",
-        ];
+        ["--model", subject.Model, "--data", subject.PathOf(data + ".jsonl"), "--output", subject.PathOf("out"), "--batch-size", "4"];
 
     private string[] Split(string options) =>
         [.. options.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(part => part == "base" ? subject.Model : part)];

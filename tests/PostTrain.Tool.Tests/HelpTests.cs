@@ -23,7 +23,13 @@ public sealed class HelpTests
     [Fact]
     public async Task Tool_ListsItsCommands()
     {
-        foreach (string[] arguments in (string[][])[[], ["--help"]])
+        foreach (
+            string[] arguments in (string[][])
+                [
+                    [],
+                    ["--help"],
+                ]
+        )
         {
             var help = await Subject.RunAsync(arguments);
             Assert.All(Root.Subcommands, command => Assert.Contains(command.Name, help, StringComparison.Ordinal));

@@ -108,7 +108,15 @@ public sealed class RefusalTests : IDisposable
     public async Task BrokenRecord_IsNamed_AndNothingIsWritten()
     {
         var data = subject.Write("broken", 3, i => i == 12 ? "{\"prompt\":" : """{"prompt":"1","completion":"2"}""");
-        var (code, _, errors) = await Subject.StartAsync("sft", "--model", subject.Model, "--data", data, "--output", subject.PathOf("out"));
+        var (code, _, errors) = await Subject.StartAsync(
+            "sft",
+            "--model",
+            subject.Model,
+            "--data",
+            data,
+            "--output",
+            subject.PathOf("out")
+        );
         Assert.Equal(1, code);
         Assert.Contains("line 3", errors, StringComparison.Ordinal);
         Assert.False(Directory.Exists(subject.PathOf("out")));

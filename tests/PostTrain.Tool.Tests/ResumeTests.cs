@@ -57,7 +57,18 @@ public sealed class ResumeTests : IDisposable
     [Fact]
     public async Task StoppedBeforeTheFirstStep_StartsFromTheBeginning()
     {
-        string[] arguments = ["sft", "--model", subject.Model, "--data", subject.Demonstrations, "--steps", "3", "--output", subject.PathOf("out")];
+        string[] arguments =
+        [
+            "sft",
+            "--model",
+            subject.Model,
+            "--data",
+            subject.Demonstrations,
+            "--steps",
+            "3",
+            "--output",
+            subject.PathOf("out"),
+        ];
         using var stop = new CancellationTokenSource();
         var (code, _, errors) = await Subject.StartAsync(arguments, TextReader.Null, stop, "results in");
         Assert.Equal(130, code);
@@ -70,7 +81,18 @@ public sealed class ResumeTests : IDisposable
     [Fact]
     public async Task UsedFolder_IsRefused_OrReplaced()
     {
-        string[] arguments = ["sft", "--model", subject.Model, "--data", subject.Demonstrations, "--steps", "2", "--output", subject.PathOf("out")];
+        string[] arguments =
+        [
+            "sft",
+            "--model",
+            subject.Model,
+            "--data",
+            subject.Demonstrations,
+            "--steps",
+            "2",
+            "--output",
+            subject.PathOf("out"),
+        ];
         await Subject.RunAsync(arguments);
         var before = Subject.Files(subject.PathOf("out"));
         var (code, _, errors) = await Subject.StartAsync(arguments);

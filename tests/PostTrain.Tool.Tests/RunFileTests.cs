@@ -26,7 +26,9 @@ public sealed class RunFileTests : IDisposable
     [Fact]
     public async Task CommandLine_Wins()
     {
-        var file = Write("steps: 50\nbatch-size: 4\nmodel: " + subject.Model + "\ndata: " + subject.Demonstrations + "\nlearning-rate: 1e-3\n");
+        var file = Write(
+            "steps: 50\nbatch-size: 4\nmodel: " + subject.Model + "\ndata: " + subject.Demonstrations + "\nlearning-rate: 1e-3\n"
+        );
         var output = await Subject.RunAsync("sft", "--config", file, "--steps", "3", "--output", subject.PathOf("out"));
         Assert.Contains("step 3/3", output, StringComparison.Ordinal);
         var written = File.ReadAllLines(subject.PathOf("out", "run.yaml"));
@@ -74,7 +76,8 @@ public sealed class RunFileTests : IDisposable
         Assert.Equal(distance, NearestName.Distance(b, a));
     }
 
-    private string[] Sft(string output) => ["sft", "--model", subject.Model, "--data", subject.Demonstrations, "--output", subject.PathOf(output)];
+    private string[] Sft(string output) =>
+        ["sft", "--model", subject.Model, "--data", subject.Demonstrations, "--output", subject.PathOf(output)];
 
     private string Write(string text)
     {

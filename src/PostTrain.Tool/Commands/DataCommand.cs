@@ -15,9 +15,12 @@ internal sealed class DataCommand : ToolCommand
         Func<string, InstructionTemplate, MarkedText[][]>
     >
     {
-        ["demonstrations"] = (path, template) => [.. RecordReader.Demonstrations(path, template).Select(item => (MarkedText[])[item.Prompt, item.Completion])],
-        ["pairs"] = (path, template) => [.. RecordReader.Pairs(path, template).Select(item => (MarkedText[])[item.Prompt, item.Chosen, item.Rejected])],
-        ["judged"] = (path, template) => [.. RecordReader.Judged(path, template).Select(item => (MarkedText[])[item.Prompt, item.Completion])],
+        ["demonstrations"] = (path, template) =>
+            [.. RecordReader.Demonstrations(path, template).Select(item => (MarkedText[])[item.Prompt, item.Completion])],
+        ["pairs"] = (path, template) =>
+            [.. RecordReader.Pairs(path, template).Select(item => (MarkedText[])[item.Prompt, item.Chosen, item.Rejected])],
+        ["judged"] = (path, template) =>
+            [.. RecordReader.Judged(path, template).Select(item => (MarkedText[])[item.Prompt, item.Completion])],
         ["problems"] = (path, template) => [.. RecordReader.Problems(path, template).Select(item => (MarkedText[])[item.Prompt])],
     };
     private readonly Argument<string> file = new("file") { Description = "The records." };
@@ -71,13 +74,14 @@ internal sealed class DataCommand : ToolCommand
             ["tokens", "records", ""],
             [
                 .. counts
-                    .Select((count, bar) =>
-                        (string[])
-                            [
-                                $"{bar * width}–{(bar + 1) * width - 1}",
-                                count.ToString(System.Globalization.CultureInfo.InvariantCulture),
-                                new string('█', (int)Math.Ceiling((double)count * BarWidth / counts.Max())),
-                            ]
+                    .Select(
+                        (count, bar) =>
+                            (string[])
+                                [
+                                    $"{bar * width}–{(bar + 1) * width - 1}",
+                                    count.ToString(System.Globalization.CultureInfo.InvariantCulture),
+                                    new string('█', (int)Math.Ceiling((double)count * BarWidth / counts.Max())),
+                                ]
                     )
                     .Take(1 + counts.ToList().FindLastIndex(count => count > 0)),
             ]

@@ -17,7 +17,12 @@ internal sealed class DpoCommand : TrainingCommand
         : base(
             "dpo",
             "Learns from preferences: DPO and its family by --loss.",
-            new TrainingDefaults("chosen and rejected with a prompt, texts or messages; for kto also prompt, completion and label", 8, 3e-4, 1),
+            new TrainingDefaults(
+                "chosen and rejected with a prompt, texts or messages; for kto also prompt, completion and label",
+                8,
+                3e-4,
+                1
+            ),
             terminal
         )
     {

@@ -61,10 +61,14 @@ internal sealed class EvaluateCommand : ToolCommand
         var shown = Terminal.Do($"reading {file}", () => First(RecordReader.Demonstrations(file, prompts), values));
         TokenExample[] examples =
         [
-            .. shown.Select(item => TokenExample.Of(item.Prompt, item.Completion, tokenizer)).Where(item => item.Ids.Length <= decoder.ContextLength),
+            .. shown
+                .Select(item => TokenExample.Of(item.Prompt, item.Completion, tokenizer))
+                .Where(item => item.Ids.Length <= decoder.ContextLength),
         ];
         if (examples.Length == 0)
-            throw new ArgumentException($"none of the {shown.Count} records of {file} fits the model's context of {decoder.ContextLength} tokens");
+            throw new ArgumentException(
+                $"none of the {shown.Count} records of {file} fits the model's context of {decoder.ContextLength} tokens"
+            );
         var (loss, accuracy, counted) = Terminal.Do(
             $"measuring {examples.Length} records",
             () => Losses(decoder, examples, tokenizer.PaddingId, batch, stop)

@@ -6,7 +6,10 @@ namespace PostTrain.Tool;
 /// <summary><c>posttrain grpo</c>: policy optimisation without a critic.</summary>
 internal sealed class GrpoCommand : RolloutCommand
 {
-    private static readonly IReadOnlyDictionary<string, Func<int, PolicyObjective>> Presets = new Dictionary<string, Func<int, PolicyObjective>>
+    private static readonly IReadOnlyDictionary<string, Func<int, PolicyObjective>> Presets = new Dictionary<
+        string,
+        Func<int, PolicyObjective>
+    >
     {
         ["grpo"] = _ => PolicyObjectives.Grpo(),
         ["dr_grpo"] = tokens => PolicyObjectives.DrGrpo(tokens),

@@ -18,7 +18,13 @@ internal sealed class RewardCommand : TrainingCommand
             "Trains a reward model on preferences (Bradley-Terry). An adapter is merged when the model is saved.",
             new TrainingDefaults("chosen and rejected with a prompt, texts or messages", 8, 3e-4, 1),
             terminal
-        ) => centering = Of("--centering", "Weight of the square of the sum of a pair's scores, which keeps them around 0.", 0.0, OptionRange.AtLeast(0));
+        ) =>
+        centering = Of(
+            "--centering",
+            "Weight of the square of the sum of a pair's scores, which keeps them around 0.",
+            0.0,
+            OptionRange.AtLeast(0)
+        );
 
     protected override Task TrainAsync(TrainingRun run, ParseResult values)
     {

@@ -39,8 +39,8 @@ internal abstract class RolloutCommand : TrainingCommand
     /// <summary>Sets what all trainers on completions can be told.</summary>
     protected T Shared<T>(T options, TrainingRun run, LoadedModel model, RunData<Problem> data, ParseResult values)
         where T : RolloutOptions =>
-        (T)
-            ((RolloutOptions)run.Options(options, model, data.Train.Count, data.Longest) with
+        (T)(
+            (RolloutOptions)run.Options(options, model, data.Train.Count, data.Longest) with
             {
                 GroupSize = values.GetValue(GroupSize),
                 Sampling = Sampling(model, values),
@@ -51,7 +51,8 @@ internal abstract class RolloutCommand : TrainingCommand
                     Metric = "eval/reward/mean",
                     HigherIsBetter = true,
                 },
-            });
+            }
+        );
 
     private SamplingOptions Sampling(LoadedModel model, ParseResult values) =>
         model.Sampling(values.GetValue(Tokens)) with

@@ -68,19 +68,34 @@ internal abstract class TrainingCommand : ToolCommand
         WarmupSteps = Of<int?>("--warmup-steps", "Steps of warm-up [default: a tenth].", null, OptionRange.AtLeast(0));
         WeightDecay = Of("--weight-decay", "Weight decay of matrices.", 0.0, OptionRange.AtLeast(0));
         MaxGradNorm = Of("--max-grad-norm", "Largest norm of the gradient.", 1.0, OptionRange.Positive);
-        EvaluateEvery = Of<int?>("--evaluate-every", "Steps between evaluations [default: a tenth of the run].", null, OptionRange.AtLeast(1));
+        EvaluateEvery = Of<int?>(
+            "--evaluate-every",
+            "Steps between evaluations [default: a tenth of the run].",
+            null,
+            OptionRange.AtLeast(1)
+        );
         CheckpointEvery = Of<int?>(
             "--checkpoint-every",
             "Steps between checkpoints [default: a tenth of the run]; the last and the best are kept.",
             null,
             OptionRange.AtLeast(1)
         );
-        Type = Choice("--type", "Type of the weights; bfloat16 trains in mixed precision [default: the stored type].", null, ["float32", "bfloat16"]);
+        Type = Choice(
+            "--type",
+            "Type of the weights; bfloat16 trains in mixed precision [default: the stored type].",
+            null,
+            ["float32", "bfloat16"]
+        );
         PaddingFree = Of("--padding-free", "Skip the padding of batches.", false);
         Lora = Of<int?>("--lora", "Rank of a LoRA adapter; without it all weights are trained.", null, OptionRange.AtLeast(1));
         LoraAlpha = Of<double?>("--lora-alpha", "Scale of the adapter [default: twice the rank].", null, OptionRange.Positive);
         LoraDropout = Of("--lora-dropout", "Dropout before the adapter.", 0.0, OptionRange.Below(0, 1));
-        TargetModules = Of<string[]>("--target-modules", "Names of the adapted layers, such as q_proj [default: all linear layers].", [], help: "NAME");
+        TargetModules = Of<string[]>(
+            "--target-modules",
+            "Names of the adapted layers, such as q_proj [default: all linear layers].",
+            [],
+            help: "NAME"
+        );
         TargetModules.AllowMultipleArgumentsPerToken = true;
         Quantize = Choice("--quantize", "Base of the adapter in few bits (QLoRA).", null, ["nf4", "fp4", "int8"]);
         Merge = Of("--merge", "Save the merged model too.", false);

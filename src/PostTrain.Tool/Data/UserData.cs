@@ -35,7 +35,13 @@ public static class UserData
     /// <param name="texts">The texts of an item, each of which must fit.</param>
     /// <param name="output">Takes the line that says how many do not; null: the standard output.</param>
     /// <exception cref="ArgumentException">Fewer than two items remain: one for training, one held out.</exception>
-    public static Fitted<T> Fitting<T>(IReadOnlyList<T> items, ITokenizer tokenizer, int most, Func<T, IEnumerable<MarkedText>> texts, TextWriter? output = null)
+    public static Fitted<T> Fitting<T>(
+        IReadOnlyList<T> items,
+        ITokenizer tokenizer,
+        int most,
+        Func<T, IEnumerable<MarkedText>> texts,
+        TextWriter? output = null
+    )
     {
         ArgumentNullException.ThrowIfNull(items);
         ArgumentNullException.ThrowIfNull(tokenizer);

@@ -24,7 +24,7 @@ public sealed record OptionRange(double Least, double Most = double.MaxValue, bo
     public bool ExcludesMost { get; init; }
 
     /// <summary>Returns true if a number is in the range.</summary>
-    public bool Holds(double value) => 
+    public bool Holds(double value) =>
         ExcludesEnds ? value > Least && value < Most : value >= Least && (ExcludesMost ? value < Most : value <= Most);
 
     /// <summary>Returns the range in words.</summary>

@@ -102,5 +102,6 @@ internal sealed class OutputFolder
         return target;
     }
 
-    private static bool IsUsed(string path) => File.Exists(path) || (Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any());
+    private static bool IsUsed(string path) =>
+        File.Exists(path) || (Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any());
 }

@@ -78,12 +78,7 @@ internal sealed partial class TrainingRun
     }
 
     /// <summary>Writes page and summary and prints the numbers, for a model that the caller has saved.</summary>
-    internal void Finish(
-        RunDescription description,
-        IReadOnlyList<StepReport> reports,
-        string title,
-        IReadOnlyList<CompletionPair> pairs
-    )
+    internal void Finish(RunDescription description, IReadOnlyList<StepReport> reports, string title, IReadOnlyList<CompletionPair> pairs)
     {
         var results = Results(reports);
         var table = new ReportTable(
@@ -142,10 +137,7 @@ internal sealed partial class TrainingRun
         );
 
     internal RunDescription Describe(long trained) =>
-        new(
-            command.Name,
-            [.. Settings().Select(setting => KeyValuePair.Create(setting.Key, string.Join(" ", setting.Value)))]
-        )
+        new(command.Name, [.. Settings().Select(setting => KeyValuePair.Create(setting.Key, string.Join(" ", setting.Value)))])
         {
             Model = Path.GetFullPath(ModelFolder).TrimEnd(Path.DirectorySeparatorChar),
             Data = Path.GetFullPath(DataPath).TrimEnd(Path.DirectorySeparatorChar),
@@ -179,8 +171,7 @@ internal sealed partial class TrainingRun
         return summary;
     }
 
-    private static CompletionPair Pair(Completion before, Completion after) =>
-        new(before.Problem.Prompt, before.Text, after.Text);
+    private static CompletionPair Pair(Completion before, Completion after) => new(before.Problem.Prompt, before.Text, after.Text);
 
     private static string Number(double value) => double.IsNaN(value) ? "–" : value.ToString("G5", CultureInfo.InvariantCulture);
 

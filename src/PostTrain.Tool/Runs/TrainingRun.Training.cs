@@ -40,10 +40,7 @@ internal sealed partial class TrainingRun
                     0,
                     double.NaN,
                     await terminal
-                        .DoAsync(
-                            $"evaluating on {heldOut.Count} problems before training",
-                            () => trainer.EvaluateAsync(heldOut, Stop)
-                        )
+                        .DoAsync($"evaluating on {heldOut.Count} problems before training", () => trainer.EvaluateAsync(heldOut, Stop))
                         .ConfigureAwait(false),
                     TimeSpan.Zero
                 )

@@ -36,10 +36,7 @@ internal sealed partial class TrainingRun : IDisposable
             values.GetValue(command.Overwrite)
         );
         checkpoint = folder.Checkpoint;
-        logs = new RunLogs(
-            folder,
-            () => checkpoint is null ? null : Checkpoint.ReadState(checkpoint).Step
-        );
+        logs = new RunLogs(folder, () => checkpoint is null ? null : Checkpoint.ReadState(checkpoint).Step);
     }
 
     internal CancellationToken Stop { get; }
@@ -146,8 +143,8 @@ internal sealed partial class TrainingRun : IDisposable
         int tenth = Math.Max(1, Steps / 10);
         logs.CompletionsEvery = tenth;
         EvaluateEvery = Derive(command.EvaluateEvery, values.GetValue(command.EvaluateEvery) ?? tenth);
-        return (T)
-            ((TrainingOptions)options with
+        return (T)(
+            (TrainingOptions)options with
             {
                 Steps = Steps,
                 BatchSize = batch,
@@ -166,7 +163,8 @@ internal sealed partial class TrainingRun : IDisposable
                 KeepCheckpoints = 1,
                 Seed = Seed,
                 Observers = [logs],
-            });
+            }
+        );
     }
 
     /// <summary>Observer of completions.</summary>
@@ -182,8 +180,7 @@ internal sealed partial class TrainingRun : IDisposable
 
     public void Dispose() => logs.Dispose();
 
-    private long LastStep() =>
-        Checkpoint.Latest(folder.CheckpointFolder) is { } latest ? Checkpoint.ReadState(latest).Step : 0;
+    private long LastStep() => Checkpoint.Latest(folder.CheckpointFolder) is { } latest ? Checkpoint.ReadState(latest).Step : 0;
 
     /// <summary>Keeps a value that stands for an option that was not given, for <c>run.yaml</c>.</summary>
     private T Derive<T, TOption>(Option<TOption> option, T value)
@@ -201,7 +198,10 @@ internal sealed partial class TrainingRun : IDisposable
         var given = command.Settings(values).Where(setting => setting.Key != "epochs").ToDictionary();
         foreach (var (name, value) in derived)
             given.TryAdd(name, [value]);
-        return command.Options.Select(option => option.Name.TrimStart('-')).Where(given.ContainsKey).Select(name => KeyValuePair.Create(name, given[name]));
+        return command
+            .Options.Select(option => option.Name.TrimStart('-'))
+            .Where(given.ContainsKey)
+            .Select(name => KeyValuePair.Create(name, given[name]));
     }
 
     private static IQuantizer QuantizerOf(string form) =>

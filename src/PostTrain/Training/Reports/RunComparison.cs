@@ -32,7 +32,9 @@ public static class RunComparison
         if (folders.Count < 2)
             throw new ArgumentException($"folders has {folders.Count} entries, expected at least two runs to compare", nameof(folders));
         var names = Names(folders);
-        var runs = folders.Select((folder, i) => new Run(names[i], Reports(folder), SummaryFile.Settings(Path.Combine(folder, SummaryName)))).ToArray();
+        var runs = folders
+            .Select((folder, i) => new Run(names[i], Reports(folder), SummaryFile.Settings(Path.Combine(folder, SummaryName))))
+            .ToArray();
         var page = new HtmlReport($"{runs.Length} runs compared", string.Join(" · ", names)).Table("Key numbers", Numbers(runs));
         page.Curves("Metrics", [.. Charts(runs)]);
         return Differences(runs) is { Rows.Count: > 0 } differences ? page.Table("Settings that differ", differences) : page;
@@ -40,10 +42,7 @@ public static class RunComparison
 
     private static ReportTable Numbers(Run[] runs)
     {
-        string[] columns =
-        [
-            .. runs.SelectMany(run => RunReport.Tiles(run.Reports).Select(tile => tile.Name)).Distinct(),
-        ];
+        string[] columns = [.. runs.SelectMany(run => RunReport.Tiles(run.Reports).Select(tile => tile.Name)).Distinct()];
         return new ReportTable(
             ["run", .. columns],
             [
@@ -73,7 +72,10 @@ public static class RunComparison
                 .. names
                     .Select(name => (Name: name, Values: runs.Select(run => run.Settings.GetValueOrDefault(name, "–")).ToArray()))
                     .Where(row => row.Values.Distinct().Count() > 1)
-                    .Select(row => (string[])[row.Name, .. row.Values.Select(value => row.Name == "data_sha256" && value.Length > 16 ? value[..16] : value)]),
+                    .Select(row =>
+                        (string[])
+                            [row.Name, .. row.Values.Select(value => row.Name == "data_sha256" && value.Length > 16 ? value[..16] : value)]
+                    ),
             ]
         );
     }
@@ -100,8 +102,7 @@ public static class RunComparison
             .Where(chart => chart.Series.Any(series => series.Points.Count > 1));
     }
 
-    private static bool Has(Run run, string metric) =>
-        metric == "loss" || run.Reports.Any(report => report.Metrics.ContainsKey(metric));
+    private static bool Has(Run run, string metric) => metric == "loss" || run.Reports.Any(report => report.Metrics.ContainsKey(metric));
 
     private static IReadOnlyList<StepReport> Reports(string folder)
     {
@@ -115,7 +116,10 @@ public static class RunComparison
     // The last part of each path, or as many parts as tell them apart.
     private static string[] Names(IReadOnlyList<string> folders)
     {
-        string[][] parts = [.. folders.Select(folder => Path.GetFullPath(folder).Split(Path.DirectorySeparatorChar).Where(part => part != "").ToArray())];
+        string[][] parts =
+        [
+            .. folders.Select(folder => Path.GetFullPath(folder).Split(Path.DirectorySeparatorChar).Where(part => part != "").ToArray()),
+        ];
         for (int count = 1; ; count++)
         {
             string[] names = [.. parts.Select(part => string.Join('/', part.TakeLast(count)))];
