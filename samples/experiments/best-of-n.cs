@@ -8,6 +8,7 @@ using System.Globalization;
 using PostTrain.Exact;
 using PostTrain.Rewards;
 using PostTrain.Samples.Support;
+using PostTrain.Tool;
 using PostTrain.Training;
 using PostTrain.Training.Reports;
 

@@ -9,6 +9,7 @@ using PostTrain.Compression.Quantization;
 using PostTrain.Models;
 using PostTrain.Samples.Support;
 using PostTrain.Supervised;
+using PostTrain.Tool;
 using PostTrain.Training;
 
 var command = new SampleCommand("compress", "Compresses a model in every way, and measures what each costs.", steps: 300);

@@ -12,6 +12,7 @@ using PostTrain.Policy;
 using PostTrain.Rewards;
 using PostTrain.Rollouts;
 using PostTrain.Samples.Support;
+using PostTrain.Tool;
 using PostTrain.Training;
 using PostTrain.Training.Reports;
 

@@ -13,6 +13,7 @@ using PostTrain.Models;
 using PostTrain.Models.Gguf;
 using PostTrain.Samples.Support;
 using PostTrain.Supervised;
+using PostTrain.Tool;
 using PostTrain.Training;
 using PostTrain.Training.Reports;
 

@@ -6,8 +6,8 @@ namespace PostTrain.Training;
 
 /// <summary>The report of one training step, yielded by every trainer and received by every observer (<see
 /// cref="IProgress{T}"/>).</summary>
-/// <param name="Step">Number of the optimiser step, from 1.</param>
-/// <param name="Loss">Loss of the step, before its update.</param>
+/// <param name="Step">Number of the optimiser step, from 1; 0 for an evaluation before the first.</param>
+/// <param name="Loss">Loss of the step, before its update; NaN at step 0.</param>
 /// <param name="Metrics">Further values by name; the remarks list the names that trainers share.</param>
 /// <param name="Elapsed">Time since the run began.</param>
 /// <remarks>Names are an interface: <c>learning_rate</c>, <c>grad_norm</c>, <c>tokens_per_second</c>, <c>reward/mean</c>,

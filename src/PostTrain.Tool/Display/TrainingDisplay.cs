@@ -1,9 +1,10 @@
+using System.Diagnostics;
 using System.Globalization;
 using PostTrain.Training;
 using PostTrain.Training.Diagnostics;
 using Spectre.Console;
 
-namespace PostTrain.Samples.Support;
+namespace PostTrain.Tool;
 
 using Text = Spectre.Console.Text;
 
@@ -17,7 +18,8 @@ using Text = Spectre.Console.Text;
 /// </code></example>
 public sealed class TrainingDisplay : IProgress<StepReport>, IDisposable
 {
-    private static readonly TimeSpan Frame = TimeSpan.FromMilliseconds(80);
+    private static readonly TimeSpan Frame = TimeSpan.FromMilliseconds(80),
+        Tick = TimeSpan.FromMilliseconds(500);
 
     private readonly Lock gate = new();
     private readonly string title;
@@ -28,6 +30,8 @@ public sealed class TrainingDisplay : IProgress<StepReport>, IDisposable
     private int shownWarnings;
     private readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Task? liveTask;
+    private readonly Timer? clock;
+    private long lastReport = Stopwatch.GetTimestamp();
     private LiveDisplayContext? live;
     private long lastFrame;
     private long lastPlainStep;
@@ -58,6 +62,8 @@ public sealed class TrainingDisplay : IProgress<StepReport>, IDisposable
                     live = context;
                     await ended.Task.ConfigureAwait(false);
                 });
+            // Between two reports the time of the step runs on.
+            clock = new Timer(_ => OnTick(), null, Tick, Tick);
         }
         else
         {
@@ -77,6 +83,7 @@ public sealed class TrainingDisplay : IProgress<StepReport>, IDisposable
         {
             ObjectDisposedException.ThrowIf(disposed, this);
             var isFirst = history.Last is null;
+            lastReport = Stopwatch.GetTimestamp();
             history.Add(value);
             diagnostics.Report(value);
             if (live is not null)
@@ -96,6 +103,7 @@ public sealed class TrainingDisplay : IProgress<StepReport>, IDisposable
             if (disposed)
                 return;
             disposed = true;
+            clock?.Dispose();
             if (live is not null)
                 Draw(always: true);
             else if (history.Last is { } last && last.Step != lastPlainStep)
@@ -104,6 +112,13 @@ public sealed class TrainingDisplay : IProgress<StepReport>, IDisposable
 
         ended.SetResult();
         liveTask?.GetAwaiter().GetResult();
+    }
+
+    private void OnTick()
+    {
+        lock (gate)
+            if (!disposed && live is not null)
+                Draw(always: true);
     }
 
     private void WriteLine()
@@ -131,9 +146,9 @@ public sealed class TrainingDisplay : IProgress<StepReport>, IDisposable
 
     private void Draw(bool always)
     {
-        if (!always && System.Diagnostics.Stopwatch.GetElapsedTime(lastFrame) < Frame)
+        if (!always && Stopwatch.GetElapsedTime(lastFrame) < Frame)
             return;
-        lastFrame = System.Diagnostics.Stopwatch.GetTimestamp();
+        lastFrame = Stopwatch.GetTimestamp();
         live!.UpdateTarget(Panel());
     }
 
@@ -178,10 +193,12 @@ public sealed class TrainingDisplay : IProgress<StepReport>, IDisposable
         var filled = (int)Math.Round(history.Share * width);
         var elapsed = MetricRows.Clock(history.Last?.Elapsed ?? TimeSpan.Zero);
         var left = history.Left is { } time ? $" · {MetricRows.Clock(time)} left" : "";
+        var step = Stopwatch.GetElapsedTime(lastReport);
+        var waiting = !disposed && step > TimeSpan.FromSeconds(1) ? $" · this step {MetricRows.Clock(step)}" : "";
         return new Paragraph()
             .Append(string.Create(CultureInfo.InvariantCulture, $"  step {history.Last?.Step ?? 0} of {history.Steps}  "))
             .Append(new string('━', filled), new Style(Color.Green))
             .Append(new string('━', width - filled), new Style(Color.Grey23))
-            .Append(string.Create(CultureInfo.InvariantCulture, $"  {100 * history.Share:F0} %  {elapsed}{left}"), new Style(Color.Grey));
+            .Append(string.Create(CultureInfo.InvariantCulture, $"  {100 * history.Share:F0} %  {elapsed}{left}{waiting}"), new Style(Color.Grey));
     }
 }

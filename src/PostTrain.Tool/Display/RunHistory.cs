@@ -1,6 +1,6 @@
 using PostTrain.Training;
 
-namespace PostTrain.Samples.Support;
+namespace PostTrain.Tool;
 
 /// <summary>The reports of a run for a display: the latest value of each metric, all values, and the time left.</summary>
 internal sealed class RunHistory(long steps)

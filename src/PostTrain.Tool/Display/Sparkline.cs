@@ -1,4 +1,4 @@
-namespace PostTrain.Samples.Support;
+namespace PostTrain.Tool;
 
 /// <summary>A curve in one line of text, made of the eighths of a block: ▁▂▃▅▆▇█.</summary>
 public static class Sparkline

@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace PostTrain.Samples.Support;
+namespace PostTrain.Tool;
 
 /// <summary>The metrics of a display: order, labels and decimals.</summary>
 internal static class MetricRows

@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace PostTrain.Samples.Support;
+namespace PostTrain.Tool;
 
 /// <summary>Number formats of the samples' tables.</summary>
 public static class Format

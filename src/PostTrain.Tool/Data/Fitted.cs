@@ -1,4 +1,4 @@
-namespace PostTrain.Samples.Support;
+namespace PostTrain.Tool;
 
 /// <summary>Records that fit into a model's context.</summary>
 /// <typeparam name="T">The records.</typeparam>

@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace PostTrain.Samples.Support;
+namespace PostTrain.Tool;
 
 /// <summary>The range of a numeric command-line option. NaN is in no range.</summary>
 /// <param name="Least">Least value.</param>
@@ -17,8 +17,15 @@ public sealed record OptionRange(double Least, double Most = double.MaxValue, bo
     /// <summary>Numbers between two, both included.</summary>
     public static OptionRange Between(double least, double most) => new(least, most);
 
+    /// <summary>Numbers from a minimum on, below a limit.</summary>
+    public static OptionRange Below(double least, double limit) => new(least, limit) { ExcludesMost = true };
+
+    /// <summary>True if the greatest value is excluded.</summary>
+    public bool ExcludesMost { get; init; }
+
     /// <summary>Returns true if a number is in the range.</summary>
-    public bool Holds(double value) => ExcludesEnds ? value > Least && value < Most : value >= Least && value <= Most;
+    public bool Holds(double value) =>
+        ExcludesEnds ? value > Least && value < Most : value >= Least && (ExcludesMost ? value < Most : value <= Most);
 
     /// <summary>Returns the range in words.</summary>
     public override string ToString() =>
@@ -27,6 +34,7 @@ public sealed record OptionRange(double Least, double Most = double.MaxValue, bo
             (true, true) => string.Create(CultureInfo.InvariantCulture, $"a finite number above {Least}"),
             (true, false) => string.Create(CultureInfo.InvariantCulture, $"a number between {Least} and {Most}, neither included"),
             (false, true) => string.Create(CultureInfo.InvariantCulture, $"at least {Least}"),
+            _ when ExcludesMost => string.Create(CultureInfo.InvariantCulture, $"at least {Least} and below {Most}"),
             _ => string.Create(CultureInfo.InvariantCulture, $"{Least} to {Most}"),
         };
 }

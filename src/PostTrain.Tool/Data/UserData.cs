@@ -2,7 +2,7 @@ using PostTrain.Data.Records;
 using PostTrain.Text;
 using PostTrain.Text.Chat;
 
-namespace PostTrain.Samples.Support;
+namespace PostTrain.Tool;
 
 /// <summary>Reads the user's records with a template, and selects those that fit a model.</summary>
 public static class UserData
@@ -11,11 +11,12 @@ public static class UserData
     public const string TemplateHelp =
         "Template of instructions: plain, alpaca, r1-zero, chat (the model's own), or a format with {instruction} and {input}.";
 
-    /// <summary>Returns the template with a name: <c>plain</c>, <c>alpaca</c>, <c>r1-zero</c>, <c>chat</c> (the model's own), or a format
+    /// <summary>Returns the template with a name: <c>auto</c> (the model's own, or plain where it has none), <c>plain</c>, <c>alpaca</c>, <c>r1-zero</c>, <c>chat</c> (the model's own), or a format
     /// with <c>{instruction}</c> and <c>{input}</c>.</summary>
     public static InstructionTemplate Template(string name, string modelFolder) =>
         name switch
         {
+            "auto" => HasChatTemplate(modelFolder) ? ChatOf(modelFolder) : InstructionTemplate.Plain,
             "plain" => InstructionTemplate.Plain,
             "alpaca" => InstructionTemplate.Alpaca,
             "r1-zero" => InstructionTemplate.R1Zero,
@@ -32,8 +33,15 @@ public static class UserData
     /// <param name="tokenizer">The tokenizer.</param>
     /// <param name="most">Maximum number of tokens of a text.</param>
     /// <param name="texts">The texts of an item, each of which must fit.</param>
+    /// <param name="output">Takes the line that says how many do not; null: the standard output.</param>
     /// <exception cref="ArgumentException">Fewer than two items remain: one for training, one held out.</exception>
-    public static Fitted<T> Fitting<T>(IReadOnlyList<T> items, ITokenizer tokenizer, int most, Func<T, IEnumerable<MarkedText>> texts)
+    public static Fitted<T> Fitting<T>(
+        IReadOnlyList<T> items,
+        ITokenizer tokenizer,
+        int most,
+        Func<T, IEnumerable<MarkedText>> texts,
+        TextWriter? output = null
+    )
     {
         ArgumentNullException.ThrowIfNull(items);
         ArgumentNullException.ThrowIfNull(tokenizer);
@@ -83,8 +91,22 @@ public static class UserData
                     + "shorter --template may help"
             );
         if (reasons.Length > 0)
-            Console.WriteLine($"{fitting.Count} of {items.Count} examples are used: {string.Join("; ", reasons)}");
+            (output ?? Console.Out).WriteLine($"{fitting.Count} of {items.Count} examples are used: {string.Join("; ", reasons)}");
         return new Fitted<T>(fitting, longest);
+    }
+
+    /// <summary>Returns true if a model's directory has a chat template.</summary>
+    public static bool HasChatTemplate(string modelFolder)
+    {
+        try
+        {
+            ChatTemplate.Load(modelFolder);
+            return true;
+        }
+        catch (FileNotFoundException)
+        {
+            return false;
+        }
     }
 
     private static InstructionTemplate ChatOf(string folder)

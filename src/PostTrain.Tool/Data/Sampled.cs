@@ -4,7 +4,7 @@ using PostTrain.Rewards;
 using PostTrain.Rollouts;
 using PostTrain.Text;
 
-namespace PostTrain.Samples.Support;
+namespace PostTrain.Tool;
 
 /// <summary>One answer of a model to each of some problems.</summary>
 public static class Sampled

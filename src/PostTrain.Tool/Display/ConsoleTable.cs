@@ -1,7 +1,7 @@
 using PostTrain.Training.Reports;
 using Spectre.Console;
 
-namespace PostTrain.Samples.Support;
+namespace PostTrain.Tool;
 
 using Text = Spectre.Console.Text;
 
