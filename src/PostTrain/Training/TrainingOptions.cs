@@ -1,9 +1,10 @@
 using PostTrain.Data.Batches;
+using PostTrain.Models;
 using PostTrain.Numerics;
 
 namespace PostTrain.Training;
 
-/// <summary>What every trainer can be told: how long, how much at once, how to step, where to keep checkpoints.</summary>
+/// <summary>Options common to all trainers: steps, batch size, optimiser, checkpoints.</summary>
 public abstract record TrainingOptions
 {
     private const int DefaultSteps = 100;
@@ -40,11 +41,11 @@ public abstract record TrainingOptions
     /// <value>The default is 1e-4.</value>
     public double LearningRate { get; init; } = 1e-4;
 
-    /// <summary>What a parameter's learning rate is multiplied with, by the parameter's name: above 0. Null: 1 for all.</summary>
+    /// <summary>Factor of a parameter's learning rate by the parameter's name, above 0. Null: 1 for all.</summary>
     /// <value>The default is null.</value>
     public Func<string, double>? LearningRateFactor { get; init; }
 
-    /// <summary>How the learning rate rises in warm-up and falls after it.</summary>
+    /// <summary>Schedule of the learning rate: warm-up and decay.</summary>
     /// <value>The default is <see cref="LearningRateSchedule.Constant"/>.</value>
     public LearningRateSchedule Schedule { get; init; } = LearningRateSchedule.Constant;
 
@@ -53,7 +54,7 @@ public abstract record TrainingOptions
     /// <value>The default is 0.</value>
     public int WarmupSteps { get; init; }
 
-    /// <summary>What changes the parameters.</summary>
+    /// <summary>Optimiser.</summary>
     /// <value>The default is <see cref="OptimizerChoice.AdamW"/>.</value>
     public OptimizerChoice Optimizer { get; init; } = OptimizerChoice.AdamW;
 
@@ -78,11 +79,15 @@ public abstract record TrainingOptions
     /// <value>The default is 1.</value>
     public double MaxGradNorm { get; init; } = 1;
 
-    /// <summary>Where all randomness of the run comes from.</summary>
+    /// <summary>Penalties and actions of each update besides those that the trained modules bring.</summary>
+    /// <value>The default is none.</value>
+    public IReadOnlyList<IUpdateTerm> Terms { get; init; } = [];
+
+    /// <summary>Seed of all randomness of the run.</summary>
     /// <value>The default is 0.</value>
     public ulong Seed { get; init; }
 
-    /// <summary>Where checkpoints are kept; null keeps none.</summary>
+    /// <summary>Folder of the checkpoints; null keeps none.</summary>
     /// <value>The default is null.</value>
     public string? CheckpointDirectory { get; init; }
 
@@ -137,6 +142,7 @@ public abstract record TrainingOptions
                 MaxGradNorm,
                 "MaxGradNorm must be above 0; positive infinity turns clipping off"
             );
+        ArgumentNullException.ThrowIfNull(Terms);
         Guard.AtLeast(CheckpointEvery, 0, nameof(CheckpointEvery));
         Guard.AtLeast(KeepCheckpoints, 0, nameof(KeepCheckpoints));
         Evaluation.Validate();

@@ -6,13 +6,14 @@ namespace PostTrain.Training;
 
 /// <summary>The report of one training step, yielded by every trainer and received by every observer (<see
 /// cref="IProgress{T}"/>).</summary>
-/// <param name="Step">Number of the optimiser step, from 1.</param>
-/// <param name="Loss">Loss of the step, before its update.</param>
+/// <param name="Step">Number of the optimiser step, from 1; 0 for an evaluation before the first.</param>
+/// <param name="Loss">Loss of the step, before its update; NaN at step 0.</param>
 /// <param name="Metrics">Further values by name; the remarks list the names that trainers share.</param>
 /// <param name="Elapsed">Time since the run began.</param>
 /// <remarks>Names are an interface: <c>learning_rate</c>, <c>grad_norm</c>, <c>tokens_per_second</c>, <c>reward/mean</c>,
 /// <c>reward/std</c>, <c>reward/&lt;component&gt;</c>, <c>completion/length</c>, <c>completion/finished</c>, <c>kl</c>, <c>entropy</c>,
-/// <c>policy/clip_fraction</c>. A metric that a trainer does not have is absent, not 0.</remarks>
+/// <c>policy/clip_fraction</c>,
+/// <c>penalty/&lt;term&gt;</c>. A metric that a trainer does not have is absent, not 0.</remarks>
 public sealed record StepReport(long Step, double Loss, IReadOnlyDictionary<string, double> Metrics, TimeSpan Elapsed)
 {
     /// <summary>Warnings about the data, with the first step that they concern; <see cref="TrainingDiagnostics"/> passes them on.</summary>
