@@ -44,7 +44,7 @@ internal static class LearntSpans
                     start,
                     rest.Anchor
                 )
-                : Spelled(ids, rest.Ids, text, start, tokenizer);
+                : Spelled(ids, rest.Ids, text.Text[..end], start, tokenizer);
             offsets = [.. offsets, .. places];
             ids = [.. ids, .. rest.Ids];
         }
@@ -62,24 +62,24 @@ internal static class LearntSpans
             return (encoding.Ids, encoding.Offsets);
         }
         int[] ids = tokenizer.Encode(text);
-        return (ids, Spelled([], ids, text, 0, tokenizer));
+        return (ids, Spelled([], ids, text.Text, 0, tokenizer));
     }
 
     // The places of tokens from how far each spells the text, for tokenizers without offsets and for pieces of a text.
-    private static (int Start, int End)[] Spelled(int[] before, int[] ids, MarkedText text, int start, ITokenizer tokenizer)
+    private static (int Start, int End)[] Spelled(int[] before, int[] ids, string text, int start, ITokenizer tokenizer)
     {
         var offsets = new (int Start, int End)[ids.Length];
         int place = start;
         for (int i = 0; i < ids.Length; i++)
         {
             string spelled = tokenizer.Decode([.. before, .. ids[..(i + 1)]], skipSpecialTokens: false);
-            int end = Math.Max(Matched(spelled, text.Text), place);
+            int end = Math.Max(Matched(spelled, text), place);
             offsets[i] = (place, end);
             place = end;
         }
-        if (place < start + 1 && ids.Length > 0 && text.Length > start)
+        if (place < text.Length)
             throw new ArgumentException(
-                $"the ids of '{Shortened(text.Text)}' spell another text, expected a tokenizer with offsets ({nameof(IOffsetTokenizer)}) "
+                $"the ids of '{Shortened(text)}' spell another text, expected a tokenizer with offsets ({nameof(IOffsetTokenizer)}) "
                     + "where only parts of a text are learnt",
                 nameof(tokenizer)
             );

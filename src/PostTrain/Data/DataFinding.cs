@@ -40,6 +40,15 @@ public sealed record DataFinding(string Name, string Text, string Advice)
                 + "the assistant's text out."
         );
 
+    /// <summary>What is learnt of a rendered text holds no token that ends a turn.</summary>
+    internal static DataFinding EndNotLearnt { get; } =
+        new(
+            "end-not-learnt",
+            "are rendered by a template and have no token that ends the answer among those that are learnt",
+            "A model that learns from them does not learn to stop. Put the end of the turn inside the template's {% generation %} block "
+                + "(see ChatTemplate.Check), or end answers with Sampling.StopStrings."
+        );
+
     /// <summary>A conversation became several examples.</summary>
     internal static DataFinding SplitConversation { get; } =
         new(

@@ -1,3 +1,4 @@
+using PostTrain.Data.Records;
 using PostTrain.Data.Records.Files;
 using PostTrain.Text;
 
@@ -9,7 +10,7 @@ namespace PostTrain.RewardModeling;
 /// <param name="Labels">One class a step: 0 for wrong and 1 for right, or the classes of a finer scale.</param>
 public sealed record StepwiseExample(MarkedText Prompt, IReadOnlyList<string> Steps, IReadOnlyList<int> Labels)
 {
-    /// <summary>Reads a data set: JSON Lines or one JSON array, records with <c>prompt</c>, <c>completions</c> (or <c>steps</c>) and as
+    /// <summary>Reads a data set in any form of <see cref="RecordReader"/>, records with <c>prompt</c>, <c>completions</c> (or <c>steps</c>) and as
     /// many <c>labels</c>, true and false or whole numbers from 0.</summary>
     /// <param name="path">The file.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>

@@ -68,7 +68,7 @@ public sealed class BorderTests
         Assert.Equal("worldend", string.Concat(learnt));
         // Sampling at the second span sees exactly the ids before it.
         int begin = Enumerable.Range(0, example.Ids.Length).Last(i => example.Learns(i) && !example.Learns(i - 1));
-        Assert.Equal(whole[..second].TrimEnd(), tokenizer.Decode(example.Ids[..begin]).Trim());
+        Assert.Equal(whole[..second].TrimEnd(), tokenizer.Decode(example.Ids.AsSpan(0, begin).ToArray()).Trim());
     }
 
     [Fact]
@@ -78,6 +78,15 @@ public sealed class BorderTests
         var example = TokenExample.Of("a", completion, Toy.Tokenizer, appendEnd: false);
         Assert.Equal(Toy.Tokenizer.Encode("a12+34="), example.Ids);
         Assert.Equal([false, true, true, false, false, false, true], example.Learnt);
+    }
+
+    [Fact]
+    public void Tokenizers_WhoseIdsSpellAnotherText_AreRefused_WhereSpansAreLearnt()
+    {
+        var completion = new MarkedText("ABC") with { Learnt = [new(0, 1)] };
+        var error = Assert.Throws<ArgumentException>(() => TokenExample.Of("", completion, new LowerCase()));
+        Assert.Contains("spell another text", error.Message, StringComparison.Ordinal);
+        Assert.Equal([0, 1, 2], TokenExample.Of("", "ABC", new LowerCase()).Ids);
     }
 
     [Fact]
@@ -93,5 +102,18 @@ public sealed class BorderTests
         Assert.Contains("2 of 3 examples", note.Message, StringComparison.Ordinal);
         Assert.Contains("data[1], 'question: ' before 'the answer'", note.Message, StringComparison.Ordinal);
         Assert.Contains("space", note.Advice, StringComparison.Ordinal);
+    }
+
+    private sealed class LowerCase : ITokenizer
+    {
+        public int VocabularySize => 26;
+
+        public int? EndOfSequenceId => null;
+
+        public int PaddingId => 0;
+
+        public int[] Encode(string text) => [.. text.ToLowerInvariant().Select(letter => letter - 'a')];
+
+        public string Decode(ReadOnlySpan<int> ids) => string.Concat(ids.ToArray().Select(id => (char)('a' + id)));
     }
 }

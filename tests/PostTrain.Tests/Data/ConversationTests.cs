@@ -90,7 +90,8 @@ public sealed class ConversationTests : IDisposable
         var judged = RecordReader.Judged(directory.File("pairs.jsonl"), template);
         Assert.Equal([pair.Chosen, pair.Rejected], judged.Select(item => item.Completion));
         var labelled = RecordReader.Judged(directory.Write("judged.jsonl", $$"""{"messages":[{{Talk}}],"label":false}"""), template)[0];
-        Assert.Equal((["b</s>", "d</s>"], false), (Learnt(labelled.Completion), labelled.Desirable));
+        Assert.Equal(["b</s>", "d</s>"], Learnt(labelled.Completion));
+        Assert.False(labelled.Desirable);
         // Spans survive writing.
         JsonLines.Write(directory.File("again.jsonl"), [pair]);
         Assert.Equal([pair], JsonLines.Read<PreferencePair>(directory.File("again.jsonl")));

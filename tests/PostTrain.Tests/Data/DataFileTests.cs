@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using System.Text;
 using Parquet;
 using PostTrain.Data;
@@ -173,6 +174,8 @@ public sealed class DataFileTests : IDisposable
             { "one.jsonl two.jsonl", null, ["one.jsonl", "two.jsonl"] },
             { "constrain.jsonl", null, ["constrain.jsonl"] },
             { ".cache/train.jsonl train.jsonl", null, ["train.jsonl"] },
+            { "train.jsonl.gz test.jsonl.gz", null, ["train.jsonl.gz"] },
+            { "train-00000-of-00001.jsonl.gz", null, ["train-00000-of-00001.jsonl.gz"] },
             {
                 "data/train_sft-00000-of-00001.parquet data/train_prefs-00000-of-00001.parquet",
                 "train_sft",
@@ -224,6 +227,50 @@ public sealed class DataFileTests : IDisposable
             Assert.Throws<FileNotFoundException>(() => RecordFiles.Of(directory.Path, null)).Message,
             StringComparison.Ordinal
         );
+    }
+
+    [Theory]
+    [InlineData("data.jsonl", "{\"prompt\":\"a\",\"completion\":\"b\"}\n")]
+    [InlineData("data.json", "[{\"prompt\":\"a\",\"completion\":\"b\"}]")]
+    [InlineData("data.csv", "prompt,completion\na,b\n")]
+    public void Gzip_IsInflated_AndRefusedByNameWhereItIsDamaged(string name, string text)
+    {
+        byte[] packed = Packed(Encoding.UTF8.GetBytes(text));
+        string path = directory.Write(name + ".gz", packed);
+        Assert.Equal([new Demonstration("a", "b")], RecordReader.Demonstrations(path, Plain));
+        foreach (
+            byte[] damaged in (byte[][])[Encoding.UTF8.GetBytes(text), packed[..^9], [.. packed.Take(12), 0xFF, 0xFF, .. packed.Skip(14)]]
+        )
+            Assert.Contains(
+                name + ".gz",
+                Assert
+                    .Throws<InvalidDataException>(() => RecordReader.Demonstrations(directory.Write(name + ".gz", damaged), Plain))
+                    .Message,
+                StringComparison.Ordinal
+            );
+    }
+
+    [Fact]
+    public void Gzip_ThatGrowsWithoutBound_IsRefused()
+    {
+        byte[] zeros = new byte[8 << 20];
+        Array.Fill(zeros, (byte)'x');
+        "[{\"prompt\":\""u8.CopyTo(zeros);
+        string path = directory.Write("bomb.json.gz", Packed(zeros));
+        Assert.InRange(new FileInfo(path).Length, 0, 1 << 17);
+        Assert.Contains(
+            "bomb.json.gz: a record has more than",
+            Assert.Throws<InvalidDataException>(() => JsonRows.Of(path, mostBytes: 1 << 20).Count()).Message,
+            StringComparison.Ordinal
+        );
+    }
+
+    private static byte[] Packed(byte[] bytes)
+    {
+        using var packed = new MemoryStream();
+        using (var gzip = new GZipStream(packed, CompressionLevel.Fastest))
+            gzip.Write(bytes);
+        return packed.ToArray();
     }
 
     [Fact]

@@ -12,6 +12,7 @@ using PostTrain.Supervised;
 using PostTrain.Tests.Support;
 using PostTrain.Tests.Text;
 using PostTrain.Text;
+using PostTrain.Text.Chat;
 using PostTrain.Training;
 using PostTrain.Training.Diagnostics;
 
@@ -91,6 +92,28 @@ public sealed class DataWarningTests : IDisposable
         var error = Assert.Throws<ArgumentException>(() => one.Run([data[1]]).ToArray());
         Assert.Contains("no example that can be learnt from", error.Message, StringComparison.Ordinal);
         Assert.Equal("data", error.ParamName);
+    }
+
+    [Fact]
+    public void EndsThatAreNotLearnt_AreTold()
+    {
+        const string outside =
+            "{% for m in messages %}<|im_start|>{{ m.role }}{{ '\\n' }}{% if m.role == 'assistant' %}{% generation %}{{ m.content }}"
+            + "{% endgeneration %}{% else %}{{ m.content }}{% endif %}<|im_end|>{{ '\\n' }}{% endfor %}";
+        const string inside =
+            "{% for m in messages %}<|im_start|>{{ m.role }}{{ '\\n' }}{% if m.role == 'assistant' %}{% generation %}{{ m.content }}<|im_end|>"
+            + "{% endgeneration %}{% else %}{{ m.content }}<|im_end|>{% endif %}{{ '\\n' }}{% endfor %}";
+        string[] Warnings(string source)
+        {
+            var talk = InstructionTemplate
+                .Chat(new ChatTemplate(source))
+                .Conversation([new("user", "Hello"), new("assistant", "Hi there"), new("user", "Bye"), new("assistant", "See you")]);
+            using var model = Model();
+            using var trainer = new SftTrainer(model, Tokenizer, new SftOptions { Steps = 1, BatchSize = 1 });
+            return [.. trainer.Run([talk]).Single().Warnings.Select(warning => warning.Name)];
+        }
+        Assert.Equal(["end-not-learnt"], Warnings(outside));
+        Assert.Empty(Warnings(inside));
     }
 
     [Fact]

@@ -42,7 +42,23 @@ public sealed record ExampleEncoder(ITokenizer Tokenizer, int ContextLength)
             Notes?.Add(DataFinding.NothingLearnt, $"{name}, '{Beginning(prompt + completion)}'");
             return example;
         }
+        if (completion.IsRendered && !LearnsEnd(example))
+            Notes?.Add(DataFinding.EndNotLearnt, $"{name}, '{End(completion)}'");
         return Cut(example, name);
+    }
+
+    // Any special token ends a turn; a vocabulary without an end has none to learn.
+    private bool LearnsEnd(TokenExample example)
+    {
+        if (Notes is null || Tokenizer.EndOfSequenceIds.Count == 0)
+            return true;
+        for (int i = example.Ids.Length - 1; i >= 1; i--)
+            if (
+                example.Learns(i)
+                && (Tokenizer.EndOfSequenceIds.Contains(example.Ids[i]) || CompletionTokens.IsMark(example.Ids[i], Tokenizer))
+            )
+                return true;
+        return false;
     }
 
     /// <summary>Encodes a text that is judged as a whole, such as by a reward model: nothing has to be learnt of it.</summary>

@@ -44,8 +44,8 @@ public static class RecordForms
         );
     }
 
-    /// <summary>Completions with a verdict: a demonstration with a <c>label</c> (true or false, 1 or 0); or preferences as in
-    /// <see cref="Pairs"/>, which give two completions each.</summary>
+    /// <summary>Completions with a verdict: a demonstration with a <c>label</c> or <c>desirable</c> (true or false, 1 or
+    /// 0); or preferences as in <see cref="Pairs"/>, which give two completions each.</summary>
     /// <param name="template">Renders instructions and conversations as prompts.</param>
     public static RecordForm<JudgedCompletion> Judged(InstructionTemplate template)
     {
@@ -53,7 +53,7 @@ public static class RecordForms
         return new(
             "prompt, completion and label, or chosen and rejected",
             (record, options) =>
-                record.Verdict("label") is { } label
+                record.Verdict("label", "desirable") is { } label
                     ? Shown(record, template, options)?.Select(item => new JudgedCompletion(item.Prompt, item.Completion, label))
                 : Pair(record, template) is { } pair ? [new(pair.Prompt, pair.Chosen, true), new(pair.Prompt, pair.Rejected, false)]
                 : null

@@ -20,23 +20,42 @@ public static class RecordReader
     /// <summary>Reads demonstrations: <see cref="RecordForms.Demonstrations"/>.</summary>
     /// <param name="path">The file or directory.</param>
     /// <param name="template">Renders instructions and conversations as prompts.</param>
-    /// <param name="options">Null for the defaults.</param>
-    public static RecordSet<Demonstration> Demonstrations(string path, InstructionTemplate template, RecordOptions? options = null) =>
+    public static RecordSet<Demonstration> Demonstrations(string path, InstructionTemplate template) =>
+        Demonstrations(path, template, new RecordOptions());
+
+    /// <summary>Reads demonstrations: <see cref="RecordForms.Demonstrations"/>.</summary>
+    /// <param name="path">The file or directory.</param>
+    /// <param name="template">Renders instructions and conversations as prompts.</param>
+    /// <param name="options">Split, what is learnt, what is skipped.</param>
+    public static RecordSet<Demonstration> Demonstrations(string path, InstructionTemplate template, RecordOptions options) =>
         Read(path, RecordForms.Demonstrations(template), options);
 
     /// <summary>Reads preferences: <see cref="RecordForms.Pairs"/>.</summary>
-    /// <inheritdoc cref="Demonstrations"/>
-    public static RecordSet<PreferencePair> Pairs(string path, InstructionTemplate template, RecordOptions? options = null) =>
+    /// <inheritdoc cref="Demonstrations(string, InstructionTemplate)"/>
+    public static RecordSet<PreferencePair> Pairs(string path, InstructionTemplate template) => Pairs(path, template, new RecordOptions());
+
+    /// <summary>Reads preferences: <see cref="RecordForms.Pairs"/>.</summary>
+    /// <inheritdoc cref="Demonstrations(string, InstructionTemplate, RecordOptions)"/>
+    public static RecordSet<PreferencePair> Pairs(string path, InstructionTemplate template, RecordOptions options) =>
         Read(path, RecordForms.Pairs(template), options);
 
     /// <summary>Reads completions with a verdict: <see cref="RecordForms.Judged"/>.</summary>
-    /// <inheritdoc cref="Demonstrations"/>
-    public static RecordSet<JudgedCompletion> Judged(string path, InstructionTemplate template, RecordOptions? options = null) =>
+    /// <inheritdoc cref="Demonstrations(string, InstructionTemplate)"/>
+    public static RecordSet<JudgedCompletion> Judged(string path, InstructionTemplate template) =>
+        Judged(path, template, new RecordOptions());
+
+    /// <summary>Reads completions with a verdict: <see cref="RecordForms.Judged"/>.</summary>
+    /// <inheritdoc cref="Demonstrations(string, InstructionTemplate, RecordOptions)"/>
+    public static RecordSet<JudgedCompletion> Judged(string path, InstructionTemplate template, RecordOptions options) =>
         Read(path, RecordForms.Judged(template), options);
 
     /// <summary>Reads problems with a reference answer: <see cref="RecordForms.Problems"/>.</summary>
-    /// <inheritdoc cref="Demonstrations"/>
-    public static RecordSet<Problem> Problems(string path, InstructionTemplate template, RecordOptions? options = null) =>
+    /// <inheritdoc cref="Demonstrations(string, InstructionTemplate)"/>
+    public static RecordSet<Problem> Problems(string path, InstructionTemplate template) => Problems(path, template, new RecordOptions());
+
+    /// <summary>Reads problems with a reference answer: <see cref="RecordForms.Problems"/>.</summary>
+    /// <inheritdoc cref="Demonstrations(string, InstructionTemplate, RecordOptions)"/>
+    public static RecordSet<Problem> Problems(string path, InstructionTemplate template, RecordOptions options) =>
         Read(path, RecordForms.Problems(template), options);
 
     /// <summary>Reads every example of a data set.</summary>

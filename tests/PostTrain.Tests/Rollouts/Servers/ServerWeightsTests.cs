@@ -45,7 +45,7 @@ public sealed class ServerWeightsTests
                 Assert.Equal(0, report.Metrics["rollout/lag"]);
             }
         );
-        Assert.True(reports.Any(report => report.Metrics["grad_norm"] > 0));
+        Assert.Contains(reports, report => report.Metrics["grad_norm"] > 0);
         Assert.Equal(
             ["policy-2", "policy-0", "policy-1", "-policy-2", "policy-2", "-policy-0", "policy-3", "-policy-1"],
             server.Models.Loadings

@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Text.Json;
 using nietras.SeparatedValues;
-using PostTrain.Text.Files;
 
 namespace PostTrain.Data.Records.Files;
 
@@ -14,7 +13,7 @@ internal static class CsvRows
 
     internal static IEnumerable<JsonRecord> Of(string path, char separator, int mostCharacters = MostCharacters)
     {
-        using var stream = BoundedFile.Open(path, RecordRows.Expected);
+        using var stream = RecordStream.Open(path, long.MaxValue);
         using var text = new BoundedReader(stream, path, mostCharacters);
         using var reader = Try(
             () => Sep.New(separator).Reader(options => options with { Unescape = true, DisableFastFloat = true }).From(text),

@@ -1,31 +1,33 @@
 using System.Text.Json;
-using PostTrain.Text.Files;
 
 namespace PostTrain.Data.Records.Files;
 
 /// <summary>Reads the objects of a file: JSON Lines, or one JSON array.</summary>
 internal static class JsonRows
 {
+    // A record, and what is read ahead of it.
+    private const long MostBytes = 2L * JsonLines.MaximumLineBytes;
     private const string Expected = "JSON Lines, one object a line, or one JSON array of objects";
 
-    internal static IEnumerable<JsonRecord> Of(string path)
+    internal static IEnumerable<JsonRecord> Of(string path, long mostBytes = MostBytes)
     {
-        using var stream = BoundedFile.Open(path, RecordRows.Expected);
-        foreach (var record in IsArray(stream) ? Array(stream, path) : Lines(stream, path))
+        foreach (var record in IsArray(path, mostBytes) ? Array(path, mostBytes) : Lines(path))
             yield return record;
     }
 
-    private static bool IsArray(FileStream stream)
+    private static bool IsArray(string path, long mostBytes)
     {
+        using var stream = RecordStream.Open(path, mostBytes);
         int first;
         do first = stream.ReadByte();
         while (first is ' ' or '\t' or '\r' or '\n' or 0xEF or 0xBB or 0xBF);
-        stream.Position = 0;
         return first == '[';
     }
 
-    private static IEnumerable<JsonRecord> Lines(FileStream stream, string path)
+    // Lines have a limit of their own.
+    private static IEnumerable<JsonRecord> Lines(string path)
     {
+        using var stream = RecordStream.Open(path, long.MaxValue);
         foreach (var (number, line) in LineReader.Read(stream, path, JsonLines.MaximumLineBytes))
         {
             if (line.Span.IndexOfAnyExcept(" \t\r"u8) < 0)
@@ -37,13 +39,17 @@ internal static class JsonRows
     }
 
     // An element at a time; what is asynchronous about it ends at once, as a file does not wait.
-    private static IEnumerable<JsonRecord> Array(FileStream stream, string path)
+    private static IEnumerable<JsonRecord> Array(string path, long mostBytes)
     {
+        using var stream = RecordStream.Open(path, mostBytes);
         var items = JsonSerializer.DeserializeAsyncEnumerable<JsonElement>(stream).GetAsyncEnumerator();
         try
         {
             for (int number = 1; Next(items, path); number++)
+            {
+                stream.Begin();
                 yield return Record(items.Current, $"{path}, record {number}");
+            }
         }
         finally
         {

@@ -43,7 +43,7 @@ internal static partial class RecordFiles
         if (all.Length == 0)
             throw new FileNotFoundException($"{path} holds no data, expected files with {string.Join(", ", Extensions)}", path);
         var chosen = Chosen(all, split, path);
-        string[] places = [.. chosen.Select(file => file.Directory + "*" + Path.GetExtension(file.Path).ToLowerInvariant()).Distinct()];
+        string[] places = [.. chosen.Select(file => file.Directory + "*" + RecordRows.ExtensionOf(file.Path)).Distinct()];
         if (places.Length > 1)
             throw new InvalidDataException(
                 $"{path} holds data in several places: {string.Join(", ", places)}; expected one: give that directory or file"
@@ -79,7 +79,7 @@ internal static partial class RecordFiles
     // train-00001-of-00002.parquet without its brother would be half of the data without a word.
     private static void CheckParts(DataFile[] files, string path)
     {
-        var parts = files.Select(file => Part().Match(Path.GetFileNameWithoutExtension(file.Path))).ToArray();
+        var parts = files.Select(file => Part().Match(RecordRows.StemOf(file.Path))).ToArray();
         if (parts.Length == 0 || !parts.All(part => part.Success))
             return;
         int Number(Match match, string name) => int.Parse(match.Groups[name].ValueSpan, CultureInfo.InvariantCulture);
@@ -101,7 +101,7 @@ internal static partial class RecordFiles
         foreach (string file in Directory.EnumerateFiles(directory).Order(StringComparer.Ordinal))
         {
             string name = Path.GetFileName(file);
-            if (!name.StartsWith('.') && Extensions.Contains(Path.GetExtension(name).ToLowerInvariant()) && !Others.Contains(name))
+            if (!name.StartsWith('.') && Extensions.Contains(RecordRows.ExtensionOf(name)) && !Others.Contains(name))
                 yield return file;
         }
         if (depth == MostDepth)
@@ -115,7 +115,7 @@ internal static partial class RecordFiles
     // Of data/train-00000-of-00002-abcdef.parquet: train. Of train/a.csv and my_train.csv too.
     private static string? NameOf(string root, string file)
     {
-        string name = Path.GetFileNameWithoutExtension(file);
+        string name = RecordRows.StemOf(file);
         if (Part().Match(name) is { Success: true } part)
             return part.Groups["name"].Value;
         if (SplitOf(name) is { } own)
