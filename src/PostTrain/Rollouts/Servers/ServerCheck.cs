@@ -53,10 +53,7 @@ internal static class ServerCheck
                 null,
                 ServerConnection.SmallAnswer,
                 root =>
-                    root.Field("data")
-                        .Elements("data")
-                        .Select(model => (Id: model.Text("id") ?? "", Size: VocabularyOf(model)))
-                        .ToArray(),
+                    root.Field("data").Elements("data").Select(model => (Id: model.Text("id") ?? "", Size: VocabularyOf(model))).ToArray(),
                 cancellation
             )
             .ConfigureAwait(false);

@@ -59,7 +59,13 @@ internal sealed class ServerConnection : IDisposable
     /// <param name="cancellation">Cancels.</param>
     /// <exception cref="HttpRequestException">No attempt succeeded, or the server refused; the message names address and reason.</exception>
     /// <exception cref="TimeoutException">No attempt got an answer in time.</exception>
-    internal Task<T> AskAsync<T>(string path, JsonObject? body, long mostBytes, Func<JsonElement, T> read, CancellationToken cancellation) =>
+    internal Task<T> AskAsync<T>(
+        string path,
+        JsonObject? body,
+        long mostBytes,
+        Func<JsonElement, T> read,
+        CancellationToken cancellation
+    ) =>
         RepeatedAsync(
             path,
             body,
@@ -153,10 +159,8 @@ internal sealed class ServerConnection : IDisposable
     {
         var text = Clean(Encoding.UTF8.GetString(bytes));
         var message = $"status {(int)response.StatusCode} {response.StatusCode}: {text}";
-        return response.StatusCode
-            is HttpStatusCode.RequestTimeout
-                or HttpStatusCode.TooManyRequests
-                or >= HttpStatusCode.InternalServerError
+        return
+            response.StatusCode is HttpStatusCode.RequestTimeout or HttpStatusCode.TooManyRequests or >= HttpStatusCode.InternalServerError
             ? new ServerFailure(message, WaitOf(response))
             : new HttpRequestException($"{At(path)}: {message}", null, response.StatusCode);
     }

@@ -173,7 +173,10 @@ internal sealed class ToyServer : IAsyncDisposable
                     await Task.Delay(Timeout.Infinite, stop.Token);
                     return;
             }
-            var answer = path == "/generate" ? ToyAnswers.SgLang(await DrawAsync(body), Models.Version) : ToyAnswers.OpenAi(await DrawAsync(body), body);
+            var answer =
+                path == "/generate"
+                    ? ToyAnswers.SgLang(await DrawAsync(body), Models.Version)
+                    : ToyAnswers.OpenAi(await DrawAsync(body), body);
             if (fault == ToyFault.DroppedHalfway)
             {
                 var whole = answer.ToJsonString();
