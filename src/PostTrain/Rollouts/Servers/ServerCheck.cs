@@ -55,6 +55,8 @@ internal static class ServerCheck
                 root =>
                     root.Field("data")
                         .Elements("data")
+                        // Adapters have a parent.
+                        .Where(model => options.Model is not null || model.Field("parent") is null)
                         .Select(model => (Id: model.Text("id") ?? "", Size: VocabularyOf(model)))
                         .ToArray(),
                 cancellation

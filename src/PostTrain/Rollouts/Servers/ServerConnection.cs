@@ -59,7 +59,13 @@ internal sealed class ServerConnection : IDisposable
     /// <param name="cancellation">Cancels.</param>
     /// <exception cref="HttpRequestException">No attempt succeeded, or the server refused; the message names address and reason.</exception>
     /// <exception cref="TimeoutException">No attempt got an answer in time.</exception>
-    internal Task<T> AskAsync<T>(string path, JsonObject? body, long mostBytes, Func<JsonElement, T> read, CancellationToken cancellation) =>
+    internal Task<T> AskAsync<T>(
+        string path,
+        JsonObject? body,
+        long mostBytes,
+        Func<JsonElement, T> read,
+        CancellationToken cancellation
+    ) =>
         RepeatedAsync(
             path,
             body,
@@ -143,6 +149,11 @@ internal sealed class ServerConnection : IDisposable
         {
             throw new InvalidDataException($"{At(path)}: the answer is larger than {mostBytes} bytes, more than was asked for");
         }
+        catch (OperationCanceledException exception) when (exception.InnerException is TimeoutException)
+        {
+            // The time limit of a client of the caller's.
+            throw new ServerFailure(Clean(exception.Message));
+        }
         catch (Exception exception) when (exception is IOException || exception is HttpRequestException { StatusCode: null })
         {
             throw new ServerFailure(Clean(exception.InnerException?.Message ?? exception.Message));
@@ -153,10 +164,8 @@ internal sealed class ServerConnection : IDisposable
     {
         var text = Clean(Encoding.UTF8.GetString(bytes));
         var message = $"status {(int)response.StatusCode} {response.StatusCode}: {text}";
-        return response.StatusCode
-            is HttpStatusCode.RequestTimeout
-                or HttpStatusCode.TooManyRequests
-                or >= HttpStatusCode.InternalServerError
+        return
+            response.StatusCode is HttpStatusCode.RequestTimeout or HttpStatusCode.TooManyRequests or >= HttpStatusCode.InternalServerError
             ? new ServerFailure(message, WaitOf(response))
             : new HttpRequestException($"{At(path)}: {message}", null, response.StatusCode);
     }

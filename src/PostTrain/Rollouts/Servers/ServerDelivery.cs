@@ -96,11 +96,7 @@ internal sealed class ServerDelivery(ServerOptions options, ServerConnection con
             await connection
                 .TellAsync(
                     "/update_weight_version",
-                    new JsonObject
-                    {
-                        ["new_version"] = version.ToString(CultureInfo.InvariantCulture),
-                        ["abort_all_requests"] = false,
-                    },
+                    new JsonObject { ["new_version"] = version.ToString(CultureInfo.InvariantCulture), ["abort_all_requests"] = false },
                     cancellation
                 )
                 .ConfigureAwait(false);
@@ -113,11 +109,7 @@ internal sealed class ServerDelivery(ServerOptions options, ServerConnection con
         try
         {
             await connection
-                .TellAsync(
-                    $"{prefix}/unload_lora_adapter",
-                    new JsonObject { ["lora_name"] = folder.NameOf(version) },
-                    cancellation
-                )
+                .TellAsync($"{prefix}/unload_lora_adapter", new JsonObject { ["lora_name"] = folder.NameOf(version) }, cancellation)
                 .ConfigureAwait(false);
         }
         catch (HttpRequestException exception) when (exception.StatusCode is HttpStatusCode.BadRequest or HttpStatusCode.NotFound)

@@ -56,8 +56,7 @@ public sealed record ServerOptions
     public ServerWeights? Weights { get; init; }
 
     /// <summary>Distribution of the log-probs, by the protocol where it is not given.</summary>
-    internal ServerLogProbs Distribution =>
-        LogProbs ?? (Protocol == ServerProtocol.SgLang ? ServerLogProbs.Tempered : ServerLogProbs.Raw);
+    internal ServerLogProbs Distribution => LogProbs ?? (Protocol == ServerProtocol.SgLang ? ServerLogProbs.Tempered : ServerLogProbs.Raw);
 
     /// <exception cref="ArgumentException">An option is out of range; the message names it.</exception>
     internal void Validate()

@@ -55,7 +55,10 @@ public abstract record ServerWeights
     }
 
     private static void Refuse(string what, ServerProtocol protocol, string expected) =>
-        throw new ArgumentException($"Weights are {what}, which {protocol} does not load at run time; expected {expected}", nameof(protocol));
+        throw new ArgumentException(
+            $"Weights are {what}, which {protocol} does not load at run time; expected {expected}",
+            nameof(protocol)
+        );
 
     internal sealed record AdapterWeights(AdaptedModel Adapted, WeightFolder Folder) : ServerWeights
     {

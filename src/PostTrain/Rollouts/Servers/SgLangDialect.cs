@@ -11,8 +11,7 @@ internal sealed class SgLangDialect : Dialect
 
     internal override string Path => "/generate";
 
-    protected override IEnumerable<string> Unsupported(SamplingOptions sampling) =>
-        Named(sampling.TypicalP < 1, nameof(sampling.TypicalP));
+    protected override IEnumerable<string> Unsupported(SamplingOptions sampling) => Named(sampling.TypicalP < 1, nameof(sampling.TypicalP));
 
     internal override JsonObject Body(ServerQuestion question, SamplingOptions sampling, string? model)
     {

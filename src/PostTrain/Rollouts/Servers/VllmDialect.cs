@@ -12,8 +12,7 @@ internal sealed class VllmDialect : Dialect
 
     internal override string Path => "/v1/completions";
 
-    protected override IEnumerable<string> Unsupported(SamplingOptions sampling) =>
-        Named(sampling.TypicalP < 1, nameof(sampling.TypicalP));
+    protected override IEnumerable<string> Unsupported(SamplingOptions sampling) => Named(sampling.TypicalP < 1, nameof(sampling.TypicalP));
 
     internal override JsonObject Body(ServerQuestion question, SamplingOptions sampling, string? model)
     {

@@ -21,7 +21,9 @@ internal sealed record WeightFolder(string Own, string? Server, string Name)
 
     /// <summary>Returns the directory of weights on the server.</summary>
     internal string ServerPathOf(long version) =>
-        Server is null ? PathOf(version) : Server.TrimEnd('/', '\\') + (Server.Contains('\\', StringComparison.Ordinal) ? "\\" : "/") + NameOf(version);
+        Server is null
+            ? PathOf(version)
+            : Server.TrimEnd('/', '\\') + (Server.Contains('\\', StringComparison.Ordinal) ? "\\" : "/") + NameOf(version);
 
     /// <summary>Deletes the files of weights, as far as they can be deleted.</summary>
     internal void Delete(long version)

@@ -72,4 +72,29 @@ public readonly record struct TokenizedPrompt(Problem Problem, int[] Ids)
             policy.train(training);
         }
     }
+
+    /// <summary>Draws one completion of each prompt outside of a training, by a source; null: by the policy, as <see cref="Draw"/>.</summary>
+    internal static async Task<Completion[]> DrawAsync(
+        CausalLm policy,
+        ITokenizer tokenizer,
+        IRolloutSource? source,
+        IReadOnlyList<TokenizedPrompt> prompts,
+        SamplingOptions sampling,
+        ulong seed,
+        CancellationToken cancellation
+    )
+    {
+        if (source is null)
+            return Draw(policy, tokenizer, prompts, sampling, seed, cancellation);
+        int[][] ids = [.. prompts.Select(prompt => prompt.Ids)];
+        var request = RolloutRequest.Of(policy, ids, sampling.StoppingAt(policy, tokenizer), seed);
+        var samples = await source.CollectAsync(request, cancellation).ConfigureAwait(false);
+        return
+        [
+            .. samples.Select(
+                (sample, i) =>
+                    new Completion(prompts[i].Problem, tokenizer.Decode(sample.Tokens), sample.Tokens, sample.Finish == RolloutFinish.Stop)
+            ),
+        ];
+    }
 }

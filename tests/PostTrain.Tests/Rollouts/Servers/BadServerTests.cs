@@ -43,17 +43,18 @@ public sealed class BadServerTests
         var before = Toy.Bytes(policy);
         await using var server = await ToyServer.StartAsync(policy, Toy.Tokenizer);
         server.Replace = path =>
-            path != "/v1/completions" ? null
-            : what switch
-            {
-                "html" => (200, "<html></html>"),
-                "huge" => (200, new string(' ', 200_000)),
-                "list" => (200, "[1, 2]"),
-                "NaN" => (200, """{"choices":[{"token_ids":[1],"logprobs":{"token_logprobs":[NaN]}}]}"""),
-                "refusal" => (400, "prompt\ntoo long"),
-                "error" => (503, "loading"),
-                _ => null,
-            };
+            path != "/v1/completions"
+                ? null
+                : what switch
+                {
+                    "html" => (200, "<html></html>"),
+                    "huge" => (200, new string(' ', 200_000)),
+                    "list" => (200, "[1, 2]"),
+                    "NaN" => (200, """{"choices":[{"token_ids":[1],"logprobs":{"token_logprobs":[NaN]}}]}"""),
+                    "refusal" => (400, "prompt\ntoo long"),
+                    "error" => (503, "loading"),
+                    _ => null,
+                };
         server.Change = (path, answer) =>
         {
             if (path != "/v1/completions")
@@ -215,16 +216,50 @@ public sealed class BadServerTests
         async Task<string> Refused(ServerProtocol protocol, SamplingOptions sampling)
         {
             using var source = new ServerSource(ServerSourceTests.Options(server, protocol), Toy.Tokenizer);
-            return (await Assert.ThrowsAsync<ArgumentException>(() => source.CollectAsync(RolloutRequest.Of(policy, [[1]], sampling, 0)))).Message;
+            return (
+                await Assert.ThrowsAsync<ArgumentException>(() =>
+                    source.CollectAsync(
+                        RolloutRequest.Of(
+                            policy,
+                            [
+                                [1],
+                            ],
+                            sampling,
+                            0
+                        )
+                    )
+                )
+            ).Message;
         }
 
-        var message = await Refused(ServerProtocol.Vllm, new() { TypicalP = 0.5, EtaCutoff = 0.1, Processors = [(scores, _, _) => scores] });
+        var message = await Refused(
+            ServerProtocol.Vllm,
+            new()
+            {
+                TypicalP = 0.5,
+                EtaCutoff = 0.1,
+                Processors = [(scores, _, _) => scores],
+            }
+        );
         Assert.Contains("the sampling options TypicalP, EtaCutoff, Processors, expected their defaults", message, StringComparison.Ordinal);
         Assert.Contains("MinNewTokens", await Refused(ServerProtocol.Llama, new() { MinNewTokens = 2 }), StringComparison.Ordinal);
-        Assert.Contains("Sampling.Temperature is 0.7", await Refused(ServerProtocol.Vllm, new() { Temperature = 0.7 }), StringComparison.Ordinal);
+        Assert.Contains(
+            "Sampling.Temperature is 0.7",
+            await Refused(ServerProtocol.Vllm, new() { Temperature = 0.7 }),
+            StringComparison.Ordinal
+        );
         Assert.Empty(server.Requests);
         using var tempered = new ServerSource(ServerSourceTests.Options(server, ServerProtocol.SgLang), Toy.Tokenizer);
-        await tempered.CollectAsync(RolloutRequest.Of(policy, [[1]], new SamplingOptions { Temperature = 0.7 }, 0));
+        await tempered.CollectAsync(
+            RolloutRequest.Of(
+                policy,
+                [
+                    [1],
+                ],
+                new SamplingOptions { Temperature = 0.7 },
+                0
+            )
+        );
     }
 
     [Fact]
@@ -249,7 +284,11 @@ public sealed class BadServerTests
             Assert.Equal(name, Assert.ThrowsAny<ArgumentException>(() => new ServerSource(options, Toy.Tokenizer)).ParamName);
         Assert.DoesNotContain(
             "hunter2",
-            Assert.ThrowsAny<ArgumentException>(() => new ServerSource(good with { Address = new Uri("http://user:hunter2@localhost") }, Toy.Tokenizer)).Message,
+            Assert
+                .ThrowsAny<ArgumentException>(() =>
+                    new ServerSource(good with { Address = new Uri("http://user:hunter2@localhost") }, Toy.Tokenizer)
+                )
+                .Message,
             StringComparison.Ordinal
         );
     }

@@ -43,13 +43,17 @@ public sealed class ServerSourceTests
             report =>
             {
                 Assert.Equal(0, report.Metrics["rollout/gap"]);
-                Assert.Equal(1, report.Metrics["policy/importance_weight"]);
+                Assert.Equal(1, report.Metrics["correction/weight"]);
             }
         );
         // Groups of 4 completions: one request each, with llama.cpp one of 3, as many as there are slots, and one of 1.
         var (asked, path) = (server.Requests.Where(request => request.Path == Path(protocol)).ToArray(), Path(protocol));
         Assert.Equal(protocol == ServerProtocol.Llama ? 12 : 6, asked.Length);
-        Assert.All(asked, request => Assert.Contains("\"seed\":", request.Body.Replace("sampling_", "", StringComparison.Ordinal), StringComparison.Ordinal));
+        Assert.All(
+            asked,
+            request =>
+                Assert.Contains("\"seed\":", request.Body.Replace("sampling_", "", StringComparison.Ordinal), StringComparison.Ordinal)
+        );
     }
 
     [Theory]
@@ -60,7 +64,15 @@ public sealed class ServerSourceTests
         await using var server = await ToyServer.StartAsync(model, Toy.Tokenizer);
         using var source = new ServerSource(Options(server, protocol), Toy.Tokenizer);
         var sampling = new SamplingOptions { MaxNewTokens = 8, StopTokens = [Toy.Tokenizer.EndOfSequenceId!.Value, 2, 5, 7, 11, 13] };
-        int[][] prompts = [[1], [1], [1], [3, 4], [3, 4], [6]];
+        int[][] prompts =
+        [
+            [1],
+            [1],
+            [1],
+            [3, 4],
+            [3, 4],
+            [6],
+        ];
         var samples = await source.CollectAsync(RolloutRequest.Of(model, prompts, sampling, seed: 5));
         Assert.Contains(samples, sample => sample.Finish == RolloutFinish.Stop && sample.Tokens.Length < 8);
         foreach (var sample in samples)
@@ -151,7 +163,16 @@ public sealed class ServerSourceTests
         using var source = new ServerSource(Options(server), Toy.Tokenizer);
         // The first prompt waits for ever, the others do not: leaving the enumeration gives the waiting request up.
         server.Wait = body => (int)body["prompt"]![0]! == 1 ? Timeout.InfiniteTimeSpan : TimeSpan.Zero;
-        var request = RolloutRequest.Of(model, [[1], [3], [4]], new SamplingOptions { MaxNewTokens = 2 }, seed: 1);
+        var request = RolloutRequest.Of(
+            model,
+            [
+                [1],
+                [3],
+                [4],
+            ],
+            new SamplingOptions { MaxNewTokens = 2 },
+            seed: 1
+        );
         var rows = new List<int>();
         await foreach (var sample in source.GenerateAsync(request))
         {
@@ -170,7 +191,15 @@ public sealed class ServerSourceTests
         server.Wait = _ => Timeout.InfiniteTimeSpan;
         using var source = new ServerSource(Options(server), Toy.Tokenizer);
         using var cancellation = new CancellationTokenSource(TimeSpan.FromMilliseconds(200));
-        var request = RolloutRequest.Of(model, [[1], [3]], new SamplingOptions(), seed: 1);
+        var request = RolloutRequest.Of(
+            model,
+            [
+                [1],
+                [3],
+            ],
+            new SamplingOptions(),
+            seed: 1
+        );
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => source.CollectAsync(request, cancellation.Token));
     }
 
@@ -184,7 +213,14 @@ public sealed class ServerSourceTests
         await using var server = await ToyServer.StartAsync(model, Toy.Tokenizer);
         var options = Options(server) with { ApiKeyVariable = Variable };
         using var source = new ServerSource(options, Toy.Tokenizer);
-        var request = RolloutRequest.Of(model, [[1]], new SamplingOptions(), seed: 1);
+        var request = RolloutRequest.Of(
+            model,
+            [
+                [1],
+            ],
+            new SamplingOptions(),
+            seed: 1
+        );
         await source.CollectAsync(request);
         Assert.All(server.Authorizations, sent => Assert.Equal($"Bearer {Key}", sent));
         // A server that repeats what it got.
@@ -196,10 +232,18 @@ public sealed class ServerSourceTests
             Assert.DoesNotContain(Key, error.ToString(), StringComparison.Ordinal);
         }
         server.Replace = path => (200, $"no json, {Key}");
-        Assert.DoesNotContain(Key, (await Assert.ThrowsAsync<HttpRequestException>(() => source.CollectAsync(request))).ToString(), StringComparison.Ordinal);
+        Assert.DoesNotContain(
+            Key,
+            (await Assert.ThrowsAsync<HttpRequestException>(() => source.CollectAsync(request))).ToString(),
+            StringComparison.Ordinal
+        );
         Assert.DoesNotContain(Key, $"{options} {source.Name} {source}", StringComparison.Ordinal);
         Environment.SetEnvironmentVariable(Variable, null);
-        Assert.Contains(Variable, Assert.Throws<ArgumentException>(() => new ServerSource(options, Toy.Tokenizer)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            Variable,
+            Assert.Throws<ArgumentException>(() => new ServerSource(options, Toy.Tokenizer)).Message,
+            StringComparison.Ordinal
+        );
     }
 
     // A redirect would carry the key elsewhere.
@@ -210,7 +254,14 @@ public sealed class ServerSourceTests
         await using var server = await ToyServer.StartAsync(model, Toy.Tokenizer);
         server.Replace = path => path == "/v1/completions" ? (307, "") : null;
         using var source = new ServerSource(Options(server), Toy.Tokenizer);
-        var request = RolloutRequest.Of(model, [[1]], new SamplingOptions(), seed: 1);
+        var request = RolloutRequest.Of(
+            model,
+            [
+                [1],
+            ],
+            new SamplingOptions(),
+            seed: 1
+        );
         var error = await Assert.ThrowsAsync<HttpRequestException>(() => source.CollectAsync(request));
         Assert.Contains("status 307", error.Message, StringComparison.Ordinal);
         Assert.DoesNotContain(server.Requests, asked => asked.Path == "/elsewhere");
@@ -234,7 +285,17 @@ public sealed class ServerSourceTests
             SequenceBiases = [new([6], 1.5)],
         };
         using var source = new ServerSource(Options(server), Toy.Tokenizer);
-        await source.CollectAsync(RolloutRequest.Of(model, [[1, 4], [1, 4]], sampling, seed: 1));
+        await source.CollectAsync(
+            RolloutRequest.Of(
+                model,
+                [
+                    [1, 4],
+                    [1, 4],
+                ],
+                sampling,
+                seed: 1
+            )
+        );
         var body = JsonNode.Parse(server.Requests.Single(request => request.Path == "/v1/completions").Body)!.AsObject();
         body.Remove("seed");
         Assert.True(

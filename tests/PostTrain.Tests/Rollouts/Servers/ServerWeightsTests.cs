@@ -166,7 +166,11 @@ public sealed class ServerWeightsTests
         var error = await Assert.ThrowsAsync<HttpRequestException>(() =>
             GrpoRuns.Train(policy, GrpoRuns.Even, Options with { Source = source })
         );
-        Assert.Contains("/v1/load_lora_adapter: status 400 BadRequest: there is no adapter in /not/here/policy-0", error.Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "/v1/load_lora_adapter: status 400 BadRequest: there is no adapter in /not/here/policy-0",
+            error.Message,
+            StringComparison.Ordinal
+        );
         server.Replace = path => path == "/v1/load_lora_adapter" ? (200, """{"success": false, "message": "out of memory"}""") : null;
         error = await Assert.ThrowsAsync<HttpRequestException>(() => source.UpdateAsync(policy, 1));
         Assert.Contains("out of memory", error.Message, StringComparison.Ordinal);
@@ -189,8 +193,16 @@ public sealed class ServerWeightsTests
                     Toy.Tokenizer
                 )
             );
-        Assert.Contains("Weights are an adapter", Refused(ServerProtocol.Llama, ServerWeights.Adapter(adapted, "x")).Message, StringComparison.Ordinal);
-        Assert.Contains("Weights are a whole model", Refused(ServerProtocol.Vllm, ServerWeights.Model("x")).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "Weights are an adapter",
+            Refused(ServerProtocol.Llama, ServerWeights.Adapter(adapted, "x")).Message,
+            StringComparison.Ordinal
+        );
+        Assert.Contains(
+            "Weights are a whole model",
+            Refused(ServerProtocol.Vllm, ServerWeights.Model("x")).Message,
+            StringComparison.Ordinal
+        );
         Assert.Throws<ArgumentException>(() => ServerWeights.Model("x", name: "a/b"));
         Assert.Throws<ArgumentException>(() => ServerWeights.Model("x", name: ".."));
     }

@@ -51,14 +51,12 @@ internal static class ToyAnswers
             {
                 choice["logprobs"] = new JsonObject
                 {
-                    ["content"] = new JsonArray(
-                        [
-                            .. sample.Tokens.Zip(
-                                sample.LogProbs,
-                                (id, value) => (JsonNode)new JsonObject { ["id"] = id, ["logprob"] = Number(value) }
-                            ),
-                        ]
-                    ),
+                    ["content"] = new JsonArray([
+                        .. sample.Tokens.Zip(
+                            sample.LogProbs,
+                            (id, value) => (JsonNode)new JsonObject { ["id"] = id, ["logprob"] = Number(value) }
+                        ),
+                    ]),
                 };
             }
             return (JsonNode)choice;
@@ -80,9 +78,9 @@ internal static class ToyAnswers
                         {
                             ["weight_version"] = version,
                             ["finish_reason"] = new JsonObject { ["type"] = sample.Finish == RolloutFinish.Stop ? "stop" : "length" },
-                            ["output_token_logprobs"] = new JsonArray(
-                                [.. sample.Tokens.Zip(sample.LogProbs, (id, value) => (JsonNode)new JsonArray(Number(value), id, null))]
-                            ),
+                            ["output_token_logprobs"] = new JsonArray([
+                                .. sample.Tokens.Zip(sample.LogProbs, (id, value) => (JsonNode)new JsonArray(Number(value), id, null)),
+                            ]),
                         },
                     }
             )
@@ -112,6 +110,5 @@ internal static class ToyAnswers
     }
 
     // float32 in nine digits, as many as it takes to get it back.
-    private static JsonNode Number(double value) =>
-        JsonNode.Parse(((float)value).ToString("G9", CultureInfo.InvariantCulture))!;
+    private static JsonNode Number(double value) => JsonNode.Parse(((float)value).ToString("G9", CultureInfo.InvariantCulture))!;
 }

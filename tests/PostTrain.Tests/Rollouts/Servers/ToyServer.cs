@@ -135,13 +135,15 @@ internal sealed class ToyServer : IAsyncDisposable
     private JsonObject Listed() =>
         new()
         {
-            ["data"] = new JsonArray(
+            ["data"] = new JsonArray([
                 new JsonObject
                 {
                     ["id"] = "toy",
+                    ["parent"] = null,
                     ["meta"] = new JsonObject { ["n_vocab"] = Models.Base.VocabularySize },
-                }
-            ),
+                },
+                .. Models.Names.Select(name => new JsonObject { ["id"] = name, ["parent"] = "toy" }),
+            ]),
         };
 
     private async Task CompletionsAsync(HttpContext context, string path, JsonNode body)
@@ -173,7 +175,10 @@ internal sealed class ToyServer : IAsyncDisposable
                     await Task.Delay(Timeout.Infinite, stop.Token);
                     return;
             }
-            var answer = path == "/generate" ? ToyAnswers.SgLang(await DrawAsync(body), Models.Version) : ToyAnswers.OpenAi(await DrawAsync(body), body);
+            var answer =
+                path == "/generate"
+                    ? ToyAnswers.SgLang(await DrawAsync(body), Models.Version)
+                    : ToyAnswers.OpenAi(await DrawAsync(body), body);
             if (fault == ToyFault.DroppedHalfway)
             {
                 var whole = answer.ToJsonString();
