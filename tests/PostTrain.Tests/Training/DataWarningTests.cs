@@ -85,7 +85,7 @@ public sealed class DataWarningTests : IDisposable
                 Steps = 1,
                 BatchSize = 2,
                 Sampling = new SamplingOptions { MaxNewTokens = 3 },
-                Ptx = new PtxOptions { Demonstrations = [new("open: ", "the one"), new("fine:", " one")] },
+                Ptx = new PtxOptions([new("open: ", "the one"), new("fine:", " one")]),
             }
         );
         var report = await trainer.StepAsync([new Problem("fine:"), new Problem("good:")]);
