@@ -31,6 +31,7 @@ internal sealed class Decoding : IDisposable
     private readonly TokenSampler sampler;
     private readonly DecodingStart? start;
     private readonly ForcedTokens? forced;
+    private readonly List<double>[]? masses;
 
     // All rows, as they will be given back.
     private readonly Tensor ids;
@@ -55,7 +56,8 @@ internal sealed class Decoding : IDisposable
         ulong seed,
         int paddingId,
         ITokenizer? tokenizer,
-        DecodingStart? start = null
+        DecodingStart? start = null,
+        bool keepsMass = false
     )
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -78,7 +80,9 @@ internal sealed class Decoding : IDisposable
             forced = new ForcedTokens(options.Rules, batch.Rows, model.VocabularySize, start?.Before);
         cache = start?.Cache ?? model.NewCache(batch.Rows, room);
         seen = start?.Cache is null ? 0 : batch.PromptLength - 1;
-        sampler = new TokenSampler(options, model.VocabularySize, cache.Device);
+        sampler = new TokenSampler(options, model.VocabularySize, cache.Device, keepsMass);
+        if (keepsMass)
+            masses = [.. rows.Select(_ => new List<double>())];
         workingIds = ids = tensor(batch.Ids, [batch.Rows, batch.Width], device: cache.Device).DetachFromDisposeScope();
         workingMask = mask = tensor(batch.Mask, [batch.Rows, batch.Width], device: cache.Device).DetachFromDisposeScope();
     }
@@ -110,7 +114,7 @@ internal sealed class Decoding : IDisposable
         var hidden = model.Hidden(context.narrow(1, seen, column - seen), real.narrow(1, forgotten, column - forgotten), cache);
         var logits = model.Project(hidden.select(1, hidden.size(1) - 1));
         ScoreCheck.Require(logits, "The model's logits", Length, Reader);
-        var (tokens, drawn) = sampler.Draw(
+        var (tokens, drawn, mass) = sampler.Draw(
             logits,
             context,
             real,
@@ -126,7 +130,30 @@ internal sealed class Decoding : IDisposable
         workingMask.narrow(1, column, 1).fill_(1);
         workingLogProbs.narrow(1, Length, 1).copy_(drawn);
         Length++;
+        if (mass is not null)
+            KeepMass(mass.to_type(ScalarType.Float64).cpu().data<double>().ToArray());
         return Take(tokens.cpu().data<long>().ToArray());
+    }
+
+    /// <summary>A row that is complete, with the log-probs of the drawing pass, and what the truncation kept where it is known for every
+    /// token.</summary>
+    public RolloutSample Sample(int row)
+    {
+        using var mode = no_grad();
+        using var scope = NewDisposeScope();
+        var tokens = completions[row].ToArray();
+        // A row that has left is written back; one at work stands in the working tensors.
+        var place = ReferenceEquals(workingLogProbs, logProbs) ? -1 : Array.IndexOf(rows, row);
+        var values = (place < 0 ? logProbs!.select(0, row) : workingLogProbs!.select(0, place)).narrow(0, 0, tokens.Length);
+        return new RolloutSample(
+            row,
+            tokens,
+            values.to_type(ScalarType.Float64).cpu().data<double>().ToArray(),
+            ended[row] ? RolloutFinish.Stop : RolloutFinish.Length
+        )
+        {
+            KeptMass = masses is not null && masses[row].Count == tokens.Length ? [.. masses[row]] : null,
+        };
     }
 
     /// <summary>The batch as far as it has come, at least one step; the caller disposes it.</summary>
@@ -187,6 +214,13 @@ internal sealed class Decoding : IDisposable
         }
 
         return changed ? tensor(tokens, [rows.Length, 1], device: cache.Device) : drawn;
+    }
+
+    private void KeepMass(double[] mass)
+    {
+        for (var i = 0; i < rows.Length; i++)
+            if (!IsComplete(rows[i]))
+                masses![rows[i]].Add(mass[i]);
     }
 
     private List<int> Take(long[] tokens)

@@ -49,6 +49,7 @@ public sealed class TrainingDiagnostics : IProgress<StepReport>
         new EqualRewards(),
         new ZeroGradientGroups(),
         new ZeroAdvantages(),
+        new StaleRollouts(),
         new EntropyCollapse(),
         new LengthDrift(),
         new KlAcceleration(),
