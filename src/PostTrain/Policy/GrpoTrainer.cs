@@ -24,7 +24,8 @@ namespace PostTrain.Policy;
 /// completion, the input of the control); with <see cref="GrpoOptions.Entropy"/> <c>entropy/coefficient</c> (used in this step); with
 /// dynamic sampling <c>sampling/draws</c> and <c>sampling/efficiency</c> (share of sampled groups whose rewards differ); with replay
 /// <c>replay/groups</c> (used in this step) and <c>replay/size</c>; <c>policy/updates</c> (with a target KL), <c>policy/learnt_tokens</c>
-/// (share, with a token selection), those of <see cref="ImportanceCorrection.Apply"/> as <c>correction/NAME</c>, <c>reward/overlong</c>, <c>reward/greedy</c>;
+/// (share, with a token selection), those of <see cref="ImportanceCorrection.Apply"/> as <c>correction/NAME</c>, <c>reward/overlong</c>,
+/// <c>reward/greedy</c>;
 /// <c>policy/zero_advantages</c> (1 in a step whose single completion or token was standardised to 0, absent in others).</para>
 /// </remarks>
 public sealed class GrpoTrainer : RolloutTrainer

@@ -45,7 +45,7 @@ public sealed record PpoOptions : RolloutOptions
     /// <value>The default is 0.05, fixed.</value>
     public KlControl Kl { get; init; } = KlControl.Fixed(0.05);
 
-    /// <summary>How that divergence is estimated. With k1 the expected gradient of the penalty is that of −β·KL(π‖π_ref).</summary>
+    /// <summary>Estimator of that divergence. With k1 the expected gradient of the penalty is that of −β·KL(π‖π_ref).</summary>
     /// <value>The default is <see cref="KlEstimator.K1"/>.</value>
     public KlEstimator KlEstimator { get; init; } = KlEstimator.K1;
 
@@ -65,7 +65,7 @@ public sealed record PpoOptions : RolloutOptions
     /// <value>The default is false.</value>
     public bool WhitenRewards { get; init; }
 
-    /// <summary>What a completion loses that ended by the length limit and not by a stop token, at least 0.</summary>
+    /// <summary>Penalty of a completion that ended at the length limit and not at a stop token, at least 0.</summary>
     /// <value>The default is 0.</value>
     public double UnfinishedPenalty { get; init; }
 
@@ -74,7 +74,7 @@ public sealed record PpoOptions : RolloutOptions
     /// <value>The default is false: the limit is part of the task.</value>
     public bool BootstrapUnfinished { get; init; }
 
-    /// <summary>How far a value may move from the one at sampling time before its loss is cut, at least 0; null does not cut.</summary>
+    /// <summary>Clip range of the value loss around the value at sampling time, at least 0; null does not clip.</summary>
     /// <value>The default is 0.2.</value>
     public double? ValueClip { get; init; } = 0.2;
 

@@ -37,6 +37,7 @@ internal static class GoldenSuite
             ["search"] = SearchGolden.Kinds,
             ["liger"] = LigerGolden.Kinds,
             ["verl"] = VerlGolden.Kinds,
+            ["masks"] = MasksGolden.Kinds,
         };
 
     /// <summary>Kinds ("area/kind") that no function of the library computes so far.</summary>

@@ -73,7 +73,7 @@ internal static class VerlCorrectionGolden
             Assert.True(Math.Abs(value - expected) <= 1e-7 * (1 + Math.Abs(expected)), $"{entry.Name} is {value:R}, expected {expected:R}");
         }
         // Everything that ours reports is in the reference; it leaves out what cannot lie below a bound of 0.
-        Assert.Empty(unused.Where(name => !name.EndsWith("_below", StringComparison.Ordinal)));
+        Assert.DoesNotContain(unused, name => !name.EndsWith("_below", StringComparison.Ordinal));
     }
 
     private static (string Name, double Value) Ours(
@@ -114,7 +114,8 @@ internal static class VerlCorrectionGolden
         return (name, WithEmptySequences(name, result.Metrics, inputs.Mask));
     }
 
-    // The reference takes sequences without a token into its numbers of sequences, as log-perplexity, weight and sum 0; ours leave them out.
+    // The reference takes sequences without a token into its numbers of sequences, as log-perplexity, weight and sum 0; ours leave them
+    // out.
     private static double WithEmptySequences(string name, IReadOnlyDictionary<string, double> metrics, Tensor mask)
     {
         double value = metrics[name],

@@ -2,7 +2,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Policy;
 
-/// <summary>Weights and mask of a batch whose sampler is not the policy that is trained: <see cref="ImportanceCorrection.Apply"/>.</summary>
+/// <summary>Weights and mask of a batch whose sampler is not the policy that is trained:
+/// <see cref="ImportanceCorrection.Apply"/>.</summary>
 /// <param name="Weights">[B,T], or [B] for one per sequence: for <see cref="Losses.PolicyBatch.ImportanceWeights"/>; without a
 /// gradient.</param>
 /// <param name="Mask">[B,T]: the tokens that still count; of the given mask's type.</param>

@@ -68,10 +68,12 @@ public sealed record ImportanceCorrection(double Upper, double Lower = 0, bool M
     /// Weights do not depend on the rejections. Metrics, over counted tokens before rejection; those of sequences are over sequences with a
     /// counted token:
     /// <list type="bullet">
-    /// <item><description>gap: <c>kl</c> (mean log π_sampler − log π_old), <c>kl_k3</c>, <c>chi2</c> and <c>sequence_chi2</c> (mean w² − 1),
+    /// <item><description>gap: <c>kl</c> (mean log π_sampler − log π_old), <c>kl_k3</c>, <c>chi2</c> and <c>sequence_chi2</c> (mean w² −
+    /// 1),
     /// <c>perplexity</c>, <c>log_perplexity</c>, <c>sampler_perplexity</c>, <c>sampler_log_perplexity</c>, <c>perplexity_ratio</c>
     /// (trainer's over sampler's), <c>log_perplexity_gap</c> and its <c>_abs</c>, <c>_min</c>, <c>_max</c>.</description></item>
-    /// <item><description>weights before normalisation: <c>weight</c> (mean), <c>weight_std</c>, <c>_min</c>, <c>_max</c>, <c>_above</c> and
+    /// <item><description>weights before normalisation: <c>weight</c> (mean), <c>weight_std</c>, <c>_min</c>, <c>_max</c>, <c>_above</c>
+    /// and
     /// <c>_below</c> (share of unbounded weights beyond <see cref="Upper"/> and <see cref="Lower"/>, or 1/<see cref="Upper"/> without a
     /// lower bound; of sequences with <see cref="WholeSequences"/>), <c>weight_masked</c> (share set to 0), <c>effective_sample_size</c>
     /// ((mean w)²/mean w² of the tokens, 0 to 1), <c>sequence_weight</c> (mean over sequences of their mean weight) with the same suffixes

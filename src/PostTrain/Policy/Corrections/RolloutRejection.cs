@@ -26,7 +26,7 @@ public sealed record RolloutRejection
     /// <summary>Estimator of each token's divergence: K1, K2 or K3.</summary>
     public KlEstimator Estimator { get; }
 
-    /// <summary>What is judged, tokens or completions.</summary>
+    /// <summary>Level of the rule: tokens or completions.</summary>
     public RejectionLevel Level { get; }
 
     /// <summary>The smallest statistic that is kept, in nats.</summary>

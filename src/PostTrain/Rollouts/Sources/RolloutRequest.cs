@@ -4,7 +4,7 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Rollouts;
 
-/// <summary>What an <see cref="IRolloutSource"/> is asked for: one completion of each row. Equal prompts side by side form a group, which a
+/// <summary>Request to an <see cref="IRolloutSource"/>: one completion of each row. Equal prompts side by side form a group, which a
 /// source may draw together.</summary>
 /// <param name="Prompts">Token ids of each row, at least one id each.</param>
 /// <param name="Sampling">How completions are drawn. A source refuses options that it cannot follow.</param>
@@ -29,7 +29,8 @@ public sealed record RolloutRequest(IReadOnlyList<int[]> Prompts, SamplingOption
     /// <param name="prompts">As <see cref="Prompts"/>.</param>
     /// <param name="sampling">As <see cref="Sampling"/>.</param>
     /// <param name="seed">As <see cref="Seed"/>.</param>
-    /// <exception cref="ArgumentException">There is no prompt, or one is empty, too long, or holds an id outside the vocabulary.</exception>
+    /// <exception cref="ArgumentException">There is no prompt, or one is empty, too long, or holds an id outside the
+    /// vocabulary.</exception>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     public static RolloutRequest Of(CausalLm model, IReadOnlyList<int[]> prompts, SamplingOptions sampling, ulong seed)
     {

@@ -31,8 +31,11 @@ internal sealed class RolloutsAhead(RolloutOptions options, SourceFeed feed, Rol
     /// <summary>File of what is finished; null without a directory.</summary>
     internal RolloutJournal? Journal { get; init; }
 
-    /// <summary>Prompt of a group.</summary>
-    internal TokenizedPrompt Prompt(long number) => prompt(number);
+    /// <summary>How completions are drawn.</summary>
+    internal required SamplingOptions Sampling { get; init; }
+
+    /// <summary>Steps of the run: nothing is drawn for later ones.</summary>
+    internal required int Steps { get; init; }
 
     /// <summary>Opens the journal of a run, where the options name a directory.</summary>
     /// <param name="options">Options of the trainer.</param>
@@ -57,17 +60,28 @@ internal sealed class RolloutsAhead(RolloutOptions options, SourceFeed feed, Rol
         );
     }
 
-    /// <summary>Groups that a step trains on.</summary>
-    /// <param name="step">Steps done.</param>
-    /// <param name="sampling">How completions are drawn.</param>
-    /// <param name="version">Number of the policy's weights.</param>
-    /// <param name="cancellation">Cancels the wait.</param>
-    internal async Task<RolloutGroup[]> TakeAsync(long step, SamplingOptions sampling, long version, CancellationToken cancellation)
+    /// <summary>Gives a step its groups, <see cref="RolloutStep.Groups"/>, and returns their prompts.</summary>
+    /// <param name="current">Step that takes them.</param>
+    /// <param name="count">Prompts that it asks for: all of a step.</param>
+    /// <param name="draw">Number of the draw: 0.</param>
+    /// <param name="now">Steps done, and the number of the policy's weights.</param>
+    internal async Task<IReadOnlyList<TokenizedPrompt>> TakeAsync(RolloutStep current, int count, int draw, (long Step, long Version) now)
+    {
+        if (count != options.BatchSize || draw != 0)
+            throw new InvalidOperationException(
+                $"draw {draw} of a step asks for {count} prompts, expected one draw of BatchSize, {options.BatchSize}: rollouts are drawn "
+                    + "ahead"
+            );
+        current.Groups = await GroupsAsync(now.Step, now.Version, current.Cancellation).ConfigureAwait(false);
+        return [.. current.Groups.Select(group => prompt(group.Number))];
+    }
+
+    private async Task<RolloutGroup[]> GroupsAsync(long step, long version, CancellationToken cancellation)
     {
         await feed.DeliverAsync(version, isCurrent: false, cancellation).ConfigureAwait(false);
         if (Saved() is { } saved)
             Journal?.Compact(saved);
-        await AskAsync(step, sampling, version, cancellation).ConfigureAwait(false);
+        await AskAsync(step, version, cancellation).ConfigureAwait(false);
         var prescribed = Prescribed(step);
         long[]? taken;
         while ((taken = Chosen(prescribed, step)) is null)
@@ -141,9 +155,9 @@ internal sealed class RolloutsAhead(RolloutOptions options, SourceFeed feed, Rol
     }
 
     // The groups that the lag allows, up to the last step's, and those that an interrupted run has asked for in vain.
-    private async Task AskAsync(long step, SamplingOptions sampling, long version, CancellationToken cancellation)
+    private async Task AskAsync(long step, long version, CancellationToken cancellation)
     {
-        long end = Math.Min(step + asynchronous.MaxLag + 1, Math.Max(options.Steps, step + 1)) * options.BatchSize;
+        long end = Math.Min(step + asynchronous.MaxLag + 1, Math.Max(Steps, step + 1)) * options.BatchSize;
         var awaited = backlog.Awaited.Select(item => item.Key).Where(number => !running.ContainsKey(number)).ToHashSet();
         for (long number = backlog.Next; number < end; number++)
             awaited.Add(number);
@@ -163,7 +177,7 @@ internal sealed class RolloutsAhead(RolloutOptions options, SourceFeed feed, Rol
         if (feed.IsShared)
         {
             // The policy's own memory: it draws now, before it changes.
-            foreach (var group in await DrawAsync(asked, step, sampling, version, cancellation).ConfigureAwait(false))
+            foreach (var group in await DrawAsync(asked, step, version, cancellation).ConfigureAwait(false))
             {
                 Journal?.Add(group);
                 backlog.Arrive(group);
@@ -171,14 +185,14 @@ internal sealed class RolloutsAhead(RolloutOptions options, SourceFeed feed, Rol
             return;
         }
         foreach (long number in asked)
-            running[number] = RunAsync(number, step, sampling, version);
+            running[number] = RunAsync(number, step, version);
     }
 
-    private async Task RunAsync(long number, long step, SamplingOptions sampling, long version)
+    private async Task RunAsync(long number, long step, long version)
     {
         try
         {
-            var drawn = await DrawAsync([number], step, sampling, version, stop.Token).ConfigureAwait(false);
+            var drawn = await DrawAsync([number], step, version, stop.Token).ConfigureAwait(false);
             // The order of the journal is the order of arrival.
             lock (gate)
             {
@@ -196,13 +210,7 @@ internal sealed class RolloutsAhead(RolloutOptions options, SourceFeed feed, Rol
         }
     }
 
-    private async Task<RolloutGroup[]> DrawAsync(
-        long[] numbers,
-        long step,
-        SamplingOptions sampling,
-        long version,
-        CancellationToken cancellation
-    )
+    private async Task<RolloutGroup[]> DrawAsync(long[] numbers, long step, long version, CancellationToken cancellation)
     {
         int size = options.GroupSize;
         var rows = numbers.SelectMany(number => Enumerable.Repeat(prompt(number), size)).ToArray();
@@ -210,7 +218,7 @@ internal sealed class RolloutsAhead(RolloutOptions options, SourceFeed feed, Rol
         ulong[] seeds = [.. numbers.SelectMany(number => Enumerable.Range(0, size).Select(i => (ulong)number * (ulong)size + (ulong)i))];
         var samples = await feed.CollectAsync(
                 rows,
-                sampling with
+                Sampling with
                 {
                     RowSeeds = seeds,
                 },

@@ -16,7 +16,7 @@ public abstract record RolloutOptions : TrainingOptions
     /// <value>The default is 1: purely on-policy.</value>
     public int UpdatesPerBatch { get; init; } = 1;
 
-    /// <summary>How completions are drawn.</summary>
+    /// <summary>Options of sampling.</summary>
     /// <value>The default is temperature 1 and at most 64 tokens.</value>
     public SamplingOptions Sampling { get; init; } = new();
 

@@ -32,8 +32,8 @@ public sealed class RolloutStep : IDisposable
     /// <summary>Rollouts ahead of the run; null where the step draws its own.</summary>
     internal RolloutsAhead? Ahead { get; init; }
 
-    /// <summary>Numbers of the groups that the step has taken from <see cref="Ahead"/>.</summary>
-    internal IReadOnlyList<long> Taken { get; set; } = [];
+    /// <summary>Groups that the step has taken from <see cref="Ahead"/>.</summary>
+    internal IReadOnlyList<RolloutGroup> Groups { get; set; } = [];
 
     /// <summary>Seconds since the step began.</summary>
     internal double Seconds => clock.Total;

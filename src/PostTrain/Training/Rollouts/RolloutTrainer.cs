@@ -1,5 +1,7 @@
 using System.Runtime.CompilerServices;
 using PostTrain.Data;
+using PostTrain.Data.Batches;
+using PostTrain.Data.Records;
 using PostTrain.Models;
 using PostTrain.Numerics;
 using PostTrain.Rewards;
@@ -115,15 +117,19 @@ public abstract class RolloutTrainer : IDisposable
     )
     {
         options.Evaluation.CheckData(evaluation is not null, nameof(evaluation));
-        var prompts = TokenizedPrompt.Of(problems, nameof(problems), Policy, Tokenizer);
-        var heldOut = evaluation is null ? null : TokenizedPrompt.Of(evaluation, nameof(evaluation), Policy, Tokenizer);
+        bool begins = Session.Step == 0;
+        var prompts = Tokenized(problems, nameof(problems), begins);
+        var heldOut = evaluation is null ? null : Tokenized(evaluation, nameof(evaluation), begins);
         var order = new ShuffledOrder(prompts.Length, options.Seed);
+        Session.Plan(prompts.Length);
         Session.Begin();
         await using var ahead = backlog is null
             ? null
             : new RolloutsAhead(options, feed!, backlog, number => prompts[order[number]])
             {
                 Journal = RolloutsAhead.OpenJournal(options, prompts, Session.Step, backlog),
+                Sampling = Sampling,
+                Steps = Session.Steps,
             };
         while (Session.IsUnfinished || Session.Continues(cancellation))
         {
@@ -149,7 +155,8 @@ public abstract class RolloutTrainer : IDisposable
     /// <param name="cancellation">As in <see cref="RunAsync"/>, without the checkpoint.</param>
     public async Task<StepReport> StepAsync(IReadOnlyList<Problem> problems, CancellationToken cancellation = default)
     {
-        var prompts = TokenizedPrompt.Of(problems, nameof(problems), Policy, Tokenizer);
+        Session.CheckSteps();
+        var prompts = Tokenized(problems, nameof(problems), tells: true);
         Session.Begin();
         await TakeStepAsync(new PromptSource(prompts), cancellation).ConfigureAwait(false);
         return Session.Complete();
@@ -164,7 +171,7 @@ public abstract class RolloutTrainer : IDisposable
     )
     {
         var metrics = new Dictionary<string, double>();
-        await EvaluateAsync(TokenizedPrompt.Of(problems, nameof(problems), Policy, Tokenizer), metrics, cancellation).ConfigureAwait(false);
+        await EvaluateAsync(Tokenized(problems, nameof(problems), tells: false), metrics, cancellation).ConfigureAwait(false);
         return metrics;
     }
 
@@ -201,29 +208,10 @@ public abstract class RolloutTrainer : IDisposable
     {
         ArgumentNullException.ThrowIfNull(step);
         ArgumentNullException.ThrowIfNull(prompts);
-        if (step.Ahead is not null)
-            return await DrawAheadAsync(step, prompts.Count, draw, tokenReward).ConfigureAwait(false);
+        if (step.Ahead is { } ahead)
+            prompts = await ahead.TakeAsync(step, prompts.Count, draw, (Session.Step, Version)).ConfigureAwait(false);
         TokenizedPrompt[] repeated = [.. prompts.SelectMany(prompt => Enumerable.Repeat(prompt, options.GroupSize))];
         var rollouts = step.Own(await SampleAsync(step, repeated, Seed(draw)).ConfigureAwait(false));
-        step.Book("rollout");
-        var completions = TokenizedPrompt.Completions(repeated, rollouts, Tokenizer);
-        return await JudgeTextsAsync(step, rollouts, repeated, completions, tokenReward).ConfigureAwait(false);
-    }
-
-    // The groups that have arrived, in place of those of the step's own prompts.
-    private async Task<JudgedRollouts> DrawAheadAsync(RolloutStep step, int count, int draw, ITokenReward? tokenReward)
-    {
-        if (count != options.BatchSize || draw != 0)
-            throw new InvalidOperationException(
-                $"draw {draw} of a step asks for {count} prompts, expected one draw of BatchSize, {options.BatchSize}: rollouts are drawn "
-                    + "ahead"
-            );
-        var groups = await step.Ahead!.TakeAsync(Session.Step, Sampling, Version, step.Cancellation).ConfigureAwait(false);
-        step.Taken = [.. groups.Select(group => group.Number)];
-        TokenizedPrompt[] repeated = [.. groups.SelectMany(group => Enumerable.Repeat(step.Ahead.Prompt(group.Number), options.GroupSize))];
-        Policy.eval();
-        var drawn = feed!.Batch(repeated, [.. groups.SelectMany(group => group.Samples)]);
-        var rollouts = step.Own(feed.Checked(drawn, Sampling, Version, step.Metrics));
         step.Book("rollout");
         var completions = TokenizedPrompt.Completions(repeated, rollouts, Tokenizer);
         return await JudgeTextsAsync(step, rollouts, repeated, completions, tokenReward).ConfigureAwait(false);
@@ -280,7 +268,7 @@ public abstract class RolloutTrainer : IDisposable
             ? CounterRandom.Bits(options.Seed, (ulong)Session.Step)
             : CounterRandom.Bits(options.Seed, (ulong)Session.Step, (ulong)draw);
 
-    private RewardContext Context => new(Session.Step, options.Steps);
+    private RewardContext Context => new(Session.Step, Session.Steps);
 
     /// <summary>Draws one completion of each prompt for training, by the source of the options or the policy itself; the caller disposes
     /// them. Afterwards the policy is in evaluation mode.</summary>
@@ -289,6 +277,8 @@ public abstract class RolloutTrainer : IDisposable
         Policy.eval();
         if (feed is null)
             return Sampler.Generate(Policy, [.. prompts.Select(prompt => prompt.Ids)], Sampling, seed, Tokenizer, step.Cancellation);
+        if (step.Groups.Count > 0)
+            return feed.Checked(feed.Batch(prompts, step.Groups), Sampling, Version, step.Metrics);
         var drawn = await feed.DrawAsync(prompts, Sampling, seed, Version, isCurrent: false, step.Cancellation).ConfigureAwait(false);
         return feed.Checked(drawn, Sampling, Version, step.Metrics);
     }
@@ -322,6 +312,19 @@ public abstract class RolloutTrainer : IDisposable
         return scores;
     }
 
+    private TokenizedPrompt[] Tokenized(IReadOnlyList<Problem> problems, string name, bool tells)
+    {
+        var notes = new DataNotes();
+        var encoder = new ExampleEncoder(Tokenizer, Policy.ContextLength) { Truncation = options.Truncation, Notes = notes };
+        var prompts = TokenizedPrompt.Of(problems, name, encoder);
+        if (tells)
+            Session.Tell(
+                name,
+                problems is RecordSet<Problem> read ? [.. read.Notes, .. notes.Of(prompts.Length)] : notes.Of(prompts.Length)
+            );
+        return prompts;
+    }
+
     private async Task TakeStepAsync(PromptSource prompts, CancellationToken cancellation, RolloutsAhead? ahead = null)
     {
         using var start = Session.Start();
@@ -336,8 +339,7 @@ public abstract class RolloutTrainer : IDisposable
             var metrics = RolloutMetrics.Of(completions, scores, options.GroupSize, isJudged: reward is not null);
             foreach (var (name, value) in step.Metrics)
                 metrics[name] = value;
-            metrics["learning_rate"] = update.LearningRate;
-            metrics["grad_norm"] = update.GradNorm;
+            update.AddTo(metrics);
             metrics["tokens_per_second"] = completions.Sum(completion => completion.Tokens.Length) / step.Seconds;
             step.AddTimesTo(metrics);
             var told = new CompletionReport(Session.Step + 1, completions, scores);
@@ -347,7 +349,7 @@ public abstract class RolloutTrainer : IDisposable
                 prompts.Taken,
                 [.. options.CompletionObservers.Select(observer => (Action)(() => observer.Report(told)))]
             );
-            backlog?.Consume(step.Taken);
+            backlog?.Consume([.. step.Groups.Select(group => group.Number)]);
         }
         catch
         {

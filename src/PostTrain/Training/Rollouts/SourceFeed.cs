@@ -91,6 +91,10 @@ internal sealed class SourceFeed(IRolloutSource source, StalenessLimits limits, 
         return source.CollectAsync(request, cancellation);
     }
 
+    /// <summary>Lays finished groups out as a batch; the caller disposes it.</summary>
+    internal RolloutBatch Batch(IReadOnlyList<TokenizedPrompt> prompts, IReadOnlyList<RolloutGroup> groups) =>
+        Batch(prompts, [.. groups.SelectMany(group => group.Samples)]);
+
     /// <summary>Lays completions out as a batch; the caller disposes it.</summary>
     internal RolloutBatch Batch(IReadOnlyList<TokenizedPrompt> prompts, IReadOnlyList<RolloutSample> samples) =>
         RolloutBatch.Of(

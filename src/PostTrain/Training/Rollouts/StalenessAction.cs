@@ -1,6 +1,6 @@
 namespace PostTrain.Training;
 
-/// <summary>What stale completions of a rollout source lead to.</summary>
+/// <summary>Action on stale completions of a rollout source.</summary>
 public enum StalenessAction
 {
     /// <summary>An <see cref="InvalidOperationException"/> before the step's first update.</summary>

@@ -22,7 +22,7 @@ public sealed record StalenessLimits
     /// 0.1.</value>
     public double MaximumGap { get; init; } = 0.25;
 
-    /// <summary>What a stale draw leads to.</summary>
+    /// <summary>Action on a stale draw.</summary>
     /// <value>The default is <see cref="StalenessAction.Throw"/>.</value>
     public StalenessAction Action { get; init; } = StalenessAction.Throw;
 

@@ -38,6 +38,7 @@ public sealed class TrainingDiagnosticsTests
             { "proxy-above-gold", 40 }, // evaluations 0.5, 0.6, 0.55, 0.5 at 10, 20, 30, 40
             { "overfitting", 40 },
             { "not-finite", 30 }, // NaN at 30 alone
+            { "unfinished-completions", 23 }, // 0 from step 21 on, 3 in a row
         };
 
     [Theory]
@@ -374,6 +375,7 @@ public sealed class TrainingDiagnosticsTests
                 5.0 / t,
                 [("kl", double.NaN), .. t % 10 == 0 ? [("eval/loss", t == 30 ? double.NaN : 1)] : Array.Empty<(string, double)>()]
             ),
+            "unfinished-completions" => At(t, 5.0 / t, ("completion/length", 20), ("completion/finished", t <= 20 ? 0.5 : 0)),
             _ => throw new ArgumentOutOfRangeException(nameof(name), name, "no such course"),
         };
 
