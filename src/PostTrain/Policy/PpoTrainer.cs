@@ -102,6 +102,8 @@ public sealed class PpoTrainer : RolloutTrainer
         var mask = rollouts.CompletionMask;
         long rows = mask.shape[0];
         var (logProbs, states) = model.Record(rollouts, Sampling, options.MicroBatchSize);
+        if (options.KeepsSampler)
+            logProbs = rollouts.LogProbs;
         step.Book("critic");
         var reference = options.Reference?.Ask(frozen => CompletionScores.LogProbsOf(frozen, rollouts, Sampling, options.MicroBatchSize));
         if (reference is not null)

@@ -141,7 +141,7 @@ public static class Checkpoint
         return state;
     }
 
-    private static Dictionary<string, Tensor> OwnTensors(string checkpoint)
+    internal static Dictionary<string, Tensor> OwnTensors(string checkpoint)
     {
         var path = Path.Combine(checkpoint, TrainerFile);
         if (!File.Exists(path))
