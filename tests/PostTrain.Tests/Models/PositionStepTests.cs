@@ -42,7 +42,11 @@ public sealed class PositionStepTests
                     Scale = 0.7,
                     QueryKeyNorm = true,
                 },
-                new AttentionSpec { QueryKeyNorm = true, Rotary = new RotarySpec { Theta = 100, Scaling = new LinearScaling(2) } },
+                new AttentionSpec
+                {
+                    QueryKeyNorm = true,
+                    Rotary = new RotarySpec { Theta = 100, Scaling = new LinearScaling(2) },
+                },
             ],
         },
         ["fused projections, part of a head turned"] = Base() with
@@ -180,8 +184,14 @@ public sealed class PositionStepTests
     private static IEnumerable<Tensor?> Maps()
     {
         yield return null;
-        yield return tensor(new long[] { 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 }, [3, 12]);
-        yield return tensor(new long[] { 1, 1, 2, 2, 2, 1, 1, 2, 2, 0, 2, 2, 1, 0, 1, 0, 1, 1, 0, 1, 1, 1, 1, 1, 0, 0, 3, 3, 3, 1, 1, 1, 1, 1, 1, 1 }, [3, 12]);
+        yield return tensor(
+            new long[] { 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 },
+            [3, 12]
+        );
+        yield return tensor(
+            new long[] { 1, 1, 2, 2, 2, 1, 1, 2, 2, 0, 2, 2, 1, 0, 1, 0, 1, 1, 0, 1, 1, 1, 1, 1, 0, 0, 3, 3, 3, 1, 1, 1, 1, 1, 1, 1 },
+            [3, 12]
+        );
     }
 
     // Random weights of a start are so small that everything is nearly linear.

@@ -52,9 +52,7 @@ internal sealed unsafe class PositionStep<T> : IPositionStep
     }
 
     public bool IsCurrent(nn.Module<Tensor, Tensor>? output) =>
-        body.IsCurrent()
-        && (tokens?.IsCurrent(backbone.Tokens) ?? true)
-        && (head?.IsCurrent(output ?? backbone.Tokens.Projection) ?? true);
+        body.IsCurrent() && (tokens?.IsCurrent(backbone.Tokens) ?? true) && (head?.IsCurrent(output ?? backbone.Tokens.Projection) ?? true);
 
     public Tensor Logits(Tensor ids, Tensor? segments)
     {

@@ -38,7 +38,11 @@ internal sealed unsafe class StepBody<T> : IDisposable
         (this.attention, width, inner) = (attention, config.HiddenSize, config.FeedForwardSize);
         buffers = new StepBuffers<T>(config);
         Weights = layers.Sum(layer =>
-            layer.Projections.Append(layer.Output).Concat(layer.Inner).Append(layer.Down).Sum(linear => (long)linear.Inputs * linear.Outputs)
+            layer
+                .Projections.Append(layer.Output)
+                .Concat(layer.Inner)
+                .Append(layer.Down)
+                .Sum(linear => (long)linear.Inputs * linear.Outputs)
         );
     }
 
