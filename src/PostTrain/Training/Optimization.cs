@@ -53,6 +53,7 @@ public sealed class Optimization : IDisposable
             ],
             options
         );
+        PrecisionHint.Show(Parameters, model, options);
         States = [.. Parameters.Zip(optimizer.States, (item, state) => masters.WithMaster(item.Parameter, state))];
     }
 

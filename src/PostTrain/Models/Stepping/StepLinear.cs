@@ -58,8 +58,7 @@ internal sealed unsafe class StepLinear<T>
         if (bias.Address != null)
         {
             for (var row = 0; row < rows; row++)
-            for (var i = 0; i < count; i++)
-                y[row * yRow + i] = add ? y[row * yRow + i] + bias.Address[first + i] : bias.Address[first + i];
+                RowProduct.Shift(y + row * yRow, bias.Address + first, count, add);
         }
         RowProduct.Run(rows, count, Inputs, x, Inputs, Row(first), Inputs, y, yRow, add || bias.Address != null);
     }

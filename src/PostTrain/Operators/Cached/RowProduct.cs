@@ -49,6 +49,18 @@ internal static unsafe class RowProduct
             Tile1X1(k, x + m * xRow, w + n * wRow, y + m * yRow + n, add);
     }
 
+    /// <summary>y ← b, or y + b where <paramref name="add"/> says so.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static void Shift<T>(T* y, T* b, int count, bool add)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        for (int i = 0; i < count; i += Vector256<T>.Count)
+        {
+            var shift = VectorMath.Load(b + i, count - i);
+            VectorMath.Store(y + i, add ? shift + VectorMath.Load(y + i, count - i) : shift, count - i);
+        }
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Tile3X4<T>(int k, T* x0, nint xRow, T* w0, nint wRow, T* y, nint yRow, bool add)
         where T : unmanaged, IFloatingPointIeee754<T>
