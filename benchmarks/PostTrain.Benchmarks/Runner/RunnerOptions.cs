@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Benchmarks.Runner;
 
-/// <summary>What <c>--json FILE [--threads N] [--cap-s S] [--keep-heap] [--bf16] [--pairs | --peer COMMAND]
-/// [ids]</c> asks for.</summary>
+/// <summary>Options of <c>--json FILE [--threads N] [--cap-s S] [--keep-heap] [--bf16] [--pairs | --peer COMMAND]
+/// [ids]</c>.</summary>
 /// <param name="Path">Of the result lines.</param>
 /// <param name="Threads">Of libtorch, 1 or more.</param>
 /// <param name="Patience">Seconds for one workload, above 0.</param>
@@ -85,7 +85,7 @@ internal sealed record RunnerOptions(
         );
     }
 
-    /// <summary>Whether a workload of a size is asked for.</summary>
+    /// <summary>True if a workload of a size is asked for.</summary>
     public bool Selects(string id, string size) =>
         Patterns.Count == 0
         || Patterns.Any(pattern =>

@@ -32,6 +32,7 @@ internal sealed class Decoding : IDisposable
     private readonly TokenSampler sampler;
     private readonly DecodingStart? start;
     private readonly ForcedTokens? forced;
+    private readonly List<double>[]? masses;
     private readonly SharedPrompts prompted;
 
     // All rows, as they will be given back.
@@ -57,7 +58,8 @@ internal sealed class Decoding : IDisposable
         ulong seed,
         int paddingId,
         ITokenizer? tokenizer,
-        DecodingStart? start = null
+        DecodingStart? start = null,
+        bool keepsMass = false
     )
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -81,7 +83,9 @@ internal sealed class Decoding : IDisposable
         prompted = SharedPrompts.Of(prompts);
         cache = start?.Cache ?? model.NewCache(prompted.Rows.Length, room);
         seen = start?.Cache is null ? 0 : batch.PromptLength - 1;
-        sampler = new TokenSampler(options, model.VocabularySize, cache.Device);
+        sampler = new TokenSampler(options, model.VocabularySize, cache.Device, keepsMass);
+        if (keepsMass)
+            masses = [.. rows.Select(_ => new List<double>())];
         workingIds = ids = tensor(batch.Ids, [batch.Rows, batch.Width], device: cache.Device).DetachFromDisposeScope();
         workingMask = mask = tensor(batch.Mask, [batch.Rows, batch.Width], device: cache.Device).DetachFromDisposeScope();
     }
@@ -89,16 +93,16 @@ internal sealed class Decoding : IDisposable
     /// <summary>Tokens that the rows at work have.</summary>
     public int Length { get; private set; }
 
-    /// <summary>Whether there is a row that gets another token.</summary>
+    /// <summary>True if there is a row that gets another token.</summary>
     public bool Continues => rows.Length > 0 && Length < batch.NewTokens;
 
     /// <summary>The tokens of a row's completion so far; not valid after the next step.</summary>
     public ReadOnlySpan<int> Completion(int row) => CollectionsMarshal.AsSpan(completions[row]);
 
-    /// <summary>Whether a row has ended by a stop.</summary>
+    /// <summary>True if a row has ended by a stop.</summary>
     public bool HasEnded(int row) => ended[row];
 
-    /// <summary>Whether a row gets no further token: it has ended by a stop, or has as many as it may have.</summary>
+    /// <summary>True if a row gets no further token: it has ended by a stop, or has as many as it may have.</summary>
     public bool IsComplete(int row) => ended[row] || completions[row].Count == batch.Limits[row];
 
     /// <summary>Draws a token for each row that has not ended; gives these rows.</summary>
@@ -151,7 +155,7 @@ internal sealed class Decoding : IDisposable
     {
         var (context, real) = (workingIds.narrow(1, 0, column), workingMask.narrow(1, 0, column));
         ScoreCheck.Require(logits, "The model's logits", Length, Reader);
-        var (tokens, drawn) = sampler.Draw(
+        var (tokens, drawn, mass) = sampler.Draw(
             logits,
             context,
             real,
@@ -163,6 +167,8 @@ internal sealed class Decoding : IDisposable
         workingIds.narrow(1, column, 1).copy_(tokens);
         workingMask.narrow(1, column, 1).fill_(1);
         workingLogProbs!.narrow(1, Length, 1).copy_(drawn);
+        if (mass is not null)
+            KeepMass(mass.to_type(ScalarType.Float64).cpu().data<double>().ToArray());
         return tokens.cpu().data<long>().ToArray();
     }
 
@@ -173,6 +179,27 @@ internal sealed class Decoding : IDisposable
             real = TensorMemory.Address<long>(workingMask);
         for (var row = 0; row < tokens.Length; row++)
             (own[(long)row * width + column], real[(long)row * width + column]) = (tokens[row], 1);
+    }
+
+    /// <summary>A row that is complete, with the log-probs of the drawing pass, and what the truncation kept where it is known for every
+    /// token.</summary>
+    public RolloutSample Sample(int row)
+    {
+        using var mode = no_grad();
+        using var scope = NewDisposeScope();
+        var tokens = completions[row].ToArray();
+        // A row that has left is written back; one at work stands in the working tensors.
+        var place = ReferenceEquals(workingLogProbs, logProbs) ? -1 : Array.IndexOf(rows, row);
+        var values = (place < 0 ? logProbs!.select(0, row) : workingLogProbs!.select(0, place)).narrow(0, 0, tokens.Length);
+        return new RolloutSample(
+            row,
+            tokens,
+            values.to_type(ScalarType.Float64).cpu().data<double>().ToArray(),
+            ended[row] ? RolloutFinish.Stop : RolloutFinish.Length
+        )
+        {
+            KeptMass = masses is not null && masses[row].Count == tokens.Length ? [.. masses[row]] : null,
+        };
     }
 
     /// <summary>The batch as far as it has come, at least one step; the caller disposes it.</summary>
@@ -238,6 +265,13 @@ internal sealed class Decoding : IDisposable
         }
 
         return changed;
+    }
+
+    private void KeepMass(double[] mass)
+    {
+        for (var i = 0; i < rows.Length; i++)
+            if (!IsComplete(rows[i]))
+                masses![rows[i]].Add(mass[i]);
     }
 
     private List<int> Take(long[] tokens)

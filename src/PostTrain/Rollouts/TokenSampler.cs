@@ -16,11 +16,16 @@ internal sealed class TokenSampler : IDisposable
     private readonly bool isGreedy;
     private readonly LogitShaping shaping;
     private readonly LogitPipeline pipeline;
+    private readonly bool keepsMass;
     private readonly DirectDraw? direct;
 
-    public TokenSampler(SamplingOptions options, int vocabularySize, Device device)
+    /// <param name="options">The sampling options.</param>
+    /// <param name="vocabularySize">V.</param>
+    /// <param name="device">Device of the logits.</param>
+    /// <param name="keepsMass">True to compute what the truncation keeps.</param>
+    public TokenSampler(SamplingOptions options, int vocabularySize, Device device, bool keepsMass = false)
     {
-        this.options = options;
+        (this.options, this.keepsMass) = (options, keepsMass);
         isGreedy = options.Temperature < Coldest;
         shaping = new LogitShaping(options, vocabularySize, device);
         pipeline = new LogitPipeline(options, vocabularySize, device);
@@ -94,9 +99,10 @@ internal sealed class TokenSampler : IDisposable
     /// <param name="check">Told of the scores, [B,V], after biases, penalties, bans and processors, where there are any, and asked with
     /// which names the options of a row ban.</param>
     /// <param name="replace">Gives the tokens that stand in place of the drawn ones, both [B,1]; null where all stand.</param>
-    /// <returns>The tokens, [B,1] int64, and their log-probs, [B,1], under the suppressed and tempered distribution before penalties, bans
-    /// and truncation.</returns>
-    public (Tensor Tokens, Tensor LogProbs) Draw(
+    /// <returns>The tokens, [B,1] int64, their log-probs, [B,1], under the suppressed and tempered distribution before penalties, bans
+    /// and truncation, and the probability of that distribution that the truncation kept, [B,1]; null where it was not asked for, nothing
+    /// was cut off, or other options changed the distribution.</returns>
+    public (Tensor Tokens, Tensor LogProbs, Tensor? KeptMass) Draw(
         Tensor logits,
         Tensor ids,
         Tensor mask,
@@ -116,7 +122,9 @@ internal sealed class TokenSampler : IDisposable
         var tokens = isGreedy ? weights.argmax(-1, keepdim: true) : Inverse(weights, uniforms);
         if (replace is not null)
             tokens = replace(tokens);
-        return (tokens.MoveToOuterDisposeScope(), logProbs.gather(1, tokens).MoveToOuterDisposeScope());
+        var mass =
+            keepsMass && pipeline.Truncates && !isGreedy && !pipeline.Changes(generated) ? weights.exp().sum(-1, keepdim: true) : null;
+        return (tokens.MoveToOuterDisposeScope(), logProbs.gather(1, tokens).MoveToOuterDisposeScope(), mass?.MoveToOuterDisposeScope());
     }
 
     public void Dispose()

@@ -37,11 +37,7 @@ public sealed class SftTrainer : DatasetTrainer<Demonstration, SequenceBatch>
     /// <inheritdoc/>
     protected override Func<IReadOnlyList<int>, SequenceBatch> Prepare(IReadOnlyList<Demonstration> data, string name)
     {
-        var examples = new TokenExample[data.Count];
-        for (int i = 0; i < examples.Length; i++)
-            examples[i] = TokenExample
-                .Of(data[i].Prompt, data[i].Completion, tokenizer, options.AppendEndOfSequence)
-                .Fitting(model.ContextLength, $"{name}[{i}]");
+        var examples = Encode(data, name, Encoder(tokenizer, model.ContextLength, options.AppendEndOfSequence));
         return indices => Batch([.. indices.Select(index => examples[index])], model, tokenizer.PaddingId, options);
     }
 

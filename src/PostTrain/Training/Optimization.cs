@@ -7,13 +7,16 @@ using static TorchSharp.torch;
 namespace PostTrain.Training;
 
 /// <summary>An optimiser with warm-up, schedule and clipping over the trainable parameters of a model, fed with a batch in parts.</summary>
-/// <remarks>Mixed precision: parameters in bfloat16 are trained through float32 copies, which are part of the optimiser's state.</remarks>
+/// <remarks>Mixed precision: parameters in bfloat16 are trained through float32 copies, which are part of the optimiser's state. Penalties
+/// and actions of the trained modules and of the options (<see cref="Models.IUpdateTerm"/>) take part in each update.</remarks>
 public sealed class Optimization : IDisposable
 {
     private readonly TrainingOptions options;
     private readonly IParameterOptimizer optimizer;
     private readonly MasterWeights masters;
-    private readonly long totalUpdates;
+    private readonly UpdateTerms terms;
+    private readonly int updatesPerStep;
+    private int steps;
 
     // What the optimiser changes: the parameters, or their copies.
     private readonly Parameter[] trained;
@@ -28,7 +31,8 @@ public sealed class Optimization : IDisposable
         options.Validate();
         Guard.AtLeast(updatesPerStep, 1, nameof(updatesPerStep));
         this.options = options;
-        totalUpdates = (long)options.Steps * updatesPerStep;
+        this.updatesPerStep = updatesPerStep;
+        steps = options.Steps;
         // Matrices first, then the vectors, which weight decay leaves alone.
         var trainable = model.named_parameters().Where(p => p.parameter.requires_grad).ToArray();
         if (trainable.Length == 0)
@@ -54,6 +58,9 @@ public sealed class Optimization : IDisposable
             options
         );
         PrecisionHint.Show(Parameters, model, options);
+        terms = new UpdateTerms(model, options);
+        if (options.Epochs is null)
+            terms.Begin(TotalUpdates);
         States = [.. Parameters.Zip(optimizer.States, (item, state) => masters.WithMaster(item.Parameter, state))];
     }
 
@@ -62,6 +69,17 @@ public sealed class Optimization : IDisposable
 
     /// <summary>Optimiser steps done.</summary>
     public long Updates { get; internal set; }
+
+    /// <summary>Steps of the schedule: those of the options, or what their epochs give on a data set.</summary>
+    internal int Steps
+    {
+        get => steps;
+        set
+        {
+            steps = value;
+            terms.Begin(TotalUpdates);
+        }
+    }
 
     /// <summary>The optimiser's state of each parameter, in the order of <see cref="Parameters"/>.</summary>
     internal IReadOnlyList<IParameterState> States { get; }
@@ -87,18 +105,21 @@ public sealed class Optimization : IDisposable
             masters.CollectGradients();
             total += value.ToDouble();
         }
+        var penalties = terms.AddPenalties();
+        masters.CollectGradients();
         double norm = GradientClipping.Clip(trained, options.MaxGradNorm);
-        if (!double.IsFinite(total) || !double.IsFinite(norm))
+        if (!double.IsFinite(total) || !double.IsFinite(norm) || penalties.Values.Any(value => !double.IsFinite(value)))
             throw new InvalidOperationException(
-                $"update {Updates + 1}: the loss is {total} and the gradient's norm {norm}, expected finite numbers; no parameter "
-                    + "was changed"
+                $"update {Updates + 1}: the loss is {total}{string.Concat(penalties.Select(item => $", the penalty {item.Key} {item.Value}"))}"
+                    + $" and the gradient's norm {norm}, expected finite numbers; no parameter was changed"
             );
 
-        double rate = options.LearningRate * options.Schedule.Multiplier(Updates, Warmup, totalUpdates);
+        double rate = options.LearningRate * options.Schedule.Multiplier(Updates, Warmup, TotalUpdates);
         optimizer.Update(rate);
         masters.Publish();
         Updates++;
-        return new UpdateReport(total, norm, rate);
+        terms.AfterUpdate(Updates, rate);
+        return new UpdateReport(total, norm, rate) { Penalties = penalties };
     }
 
     /// <summary>Gives the optimiser's state back.</summary>
@@ -108,7 +129,9 @@ public sealed class Optimization : IDisposable
         masters.Dispose();
     }
 
-    private long Warmup => options.WarmupSteps * (totalUpdates / options.Steps);
+    private long TotalUpdates => (long)steps * updatesPerStep;
+
+    private long Warmup => (long)options.WarmupSteps * updatesPerStep;
 
     private double Factor(string name)
     {

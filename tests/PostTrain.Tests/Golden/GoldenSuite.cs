@@ -36,6 +36,8 @@ internal static class GoldenSuite
             ["mergekit"] = MergekitGolden.Kinds,
             ["search"] = SearchGolden.Kinds,
             ["liger"] = LigerGolden.Kinds,
+            ["verl"] = VerlGolden.Kinds,
+            ["masks"] = MasksGolden.Kinds,
         };
 
     /// <summary>Kinds ("area/kind") that no function of the library computes so far.</summary>

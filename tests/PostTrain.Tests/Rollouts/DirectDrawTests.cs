@@ -31,7 +31,7 @@ public sealed class DirectDrawTests
             var direct = sampler.DrawDirectly(logits, 1, uniforms, _ => true, null, logProbs);
             Assert.NotNull(direct);
             var ids = zeros(6, 4, dtype: ScalarType.Int64);
-            var (tokens, scores) = sampler.Draw(logits, ids, ones_like(ids), 1, tensor(uniforms, [6, 1]), (_, _) => { });
+            var (tokens, scores, _) = sampler.Draw(logits, ids, ones_like(ids), 1, tensor(uniforms, [6, 1]), (_, _) => { });
             Assert.Equal(tokens.data<long>().ToArray(), direct);
             TensorAssert.Close(scores.view(-1), logProbs.select(1, 1), type == ScalarType.Float64 ? 1e-12 : 2e-6);
             TensorAssert.Zero(logProbs.select(1, 0));

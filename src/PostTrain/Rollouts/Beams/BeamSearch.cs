@@ -36,7 +36,7 @@ public static class BeamSearch
         CancellationToken cancellation = default
     ) => Generate(model, prompts, beams, options, paddingId, null, cancellation);
 
-    /// <summary>The same, with the tokenizer that decodes what is looked through for stop strings, and that names the padding. A hypothesis
+    /// <summary>Overload with the tokenizer that decodes completions for the search of stop strings and names the padding id. A hypothesis
     /// that completes a stop string is finished.</summary>
     /// <inheritdoc cref="Generate(CausalLm, IReadOnlyList{int[]}, BeamOptions, SamplingOptions, int, CancellationToken)"/>
     public static IReadOnlyList<IReadOnlyList<BeamHypothesis>> Generate(
