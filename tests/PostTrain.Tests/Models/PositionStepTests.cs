@@ -1,3 +1,4 @@
+using PostTrain.Adapters;
 using PostTrain.Models;
 using PostTrain.Operators;
 using TorchSharp;
@@ -131,6 +132,30 @@ public sealed class PositionStepTests
             model.NextLogits(ids, null, fresh);
             return model.NextLogits(ids, null, fresh);
         }
+    }
+
+    [Theory]
+    [InlineData("llama")]
+    [InlineData("gpt2")]
+    [InlineData("fused projections, part of a head turned")]
+    public void LayersWithAdapters_AreCalled_AndGiveTheSame(string name)
+    {
+        using var scope = NewDisposeScope();
+        using var model = Decoder.Create(Configs[name], 3, ScalarType.Float64);
+        Enlarge(model);
+        var plain = Run(model, null, byTensors: false);
+        using var adapted = AdaptedModel.Attach(model, new LoraOptions { Rank = 2, Targets = ModuleSelection.AllLinear });
+        using (no_grad())
+        {
+            foreach (var (key, parameter) in model.named_parameters().Where(item => item.name.Contains("lora", StringComparison.Ordinal)))
+                parameter.add_(0.2);
+        }
+        using var cache = model.NewCache(1, 4);
+        model.NextLogits(tensor([5L], [1, 1]), null, cache);
+        Assert.NotNull(cache.Step);
+        var expected = Run(model, null, byTensors: true);
+        Assert.True((expected - Run(model, null, byTensors: false)).abs().max().ToDouble() < 1e-11);
+        Assert.True((expected - plain).abs().max().ToDouble() > 1e-3);
     }
 
     [Fact]
