@@ -95,7 +95,8 @@ internal sealed unsafe class StepLinear<T>
         var found = module.call(given).to(TensorMemory.TypeOf<T>()).contiguous();
         if (found.numel() != (long)rows * Outputs)
             throw new InvalidOperationException(
-                $"{module.GetName()} gave the shape [{string.Join(",", found.shape)}] for [{rows},1,{Inputs}], expected [{rows},1,{Outputs}]."
+                $"{module.GetName()} gave the shape [{string.Join(",", found.shape)}] for [{rows},1,{Inputs}], "
+                    + $"expected [{rows},1,{Outputs}]."
             );
         T* from = TensorMemory.Address<T>(found);
         for (var row = 0; row < rows; row++)
