@@ -13,7 +13,7 @@ public sealed class PackagedToolTests : IDisposable
 
     public void Dispose() => subject.Dispose();
 
-    [MeasuredFact]
+    [MeasurementFact]
     public void FromPackagesToAnAnswer()
     {
         Dotnet(

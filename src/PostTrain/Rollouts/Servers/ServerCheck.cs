@@ -53,7 +53,12 @@ internal static class ServerCheck
                 null,
                 ServerConnection.SmallAnswer,
                 root =>
-                    root.Field("data").Elements("data").Select(model => (Id: model.Text("id") ?? "", Size: VocabularyOf(model))).ToArray(),
+                    root.Field("data")
+                        .Elements("data")
+                        // Adapters have a parent.
+                        .Where(model => options.Model is not null || model.Field("parent") is null)
+                        .Select(model => (Id: model.Text("id") ?? "", Size: VocabularyOf(model)))
+                        .ToArray(),
                 cancellation
             )
             .ConfigureAwait(false);

@@ -149,6 +149,11 @@ internal sealed class ServerConnection : IDisposable
         {
             throw new InvalidDataException($"{At(path)}: the answer is larger than {mostBytes} bytes, more than was asked for");
         }
+        catch (OperationCanceledException exception) when (exception.InnerException is TimeoutException)
+        {
+            // The time limit of a client of the caller's.
+            throw new ServerFailure(Clean(exception.Message));
+        }
         catch (Exception exception) when (exception is IOException || exception is HttpRequestException { StatusCode: null })
         {
             throw new ServerFailure(Clean(exception.InnerException?.Message ?? exception.Message));

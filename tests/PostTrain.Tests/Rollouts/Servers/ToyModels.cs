@@ -22,6 +22,15 @@ internal sealed class ToyModels(CausalLm model) : IDisposable
     /// <summary>Names of adapters in the order in which they were loaded and unloaded, the latter with a minus.</summary>
     internal List<string> Loadings { get; } = [];
 
+    internal string[] Names
+    {
+        get
+        {
+            lock (adapters)
+                return [.. adapters.Keys];
+        }
+    }
+
     internal string? Load(string name, string path)
     {
         lock (adapters)

@@ -135,13 +135,15 @@ internal sealed class ToyServer : IAsyncDisposable
     private JsonObject Listed() =>
         new()
         {
-            ["data"] = new JsonArray(
+            ["data"] = new JsonArray([
                 new JsonObject
                 {
                     ["id"] = "toy",
+                    ["parent"] = null,
                     ["meta"] = new JsonObject { ["n_vocab"] = Models.Base.VocabularySize },
-                }
-            ),
+                },
+                .. Models.Names.Select(name => new JsonObject { ["id"] = name, ["parent"] = "toy" }),
+            ]),
         };
 
     private async Task CompletionsAsync(HttpContext context, string path, JsonNode body)

@@ -1,4 +1,4 @@
-namespace PostTrain.Tests.Adapters;
+namespace PostTrain.Tests.Support;
 
 /// <summary>A measurement of minutes, skipped unless the environment variable POSTTRAIN_MEASURE is set.</summary>
 internal sealed class MeasurementFactAttribute : FactAttribute
