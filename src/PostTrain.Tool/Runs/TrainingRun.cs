@@ -95,7 +95,7 @@ internal sealed partial class TrainingRun : IDisposable
     /// <param name="learnt">Part of a conversation that is learnt.</param>
     internal RunData<T> Read<T>(
         LoadedModel model,
-        Func<string, InstructionTemplate, RecordOptions?, RecordSet<T>> read,
+        Func<string, InstructionTemplate, RecordOptions, RecordSet<T>> read,
         Func<T, IEnumerable<MarkedText>> texts,
         int reserve = 0,
         LearntPart learnt = LearntPart.Assistant
