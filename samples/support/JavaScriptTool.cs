@@ -42,13 +42,8 @@ public static class JavaScriptTool
         {
             return engine.Evaluate(code).ToString();
         }
-        catch (Exception error) 
-            when (error
-                    is JintException
-                        or TimeoutException
-                        or InsufficientExecutionStackException
-                        or Acornima.ParseErrorException
-            )
+        catch (Exception error)
+            when (error is JintException or TimeoutException or InsufficientExecutionStackException or Acornima.ParseErrorException)
         {
             throw new InvalidOperationException(error.Message, error);
         }
