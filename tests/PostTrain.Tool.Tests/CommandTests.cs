@@ -240,8 +240,52 @@ public sealed class CommandTests : IDisposable
     public async Task Data_ShowsRecords(string kind)
     {
         var output = await Subject.RunAsync("data", subject.PathOf(kind + ".jsonl"), "--kind", kind, "--model", subject.Model);
-        Assert.Contains("40", output, StringComparison.Ordinal);
-        Assert.Contains("10+1=", output, StringComparison.Ordinal);
+        Assert.Contains($"{kind}: 40 examples of 40 records in 1 file", output, StringComparison.Ordinal);
+        Assert.Contains(kind == "problems" ? "10+1=" : "10+1=⟦1", output, StringComparison.Ordinal);
+        // A question with an answer is a demonstration too, where nothing else is said.
+        if (kind != "problems")
+            Assert.Equal(output, await Subject.RunAsync("data", subject.PathOf(kind + ".jsonl"), "--model", subject.Model));
+    }
+
+    // Every turn of the assistant is learnt, in the preview as in the training.
+    [Fact]
+    public async Task Conversations_LearnEveryTurn()
+    {
+        using var chat = new Subject(isChat: true);
+        var data = chat.Write(
+            "chats",
+            12,
+            i =>
+                i == 14
+                    ? """{"messages":[]}"""
+                    : $$"""{"note":"x","messages":[{"role":"user","content":"{{i}}"},{"role":"assistant","content":"a{{i}}"},{"role":"user","content":"c"},{"role":"assistant","content":"d{{i}}"}]}"""
+        );
+        var view = await Subject.RunAsync("data", data, "--model", chat.Model, "--example", "1");
+        Assert.Contains("user: 11", view, StringComparison.Ordinal);
+        Assert.Contains("⟦a11", view, StringComparison.Ordinal);
+        Assert.Contains("⟦d11", view, StringComparison.Ordinal);
+        Assert.Contains("1 records are skipped", view, StringComparison.Ordinal);
+        Assert.Contains("note", view, StringComparison.Ordinal);
+
+        string[] sft = ["sft", "--model", chat.Model, "--data", data, "--steps", "2", "--batch-size", "2"];
+        var (code, _, errors) = await Subject.StartAsync([.. sft, "--output", chat.PathOf("refused")]);
+        Assert.Equal(1, code);
+        Assert.Contains("line 5", errors, StringComparison.Ordinal);
+        var output = await Subject.RunAsync([.. sft, "--skip-invalid", "--output", chat.PathOf("out")]);
+        Assert.Contains("10 training records, 1 held out", output, StringComparison.Ordinal);
+        await Subject.RunAsync([
+            .. sft,
+            "--skip-invalid",
+            "--max-length",
+            "20",
+            "--truncate",
+            "left",
+            "--learn",
+            "last",
+            "--output",
+            chat.PathOf("cut"),
+        ]);
+        Assert.Contains("max-length: 20", File.ReadAllText(chat.PathOf("cut", "run.yaml")), StringComparison.Ordinal);
     }
 
     [Fact]

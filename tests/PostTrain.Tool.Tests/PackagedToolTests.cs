@@ -74,7 +74,12 @@ public sealed class PackagedToolTests : IDisposable
         var (code, output, errors) = DotnetCommand.Start(
             folder,
             Limit,
-            new Dictionary<string, string> { ["MSBUILDDISABLENODEREUSE"] = "1", ["UseSharedCompilation"] = "false", ["DOTNET_NOLOGO"] = "1" },
+            new Dictionary<string, string>
+            {
+                ["MSBUILDDISABLENODEREUSE"] = "1",
+                ["UseSharedCompilation"] = "false",
+                ["DOTNET_NOLOGO"] = "1",
+            },
             arguments
         );
         Assert.True(code == 0, $"dotnet {string.Join(' ', arguments)} ended with {code}:\n{output}\n{errors}");
@@ -94,7 +99,10 @@ public sealed class PackagedToolTests : IDisposable
         var errors = process.StandardError.ReadToEndAsync();
         var output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
-        Assert.True(process.ExitCode == 0, $"{program} {string.Join(' ', arguments)} ended with {process.ExitCode}:\n{output}\n{errors.Result}");
+        Assert.True(
+            process.ExitCode == 0,
+            $"{program} {string.Join(' ', arguments)} ended with {process.ExitCode}:\n{output}\n{errors.Result}"
+        );
         return output;
     }
 }

@@ -63,7 +63,7 @@ internal sealed class EvaluateCommand : ToolCommand
         [
             .. shown
                 .Select(item => TokenExample.Of(item.Prompt, item.Completion, tokenizer))
-                .Where(item => item.Ids.Length <= decoder.ContextLength),
+                .Where(item => item.HasLearnt && item.Ids.Length <= decoder.ContextLength + 1),
         ];
         if (examples.Length == 0)
             throw new ArgumentException(

@@ -8,7 +8,7 @@ using PostTrain.Text.Chat;
 
 namespace PostTrain.Tool;
 
-/// <summary><c>posttrain generate</c>: a chat in the terminal, or one completion with <c>--prompt</c>; the text comes as it is drawn.</summary>
+/// <summary><c>posttrain generate</c>: a chat in the terminal, or one answer with <c>--prompt</c>, as it is drawn.</summary>
 internal sealed class GenerateCommand : ToolCommand
 {
     private readonly Option<string?> model;

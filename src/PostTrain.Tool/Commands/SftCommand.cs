@@ -7,8 +7,15 @@ namespace PostTrain.Tool;
 /// <summary><c>posttrain sft</c>: supervised fine-tuning.</summary>
 internal sealed class SftCommand : TrainingCommand
 {
+    private static readonly IReadOnlyDictionary<string, LearntPart> Parts = new Dictionary<string, LearntPart>
+    {
+        ["assistant"] = LearntPart.Assistant,
+        ["last"] = LearntPart.LastTurn,
+        ["everything"] = LearntPart.Everything,
+    };
     private readonly Option<bool> packing;
     private readonly Option<double> labelSmoothing;
+    private readonly Option<string?> learn;
 
     internal SftCommand(Terminal terminal)
         : base(
@@ -18,6 +25,7 @@ internal sealed class SftCommand : TrainingCommand
             terminal
         )
     {
+        learn = Choice("--learn", "Part of a conversation that is learnt.", "assistant", Parts.Keys);
         packing = Of("--packing", "Several records in a row of the model's context.", false);
         labelSmoothing = Of("--label-smoothing", "Share of the target that goes to all tokens.", 0.0, OptionRange.Below(0, 1));
     }
@@ -25,7 +33,12 @@ internal sealed class SftCommand : TrainingCommand
     protected override Task TrainAsync(TrainingRun run, ParseResult values)
     {
         using var model = run.LoadModel();
-        var data = run.Read(model, RecordReader.Demonstrations, item => [item.Prompt + item.Completion]);
+        var data = run.Read(
+            model,
+            RecordReader.Demonstrations,
+            item => [item.Prompt + item.Completion],
+            learnt: Parts[values.GetValue(learn)!]
+        );
         var options = run.Options(
             new SftOptions { Packing = values.GetValue(packing), LabelSmoothing = values.GetValue(labelSmoothing) },
             model,

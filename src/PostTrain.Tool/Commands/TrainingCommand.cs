@@ -22,6 +22,15 @@ internal abstract class TrainingCommand : ToolCommand
             null,
             OptionRange.AtLeast(0)
         );
+        Split = Of<string?>("--split", "Split of a directory that is read [default: train].", null, help: "NAME");
+        SkipInvalid = Of("--skip-invalid", "Leave out records that lack fields, instead of refusing the file.", false);
+        MaxLength = Of<int?>(
+            "--max-length",
+            "Tokens to which longer records are cut [default: records that do not fit the model are left out].",
+            null,
+            OptionRange.AtLeast(2)
+        );
+        Truncate = Choice("--truncate", "Side that --max-length cuts off.", "right", ["left", "right"]);
         Template = Of(
             "--template",
             $"How instructions become prompts: {string.Join(", ", Templates)}, or a format with {{instruction}} and {{input}}; auto is the "
@@ -119,6 +128,10 @@ internal abstract class TrainingCommand : ToolCommand
     internal Option<string?> Data { get; }
     internal Option<string?> EvalData { get; }
     internal Option<int?> HeldOut { get; }
+    internal Option<string?> Split { get; }
+    internal Option<bool> SkipInvalid { get; }
+    internal Option<int?> MaxLength { get; }
+    internal Option<string?> Truncate { get; }
     internal Option<string> Template { get; }
     internal Option<string?> Output { get; }
     internal Option<bool> Resume { get; }

@@ -11,8 +11,8 @@ public static class UserData
     public const string TemplateHelp =
         "Template of instructions: plain, alpaca, r1-zero, chat (the model's own), or a format with {instruction} and {input}.";
 
-    /// <summary>Returns the template with a name: <c>auto</c> (the model's own, or plain where it has none), <c>plain</c>, <c>alpaca</c>, <c>r1-zero</c>, <c>chat</c> (the model's own), or a format
-    /// with <c>{instruction}</c> and <c>{input}</c>.</summary>
+    /// <summary>Returns the template with a name: <c>auto</c> (the model's own, or plain if it has none), <c>plain</c>, <c>alpaca</c>,
+    /// <c>r1-zero</c>, <c>chat</c> (the model's own), or a format with <c>{instruction}</c> and <c>{input}</c>.</summary>
     public static InstructionTemplate Template(string name, string modelFolder) =>
         name switch
         {

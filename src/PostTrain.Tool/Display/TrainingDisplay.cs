@@ -199,6 +199,9 @@ public sealed class TrainingDisplay : IProgress<StepReport>, IDisposable
             .Append(string.Create(CultureInfo.InvariantCulture, $"  step {history.Last?.Step ?? 0} of {history.Steps}  "))
             .Append(new string('━', filled), new Style(Color.Green))
             .Append(new string('━', width - filled), new Style(Color.Grey23))
-            .Append(string.Create(CultureInfo.InvariantCulture, $"  {100 * history.Share:F0} %  {elapsed}{left}{waiting}"), new Style(Color.Grey));
+            .Append(
+                string.Create(CultureInfo.InvariantCulture, $"  {100 * history.Share:F0} %  {elapsed}{left}{waiting}"),
+                new Style(Color.Grey)
+            );
     }
 }

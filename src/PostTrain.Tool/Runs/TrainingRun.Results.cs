@@ -21,7 +21,7 @@ internal sealed partial class TrainingRun
         [
             .. prompts
                 .Take(Examples)
-                .Where(prompt => model.Tokenizer.Encode(prompt).Length < model.Model.ContextLength)
+                .Where(prompt => prompt.Length > 0 && model.Tokenizer.Encode(prompt).Length < model.Model.ContextLength)
                 .Select(prompt => new Problem(prompt)),
         ];
         return problems.Length == 0
@@ -32,7 +32,7 @@ internal sealed partial class TrainingRun
             );
     }
 
-    /// <summary>Saves the trained language model: the adapter where there is one, otherwise the whole model; with tokenizer and card.</summary>
+    /// <summary>Saves the trained model: the adapter if there is one, otherwise the whole model; with tokenizer and card.</summary>
     /// <param name="model">The model.</param>
     /// <param name="reports">The reports of the run.</param>
     /// <param name="title">Title of the page.</param>

@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Globalization;
 using PostTrain.Adapters;
 using PostTrain.Compression.Quantization;
+using PostTrain.Data.Batches;
 using PostTrain.Data.Records;
 using PostTrain.Models;
 using PostTrain.Text;
@@ -48,6 +49,9 @@ internal sealed partial class TrainingRun : IDisposable
     /// <summary>Steps between evaluations.</summary>
     internal int EvaluateEvery { get; private set; }
 
+    // Set by the reading of the records.
+    private SequenceTruncation? Cut { get; set; }
+
     private string ModelFolder => values.GetValue(command.Model)!;
 
     private string DataPath => values.GetValue(command.Data)!;
@@ -85,16 +89,26 @@ internal sealed partial class TrainingRun : IDisposable
 
     /// <summary>Reads the records that fit the model, and splits off those that are held out.</summary>
     /// <param name="model">The model.</param>
-    /// <param name="read">Reads a file with a template.</param>
+    /// <param name="read">Reads a file or directory with a template.</param>
     /// <param name="texts">The texts of a record, each of which must fit.</param>
     /// <param name="reserve">Positions of the context that completions need.</param>
+    /// <param name="learnt">Part of a conversation that is learnt.</param>
     internal RunData<T> Read<T>(
         LoadedModel model,
-        Func<string, InstructionTemplate, IReadOnlyList<T>> read,
+        Func<string, InstructionTemplate, RecordOptions?, RecordSet<T>> read,
         Func<T, IEnumerable<MarkedText>> texts,
-        int reserve = 0
+        int reserve = 0,
+        LearntPart learnt = LearntPart.Assistant
     )
     {
+        int fitting = model.Model.ContextLength - reserve;
+        Cut = values.GetValue(command.MaxLength) is { } most
+            ? new SequenceTruncation
+            {
+                MaximumTokens = Math.Max(2, Math.Min(most, fitting)),
+                Side = values.GetValue(command.Truncate) == "left" ? TruncationSide.Left : TruncationSide.Right,
+            }
+            : null;
         var template = UserData.Template(values.GetValue(command.Template)!, ModelFolder);
         var all = Fitting(DataPath);
         RunData<T> data;
@@ -112,11 +126,23 @@ internal sealed partial class TrainingRun : IDisposable
         terminal.Line($"{data.Train.Count} training records, {data.HeldOut.Count} held out, up to {data.Longest} tokens");
         return data;
 
-        Fitted<T> Fitting(string path) =>
-            terminal.Do(
-                $"reading {path}",
-                () => UserData.Fitting(read(path, template), model.Tokenizer, model.Model.ContextLength - reserve, texts, terminal.Output)
+        Fitted<T> Fitting(string path)
+        {
+            var options = new RecordOptions
+            {
+                Split = values.GetValue(command.Split),
+                SkipsInvalid = values.GetValue(command.SkipInvalid),
+                Learnt = learnt,
+            };
+            var records = terminal.Do($"reading {path}", () => read(path, template, options));
+            foreach (var note in records.Notes)
+                terminal.Line($"  {note}");
+            var kept = terminal.Do(
+                $"counting tokens of {records.Count} records",
+                () => UserData.Fitting(records, model.Tokenizer, Cut is null ? fitting : int.MaxValue, texts, terminal.Output)
             );
+            return Cut is { MaximumTokens: { } limit } ? kept with { Longest = Math.Min(kept.Longest, limit) } : kept;
+        }
     }
 
     /// <summary>Sets what all trainers can be told.</summary>
@@ -161,6 +187,7 @@ internal sealed partial class TrainingRun : IDisposable
                 CheckpointDirectory = folder.CheckpointFolder,
                 CheckpointEvery = Derive(command.CheckpointEvery, values.GetValue(command.CheckpointEvery) ?? tenth),
                 KeepCheckpoints = 1,
+                Truncation = Cut,
                 Seed = Seed,
                 Observers = [logs],
             }

@@ -57,6 +57,7 @@ public sealed class Optimization : IDisposable
             ],
             options
         );
+        PrecisionHint.Show(Parameters, model, options);
         terms = new UpdateTerms(model, options);
         if (options.Epochs is null)
             terms.Begin(TotalUpdates);

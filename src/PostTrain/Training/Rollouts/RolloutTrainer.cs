@@ -312,6 +312,9 @@ public abstract class RolloutTrainer : IDisposable
         return scores;
     }
 
+    /// <summary>Passes findings about further data on with the first report.</summary>
+    private protected void Tell(string name, IReadOnlyList<DataNote> notes) => Session.Tell(name, notes);
+
     private TokenizedPrompt[] Tokenized(IReadOnlyList<Problem> problems, string name, bool tells)
     {
         var notes = new DataNotes();
