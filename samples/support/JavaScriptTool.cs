@@ -30,6 +30,8 @@ public static class JavaScriptTool
             options.TimeoutInterval(TimeSpan.FromSeconds(seconds));
             options.LimitMemory(bytes);
             options.LimitRecursion(100);
+            // The limit counts calls; recursion through conversions would overflow the stack and end the process.
+            options.Constraints.StackOverflowGuard = true;
             options.MaxStatements(1_000_000);
             options.MaxArraySize(1_000_000);
             options.RegexTimeoutInterval(TimeSpan.FromSeconds(seconds));
@@ -40,7 +42,8 @@ public static class JavaScriptTool
         {
             return engine.Evaluate(code).ToString();
         }
-        catch (Exception error) when (error is JintException or TimeoutException or Acornima.ParseErrorException)
+        catch (Exception error)
+            when (error is JintException or TimeoutException or InsufficientExecutionStackException or Acornima.ParseErrorException)
         {
             throw new InvalidOperationException(error.Message, error);
         }

@@ -9,7 +9,4 @@ public interface IEpisode : IAsyncDisposable
     /// <returns>The observation that the policy continues from, encoded like the text of a chat template: with the special tokens that it
     /// spells, and no others. Null ends the completion.</returns>
     Task<string?> ObserveAsync(PolicyTurn turn, CancellationToken cancellation = default);
-
-    /// <summary>Does nothing, unless an episode has something to release.</summary>
-    ValueTask IAsyncDisposable.DisposeAsync() => ValueTask.CompletedTask;
 }

@@ -55,5 +55,7 @@ public static class RolloutEnvironment
     private sealed class FunctionEpisode(Func<PolicyTurn, CancellationToken, Task<string?>> observe) : IEpisode
     {
         public Task<string?> ObserveAsync(PolicyTurn turn, CancellationToken cancellation = default) => observe(turn, cancellation);
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
     }
 }

@@ -10,6 +10,8 @@ namespace PostTrain.Training;
 /// <param name="Samples">One a completion; rows from 0.</param>
 internal sealed record RolloutGroup(long Number, long Step, IReadOnlyList<RolloutSample> Samples)
 {
+    private static readonly int[] AnyPrompt = [0];
+
     private static readonly JsonSerializerOptions Format = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
@@ -40,11 +42,7 @@ internal sealed record RolloutGroup(long Number, long Step, IReadOnlyList<Rollou
                 $"a group has the number {group.Number}, the step {group.Step} and {group.Samples.Count} completions, expected numbers of "
                     + $"at least 0 and {groupSize} completions"
             );
-        var request = new RolloutRequest(
-            [.. group.Samples.Select(_ => new[] { 0 })],
-            new SamplingOptions { MaxNewTokens = int.MaxValue },
-            0
-        )
+        var request = new RolloutRequest([.. group.Samples.Select(_ => AnyPrompt)], new SamplingOptions { MaxNewTokens = int.MaxValue }, 0)
         {
             VocabularySize = vocabularySize,
         };

@@ -16,7 +16,7 @@ internal sealed class RolloutsAhead(RolloutOptions options, SourceFeed feed, Rol
     : IAsyncDisposable
 {
     // Seeds of groups, apart from those of steps, evaluations and PPO's orders.
-    private const ulong SeedPlane = ulong.MaxValue - 4;
+    internal const ulong SeedPlane = ulong.MaxValue - 4;
     private static readonly TimeSpan EndOfRequests = TimeSpan.FromSeconds(30);
 
     private readonly Channel<(RolloutGroup? Group, ExceptionDispatchInfo? Error)> arrived = Channel.CreateUnbounded<(
@@ -214,15 +214,15 @@ internal sealed class RolloutsAhead(RolloutOptions options, SourceFeed feed, Rol
     {
         int size = options.GroupSize;
         var rows = numbers.SelectMany(number => Enumerable.Repeat(prompt(number), size)).ToArray();
-        // A completion is a function of its group's number, its place in it and the weights, whatever is drawn beside it.
+        // A completion is a function of its group's number, its place in it and the weights, whatever is drawn beside it. Groups of one
+        // request have numbers for that; a group of its own has a seed, so that a server may draw its completions together.
         ulong[] seeds = [.. numbers.SelectMany(number => Enumerable.Range(0, size).Select(i => (ulong)number * (ulong)size + (ulong)i))];
         var samples = await feed.CollectAsync(
                 rows,
-                Sampling with
-                {
-                    RowSeeds = seeds,
-                },
-                CounterRandom.Bits(options.Seed, SeedPlane),
+                feed.IsShared ? Sampling with { RowSeeds = seeds } : Sampling,
+                feed.IsShared
+                    ? CounterRandom.Bits(options.Seed, SeedPlane)
+                    : CounterRandom.Bits(options.Seed, SeedPlane, (ulong)numbers[0]),
                 version,
                 cancellation
             )

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using PostTrain.Models;
+using PostTrain.Numerics;
 using PostTrain.Policy;
 using PostTrain.Policy.Losses;
 using PostTrain.Rewards;
@@ -263,7 +264,9 @@ public sealed class AsynchronousRunTests : IDisposable
         )
         {
             var model = models[^1];
-            long number = (long)request.Sampling.RowSeeds![0] / 4;
+            long number = Enumerable
+                .Range(0, 100)
+                .First(i => CounterRandom.Bits(GrpoRuns.Small.Seed, RolloutsAhead.SeedPlane, (ulong)i) == request.Seed);
             Asked.Add(number);
             await Task.Delay(delay(number), cancellation);
             await Task.Yield();

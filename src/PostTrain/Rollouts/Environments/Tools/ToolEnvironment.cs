@@ -127,5 +127,7 @@ public sealed class ToolEnvironment : IEnvironment
     {
         public Task<string?> ObserveAsync(PolicyTurn turn, CancellationToken cancellation = default) =>
             environment.ObserveAsync(turn, cancellation);
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
     }
 }
