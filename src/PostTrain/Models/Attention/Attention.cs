@@ -106,11 +106,9 @@ internal sealed class Attention : nn.Module, ILayerOwner
     {
         using var scope = NewDisposeScope();
         if (inputs.Visible is not null)
-            return Products.Of(output, Blockwise(x, inputs)).MoveToOuterDisposeScope();
+            return output.call(Blockwise(x, inputs)).MoveToOuterDisposeScope();
         var (batch, length) = (x.size(0), x.size(1));
-        var projected = fused is not null
-            ? Products.Of(fused, x)
-            : cat([Products.Of(query!, x), Products.Of(key!, x), Products.Of(value!, x)], -1);
+        var projected = fused is not null ? fused.call(x) : cat([query!.call(x), key!.call(x), value!.call(x)], -1);
         var all = projected.view(batch, length, heads + 2 * keyValueHeads, headSize);
         var turning = queryNorm is null
             ? all.narrow(2, 0, heads + keyValueHeads)
@@ -138,8 +136,8 @@ internal sealed class Attention : nn.Module, ILayerOwner
                 .add_(inputs.Bias)
                 .view(batch, keyValueHeads, group * length, total);
         var mixed = scores.softmax(-1).matmul(values);
-        return Products
-            .Of(output, mixed.view(batch, heads, length, headSize).transpose(1, 2).reshape(batch, length, heads * headSize))
+        return output
+            .call(mixed.view(batch, heads, length, headSize).transpose(1, 2).reshape(batch, length, heads * headSize))
             .MoveToOuterDisposeScope();
     }
 
@@ -168,11 +166,11 @@ internal sealed class Attention : nn.Module, ILayerOwner
             values = null;
         if (fused is null)
         {
-            (first, keys, values) = (Products.Of(query!, x), Products.Of(key!, x), Products.Of(value!, x));
+            (first, keys, values) = (query!.call(x), key!.call(x), value!.call(x));
         }
         else
         {
-            first = Products.Of(fused, x);
+            first = fused.call(x);
         }
         if (queryNorm is not null)
         {

@@ -53,7 +53,7 @@ internal sealed class FeedForward : nn.Module, ILayerOwner
     public Tensor Apply(Tensor x)
     {
         using var scope = NewDisposeScope();
-        return Products.Of(down, Inner(x)).MoveToOuterDisposeScope();
+        return down.call(Inner(x)).MoveToOuterDisposeScope();
     }
 
     public void ReplaceLayer(string name, nn.Module<Tensor, Tensor> layer)
@@ -73,10 +73,8 @@ internal sealed class FeedForward : nn.Module, ILayerOwner
     private Tensor Inner(Tensor x)
     {
         if (fused is not null)
-            return Activations.GateOfHalves(activation, Products.Of(fused, x));
-        return gate is null
-            ? Activations.Gate(activation, Products.Of(up!, x), null)
-            : Activations.Gate(activation, Products.Of(gate, x), Products.Of(up!, x));
+            return Activations.GateOfHalves(activation, fused.call(x));
+        return gate is null ? Activations.Gate(activation, up!.call(x), null) : Activations.Gate(activation, gate.call(x), up!.call(x));
     }
 
     /// <summary>Nothing: the names come from the configuration, not from the fields.</summary>

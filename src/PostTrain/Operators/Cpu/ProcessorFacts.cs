@@ -13,10 +13,6 @@ internal static class ProcessorFacts
     /// type are faster than in float32.</summary>
     internal static bool ComputesInBfloat16 { get; } = Read();
 
-    /// <summary>True on a processor of AMD.</summary>
-    internal static bool IsAmd { get; } =
-        X86Base.IsSupported && X86Base.CpuId(0, 0) is { Ebx: 0x68747541, Edx: 0x69746E65, Ecx: 0x444D4163 };
-
     private static bool Read()
     {
         if (!X86Base.IsSupported || X86Base.CpuId(0, 0).Eax < 7)
