@@ -66,6 +66,7 @@ public sealed record GrpoOptions : RolloutOptions
         ArgumentNullException.ThrowIfNull(Tokens);
         Guard.NotNegative(Objective.Beta, nameof(Objective.Beta));
         Guard.NotNegative(Objective.EntropyCoefficient, nameof(Objective.EntropyCoefficient));
+        Entropy?.Validate();
         var advantage =
             Objective.Advantage
             ?? throw new ArgumentException(

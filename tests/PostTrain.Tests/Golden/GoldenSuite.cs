@@ -38,6 +38,7 @@ internal static class GoldenSuite
             ["liger"] = LigerGolden.Kinds,
             ["verl"] = VerlGolden.Kinds,
             ["masks"] = MasksGolden.Kinds,
+            ["trlmore"] = TrlMoreGolden.Kinds,
         };
 
     /// <summary>Kinds ("area/kind") that no function of the library computes so far.</summary>
