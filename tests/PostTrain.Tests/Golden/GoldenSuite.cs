@@ -36,6 +36,7 @@ internal static class GoldenSuite
             ["mergekit"] = MergekitGolden.Kinds,
             ["search"] = SearchGolden.Kinds,
             ["liger"] = LigerGolden.Kinds,
+            ["llava"] = LlavaGolden.Kinds,
         };
 
     /// <summary>Kinds ("area/kind") that no function of the library computes so far.</summary>

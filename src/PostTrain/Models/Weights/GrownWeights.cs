@@ -25,7 +25,8 @@ internal sealed class GrownWeights(Decoder source, ulong seed) : WeightSource
         var values = new float[checked((int)(count * shape[1]))];
         CounterRandom.FillNormal(values, seed, drawn++, Noise);
         var rows = old.to_type(ScalarType.Float64);
-        var noise = NativeTensor.Of(values, [count, shape[1]], ScalarType.Float64, old.device) * rows.std(0L, unbiased: false);
-        return cat([old, (rows.mean([0L]) + noise).to_type(old.dtype)], 0).MoveToOuterDisposeScope();
+        var mean = rows.mean([0L]);
+        var noise = NativeTensor.Of(values, [count, shape[1]], ScalarType.Float64, old.device) * (rows - mean).square().mean([0L]).sqrt();
+        return cat([old, (mean + noise).to_type(old.dtype)], 0).MoveToOuterDisposeScope();
     }
 }

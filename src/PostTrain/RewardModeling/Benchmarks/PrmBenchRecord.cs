@@ -70,15 +70,15 @@ public sealed record PrmBenchRecord(
             "classification, modified_question, modified_process and error_steps",
             record =>
                 record.Text("classification") is { } name
-                && (record.Text("modified_question") ?? record.Text("question")) is { } question
-                && record.Texts("modified_process") is { Count: > 0 } steps
-                && record.Labels("error_steps") is { } wrong
+                && (record.Text("modifiedquestion") ?? record.Text("question")) is { } question
+                && record.Texts("modifiedprocess") is { Count: > 0 } steps
+                && record.Labels("errorsteps") is { } wrong
                     ?
                     [
                         new PrmBenchRecord(record.Text("idx") ?? "", CategoryOf(name), question, steps, Checked(wrong, steps.Count))
                         {
-                            OriginalSteps = record.Texts("original_process") ?? [],
-                            OriginalQuestion = record.Text("original_question") ?? question,
+                            OriginalSteps = record.Texts("originalprocess") ?? [],
+                            OriginalQuestion = record.Text("originalquestion") ?? question,
                         },
                     ]
                     : null

@@ -56,9 +56,12 @@ internal sealed class TokenRows : ModuleAdapter
     {
         using var scope = NewDisposeScope();
         if (Leaf.Kind == LeafKind.Linear)
-            return output
-                .index_copy(-1, ids, Cast(Leaf.Apply(Cast(input, rows.dtype), rows, null), output.dtype))
-                .MoveToOuterDisposeScope();
+        {
+            // The product with all rows: at the start no bit changes, which a product with a few rows does not promise.
+            var all = Leaf.Apply(input, Leaf.Weight.index_copy(0, ids, Cast(rows, Leaf.Type)), null);
+            return output.index_copy(-1, ids, all.index_select(-1, ids)).MoveToOuterDisposeScope();
+        }
+
         var place = slots.index_select(0, input.reshape(-1));
         var values = Cast(rows, output.dtype).index_select(0, place.clamp_min(0)).reshape(output.shape);
         return where(place.ge(0).reshape([.. input.shape, 1]), values, output).MoveToOuterDisposeScope();
