@@ -9,21 +9,14 @@ public sealed partial class AdaptedModel
 {
     /// <summary>Computes AdaLoRA's penalty for the loss, γ times the mean of ‖AAᵀ − I‖ and ‖BᵀB − I‖ over all layers (arXiv:2303.10512, eq.
     /// 4). As in PEFT the norm is not squared.</summary>
+    /// <remarks>Trainers add it by themselves; the method serves loops of one's own.</remarks>
     /// <returns>A scalar; 0 if no active adapter is AdaLoRA.</returns>
     public Tensor OrthogonalityPenalty()
     {
         using var scope = NewDisposeScope();
         var total = zeros(1).sum();
-        foreach (var entry in state.Active.Select(Find))
-        {
-            var layers = entry.Pieces.OfType<AdaLoraLinear>().ToArray();
-            if (layers.Length > 0)
-                total =
-                    total
-                    + stack(layers.Select(layer => layer.Penalty()).ToArray(), 0).mean()
-                        * ((AdaLoraOptions)entry.Options).OrthogonalityWeight;
-        }
-
+        foreach (var term in state.Active.SelectMany(name => Find(name).Node.Terms).OfType<AdaLoraTerm>())
+            total = term.Penalty() is { } penalty ? total + penalty : total;
         return total.MoveToOuterDisposeScope();
     }
 }

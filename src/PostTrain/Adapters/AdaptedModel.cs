@@ -225,6 +225,7 @@ public sealed partial class AdaptedModel : IDisposable
         }
 
         node.train(Root.training);
+        node.Terms = [.. options.UpdateTerms(pieces)];
         foreach (var parameter in node.parameters())
             parameter.requires_grad = false;
         adapters.Add(name, new Entry(options, pieces, node));

@@ -154,8 +154,7 @@ public abstract class DatasetTrainer<TExample, TBatch> : DatasetTrainer<TExample
         );
         clock.Book("update");
         means.AddTo(metrics);
-        metrics["learning_rate"] = update.LearningRate;
-        metrics["grad_norm"] = update.GradNorm;
+        update.AddTo(metrics);
         metrics["tokens_per_second"] = batch.Tokens / clock.Total;
         return update.Loss;
     }

@@ -7,12 +7,14 @@ using static TorchSharp.torch;
 namespace PostTrain.Training;
 
 /// <summary>An optimiser with warm-up, schedule and clipping over the trainable parameters of a model, fed with a batch in parts.</summary>
-/// <remarks>Mixed precision: parameters in bfloat16 are trained through float32 copies, which are part of the optimiser's state.</remarks>
+/// <remarks>Mixed precision: parameters in bfloat16 are trained through float32 copies, which are part of the optimiser's state. Penalties
+/// and actions of the trained modules and of the options (<see cref="Models.IUpdateTerm"/>) take part in each update.</remarks>
 public sealed class Optimization : IDisposable
 {
     private readonly TrainingOptions options;
     private readonly IParameterOptimizer optimizer;
     private readonly MasterWeights masters;
+    private readonly UpdateTerms terms;
     private readonly long totalUpdates;
 
     // What the optimiser changes: the parameters, or their copies.
@@ -53,6 +55,7 @@ public sealed class Optimization : IDisposable
             ],
             options
         );
+        terms = new UpdateTerms(model, options, totalUpdates);
         States = [.. Parameters.Zip(optimizer.States, (item, state) => masters.WithMaster(item.Parameter, state))];
     }
 
@@ -86,18 +89,21 @@ public sealed class Optimization : IDisposable
             masters.CollectGradients();
             total += value.ToDouble();
         }
+        var penalties = terms.AddPenalties();
+        masters.CollectGradients();
         double norm = GradientClipping.Clip(trained, options.MaxGradNorm);
-        if (!double.IsFinite(total) || !double.IsFinite(norm))
+        if (!double.IsFinite(total) || !double.IsFinite(norm) || penalties.Values.Any(value => !double.IsFinite(value)))
             throw new InvalidOperationException(
-                $"update {Updates + 1}: the loss is {total} and the gradient's norm {norm}, expected finite numbers; no parameter "
-                    + "was changed"
+                $"update {Updates + 1}: the loss is {total}{string.Concat(penalties.Select(item => $", the penalty {item.Key} {item.Value}"))}"
+                    + $" and the gradient's norm {norm}, expected finite numbers; no parameter was changed"
             );
 
         double rate = options.LearningRate * options.Schedule.Multiplier(Updates, Warmup, totalUpdates);
         optimizer.Update(rate);
         masters.Publish();
         Updates++;
-        return new UpdateReport(total, norm, rate);
+        terms.AfterUpdate(Updates, rate);
+        return new UpdateReport(total, norm, rate) { Penalties = penalties };
     }
 
     /// <summary>Gives the optimiser's state back.</summary>

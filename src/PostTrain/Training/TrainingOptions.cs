@@ -1,3 +1,4 @@
+using PostTrain.Models;
 using PostTrain.Numerics;
 
 namespace PostTrain.Training;
@@ -60,6 +61,10 @@ public abstract record TrainingOptions
     /// <value>The default is 1.</value>
     public double MaxGradNorm { get; init; } = 1;
 
+    /// <summary>Penalties and actions of each update besides those that the trained modules bring.</summary>
+    /// <value>The default is none.</value>
+    public IReadOnlyList<IUpdateTerm> Terms { get; init; } = [];
+
     /// <summary>Where all randomness of the run comes from.</summary>
     /// <value>The default is 0.</value>
     public ulong Seed { get; init; }
@@ -107,6 +112,7 @@ public abstract record TrainingOptions
                 MaxGradNorm,
                 "MaxGradNorm must be above 0; positive infinity turns clipping off"
             );
+        ArgumentNullException.ThrowIfNull(Terms);
         Guard.AtLeast(CheckpointEvery, 0, nameof(CheckpointEvery));
         Guard.AtLeast(KeepCheckpoints, 0, nameof(KeepCheckpoints));
         Evaluation.Validate();

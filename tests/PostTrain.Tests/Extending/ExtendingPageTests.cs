@@ -19,6 +19,8 @@ using static TorchSharp.torch;
 namespace PostTrain.Tests.Extending;
 
 /// <summary>The programs of docs/extending.md, as they stand there.</summary>
+// The console belongs to the process.
+[Collection("Sequential")]
 public sealed partial class ExtendingPageTests
 {
     private static readonly PreferencePair[] Pairs = [new("0=", "ab", "b"), new("1+1=", "a", "bcd"), new("2=", "aab", "ba")];
@@ -35,7 +37,7 @@ public sealed partial class ExtendingPageTests
             )
         );
         var blocks = Regex.Matches(page, "```csharp\n(.*?)```", RegexOptions.Singleline).Select(match => match.Groups[1].Value).ToArray();
-        Assert.Equal(9, blocks.Length);
+        Assert.Equal(10, blocks.Length);
         // Statements and the types behind them stand in a method and outside of it.
         Assert.All(
             blocks.SelectMany(block => Types().Split(block)),

@@ -16,6 +16,8 @@ namespace PostTrain.Tests.Extending;
 
 /// <summary>A trainer, an adapter and a reward of a user's own, as docs/extending.md shows them; written with public members only, which
 /// the compilation of the page in an assembly of its own proves.</summary>
+// The console belongs to the process.
+[Collection("Sequential")]
 public sealed class OwnTrainerTests : IDisposable
 {
     private readonly TemporaryDirectory directory = new();
@@ -196,6 +198,33 @@ public sealed class OwnTrainerTests : IDisposable
             Assert.Throws<InvalidOperationException>(() => Logits(third)).Message,
             StringComparison.Ordinal
         );
+    }
+
+    [Fact]
+    public void Term_HoldsTheModelNearItsStart()
+    {
+        using var scope = NewDisposeScope();
+        using var output = new ExtendingPageTests.Captured();
+        using var model = Toy.Model();
+        Demonstration[] demonstrations = [new("0=", "ab"), new("1+1=", "bcd")];
+        var tokenizer = Toy.Tokenizer;
+        var start = model.parameters().Select(parameter => parameter.detach().clone()).ToArray();
+        var near = UpdateTerm.Of(
+            "near",
+            () => 0.01 * model.parameters().Zip(start, (now, before) => (now - before).square().sum()).Aggregate((sum, next) => sum + next)
+        );
+        using var held = new SftTrainer(
+            model,
+            tokenizer,
+            new SftOptions
+            {
+                Steps = 3,
+                BatchSize = 2,
+                Terms = [near],
+            }
+        );
+        Console.WriteLine($"penalty {held.Run(demonstrations).Last().Metrics["penalty/near"]:E1}");
+        Assert.Matches(@"^penalty \d\.\dE-\d", output.Text);
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using PostTrain.Adapters;
+using PostTrain.Adapters.Layers;
 using PostTrain.Adapters.Prompts;
 using PostTrain.Compression.Quantization;
 using PostTrain.Data;
@@ -54,7 +55,6 @@ internal sealed class MatrixCell : IDisposable
     internal static MatrixCell Of(string architecture, string parameters, bool classifier = false)
     {
         var body = Create(architecture, seed: 1);
-        var head = classifier ? SequenceClassifier.For(body) : null;
         AdapterOptions? adapter = parameters switch
         {
             "lora" or "qlora" => new LoraOptions
@@ -68,6 +68,14 @@ internal sealed class MatrixCell : IDisposable
                 Targets = ModuleSelection.Named("k_proj", "v_proj", "down_proj"),
                 FeedForward = ModuleSelection.Named("down_proj"),
             },
+            "adalora" => new AdaLoraOptions
+            {
+                InitialRank = 4,
+                TargetRank = 2,
+                Alpha = 16,
+                FinalSteps = 5,
+                Targets = ModuleSelection.AllLinear,
+            },
             "norms" => new NormTuningOptions(),
             _ => null,
         };
@@ -76,6 +84,8 @@ internal sealed class MatrixCell : IDisposable
             ModelQuantization.Apply(body, Quantizer.Nf4());
         if (adapter is not null)
             parts.Add(AdaptedModel.Attach(body, adapter));
+        // After the adapter, so that it stands in the classifier's tree too.
+        var head = classifier ? SequenceClassifier.For(body) : null;
         CausalLm model = parameters switch
         {
             "prompt" => new SoftPromptLm(body, PromptTable.Random(3, body.HiddenSize, seed: 7)),
@@ -115,9 +125,14 @@ internal sealed class MatrixCell : IDisposable
         return model;
     }
 
-    /// <summary>What required no gradient has the bytes it had.</summary>
+    /// <summary>What required no gradient has the bytes it had, and an adapter with a budget has reached it.</summary>
     internal void KeepsTheFrozen()
     {
+        if (parts.OfType<AdaptedModel>().FirstOrDefault() is { } adapted && adapted.Options("default") is AdaLoraOptions options)
+        {
+            var allocator = new AdaLoraAllocator(options, [.. adapted.Pieces("default").OfType<AdaLoraLinear>()], total: 1);
+            Assert.Equal(allocator.TargetBudget, allocator.Kept);
+        }
         foreach (var (model, before) in frozen)
         {
             var now = Bytes(model);

@@ -39,14 +39,15 @@ public sealed class ObjectiveMatrixTests
 
     private static readonly string[] FixedData = ["sft", "dpo", "ipo", "cpo", "simpo", "orpo", "kto", "distillation"];
     private static readonly string[] Sampling = ["grpo", "rloo", "ppo", "online dpo", "on-policy distillation"];
-    private static readonly string[] Parameters = ["full", "lora", "ia3", "norms", "prompt", "prefix", "qlora"];
+    private static readonly string[] Parameters = ["full", "lora", "ia3", "norms", "prompt", "prefix", "qlora", "adalora"];
 
     public static TheoryData<string, string, string> FixedCells => Cells(FixedData, Parameters);
 
     public static TheoryData<string, string, string> SamplingCells => Cells(Sampling, Parameters);
 
     // A reward model scores the hidden states of a body, which a wrapper with virtual positions does not change its place for.
-    public static TheoryData<string, string, string> RewardCells => Cells(["outcome", "process"], ["full", "lora", "ia3", "qlora"]);
+    public static TheoryData<string, string, string> RewardCells =>
+        Cells(["outcome", "process"], ["full", "lora", "ia3", "qlora", "adalora"]);
 
     [Theory]
     [MemberData(nameof(FixedCells))]

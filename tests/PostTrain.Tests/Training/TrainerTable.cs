@@ -31,7 +31,9 @@ internal static class TrainerTable
             new("sft", Sft(options => options)),
             new("sft sequences", Sft(options => options with { Aggregation = LossAggregation.SequenceMean })),
             new("sft packed", Sft(options => options with { Packing = true })),
-            new("sft lora", SftWithAdapter()),
+            new("sft lora", SftWithAdapter(new LoraOptions { Targets = ModuleSelection.AllLinear, Rank = 2 })),
+            new("sft adalora", SftWithAdapter(AdaLora)),
+            new("grpo adalora", GrpoWithAdapter(AdaLora)),
             .. Named(
                 "preference",
                 PreferenceTrainerTests.Names,
@@ -99,10 +101,26 @@ internal static class TrainerTable
     private static TrainerCase Sft(Func<SftOptions, SftOptions> change) => TrainerCase.Of(Model, (model, run) => Sft(model, run, change));
 
     // The base is frozen, so that it is the same for all; the adapter starts at nothing.
-    private static TrainerCase SftWithAdapter() =>
+    private static TrainerCase SftWithAdapter(AdapterOptions options) =>
         TrainerCase.Of(
-            run => new Adapted(run),
+            run => new Adapted(run, options),
             (adapted, run) => Task.FromResult(Sft(adapted.Model, run, options => options)),
+            adapted => [adapted.Model]
+        );
+
+    private static AdaLoraOptions AdaLora =>
+        new()
+        {
+            Targets = ModuleSelection.AllLinear,
+            InitialRank = 4,
+            TargetRank = 2,
+            FinalSteps = 1,
+        };
+
+    private static TrainerCase GrpoWithAdapter(AdapterOptions options) =>
+        TrainerCase.Of(
+            run => new Adapted(run, options),
+            (adapted, run) => Grpo(adapted.Model, run, GrpoRuns.Small with { UpdatesPerBatch = 2 }),
             adapted => [adapted.Model]
         );
 
@@ -155,10 +173,10 @@ internal static class TrainerTable
     {
         private readonly AdaptedModel adapter;
 
-        internal Adapted(TrainerRun run)
+        internal Adapted(TrainerRun run, AdapterOptions options)
         {
             Model = Toy.Model(type: run.Type);
-            adapter = AdaptedModel.Attach(Model, new LoraOptions { Targets = ModuleSelection.AllLinear, Rank = 2 }, seed: 3);
+            adapter = AdaptedModel.Attach(Model, options, seed: 3);
         }
 
         internal Decoder Model { get; }

@@ -1,10 +1,16 @@
+using PostTrain.Models;
 using static TorchSharp.torch;
 
 namespace PostTrain.Adapters.Layers;
 
 /// <summary>A node on the path to the adapters' parameters in the model's tree.</summary>
-internal sealed class AdapterNode() : nn.Module(nameof(AdapterNode))
+internal sealed class AdapterNode() : nn.Module(nameof(AdapterNode)), IUpdateTermSource
 {
+    /// <summary>What the adapter of this node adds to each update while it is trained.</summary>
+    public IReadOnlyList<IUpdateTerm> Terms { get; set; } = [];
+
+    public IReadOnlyList<IUpdateTerm> UpdateTerms => parameters().Any(parameter => parameter.requires_grad) ? Terms : [];
+
     /// <summary>Adds a piece under its layer's dotted name.</summary>
     public void Add(ModuleAdapter piece)
     {

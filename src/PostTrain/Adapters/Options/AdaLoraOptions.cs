@@ -1,10 +1,12 @@
 using PostTrain.Adapters.Layers;
+using PostTrain.Models;
 using PostTrain.Numerics;
 
 namespace PostTrain.Adapters;
 
 /// <summary>AdaLoRA (Zhang et al. 2023, arXiv:2303.10512): W' = W + s·B diag(E) A, with ranks reduced to a budget by an <see
 /// cref="AdaLoraAllocator"/>.</summary>
+/// <remarks>Trainers add the orthogonality penalty to each update and reduce the ranks after it.</remarks>
 public sealed record AdaLoraOptions : AdapterOptions
 {
     /// <summary>Initial rank of all layers, at least 1.</summary>
@@ -39,8 +41,8 @@ public sealed record AdaLoraOptions : AdapterOptions
     /// <value>The default is 1.</value>
     public int Interval { get; init; } = 1;
 
-    /// <summary>Steps of the whole run; more than <see cref="WarmupSteps"/> plus <see cref="FinalSteps"/>. 0 means not set, for an adapter
-    /// that is not trained.</summary>
+    /// <summary>Updates of the whole run; more than <see cref="WarmupSteps"/> plus <see cref="FinalSteps"/>. 0 means those of the
+    /// trainer: its steps times its updates a step.</summary>
     /// <value>The default is 0.</value>
     public int TotalSteps { get; init; }
 
@@ -52,7 +54,7 @@ public sealed record AdaLoraOptions : AdapterOptions
     /// <value>The default is 0.85.</value>
     public double Beta2 { get; init; } = 0.85;
 
-    /// <summary>Weight of <see cref="AdaptedModel.OrthogonalityPenalty"/>, at least 0.</summary>
+    /// <summary>Weight of <see cref="AdaptedModel.OrthogonalityPenalty"/> in the loss, at least 0.</summary>
     /// <value>The default is 0.5.</value>
     public double OrthogonalityWeight { get; init; } = 0.5;
 
@@ -90,6 +92,9 @@ public sealed record AdaLoraOptions : AdapterOptions
     }
 
     internal override IEnumerable<ModuleAdapter> Build(AdapterPlan plan) => [.. base.Build(plan), .. plan.Biases(this, Bias)];
+
+    internal override IEnumerable<IUpdateTerm> UpdateTerms(IReadOnlyList<ModuleAdapter> pieces) =>
+        base.UpdateTerms(pieces).Prepend(new AdaLoraTerm(this, [.. pieces.OfType<AdaLoraLinear>()]));
 
     private protected override ModuleAdapter Create(Leaf leaf, AdapterPlan plan) =>
         leaf.Kind == LeafKind.Linear

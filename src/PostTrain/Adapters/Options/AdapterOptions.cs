@@ -1,4 +1,5 @@
 using PostTrain.Adapters.Layers;
+using PostTrain.Models;
 using static TorchSharp.torch;
 
 namespace PostTrain.Adapters;
@@ -54,6 +55,10 @@ public abstract record AdapterOptions
         return new OwnAdapterOptions(name, start, delta);
     }
 
+    /// <summary>Makes a penalty or an action that takes part in every update while the adapter is trained, from the adapted layers; null
+    /// for none. Not part of files.</summary>
+    public Func<IReadOnlyList<AdaptedLayer>, IUpdateTerm>? Term { get; init; }
+
     /// <summary>The version of PEFT that a loaded file names.</summary>
     internal string? PeftVersion { get; init; }
 
@@ -78,6 +83,15 @@ public abstract record AdapterOptions
             yield return Create(leaf, plan);
         foreach (var leaf in plan.Saved(this))
             yield return new ModuleCopy(leaf);
+    }
+
+    /// <summary>Creates what the adapter adds to each update.</summary>
+    internal virtual IEnumerable<IUpdateTerm> UpdateTerms(IReadOnlyList<ModuleAdapter> pieces)
+    {
+        if (Term is null)
+            yield break;
+        yield return Term([.. pieces.Select(piece => new AdaptedLayer(piece))])
+            ?? throw new InvalidOperationException($"the Term of the adapter '{Method}' returned null, expected a term");
     }
 
     /// <summary>Creates the piece for one target.</summary>

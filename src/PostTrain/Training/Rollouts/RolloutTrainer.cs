@@ -269,8 +269,7 @@ public abstract class RolloutTrainer : IDisposable
             var metrics = RolloutMetrics.Of(completions, scores, options.GroupSize, isJudged: reward is not null);
             foreach (var (name, value) in step.Metrics)
                 metrics[name] = value;
-            metrics["learning_rate"] = update.LearningRate;
-            metrics["grad_norm"] = update.GradNorm;
+            update.AddTo(metrics);
             metrics["tokens_per_second"] = completions.Sum(completion => completion.Tokens.Length) / step.Seconds;
             step.AddTimesTo(metrics);
             var told = new CompletionReport(Session.Step + 1, completions, scores);

@@ -11,7 +11,8 @@ namespace PostTrain.Training;
 /// <param name="Elapsed">Time since the run began.</param>
 /// <remarks>Names are an interface: <c>learning_rate</c>, <c>grad_norm</c>, <c>tokens_per_second</c>, <c>reward/mean</c>,
 /// <c>reward/std</c>, <c>reward/&lt;component&gt;</c>, <c>completion/length</c>, <c>completion/finished</c>, <c>kl</c>, <c>entropy</c>,
-/// <c>policy/clip_fraction</c>. A metric that a trainer does not have is absent, not 0.</remarks>
+/// <c>policy/clip_fraction</c>,
+/// <c>penalty/&lt;term&gt;</c>. A metric that a trainer does not have is absent, not 0.</remarks>
 public sealed record StepReport(long Step, double Loss, IReadOnlyDictionary<string, double> Metrics, TimeSpan Elapsed)
 {
     // In reading order. A line contains those that the trainer reports.
