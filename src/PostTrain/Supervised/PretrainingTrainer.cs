@@ -12,7 +12,7 @@ namespace PostTrain.Supervised;
 /// Loss: the cross-entropy of the pieces' learnt tokens (<see cref="SupervisedLosses.CrossEntropy"/>). Metrics besides those of
 /// <see cref="DatasetTrainer{TExample}"/>: <c>accuracy</c>.
 /// <para>Against forgetting: replay, a <see cref="Mixture{T}"/> of pieces of the domain and of earlier texts; or a penalty
-/// (<see cref="TrainingOptions.Penalties"/>). <see cref="SftOptions.AppendEndOfSequence"/> has no effect: the pieces say where texts
+/// (<see cref="TrainingOptions.Terms"/>). <see cref="SftOptions.AppendEndOfSequence"/> has no effect: the pieces say where texts
 /// end.</para>
 /// </remarks>
 /// <example><code>

@@ -15,7 +15,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Tests.Training.Penalties;
 
-public sealed class ParameterPenaltyTests
+public sealed class WeightPenaltyTests
 {
     private static readonly Demonstration[] Shown = [new("1+1=", "2"), new("1+2=", "3"), new("2+2=", "4"), new("2+3=", "5")];
 
@@ -26,19 +26,19 @@ public sealed class ParameterPenaltyTests
         using var model = new BigramLm([.. Enumerable.Repeat(0.0, 20)]);
         var table = model.parameters().Single();
         using var fisher = FisherInformation.Exact(model, SequenceBatch.Of([new TokenExample(Toy.Tokenizer.Encode("=1"), 1)], 0));
-        using var near = ParameterPenalty.L2Sp(model, alpha: 3);
-        using var ewc = ParameterPenalty.Ewc(model, fisher, lambda: 8);
-        Assert.Equal(0, near.Evaluate().ToDouble());
-        Assert.Equal(0, ewc.Evaluate().ToDouble());
+        using var near = WeightPenalty.L2Sp(model, alpha: 3);
+        using var ewc = WeightPenalty.Ewc(model, fisher, lambda: 8);
+        Assert.Equal(0, near.Penalty().ToDouble());
+        Assert.Equal(0, ewc.Penalty().ToDouble());
         using (no_grad())
         {
             table[BigramLm.Row][4].add_(2);
             table[0][0].sub_(1);
         }
         // 3/2·(4 + 1); 8/2·p(1 − p)·4 with p = 1/20, and no information of the other row.
-        Assert.Equal(7.5, near.Evaluate().ToDouble(), 12);
-        Assert.Equal(16 * 0.05 * 0.95, ewc.Evaluate().ToDouble(), 12);
-        ewc.Evaluate().backward();
+        Assert.Equal(7.5, near.Penalty().ToDouble(), 12);
+        Assert.Equal(16 * 0.05 * 0.95, ewc.Penalty().ToDouble(), 12);
+        ewc.Penalty().backward();
         Assert.Equal(8 * 0.05 * 0.95 * 2, table.grad![BigramLm.Row][4].ToDouble(), 12);
         Assert.Equal(0, table.grad![0][0].ToDouble());
     }
@@ -49,19 +49,18 @@ public sealed class ParameterPenaltyTests
         byte[] Trained(int? parts, double alpha)
         {
             using var model = Toy.Model();
-            using var penalty = ParameterPenalty.L2Sp(model, alpha);
+            using var penalty = WeightPenalty.L2Sp(model, alpha);
             using var trainer = new SftTrainer(model, Toy.Tokenizer, Options(penalty) with { MicroBatchSize = parts });
             var reports = trainer.Run(Shown).ToArray();
-            Assert.Equal(0, reports[0].Metrics["penalty"]);
+            Assert.Equal(0, reports[0].Metrics["penalty/l2sp"]);
             if (alpha > 0)
-                Assert.True(reports[^1].Metrics["penalty"] > 0);
-            Assert.True(reports[^1].Loss > reports[^1].Metrics["penalty"]);
+                Assert.True(reports[^1].Metrics["penalty/l2sp"] > 0);
             return Toy.Bytes(model);
         }
         using var plain = Toy.Model();
         using (var trainer = new SftTrainer(plain, Toy.Tokenizer, Options()))
             foreach (var report in trainer.Run(Shown))
-                Assert.False(report.Metrics.ContainsKey("penalty"));
+                Assert.False(report.Metrics.ContainsKey("penalty/l2sp"));
         // A weight of 0 changes no bit; another does; and the parts only the rounding.
         Assert.Equal(Toy.Bytes(plain), Trained(null, 0));
         var whole = Floats(Trained(null, 5));
@@ -88,9 +87,9 @@ public sealed class ParameterPenaltyTests
     {
         using var model = Toy.Model();
         using var adapted = AdaptedModel.Attach(model, new LoraOptions { Targets = ["q_proj"], Rank = 2 });
-        using var penalty = ParameterPenalty.L2Sp(model, 1);
+        using var penalty = WeightPenalty.L2Sp(model, 1);
         using var trainer = new SftTrainer(model, Toy.Tokenizer, Options(penalty));
-        Assert.True(trainer.Run(Shown).Last().Metrics["penalty"] > 0);
+        Assert.True(trainer.Run(Shown).Last().Metrics["penalty/l2sp"] > 0);
     }
 
     [Fact]
@@ -100,7 +99,7 @@ public sealed class ParameterPenaltyTests
         byte[] Run(int steps, string? resume)
         {
             using var model = Toy.Model();
-            using var penalty = ParameterPenalty.L2Sp(model, 2);
+            using var penalty = WeightPenalty.L2Sp(model, 2);
             using var trainer = new SftTrainer(
                 model,
                 Toy.Tokenizer,
@@ -121,33 +120,24 @@ public sealed class ParameterPenaltyTests
     }
 
     [Fact]
-    public void OwnFunction_AndWhatDoesNotFit()
+    public void WhatDoesNotFit_IsRefusedByName()
     {
         using var scope = NewDisposeScope();
         using var model = Toy.Model();
-        var weight = model.TokenEmbeddings;
-        using var own = ParameterPenalty.Of("norm", () => weight.square().sum() * 0.5);
-        using (var trainer = new SftTrainer(model, Toy.Tokenizer, Options(own)))
-            Assert.True(trainer.Run(Shown).First().Metrics["penalty"] > 0);
-        using var vector = ParameterPenalty.Of("vector", () => weight.sum(1L));
-        using (var trainer = new SftTrainer(model, Toy.Tokenizer, Options(vector)))
-            Assert.Contains(
-                "penalty 'vector' returned",
-                Assert.Throws<InvalidOperationException>(() => trainer.Run(Shown).First()).Message,
-                StringComparison.Ordinal
-            );
-        Assert.Throws<ArgumentOutOfRangeException>(() => ParameterPenalty.L2Sp(model, -1));
+        Assert.Throws<ArgumentOutOfRangeException>(() => WeightPenalty.L2Sp(model, -1));
         using var bigram = new BigramLm();
         using var fisher = FisherInformation.Exact(bigram, SequenceBatch.Of([new TokenExample(Toy.Tokenizer.Encode("=1"), 1)], 0));
         Assert.Contains(
             "fisher has nothing for the parameter 'model.embed_tokens.weight'",
-            Assert.Throws<ArgumentException>(() => ParameterPenalty.Ewc(model, fisher, 1)).Message,
+            Assert.Throws<ArgumentException>(() => WeightPenalty.Ewc(model, fisher, 1)).Message,
             StringComparison.Ordinal
         );
-        Assert.Throws<ArgumentNullException>(() => new SftTrainer(model, Toy.Tokenizer, Options() with { Penalties = null! }));
+        foreach (var parameter in model.parameters())
+            parameter.requires_grad = false;
+        Assert.Throws<ArgumentException>(() => WeightPenalty.L2Sp(model, 1));
     }
 
-    private static IEnumerable<(string Name, Action<CausalLm, ParameterPenalty> Run)> Runs =>
+    private static IEnumerable<(string Name, Action<CausalLm, WeightPenalty> Run)> Runs =>
         [
             (
                 "sft",
@@ -179,7 +169,7 @@ public sealed class ParameterPenaltyTests
                             Steps = 20,
                             BatchSize = 2,
                             LearningRate = 1e-2,
-                            Penalties = [penalty],
+                            Terms = [penalty],
                         }
                     );
                     _ = trainer.Run([new("1+", "2", "3"), new("2+", "3", "4")]).Count();
@@ -189,7 +179,7 @@ public sealed class ParameterPenaltyTests
                 "grpo",
                 (model, penalty) =>
                     GrpoRuns
-                        .Train(model, GrpoRuns.Even, GrpoRuns.Small with { Steps = 20, Penalties = [penalty] })
+                        .Train(model, GrpoRuns.Even, GrpoRuns.Small with { Steps = 20, Terms = [penalty] })
                         .GetAwaiter()
                         .GetResult()
             ),
@@ -208,7 +198,7 @@ public sealed class ParameterPenaltyTests
                             LearningRate = 1e-2,
                             Kl = KlControl.Fixed(0),
                             Sampling = new() { MaxNewTokens = 3 },
-                            Penalties = [penalty],
+                            Terms = [penalty],
                         }
                     );
                     trainer.RunAsync(GrpoRuns.Problems).ToBlockingEnumerable().Count();
@@ -216,12 +206,12 @@ public sealed class ParameterPenaltyTests
             ),
         ];
 
-    private static double Distance(Action<CausalLm, ParameterPenalty> run, double alpha)
+    private static double Distance(Action<CausalLm, WeightPenalty> run, double alpha)
     {
         using var scope = NewDisposeScope();
         using var model = Toy.Model();
         using var start = Toy.Model();
-        using var penalty = ParameterPenalty.L2Sp(model, alpha);
+        using var penalty = WeightPenalty.L2Sp(model, alpha);
         run(model, penalty);
         using var mode = no_grad();
         return Math.Sqrt(
@@ -229,13 +219,13 @@ public sealed class ParameterPenaltyTests
         );
     }
 
-    private static SftOptions Options(params ParameterPenalty[] penalties) =>
+    private static SftOptions Options(params WeightPenalty[] penalties) =>
         new()
         {
             Steps = 4,
             BatchSize = 4,
             LearningRate = 1e-2,
-            Penalties = penalties,
+            Terms = penalties,
         };
 
     private static float[] Floats(byte[] bytes) => System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(bytes).ToArray();
