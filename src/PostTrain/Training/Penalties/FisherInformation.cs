@@ -22,6 +22,25 @@ public sealed class FisherInformation : IDisposable
     /// <summary>The diagonal by the parameters' names; each of its parameter's shape, at least 0. They belong to this object.</summary>
     public IReadOnlyDictionary<string, Tensor> Values { get; }
 
+    /// <summary>Takes values of another estimate.</summary>
+    /// <param name="values">The diagonal by the parameters' names, not negative; copied.</param>
+    /// <exception cref="ArgumentException">A value is negative or not finite; names the parameter.</exception>
+    public static FisherInformation Of(IReadOnlyDictionary<string, Tensor> values)
+    {
+        ArgumentNullException.ThrowIfNull(values);
+        using var mode = no_grad();
+        foreach (var (name, value) in values)
+        {
+            using var scope = NewDisposeScope();
+            Guard.Floating(value, name);
+            if (value.numel() > 0 && !(value.isfinite().all().ToBoolean() && value.min().ToDouble() >= 0))
+                throw new ArgumentException($"values holds a negative or infinite number or NaN for '{name}', expected none", nameof(values));
+        }
+        return new FisherInformation(
+            values.ToDictionary(item => item.Key, item => item.Value.detach().clone().DetachFromDisposeScope(), StringComparer.Ordinal)
+        );
+    }
+
     /// <summary>Computes the expectation exactly: one backward pass for each context and each token of the vocabulary, N·V in all. For
     /// small models and vocabularies.</summary>
     /// <param name="model">Its parameters that require a gradient count. It is run without dropout.</param>
