@@ -13,7 +13,11 @@ using PostTrain.Training.Penalties;
 using static TorchSharp.torch;
 
 const string plain = "continued pre-training";
-var command = new SampleCommand("domain-adaptation", "Compares ways to learn a domain without forgetting; --steps are those on the domain.", steps: 300);
+var command = new SampleCommand(
+    "domain-adaptation",
+    "Compares ways to learn a domain without forgetting; --steps are those on the domain.",
+    steps: 300
+);
 var seeds = command.Option("--seeds", "Number of seeds, at least 2.", 5, OptionRange.AtLeast(2));
 var baseSteps = command.Option("--base-steps", "Steps of the base model on what it knows.", 600, OptionRange.AtLeast(1));
 var replay = command.Option("--replay", "Share of earlier texts in replay.", 0.25, OptionRange.Between(0, 1));
@@ -46,13 +50,25 @@ return await command.RunAsync(
             Arm("EWC, shuffled information (control)", domain, model => WeightPenalty.Ewc(model, shuffled, values.GetValue(ewc)));
             Arm("L2-SP", domain, model => WeightPenalty.L2Sp(model, values.GetValue(l2sp)));
             using (var model = start.Copy())
-            using (var adapted = AdaptedModel.Attach(model, new LoraOptions { Targets = ModuleSelection.AllLinear, Rank = 4, Alpha = 8 }, seed: seed))
+            using (
+                var adapted = AdaptedModel.Attach(
+                    model,
+                    new LoraOptions
+                    {
+                        Targets = ModuleSelection.AllLinear,
+                        Rank = 4,
+                        Alpha = 8,
+                    },
+                    seed: seed
+                )
+            )
             {
                 Train("LoRA", model, domain, run.Steps, 3e-3);
                 Measure("LoRA", model);
             }
 
-            IReadOnlyList<TokenExample> Mixed(IReadOnlyList<TokenExample> other) => new Mixture<TokenExample>([domain, other], [1 - share, share], own, 800);
+            IReadOnlyList<TokenExample> Mixed(IReadOnlyList<TokenExample> other) =>
+                new Mixture<TokenExample>([domain, other], [1 - share, share], own, 800);
 
             void Arm(string name, IReadOnlyList<TokenExample> data, Func<Decoder, WeightPenalty>? hold = null)
             {
@@ -89,13 +105,15 @@ return await command.RunAsync(
         run.Finish(
             run.Page(
                     "Domain adaptation",
-                    "A small decoder knows one table of a hundred results and is trained on texts with another. Forgetting is the accuracy on the "
+                    "A small decoder knows one table of a hundred results and is trained on texts with another. Forgetting is the "
+                        + "accuracy on the "
                         + "known table before minus after; each arm starts from the same weights and makes as many updates."
                 )
                 .Table($"Means, {values.GetValue(seeds)} seeds", table.Means)
                 .Table("Paired differences", table.Differences)
                 .Paragraph(
-                    "Controls: replay of texts of a third table, and EWC with the information of each weight matrix in another order, which is as "
+                    "Controls: replay of texts of a third table, and EWC with the information of each weight matrix in another order, "
+                        + "which is as "
                         + "large and says nothing."
                 ),
             table.Summary

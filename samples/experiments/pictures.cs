@@ -12,7 +12,12 @@ using PostTrain.Training.Reports;
 using PostTrain.Vision;
 using static TorchSharp.torch;
 
-var command = new SampleCommand("pictures", "Trains a small model to read pictures; --steps are those of the second stage.", steps: 2500, heldOut: 600);
+var command = new SampleCommand(
+    "pictures",
+    "Trains a small model to read pictures; --steps are those of the second stage.",
+    steps: 2500,
+    heldOut: 600
+);
 var textSteps = command.Option("--text-steps", "Steps of the language model on texts.", 1500, OptionRange.AtLeast(1));
 var projectorSteps = command.Option("--projector-steps", "Steps of the projector on descriptions.", 600, OptionRange.AtLeast(1));
 var grpoSteps = command.Option("--grpo-steps", "Steps of GRPO, from a point of the second stage.", 60, OptionRange.AtLeast(1));
@@ -31,10 +36,7 @@ return await command.RunAsync(
             model.Show(ShapesTask.Pictures([.. scenes, .. unseen]));
         var tokenizer = new PictureTokenizer(plain, model);
         var questions = ShapesTask.Questions(scenes, run.Seed);
-        var asked = ShapesTask
-            .Questions([.. scenes, .. unseen], run.Seed)
-            .Skip(scenes.Count)
-            .ToArray();
+        var asked = ShapesTask.Questions([.. scenes, .. unseen], run.Seed).Skip(scenes.Count).ToArray();
 
         // 0. A language model: descriptions, and questions about them.
         model.Train(VisionParts.Language);
@@ -99,14 +101,19 @@ return await command.RunAsync(
                         [
                             stage.Name,
                             Share(stage.Answers).ToString(),
-                            .. ShapesTask.Kinds.Select(kind => Share([.. stage.Answers.Where(answer => ShapesTask.Kind(answer.Problem) == kind)]).ToString()),
+                            .. ShapesTask.Kinds.Select(kind =>
+                                Share([.. stage.Answers.Where(answer => ShapesTask.Kind(answer.Problem) == kind)]).ToString()
+                            ),
                         ]
                 ),
             ]
         );
         ConsoleTable.Print(table);
         run.Finish(
-            run.Page("Pictures before a language model", $"{scenes.Count} drawn pictures to learn from, {unseen.Count} held out; one question each.")
+            run.Page(
+                    "Pictures before a language model",
+                    $"{scenes.Count} drawn pictures to learn from, {unseen.Count} held out; one question each."
+                )
                 .Table("Likeliest answers to questions about held-out pictures", table),
             stages.SelectMany(stage =>
                 (KeyValuePair<string, object>[])
@@ -138,6 +145,7 @@ return await command.RunAsync(
         IReadOnlyList<PostTrain.Rewards.Completion> Answers(VisionLm? other = null) =>
             Sampled.Completions(other ?? model, tokenizer, asked, new SamplingOptions { Temperature = 0, MaxNewTokens = 4 }, 0);
 
-        static Proportion Share(IReadOnlyList<PostTrain.Rewards.Completion> answers) => new(answers.Count(ShapesTask.IsRight), answers.Count);
+        static Proportion Share(IReadOnlyList<PostTrain.Rewards.Completion> answers) =>
+            new(answers.Count(ShapesTask.IsRight), answers.Count);
     }
 );

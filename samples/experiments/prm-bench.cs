@@ -34,11 +34,17 @@ return await command.RunAsync(
             ("every step wrong", StepReward.Rule("wrong", (_, _) => false)),
             (
                 "random, one half",
-                StepReward.OfAll("random", (items, _, _) => new([.. items.Select(item => item.Steps.Select(_ => (double)random.Next(2)).ToArray())]))
+                StepReward.OfAll(
+                    "random",
+                    (items, _, _) => new([.. items.Select(item => item.Steps.Select(_ => (double)random.Next(2)).ToArray())])
+                )
             ),
             ("checker of equations", StepReward.Arithmetic()),
         };
-        using var trained = isToy ? Trained() : run.Model is { } folder ? Pretrained.LoadRewardModel(folder) : null;
+        using var trained =
+            isToy ? Trained()
+            : run.Model is { } folder ? Pretrained.LoadRewardModel(folder)
+            : null;
         if (trained is not null)
             models.Add(("process reward model", LearnedRewards.Steps(trained, isToy ? Characters() : TokenizerFiles.Load(run.Model!))));
         var results = new List<(string Name, IReadOnlyDictionary<PrmBenchCategory, PrmBenchScore> Scores)>();
@@ -117,7 +123,6 @@ return await command.RunAsync(
             return model;
         }
 
-        static CharacterTokenizer Characters() =>
-            new("0123456789 +-*/=.,;?abcdefghijklmnopqrstuvwxyzSWTIM\n");
+        static CharacterTokenizer Characters() => new("0123456789 +-*/=.,;?abcdefghijklmnopqrstuvwxyzSWTIM\n");
     }
 );

@@ -14,7 +14,12 @@ using PostTrain.Training;
 using PostTrain.Training.Reports;
 
 const string direct = "direct refusals";
-var command = new SampleCommand("safety-tax", "Measures what refusals of three kinds cost; --steps are those of safety training.", steps: 40, heldOut: 150);
+var command = new SampleCommand(
+    "safety-tax",
+    "Measures what refusals of three kinds cost; --steps are those of safety training.",
+    steps: 40,
+    heldOut: 150
+);
 var seeds = command.Option("--seeds", "Number of seeds, at least 2.", 5, OptionRange.AtLeast(2));
 var baseSteps = command.Option("--base-steps", "Steps of the base model.", 1000, OptionRange.AtLeast(1));
 var every = command.Option("--every", "Steps between measurements.", 4, OptionRange.AtLeast(1));
@@ -46,7 +51,10 @@ return await command.RunAsync(
                         .Select(pair => new Demonstration(pair.First.Prompt, pair.Second.Text)),
                 ]
             );
-            Arm("its own answers (control)", [.. plain.Where(answer => answer.Finished).Select(answer => new Demonstration(answer.Problem.Prompt, answer.Text))]);
+            Arm(
+                "its own answers (control)",
+                [.. plain.Where(answer => answer.Finished).Select(answer => new Demonstration(answer.Problem.Prompt, answer.Text))]
+            );
 
             void Arm(string name, IReadOnlyList<Demonstration> data)
             {
@@ -101,7 +109,8 @@ return await command.RunAsync(
         var frontierTable = new ReportTable(
             ["step", .. curves.Keys.SelectMany(name => (string[])[$"{name}: refusals", "accuracy"])],
             [
-                .. curves.Values.First()
+                .. curves
+                    .Values.First()
                     .Select(point => point.Step)
                     .Distinct()
                     .Select(step =>
@@ -111,8 +120,12 @@ return await command.RunAsync(
                                 .. curves.Values.SelectMany(points =>
                                     (string[])
                                         [
-                                            Estimate.Of([.. points.Where(point => point.Step == step).Select(point => point.Refusal)]).ToString(),
-                                            Estimate.Of([.. points.Where(point => point.Step == step).Select(point => point.Accuracy)]).ToString(),
+                                            Estimate
+                                                .Of([.. points.Where(point => point.Step == step).Select(point => point.Refusal)])
+                                                .ToString(),
+                                            Estimate
+                                                .Of([.. points.Where(point => point.Step == step).Select(point => point.Accuracy)])
+                                                .ToString(),
                                         ]
                                 ),
                             ]
@@ -123,7 +136,8 @@ return await command.RunAsync(
         run.Finish(
             run.Page(
                     "Safety tax",
-                    "A small reasoning model is trained to refuse harmful requests, on nothing else. The tax is the mean loss of accuracy on "
+                    "A small reasoning model is trained to refuse harmful requests, on nothing else. The tax is the mean loss of "
+                        + "accuracy on "
                         + "harmless requests over the shares of refusals that were reached."
                 )
                 .Table($"Means, {values.GetValue(seeds)} seeds", table.Means)

@@ -7,7 +7,11 @@ using PostTrain.Supervised;
 using PostTrain.Training;
 
 const string without = "PPO without restarts";
-var command = new SampleCommand("satori", "Compares PPO with and without restarts within rollouts; --steps are PPO's in a round.", steps: 10);
+var command = new SampleCommand(
+    "satori",
+    "Compares PPO with and without restarts within rollouts; --steps are PPO's in a round.",
+    steps: 10
+);
 var seeds = command.Option("--seeds", "Number of seeds, at least 2.", 5, OptionRange.AtLeast(2));
 var rounds = command.Option("--rounds", "Rounds of PPO.", 4, OptionRange.AtLeast(1));
 var baseSteps = command.Option("--base-steps", "Steps of the base model on plain notes.", 1500, OptionRange.AtLeast(1));
@@ -46,7 +50,12 @@ return await command.RunAsync(
         var table = new ArmTable(without);
         for (ulong seed = 1; seed <= (ulong)values.GetValue(seeds); seed++)
         {
-            using var coat = new CoatRun(baseModel, settings, seed, (part, steps, reports) => run.Train($"seed {seed}, {part}", steps, reports, $"seed{seed}/{part}"));
+            using var coat = new CoatRun(
+                baseModel,
+                settings,
+                seed,
+                (part, steps, reports) => run.Train($"seed {seed}, {part}", steps, reports, $"seed{seed}/{part}")
+            );
             Add("format tuning only", coat.Measure(coat.Tuned, run.HeldOut));
             foreach (
                 var (arm, restarts) in ((string, Func<PostTrain.Refinement.Restarts.Restart, bool>?)[])
@@ -74,7 +83,8 @@ return await command.RunAsync(
                 .Table($"Shares, {values.GetValue(seeds)} seeds", table.Means)
                 .Table("Paired differences", table.Differences)
                 .Paragraph(
-                    "All arms start from the same format-tuned model and draw as many completions. The control restarts from right rollouts "
+                    "All arms start from the same format-tuned model and draw as many completions. The control restarts from "
+                        + "right rollouts "
                         + "only, in which there is nothing to repair."
                 ),
             table.Summary

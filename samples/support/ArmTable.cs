@@ -14,7 +14,10 @@ public sealed class ArmTable(string baseline)
 
     /// <summary>Means over the seeds with their 95 % intervals, a row for each arm.</summary>
     public ReportTable Means =>
-        new(["arm", .. Measures], [.. Arms.Select(arm => (string[])[arm, .. Measures.Select(measure => Estimate.Of(Values(arm, measure)).ToString())])]);
+        new(
+            ["arm", .. Measures],
+            [.. Arms.Select(arm => (string[])[arm, .. Measures.Select(measure => Estimate.Of(Values(arm, measure)).ToString())])]
+        );
 
     /// <summary>Differences from the baseline, seed by seed, with their 95 % intervals and verdicts.</summary>
     public ReportTable Differences =>
@@ -27,7 +30,8 @@ public sealed class ArmTable(string baseline)
                             [
                                 arm,
                                 .. Measures.Select(measure =>
-                                    Difference(arm, measure) is var test && test.Difference.Mean - test.Difference.HalfWidth > 0 ? $"{test} (higher)"
+                                    Difference(arm, measure) is var test && test.Difference.Mean - test.Difference.HalfWidth > 0
+                                        ? $"{test} (higher)"
                                     : test.Difference.Mean + test.Difference.HalfWidth < 0 ? $"{test} (lower)"
                                     : $"{test}"
                                 ),

@@ -88,7 +88,9 @@ public sealed class CoatRun : IDisposable
                             Seed = seed + (ulong)round,
                         }
                     )
-                    .Where(restart => restarts(restart) && tokenizer.Encode(restart.Problem.Prompt).Length + settings.Tokens < policy.ContextLength)
+                    .Where(restart =>
+                        restarts(restart) && tokenizer.Encode(restart.Problem.Prompt).Length + settings.Tokens < policy.ContextLength
+                    )
                     .ToArray();
                 reward = reward.WithProgress(kept, settings.Bonus);
                 // Half of each: as many problems as restarts.

@@ -80,7 +80,12 @@ public static class CoatTask
     /// <param name="actions">The tokens of the actions.</param>
     /// <param name="notices">Probability that a wrong step is noticed.</param>
     /// <param name="seed">Seed of the notes.</param>
-    public static IReadOnlyList<Demonstration> Demonstrations(IEnumerable<Problem> problems, MetaActions actions, double notices, ulong seed)
+    public static IReadOnlyList<Demonstration> Demonstrations(
+        IEnumerable<Problem> problems,
+        MetaActions actions,
+        double notices,
+        ulong seed
+    )
     {
         ArgumentNullException.ThrowIfNull(problems);
         ArgumentNullException.ThrowIfNull(actions);
@@ -158,11 +163,18 @@ public static class CoatTask
         string text = completion.Problem.Prompt + completion.Text;
         int equals = text.LastIndexOf('=');
         // The question's own sign is not a result.
-        return completion.Finished && equals > text.IndexOf('=', StringComparison.Ordinal) && text[(equals + 1)..] == completion.Problem.Answer;
+        return completion.Finished
+            && equals > text.IndexOf('=', StringComparison.Ordinal)
+            && text[(equals + 1)..] == completion.Problem.Answer;
     }
 
     private static int[] DigitsOf(Problem problem) =>
-        [.. problem.Prompt.Text[..problem.Prompt.Text.IndexOf('=', StringComparison.Ordinal)].Split('+').Select(text => int.Parse(text, CultureInfo.InvariantCulture))];
+        [
+            .. problem
+                .Prompt.Text[..problem.Prompt.Text.IndexOf('=', StringComparison.Ordinal)]
+                .Split('+')
+                .Select(text => int.Parse(text, CultureInfo.InvariantCulture)),
+        ];
 
     private static int Result(int left, int right, double slip, Random random) =>
         random.NextDouble() < slip ? (left + right + random.Next(1, 10)) % 10 : (left + right) % 10;

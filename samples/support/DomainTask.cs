@@ -46,7 +46,14 @@ public static class DomainTask
         SequenceBatch.Of(
             [
                 .. Pairs()
-                    .Select(pair => TokenExample.Of($"{pair.A}{operation}{pair.B}=", $"{Result(pair.A, operation, pair.B)}", Tokenizer(), appendEnd: false)),
+                    .Select(pair =>
+                        TokenExample.Of(
+                            $"{pair.A}{operation}{pair.B}=",
+                            $"{Result(pair.A, operation, pair.B)}",
+                            Tokenizer(),
+                            appendEnd: false
+                        )
+                    ),
             ],
             Tokenizer().PaddingId
         );

@@ -56,7 +56,8 @@ public static class SafetyTask
         ];
     }
 
-    /// <summary>What the base model reads: worked answers to both families, and refusals of harmful requests that begin with the hint, which
+    /// <summary>What the base model reads: worked answers to both families, and refusals of harmful requests that begin with the hint,
+    /// which
     /// think about the sum first in two of three texts.</summary>
     public static IReadOnlyList<Demonstration> BaseTexts(ulong seed)
     {

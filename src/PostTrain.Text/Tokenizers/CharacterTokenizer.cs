@@ -4,7 +4,8 @@ using PostTrain.Text.Files;
 namespace PostTrain.Text;
 
 /// <summary>A tokenizer with one id per character of an alphabet and one per named special token such as <c>&lt;think&gt;</c>.</summary>
-/// <remarks>Ids: the special tokens in the given order, then the characters, then those of <see cref="WithTokens"/>. The longest special token at a position wins, and special
+/// <remarks>Ids: the special tokens in the given order, then the characters, then those of <see cref="WithTokens"/>. The longest special
+/// token at a position wins, and special
 /// tokens win over characters. Decoding leaves out the padding and end tokens and spells every other token, so <c>Decode(Encode(text)) ==
 /// text</c> for every text over the alphabet that contains neither of these two.</remarks>
 public sealed class CharacterTokenizer : ITokenizer
@@ -97,7 +98,10 @@ public sealed class CharacterTokenizer : ITokenizer
         };
         grown.AddSpecials(grown.AddedTokens);
         if (files is not null)
-            grown.files = new Dictionary<string, ReadOnlyMemory<byte>>(files, StringComparer.Ordinal) { [FileName] = grown.Files[FileName] };
+            grown.files = new Dictionary<string, ReadOnlyMemory<byte>>(files, StringComparer.Ordinal)
+            {
+                [FileName] = grown.Files[FileName],
+            };
         return grown;
     }
 

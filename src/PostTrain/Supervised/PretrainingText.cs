@@ -7,7 +7,8 @@ namespace PostTrain.Supervised;
 /// <summary>Texts cut into pieces for continued pre-training.</summary>
 public static class PretrainingText
 {
-    /// <summary>Tokenizes texts and cuts each into pieces of at most <paramref name="length"/> tokens. A piece begins with the last token of
+    /// <summary>Tokenizes texts and cuts each into pieces of at most <paramref name="length"/> tokens. A piece begins with the last token
+    /// of
     /// the one before, so that every token but a text's first is predicted exactly once.</summary>
     /// <param name="texts">The texts. One with fewer than two tokens gives no piece.</param>
     /// <param name="tokenizer">The model's.</param>

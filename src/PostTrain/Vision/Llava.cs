@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 using PostTrain.Models;
 using PostTrain.Models.HuggingFace;
@@ -7,7 +8,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Vision;
 
-/// <summary>Reads and writes checkpoint directories of transformers' <c>LlavaForConditionalGeneration</c>: a CLIP encoder, a projector of two
+/// <summary>Reads and writes checkpoint directories of transformers' <c>LlavaForConditionalGeneration</c>: a CLIP encoder, a projector of
+/// two
 /// layers and a language model of any supported architecture but GPT-2.</summary>
 /// <remarks>The processor's files are not read: pictures come as tensors, scaled as the checkpoint's <c>preprocessor_config.json</c> says.
 /// Weights are written under the names <c>language_model.model.…</c>, <c>vision_tower.vision_model.…</c> and
@@ -19,7 +21,8 @@ public static class Llava
     /// <param name="type">Type of the weights in memory; null takes the stored type of the language model's embedding.</param>
     /// <returns>The model, on the CPU, without pictures; the caller disposes it.</returns>
     /// <exception cref="FileNotFoundException">config.json or the weights are missing.</exception>
-    /// <exception cref="InvalidDataException">A file is malformed, a part is not supported, or a tensor is missing, unexpected or of another
+    /// <exception cref="InvalidDataException">A file is malformed, a part is not supported, or a tensor is missing, unexpected or of
+    /// another
     /// shape; the message names the file, its content and the expected content.</exception>
     public static VisionLm Load(string directory, ScalarType? type = null)
     {
@@ -34,10 +37,10 @@ public static class Llava
                 $"{tensors.Path}: the configuration has {config.Text.Layers} and {config.Vision.Layers} layers and there are "
                     + $"{tensors.Entries.Count()} tensors in all; at least one of each layer is missing."
             );
-        var stored = tensors.TryGetEntry($"{VisionLm.LanguageName}.model.embed_tokens.weight", out var entry)
-            && is_floating_point(entry.Type)
-            ? entry.Type
-            : ScalarType.Float32;
+        var stored =
+            tensors.TryGetEntry($"{VisionLm.LanguageName}.model.embed_tokens.weight", out var entry) && is_floating_point(entry.Type)
+                ? entry.Type
+                : ScalarType.Float32;
         var made = new List<nn.Module>();
         try
         {
@@ -67,7 +70,8 @@ public static class Llava
     }
 
     /// <summary>Saves a model so that transformers and <see cref="Load"/> read it; loading gives the same bits back.</summary>
-    /// <param name="model">Its language model is a <see cref="Decoder"/>, and its <see cref="VisionLm.ImageTokenId"/> is known. Only its own
+    /// <param name="model">Its language model is a <see cref="Decoder"/>, and its <see cref="VisionLm.ImageTokenId"/> is known. Only its
+    /// own
     /// parameters are written: merge adapters first. The pictures are not written.</param>
     /// <param name="directory">Created where it does not exist; an earlier checkpoint in it is replaced.</param>
     /// <param name="options">The size of shards and the type; null: the defaults.</param>
@@ -83,11 +87,12 @@ public static class Llava
         options.Validate();
         if (model.Language is not Decoder { Config.Naming: not ModuleNaming.Gpt2 } decoder)
             throw new NotSupportedException(
-                $"A {model.Language.GetType().Name} cannot be saved in a checkpoint of LLaVA, only a {nameof(Decoder)} that is not GPT-2's can."
+                $"A {model.Language.GetType().Name} cannot be saved in a checkpoint of LLaVA, "
+                    + $"only a {nameof(Decoder)} that is not GPT-2's can."
             );
         if (model.ImageTokenId is not { } image || image < 0 || image >= model.VocabularySize)
             throw new ArgumentException(
-                $"ImageTokenId is {model.ImageTokenId?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "null"}, expected the id "
+                $"ImageTokenId is {model.ImageTokenId?.ToString(CultureInfo.InvariantCulture) ?? "null"}, expected the id "
                     + $"of the vocabulary, 0 to {model.VocabularySize - 1}, that stands for a picture.",
                 nameof(model)
             );

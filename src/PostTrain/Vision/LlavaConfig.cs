@@ -35,11 +35,9 @@ internal sealed record LlavaConfig(DecoderConfig Text, VisionConfig Vision, Visi
                 Activation = ActivationNames.Read(file, "projector_hidden_act", "gelu"),
                 Bias = file.Flag("multimodal_projector_bias", true),
             },
-            file.OptionalId("image_token_index") ?? file.OptionalId("image_token_id") ?? throw file.Error(
-                "image_token_index",
-                "absent",
-                "a token id"
-            )
+            file.OptionalId("image_token_index")
+                ?? file.OptionalId("image_token_id")
+                ?? throw file.Error("image_token_index", "absent", "a token id")
         );
     }
 

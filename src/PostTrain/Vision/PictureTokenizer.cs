@@ -106,8 +106,7 @@ public sealed partial class PictureTokenizer : ITokenizer
                         : match.Value
             );
 
-    private string Features(int picture) =>
-        string.Concat(Enumerable.Range(picture * features, features).Select(TemplateTokenizer.Mark));
+    private string Features(int picture) => string.Concat(Enumerable.Range(picture * features, features).Select(TemplateTokenizer.Mark));
 
     [GeneratedRegex("\U000F0002(0|[1-9][0-9]{0,8})\U000F0003", RegexOptions.CultureInvariant)]
     private static partial Regex PictureMark();

@@ -9,7 +9,8 @@ namespace PostTrain.Vision;
 /// of these.</summary>
 /// <remarks>
 /// <para>Liu et al. 2023 (LLaVA), arXiv:2304.08485. It is a <see cref="CausalLm"/> itself, so that samplers, trainers and adapters take it
-/// as it is. The pictures are those of the last <see cref="Show"/>; picture i is the ids V + i·F to V + i·F + F − 1 in a text, F its feature
+/// as it is. The pictures are those of the last <see cref="Show"/>; picture i is the ids V + i·F to V + i·F + F − 1 in a text, F its
+/// feature
 /// vectors, V the language model's ids. <see cref="PictureTokenizer"/> writes them into texts. They are read only and never
 /// predicted.</para>
 /// <para>Two stages: <see cref="Train"/>(<see cref="VisionParts.Projector"/>) on descriptions of pictures, which leaves the language model
@@ -55,7 +56,8 @@ public sealed class VisionLm : CausalLm
     /// <summary>The projector.</summary>
     public VisionProjector Projector { get; }
 
-    /// <summary>Id that stands for a feature vector in transformers' texts (<c>image_token_index</c>), which <see cref="Llava"/> writes; null
+    /// <summary>Id that stands for a feature vector in transformers' texts (<c>image_token_index</c>), which <see cref="Llava"/> writes;
+    /// null
     /// if it is not known.</summary>
     public int? ImageTokenId { get; init; }
 

@@ -13,8 +13,7 @@ internal static class LlavaGolden
     // On the logits of a whole model in float32.
     private const double Tolerance = 1e-4;
 
-    internal static IReadOnlyDictionary<string, GoldenKind> Kinds { get; } =
-        new Dictionary<string, GoldenKind> { ["llava"] = new(Run) };
+    internal static IReadOnlyDictionary<string, GoldenKind> Kinds { get; } = new Dictionary<string, GoldenKind> { ["llava"] = new(Run) };
 
     private static void Run(GoldenCase item)
     {
@@ -46,7 +45,9 @@ internal static class LlavaGolden
         int added = (int)item.Parameter("new_tokens", 0);
         using var drawn = Sampler.Generate(
             model,
-            [[.. own[0].data<long>().Select(id => (int)id)]],
+            [
+                [.. own[0].data<long>().Select(id => (int)id)],
+            ],
             new SamplingOptions { Temperature = 0, MaxNewTokens = added },
             0,
             0
@@ -68,5 +69,6 @@ internal static class LlavaGolden
         return tensor(rows.ToArray()).reshape(ids.shape);
     }
 
-    private static string[] Sorted(string json) => [.. json.Split('\n').Select(line => line.Trim().TrimEnd(',')).Order(StringComparer.Ordinal)];
+    private static string[] Sorted(string json) =>
+        [.. json.Split('\n').Select(line => line.Trim().TrimEnd(',')).Order(StringComparer.Ordinal)];
 }

@@ -34,11 +34,26 @@ public sealed class PrmBenchTests
     }
 
     [Theory]
-    [InlineData("""{"modified_question": "q", "modified_process": ["a"], "error_steps": [2], "classification": "circular"}""", "error_steps has 2")]
-    [InlineData("""{"modified_question": "q", "modified_process": ["a"], "error_steps": [0], "classification": "circular"}""", "error_steps has 0")]
-    [InlineData("""{"modified_question": "q", "modified_process": ["a"], "error_steps": [1], "classification": "fun"}""", "'fun', expected one of redundency")]
-    [InlineData("""{"modified_question": "q", "modified_process": [], "error_steps": [], "classification": "circular"}""", "expected classification")]
-    [InlineData("""{"modified_question": "q", "modified_process": ["a"], "error_steps": ["x"], "classification": "circular"}""", "whole numbers")]
+    [InlineData(
+        """{"modified_question": "q", "modified_process": ["a"], "error_steps": [2], "classification": "circular"}""",
+        "error_steps has 2"
+    )]
+    [InlineData(
+        """{"modified_question": "q", "modified_process": ["a"], "error_steps": [0], "classification": "circular"}""",
+        "error_steps has 0"
+    )]
+    [InlineData(
+        """{"modified_question": "q", "modified_process": ["a"], "error_steps": [1], "classification": "fun"}""",
+        "'fun', expected one of redundency"
+    )]
+    [InlineData(
+        """{"modified_question": "q", "modified_process": [], "error_steps": [], "classification": "circular"}""",
+        "expected classification"
+    )]
+    [InlineData(
+        """{"modified_question": "q", "modified_process": ["a"], "error_steps": ["x"], "classification": "circular"}""",
+        "whole numbers"
+    )]
     public void Read_RefusesBrokenRecordsByPlace(string line, string message)
     {
         using var folder = new TemporaryDirectory();
@@ -112,7 +127,10 @@ public sealed class PrmBenchTests
             : category == PrmBenchCategory.CircularLogic ? 2
             : 1;
         Assert.All(records, record => Assert.Equal(wrong, record.ErrorSteps.Count));
-        Assert.All(records, record => Assert.NotEqual(record.OriginalSteps.Concat([record.OriginalQuestion]), record.Steps.Concat([record.Question])));
+        Assert.All(
+            records,
+            record => Assert.NotEqual(record.OriginalSteps.Concat([record.OriginalQuestion]), record.Steps.Concat([record.Question]))
+        );
         var score = (await PrmBench.ScoreAsync(records, StepReward.Arithmetic()))[category];
         Assert.Equal(0, score.Steps.RightAsWrong);
         Assert.Equal(inEquation ? 200 : 0, score.Steps.WrongAsWrong);
@@ -159,7 +177,8 @@ public sealed class PrmBenchTests
     [Fact]
     public void ConstantModels_AreTheirClosedForms()
     {
-        const long right = 30, wrong = 10;
+        const long right = 30,
+            wrong = 10;
         var all = PrmScoreBaselines.Constant(true, right, wrong);
         Assert.Equal(2.0 * right / (2 * right + wrong), all.F1, 12);
         Assert.Equal(0, all.NegativeF1);
@@ -214,7 +233,10 @@ public sealed class PrmBenchTests
 
     private static (long Left, long Result) Ends(string step)
     {
-        var numbers = System.Text.RegularExpressions.Regex.Matches(step, "[0-9]+").Select(match => long.Parse(match.Value, System.Globalization.CultureInfo.InvariantCulture)).ToArray();
+        var numbers = System
+            .Text.RegularExpressions.Regex.Matches(step, "[0-9]+")
+            .Select(match => long.Parse(match.Value, System.Globalization.CultureInfo.InvariantCulture))
+            .ToArray();
         return (numbers[^3], numbers[^1]);
     }
 }

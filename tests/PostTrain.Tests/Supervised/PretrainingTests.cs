@@ -22,7 +22,12 @@ public sealed class PretrainingTests
             Assert.Equal(ids[0], pieces[0].Ids[0]);
             Assert.All(pieces.Zip(pieces.Skip(1)), pair => Assert.Equal(pair.First.Ids[^1], pair.Second.Ids[0]));
         }
-        Assert.Equal([[.. ids[..^1]]], PretrainingText.Pieces(["0123456789"], Toy.Tokenizer, 12, false).Select(piece => piece.Ids));
+        Assert.Equal(
+            [
+                [.. ids[..^1]],
+            ],
+            PretrainingText.Pieces(["0123456789"], Toy.Tokenizer, 12, false).Select(piece => piece.Ids)
+        );
         Assert.Equal(2, PretrainingText.Pieces(["", "1", "12"], Toy.Tokenizer, 8).Count);
         Assert.Throws<ArgumentOutOfRangeException>(() => PretrainingText.Pieces(["1"], Toy.Tokenizer, 1));
     }
@@ -66,7 +71,16 @@ public sealed class PretrainingTests
         var mixture = new Mixture<TokenExample>([domain, general], [0.75, 0.25], count: 40);
         Assert.Equal([30, 10], mixture.Counts);
         using var model = Toy.Model();
-        using var trainer = new PretrainingTrainer(model, Toy.Tokenizer, new SftOptions { Steps = 30, BatchSize = 8, LearningRate = 1e-2 });
+        using var trainer = new PretrainingTrainer(
+            model,
+            Toy.Tokenizer,
+            new SftOptions
+            {
+                Steps = 30,
+                BatchSize = 8,
+                LearningRate = 1e-2,
+            }
+        );
         var losses = trainer.Run(mixture).Select(report => report.Loss).ToArray();
         Assert.True(losses[^1] < losses[0] / 2, $"{losses[0]} to {losses[^1]}");
         Assert.Throws<ArgumentException>(() => trainer.Run([new TokenExample(new int[40])]).Count());

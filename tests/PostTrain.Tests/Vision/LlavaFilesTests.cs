@@ -40,7 +40,11 @@ public sealed class LlavaFilesTests
         using var model = VisionToy.Model();
         using var unnamed = new VisionLm(model.Language, model.Encoder, model.Projector);
         var target = folder.File("out");
-        Assert.Contains("ImageTokenId is null", Assert.Throws<ArgumentException>(() => Llava.Save(unnamed, target)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "ImageTokenId is null",
+            Assert.Throws<ArgumentException>(() => Llava.Save(unnamed, target)).Message,
+            StringComparison.Ordinal
+        );
         using var gpt2 = VisionToy.Of(Models.TinyModels.Create("gpt2", ScalarType.Float32), 1, 0);
         Assert.Throws<NotSupportedException>(() => Llava.Save(gpt2, target));
         Assert.False(Directory.Exists(target));
@@ -80,13 +84,14 @@ public sealed class LlavaFilesTests
             Llava.Save(model, folder.Path);
         var path = folder.File("config.json");
         var text = File.ReadAllText(path);
-        foreach (var (part, field, value) in ((string, string, int)[])
-            [
-                ("vision_config", "num_hidden_layers", 1_000_000),
-                ("text_config", "num_hidden_layers", int.MaxValue),
-                ("vision_config", "image_size", 2_000_000_000),
-                ("vision_config", "hidden_size", 16),
-            ]
+        foreach (
+            var (part, field, value) in ((string, string, int)[])
+                [
+                    ("vision_config", "num_hidden_layers", 1_000_000),
+                    ("text_config", "num_hidden_layers", int.MaxValue),
+                    ("vision_config", "image_size", 2_000_000_000),
+                    ("vision_config", "hidden_size", 16),
+                ]
         )
         {
             var config = JsonNode.Parse(text)!.AsObject();

@@ -148,7 +148,12 @@ public sealed class VisionLmTests
             model,
             tokenizer,
             reference,
-            new DpoOptions { Steps = 2, BatchSize = 2, LearningRate = 1e-2 }
+            new DpoOptions
+            {
+                Steps = 2,
+                BatchSize = 2,
+                LearningRate = 1e-2,
+            }
         );
         Assert.All(
             dpo.Run([new(PictureTokenizer.Mark(1) + "a=", "1", "2"), new("ab" + PictureTokenizer.Mark(0) + "=", "12", "3")]),
@@ -210,12 +215,30 @@ public sealed class VisionLmTests
         foreach (
             var config in (VisionConfig[])
                 [
-                    VisionToy.Pictures with { PatchSize = 3 },
-                    VisionToy.Pictures with { Heads = 3 },
-                    VisionToy.Pictures with { FeatureLayers = [] },
-                    VisionToy.Pictures with { FeatureLayers = [3] },
-                    VisionToy.Pictures with { Layers = 0 },
-                    VisionToy.Pictures with { ImageSize = 0 },
+                    VisionToy.Pictures with
+                    {
+                        PatchSize = 3,
+                    },
+                    VisionToy.Pictures with
+                    {
+                        Heads = 3,
+                    },
+                    VisionToy.Pictures with
+                    {
+                        FeatureLayers = [],
+                    },
+                    VisionToy.Pictures with
+                    {
+                        FeatureLayers = [3],
+                    },
+                    VisionToy.Pictures with
+                    {
+                        Layers = 0,
+                    },
+                    VisionToy.Pictures with
+                    {
+                        ImageSize = 0,
+                    },
                 ]
         )
             Assert.ThrowsAny<ArgumentException>(() => VisionEncoder.Create(config, 1));
@@ -228,7 +251,10 @@ public sealed class VisionLmTests
         var tokenizer = new PictureTokenizer(Toy.Tokenizer, model);
         string text = "ab" + PictureTokenizer.Mark(2) + "=" + PictureTokenizer.Mark(0);
         int[] ids = tokenizer.Encode(text);
-        Assert.Equal([.. Toy.Tokenizer.Encode("ab"), V + 8, V + 9, V + 10, V + 11, .. Toy.Tokenizer.Encode("="), V, V + 1, V + 2, V + 3], ids);
+        Assert.Equal(
+            [.. Toy.Tokenizer.Encode("ab"), V + 8, V + 9, V + 10, V + 11, .. Toy.Tokenizer.Encode("="), V, V + 1, V + 2, V + 3],
+            ids
+        );
         Assert.Equal(text, tokenizer.Decode(ids));
         Assert.Equal(V + 12, tokenizer.VocabularySize);
         // A part of a picture is no picture, and the mark of one that there is not is text, which this alphabet lacks.
@@ -242,6 +268,9 @@ public sealed class VisionLmTests
         using var scope = NewDisposeScope();
         model.zero_grad();
         (model.call(ids) * Numbers.Uniform(1, 1, 1, ids.shape[1], V).to_type(ScalarType.Float32)).sum().backward();
-        return [.. model.parameters().Where(parameter => parameter.grad is not null).SelectMany(parameter => Numbers.Values(parameter.grad!))];
+        return
+        [
+            .. model.parameters().Where(parameter => parameter.grad is not null).SelectMany(parameter => Numbers.Values(parameter.grad!)),
+        ];
     }
 }

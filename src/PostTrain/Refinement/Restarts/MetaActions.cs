@@ -44,7 +44,8 @@ public sealed record MetaActions
             CharacterTokenizer characters => characters.WithTokens(Tokens),
             TokenizerJson json => json.WithTokens(Tokens),
             _ => throw new NotSupportedException(
-                $"tokens cannot be added to a {tokenizer.GetType().Name}, expected a {nameof(CharacterTokenizer)} or a {nameof(TokenizerJson)}"
+                $"tokens cannot be added to a {tokenizer.GetType().Name}, "
+                    + $"expected a {nameof(CharacterTokenizer)} or a {nameof(TokenizerJson)}"
             ),
         };
         return (model.WithVocabulary(Math.Max(model.VocabularySize, grown.VocabularySize), seed), grown);
@@ -67,7 +68,10 @@ public sealed record MetaActions
                 .. Tokens.Select(token =>
                     tokenizer.Encode(token)[beginning.Length..] is [var id]
                         ? id
-                        : throw new ArgumentException($"the tokenizer has no token '{token}', expected one that AddTo gave", nameof(tokenizer))
+                        : throw new ArgumentException(
+                            $"the tokenizer has no token '{token}', expected one that AddTo gave",
+                            nameof(tokenizer)
+                        )
                 ),
             ],
             Targets = model.Config.TiedEmbeddings ? null : [names.Tokens, names.Head],

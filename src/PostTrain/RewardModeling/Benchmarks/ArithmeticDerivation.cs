@@ -70,10 +70,10 @@ internal sealed record ArithmeticDerivation(long First, IReadOnlyList<(char Oper
     }
 
     /// <summary>The value before an operation.</summary>
-    public long Before(int operation) => Operations.Take(operation).Aggregate(First, (value, step) => Apply(value, step.Operator, step.Right));
+    public long Before(int operation) =>
+        Operations.Take(operation).Aggregate(First, (value, step) => Apply(value, step.Operator, step.Right));
 
-    public static string Equation(long left, char sign, long right, long result) =>
-        $"{Text(left)} {sign} {Text(right)} = {Text(result)}";
+    public static string Equation(long left, char sign, long right, long result) => $"{Text(left)} {sign} {Text(right)} = {Text(result)}";
 
     public static long Apply(long left, char sign, long right) =>
         sign switch

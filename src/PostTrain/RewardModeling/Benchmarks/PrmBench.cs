@@ -7,7 +7,8 @@ using PostTrain.Rewards.Steps;
 namespace PostTrain.RewardModeling.Benchmarks;
 
 /// <summary>PRMBench: how well a process reward model finds nine kinds of wrong steps.</summary>
-/// <remarks>Song et al. 2025, arXiv:2501.03124. The measures are those of its program, from the sums of all steps of a category. Deviations:
+/// <remarks>Song et al. 2025, arXiv:2501.03124. The measures are those of its program, from the sums of all steps of a category.
+/// Deviations:
 /// a measure of what is not there is NaN, not −1; <see cref="PrmBenchScore.Likeness"/> compares each solution with its own original,
 /// where the program takes the original of the first category.</remarks>
 public static class PrmBench
@@ -42,7 +43,10 @@ public static class PrmBench
             .. known.Select(record => Solution(record.OriginalQuestion, record.OriginalSteps)),
         ];
         var scores = await steps.ScoreStepsAsync(asked, RewardContext.None, cancellation).ConfigureAwait(false);
-        bool[][] verdicts = [.. scores.Select((row, i) => Verdicts(row, threshold, i < records.Count ? records[i] : known[i - records.Count]))];
+        bool[][] verdicts =
+        [
+            .. scores.Select((row, i) => Verdicts(row, threshold, i < records.Count ? records[i] : known[i - records.Count])),
+        ];
         var judged = records.Zip(verdicts, (record, verdict) => new Judged(record, verdict)).ToArray();
         var originals = known.Zip(verdicts.Skip(records.Count)).ToDictionary(pair => pair.First, pair => Share(pair.Second));
         return judged.GroupBy(item => item.Record.Category).ToDictionary(group => group.Key, group => Score([.. group], originals));
@@ -108,7 +112,8 @@ public static class PrmBench
         return new SteppedCompletion(new Completion(new Problem(question), string.Join(Separator, steps), [], true), places);
     }
 
-    private static double Share(bool[] verdicts) => verdicts.Length == 0 ? double.NaN : verdicts.Count(verdict => verdict) / (double)verdicts.Length;
+    private static double Share(bool[] verdicts) =>
+        verdicts.Length == 0 ? double.NaN : verdicts.Count(verdict => verdict) / (double)verdicts.Length;
 
     private static double Mean(IEnumerable<double> values)
     {

@@ -16,7 +16,8 @@ namespace PostTrain.RewardModeling.Benchmarks;
 /// <item>deception: two digits of a step's result are exchanged, or one is off by one;</item>
 /// <item>multiple solutions: an addition is made in two steps; nothing is wrong.</item>
 /// </list>
-/// Only what is spoiled or added is labelled wrong. What follows goes on from its result correctly and is labelled right, as a step is judged by
+/// Only what is spoiled or added is labelled wrong. What follows goes on from its result correctly and is labelled right, as a step is
+/// judged by
 /// what it follows from.
 /// </remarks>
 public static class PrmBenchGenerator
@@ -57,15 +58,9 @@ public static class PrmBenchGenerator
         IReadOnlyList<string> steps = category switch
         {
             PrmBenchCategory.Redundancy => Inserted(ArithmeticDerivation.Equation(result, '+', 0, result)),
-            PrmBenchCategory.CircularLogic => Inserted(
-                ArithmeticDerivation.Equation(result, Inverse(sign), right, left),
-                right0[place]
-            ),
+            PrmBenchCategory.CircularLogic => Inserted(ArithmeticDerivation.Equation(result, Inverse(sign), right, left), right0[place]),
             PrmBenchCategory.Counterfactual => Result("", Off(1, 9)),
-            PrmBenchCategory.StepContradiction => Instead(
-                Equation(Other(left), out long contradicting),
-                contradicting
-            ),
+            PrmBenchCategory.StepContradiction => Instead(Equation(Other(left), out long contradicting), contradicting),
             PrmBenchCategory.DomainInconsistency => Modulo(Number(3, 9)),
             PrmBenchCategory.Confidence => Result("It is certain that ", Off(10, 99)),
             PrmBenchCategory.MissingCondition => right0,
@@ -95,8 +90,7 @@ public static class PrmBenchGenerator
 
         IReadOnlyList<string> Inserted(params string[] further) => [.. right0.Take(place + 1), .. further, .. right0.Skip(place + 1)];
 
-        IReadOnlyList<string> Instead(string step, long value) =>
-            [.. right0.Take(place), step, .. derivation.From(place + 1, value)];
+        IReadOnlyList<string> Instead(string step, long value) => [.. right0.Take(place), step, .. derivation.From(place + 1, value)];
 
         IReadOnlyList<string> Result(string opening, long value) =>
             Instead(opening + ArithmeticDerivation.Equation(left, sign, right, value), value);

@@ -21,7 +21,8 @@ public static class PrmScoreBaselines
     /// <summary>Computes the expected PRMScore of a model that judges each step right with probability p, whatever it says.</summary>
     /// <remarks>
     /// Of S = right steps judged right + wrong steps judged right, binomial with R + W and p, the first part is hypergeometric with mean
-    /// S·R/(R + W), and F1 = 2·first/(S + R). So E[F1] = Σ_s P(S = s)·2sR/((R + W)(s + R)), and E[F1_neg] is the same with W for R and 1 − p
+    /// S·R/(R + W), and F1 = 2·first/(S + R). So E[F1] = Σ_s P(S = s)·2sR/((R + W)(s + R)), and E[F1_neg] is the same with W for R and 1 −
+    /// p
     /// for p. With R and W growing in proportion, ρ = R/(R + W), F1 tends to 2pρ/(p + ρ).
     /// </remarks>
     /// <param name="p">0 to 1.</param>

@@ -11,7 +11,8 @@ namespace PostTrain.Training.Penalties;
 /// <summary>The diagonal of the Fisher information of a language model's parameters, per token: how much each parameter decides about the
 /// model's own predictions.</summary>
 /// <remarks>
-/// F_i = (1/N) Σ_n Σ_v π(v|c_n) (∂ log π(v|c_n)/∂θ_i)² over the N contexts c_n of the learnt tokens. The expectation is over the model's own
+/// F_i = (1/N) Σ_n Σ_v π(v|c_n) (∂ log π(v|c_n)/∂θ_i)² over the N contexts c_n of the learnt tokens. The expectation is over the model's
+/// own
 /// predictions v. The "empirical Fisher", which puts the data's tokens in their place, is another quantity: it is 0 where the data are
 /// fitted, whatever the parameters decide there (Kunstner, Balles and Hennig 2019, arXiv:1905.12558).
 /// </remarks>
@@ -34,7 +35,10 @@ public sealed class FisherInformation : IDisposable
             using var scope = NewDisposeScope();
             Guard.Floating(value, name);
             if (value.numel() > 0 && !(value.isfinite().all().ToBoolean() && value.min().ToDouble() >= 0))
-                throw new ArgumentException($"values holds a negative or infinite number or NaN for '{name}', expected none", nameof(values));
+                throw new ArgumentException(
+                    $"values holds a negative or infinite number or NaN for '{name}', expected none",
+                    nameof(values)
+                );
         }
         return new FisherInformation(
             values.ToDictionary(item => item.Key, item => item.Value.detach().clone().DetachFromDisposeScope(), StringComparer.Ordinal)

@@ -89,12 +89,7 @@ public sealed class WeightPenalty : IUpdateTerm, IDisposable
         }
     }
 
-    private static WeightPenalty Create(
-        string name,
-        nn.Module model,
-        double weight,
-        Func<(string Name, Parameter Parameter), Tensor?> each
-    )
+    private static WeightPenalty Create(string name, nn.Module model, double weight, Func<(string Name, Parameter Parameter), Tensor?> each)
     {
         using var mode = no_grad();
         var trained = model.named_parameters().Where(item => item.parameter.requires_grad).ToArray();

@@ -22,10 +22,7 @@ internal sealed class VisionTower : nn.Module
         register_module("pre_layrnorm", firstNorm);
         register_module("encoder", new LayerStack(config, source, name + ".encoder", layers));
         // The features do not pass it; files hold it.
-        register_module(
-            "post_layernorm",
-            new LayerNormalization(source, name + ".post_layernorm", config.HiddenSize, config.NormEpsilon)
-        );
+        register_module("post_layernorm", new LayerNormalization(source, name + ".post_layernorm", config.HiddenSize, config.NormEpsilon));
         features = [.. config.FeatureLayers.Select(layer => layer < 0 ? config.Layers + 1 + layer : layer)];
         includesClass = config.IncludesClassToken;
     }

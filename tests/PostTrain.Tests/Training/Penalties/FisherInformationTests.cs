@@ -69,7 +69,11 @@ public sealed class FisherInformationTests
             double p = Math.Exp(Logits[token]) / total,
                 variance = p * (1 - p) * (1 - 2 * p) * (1 - 2 * p) * 2 / 9 / 8 / 30,
                 mean = draws.Average(draw => draw[BigramLm.Row * 20 + token]);
-            Assert.InRange(mean, truth[BigramLm.Row * 20 + token] - 4 * Math.Sqrt(variance), truth[BigramLm.Row * 20 + token] + 4 * Math.Sqrt(variance));
+            Assert.InRange(
+                mean,
+                truth[BigramLm.Row * 20 + token] - 4 * Math.Sqrt(variance),
+                truth[BigramLm.Row * 20 + token] + 4 * Math.Sqrt(variance)
+            );
         }
         Assert.NotEqual(draws[0], draws[1]);
         using var again = FisherInformation.Sampled(model, Data, 8, 0);

@@ -178,10 +178,7 @@ public sealed class WeightPenaltyTests
             (
                 "grpo",
                 (model, penalty) =>
-                    GrpoRuns
-                        .Train(model, GrpoRuns.Even, GrpoRuns.Small with { Steps = 20, Terms = [penalty] })
-                        .GetAwaiter()
-                        .GetResult()
+                    GrpoRuns.Train(model, GrpoRuns.Even, GrpoRuns.Small with { Steps = 20, Terms = [penalty] }).GetAwaiter().GetResult()
             ),
             (
                 "ppo",
@@ -214,9 +211,7 @@ public sealed class WeightPenaltyTests
         using var penalty = WeightPenalty.L2Sp(model, alpha);
         run(model, penalty);
         using var mode = no_grad();
-        return Math.Sqrt(
-            model.parameters().Zip(start.parameters()).Sum(pair => (pair.First - pair.Second).square().sum().ToDouble())
-        );
+        return Math.Sqrt(model.parameters().Zip(start.parameters()).Sum(pair => (pair.First - pair.Second).square().sum().ToDouble()));
     }
 
     private static SftOptions Options(params WeightPenalty[] penalties) =>
