@@ -16,13 +16,13 @@ const string plain = "continued pre-training";
 var command = new SampleCommand(
     "domain-adaptation",
     "Compares ways to learn a domain without forgetting; --steps are those on the domain.",
-    steps: 300
+    steps: 120
 );
 var seeds = command.Option("--seeds", "Number of seeds, at least 2.", 5, OptionRange.AtLeast(2));
-var baseSteps = command.Option("--base-steps", "Steps of the base model on what it knows.", 600, OptionRange.AtLeast(1));
+var baseSteps = command.Option("--base-steps", "Steps of the base model on what it knows.", 250, OptionRange.AtLeast(1));
 var replay = command.Option("--replay", "Share of earlier texts in replay.", 0.25, OptionRange.Between(0, 1));
-var ewc = command.Option("--ewc", "Weight of elastic weight consolidation.", 300.0, OptionRange.AtLeast(0));
-var l2sp = command.Option("--l2sp", "Weight of L2-SP.", 0.3, OptionRange.AtLeast(0));
+var ewc = command.Option("--ewc", "Weight of elastic weight consolidation.", 30.0, OptionRange.AtLeast(0));
+var l2sp = command.Option("--l2sp", "Weight of L2-SP.", 0.03, OptionRange.AtLeast(0));
 return await command.RunAsync(
     args,
     (run, values) =>
@@ -80,8 +80,11 @@ return await command.RunAsync(
 
             void Measure(string name, Decoder model)
             {
-                table.Add(name, "domain accuracy", DomainTask.Accuracy(model, DomainTask.Domain));
-                table.Add(name, "forgetting", before - DomainTask.Accuracy(model, DomainTask.Known));
+                double learnt = DomainTask.Accuracy(model, DomainTask.Domain),
+                    forgotten = before - DomainTask.Accuracy(model, DomainTask.Known);
+                Console.WriteLine($"seed {own}, {name}: domain {learnt:F2}, forgotten {forgotten:F2}");
+                table.Add(name, "domain accuracy", learnt);
+                table.Add(name, "forgetting", forgotten);
             }
 
             void Train(string name, Decoder model, IReadOnlyList<TokenExample> data, int steps, double rate, IUpdateTerm? term = null)

@@ -13,9 +13,9 @@ var command = new SampleCommand(
     steps: 10
 );
 var seeds = command.Option("--seeds", "Number of seeds, at least 2.", 5, OptionRange.AtLeast(2));
-var rounds = command.Option("--rounds", "Rounds of PPO.", 4, OptionRange.AtLeast(1));
-var baseSteps = command.Option("--base-steps", "Steps of the base model on plain notes.", 1500, OptionRange.AtLeast(1));
-var formatSteps = command.Option("--format-steps", "Steps of format tuning.", 150, OptionRange.AtLeast(1));
+var rounds = command.Option("--rounds", "Rounds of PPO.", 3, OptionRange.AtLeast(1));
+var baseSteps = command.Option("--base-steps", "Steps of the base model on plain notes.", 800, OptionRange.AtLeast(1));
+var formatSteps = command.Option("--format-steps", "Steps of format tuning.", 500, OptionRange.AtLeast(1));
 return await command.RunAsync(
     args,
     async (run, values) =>
@@ -93,7 +93,10 @@ return await command.RunAsync(
         void Add(string arm, IEnumerable<(string Measure, double Value)> measures)
         {
             foreach (var (measure, value) in measures)
+            {
+                Console.WriteLine($"{arm}: {measure} {value:F3}");
                 table.Add(arm, measure, value);
+            }
         }
     }
 );

@@ -39,14 +39,16 @@ public sealed class CoatRun : IDisposable
             {
                 Steps = settings.FormatSteps,
                 BatchSize = 64,
-                LearningRate = 1e-3,
+                LearningRate = 3e-3,
+                WarmupSteps = settings.FormatSteps / 20,
+                Schedule = LearningRateSchedule.Cosine,
                 Seed = seed,
             }
         );
         observe(
             "format",
             settings.FormatSteps,
-            trainer.Run(CoatTask.Demonstrations(CoatTask.Problems(2000, false, seed), actions, settings.Notices, seed))
+            trainer.Run(CoatTask.Demonstrations(CoatTask.Problems(6000, false, seed), actions, settings.Notices, seed))
         );
     }
 

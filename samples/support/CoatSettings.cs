@@ -4,13 +4,13 @@ namespace PostTrain.Samples.Support;
 public sealed record CoatSettings
 {
     /// <summary>Steps of format tuning.</summary>
-    public int FormatSteps { get; init; } = 150;
+    public int FormatSteps { get; init; } = 500;
 
     /// <summary>Share of the wrong steps that the demonstrations notice.</summary>
     public double Notices { get; init; } = 0.3;
 
     /// <summary>Rounds of PPO, each with new restarts.</summary>
-    public int Rounds { get; init; } = 4;
+    public int Rounds { get; init; } = 3;
 
     /// <summary>Steps of PPO in a round.</summary>
     public int Steps { get; init; } = 10;

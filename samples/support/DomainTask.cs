@@ -2,6 +2,7 @@ using PostTrain.Data.Batches;
 using PostTrain.Models;
 using PostTrain.Supervised;
 using PostTrain.Text;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace PostTrain.Samples.Support;
