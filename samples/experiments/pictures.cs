@@ -142,8 +142,18 @@ return await command.RunAsync(
             run.Train(title, steps, trainer.Run(data, cancellation: run.Cancellation), title.Replace(' ', '_'));
         }
 
-        IReadOnlyList<PostTrain.Rewards.Completion> Answers(VisionLm? other = null) =>
-            Sampled.Completions(other ?? model, tokenizer, asked, new SamplingOptions { Temperature = 0, MaxNewTokens = 4 }, 0);
+        IReadOnlyList<PostTrain.Rewards.Completion> Answers(VisionLm? other = null)
+        {
+            var answers = Sampled.Completions(
+                other ?? model,
+                tokenizer,
+                asked,
+                new SamplingOptions { Temperature = 0, MaxNewTokens = 4 },
+                0
+            );
+            Console.WriteLine($"held out: {Share(answers)} right");
+            return answers;
+        }
 
         static Proportion Share(IReadOnlyList<PostTrain.Rewards.Completion> answers) =>
             new(answers.Count(ShapesTask.IsRight), answers.Count);

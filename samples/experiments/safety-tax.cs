@@ -17,13 +17,13 @@ const string direct = "direct refusals";
 var command = new SampleCommand(
     "safety-tax",
     "Measures what refusals of three kinds cost; --steps are those of safety training.",
-    steps: 40,
-    heldOut: 150
+    steps: 80,
+    heldOut: 100
 );
 var seeds = command.Option("--seeds", "Number of seeds, at least 2.", 5, OptionRange.AtLeast(2));
-var baseSteps = command.Option("--base-steps", "Steps of the base model.", 1000, OptionRange.AtLeast(1));
-var every = command.Option("--every", "Steps between measurements.", 4, OptionRange.AtLeast(1));
-var rate = command.Option("--learning-rate", "Of safety training.", 2e-4, OptionRange.Positive);
+var baseSteps = command.Option("--base-steps", "Steps of the base model.", 700, OptionRange.AtLeast(1));
+var every = command.Option("--every", "Steps between measurements.", 8, OptionRange.AtLeast(1));
+var rate = command.Option("--learning-rate", "Of safety training.", 4e-4, OptionRange.Positive);
 return await command.RunAsync(
     args,
     (run, values) =>

@@ -13,7 +13,7 @@ var command = new SampleCommand(
     steps: 10
 );
 var seeds = command.Option("--seeds", "Number of seeds, at least 2.", 5, OptionRange.AtLeast(2));
-var rounds = command.Option("--rounds", "Rounds of PPO.", 3, OptionRange.AtLeast(1));
+var rounds = command.Option("--rounds", "Rounds of PPO.", 2, OptionRange.AtLeast(1));
 var baseSteps = command.Option("--base-steps", "Steps of the base model on plain notes.", 800, OptionRange.AtLeast(1));
 var formatSteps = command.Option("--format-steps", "Steps of format tuning.", 500, OptionRange.AtLeast(1));
 return await command.RunAsync(

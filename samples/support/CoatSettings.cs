@@ -10,7 +10,7 @@ public sealed record CoatSettings
     public double Notices { get; init; } = 0.3;
 
     /// <summary>Rounds of PPO, each with new restarts.</summary>
-    public int Rounds { get; init; } = 3;
+    public int Rounds { get; init; } = 2;
 
     /// <summary>Steps of PPO in a round.</summary>
     public int Steps { get; init; } = 10;
@@ -19,7 +19,7 @@ public sealed record CoatSettings
     public int BatchSize { get; init; } = 64;
 
     /// <summary>Learning rate of PPO.</summary>
-    public double LearningRate { get; init; } = 5e-4;
+    public double LearningRate { get; init; } = 1e-3;
 
     /// <summary>Bonus for progress from a restart.</summary>
     public double Bonus { get; init; } = 0.5;

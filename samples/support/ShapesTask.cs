@@ -153,7 +153,8 @@ public static class ShapesTask
                 scene.Items.Count(item => item.Colour == colour).ToString(CultureInfo.InvariantCulture)
             );
         }
-        var asked = scene.Items.Single(item => item.Shape == single[random.Next(single.Length)]);
+        char chosen = single[random.Next(single.Length)];
+        var asked = scene.Items.Single(item => item.Shape == chosen);
         return new Problem(
             $"{PictureTokenizer.Mark(index)}{kind}{asked.Shape}=",
             kind == 'c' ? $"{asked.Colour}" : $"{asked.Cell / Cells}{asked.Cell % Cells}"
