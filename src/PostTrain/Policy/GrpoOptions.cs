@@ -32,7 +32,7 @@ public sealed record GrpoOptions : RolloutOptions
     /// <value>The default is null.</value>
     public OverlongPenalty? Overlong { get; init; }
 
-    /// <summary>Which tokens learn.</summary>
+    /// <summary>Selection of the tokens that the loss counts.</summary>
     /// <value>The default is all that were generated.</value>
     public TokenSelection Tokens { get; init; } = new();
 
@@ -44,7 +44,7 @@ public sealed record GrpoOptions : RolloutOptions
     /// <value>The default is null.</value>
     public ReplayOptions? Replay { get; init; }
 
-    /// <summary>Weights for the difference between the log-probs of drawing and those of training.</summary>
+    /// <summary>Weights and rejections for the difference between the log-probs of drawing and those of training.</summary>
     /// <value>The default is null.</value>
     public ImportanceCorrection? Correction { get; init; }
 
@@ -53,7 +53,7 @@ public sealed record GrpoOptions : RolloutOptions
     /// <value>The default is null: <see cref="RolloutOptions.UpdatesPerBatch"/> updates in any case.</value>
     public double? TargetKl { get; init; }
 
-    /// <summary>Whether the policy that makes the only update is the one that drew: its own pass gives the old log-probs.</summary>
+    /// <summary>True if the only update uses the policy that drew: its own forward pass gives the old log-probs.</summary>
     internal bool UsesBatchOnce => UpdatesPerBatch == 1 && Replay is null;
 
     /// <inheritdoc/>
@@ -82,6 +82,7 @@ public sealed record GrpoOptions : RolloutOptions
         Overlong?.Validate(Sampling.MaxNewTokens);
         Tokens.Validate();
         DynamicSampling?.Validate();
+        Correction?.Validate();
         Replay?.Validate();
         if (TargetKl is { } target)
             Guard.Positive(target, nameof(TargetKl));

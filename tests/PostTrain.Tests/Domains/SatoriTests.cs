@@ -4,7 +4,7 @@ using PostTrain.Refinement.Restarts;
 using PostTrain.Rewards;
 using PostTrain.Samples.Support;
 using PostTrain.Supervised;
-using PostTrain.Tests.Adapters;
+using PostTrain.Tests.Support;
 using PostTrain.Training;
 using Xunit.Abstractions;
 

@@ -37,6 +37,8 @@ internal static class GoldenSuite
             ["search"] = SearchGolden.Kinds,
             ["liger"] = LigerGolden.Kinds,
             ["llava"] = LlavaGolden.Kinds,
+            ["verl"] = VerlGolden.Kinds,
+            ["masks"] = MasksGolden.Kinds,
         };
 
     /// <summary>Kinds ("area/kind") that no function of the library computes so far.</summary>

@@ -76,7 +76,7 @@ internal sealed class TokenRows : ModuleAdapter
     }
 }
 
-/// <summary>The same rows in the output projection that shares the embedding's weight.</summary>
+/// <summary>The trained rows in the output projection that shares the embedding's weight.</summary>
 internal sealed class TokenColumns(Leaf leaf, TokenRows tokens) : ModuleAdapter("tokens", leaf)
 {
     public override bool CoversTied => true;
