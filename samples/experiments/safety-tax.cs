@@ -64,7 +64,9 @@ return await command.RunAsync(
                     if (report.Step % values.GetValue(every) == 0)
                         points.Add(Measure(model, (int)report.Step));
                 var frontier = new SafetyFrontier(points);
-                Console.WriteLine($"seed {own}, {name}: {string.Join(' ', points.Select(point => $"{point.Refusal:F2}/{point.Accuracy:F2}"))}");
+                Console.WriteLine(
+                    $"seed {own}, {name}: {string.Join(' ', points.Select(point => $"{point.Refusal:F2}/{point.Accuracy:F2}"))}"
+                );
                 table.Add(name, "tax", frontier.Tax());
                 table.Add(name, "refusals at the end", points[^1].Refusal);
                 table.Add(name, "accuracy at the end", points[^1].Accuracy);

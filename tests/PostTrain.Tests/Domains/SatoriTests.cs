@@ -22,9 +22,15 @@ public sealed class SatoriTests(ITestOutputHelper output)
         var problems = CoatTask.Problems(300, false, 1);
         Assert.Equal(800, problems.Distinct().Count());
         Assert.Empty(problems.Intersect(CoatTask.Problems(300, true, 2)));
-        Assert.All(problems, problem => Assert.Equal($"{problem.Prompt.Text.Where(char.IsAsciiDigit).Sum(digit => digit - '0') % 10}", problem.Answer));
+        Assert.All(
+            problems,
+            problem => Assert.Equal($"{problem.Prompt.Text.Where(char.IsAsciiDigit).Sum(digit => digit - '0') % 10}", problem.Answer)
+        );
         // Without a slip every note is right; with slips some are not.
-        Assert.All(CoatTask.Notes(problems, 0, 1).Zip(problems), pair => Assert.True(CoatTask.IsRight(Of(pair.Second, pair.First.Completion))));
+        Assert.All(
+            CoatTask.Notes(problems, 0, 1).Zip(problems),
+            pair => Assert.True(CoatTask.IsRight(Of(pair.Second, pair.First.Completion)))
+        );
         Assert.InRange(
             CoatTask.Notes(problems, 0.15, 1).Zip(problems).Count(pair => CoatTask.IsRight(Of(pair.Second, pair.First.Completion))),
             150,
@@ -37,15 +43,15 @@ public sealed class SatoriTests(ITestOutputHelper output)
         Assert.Contains(noticed, text => text.Completion.Text.Contains(Actions.Reflect, StringComparison.Ordinal));
         // A planted error is in the last step, and nothing else is wrong.
         foreach (bool wrong in (bool[])[true, false])
-            foreach (var planted in CoatTask.Planted(problems, Actions, wrong, 3))
+        foreach (var planted in CoatTask.Planted(problems, Actions, wrong, 3))
+        {
+            string[] steps = planted.Prompt.Text[(planted.Prompt.Text.IndexOf('=', StringComparison.Ordinal) + 1)..].Split(';');
+            for (int i = 0; i < steps.Length; i++)
             {
-                string[] steps = planted.Prompt.Text[(planted.Prompt.Text.IndexOf('=', StringComparison.Ordinal) + 1)..].Split(';');
-                for (int i = 0; i < steps.Length; i++)
-                {
-                    int[] digits = [.. steps[i].Where(char.IsAsciiDigit).Select(digit => digit - '0')];
-                    Assert.Equal(wrong && i == steps.Length - 1, (digits[0] + digits[1]) % 10 != digits[2]);
-                }
+                int[] digits = [.. steps[i].Where(char.IsAsciiDigit).Select(digit => digit - '0')];
+                Assert.Equal(wrong && i == steps.Length - 1, (digits[0] + digits[1]) % 10 != digits[2]);
             }
+        }
         // An unfinished text, and one without a step, are not right.
         Assert.False(CoatTask.IsRight(new Completion(problems[0], $"1+1={problems[0].Answer}", [], false)));
         Assert.False(CoatTask.IsRight(new Completion(problems[0] with { Answer = "" }, "", [], true)));

@@ -12,11 +12,7 @@ public class DomainSampleTests
         using var folder = new TemporaryDirectory();
         using var summary = Run("prm-bench", folder, "--steps", "2", "--records", "5");
         var root = summary.RootElement;
-        Assert.Equal(
-            root.GetProperty("closed form, every step right").GetDouble(),
-            root.GetProperty("every step right").GetDouble(),
-            12
-        );
+        Assert.Equal(root.GetProperty("closed form, every step right").GetDouble(), root.GetProperty("every step right").GetDouble(), 12);
         Assert.InRange(root.GetProperty("process reward model").GetDouble(), 0, 1);
     }
 
@@ -37,7 +33,20 @@ public class DomainSampleTests
     public void SafetyTax_MeasuresEveryKindOfRefusal()
     {
         using var folder = new TemporaryDirectory();
-        using var summary = Run("safety-tax", folder, "--seeds", "2", "--base-steps", "200", "--steps", "2", "--every", "1", "--held-out", "10");
+        using var summary = Run(
+            "safety-tax",
+            folder,
+            "--seeds",
+            "2",
+            "--base-steps",
+            "200",
+            "--steps",
+            "2",
+            "--every",
+            "1",
+            "--held-out",
+            "10"
+        );
         foreach (var arm in (string[])["direct refusals", "thinking refusals", "self-generated refusals", "its own answers (control)"])
             Assert.InRange(summary.RootElement.GetProperty($"{arm}: refusals at the end").GetDouble(), 0, 1);
     }
