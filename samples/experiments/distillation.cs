@@ -7,6 +7,7 @@
 // Records: prompt and completion, instruction (input) output, question and answer, messages, and others: docs/data.md. Both models must
 // have one tokenizer.
 using System.Diagnostics;
+using PostTrain.Compression.Pruning;
 using PostTrain.Data;
 using PostTrain.Distillation;
 using PostTrain.Models;
@@ -67,7 +68,7 @@ var teacherSteps = command.Option("--teacher-steps", "Steps of supervised fine-t
 var startSteps = command.Option(
     "--start-steps",
     "Steps of supervised fine-tuning of the toy's student before both ways part.",
-    300,
+    100,
     OptionRange.AtLeast(1)
 );
 var rate = command.Option<double?>(
@@ -92,8 +93,8 @@ return await command.RunAsync(
         using var teacher = subject.Again(values.GetValue(teacherFolder) ?? subject.Folder);
         var data = TaskData.Load(run, subject, values.GetValue(template)!, reserve: 1);
 
-        // The toy's student has about an eighth of its teacher's numbers; it begins with what it can learn in a few steps, as nothing can
-        // be mended in noise.
+        // The toy's student is its model without the middle one of three layers; it begins with what it can learn in a few steps, as
+        // nothing can be mended in noise.
         using var start = subject.IsToy ? Small() : subject.Again();
         if (values.GetValue(teacherFolder) is { } folder)
             SharedTokenizer.Check(
@@ -243,19 +244,7 @@ return await command.RunAsync(
 
         Decoder Small()
         {
-            var wide = subject.Model.Config;
-            var config = new DecoderConfig
-            {
-                VocabularySize = wide.VocabularySize,
-                ContextLength = wide.ContextLength,
-                HiddenSize = 32,
-                Layers = 2,
-                Heads = 2,
-                FeedForwardSize = 64,
-                EndOfSequenceIds = wide.EndOfSequenceIds,
-                PaddingId = wide.PaddingId,
-            };
-            var model = Decoder.Create(config, run.Seed, subject.Model.TokenEmbeddings.dtype);
+            var model = StructuredPruning.WithoutLayers(subject.Model, 1);
             model.PaddingFree = run.PaddingFree;
             return model;
         }

@@ -1,6 +1,7 @@
 #:project ../support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
-// Compares soft prompts with LoRA and full fine-tuning: prompt tuning, prefix tuning, P-tuning, P-Tuning v2.
+// Compares soft prompts with LoRA and full fine-tuning: prompt tuning, prefix tuning, P-tuning, P-Tuning v2. By default on a base that knows
+// eight tasks by name, for one of them without its name; prompt-width.cs has it over widths and seeds.
 //   dotnet run -c Release samples/experiments/prompt-tuning.cs [-- --model DIR --data FILE --steps N --length N --output DIR]
 using PostTrain.Adapters;
 using PostTrain.Adapters.Prompts;
@@ -8,20 +9,29 @@ using PostTrain.Models;
 using PostTrain.Samples.Support;
 using PostTrain.Tool;
 
-var command = new SampleCommand("prompt-tuning", "Compares soft prompts with LoRA and full fine-tuning.", steps: 150);
+var command = new SampleCommand("prompt-tuning", "Compares soft prompts with LoRA and full fine-tuning.", steps: 400);
 var length = command.Option("--length", "Virtual tokens of a prompt, at least 2.", 8, OptionRange.AtLeast(2));
 var batch = command.Option("--batch-size", "Examples per step.", 32, OptionRange.AtLeast(1));
+var baseSteps = command.Option("--base-steps", "Steps of the training of the default base.", 1500, OptionRange.AtLeast(1));
 var template = command.Option("--template", UserData.TemplateHelp, "alpaca");
 return await command.RunAsync(
     args,
     (run, values) =>
     {
         int n = values.GetValue(length);
-        using var subject = Subject.Load(run);
-        var data = TaskData.Load(run, subject, values.GetValue(template)!, reserve: n);
+        var (subject, data) = run.Model is null && run.Data is null ? TaskMixture.Toy(run, values.GetValue(baseSteps)) : Users();
+        using var owned = subject;
         int width = subject.Model.HiddenSize,
             prefix = PrefixLm.WidthFor(subject.Model);
-        var placement = new PromptTemplate($"{{{n - n / 2}}}{{prompt}}{{{n / 2}}}");
+        // The default base reads instructions before the digits; elsewhere half of the virtual tokens are before the prompt, half between
+        // it and the answer.
+        var placement = subject.IsToy
+            ? new PromptTemplate($"{{{n}}}{{prompt}}")
+            : new PromptTemplate($"{{{n - n / 2}}}{{prompt}}{{{n / 2}}}");
+        PromptTable Start(Decoder model) =>
+            subject.IsToy
+                ? PromptTable.FromTokens(model, subject.Tokenizer.Encode("."), n)
+                : PromptTable.FromVocabulary(model, n, run.Seed);
         Contender[] contenders =
         [
             new("full", subject.Rate(1e-3), (model, tokenizer) => new Tuning(model, tokenizer)),
@@ -37,13 +47,12 @@ return await command.RunAsync(
             ),
             new(
                 "prompt tuning",
-                0.05,
-                (model, tokenizer) => new Tuning(new SoftPromptLm(model, PromptTable.FromVocabulary(model, n, run.Seed)), tokenizer)
+                subject.IsToy ? 0.3 : 0.05,
+                (model, tokenizer) => new Tuning(new SoftPromptLm(model, Start(model)), tokenizer)
             ),
-            // Half of the virtual tokens are before the prompt, half between it and the answer.
             new(
                 "P-tuning",
-                5e-3,
+                subject.IsToy ? 1e-2 : 5e-3,
                 (model, tokenizer) =>
                 {
                     var prompted = new TemplatePromptLm(model, new LstmPromptEncoder(n, width, width, layers: 2, dropout: 0, run.Seed));
@@ -74,5 +83,11 @@ return await command.RunAsync(
             "LoRA"
         );
         return Task.CompletedTask;
+
+        (Subject, TaskData) Users()
+        {
+            var loaded = Subject.Load(run);
+            return (loaded, TaskData.Load(run, loaded, values.GetValue(template)!, reserve: n));
+        }
     }
 );

@@ -24,6 +24,9 @@ public sealed record ContenderResult(
     double? MergeDifference
 )
 {
+    /// <summary>Whether an answer is correct.</summary>
+    public required Func<Completion, bool> IsRight { get; init; }
+
     /// <summary>The method's name.</summary>
     public string Name => Contender.Name;
 
@@ -31,5 +34,5 @@ public sealed record ContenderResult(
     public Estimate Loss => Estimate.Of(Losses);
 
     /// <summary>Correct answers; meaningful for the samples' own model only.</summary>
-    public Proportion Right => Measure.Right(Answers);
+    public Proportion Right => new(Answers.Count(IsRight), Answers.Count);
 }

@@ -56,7 +56,7 @@ public static class SideBySide
         var page = run.Page(title, story).Table("Methods", table).Paragraph(reading);
         if (subject.IsToy)
             page.Proportions(
-                "Right answers to held-out sums",
+                "Right answers to held-out problems",
                 [.. results.Select(result => new NamedProportion(result.Name, result.Right))]
             );
         page.Curves(
@@ -121,7 +121,10 @@ public static class SideBySide
             tuning.Adapters is null
                 ? null
                 : MergeDifference(tuning, tuning.Tokenizer.Encode(data.HeldOut[0].Prompt + data.HeldOut[0].Completion))
-        );
+        )
+        {
+            IsRight = data.IsRight,
+        };
     }
 
     private static double MergeDifference(Tuning tuning, int[] ids)

@@ -15,7 +15,10 @@ namespace PostTrain.Samples.Support;
 public sealed record Subject(string Folder, Decoder Model, ITokenizer Tokenizer, bool IsToy) : IDisposable
 {
     /// <summary>The model's name in a report.</summary>
-    public string Name => IsToy ? "the project's arithmetic model" : Folder;
+    public string Name => IsToy ? ToyName : Folder;
+
+    /// <summary>Name of the project's own model.</summary>
+    public string ToyName { get; init; } = "the project's arithmetic model";
 
     /// <summary>Loads the user's model, or the project's own.</summary>
     public static Subject Load(SampleRun run)

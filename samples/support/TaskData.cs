@@ -1,5 +1,6 @@
 using PostTrain.Data;
 using PostTrain.Data.Records;
+using PostTrain.Rewards;
 
 namespace PostTrain.Samples.Support;
 
@@ -16,6 +17,9 @@ public sealed record TaskData(
 )
 {
     private const int ToyExamples = 4000;
+
+    /// <summary>Whether an answer to a generated problem is correct.</summary>
+    public Func<Completion, bool> IsRight { get; init; } = ArithmeticTask.IsRight;
 
     /// <summary>Loads the user's records, or generates sums with their computation; both are also written to the output folder.</summary>
     /// <param name="run">The run.</param>

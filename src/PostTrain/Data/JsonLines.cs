@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 using PostTrain.Text.Files;
@@ -74,6 +75,9 @@ public static class JsonLines
             }
         );
     }
+
+    /// <summary>A record as the object of its line.</summary>
+    internal static JsonObject ToObject<T>(T record) => JsonSerializer.SerializeToNode(record, Options)!.AsObject();
 
     private static T Parse<T>(ReadOnlyMemory<byte> line, JsonTypeInfo type, string path, int number)
     {

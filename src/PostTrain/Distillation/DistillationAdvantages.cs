@@ -81,6 +81,29 @@ public static class DistillationAdvantages
         return Masked.Counted(weights, mask).MoveToOuterDisposeScope();
     }
 
+    /// <summary>w_t = 1 + γ·(1 − Σ_{i&lt;t} |A_i| / Σ_i |A_i|): weights of an answer's tokens that fall as its disagreement with the
+    /// teacher is used up.</summary>
+    /// <remarks>Importance-weighted on-policy distillation, as in TRL's IWOPDTrainer: between 1 and 1 + γ, 1 + γ at the first counted token.
+    /// Early disagreements decide what the later tokens are. Multiply them with the advantages of <see cref="PerToken"/>.</remarks>
+    /// <param name="advantages">A, [B,T], of any sign.</param>
+    /// <param name="mask">[B,T]; 1 where the token was generated and counts.</param>
+    /// <param name="gamma">γ, at least 0; 1 by default.</param>
+    /// <returns>[B,T], without a gradient; 0 where nothing counts.</returns>
+    /// <exception cref="ArgumentException">Shapes do not agree.</exception>
+    public static Tensor PrefixWeights(Tensor advantages, Tensor mask, double gamma = 1)
+    {
+        Guard.Rank(advantages, nameof(advantages), 2, "[B,T]");
+        Guard.Floating(advantages, nameof(advantages));
+        Guard.NotNegative(gamma, nameof(gamma));
+        using var scope = NewDisposeScope();
+        using var _ = no_grad();
+        var sizes = Masked.Counted(advantages.detach(), mask).abs();
+        var before = sizes.cumsum(1) - sizes;
+        // Rounding in the sum must not give a weight below 1.
+        var share = (before / (sizes.sum(1L, keepdim: true) + 1e-8)).clamp(0, 1);
+        return Masked.Counted(1 + gamma * (1 - share), mask).MoveToOuterDisposeScope();
+    }
+
     // Σ_{i≥t} γ^{i−t} x_i in log₂ T steps: after each, values[t] holds the first 2·reach terms. A division of a cumulative sum by γ^t would
     // underflow.
     private static Tensor DiscountedSums(Tensor values, double gamma)

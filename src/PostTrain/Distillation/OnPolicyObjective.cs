@@ -50,6 +50,15 @@ public abstract record OnPolicyObjective
         return new TokenObjective(ratioCap);
     }
 
+    /// <summary>Importance-weighted on-policy distillation: the advantages of single tokens times
+    /// <see cref="DistillationAdvantages.PrefixWeights"/>, so that the first disagreements of an answer count most.</summary>
+    /// <param name="gamma">γ, at least 0: the first token weighs 1 + γ, the last near 1. At 0 it is <see cref="PerToken"/>.</param>
+    public static OnPolicyObjective ImportanceWeighted(double gamma = 1)
+    {
+        Guard.NotNegative(gamma, nameof(gamma));
+        return new WeightedTokenObjective(gamma);
+    }
+
     /// <summary>An objective of one's own.</summary>
     /// <param name="name">Name for messages.</param>
     /// <param name="function">Loss of each token, [B,T], with the student's gradient. Tensors that it makes belong to the caller's dispose
@@ -106,6 +115,25 @@ public abstract record OnPolicyObjective
             DistillationLosses
                 .MiniLlm(part.Student.Logits, part.Teacher.Logits, part.Tokens, part.Mask, Options, null, aggregation, denominator)
                 .Loss;
+    }
+
+    private sealed record WeightedTokenObjective(double Gamma) : OnPolicyObjective
+    {
+        internal override bool OfSamples => true;
+
+        internal override Tensor Loss(OnPolicyPart part, LossAggregation aggregation, double denominator, MetricMeans means)
+        {
+            // Of the student that drew: its own where a batch is used once.
+            var drawn = part.OldLogProbs ?? part.Student.LogProbs;
+            var advantages = DistillationAdvantages.PerToken(drawn, part.Teacher.LogProbs, part.Mask);
+            var weights = DistillationAdvantages.PrefixWeights(advantages, part.Mask, Gamma);
+            means.Add("iw/weight", Masked.Mean(weights, part.Mask), part.Mask.sum().ToDouble());
+            return aggregation.Apply(
+                (weights * advantages * Masked.Counted(part.Student.LogProbs, part.Mask)).neg(),
+                part.Mask,
+                denominator
+            );
+        }
     }
 
     private sealed record TokenObjective(double? RatioCap) : OnPolicyObjective

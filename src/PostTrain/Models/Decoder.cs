@@ -130,6 +130,32 @@ public sealed class Decoder : CausalLm, ILayerOwner
         return copy;
     }
 
+    /// <summary>A copy, as by <see cref="Copy"/>, whose vocabulary has further ids behind those of this one. Only the token embedding and
+    /// the output projection grow: their old rows and all other parameters have the same bits, and so have the logits of the old ids up
+    /// to the rounding of a wider product.</summary>
+    /// <remarks>A new row is the mean of the old ones, so that a new token is at first about as likely as an old one (Hewitt 2021, as
+    /// transformers does), plus normal noise with a hundredth of each column's standard deviation, which tells new tokens apart.</remarks>
+    /// <param name="vocabularySize">The new number of ids, at least <see cref="VocabularySize"/>.</param>
+    /// <param name="seed">Seed of the noise.</param>
+    /// <returns>All its parameters require a gradient; the caller disposes it.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The number is below <see cref="VocabularySize"/>.</exception>
+    /// <exception cref="InvalidOperationException">There is an adapter on the model.</exception>
+    public Decoder WithVocabulary(int vocabularySize, ulong seed = 0)
+    {
+        Numerics.Guard.AtLeast(vocabularySize, VocabularySize, nameof(vocabularySize));
+        if (HasAdapter)
+            throw new InvalidOperationException("The model has an adapter, expected a plain decoder: merge the adapter, or dispose it.");
+        using var mode = no_grad();
+        var grown = new Decoder(Config with { VocabularySize = vocabularySize }, new GrownWeights(this, seed))
+        {
+            Origin = Origin?.With("vocab_size", vocabularySize),
+            PaddingFree = PaddingFree,
+            CheckpointActivations = CheckpointActivations,
+        };
+        grown.train(training);
+        return grown;
+    }
+
     /// <inheritdoc/>
     public override Tensor Embed(Tensor ids)
     {

@@ -54,7 +54,9 @@ public sealed record GrpoOptions : RolloutOptions
     public double? TargetKl { get; init; }
 
     /// <summary>True if the only update uses the policy that drew: its own forward pass gives the old log-probs.</summary>
-    internal bool UsesBatchOnce => UpdatesPerBatch == 1 && Replay is null;
+    internal bool UsesBatchOnce => UpdatesPerBatch == 1 && Replay is null && !KeepsSampler;
+
+    internal override bool KeepsSampler => Asynchronous is not null && Correction is null;
 
     /// <inheritdoc/>
     public override void Validate()
@@ -64,6 +66,7 @@ public sealed record GrpoOptions : RolloutOptions
         ArgumentNullException.ThrowIfNull(Tokens);
         Guard.NotNegative(Objective.Beta, nameof(Objective.Beta));
         Guard.NotNegative(Objective.EntropyCoefficient, nameof(Objective.EntropyCoefficient));
+        Entropy?.Validate();
         var advantage =
             Objective.Advantage
             ?? throw new ArgumentException(
@@ -78,6 +81,11 @@ public sealed record GrpoOptions : RolloutOptions
             $"'{advantage.Name}' standardises over the batch, and BatchSize {BatchSize} times GroupSize {GroupSize} is a single "
                 + "completion, "
                 + $"whose advantages would be 0; expected at least {advantage.LeastBatch} completions"
+        );
+        Refuse(
+            Asynchronous is not null && DynamicSampling is not null,
+            nameof(DynamicSampling),
+            "Asynchronous and DynamicSampling are given; expected one of the two: rollouts ahead are drawn once a step"
         );
         Overlong?.Validate(Sampling.MaxNewTokens);
         Tokens.Validate();

@@ -112,7 +112,7 @@ public sealed class GrpoTrainer : RolloutTrainer
 
         // The inputs of the updates, computed once for the whole batch.
         var mask = options.Tokens.DropUnfinished ? CompletionMasks.WithoutUnfinished(batch.Mask, batch.Finished) : batch.Mask;
-        var entropies = options.Tokens.TopEntropy < 1 || state.Entropy is { Target: not null } ? Entropies(batch) : null;
+        var entropies = options.Tokens.TopEntropy < 1 || state.Entropy is { Target: not null, Lagged: false } ? Entropies(batch) : null;
         double? meanEntropy = entropies is null ? null : Masked.Mean(entropies, batch.Mask).ToDouble();
         var objective = ObjectiveOfStep(meanEntropy, metrics);
         var corrected = options.Correction?.Apply(batch.LogProbs, batch.DrawnLogProbs, mask);
@@ -146,8 +146,11 @@ public sealed class GrpoTrainer : RolloutTrainer
 
         // Last: a step that fails earlier has changed nothing.
         state.Kl = nextKl;
-        if (meanEntropy is { } entropy)
-            state.Entropy = state.Entropy?.Next(entropy);
+        if (state.Entropy is { Target: not null } control)
+        {
+            state.LastEntropy = control.Lagged ? metrics["entropy"] : meanEntropy!.Value;
+            state.Entropy = control.Next(state.LastEntropy);
+        }
         if (state.Replay is { } replay)
         {
             replay.Advance(replayed, fresh, StepsDone);
@@ -225,7 +228,7 @@ public sealed class GrpoTrainer : RolloutTrainer
         double bonus = options.Objective.EntropyCoefficient;
         if (state.Entropy is { } control)
         {
-            bonus = control.Weight(meanEntropy ?? 0);
+            bonus = control.Weight(control.Lagged ? state.LastEntropy : meanEntropy ?? 0);
             metrics["entropy/coefficient"] = bonus;
         }
         return options.Objective with

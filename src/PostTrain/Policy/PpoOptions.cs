@@ -100,6 +100,8 @@ public sealed record PpoOptions : RolloutOptions
     /// <value>The default is null.</value>
     public PtxOptions? Ptx { get; init; }
 
+    internal override bool KeepsSampler => Asynchronous is not null && Correction is null;
+
     /// <inheritdoc/>
     public override void Validate()
     {

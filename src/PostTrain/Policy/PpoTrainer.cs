@@ -59,7 +59,10 @@ public sealed class PpoTrainer : RolloutTrainer
     {
         (this.model, this.options, state) = (model, options!, new PpoState(options!.Kl));
         if (options.Ptx is { } ptx)
+        {
             demonstrations = new PtxTerm(policy, tokenizer, ptx, CounterRandom.Bits(options.Seed, DemonstrationPlane));
+            Tell(nameof(ptx.Demonstrations), demonstrations.Notes);
+        }
     }
 
     /// <summary>The critic that is trained with the policy: that of the options, or a head on the policy's body that the trainer created
@@ -99,6 +102,8 @@ public sealed class PpoTrainer : RolloutTrainer
         var mask = rollouts.CompletionMask;
         long rows = mask.shape[0];
         var (logProbs, states) = model.Record(rollouts, Sampling, options.MicroBatchSize);
+        if (options.KeepsSampler)
+            logProbs = rollouts.LogProbs;
         step.Book("critic");
         var reference = options.Reference?.Ask(frozen => CompletionScores.LogProbsOf(frozen, rollouts, Sampling, options.MicroBatchSize));
         if (reference is not null)

@@ -3,11 +3,11 @@ using PostTrain.Numerics;
 namespace PostTrain.Policy;
 
 /// <summary>Options of a buffer of groups with unequal rewards, which later steps use instead of groups with equal rewards.</summary>
-/// <remarks>The newest are used first. A group keeps the log-probs of the policy that sampled it, so the ratio, its bounds and the masks
+/// <remarks>A group keeps the log-probs of the policy that sampled it, so the ratio, its bounds and the masks
 /// account for its age. The buffer is part of checkpoints.</remarks>
 public sealed record ReplayOptions
 {
-    /// <summary>Maximum number of groups, at least 1; the oldest are removed first.</summary>
+    /// <summary>Maximum number of groups, at least 1.</summary>
     /// <value>The default is 64.</value>
     public int Capacity { get; init; } = 64;
 
@@ -19,8 +19,14 @@ public sealed record ReplayOptions
     /// <value>The default is 1.</value>
     public int MaxUses { get; init; } = 1;
 
+    /// <summary>Which groups stay and are used first.</summary>
+    /// <value>The default is <see cref="ReplayOrder.Newest"/>.</value>
+    public ReplayOrder Order { get; init; }
+
     internal void Validate()
     {
+        if (!Enum.IsDefined(Order))
+            throw new ArgumentOutOfRangeException(nameof(Order), Order, "Replay.Order must be Newest or Spread");
         Guard.AtLeast(Capacity, 1, $"Replay.{nameof(Capacity)}");
         Guard.AtLeast(MaxAge, 1, $"Replay.{nameof(MaxAge)}");
         Guard.AtLeast(MaxUses, 1, $"Replay.{nameof(MaxUses)}");

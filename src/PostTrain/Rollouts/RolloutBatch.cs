@@ -118,10 +118,14 @@ public sealed class RolloutBatch : IDisposable
                 values(samples[row]).CopyTo(all, row * length);
             return tensor(all, [samples.Count, length]).to(type, empty.Ids.device);
         }
+        bool isMixed = samples.Any(sample => sample.Drawn is not null);
         return new RolloutBatch(
             empty.Ids.alias(),
             empty.AttentionMask.alias(),
-            empty.CompletionMask.alias(),
+            isMixed
+                ? Padded(sample => [.. (sample.Drawn ?? [.. sample.Tokens.Select(_ => true)]).Select(own => own ? 1.0 : 0)], 0)
+                    .to_type(empty.CompletionMask.dtype)
+                : empty.CompletionMask.alias(),
             Padded(sample => sample.LogProbs, 0),
             empty.PromptLength,
             [.. empty.Completions],
@@ -129,6 +133,8 @@ public sealed class RolloutBatch : IDisposable
         )
         {
             Versions = [.. samples.Select(sample => sample.Version)],
+            Finishes = [.. samples.Select(sample => sample.Finish)],
+            Drawn = isMixed ? [.. samples.Select(sample => sample.Drawn)] : null,
             KeptMass = samples.All(sample => sample.KeptMass is null)
                 ? null
                 : Padded(sample => sample.KeptMass ?? [], 1).DetachFromDisposeScope(),
@@ -141,7 +147,8 @@ public sealed class RolloutBatch : IDisposable
     /// <summary>[B,P+T] int64: 1 at tokens of the prompt and the completion, 0 at padding.</summary>
     public Tensor AttentionMask { get; }
 
-    /// <summary>[B,T] float32: 1 at generated tokens, the stop token included; 0 after it.</summary>
+    /// <summary>[B,T] float32: 1 at tokens that the policy drew, the stop token included; 0 after it, and at observations of an
+    /// environment.</summary>
     public Tensor CompletionMask { get; }
 
     /// <summary>[B,T]: log-probs of the generated tokens, 0 where the mask is 0: those of <see cref="Score"/>, or of the sampling pass,
@@ -154,7 +161,8 @@ public sealed class RolloutBatch : IDisposable
     /// <summary>P, the length of the longest prompt.</summary>
     public int PromptLength { get; }
 
-    /// <summary>The generated tokens of each row, the stop token included.</summary>
+    /// <summary>The tokens of each row after its prompt: the generated ones, the stop token included, and observations of an environment
+    /// between them.</summary>
     public IReadOnlyList<int[]> Completions { get; }
 
     /// <summary>True for each row that a stop token ended, false if it reached the length limit.</summary>
@@ -162,6 +170,13 @@ public sealed class RolloutBatch : IDisposable
 
     /// <summary>Number of the weights that drew each row, as <see cref="RolloutSample.Version"/>; empty where no source told.</summary>
     public IReadOnlyList<long?> Versions { get; private init; } = [];
+
+    /// <summary>Why each row ended, as <see cref="RolloutSample.Finish"/>; empty where no source told.</summary>
+    public IReadOnlyList<RolloutFinish> Finishes { get; private init; } = [];
+
+    /// <summary>For each row, which tokens of <see cref="Completions"/> the policy drew (null: all), as <see cref="RolloutSample.Drawn"/>;
+    /// null where no environment spoke.</summary>
+    public IReadOnlyList<bool[]?>? Drawn { get; private init; }
 
     /// <summary>[B,T]: probability that truncation kept at each token, 1 where nothing was cut off, and at padding; null where no source
     /// told. See <see cref="RolloutSample.KeptMass"/>.</summary>
@@ -197,6 +212,8 @@ public sealed class RolloutBatch : IDisposable
         )
         {
             Versions = Versions,
+            Finishes = Finishes,
+            Drawn = Drawn,
             KeptMass = KeptMass?.alias().DetachFromDisposeScope(),
         };
 

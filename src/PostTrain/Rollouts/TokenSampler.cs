@@ -75,11 +75,7 @@ internal sealed class TokenSampler : IDisposable
         var (rows, count) = (uniforms.Length, (int)logits.size(1));
         var (tokens, norms) = (new long[rows], new DirectDraw.Norm[rows]);
         T* from = TensorMemory.Address<T>(logits);
-        Workers.Run(
-            rows,
-            (long)rows * count,
-            row => tokens[row] = direct!.Token(from + row * count, count, uniforms[row], out norms[row])
-        );
+        Workers.Run(rows, (long)rows * count, row => tokens[row] = direct!.Token(from + row * count, count, uniforms[row], out norms[row]));
         for (var row = 0; row < rows; row++)
         {
             if (tokens[row] < 0 && isLive(row))

@@ -57,6 +57,7 @@ public sealed class Optimization : IDisposable
             ],
             options
         );
+        PrecisionHint.Show(Parameters, model, options);
         terms = new UpdateTerms(model, options);
         if (options.Epochs is null)
             terms.Begin(TotalUpdates);
@@ -82,6 +83,9 @@ public sealed class Optimization : IDisposable
 
     /// <summary>The optimiser's state of each parameter, in the order of <see cref="Parameters"/>.</summary>
     internal IReadOnlyList<IParameterState> States { get; }
+
+    /// <summary>The update terms' state, with its names in checkpoints.</summary>
+    internal IEnumerable<(string Name, Tensor Tensor)> TermState => terms.State;
 
     /// <summary>One optimiser step over a batch in parts.</summary>
     /// <param name="parts">Number of parts, at least 1.</param>

@@ -107,6 +107,11 @@ public abstract record TrainingOptions
     /// <value>The default is empty.</value>
     public IReadOnlyList<IProgress<StepReport>> Observers { get; init; } = [];
 
+    /// <summary>True if a run may say on standard error, once in a process, that weights in bfloat16 would be faster on this
+    /// processor.</summary>
+    /// <value>The default is true.</value>
+    public bool ShowHints { get; init; } = true;
+
     /// <summary>Checks every value.</summary>
     /// <exception cref="ArgumentOutOfRangeException">Names the option, the value and the range.</exception>
     public virtual void Validate()

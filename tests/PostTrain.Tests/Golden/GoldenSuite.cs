@@ -36,8 +36,10 @@ internal static class GoldenSuite
             ["mergekit"] = MergekitGolden.Kinds,
             ["search"] = SearchGolden.Kinds,
             ["liger"] = LigerGolden.Kinds,
+            ["llava"] = LlavaGolden.Kinds,
             ["verl"] = VerlGolden.Kinds,
             ["masks"] = MasksGolden.Kinds,
+            ["trlmore"] = TrlMoreGolden.Kinds,
         };
 
     /// <summary>Kinds ("area/kind") that no function of the library computes so far.</summary>

@@ -1,3 +1,4 @@
+using PostTrain.Adapters;
 using PostTrain.Models;
 using PostTrain.Operators;
 using TorchSharp;
@@ -42,7 +43,11 @@ public sealed class PositionStepTests
                     Scale = 0.7,
                     QueryKeyNorm = true,
                 },
-                new AttentionSpec { QueryKeyNorm = true, Rotary = new RotarySpec { Theta = 100, Scaling = new LinearScaling(2) } },
+                new AttentionSpec
+                {
+                    QueryKeyNorm = true,
+                    Rotary = new RotarySpec { Theta = 100, Scaling = new LinearScaling(2) },
+                },
             ],
         },
         ["fused projections, part of a head turned"] = Base() with
@@ -129,6 +134,30 @@ public sealed class PositionStepTests
         }
     }
 
+    [Theory]
+    [InlineData("llama")]
+    [InlineData("gpt2")]
+    [InlineData("fused projections, part of a head turned")]
+    public void LayersWithAdapters_AreCalled_AndGiveTheSame(string name)
+    {
+        using var scope = NewDisposeScope();
+        using var model = Decoder.Create(Configs[name], 3, ScalarType.Float64);
+        Enlarge(model);
+        var plain = Run(model, null, byTensors: false);
+        using var adapted = AdaptedModel.Attach(model, new LoraOptions { Rank = 2, Targets = ModuleSelection.AllLinear });
+        using (no_grad())
+        {
+            foreach (var (key, parameter) in model.named_parameters().Where(item => item.name.Contains("lora", StringComparison.Ordinal)))
+                parameter.add_(0.2);
+        }
+        using var cache = model.NewCache(1, 4);
+        model.NextLogits(tensor([5L], [1, 1]), null, cache);
+        Assert.NotNull(cache.Step);
+        var expected = Run(model, null, byTensors: true);
+        Assert.True((expected - Run(model, null, byTensors: false)).abs().max().ToDouble() < 1e-11);
+        Assert.True((expected - plain).abs().max().ToDouble() > 1e-3);
+    }
+
     [Fact]
     public void AHookSetDuringAGenerationCounts()
     {
@@ -180,8 +209,14 @@ public sealed class PositionStepTests
     private static IEnumerable<Tensor?> Maps()
     {
         yield return null;
-        yield return tensor(new long[] { 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 }, [3, 12]);
-        yield return tensor(new long[] { 1, 1, 2, 2, 2, 1, 1, 2, 2, 0, 2, 2, 1, 0, 1, 0, 1, 1, 0, 1, 1, 1, 1, 1, 0, 0, 3, 3, 3, 1, 1, 1, 1, 1, 1, 1 }, [3, 12]);
+        yield return tensor(
+            new long[] { 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 },
+            [3, 12]
+        );
+        yield return tensor(
+            new long[] { 1, 1, 2, 2, 2, 1, 1, 2, 2, 0, 2, 2, 1, 0, 1, 0, 1, 1, 0, 1, 1, 1, 1, 1, 0, 0, 3, 3, 3, 1, 1, 1, 1, 1, 1, 1 },
+            [3, 12]
+        );
     }
 
     // Random weights of a start are so small that everything is nearly linear.

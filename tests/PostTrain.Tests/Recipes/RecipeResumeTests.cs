@@ -2,6 +2,8 @@ using PostTrain.Data;
 using PostTrain.Models;
 using PostTrain.Models.Heads;
 using PostTrain.Policy;
+using PostTrain.Preference;
+using PostTrain.Preference.Online;
 using PostTrain.Recipes;
 using PostTrain.Refinement;
 using PostTrain.Refinement.Writing;
@@ -42,7 +44,7 @@ public sealed class RecipeResumeTests : IDisposable
 
     public void Dispose() => directory.Dispose();
 
-    public static TheoryData<string> Names => ["reft", "rlaif", "self-training", "refinement", "r1"];
+    public static TheoryData<string> Names => ["reft", "rlaif", "self-training", "refinement", "r1", "instructgpt", "llama", "qwen"];
 
     [Theory]
     [MemberData(nameof(Names))]
@@ -179,6 +181,82 @@ public sealed class RecipeResumeTests : IDisposable
                     }
                 );
                 return (refining, () => refining.RunAsync(Problems));
+            case "instructgpt":
+                var instruct = new InstructGptPipeline(
+                    model,
+                    tokenizer,
+                    new InstructGptOptions
+                    {
+                        Directory = place,
+                        RewardModel = rewardModel,
+                        Supervised = Sft with { Steps = 3 },
+                        RewardTraining = new RewardOptions
+                        {
+                            Steps = 3,
+                            BatchSize = 2,
+                            LearningRate = 1e-2,
+                            CheckpointEvery = 2,
+                        },
+                        Reinforcement = new PpoOptions
+                        {
+                            Steps = 3,
+                            BatchSize = 4,
+                            LearningRate = 1e-2,
+                            CheckpointEvery = 2,
+                            Sampling = Short,
+                            Kl = KlControl.Fixed(0.02),
+                        },
+                    }
+                );
+                return (instruct, () => instruct.RunAsync(Demonstrations, [new RankedCompletions("1+1=", ["2", "3", "44"])], Problems));
+            case "llama":
+                var llama = new LlamaRounds(
+                    model,
+                    tokenizer,
+                    Digits,
+                    new LlamaRoundsOptions
+                    {
+                        Directory = place,
+                        Draws = new DrawOptions { Draws = 4, Sampling = Short },
+                        Supervised = Sft with { Steps = 2 },
+                        Preference = new LlamaRoundsOptions().Preference with
+                        {
+                            Steps = 2,
+                            BatchSize = 2,
+                            LearningRate = 1e-3,
+                            CheckpointEvery = 1,
+                        },
+                    }
+                );
+                return (llama, () => llama.RunAsync(Demonstrations, Problems));
+            case "qwen":
+                var qwen = new QwenPipeline(
+                    model,
+                    tokenizer,
+                    Digits,
+                    new QwenPipelineOptions
+                    {
+                        Directory = place,
+                        Supervised = Sft with { Steps = 3 },
+                        Offline = new DpoOptions
+                        {
+                            Steps = 3,
+                            BatchSize = 2,
+                            LearningRate = 1e-3,
+                            CheckpointEvery = 2,
+                        },
+                        Online = new OnlineDpoOptions
+                        {
+                            Steps = 3,
+                            BatchSize = 2,
+                            LearningRate = 1e-3,
+                            CheckpointEvery = 2,
+                            Sampling = Short,
+                        },
+                        Merging = 0.01,
+                    }
+                );
+                return (qwen, () => qwen.RunAsync(Demonstrations, [new PreferencePair("1+1=", "2", "3")], Problems));
             default:
                 var r1 = new R1Pipeline(
                     model,

@@ -105,6 +105,38 @@ public class TrainingSampleTests
     }
 
     [Fact]
+    public void Tools_ComparesWithAndWithoutTheTool()
+    {
+        using var folder = new TemporaryDirectory();
+        using var summary = RunToSummary(
+            "tools",
+            folder,
+            "--tool",
+            "javascript",
+            "--steps",
+            "2",
+            "--base-steps",
+            "20",
+            "--held-out",
+            "8",
+            "--batch-size",
+            "2"
+        );
+        foreach (string name in (string[])["with the tool", "without it"])
+        {
+            var interval = summary.RootElement.GetProperty($"{name}: after_interval");
+            Assert.InRange(
+                summary.RootElement.GetProperty($"{name}: after").GetDouble(),
+                interval[0].GetDouble(),
+                interval[1].GetDouble()
+            );
+        }
+        Assert.Equal(1, summary.RootElement.GetProperty("without it: turns").GetDouble());
+        // The base model, and the two trainings.
+        Assert.Equal(20 + 2 + 2, File.ReadLines(folder.File("metrics.jsonl")).Count());
+    }
+
+    [Fact]
     public void Compress_MeasuresEveryMethodAgainstBytes()
     {
         using var folder = new TemporaryDirectory();
@@ -257,16 +289,61 @@ public class TrainingSampleTests
 
     [Theory]
     [InlineData("lora", "LoRA")]
-    [InlineData("prompt-tuning", "P-Tuning v2")]
-    public void SideBySide_ReportsEachMethodWithItsInterval(string sample, string method)
+    [InlineData("prompt-tuning", "P-Tuning v2", "--base-steps", "2")]
+    public void SideBySide_ReportsEachMethodWithItsInterval(string sample, string method, params string[] further)
     {
         using var folder = new TemporaryDirectory();
-        using var summary = RunToSummary(sample, folder, "--steps", "2", "--held-out", "4");
+        using var summary = RunToSummary(sample, folder, ["--steps", "2", "--held-out", "4", .. further]);
         var result = summary.RootElement.GetProperty(method);
         Assert.Equal(2, result.GetProperty("loss_interval").GetArrayLength());
         Assert.True(
             result.GetProperty("trainable").GetInt64() < summary.RootElement.GetProperty("full").GetProperty("trainable").GetInt64()
         );
+    }
+
+    [Fact]
+    public void PromptWidth_ComparesWidthsOverSeeds()
+    {
+        using var folder = new TemporaryDirectory();
+        using var summary = RunToSummary("prompt-width", folder, "--steps", "2", "--base-steps", "2", "--seeds", "2", "--widths", "8,16");
+        Assert.Equal(2, summary.RootElement.GetProperty("gap_change_interval").GetArrayLength());
+        Assert.Equal(4, File.ReadLines(Path.Combine(folder.Path, "metrics.jsonl")).Count());
+    }
+
+    [Fact]
+    public void DistillationSeeds_ComparesPairedSeeds()
+    {
+        using var folder = new TemporaryDirectory();
+        string[] quick = ["--steps", "2", "--start-steps", "2", "--teacher-steps", "2", "--seeds", "2", "--held-out", "4"];
+        using var summary = RunToSummary("distillation-seeds", folder, quick);
+        Assert.Equal(2, summary.RootElement.GetProperty("own_kl_minus_sft_interval").GetArrayLength());
+    }
+
+    [Fact]
+    public void Curation_WritesItsSetWithProvenance()
+    {
+        using var folder = new TemporaryDirectory();
+        using var summary = RunToSummary("curation", folder, "--steps", "8", "--group-size", "4", "--held-out", "4");
+        // Ten sums are there twice.
+        Assert.True(summary.RootElement.GetProperty("removed").GetInt32() >= 10);
+        Assert.All(
+            File.ReadLines(Path.Combine(folder.Path, "curated.jsonl")),
+            line => Assert.Contains("\"provenance\":{\"source\":\"sums\"", line, StringComparison.Ordinal)
+        );
+    }
+
+    [Theory]
+    [InlineData("instructgpt")]
+    [InlineData("llama3")]
+    [InlineData("qwen2")]
+    public void Pipelines_RunEachRecipe_AndGoOn(string recipe)
+    {
+        using var folder = new TemporaryDirectory();
+        string[] arguments = ["--recipe", recipe, "--steps", "2", "--held-out", "4"];
+        using var first = RunToSummary("pipelines", folder, arguments);
+        var weights = File.ReadAllBytes(Path.Combine(folder.Path, "model", "model.safetensors"));
+        using var again = RunToSummary("pipelines", folder, [.. arguments, "--resume", "true"]);
+        Assert.Equal(weights, File.ReadAllBytes(Path.Combine(folder.Path, "model", "model.safetensors")));
     }
 
     [Theory]

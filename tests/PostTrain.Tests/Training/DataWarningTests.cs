@@ -73,6 +73,28 @@ public sealed class DataWarningTests : IDisposable
     }
 
     [Fact]
+    public async Task Demonstrations_BesidePpo_AreLookedAtToo()
+    {
+        using var model = Model();
+        using var trainer = new PpoTrainer(
+            model,
+            Tokenizer,
+            Reward.Of("length", completion => completion.Tokens.Length),
+            new PpoOptions
+            {
+                Steps = 1,
+                BatchSize = 2,
+                Sampling = new SamplingOptions { MaxNewTokens = 3 },
+                Ptx = new PtxOptions([new("open: ", "the one"), new("fine:", " one")]),
+            }
+        );
+        var report = await trainer.StepAsync([new Problem("fine:"), new Problem("good:")]);
+        var warning = Assert.Single(report.Warnings);
+        Assert.Equal("joined-border", warning.Name);
+        Assert.Contains("In Demonstrations: 1 of 2 examples", warning.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void ExamplesWithNothingToLearn_AreLeftOut_AndCounted()
     {
         Demonstration[] data = [new("a=", "bc"), new("", MarkedText.Rendered("a=bc") with { Learnt = [] }), new("b=", "cd")];

@@ -35,7 +35,7 @@ internal sealed unsafe class PositionStep<T> : IPositionStep
 
     public bool HasEnds => tokens is not null && head is not null;
 
-    /// <summary>The step of a decoder; null if it has other layers, hooks, or weights that are not in CPU memory.</summary>
+    /// <summary>The step of a decoder; null if it has norms with hooks, or weights that are not in CPU memory.</summary>
     public static PositionStep<T>? Of(
         DecoderConfig config,
         Backbone backbone,
@@ -46,15 +46,13 @@ internal sealed unsafe class PositionStep<T> : IPositionStep
     {
         if (StepBody<T>.Of(config, backbone, views, cache) is not { } body)
             return null;
-        var tokens = StepLinear<T>.Of(backbone.Tokens);
-        var projection = tokens is null && head is null ? null : StepLinear<T>.Of(head ?? backbone.Tokens.Projection);
+        var tokens = StepLinear<T>.Plain(backbone.Tokens);
+        var projection = tokens is null && head is null ? null : StepLinear<T>.Plain(head ?? backbone.Tokens.Projection);
         return new PositionStep<T>(body, tokens, projection, backbone, cache);
     }
 
     public bool IsCurrent(nn.Module<Tensor, Tensor>? output) =>
-        body.IsCurrent()
-        && (tokens?.IsCurrent(backbone.Tokens) ?? true)
-        && (head?.IsCurrent(output ?? backbone.Tokens.Projection) ?? true);
+        body.IsCurrent() && (tokens?.IsCurrent(backbone.Tokens) ?? true) && (head?.IsCurrent(output ?? backbone.Tokens.Projection) ?? true);
 
     public Tensor Logits(Tensor ids, Tensor? segments)
     {
@@ -96,7 +94,7 @@ internal sealed unsafe class PositionStep<T> : IPositionStep
 
     private void Run(int rows, T* hidden, T* logits)
     {
-        var threads = rows * weights < ParallelWork ? 1 : get_num_threads();
+        var threads = body.HasCalls || rows * weights < ParallelWork ? 1 : get_num_threads();
         var phases = body.Phases + 1;
         if (threads > 1 && rows >= 2 * threads && weights * sizeof(T) <= CachedBytes)
         {

@@ -37,8 +37,13 @@ internal sealed unsafe class StepBody<T> : IDisposable
         (Config, this.backbone, this.layers, this.final, this.positions) = (config, backbone, layers, final, positions);
         (this.attention, width, inner) = (attention, config.HiddenSize, config.FeedForwardSize);
         buffers = new StepBuffers<T>(config);
+        HasCalls = layers.Any(layer => layer.HasCalls);
         Weights = layers.Sum(layer =>
-            layer.Projections.Append(layer.Output).Concat(layer.Inner).Append(layer.Down).Sum(linear => (long)linear.Inputs * linear.Outputs)
+            layer
+                .Projections.Append(layer.Output)
+                .Concat(layer.Inner)
+                .Append(layer.Down)
+                .Sum(linear => (long)linear.Inputs * linear.Outputs)
         );
     }
 
@@ -52,14 +57,17 @@ internal sealed unsafe class StepBody<T> : IDisposable
     /// <summary>The hidden states behind the final norm, [B,D].</summary>
     public T* Result => buffers.Normed;
 
-    /// <summary>Null if a part is not a plain module without hooks, in CPU memory.</summary>
+    /// <summary>True if linear layers are called, which takes the calling thread alone.</summary>
+    public bool HasCalls { get; }
+
+    /// <summary>Null if a norm or the table of positions is not a plain module without hooks, in CPU memory.</summary>
     public static StepBody<T>? Of(DecoderConfig config, Backbone backbone, AttentionViews views, KeyValueCache cache)
     {
         if (config.Activation == Activation.Gelu || cache.Type != TensorMemory.TypeOf<T>() || cache.Device.type != DeviceType.CPU)
             return null;
         if (StepNorm<T>.Of(backbone.Norm) is not { } final)
             return null;
-        var layers = backbone.Blocks.Select(StepLayer<T>.Of).ToArray();
+        var layers = backbone.Blocks.Select((block, layer) => StepLayer<T>.Of(config, block, layer)).ToArray();
         var fits = true;
         if (backbone.Positions is { } table && ForwardHooks.Of(table) is not { Any: false })
             return null;
@@ -194,9 +202,10 @@ internal sealed unsafe class StepBody<T> : IDisposable
         T* x = buffers.Normed + (long)start * width;
         T* gate = buffers.Gates + 2L * start * inner;
         layer.Inner[0].Run(rows, first, outputs, x, gate, 2 * inner, add: false);
+        var joint = Config.GatedFeedForward && layer.Inner.Length == 1;
         if (layer.Inner.Length > 1)
             layer.Inner[1].Run(rows, first, outputs, x, gate + inner, 2 * inner, add: false);
-        else if (Config.GatedFeedForward)
+        else if (joint && !layer.Inner[0].IsCall)
             layer.Inner[0].Run(rows, inner + first, outputs, x, gate, 2 * inner, add: false);
         for (var row = 0; row < rows; row++)
         {

@@ -49,19 +49,18 @@ internal sealed class StepLayer<T>
     /// <summary>The norm of keys, or null.</summary>
     public StepNorm<T>? KeyNorm { get; init; }
 
-    /// <summary>The layer; null if a part of it is not a plain module without hooks, of type <typeparamref name="T"/> in CPU
+    /// <summary>True if a linear layer of it is called.</summary>
+    public bool HasCalls => Projections.Append(Output).Concat(Inner).Append(Down).Any(linear => linear.IsCall);
+
+    /// <summary>The layer; null if a norm of it is not a plain module without hooks, of type <typeparamref name="T"/> in CPU
     /// memory.</summary>
-    public static StepLayer<T>? Of(Block block, int layer)
+    public static StepLayer<T>? Of(DecoderConfig config, Block block, int layer)
     {
         var (attention, forward) = (block.Attention, block.FeedForward);
-        var projections = Linears(attention.FusedProjection, attention.Query, attention.Key, attention.Value);
-        var inner = Linears(forward.Fused, forward.Gate, forward.Up);
+        var (width, hidden) = (config.HiddenSize, config.FeedForwardSize);
+        var (queries, keys) = (config.Heads * config.HeadSize, config.KeyValueHeads * config.HeadSize);
         if (
-            projections is null
-            || inner is null
-            || StepLinear<T>.Of(attention.Output) is not { } output
-            || StepLinear<T>.Of(forward.Down) is not { } down
-            || StepNorm<T>.Of(block.AttentionNorm) is not { } attentionNorm
+            StepNorm<T>.Of(block.AttentionNorm) is not { } attentionNorm
             || StepNorm<T>.Of(block.FeedForwardNorm) is not { } feedForwardNorm
         )
             return null;
@@ -77,10 +76,16 @@ internal sealed class StepLayer<T>
             return null;
         return new StepLayer<T>(block, layer)
         {
-            Projections = projections,
-            Output = output,
-            Inner = inner,
-            Down = down,
+            Projections = Linears(
+                width,
+                (attention.FusedProjection, queries + 2 * keys),
+                (attention.Query, queries),
+                (attention.Key, keys),
+                (attention.Value, keys)
+            ),
+            Output = StepLinear<T>.Of(attention.Output, queries, width),
+            Inner = Linears(width, (forward.Fused, 2 * hidden), (forward.Gate, hidden), (forward.Up, hidden)),
+            Down = StepLinear<T>.Of(forward.Down, hidden, width),
             AttentionNorm = attentionNorm,
             FeedForwardNorm = feedForwardNorm,
             AttentionAfterNorm = norms[0],
@@ -106,16 +111,13 @@ internal sealed class StepLayer<T>
             && (KeyNorm?.IsCurrent(attention.KeyNorm!) ?? true);
     }
 
-    private static StepLinear<T>[]? Linears(params ReadOnlySpan<nn.Module<Tensor, Tensor>?> modules)
+    private static StepLinear<T>[] Linears(int inputs, params ReadOnlySpan<(nn.Module<Tensor, Tensor>? Module, int Outputs)> layers)
     {
         var found = new List<StepLinear<T>>();
-        foreach (var module in modules)
+        foreach (var (module, outputs) in layers)
         {
-            if (module is null)
-                continue;
-            if (StepLinear<T>.Of(module) is not { } linear)
-                return null;
-            found.Add(linear);
+            if (module is not null)
+                found.Add(StepLinear<T>.Of(module, inputs, outputs));
         }
         return [.. found];
     }

@@ -34,10 +34,7 @@ internal sealed unsafe class StepNorm<T>
 
     /// <summary>True if the norm is still <paramref name="now"/>, with the same memory and without hooks.</summary>
     public bool IsCurrent(nn.Module<Tensor, Tensor> now) =>
-        ReferenceEquals(module, now)
-        && !hooks.Any
-        && weight.IsOf(((IWeighted)module).Weight)
-        && bias.IsOf(((IWeighted)module).Bias);
+        ReferenceEquals(module, now) && !hooks.Any && weight.IsOf(((IWeighted)module).Weight) && bias.IsOf(((IWeighted)module).Bias);
 
     /// <summary>Writes a normalised row; <paramref name="y"/> may be <paramref name="x"/>.</summary>
     public void Run(T* x, T* y, int width)

@@ -34,6 +34,5 @@ internal readonly unsafe struct StepParameter<T>
     }
 
     /// <summary>True if this is still the memory of <paramref name="now"/>.</summary>
-    public bool IsOf(Parameter? now) =>
-        ReferenceEquals(parameter, now) && (now is null || (!now.IsInvalid && now.Handle == handle));
+    public bool IsOf(Parameter? now) => ReferenceEquals(parameter, now) && (now is null || (!now.IsInvalid && now.Handle == handle));
 }

@@ -29,7 +29,11 @@ internal static unsafe class LayerNormKernel
         {
             int left = width - i;
             var normal = (VectorMath.Load(x + i, left) - mean) * scale;
-            VectorMath.Store(y + i, VectorMath.MultiplyAdd(normal, VectorMath.Load(weight + i, left), VectorMath.Load(bias + i, left)), left);
+            VectorMath.Store(
+                y + i,
+                VectorMath.MultiplyAdd(normal, VectorMath.Load(weight + i, left), VectorMath.Load(bias + i, left)),
+                left
+            );
         }
     }
 

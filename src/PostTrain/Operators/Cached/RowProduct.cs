@@ -24,33 +24,22 @@ internal static unsafe class RowProduct
     internal static void Run<T>(int rows, int outputs, int k, T* x, nint xRow, T* w, nint wRow, T* y, nint yRow, bool add)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
-        // Sixteen sums need the 32 registers of AVX-512.
-        bool wide = Avx512F.VL.IsSupported;
         int n = 0;
         for (; n <= outputs - 8; n += 8)
         {
             T* weights = w + n * wRow;
             int m = 0;
-            for (; m <= rows - 4; m += 4)
+            // Twelve sums, three numbers of x and one of w fill the sixteen registers.
+            for (; m <= rows - 3; m += 3)
             {
-                if (wide)
-                {
-                    Tile4X4(k, x + m * xRow, xRow, weights, wRow, y + m * yRow + n, yRow, add);
-                    Tile4X4(k, x + m * xRow, xRow, weights + 4 * wRow, wRow, y + m * yRow + n + 4, yRow, add);
-                }
-                else
-                {
-                    for (int part = 0; part < 8; part += 4)
-                    {
-                        Tile2X4(k, x + m * xRow, xRow, weights + part * wRow, wRow, y + m * yRow + n + part, yRow, add);
-                        Tile2X4(k, x + (m + 2) * xRow, xRow, weights + part * wRow, wRow, y + (m + 2) * yRow + n + part, yRow, add);
-                    }
-                }
+                Tile3X4(k, x + m * xRow, xRow, weights, wRow, y + m * yRow + n, yRow, add);
+                Tile3X4(k, x + m * xRow, xRow, weights + 4 * wRow, wRow, y + m * yRow + n + 4, yRow, add);
             }
-            for (; m <= rows - 2; m += 2)
+            if (m <= rows - 2)
             {
                 Tile2X4(k, x + m * xRow, xRow, weights, wRow, y + m * yRow + n, yRow, add);
                 Tile2X4(k, x + m * xRow, xRow, weights + 4 * wRow, wRow, y + m * yRow + n + 4, yRow, add);
+                m += 2;
             }
             if (m < rows)
                 Tile1X8(k, x + m * xRow, weights, wRow, y + m * yRow + n, add);
@@ -60,13 +49,24 @@ internal static unsafe class RowProduct
             Tile1X1(k, x + m * xRow, w + n * wRow, y + m * yRow + n, add);
     }
 
+    /// <summary>y ← b, or y + b where <paramref name="add"/> says so.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static void Shift<T>(T* y, T* b, int count, bool add)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        for (int i = 0; i < count; i += Vector256<T>.Count)
+        {
+            var shift = VectorMath.Load(b + i, count - i);
+            VectorMath.Store(y + i, add ? shift + VectorMath.Load(y + i, count - i) : shift, count - i);
+        }
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Tile4X4<T>(int k, T* x0, nint xRow, T* w0, nint wRow, T* y, nint yRow, bool add)
+    private static void Tile3X4<T>(int k, T* x0, nint xRow, T* w0, nint wRow, T* y, nint yRow, bool add)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
         T* x1 = x0 + xRow,
             x2 = x1 + xRow,
-            x3 = x2 + xRow,
             w1 = w0 + wRow,
             w2 = w1 + wRow,
             w3 = w2 + wRow;
@@ -81,71 +81,56 @@ internal static unsafe class RowProduct
             s20 = default,
             s21 = default,
             s22 = default,
-            s23 = default,
-            s30 = default,
-            s31 = default,
-            s32 = default,
-            s33 = default;
-        int i = 0;
+            s23 = default;
+        nint i = 0;
         for (; i <= k - Vector256<T>.Count; i += Vector256<T>.Count)
         {
             Vector256<T> a0 = Vector256.Load(x0 + i),
                 a1 = Vector256.Load(x1 + i),
-                a2 = Vector256.Load(x2 + i),
-                a3 = Vector256.Load(x3 + i);
+                a2 = Vector256.Load(x2 + i);
             var b = Vector256.Load(w0 + i);
             s00 = VectorMath.MultiplyAdd(a0, b, s00);
             s10 = VectorMath.MultiplyAdd(a1, b, s10);
             s20 = VectorMath.MultiplyAdd(a2, b, s20);
-            s30 = VectorMath.MultiplyAdd(a3, b, s30);
             b = Vector256.Load(w1 + i);
             s01 = VectorMath.MultiplyAdd(a0, b, s01);
             s11 = VectorMath.MultiplyAdd(a1, b, s11);
             s21 = VectorMath.MultiplyAdd(a2, b, s21);
-            s31 = VectorMath.MultiplyAdd(a3, b, s31);
             b = Vector256.Load(w2 + i);
             s02 = VectorMath.MultiplyAdd(a0, b, s02);
             s12 = VectorMath.MultiplyAdd(a1, b, s12);
             s22 = VectorMath.MultiplyAdd(a2, b, s22);
-            s32 = VectorMath.MultiplyAdd(a3, b, s32);
             b = Vector256.Load(w3 + i);
             s03 = VectorMath.MultiplyAdd(a0, b, s03);
             s13 = VectorMath.MultiplyAdd(a1, b, s13);
             s23 = VectorMath.MultiplyAdd(a2, b, s23);
-            s33 = VectorMath.MultiplyAdd(a3, b, s33);
         }
-        int left = k - i;
-        if (left > 0)
+        if (i < k)
         {
+            long left = k - i;
             Vector256<T> a0 = VectorMath.Load(x0 + i, left),
                 a1 = VectorMath.Load(x1 + i, left),
-                a2 = VectorMath.Load(x2 + i, left),
-                a3 = VectorMath.Load(x3 + i, left);
+                a2 = VectorMath.Load(x2 + i, left);
             var b = VectorMath.Load(w0 + i, left);
             s00 = VectorMath.MultiplyAdd(a0, b, s00);
             s10 = VectorMath.MultiplyAdd(a1, b, s10);
             s20 = VectorMath.MultiplyAdd(a2, b, s20);
-            s30 = VectorMath.MultiplyAdd(a3, b, s30);
             b = VectorMath.Load(w1 + i, left);
             s01 = VectorMath.MultiplyAdd(a0, b, s01);
             s11 = VectorMath.MultiplyAdd(a1, b, s11);
             s21 = VectorMath.MultiplyAdd(a2, b, s21);
-            s31 = VectorMath.MultiplyAdd(a3, b, s31);
             b = VectorMath.Load(w2 + i, left);
             s02 = VectorMath.MultiplyAdd(a0, b, s02);
             s12 = VectorMath.MultiplyAdd(a1, b, s12);
             s22 = VectorMath.MultiplyAdd(a2, b, s22);
-            s32 = VectorMath.MultiplyAdd(a3, b, s32);
             b = VectorMath.Load(w3 + i, left);
             s03 = VectorMath.MultiplyAdd(a0, b, s03);
             s13 = VectorMath.MultiplyAdd(a1, b, s13);
             s23 = VectorMath.MultiplyAdd(a2, b, s23);
-            s33 = VectorMath.MultiplyAdd(a3, b, s33);
         }
         Store(s00, s01, s02, s03, y, add);
         Store(s10, s11, s12, s13, y + yRow, add);
         Store(s20, s21, s22, s23, y + 2 * yRow, add);
-        Store(s30, s31, s32, s33, y + 3 * yRow, add);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -164,9 +149,27 @@ internal static unsafe class RowProduct
             s11 = default,
             s12 = default,
             s13 = default;
-        for (int i = 0; i < k; i += Vector256<T>.Count)
+        nint i = 0;
+        for (; i <= k - Vector256<T>.Count; i += Vector256<T>.Count)
         {
-            int left = k - i;
+            Vector256<T> a0 = Vector256.Load(x0 + i),
+                a1 = Vector256.Load(x1 + i);
+            var b = Vector256.Load(w0 + i);
+            s00 = VectorMath.MultiplyAdd(a0, b, s00);
+            s10 = VectorMath.MultiplyAdd(a1, b, s10);
+            b = Vector256.Load(w1 + i);
+            s01 = VectorMath.MultiplyAdd(a0, b, s01);
+            s11 = VectorMath.MultiplyAdd(a1, b, s11);
+            b = Vector256.Load(w2 + i);
+            s02 = VectorMath.MultiplyAdd(a0, b, s02);
+            s12 = VectorMath.MultiplyAdd(a1, b, s12);
+            b = Vector256.Load(w3 + i);
+            s03 = VectorMath.MultiplyAdd(a0, b, s03);
+            s13 = VectorMath.MultiplyAdd(a1, b, s13);
+        }
+        if (i < k)
+        {
+            long left = k - i;
             Vector256<T> a0 = VectorMath.Load(x0 + i, left),
                 a1 = VectorMath.Load(x1 + i, left);
             var b = VectorMath.Load(w0 + i, left);
@@ -187,7 +190,7 @@ internal static unsafe class RowProduct
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Tile1X8<T>(int k, T* x, T* w0, nint wRow, T* y, bool add)
+    private static void Tile1X8<T>(int k, T* x0, T* w0, nint wRow, T* y, bool add)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
         T* w1 = w0 + wRow,
@@ -197,29 +200,42 @@ internal static unsafe class RowProduct
             w5 = w4 + wRow,
             w6 = w5 + wRow,
             w7 = w6 + wRow;
-        Vector256<T> s0 = default,
-            s1 = default,
-            s2 = default,
-            s3 = default,
-            s4 = default,
-            s5 = default,
-            s6 = default,
-            s7 = default;
-        for (int i = 0; i < k; i += Vector256<T>.Count)
+        Vector256<T> s00 = default,
+            s01 = default,
+            s02 = default,
+            s03 = default,
+            s04 = default,
+            s05 = default,
+            s06 = default,
+            s07 = default;
+        nint i = 0;
+        for (; i <= k - Vector256<T>.Count; i += Vector256<T>.Count)
         {
-            int left = k - i;
-            var a = VectorMath.Load(x + i, left);
-            s0 = VectorMath.MultiplyAdd(a, VectorMath.Load(w0 + i, left), s0);
-            s1 = VectorMath.MultiplyAdd(a, VectorMath.Load(w1 + i, left), s1);
-            s2 = VectorMath.MultiplyAdd(a, VectorMath.Load(w2 + i, left), s2);
-            s3 = VectorMath.MultiplyAdd(a, VectorMath.Load(w3 + i, left), s3);
-            s4 = VectorMath.MultiplyAdd(a, VectorMath.Load(w4 + i, left), s4);
-            s5 = VectorMath.MultiplyAdd(a, VectorMath.Load(w5 + i, left), s5);
-            s6 = VectorMath.MultiplyAdd(a, VectorMath.Load(w6 + i, left), s6);
-            s7 = VectorMath.MultiplyAdd(a, VectorMath.Load(w7 + i, left), s7);
+            var a0 = Vector256.Load(x0 + i);
+            s00 = VectorMath.MultiplyAdd(a0, Vector256.Load(w0 + i), s00);
+            s01 = VectorMath.MultiplyAdd(a0, Vector256.Load(w1 + i), s01);
+            s02 = VectorMath.MultiplyAdd(a0, Vector256.Load(w2 + i), s02);
+            s03 = VectorMath.MultiplyAdd(a0, Vector256.Load(w3 + i), s03);
+            s04 = VectorMath.MultiplyAdd(a0, Vector256.Load(w4 + i), s04);
+            s05 = VectorMath.MultiplyAdd(a0, Vector256.Load(w5 + i), s05);
+            s06 = VectorMath.MultiplyAdd(a0, Vector256.Load(w6 + i), s06);
+            s07 = VectorMath.MultiplyAdd(a0, Vector256.Load(w7 + i), s07);
         }
-        Store(s0, s1, s2, s3, y, add);
-        Store(s4, s5, s6, s7, y + 4, add);
+        if (i < k)
+        {
+            long left = k - i;
+            var a0 = VectorMath.Load(x0 + i, left);
+            s00 = VectorMath.MultiplyAdd(a0, VectorMath.Load(w0 + i, left), s00);
+            s01 = VectorMath.MultiplyAdd(a0, VectorMath.Load(w1 + i, left), s01);
+            s02 = VectorMath.MultiplyAdd(a0, VectorMath.Load(w2 + i, left), s02);
+            s03 = VectorMath.MultiplyAdd(a0, VectorMath.Load(w3 + i, left), s03);
+            s04 = VectorMath.MultiplyAdd(a0, VectorMath.Load(w4 + i, left), s04);
+            s05 = VectorMath.MultiplyAdd(a0, VectorMath.Load(w5 + i, left), s05);
+            s06 = VectorMath.MultiplyAdd(a0, VectorMath.Load(w6 + i, left), s06);
+            s07 = VectorMath.MultiplyAdd(a0, VectorMath.Load(w7 + i, left), s07);
+        }
+        Store(s00, s01, s02, s03, y, add);
+        Store(s04, s05, s06, s07, y + 4, add);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

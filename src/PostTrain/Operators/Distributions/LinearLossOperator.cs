@@ -32,7 +32,7 @@ internal sealed unsafe class LinearLossOperator : autograd.SingleTensorFunction<
     /// <param name="targets">[N].</param>
     /// <param name="factors">c, [N], of the states' type.</param>
     /// <param name="chunk">Rows of a chunk.</param>
-    /// <exception cref="ArgumentException">A target is not in 0..V−1.</exception>
+    /// <exception cref="ArgumentException">A target is not in 0..V−1, or numbers of rows differ.</exception>
     internal static (Tensor Loss, Results Rows) Run(Tensor states, Tensor weight, Tensor targets, Tensor factors, int chunk = DefaultChunk)
     {
         using var scope = NewDisposeScope();
@@ -40,7 +40,7 @@ internal sealed unsafe class LinearLossOperator : autograd.SingleTensorFunction<
             empty(states.size(0), dtype: states.dtype).MoveToOuterDisposeScope(),
             empty(states.size(0), dtype: states.dtype).MoveToOuterDisposeScope()
         );
-        Check(targets, weight.size(0));
+        Check(targets, factors, states.size(0), weight.size(0));
         var loss = Fused.Records(states, weight)
             ? apply(states, weight, targets, factors, results, chunk)
             : Forward(states, weight, targets, factors, results, chunk, null, null);
@@ -82,9 +82,7 @@ internal sealed unsafe class LinearLossOperator : autograd.SingleTensorFunction<
         if (is_grad_enabled())
             return
             [
-                .. Fused
-                    .WithGraph(grad_output, [saved[2], saved[3]], own => Reference(own[0]!, own[1]!, saved[4], saved[5]))
-                    .Outward(),
+                .. Fused.WithGraph(grad_output, [saved[2], saved[3]], own => Reference(own[0]!, own[1]!, saved[4], saved[5])).Outward(),
                 null!,
                 null!,
                 null!,
@@ -164,8 +162,10 @@ internal sealed unsafe class LinearLossOperator : autograd.SingleTensorFunction<
         return sum;
     }
 
-    private static void Check(Tensor targets, long vocabulary)
+    private static void Check(Tensor targets, Tensor factors, long rows, long vocabulary)
     {
+        if (targets.numel() != rows || factors.numel() != rows)
+            throw new ArgumentException($"targets has {targets.numel()} numbers and factors {factors.numel()}, expected {rows} as states");
         using var ids = new NumberSource<long>(targets);
         LogProbRow.CheckTargets<float>(ids.Pointer, targets.numel(), vocabulary, false, default);
     }

@@ -9,17 +9,21 @@ internal sealed class GrpoState : ITrainerState, IDisposable
 {
     private const string KlName = "kl_coefficient";
     private const string EntropyName = "entropy_coefficient";
+    private const string LastEntropyName = "last_entropy";
 
     internal GrpoState(GrpoOptions options, int vocabularySize)
     {
         Kl = options.Kl?.Control;
         Entropy = options.Entropy;
-        Replay = options.Replay is { } replay ? new ReplayBuffer(replay, options.GroupSize, vocabularySize) : null;
+        Replay = options.Replay is { } replay ? new ReplayBuffer(replay, options.GroupSize, vocabularySize, options.Seed) : null;
     }
 
     internal KlControl? Kl { get; set; }
 
     internal EntropyControl? Entropy { get; set; }
+
+    /// <summary>Mean entropy of the last step; infinite before the first.</summary>
+    internal double LastEntropy { get; set; } = double.PositiveInfinity;
 
     internal ReplayBuffer? Replay { get; }
 
@@ -32,6 +36,8 @@ internal sealed class GrpoState : ITrainerState, IDisposable
                 values[KlName] = Kl.Coefficient;
             if (Entropy is not null)
                 values[EntropyName] = Entropy.Coefficient;
+            if (Entropy is { Lagged: true })
+                values[LastEntropyName] = LastEntropy;
             return values;
         }
     }
@@ -54,8 +60,11 @@ internal sealed class GrpoState : ITrainerState, IDisposable
             throw new InvalidDataException($"tensor {surplus} belongs to nothing that this run keeps");
         var kl = Kl?.At(Value(KlName));
         var entropy = Entropy?.At(Value(EntropyName));
+        double last = double.PositiveInfinity;
+        if (entropy is { Lagged: true } && !(values.TryGetValue(LastEntropyName, out last) && last >= 0))
+            throw new InvalidDataException($"the checkpoint's {LastEntropyName} is missing or {last}, expected a number of at least 0");
         var replay = Replay?.Read(tensors);
-        (Kl, Entropy) = (kl, entropy);
+        (Kl, Entropy, LastEntropy) = (kl, entropy, last);
         if (replay is not null)
             Replay!.Replace(replay);
     }

@@ -8,6 +8,26 @@ namespace PostTrain.Preference.Losses;
 /// <summary>Weights of preference pairs by how likely the policy itself is to write them.</summary>
 public static class PreferenceWeights
 {
+    /// <summary>w = clip(p/(1 − p), least, greatest): BCO's weights of undesirable completions by the likelihood ratio of being
+    /// desirable.</summary>
+    /// <remarks>Jung et al. 2024, arXiv:2404.04656, section 3.3: desirable and undesirable completions of different prompts; p is a
+    /// classifier's probability that the prompt comes from the desirable ones. Multiply the losses of the undesirable with it.</remarks>
+    /// <param name="probabilities">p, any shape, in [0, 1].</param>
+    /// <param name="least">Least weight, at least 0; ½ by default.</param>
+    /// <param name="greatest">Greatest weight, at least <paramref name="least"/>; 10 by default.</param>
+    /// <returns>The same shape, without a gradient.</returns>
+    public static Tensor DensityRatio(Tensor probabilities, double least = 0.5, double greatest = 10)
+    {
+        Guard.Floating(probabilities, nameof(probabilities));
+        Guard.NotNegative(least, nameof(least));
+        if (!(greatest >= least))
+            throw new ArgumentOutOfRangeException(nameof(greatest), greatest, $"greatest must be at least least, {least}");
+        using var scope = NewDisposeScope();
+        using var mode = no_grad();
+        // The term keeps a certain p from dividing by 0.
+        return (probabilities.detach() / (1 - probabilities.detach() + 1e-8)).clamp(least, greatest).MoveToOuterDisposeScope();
+    }
+
     /// <summary>w = exp(mean_t a_t(y_w) + mean_t a_t(y_l)), a_t = log π(y_t) − log Σ_v π_v²: WPO's weights with sampled
     /// alignment.</summary>
     /// <remarks>

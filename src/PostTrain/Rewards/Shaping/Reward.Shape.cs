@@ -18,6 +18,24 @@ public static partial class Reward
         );
     }
 
+    /// <summary>Scores 1 for a completion that begins with &lt;think&gt;, has no second one, and closes it; 0 otherwise. Anything may follow
+    /// the closing mark.</summary>
+    /// <remarks>TRL's <c>think_format_reward</c>. <see cref="TagFormat"/> asks for an answer in marks of its own too.</remarks>
+    public static IReward ThinkFormat()
+    {
+        const string open = "<think>",
+            close = "</think>";
+        return new FunctionReward(
+            "think_format",
+            (completion, _) =>
+                completion.Text.StartsWith(open, StringComparison.Ordinal)
+                && TextMeasures.OccursOnce(completion.Text, open)
+                && completion.Text.Contains(close, StringComparison.Ordinal)
+                    ? 1
+                    : 0
+        );
+    }
+
     /// <summary>Scores 1 for a completion that ended by itself, 0 for one that reached the length limit.</summary>
     public static IReward Finished() => new FunctionReward("finished", (completion, _) => completion.Finished ? 1 : 0);
 

@@ -8,4 +8,10 @@ public enum RolloutFinish
 
     /// <summary>It has as many tokens as it may have, or its context is full.</summary>
     Length,
+
+    /// <summary>An environment had more to say, and the policy's turns were used up.</summary>
+    Turns,
+
+    /// <summary>An environment did not answer in time.</summary>
+    Timeout,
 }

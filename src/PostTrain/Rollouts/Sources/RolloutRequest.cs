@@ -1,3 +1,4 @@
+using PostTrain.Data;
 using PostTrain.Models;
 using PostTrain.Numerics;
 
@@ -16,6 +17,9 @@ public sealed record RolloutRequest(IReadOnlyList<int[]> Prompts, SamplingOption
 
     /// <summary>Ids must be below this; null, the default, allows every id that is not negative.</summary>
     public int? VocabularySize { get; init; }
+
+    /// <summary>Problem of each row, for sources with an environment; null, the default, names none.</summary>
+    public IReadOnlyList<Problem>? Problems { get; init; }
 
     /// <summary>Number of the weights that the policy has now: optimiser updates made. Default 0.</summary>
     public long Version { get; init; }
@@ -54,6 +58,11 @@ public sealed record RolloutRequest(IReadOnlyList<int[]> Prompts, SamplingOption
             Guard.AtLeast(size, 1, nameof(VocabularySize));
         Guard.AtLeast(Version, 0, nameof(Version));
         PromptBatch.Check(Prompts, VocabularySize ?? int.MaxValue, ContextLength ?? int.MaxValue);
+        if (Problems is { } problems && problems.Count != Prompts.Count)
+            throw new ArgumentException(
+                $"Problems has {problems.Count} entries, expected {Prompts.Count}, one for each prompt",
+                nameof(Problems)
+            );
         if (Sampling.RowSeeds is { } seeds && seeds.Count != Prompts.Count)
             throw new ArgumentException(
                 $"Sampling.RowSeeds has {seeds.Count} numbers, expected {Prompts.Count}, one for each prompt",

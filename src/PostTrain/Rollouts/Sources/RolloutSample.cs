@@ -12,6 +12,10 @@ public sealed record RolloutSample(int Row, int[] Tokens, double[] LogProbs, Rol
     /// probability exp(<see cref="LogProbs"/>) / this. Null where nothing was cut off or the source does not know it.</summary>
     public double[]? KeptMass { get; init; }
 
+    /// <summary>False at the tokens that an environment gave, which count neither in losses nor in advantages; their log-probs are 0. Null
+    /// where the policy drew every token.</summary>
+    public bool[]? Drawn { get; init; }
+
     /// <summary>Number of the weights that drew it, as in <see cref="IRolloutSource.UpdateAsync"/>; null where the source does not
     /// know it.</summary>
     public long? Version { get; init; }

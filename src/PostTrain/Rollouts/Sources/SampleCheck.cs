@@ -29,6 +29,13 @@ internal static class SampleCheck
             );
         if (!Enum.IsDefined(sample.Finish))
             throw Wrong(source, sample.Row, $"has the finish reason {sample.Finish}, expected one of the enumeration's");
+        if (sample.Drawn is { } drawn && (drawn.Length != sample.Tokens.Length || !drawn.Contains(true)))
+            throw Wrong(
+                source,
+                sample.Row,
+                $"tells of {drawn.Length} tokens whether the policy drew them, {drawn.Count(own => own)} of them drawn, expected "
+                    + $"{sample.Tokens.Length}, at least one drawn"
+            );
         RequireLogProbs(source, sample);
         RequireMass(source, sample);
     }

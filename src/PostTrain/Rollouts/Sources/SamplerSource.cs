@@ -9,6 +9,9 @@ internal sealed class SamplerSource(CausalLm model, ITokenizer tokenizer) : IRol
 {
     public string Name => model.GetName();
 
+    /// <summary>True if this model draws.</summary>
+    internal bool Draws(CausalLm other) => ReferenceEquals(model, other);
+
     public async IAsyncEnumerable<RolloutSample> GenerateAsync(
         RolloutRequest request,
         [EnumeratorCancellation] CancellationToken cancellation = default

@@ -37,7 +37,7 @@ public static class Checkpoint
     /// <param name="directory">Parent directory of the checkpoints; created if missing.</param>
     /// <param name="model">The model: its trained parameters and buffers are saved; of the frozen ones a digest, so that a run cannot
     /// resume on another base.</param>
-    /// <param name="optimization">The optimiser: its tensors and step counts are saved.</param>
+    /// <param name="optimization">The optimiser: its tensors, step counts and the state of its update terms are saved.</param>
     /// <param name="state">The state of the run.</param>
     public static string Save(string directory, nn.Module model, Optimization optimization, TrainingState state) =>
         Save(directory, model, optimization, state, null);
@@ -141,7 +141,7 @@ public static class Checkpoint
         return state;
     }
 
-    private static Dictionary<string, Tensor> OwnTensors(string checkpoint)
+    internal static Dictionary<string, Tensor> OwnTensors(string checkpoint)
     {
         var path = Path.Combine(checkpoint, TrainerFile);
         if (!File.Exists(path))
@@ -160,7 +160,8 @@ public static class Checkpoint
     private static IEnumerable<(string Name, Tensor Tensor)> Moments(Optimization optimization) =>
         optimization
             .Parameters.Zip(optimization.States)
-            .SelectMany(pair => pair.Second.Tensors.Select(kept => ($"{pair.First.Name}.{kept.Name}", kept.Tensor)));
+            .SelectMany(pair => pair.Second.Tensors.Select(kept => ($"{pair.First.Name}.{kept.Name}", kept.Tensor)))
+            .Concat(optimization.TermState);
 
     // One per parameter: a parameter without a gradient in an update does not count it.
     private static Tensor Counts(Optimization optimization) => tensor(optimization.States.Select(moment => moment.Updates).ToArray());

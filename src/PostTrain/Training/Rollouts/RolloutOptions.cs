@@ -1,5 +1,6 @@
 using PostTrain.Numerics;
 using PostTrain.Rollouts;
+using PostTrain.Rollouts.Environments;
 
 namespace PostTrain.Training;
 
@@ -24,6 +25,18 @@ public abstract record RolloutOptions : TrainingOptions
     /// <value>The default is null: the policy itself draws, by <see cref="Sampler"/>.</value>
     public IRolloutSource? Source { get; init; }
 
+    /// <summary>An environment that answers the policy's turns, such as tools, with its budgets. Only the policy's tokens count in masks,
+    /// advantages and losses.</summary>
+    /// <value>The default is null: a completion is one turn.</value>
+    public EnvironmentOptions? Environment { get; init; }
+
+    /// <summary>Rollouts ahead of the steps that train on them, by older weights.</summary>
+    /// <value>The default is null: each step draws its own.</value>
+    public AsynchronousOptions? Asynchronous { get; init; }
+
+    /// <summary>True if old log-probs are the sampler's: nothing else accounts for older weights.</summary>
+    internal virtual bool KeepsSampler => Asynchronous is not null;
+
     /// <summary>When <see cref="Source"/> gets the policy's weights, and when its completions are too old.</summary>
     /// <value>The default delivers before every draw and throws when a draw is stale.</value>
     public StalenessLimits Staleness { get; init; } = new();
@@ -40,6 +53,8 @@ public abstract record RolloutOptions : TrainingOptions
         Guard.AtLeast(UpdatesPerBatch, 1, nameof(UpdatesPerBatch));
         ArgumentNullException.ThrowIfNull(Staleness);
         Staleness.Validate();
+        Environment?.Validate();
+        Asynchronous?.Validate();
         if (!(Sampling.Temperature > 0))
             throw new ArgumentOutOfRangeException(
                 nameof(Sampling),

@@ -32,6 +32,7 @@ public abstract class RolloutTrainer : IDisposable
     private readonly IReward? reward;
     private readonly RolloutOptions options;
     private readonly SourceFeed? feed;
+    private readonly RolloutBacklog? backlog;
 
     /// <summary>Checks the options and makes the optimiser.</summary>
     /// <param name="policy">Draws completions and is trained.</param>
@@ -50,9 +51,12 @@ public abstract class RolloutTrainer : IDisposable
         Tokenizer = tokenizer;
         this.reward = reward;
         this.options = options;
-        if (options.Source is { } source)
-            feed = new SourceFeed(source, options.Staleness, policy, tokenizer.PaddingId);
-        Session = new TrainingSession(trained ?? policy, options, options.UpdatesPerBatch) { State = () => State };
+        feed = SourceFeed.Of(options, policy, tokenizer);
+        backlog = options.Asynchronous is null ? null : new RolloutBacklog(options.GroupSize, policy.VocabularySize);
+        Session = new TrainingSession(trained ?? policy, options, options.UpdatesPerBatch)
+        {
+            State = () => backlog is null ? State : new AsynchronousState(State, backlog),
+        };
     }
 
     /// <summary>Steps done.</summary>
@@ -119,13 +123,21 @@ public abstract class RolloutTrainer : IDisposable
         var order = new ShuffledOrder(prompts.Length, options.Seed);
         Session.Plan(prompts.Length);
         Session.Begin();
+        await using var ahead = backlog is null
+            ? null
+            : new RolloutsAhead(options, feed!, backlog, number => prompts[order[number]])
+            {
+                Journal = RolloutsAhead.OpenJournal(options, prompts, Session.Step, backlog),
+                Sampling = Sampling,
+                Steps = Session.Steps,
+            };
         while (Session.IsUnfinished || Session.Continues(cancellation))
         {
             StepReport report;
             try
             {
                 if (!Session.IsUnfinished)
-                    await TakeStepAsync(new PromptSource(prompts, order, Session.DataPosition), cancellation).ConfigureAwait(false);
+                    await TakeStepAsync(new PromptSource(prompts, order, Session.DataPosition), cancellation, ahead).ConfigureAwait(false);
                 report = await FinishAsync(heldOut, cancellation).ConfigureAwait(false);
             }
             catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
@@ -196,6 +208,8 @@ public abstract class RolloutTrainer : IDisposable
     {
         ArgumentNullException.ThrowIfNull(step);
         ArgumentNullException.ThrowIfNull(prompts);
+        if (step.Ahead is { } ahead)
+            prompts = await ahead.TakeAsync(step, prompts.Count, draw, (Session.Step, Version)).ConfigureAwait(false);
         TokenizedPrompt[] repeated = [.. prompts.SelectMany(prompt => Enumerable.Repeat(prompt, options.GroupSize))];
         var rollouts = step.Own(await SampleAsync(step, repeated, Seed(draw)).ConfigureAwait(false));
         step.Book("rollout");
@@ -261,10 +275,11 @@ public abstract class RolloutTrainer : IDisposable
     private protected async Task<RolloutBatch> SampleAsync(RolloutStep step, IReadOnlyList<TokenizedPrompt> prompts, ulong seed)
     {
         Policy.eval();
-        int[][] ids = [.. prompts.Select(prompt => prompt.Ids)];
         if (feed is null)
-            return Sampler.Generate(Policy, ids, Sampling, seed, Tokenizer, step.Cancellation);
-        var drawn = await feed.DrawAsync(ids, Sampling, seed, Version, isCurrent: false, step.Cancellation).ConfigureAwait(false);
+            return Sampler.Generate(Policy, [.. prompts.Select(prompt => prompt.Ids)], Sampling, seed, Tokenizer, step.Cancellation);
+        if (step.Groups.Count > 0)
+            return feed.Checked(feed.Batch(prompts, step.Groups), Sampling, Version, step.Metrics);
+        var drawn = await feed.DrawAsync(prompts, Sampling, seed, Version, isCurrent: false, step.Cancellation).ConfigureAwait(false);
         return feed.Checked(drawn, Sampling, Version, step.Metrics);
     }
 
@@ -278,11 +293,10 @@ public abstract class RolloutTrainer : IDisposable
     )
     {
         Policy.eval();
-        int[][] ids = [.. prompts.Select(prompt => prompt.Ids)];
         var rollouts = step.Own(
             feed is null
-                ? Sampler.Generate(Policy, ids, sampling, seed, Tokenizer, step.Cancellation)
-                : await feed.DrawAsync(ids, sampling, seed, Version, isCurrent, step.Cancellation).ConfigureAwait(false)
+                ? Sampler.Generate(Policy, [.. prompts.Select(prompt => prompt.Ids)], sampling, seed, Tokenizer, step.Cancellation)
+                : await feed.DrawAsync(prompts, sampling, seed, Version, isCurrent, step.Cancellation).ConfigureAwait(false)
         );
         step.Book("rollout");
         return rollouts;
@@ -298,6 +312,9 @@ public abstract class RolloutTrainer : IDisposable
         return scores;
     }
 
+    /// <summary>Passes findings about further data on with the first report.</summary>
+    private protected void Tell(string name, IReadOnlyList<DataNote> notes) => Session.Tell(name, notes);
+
     private TokenizedPrompt[] Tokenized(IReadOnlyList<Problem> problems, string name, bool tells)
     {
         var notes = new DataNotes();
@@ -311,12 +328,12 @@ public abstract class RolloutTrainer : IDisposable
         return prompts;
     }
 
-    private async Task TakeStepAsync(PromptSource prompts, CancellationToken cancellation)
+    private async Task TakeStepAsync(PromptSource prompts, CancellationToken cancellation, RolloutsAhead? ahead = null)
     {
         using var start = Session.Start();
         try
         {
-            using var step = new RolloutStep(prompts, cancellation);
+            using var step = new RolloutStep(prompts, cancellation) { Ahead = ahead };
             var update = await UpdateAsync(step).ConfigureAwait(false);
             step.Book("update");
             var (completions, scores) = (step.Completions, step.Scores);
@@ -335,6 +352,7 @@ public abstract class RolloutTrainer : IDisposable
                 prompts.Taken,
                 [.. options.CompletionObservers.Select(observer => (Action)(() => observer.Report(told)))]
             );
+            backlog?.Consume([.. step.Groups.Select(group => group.Number)]);
         }
         catch
         {

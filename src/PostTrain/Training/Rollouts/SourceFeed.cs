@@ -2,6 +2,8 @@ using PostTrain.Models;
 using PostTrain.Models.Heads;
 using PostTrain.Numerics;
 using PostTrain.Rollouts;
+using PostTrain.Rollouts.Environments;
+using PostTrain.Text;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -12,18 +14,43 @@ internal sealed class SourceFeed(IRolloutSource source, StalenessLimits limits, 
 {
     private long? delivered;
 
+    /// <summary>True if the source draws with the policy's own memory: nothing may be drawn while it is trained.</summary>
+    internal bool IsShared { get; private init; }
+
+    /// <summary>True if old log-probs are the sampler's, and not the policy's.</summary>
+    internal bool KeepsSampler { get; private init; }
+
+    /// <summary>Creates the feed of a trainer: from the options' source, or the policy itself, in the options' environment. Null where the
+    /// sampler alone draws.</summary>
+    internal static SourceFeed? Of(RolloutOptions options, CausalLm policy, ITokenizer tokenizer)
+    {
+        if (options.Source is null && options.Environment is null && options.Asynchronous is null)
+            return null;
+        var source = options.Source ?? RolloutSource.Of(policy, tokenizer);
+        bool isShared = source is SamplerSource own && own.Draws(policy);
+        if (options.Environment is { } environment)
+            source = RolloutEnvironment.Source(source, environment, tokenizer);
+        var limits = options.Staleness;
+        if (options.Asynchronous is { } asynchronous)
+            limits = limits with
+            {
+                MaximumLag = limits.MaximumLag ?? asynchronous.MaxLag * options.UpdatesPerBatch + limits.UpdatesPerDelivery - 1,
+            };
+        return new SourceFeed(source, limits, policy, tokenizer.PaddingId) { IsShared = isShared, KeepsSampler = options.KeepsSampler };
+    }
+
     /// <summary>Forgets which weights the source has: the next draw delivers.</summary>
     internal void Forget() => delivered = null;
 
     /// <summary>Draws one completion of each prompt; the caller disposes the batch.</summary>
-    /// <param name="prompts">Token ids of each row.</param>
+    /// <param name="prompts">Prompt of each row.</param>
     /// <param name="sampling">How.</param>
     /// <param name="seed">Seed of the draw.</param>
     /// <param name="version">Number of the policy's weights.</param>
     /// <param name="isCurrent">True to draw with exactly these weights.</param>
     /// <param name="cancellation">Cancels delivery and drawing.</param>
     internal async Task<RolloutBatch> DrawAsync(
-        int[][] prompts,
+        IReadOnlyList<TokenizedPrompt> prompts,
         SamplingOptions sampling,
         ulong seed,
         long version,
@@ -31,22 +58,52 @@ internal sealed class SourceFeed(IRolloutSource source, StalenessLimits limits, 
         CancellationToken cancellation
     )
     {
-        var request = RolloutRequest.Of(policy, prompts, sampling, seed) with { Version = version };
+        await DeliverAsync(version, isCurrent, cancellation).ConfigureAwait(false);
+        return Batch(prompts, await CollectAsync(prompts, sampling, seed, version, cancellation).ConfigureAwait(false));
+    }
+
+    /// <summary>Delivers the policy's weights if they are due.</summary>
+    internal async Task DeliverAsync(long version, bool isCurrent, CancellationToken cancellation)
+    {
         var due = isCurrent ? 1 : limits.UpdatesPerDelivery;
         if (delivered is not { } last || version - last >= due || version < last)
         {
             await source.UpdateAsync(policy, version, cancellation).ConfigureAwait(false);
             delivered = version;
         }
-        var samples = await source.CollectAsync(request, cancellation).ConfigureAwait(false);
-        return RolloutBatch.Of(
-            prompts,
+    }
+
+    /// <summary>Draws one completion of each prompt with the weights that the source has.</summary>
+    internal Task<IReadOnlyList<RolloutSample>> CollectAsync(
+        IReadOnlyList<TokenizedPrompt> prompts,
+        SamplingOptions sampling,
+        ulong seed,
+        long version,
+        CancellationToken cancellation
+    )
+    {
+        int[][] ids = [.. prompts.Select(prompt => prompt.Ids)];
+        var request = RolloutRequest.Of(policy, ids, sampling, seed) with
+        {
+            Version = version,
+            Problems = [.. prompts.Select(prompt => prompt.Problem)],
+        };
+        return source.CollectAsync(request, cancellation);
+    }
+
+    /// <summary>Lays finished groups out as a batch; the caller disposes it.</summary>
+    internal RolloutBatch Batch(IReadOnlyList<TokenizedPrompt> prompts, IReadOnlyList<RolloutGroup> groups) =>
+        Batch(prompts, [.. groups.SelectMany(group => group.Samples)]);
+
+    /// <summary>Lays completions out as a batch; the caller disposes it.</summary>
+    internal RolloutBatch Batch(IReadOnlyList<TokenizedPrompt> prompts, IReadOnlyList<RolloutSample> samples) =>
+        RolloutBatch.Of(
+            [.. prompts.Select(prompt => prompt.Ids)],
             samples,
             paddingId,
             Precision.AtLeastSingle(policy.parameters().FirstOrDefault()?.dtype ?? ScalarType.Float32),
             BodyParts.DeviceOf(policy)
         );
-    }
 
     /// <summary>Returns the draw with the policy's log-probs beside the source's, and adds <c>rollout/gap</c>, <c>rollout/lag</c> and
     /// <c>rollout/stale</c>, of several draws in a step the largest. Disposes the batch that it is given.</summary>
@@ -59,6 +116,13 @@ internal sealed class SourceFeed(IRolloutSource source, StalenessLimits limits, 
             using var mode = no_grad();
             if (LagOf(drawn, version, metrics) is { } old)
                 Alarm(old, metrics);
+            if (source is EnvironmentSource)
+            {
+                metrics["completion/out_of_turns"] = drawn.Finishes.Average(finish => finish == RolloutFinish.Turns ? 1.0 : 0);
+                metrics["completion/timed_out"] = drawn.Finishes.Average(finish => finish == RolloutFinish.Timeout ? 1.0 : 0);
+            }
+            if (KeepsSampler)
+                return drawn.With(drawn.LogProbs.alias());
             var scores = drawn.Score(policy, sampling);
             var gap = Masked.Mean((scores - drawn.LogProbs).abs(), drawn.CompletionMask).ToDouble();
             Raise(metrics, "rollout/gap", gap);

@@ -36,8 +36,27 @@ public readonly record struct TokenizedPrompt(Problem Problem, int[] Ids)
             .. prompts.Select(
                 (prompt, i) =>
                     new Completion(prompt.Problem, tokenizer.Decode(rollouts.Completions[i]), rollouts.Completions[i], rollouts.Finished[i])
+                    {
+                        Turns = rollouts.Drawn?[i] is { } drawn ? Turns(rollouts.Completions[i], drawn, tokenizer) : [],
+                    }
             ),
         ];
+
+    // The runs of drawn tokens.
+    private static List<string> Turns(int[] tokens, bool[] drawn, ITokenizer tokenizer)
+    {
+        var turns = new List<string>();
+        for (int start = 0; start < tokens.Length; start++)
+        {
+            int end = start;
+            while (end < tokens.Length && drawn[end])
+                end++;
+            if (end > start)
+                turns.Add(tokenizer.Decode(tokens.AsSpan(start, end - start)));
+            start = end;
+        }
+        return turns;
+    }
 
     /// <summary>Draws one completion of each prompt outside of a training: without dropout, which is switched back to what it
     /// was.</summary>

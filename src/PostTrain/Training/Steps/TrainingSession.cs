@@ -69,6 +69,8 @@ internal sealed class TrainingSession : IDisposable
         var state = Checkpoint.Load(checkpoint, model, Optimization, State());
         (Step, DataPosition, before, savedStep) = (state.Step, state.DataPosition, TimeSpan.FromSeconds(state.ElapsedSeconds), state.Step);
         (best, frozen, unfinished, broken) = (state.Best, state.Frozen, null, null);
+        // The run that left the checkpoint has told them.
+        warnings.Clear();
     }
 
     /// <summary>Called first: seeds what a model draws by itself (dropout), unless the run goes on from a checkpoint.</summary>

@@ -38,6 +38,10 @@ internal sealed class UpdateTerms
             term.Begin(count);
     }
 
+    /// <summary>The terms' tensors for checkpoints, with names of their own.</summary>
+    internal IEnumerable<(string Name, Tensor Tensor)> State =>
+        terms.SelectMany((term, i) => term.State.Select(item => ($"term.{i}.{term.Name}.{item.Name}", item.Tensor)));
+
     /// <summary>Adds the gradients of all penalties and returns their values by name; those of one name are added up.</summary>
     internal Dictionary<string, double> AddPenalties()
     {

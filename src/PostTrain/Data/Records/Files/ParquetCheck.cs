@@ -12,6 +12,7 @@ internal static class ParquetCheck
     private const long MostValues = 100_000_000;
     private const int MostFooterBytes = 512 << 20;
     private const int MostHeaderBytes = 1 << 20;
+    private const int FirstHeaderBytes = 1 << 11;
 
     /// <summary>Returns the number of row groups.</summary>
     /// <exception cref="InvalidDataException">The file is no Parquet file, is cut off or damaged, or holds more than can be read.</exception>
@@ -95,29 +96,58 @@ internal static class ParquetCheck
             );
     }
 
-    // A page's header says how long it is and how long it becomes.
+    // A page's header says how long it is and how long it becomes. Some writers leave headers out of a column's size: the file is the bound.
     private static void Pages(ColumnMetaData data, long start, Stream stream, string path, byte[] buffer)
     {
         long place = start,
-            end = start + data.TotalCompressedSize,
+            values = 0,
             bytes = 0;
-        while (place < end)
+        while (values < data.NumValues)
         {
-            stream.Position = place;
-            var head = buffer.AsSpan(0, (int)Math.Min(buffer.Length, end - place));
-            stream.ReadExactly(head);
-            var walk = new ThriftWalk(head);
-            var numbers = walk.Numbers("Page");
+            var (length, numbers) = Header(place, stream, buffer);
             long inflated = numbers.GetValueOrDefault(2, -1),
                 stored = numbers.GetValueOrDefault(3, -1);
-            long held = numbers.GetValueOrDefault(501) + numbers.GetValueOrDefault(701) + numbers.GetValueOrDefault(801);
-            place += walk.Length + stored;
+            long held = numbers.GetValueOrDefault(501) + numbers.GetValueOrDefault(801),
+                entries = numbers.GetValueOrDefault(701);
+            place += length + stored;
+            values += held;
             bytes += inflated;
-            if (inflated is < 0 or > MostPageBytes || stored < 0 || held is < 0 or > MostValues || place > end || bytes > MostBytes)
+            if (
+                inflated is < 0 or > MostPageBytes
+                || stored < 0
+                || held is < 0 or > MostValues
+                || entries is < 0 or > MostValues
+                || place > stream.Length
+                || bytes > MostBytes
+            )
                 throw new InvalidDataException(
                     $"{path} is damaged: a page of {string.Join('.', data.PathInSchema)} is said to have {held} values in {stored} bytes "
                         + $"that become {inflated}"
                 );
+        }
+    }
+
+    // Most headers are short; one with long statistics is read again.
+    private static (int Length, Dictionary<int, long> Numbers) Header(long place, Stream stream, byte[] buffer)
+    {
+        int most = (int)Math.Min(buffer.Length, stream.Length - place),
+            first = Math.Min(most, FirstHeaderBytes);
+        try
+        {
+            return Walk(first);
+        }
+        catch (InvalidDataException) when (first < most)
+        {
+            return Walk(most);
+        }
+
+        (int, Dictionary<int, long>) Walk(int count)
+        {
+            stream.Position = place;
+            stream.ReadExactly(buffer.AsSpan(0, count));
+            var walk = new ThriftWalk(buffer.AsSpan(0, count));
+            var numbers = walk.Numbers("Page");
+            return (walk.Length, numbers);
         }
     }
 }

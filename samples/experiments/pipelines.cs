@@ -1,0 +1,170 @@
+#:project ../support/PostTrain.Samples.Support.csproj
+#:property PublishAot=false
+// Whole recipes on sums: InstructGPT's (SFT, reward model, PPO-ptx), Llama 3's (rounds of rejection sampling, SFT, DPO, averaging), Qwen2's (SFT,
+// offline DPO, online DPO with merging). Right answers to held-out sums after each stage, with their intervals.
+//   dotnet run -c Release samples/experiments/pipelines.cs [-- --recipe llama3 --steps N --output DIR --resume true]
+using PostTrain.Data;
+using PostTrain.Models;
+using PostTrain.Models.Heads;
+using PostTrain.Policy;
+using PostTrain.Preference;
+using PostTrain.Preference.Online;
+using PostTrain.Recipes;
+using PostTrain.RewardModeling;
+using PostTrain.Rewards;
+using PostTrain.Rollouts;
+using PostTrain.Samples.Support;
+using PostTrain.Supervised;
+using PostTrain.Training;
+using PostTrain.Training.Reports;
+
+string[] names = ["instructgpt", "llama3", "qwen2"];
+var command = new SampleCommand("pipelines", $"Runs a whole recipe on sums: {string.Join(", ", names)}.", steps: 30, heldOut: 200);
+var recipeName = command.Option("--recipe", "Which of them.", "llama3");
+var resume = command.Option("--resume", "Go on with the run in the output folder.", false);
+return await command.RunAsync(
+    args,
+    async (run, values) =>
+    {
+        string name = values.GetValue(recipeName)!;
+        if (!names.Contains(name))
+            throw new ArgumentException($"--recipe is '{name}', expected {string.Join(", ", names)}");
+        using var subject = Subject.Load(run);
+        if (!subject.IsToy)
+            throw new ArgumentException("--model is given, expected none: the stages' data are generated for the project's own model");
+        var (policy, tokenizer) = (subject.Model, subject.Tokenizer);
+        var problems = ArithmeticTask.Problems(400, heldOut: false, run.Seed);
+        var heldOut = ArithmeticTask.Problems(run.HeldOut, heldOut: true, run.Seed);
+        // A few demonstrations: what the later stages add can be seen.
+        var demonstrations = ArithmeticTask.Solutions(problems.Take(100));
+        var reward = Reward.MathAnswer(new MathAnswerOptions { Places = AnswerPlaces.Tags });
+        var sampling = new SamplingOptions { MaxNewTokens = 48 };
+        string folder = run.PathOf("run");
+        SftOptions sft = With(new SftOptions { LearningRate = 1e-3 });
+        DpoOptions dpo = With(new LlamaRoundsOptions().Preference with { LearningRate = 1e-4 });
+        using var scored = SequenceClassifier.For(policy.Copy());
+        Recipe recipe;
+        Func<IAsyncEnumerable<RecipeReport>> start;
+        switch (name)
+        {
+            case "instructgpt":
+                var instruct = new InstructGptPipeline(
+                    policy,
+                    tokenizer,
+                    new InstructGptOptions
+                    {
+                        Directory = folder,
+                        RewardModel = scored,
+                        Supervised = sft,
+                        RewardTraining = With(new RewardOptions { LearningRate = 1e-3 }) with { Steps = 3 * run.Steps },
+                        Reinforcement = With(
+                            new PpoOptions
+                            {
+                                LearningRate = 3e-4,
+                                Sampling = sampling,
+                                Kl = KlControl.Fixed(0.02),
+                            }
+                        ),
+                    }
+                );
+                // Rankings: worked out, with slips, bare.
+                var drafts = ArithmeticTask.Drafts(problems, run.Seed);
+                var solutions = ArithmeticTask.Solutions(problems);
+                RankedCompletions[] rankings =
+                [
+                    .. solutions
+                        .Zip(drafts)
+                        .Where(pair => pair.First.Completion.Text != pair.Second.Completion.Text)
+                        .Select(pair => new RankedCompletions(
+                            pair.First.Prompt,
+                            [pair.First.Completion.Text, pair.Second.Completion.Text, "<answer>0</answer>"]
+                        )),
+                ];
+                (recipe, start) = (instruct, () => instruct.RunAsync(demonstrations, rankings, problems, run.Cancellation));
+                break;
+            case "qwen2":
+                var qwen = new QwenPipeline(
+                    policy,
+                    tokenizer,
+                    reward,
+                    new QwenPipelineOptions
+                    {
+                        Directory = folder,
+                        Supervised = sft,
+                        Offline = dpo,
+                        Online = With(new OnlineDpoOptions { LearningRate = 1e-4, Sampling = sampling }),
+                    }
+                );
+                var pairs = ArithmeticTask.DraftPairs(problems, run.Seed);
+                (recipe, start) = (qwen, () => qwen.RunAsync(demonstrations, pairs, problems, run.Cancellation));
+                break;
+            default:
+                var llama = new LlamaRounds(
+                    policy,
+                    tokenizer,
+                    reward,
+                    new LlamaRoundsOptions
+                    {
+                        Directory = folder,
+                        Draws = new DrawOptions { Draws = 8, Sampling = sampling },
+                        Supervised = sft,
+                        Preference = dpo,
+                        Seed = run.Seed,
+                    }
+                );
+                (recipe, start) = (llama, () => llama.RunAsync(demonstrations, problems, run.Cancellation));
+                break;
+        }
+        if (values.GetValue(resume))
+            recipe.Resume();
+
+        var stages = new List<(string Name, Proportion Right)> { ("base", Right()) };
+        string current = "";
+        await foreach (var report in start())
+        {
+            string stage = $"{report.Stage}, round {report.Round}";
+            if (current.Length > 0 && stage != current && Trains(current))
+                stages.Add((current, Right()));
+            current = stage;
+            run.Log(report.Step with { Metrics = report.Step.Metrics.ToDictionary(item => $"{stage}/{item.Key}", item => item.Value) });
+        }
+        stages.Add(($"{current}, end", Right()));
+        var table = new ReportTable(
+            ["after", "right answers"],
+            [.. stages.Select(stage => (string[])[stage.Name, stage.Right.ToString()])]
+        );
+        ConsoleTable.Print(table);
+        subject.Save(policy, run.PathOf("model"));
+        run.Finish(
+            run.Page($"Pipeline: {name}", "Right answers to held-out sums after each stage; one run.")
+                .Table("Stages", table)
+                .Proportions("Right answers", [.. stages.Select(stage => new NamedProportion(stage.Name, stage.Right))]),
+            new Dictionary<string, object>
+            {
+                ["recipe"] = name,
+                ["accuracy_before"] = stages[0].Right.Value,
+                ["accuracy_after"] = stages[^1].Right.Value,
+                ["accuracy_after_interval"] = stages[^1].Right.Interval(),
+            }
+        );
+
+        // The reward model's stage leaves the policy as it is.
+        static bool Trains(string stage) => !stage.StartsWith(InstructGptPipeline.RewardModel, StringComparison.Ordinal);
+
+        Proportion Right() => Measure.Right(Measure.Answers(policy, tokenizer, heldOut));
+
+        T With<T>(T options)
+            where T : TrainingOptions =>
+            (T)(
+                options with
+                {
+                    Steps = run.Steps,
+                    BatchSize = 32,
+                    WarmupSteps = run.Steps / 10,
+                    Schedule = LearningRateSchedule.Cosine,
+                    CheckpointEvery = Math.Max(1, run.Steps / 3),
+                    Seed = run.Seed,
+                }
+            );
+    }
+);

@@ -1,0 +1,7 @@
+namespace PostTrain.Data.Curation;
+
+/// <summary>A record with its provenance.</summary>
+/// <typeparam name="T">The record's type.</typeparam>
+/// <param name="Value">The record.</param>
+/// <param name="Provenance">Where it comes from.</param>
+public sealed record CuratedRecord<T>(T Value, Provenance Provenance);

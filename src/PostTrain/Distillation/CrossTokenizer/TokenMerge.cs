@@ -1,0 +1,12 @@
+namespace PostTrain.Distillation;
+
+/// <summary>How several tokens that stand for one stretch of text become one distribution.</summary>
+public enum TokenMerge
+{
+    /// <summary>The first token's distribution times the probabilities of the later tokens. The distributions at the positions of the
+    /// tokens themselves are read, as GOLD does.</summary>
+    Observed,
+
+    /// <summary>The last token's distribution times the probabilities of the earlier tokens: the chain rule.</summary>
+    Bayesian,
+}
