@@ -120,14 +120,14 @@ public sealed class LlamaSourceTests(ITestOutputHelper output)
         using var folder = new TemporaryDirectory();
         using (var source = Source(new LlamaOptions { Adapter = adapted, Folder = folder.File("llama") }))
         {
-            var reports = await Train(model, source, seed: 1, steps: 4, rate: withAdapter ? 2e-2 : 3e-3);
+            var reports = await Train(model, source, seed: 1, steps: 4, rate: withAdapter ? 1e-2 : 1e-3);
             foreach (var report in reports)
             {
                 output.WriteLine($"{report.Step}: gap {report.Metrics["rollout/gap"]:E1}");
                 Assert.InRange(report.Metrics["rollout/gap"], 0, 1e-4);
                 Assert.Equal(0, report.Metrics["rollout/lag"]);
-                Assert.True(report.Metrics["grad_norm"] > 0);
             }
+            Assert.Contains(reports[..^1], report => report.Metrics["grad_norm"] > 0);
         }
         Assert.Empty(Directory.GetDirectories(folder.File("llama")));
     }

@@ -26,13 +26,14 @@ internal sealed class LlamaDialect : Dialect
             ["top_p"] = sampling.TopP,
             ["min_p"] = sampling.MinP,
             ["typical_p"] = sampling.TypicalP,
-            ["repeat_penalty"] = sampling.RepetitionPenalty,
-            ["repeat_last_n"] = -1,
             ["seed"] = question.Seed,
             ["logprobs"] = 1,
         };
         if (model is not null)
             body["model"] = model;
+        // All of the prompt and the completion.
+        if (sampling.RepetitionPenalty != 1)
+            (body["repeat_penalty"], body["repeat_last_n"]) = (sampling.RepetitionPenalty, question.Prompt.Length + question.Limit);
         if (sampling.StopStrings.Count > 0)
             body["stop"] = Texts(sampling.StopStrings);
         var biases = new JsonArray();
