@@ -12,6 +12,7 @@ using PostTrain.Policy;
 using PostTrain.Rewards;
 using PostTrain.Rollouts.Servers;
 using PostTrain.Samples.Support;
+using PostTrain.Tool;
 using PostTrain.Training;
 
 var command = new SampleCommand("server", "Trains a model on completions that a server draws.", steps: 20);
@@ -37,7 +38,7 @@ return await command.RunAsync(
         using var adapted =
             protocol == ServerProtocol.Llama
                 ? null
-                : AdaptedModel.Attach(policy, new LoraOptions { Targets = ModuleSelection.AllLinear, Rank = 8 }, run.Seed);
+                : AdaptedModel.Attach(policy, new LoraOptions { Targets = ModuleSelection.AllLinear, Rank = 8 }, seed: run.Seed);
         var weights =
             adapted is not null ? ServerWeights.Adapter(adapted, own, theirs)
             : process is null ? null
@@ -45,7 +46,13 @@ return await command.RunAsync(
                 async (_, version, cancellation) =>
                 {
                     var name = $"policy-{version % 2}.gguf";
-                    GgufExport.Write(policy, source, Path.Combine(own, name), new GgufExportOptions { Type = GgufType.F32 });
+                    GgufExport.Write(
+                        policy,
+                        source,
+                        Path.Combine(own, name),
+                        new GgufExportOptions { Type = GgufType.F32 },
+                        stop: cancellation
+                    );
                     await process.StartAsync(
                         $"-m {Path.Combine(theirs ?? own, name)} --alias policy-{version} --host {address.Host} --port {address.Port}",
                         cancellation
