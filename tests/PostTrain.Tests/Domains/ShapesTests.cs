@@ -5,6 +5,7 @@ using PostTrain.Rollouts;
 using PostTrain.Samples.Support;
 using PostTrain.Supervised;
 using PostTrain.Tests.Support;
+using PostTrain.Tool;
 using PostTrain.Training;
 using PostTrain.Vision;
 using TorchSharp;

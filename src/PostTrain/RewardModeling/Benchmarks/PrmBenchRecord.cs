@@ -1,4 +1,4 @@
-using PostTrain.Data.Records;
+using PostTrain.Data.Records.Files;
 
 namespace PostTrain.RewardModeling.Benchmarks;
 
@@ -65,7 +65,7 @@ public sealed record PrmBenchRecord(
     /// <exception cref="InvalidDataException">The file is broken or has no records; a record lacks fields, has an unknown classification,
     /// or names a step that it does not have. The message names file, place and reason.</exception>
     public static IReadOnlyList<PrmBenchRecord> Read(string path) =>
-        RecordFile.Read<PrmBenchRecord>(
+        RecordRows.Read<PrmBenchRecord>(
             path,
             "classification, modified_question, modified_process and error_steps",
             record =>
