@@ -58,7 +58,7 @@ public sealed class ShapesTests(ITestOutputHelper output)
         }
     }
 
-    [Fact]
+    [MeasurementFact]
     public async Task SupervisedTraining_ReadsColours_AndGrpoGoesOn()
     {
         using var model = ShapesTask.Model(seed: 2, width: 48);
