@@ -9,6 +9,7 @@ using PostTrain.Policy;
 using PostTrain.Rewards;
 using PostTrain.Runtime;
 using PostTrain.Samples.Support;
+using PostTrain.Tool;
 using PostTrain.Training;
 
 var command = new SampleCommand(

@@ -2,11 +2,13 @@
 #:property PublishAot=false
 // Plots the accuracy of the best of n solutions under a process verifier, an outcome verifier and a vote, computed exactly, and reports
 // from which n on the process verifier is better.
-//   dotnet run -c Release samples/experiments/best-of-n.cs [-- --length T --accuracy Q --flips E --lucky F --wrong-answers K --most N --output DIR]
+//   dotnet run -c Release samples/experiments/best-of-n.cs [-- --length T --accuracy Q --flips E --lucky F --wrong-answers K --most N
+// --output DIR]
 using System.Globalization;
 using PostTrain.Exact;
 using PostTrain.Rewards;
 using PostTrain.Samples.Support;
+using PostTrain.Tool;
 using PostTrain.Training;
 using PostTrain.Training.Reports;
 

@@ -9,6 +9,7 @@ using PostTrain.Compression.Quantization;
 using PostTrain.Models;
 using PostTrain.Samples.Support;
 using PostTrain.Supervised;
+using PostTrain.Tool;
 using PostTrain.Training;
 
 var command = new SampleCommand("compress", "Compresses a model in every way, and measures what each costs.", steps: 300);
@@ -63,20 +64,21 @@ return await command.RunAsync(
         ConsoleTable.Print(table);
         const string reading =
             "Bytes are those of the whole model; of a masked one, of what is left and a bit an entry. Intervals are 95 %, "
-            + "over the examples; one run each, so this says nothing of other seeds.";
+            + "over the examples; one run each, so this says nothing of other seeds. Codes of three bits are stored in four.";
         Console.WriteLine(reading);
-        File.WriteAllText(run.PathOf("frontier.svg"), FrontierPicture.Svg("Perplexity against bytes", results));
         var page = run.Page(
                 "Compression",
                 $"{subject.Name}, compressed in {results.Length - 1} ways and measured on {data.HeldOut.Count} examples."
             )
+            .Frontier("Loss over bytes, with 95 % intervals", Compressed.LossChart(results))
             .Table("Methods", table)
-            .Paragraph(reading + " The picture of perplexity against bytes is frontier.svg beside this page.");
+            .Paragraph(reading);
         if (subject.IsToy)
-            page.Proportions(
-                "Right answers to held-out sums",
-                [.. results.Select(result => new PostTrain.Training.Reports.NamedProportion(result.Name, result.Right!))]
-            );
+            page.Frontier("Right answers over bytes, with 95 % intervals", Compressed.AnswerChart(results))
+                .Proportions(
+                    "Right answers to held-out sums",
+                    [.. results.Select(result => new PostTrain.Training.Reports.NamedProportion(result.Name, result.Right!))]
+                );
         run.Finish(page, results.ToDictionary(result => result.Name, object (result) => result.Summary(results[0])));
         return Task.CompletedTask;
 

@@ -2,7 +2,8 @@
 #:property PublishAot=false
 // Distillation: a student learns from a teacher by any of the methods, beside a copy that learns the same data by supervised fine-tuning in
 // as many steps.
-//   dotnet run -c Release samples/experiments/distillation.cs [-- --method gkd --model STUDENT --teacher DIR --data FILE --steps N --output DIR]
+//   dotnet run -c Release samples/experiments/distillation.cs [-- --method gkd --model STUDENT --teacher DIR --data FILE --steps N
+// --output DIR]
 // Records: prompt and completion, instruction (input) output, question and answer, messages, and others: docs/data.md. Both models must
 // have one tokenizer.
 using System.Diagnostics;
@@ -14,6 +15,7 @@ using PostTrain.Numerics;
 using PostTrain.Rollouts;
 using PostTrain.Samples.Support;
 using PostTrain.Supervised;
+using PostTrain.Tool;
 using PostTrain.Training;
 using PostTrain.Training.Reports;
 

@@ -11,6 +11,7 @@ using PostTrain.Models;
 using PostTrain.Preference;
 using PostTrain.Rewards;
 using PostTrain.Samples.Support;
+using PostTrain.Tool;
 using PostTrain.Training;
 using PostTrain.Training.Reports;
 

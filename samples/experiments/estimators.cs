@@ -14,6 +14,11 @@ using static TorchSharp.torch;
 
 const int groupSize = 4;
 const double beta = 0.2;
+if (args.Any(argument => argument.StartsWith('-')))
+{
+    Console.WriteLine("estimators.cs [DIRECTORY]: writes its report there, by default to artifacts/estimators");
+    return args is ["--help" or "-h"] ? 0 : 2;
+}
 string directory = args.Length > 0 ? args[0] : Path.Combine("artifacts", "estimators");
 Directory.CreateDirectory(directory);
 
@@ -60,3 +65,4 @@ new HtmlReport(
     .Table("Estimators, ordered by bias", new ReportTable(columns, rows))
     .Save(Path.Combine(directory, "report.html"));
 Console.WriteLine($"written: {Path.Combine(directory, "report.html")}");
+return 0;

@@ -1,7 +1,8 @@
 #:project ../support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
 // Policy optimisation without a critic: any preset, any of the four schemes of rewards.
-//   dotnet run -c Release samples/experiments/grpo.cs [-- --preset dapo --reward step --model DIR --data FILE --lora 8 --steps N --output DIR]
+//   dotnet run -c Release samples/experiments/grpo.cs [-- --preset dapo --reward step --model DIR --data FILE --lora 8 --steps N --output
+// DIR]
 // Records: question or prompt, and answer (of GSM8K's, what follows ####), and others: docs/data.md.
 using PostTrain.Adapters;
 using PostTrain.Data;
@@ -11,6 +12,7 @@ using PostTrain.Policy;
 using PostTrain.Rewards;
 using PostTrain.Rollouts;
 using PostTrain.Samples.Support;
+using PostTrain.Tool;
 using PostTrain.Training;
 using PostTrain.Training.Reports;
 

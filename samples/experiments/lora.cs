@@ -6,6 +6,7 @@ using PostTrain.Adapters;
 using PostTrain.Models;
 using PostTrain.Samples.Support;
 using PostTrain.Text;
+using PostTrain.Tool;
 using TorchSharp;
 
 var command = new SampleCommand("lora", "Compares weight adapters with each other and with full fine-tuning.", steps: 60);

@@ -1,7 +1,8 @@
 #:project ../support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
-// Two fine-tuned models merged into one: the toy learns sums in one copy and reversing digits in another, and every merge method makes one
-// model of both. Each model's accuracy on both tasks, over the merge's strength; the best one is written as GGUF too.
+// Two fine-tuned models merged into one: the toy learns a little of sums and of reversing digits, one copy goes on with sums and another
+// with reversing, and every merge method makes one model of both. Each model's accuracy on both tasks, over the merge's strength; the best
+// one is written as GGUF too. With --ancestor 0 the copies share nothing but the base: see what merging does then.
 //   dotnet run -c Release samples/experiments/merge.cs [-- --steps N --held-out N --output DIR]
 // Models of yours, by a configuration of mergekit:
 //   dotnet run -c Release samples/experiments/merge.cs -- --config merge.yml --output artifacts/merged
@@ -12,12 +13,14 @@ using PostTrain.Models;
 using PostTrain.Models.Gguf;
 using PostTrain.Samples.Support;
 using PostTrain.Supervised;
+using PostTrain.Tool;
 using PostTrain.Training;
 using PostTrain.Training.Reports;
 
 var command = new SampleCommand("merge", "Merges two fine-tuned models by every method and shows the frontier.", steps: 200);
 var configFile = command.Option<string?>("--config", "A mergekit configuration (YAML) of models of yours; nothing is trained.", null);
 var batch = command.Option("--batch-size", "Examples in a step.", 32, OptionRange.AtLeast(1));
+var shared = command.Option("--ancestor", "Steps on both tasks before the copies part.", 110, OptionRange.AtLeast(0));
 return await command.RunAsync(
     args,
     (run, values) =>
@@ -36,12 +39,17 @@ return await command.RunAsync(
         int heldOut = run.HeldOut;
         var sums = ArithmeticTask.Problems(heldOut, heldOut: true, run.Seed);
         var reversals = Reversals(heldOut, heldOut: true, run.Seed);
-        string first = Tuned("sums", ArithmeticTask.Solutions(ArithmeticTask.Problems(4000, heldOut: false, run.Seed)));
-        string second = Tuned("reversals", [.. Reversals(4000, heldOut: false, run.Seed).Select(Solved)]);
+        IReadOnlyList<Demonstration> sumData = ArithmeticTask.Solutions(ArithmeticTask.Problems(4000, heldOut: false, run.Seed));
+        IReadOnlyList<Demonstration> reversalData = [.. Reversals(4000, heldOut: false, run.Seed).Select(Solved)];
+        int together = values.GetValue(shared);
+        string ancestor =
+            together == 0 ? subject.Folder : Tuned("ancestor", [.. sumData, .. reversalData], subject.Folder, together, subject.Rate(1e-3));
+        string first = Tuned("sums", sumData, ancestor, run.Steps, subject.Rate(3e-4));
+        string second = Tuned("reversals", reversalData, ancestor, run.Steps, subject.Rate(3e-4));
 
         var rows = new List<Row>
         {
-            Measured("base", 0, subject.Folder),
+            Measured("ancestor", 0, ancestor),
             Measured("tuned on sums", 0, first),
             Measured("tuned on reversals", 0, second),
         };
@@ -96,20 +104,32 @@ return await command.RunAsync(
         string finding =
             $"The best merge is {best.Name} at {Format.Number(best.Strength)}: {best.Sums} of the sums, {best.Reversals} of the reversals.";
         Console.WriteLine(finding);
+        Row[] tops = [.. rows.Take(3), .. rows.Skip(3).GroupBy(row => row.Name).Select(group => group.MaxBy(row => row.Worse)!)];
         var page = run.Page(
                 "Two fine-tuned models merged into one",
-                $"Copies of {subject.Name} after {run.Steps} steps each, merged without training. Accuracies on {heldOut} held-out "
-                    + "problems of each task, with 95 % intervals."
+                $"{subject.Name} after {together} steps on both tasks, then {run.Steps} steps on one task in each of two copies, merged without "
+                    + $"training. Accuracies on {heldOut} held-out problems of each task, with 95 % intervals."
             )
             .Paragraph(finding)
-            .Curves(
-                "Accuracy over the strength of the merge",
-                new CurveChart("Sums", "", [.. Lines(row => row.Sums.Value)]),
-                new CurveChart("Reversals", "", [.. Lines(row => row.Reversals.Value)]),
-                new CurveChart("Frontier: reversals over sums", "", [.. Frontier()])
+            .Frontier(
+                "Reversals over sums, each method by its strength",
+                new FrontierChart(
+                    "share of right sums",
+                    "share of right reversals, with 95 % intervals",
+                    [
+                        .. rows.Select(row =>
+                            FrontierPoint.Of(
+                                tops.Contains(row) ? Label(row) : "",
+                                row.Sums.Value,
+                                row.Reversals,
+                                row.Strength == 0 ? "" : row.Name
+                            )
+                        ),
+                    ]
+                )
             )
-            .Proportions("Sums", [.. Tops().Select(row => new NamedProportion(Label(row), row.Sums))])
-            .Proportions("Reversals", [.. Tops().Select(row => new NamedProportion(Label(row), row.Reversals))])
+            .Proportions("Sums", [.. tops.Select(row => new NamedProportion(Label(row), row.Sums))])
+            .Proportions("Reversals", [.. tops.Select(row => new NamedProportion(Label(row), row.Reversals))])
             .Table("All merges", table);
         run.Finish(
             page,
@@ -119,24 +139,26 @@ return await command.RunAsync(
                 ["best_strength"] = best.Strength,
                 ["best_sums"] = best.Sums.Value,
                 ["best_reversals"] = best.Reversals.Value,
+                ["ancestor_sums"] = rows[0].Sums.Value,
+                ["ancestor_reversals"] = rows[0].Reversals.Value,
                 ["tuned_sums"] = rows[1].Sums.Value,
                 ["tuned_reversals"] = rows[2].Reversals.Value,
             }
         );
         return Task.CompletedTask;
 
-        string Tuned(string name, IReadOnlyList<Demonstration> examples)
+        string Tuned(string name, IReadOnlyList<Demonstration> examples, string from, int steps, double rate)
         {
-            using var copy = subject.Again();
+            using var copy = Pretrained.Load(from);
             var options = new SftOptions
             {
-                Steps = run.Steps,
+                Steps = steps,
                 BatchSize = values.GetValue(batch),
-                LearningRate = subject.Rate(1e-3),
+                LearningRate = rate,
                 Seed = run.Seed,
             };
             using var trainer = new SftTrainer(copy, subject.Tokenizer, options);
-            run.Train(name, run.Steps, trainer.Run(examples, cancellation: run.Cancellation), name);
+            run.Train(name, steps, trainer.Run(examples, cancellation: run.Cancellation), name);
             subject.Save(copy, run.PathOf(name));
             return run.PathOf(name);
         }
@@ -174,7 +196,7 @@ return await command.RunAsync(
             new()
             {
                 Method = method,
-                Base = subject.Folder,
+                Base = ancestor,
                 Models = [new(first), new(second)],
                 Parameters = new() { Lambda = lambda, Density = density },
                 Convention = Convention.Peft,
@@ -197,27 +219,6 @@ return await command.RunAsync(
             );
             return new Row(name, strength, right, reversed, folder);
         }
-
-        IEnumerable<CurveSeries> Lines(Func<Row, double> value) =>
-            rows.Skip(3)
-                .GroupBy(row => row.Name)
-                .Select(group => new CurveSeries(group.Key, [.. group.Select(row => new CurvePoint(row.Strength, value(row)))]));
-
-        IEnumerable<CurveSeries> Frontier() =>
-            rows.Skip(3)
-                .GroupBy(row => row.Name)
-                .Select(group => new CurveSeries(
-                    group.Key,
-                    [
-                        .. group
-                            .OrderBy(row => row.Sums.Value)
-                            .DistinctBy(row => row.Sums.Value)
-                            .Select(row => new CurvePoint(row.Sums.Value, row.Reversals.Value)),
-                    ]
-                ));
-
-        IEnumerable<Row> Tops() =>
-            rows.Take(3).Concat(rows.Skip(3).GroupBy(row => row.Name).Select(group => group.MaxBy(row => row.Worse)!));
 
         static string Label(Row row) => row.Strength == 0 ? row.Name : $"{row.Name} {Format.Number(row.Strength)}";
     }

@@ -7,6 +7,7 @@ using PostTrain.Adapters;
 using PostTrain.Adapters.Prompts;
 using PostTrain.Models;
 using PostTrain.Samples.Support;
+using PostTrain.Tool;
 
 var command = new SampleCommand("prompt-tuning", "Compares soft prompts with LoRA and full fine-tuning.", steps: 400);
 var length = command.Option("--length", "Virtual tokens of a prompt, at least 2.", 8, OptionRange.AtLeast(2));

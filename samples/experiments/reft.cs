@@ -10,6 +10,7 @@ using PostTrain.Exact;
 using PostTrain.Models;
 using PostTrain.Samples.Support;
 using PostTrain.Supervised;
+using PostTrain.Tool;
 using PostTrain.Training;
 
 var command = new SampleCommand(

@@ -13,6 +13,7 @@ using PostTrain.Rewards.Steps;
 using PostTrain.Rollouts;
 using PostTrain.Samples.Support;
 using PostTrain.Text;
+using PostTrain.Tool;
 using PostTrain.Training;
 using PostTrain.Training.Reports;
 

@@ -8,6 +8,7 @@ using PostTrain.Data.Records;
 using PostTrain.Rewards;
 using PostTrain.Rollouts;
 using PostTrain.Samples.Support;
+using PostTrain.Tool;
 using PostTrain.Training;
 using PostTrain.Training.Reports;
 

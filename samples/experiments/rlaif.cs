@@ -16,6 +16,7 @@ using PostTrain.Rewards.Judges;
 using PostTrain.Rollouts;
 using PostTrain.Samples.Support;
 using PostTrain.Supervised;
+using PostTrain.Tool;
 using PostTrain.Training;
 using PostTrain.Training.Reports;
 

@@ -10,6 +10,7 @@ using PostTrain.Data;
 using PostTrain.Models;
 using PostTrain.Samples.Support;
 using PostTrain.Supervised;
+using PostTrain.Tool;
 using PostTrain.Training.Reports;
 using TorchSharp;
 using static TorchSharp.torch;

@@ -13,6 +13,7 @@ using PostTrain.Rewards.Steps;
 using PostTrain.Samples.Support;
 using PostTrain.Search;
 using PostTrain.Text;
+using PostTrain.Tool;
 using PostTrain.Training;
 using PostTrain.Training.Reports;
 
@@ -44,7 +45,7 @@ return await command.RunAsync(
 
         using var steps = Generator([]);
         var encoding = new StepEncodingOptions { Separator = ends, MaximumLength = subject.Model.ContextLength };
-        var process = LearnedRewards.Steps(head, subject.Tokenizer, new LearnedRewardOptions { Encoding = encoding });
+        using var process = new CachedStepReward(head, subject.Tokenizer, new LearnedRewardOptions { Encoding = encoding });
         var value = SolutionValue.Of(process, ends);
         using var thinking = Thinking() is { } forcing ? Generator([forcing.Rule()]) : null;
         var methods = SearchContender.All(steps, thinking, value, places, values.GetValue(most)).ToArray();
@@ -236,11 +237,20 @@ return await command.RunAsync(
                     $"{subject.Name}: right answers of {data.HeldOut.Count} held-out problems against the "
                         + "tokens that each method spends on one."
                 )
-                .Curves(
-                    "Right answers over log₂ tokens",
-                    Chart("Without a reward model", "one sample", "majority", "adaptive", "budget forcing"),
-                    Chart("Whole solutions and beams", "best", "weighted", "beam"),
-                    Chart("Trees", "diverse trees", "tree of thoughts", "Monte-Carlo tree")
+                .Frontier(
+                    "Right answers over tokens, with 95 % intervals",
+                    new FrontierChart(
+                        "tokens per problem",
+                        "share of right answers",
+                        [
+                            .. methods.Select(item =>
+                                FrontierPoint.Of(item.Method.Name, Tokens(item.Method.Name), accuracies[item.Method.Name], item.Family)
+                            ),
+                        ]
+                    )
+                    {
+                        LogX = true,
+                    }
                 )
                 .Proportions(
                     "Right answers, with 95 % intervals",
@@ -264,28 +274,6 @@ return await command.RunAsync(
                     )
                     .Append(new("router_threshold", router.Threshold.ToString(CultureInfo.InvariantCulture)))
             );
-
-            CurveChart Chart(string title, params string[] families) =>
-                new(
-                    title,
-                    "",
-                    [
-                        .. families
-                            .Where(family => methods.Any(item => item.Family == family))
-                            .Select(family => new CurveSeries(
-                                family,
-                                [
-                                    .. methods
-                                        .Where(item => item.Family == family)
-                                        .Select(item => new CurvePoint(
-                                            Math.Log2(Math.Max(1, Tokens(item.Method.Name))),
-                                            accuracies[item.Method.Name].Value
-                                        ))
-                                        .OrderBy(point => point.Step),
-                                ]
-                            )),
-                    ]
-                );
         }
     }
 );

@@ -6,6 +6,7 @@
 using PostTrain.Adapters;
 using PostTrain.Samples.Support;
 using PostTrain.Supervised;
+using PostTrain.Tool;
 using PostTrain.Training;
 using PostTrain.Training.Reports;
 

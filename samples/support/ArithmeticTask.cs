@@ -97,7 +97,7 @@ public static class ArithmeticTask
         ];
     }
 
-    /// <summary>Whether a completion has the right answer between the tags.</summary>
+    /// <summary>True if a completion has the right answer between the tags.</summary>
     public static bool IsRight(Completion completion)
     {
         ArgumentNullException.ThrowIfNull(completion);

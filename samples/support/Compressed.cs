@@ -56,6 +56,45 @@ public sealed record Compressed(string Name, long Bytes, IReadOnlyList<double> L
         return (Math.Exp(loss.Mean), Math.Exp(loss.Mean - half), Math.Exp(loss.Mean + half));
     }
 
+    /// <summary>Creates the chart of loss over bytes.</summary>
+    public static FrontierChart LossChart(IReadOnlyList<Compressed> results)
+    {
+        ArgumentNullException.ThrowIfNull(results);
+        return new FrontierChart(
+            "bytes of the model",
+            "log-perplexity in nats",
+            [
+                .. results.Select(result =>
+                {
+                    var (value, low, high) = result.Perplexity();
+                    return new FrontierPoint(result.Name, result.Bytes, Math.Log(value), Math.Log(low), Math.Log(high));
+                }),
+            ]
+        )
+        {
+            LogX = true,
+            LogY = true,
+        };
+    }
+
+    /// <summary>Creates the chart of right answers over bytes.</summary>
+    public static FrontierChart AnswerChart(IReadOnlyList<Compressed> results)
+    {
+        ArgumentNullException.ThrowIfNull(results);
+        return new FrontierChart(
+            "bytes of the model",
+            "share of right answers",
+            [
+                .. results
+                    .Where(result => result.Right is not null)
+                    .Select(result => FrontierPoint.Of(result.Name, result.Bytes, result.Right!)),
+            ]
+        )
+        {
+            LogX = true,
+        };
+    }
+
     /// <summary>All results in a table, each beside the first.</summary>
     public static ReportTable Table(IReadOnlyList<Compressed> results)
     {

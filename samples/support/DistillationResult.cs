@@ -6,7 +6,7 @@ using PostTrain.Training.Reports;
 
 namespace PostTrain.Samples.Support;
 
-/// <summary>How far a model is from a teacher on held-out examples, a value each.</summary>
+/// <summary>Distance of a model from its teacher on held-out examples, one value each.</summary>
 /// <param name="Name">Of the model.</param>
 /// <param name="Losses">−log of the completions under the model, nats per token.</param>
 /// <param name="Forward">KL(teacher, model) at the completions' tokens, nats per token.</param>

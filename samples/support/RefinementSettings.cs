@@ -7,7 +7,7 @@ using PostTrain.Training;
 
 namespace PostTrain.Samples.Support;
 
-/// <summary>How long and how fast the ways of refinement train. All take as many updates of as many completions after the
+/// <summary>Steps and learning rates of the kinds of refinement training. All take as many updates of as many completions after the
 /// warm-up.</summary>
 public sealed record RefinementSettings
 {

@@ -1,6 +1,6 @@
 namespace PostTrain.Samples.Support;
 
-/// <summary>What a method made of one problem.</summary>
+/// <summary>Result of a method on one problem.</summary>
 /// <param name="IsRight">Whether the answer is right.</param>
 /// <param name="Tokens">What it cost.</param>
 /// <param name="Score">Of the chosen solution.</param>

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using PostTrain.Text.Chat;
 
 namespace PostTrain.Text;
 
@@ -6,7 +7,8 @@ namespace PostTrain.Text;
 /// <remarks>
 /// Text rendered by a chat template contains its special tokens (the beginning of the sequence, the ends of turns), so none are added when
 /// it is encoded; plain text gets those of the tokenizer. A string converts to plain text, and a marked text converts to a string. Appended
-/// text does not change the mark, so a rendered prompt with a completion stays rendered.
+/// text does not change the mark, so a rendered prompt with a completion stays rendered. Texts are equal if their characters, their marks
+/// and their learnt spans are.
 /// </remarks>
 /// <param name="Text">The text.</param>
 /// <param name="IsRendered">True if the text contains its special tokens.</param>
@@ -22,6 +24,11 @@ public readonly record struct MarkedText(string Text, bool IsRendered = false)
         init => text = value;
     }
 
+    /// <summary>Spans of a completion that are learnt, such as the assistant's turns of a conversation, in order and without overlaps; an
+    /// empty list: nothing is.</summary>
+    /// <value>Null by default: the whole text.</value>
+    public IReadOnlyList<TextSpan>? Learnt { get; init; }
+
     /// <summary>Number of UTF-16 characters.</summary>
     public int Length => Text.Length;
 
@@ -34,14 +41,22 @@ public readonly record struct MarkedText(string Text, bool IsRendered = false)
     /// <summary>Converts to a string.</summary>
     public static implicit operator string(MarkedText text) => text.Text;
 
-    /// <summary>Concatenates two texts; the result has the mark of the first.</summary>
-    public static MarkedText operator +(MarkedText left, MarkedText right) => left with { Text = left.Text + right.Text };
+    /// <summary>Concatenates two texts; the result has the mark of the first, and no learnt spans.</summary>
+    public static MarkedText operator +(MarkedText left, MarkedText right) => new(left.Text + right.Text, left.IsRendered);
 
     /// <summary>The UTF-16 character at an index.</summary>
     public char this[int index] => Text[index];
 
-    /// <summary>Returns a part of the text, with its mark.</summary>
-    public MarkedText Slice(int start, int length) => this with { Text = Text.Substring(start, length) };
+    /// <summary>Returns a part of the text, with its mark and the learnt spans in it.</summary>
+    public MarkedText Slice(int start, int length) =>
+        this with
+        {
+            Text = Text.Substring(start, length),
+            Learnt = Learnt
+                ?.Select(span => new TextSpan(Math.Max(span.Start - start, 0), Math.Min(span.End - start, length)))
+                .Where(span => span.Length > 0)
+                .ToArray(),
+        };
 
     /// <inheritdoc cref="string.Contains(string, StringComparison)"/>
     public bool Contains(string value, StringComparison comparison) => Text.Contains(value, comparison);
@@ -52,6 +67,23 @@ public readonly record struct MarkedText(string Text, bool IsRendered = false)
     /// <inheritdoc cref="string.EndsWith(string, StringComparison)"/>
     public bool EndsWith(string value, StringComparison comparison) => Text.EndsWith(value, comparison);
 
+    /// <inheritdoc/>
+    public bool Equals(MarkedText other) =>
+        Text == other.Text
+        && IsRendered == other.IsRendered
+        && (Learnt is null ? other.Learnt is null : other.Learnt is not null && Learnt.SequenceEqual(other.Learnt));
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => HashCode.Combine(Text, IsRendered, Learnt?.Count);
+
     /// <summary>Returns the text.</summary>
     public override string ToString() => Text;
+
+    /// <summary>Returns the text with other text before it, which is not learnt unless all of this text is.</summary>
+    internal MarkedText After(string text) =>
+        this with
+        {
+            Text = text + Text,
+            Learnt = Learnt?.Select(span => new TextSpan(span.Start + text.Length, span.End + text.Length)).ToArray(),
+        };
 }

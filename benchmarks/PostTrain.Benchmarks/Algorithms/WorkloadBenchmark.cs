@@ -18,7 +18,7 @@ public abstract class WorkloadBenchmark(string id, params string[] sizes)
     [ParamsSource(nameof(Sizes))]
     public string Size { get; set; } = "";
 
-    /// <summary>What <see cref="Size"/> goes through.</summary>
+    /// <summary>Values of <see cref="Size"/>.</summary>
     public IEnumerable<string> Sizes => sizes.Length > 0 ? sizes : WorkloadRegistry.Of(id).Sizes;
 
     [GlobalSetup]

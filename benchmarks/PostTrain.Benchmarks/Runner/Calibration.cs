@@ -40,7 +40,7 @@ internal sealed class Calibration : IDisposable
         return speed;
     }
 
-    /// <summary>Whether a speed is near the best one.</summary>
+    /// <summary>True if a speed is near the best one.</summary>
     public bool IsQuiet(double speed) => speed >= QuietShare * Best;
 
     /// <inheritdoc/>

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Benchmarks.Runner;
 
-/// <summary>How many times longer a call takes by tensor operators.</summary>
+/// <summary>Ratio of a call's time by tensor operators to its time here.</summary>
 /// <param name="Median">Of the pairs' ratios.</param>
 /// <param name="Lower">Their first quartile.</param>
 /// <param name="Upper">Their third quartile.</param>

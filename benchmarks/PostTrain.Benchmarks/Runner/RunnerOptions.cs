@@ -4,13 +4,16 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Benchmarks.Runner;
 
-/// <summary>What <c>--json FILE [--threads N] [--cap-s S] [--keep-heap] [--bf16] [--pairs] [ids]</c> asks for.</summary>
+/// <summary>Options of <c>--json FILE [--threads N] [--cap-s S] [--keep-heap] [--bf16] [--pairs | --peer COMMAND]
+/// [ids]</c>.</summary>
 /// <param name="Path">Of the result lines.</param>
 /// <param name="Threads">Of libtorch, 1 or more.</param>
 /// <param name="Patience">Seconds for one workload, above 0.</param>
 /// <param name="KeepHeap">Whether freed memory stays in the process.</param>
 /// <param name="Type">Of the weights of whole models.</param>
 /// <param name="Pairs">Whether each call is compared with the same one by tensor operators instead, in alternation.</param>
+/// <param name="Peer">Command line of a peer's program that takes samples of the same workloads, with which each call is compared in
+/// alternation instead; null for none.</param>
 /// <param name="Patterns">On <c>id</c> or <c>id:size</c>, with * and ?; all when empty.</param>
 internal sealed record RunnerOptions(
     string Path,
@@ -19,6 +22,7 @@ internal sealed record RunnerOptions(
     bool KeepHeap,
     ScalarType Type,
     bool Pairs,
+    string? Peer,
     IReadOnlyList<string> Patterns
 )
 {
@@ -27,6 +31,7 @@ internal sealed record RunnerOptions(
     {
         var (path, threads, patience, patterns) = ("", 1, 10.0, new List<string>());
         var (keepHeap, type, pairs) = (false, ScalarType.Float32, false);
+        string? peer = null;
         for (int i = 0; i < arguments.Count; i++)
         {
             string Value() =>
@@ -56,9 +61,12 @@ internal sealed record RunnerOptions(
                 case "--pairs":
                     pairs = true;
                     break;
+                case "--peer":
+                    peer = Value();
+                    break;
                 case var option when option.StartsWith('-'):
                     throw new FormatException(
-                        $"{option}: expected --json FILE [--threads N] [--cap-s S] [--keep-heap] [--bf16] [--pairs] [ids]"
+                        $"{option}: expected --json FILE [--threads N] [--cap-s S] [--keep-heap] [--bf16] [--pairs | --peer COMMAND] [ids]"
                     );
                 case var pattern:
                     patterns.Add(pattern);
@@ -72,11 +80,12 @@ internal sealed record RunnerOptions(
             keepHeap,
             type,
             pairs,
+            peer,
             patterns
         );
     }
 
-    /// <summary>Whether a workload of a size is asked for.</summary>
+    /// <summary>True if a workload of a size is asked for.</summary>
     public bool Selects(string id, string size) =>
         Patterns.Count == 0
         || Patterns.Any(pattern =>

@@ -47,6 +47,7 @@ internal static class WorkloadRunner
         for (int i = 0; i < 50; i++)
             calibration.Measure();
         var timer = new WorkloadTimer(calibration, options.Patience);
+        using var peer = options.Peer is null ? null : PeerProcess.Start(options.Peer, options.Threads, options.KeepHeap);
         for (int i = 0; i < chosen.Length; i++)
         {
             var (workload, size) = chosen[i];
@@ -64,6 +65,14 @@ internal static class WorkloadRunner
                 var ratio = PairTimer.Time(call.Run, options.Patience);
                 results.Write(ratio.Line(workload.Id, size, options.Threads, kept, call.Type));
                 Console.Error.WriteLine($"[{i + 1}/{chosen.Length}] {workload.Id} {size}: {ratio}");
+                continue;
+            }
+            if (peer is not null)
+            {
+                var compared = PeerTimer.Time(call.Run, peer, workload.Id, size, options.Patience);
+                if (compared is not null)
+                    results.Write(compared.Line(workload.Id, size, options, kept, call.Type, peer.Header));
+                Console.Error.WriteLine($"[{i + 1}/{chosen.Length}] {workload.Id} {size}: {compared?.ToString() ?? "the peer has none"}");
                 continue;
             }
             var timing = timer.Time(call.Run);

@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Benchmarks.Workloads;
 
-/// <summary>What is timed, and the least work in it.</summary>
+/// <summary>Timed call and its least work.</summary>
 /// <param name="Run">One call: values and gradients, nothing kept from one call to the next.</param>
 /// <param name="Flops">Arithmetic of the matrix products; 0 where there is none.</param>
 /// <param name="TrafficBytes">Bytes of each input read once and each output written once; 0 where it is not counted.</param>

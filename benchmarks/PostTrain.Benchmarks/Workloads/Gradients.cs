@@ -14,7 +14,7 @@ internal static class Gradients
             autograd.grad([loss()], inputs);
         };
 
-    /// <summary>The same for an output whose own gradient is given.</summary>
+    /// <summary>Overload for an output whose own gradient is given.</summary>
     public static Action Given(Func<Tensor> output, Tensor gradient, params Tensor[] inputs) =>
         () =>
         {

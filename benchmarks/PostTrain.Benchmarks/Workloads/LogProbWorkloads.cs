@@ -24,7 +24,7 @@ internal sealed class LogProb : IWorkload
     }
 }
 
-/// <summary>The same with each row's entropy as a value without a gradient: what is logged.</summary>
+/// <summary>Log-probabilities with each row's entropy as a value without a gradient, as for logging.</summary>
 internal sealed class LogProbEntropy : IWorkload
 {
     public string Id => "K.logprob_entropy";

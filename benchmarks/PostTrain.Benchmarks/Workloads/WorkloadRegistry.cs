@@ -31,6 +31,7 @@ internal static class WorkloadRegistry
         new DpoStep(),
         new GrpoStep(),
         new SampledTokens(),
+        new SquareProduct(),
     ];
 
     /// <summary>The workload of an id.</summary>

@@ -81,7 +81,11 @@ public sealed class ChatTemplate
     /// whole text; the message says which.</exception>
     /// <exception cref="TemplateException">As for <see cref="Render"/>; also if the template rejects a prefix of the
     /// conversation.</exception>
-    public RenderedChat RenderByPrefixes(IReadOnlyList<ChatMessage> messages, ChatOptions? options = null)
+    public RenderedChat RenderByPrefixes(IReadOnlyList<ChatMessage> messages, ChatOptions? options = null) =>
+        SpansByPrefixes(messages, options, first: 0);
+
+    /// <summary>Renders a conversation with the spans of the assistant's messages from one on.</summary>
+    internal RenderedChat SpansByPrefixes(IReadOnlyList<ChatMessage> messages, ChatOptions? options, int first)
     {
         options ??= new ChatOptions();
         if (options.AddGenerationPrompt || options.ContinueFinalMessage)
@@ -91,7 +95,7 @@ public sealed class ChatTemplate
             );
         string text = Render(messages, options).Text;
         List<TextSpan> spans = [];
-        for (var place = 0; place < messages.Count; place++)
+        for (var place = first; place < messages.Count; place++)
         {
             if (messages[place].Role != "assistant")
                 continue;
@@ -107,10 +111,30 @@ public sealed class ChatTemplate
         return new RenderedChat(text, spans);
     }
 
+    /// <summary>Checks a template with <c>{% generation %}</c> blocks for training.</summary>
+    /// <param name="tokenizer">The model's tokenizer.</param>
+    /// <param name="options">Further inputs of the template; null for the defaults.</param>
+    /// <exception cref="TemplateException">The template rejects a conversation of a user and an assistant.</exception>
+    public TemplateCheck Check(IOffsetTokenizer tokenizer, ChatOptions? options = null) =>
+        TemplateCheck.Of(this, tokenizer, options ?? new ChatOptions());
+
     /// <summary>Encodes a conversation. The result contains a mask of the assistant's tokens if the template marks them.</summary>
     /// <remarks>Equivalent to <c>Render(messages, options).Encode(tokenizer)</c>.</remarks>
     public EncodedChat Encode(IOffsetTokenizer tokenizer, IReadOnlyList<ChatMessage> messages, ChatOptions? options = null) =>
         Render(messages, options).Encode(tokenizer);
+
+    /// <summary>Returns true if the texts up to each message of the assistant, from one on, are beginnings of the whole text.</summary>
+    internal bool KeepsTurns(IReadOnlyList<ChatMessage> messages, ChatOptions options, int first)
+    {
+        string text = Render(messages, options).Text;
+        return Enumerable
+            .Range(first, Math.Max(messages.Count - first, 0))
+            .Where(place => messages[place].Role == "assistant")
+            .All(place =>
+                PromptLength(text, [.. messages.Take(place)], options) is not null
+                && text.StartsWith(Render([.. messages.Take(place + 1)], options).Text, StringComparison.Ordinal)
+            );
+    }
 
     private int Beginning(string text, IReadOnlyList<ChatMessage> messages, ChatOptions options, int place)
     {
@@ -120,7 +144,7 @@ public sealed class ChatTemplate
 
     private static ArgumentException Changes(int place, IReadOnlyList<ChatMessage> messages) =>
         new(
-            $"the template changes the text before message {place} when more messages follow, so the assistant's span cannot be found; "
+            $"the template changes earlier messages when others follow (before message {place}), so the assistant's span cannot be found; "
                 + "mark it with {% generation %} in the template",
             nameof(messages)
         );

@@ -23,7 +23,8 @@ public sealed record RenderedChat(MarkedText Text, IReadOnlyList<TextSpan>? Assi
         return new EncodedChat(encoding.Ids, AssistantSpans is null ? null : Mask(encoding.Offsets, AssistantSpans));
     }
 
-    private static bool[] Mask((int Start, int End)[] offsets, IReadOnlyList<TextSpan> spans)
+    /// <summary>Returns true for each token that has a character in a span.</summary>
+    internal static bool[] Mask((int Start, int End)[] offsets, IReadOnlyList<TextSpan> spans)
     {
         var mask = new bool[offsets.Length];
         var next = 0;

@@ -4,7 +4,8 @@ using PostTrain.Text.Files;
 namespace PostTrain.Text;
 
 /// <summary>A tokenizer with one id per character of an alphabet and one per named special token such as <c>&lt;think&gt;</c>.</summary>
-/// <remarks>Ids: the special tokens in the given order, then the characters. The longest special token at a position wins, and special
+/// <remarks>Ids: the special tokens in the given order, then the characters, then those of <see cref="WithTokens"/>. The longest special
+/// token at a position wins, and special
 /// tokens win over characters. Decoding leaves out the padding and end tokens and spells every other token, so <c>Decode(Encode(text)) ==
 /// text</c> for every text over the alphabet that contains neither of these two.</remarks>
 public sealed class CharacterTokenizer : ITokenizer
@@ -12,7 +13,7 @@ public sealed class CharacterTokenizer : ITokenizer
     /// <summary>Name of the file in a model's directory: <c>tokenizer.posttrain.json</c>.</summary>
     public const string FileName = "tokenizer.posttrain.json";
 
-    private readonly string[] tokens;
+    private readonly List<string> tokens = [];
     private IReadOnlyDictionary<string, ReadOnlyMemory<byte>>? files;
     private readonly Dictionary<Rune, int> characters = [];
     private readonly Dictionary<char, List<int>> specialsByFirst = [];
@@ -41,10 +42,8 @@ public sealed class CharacterTokenizer : ITokenizer
 
         Alphabet = alphabet;
         SpecialTokens = specials.AsReadOnly();
-        var tokens = new List<string>();
-        AddSpecials(specials, tokens);
-        AddCharacters(alphabet, tokens);
-        this.tokens = [.. tokens];
+        AddSpecials(specials);
+        AddCharacters(alphabet);
         PaddingId = specials.IndexOf(padding);
         EndOfSequenceId = endOfSequence is null ? null : specials.IndexOf(endOfSequence);
         if (EndOfSequenceId == PaddingId)
@@ -58,7 +57,10 @@ public sealed class CharacterTokenizer : ITokenizer
     public IReadOnlyList<string> SpecialTokens { get; }
 
     /// <inheritdoc/>
-    public int VocabularySize => tokens.Length;
+    public int VocabularySize => tokens.Count;
+
+    /// <summary>The tokens of <see cref="WithTokens"/>, in order of their ids, which follow those of the characters.</summary>
+    public IReadOnlyList<string> AddedTokens { get; private init; } = [];
 
     /// <inheritdoc/>
     public int? EndOfSequenceId { get; }
@@ -77,20 +79,40 @@ public sealed class CharacterTokenizer : ITokenizer
                 SpecialTokens,
                 tokens[PaddingId],
                 EndOfSequenceId is { } id ? tokens[id] : null
-            ).Bytes(),
+            )
+            {
+                AddedTokens = AddedTokens.Count > 0 ? AddedTokens : null,
+            }.Bytes(),
         };
 
-    /// <summary>Returns the id of a special token.</summary>
+    /// <summary>Returns a tokenizer that has further tokens behind all ids of this one, which keep their meaning: for a model whose
+    /// vocabulary grows (<c>Decoder.WithVocabulary</c>).</summary>
+    /// <param name="added">Tokens of at least one character, all different and none of them known.</param>
+    /// <exception cref="ArgumentException">A token is empty, or known already.</exception>
+    public CharacterTokenizer WithTokens(params IReadOnlyList<string> added)
+    {
+        ArgumentNullException.ThrowIfNull(added);
+        var grown = new CharacterTokenizer(Alphabet, SpecialTokens, tokens[PaddingId], EndOfSequenceId is { } id ? tokens[id] : null)
+        {
+            AddedTokens = [.. AddedTokens, .. added],
+        };
+        grown.AddSpecials(grown.AddedTokens);
+        if (files is not null)
+            grown.files = new Dictionary<string, ReadOnlyMemory<byte>>(files, StringComparer.Ordinal)
+            {
+                [FileName] = grown.Files[FileName],
+            };
+        return grown;
+    }
+
+    /// <summary>Returns the id of a special or an added token.</summary>
     /// <exception cref="ArgumentException">There is no such token; the message lists the known ones.</exception>
     public int IdOf(string specialToken)
     {
-        for (var id = 0; id < SpecialTokens.Count; id++)
-        {
-            if (SpecialTokens[id] == specialToken)
-                return id;
-        }
+        if (SpecialTokens.Contains(specialToken) || AddedTokens.Contains(specialToken))
+            return tokens.IndexOf(specialToken);
 
-        var known = string.Join(", ", SpecialTokens);
+        var known = string.Join(", ", SpecialTokens.Concat(AddedTokens));
         throw new ArgumentException($"specialToken is '{specialToken}', expected one of {known}", nameof(specialToken));
     }
 
@@ -170,7 +192,7 @@ public sealed class CharacterTokenizer : ITokenizer
         return null;
     }
 
-    private void AddSpecials(List<string> specials, List<string> tokens)
+    private void AddSpecials(IReadOnlyList<string> specials)
     {
         foreach (var special in specials)
         {
@@ -188,7 +210,7 @@ public sealed class CharacterTokenizer : ITokenizer
             candidates.Sort((left, right) => tokens[right].Length.CompareTo(tokens[left].Length));
     }
 
-    private void AddCharacters(string alphabet, List<string> tokens)
+    private void AddCharacters(string alphabet)
     {
         for (var position = 0; position < alphabet.Length; )
         {

@@ -14,6 +14,11 @@ internal sealed record CharacterTokenizerFile(
     [property: JsonPropertyName("endOfSequence")] string? EndOfSequence
 )
 {
+    /// <summary>Tokens behind the characters; left out where there are none.</summary>
+    [JsonPropertyName("addedTokens")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<string>? AddedTokens { get; init; }
+
     /// <summary>The value of the field <see cref="Format"/>.</summary>
     internal const string Name = "posttrain-character-tokenizer";
 
@@ -36,7 +41,8 @@ internal sealed record CharacterTokenizerFile(
             var file = JsonSerializer.Deserialize<CharacterTokenizerFile>(json, Options);
             if (file?.Format != Name)
                 throw new InvalidDataException($"{path} has the format '{file?.Format}', expected '{Name}'");
-            return new CharacterTokenizer(file.Alphabet, file.SpecialTokens, file.Padding, file.EndOfSequence);
+            var tokenizer = new CharacterTokenizer(file.Alphabet, file.SpecialTokens, file.Padding, file.EndOfSequence);
+            return file.AddedTokens is { } added ? tokenizer.WithTokens(added) : tokenizer;
         }
         catch (Exception exception) when (exception is JsonException or ArgumentException or InvalidOperationException)
         {

@@ -20,7 +20,7 @@ public static class PromptExtraction
         return new PreferencePair(chosen[..length], chosen[length..], rejected[length..]);
     }
 
-    /// <summary>The same for lists, such as the messages of two conversations.</summary>
+    /// <summary>Overload for lists, such as the messages of two conversations.</summary>
     /// <typeparam name="T">Items that know when they are equal.</typeparam>
     /// <exception cref="ArgumentException">A list is empty.</exception>
     public static (IReadOnlyList<T> Prompt, IReadOnlyList<T> Chosen, IReadOnlyList<T> Rejected) Extract<T>(

@@ -22,7 +22,7 @@ public sealed record DistillationOptions : TrainingOptions
     /// <value>The default is 0: the teacher alone.</value>
     public double LabelWeight { get; init; }
 
-    /// <summary>How the tokens' losses become one number.</summary>
+    /// <summary>Aggregation of the tokens' losses.</summary>
     /// <value>The default is <see cref="LossAggregation.TokenMean"/>.</value>
     public LossAggregation Aggregation { get; init; } = LossAggregation.TokenMean;
 

@@ -46,11 +46,7 @@ public sealed class DistillationTrainer : DatasetTrainer<Demonstration, Sequence
     protected override Func<IReadOnlyList<int>, SequenceBatch> Prepare(IReadOnlyList<Demonstration> data, string name)
     {
         int context = Math.Min(student.ContextLength, teacher.Own?.ContextLength ?? int.MaxValue);
-        var examples = new TokenExample[data.Count];
-        for (int i = 0; i < examples.Length; i++)
-            examples[i] = TokenExample
-                .Of(data[i].Prompt, data[i].Completion, tokenizer, options.AppendEndOfSequence)
-                .Fitting(context, $"{name}[{i}]");
+        var examples = Encode(data, name, Encoder(tokenizer, context, options.AppendEndOfSequence));
         return indices =>
         {
             var batch = SequenceBatch.Of([.. indices.Select(index => examples[index])], tokenizer.PaddingId);

@@ -23,7 +23,7 @@ public sealed record OnPolicyDistillationOptions : RolloutOptions
     /// <value>The default is 1. Below 1 every problem needs an answer, and the objective must compare distributions.</value>
     public double StudentShare { get; init; } = 1;
 
-    /// <summary>How the tokens' losses become one number.</summary>
+    /// <summary>Aggregation of the tokens' losses.</summary>
     /// <value>The default is <see cref="LossAggregation.TokenMean"/>.</value>
     public LossAggregation Aggregation { get; init; } = LossAggregation.TokenMean;
 

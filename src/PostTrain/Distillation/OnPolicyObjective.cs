@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Distillation;
 
-/// <summary>What the student learns at the tokens of completions that it wrote itself.</summary>
+/// <summary>Objective of the student at the tokens of completions that it wrote itself.</summary>
 public abstract record OnPolicyObjective
 {
     private OnPolicyObjective() { }
@@ -71,10 +71,10 @@ public abstract record OnPolicyObjective
         return new OwnObjective(name, function, ofSamples);
     }
 
-    /// <summary>Whether the loss holds only for completions that the student drew, under the distribution that it drew them from.</summary>
+    /// <summary>True if the loss holds only for completions that the student drew, under the distribution that it drew them from.</summary>
     internal abstract bool OfSamples { get; }
 
-    /// <summary>Whether a batch may serve several updates.</summary>
+    /// <summary>True if a batch may serve several updates.</summary>
     internal virtual bool Repeatable => true;
 
     internal abstract Tensor Loss(OnPolicyPart part, LossAggregation aggregation, double denominator, MetricMeans means);

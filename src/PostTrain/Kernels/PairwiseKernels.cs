@@ -19,7 +19,7 @@ namespace PostTrain.Kernels;
 /// <exception cref="NotSupportedException">The tensors are not on the CPU, or of a 16-bit type.</exception>
 public static unsafe class PairwiseKernels
 {
-    /// <summary>Whether <see cref="Dpo"/> has a closed form of the loss: all but those that sort the batch (AOT) and those of one's
+    /// <summary>True if <see cref="Dpo"/> has a closed form of the loss: all but those that sort the batch (AOT) and those of one's
     /// own.</summary>
     public static bool Supports(DpoLoss loss)
     {

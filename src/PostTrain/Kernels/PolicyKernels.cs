@@ -16,7 +16,7 @@ namespace PostTrain.Kernels;
 /// <exception cref="NotSupportedException">The tensors are not on the CPU, or of a 16-bit type.</exception>
 public static partial class PolicyKernels
 {
-    /// <summary>Whether <see cref="Objective"/> has a closed form of the surrogate: clipped in all ways, the ratio, the log-probability,
+    /// <summary>True if <see cref="Objective"/> has a closed form of the surrogate: clipped in all ways, the ratio, the log-probability,
     /// CISPO, SAPO, DRO.</summary>
     public static bool Supports(PolicySurrogate surrogate) =>
         surrogate is ClipSurrogate or RatioSurrogate or PolicyGradientSurrogate or CispoSurrogate or SapoSurrogate or DroSurrogate;

@@ -10,10 +10,10 @@ public sealed class LayerSetting
     private LayerSetting(double[] values, (string? Filter, LayerSetting Value)[] rules, LayerSetting? otherwise = null) =>
         (this.values, this.rules, this.otherwise) = (values, rules, otherwise);
 
-    /// <summary>The same number everywhere.</summary>
+    /// <summary>Setting with one number for all layers.</summary>
     public static implicit operator LayerSetting(double value) => FromDouble(value);
 
-    /// <summary>The same number everywhere.</summary>
+    /// <summary>Setting with one number for all layers.</summary>
     /// <exception cref="ArgumentOutOfRangeException">It is not finite.</exception>
     public static LayerSetting FromDouble(double value) => Gradient([value]);
 
@@ -41,7 +41,7 @@ public sealed class LayerSetting
         return new LayerSetting([], [.. rules]);
     }
 
-    /// <summary>The same, and another setting where no filter fits.</summary>
+    /// <summary>Returns the setting with another one for layers that no filter matches.</summary>
     internal LayerSetting Else(LayerSetting? other) => new(values, rules, otherwise is null ? other : otherwise.Else(other));
 
     /// <summary>The number for a tensor, or null where no filter fits.</summary>

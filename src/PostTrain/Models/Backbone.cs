@@ -34,6 +34,12 @@ internal sealed class Backbone : nn.Module
 
     public TokenEmbedding Tokens { get; private set; }
 
+    internal TokenEmbedding? Positions => positions;
+
+    internal IEnumerable<Block> Blocks => blocks;
+
+    internal nn.Module<Tensor, Tensor> Norm => norm;
+
     /// <summary>True if layers keep only their inputs and compute the rest again in the backward pass.</summary>
     public bool CheckpointActivations { get; set; }
 

@@ -77,6 +77,19 @@ public abstract class CausalLm : nn.Module<Tensor, Tensor>
     /// <summary>Applies the output projection: [...,D] to logits [...,V].</summary>
     public abstract Tensor Project(Tensor hidden);
 
+    /// <summary>W, [V,D], where <see cref="Project"/> is the product of the hidden states with it and nothing else; otherwise
+    /// null.</summary>
+    internal virtual Tensor? OutputWeight => null;
+
+    /// <summary>The logits behind the last of the given positions, [B,V]: <see cref="Hidden"/> with a cache, and <see
+    /// cref="Project"/>.</summary>
+    internal virtual Tensor NextLogits(Tensor ids, Tensor? attentionMask, KeyValueCache cache)
+    {
+        using var scope = NewDisposeScope();
+        var hidden = Hidden(ids, attentionMask, cache);
+        return Project(hidden.select(1, hidden.size(1) - 1)).MoveToOuterDisposeScope();
+    }
+
     /// <summary>Creates an empty cache for <paramref name="batch"/> rows of up to <paramref name="capacity"/> positions, with the model's
     /// type and device; the caller disposes it.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The batch is not positive, or the capacity is not between 1 and the context

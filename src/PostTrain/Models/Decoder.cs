@@ -1,3 +1,4 @@
+using PostTrain.Operators;
 using PostTrain.Text;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -129,6 +130,32 @@ public sealed class Decoder : CausalLm, ILayerOwner
         return copy;
     }
 
+    /// <summary>A copy, as by <see cref="Copy"/>, whose vocabulary has further ids behind those of this one. Only the token embedding and
+    /// the output projection grow: their old rows and all other parameters have the same bits, and so have the logits of the old ids up
+    /// to the rounding of a wider product.</summary>
+    /// <remarks>A new row is the mean of the old ones, so that a new token is at first about as likely as an old one (Hewitt 2021, as
+    /// transformers does), plus normal noise with a hundredth of each column's standard deviation, which tells new tokens apart.</remarks>
+    /// <param name="vocabularySize">The new number of ids, at least <see cref="VocabularySize"/>.</param>
+    /// <param name="seed">Seed of the noise.</param>
+    /// <returns>All its parameters require a gradient; the caller disposes it.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The number is below <see cref="VocabularySize"/>.</exception>
+    /// <exception cref="InvalidOperationException">There is an adapter on the model.</exception>
+    public Decoder WithVocabulary(int vocabularySize, ulong seed = 0)
+    {
+        Numerics.Guard.AtLeast(vocabularySize, VocabularySize, nameof(vocabularySize));
+        if (HasAdapter)
+            throw new InvalidOperationException("The model has an adapter, expected a plain decoder: merge the adapter, or dispose it.");
+        using var mode = no_grad();
+        var grown = new Decoder(Config with { VocabularySize = vocabularySize }, new GrownWeights(this, seed))
+        {
+            Origin = Origin?.With("vocab_size", vocabularySize),
+            PaddingFree = PaddingFree,
+            CheckpointActivations = CheckpointActivations,
+        };
+        grown.train(training);
+        return grown;
+    }
+
     /// <inheritdoc/>
     public override Tensor Embed(Tensor ids)
     {
@@ -161,6 +188,12 @@ public sealed class Decoder : CausalLm, ILayerOwner
     {
         ArgumentNullException.ThrowIfNull(embeddings);
         var (length, total) = CheckShapes(embeddings, attentionMask, cache, prefix?.Length ?? 0);
+        if (cache is not null && prefix is null && length == 1 && StepOf(cache) is { } step)
+        {
+            var next = step.Hidden(embeddings, attentionMask);
+            cache.Advance(1);
+            return next;
+        }
         using var mode = cache is null ? null : no_grad();
         using var scope = NewDisposeScope();
         var (inputs, positions) = views.Create(attentionMask, length, total, embeddings, cache, prefix);
@@ -182,6 +215,34 @@ public sealed class Decoder : CausalLm, ILayerOwner
         using var scope = NewDisposeScope();
         var logits = head is null ? backbone.Tokens.Project(hidden) : head.call(hidden);
         return (Config.LogitSoftCap is { } cap ? logits.div(cap).tanh().mul(cap) : logits).MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    internal override Tensor? OutputWeight
+    {
+        get
+        {
+            nn.Module<Tensor, Tensor> projection = head ?? backbone.Tokens.Projection;
+            if (Config.LogitSoftCap is not null || ForwardHooks.Of(projection) is not { Any: false })
+                return null;
+            return projection switch
+            {
+                Linear { weight: { } weight, bias: null } => weight,
+                TiedProjection { IsPlain: true } tied => tied.Weight,
+                _ => null,
+            };
+        }
+    }
+
+    /// <inheritdoc/>
+    internal override Tensor NextLogits(Tensor ids, Tensor? attentionMask, KeyValueCache cache)
+    {
+        if (ids.dim() != 2 || ids.size(1) != 1 || ids.dtype != ScalarType.Int64 || StepOf(cache) is not { HasEnds: true } step)
+            return base.NextLogits(ids, attentionMask, cache);
+        CheckPlaces(ids.size(0), 1, attentionMask, cache, prefix: 0, nameof(ids));
+        var logits = step.Logits(ids, attentionMask);
+        cache.Advance(1);
+        return logits;
     }
 
     /// <inheritdoc/>
@@ -236,6 +297,24 @@ public sealed class Decoder : CausalLm, ILayerOwner
         base.Dispose(disposing);
     }
 
+    // The pass over one position without tensor operators, where the model's parts allow it now.
+    private IPositionStep? StepOf(KeyValueCache cache)
+    {
+        if (cache.HasNoStep || !Fused.IsOn || views.Rotaries.Any(rotary => rotary.DependsOnLength(cache.Held + 1)))
+            return null;
+        if (cache.Step is { } step && step.IsCurrent(head))
+            return step;
+        cache.Step?.Dispose();
+        cache.Step = backbone.Tokens.Type switch
+        {
+            ScalarType.Float32 => PositionStep<float>.Of(Config, backbone, head, views, cache),
+            ScalarType.Float64 => PositionStep<double>.Of(Config, backbone, head, views, cache),
+            _ => null,
+        };
+        cache.HasNoStep = cache.Step is null;
+        return cache.Step;
+    }
+
     private (long Length, long Total) CheckShapes(Tensor embeddings, Tensor? mask, KeyValueCache? cache, int prefix)
     {
         var shape = embeddings.shape;
@@ -244,26 +323,32 @@ public sealed class Decoder : CausalLm, ILayerOwner
                 $"embeddings have the shape [{string.Join(",", shape)}], expected [B,T,{Config.HiddenSize}] with B and T positive.",
                 nameof(embeddings)
             );
-        var total = shape[1] + prefix + (cache?.Held ?? 0);
-        if (mask is null)
-            ContextLimit.Check(total, null, ContextLength, nameof(embeddings));
-        if (cache is not null && (cache.Batch != shape[0] || total > cache.Room))
-            throw new ArgumentException(
-                $"The cache holds {cache.Batch} rows of up to {cache.Room} positions, but {shape[0]} rows of {total} are given.",
-                nameof(cache)
-            );
+        var total = CheckPlaces(shape[0], shape[1], mask, cache, prefix, nameof(embeddings));
         if (cache is not null && cache.Type != embeddings.dtype)
             throw new ArgumentException(
                 $"The cache holds {cache.Type}, expected {embeddings.dtype} as the model's weights: make the cache after the "
                     + "model's type is set.",
                 nameof(cache)
             );
-        if (mask is not null && (mask.Dimensions != 2 || mask.size(0) != shape[0] || mask.size(1) != total))
+        return (shape[1], total);
+    }
+
+    private long CheckPlaces(long rows, long length, Tensor? mask, KeyValueCache? cache, int prefix, string name)
+    {
+        var total = length + prefix + (cache?.Held ?? 0);
+        if (mask is null)
+            ContextLimit.Check(total, null, ContextLength, name);
+        if (cache is not null && (cache.Batch != rows || total > cache.Room))
             throw new ArgumentException(
-                $"attentionMask has the shape [{string.Join(",", mask.shape)}], expected [{shape[0]},{total}].",
+                $"The cache holds {cache.Batch} rows of up to {cache.Room} positions, but {rows} rows of {total} are given.",
+                nameof(cache)
+            );
+        if (mask is not null && (mask.Dimensions != 2 || mask.size(0) != rows || mask.size(1) != total))
+            throw new ArgumentException(
+                $"attentionMask has the shape [{string.Join(",", mask.shape)}], expected [{rows},{total}].",
                 nameof(mask)
             );
-        ContextLimit.Check(total, mask, ContextLength, nameof(embeddings));
-        return (shape[1], total);
+        ContextLimit.Check(total, mask, ContextLength, name);
+        return total;
     }
 }

@@ -15,7 +15,7 @@ namespace PostTrain.Numerics;
 /// <item><term>k3 = e^{−d} − 1 + d, its tangent where −d is above 40 (600 in float64)</term><description>KL(π‖π_ref) · ∇KL(π_ref‖π), the
 /// reverse direction</description></item>
 /// <item><term>|d|</term><description>biased · E[sign(d) ∇log π], not the gradient of a divergence</description></item>
-/// <item><term>k3+, straight-through (verl)</term><description>KL(π‖π_ref) · ∇KL(π‖π_ref)</description></item>
+/// <item><term>k3+ and k1+, straight-through (verl)</term><description>KL(π‖π_ref) · ∇KL(π‖π_ref)</description></item>
 /// <item><term>ρ·k1, ρ·k3 (<see cref="RatioCorrected"/>)</term><description>KL(π‖π_ref) · ∇KL(π‖π_ref), also
 /// off-policy</description></item>
 /// <item><term><see cref="Exact(Tensor, Tensor)"/></term><description>KL(π‖π_ref) · ∇KL(π‖π_ref) of the position, without sampling variance
@@ -154,14 +154,19 @@ public static class KlDivergence
             KlEstimator.K3 => Stable.Expm1(difference.neg(), difference.dtype == ScalarType.Float64 ? DoubleCap : Stable.ExponentCap)
                 + difference,
             KlEstimator.Absolute => difference.abs(),
-            KlEstimator.K3StraightThrough => StraightThrough(difference),
-            _ => throw new ArgumentOutOfRangeException(nameof(estimator), estimator, "expected K1, K2, K3, Absolute or K3StraightThrough"),
+            KlEstimator.K3StraightThrough => StraightThrough(difference, KlEstimator.K3),
+            KlEstimator.K1StraightThrough => StraightThrough(difference, KlEstimator.K1),
+            _ => throw new ArgumentOutOfRangeException(
+                nameof(estimator),
+                estimator,
+                "expected K1, K2, K3, Absolute, K3StraightThrough or K1StraightThrough"
+            ),
         };
 
-    // k2 − sg(k2) is exactly 0: k3 keeps its digits.
-    private static Tensor StraightThrough(Tensor difference)
+    // k2 − sg(k2) is exactly 0: the value keeps its digits.
+    private static Tensor StraightThrough(Tensor difference, KlEstimator value)
     {
         var square = Of(difference, KlEstimator.K2);
-        return Of(difference.detach(), KlEstimator.K3) + (square - square.detach());
+        return Of(difference.detach(), value) + (square - square.detach());
     }
 }

@@ -17,4 +17,7 @@ public enum KlEstimator
 
     /// <summary>k3+: the value of k3 with the gradient of k2, so the value is unbiased and the gradient is that of KL(π‖π_ref).</summary>
     K3StraightThrough,
+
+    /// <summary>k1+: the value of k1 with the gradient of k2, so value and gradient are those of KL(π‖π_ref).</summary>
+    K1StraightThrough,
 }

@@ -25,7 +25,11 @@ public abstract record LossAggregation
 
     /// <summary>(1/B) Σ_i (1/|y_i|) Σ_t m·l: every sequence has the same weight (GRPO, arXiv:2402.03300, eq. 3). A sequence without a
     /// counted token gives 0 and counts in B.</summary>
-    public static LossAggregation SequenceMean { get; } = new SequenceMeanAggregation();
+    public static LossAggregation SequenceMean { get; } = new SequenceMeanAggregation(CountsEmpty: true);
+
+    /// <summary><see cref="SequenceMean"/> over the sequences that have a counted token, as in verl: one that lost all its tokens does not
+    /// count in B.</summary>
+    public static LossAggregation NonEmptySequenceMean { get; } = new SequenceMeanAggregation(CountsEmpty: false);
 
     /// <summary>(1/B) Σ_i (1/n) Σ_t m·l with a constant n: no weight depends on a length (Dr. GRPO, arXiv:2503.20783).</summary>
     /// <param name="normalizer">n, above 0: usually the maximum completion length; 1 gives the mean of the sequences' sums.</param>
@@ -119,13 +123,19 @@ public abstract record LossAggregation
         public override string ToString() => "token sum";
     }
 
-    internal sealed record SequenceMeanAggregation : LossAggregation
+    internal sealed record SequenceMeanAggregation(bool CountsEmpty) : LossAggregation
     {
-        public override double Denominator(Tensor mask) => mask.shape[0];
+        public override double Denominator(Tensor mask)
+        {
+            if (CountsEmpty)
+                return mask.shape[0];
+            using var scope = NewDisposeScope();
+            return (mask != 0).any(1).sum().ToDouble();
+        }
 
         private protected override Tensor Numerator(Tensor losses, Tensor mask) => Masked.Mean(losses, mask, 1).sum();
 
-        public override string ToString() => "sequence mean";
+        public override string ToString() => CountsEmpty ? "sequence mean" : "mean of sequences with tokens";
     }
 
     private sealed record SequenceSumAggregation(double Normalizer) : LossAggregation

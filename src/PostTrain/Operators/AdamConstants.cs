@@ -1,6 +1,6 @@
 namespace PostTrain.Operators;
 
-/// <summary>What an AdamW step multiplies with: θ ← keep·θ − rate·m/(√v/root + ε), m ← m + mixing·(g − m), v ← decay·v +
+/// <summary>Constants of an AdamW step: θ ← keep·θ − rate·m/(√v/root + ε), m ← m + mixing·(g − m), v ← decay·v +
 /// adding·g².</summary>
 internal readonly record struct AdamConstants(
     double Keep,

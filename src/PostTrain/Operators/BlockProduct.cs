@@ -6,7 +6,7 @@ namespace PostTrain.Operators;
 /// <summary>Products of small matrices that lie in the cache: C ← A·B or C ← C + A·B.</summary>
 internal static unsafe class BlockProduct
 {
-    /// <summary>What the rows of C have to be a multiple of.</summary>
+    /// <summary>Divisor of the number of rows of C.</summary>
     internal const int Rows = 8;
 
     /// <summary>c[i,j] = Σ_p a[i,p]·b[p,j], added to what is there where <paramref name="add"/> says so.</summary>

@@ -3,7 +3,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Operators;
 
-/// <summary>Where operators with a closed-form derivative stand in for several tensor operators, and what their autograd nodes have in
+/// <summary>Conditions for operators with a closed-form derivative in place of several tensor operators, and what their autograd nodes
+/// have in
 /// common.</summary>
 internal static class Fused
 {
@@ -14,12 +15,15 @@ internal static class Fused
     [ThreadStatic]
     private static List<Tensor>? Given;
 
-    /// <summary>Whether an operator can compute with this tensor: float32 or float64 in CPU memory, and nobody wants the tensor operators
+    /// <summary>False while somebody wants the tensor operators (<see cref="Reference"/>).</summary>
+    internal static bool IsOn => ReferenceScopes == 0;
+
+    /// <summary>True if an operator can compute with this tensor: float32 or float64 in CPU memory, and nobody wants the tensor operators
     /// (<see cref="Reference"/>).</summary>
     internal static bool Takes(Tensor tensor) =>
         ReferenceScopes == 0 && tensor.device_type == DeviceType.CPU && tensor.dtype is ScalarType.Float32 or ScalarType.Float64;
 
-    /// <summary>The same for several of one type; null ones are not there.</summary>
+    /// <summary>Overload for several tensors of one type; null ones are skipped.</summary>
     internal static bool Takes(Tensor tensor, params ReadOnlySpan<Tensor?> others)
     {
         if (!Takes(tensor))
@@ -33,7 +37,7 @@ internal static class Fused
         return true;
     }
 
-    /// <summary>Whether a graph is recorded through one of these.</summary>
+    /// <summary>True if a graph is recorded through one of these.</summary>
     internal static bool Records(params ReadOnlySpan<Tensor?> inputs)
     {
         if (!is_grad_enabled())

@@ -60,6 +60,18 @@ internal static unsafe class GateKernel
             }
         );
 
+    /// <summary>Writes one row.</summary>
+    internal static void Row<T>(T* x, T* u, T* y, int count, bool gelu)
+        where T : unmanaged, IFloatingPointIeee754<T> => Forward(x, u, y, count, gelu);
+
+    /// <summary>max(x, 0)·u of one row; u = 1 where it is null.</summary>
+    internal static void Rectify<T>(T* x, T* u, T* y, int count)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        for (int i = 0; i < count; i++)
+            y[i] = T.Max(x[i], T.Zero) * (u == null ? T.One : u[i]);
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Forward<T>(T* x, T* u, T* y, int count, bool gelu)
         where T : unmanaged, IFloatingPointIeee754<T>

@@ -11,7 +11,7 @@ internal sealed unsafe class GateOperator : autograd.SingleTensorFunction<GateOp
 {
     public override string Name => nameof(GateOperator);
 
-    /// <summary>Whether <see cref="Run"/> takes these.</summary>
+    /// <summary>True if <see cref="Run"/> takes these.</summary>
     internal static bool Takes(Tensor x, Tensor? u) => Fused.Takes(x, u) && x.dim() > 0 && x.numel() > 0;
 
     /// <summary>a(x), [...,D], for one tensor; a(x)·u for two of one shape; [...,2 D] to [...,D] where the one tensor has both.</summary>
@@ -21,7 +21,7 @@ internal sealed unsafe class GateOperator : autograd.SingleTensorFunction<GateOp
         return (Fused.Records(x, u) ? apply(x, u!, kind) : Forward(x.contiguous(), u?.contiguous(), kind)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The same by tensor operators.</summary>
+    /// <summary>Computes the same value by tensor operators.</summary>
     internal static Tensor Reference(Tensor x, Tensor? u, GateKind kind)
     {
         using var scope = NewDisposeScope();
@@ -133,7 +133,7 @@ internal sealed unsafe class GateOperator : autograd.SingleTensorFunction<GateOp
         : TensorMemory.Address<T>(other);
 }
 
-/// <summary>Which activation, and where the factor is.</summary>
+/// <summary>Activation function and place of the factor.</summary>
 /// <param name="Gelu">The tanh approximation of GELU, otherwise SiLU.</param>
 /// <param name="Joint">Gate and factor are the halves of one tensor.</param>
 internal readonly record struct GateKind(bool Gelu, bool Joint);

@@ -10,7 +10,7 @@ internal sealed class LowRankOperator : autograd.SingleTensorFunction<LowRankOpe
 {
     public override string Name => nameof(LowRankOperator);
 
-    /// <summary>Whether <see cref="Run"/> takes these: one type, and a graph is recorded.</summary>
+    /// <summary>True if <see cref="Run"/> takes these: one type, and a graph is recorded.</summary>
     internal static bool Takes(Tensor y, Tensor x, Tensor a, Tensor b) => Fused.Takes(y, x, a, b) && Fused.Records(y, x, a, b);
 
     /// <summary>The shape of y.</summary>
@@ -20,7 +20,7 @@ internal sealed class LowRankOperator : autograd.SingleTensorFunction<LowRankOpe
         return apply(y, x, a, b, scale).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The same by tensor operators.</summary>
+    /// <summary>Computes the same value by tensor operators.</summary>
     internal static Tensor Reference(Tensor y, Tensor x, Tensor a, Tensor b, double scale)
     {
         using var scope = NewDisposeScope();

@@ -72,6 +72,11 @@ internal static unsafe class RmsNormKernel
         }
     }
 
+    /// <summary>Writes one row; <paramref name="y"/> may be <paramref name="x"/>.</summary>
+    internal static void Row<T>(T* x, T* weight, T* y, int width, double epsilon, bool offset)
+        where T : unmanaged, IFloatingPointIeee754<T> =>
+        Scale(x, VectorMath.Number<T>(1 / Math.Sqrt(SquaredSum(x, width) / width + epsilon)), weight, y, width, offset);
+
     private static long Parts(long rows) => (rows + PartRows - 1) / PartRows;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -9,7 +9,7 @@ internal sealed unsafe class RmsNormOperator : autograd.SingleTensorFunction<Rms
 {
     public override string Name => nameof(RmsNormOperator);
 
-    /// <summary>Whether <see cref="Run"/> takes these.</summary>
+    /// <summary>True if <see cref="Run"/> takes these.</summary>
     internal static bool Takes(Tensor x, Tensor weight) => Fused.Takes(x, weight) && x.dim() > 0 && x.numel() > 0;
 
     /// <summary>[...,D] to [...,D].</summary>
@@ -20,7 +20,7 @@ internal sealed unsafe class RmsNormOperator : autograd.SingleTensorFunction<Rms
         return result.MoveToOuterDisposeScope();
     }
 
-    /// <summary>The same by tensor operators.</summary>
+    /// <summary>Computes the same value by tensor operators.</summary>
     internal static Tensor Reference(Tensor x, Tensor weight, double epsilon, bool offset)
     {
         using var scope = NewDisposeScope();

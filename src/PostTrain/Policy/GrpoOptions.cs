@@ -32,7 +32,7 @@ public sealed record GrpoOptions : RolloutOptions
     /// <value>The default is null.</value>
     public OverlongPenalty? Overlong { get; init; }
 
-    /// <summary>Which tokens learn.</summary>
+    /// <summary>Selection of the tokens that the loss counts.</summary>
     /// <value>The default is all that were generated.</value>
     public TokenSelection Tokens { get; init; } = new();
 
@@ -44,7 +44,7 @@ public sealed record GrpoOptions : RolloutOptions
     /// <value>The default is null.</value>
     public ReplayOptions? Replay { get; init; }
 
-    /// <summary>Weights for the difference between the log-probs of drawing and those of training.</summary>
+    /// <summary>Weights and rejections for the difference between the log-probs of drawing and those of training.</summary>
     /// <value>The default is null.</value>
     public ImportanceCorrection? Correction { get; init; }
 
@@ -53,8 +53,10 @@ public sealed record GrpoOptions : RolloutOptions
     /// <value>The default is null: <see cref="RolloutOptions.UpdatesPerBatch"/> updates in any case.</value>
     public double? TargetKl { get; init; }
 
-    /// <summary>Whether the policy that makes the only update is the one that drew: its own pass gives the old log-probs.</summary>
-    internal bool UsesBatchOnce => UpdatesPerBatch == 1 && Replay is null;
+    /// <summary>True if the only update uses the policy that drew: its own forward pass gives the old log-probs.</summary>
+    internal bool UsesBatchOnce => UpdatesPerBatch == 1 && Replay is null && !KeepsSampler;
+
+    internal override bool KeepsSampler => Asynchronous is not null && Correction is null;
 
     /// <inheritdoc/>
     public override void Validate()
@@ -80,9 +82,15 @@ public sealed record GrpoOptions : RolloutOptions
                 + "completion, "
                 + $"whose advantages would be 0; expected at least {advantage.LeastBatch} completions"
         );
+        Refuse(
+            Asynchronous is not null && DynamicSampling is not null,
+            nameof(DynamicSampling),
+            "Asynchronous and DynamicSampling are given; expected one of the two: rollouts ahead are drawn once a step"
+        );
         Overlong?.Validate(Sampling.MaxNewTokens);
         Tokens.Validate();
         DynamicSampling?.Validate();
+        Correction?.Validate();
         Replay?.Validate();
         if (TargetKl is { } target)
             Guard.Positive(target, nameof(TargetKl));

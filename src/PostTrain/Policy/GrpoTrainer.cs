@@ -24,7 +24,8 @@ namespace PostTrain.Policy;
 /// completion, the input of the control); with <see cref="GrpoOptions.Entropy"/> <c>entropy/coefficient</c> (used in this step); with
 /// dynamic sampling <c>sampling/draws</c> and <c>sampling/efficiency</c> (share of sampled groups whose rewards differ); with replay
 /// <c>replay/groups</c> (used in this step) and <c>replay/size</c>; <c>policy/updates</c> (with a target KL), <c>policy/learnt_tokens</c>
-/// (share, with a token selection), <c>policy/importance_weight</c>, <c>reward/overlong</c>, <c>reward/greedy</c>;
+/// (share, with a token selection), those of <see cref="ImportanceCorrection.Apply"/> as <c>correction/NAME</c>, <c>reward/overlong</c>,
+/// <c>reward/greedy</c>;
 /// <c>policy/zero_advantages</c> (1 in a step whose single completion or token was standardised to 0, absent in others).</para>
 /// </remarks>
 public sealed class GrpoTrainer : RolloutTrainer
@@ -114,15 +115,21 @@ public sealed class GrpoTrainer : RolloutTrainer
         var entropies = options.Tokens.TopEntropy < 1 || state.Entropy is { Target: not null, Lagged: false } ? Entropies(batch) : null;
         double? meanEntropy = entropies is null ? null : Masked.Mean(entropies, batch.Mask).ToDouble();
         var objective = ObjectiveOfStep(meanEntropy, metrics);
+        var corrected = options.Correction?.Apply(batch.LogProbs, batch.DrawnLogProbs, mask);
+        if (corrected is not null)
+        {
+            mask = corrected.Mask;
+            corrected.AddTo(metrics);
+        }
         var weights = options.Tokens.TopEntropy < 1 ? CompletionMasks.TopEntropy(entropies!, mask, options.Tokens.TopEntropy) : null;
-        if (options.Tokens is { DropUnfinished: true } or { TopEntropy: < 1 })
+        if (options.Tokens is { DropUnfinished: true } or { TopEntropy: < 1 } || options.Correction is { Rejections.Count: > 0 })
             metrics["policy/learnt_tokens"] = Count(weights ?? mask) / Count(batch.Mask);
         var advantages = batch.Advantages(reference, state.Kl?.Coefficient, options, metrics);
         var whole = new PolicyBatch(batch.LogProbs, batch.LogProbs, advantages, mask)
         {
             ReferenceLogProbs = reference,
             Weights = weights,
-            ImportanceWeights = Correction(batch, mask, metrics),
+            ImportanceWeights = corrected?.Weights,
         };
         if (greedy.Count > 0)
             metrics["reward/greedy"] = greedy.Average();
@@ -238,16 +245,6 @@ public sealed class GrpoTrainer : RolloutTrainer
         var entropies = batch.Ask(rows => TokenLogProbs.Entropy(CompletionScores.Of(Policy, rows, Sampling).Logits));
         Policy.train();
         return entropies;
-    }
-
-    private Tensor? Correction(GrpoBatch batch, Tensor mask, Dictionary<string, double> metrics)
-    {
-        if (options.Correction is not { } correction)
-            return null;
-        var weights = correction.Weights(batch.LogProbs, batch.DrawnLogProbs, mask);
-        var perToken = weights.dim() == 1 ? weights.unsqueeze(1).expand_as(mask) : weights;
-        metrics["policy/importance_weight"] = Masked.Mean(perToken, mask).ToDouble();
-        return weights;
     }
 
     private List<RolloutGroups> FreshGroups(

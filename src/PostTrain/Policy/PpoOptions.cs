@@ -35,12 +35,17 @@ public sealed record PpoOptions : RolloutOptions
     /// <value>The default is <see cref="PolicyObjectives.Ppo"/>: token ratio, clip 0.2, token mean.</value>
     public PolicyObjective Objective { get; init; } = PolicyObjectives.Ppo();
 
+    /// <summary>Weights and rejections for the difference between the log-probs of drawing and those of training; they act on the policy's
+    /// loss, not on the critic's.</summary>
+    /// <value>The default is null.</value>
+    public ImportanceCorrection? Correction { get; init; }
+
     /// <summary>β of the KL penalty in the reward, −β·kl_t at each token, and how it follows the divergence, which is measured in nats a
     /// completion.</summary>
     /// <value>The default is 0.05, fixed.</value>
     public KlControl Kl { get; init; } = KlControl.Fixed(0.05);
 
-    /// <summary>How that divergence is estimated. With k1 the expected gradient of the penalty is that of −β·KL(π‖π_ref).</summary>
+    /// <summary>Estimator of that divergence. With k1 the expected gradient of the penalty is that of −β·KL(π‖π_ref).</summary>
     /// <value>The default is <see cref="KlEstimator.K1"/>.</value>
     public KlEstimator KlEstimator { get; init; } = KlEstimator.K1;
 
@@ -60,7 +65,7 @@ public sealed record PpoOptions : RolloutOptions
     /// <value>The default is false.</value>
     public bool WhitenRewards { get; init; }
 
-    /// <summary>What a completion loses that ended by the length limit and not by a stop token, at least 0.</summary>
+    /// <summary>Penalty of a completion that ended at the length limit and not at a stop token, at least 0.</summary>
     /// <value>The default is 0.</value>
     public double UnfinishedPenalty { get; init; }
 
@@ -69,7 +74,7 @@ public sealed record PpoOptions : RolloutOptions
     /// <value>The default is false: the limit is part of the task.</value>
     public bool BootstrapUnfinished { get; init; }
 
-    /// <summary>How far a value may move from the one at sampling time before its loss is cut, at least 0; null does not cut.</summary>
+    /// <summary>Clip range of the value loss around the value at sampling time, at least 0; null does not clip.</summary>
     /// <value>The default is 0.2.</value>
     public double? ValueClip { get; init; } = 0.2;
 
@@ -94,6 +99,8 @@ public sealed record PpoOptions : RolloutOptions
     /// <summary>Demonstrations whose log-likelihood is mixed in (PPO-ptx); null for none.</summary>
     /// <value>The default is null.</value>
     public PtxOptions? Ptx { get; init; }
+
+    internal override bool KeepsSampler => Asynchronous is not null && Correction is null;
 
     /// <inheritdoc/>
     public override void Validate()
@@ -131,6 +138,7 @@ public sealed record PpoOptions : RolloutOptions
                 $"a KL coefficient is {coefficient}, but Reference is null; expected a reference model, or Kl = KlControl.Fixed(0)",
                 nameof(Reference)
             );
+        Correction?.Validate();
         Ptx?.Validate();
     }
 }

@@ -24,8 +24,9 @@ namespace PostTrain.Policy;
 /// <c>kl/coefficient</c> (these with a reference), <c>entropy</c>, <c>policy/loss</c>, <c>policy/clip_fraction</c>, <c>policy/old_kl</c>,
 /// <c>policy/updates</c> (made in the step), <c>value/loss</c>, <c>value/clip_fraction</c>, <c>value/mean</c>, <c>value/return</c>,
 /// <c>value/explained_variance</c> (absent if all returns are equal), <c>policy/zero_advantages</c> (1 in a step whose only token was
-/// whitened to 0, absent in others), <c>ptx/loss</c>, <c>ptx/accuracy</c>, and <c>time/critic</c>. Those of the policy's loss are absent
-/// during the critic's warm-up.</para>
+/// whitened to 0, absent in others), <c>ptx/loss</c>, <c>ptx/accuracy</c>, and <c>time/critic</c>; with <see cref="PpoOptions.Correction"/>
+/// those of <see cref="ImportanceCorrection.Apply"/> as <c>correction/NAME</c>. Those of the policy's loss are absent during the critic's
+/// warm-up.</para>
 /// <para>If the critic shares the policy's body, one pass gives log-probs and values, in recording and in the update.</para>
 /// </remarks>
 public sealed class PpoTrainer : RolloutTrainer
@@ -58,7 +59,10 @@ public sealed class PpoTrainer : RolloutTrainer
     {
         (this.model, this.options, state) = (model, options!, new PpoState(options!.Kl));
         if (options.Ptx is { } ptx)
+        {
             demonstrations = new PtxTerm(policy, tokenizer, ptx, CounterRandom.Bits(options.Seed, DemonstrationPlane));
+            Tell(nameof(ptx.Demonstrations), demonstrations.Notes);
+        }
     }
 
     /// <summary>The critic that is trained with the policy: that of the options, or a head on the policy's body that the trainer created
@@ -98,6 +102,8 @@ public sealed class PpoTrainer : RolloutTrainer
         var mask = rollouts.CompletionMask;
         long rows = mask.shape[0];
         var (logProbs, states) = model.Record(rollouts, Sampling, options.MicroBatchSize);
+        if (options.KeepsSampler)
+            logProbs = rollouts.LogProbs;
         step.Book("critic");
         var reference = options.Reference?.Ask(frozen => CompletionScores.LogProbsOf(frozen, rollouts, Sampling, options.MicroBatchSize));
         if (reference is not null)
@@ -127,7 +133,13 @@ public sealed class PpoTrainer : RolloutTrainer
         // Computed before the first update: an error must not leave half a step.
         var nextKl =
             !IsWarmingUp && metrics.TryGetValue("kl/sequence", out double divergence) ? state.Kl.Next(divergence, (int)rows) : state.Kl;
-        var policy = new PolicyBatch(logProbs, logProbs, advantages, mask) { ReferenceLogProbs = reference };
+        var corrected = options.Correction?.Apply(logProbs, rollouts.DrawnLogProbs.to_type(logProbs.dtype), mask);
+        corrected?.AddTo(metrics);
+        var policy = new PolicyBatch(logProbs, logProbs, advantages, corrected?.Mask ?? mask)
+        {
+            ReferenceLogProbs = reference,
+            ImportanceWeights = corrected?.Weights,
+        };
         var report = Update(new Batch(rollouts.All with { LogProbs = logProbs }, policy, values, returns), metrics);
         state.Kl = nextKl;
         return report;
@@ -170,7 +182,8 @@ public sealed class PpoTrainer : RolloutTrainer
         int size = options.MicroBatchSize ?? minibatch.Count,
             parts = (minibatch.Count + size - 1) / size;
         var denominators = options.Objective.Denominators(minibatch.Policy.Mask);
-        double tokens = LossAggregation.TokenMean.Denominator(minibatch.Policy.Mask);
+        // Rejected tokens are still the critic's.
+        double tokens = LossAggregation.TokenMean.Denominator(minibatch.Rows.CompletionMask);
         Tensor Part(int part)
         {
             using var scope = NewDisposeScope();
@@ -193,7 +206,7 @@ public sealed class PpoTrainer : RolloutTrainer
     {
         double weight = LossAggregation.TokenMean.Denominator(part.Policy.Mask);
         if (IsWarmingUp)
-            return ValueLoss(model.Values(part.Rows), part, tokens, weight, parts, means);
+            return ValueLoss(model.Values(part.Rows), part, tokens, parts, means);
         var scores = model.Score(part.Rows, Sampling);
         var objective = options.Objective;
         var entropy = TokenLogProbs.Entropy(objective.EntropyCoefficient > 0 ? scores.Logits : scores.Logits.detach());
@@ -211,12 +224,13 @@ public sealed class PpoTrainer : RolloutTrainer
         means.Add("policy/old_kl", loss.OldKl, weight);
         drift.Add("policy/old_kl", loss.OldKl, weight);
         means.Add("entropy", Masked.Mean(entropy.detach(), part.Policy.Mask), weight);
-        return loss.Loss + ValueLoss(scores.Values, part, tokens, weight, parts, means);
+        return loss.Loss + ValueLoss(scores.Values, part, tokens, parts, means);
     }
 
-    private Tensor ValueLoss(Tensor states, Batch part, double tokens, double weight, int parts, MetricMeans means)
+    private Tensor ValueLoss(Tensor states, Batch part, double tokens, int parts, MetricMeans means)
     {
-        var mask = part.Policy.Mask;
+        var mask = part.Rows.CompletionMask;
+        double weight = LossAggregation.TokenMean.Denominator(mask);
         var values = states.narrow(1, 0, mask.shape[1]).to_type(part.Returns.dtype);
         var loss = PolicyLosses.Value(values, part.Values, part.Returns, mask, options.ValueClip, LossAggregation.TokenMean, tokens);
         means.AddShare("value/loss", loss.Loss, parts);

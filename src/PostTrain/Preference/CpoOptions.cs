@@ -3,7 +3,7 @@ namespace PostTrain.Preference;
 /// <summary>Options of preference optimisation without a reference: CPO, SimPO, AlphaPO.</summary>
 public sealed record CpoOptions : PreferenceOptions
 {
-    /// <summary>Which score, loss and likelihood weight: <see cref="CpoObjective.Cpo"/>, <see cref="CpoObjective.Simpo"/>,
+    /// <summary>Score, loss and likelihood weight: <see cref="CpoObjective.Cpo"/>, <see cref="CpoObjective.Simpo"/>,
     /// <see cref="CpoObjective.AlphaPo"/>.</summary>
     /// <value>The default is CPO with β = 0.1.</value>
     public CpoObjective Objective { get; init; } = CpoObjective.Cpo();

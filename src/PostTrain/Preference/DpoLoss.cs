@@ -2,7 +2,7 @@ using PostTrain.Preference.Losses;
 
 namespace PostTrain.Preference;
 
-/// <summary>Which loss of the scores DPO's family minimises.</summary>
+/// <summary>Loss of the scores in DPO's family.</summary>
 /// <remarks>
 /// With the log-ratios D_w, D_l of the chosen and the rejected completion, their scores s = f′(e^D) (s = D for the reverse KL) and the
 /// margin h = β(s_w − s_l). Divided scores and margins cost the completions' lengths, which <see cref="PairLogProbs"/> then has to hold.
@@ -127,7 +127,7 @@ public abstract record DpoLoss
         public override string ToString() => Name;
     }
 
-    /// <summary>Whether a pair's loss depends on the other pairs' log-probs, so that parts of a batch do not add up to it.</summary>
+    /// <summary>True if a pair's loss depends on the other pairs' log-probs, so that parts of a batch do not add up to it.</summary>
     internal virtual bool ComparesPairs => false;
 
     /// <summary>The loss of each pair, [B].</summary>

@@ -53,15 +53,16 @@ public sealed class KtoTrainer : DatasetTrainer<JudgedCompletion, KtoBatch>
     /// <inheritdoc/>
     protected override Func<IReadOnlyList<int>, KtoBatch> Prepare(IReadOnlyList<JudgedCompletion> data, string name)
     {
+        var encoder = Encoder(tokenizer, policy.ContextLength, options.AppendEndOfSequence);
         var examples = new KtoExample[data.Count];
         for (int i = 0; i < examples.Length; i++)
-            examples[i] = new KtoExample(
-                TokenExample
-                    .Of(data[i].Prompt, data[i].Completion, tokenizer, options.AppendEndOfSequence)
-                    .Fitting(policy.ContextLength, $"{name}[{i}]"),
-                data[i].Desirable
-            );
-        if (!examples.Any(example => example.Differs(examples[0])))
+        {
+            examples[i] = new KtoExample(encoder.Encode(data[i].Prompt, data[i].Completion, $"{name}[{i}]"), data[i].Desirable);
+            if (!examples[i].Text.HasLearnt)
+                Notes.Drop(i);
+        }
+        KtoExample[] learnt = [.. examples.Where(example => example.Text.HasLearnt)];
+        if (learnt.Length > 0 && !learnt.Any(example => example.Differs(learnt[0])))
             throw new ArgumentException(
                 $"{name} holds one completion only, expected at least two: the reference point pairs each prompt with another "
                     + "example's completion",

@@ -9,7 +9,7 @@ public sealed record OrpoOptions : PreferenceOptions
     /// <value>The default is 0.1.</value>
     public double Lambda { get; init; } = 0.1;
 
-    /// <summary>Which tokens the likelihood term covers.</summary>
+    /// <summary>Tokens of the likelihood term.</summary>
     /// <value>The default is <see cref="OrpoLikelihood.Completion"/>.</value>
     public OrpoLikelihood Likelihood { get; init; } = OrpoLikelihood.Completion;
 

@@ -46,14 +46,20 @@ public abstract class PairTrainer : DatasetTrainer<PreferencePair, PairBatch>
         return indices => PairBatch.Of([.. indices.Select(index => pairs[index])], Tokenizer.PaddingId);
     }
 
-    /// <summary>Encodes pairs and refuses those that do not fit the policy.</summary>
+    /// <summary>Encodes pairs. Those that do not fit the policy are cut as the options say, or refused; a pair with a side of which no
+    /// token is learnt is left out.</summary>
     /// <param name="data">The pairs.</param>
     /// <param name="name">Name of the data set for messages.</param>
     protected IReadOnlyList<TokenPair> Encode(IReadOnlyList<PreferencePair> data, string name)
     {
+        var encoder = Encoder(Tokenizer, Policy.ContextLength, options.AppendEndOfSequence);
         var pairs = new TokenPair[data.Count];
         for (int i = 0; i < pairs.Length; i++)
-            pairs[i] = TokenPair.Of(data[i], Tokenizer, options.AppendEndOfSequence).Fitting(Policy.ContextLength, $"{name}[{i}]");
+        {
+            pairs[i] = TokenPair.Of(data[i], encoder, $"{name}[{i}]");
+            if (!pairs[i].HasLearnt)
+                Notes.Drop(i);
+        }
         return pairs;
     }
 

@@ -2,7 +2,7 @@ using PostTrain.Training;
 
 namespace PostTrain.Preference;
 
-/// <summary>What all trainers on preferences can be told. <see cref="TrainingOptions.BatchSize"/> and
+/// <summary>Options common to all trainers on preferences. <see cref="TrainingOptions.BatchSize"/> and
 /// <see cref="TrainingOptions.MicroBatchSize"/> count examples (pairs).</summary>
 public abstract record PreferenceOptions : TrainingOptions
 {

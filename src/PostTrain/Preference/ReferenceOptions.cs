@@ -2,7 +2,7 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Preference;
 
-/// <summary>What trainers that compare with a reference can be told besides.</summary>
+/// <summary>Options shared by trainers that use a reference model.</summary>
 public abstract record ReferenceOptions : PreferenceOptions
 {
     /// <summary>Asks the reference once for the whole data set before the first step instead of in each step: its log-probs are the same in

@@ -55,19 +55,13 @@ public static class AiFeedback
             .SelectMany(prompt => Enumerable.Repeat(prompt, 2 * options.PairsPerProblem))
             .ToArray();
         int drawn = Math.Min(batchesDone * 2 * options.BatchSize, prompts.Length);
+        if (options.Source is { } source && drawn < prompts.Length)
+            await source.UpdateAsync(policy, 0, cancellation).ConfigureAwait(false);
         foreach (var part in prompts.Skip(drawn).Chunk(2 * options.BatchSize))
         {
-            var completions = TokenizedPrompt.Draw(
-                policy,
-                tokenizer,
-                part,
-                options.Sampling with
-                {
-                    FirstRow = drawn,
-                },
-                options.Seed,
-                cancellation
-            );
+            var completions = await TokenizedPrompt
+                .DrawAsync(policy, tokenizer, options.Source, part, options.Sampling with { FirstRow = drawn }, options.Seed, cancellation)
+                .ConfigureAwait(false);
             drawn += part.Length;
             yield return await JudgedAsync([.. completions.Chunk(2)], judge, options.Parallelism, cancellation).ConfigureAwait(false);
         }

@@ -14,6 +14,10 @@ public sealed record AiFeedbackOptions
     /// <value>The default is temperature 1 and at most 64 tokens.</value>
     public SamplingOptions Sampling { get; init; } = new();
 
+    /// <summary>Draws the completions: a server, another engine, a source of your own; it gets the policy's weights before the first draw.</summary>
+    /// <value>The default is null: the policy itself draws.</value>
+    public IRolloutSource? Source { get; init; }
+
     /// <summary>Number of pairs sampled and judged at a time, at least 1. It does not affect the samples, up to the rounding of
     /// logits.</summary>
     /// <value>The default is 64.</value>

@@ -13,7 +13,7 @@ public sealed record RefinementTrainingOptions : RecipeOptions
     /// <value>The default is 1.</value>
     public int Rounds { get; init; } = 1;
 
-    /// <summary>How the policy writes and revises; its seed is that of the first round.</summary>
+    /// <summary>Options of writing and revising; the seed is that of the first round.</summary>
     /// <value>The default is that of <see cref="ModelRefinerOptions"/>.</value>
     public ModelRefinerOptions Writing { get; init; } = new();
 

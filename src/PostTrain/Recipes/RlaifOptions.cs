@@ -13,7 +13,7 @@ public sealed record RlaifOptions : RecipeOptions
     /// caller.</summary>
     public required SequenceClassifier RewardModel { get; init; }
 
-    /// <summary>How completions are drawn and judged.</summary>
+    /// <summary>Options of drawing and judging completions.</summary>
     /// <value>The default is one pair a problem.</value>
     public AiFeedbackOptions Feedback { get; init; } = new();
 

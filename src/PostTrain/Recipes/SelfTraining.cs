@@ -26,6 +26,7 @@ public sealed class SelfTraining : Recipe
     private const string Own = "own.jsonl";
     private readonly IReward reward;
     private readonly SelfTrainingOptions options;
+    private long collections;
 
     /// <summary>Checks the options.</summary>
     /// <param name="policy">Model that draws; its parameters that require a gradient are trained.</param>
@@ -103,9 +104,14 @@ public sealed class SelfTraining : Recipe
         var kept = new Dictionary<string, int>();
         var own = new List<Demonstration>();
         int first = 0;
+        if (options.Source is { } source)
+            await source.UpdateAsync(Policy, collections++, cancellation).ConfigureAwait(false);
         foreach (var part in prompts.Chunk(options.BatchSize))
         {
-            var completions = TokenizedPrompt.Draw(Policy, Tokenizer, part, options.Sampling with { FirstRow = first }, seed, cancellation);
+            var sampling = options.Sampling with { FirstRow = first };
+            var completions = await TokenizedPrompt
+                .DrawAsync(Policy, Tokenizer, options.Source, part, sampling, seed, cancellation)
+                .ConfigureAwait(false);
             first += part.Length;
             var scores = await Scoring.ScoreCheckedAsync(reward, completions, RewardContext.None, cancellation).ConfigureAwait(false);
             foreach (var (completion, score) in completions.Zip(scores.Values))

@@ -69,7 +69,8 @@ public static class LearnedRewards
 
     /// <summary>The probability that each step is right, what <see cref="ProcessRewardTrainer"/> trained: σ of the score, or the last
     /// class's softmax.</summary>
-    /// <remarks>A whole completion's reward is made of it by <see cref="StepReward.Aggregated"/>. Steps beyond the model's context, or
+    /// <remarks><see cref="CachedStepReward"/> gives the same scores and computes each token of a growing text once. A whole
+    /// completion's reward is made of it by <see cref="StepReward.Aggregated"/>. Steps beyond the model's context, or
     /// beyond the encoding's limits, are not applicable (NaN).</remarks>
     /// <param name="model">One score a token, or one a class.</param>
     /// <param name="tokenizer">The model's.</param>
@@ -81,25 +82,11 @@ public static class LearnedRewards
         ArgumentNullException.ThrowIfNull(tokenizer);
         var settings = options ?? new LearnedRewardOptions();
         settings.Check();
-        int most = Math.Min(model.Body.ContextLength, settings.Encoding.MaximumLength ?? int.MaxValue);
-        var layout = settings.Encoding with { LastStepOnly = false, MaximumLength = most };
         return StepReward.OfAll(
             settings.Name,
             (completions, _, cancellation) =>
             {
-                var encodings = completions
-                    .Select(completion =>
-                        StepEncoding.Of(
-                            new StepwiseExample(
-                                completion.Completion.Problem.Prompt,
-                                [.. completion.Steps.Select(step => step.Text)],
-                                new int[completion.Steps.Count]
-                            ),
-                            tokenizer,
-                            layout
-                        )
-                    )
-                    .ToArray();
+                var encodings = Encode(completions, model, tokenizer, settings);
                 var scores = completions.Select(completion => Enumerable.Repeat(double.NaN, completion.Steps.Count).ToArray()).ToArray();
                 return RewardText.Ask(
                     model,
@@ -127,6 +114,32 @@ public static class LearnedRewards
                 );
             }
         );
+    }
+
+    /// <summary>Encodes the steps of completions, within the model's context.</summary>
+    internal static StepEncoding[] Encode(
+        IReadOnlyList<SteppedCompletion> completions,
+        SequenceClassifier model,
+        ITokenizer tokenizer,
+        LearnedRewardOptions options
+    )
+    {
+        int most = Math.Min(model.Body.ContextLength, options.Encoding.MaximumLength ?? int.MaxValue);
+        var layout = options.Encoding with { LastStepOnly = false, MaximumLength = most };
+        return
+        [
+            .. completions.Select(completion =>
+                StepEncoding.Of(
+                    new StepwiseExample(
+                        completion.Completion.Problem.Prompt,
+                        [.. completion.Steps.Select(step => step.Text)],
+                        new int[completion.Steps.Count]
+                    ),
+                    tokenizer,
+                    layout
+                )
+            ),
+        ];
     }
 
     private static int[] Fitting(int[] ids, SequenceClassifier model, int index, bool cuts) =>

@@ -7,12 +7,12 @@ namespace PostTrain.RewardModeling;
 /// <see cref="TrainingOptions.MicroBatchSize"/> count solutions.</summary>
 public sealed record ProcessRewardOptions : TrainingOptions
 {
-    /// <summary>How solutions are laid out, and where their labels stand. Without a maximum length, a solution that does not fit the
+    /// <summary>Layout of the solutions and places of their labels. Without a maximum length, a solution that does not fit the
     /// model's context is refused.</summary>
     /// <value>The default ends each step with a line feed.</value>
     public StepEncodingOptions Encoding { get; init; } = new();
 
-    /// <summary>How the steps' losses become one number; in its terms a step is a token.</summary>
+    /// <summary>Aggregation of the steps' losses; a step counts as a token.</summary>
     /// <value>The default is <see cref="LossAggregation.TokenMean"/>: the mean over steps.</value>
     public LossAggregation Aggregation { get; init; } = LossAggregation.TokenMean;
 

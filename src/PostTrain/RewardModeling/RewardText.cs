@@ -25,7 +25,7 @@ internal static class RewardText
             .MoveToOuterDisposeScope();
     }
 
-    /// <summary>The same where a model is.</summary>
+    /// <summary>Overload that puts the result on the model's device.</summary>
     internal static Tensor Mask(IReadOnlyList<int[]> rows, SequenceClassifier model) => Mask(rows).to(BodyParts.DeviceOf(model.Body));
 
     /// <summary>The rows' ids, [B,T], where a model is.</summary>

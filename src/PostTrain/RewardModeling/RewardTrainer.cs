@@ -43,21 +43,23 @@ public sealed class RewardTrainer : DatasetTrainer<PreferencePair, RewardBatch>
     /// <inheritdoc/>
     protected override Func<IReadOnlyList<int>, RewardBatch> Prepare(IReadOnlyList<PreferencePair> data, string name)
     {
+        // A reward is read at a sequence's last token: all of them are input, so that no more than the context fit.
+        var encoder = Encoder(tokenizer, model.Body.ContextLength - 1, options.AppendEndOfSequence);
         var pairs = new RewardPair[data.Count];
         for (int i = 0; i < pairs.Length; i++)
-            pairs[i] = new RewardPair(
-                Encode(data[i].Prompt, data[i].Chosen, $"{name}[{i}].{nameof(PreferencePair.Chosen)}", name),
-                Encode(data[i].Prompt, data[i].Rejected, $"{name}[{i}].{nameof(PreferencePair.Rejected)}", name),
-                Margin(data[i], $"{name}[{i}]"),
-                data[i].Probability is >= 0 and <= 1 and var probability
-                    ? probability
-                    : throw new ArgumentException(
-                        FormattableString.Invariant(
-                            $"{name}[{i}].{nameof(PreferencePair.Probability)} is {data[i].Probability}, expected 0 to 1"
-                        ),
-                        name
-                    )
-            );
+        {
+            var (pair, what) = (data[i], $"{name}[{i}]");
+            var chosen = Encode(encoder, pair.Prompt, pair.Chosen, $"{what}.{nameof(PreferencePair.Chosen)}", name);
+            var rejected = Encode(encoder, pair.Prompt, pair.Rejected, $"{what}.{nameof(PreferencePair.Rejected)}", name);
+            if (options.Truncation is not null && !(chosen.HasLearnt && rejected.HasLearnt))
+                Notes.Drop(i);
+            if (pair.Probability is not (>= 0 and <= 1))
+                throw new ArgumentException(
+                    FormattableString.Invariant($"{what}.{nameof(PreferencePair.Probability)} is {pair.Probability}, expected 0 to 1"),
+                    name
+                );
+            pairs[i] = new RewardPair(chosen.Ids, rejected.Ids, Margin(pair, what), pair.Probability);
+        }
         return indices => RewardBatch.Of([.. indices.Select(index => pairs[index])], tokenizer.PaddingId);
     }
 
@@ -83,15 +85,16 @@ public sealed class RewardTrainer : DatasetTrainer<PreferencePair, RewardBatch>
         return loss.Loss;
     }
 
-    private int[] Encode(MarkedText prompt, MarkedText completion, string what, string parameter)
+    private TokenExample Encode(ExampleEncoder encoder, MarkedText prompt, MarkedText completion, string what, string parameter)
     {
-        int[] ids = RewardText.Encode(prompt, completion, tokenizer, options.AppendEndOfSequence);
-        if (ids.Length == 0 || ids.Length > model.Body.ContextLength)
+        // The whole text is judged, whatever of it a policy would learn.
+        var example = encoder.EncodeJudged(prompt, completion, what);
+        if (example.Ids.Length == 0 || example.Ids.Length > model.Body.ContextLength)
             throw new ArgumentException(
-                $"{what} has {ids.Length} tokens with its prompt, expected 1 to {model.Body.ContextLength}, the model's context",
+                $"{what} has {example.Ids.Length} tokens with its prompt, expected 1 to {model.Body.ContextLength}, the model's context",
                 parameter
             );
-        return ids;
+        return example;
     }
 
     private double Margin(PreferencePair pair, string what)

@@ -1,4 +1,5 @@
 using PostTrain.Data.Records;
+using PostTrain.Data.Records.Files;
 using PostTrain.Text;
 
 namespace PostTrain.RewardModeling;
@@ -9,14 +10,14 @@ namespace PostTrain.RewardModeling;
 /// <param name="Labels">One class a step: 0 for wrong and 1 for right, or the classes of a finer scale.</param>
 public sealed record StepwiseExample(MarkedText Prompt, IReadOnlyList<string> Steps, IReadOnlyList<int> Labels)
 {
-    /// <summary>Reads a data set: JSON Lines or one JSON array, records with <c>prompt</c>, <c>completions</c> (or <c>steps</c>) and as
+    /// <summary>Reads a data set in any form of <see cref="RecordReader"/>, records with <c>prompt</c>, <c>completions</c> (or <c>steps</c>) and as
     /// many <c>labels</c>, true and false or whole numbers from 0.</summary>
     /// <param name="path">The file.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">The file is broken or has no records, or a record lacks fields; the message names file, place
     /// and reason.</exception>
     public static IReadOnlyList<StepwiseExample> Read(string path) =>
-        RecordFile.Read<StepwiseExample>(
+        RecordRows.Read<StepwiseExample>(
             path,
             "prompt, completions and as many labels",
             record =>

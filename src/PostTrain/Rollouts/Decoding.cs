@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using PostTrain.Models;
 using PostTrain.Numerics;
+using PostTrain.Operators;
 using PostTrain.Rollouts.Logits;
 using PostTrain.Text;
 using TorchSharp;
@@ -31,6 +32,8 @@ internal sealed class Decoding : IDisposable
     private readonly TokenSampler sampler;
     private readonly DecodingStart? start;
     private readonly ForcedTokens? forced;
+    private readonly List<double>[]? masses;
+    private readonly SharedPrompts prompted;
 
     // All rows, as they will be given back.
     private readonly Tensor ids;
@@ -55,7 +58,8 @@ internal sealed class Decoding : IDisposable
         ulong seed,
         int paddingId,
         ITokenizer? tokenizer,
-        DecodingStart? start = null
+        DecodingStart? start = null,
+        bool keepsMass = false
     )
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -76,9 +80,12 @@ internal sealed class Decoding : IDisposable
         room = Math.Min(batch.Width, model.ContextLength);
         if (options.Rules.Count > 0)
             forced = new ForcedTokens(options.Rules, batch.Rows, model.VocabularySize, start?.Before);
-        cache = start?.Cache ?? model.NewCache(batch.Rows, room);
+        prompted = SharedPrompts.Of(prompts);
+        cache = start?.Cache ?? model.NewCache(prompted.Rows.Length, room);
         seen = start?.Cache is null ? 0 : batch.PromptLength - 1;
-        sampler = new TokenSampler(options, model.VocabularySize, cache.Device);
+        sampler = new TokenSampler(options, model.VocabularySize, cache.Device, keepsMass);
+        if (keepsMass)
+            masses = [.. rows.Select(_ => new List<double>())];
         workingIds = ids = tensor(batch.Ids, [batch.Rows, batch.Width], device: cache.Device).DetachFromDisposeScope();
         workingMask = mask = tensor(batch.Mask, [batch.Rows, batch.Width], device: cache.Device).DetachFromDisposeScope();
     }
@@ -86,16 +93,16 @@ internal sealed class Decoding : IDisposable
     /// <summary>Tokens that the rows at work have.</summary>
     public int Length { get; private set; }
 
-    /// <summary>Whether there is a row that gets another token.</summary>
+    /// <summary>True if there is a row that gets another token.</summary>
     public bool Continues => rows.Length > 0 && Length < batch.NewTokens;
 
     /// <summary>The tokens of a row's completion so far; not valid after the next step.</summary>
     public ReadOnlySpan<int> Completion(int row) => CollectionsMarshal.AsSpan(completions[row]);
 
-    /// <summary>Whether a row has ended by a stop.</summary>
+    /// <summary>True if a row has ended by a stop.</summary>
     public bool HasEnded(int row) => ended[row];
 
-    /// <summary>Whether a row gets no further token: it has ended by a stop, or has as many as it may have.</summary>
+    /// <summary>True if a row gets no further token: it has ended by a stop, or has as many as it may have.</summary>
     public bool IsComplete(int row) => ended[row] || completions[row].Count == batch.Limits[row];
 
     /// <summary>Draws a token for each row that has not ended; gives these rows.</summary>
@@ -106,27 +113,93 @@ internal sealed class Decoding : IDisposable
         var column = batch.PromptLength + Length;
         if (column - forgotten > room)
             MakeRoom();
+        var logits = NextLogits(column);
+        seen = column;
+        workingLogProbs ??= logProbs = zeros(
+                [batch.Rows, batch.NewTokens],
+                dtype: Precision.IsHalf(logits.dtype) ? ScalarType.Float32 : logits.dtype,
+                device: logits.device
+            )
+            .DetachFromDisposeScope();
+        var uniforms = Uniforms();
+        var direct = sampler.DrawDirectly(
+            logits,
+            Length,
+            uniforms,
+            row => Reader(row) is not null,
+            forced is null ? null : tokens => Replace(tokens),
+            workingLogProbs
+        );
+        if (direct is not null)
+            Write(direct, column);
+        else
+            direct = DrawByTensors(logits, uniforms, column);
+        Length++;
+        return Take(direct);
+    }
+
+    private Tensor NextLogits(int column)
+    {
+        var (given, real) = (workingIds.narrow(1, seen, column - seen), workingMask.narrow(1, forgotten, column - forgotten));
+        if (Length > 0 || start?.Cache is not null || prompted.Rows.Length == rows.Length)
+            return model.NextLogits(given, real, cache);
+        // Equal prompts are run once.
+        using var once = tensor(prompted.Rows, device: cache.Device);
+        using var all = tensor(prompted.Places, device: cache.Device);
+        var logits = model.NextLogits(given.index_select(0, once), real.index_select(0, once), cache);
+        cache.SelectRows(all);
+        return logits.index_select(0, all);
+    }
+
+    private long[] DrawByTensors(Tensor logits, double[] uniforms, int column)
+    {
         var (context, real) = (workingIds.narrow(1, 0, column), workingMask.narrow(1, 0, column));
-        var hidden = model.Hidden(context.narrow(1, seen, column - seen), real.narrow(1, forgotten, column - forgotten), cache);
-        var logits = model.Project(hidden.select(1, hidden.size(1) - 1));
         ScoreCheck.Require(logits, "The model's logits", Length, Reader);
-        var (tokens, drawn) = sampler.Draw(
+        var (tokens, drawn, mass) = sampler.Draw(
             logits,
             context,
             real,
             Length,
-            Uniforms(),
+            tensor(uniforms, [rows.Length, 1], device: cache.Device),
             (scores, bans) => ScoreCheck.Require(scores, "The scores after the options' processors", Length, Reader, bans),
             forced is null ? null : Replaced
         );
-        seen = column;
-        workingLogProbs ??= logProbs = zeros([batch.Rows, batch.NewTokens], dtype: drawn.dtype, device: drawn.device)
-            .DetachFromDisposeScope();
         workingIds.narrow(1, column, 1).copy_(tokens);
         workingMask.narrow(1, column, 1).fill_(1);
-        workingLogProbs.narrow(1, Length, 1).copy_(drawn);
-        Length++;
-        return Take(tokens.cpu().data<long>().ToArray());
+        workingLogProbs!.narrow(1, Length, 1).copy_(drawn);
+        if (mass is not null)
+            KeepMass(mass.to_type(ScalarType.Float64).cpu().data<double>().ToArray());
+        return tokens.cpu().data<long>().ToArray();
+    }
+
+    private unsafe void Write(long[] tokens, int column)
+    {
+        var width = batch.Width;
+        long* own = TensorMemory.Address<long>(workingIds),
+            real = TensorMemory.Address<long>(workingMask);
+        for (var row = 0; row < tokens.Length; row++)
+            (own[(long)row * width + column], real[(long)row * width + column]) = (tokens[row], 1);
+    }
+
+    /// <summary>A row that is complete, with the log-probs of the drawing pass, and what the truncation kept where it is known for every
+    /// token.</summary>
+    public RolloutSample Sample(int row)
+    {
+        using var mode = no_grad();
+        using var scope = NewDisposeScope();
+        var tokens = completions[row].ToArray();
+        // A row that has left is written back; one at work stands in the working tensors.
+        var place = ReferenceEquals(workingLogProbs, logProbs) ? -1 : Array.IndexOf(rows, row);
+        var values = (place < 0 ? logProbs!.select(0, row) : workingLogProbs!.select(0, place)).narrow(0, 0, tokens.Length);
+        return new RolloutSample(
+            row,
+            tokens,
+            values.to_type(ScalarType.Float64).cpu().data<double>().ToArray(),
+            ended[row] ? RolloutFinish.Stop : RolloutFinish.Length
+        )
+        {
+            KeptMass = masses is not null && masses[row].Count == tokens.Length ? [.. masses[row]] : null,
+        };
     }
 
     /// <summary>The batch as far as it has come, at least one step; the caller disposes it.</summary>
@@ -165,17 +238,22 @@ internal sealed class Decoding : IDisposable
     // The prompt whose next token a row of the working tensors decides.
     private int? Reader(int row) => IsComplete(rows[row]) ? null : rows[row];
 
-    private Tensor Uniforms()
+    private double[] Uniforms()
     {
         var values = new double[rows.Length];
         for (var i = 0; i < rows.Length; i++)
             values[i] = CounterRandom.OpenUniform(seed, options.RowSeeds?[rows[i]] ?? (ulong)(options.FirstRow + rows[i]), (ulong)Length);
-        return tensor(values, [rows.Length, 1], device: cache.Device);
+        return values;
     }
 
     private Tensor Replaced(Tensor drawn)
     {
         var tokens = drawn.cpu().data<long>().ToArray();
+        return Replace(tokens) ? tensor(tokens, [rows.Length, 1], device: cache.Device) : drawn;
+    }
+
+    private bool Replace(long[] tokens)
+    {
         var changed = false;
         for (var i = 0; i < rows.Length; i++)
         {
@@ -186,7 +264,14 @@ internal sealed class Decoding : IDisposable
             tokens[i] = token;
         }
 
-        return changed ? tensor(tokens, [rows.Length, 1], device: cache.Device) : drawn;
+        return changed;
+    }
+
+    private void KeepMass(double[] mass)
+    {
+        for (var i = 0; i < rows.Length; i++)
+            if (!IsComplete(rows[i]))
+                masses![rows[i]].Add(mass[i]);
     }
 
     private List<int> Take(long[] tokens)

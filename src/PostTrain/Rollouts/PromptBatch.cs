@@ -30,13 +30,10 @@ internal sealed record PromptBatch(long[] Ids, long[] Mask, int[] Lengths, int[]
         IReadOnlyList<int>? rowLimits = null
     )
     {
-        ArgumentNullException.ThrowIfNull(prompts);
-        if (prompts.Count == 0)
-            throw new ArgumentException("prompts is empty, expected at least one prompt.", nameof(prompts));
+        RequireAny(prompts);
         if (paddingId < 0 || paddingId >= vocabularySize)
             throw new ArgumentOutOfRangeException(nameof(paddingId), paddingId, $"paddingId must be an id from 0 to {vocabularySize - 1}.");
-        for (var row = 0; row < prompts.Count; row++)
-            Check(prompts[row], row, vocabularySize, contextLength);
+        Check(prompts, vocabularySize, contextLength);
 
         int[] lengths = [.. prompts.Select(prompt => prompt.Length)];
         int[] limits =
@@ -56,6 +53,23 @@ internal sealed record PromptBatch(long[] Ids, long[] Mask, int[] Lengths, int[]
         }
 
         return new PromptBatch(ids, mask, lengths, limits);
+    }
+
+    /// <summary>Checks prompts as <see cref="Create"/> does.</summary>
+    /// <exception cref="ArgumentException">There is no prompt, or one is empty, too long, or holds an id outside the vocabulary; the
+    /// message names it.</exception>
+    public static void Check(IReadOnlyList<int[]> prompts, int vocabularySize, int contextLength)
+    {
+        RequireAny(prompts);
+        for (var row = 0; row < prompts.Count; row++)
+            Check(prompts[row], row, vocabularySize, contextLength);
+    }
+
+    private static void RequireAny(IReadOnlyList<int[]> prompts)
+    {
+        ArgumentNullException.ThrowIfNull(prompts);
+        if (prompts.Count == 0)
+            throw new ArgumentException("prompts is empty, expected at least one prompt.", nameof(prompts));
     }
 
     private static void Check(int[] prompt, int row, int vocabularySize, int contextLength)

@@ -81,13 +81,74 @@ public sealed class RolloutBatch : IDisposable
         );
     }
 
+    /// <summary>Creates a batch from the completions of a source, in the sampler's layout. Their log-probs are <see cref="LogProbs"/> and
+    /// <see cref="DrawnLogProbs"/>.</summary>
+    /// <param name="prompts">Token ids of each prompt, at least one row.</param>
+    /// <param name="samples">Completion of each prompt, in order: see <see cref="RolloutSource.CollectAsync"/>.</param>
+    /// <param name="paddingId">Id at padding.</param>
+    /// <param name="type">Type of the log-probs; float32 by default.</param>
+    /// <param name="device">Device of the tensors; null for the CPU.</param>
+    /// <exception cref="ArgumentException">The lists are empty or differ in length, or a completion has not one log-prob for each
+    /// token.</exception>
+    public static RolloutBatch Of(
+        IReadOnlyList<int[]> prompts,
+        IReadOnlyList<RolloutSample> samples,
+        int paddingId,
+        ScalarType type = ScalarType.Float32,
+        Device? device = null
+    )
+    {
+        ArgumentNullException.ThrowIfNull(samples);
+        if (samples.Any(sample => sample.LogProbs.Length != sample.Tokens.Length))
+            throw new ArgumentException("samples has a completion without one log-prob for each token", nameof(samples));
+        using var scope = NewDisposeScope();
+        using var empty = Of(
+            prompts,
+            [.. samples.Select(sample => sample.Tokens)],
+            [.. samples.Select(sample => sample.Finish == RolloutFinish.Stop)],
+            paddingId,
+            device
+        );
+        var length = (int)empty.CompletionMask.shape[1];
+        Tensor Padded(Func<RolloutSample, double[]> values, double filling)
+        {
+            var all = new double[samples.Count * length];
+            Array.Fill(all, filling);
+            for (var row = 0; row < samples.Count; row++)
+                values(samples[row]).CopyTo(all, row * length);
+            return tensor(all, [samples.Count, length]).to(type, empty.Ids.device);
+        }
+        bool isMixed = samples.Any(sample => sample.Drawn is not null);
+        return new RolloutBatch(
+            empty.Ids.alias(),
+            empty.AttentionMask.alias(),
+            isMixed
+                ? Padded(sample => [.. (sample.Drawn ?? [.. sample.Tokens.Select(_ => true)]).Select(own => own ? 1.0 : 0)], 0)
+                    .to_type(empty.CompletionMask.dtype)
+                : empty.CompletionMask.alias(),
+            Padded(sample => sample.LogProbs, 0),
+            empty.PromptLength,
+            [.. empty.Completions],
+            [.. empty.Finished]
+        )
+        {
+            Versions = [.. samples.Select(sample => sample.Version)],
+            Finishes = [.. samples.Select(sample => sample.Finish)],
+            Drawn = isMixed ? [.. samples.Select(sample => sample.Drawn)] : null,
+            KeptMass = samples.All(sample => sample.KeptMass is null)
+                ? null
+                : Padded(sample => sample.KeptMass ?? [], 1).DetachFromDisposeScope(),
+        };
+    }
+
     /// <summary>Token ids, [B,P+T] int64; padding has the caller's padding id.</summary>
     public Tensor Ids { get; }
 
     /// <summary>[B,P+T] int64: 1 at tokens of the prompt and the completion, 0 at padding.</summary>
     public Tensor AttentionMask { get; }
 
-    /// <summary>[B,T] float32: 1 at generated tokens, the stop token included; 0 after it.</summary>
+    /// <summary>[B,T] float32: 1 at tokens that the policy drew, the stop token included; 0 after it, and at observations of an
+    /// environment.</summary>
     public Tensor CompletionMask { get; }
 
     /// <summary>[B,T]: log-probs of the generated tokens, 0 where the mask is 0: those of <see cref="Score"/>, or of the sampling pass,
@@ -100,11 +161,26 @@ public sealed class RolloutBatch : IDisposable
     /// <summary>P, the length of the longest prompt.</summary>
     public int PromptLength { get; }
 
-    /// <summary>The generated tokens of each row, the stop token included.</summary>
+    /// <summary>The tokens of each row after its prompt: the generated ones, the stop token included, and observations of an environment
+    /// between them.</summary>
     public IReadOnlyList<int[]> Completions { get; }
 
     /// <summary>True for each row that a stop token ended, false if it reached the length limit.</summary>
     public IReadOnlyList<bool> Finished { get; }
+
+    /// <summary>Number of the weights that drew each row, as <see cref="RolloutSample.Version"/>; empty where no source told.</summary>
+    public IReadOnlyList<long?> Versions { get; private init; } = [];
+
+    /// <summary>Why each row ended, as <see cref="RolloutSample.Finish"/>; empty where no source told.</summary>
+    public IReadOnlyList<RolloutFinish> Finishes { get; private init; } = [];
+
+    /// <summary>For each row, which tokens of <see cref="Completions"/> the policy drew (null: all), as <see cref="RolloutSample.Drawn"/>;
+    /// null where no environment spoke.</summary>
+    public IReadOnlyList<bool[]?>? Drawn { get; private init; }
+
+    /// <summary>[B,T]: probability that truncation kept at each token, 1 where nothing was cut off, and at padding; null where no source
+    /// told. See <see cref="RolloutSample.KeptMass"/>.</summary>
+    public Tensor? KeptMass { get; private init; }
 
     /// <summary>Computes the log-probs as training does: one pass of a model over prompts and completions, or one per <see
     /// cref="SamplingOptions.ScoringRows"/> rows.</summary>
@@ -133,7 +209,13 @@ public sealed class RolloutBatch : IDisposable
             [.. Completions],
             [.. Finished],
             LogProbs.alias()
-        );
+        )
+        {
+            Versions = Versions,
+            Finishes = Finishes,
+            Drawn = Drawn,
+            KeptMass = KeptMass?.alias().DetachFromDisposeScope(),
+        };
 
     /// <summary>Returns <paramref name="count"/> rows from <paramref name="start"/> on, as views in the current scope.</summary>
     public RolloutRows Rows(long start, long count) => All.Part(start, count);
@@ -176,5 +258,6 @@ public sealed class RolloutBatch : IDisposable
         CompletionMask.Dispose();
         LogProbs.Dispose();
         DrawnLogProbs.Dispose();
+        KeptMass?.Dispose();
     }
 }

@@ -4,7 +4,7 @@ using PostTrain.Text;
 
 namespace PostTrain.Rollouts;
 
-/// <summary>How completions are drawn: the one set of options of sampling, greedy and beam search.</summary>
+/// <summary>Options of sampling, greedy search and beam search.</summary>
 /// <remarks>
 /// Each step goes through these, in transformers' order, those that are left at their defaults not at all: sequence biases, repetition
 /// penalty, no repeated n-grams, bad words, no stop token before the minimum, suppressed tokens, processors of one's own; then temperature,
@@ -13,7 +13,8 @@ namespace PostTrain.Rollouts;
 /// </remarks>
 public sealed record SamplingOptions
 {
-    /// <summary>What logits are divided by; 0 takes the likeliest token (greedy), and so does anything below 1e-30. Default 1.</summary>
+    /// <summary>Temperature: divides the logits; 0 takes the likeliest token (greedy), and so does anything below 1e-30. Default
+    /// 1.</summary>
     public double Temperature { get; init; } = 1;
 
     /// <summary>Draw only from the k likeliest tokens (and those that equal the least of them); 0, the default, keeps all.</summary>
@@ -39,7 +40,7 @@ public sealed record SamplingOptions
     /// keeps all.</summary>
     public double EtaCutoff { get; init; }
 
-    /// <summary>What the scores of tokens that have occurred are divided by, or multiplied where negative (Keskar et al. 2019,
+    /// <summary>Repetition penalty: divides the scores of tokens that have occurred, or multiplies negative ones (Keskar et al. 2019,
     /// arXiv:1909.05858). Positive; 1, the default, changes nothing.</summary>
     public double RepetitionPenalty { get; init; } = 1;
 
@@ -84,19 +85,19 @@ public sealed record SamplingOptions
     /// of (seed, this, position). As many as there are prompts; null, the default, numbers them.</summary>
     public IReadOnlyList<ulong>? RowSeeds { get; init; }
 
-    /// <summary>Where the recorded log-probs come from. Default <see cref="LogProbRecording.Rescored"/>.</summary>
+    /// <summary>Source of the recorded log-probs. Default <see cref="LogProbRecording.Rescored"/>.</summary>
     public LogProbRecording Recording { get; init; }
 
     /// <summary>Rows of each forward pass of <see cref="LogProbRecording.Rescored"/>: the micro-batch size of the training whose log-probs
     /// are to be equal. Null, the default: all rows in one.</summary>
     public int? ScoringRows { get; init; }
 
-    /// <summary>The same, ending completions at this token unless <see cref="StopTokens"/> says otherwise.</summary>
+    /// <summary>Returns these options with this stop token unless <see cref="StopTokens"/> says otherwise.</summary>
     /// <param name="endOfSequenceId">Usually the tokenizer's; null leaves the options as they are.</param>
     public SamplingOptions StoppingAt(int? endOfSequenceId) =>
         StopTokens.Count > 0 || endOfSequenceId is not { } id ? this : this with { StopTokens = [id] };
 
-    /// <summary>The same, ending completions at every end of generation that the files name, unless <see cref="StopTokens"/> says
+    /// <summary>Returns these options with every end of generation that the files name as stop tokens, unless <see cref="StopTokens"/> says
     /// otherwise: those of the tokenizer (<see cref="ITokenizer.EndOfSequenceIds"/>) and those of the model
     /// (<see cref="CausalLm.EndOfSequenceIds"/>).</summary>
     /// <param name="model">Draws; ids that it cannot draw are left out.</param>

@@ -18,7 +18,7 @@ public sealed record SftOptions : TrainingOptions
     /// <inheritdoc cref="CrossEntropyObjective.Logits"/>
     public LogitTransform Logits { get; init; } = LogitTransform.None;
 
-    /// <summary>How the tokens' losses become one number.</summary>
+    /// <summary>Aggregation of the tokens' losses.</summary>
     /// <value>The default is <see cref="LossAggregation.TokenMean"/>.</value>
     public LossAggregation Aggregation { get; init; } = LossAggregation.TokenMean;
 

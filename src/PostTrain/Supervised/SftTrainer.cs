@@ -37,11 +37,7 @@ public sealed class SftTrainer : DatasetTrainer<Demonstration, SequenceBatch>
     /// <inheritdoc/>
     protected override Func<IReadOnlyList<int>, SequenceBatch> Prepare(IReadOnlyList<Demonstration> data, string name)
     {
-        var examples = new TokenExample[data.Count];
-        for (int i = 0; i < examples.Length; i++)
-            examples[i] = TokenExample
-                .Of(data[i].Prompt, data[i].Completion, tokenizer, options.AppendEndOfSequence)
-                .Fitting(model.ContextLength, $"{name}[{i}]");
+        var examples = Encode(data, name, Encoder(tokenizer, model.ContextLength, options.AppendEndOfSequence));
         return indices => Batch([.. indices.Select(index => examples[index])], model, tokenizer.PaddingId, options);
     }
 
@@ -65,16 +61,23 @@ public sealed class SftTrainer : DatasetTrainer<Demonstration, SequenceBatch>
     internal static Tensor Loss(CausalLm model, SequenceBatch batch, int start, int count, MetricMeans metrics, SftOptions options)
     {
         var rows = batch.Part(start, count).To(BodyParts.DeviceOf(model));
-        var logits = model.Project(model.Hidden(rows.Inputs, rows.AttentionMask)).AtLeastSingle();
-        var loss = SupervisedLosses.CrossEntropy(
-            logits,
-            rows.Targets,
-            rows.LossMask,
-            options.Objective,
-            null,
-            options.Aggregation,
-            batch.Denominator
-        );
+        var hidden = model.Hidden(rows.Inputs, rows.AttentionMask);
+        var plain = options.Objective is { IsOfLogProbsAlone: true, Weighting: TokenWeighting.None } ? model.OutputWeight : null;
+        var loss =
+            (
+                plain is null
+                    ? null
+                    : SupervisedLosses.OfHidden(hidden, plain, rows.Targets, rows.LossMask, options.Aggregation, batch.Denominator)
+            )
+            ?? SupervisedLosses.CrossEntropy(
+                model.Project(hidden).AtLeastSingle(),
+                rows.Targets,
+                rows.LossMask,
+                options.Objective,
+                null,
+                options.Aggregation,
+                batch.Denominator
+            );
         metrics.Add("accuracy", loss.Accuracy, rows.LossMask.sum().ToDouble());
         return loss.Loss;
     }

@@ -155,6 +155,44 @@ public static class SupervisedLosses
         return Aggregated(losses, weights, mask, tokens.Correct, aggregation, denominator);
     }
 
+    /// <summary>The plain negative log-likelihood from hidden states, with gradients made in the forward pass and without the logits of
+    /// more than one chunk; null where the operator does not take the inputs.</summary>
+    /// <param name="hidden">[B,T,D].</param>
+    /// <param name="weight">[V,D].</param>
+    /// <param name="targets">[B,T].</param>
+    /// <param name="mask">[B,T].</param>
+    /// <param name="aggregation">The aggregation.</param>
+    /// <param name="denominator">As in <see cref="CrossEntropy"/>.</param>
+    internal static SupervisedLoss? OfHidden(
+        Tensor hidden,
+        Tensor weight,
+        Tensor targets,
+        Tensor mask,
+        LossAggregation aggregation,
+        double? denominator
+    )
+    {
+        using var scope = NewDisposeScope();
+        var counted = new CountedRows(mask);
+        var ids = counted.Numbers(targets);
+        if (!LinearLossOperator.Takes(hidden, weight, ids))
+            return null;
+        // An aggregation is linear in the losses: its gradient are the factors of the tokens.
+        Tensor factors;
+        using (enable_grad())
+        {
+            var losses = zeros(mask.size(0), mask.size(1), dtype: hidden.dtype, requires_grad: true);
+            aggregation.Apply(losses, mask, denominator).backward();
+            factors = counted.Numbers(losses.grad!);
+        }
+        var (loss, rows) = LinearLossOperator.Run(counted.Vectors(hidden), weight, ids, factors);
+        return new SupervisedLoss(
+            loss.MoveToOuterDisposeScope(),
+            counted.Spread(rows.Losses).MoveToOuterDisposeScope(),
+            Masked.Mean(counted.Spread(rows.Hits), mask).MoveToOuterDisposeScope()
+        );
+    }
+
     private static void CheckWeights(Tensor? weights, Tensor targets)
     {
         if (weights is null)

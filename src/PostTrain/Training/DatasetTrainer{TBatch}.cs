@@ -1,5 +1,7 @@
 using PostTrain.Data;
 using PostTrain.Data.Batches;
+using PostTrain.Data.Records;
+using PostTrain.Text;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -37,6 +39,35 @@ public abstract class DatasetTrainer<TExample, TBatch> : DatasetTrainer<TExample
     /// <returns>A function from indices of examples to a batch of them; called in each step, within a dispose scope.</returns>
     protected abstract Func<IReadOnlyList<int>, TBatch> Prepare(IReadOnlyList<TExample> data, string name);
 
+    /// <summary>Findings about the data set that <see cref="Prepare"/> is working on. The report of the first step tells them, each kind
+    /// once; examples that are dropped do not occur in batches.</summary>
+    protected DataNotes Notes { get; private set; } = new();
+
+    /// <summary>Makes an encoder with the options' truncation that adds to <see cref="Notes"/>.</summary>
+    /// <param name="tokenizer">Turns texts into the model's token ids.</param>
+    /// <param name="contextLength">The model's context in tokens.</param>
+    /// <param name="appendEnd">True to end completions that have no end.</param>
+    protected ExampleEncoder Encoder(ITokenizer tokenizer, int contextLength, bool appendEnd) =>
+        new(tokenizer, contextLength)
+        {
+            AppendEnd = appendEnd,
+            Truncation = options.Truncation,
+            Notes = Notes,
+        };
+
+    /// <summary>Encodes demonstrations; those of which no token is learnt are left out of batches.</summary>
+    private protected TokenExample[] Encode(IReadOnlyList<Demonstration> data, string name, ExampleEncoder encoder)
+    {
+        var examples = new TokenExample[data.Count];
+        for (int i = 0; i < examples.Length; i++)
+        {
+            examples[i] = encoder.Encode(data[i].Prompt, data[i].Completion, $"{name}[{i}]");
+            if (!examples[i].HasLearnt)
+                Notes.Drop(i);
+        }
+        return examples;
+    }
+
     /// <summary>Computes the share that some rows have in the loss of the whole batch: their sum of losses over
     /// <see cref="ITrainingBatch.Denominator"/>, so that the shares add up to the loss whatever the parts.</summary>
     /// <param name="batch">The whole batch.</param>
@@ -62,16 +93,18 @@ public abstract class DatasetTrainer<TExample, TBatch> : DatasetTrainer<TExample
     {
         ArgumentNullException.ThrowIfNull(data);
         options.Evaluation.CheckData(evaluation is not null, nameof(evaluation));
-        var batches = Prepared(data, nameof(data));
-        return Steps(data.Count, batches, evaluation, evaluation is null ? null : Prepared(evaluation, nameof(evaluation)), cancellation);
+        bool begins = Session.Step == 0;
+        var batches = Prepared(data, nameof(data), begins);
+        return Steps(batches, evaluation is null ? null : Prepared(evaluation, nameof(evaluation), begins), cancellation);
     }
 
     private protected sealed override StepReport TakeStep(IReadOnlyList<TExample> batch)
     {
         ArgumentNullException.ThrowIfNull(batch);
-        var batches = Prepared(batch, nameof(batch));
+        Session.CheckSteps();
+        var batches = Prepared(batch, nameof(batch), tells: true);
         Session.Begin();
-        Update(batches, [.. Enumerable.Range(0, batch.Count)]);
+        Update(batches, [.. Enumerable.Range(0, batches.Count)]);
         return Session.Complete();
     }
 
@@ -80,25 +113,36 @@ public abstract class DatasetTrainer<TExample, TBatch> : DatasetTrainer<TExample
     {
         ArgumentNullException.ThrowIfNull(data);
         var metrics = new Dictionary<string, double>();
-        Evaluate(data.Count, Prepared(data, nameof(data)), metrics);
+        Evaluate(Prepared(data, nameof(data), tells: false), metrics);
         return metrics;
     }
 
     /// <summary>The loss of a part, for replays of recorded batches.</summary>
     internal Tensor LossOf(TBatch batch, int start, int count, MetricMeans metrics) => Loss(batch, start, count, metrics);
 
-    private Func<IReadOnlyList<int>, TBatch> Prepared(IReadOnlyList<TExample> data, string name) =>
-        data.Count > 0 ? Prepare(data, name) : throw new ArgumentException($"{name} holds no example, expected at least one", name);
-
-    private IEnumerable<StepReport> Steps(
-        int count,
-        Func<IReadOnlyList<int>, TBatch> batches,
-        IReadOnlyList<TExample>? evaluation,
-        Func<IReadOnlyList<int>, TBatch>? evaluated,
-        CancellationToken cancellation
-    )
+    private PreparedData<TBatch> Prepared(IReadOnlyList<TExample> data, string name, bool tells)
     {
-        var order = new ShuffledOrder(count, options.Seed);
+        if (data.Count == 0)
+            throw new ArgumentException($"{name} holds no example, expected at least one", name);
+        Notes = new DataNotes();
+        var batches = Prepare(data, name);
+        int[] kept = Notes.Kept(data.Count);
+        var found = Notes.Of(data.Count);
+        if (kept.Length == 0)
+            throw new ArgumentException(
+                $"{name} holds no example that can be learnt from: "
+                    + string.Join(" ", found.Select(note => $"{note.Message} {note.Advice}")),
+                name
+            );
+        if (tells)
+            Session.Tell(name, data is RecordSet<TExample> read ? [.. read.Notes, .. found] : found);
+        return new PreparedData<TBatch>(batches, kept);
+    }
+
+    private IEnumerable<StepReport> Steps(PreparedData<TBatch> batches, PreparedData<TBatch>? evaluated, CancellationToken cancellation)
+    {
+        var order = new ShuffledOrder(batches.Count, options.Seed);
+        Session.Plan(batches.Count);
         Session.Begin();
         while (Session.IsUnfinished || Session.Continues(cancellation))
         {
@@ -107,7 +151,7 @@ public abstract class DatasetTrainer<TExample, TBatch> : DatasetTrainer<TExample
             if (evaluated is not null && Session.EvaluationIsDue)
             {
                 var clock = new StepClock();
-                Evaluate(evaluation!.Count, evaluated, Session.Metrics);
+                Evaluate(evaluated, Session.Metrics);
                 clock.Book("evaluation");
                 clock.AddTo(Session.Metrics);
             }
@@ -115,7 +159,7 @@ public abstract class DatasetTrainer<TExample, TBatch> : DatasetTrainer<TExample
         }
     }
 
-    private void Update(Func<IReadOnlyList<int>, TBatch> batches, int[] indices)
+    private void Update(PreparedData<TBatch> batches, int[] indices)
     {
         var clock = new StepClock();
         var metrics = new Dictionary<string, double>();
@@ -135,10 +179,10 @@ public abstract class DatasetTrainer<TExample, TBatch> : DatasetTrainer<TExample
         Session.Count(loss, metrics, indices.Length);
     }
 
-    private double Train(Func<IReadOnlyList<int>, TBatch> batches, int[] indices, Dictionary<string, double> metrics, StepClock clock)
+    private double Train(PreparedData<TBatch> batches, int[] indices, Dictionary<string, double> metrics, StepClock clock)
     {
         using var scope = NewDisposeScope();
-        var batch = batches(indices);
+        var batch = batches.Batch(indices);
         clock.Book("batch");
         int size = options.MicroBatchSize ?? batch.Rows;
         var means = new MetricMeans();
@@ -159,16 +203,16 @@ public abstract class DatasetTrainer<TExample, TBatch> : DatasetTrainer<TExample
         return update.Loss;
     }
 
-    private void Evaluate(int examples, Func<IReadOnlyList<int>, TBatch> batches, Dictionary<string, double> metrics)
+    private void Evaluate(PreparedData<TBatch> batches, Dictionary<string, double> metrics)
     {
         using var mode = no_grad();
         var means = new MetricMeans();
         model.eval();
-        for (int start = 0; start < examples; start += options.BatchSize)
+        for (int start = 0; start < batches.Count; start += options.BatchSize)
         {
             using var scope = NewDisposeScope();
-            int count = Math.Min(options.BatchSize, examples - start);
-            var batch = batches([.. Enumerable.Range(start, count)]);
+            int count = Math.Min(options.BatchSize, batches.Count - start);
+            var batch = batches.Batch([.. Enumerable.Range(start, count)]);
             int size = options.MicroBatchSize ?? batch.Rows;
             double loss = 0;
             for (int row = 0; row < batch.Rows; row += size)

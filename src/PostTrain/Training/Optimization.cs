@@ -15,7 +15,8 @@ public sealed class Optimization : IDisposable
     private readonly IParameterOptimizer optimizer;
     private readonly MasterWeights masters;
     private readonly UpdateTerms terms;
-    private readonly long totalUpdates;
+    private readonly int updatesPerStep;
+    private int steps;
 
     // What the optimiser changes: the parameters, or their copies.
     private readonly Parameter[] trained;
@@ -30,7 +31,8 @@ public sealed class Optimization : IDisposable
         options.Validate();
         Guard.AtLeast(updatesPerStep, 1, nameof(updatesPerStep));
         this.options = options;
-        totalUpdates = (long)options.Steps * updatesPerStep;
+        this.updatesPerStep = updatesPerStep;
+        steps = options.Steps;
         // Matrices first, then the vectors, which weight decay leaves alone.
         var trainable = model.named_parameters().Where(p => p.parameter.requires_grad).ToArray();
         if (trainable.Length == 0)
@@ -55,7 +57,10 @@ public sealed class Optimization : IDisposable
             ],
             options
         );
-        terms = new UpdateTerms(model, options, totalUpdates);
+        PrecisionHint.Show(Parameters, model, options);
+        terms = new UpdateTerms(model, options);
+        if (options.Epochs is null)
+            terms.Begin(TotalUpdates);
         States = [.. Parameters.Zip(optimizer.States, (item, state) => masters.WithMaster(item.Parameter, state))];
     }
 
@@ -64,6 +69,17 @@ public sealed class Optimization : IDisposable
 
     /// <summary>Optimiser steps done.</summary>
     public long Updates { get; internal set; }
+
+    /// <summary>Steps of the schedule: those of the options, or what their epochs give on a data set.</summary>
+    internal int Steps
+    {
+        get => steps;
+        set
+        {
+            steps = value;
+            terms.Begin(TotalUpdates);
+        }
+    }
 
     /// <summary>The optimiser's state of each parameter, in the order of <see cref="Parameters"/>.</summary>
     internal IReadOnlyList<IParameterState> States { get; }
@@ -101,7 +117,7 @@ public sealed class Optimization : IDisposable
                     + $" and the gradient's norm {norm}, expected finite numbers; no parameter was changed"
             );
 
-        double rate = options.LearningRate * options.Schedule.Multiplier(Updates, Warmup, totalUpdates);
+        double rate = options.LearningRate * options.Schedule.Multiplier(Updates, Warmup, TotalUpdates);
         optimizer.Update(rate);
         masters.Publish();
         Updates++;
@@ -116,7 +132,9 @@ public sealed class Optimization : IDisposable
         masters.Dispose();
     }
 
-    private long Warmup => options.WarmupSteps * (totalUpdates / options.Steps);
+    private long TotalUpdates => (long)steps * updatesPerStep;
+
+    private long Warmup => (long)options.WarmupSteps * updatesPerStep;
 
     private double Factor(string name)
     {

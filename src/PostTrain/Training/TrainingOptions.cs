@@ -1,14 +1,28 @@
+using PostTrain.Data.Batches;
 using PostTrain.Models;
 using PostTrain.Numerics;
 
 namespace PostTrain.Training;
 
-/// <summary>What every trainer can be told: how long, how much at once, how to step, where to keep checkpoints.</summary>
+/// <summary>Options common to all trainers: steps, batch size, optimiser, checkpoints.</summary>
 public abstract record TrainingOptions
 {
-    /// <summary>Optimiser steps' worth of batches to train for.</summary>
-    /// <value>The default is 100.</value>
-    public int Steps { get; init; } = 100;
+    private const int DefaultSteps = 100;
+
+    private readonly int? steps;
+
+    /// <summary>Steps to train for, each on one batch. Not together with <see cref="Epochs"/>.</summary>
+    /// <value>The default is 100, unless there are epochs.</value>
+    public int Steps
+    {
+        get => steps ?? DefaultSteps;
+        init => steps = value;
+    }
+
+    /// <summary>Passes over the data to train for, above 0, instead of <see cref="Steps"/>: a run of n examples has ⌈Epochs·n /
+    /// <see cref="BatchSize"/>⌉ steps. The last batch is filled from the next pass.</summary>
+    /// <value>The default is null: the number of steps is given.</value>
+    public double? Epochs { get; init; }
 
     /// <summary>Examples (for rollouts: prompts) in a batch.</summary>
     /// <value>The default is 8.</value>
@@ -19,15 +33,19 @@ public abstract record TrainingOptions
     /// <value>The default is null.</value>
     public int? MicroBatchSize { get; init; }
 
+    /// <summary>Truncation of sequences that are too long: of prompt and completion, or of the prompts that are sampled from.</summary>
+    /// <value>The default is null: what does not fit the model's context is refused.</value>
+    public SequenceTruncation? Truncation { get; init; }
+
     /// <summary>Learning rate after warm-up, above 0.</summary>
     /// <value>The default is 1e-4.</value>
     public double LearningRate { get; init; } = 1e-4;
 
-    /// <summary>What a parameter's learning rate is multiplied with, by the parameter's name: above 0. Null: 1 for all.</summary>
+    /// <summary>Factor of a parameter's learning rate by the parameter's name, above 0. Null: 1 for all.</summary>
     /// <value>The default is null.</value>
     public Func<string, double>? LearningRateFactor { get; init; }
 
-    /// <summary>How the learning rate rises in warm-up and falls after it.</summary>
+    /// <summary>Schedule of the learning rate: warm-up and decay.</summary>
     /// <value>The default is <see cref="LearningRateSchedule.Constant"/>.</value>
     public LearningRateSchedule Schedule { get; init; } = LearningRateSchedule.Constant;
 
@@ -36,7 +54,7 @@ public abstract record TrainingOptions
     /// <value>The default is 0.</value>
     public int WarmupSteps { get; init; }
 
-    /// <summary>What changes the parameters.</summary>
+    /// <summary>Optimiser.</summary>
     /// <value>The default is <see cref="OptimizerChoice.AdamW"/>.</value>
     public OptimizerChoice Optimizer { get; init; } = OptimizerChoice.AdamW;
 
@@ -65,11 +83,11 @@ public abstract record TrainingOptions
     /// <value>The default is none.</value>
     public IReadOnlyList<IUpdateTerm> Terms { get; init; } = [];
 
-    /// <summary>Where all randomness of the run comes from.</summary>
+    /// <summary>Seed of all randomness of the run.</summary>
     /// <value>The default is 0.</value>
     public ulong Seed { get; init; }
 
-    /// <summary>Where checkpoints are kept; null keeps none.</summary>
+    /// <summary>Folder of the checkpoints; null keeps none.</summary>
     /// <value>The default is null.</value>
     public string? CheckpointDirectory { get; init; }
 
@@ -89,14 +107,31 @@ public abstract record TrainingOptions
     /// <value>The default is empty.</value>
     public IReadOnlyList<IProgress<StepReport>> Observers { get; init; } = [];
 
+    /// <summary>True if a run may say on standard error, once in a process, that weights in bfloat16 would be faster on this
+    /// processor.</summary>
+    /// <value>The default is true.</value>
+    public bool ShowHints { get; init; } = true;
+
     /// <summary>Checks every value.</summary>
     /// <exception cref="ArgumentOutOfRangeException">Names the option, the value and the range.</exception>
     public virtual void Validate()
     {
         Guard.AtLeast(Steps, 1, nameof(Steps));
+        if (Epochs is { } epochs)
+        {
+            if (!(epochs > 0 && double.IsFinite(epochs)))
+                throw new ArgumentOutOfRangeException(nameof(Epochs), epochs, "Epochs must be a finite number above 0");
+            if (steps is not null)
+                throw new ArgumentOutOfRangeException(
+                    nameof(Epochs),
+                    epochs,
+                    $"Steps is {steps} and Epochs is given too, expected one of the two: the other follows from the data"
+                );
+        }
         Guard.AtLeast(BatchSize, 1, nameof(BatchSize));
         if (MicroBatchSize is { } size)
             Guard.AtLeast(size, 1, nameof(MicroBatchSize));
+        Truncation?.Validate();
         Guard.Positive(LearningRate, nameof(LearningRate));
         Guard.AtLeast(WarmupSteps, 0, nameof(WarmupSteps));
         ArgumentNullException.ThrowIfNull(Schedule);
@@ -116,6 +151,18 @@ public abstract record TrainingOptions
         Guard.AtLeast(CheckpointEvery, 0, nameof(CheckpointEvery));
         Guard.AtLeast(KeepCheckpoints, 0, nameof(KeepCheckpoints));
         Evaluation.Validate();
+    }
+
+    /// <summary>Steps of a run on so many examples.</summary>
+    /// <exception cref="InvalidOperationException">There are more steps than can be counted.</exception>
+    internal int StepsOn(int examples)
+    {
+        if (Epochs is not { } epochs)
+            return Steps;
+        double wanted = Math.Ceiling(epochs * examples / BatchSize);
+        return wanted <= int.MaxValue
+            ? (int)wanted
+            : throw new InvalidOperationException($"Epochs is {epochs}, which gives {wanted} steps, expected at most {int.MaxValue}");
     }
 
     // At 1 the correction of the first steps' bias would divide by 0.

@@ -92,6 +92,7 @@ internal static class AdapterModels
             },
             ["ln-tuning"] = new NormTuningOptions(),
             ["tokens"] = new TokenTuningOptions { Ids = [4, 17, 2] },
+            ["tokens-head"] = new TokenTuningOptions { Ids = [4, 17, 2], Targets = ["embed_tokens", "lm_head"] },
         };
 
     internal static TheoryData<string> Names => [.. Methods.Keys];

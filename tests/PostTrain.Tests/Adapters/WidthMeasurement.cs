@@ -1,3 +1,4 @@
+using PostTrain.Tests.Support;
 using System.Globalization;
 using PostTrain.Adapters.Prompts;
 using Xunit.Abstractions;

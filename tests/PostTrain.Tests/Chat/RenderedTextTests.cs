@@ -52,9 +52,9 @@ public sealed class RenderedTextTests : IDisposable
     {
         var (tokenizer, template) = Load(name, source);
         int[] whole = template.Encode(tokenizer, Talk).Ids;
-        var learnt = InstructionTemplate.Chat(template).Conversation(Talk);
-        Assert.Equal(whole, TokenExample.Of(learnt.Prompt, learnt.Completion, tokenizer).Ids);
-        Assert.Equal(whole, RewardText.Encode(learnt.Prompt, learnt.Completion, tokenizer, appendEnd: true));
+        var learnt = InstructionTemplate.Chat(template).Conversation(Talk, new ConversationOptions { Learnt = LearntPart.LastTurn });
+        int[] ids = Learnt(learnt.Prompt, learnt.Completion, tokenizer, whole);
+        Assert.Equal(ids, RewardText.Encode(learnt.Prompt, learnt.Completion with { Learnt = null }, tokenizer, appendEnd: true));
         Assert.Equal(whole, ((ITokenizer)tokenizer).Encode(learnt.Prompt + learnt.Completion));
         Assert.Equal(template.Render(Talk).Text, learnt.Prompt + learnt.Completion);
     }
@@ -89,10 +89,10 @@ public sealed class RenderedTextTests : IDisposable
             """{"instruction":"Add.","input":"1, 1","output":"2","chosen":"2","rejected":"3"}"""
         );
         var shown = RecordReader.Demonstrations(path, chat)[0];
-        Assert.Equal(template.Encode(tokenizer, better).Ids, TokenExample.Of(shown.Prompt, shown.Completion, tokenizer).Ids);
+        _ = Learnt(shown.Prompt, shown.Completion, tokenizer, template.Encode(tokenizer, better).Ids);
         var pair = RecordReader.Pairs(path, chat)[0];
-        Assert.Equal(template.Encode(tokenizer, better).Ids, TokenExample.Of(pair.Prompt, pair.Chosen, tokenizer).Ids);
-        Assert.Equal(template.Encode(tokenizer, worse).Ids, TokenExample.Of(pair.Prompt, pair.Rejected, tokenizer).Ids);
+        _ = Learnt(pair.Prompt, pair.Chosen, tokenizer, template.Encode(tokenizer, better).Ids);
+        _ = Learnt(pair.Prompt, pair.Rejected, tokenizer, template.Encode(tokenizer, worse).Ids);
         // Written and read again, a rendered text is rendered still.
         JsonLines.Write(directory.File("pairs.jsonl"), [pair]);
         Assert.Equal([pair], JsonLines.Read<PreferencePair>(directory.File("pairs.jsonl")));
@@ -156,6 +156,22 @@ public sealed class RenderedTextTests : IDisposable
         Assert.NotEqual(prompt, new MarkedText("<s>a"));
         Assert.Equal("""{"rendered":"\u003Cs\u003Ea"}""", JsonSerializer.Serialize(prompt));
         Assert.Throws<JsonException>(() => JsonSerializer.Deserialize<MarkedText>("3"));
+    }
+
+    // The template's ids; where a token of theirs reaches over the border, the prompt's own and those that spell the rest.
+    private static int[] Learnt(MarkedText prompt, MarkedText completion, TokenizerJson tokenizer, int[] whole)
+    {
+        var example = TokenExample.Of(prompt, completion, tokenizer);
+        if (!example.JoinsBorder)
+        {
+            Assert.Equal(whole, example.Ids);
+            return example.Ids;
+        }
+        int[] own = ((ITokenizer)tokenizer).Encode(prompt);
+        Assert.NotEqual(own, whole.Take(own.Length));
+        Assert.Equal(own, example.Ids.Take(own.Length));
+        Assert.Equal(tokenizer.Decode(whole, skipSpecialTokens: false), tokenizer.Decode(example.Ids, skipSpecialTokens: false));
+        return example.Ids;
     }
 
     private static (TokenizerJson, ChatTemplate) Load(string name, string? source)

@@ -72,7 +72,7 @@ public sealed class RecordReaderTests : IDisposable
     }
 
     [Fact]
-    public void Conversations_ThroughAChatTemplate_LearnTheLastMessage()
+    public void Conversations_ThroughAChatTemplate_LearnEveryMessageOfTheAssistant()
     {
         var read = RecordReader.Demonstrations(
             Lines(
@@ -84,8 +84,11 @@ public sealed class RecordReaderTests : IDisposable
         Assert.Equal(
             [
                 new Demonstration(
-                    MarkedText.Rendered("<system>s</s><user>a</s><assistant>b</s><user>c</s><assistant>"),
-                    MarkedText.Rendered("d</s>")
+                    MarkedText.Rendered("<system>s</s><user>a</s><assistant>"),
+                    MarkedText.Rendered("b</s><user>c</s><assistant>d</s>") with
+                    {
+                        Learnt = [new(0, 5), new(27, 32)],
+                    }
                 ),
             ],
             read

@@ -143,6 +143,19 @@ public class DocumentationTests
         Assert.Empty(pages.Where(page => !seen.Contains(page.Key)).Select(page => page.Value.Name));
     }
 
+    [Fact]
+    public void Index_LinksEveryPage()
+    {
+        var index = Page.All.Single(page => page.Name == "docs/index.md");
+        var linked = index
+            .Links.Select(link => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(index.Path)!, link.File)))
+            .ToHashSet();
+        Assert.Empty(
+            Page.All.Where(page => page.Name.StartsWith("docs/", StringComparison.Ordinal) && page != index && !linked.Contains(page.Path))
+                .Select(page => page.Name)
+        );
+    }
+
     private static bool Has(Type type, string member) =>
         type.GetMember(member, Any | BindingFlags.NonPublic).Length > 0
         || Bases(type).Concat(type.GetInterfaces()).Any(parent => parent.GetMember(member, Any).Length > 0);

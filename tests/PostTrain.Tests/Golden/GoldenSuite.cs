@@ -36,6 +36,9 @@ internal static class GoldenSuite
             ["mergekit"] = MergekitGolden.Kinds,
             ["search"] = SearchGolden.Kinds,
             ["liger"] = LigerGolden.Kinds,
+            ["llava"] = LlavaGolden.Kinds,
+            ["verl"] = VerlGolden.Kinds,
+            ["masks"] = MasksGolden.Kinds,
             ["trlmore"] = TrlMoreGolden.Kinds,
         };
 

@@ -91,7 +91,7 @@ public sealed class PolicyKernelsTests
                         Ratio = level,
                         Aggregation = aggregation,
                         Beta = seed % 3 == 0 ? 0 : 0.3,
-                        KlEstimator = (KlEstimator)(seed % 5),
+                        KlEstimator = (KlEstimator)(seed % 6),
                         CorrectKl = seed % 4 == 1,
                         EntropyCoefficient = seed % 7 == 0 ? 0.1 : 0,
                         EntropyAggregation = seed % 2 == 0 ? LossAggregation.TokenMean : null,

@@ -8,7 +8,14 @@ namespace PostTrain.Tests.Numerics;
 public sealed class KlDivergenceTests
 {
     public static TheoryData<KlEstimator> Estimators =>
-        new(KlEstimator.K1, KlEstimator.K2, KlEstimator.K3, KlEstimator.Absolute, KlEstimator.K3StraightThrough);
+        new(
+            KlEstimator.K1,
+            KlEstimator.K2,
+            KlEstimator.K3,
+            KlEstimator.Absolute,
+            KlEstimator.K3StraightThrough,
+            KlEstimator.K1StraightThrough
+        );
 
     [Theory]
     [InlineData(KlEstimator.K1, 1, -0.6931471805599453, 0)]
@@ -16,6 +23,7 @@ public sealed class KlDivergenceTests
     [InlineData(KlEstimator.K3, 0.36787944117144233, 0.3068528194400547, 0)]
     [InlineData(KlEstimator.Absolute, 1, 0.6931471805599453, 0)]
     [InlineData(KlEstimator.K3StraightThrough, 0.36787944117144233, 0.3068528194400547, 0)]
+    [InlineData(KlEstimator.K1StraightThrough, 1, -0.6931471805599453, 0)]
     public void Estimate_GivesTheHandWorkedNumbers(KlEstimator estimator, double one, double minusLogTwo, double zero)
     {
         using var scope = NewDisposeScope();
@@ -60,7 +68,7 @@ public sealed class KlDivergenceTests
         var weight = Numbers.Uniform(2, 1, 6);
         var logProbs = Numbers.Uniform(3, 1, 6);
         // The straight-through gradient is on purpose not the value's: it is that of k2.
-        if (estimator == KlEstimator.K3StraightThrough)
+        if (estimator is KlEstimator.K3StraightThrough or KlEstimator.K1StraightThrough)
             TensorAssert.Close(
                 (logProbs - reference.detach()) * weight,
                 Numbers.Gradient(x => (KlDivergence.Estimate(x, reference, estimator) * weight).sum(), logProbs),
@@ -100,6 +108,12 @@ public sealed class KlDivergenceTests
         TensorAssert.Close(
             Numbers.Gradient(Forward, logits),
             Numbers.Gradient(z => Expected(z, KlEstimator.K3StraightThrough), logits),
+            1e-12
+        );
+        TensorAssert.Close(kl, Expected(logits, KlEstimator.K1StraightThrough), 1e-12);
+        TensorAssert.Close(
+            Numbers.Gradient(Forward, logits),
+            Numbers.Gradient(z => Expected(z, KlEstimator.K1StraightThrough), logits),
             1e-12
         );
         TensorAssert.Close(

@@ -33,7 +33,7 @@ public sealed class PackageTests : IDisposable
         Assert.Equal(DocumentedProject.Version, version);
         using var library = new PackageFile(directory.Path, "PostTrain", version);
         CheckDescription(library, typeof(Pretrained).Assembly, version);
-        string[] needed = ["MathNet.Numerics", "Microsoft.Extensions.AI.Abstractions", "TorchSharp", "YamlDotNet"];
+        string[] needed = ["MathNet.Numerics", "Microsoft.Extensions.AI.Abstractions", "Polly.Core", "TorchSharp", "YamlDotNet"];
         Assert.Equal([("PostTrain.Text", version), .. needed.Select(id => (id, Pinned(id)))], library.Dependencies);
         Assert.Equal(
             [

@@ -41,6 +41,27 @@ public sealed class PolicySurrogateTests
         RatioLevel ratio = RatioLevel.Token
     ) => PolicyLosses.Surrogate(logProbs, old, advantages, mask, surrogate, ratio, aggregation: LossAggregation.SequenceSum());
 
+    /// <summary>One weight a sequence multiplies its losses once, however many tokens it has; VESPO's ratio W contains it once.</summary>
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void ASequencesWeight_CountsOnce(string name)
+    {
+        using var scope = NewDisposeScope();
+        var (logProbs, old) = (Numbers.Uniform(1, 0.4, 3, 4) - 1, Numbers.Uniform(2, 0.4, 3, 4) - 1);
+        var (advantages, mask) = (Numbers.Uniform(3, 1, 3), Numbers.Mask(4, 4, 2, 1));
+        var weights = tensor(new[] { 1.5, 0.5, 2 });
+        Tensor Losses(Tensor oldLogProbs, Tensor? importance) =>
+            PolicyLosses.Surrogate(logProbs, oldLogProbs, advantages, mask, All[name], importanceWeights: importance).TokenLosses;
+        // A first token that the old policy found less likely by w.
+        var less = old - Numbers.Mask(4, 1, 1, 1) * weights.log().unsqueeze(1);
+        TensorAssert.Close(
+            name == "VESPO" ? Losses(less, null) : Losses(old, null) * weights.unsqueeze(1),
+            Losses(old, weights),
+            1e-14,
+            name
+        );
+    }
+
     /// <summary>π from ¼ to ½, A = 3 and −3: loss and gradient worked by hand.</summary>
     [Fact]
     public void HandWorkedNumbers()

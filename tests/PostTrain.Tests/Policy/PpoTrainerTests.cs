@@ -10,6 +10,7 @@ using PostTrain.Policy.Estimators;
 using PostTrain.Rewards;
 using PostTrain.Rewards.Steps;
 using PostTrain.Rollouts;
+using PostTrain.Rollouts.Environments;
 using PostTrain.Tests.Support;
 using PostTrain.Tests.Training;
 using PostTrain.Training;
@@ -467,8 +468,8 @@ public sealed class PpoTrainerTests
 
     /// <summary>Minibatches of three and four completions, and every term beside the clipped surrogate.</summary>
     internal static IEnumerable<KeyValuePair<string, TrainerCase>> Variants =>
-        new LossAggregation?[] { null, LossAggregation.TokenMean, LossAggregation.SequenceMean, LossAggregation.SequenceSum(4) }.Select(
-            entropy =>
+        new LossAggregation?[] { null, LossAggregation.TokenMean, LossAggregation.SequenceMean, LossAggregation.SequenceSum(4) }
+            .Select(entropy =>
                 KeyValuePair.Create(
                     $"ppo terms, entropy by {entropy}",
                     TrainerCase.Of(
@@ -496,7 +497,31 @@ public sealed class PpoTrainerTests
                         subject => [subject.Policy, subject.Critic]
                     )
                 )
-        );
+            )
+            .Append(
+                KeyValuePair.Create(
+                    "ppo, turns with an environment, and a correction",
+                    TrainerCase.Of(
+                        run => new Subject("shared", seed: 1, run.Type),
+                        (subject, run) =>
+                            subject.Train(
+                                Full with
+                                {
+                                    Steps = run.Steps,
+                                    BatchSize = 7,
+                                    CriticWarmupSteps = 1,
+                                    TargetKl = null,
+                                    MicroBatchSize = run.MicroBatch,
+                                    Optimizer = run.Optimizer,
+                                    Environment = new EnvironmentOptions(TrainerVariants.Echo) { MaxTurns = 2, MaxTurnTokens = 2 },
+                                    Sampling = new SamplingOptions { MaxNewTokens = 7 },
+                                    Correction = ImportanceCorrection.Tis(),
+                                }
+                            ),
+                        subject => [subject.Policy, subject.Critic]
+                    )
+                )
+            );
 
     private static JudgedRollouts Judged()
     {

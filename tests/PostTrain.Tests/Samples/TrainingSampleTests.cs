@@ -105,6 +105,38 @@ public class TrainingSampleTests
     }
 
     [Fact]
+    public void Tools_ComparesWithAndWithoutTheTool()
+    {
+        using var folder = new TemporaryDirectory();
+        using var summary = RunToSummary(
+            "tools",
+            folder,
+            "--tool",
+            "javascript",
+            "--steps",
+            "2",
+            "--base-steps",
+            "20",
+            "--held-out",
+            "8",
+            "--batch-size",
+            "2"
+        );
+        foreach (string name in (string[])["with the tool", "without it"])
+        {
+            var interval = summary.RootElement.GetProperty($"{name}: after_interval");
+            Assert.InRange(
+                summary.RootElement.GetProperty($"{name}: after").GetDouble(),
+                interval[0].GetDouble(),
+                interval[1].GetDouble()
+            );
+        }
+        Assert.Equal(1, summary.RootElement.GetProperty("without it: turns").GetDouble());
+        // The base model, and the two trainings.
+        Assert.Equal(20 + 2 + 2, File.ReadLines(folder.File("metrics.jsonl")).Count());
+    }
+
+    [Fact]
     public void Compress_MeasuresEveryMethodAgainstBytes()
     {
         using var folder = new TemporaryDirectory();

@@ -43,10 +43,12 @@ public sealed class SearchSpeedTests(ITestOutputHelper output)
         );
         using var head = SequenceClassifier.For(Pretrained.Load(folder));
         ISearchMethod Beam(ISolutionValue value) => SearchMethod.Beam(steps, value, new StepBeamOptions { Branches = Rows, Width = 4 });
-        var (light, heavy) = (
-            Beam(SolutionValue.Likelihood),
-            Beam(SolutionValue.Of(LearnedRewards.Outcome(head, tokenizer, new LearnedRewardOptions { CutsLonger = true })))
+        using var process = new CachedStepReward(
+            head,
+            tokenizer,
+            new LearnedRewardOptions { Encoding = new StepEncodingOptions { Separator = " " } }
         );
+        var (light, heavy) = (Beam(SolutionValue.Likelihood), Beam(SolutionValue.Of(process, " ")));
         var problem = new Problem("hello there how are you");
         var prompt = tokenizer.Encode(problem.Prompt);
 
@@ -80,5 +82,6 @@ public sealed class SearchSpeedTests(ITestOutputHelper output)
                 + FormattableString.Invariant($"judged by a model of the same size {judged:F0} ({judged / sampler:F2})")
         );
         Assert.True(beam >= 0.8 * sampler, $"{beam / sampler:F2} of the sampler's tokens a second");
+        Assert.True(judged >= 0.8 * sampler, $"{judged / sampler:F2} of the sampler's tokens a second, judged by a model of its size");
     }
 }

@@ -213,8 +213,8 @@ public sealed class SftTrainerTests
         Assert.Equal("data", error.ParamName);
         Assert.Contains("data[2] has 18 tokens (2 of them its prompt), expected at most 17", error.Message, StringComparison.Ordinal);
         Assert.Contains(
-            "data[1] has 1 tokens",
-            Assert.Throws<ArgumentException>(() => trainer.Run([fits, new("", "")])).Message,
+            "data holds no example that can be learnt from: 1 of 1 examples have no token that is learnt",
+            Assert.Throws<ArgumentException>(() => trainer.Run([new("", "")])).Message,
             StringComparison.Ordinal
         );
         Assert.Equal(before, Toy.Bytes(model));

@@ -22,7 +22,7 @@ internal static class KilledRun
     private static readonly string[] Prompts = ["0=", "1=", "2=", "3+1=", "4="];
 
     /// <summary>Every trainer whose runs are killed.</summary>
-    internal static IReadOnlyList<string> Trainers { get; } = ["sft", "dpo", "kto", "grpo", "ppo"];
+    internal static IReadOnlyList<string> Trainers { get; } = ["sft", "dpo", "kto", "grpo", "ahead", "ppo"];
 
     private static async Task<int> Main(string[] args)
     {
@@ -133,6 +133,7 @@ internal static class KilledRun
                         CheckpointEvery = 2,
                         Observers = [metrics],
                         Sampling = new SamplingOptions { MaxNewTokens = 4 },
+                        Asynchronous = trainer == "ahead" ? new AsynchronousOptions { MaxLag = 2 } : null,
                     }
                 ),
                 checkpoint

@@ -9,6 +9,7 @@ using PostTrain.Preference.Losses;
 using PostTrain.Preference.Online;
 using PostTrain.RewardModeling;
 using PostTrain.Rollouts;
+using PostTrain.Rollouts.Environments;
 using PostTrain.Supervised;
 using PostTrain.Tests.Policy;
 using PostTrain.Tests.Preference;
@@ -147,6 +148,16 @@ internal static class TrainerVariants
     private static PolicyObjective[] Objectives =>
         [PolicyObjectives.Grpo(), PolicyObjectives.Dapo(), PolicyObjectives.DrGrpo(4), PolicyObjectives.Luspo()];
 
+    /// <summary>Answers a turn by its first character, but not one that begins with an even digit.</summary>
+    internal static IEnvironment Echo { get; } =
+        RolloutEnvironment.Of(
+            "echo",
+            (turn, _) =>
+                Task.FromResult(
+                    turn.Text is ['0' or '2' or '4' or '6' or '8', ..] ? null : $"={turn.Text[..Math.Min(1, turn.Text.Length)]}"
+                )
+        );
+
     private static KeyValuePair<string, GrpoOptions> WithEntropy(PolicyObjective objective, LossAggregation entropy) =>
         new(
             $"{objective.Name}, entropy by {entropy}",
@@ -177,6 +188,38 @@ internal static class TrainerVariants
                     {
                         Correction = ImportanceCorrection.IcePop() with { WholeSequences = true },
                         Overlong = new OverlongPenalty { Buffer = 2 },
+                    }
+                ),
+                new(
+                    "turns with an environment, and a rejection",
+                    GrpoRuns.Small with
+                    {
+                        Environment = new EnvironmentOptions(Echo) { MaxTurns = 2, MaxTurnTokens = 2 },
+                        Sampling = new SamplingOptions { MaxNewTokens = 7 },
+                        Correction = ImportanceCorrection.Tis() with
+                        {
+                            Rejections = [RolloutRejection.K3(RejectionLevel.SequenceMax, 1e-4)],
+                        },
+                        UpdatesPerBatch = 2,
+                    }
+                ),
+                new(
+                    "asynchronous",
+                    GrpoRuns.Small with
+                    {
+                        Asynchronous = new AsynchronousOptions { MaxLag = 2 },
+                        Staleness = new StalenessLimits { MaximumGap = double.PositiveInfinity },
+                        UpdatesPerBatch = 2,
+                    }
+                ),
+                new(
+                    "asynchronous with a correction and an environment",
+                    GrpoRuns.Small with
+                    {
+                        Asynchronous = new AsynchronousOptions { MaxLag = 1 },
+                        Staleness = new StalenessLimits { MaximumGap = double.PositiveInfinity },
+                        Environment = new EnvironmentOptions(Echo) { MaxTurns = 2, MaxTurnTokens = 2 },
+                        Correction = ImportanceCorrection.Tis() with { WholeSequences = true },
                     }
                 ),
                 new(

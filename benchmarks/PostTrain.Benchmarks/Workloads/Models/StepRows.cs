@@ -17,7 +17,7 @@ internal static class StepRows
         return [.. ids.data<long>().ToArray().Select(id => (int)id + FirstId).Chunk(length)];
     }
 
-    /// <summary>The same with the beginning of one row in others: row i gets that of row <paramref name="source"/>(i).</summary>
+    /// <summary>Returns the rows with the beginning of one row in others: row i gets that of row <paramref name="source"/>(i).</summary>
     public static int[][] WithPrompts(int[][] rows, int prompt, Func<int, int> source) =>
         [.. rows.Select((row, i) => (int[])[.. rows[source(i)].AsSpan(0, prompt), .. row.AsSpan(prompt)])];
 }

@@ -3,7 +3,7 @@ using PostTrain.Models;
 
 namespace PostTrain.Benchmarks.Workloads.Models;
 
-/// <summary>What the training steps have in common.</summary>
+/// <summary>Common parts of the training steps.</summary>
 internal static class TrainingStep
 {
     /// <summary>More steps than are ever timed.</summary>

@@ -6,7 +6,7 @@ namespace PostTrain.Adapters.Layers;
 /// <summary>A node on the path to the adapters' parameters in the model's tree.</summary>
 internal sealed class AdapterNode() : nn.Module(nameof(AdapterNode)), IUpdateTermSource
 {
-    /// <summary>What the adapter of this node adds to each update while it is trained.</summary>
+    /// <summary>Term that the adapter of this node adds to each update in training.</summary>
     public IReadOnlyList<IUpdateTerm> Terms { get; set; } = [];
 
     public IReadOnlyList<IUpdateTerm> UpdateTerms => parameters().Any(parameter => parameter.requires_grad) ? Terms : [];

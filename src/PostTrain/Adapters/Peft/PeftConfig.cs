@@ -22,7 +22,7 @@ internal static class PeftConfig
         new BitFitConfig(),
     ];
 
-    /// <summary>Whether a name is that of one of PEFT's methods.</summary>
+    /// <summary>True if a name is that of one of PEFT's methods.</summary>
     public static bool Knows(string type) => Methods.Any(method => method.Type == type);
 
     // Written by every version of PEFT, of no meaning to the numbers.

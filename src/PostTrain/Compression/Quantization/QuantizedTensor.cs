@@ -54,7 +54,7 @@ public abstract record QuantizedTensor(IReadOnlyList<long> Shape, ScalarType Typ
         destination.copy_(DequantizeRows(first, destination.size(0)));
     }
 
-    /// <summary>The same with copies of the parts on another device; what it was made of is disposed by <see cref="Dispose()"/>.</summary>
+    /// <summary>Returns a copy with its parts on another device; those of the original are disposed by <see cref="Dispose()"/>.</summary>
     public abstract QuantizedTensor MoveTo(Device device);
 
     /// <summary>Disposes the parts.</summary>

@@ -122,7 +122,7 @@ public sealed record SequenceBatch(Tensor Inputs, Tensor AttentionMask, Tensor T
         return (columns - starts).masked_fill(AttentionMask.eq(0), 0).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The same on a device.</summary>
+    /// <summary>Returns a copy on a device.</summary>
     /// <param name="device">The model's device.</param>
     public SequenceBatch To(Device device) => Each(values => values.to(device));
 

@@ -12,19 +12,41 @@ public readonly record struct TokenExample(int[] Ids, int PromptLength = 0)
     /// <value>Null by default: all tokens after the prompt.</value>
     public IReadOnlyList<bool>? Learnt { get; init; }
 
+    /// <summary>True if the tokenizer joins letters across the border of prompt and completion, or across the beginning of a learnt span:
+    /// the ids are then those that sampling sees, of the text before the border alone and of the rest after it.</summary>
+    /// <value>The default is false.</value>
+    public bool JoinsBorder { get; init; }
+
+    /// <summary>True if a token is learnt. The first token is never predicted, so that it is not learnt by itself.</summary>
+    public bool HasLearnt
+    {
+        get
+        {
+            for (int i = Math.Max(FirstLearnt, 1); i < Ids.Length; i++)
+                if (Learns(i))
+                    return true;
+            return false;
+        }
+    }
+
     /// <summary>Encodes a prompt with its completion.</summary>
-    /// <remarks>Both are encoded together, as a tokenizer may join letters across the border; the prompt's tokens are those that the prompt
-    /// alone begins with, at least one.</remarks>
+    /// <remarks>Both are encoded together; the prompt's tokens are those that the prompt alone begins with, at least one. Where the
+    /// tokenizer joins letters across the border (<see cref="JoinsBorder"/>), the completion is encoded after the prompt's own
+    /// ids.</remarks>
     /// <param name="prompt">The text that is given.</param>
-    /// <param name="completion">The text that is learnt.</param>
+    /// <param name="completion">The text that is learnt: all of it, or its <see cref="MarkedText.Learnt"/> spans.</param>
     /// <param name="tokenizer">Encodes.</param>
     /// <param name="appendEnd">True to append the tokenizer's end of sequence, if it has one, to a completion without one; true by
     /// default.</param>
     public static TokenExample Of(MarkedText prompt, MarkedText completion, ITokenizer tokenizer, bool appendEnd = true)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
-        var (ids, promptLength) = CompletionTokens.Of(prompt, completion, tokenizer, appendEnd);
-        return new TokenExample(ids, Math.Max(promptLength, 1));
+        var encoding = CompletionTokens.Of(prompt, completion, tokenizer, appendEnd);
+        return new TokenExample(encoding.Ids, Math.Max(encoding.PromptLength, 1))
+        {
+            Learnt = encoding.Learnt,
+            JoinsBorder = encoding.JoinsBorder,
+        };
     }
 
     /// <summary>Returns the example where it fits a model, and refuses it otherwise.</summary>
@@ -59,8 +81,18 @@ public readonly record struct TokenExample(int[] Ids, int PromptLength = 0)
         if (surplus <= 0)
             return this;
         return side == TruncationSide.Right
-            ? new TokenExample(Ids[..maximum], Math.Min(PromptLength, maximum)) { Learnt = Learnt?.Take(maximum).ToArray() }
-            : new TokenExample(Ids[surplus..], Math.Max(PromptLength - surplus, 0)) { Learnt = Learnt?.Skip(surplus).ToArray() };
+            ? this with
+            {
+                Ids = Ids[..maximum],
+                PromptLength = Math.Min(PromptLength, maximum),
+                Learnt = Learnt?.Take(maximum).ToArray(),
+            }
+            : this with
+            {
+                Ids = Ids[surplus..],
+                PromptLength = Math.Max(PromptLength - surplus, 0),
+                Learnt = Learnt?.Skip(surplus).ToArray(),
+            };
     }
 
     /// <summary>Returns true if a token is learnt.</summary>

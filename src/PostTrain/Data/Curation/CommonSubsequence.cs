@@ -66,7 +66,7 @@ internal static class CommonSubsequence
         return BitOperations.PopCount(~column & counted);
     }
 
-    /// <summary>The same where there is one block, so that no carry is handed on.</summary>
+    /// <summary>Case of a single block, without a carry.</summary>
     internal static int Single(ReadOnlySpan<ulong> masks, ReadOnlySpan<int> text, int places)
     {
         ulong column = ulong.MaxValue;

@@ -10,7 +10,7 @@ internal static class RougeL
     /// <param name="reference">The text to compare with.</param>
     public static RougeLScore Score(string candidate, string reference) => Score(Words(candidate), Words(reference));
 
-    /// <summary>The same for words or tokens of your own.</summary>
+    /// <summary>Overload for words or tokens of your own.</summary>
     /// <remarks>O(n·m/64) time and O(n + m) memory, of which the table takes O(min(n, m)).</remarks>
     /// <typeparam name="T">Items that know when they are equal.</typeparam>
     /// <param name="candidate">The text to judge.</param>

@@ -12,6 +12,36 @@ internal sealed class JsonRecord(string place, JsonElement json)
 {
     private readonly Dictionary<string, JsonProperty> fields = Index(json);
     private readonly HashSet<string> read = new(StringComparer.Ordinal);
+    private readonly List<DataFinding> findings = [];
+
+    /// <summary>Its place in the file.</summary>
+    public string Place { get; } = place;
+
+    /// <summary>Findings about the record.</summary>
+    public IReadOnlyList<DataFinding> Findings => findings;
+
+    /// <summary>Names of the fields, and whether they have been read.</summary>
+    public IEnumerable<(string Name, bool IsRead)> Fields => fields.Values.Select(each => (each.Name, read.Contains(each.Name)));
+
+    /// <summary>Adds a finding about the record.</summary>
+    public void Note(DataFinding finding) => findings.Add(finding);
+
+    /// <summary>Converts the record. Every error names its place.</summary>
+    /// <param name="convert">Converts; null if it lacks the fields.</param>
+    /// <param name="expected">The expected fields, for errors.</param>
+    /// <exception cref="InvalidDataException">The record lacks fields, or its template refuses it.</exception>
+    public IReadOnlyList<T> Convert<T>(Func<JsonRecord, IEnumerable<T>?> convert, string expected)
+    {
+        try
+        {
+            return convert(this)?.ToArray() ?? throw Lacks(expected);
+        }
+        catch (Exception exception) when (exception is ArgumentException or InvalidOperationException or TemplateException)
+        {
+            // A template rejects it; or a text has an unpaired surrogate or invalid UTF-8.
+            throw Refuse(exception);
+        }
+    }
 
     /// <summary>Returns the text of the first of the names that has a value; numbers and Booleans become texts.</summary>
     /// <exception cref="InvalidDataException">The value is a list or an object.</exception>
@@ -47,7 +77,7 @@ internal sealed class JsonRecord(string place, JsonElement json)
             || field.Value.EnumerateArray().Any(item => item.ValueKind != JsonValueKind.Object)
         )
             throw Wrong(field, "a list of objects");
-        return [.. field.Value.EnumerateArray().Select((item, i) => new JsonRecord($"{place}, {field.Name}[{i}]", item))];
+        return [.. field.Value.EnumerateArray().Select((item, i) => new JsonRecord($"{Place}, {field.Name}[{i}]", item))];
     }
 
     /// <summary>Returns the texts of a list; null if the record has none under the names.</summary>
@@ -113,15 +143,30 @@ internal sealed class JsonRecord(string place, JsonElement json)
     public ProblemFields Others()
     {
         var others = json.EnumerateObject().Where(field => !read.Contains(field.Name)).ToArray();
+        read.UnionWith(others.Select(field => field.Name));
         return others.Length == 0
             ? ProblemFields.Empty
             : new ProblemFields(others.DistinctBy(field => field.Name).ToDictionary(field => field.Name, field => field.Value.Clone()));
     }
 
+    /// <summary>Returns JSON schemas of functions: a list of objects, or a text with such a list; null if the record has none.</summary>
+    public IReadOnlyList<JsonElement>? Schemas(string name)
+    {
+        if (Find(name) is not { } field)
+            return null;
+        var list = field.Value.ValueKind == JsonValueKind.String ? Parsed(field.Value.GetString()!) : field.Value;
+        if (
+            list is not { ValueKind: JsonValueKind.Array } schemas
+            || schemas.EnumerateArray().Any(item => item.ValueKind != JsonValueKind.Object)
+        )
+            throw Wrong(field, "a list of objects, or a text with such a list as JSON");
+        return schemas.GetArrayLength() == 0 ? null : [.. schemas.EnumerateArray().Select(item => item.Clone())];
+    }
+
     /// <summary>Creates the error for a record without the expected fields.</summary>
     public InvalidDataException Lacks(string expected) =>
         new(
-            $"{place} has the fields "
+            $"{Place} has the fields "
                 + $"{(fields.Count == 0 ? "of an empty object" : string.Join(", ", fields.Values.Select(field => field.Name)))}, expected "
                 + $"{expected}"
         );
@@ -133,7 +178,7 @@ internal sealed class JsonRecord(string place, JsonElement json)
         string message = reason is ArgumentException { ParamName: { } name }
             ? reason.Message.Replace($" (Parameter '{name}')", "", StringComparison.Ordinal)
             : reason.Message;
-        return new InvalidDataException($"{place}: {message}", reason);
+        return new InvalidDataException($"{Place}: {message}", reason);
     }
 
     private JsonProperty? Find(params ReadOnlySpan<string> names)
@@ -148,7 +193,7 @@ internal sealed class JsonRecord(string place, JsonElement json)
     }
 
     private InvalidDataException Wrong(JsonProperty field, string expected) =>
-        new($"{place}: the field {field.Name} is a JSON {field.Value.ValueKind.ToString().ToLowerInvariant()}, expected {expected}");
+        new($"{Place}: the field {field.Name} is a JSON {field.Value.ValueKind.ToString().ToLowerInvariant()}, expected {expected}");
 
     private static Dictionary<string, JsonProperty> Index(JsonElement json)
     {
@@ -156,6 +201,19 @@ internal sealed class JsonRecord(string place, JsonElement json)
         foreach (var field in json.EnumerateObject())
             fields.TryAdd(field.Name.Replace("_", "", StringComparison.Ordinal), field);
         return fields;
+    }
+
+    private static JsonElement? Parsed(string text)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(text);
+            return document.RootElement.Clone();
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
     }
 
     // Tables write 51 as 51.0.
@@ -170,6 +228,13 @@ internal sealed class JsonRecord(string place, JsonElement json)
             JsonValueKind.True => 1,
             JsonValueKind.False => 0,
             JsonValueKind.Number when value.TryGetInt32(out int label) && label >= 0 => label,
+            // Tables hold texts only, and Python writes True.
+            JsonValueKind.String => value.GetString()!.ToLowerInvariant() switch
+            {
+                "true" or "1" => 1,
+                "false" or "0" => 0,
+                _ => null,
+            },
             _ => null,
         };
 

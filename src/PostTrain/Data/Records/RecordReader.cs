@@ -1,16 +1,15 @@
-using PostTrain.Text;
-using PostTrain.Text.Chat;
+using PostTrain.Data.Records.Files;
 
 namespace PostTrain.Data.Records;
 
-/// <summary>Reads data sets in their usual published forms: JSON Lines or one JSON array, with any of the usual field names.</summary>
+/// <summary>Reads data sets in their usual published forms: JSON Lines, JSON, CSV and Parquet files, and directories as the hub lays them
+/// out.</summary>
 /// <remarks>
-/// Field names are matched without regard to case and underscores. The first of several names that has a value counts; other fields are
-/// ignored. An instruction is <c>instruction</c>, <c>question</c> (after a <c>body</c>, as in SVAMP), <c>problem</c> or <c>query</c>; its
-/// input is <c>input</c> or <c>context</c>. Instructions and conversations are rendered by the template; a text <c>prompt</c> is used
-/// unchanged. Conversations have <c>role</c> and <c>content</c>, or <c>from</c> and <c>value</c> as in ShareGPT. Every error is an <see
-/// cref="InvalidDataException"/> that names the file, the line or record, its fields and the fields expected; a missing file is a <see
-/// cref="FileNotFoundException"/>.
+/// The extension decides: <c>.csv</c> and <c>.tsv</c> are tables with a header, <c>.parquet</c> is Parquet, every other file is JSON Lines
+/// or one JSON array of objects. In a directory the files of one split are read, <c>train</c> unless the options say otherwise, in the
+/// order of their names: <c>data/train-00000-of-00002.parquet</c>, <c>train.jsonl</c>, <c>train/part-1.csv</c>.
+/// <see cref="RecordForms"/> says which fields are read. Every error is an <see cref="InvalidDataException"/> that names the file, the line, row or record, its fields and
+/// the fields expected; a missing file is a <see cref="FileNotFoundException"/>.
 /// </remarks>
 /// <example><code>
 /// var data = RecordReader.Demonstrations("alpaca.json", InstructionTemplate.Alpaca);
@@ -18,187 +17,113 @@ namespace PostTrain.Data.Records;
 /// </code></example>
 public static class RecordReader
 {
-    private static readonly string[] Outputs = ["output", "response", "solution", "answer", "completion"];
-    private static readonly string[] Dialogue = ["\n\nAssistant:", "\n\nHuman:"];
-
-    /// <summary>Reads demonstrations for supervised fine-tuning: <c>prompt</c> and <c>completion</c>; an instruction and <c>output</c>,
-    /// <c>response</c>, <c>solution</c> or <c>answer</c>; an <c>instruction</c> with <c>instances</c> of <c>input</c> and <c>output</c>,
-    /// one demonstration each; <c>messages</c> or <c>conversations</c>, whose last message is the completion.</summary>
-    /// <param name="path">The file.</param>
+    /// <summary>Reads demonstrations: <see cref="RecordForms.Demonstrations"/>.</summary>
+    /// <param name="path">The file or directory.</param>
     /// <param name="template">Renders instructions and conversations as prompts.</param>
-    public static IReadOnlyList<Demonstration> Demonstrations(string path, InstructionTemplate template)
-    {
-        ArgumentNullException.ThrowIfNull(template);
-        return RecordFile.Read(
-            path,
-            "prompt and completion, instruction and output, question and answer, or messages",
-            record => Demonstrations(record, template)
-        );
-    }
+    public static RecordSet<Demonstration> Demonstrations(string path, InstructionTemplate template) =>
+        Demonstrations(path, template, new RecordOptions());
 
-    /// <summary>Reads preferences: <c>chosen</c> and <c>rejected</c> (or <c>response_j</c> and <c>response_k</c>), texts or conversations,
-    /// with a <c>prompt</c> or an instruction. Without either, the prompt is their common beginning: the same messages, the dialogue up to
-    /// the last "Assistant:", or the same letters (<see cref="PromptExtraction"/>).</summary>
+    /// <summary>Reads demonstrations: <see cref="RecordForms.Demonstrations"/>.</summary>
+    /// <param name="path">The file or directory.</param>
+    /// <param name="template">Renders instructions and conversations as prompts.</param>
+    /// <param name="options">Split, what is learnt, what is skipped.</param>
+    public static RecordSet<Demonstration> Demonstrations(string path, InstructionTemplate template, RecordOptions options) =>
+        Read(path, RecordForms.Demonstrations(template), options);
+
+    /// <summary>Reads preferences: <see cref="RecordForms.Pairs"/>.</summary>
     /// <inheritdoc cref="Demonstrations(string, InstructionTemplate)"/>
-    public static IReadOnlyList<PreferencePair> Pairs(string path, InstructionTemplate template)
-    {
-        ArgumentNullException.ThrowIfNull(template);
-        return RecordFile.Read<PreferencePair>(
-            path,
-            "chosen and rejected, and optionally a prompt or an instruction",
-            record => Pair(record, template) is { } pair ? [pair] : null
-        );
-    }
+    public static RecordSet<PreferencePair> Pairs(string path, InstructionTemplate template) => Pairs(path, template, new RecordOptions());
 
-    /// <summary>Reads completions with a verdict: <c>prompt</c>, <c>completion</c> and <c>label</c> (true or false, 1 or 0); or preferences
-    /// as in <see cref="Pairs"/>, which give two completions each.</summary>
+    /// <summary>Reads preferences: <see cref="RecordForms.Pairs"/>.</summary>
+    /// <inheritdoc cref="Demonstrations(string, InstructionTemplate, RecordOptions)"/>
+    public static RecordSet<PreferencePair> Pairs(string path, InstructionTemplate template, RecordOptions options) =>
+        Read(path, RecordForms.Pairs(template), options);
+
+    /// <summary>Reads completions with a verdict: <see cref="RecordForms.Judged"/>.</summary>
     /// <inheritdoc cref="Demonstrations(string, InstructionTemplate)"/>
-    public static IReadOnlyList<JudgedCompletion> Judged(string path, InstructionTemplate template)
-    {
-        ArgumentNullException.ThrowIfNull(template);
-        return RecordFile.Read(
-            path,
-            "prompt, completion and label, or chosen and rejected",
-            record =>
-                record.Verdict("label") is { } label
-                    ? Demonstrations(record, template)?.Select(item => new JudgedCompletion(item.Prompt, item.Completion, label))
-                : Pair(record, template) is { } pair ? [new(pair.Prompt, pair.Chosen, true), new(pair.Prompt, pair.Rejected, false)]
-                : null
-        );
-    }
+    public static RecordSet<JudgedCompletion> Judged(string path, InstructionTemplate template) =>
+        Judged(path, template, new RecordOptions());
 
-    /// <summary>Reads problems with a reference answer for a verifier: a <c>prompt</c> (a text, or messages) or an instruction, and
-    /// <c>answer</c>, <c>final_answer</c>, <c>ground_truth</c>, <c>solution</c>, <c>output</c>, <c>response</c> or <c>completion</c>. If an
-    /// answer contains <c>####</c>, only the text after it is kept. All other fields become
-    /// <see cref="Problem.Fields"/>.</summary>
+    /// <summary>Reads completions with a verdict: <see cref="RecordForms.Judged"/>.</summary>
+    /// <inheritdoc cref="Demonstrations(string, InstructionTemplate, RecordOptions)"/>
+    public static RecordSet<JudgedCompletion> Judged(string path, InstructionTemplate template, RecordOptions options) =>
+        Read(path, RecordForms.Judged(template), options);
+
+    /// <summary>Reads problems with a reference answer: <see cref="RecordForms.Problems"/>.</summary>
     /// <inheritdoc cref="Demonstrations(string, InstructionTemplate)"/>
-    public static IReadOnlyList<Problem> Problems(string path, InstructionTemplate template)
-    {
-        ArgumentNullException.ThrowIfNull(template);
-        return RecordFile.Read<Problem>(
-            path,
-            "a prompt or a question, and an answer",
-            record =>
-                Prompt(record, template) is { } prompt
-                && record.Text("answer", "finalanswer", "groundtruth", "solution", "output", "response", "completion") is { } answer
-                    ? [new Problem(prompt, Final(answer)) { Fields = record.Others() }]
-                    : null
-        );
-    }
+    public static RecordSet<Problem> Problems(string path, InstructionTemplate template) => Problems(path, template, new RecordOptions());
 
-    private static IEnumerable<Demonstration>? Demonstrations(JsonRecord record, InstructionTemplate template)
+    /// <summary>Reads problems with a reference answer: <see cref="RecordForms.Problems"/>.</summary>
+    /// <inheritdoc cref="Demonstrations(string, InstructionTemplate, RecordOptions)"/>
+    public static RecordSet<Problem> Problems(string path, InstructionTemplate template, RecordOptions options) =>
+        Read(path, RecordForms.Problems(template), options);
+
+    /// <summary>Reads every example of a data set.</summary>
+    /// <typeparam name="T">Type of the examples.</typeparam>
+    /// <param name="path">The file or directory.</param>
+    /// <param name="form">Form of the examples.</param>
+    /// <param name="options">Null for the defaults.</param>
+    /// <returns>The examples in the order of the files, at least one, and what was found on the way.</returns>
+    /// <exception cref="FileNotFoundException">There is no such file, or the directory has no data of the split.</exception>
+    /// <exception cref="InvalidDataException">A file is malformed, a record lacks fields, or there is no record.</exception>
+    public static RecordSet<T> Read<T>(string path, RecordForm<T> form, RecordOptions? options = null)
     {
-        if (record.Messages("messages", "conversations", "conversation") is { } messages)
-            return [template.Conversation(messages)];
-        if (record.HoldsMessages("prompt") && record.Messages("prompt") is { } asked)
-            return Answer(record, "completion") is { } answer ? [template.Conversation([.. asked, answer])] : null;
-        if (record.Marked("prompt") is { } prompt && record.Marked("completion") is { } completion)
-            return [new Demonstration(prompt, completion)];
-        if (Instruction(record) is not { } instruction)
-            return null;
-        if (record.List("instances") is { } instances)
-            return instances.Select(instance =>
-                template.Answered(instruction, instance.Text("input"), instance.Text(Outputs) ?? throw instance.Lacks("input and output"))
+        ArgumentNullException.ThrowIfNull(form);
+        options ??= new RecordOptions();
+        var tally = new RecordTally(RecordFiles.Of(path, options.Split));
+        var examples = Examples(tally, form, options).ToList();
+        if (tally.Records == 0)
+            throw new InvalidDataException($"{path} holds no records, expected {RecordRows.Expected} with {form.Expected}");
+        if (examples.Count == 0)
+            throw new InvalidDataException(
+                $"{path} holds no record that can be used: "
+                    + $"{(tally.Skipped.Count > 0 ? $"{tally.Skipped[0].Place}: {tally.Skipped[0].Reason}" : $"expected {form.Expected}")}"
             );
-        return record.Text(Outputs) is { } output ? [template.Answered(instruction, record.Text("input", "context"), output)] : null;
+        return new RecordSet<T>(examples, tally);
     }
 
-    private static PreferencePair? Pair(JsonRecord record, InstructionTemplate template)
+    /// <summary>Reads the examples of a data set one after the other, for data larger than memory: no more is held than one record of a
+    /// JSON Lines, JSON or CSV file, or one row group of a Parquet file.</summary>
+    /// <remarks>Each enumeration opens the files anew. Take examples in chunks and train on each: <c>foreach (var chunk in
+    /// RecordReader.Stream(path, form).Chunk(64)) trainer.Step(chunk)</c>.</remarks>
+    /// <inheritdoc cref="Read{T}(string, RecordForm{T}, RecordOptions)"/>
+    public static IEnumerable<T> Stream<T>(string path, RecordForm<T> form, RecordOptions? options = null)
     {
-        if (record.HoldsMessages("chosen", "responsej"))
-            return ConversationPair(record, template);
-        if (record.Marked("chosen", "responsej") is not { } better || record.Marked("rejected", "responsek") is not { } worse)
-            return null;
-        if (Answers(record, template) is { } answered)
-            return Joined(answered(better), answered(worse));
-        var (chosen, rejected) = (better.Text, worse.Text);
-        int place = chosen.LastIndexOf(Dialogue[0], StringComparison.Ordinal) + Dialogue[0].Length;
-        return
-            chosen.StartsWith(Dialogue[1], StringComparison.Ordinal)
-            && place >= Dialogue[0].Length
-            && rejected.StartsWith(chosen[..place], StringComparison.Ordinal)
-            ? new PreferencePair(chosen[..place], chosen[place..], rejected[place..])
-            : PromptExtraction.Extract(chosen, rejected);
-    }
+        ArgumentNullException.ThrowIfNull(form);
+        options ??= new RecordOptions();
+        var files = RecordFiles.Of(path, options.Split);
+        return Enumerate();
 
-    private static PreferencePair? ConversationPair(JsonRecord record, InstructionTemplate template)
-    {
-        if (record.Messages("chosen", "responsej") is not { } chosen || record.Messages("rejected", "responsek") is not { } rejected)
-            return null;
-        var (prompt, better, worse) = PromptExtraction.Extract(chosen, rejected);
-        // Without common messages the two are the answers only, and the prompt is in its own field.
-        if (prompt.Count == 0)
-            prompt =
-                record.HoldsMessages("prompt") ? record.Messages("prompt")!
-                : record.Text("prompt", "instruction", "question") is { } asked ? [new ChatMessage("user", asked)]
-                : throw record.Lacks("conversations that begin with the same messages, or a prompt");
-        if (better.Count > 1 || worse.Count > 1)
-            throw new ArgumentException("the two conversations differ before their last message");
-        return Joined(template.Conversation([.. prompt, .. better]), template.Conversation([.. prompt, .. worse]));
-    }
-
-    // A template may open a turn in two ways, such as with and without thinking: the prompt is the common prefix.
-    private static PreferencePair Joined(Demonstration chosen, Demonstration rejected)
-    {
-        if (chosen.Prompt == rejected.Prompt)
-            return new PreferencePair(chosen.Prompt, chosen.Completion, rejected.Completion);
-        string shorter = chosen.Prompt.Length < rejected.Prompt.Length ? chosen.Prompt : rejected.Prompt,
-            longer = chosen.Prompt.Length < rejected.Prompt.Length ? rejected.Prompt : chosen.Prompt;
-        if (!longer.StartsWith(shorter, StringComparison.Ordinal))
-            throw new ArgumentException("the two conversations differ before their last message");
-        MarkedText Rest(Demonstration side) => side.Completion with { Text = side.Prompt.Text[shorter.Length..] + side.Completion.Text };
-        return new PreferencePair(chosen.Prompt with { Text = shorter }, Rest(chosen), Rest(rejected));
-    }
-
-    // Returns a function from a completion of the record's prompt to a demonstration; null if the record has no prompt.
-    private static Func<MarkedText, Demonstration>? Answers(JsonRecord record, InstructionTemplate template)
-    {
-        if (record.HoldsMessages("prompt"))
+        IEnumerable<T> Enumerate()
         {
-            var asked = record.Messages("prompt")!;
-            return answer => template.Conversation([.. asked, new ChatMessage("assistant", answer)]);
+            foreach (var example in Examples(new RecordTally(files), form, options))
+                yield return example;
         }
-        if (record.Marked("prompt") is { } prompt)
-            return answer => new Demonstration(prompt, answer);
-        return Instruction(record) is { } instruction
-            ? answer => template.Answered(instruction, record.Text("input", "context"), answer)
-            : null;
     }
 
-    private static ChatMessage? Answer(JsonRecord record, string name) =>
-        record.HoldsMessages(name)
-            ? record.Messages(name) is [var only]
-                ? only
-                : null
-            : record.Text(name) is { } text
-                ? new ChatMessage("assistant", text)
-                : null;
-
-    private static MarkedText? Prompt(JsonRecord record, InstructionTemplate template) =>
-        record.HoldsMessages("prompt")
-            ? template.Prompt(record.Messages("prompt")!)
-            : record.Marked("prompt")
-                ?? (
-                    Instruction(record) is { } instruction
-                        ? template.Prompt(instruction, record.Text("input", "context"))
-                        : (MarkedText?)null
-                );
-
-    private static string? Instruction(JsonRecord record)
+    /// <summary>Reads examples one after the other and keeps account.</summary>
+    internal static IEnumerable<T> Examples<T>(RecordTally tally, RecordForm<T> form, RecordOptions options)
     {
-        var instruction = record.Text("instruction", "question", "problem", "query");
-        if (instruction is null || record.Text("body") is not { Length: > 0 } body)
-            return instruction;
-        body = body.TrimEnd();
-        return body.EndsWith('.') || body.EndsWith('?') || body.EndsWith('!') || body.EndsWith(',')
-            ? $"{body} {instruction}"
-            : $"{body}. {instruction}";
-    }
-
-    private static string Final(string answer)
-    {
-        int place = answer.LastIndexOf("####", StringComparison.Ordinal);
-        string rest = place < 0 ? "" : answer[(place + 4)..].Split('\n')[0].Trim();
-        return rest.Length > 0 ? rest : answer;
+        options.Validate();
+        foreach (string file in tally.Files)
+        foreach (var record in RecordRows.Of(file))
+        {
+            if (tally.Records == options.MaximumRecords)
+                yield break;
+            IReadOnlyList<T> converted = [];
+            try
+            {
+                converted = record.Convert(each => form.Convert(each, options), form.Expected);
+            }
+            catch (InvalidDataException error) when (options.SkipsInvalid)
+            {
+                string prefix = record.Place + ": ";
+                string reason = error.Message.StartsWith(prefix, StringComparison.Ordinal) ? error.Message[prefix.Length..] : error.Message;
+                tally.Skip(record.Place, reason);
+            }
+            tally.Read(record);
+            foreach (var example in converted)
+                yield return example;
+        }
     }
 }

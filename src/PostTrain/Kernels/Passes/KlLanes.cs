@@ -23,6 +23,9 @@ internal static class KlLanes
             case KlEstimator.K1:
                 (estimate, slope) = (difference, V.One);
                 break;
+            case KlEstimator.K1StraightThrough:
+                (estimate, slope) = (difference, difference);
+                break;
             case KlEstimator.K2:
                 (estimate, slope) = (difference * difference * 0.5, difference);
                 break;

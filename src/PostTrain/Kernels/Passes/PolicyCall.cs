@@ -44,7 +44,11 @@ internal sealed record PolicyCall(Tensor LogProbs, Tensor OldLogProbs, Tensor Ad
         if (!Enum.IsDefined(Level))
             throw new ArgumentOutOfRangeException(nameof(Level), Level, "expected Token, Sequence, SequenceToken or SequenceSum");
         if (!Enum.IsDefined(Estimator))
-            throw new ArgumentOutOfRangeException(nameof(Estimator), Estimator, "expected K1, K2, K3, Absolute or K3StraightThrough");
+            throw new ArgumentOutOfRangeException(
+                nameof(Estimator),
+                Estimator,
+                "expected K1, K2, K3, Absolute, K3StraightThrough or K1StraightThrough"
+            );
         ClosedForms.Check(Aggregation);
         if (Denominator is { } given)
             Guard.NotNegative(given, "denominator");

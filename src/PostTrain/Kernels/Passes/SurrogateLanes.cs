@@ -8,7 +8,7 @@ using V = System.Runtime.Intrinsics.Vector256<double>;
 
 namespace PostTrain.Kernels;
 
-/// <summary>What the surrogate of four tokens is made of; 0 where nothing counts. log ρ is within its bound in the ratio.</summary>
+/// <summary>Terms of the surrogate of four tokens; 0 where nothing counts. log ρ is within its bound in the ratio.</summary>
 internal ref struct SurrogateLanes
 {
     internal V LogProbs,

@@ -87,6 +87,20 @@ internal sealed class Attention : nn.Module, ILayerOwner
         }
     }
 
+    internal nn.Module<Tensor, Tensor>? FusedProjection => fused;
+
+    internal nn.Module<Tensor, Tensor>? Query => query;
+
+    internal nn.Module<Tensor, Tensor>? Key => key;
+
+    internal nn.Module<Tensor, Tensor>? Value => value;
+
+    internal nn.Module<Tensor, Tensor> Output => output;
+
+    internal RmsNorm? QueryNorm => queryNorm;
+
+    internal RmsNorm? KeyNorm => keyNorm;
+
     /// <summary>[B,T,D] to [B,T,D].</summary>
     public Tensor Apply(Tensor x, in AttentionInputs inputs)
     {

@@ -20,6 +20,15 @@ internal sealed class AttentionViews : IDisposable
         kinds = [.. config.Attention.Select(spec => (Array.IndexOf(windows, spec.Window), Array.IndexOf(rotary, spec.Rotary)))];
     }
 
+    /// <summary>The windows of the layers.</summary>
+    internal int?[] Windows => windows;
+
+    /// <summary>The rotary embeddings of the layers.</summary>
+    internal RotaryEmbedding[] Rotaries => rotaries;
+
+    /// <summary>Numbers of window and rotary embedding (−1: none) of layer i, at i modulo their number.</summary>
+    internal (int Window, int Rotary)[] Kinds => kinds;
+
     /// <summary>The inputs of layer i, at i modulo their number, and the positions, [B or 1,T], where they are learned or a segment map is
     /// given.</summary>
     public (AttentionInputs[] Inputs, Tensor? Positions) Create(

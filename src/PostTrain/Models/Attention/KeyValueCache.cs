@@ -14,6 +14,9 @@ public sealed class KeyValueCache : IDisposable
     private readonly Tensor[] keys;
     private readonly Tensor[] values;
 
+    // Of the tensors above, keys first; null where they are not known.
+    private nint[]? addresses;
+
     internal KeyValueCache(int layers, int batch, int heads, int capacity, int headSize, ScalarType type, Device device)
     {
         Batch = batch;
@@ -74,6 +77,8 @@ public sealed class KeyValueCache : IDisposable
                 buffers[layer] = kept;
             }
         }
+
+        addresses = null;
 
         Batch = checked((int)rows.NumberOfElements);
     }
@@ -158,9 +163,25 @@ public sealed class KeyValueCache : IDisposable
     /// <summary>Forgets all positions; the memory stays.</summary>
     public void Clear() => Held = 0;
 
+    /// <summary>Made by the decoder for passes over one position.</summary>
+    internal IPositionStep? Step { get; set; }
+
+    /// <summary>True if the decoder has no such pass.</summary>
+    internal bool HasNoStep { get; set; }
+
+    /// <summary>Finds the memory for <see cref="At"/>.</summary>
+    internal unsafe void Locate() =>
+        addresses ??= [.. keys.Concat(values).Select(buffer => (nint)Operators.TensorMemory.Address<byte>(buffer))];
+
+    /// <summary>Memory of the keys and values of a head in CPU memory, [capacity,Dh], <paramref name="offset"/> bytes behind the first of the
+    /// layer; after <see cref="Locate"/>.</summary>
+    internal (nint Keys, nint Values) At(int layer, long offset) =>
+        (addresses![layer] + (nint)offset, addresses[keys.Length + layer] + (nint)offset);
+
     /// <inheritdoc/>
     public void Dispose()
     {
+        Step?.Dispose();
         foreach (var buffer in keys.Concat(values))
             buffer.Dispose();
     }

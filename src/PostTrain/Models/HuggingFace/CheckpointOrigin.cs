@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using PostTrain.Text.Files;
 
 namespace PostTrain.Models.HuggingFace;
@@ -13,6 +14,14 @@ internal sealed record CheckpointOrigin(JsonElement Config, byte[]? Generation)
     public const string GenerationName = "generation_config.json";
 
     private const int MaximumGenerationLength = 1 << 20;
+
+    /// <summary>The same with another number in a field of config.json.</summary>
+    public CheckpointOrigin With(string field, int value)
+    {
+        var config = JsonObject.Create(Config.Clone())!;
+        config[field] = value;
+        return this with { Config = config.Deserialize<JsonElement>() };
+    }
 
     public static CheckpointOrigin Of(ConfigFile config, string directory)
     {

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 
 namespace PostTrain.Models.HuggingFace;
 
@@ -114,6 +115,22 @@ internal sealed class ConfigFile : IDisposable
     /// <summary>Reads an object; null if the field is absent or null, as in many files.</summary>
     public JsonElement? OptionalObject(string name) =>
         Read<JsonElement?>(name, "an object", value => value.ValueKind == JsonValueKind.Object ? value : null);
+
+    /// <summary>Returns an object of the file as a file of its own, with the fields of the whole file that it lacks and that are asked
+    /// for.</summary>
+    /// <param name="name">The object's field.</param>
+    /// <param name="inherited">Fields that the whole file may hold in its place.</param>
+    public ConfigFile Nested(string name, params ReadOnlySpan<string> inherited)
+    {
+        var fields = JsonObject.Create((OptionalObject(name) ?? throw Missing(name, "an object")).Clone())!;
+        foreach (var field in inherited)
+        {
+            if (!fields.ContainsKey(field) && Value(field) is { } value)
+                fields[field] = JsonNode.Parse(value.GetRawText());
+        }
+
+        return new ConfigFile($"{Path}, {name}", JsonDocument.Parse(fields.ToJsonString()));
+    }
 
     /// <summary>Returns the number of entries of an object, or null if there is no such field.</summary>
     public int? OptionalCount(string name) => OptionalObject(name)?.EnumerateObject().Count();

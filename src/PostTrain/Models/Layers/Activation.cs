@@ -14,4 +14,7 @@ public enum Activation
 
     /// <summary>x σ(x), also called swish.</summary>
     Silu,
+
+    /// <summary>x σ(1.702 x), an approximation of <see cref="Gelu"/>: CLIP's.</summary>
+    QuickGelu,
 }

@@ -14,6 +14,7 @@ internal static class Activations
             Activation.Gelu => x.gelu(),
             Activation.GeluTanh => GateOperator.GeluTanh(x),
             Activation.Silu => x.silu(),
+            Activation.QuickGelu => QuickGelu(x),
             _ => throw new ArgumentOutOfRangeException(nameof(activation), activation, "The activation is not known."),
         };
 
@@ -38,6 +39,12 @@ internal static class Activations
         using var scope = NewDisposeScope();
         var halves = both.chunk(2, -1);
         return (Apply(activation, halves[0]) * halves[1]).MoveToOuterDisposeScope();
+    }
+
+    private static Tensor QuickGelu(Tensor x)
+    {
+        using var scope = NewDisposeScope();
+        return (x * (x * 1.702).sigmoid()).MoveToOuterDisposeScope();
     }
 
     // The others are one operator of libtorch each way.

@@ -37,6 +37,18 @@ internal sealed class Block : nn.Module
     /// <summary>Exception of the last backward pass through <see cref="CheckpointedBlock"/>; the next forward pass raises it.</summary>
     internal Exception? BackwardFailure { get; set; }
 
+    internal nn.Module<Tensor, Tensor> AttentionNorm => attentionNorm;
+
+    internal Attention Attention => attention;
+
+    internal nn.Module<Tensor, Tensor> FeedForwardNorm => feedForwardNorm;
+
+    internal FeedForward FeedForward => feedForward;
+
+    internal nn.Module<Tensor, Tensor>? AttentionAfterNorm => attentionAfterNorm;
+
+    internal nn.Module<Tensor, Tensor>? FeedForwardAfterNorm => feedForwardAfterNorm;
+
     /// <summary>[B,T,D] to [B,T,D].</summary>
     public Tensor Apply(Tensor x, in AttentionInputs inputs)
     {

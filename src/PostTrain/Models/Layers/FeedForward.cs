@@ -41,6 +41,14 @@ internal sealed class FeedForward : nn.Module, ILayerOwner
         register_module(names.Down, down);
     }
 
+    internal nn.Module<Tensor, Tensor>? Fused => fused;
+
+    internal nn.Module<Tensor, Tensor>? Gate => gate;
+
+    internal nn.Module<Tensor, Tensor>? Up => up;
+
+    internal nn.Module<Tensor, Tensor> Down => down;
+
     /// <summary>[B,T,D] to [B,T,D].</summary>
     public Tensor Apply(Tensor x)
     {

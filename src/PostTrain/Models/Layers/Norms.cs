@@ -37,6 +37,9 @@ internal sealed class LayerNormalization : nn.Module<Tensor, Tensor>, IWeighted
         RegisterComponents();
     }
 
+    /// <summary>ε.</summary>
+    internal double Epsilon => epsilon;
+
     Parameter IWeighted.Weight => weight;
 
     Parameter? IWeighted.Bias => bias;
@@ -63,6 +66,12 @@ internal sealed class RmsNorm : nn.Module<Tensor, Tensor>, IWeighted
         weight = source.Parameter(name + ".weight", [width], offset ? WeightRole.Bias : WeightRole.NormScale);
         RegisterComponents();
     }
+
+    /// <summary>ε.</summary>
+    internal double Epsilon => epsilon;
+
+    /// <summary>True if the factor is 1 + w.</summary>
+    internal bool HasOffset => offset;
 
     Parameter IWeighted.Weight => weight;
 

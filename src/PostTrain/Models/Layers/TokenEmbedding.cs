@@ -111,6 +111,9 @@ internal sealed class TiedProjection(TokenEmbedding embedding) : nn.Module<Tenso
 
     public Parameter? Bias => null;
 
+    /// <summary>True if the embedding has a weight of its own.</summary>
+    internal bool IsPlain => embedding.Packed is null;
+
     public override Tensor forward(Tensor input) => embedding.Packed?.Project(input) ?? Apply(input, Weight, null);
 
     public Tensor Apply(Tensor input, Tensor weight, Tensor? bias) => nn.functional.linear(input, weight, bias);

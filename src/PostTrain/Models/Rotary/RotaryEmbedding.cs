@@ -36,6 +36,17 @@ internal sealed class RotaryEmbedding(int headSize, int capacity, RotarySpec spe
                 : table.index_select(0, positions.reshape(-1)).reshape(positions.size(0), length, 1, 2, size / 2);
     }
 
+    /// <summary>Elements of a head that are turned, d.</summary>
+    internal int Size => size;
+
+    /// <summary>The tables, [≥ length,1,2,d/2], of a length on which the frequencies do not depend; they belong to the
+    /// embedding.</summary>
+    internal (Tensor Cosines, Tensor Sines) Tables(long length, Tensor like)
+    {
+        Prepare(like, 0, Math.Min(length, capacity));
+        return (cosines!, sines!);
+    }
+
     /// <summary>Returns true if the length of a sequence of this many positions changes the frequencies.</summary>
     public bool DependsOnLength(long total) => spec.Scaling is DynamicScaling scaling && total > scaling.OriginalLength;
 

@@ -1,6 +1,6 @@
 namespace PostTrain.Operators;
 
-/// <summary>Where an attention's tensors lie.</summary>
+/// <summary>Addresses and strides of an attention's tensors.</summary>
 internal unsafe struct AttentionPointers<T>
     where T : unmanaged
 {

@@ -1,6 +1,6 @@
 namespace PostTrain.Operators;
 
-/// <summary>Which keys each query of a causal attention sees: in row b, query i those from <see cref="First"/> to i, without the ones of
+/// <summary>Visible keys of each query of a causal attention: in row b, query i those from <see cref="First"/> to i, without the ones of
 /// other segments between them where there are any.</summary>
 internal sealed class VisibleKeys
 {
@@ -60,7 +60,7 @@ internal sealed class VisibleKeys
         return new(length, window ?? int.MaxValue, first, broken ? segments.ToArray() : null);
     }
 
-    /// <summary>Whether each row is one segment that is not padding.</summary>
+    /// <summary>True if each row is one segment that is not padding.</summary>
     internal static bool AreWhole(ReadOnlySpan<long> segments, int length)
     {
         for (var start = 0; start < segments.Length; start += length)
@@ -74,9 +74,9 @@ internal sealed class VisibleKeys
     /// <summary>The first key that query <paramref name="query"/> of row <paramref name="row"/> sees.</summary>
     internal int First(long row, int query) => first is null ? Math.Max(0, query - Window + 1) : first[row * Length + query];
 
-    /// <summary>Whether the keys between first and last may hold some that are not seen.</summary>
+    /// <summary>True if the keys between first and last may hold some that are not seen.</summary>
     internal bool HasGaps => segments is not null;
 
-    /// <summary>Whether a query sees a key between its first and last one.</summary>
+    /// <summary>True if a query sees a key between its first and last one.</summary>
     internal bool Sees(long row, int query, int key) => segments is null || segments[row * Length + query] == segments[row * Length + key];
 }

@@ -64,7 +64,7 @@ internal static unsafe class Lanes
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static V Exp(V x) => Exp(x, out _);
 
-    /// <summary>The same, and e^x − 1 with its digits near 0.</summary>
+    /// <summary>e^x, and e^x − 1 without cancellation near 0.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static V Exp(V x, out V minusOne)
     {

@@ -49,7 +49,7 @@ internal sealed unsafe class MemoryList : IDisposable
     internal void Run(int partLength, Action<int, long, int> part) =>
         Run(partLength, (index, start, length, _) => part(index, start, length));
 
-    /// <summary>The same with the number of the part.</summary>
+    /// <summary>Overload that passes the number of the part.</summary>
     internal void Run(int partLength, Action<int, long, int, long> part)
     {
         var parts = new (int Index, long Start, int Length)[Parts(partLength)];

@@ -11,7 +11,7 @@ internal static unsafe class OpenMpTeam
 {
     private static readonly Lazy<nint> Parallel = new(Find);
 
-    /// <summary>Whether there is such a library.</summary>
+    /// <summary>True if there is such a library.</summary>
     internal static bool IsPresent => Parallel.Value != 0;
 
     /// <summary>Calls <paramref name="part"/> with 0..count−1, each once, on this thread and up to <paramref name="threads"/> − 1

@@ -5,7 +5,8 @@ using System.Runtime.Intrinsics.X86;
 
 namespace PostTrain.Operators;
 
-/// <summary>What kernels need of a vector of float32 or float64 beside the operators: exponentials, sigmoid, tanh, and parts of a
+/// <summary>Functions of a vector of float32 or float64 that kernels need besides the operators: exponentials, sigmoid, tanh, and parts of
+/// a
 /// vector.</summary>
 /// <remarks>The loops of kernels are compiled with full optimisation at their first call (<c>AggressiveOptimization</c>): a training step
 /// calls them too seldom for the staged compiler, which would leave them slow for the first hundreds of steps.</remarks>

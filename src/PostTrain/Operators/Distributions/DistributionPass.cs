@@ -23,7 +23,7 @@ internal static unsafe class DistributionPass
             Replace<double>(logits, targets, signals[0], signals[1], signals[2], signals[3]);
     }
 
-    /// <summary>Whether <see cref="Entropies"/> takes these: no graph is recorded.</summary>
+    /// <summary>True if <see cref="Entropies"/> takes these: no graph is recorded.</summary>
     internal static bool TakesEntropies(Tensor logits) =>
         Fused.Takes(logits) && !Fused.Records(logits) && logits.dim() > 1 && logits.numel() > 0;
 

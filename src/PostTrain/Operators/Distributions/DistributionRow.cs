@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics;
 
 namespace PostTrain.Operators;
 
-/// <summary>What losses need to know of a row of logits, and the gradient for given gradients of all of it.</summary>
+/// <summary>Statistics of a row of logits that losses use, and the row's gradient for given gradients of all of them.</summary>
 internal static unsafe class DistributionRow
 {
     /// <summary>The numbers of a row: log π of the token, the mean of log π over the vocabulary, log Σ exp z, the entropy, whether the

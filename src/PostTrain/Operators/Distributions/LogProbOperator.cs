@@ -6,13 +6,14 @@ using static TorchSharp.torch;
 namespace PostTrain.Operators;
 
 /// <summary>log π(target) of rows of logits, and whether the target is the most likely token, without keeping a distribution.</summary>
-/// <remarks>Arguments: logits [...,V], targets [...], mask [...] or null, whether the hits are wanted, where they go. Rows that do not count are not read.
+/// <remarks>Arguments: logits [...,V], targets [...], mask [...] or null, whether the hits are wanted, where they go. Rows that do not
+/// count are not read.
 /// The graph keeps the logits and two numbers a row; the hits have no gradient.</remarks>
 internal sealed unsafe class LogProbOperator : autograd.SingleTensorFunction<LogProbOperator>
 {
     public override string Name => nameof(LogProbOperator);
 
-    /// <summary>Whether <see cref="Run"/> takes these, whose shapes agree.</summary>
+    /// <summary>True if <see cref="Run"/> takes these, whose shapes agree.</summary>
     internal static bool Takes(Tensor logits, Tensor targets, Tensor? mask) =>
         Fused.Takes(logits)
         && logits.numel() > 0

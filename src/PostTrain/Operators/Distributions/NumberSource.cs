@@ -73,7 +73,7 @@ internal static unsafe class TensorMemory
     /// <summary>A fresh contiguous tensor of the shape of another one, not initialised, in the caller's scope.</summary>
     internal static Tensor Fresh(Tensor like) => Fresh(like, like.dtype);
 
-    /// <summary>The same of another type.</summary>
+    /// <summary>Converts to another type.</summary>
     internal static Tensor Fresh(Tensor like, ScalarType type) =>
         like.dim() switch
         {

@@ -52,8 +52,10 @@ internal static class PpoRewards
         Tensor? rest = null;
         if (options.BootstrapUnfinished)
         {
-            // With n tokens the state after the last one has index n.
-            var behind = states.gather(1, mask.sum(1L).to_type(ScalarType.Int64).unsqueeze(1)).squeeze(1).to_type(rewards.dtype);
+            // The state after a token has the index after the token's; the mask may have holes, where an environment spoke.
+            var after = arange(1, mask.shape[1] + 1, dtype: ScalarType.Int64, device: mask.device);
+            var last = (after * (mask != 0)).amax([1], true);
+            var behind = states.gather(1, last).squeeze(1).to_type(rewards.dtype);
             rest = behind.masked_fill(tensor(finished.ToArray(), device: mask.device), 0);
         }
         var estimate = Estimators.Advantages.Gae(rewards, states.narrow(1, 0, mask.shape[1]), mask, options.Gamma, options.Lambda, rest);

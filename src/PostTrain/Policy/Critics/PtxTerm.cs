@@ -24,17 +24,25 @@ internal sealed class PtxTerm
         this.policy = policy;
         this.options = options;
         paddingId = tokenizer.PaddingId;
+        var notes = new DataNotes();
+        var encoder = new ExampleEncoder(tokenizer, policy.ContextLength) { AppendEnd = options.AppendEndOfSequence, Notes = notes };
         examples =
         [
-            .. options.Demonstrations.Select(
-                (demonstration, i) =>
-                    TokenExample
-                        .Of(demonstration.Prompt, demonstration.Completion, tokenizer, options.AppendEndOfSequence)
-                        .Fitting(policy.ContextLength, $"Demonstrations[{i}]")
-            ),
+            .. options
+                .Demonstrations.Select((item, i) => encoder.Encode(item.Prompt, item.Completion, $"{nameof(options.Demonstrations)}[{i}]"))
+                .Where(example => example.HasLearnt),
         ];
+        Notes = notes.Of(options.Demonstrations.Count);
+        if (examples.Length == 0)
+            throw new ArgumentException(
+                $"{nameof(options.Demonstrations)} holds no example that can be learnt from: {Notes[0].Message} {Notes[0].Advice}",
+                nameof(options)
+            );
         order = new ShuffledOrder(examples.Length, seed);
     }
+
+    /// <summary>Findings about the demonstrations.</summary>
+    internal IReadOnlyList<DataNote> Notes { get; }
 
     /// <summary>The demonstrations of an update, a function of its number.</summary>
     internal SequenceBatch Batch(long update) =>

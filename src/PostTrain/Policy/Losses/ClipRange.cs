@@ -7,7 +7,7 @@ namespace PostTrain.Policy.Losses;
 /// <param name="Upper">ε₊, at least 0; larger than ε₋ in DAPO's "clip-higher" (arXiv:2503.14476, 0.28 against 0.2).</param>
 public readonly record struct ClipRange(double Lower, double Upper)
 {
-    /// <summary>The same ε on both sides, as in PPO.</summary>
+    /// <summary>Clip range with the same ε on both sides, as in PPO.</summary>
     public static implicit operator ClipRange(double epsilon) => new(epsilon, epsilon);
 
     /// <inheritdoc cref="op_Implicit(double)"/>

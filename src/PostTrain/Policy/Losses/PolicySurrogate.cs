@@ -105,7 +105,8 @@ public abstract record PolicySurrogate
         return new DppoSurrogate(range, cap, Kl: false);
     }
 
-    /// <summary>The same with the binary divergence π_old log(π_old/π) + (1−π_old) log((1−π_old)/(1−π)) within δ (DPPO-Binary-KL,
+    /// <summary>Like the total-variation form, with the binary divergence π_old log(π_old/π) + (1−π_old) log((1−π_old)/(1−π)) within δ
+    /// (DPPO-Binary-KL,
     /// arXiv:2602.04879).</summary>
     /// <param name="range">δ₋ and δ₊ in nats.</param>
     /// <param name="cap">c, above 0; 20 by default.</param>

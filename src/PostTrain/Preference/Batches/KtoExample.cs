@@ -18,7 +18,14 @@ internal readonly record struct KtoExample(TokenExample Text, bool Desirable)
         var prompt = Prompt;
         var completion = other.Completion;
         int room = Math.Min(completion.Length, contextLength + 1 - prompt.Length);
-        return new TokenExample([.. prompt, .. completion[..room]], Text.PromptLength);
+        var learnt =
+            Text.Learnt is null && other.Text.Learnt is null
+                ? null
+                : Enumerable
+                    .Repeat(false, prompt.Length)
+                    .Concat(Enumerable.Range(other.Text.PromptLength, room).Select(other.Text.Learns))
+                    .ToArray();
+        return new TokenExample([.. prompt, .. completion[..room]], Text.PromptLength) { Learnt = learnt };
     }
 
     /// <summary>The example whose completion the prompt of one is paired with: of the batch as far as it has one, so that an epoch pairs
@@ -34,7 +41,7 @@ internal readonly record struct KtoExample(TokenExample Text, bool Desirable)
         return all.FirstOrDefault(other => example.HasAnotherPrompt(other) && example.Differs(other), all.FirstOrDefault(example.Differs));
 
         static IEnumerable<KtoExample> After(KtoExample[] from, int start) =>
-            Enumerable.Range(1, from.Length - 1).Select(i => from[(start + i) % from.Length]);
+            Enumerable.Range(1, from.Length - 1).Select(i => from[(start + i) % from.Length]).Where(other => other.Text.HasLearnt);
     }
 
     private ReadOnlySpan<int> Prompt => Text.Ids.AsSpan(0, Text.PromptLength);

@@ -33,7 +33,7 @@ internal sealed class ReferenceScores : ITrainerState
         return reference is null ? null : new ReferenceScores(reference, options);
     }
 
-    /// <summary>Whether the reference moves, so that checkpoints have to hold it.</summary>
+    /// <summary>True if the reference moves, so that checkpoints have to hold it.</summary>
     internal bool Moves => moving is not null;
 
     public IReadOnlyDictionary<string, double> Values { get; } = new Dictionary<string, double>();

@@ -2,7 +2,7 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Preference.Losses;
 
-/// <summary>How DPO's family turns log-probabilities into a loss: a link from log-ratios to scores, and a loss of the scores.</summary>
+/// <summary>Objective of DPO's family: a link from log-ratios to scores, and a loss of the scores.</summary>
 public sealed record DpoObjective
 {
     /// <summary>β, the strength of the hold on the reference, above 0.</summary>

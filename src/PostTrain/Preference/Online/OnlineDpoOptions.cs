@@ -43,6 +43,12 @@ public sealed record OnlineDpoOptions : RolloutOptions
                 GroupSize,
                 "GroupSize must be 2: a completion of the policy is compared with one of its opponent"
             );
+        if (!Method.IsSelfPlay && Environment is not null)
+            throw new ArgumentException(
+                "Environment is given, and the method draws completions of an opponent, which knows no environment; expected null, or a "
+                    + "method that compares the policy's own completions",
+                nameof(Environment)
+            );
         if (Method is OnlineMethod.NashMdMethod && UpdatesPerBatch > 1)
             throw new ArgumentOutOfRangeException(
                 nameof(UpdatesPerBatch),

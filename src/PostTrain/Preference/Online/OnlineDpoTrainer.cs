@@ -155,16 +155,15 @@ public sealed class OnlineDpoTrainer : RolloutTrainer
             .Loss;
     }
 
-    // The policy's completion of each prompt beside its opponent's.
-    private Task<JudgedRollouts> DrawOpposedAsync(RolloutStep step, TokenizedPrompt[] prompts)
+    // The policy's completion of each prompt beside its opponent's, which is always drawn in this process.
+    private async Task<JudgedRollouts> DrawOpposedAsync(RolloutStep step, TokenizedPrompt[] prompts)
     {
         int[][] ids = [.. prompts.Select(prompt => prompt.Ids)];
-        Policy.eval();
-        using var own = Sampler.Generate(Policy, ids, Sampling, Seed(0), Tokenizer, step.Cancellation);
+        using var own = await SampleAsync(step, prompts, Seed(0)).ConfigureAwait(false);
         using var other = Opponent(ids, Seed(1), step.Cancellation);
         var both = own.Interleaved(other, Tokenizer.PaddingId);
         step.Book("rollout");
-        return JudgeAsync(step, both, [.. prompts.SelectMany(prompt => Enumerable.Repeat(prompt, 2))]);
+        return await JudgeAsync(step, both, [.. prompts.SelectMany(prompt => Enumerable.Repeat(prompt, 2))]).ConfigureAwait(false);
     }
 
     private RolloutBatch Opponent(int[][] prompts, ulong seed, CancellationToken cancellation)

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.AI;
+using PostTrain.Data;
 using PostTrain.Numerics;
 using PostTrain.Rewards;
 using PostTrain.Text;
@@ -43,7 +44,7 @@ internal sealed class ChatTextSource(IChatClient client, ChatSourceOptions optio
         var response = await Patience
             .RepeatedAsync(
                 token =>
-                    Patience.WithinAsync(
+                    TimeLimit.WithinAsync(
                         limited => client.GetResponseAsync([new ChatMessage(ChatRole.User, prompt)], settings, limited),
                         "the chat service",
                         options.Timeout,

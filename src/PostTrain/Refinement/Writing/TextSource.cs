@@ -25,6 +25,17 @@ public static class TextSource
         return new ModelTextSource(model, tokenizer, sampling ?? new SamplingOptions(), rows);
     }
 
+    /// <summary>Creates a source from a source of rollouts, such as a server of completions; prompts go as token ids.</summary>
+    /// <param name="source">The source.</param>
+    /// <param name="tokenizer">The model's tokenizer; its ends are the stop tokens unless <paramref name="sampling"/> has some.</param>
+    /// <param name="sampling">Options that a request lacks; null for the defaults.</param>
+    public static ITextSource Of(IRolloutSource source, ITokenizer tokenizer, SamplingOptions? sampling = null)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        return new RolloutTextSource(source, tokenizer, sampling ?? new SamplingOptions());
+    }
+
     /// <summary>Creates a source from a chat service: each prompt is the unchanged text of one user message. The service renders messages
     /// itself, so pass plain prompts.</summary>
     /// <param name="client">The client; must support <see cref="ChatSourceOptions.Parallelism"/> concurrent calls.</param>

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.RewardModeling.Losses;
 
-/// <summary>How often a process reward model takes right steps for right and wrong ones for wrong.</summary>
+/// <summary>Confusion counts of a process reward model: correct and erroneous steps, each judged right or wrong.</summary>
 /// <remarks>
 /// PRMBench, Song et al. 2025, arXiv:2501.03124: F1 on right steps, F1 on wrong ones, and their mean, PRMScore; a model that finds every
 /// step right has an F1 of 0 on wrong steps, however few they are. Every measure is NaN where it asks for something that is not there
@@ -64,7 +64,7 @@ public readonly record struct StepConfusion(long RightAsRight, long WrongAsRight
     public static StepConfusion Of(Tensor probabilities, Tensor labels, Tensor mask, double threshold = 0.5) =>
         Rows(probabilities, labels, mask, threshold).Aggregate(default(StepConfusion), (all, row) => all + row);
 
-    /// <summary>The same by category of the solutions: which faults are found, and which are not.</summary>
+    /// <summary>Counts by category of the solutions, which shows the faults that the model finds and misses.</summary>
     /// <inheritdoc cref="Of"/>
     /// <param name="probabilities">That each step is right, [B,S].</param>
     /// <param name="labels">[B,S]; 1 or true where a step is right, 0 where it is wrong.</param>

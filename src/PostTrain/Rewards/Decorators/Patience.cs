@@ -1,42 +1,11 @@
 using System.Runtime.ExceptionServices;
+using PostTrain.Data;
 
 namespace PostTrain.Rewards;
 
-/// <summary>Time limits and retries for asynchronous calls. The clock is an argument, so tests need not wait.</summary>
+/// <summary>Cancellation and retries of asynchronous calls. The clock is an argument, so tests need not wait.</summary>
 internal static class Patience
 {
-    /// <summary>Returns the call's result, or throws a <see cref="TimeoutException"/> after the limit. A call that ignores its token or
-    /// blocks its thread is abandoned and its result dropped.</summary>
-    internal static async Task<T> WithinAsync<T>(
-        Func<CancellationToken, Task<T>> call,
-        string what,
-        TimeSpan limit,
-        TimeProvider time,
-        CancellationToken cancellation
-    )
-    {
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        // Read now: the call may begin only after the time is over and the source is disposed.
-        var token = stop.Token;
-        var running = Task.Run(() => call(token), CancellationToken.None);
-        try
-        {
-            return await running.WaitAsync(limit, time, cancellation).ConfigureAwait(false);
-        }
-        catch (TimeoutException) when (!running.IsFaulted)
-        {
-            throw new TimeoutException(FormattableString.Invariant($"{what} gave no answer within {limit.TotalSeconds} s"));
-        }
-        finally
-        {
-            if (!running.IsCompleted)
-            {
-                Forget(running);
-                await stop.CancelAsync().ConfigureAwait(false);
-            }
-        }
-    }
-
     /// <summary>Returns the call's result, or throws as soon as the caller cancels. A call that ignores its token or blocks its thread is
     /// abandoned and its result dropped.</summary>
     /// <remarks>Without a cancellable token the call is made on the caller's thread. With one, the part before its first await runs on the
@@ -58,7 +27,7 @@ internal static class Patience
     {
         var beginning = Task.Factory.StartNew(call, CancellationToken.None, TaskCreationOptions.DenyChildAttach, TaskScheduler.Default);
         var running = beginning.Unwrap();
-        Forget(running);
+        TimeLimit.Forget(running);
         try
         {
             beginning.Wait(cancellation);
@@ -69,15 +38,6 @@ internal static class Patience
         }
         return running;
     }
-
-    // Observes the exception of an abandoned call.
-    private static void Forget(Task running) =>
-        _ = running.ContinueWith(
-            static task => _ = task.Exception,
-            CancellationToken.None,
-            TaskContinuationOptions.OnlyOnFaulted,
-            TaskScheduler.Default
-        );
 
     /// <summary>Returns the first attempt that does not throw; otherwise rethrows the last exception. Cancellation by the caller is not
     /// retried.</summary>

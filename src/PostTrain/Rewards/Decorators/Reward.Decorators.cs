@@ -1,3 +1,4 @@
+using PostTrain.Data;
 using PostTrain.Numerics;
 
 namespace PostTrain.Rewards;
@@ -18,7 +19,7 @@ public static partial class Reward
         return new RewardDecorator(
             reward,
             async (completions, context, cancellation) =>
-                await Patience
+                await TimeLimit
                     .WithinAsync(
                         token => reward.ScoreAsync(completions, context, token).AsTask(),
                         $"reward '{reward.Name}'",

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Microsoft.Extensions.AI;
+using PostTrain.Data;
 
 namespace PostTrain.Rewards.Judges;
 
@@ -25,7 +26,7 @@ internal static class JudgeQuestion
                 .RepeatedAsync(
                     async token =>
                     {
-                        var response = await Patience
+                        var response = await TimeLimit
                             .WithinAsync(
                                 limited => client.GetResponseAsync([new ChatMessage(ChatRole.User, question)], options.Chat, limited),
                                 $"judge '{options.Name}'",

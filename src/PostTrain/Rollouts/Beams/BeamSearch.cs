@@ -36,7 +36,7 @@ public static class BeamSearch
         CancellationToken cancellation = default
     ) => Generate(model, prompts, beams, options, paddingId, null, cancellation);
 
-    /// <summary>The same, with the tokenizer that decodes what is looked through for stop strings, and that names the padding. A hypothesis
+    /// <summary>Overload with the tokenizer that decodes completions for the search of stop strings and names the padding id. A hypothesis
     /// that completes a stop string is finished.</summary>
     /// <inheritdoc cref="Generate(CausalLm, IReadOnlyList{int[]}, BeamOptions, SamplingOptions, int, CancellationToken)"/>
     public static IReadOnlyList<IReadOnlyList<BeamHypothesis>> Generate(
@@ -102,9 +102,8 @@ public static class BeamSearch
                 forgotten += padding;
             }
 
-            var hidden = model.Hidden(ids.narrow(1, seen, column - seen), mask.narrow(1, forgotten, column - forgotten), cache);
+            var logits = model.NextLogits(ids.narrow(1, seen, column - seen), mask.narrow(1, forgotten, column - forgotten), cache);
             seen = column;
-            var logits = model.Project(hidden.select(1, hidden.size(1) - 1));
             if (step == 0)
             {
                 // The prompts are run once; then every prompt has a row for each of its hypotheses.

@@ -1,6 +1,7 @@
 using PostTrain.Models;
 using PostTrain.Refinement;
 using PostTrain.Refinement.Writing;
+using PostTrain.Rollouts;
 using PostTrain.Text;
 
 namespace PostTrain.Search;
@@ -18,6 +19,19 @@ public static class StepGenerator
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(tokenizer);
         return new SamplerSteps(model, tokenizer, options ?? new StepOptions());
+    }
+
+    /// <summary>A rollout source, such as a server: the branches of a round are one request. Steps have tokens and log-probs, as those of a
+    /// local model.</summary>
+    /// <param name="source">Continues prompts and steps, which go as token ids.</param>
+    /// <param name="tokenizer">The model's.</param>
+    /// <param name="options">Defaults when null; no cache is kept here.</param>
+    /// <exception cref="ArgumentException">An option is out of range.</exception>
+    public static IStepGenerator Of(IRolloutSource source, ITokenizer tokenizer, StepOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        return new RolloutSteps(source, tokenizer, options ?? new StepOptions());
     }
 
     /// <summary>A text source, such as a chat service: a step is its continuation up to the first separator, what comes behind is

@@ -141,7 +141,7 @@ public static class Checkpoint
         return state;
     }
 
-    private static Dictionary<string, Tensor> OwnTensors(string checkpoint)
+    internal static Dictionary<string, Tensor> OwnTensors(string checkpoint)
     {
         var path = Path.Combine(checkpoint, TrainerFile);
         if (!File.Exists(path))
@@ -194,10 +194,11 @@ public static class Checkpoint
         }
     }
 
-    /// <summary>Reads the state of a checkpoint's run.</summary>
+    /// <summary>Reads the state of a checkpoint's run: its steps, seed and best evaluation.</summary>
+    /// <param name="checkpoint">Directory of the checkpoint.</param>
     /// <exception cref="FileNotFoundException">There is no <c>state.json</c>.</exception>
     /// <exception cref="InvalidDataException">The file is malformed or has another format.</exception>
-    internal static TrainingState ReadState(string checkpoint)
+    public static TrainingState ReadState(string checkpoint)
     {
         var path = Path.Combine(checkpoint, StateFile);
         try

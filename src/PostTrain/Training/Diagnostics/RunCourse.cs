@@ -28,7 +28,8 @@ public sealed class RunCourse
         Step = report.Step;
         notFinite.Clear();
         notFinite.AddRange(report.Metrics.Where(metric => !double.IsFinite(metric.Value)));
-        Of("loss").Add(report.Step, report.Loss);
+        if (report.Step > 0)
+            Of("loss").Add(report.Step, report.Loss);
         foreach (var (name, value) in report.Metrics)
             if (name != "loss")
                 Of(name).Add(report.Step, value);

@@ -5,8 +5,8 @@ namespace PostTrain.Training.Diagnostics;
 /// <summary>An observer that watches the metrics of a run and raises warnings with advice.</summary>
 /// <remarks>
 /// A rule raises its <see cref="Warning"/> once, and again only after <see cref="QuietReports"/> consecutive reports without a finding. A
-/// report whose step is lower than the previous one starts a new run. The warnings depend on the reports only, not on time. Calls may come
-/// from any thread.
+/// report whose step is lower than the previous one starts a new run. The warnings of a report (<see cref="StepReport.Warnings"/>) are
+/// passed on. All warnings depend on the reports only, not on time. Calls may come from any thread.
 /// </remarks>
 /// <example><code>
 /// var diagnostics = new TrainingDiagnostics(new Progress&lt;Warning&gt;(warning => Console.Error.WriteLine(warning)));
@@ -49,8 +49,10 @@ public sealed class TrainingDiagnostics : IProgress<StepReport>
         new EqualRewards(),
         new ZeroGradientGroups(),
         new ZeroAdvantages(),
+        new StaleRollouts(),
         new EntropyCollapse(),
         new LengthDrift(),
+        new UnfinishedCompletions(),
         new KlAcceleration(),
         new OneRewardComponent(),
         new ProxyAboveGold(),
@@ -110,6 +112,7 @@ public sealed class TrainingDiagnostics : IProgress<StepReport>
                 Array.Fill(quiet, int.MaxValue);
             }
             course.Add(value);
+            raised.AddRange(value.Warnings);
             for (int i = 0; i < rules.Count; i++)
             {
                 if (rules[i].Look(course) is not { } finding)

@@ -4,7 +4,8 @@ using PostTrain.Training.Diagnostics;
 
 namespace PostTrain.Training.Reports;
 
-/// <summary>A report of a run as one self-contained HTML file without scripts, fonts or network access.</summary>
+/// <summary>A report of a run as one self-contained HTML file without fonts or network access. A small script in the file
+/// shows values at the pointer, zooms (drag; double click for the whole run) and switches to a logarithmic axis.</summary>
 /// <remarks>Sections appear in the order in which they are added. All text is escaped. The page follows the reader's light or dark setting,
 /// fits a telephone and can be printed. Equal input gives equal bytes.</remarks>
 /// <example><code>
@@ -19,6 +20,7 @@ public sealed class HtmlReport
     private readonly string subtitle;
     private readonly List<Action<Html>> sections = [];
     private IReadOnlyList<string> facts = [];
+    private bool hasCharts;
 
     /// <summary>Creates an empty report.</summary>
     /// <param name="title">The heading of the page and its window title.</param>
@@ -91,6 +93,7 @@ public sealed class HtmlReport
     public HtmlReport Curves(string heading, params IReadOnlyList<CurveChart> charts)
     {
         ArgumentNullException.ThrowIfNull(charts);
+        hasCharts |= charts.Count > 0;
         return Section(
             heading,
             html =>
@@ -103,10 +106,26 @@ public sealed class HtmlReport
         );
     }
 
+    /// <summary>Adds a chart of value against cost over the whole width.</summary>
+    public HtmlReport Frontier(string heading, FrontierChart chart)
+    {
+        ArgumentNullException.ThrowIfNull(chart);
+        return Section(
+            heading,
+            html =>
+            {
+                html.Open("figure").Line();
+                FrontierDrawing.Draw(html, chart);
+                html.Close().Line();
+            }
+        );
+    }
+
     /// <summary>Adds diagnostic warnings in the given order; adds nothing if there are none.</summary>
     /// <param name="heading">The section's heading.</param>
     /// <param name="warnings">The warnings, for instance of <see cref="MetricsLog.ReadWarnings"/>.</param>
-    public HtmlReport Warnings(string heading, IReadOnlyList<Warning> warnings)
+    /// <param name="folded">True folds them below one line, without the colour of what needs action.</param>
+    public HtmlReport Warnings(string heading, IReadOnlyList<Warning> warnings, bool folded = false)
     {
         ArgumentNullException.ThrowIfNull(warnings);
         return warnings.Count == 0
@@ -115,15 +134,24 @@ public sealed class HtmlReport
                 heading,
                 html =>
                 {
+                    if (folded)
+                        html.Open("details")
+                            .Element(
+                                "summary",
+                                FormattableString.Invariant($"{warnings.Count} remark{(warnings.Count == 1 ? "" : "s")} on this run")
+                            )
+                            .Line();
                     foreach (var warning in warnings)
                     {
-                        html.Open("article", ("class", warning.Level == DiagnosticLevel.Note ? "warning note" : "warning"))
-                            .Open("div", ("class", "label"));
+                        bool needsAction = !folded && warning.Level != DiagnosticLevel.Note;
+                        html.Open("article", ("class", needsAction ? "warning" : "warning note")).Open("div", ("class", "label"));
                         html.Element("span", warning.Name, ("class", "name"))
                             .Element("span", FormattableString.Invariant($"step {warning.Step}"))
                             .Close();
                         html.Element("p", warning.Message, ("class", "seen")).Element("p", warning.Advice).Close().Line();
                     }
+                    if (folded)
+                        html.Close();
                 }
             );
     }
@@ -188,7 +216,10 @@ public sealed class HtmlReport
             html.Line();
         }
 
-        return html.Close().Line().Close().Line().Close().Line().ToString();
+        html.Close().Line();
+        if (hasCharts)
+            html.Open("script").Raw(ReportScript.Js).Close().Line();
+        return html.Close().Line().Close().Line().ToString();
     }
 
     /// <summary>Writes the page to a file. On failure an existing file is unchanged.</summary>
@@ -217,7 +248,7 @@ public sealed class HtmlReport
 
     private static void Figure(Html html, CurveChart chart)
     {
-        html.Open("figure").Open("figcaption").Element("span", chart.Title, ("class", "title"));
+        html.Open("figure", ("data-chart", CurveDrawing.Data(chart))).Open("figcaption").Element("span", chart.Title, ("class", "title"));
         if (chart.Unit.Length > 0)
             html.Element("span", chart.Unit, ("class", "unit"));
         if (chart.Series.Count > 1)

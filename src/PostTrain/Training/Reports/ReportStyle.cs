@@ -79,13 +79,25 @@ internal static class ReportStyle
         .key.dashed::before { background: repeating-linear-gradient(90deg, var(--k) 0 5px, transparent 5px 7px); }
         .chart circle { fill: var(--k); }
         .chart circle.raw { opacity: .4; }
+        .frontier .range { stroke: var(--k); stroke-width: 1.4; opacity: .55; }
+        .frontier .leader { stroke: var(--muted); stroke-width: .6; opacity: .6; }
+        .frontier path { stroke-width: 1.2; opacity: .5; }
         .c0 { --k: var(--s0); } .c1 { --k: var(--s1); } .c2 { --k: var(--s2); } .c3 { --k: var(--s3); } .c4 { --k: var(--s4); } .c5 { --k: var(--s5); }
-        .hover rect { fill: transparent; }
-        .hover line, .hover circle, .hover text { opacity: 0; pointer-events: none; }
-        .hover line { stroke: var(--muted); stroke-width: .8; stroke-dasharray: 2 2; }
-        .hover circle { stroke: var(--card); stroke-width: 1.4; }
-        .hover text { fill: var(--ink); font-weight: 500; stroke: var(--card); stroke-width: 4; paint-order: stroke; }
-        .hover:hover line, .hover:hover circle, .hover:hover text { opacity: 1; }
+        .chart.live { cursor: crosshair; touch-action: pan-y; }
+        .marks { pointer-events: none; }
+        .marks line { stroke: var(--muted); stroke-width: 1; stroke-dasharray: 2 2; }
+        .chart .marks circle { stroke: var(--card); stroke-width: 1.4; }
+        .shade { fill: var(--s0); opacity: .14; pointer-events: none; }
+        figure { position: relative; }
+        .tools { display: inline-flex; gap: 6px; }
+        .tools button { font: inherit; font-size: 11.5px; color: var(--muted); background: none; border: 1px solid var(--line);
+          border-radius: 99px; padding: 0 8px; cursor: pointer; }
+        .tools button:hover, .tools button[aria-pressed=true] { color: var(--ink); border-color: var(--muted); }
+        .tools button[hidden] { display: none; }
+        .tip { position: absolute; z-index: 2; display: grid; gap: 1px; padding: 7px 11px; font-size: 12.5px; color: var(--ink); background: var(--card);
+          border: 1px solid var(--line); border-radius: 8px; box-shadow: 0 3px 14px rgb(0 0 0 / .18); pointer-events: none; white-space: nowrap; }
+        .tip[hidden] { display: none; }
+        .tip b { font-weight: 500; color: var(--muted); }
 
         .pair { background: var(--card); border: 1px solid var(--line); border-radius: 12px; overflow: hidden; }
         .pair + .pair { margin-top: 14px; }
@@ -109,6 +121,7 @@ internal static class ReportStyle
         .shares dd { display: inline; margin-right: 8px; }
         .shares dd.strong { color: var(--ink); font-weight: 600; }
         td.text { white-space: pre-line; overflow-wrap: anywhere; }
+        td.text:first-child { overflow-wrap: normal; }
 
         .warning { background: var(--card); border: 1px solid var(--line); border-left: 4px solid var(--bad); border-radius: 12px; padding: 11px 20px 13px 17px; font-size: 14px; }
         .warning + .warning { margin-top: 10px; }
@@ -117,6 +130,9 @@ internal static class ReportStyle
         .warning .seen { color: var(--ink); font-weight: 500; }
         .warning.note { border-left-color: var(--s0); }
         .warning.note .name { color: var(--s0); }
+
+        details summary { cursor: pointer; color: var(--muted); font-size: 14px; }
+        details[open] summary { margin-bottom: 10px; }
 
         .settings { columns: 2 420px; column-gap: 40px; font-size: 13.5px; }
         .settings div { display: flex; justify-content: space-between; gap: 20px; padding: 6px 0; border-bottom: 1px solid var(--grid); break-inside: avoid; }
@@ -146,7 +162,7 @@ internal static class ReportStyle
           .charts { grid-template-columns: minmax(0, 1fr) minmax(0, 1fr); }
           figure, .pair, .tiles, tr { break-inside: avoid; }
           h2 { break-after: avoid; }
-          .hover { display: none; }
+          .tools, .tip { display: none; }
           .tiles div { flex-basis: 100px; }
           .settings { columns: 2; }
         }

@@ -36,7 +36,19 @@ public static class RunReport
         ("tokens_per_second", "Throughput", "tokens per second"),
     ];
 
-    /// <summary>Writes the report of a metrics log.</summary>
+    /// <summary>Names of the metrics with a title, in the order of their charts.</summary>
+    internal static IEnumerable<string> KnownMetrics => Known.Select(known => known.Metric);
+
+    /// <summary>Returns title and unit of a metric's chart; a metric without a title is called by its name.</summary>
+    internal static (string Title, string Unit) TitleOf(string metric) =>
+        metric switch
+        {
+            "loss" => ("Loss", ""),
+            "reward/mean" => ("Mean reward", ""),
+            _ => Known.Where(known => known.Metric == metric).Select(known => (known.Title, known.Unit)).FirstOrDefault((metric, "")),
+        };
+
+    /// <summary>Writes the report of a metrics log, with the settings of <c>summary.json</c> beside it.</summary>
     /// <param name="metrics">A file that <see cref="MetricsLog"/> wrote.</param>
     /// <param name="path">Path of the report; null means <c>report.html</c> beside the log.</param>
     /// <param name="title">Title of the report; null means the name of the log's directory.</param>
@@ -49,13 +61,15 @@ public static class RunReport
         var directory = Path.GetDirectoryName(Path.GetFullPath(metrics))!;
         var completions = Path.Combine(directory, "completions.jsonl");
         path ??= Path.Combine(directory, "report.html");
-        Of(
-                title ?? Path.GetFileName(directory),
-                MetricsLog.Read(metrics),
-                MetricsLog.ReadWarnings(metrics),
-                File.Exists(completions) ? CompletionLog.Read(completions) : []
-            )
-            .Save(path);
+        var page = Of(
+            title ?? Path.GetFileName(directory),
+            MetricsLog.Read(metrics),
+            MetricsLog.ReadWarnings(metrics),
+            File.Exists(completions) ? CompletionLog.Read(completions) : []
+        );
+        if (SummaryFile.Settings(Path.Combine(directory, "summary.json")) is { Count: > 0 } settings)
+            page.Settings("Settings", settings);
+        page.Save(path);
         return path;
     }
 
@@ -65,6 +79,8 @@ public static class RunReport
     /// <param name="warnings">Diagnostic warnings; null applies the default rules to the reports.</param>
     /// <param name="completions">Completions of the policy over the run; null for none.</param>
     /// <param name="subtitle">A sentence below the heading.</param>
+    /// <remarks>Warnings of a run that reached its goal (a higher reward, or a lower loss, held out where that is measured) are folded at
+    /// the end of the page.</remarks>
     public static HtmlReport Of(
         string title,
         IReadOnlyList<StepReport> reports,
@@ -97,7 +113,10 @@ public static class RunReport
         ArgumentNullException.ThrowIfNull(page);
         ArgumentNullException.ThrowIfNull(reports);
         string Heading(string text) => name is null ? text : $"{name}: {char.ToLowerInvariant(text[0])}{text[1..]}";
-        page.Warnings(Heading("Diagnostics"), warnings ?? TrainingDiagnostics.Of(reports));
+        warnings ??= TrainingDiagnostics.Of(reports);
+        bool reached = ReachedGoal(reports);
+        if (!reached)
+            page.Warnings(Heading("Diagnostics"), warnings);
         // A constant metric is shown as a number instead of a curve.
         var charts = Charts(reports).ToLookup(IsConstant);
         page.Curves(name ?? "Training", [.. charts[false]]);
@@ -111,7 +130,35 @@ public static class RunReport
             );
         if (TimeSplit.Of(reports) is { Count: > 0 } parts)
             page.Shares(Heading("Time by part"), parts);
-        return completions is { Count: > 0 } ? page.Table(Heading("Completions over the run"), Table(completions)) : page;
+        if (completions is { Count: > 0 })
+            page.Table(Heading("Completions over the run"), Table(completions));
+        return reached ? page.Warnings(Heading("Diagnostics"), warnings, folded: true) : page;
+    }
+
+    /// <summary>Adds what a run was: method, model, data, options, versions, seed.</summary>
+    /// <param name="page">The page.</param>
+    /// <param name="run">The run.</param>
+    public static HtmlReport Description(this HtmlReport page, RunDescription run)
+    {
+        ArgumentNullException.ThrowIfNull(page);
+        ArgumentNullException.ThrowIfNull(run);
+        return page.Settings("Settings", run.Rows());
+    }
+
+    /// <summary>Returns true if a run did what it was for: its reward rose, or its loss fell, from its first to its last tenth; measured on
+    /// held-out data where there are any.</summary>
+    /// <param name="reports">The reports of all steps.</param>
+    public static bool ReachedGoal(IReadOnlyList<StepReport> reports)
+    {
+        ArgumentNullException.ThrowIfNull(reports);
+        bool rewarded = IsRewarded(reports);
+        string metric = rewarded ? "reward/mean" : "loss";
+        var points = Finite(reports, Has(reports, "eval/" + metric) ? "eval/" + metric : metric);
+        if (points.Length < 2)
+            return false;
+        int some = Math.Max(1, points.Length / 10);
+        double change = points.TakeLast(some).Average(point => point.Value) - points.Take(some).Average(point => point.Value);
+        return rewarded ? change > 0 : change < 0;
     }
 
     /// <summary>Returns the key numbers of a run: reward or loss at the start and the end, the same on held-out data, steps, time,
@@ -123,14 +170,15 @@ public static class RunReport
         if (reports.Count == 0)
             return [];
         var last = reports[^1];
-        // A reward model is trained on its loss; its mean reward is its own output.
-        bool rewarded = Has(reports, "reward/mean") && !Has(reports, "reward/margin");
-        var tiles = new List<SummaryTile> { Course(reports, rewarded ? ("reward/mean", "Mean reward") : ("loss", "Loss")) };
-        foreach (
-            var (metric, name) in new[] { (rewarded ? "eval/reward/mean" : "eval/loss", rewarded ? "Held-out reward" : "Held-out loss") }
-        )
-            if (Has(reports, metric))
-                tiles.Add(Course(reports, (metric, name)));
+        bool rewarded = IsRewarded(reports);
+        string metric = rewarded ? "reward/mean" : "loss",
+            heldOut = "eval/" + metric;
+        // One number for the start: the held-out measure's where there is one, as a batch's differs from it.
+        bool isHeldOut = Finite(reports, heldOut).Length > 0;
+        var tiles = new List<SummaryTile>();
+        if (isHeldOut)
+            tiles.Add(Course(reports, heldOut, rewarded ? "Held-out reward" : "Held-out loss", start: true));
+        tiles.Add(Course(reports, metric, rewarded ? "Mean reward" : "Training loss", start: !isHeldOut));
         tiles.Add(new SummaryTile("Steps", last.Step.ToString(CultureInfo.InvariantCulture)));
         tiles.Add(
             new SummaryTile(
@@ -149,15 +197,23 @@ public static class RunReport
 
     private static bool Has(IReadOnlyList<StepReport> reports, string metric) => reports.Any(report => report.Metrics.ContainsKey(metric));
 
-    // The end and the start of the run, each a mean over a tenth of it.
-    private static SummaryTile Course(IReadOnlyList<StepReport> reports, (string Metric, string Name) shown)
+    // A reward model is trained on its loss; its mean reward is its own output.
+    private static bool IsRewarded(IReadOnlyList<StepReport> reports) => Has(reports, "reward/mean") && !Has(reports, "reward/margin");
+
+    private static CurvePoint[] Finite(IReadOnlyList<StepReport> reports, string metric) =>
+        [.. CurveSeries.Of(reports, metric).Points.Where(point => double.IsFinite(point.Value))];
+
+    // A held-out measure is taken of all held-out data: its first and last values. One of a batch is a mean over a tenth of the run.
+    private static SummaryTile Course(IReadOnlyList<StepReport> reports, string metric, string name, bool start)
     {
-        var points = CurveSeries.Of(reports, shown.Metric).Points;
-        int some = Math.Max(1, points.Count / 10);
+        var points = Finite(reports, metric);
+        if (points.Length == 0)
+            return new SummaryTile(name, "–");
+        int some = metric.StartsWith("eval/", StringComparison.Ordinal) ? 1 : Math.Max(1, points.Length / 10);
         return new SummaryTile(
-            shown.Name,
+            name,
             Ticks.Short(points.TakeLast(some).Average(point => point.Value)),
-            $"from {Ticks.Short(points.Take(some).Average(point => point.Value))}"
+            start ? $"from {Ticks.Short(points.Take(some).Average(point => point.Value))}" : null
         );
     }
 

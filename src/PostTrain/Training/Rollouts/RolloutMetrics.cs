@@ -24,6 +24,8 @@ internal static class RolloutMetrics
         }
         metrics["completion/length"] = completions.Average(completion => completion.Tokens.Length);
         metrics["completion/finished"] = completions.Average(completion => completion.Finished ? 1.0 : 0.0);
+        if (completions.Any(completion => completion.Turns.Count > 0))
+            metrics["completion/turns"] = completions.Average(completion => Math.Max(1, completion.Turns.Count));
         if (!isJudged)
             return metrics;
         foreach (var (name, values) in scores.Components)

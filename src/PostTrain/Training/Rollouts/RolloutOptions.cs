@@ -1,5 +1,6 @@
 using PostTrain.Numerics;
 using PostTrain.Rollouts;
+using PostTrain.Rollouts.Environments;
 
 namespace PostTrain.Training;
 
@@ -15,9 +16,30 @@ public abstract record RolloutOptions : TrainingOptions
     /// <value>The default is 1: purely on-policy.</value>
     public int UpdatesPerBatch { get; init; } = 1;
 
-    /// <summary>How completions are drawn.</summary>
+    /// <summary>Options of sampling.</summary>
     /// <value>The default is temperature 1 and at most 64 tokens.</value>
     public SamplingOptions Sampling { get; init; } = new();
+
+    /// <summary>Draws the completions: a server, another engine, a source of your own. Its log-probs are the batch's
+    /// <see cref="RolloutBatch.DrawnLogProbs"/>; <see cref="RolloutBatch.LogProbs"/> are the policy's.</summary>
+    /// <value>The default is null: the policy itself draws, by <see cref="Sampler"/>.</value>
+    public IRolloutSource? Source { get; init; }
+
+    /// <summary>An environment that answers the policy's turns, such as tools, with its budgets. Only the policy's tokens count in masks,
+    /// advantages and losses.</summary>
+    /// <value>The default is null: a completion is one turn.</value>
+    public EnvironmentOptions? Environment { get; init; }
+
+    /// <summary>Rollouts ahead of the steps that train on them, by older weights.</summary>
+    /// <value>The default is null: each step draws its own.</value>
+    public AsynchronousOptions? Asynchronous { get; init; }
+
+    /// <summary>True if old log-probs are the sampler's: nothing else accounts for older weights.</summary>
+    internal virtual bool KeepsSampler => Asynchronous is not null;
+
+    /// <summary>When <see cref="Source"/> gets the policy's weights, and when its completions are too old.</summary>
+    /// <value>The default delivers before every draw and throws when a draw is stale.</value>
+    public StalenessLimits Staleness { get; init; } = new();
 
     /// <summary>Told of the completions of each step, before its report: a <see cref="CompletionLog"/>.</summary>
     /// <value>The default is empty.</value>
@@ -29,6 +51,10 @@ public abstract record RolloutOptions : TrainingOptions
         base.Validate();
         Guard.AtLeast(GroupSize, 1, nameof(GroupSize));
         Guard.AtLeast(UpdatesPerBatch, 1, nameof(UpdatesPerBatch));
+        ArgumentNullException.ThrowIfNull(Staleness);
+        Staleness.Validate();
+        Environment?.Validate();
+        Asynchronous?.Validate();
         if (!(Sampling.Temperature > 0))
             throw new ArgumentOutOfRangeException(
                 nameof(Sampling),

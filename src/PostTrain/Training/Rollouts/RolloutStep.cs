@@ -29,6 +29,12 @@ public sealed class RolloutStep : IDisposable
     internal RewardScores Scores =>
         judged.Count == 1 ? judged[0].Scores : RewardScores.Concatenate([.. judged.Select(drawn => drawn.Scores)]);
 
+    /// <summary>Rollouts ahead of the run; null where the step draws its own.</summary>
+    internal RolloutsAhead? Ahead { get; init; }
+
+    /// <summary>Groups that the step has taken from <see cref="Ahead"/>.</summary>
+    internal IReadOnlyList<RolloutGroup> Groups { get; set; } = [];
+
     /// <summary>Seconds since the step began.</summary>
     internal double Seconds => clock.Total;
 

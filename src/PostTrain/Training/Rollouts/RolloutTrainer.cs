@@ -1,5 +1,7 @@
 using System.Runtime.CompilerServices;
 using PostTrain.Data;
+using PostTrain.Data.Batches;
+using PostTrain.Data.Records;
 using PostTrain.Models;
 using PostTrain.Numerics;
 using PostTrain.Rewards;
@@ -17,7 +19,9 @@ namespace PostTrain.Training;
 /// <c>reward/zero_groups</c> (share of groups whose rewards are all equal; not for groups of one), <c>completion/length</c>,
 /// <c>completion/finished</c>, <c>learning_rate</c>, <c>grad_norm</c>, <c>tokens_per_second</c> (of completions), and where the time went,
 /// in seconds: <c>time/rollout</c>, <c>time/reward</c>, <c>time/reference</c>, <c>time/update</c>, <c>time/evaluation</c>. An evaluation
-/// adds the first five under <c>eval/</c>.</para>
+/// adds the first five under <c>eval/</c>. With <see cref="RolloutOptions.Source"/> also <c>rollout/gap</c> (mean |log π − log μ| per
+/// token of policy and source, nats), <c>rollout/lag</c> (updates by which the completions' weights are behind, where the source numbers
+/// them) and <c>rollout/stale</c> (1 in a step that <see cref="RolloutOptions.Staleness"/> would refuse, absent in others).</para>
 /// <para>To write a trainer, derive and override <see cref="UpdateAsync"/>: take prompts from the step, call <see cref="DrawAsync"/>, and
 /// make the updates with <see cref="Optimization"/>. Steps, resuming, evaluation, cancellation, observers and metrics are this class's.
 /// Override <see cref="State"/> for what a checkpoint has to hold besides model and optimiser.</para>
@@ -27,6 +31,8 @@ public abstract class RolloutTrainer : IDisposable
     private static readonly IReward NoReward = Reward.Of("none", _ => 0);
     private readonly IReward? reward;
     private readonly RolloutOptions options;
+    private readonly SourceFeed? feed;
+    private readonly RolloutBacklog? backlog;
 
     /// <summary>Checks the options and makes the optimiser.</summary>
     /// <param name="policy">Draws completions and is trained.</param>
@@ -45,7 +51,12 @@ public abstract class RolloutTrainer : IDisposable
         Tokenizer = tokenizer;
         this.reward = reward;
         this.options = options;
-        Session = new TrainingSession(trained ?? policy, options, options.UpdatesPerBatch) { State = () => State };
+        feed = SourceFeed.Of(options, policy, tokenizer);
+        backlog = options.Asynchronous is null ? null : new RolloutBacklog(options.GroupSize, policy.VocabularySize);
+        Session = new TrainingSession(trained ?? policy, options, options.UpdatesPerBatch)
+        {
+            State = () => backlog is null ? State : new AsynchronousState(State, backlog),
+        };
     }
 
     /// <summary>Steps done.</summary>
@@ -79,7 +90,11 @@ public abstract class RolloutTrainer : IDisposable
     public string SaveCheckpoint(string directory) => Session.Save(directory);
 
     /// <summary>Goes on from a checkpoint (<see cref="Checkpoint.Latest"/>) of a run with the same options and problems.</summary>
-    public void Resume(string checkpoint) => Session.Resume(checkpoint);
+    public void Resume(string checkpoint)
+    {
+        Session.Resume(checkpoint);
+        feed?.Forget();
+    }
 
     /// <summary>Trains step by step; each element is a step that is done.</summary>
     /// <param name="problems">The problems given to the policy; at least one.</param>
@@ -102,17 +117,27 @@ public abstract class RolloutTrainer : IDisposable
     )
     {
         options.Evaluation.CheckData(evaluation is not null, nameof(evaluation));
-        var prompts = TokenizedPrompt.Of(problems, nameof(problems), Policy, Tokenizer);
-        var heldOut = evaluation is null ? null : TokenizedPrompt.Of(evaluation, nameof(evaluation), Policy, Tokenizer);
+        bool begins = Session.Step == 0;
+        var prompts = Tokenized(problems, nameof(problems), begins);
+        var heldOut = evaluation is null ? null : Tokenized(evaluation, nameof(evaluation), begins);
         var order = new ShuffledOrder(prompts.Length, options.Seed);
+        Session.Plan(prompts.Length);
         Session.Begin();
+        await using var ahead = backlog is null
+            ? null
+            : new RolloutsAhead(options, feed!, backlog, number => prompts[order[number]])
+            {
+                Journal = RolloutsAhead.OpenJournal(options, prompts, Session.Step, backlog),
+                Sampling = Sampling,
+                Steps = Session.Steps,
+            };
         while (Session.IsUnfinished || Session.Continues(cancellation))
         {
             StepReport report;
             try
             {
                 if (!Session.IsUnfinished)
-                    await TakeStepAsync(new PromptSource(prompts, order, Session.DataPosition), cancellation).ConfigureAwait(false);
+                    await TakeStepAsync(new PromptSource(prompts, order, Session.DataPosition), cancellation, ahead).ConfigureAwait(false);
                 report = await FinishAsync(heldOut, cancellation).ConfigureAwait(false);
             }
             catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
@@ -130,7 +155,8 @@ public abstract class RolloutTrainer : IDisposable
     /// <param name="cancellation">As in <see cref="RunAsync"/>, without the checkpoint.</param>
     public async Task<StepReport> StepAsync(IReadOnlyList<Problem> problems, CancellationToken cancellation = default)
     {
-        var prompts = TokenizedPrompt.Of(problems, nameof(problems), Policy, Tokenizer);
+        Session.CheckSteps();
+        var prompts = Tokenized(problems, nameof(problems), tells: true);
         Session.Begin();
         await TakeStepAsync(new PromptSource(prompts), cancellation).ConfigureAwait(false);
         return Session.Complete();
@@ -145,7 +171,7 @@ public abstract class RolloutTrainer : IDisposable
     )
     {
         var metrics = new Dictionary<string, double>();
-        await EvaluateAsync(TokenizedPrompt.Of(problems, nameof(problems), Policy, Tokenizer), metrics, cancellation).ConfigureAwait(false);
+        await EvaluateAsync(Tokenized(problems, nameof(problems), tells: false), metrics, cancellation).ConfigureAwait(false);
         return metrics;
     }
 
@@ -173,7 +199,7 @@ public abstract class RolloutTrainer : IDisposable
     /// <param name="prompts">Prompts from <see cref="RolloutStep.Prompts"/>.</param>
     /// <param name="draw">Number of the draw in the step; each has randomness of its own.</param>
     /// <param name="tokenReward">Judges single tokens; null for none.</param>
-    protected Task<JudgedRollouts> DrawAsync(
+    protected async Task<JudgedRollouts> DrawAsync(
         RolloutStep step,
         IReadOnlyList<TokenizedPrompt> prompts,
         int draw = 0,
@@ -182,9 +208,13 @@ public abstract class RolloutTrainer : IDisposable
     {
         ArgumentNullException.ThrowIfNull(step);
         ArgumentNullException.ThrowIfNull(prompts);
+        if (step.Ahead is { } ahead)
+            prompts = await ahead.TakeAsync(step, prompts.Count, draw, (Session.Step, Version)).ConfigureAwait(false);
         TokenizedPrompt[] repeated = [.. prompts.SelectMany(prompt => Enumerable.Repeat(prompt, options.GroupSize))];
-        var rollouts = Sample(step, repeated, Sampling, Seed(draw));
-        return JudgeTextsAsync(step, rollouts, repeated, TokenizedPrompt.Completions(repeated, rollouts, Tokenizer), tokenReward);
+        var rollouts = step.Own(await SampleAsync(step, repeated, Seed(draw)).ConfigureAwait(false));
+        step.Book("rollout");
+        var completions = TokenizedPrompt.Completions(repeated, rollouts, Tokenizer);
+        return await JudgeTextsAsync(step, rollouts, repeated, completions, tokenReward).ConfigureAwait(false);
     }
 
     /// <summary>Judges completions that were not drawn by <see cref="DrawAsync"/>. Afterwards the policy is in training mode.</summary>
@@ -225,7 +255,8 @@ public abstract class RolloutTrainer : IDisposable
     /// <summary>Rewards of the likeliest completion of each prompt. Afterwards the policy is in training mode.</summary>
     private protected async Task<double[]> GreedyRewardsAsync(RolloutStep step, IReadOnlyList<TokenizedPrompt> prompts)
     {
-        var rollouts = Sample(step, prompts, Sampling with { Temperature = 0, Recording = LogProbRecording.Drawn }, 0);
+        var greedy = Sampling with { Temperature = 0, Recording = LogProbRecording.Drawn };
+        var rollouts = await OutsideTrainingAsync(step, prompts, greedy, 0, isCurrent: false).ConfigureAwait(false);
         var scores = await ScoreAsync(step, TokenizedPrompt.Completions(prompts, rollouts, Tokenizer)).ConfigureAwait(false);
         Policy.train();
         return scores.Values;
@@ -237,16 +268,42 @@ public abstract class RolloutTrainer : IDisposable
             ? CounterRandom.Bits(options.Seed, (ulong)Session.Step)
             : CounterRandom.Bits(options.Seed, (ulong)Session.Step, (ulong)draw);
 
-    private RewardContext Context => new(Session.Step, options.Steps);
+    private RewardContext Context => new(Session.Step, Session.Steps);
 
-    private RolloutBatch Sample(RolloutStep step, IReadOnlyList<TokenizedPrompt> prompts, SamplingOptions sampling, ulong seed)
+    /// <summary>Draws one completion of each prompt for training, by the source of the options or the policy itself; the caller disposes
+    /// them. Afterwards the policy is in evaluation mode.</summary>
+    private protected async Task<RolloutBatch> SampleAsync(RolloutStep step, IReadOnlyList<TokenizedPrompt> prompts, ulong seed)
     {
         Policy.eval();
-        int[][] ids = [.. prompts.Select(prompt => prompt.Ids)];
-        var rollouts = step.Own(Sampler.Generate(Policy, ids, sampling, seed, Tokenizer, step.Cancellation));
+        if (feed is null)
+            return Sampler.Generate(Policy, [.. prompts.Select(prompt => prompt.Ids)], Sampling, seed, Tokenizer, step.Cancellation);
+        if (step.Groups.Count > 0)
+            return feed.Checked(feed.Batch(prompts, step.Groups), Sampling, Version, step.Metrics);
+        var drawn = await feed.DrawAsync(prompts, Sampling, seed, Version, isCurrent: false, step.Cancellation).ConfigureAwait(false);
+        return feed.Checked(drawn, Sampling, Version, step.Metrics);
+    }
+
+    // Draws whose log-probs nobody asks for.
+    private async Task<RolloutBatch> OutsideTrainingAsync(
+        RolloutStep step,
+        IReadOnlyList<TokenizedPrompt> prompts,
+        SamplingOptions sampling,
+        ulong seed,
+        bool isCurrent
+    )
+    {
+        Policy.eval();
+        var rollouts = step.Own(
+            feed is null
+                ? Sampler.Generate(Policy, [.. prompts.Select(prompt => prompt.Ids)], sampling, seed, Tokenizer, step.Cancellation)
+                : await feed.DrawAsync(prompts, sampling, seed, Version, isCurrent, step.Cancellation).ConfigureAwait(false)
+        );
         step.Book("rollout");
         return rollouts;
     }
+
+    // Number of the policy's weights.
+    private long Version => Optimization.Updates;
 
     private async Task<RewardScores> ScoreAsync(RolloutStep step, IReadOnlyList<Completion> completions)
     {
@@ -255,12 +312,28 @@ public abstract class RolloutTrainer : IDisposable
         return scores;
     }
 
-    private async Task TakeStepAsync(PromptSource prompts, CancellationToken cancellation)
+    /// <summary>Passes findings about further data on with the first report.</summary>
+    private protected void Tell(string name, IReadOnlyList<DataNote> notes) => Session.Tell(name, notes);
+
+    private TokenizedPrompt[] Tokenized(IReadOnlyList<Problem> problems, string name, bool tells)
+    {
+        var notes = new DataNotes();
+        var encoder = new ExampleEncoder(Tokenizer, Policy.ContextLength) { Truncation = options.Truncation, Notes = notes };
+        var prompts = TokenizedPrompt.Of(problems, name, encoder);
+        if (tells)
+            Session.Tell(
+                name,
+                problems is RecordSet<Problem> read ? [.. read.Notes, .. notes.Of(prompts.Length)] : notes.Of(prompts.Length)
+            );
+        return prompts;
+    }
+
+    private async Task TakeStepAsync(PromptSource prompts, CancellationToken cancellation, RolloutsAhead? ahead = null)
     {
         using var start = Session.Start();
         try
         {
-            using var step = new RolloutStep(prompts, cancellation);
+            using var step = new RolloutStep(prompts, cancellation) { Ahead = ahead };
             var update = await UpdateAsync(step).ConfigureAwait(false);
             step.Book("update");
             var (completions, scores) = (step.Completions, step.Scores);
@@ -279,6 +352,7 @@ public abstract class RolloutTrainer : IDisposable
                 prompts.Taken,
                 [.. options.CompletionObservers.Select(observer => (Action)(() => observer.Report(told)))]
             );
+            backlog?.Consume([.. step.Groups.Select(group => group.Number)]);
         }
         catch
         {
@@ -308,7 +382,8 @@ public abstract class RolloutTrainer : IDisposable
         {
             using var step = new RolloutStep(new PromptSource(part), cancellation);
             ulong seed = CounterRandom.Bits(options.Seed, ulong.MaxValue, (ulong)completions.Count);
-            var drawn = TokenizedPrompt.Completions(part, Sample(step, part, sampling, seed), Tokenizer);
+            var rollouts = await OutsideTrainingAsync(step, part, sampling, seed, isCurrent: true).ConfigureAwait(false);
+            var drawn = TokenizedPrompt.Completions(part, rollouts, Tokenizer);
             scores.Add(await ScoreAsync(step, drawn).ConfigureAwait(false));
             completions.AddRange(drawn);
         }

@@ -1,12 +1,13 @@
 using System.Globalization;
 using System.Text;
+using PostTrain.Training.Diagnostics;
 
 namespace PostTrain.Training;
 
 /// <summary>The report of one training step, yielded by every trainer and received by every observer (<see
 /// cref="IProgress{T}"/>).</summary>
-/// <param name="Step">Number of the optimiser step, from 1.</param>
-/// <param name="Loss">Loss of the step, before its update.</param>
+/// <param name="Step">Number of the optimiser step, from 1; 0 for an evaluation before the first.</param>
+/// <param name="Loss">Loss of the step, before its update; NaN at step 0.</param>
 /// <param name="Metrics">Further values by name; the remarks list the names that trainers share.</param>
 /// <param name="Elapsed">Time since the run began.</param>
 /// <remarks>Names are an interface: <c>learning_rate</c>, <c>grad_norm</c>, <c>tokens_per_second</c>, <c>reward/mean</c>,
@@ -15,6 +16,10 @@ namespace PostTrain.Training;
 /// <c>penalty/&lt;term&gt;</c>. A metric that a trainer does not have is absent, not 0.</remarks>
 public sealed record StepReport(long Step, double Loss, IReadOnlyDictionary<string, double> Metrics, TimeSpan Elapsed)
 {
+    /// <summary>Warnings about the data, with the first step that they concern; <see cref="TrainingDiagnostics"/> passes them on.</summary>
+    /// <value>The default is empty.</value>
+    public IReadOnlyList<Warning> Warnings { get; init; } = [];
+
     // In reading order. A line contains those that the trainer reports.
     private static readonly string[] InLine =
     [
@@ -27,7 +32,8 @@ public sealed record StepReport(long Step, double Loss, IReadOnlyDictionary<stri
         "tokens_per_second",
     ];
 
-    /// <summary>Returns one line of text: the step, the loss and the best-known metrics, in the invariant culture.</summary>
+    /// <summary>Returns one line of text: the step, the loss and the best-known metrics, in the invariant culture; and a line for each of
+    /// its warnings.</summary>
     public override string ToString()
     {
         var line = new StringBuilder();
@@ -38,6 +44,8 @@ public sealed record StepReport(long Step, double Loss, IReadOnlyDictionary<stri
                 line.Append(CultureInfo.InvariantCulture, $"  {name} {Number(value)}");
         }
 
+        foreach (var warning in Warnings)
+            line.Append(CultureInfo.InvariantCulture, $"{Environment.NewLine}{warning}");
         return line.ToString();
     }
 

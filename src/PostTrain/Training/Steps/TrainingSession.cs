@@ -1,5 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.ExceptionServices;
+using PostTrain.Data;
+using PostTrain.Training.Diagnostics;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -17,6 +19,8 @@ internal sealed class TrainingSession : IDisposable
     private long savedStep = -1;
     private UnfinishedStep? unfinished;
     private string? broken;
+    private readonly List<Warning> warnings = [];
+    private readonly HashSet<string> told = new(StringComparer.Ordinal);
 
     internal TrainingSession(nn.Module model, TrainingOptions options, int updatesPerStep = 1)
     {
@@ -46,7 +50,10 @@ internal sealed class TrainingSession : IDisposable
     internal Dictionary<string, double> Metrics => unfinished!.Metrics;
 
     /// <summary>True if the unfinished step ends with an evaluation.</summary>
-    internal bool EvaluationIsDue => Step % options.Evaluation.Every == 0 || Step == options.Steps;
+    internal bool EvaluationIsDue => Step % options.Evaluation.Every == 0 || Step == Steps;
+
+    /// <summary>Steps of the run.</summary>
+    internal int Steps => Optimization.Steps;
 
     private bool OutOfPatience => options.Evaluation.Patience > 0 && best is { } value && value.Since >= options.Evaluation.Patience;
 
@@ -62,6 +69,8 @@ internal sealed class TrainingSession : IDisposable
         var state = Checkpoint.Load(checkpoint, model, Optimization, State());
         (Step, DataPosition, before, savedStep) = (state.Step, state.DataPosition, TimeSpan.FromSeconds(state.ElapsedSeconds), state.Step);
         (best, frozen, unfinished, broken) = (state.Best, state.Frozen, null, null);
+        // The run that left the checkpoint has told them.
+        warnings.Clear();
     }
 
     /// <summary>Called first: seeds what a model draws by itself (dropout), unless the run goes on from a checkpoint.</summary>
@@ -77,6 +86,19 @@ internal sealed class TrainingSession : IDisposable
         watch.Start();
     }
 
+    /// <summary>Takes the number of steps from the data where the options give epochs.</summary>
+    /// <param name="examples">Examples of the data set.</param>
+    internal void Plan(int examples) => Optimization.Steps = options.StepsOn(examples);
+
+    /// <summary>Refuses epochs where there is no data set that they could be counted on.</summary>
+    internal void CheckSteps()
+    {
+        if (options.Epochs is { } epochs && Step == 0)
+            throw new InvalidOperationException(
+                $"the options have {epochs} epochs, which a run over a data set turns into steps; expected Steps for a loop of your own"
+            );
+    }
+
     /// <summary>Returns true if another step follows. After a cancellation, leaves a checkpoint and throws.</summary>
     internal bool Continues(CancellationToken cancellation)
     {
@@ -85,7 +107,7 @@ internal sealed class TrainingSession : IDisposable
             Save();
             cancellation.ThrowIfCancellationRequested();
         }
-        if (Step < options.Steps && !OutOfPatience)
+        if (Step < Steps && !OutOfPatience)
             return true;
         Save();
         watch.Stop();
@@ -127,7 +149,7 @@ internal sealed class TrainingSession : IDisposable
     {
         var (loss, metrics, tellings) = unfinished!;
         unfinished = null;
-        var report = new StepReport(Step, loss, metrics, Elapsed);
+        var report = new StepReport(Step, loss, metrics, Elapsed) { Warnings = TakeWarnings() };
         bool better = false;
         ExceptionDispatchInfo? failure = null;
         foreach (var telling in tellings)
@@ -154,6 +176,22 @@ internal sealed class TrainingSession : IDisposable
                 failure ??= ExceptionDispatchInfo.Capture(exception);
             }
         }
+    }
+
+    /// <summary>Passes findings about data on with the next report, each kind once. A run that goes on from a checkpoint has told
+    /// those about its data set already.</summary>
+    /// <param name="name">Name of the data set.</param>
+    /// <param name="notes">The findings.</param>
+    internal void Tell(string name, IReadOnlyList<DataNote> notes)
+    {
+        foreach (var note in notes)
+            if (told.Add($"{name}/{note.Name}"))
+                warnings.Add(
+                    new Warning(note.Name, Step + 1, note.Count, $"In {name}: {note.Message}", note.Advice)
+                    {
+                        Level = note.IsHarmless ? DiagnosticLevel.Note : DiagnosticLevel.Warning,
+                    }
+                );
     }
 
     /// <summary>Keeps a checkpoint of this step, where a directory is given and there is none yet.</summary>
@@ -186,6 +224,15 @@ internal sealed class TrainingSession : IDisposable
             Frozen = frozen,
         };
         return Checkpoint.Save(directory, model, Optimization, state, State());
+    }
+
+    private Warning[] TakeWarnings()
+    {
+        if (warnings.Count == 0)
+            return [];
+        Warning[] taken = [.. warnings];
+        warnings.Clear();
+        return taken;
     }
 
     // A process that was killed may have saved its last checkpoint and not come to take the older ones away.

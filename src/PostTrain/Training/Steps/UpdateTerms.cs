@@ -9,9 +9,9 @@ namespace PostTrain.Training;
 internal sealed class UpdateTerms
 {
     private readonly IUpdateTerm[] terms;
-    private readonly long updates;
+    private long updates;
 
-    internal UpdateTerms(nn.Module model, TrainingOptions options, long updates)
+    internal UpdateTerms(nn.Module model, TrainingOptions options)
     {
         // Modules that two parts of a model share are listed twice.
         terms =
@@ -26,9 +26,16 @@ internal sealed class UpdateTerms
                 .Distinct(ReferenceEqualityComparer.Instance)
                 .Cast<IUpdateTerm>(),
         ];
-        this.updates = updates;
+    }
+
+    /// <summary>Tells every term the number of updates of the run, once for each number.</summary>
+    internal void Begin(long count)
+    {
+        if (count == updates)
+            return;
+        updates = count;
         foreach (var term in terms)
-            term.Begin(updates);
+            term.Begin(count);
     }
 
     /// <summary>The terms' tensors for checkpoints, with names of their own.</summary>

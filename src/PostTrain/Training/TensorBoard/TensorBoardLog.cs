@@ -67,7 +67,9 @@ public sealed class TensorBoardLog : IProgress<StepReport>, IDisposable
                 EventMessage.Scalars(
                     Now,
                     value.Step,
-                    value.Metrics.Where(metric => metric.Key != "loss").Prepend(new KeyValuePair<string, double>("loss", value.Loss))
+                    value.Step == 0
+                        ? value.Metrics
+                        : value.Metrics.Where(metric => metric.Key != "loss").Prepend(new KeyValuePair<string, double>("loss", value.Loss))
                 )
             );
         }

@@ -30,6 +30,7 @@ public sealed class TrainingDiagnosticsTests
             { "equal-rewards", 13 }, // std 0 from step 11 on, 3 in a row
             { "zero-gradient-groups", 27 }, // 1 from step 21 on: 7 of 8 is above 0.8, 6 is not
             { "zero-advantages", 7 }, // at 7 alone
+            { "stale-rollouts", 9 }, // at 9 alone
             { "entropy-collapse", 28 }, // 0.1 from step 21 on: (8 − k + 0.1k)/8 < 0.2 for k = 8
             { "length-drift", 24 }, // from 20 to 40 at step 21: (20(8 − k) + 40k)/8 ≥ 30 for k = 4
             { "kl-acceleration", 45 }, // 0.01 a step up to 40, then 0.1: 0.08 + 0.09·m(m + 1)/16 > 3·0.08 for m = 5
@@ -37,6 +38,7 @@ public sealed class TrainingDiagnosticsTests
             { "proxy-above-gold", 40 }, // evaluations 0.5, 0.6, 0.55, 0.5 at 10, 20, 30, 40
             { "overfitting", 40 },
             { "not-finite", 30 }, // NaN at 30 alone
+            { "unfinished-completions", 23 }, // 0 from step 21 on, 3 in a row
         };
 
     [Theory]
@@ -354,6 +356,7 @@ public sealed class TrainingDiagnosticsTests
             "equal-rewards" => At(t, 5.0 / t, ("reward/mean", 0.5), ("reward/std", t <= 10 ? 0.5 : 0)),
             "zero-gradient-groups" => At(t, 5.0 / t, ("reward/mean", 0.5), ("reward/zero_groups", t <= 20 ? 0 : 1)),
             "zero-advantages" => At(t, 5.0 / t, t == 7 ? [("policy/zero_advantages", 1)] : []),
+            "stale-rollouts" => At(t, 5.0 / t, t == 9 ? [("rollout/stale", 1), ("rollout/gap", 0.5)] : []),
             "entropy-collapse" => At(t, 5.0 / t, ("entropy", t <= 20 ? 1 : 0.1)),
             "length-drift" => At(t, 5.0 / t, ("completion/length", t <= 20 ? 20 : 40)),
             "kl-acceleration" => At(t, 5.0 / t, ("kl", t <= 40 ? 0.01 * t : 0.4 + 0.1 * (t - 40))),
@@ -372,6 +375,7 @@ public sealed class TrainingDiagnosticsTests
                 5.0 / t,
                 [("kl", double.NaN), .. t % 10 == 0 ? [("eval/loss", t == 30 ? double.NaN : 1)] : Array.Empty<(string, double)>()]
             ),
+            "unfinished-completions" => At(t, 5.0 / t, ("completion/length", 20), ("completion/finished", t <= 20 ? 0.5 : 0)),
             _ => throw new ArgumentOutOfRangeException(nameof(name), name, "no such course"),
         };
 

@@ -138,7 +138,7 @@ public sealed class RunReportTests : IDisposable
         Assert.Equal(["training", "held out"], Legend(Chart("Chosen above rejected", reports)));
         Assert.Equal(["chosen", "rejected"], Legend(Chart("Log-probability of a completion", reports)));
         Assert.Equal(["training", "held out"], Legend(Chart("Loss", reports)));
-        Assert.Equal(["Loss", "Held-out loss", "Steps", "Time"], RunReport.Tiles(reports).Select(tile => tile.Name));
+        Assert.Equal(["Held-out loss", "Training loss", "Steps", "Time"], RunReport.Tiles(reports).Select(tile => tile.Name));
         var named = new HtmlReport("two").Run(reports, name: "First").ToHtml();
         Assert.Contains("<h2>First</h2>", named, StringComparison.Ordinal);
         Assert.DoesNotContain("proxy-above-gold", named, StringComparison.Ordinal);

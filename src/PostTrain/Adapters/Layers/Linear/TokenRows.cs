@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Adapters.Layers;
 
-/// <summary>Trained rows of an embedding; they start as copies.</summary>
+/// <summary>Trained rows of an embedding, or of an output projection with a weight of its own; they start as copies.</summary>
 internal sealed class TokenRows : ModuleAdapter
 {
     private readonly bool wrapped;
@@ -18,7 +18,7 @@ internal sealed class TokenRows : ModuleAdapter
     [ComponentName(Name = "slots")]
     private readonly Tensor slots;
 
-    /// <param name="leaf">The embedding.</param>
+    /// <param name="leaf">The embedding, or the output projection.</param>
     /// <param name="tokens">Token ids, all different.</param>
     /// <param name="wrapped">True if it is part of another method, which PEFT shows in the name.</param>
     public TokenRows(Leaf leaf, IReadOnlyList<int> tokens, bool wrapped)
@@ -55,6 +55,13 @@ internal sealed class TokenRows : ModuleAdapter
     public override Tensor After(Tensor input, Tensor output)
     {
         using var scope = NewDisposeScope();
+        if (Leaf.Kind == LeafKind.Linear)
+        {
+            // The product with all rows: at the start no bit changes, which a product with a few rows does not promise.
+            var all = Leaf.Apply(input, Leaf.Weight.index_copy(0, ids, Cast(rows, Leaf.Type)), null);
+            return output.index_copy(-1, ids, all.index_select(-1, ids)).MoveToOuterDisposeScope();
+        }
+
         var place = slots.index_select(0, input.reshape(-1));
         var values = Cast(rows, output.dtype).index_select(0, place.clamp_min(0)).reshape(output.shape);
         return where(place.ge(0).reshape([.. input.shape, 1]), values, output).MoveToOuterDisposeScope();
@@ -69,7 +76,7 @@ internal sealed class TokenRows : ModuleAdapter
     }
 }
 
-/// <summary>The same rows in the output projection that shares the embedding's weight.</summary>
+/// <summary>The trained rows in the output projection that shares the embedding's weight.</summary>
 internal sealed class TokenColumns(Leaf leaf, TokenRows tokens) : ModuleAdapter("tokens", leaf)
 {
     public override bool CoversTied => true;

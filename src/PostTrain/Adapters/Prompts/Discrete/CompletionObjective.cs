@@ -78,8 +78,13 @@ public sealed class CompletionObjective : PromptObjective
                 .. demonstrations.Select(item =>
                 {
                     // As in fine-tuning.
-                    var (ids, border) = CompletionTokens.Of(item.Prompt, item.Completion, tokenizer, appendEnd: true);
-                    return (ids[..border], ids[border..]);
+                    var encoding = CompletionTokens.Of(item.Prompt, item.Completion, tokenizer, appendEnd: true);
+                    if (encoding.Learnt is not null)
+                        throw new ArgumentException(
+                            "a demonstration has a completion of which only spans are learnt, expected completions that are learnt whole",
+                            nameof(demonstrations)
+                        );
+                    return (encoding.Ids[..encoding.PromptLength], encoding.Ids[encoding.PromptLength..]);
                 }),
             ],
             rowsAtATime

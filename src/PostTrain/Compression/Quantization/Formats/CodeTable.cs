@@ -75,7 +75,7 @@ public sealed class CodeTable
     /// <summary>The signed 8-bit map, 256 values whose steps grow with their size.</summary>
     public static CodeTable Dynamic { get; } = new("dynamic", DynamicMap(signed: true));
 
-    /// <summary>The same for numbers that are never negative.</summary>
+    /// <summary>Table for numbers that are never negative.</summary>
     public static CodeTable DynamicUnsigned { get; } = new("dynamic-unsigned", DynamicMap(signed: false));
 
     /// <summary>The name in files.</summary>

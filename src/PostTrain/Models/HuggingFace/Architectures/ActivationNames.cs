@@ -11,6 +11,7 @@ internal static class ActivationNames
         ("gelu_pytorch_tanh", Activation.GeluTanh),
         ("silu", Activation.Silu),
         ("swish", Activation.Silu),
+        ("quick_gelu", Activation.QuickGelu),
     ];
 
     public static Activation Read(ConfigFile file, string field, string otherwise)

@@ -1,8 +1,10 @@
+using System.Globalization;
 using System.Text;
+using System.Text.Json;
 
 namespace PostTrain.Training.Reports;
 
-/// <summary>Draws a <see cref="CurveChart"/> as SVG with grid, labels, lines and a value at the pointer, without scripts.</summary>
+/// <summary>Draws a <see cref="CurveChart"/> as SVG with grid, labels and lines; <see cref="ReportScript"/> adds values at the pointer.</summary>
 internal sealed class CurveDrawing
 {
     /// <summary>Number of colours in the style sheet. Further series reuse them with dashed lines.</summary>
@@ -19,8 +21,7 @@ internal sealed class CurveDrawing
         Right = 10,
         Top = 12,
         Bottom = 26;
-    private const int Buckets = 300,
-        HoverBands = 80;
+    private const int Buckets = 300;
 
     private readonly CurveChart chart;
     private readonly Ticks ticks;
@@ -68,10 +69,43 @@ internal sealed class CurveDrawing
             var drawing = new CurveDrawing(chart, finite);
             drawing.Axes(html);
             drawing.Lines(html);
-            drawing.Hover(html);
         }
 
         html.Close();
+    }
+
+    /// <summary>Returns the series as JSON for <see cref="ReportScript"/>: name, style, raw values and trend, as many as are drawn.</summary>
+    public static string Data(CurveChart chart)
+    {
+        var text = new StringBuilder("[");
+        for (var i = 0; i < chart.Series.Count; i++)
+        {
+            var points = chart.Series[i].Points;
+            var trend = Trend(points);
+            text.Append(i > 0 ? "," : "")
+                .Append("{\"name\":")
+                .Append(JsonSerializer.Serialize(chart.Series[i].Name))
+                .Append(",\"style\":\"")
+                .Append(Style('c', i))
+                .Append("\",\"raw\":");
+            Append(text, Smoothing.Thin(points, Buckets));
+            if (trend != points)
+                Append(text.Append(",\"trend\":"), Smoothing.Thin(trend, Buckets));
+            text.Append('}');
+        }
+        return text.Append(']').ToString();
+
+        static void Append(StringBuilder text, IReadOnlyList<CurvePoint> points)
+        {
+            text.Append('[');
+            for (var i = 0; i < points.Count; i++)
+                text.Append(i > 0 ? ",[" : "[")
+                    .Append(double.IsFinite(points[i].Step) ? points[i].Step.ToString("R", CultureInfo.InvariantCulture) : "null")
+                    .Append(',')
+                    .Append(IsDrawn(points[i]) ? points[i].Value.ToString("G6", CultureInfo.InvariantCulture) : "null")
+                    .Append(']');
+            text.Append(']');
+        }
     }
 
     /// <summary>Returns the curve to show: the moving average of a noisy curve, any other curve unchanged.</summary>
@@ -163,55 +197,4 @@ internal sealed class CurveDrawing
 
     // The limit keeps the range of an axis finite. A run with such values has diverged.
     private static bool IsDrawn(CurvePoint point) => Math.Abs(point.Value) < 1e100 && double.IsFinite(point.Step);
-
-    /// <summary>Draws invisible bands over the chart; the style sheet shows a band's line and values under the pointer.</summary>
-    private void Hover(Html html)
-    {
-        var steps = chart.Series.SelectMany(s => s.Points).Select(p => p.Step).Where(double.IsFinite).Distinct().Order().ToArray();
-        var stride = Math.Max(1, (steps.Length + HoverBands - 1) / HoverBands);
-        var shown = Enumerable
-            .Range(0, (steps.Length + stride - 1) / stride)
-            .Select(i => steps[Math.Min(i * stride, steps.Length - 1)])
-            .ToArray();
-        var values = chart.Series.Select(s => s.Points.DistinctBy(p => p.Step).ToDictionary(p => p.Step, p => p.Value)).ToArray();
-        for (var i = 0; i < shown.Length; i++)
-        {
-            double x = X(shown[i]);
-            var left = i == 0 ? Left : (X(shown[i - 1]) + x) / 2;
-            var right = i == shown.Length - 1 ? Width - Right : (x + X(shown[i + 1])) / 2;
-            var label = new StringBuilder("step ").Append(Html.Number(shown[i]));
-            html.Open("g", ("class", "hover"));
-            html.Empty(
-                "rect",
-                ("x", Html.Number(left)),
-                ("y", "0"),
-                ("width", Html.Number(right - left)),
-                ("height", Html.Number(Height - Bottom))
-            );
-            html.Empty(
-                "line",
-                ("x1", Html.Number(x)),
-                ("x2", Html.Number(x)),
-                ("y1", Html.Number(Top)),
-                ("y2", Html.Number(Height - Bottom))
-            );
-            for (var s = 0; s < values.Length; s++)
-            {
-                if (!values[s].TryGetValue(shown[i], out var value) || !IsDrawn(new CurvePoint(shown[i], value)))
-                    continue;
-                html.Empty("circle", ("class", $"c{s % Colours}"), ("cx", Html.Number(x)), ("cy", Html.Number(Y(value))), ("r", "3"));
-                label.Append(" · ").Append(Ticks.Short(value));
-            }
-
-            var inLeftHalf = x < Width / 2;
-            html.Element(
-                "text",
-                label.ToString(),
-                ("x", Html.Number(inLeftHalf ? x + 5 : x - 5)),
-                ("y", Html.Number(Top - 2)),
-                ("text-anchor", inLeftHalf ? "start" : "end")
-            );
-            html.Close();
-        }
-    }
 }

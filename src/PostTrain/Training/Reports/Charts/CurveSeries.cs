@@ -18,7 +18,7 @@ public sealed record CurveSeries(string Name, IReadOnlyList<CurvePoint> Points)
         {
             if (report.Metrics.TryGetValue(metric, out var value))
                 points.Add(new CurvePoint(report.Step, value));
-            else if (metric == "loss")
+            else if (metric == "loss" && report.Step > 0)
                 points.Add(new CurvePoint(report.Step, report.Loss));
         }
 

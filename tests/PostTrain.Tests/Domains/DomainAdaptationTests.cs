@@ -1,0 +1,80 @@
+using PostTrain.Data;
+using PostTrain.Data.Batches;
+using PostTrain.Models;
+using PostTrain.Samples.Support;
+using PostTrain.Supervised;
+using PostTrain.Training.Penalties;
+using Xunit.Abstractions;
+
+namespace PostTrain.Tests.Domains;
+
+/// <summary>What a small decoder forgets of a table of a hundred results while it learns another, by method and seed.</summary>
+[Collection("Sequential")]
+public sealed class DomainAdaptationTests(ITestOutputHelper output)
+{
+    private const int Steps = 150;
+
+    [Fact]
+    public void ReplayAndEwcForgetLess_AndReplayOfOtherTextsDoesNot()
+    {
+        var (known, domain, other) = (
+            DomainTask.Texts(DomainTask.Known),
+            DomainTask.Texts(DomainTask.Domain),
+            DomainTask.Texts(DomainTask.Unrelated)
+        );
+        var forgotten = new Dictionary<string, List<double>>();
+        for (ulong seed = 1; seed <= 2; seed++)
+        {
+            ulong own = seed;
+            using var start = DomainTask.Model(seed, width: 32);
+            Train(start, known, 350, 5e-3, null);
+            double before = DomainTask.Accuracy(start, DomainTask.Known);
+            Assert.True(before > 0.8, $"seed {seed}: the base knows {before}");
+            using var fisher = FisherInformation.Sampled(start, DomainTask.Contexts(DomainTask.Known), samples: 2, seed);
+            Arm("plain", domain, null);
+            Arm("replay", new Mixture<TokenExample>([domain, known], [0.75, 0.25], own, 400), null);
+            Arm("other texts", new Mixture<TokenExample>([domain, other], [0.75, 0.25], own, 400), null);
+            Arm("ewc", domain, model => WeightPenalty.Ewc(model, fisher, 1000));
+
+            void Arm(string name, IReadOnlyList<TokenExample> data, Func<Decoder, WeightPenalty>? hold)
+            {
+                using var model = start.Copy();
+                using var penalty = hold?.Invoke(model);
+                Train(model, data, Steps, 1e-3, penalty);
+                double after = DomainTask.Accuracy(model, DomainTask.Known);
+                output.WriteLine($"seed {own}, {name}: {before} to {after}, domain {DomainTask.Accuracy(model, DomainTask.Domain)}");
+                if (!forgotten.TryGetValue(name, out var list))
+                    forgotten.Add(name, list = []);
+                list.Add(before - after);
+            }
+
+            void Train(Decoder model, IReadOnlyList<TokenExample> data, int steps, double rate, IUpdateTerm? term)
+            {
+                using var trainer = new PretrainingTrainer(
+                    model,
+                    DomainTask.Tokenizer(),
+                    new SftOptions
+                    {
+                        Steps = steps,
+                        BatchSize = 50,
+                        LearningRate = rate,
+                        Seed = own,
+                        Terms = term is null ? [] : [term],
+                    }
+                );
+                Assert.Equal(steps, trainer.Run(data).Count());
+            }
+        }
+        for (int i = 0; i < 2; i++)
+        {
+            double plain = forgotten["plain"][i];
+            Assert.True(plain > 0.3, $"plain training forgot {plain}");
+            Assert.True(forgotten["replay"][i] < plain - 0.2, $"replay forgot {forgotten["replay"][i]}, plain training {plain}");
+            Assert.True(forgotten["ewc"][i] < plain - 0.1, $"EWC forgot {forgotten["ewc"][i]}, plain training {plain}");
+            Assert.True(
+                forgotten["other texts"][i] > plain - 0.15,
+                $"other texts forgot {forgotten["other texts"][i]}, plain training {plain}"
+            );
+        }
+    }
+}
