@@ -9,6 +9,7 @@ using PostTrain.Data.Curation;
 using PostTrain.Recipes;
 using PostTrain.Rewards;
 using PostTrain.Samples.Support;
+using PostTrain.Tool;
 using PostTrain.Training;
 using PostTrain.Training.Reports;
 
@@ -60,8 +61,8 @@ return await command.RunAsync(
             },
             run.Cancellation
         );
-        foreach (var (rate, i) in rates.Select((rate, i) => (rate, i)))
-            run.Log(new StepReport(i + 1, 0, new Dictionary<string, double> { ["solve_rate"] = rate.Rate.Value }, TimeSpan.Zero));
+        for (int i = 0; i < rates.Count; i++)
+            run.Log(new StepReport(i + 1, 0, new Dictionary<string, double> { ["solve_rate"] = rates[i].Rate.Value }, TimeSpan.Zero));
 
         (double Least, double Most)[] bands = [(0, 0.1), (0.1, 0.3), (0.3, 0.7), (0.7, 0.9), (0.9, 1)];
         var table = new ReportTable(

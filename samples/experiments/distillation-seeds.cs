@@ -11,6 +11,7 @@ using PostTrain.Models;
 using PostTrain.Rollouts;
 using PostTrain.Samples.Support;
 using PostTrain.Supervised;
+using PostTrain.Tool;
 using PostTrain.Training;
 using PostTrain.Training.Reports;
 

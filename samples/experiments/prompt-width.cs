@@ -5,6 +5,7 @@
 //   dotnet run -c Release samples/experiments/prompt-width.cs [-- --seeds N --widths 8,16,32 --base-steps N --steps N --output DIR]
 using System.Globalization;
 using PostTrain.Samples.Support;
+using PostTrain.Tool;
 using PostTrain.Training;
 using PostTrain.Training.Reports;
 
