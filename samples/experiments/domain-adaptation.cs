@@ -8,6 +8,7 @@ using PostTrain.Data.Batches;
 using PostTrain.Models;
 using PostTrain.Samples.Support;
 using PostTrain.Supervised;
+using PostTrain.Tool;
 using PostTrain.Training;
 using PostTrain.Training.Penalties;
 using static TorchSharp.torch;

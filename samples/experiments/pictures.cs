@@ -7,6 +7,7 @@ using PostTrain.Policy;
 using PostTrain.Rollouts;
 using PostTrain.Samples.Support;
 using PostTrain.Supervised;
+using PostTrain.Tool;
 using PostTrain.Training;
 using PostTrain.Training.Reports;
 using PostTrain.Vision;

@@ -10,6 +10,7 @@ using PostTrain.RewardModeling.Benchmarks;
 using PostTrain.Rewards.Steps;
 using PostTrain.Samples.Support;
 using PostTrain.Text;
+using PostTrain.Tool;
 using PostTrain.Training;
 using PostTrain.Training.Reports;
 

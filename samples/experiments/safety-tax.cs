@@ -10,6 +10,7 @@ using PostTrain.Rewards;
 using PostTrain.Rollouts;
 using PostTrain.Samples.Support;
 using PostTrain.Supervised;
+using PostTrain.Tool;
 using PostTrain.Training;
 using PostTrain.Training.Reports;
 

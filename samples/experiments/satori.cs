@@ -4,6 +4,7 @@
 //   dotnet run -c Release samples/experiments/satori.cs [-- --seeds 5 --steps 10 --rounds 4 --output DIR]
 using PostTrain.Samples.Support;
 using PostTrain.Supervised;
+using PostTrain.Tool;
 using PostTrain.Training;
 
 const string without = "PPO without restarts";

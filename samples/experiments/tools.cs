@@ -36,11 +36,12 @@ return await command.RunAsync(
             var other => throw new ArgumentException($"--tool is '{other}', expected calculator or javascript"),
         };
         var tokenizer = new CharacterTokenizer("0123456789+=;?", ["<pad>", "<eos>", Call, End]);
-        // A call is <call>347+285</call>; its result stands behind it as 632; and is not the policy's.
+        // A call is <call>347+285</call>; its result stands behind it as 632; and is not the policy's. The policy reads what is no number
+        // as a question mark.
         var format = ToolCallFormat.Of(
             "toy",
             text => Calls(text, tool.Name),
-            results => (results[0].IsError ? "?" : results[0].Content) + ";"
+            results => (results[0].IsError || !results[0].Content.All(char.IsAsciiDigit) ? "?" : results[0].Content) + ";"
         );
         var options = new GrpoOptions
         {

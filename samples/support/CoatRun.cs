@@ -7,6 +7,7 @@ using PostTrain.Rewards;
 using PostTrain.Rollouts;
 using PostTrain.Supervised;
 using PostTrain.Text;
+using PostTrain.Tool;
 using PostTrain.Training;
 
 namespace PostTrain.Samples.Support;

@@ -151,37 +151,6 @@ public sealed class ResumeTests : IDisposable
         AssertSame(subject.PathOf("runs", "sft-2"), killed);
     }
 
-    // The signal of Ctrl+C, to the process itself.
-    [Fact]
-    public void Interrupted_FinishesTheStep_AndSaysHowToGoOn()
-    {
-        if (OperatingSystem.IsWindows())
-            return;
-        using var process = Start([
-            Tool,
-            "sft",
-            "--model",
-            subject.Model,
-            "--data",
-            subject.Demonstrations,
-            "--steps",
-            "100000",
-            "--checkpoint-every",
-            "100000",
-            "--output",
-            "out",
-        ]);
-        var errors = process.StandardError.ReadToEndAsync();
-        while (process.StandardOutput.ReadLine() is { } line && !line.StartsWith("step 1/", StringComparison.Ordinal)) { }
-        using (var signal = Process.Start("kill", ["-INT", process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]))
-            signal.WaitForExit();
-        process.StandardOutput.ReadToEnd();
-        process.WaitForExit();
-        Assert.Equal(130, process.ExitCode);
-        var step = Checkpoint.ReadState(Checkpoint.Latest(subject.PathOf("out", "checkpoints"))!).Step;
-        Assert.Contains($"stopped after step {step}; go on with: posttrain sft --resume --output out", errors.Result, StringComparison.Ordinal);
-    }
-
     [Fact]
     public void Dots_FollowEachOther_WhileNothingIsSaid()
     {

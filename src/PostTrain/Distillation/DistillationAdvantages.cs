@@ -100,7 +100,7 @@ public static class DistillationAdvantages
         var sizes = Masked.Counted(advantages.detach(), mask).abs();
         var before = sizes.cumsum(1) - sizes;
         // Rounding in the sum must not give a weight below 1.
-        var share = (before / (sizes.sum(1L, keepdim: true) + 1e-8)).clamp(0, 1);
+        var share = (before / sizes.sum(1L, keepdim: true).clamp_min(1e-8)).clamp(0, 1);
         return Masked.Counted(1 + gamma * (1 - share), mask).MoveToOuterDisposeScope();
     }
 

@@ -1,8 +1,6 @@
-using PostTrain.Adapters.Prompts;
-
 namespace PostTrain.Tests.Adapters;
 
-/// <summary>What prompt tuning and P-tuning can do: choose among the tasks that a base knows. The sample prompt-width measures it over
+/// <summary>What prompt tuning can do: choose among the tasks that a base knows. The sample prompt-width measures it over
 /// widths and seeds.</summary>
 public sealed class PromptChoiceTests
 {
@@ -17,11 +15,6 @@ public sealed class PromptChoiceTests
         {
             double prompt = ChoiceTask.Tuned(prompted, 'b', steps, 0.3, seed: 1);
             Assert.True(prompt > named - 0.1, $"prompt tuning {prompt}, the base by name {named}");
-        }
-        using (var prompted = new SoftPromptLm(model, new LstmPromptEncoder(ChoiceTask.Longest, 16, 16, 2, 0, seed: 1)))
-        {
-            double encoded = ChoiceTask.Tuned(prompted, 'b', steps, 1e-2, seed: 1);
-            Assert.True(encoded > named - 0.1, $"P-tuning {encoded}, the base by name {named}");
         }
         // The control: the base copies digits, and no prompt makes it translate them. The whole model learns it at once.
         using (var prompted = ChoiceTask.Prompt(model))

@@ -3,6 +3,7 @@ using PostTrain.Data.Batches;
 using PostTrain.Models;
 using PostTrain.Samples.Support;
 using PostTrain.Supervised;
+using PostTrain.Tests.Support;
 using PostTrain.Training.Penalties;
 using Xunit.Abstractions;
 
@@ -14,7 +15,7 @@ public sealed class DomainAdaptationTests(ITestOutputHelper output)
 {
     private const int Steps = 150;
 
-    [Fact]
+    [MeasurementFact]
     public void ReplayAndEwcForgetLess_AndReplayOfOtherTextsDoesNot()
     {
         var (known, domain, other) = (

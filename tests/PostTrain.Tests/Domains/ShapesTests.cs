@@ -5,6 +5,7 @@ using PostTrain.Rollouts;
 using PostTrain.Samples.Support;
 using PostTrain.Supervised;
 using PostTrain.Tests.Support;
+using PostTrain.Tool;
 using PostTrain.Training;
 using PostTrain.Vision;
 using TorchSharp;
@@ -57,7 +58,7 @@ public sealed class ShapesTests(ITestOutputHelper output)
         }
     }
 
-    [Fact]
+    [MeasurementFact]
     public async Task SupervisedTraining_ReadsColours_AndGrpoGoesOn()
     {
         using var model = ShapesTask.Model(seed: 2, width: 48);

@@ -6,7 +6,7 @@ namespace PostTrain.Tests.Samples;
 /// <summary>The samples of domains, each for a few steps: what they leave, and what must hold after any number of steps.</summary>
 public class DomainSampleTests
 {
-    [Fact]
+    [MeasurementFact]
     public void PrmBench_ScoresModelsWithoutKnowledgeByTheirClosedForms()
     {
         using var folder = new TemporaryDirectory();
@@ -16,7 +16,7 @@ public class DomainSampleTests
         Assert.InRange(root.GetProperty("process reward model").GetDouble(), 0, 1);
     }
 
-    [Fact]
+    [MeasurementFact]
     public void DomainAdaptation_ComparesEveryArmWithPlainTraining()
     {
         using var folder = new TemporaryDirectory();
@@ -29,7 +29,7 @@ public class DomainSampleTests
         Assert.Equal(0, summary.RootElement.GetProperty("continued pre-training: forgetting_difference").GetDouble());
     }
 
-    [Fact]
+    [MeasurementFact]
     public void SafetyTax_MeasuresEveryKindOfRefusal()
     {
         using var folder = new TemporaryDirectory();
@@ -51,7 +51,7 @@ public class DomainSampleTests
             Assert.InRange(summary.RootElement.GetProperty($"{arm}: refusals at the end").GetDouble(), 0, 1);
     }
 
-    [Fact]
+    [MeasurementFact]
     public void Satori_TrainsEveryArm()
     {
         using var folder = new TemporaryDirectory();
@@ -75,7 +75,7 @@ public class DomainSampleTests
             Assert.InRange(summary.RootElement.GetProperty($"{arm}: right after an error").GetDouble(), 0, 1);
     }
 
-    [Fact]
+    [MeasurementFact]
     public void Pictures_TrainsItsStages_AndSavesThem()
     {
         using var folder = new TemporaryDirectory();

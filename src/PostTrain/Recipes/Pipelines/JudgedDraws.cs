@@ -7,7 +7,8 @@ using PostTrain.Training;
 
 namespace PostTrain.Recipes;
 
-/// <summary>A policy's own completions of problems, judged: the best of each as a demonstration, best and worst as a pair.</summary>
+/// <summary>A policy's own completions of problems, judged: the best of each as a demonstration where it ended by
+/// itself, best and worst as a pair.</summary>
 internal sealed class JudgedDraws(CausalLm policy, ITokenizer tokenizer, IReward reward)
 {
     internal async Task<(IReadOnlyList<Demonstration> Best, IReadOnlyList<PreferencePair> Pairs)> DrawAsync(
@@ -34,11 +35,9 @@ internal sealed class JudgedDraws(CausalLm policy, ITokenizer tokenizer, IReward
             foreach (var group in completions.Zip(scores.Values).Chunk(options.Draws))
             {
                 var finished = group.Where(item => item.First.Finished).ToArray();
-                if (finished.Length == 0)
-                    continue;
-                var (top, score) = finished.MaxBy(item => item.Second);
+                var (top, score) = (finished.Length > 0 ? finished : group).MaxBy(item => item.Second);
                 var (bottom, least) = group.MinBy(item => item.Second);
-                if (score >= options.Threshold)
+                if (top.Finished && score >= options.Threshold)
                     best.Add(new Demonstration(top.Problem.Prompt, top.Text));
                 if (score > least && top.Text != bottom.Text)
                     pairs.Add(new PreferencePair(top.Problem.Prompt, top.Text, bottom.Text));

@@ -1,4 +1,3 @@
-using PostTrain.Data.Records;
 using PostTrain.Data.Records.Files;
 
 namespace PostTrain.RewardModeling.Benchmarks;
