@@ -1,7 +1,7 @@
 #:project ../support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
 // GRPO on completions of a server: llama.cpp's server, vLLM or SGLang.
-//   dotnet run -c Release samples/experiments/server.cs -- --start "llama-server -c 4096 -np 8 --flash-attn off -ctk f32 -ctv f32"
+//   dotnet run -c Release samples/experiments/server.cs -- --start "llama-server -c 2048 -np 8 --flash-attn off -ctk f32 -ctv f32"
 //   dotnet run -c Release samples/experiments/server.cs -- --protocol vllm --address http://localhost:8000 --model DIR
 // llama.cpp's server loads no weights while it runs: with --start the sample writes a GGUF file after each update and starts it again. The
 // others get a LoRA adapter, which --folder must hold for both.
