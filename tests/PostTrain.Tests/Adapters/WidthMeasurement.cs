@@ -1,6 +1,6 @@
-using PostTrain.Tests.Support;
 using System.Globalization;
 using PostTrain.Adapters.Prompts;
+using PostTrain.Tests.Support;
 using Xunit.Abstractions;
 
 namespace PostTrain.Tests.Adapters;

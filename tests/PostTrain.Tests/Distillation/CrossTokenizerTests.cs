@@ -120,7 +120,7 @@ public sealed class CrossTokenizerTests
                 BatchSize = 3,
                 MicroBatchSize = part,
                 LearningRate = 1e-2,
-                                Objective = new CrossTokenizerObjective { Shared = shared },
+                Objective = new CrossTokenizerObjective { Shared = shared },
             }
         );
         var reports = trainer.Run(Shown).ToArray();
@@ -168,7 +168,7 @@ public sealed class CrossTokenizerTests
                     Steps = 1,
                     BatchSize = 3,
                     MicroBatchSize = 2,
-                                        Objective = new CrossTokenizerObjective { Shared = pair.SharedTokens(own) },
+                    Objective = new CrossTokenizerObjective { Shared = pair.SharedTokens(own) },
                 }
             );
             return trainer.Run(Shown).Single().Loss;

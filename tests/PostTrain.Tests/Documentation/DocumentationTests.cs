@@ -147,9 +147,7 @@ public class DocumentationTests
     public void Index_LinksEveryPage()
     {
         var index = Page.All.Single(page => page.Name == "docs/index.md");
-        var linked = index
-            .Links.Select(link => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(index.Path)!, link.File)))
-            .ToHashSet();
+        var linked = index.Links.Select(link => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(index.Path)!, link.File))).ToHashSet();
         Assert.Empty(
             Page.All.Where(page => page.Name.StartsWith("docs/", StringComparison.Ordinal) && page != index && !linked.Contains(page.Path))
                 .Select(page => page.Name)

@@ -170,7 +170,11 @@ internal static class TrlMoreGolden
         GoldenTolerance.Close(item.Gradient("student_logits"), Numbers.Gradient(Loss, at), "gradient");
         var advantages = DistillationAdvantages.PerToken(drawn ?? LogProbs(at), teacher, mask);
         var weights = DistillationAdvantages.PrefixWeights(advantages, mask, gamma);
-        GoldenTolerance.Close(item.ExpectedNumber("metrics", "mean_advantage"), Masked.Mean(weights * advantages, mask), "mean weighted advantage");
+        GoldenTolerance.Close(
+            item.ExpectedNumber("metrics", "mean_advantage"),
+            Masked.Mean(weights * advantages, mask),
+            "mean weighted advantage"
+        );
         GoldenTolerance.Close(item.ExpectedNumber("metrics", "mean_abs_advantage"), Masked.Mean(advantages.abs(), mask), "mean size");
         GoldenTolerance.Close(item.ExpectedNumber("metrics", "mean_weight"), Masked.Mean(weights, mask), "mean weight");
         GoldenTolerance.Close(item.ExpectedNumber("metrics", "min_weight"), weights.masked_fill(mask == 0, 9).min(), "least weight");

@@ -125,11 +125,7 @@ public class TrainingSampleTests
         foreach (string name in (string[])["with the tool", "without it"])
         {
             var interval = summary.RootElement.GetProperty($"{name}: after_interval");
-            Assert.InRange(
-                summary.RootElement.GetProperty($"{name}: after").GetDouble(),
-                interval[0].GetDouble(),
-                interval[1].GetDouble()
-            );
+            Assert.InRange(summary.RootElement.GetProperty($"{name}: after").GetDouble(), interval[0].GetDouble(), interval[1].GetDouble());
         }
         Assert.Equal(1, summary.RootElement.GetProperty("without it: turns").GetDouble());
         // The base model, and the two trainings.

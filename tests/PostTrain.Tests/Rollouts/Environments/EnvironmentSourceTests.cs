@@ -120,9 +120,9 @@ public sealed class EnvironmentSourceTests
             async (_, _) =>
             {
                 if (blocks)
-                    end.Wait();
+                    end.Wait(CancellationToken.None);
                 else
-                    await Task.Delay(Timeout.Infinite);
+                    await Task.Delay(Timeout.Infinite, CancellationToken.None);
                 return "=";
             }
         );

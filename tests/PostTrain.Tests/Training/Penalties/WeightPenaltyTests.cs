@@ -198,7 +198,7 @@ public sealed class WeightPenaltyTests
                             Terms = [penalty],
                         }
                     );
-                    trainer.RunAsync(GrpoRuns.Problems).ToBlockingEnumerable().Count();
+                    Assert.Equal(6, trainer.RunAsync(GrpoRuns.Problems).ToBlockingEnumerable().Count());
                 }
             ),
         ];
