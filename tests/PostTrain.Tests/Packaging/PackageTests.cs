@@ -101,7 +101,33 @@ public sealed class PackageTests : IDisposable
                 )
             );
         }
+        WalkTheRoad(Directory.CreateDirectory(directory.File("road")).FullName, version, ownCache);
     }
+
+    // Conversations of two turns, LoRA, DPO, GRPO with an asynchronous reward, saved, loaded, asked; once straight on and once killed
+    // after step 7 and gone on with, to the same bytes.
+    private void WalkTheRoad(string road, string version, Dictionary<string, string> ownCache)
+    {
+        DocumentedProject.Write(road, directory.Path, MachineCache(), version);
+        File.Copy(
+            Path.Combine(RepositoryFolder.Root, "tests", "PostTrain.Tests", "Packaging", "Road.txt"),
+            Path.Combine(road, "Program.cs"),
+            overwrite: true
+        );
+        Run(road, ownCache, "build", "-c", "Release", "-v", "quiet", "--tl:off");
+        var program = Path.Combine(road, "bin", "Release", "net10.0", "App.dll");
+        var straight = Lines(Run(road, Quiet, program, "straight", "0"));
+        Assert.Equal(
+            ["SFT learns True", "DPO steps 4", "GRPO step 1 rewards True", "GRPO step 2 rewards True"],
+            straight.Take(straight.Length - 2)
+        );
+        Assert.StartsWith("answer ", straight[^2], StringComparison.Ordinal);
+        Assert.NotEqual(0, DotnetCommand.Start(road, Limit, Quiet, program, "killed", "7").Code);
+        Assert.Equal(["SFT goes on", .. straight], Lines(Run(road, Quiet, program, "killed", "0")));
+    }
+
+    private static string[] Lines(string output) =>
+        output.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
 
     private static void CheckTrains(string text)
     {

@@ -11,7 +11,7 @@ using Xunit.Abstractions;
 
 namespace PostTrain.Tests.Search;
 
-/// <summary>What a search costs beside plain sampling of as many rows: only ratios within a run are compared.</summary>
+/// <summary>Tokens a second of a search beside plain sampling of as many rows: ratios within one run, where POSTTRAIN_MEASURE is set.</summary>
 [Collection("Sequential")]
 public sealed class SearchSpeedTests(ITestOutputHelper output)
 {
@@ -19,7 +19,7 @@ public sealed class SearchSpeedTests(ITestOutputHelper output)
         StepTokens = 12,
         Steps = 4;
 
-    [RealModelFact]
+    [MeasurementFact]
     public async Task Beam_MakesMostOfTheSamplersTokens()
     {
         var folder = RealModels.PathOf("craftgpt-5m");

@@ -84,6 +84,7 @@ public sealed class DataWarningTests : IDisposable
             {
                 Steps = 1,
                 BatchSize = 2,
+                Kl = KlControl.Fixed(0),
                 Sampling = new SamplingOptions { MaxNewTokens = 3 },
                 Ptx = new PtxOptions([new("open: ", "the one"), new("fine:", " one")]),
             }
