@@ -243,6 +243,7 @@ public static class DistillationLosses
 
     private static void Check(Tensor student, string studentName, Tensor teacher, string teacherName, Tensor mask, string shape)
     {
+        ArgumentNullException.ThrowIfNull(mask);
         Guard.Rank(student, studentName, 3, shape);
         Guard.Floating(student, studentName);
         Guard.Floating(teacher, teacherName);
