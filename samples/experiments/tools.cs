@@ -15,6 +15,7 @@ using PostTrain.Rollouts.Environments;
 using PostTrain.Samples.Support;
 using PostTrain.Supervised;
 using PostTrain.Text;
+using PostTrain.Tool;
 using PostTrain.Training;
 using PostTrain.Training.Reports;
 

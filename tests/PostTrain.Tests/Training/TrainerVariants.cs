@@ -149,7 +149,7 @@ internal static class TrainerVariants
         [PolicyObjectives.Grpo(), PolicyObjectives.Dapo(), PolicyObjectives.DrGrpo(4), PolicyObjectives.Luspo()];
 
     /// <summary>Answers a turn by its first character, but not one that begins with an even digit.</summary>
-    internal static IEnvironment Echo { get; } =
+    internal static IEnvironment Echo =>
         RolloutEnvironment.Of(
             "echo",
             (turn, _) =>
