@@ -16,27 +16,7 @@ using PostTrain.Training;
 using PostTrain.Training.Reports;
 
 const int toyPairs = 4000;
-var family = new Dictionary<string, DpoLoss>
-{
-    ["sigmoid"] = MarginLoss.Sigmoid(),
-    ["cdpo"] = MarginLoss.Sigmoid(labelSmoothing: 0.1),
-    ["robust"] = MarginLoss.Robust(0.1),
-    ["sigmoid_norm"] = DpoLoss.OfMargin(MarginLoss.Sigmoid(), lengthNormalized: true),
-    ["hinge"] = MarginLoss.Hinge,
-    ["ipo"] = DpoLoss.Ipo(),
-    ["exo_pair"] = MarginLoss.Exo(),
-    ["nca_pair"] = DpoLoss.NcaPair,
-    ["bco_pair"] = DpoLoss.BcoPair,
-    ["sppo_hard"] = DpoLoss.SppoHard,
-    ["aot"] = DpoLoss.Aot(),
-    ["aot_unpaired"] = DpoLoss.AotUnpaired(),
-    ["apo_zero"] = DpoLoss.ApoZero,
-    ["apo_down"] = DpoLoss.ApoDown,
-    ["discopop"] = MarginLoss.DiscoPop(),
-    ["mpo"] = DpoLoss.Mpo(),
-    ["rpo"] = DpoLoss.Rpo(),
-    ["irpo"] = DpoLoss.Irpo(),
-};
+var family = PreferenceLossNames.Dpo;
 string[] names = [.. family.Keys, "cpo", "simpo", "alphapo", "orpo", "kto"];
 
 var command = new SampleCommand("dpo", $"Learns from preferences. Losses: {string.Join(", ", names)}.", steps: 150);

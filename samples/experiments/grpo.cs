@@ -16,26 +16,7 @@ using PostTrain.Tool;
 using PostTrain.Training;
 using PostTrain.Training.Reports;
 
-var presets = new Dictionary<string, Func<int, PolicyObjective>>
-{
-    ["grpo"] = _ => PolicyObjectives.Grpo(),
-    ["dr_grpo"] = tokens => PolicyObjectives.DrGrpo(tokens),
-    ["bnpo"] = _ => PolicyObjectives.Bnpo(),
-    ["dapo"] = _ => PolicyObjectives.Dapo(),
-    ["gspo"] = _ => PolicyObjectives.Gspo(),
-    ["gspo_token"] = _ => PolicyObjectives.GspoToken(),
-    ["cispo"] = _ => PolicyObjectives.Cispo(),
-    ["sapo"] = _ => PolicyObjectives.Sapo(),
-    ["gmpo"] = _ => PolicyObjectives.Gmpo(),
-    ["luspo"] = _ => PolicyObjectives.Luspo(),
-    ["vespo"] = _ => PolicyObjectives.Vespo(),
-    ["dppo"] = _ => PolicyObjectives.Dppo(),
-    ["rloo"] = _ => PolicyObjectives.Rloo(),
-    ["reinforce"] = _ => PolicyObjectives.Reinforce(),
-    ["reinforce++"] = _ => PolicyObjectives.ReinforcePlusPlus(),
-    ["remax"] = _ => PolicyObjectives.ReMax(),
-    ["gpg"] = _ => PolicyObjectives.Gpg(),
-};
+var presets = PolicyObjectiveNames.All;
 
 var command = new SampleCommand("grpo", $"Reinforcement learning without a critic. Presets: {string.Join(", ", presets.Keys)}.", steps: 60);
 var presetName = command.Option("--preset", "The method.", "grpo");

@@ -6,29 +6,6 @@ namespace PostTrain.Tool;
 /// <summary><c>posttrain grpo</c>: policy optimisation without a critic.</summary>
 internal sealed class GrpoCommand : RolloutCommand
 {
-    private static readonly IReadOnlyDictionary<string, Func<int, PolicyObjective>> Presets = new Dictionary<
-        string,
-        Func<int, PolicyObjective>
-    >
-    {
-        ["grpo"] = _ => PolicyObjectives.Grpo(),
-        ["dr_grpo"] = tokens => PolicyObjectives.DrGrpo(tokens),
-        ["bnpo"] = _ => PolicyObjectives.Bnpo(),
-        ["dapo"] = _ => PolicyObjectives.Dapo(),
-        ["gspo"] = _ => PolicyObjectives.Gspo(),
-        ["gspo_token"] = _ => PolicyObjectives.GspoToken(),
-        ["cispo"] = _ => PolicyObjectives.Cispo(),
-        ["sapo"] = _ => PolicyObjectives.Sapo(),
-        ["gmpo"] = _ => PolicyObjectives.Gmpo(),
-        ["luspo"] = _ => PolicyObjectives.Luspo(),
-        ["vespo"] = _ => PolicyObjectives.Vespo(),
-        ["dppo"] = _ => PolicyObjectives.Dppo(),
-        ["rloo"] = _ => PolicyObjectives.Rloo(),
-        ["reinforce"] = _ => PolicyObjectives.Reinforce(),
-        ["reinforce++"] = _ => PolicyObjectives.ReinforcePlusPlus(),
-        ["remax"] = _ => PolicyObjectives.ReMax(),
-        ["gpg"] = _ => PolicyObjectives.Gpg(),
-    };
     private readonly Option<string?> preset;
     private readonly Option<double> beta;
     private readonly Option<int> updates;
@@ -42,7 +19,7 @@ internal sealed class GrpoCommand : RolloutCommand
             terminal
         )
     {
-        preset = Choice("--loss", "The method.", "grpo", Presets.Keys);
+        preset = Choice("--loss", "The method.", "grpo", PolicyObjectiveNames.All.Keys);
         beta = Of("--beta", "Weight of the divergence from the model as it was.", 0.0, OptionRange.AtLeast(0));
         updates = Of("--updates", "Updates on each batch.", 1, OptionRange.AtLeast(1));
     }
@@ -58,7 +35,7 @@ internal sealed class GrpoCommand : RolloutCommand
         var options = Shared(
             new GrpoOptions
             {
-                Objective = Presets[name](tokens) with { Beta = weight },
+                Objective = PolicyObjectiveNames.All[name](tokens) with { Beta = weight },
                 Reference = weight > 0 ? model.Reference() : null,
                 UpdatesPerBatch = values.GetValue(updates),
                 DynamicSampling = name == "dapo" ? new DynamicSampling { MaxDraws = 3 } : null,

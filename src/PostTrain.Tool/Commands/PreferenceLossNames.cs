@@ -3,10 +3,10 @@ using PostTrain.Preference;
 namespace PostTrain.Tool;
 
 /// <summary>The losses of <c>posttrain dpo</c> by their names.</summary>
-internal static class PreferenceLossNames
+public static class PreferenceLossNames
 {
     /// <summary>Losses of <see cref="DpoTrainer"/>.</summary>
-    internal static IReadOnlyDictionary<string, DpoLoss> Dpo { get; } =
+    public static IReadOnlyDictionary<string, DpoLoss> Dpo { get; } =
         new Dictionary<string, DpoLoss>
         {
             ["sigmoid"] = MarginLoss.Sigmoid(),
