@@ -36,7 +36,7 @@ return await command.RunAsync(
         {
             ulong own = seed;
             using var start = SafetyTask.Model(seed);
-            Train(start, SafetyTask.BaseTexts(seed), values.GetValue(baseSteps), 3e-3, $"seed{seed}/base").ToArray();
+            _ = Train(start, SafetyTask.BaseTexts(seed), values.GetValue(baseSteps), 3e-3, $"seed{seed}/base").ToArray();
             var harmful = SafetyTask.Requests(true, 200, heldOut: false, seed + 10);
             var hinted = Draw(start, [.. harmful.Select(problem => problem with { Prompt = SafetyTask.Hint + problem.Prompt })], 1);
             var plain = Draw(start, harmful, 1);
