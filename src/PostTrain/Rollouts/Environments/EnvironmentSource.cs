@@ -25,7 +25,7 @@ internal sealed class EnvironmentSource(IRolloutSource source, EnvironmentOption
         ArgumentNullException.ThrowIfNull(request);
         request.Validate();
         var rows = new List<EpisodeRow>();
-        bool isComplete = false;
+        Exception? failure = null;
         try
         {
             for (int row = 0; row < request.Prompts.Count; row++)
@@ -38,18 +38,15 @@ internal sealed class EnvironmentSource(IRolloutSource source, EnvironmentOption
                     yield return row.Sample();
                 active = [.. active.Where(row => row.Finish is null)];
             }
-            isComplete = true;
         }
         finally
         {
-            var failures = new List<Exception>();
             foreach (var row in rows)
-                if (await EndAsync(row).ConfigureAwait(false) is { } failure)
-                    failures.Add(failure);
-            // An earlier error says more.
-            if (isComplete && failures.Count > 0)
-                throw failures[0];
+                failure = await EndAsync(row).ConfigureAwait(false) ?? failure;
         }
+        // Where a turn failed, its error says more and is on its way.
+        if (failure is not null)
+            throw failure;
     }
 
     private EpisodeRow Begin(RolloutRequest request, int row)
