@@ -88,6 +88,7 @@ public sealed class Rlaif : Recipe
             foreach (var step in trainer.Run(pairs, cancellation: cancellation))
                 yield return new RecipeReport(RewardModel, step);
         }
+        await EndAsync(RewardModel, cancellation, options.RewardModel).ConfigureAwait(false);
 
         var reward = LearnedRewards.Outcome(options.RewardModel, Tokenizer);
         var reinforcement = options.Reinforcement with { Reference = copy ?? options.Reference!(Policy) };
@@ -96,6 +97,7 @@ public sealed class Rlaif : Recipe
                 .ConfigureAwait(false)
         )
             yield return report;
+        await EndAsync(Reinforcement, cancellation).ConfigureAwait(false);
     }
 
     // Batches that an earlier run has judged.
