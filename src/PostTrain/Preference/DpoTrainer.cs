@@ -46,11 +46,10 @@ public sealed class DpoTrainer : PairTrainer
     /// <inheritdoc/>
     protected override Func<IReadOnlyList<int>, PairBatch> Prepare(IReadOnlyList<PreferencePair> data, string name)
     {
-        var pairs = Encode(data, name);
-        var known = reference?.Precompute(pairs.Count, (model, indices) => Sums(model, Batch(indices).Sequences));
-        return indices => Batch(indices) with { ReferenceLogProbs = ReferenceScores.Known(known, indices) };
-
-        PairBatch Batch(IReadOnlyList<int> indices) => PairBatch.Of([.. indices.Select(index => pairs[index])], Tokenizer.PaddingId);
+        var batches = base.Prepare(data, name);
+        return reference?.Precompute(data.Count, (model, indices) => Sums(model, batches(indices).Sequences)) is { } known
+            ? indices => batches(indices) with { ReferenceLogProbs = ReferenceScores.Known(known, indices) }
+            : batches;
     }
 
     /// <inheritdoc/>
@@ -59,7 +58,7 @@ public sealed class DpoTrainer : PairTrainer
         var rows = batch.Part(start, count);
         var scores = PairScores.Of(Policy, rows);
         var policy = scores.Sums(options.TailWeight);
-        var anchor = reference?.Of(batch.ReferenceLogProbs, start, policy.Chosen, model => Sums(model, rows));
+        var anchor = reference?.KnownOrAsked(batch.ReferenceLogProbs, start, policy.Chosen, model => Sums(model, rows));
         var loss = PreferenceLosses.Dpo(
             policy,
             anchor is null ? null : new PairLogProbs(anchor[0], anchor[1]),

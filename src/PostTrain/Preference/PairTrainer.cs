@@ -40,27 +40,22 @@ public abstract class PairTrainer : DatasetTrainer<PreferencePair, PairBatch>
     protected ITokenizer Tokenizer { get; }
 
     /// <inheritdoc/>
+    /// <remarks>Completions that do not fit the policy are cut as the options say, or refused. A pair is left out if no token of one of
+    /// its completions is learnt.</remarks>
     protected override Func<IReadOnlyList<int>, PairBatch> Prepare(IReadOnlyList<PreferencePair> data, string name)
     {
-        var pairs = Encode(data, name);
-        return indices => PairBatch.Of([.. indices.Select(index => pairs[index])], Tokenizer.PaddingId);
-    }
-
-    /// <summary>Encodes pairs. Those that do not fit the policy are cut as the options say, or refused; a pair with a side of which no
-    /// token is learnt is left out.</summary>
-    /// <param name="data">The pairs.</param>
-    /// <param name="name">Name of the data set for messages.</param>
-    protected IReadOnlyList<TokenPair> Encode(IReadOnlyList<PreferencePair> data, string name)
-    {
+        ArgumentNullException.ThrowIfNull(data);
         var encoder = Encoder(Tokenizer, Policy.ContextLength, options.AppendEndOfSequence);
-        var pairs = new TokenPair[data.Count];
+        var pairs = new (TokenExample Chosen, TokenExample Rejected)[data.Count];
         for (int i = 0; i < pairs.Length; i++)
         {
-            pairs[i] = TokenPair.Of(data[i], encoder, $"{name}[{i}]");
-            if (!pairs[i].HasLearnt)
+            var chosen = encoder.Encode(data[i].Prompt, data[i].Chosen, $"{name}[{i}].{nameof(PreferencePair.Chosen)}");
+            var rejected = encoder.Encode(data[i].Prompt, data[i].Rejected, $"{name}[{i}].{nameof(PreferencePair.Rejected)}");
+            pairs[i] = (chosen, rejected);
+            if (!chosen.HasLearnt || !rejected.HasLearnt)
                 Notes.Drop(i);
         }
-        return pairs;
+        return indices => PairBatch.Of([.. indices.Select(index => pairs[index])], Tokenizer.PaddingId);
     }
 
     /// <summary>Adds the metrics of a part.</summary>

@@ -28,10 +28,10 @@ public sealed record PairBatch(SequenceBatch Sequences) : ITrainingBatch
     public double Denominator => Rows;
 
     /// <summary>Lays out pairs, two rows each.</summary>
-    /// <param name="pairs">At least one.</param>
+    /// <param name="pairs">At least one: each prompt with its preferred completion, and with the other one.</param>
     /// <param name="paddingId">Fills inputs and targets behind the end of a sequence.</param>
     /// <param name="padToMultipleOf">As for <see cref="SequenceBatch.Of"/>.</param>
-    public static PairBatch Of(IReadOnlyList<TokenPair> pairs, int paddingId, int padToMultipleOf = 1)
+    public static PairBatch Of(IReadOnlyList<(TokenExample Chosen, TokenExample Rejected)> pairs, int paddingId, int padToMultipleOf = 1)
     {
         ArgumentNullException.ThrowIfNull(pairs);
         return new PairBatch(

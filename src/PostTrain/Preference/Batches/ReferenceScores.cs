@@ -74,7 +74,7 @@ internal sealed class ReferenceScores : ITrainerState
     /// <param name="start">First row.</param>
     /// <param name="like">The policy's numbers, [n].</param>
     /// <param name="sums">Asks a model for these rows, [K,n].</param>
-    internal Tensor Of(Tensor? known, int start, Tensor like, Func<CausalLm, Tensor> sums) =>
+    internal Tensor KnownOrAsked(Tensor? known, int start, Tensor like, Func<CausalLm, Tensor> sums) =>
         known?.narrow(1, start, like.shape[0]).to(like.dtype, like.device) ?? reference.Ask(sums).to(like.device);
 
     /// <summary>Moves the reference towards the policy before a step; once, however often the step is tried.</summary>
