@@ -28,10 +28,10 @@ public sealed class KtoTrainer : DatasetTrainer<JudgedCompletion, KtoBatch>
     private readonly KtoOptions options;
     private readonly ReferenceScores reference;
 
-    /// <param name="policy">What is trained: its parameters that require a gradient.</param>
+    /// <param name="policy">Model to train: its parameters that require a gradient.</param>
     /// <param name="tokenizer">Turns texts into the policy's token ids.</param>
     /// <param name="reference">A frozen model, or the policy without its adapter.</param>
-    /// <param name="options">Checked here.</param>
+    /// <param name="options">Options, validated here.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     public KtoTrainer(CausalLm policy, ITokenizer tokenizer, ReferencePolicy reference, KtoOptions options)
         : base(policy, options)

@@ -13,7 +13,7 @@ public abstract record MarginLoss : DpoLoss
 
     /// <summary>−(1−ε) log σ(h) − ε log σ(−h): logistic; with ε above 0 the conservative loss of cDPO.</summary>
     /// <remarks>DPO, arXiv:2305.18290, eq. 7; cDPO, Mitchell 2023, eq. 3. log 2 at h = 0 whatever ε.</remarks>
-    /// <param name="labelSmoothing">ε, the share of pairs that are believed to be the wrong way round, 0 ≤ ε &lt; 0.5; 0 by
+    /// <param name="labelSmoothing">ε, the assumed share of pairs with flipped labels, 0 ≤ ε &lt; 0.5; 0 by
     /// default.</param>
     public static MarginLoss Sigmoid(double labelSmoothing = 0) => new SigmoidLoss(Smoothing(labelSmoothing, nameof(labelSmoothing)));
 

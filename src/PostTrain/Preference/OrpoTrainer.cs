@@ -17,9 +17,9 @@ public sealed class OrpoTrainer : PairTrainer
 {
     private readonly OrpoOptions options;
 
-    /// <param name="policy">What is trained: its parameters that require a gradient.</param>
+    /// <param name="policy">Model to train: its parameters that require a gradient.</param>
     /// <param name="tokenizer">Turns texts into the policy's token ids.</param>
-    /// <param name="options">Checked here.</param>
+    /// <param name="options">Options, validated here.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     public OrpoTrainer(CausalLm policy, ITokenizer tokenizer, OrpoOptions options)
         : base(policy, tokenizer, options) => this.options = options;

@@ -14,15 +14,15 @@ namespace PostTrain.Preference;
 /// Metrics besides those of <see cref="DatasetTrainer{TExample}"/>: <c>reward/chosen</c>, <c>reward/rejected</c>, <c>reward/margin</c>
 /// (means of the implicit rewards), <c>reward/accuracy</c> (share of pairs whose chosen reward is the higher), <c>logp/chosen</c>,
 /// <c>logp/rejected</c> (mean log-probs of the completions, in nats). A falling <c>logp/chosen</c> with a rising margin is DPO's well-known
-/// behaviour, not a defect; <see cref="DpoLoss.Rpo"/> and <see cref="DpoObjective.PositivePenalty"/> hold it.
+/// behaviour, not a defect; <see cref="DpoLoss.Rpo"/> and <see cref="DpoObjective.PositivePenalty"/> counteract it.
 /// </remarks>
 public abstract class PairTrainer : DatasetTrainer<PreferencePair, PairBatch>
 {
     private readonly PreferenceOptions options;
 
-    /// <param name="policy">What is trained: its parameters that require a gradient.</param>
+    /// <param name="policy">Model to train: its parameters that require a gradient.</param>
     /// <param name="tokenizer">Turns texts into the policy's token ids.</param>
-    /// <param name="options">Checked here.</param>
+    /// <param name="options">Options, validated here.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     protected PairTrainer(CausalLm policy, ITokenizer tokenizer, PreferenceOptions options)
         : base(policy, options)
@@ -60,7 +60,7 @@ public abstract class PairTrainer : DatasetTrainer<PreferencePair, PairBatch>
 
     /// <summary>Adds the metrics of a part.</summary>
     /// <param name="loss">Loss of the part.</param>
-    /// <param name="scores">The policy's verdict on the part.</param>
+    /// <param name="scores">Scores of the part under the policy.</param>
     /// <param name="metrics">Takes them.</param>
     protected static void Report(PreferenceLoss loss, PairScores scores, MetricMeans metrics)
     {

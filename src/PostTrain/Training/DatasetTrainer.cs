@@ -83,7 +83,7 @@ public abstract class DatasetTrainer<TExample, TBatch> : DatasetTrainer<TExample
     private readonly TrainingOptions options;
 
     /// <param name="model">Module whose parameters that require a gradient are trained.</param>
-    /// <param name="options">Checked here.</param>
+    /// <param name="options">Options, validated here.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     protected DatasetTrainer(nn.Module model, TrainingOptions options)
         : base(model, options)

@@ -7,9 +7,9 @@ namespace PostTrain.Data.Batches;
 /// <param name="Sequences">[2B,T]: the chosen completions of all B pairs, then the rejected ones in the same order.</param>
 public sealed record PairBatch(SequenceBatch Sequences) : ITrainingBatch
 {
-    /// <summary>Sequence log-probs under a reference that was asked beforehand, [2,B], float64: of the chosen completions, then of the
+    /// <summary>Precomputed sequence log-probs under the reference, [2,B], float64: of the chosen completions, then of the
     /// rejected ones.</summary>
-    /// <value>Null by default: the reference, if there is one, is asked in the step.</value>
+    /// <value>Null by default: the reference, if there is one, runs in the step.</value>
     public Tensor? ReferenceLogProbs { get; init; }
 
     /// <summary>Tokens of all chosen completions.</summary>

@@ -4,7 +4,7 @@ using PostTrain.Preference.Losses;
 
 namespace PostTrain.Preference.Batches;
 
-/// <summary>A model's verdict on both completions of b preference pairs.</summary>
+/// <summary>Log-probs that a model gives to both completions of b preference pairs.</summary>
 /// <param name="Chosen">The chosen completions' tokens, [b,C].</param>
 /// <param name="Rejected">The rejected ones', [b,C].</param>
 public sealed record PairScores(SequenceScores Chosen, SequenceScores Rejected)

@@ -128,10 +128,9 @@ internal sealed class SourceFeed(IRolloutSource source, StalenessLimits limits, 
             Raise(metrics, "rollout/gap", gap);
             if (!(gap <= limits.MaximumGap))
                 Alarm(
-                    FormattableString.Invariant(
-                        $"log-probs of {source.Name} are {gap:G4} nats a token from the policy's, expected at most "
-                            + $"{limits.MaximumGap}: other "
-                    ) + "weights, another model, or log-probs of another distribution (temperature, truncation)",
+                    FormattableString.Invariant($"log-probs of {source.Name} are {gap:G4} nats a token from the policy's, ")
+                        + FormattableString.Invariant($"expected at most {limits.MaximumGap}: ")
+                        + "other weights, another model, or log-probs of another distribution (temperature, truncation)",
                     metrics
                 );
             return drawn.With(scores);
