@@ -30,7 +30,8 @@ public sealed record PpoOptions : RolloutOptions
     /// <value>The default is null.</value>
     public ITokenReward? TokenReward { get; init; }
 
-    /// <summary>Surrogate, ratio, aggregation, a KL term in the loss and the entropy bonus. Its advantage method is not used: the critic gives the advantages.</summary>
+    /// <summary>Surrogate, ratio, aggregation, a KL term in the loss and the entropy bonus. Its advantage method is not used: the critic
+    /// gives the advantages.</summary>
     /// <value>The default is <see cref="PolicyObjectives.Ppo"/>: token ratio, clip 0.2, token mean.</value>
     public PolicyObjective Objective { get; init; } = PolicyObjectives.Ppo();
 
@@ -57,7 +58,8 @@ public sealed record PpoOptions : RolloutOptions
     public double Lambda { get; init; } = 0.95;
 
     /// <summary>Scale the batch's advantages to mean 0 and variance 1.</summary>
-    /// <value>The default is true. Near an optimum all advantages vanish and scaling amplifies their noise; with false the run converges.</value>
+    /// <value>The default is true. Near an optimum all advantages vanish and scaling amplifies their noise; with false the run
+    /// converges.</value>
     public bool WhitenAdvantages { get; init; } = true;
 
     /// <summary>Scale the token rewards to variance 1, their mean kept.</summary>

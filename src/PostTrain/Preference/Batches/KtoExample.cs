@@ -11,7 +11,8 @@ internal readonly record struct KtoExample(TokenExample Text, bool Desirable)
     /// <summary>Returns true if the other example has another completion, with any prompt.</summary>
     internal bool Differs(KtoExample other) => !Completion.SequenceEqual(other.Completion);
 
-    /// <summary>Returns this prompt with the other example's completion, cut at the model's context: an input of KTO's reference point.</summary>
+    /// <summary>Returns this prompt with the other example's completion, cut at the model's context: an input of KTO's reference
+    /// point.</summary>
     internal TokenExample Mismatched(KtoExample other, int contextLength)
     {
         var prompt = Prompt;

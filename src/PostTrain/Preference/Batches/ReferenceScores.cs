@@ -5,7 +5,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Preference.Batches;
 
-/// <summary>The reference of a trainer on fixed data. It runs in each step, or once for the whole data set. If the options say so, it follows
+/// <summary>The reference of a trainer on fixed data. It runs in each step, or once for the whole data set. If the options say so, it
+/// follows
 /// the policy (TR-DPO) and is part of the run's checkpoints.</summary>
 internal sealed class ReferenceScores : ITrainerState
 {
