@@ -73,8 +73,7 @@ internal sealed class EnvironmentSource(IRolloutSource source, EnvironmentOption
             row,
             prompt,
             request.LimitOf(row),
-            episode
-                ?? throw new InvalidOperationException($"{options.Environment.Name} began row {row} with null, expected an episode")
+            episode ?? throw new InvalidOperationException($"{options.Environment.Name} began row {row} with null, expected an episode")
         );
     }
 

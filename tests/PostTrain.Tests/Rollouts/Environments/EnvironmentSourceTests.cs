@@ -175,8 +175,11 @@ public sealed class EnvironmentSourceTests
     public async Task AnObservationThatTheTokenizerLacks_NamesTheEnvironmentTurnAndRow()
     {
         var error = await Assert.ThrowsAsync<InvalidOperationException>(() => One(new EnvironmentOptions(Endless("é")), Writing("1")));
-        var expected = "the tokenizer cannot encode what endless answered at turn 1 of row 0: ";
-        Assert.StartsWith(expected, error.Message, StringComparison.Ordinal);
+        Assert.StartsWith(
+            "the tokenizer cannot encode what endless answered at turn 1 of row 0: ",
+            error.Message,
+            StringComparison.Ordinal
+        );
         Assert.Contains("'é'", error.Message, StringComparison.Ordinal);
     }
 
