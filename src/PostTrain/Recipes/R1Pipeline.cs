@@ -50,7 +50,8 @@ public sealed class R1Pipeline : Recipe
             CheckReference(options, options.Reference is not null);
         if (options is { Student: not null, Rejection: null })
             throw new ArgumentException(
-                $"options has a {nameof(R1PipelineOptions.Student)} and no {nameof(R1PipelineOptions.Rejection)}, expected the stage whose data it learns from",
+                $"options has a {nameof(R1PipelineOptions.Student)} and no {nameof(R1PipelineOptions.Rejection)}, "
+                    + "expected the stage whose data it learns from",
                 nameof(options)
             );
     }
