@@ -1,8 +1,9 @@
 #:project ../support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
-// Whole recipes on sums: InstructGPT's (SFT, reward model, PPO-ptx), Llama 3's (rounds of rejection sampling, SFT, DPO, averaging), Qwen2's (SFT,
-// offline DPO, online DPO with merging), R1's (cold start, GRPO, rejection sampling, GRPO with a learnt reward, a smaller student). Right answers to held-out sums after each stage, with their intervals.
-//   dotnet run -c Release samples/experiments/pipelines.cs [-- --recipe llama3 --steps N --output DIR --resume true]
+// Whole recipes on sums: InstructGPT's (SFT, reward model, PPO-ptx), Llama 3's (rounds of rejection sampling, SFT, DPO, averaging),
+// Qwen2's (SFT, offline DPO, online DPO with merging), R1's (cold start, GRPO, rejection sampling, GRPO with a learnt reward, a smaller
+// student). Right answers to held-out sums after each stage, one drawn answer each, with their intervals.
+//   dotnet run -c Release samples/experiments/pipelines.cs [-- --recipe r1 --steps N --output DIR --resume true]
 using PostTrain.Compression.Pruning;
 using PostTrain.Data;
 using PostTrain.Models;
@@ -37,12 +38,13 @@ return await command.RunAsync(
         var (policy, tokenizer) = (subject.Model, subject.Tokenizer);
         var problems = ArithmeticTask.Problems(400, heldOut: false, run.Seed);
         var heldOut = ArithmeticTask.Problems(run.HeldOut, heldOut: true, run.Seed);
-        // A few demonstrations: what the later stages add can be seen.
-        var demonstrations = ArithmeticTask.Solutions(problems.Take(100));
+        // A few demonstrations with slips, and few steps on them: what the later stages add can be seen.
+        var demonstrations = ArithmeticTask.Drafts(problems.Take(100), run.Seed);
         var reward = Reward.MathAnswer(new MathAnswerOptions { Places = AnswerPlaces.Tags });
         var sampling = new SamplingOptions { MaxNewTokens = 48 };
         string folder = run.PathOf("run");
-        SftOptions sft = With(new SftOptions { LearningRate = 1e-3 });
+        SftOptions longSft = With(new SftOptions { LearningRate = 1e-3 });
+        SftOptions sft = longSft with { Steps = Math.Max(1, run.Steps / 3), WarmupSteps = 0 };
         DpoOptions dpo = With(new LlamaRoundsOptions().Preference with { LearningRate = 1e-4 });
         using var scored = SequenceClassifier.For(policy.Copy());
         // R1's smaller model: two of the three layers of the base.
@@ -143,13 +145,13 @@ return await command.RunAsync(
                         {
                             SamplesPerProblem = 4,
                             Threshold = 1,
-                            Training = sft with { Steps = 3 * run.Steps },
+                            Training = longSft with { Steps = 2 * run.Steps },
                             Sampling = sampling,
                         },
                         Alignment = grpo,
                         AlignmentReward = Reward.Weighted((1.0, rules), (0.1, LearnedRewards.Outcome(scored, tokenizer))),
                         Student = student,
-                        Distillation = sft with { Steps = 6 * run.Steps, LearningRate = 2e-3 },
+                        Distillation = longSft with { Steps = 10 * run.Steps, LearningRate = 2e-3 },
                     }
                 );
                 stages.Add(("student's base", Right(student)));
@@ -188,7 +190,7 @@ return await command.RunAsync(
         ConsoleTable.Print(table);
         subject.Save(policy, run.PathOf("model"));
         run.Finish(
-            run.Page($"Pipeline: {name}", "Right answers to held-out sums after each stage; one run.")
+            run.Page($"Pipeline: {name}", "Right answers to held-out sums, one drawn answer each, after each stage; one run.")
                 .Table("Stages", table)
                 .Proportions("Right answers", [.. stages.Select(stage => new NamedProportion(stage.Name, stage.Right))]),
             new Dictionary<string, object>
@@ -200,7 +202,9 @@ return await command.RunAsync(
             }
         );
 
-        Proportion Right(CausalLm model) => Measure.Right(Measure.Answers(model, tokenizer, heldOut));
+        // One drawn answer to each: the most likely one hides the slips.
+        Proportion Right(CausalLm model) =>
+            Measure.Right(Sampled.Completions(model, tokenizer, heldOut, subject.Sampling(sampling.MaxNewTokens), seed: 0));
 
         // A reward model answers nothing.
         Task MeasureAsync(RecipeStage stage, CancellationToken cancellation)
