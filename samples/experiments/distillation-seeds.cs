@@ -1,6 +1,7 @@
 #:project ../support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
-// On-policy distillation against supervised fine-tuning, paired over seeds: a student of two of its teacher's three layers, in KL to the teacher
+// On-policy distillation against supervised fine-tuning, paired over seeds: a student of two of its teacher's three layers, in KL to the
+// teacher
 // on the student's own texts and in right answers. The control distils from the careless base in the same way.
 //   dotnet run -c Release samples/experiments/distillation-seeds.cs [-- --seeds N --steps N --start-steps N --output DIR]
 using System.Globalization;
@@ -120,8 +121,10 @@ return await command.RunAsync(
         ConsoleTable.Print(table);
         string reading = string.Create(
             CultureInfo.InvariantCulture,
-            $"The control distils from the careless base. Means over {values.GetValue(seeds)} paired seeds with Student's 95 % intervals, nats per token. "
-                + $"On-policy distillation is nearer to the teacher than SFT in {closer.Losses} of {closer.Pairs} seeds (p {closer.PValue:G2})."
+            $"The control distils from the careless base. Means over {values.GetValue(seeds)} paired seeds with Student's 95 % intervals, "
+                + $"nats per token. "
+                + $"On-policy distillation is nearer to the teacher than SFT in {closer.Losses} of {closer.Pairs} seeds "
+                + $"(p {closer.PValue:G2})."
         );
         Console.WriteLine(reading);
         run.Finish(
