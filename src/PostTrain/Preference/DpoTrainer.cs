@@ -47,7 +47,7 @@ public sealed class DpoTrainer : PairTrainer
     protected override Func<IReadOnlyList<int>, PairBatch> Prepare(IReadOnlyList<PreferencePair> data, string name)
     {
         var pairs = Encode(data, name);
-        var known = reference?.Precompute(pairs.Count, (model, indices) => Sums(model, Batch(indices).Sequences));
+        var known = reference?.Precompute(Session.Ranks, pairs.Count, (model, indices) => Sums(model, Batch(indices).Sequences));
         return indices => Batch(indices) with { ReferenceLogProbs = ReferenceScores.Known(known, indices) };
 
         PairBatch Batch(IReadOnlyList<int> indices) => PairBatch.Of([.. indices.Select(index => pairs[index])], Tokenizer.PaddingId);

@@ -28,6 +28,9 @@ internal sealed class UpdateTerms
         ];
     }
 
+    /// <summary>True for a run without terms.</summary>
+    internal bool IsEmpty => terms.Length == 0;
+
     /// <summary>Tells every term the number of updates of the run, once for each number.</summary>
     internal void Begin(long count)
     {
