@@ -28,10 +28,10 @@ public sealed class KtoTrainer : DatasetTrainer<JudgedCompletion, KtoBatch>
     private readonly KtoOptions options;
     private readonly ReferenceScores reference;
 
-    /// <param name="policy">What is trained: its parameters that require a gradient.</param>
+    /// <param name="policy">Model to train: its parameters that require a gradient.</param>
     /// <param name="tokenizer">Turns texts into the policy's token ids.</param>
     /// <param name="reference">A frozen model, or the policy without its adapter.</param>
-    /// <param name="options">Checked here.</param>
+    /// <param name="options">Options, validated here.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     public KtoTrainer(CausalLm policy, ITokenizer tokenizer, ReferencePolicy reference, KtoOptions options)
         : base(policy, options)
@@ -100,7 +100,7 @@ public sealed class KtoTrainer : DatasetTrainer<JudgedCompletion, KtoBatch>
         double point = batch.ReferencePoint ??= ReferencePoint(batch.Mismatched);
         var rows = batch.Sequences.Part(start, count);
         var logProbs = SequenceScores.Of(policy, rows).Sums();
-        var anchor = reference.Of(batch.ReferenceLogProbs, start, logProbs, model => Sums(model, rows))[0];
+        var anchor = reference.KnownOrAsked(batch.ReferenceLogProbs, start, logProbs, model => Sums(model, rows))[0];
         var desirable = batch.Desirable.narrow(0, start, count).to(logProbs.device);
         var loss = UnpairedLosses.Kto(
             logProbs,
@@ -129,7 +129,7 @@ public sealed class KtoTrainer : DatasetTrainer<JudgedCompletion, KtoBatch>
             {
                 var rows = mismatched.Part((long)part * size, size);
                 var own = SequenceScores.Of(policy, rows).Sums();
-                return [own, reference.Of(null, part * size, own, model => Sums(model, rows))[0]];
+                return [own, reference.KnownOrAsked(null, part * size, own, model => Sums(model, rows))[0]];
             }
         );
         return UnpairedLosses
