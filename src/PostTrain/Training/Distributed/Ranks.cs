@@ -14,7 +14,6 @@ internal sealed class Ranks
         Failed = 1,
         Cancelled = 2;
 
-    private static readonly TimeSpan Courtesy = TimeSpan.FromSeconds(1);
     private readonly DistributedOptions options;
 
     private Ranks(DistributedOptions options, ICollectives? collectives) => (this.options, Collectives) = (options, collectives);
@@ -156,12 +155,11 @@ internal sealed class Ranks
 
     internal static BinaryReader Reader(byte[] message) => new(new MemoryStream(message), Encoding.UTF8);
 
-    /// <summary>What all ranks throw. The launcher ends all processes when the first has ended, so the others leave rank 0 the time to say
-    /// it.</summary>
+    /// <summary>What all ranks throw, rank 0 first.</summary>
     internal RankFailedException Failure(int rank, string cause, Exception? inner = null)
     {
         if (!IsFirst && Collectives is MpiCollectives)
-            Thread.Sleep(Courtesy);
+            Thread.Sleep(MpiCollectives.Courtesy);
         return new RankFailedException(rank, cause, inner);
     }
 

@@ -23,6 +23,9 @@ public sealed class MpiCollectives : ICollectives
     // Elements of one call: MPI counts in 32 bits.
     private const long ChunkElements = 1 << 28;
 
+    /// <summary>The launcher ends all processes when the first has ended, so the others leave rank 0 this time to say why.</summary>
+    internal static readonly TimeSpan Courtesy = TimeSpan.FromSeconds(1);
+
     private static readonly Lazy<MpiCollectives?> World = new(Join);
     private readonly MpiLibrary library;
     private readonly object gate = new();
@@ -181,7 +184,11 @@ public sealed class MpiCollectives : ICollectives
     {
         using var reader = Ranks.Reader(all);
         if (reader.ReadInt32() is >= 0 and var failed)
+        {
+            if (Rank != 0)
+                Thread.Sleep(Courtesy);
             throw new RankFailedException(failed, reader.ReadString());
+        }
         return [.. Enumerable.Range(0, Size).Select(_ => reader.ReadBytes(reader.ReadInt32()))];
     }
 
