@@ -12,8 +12,8 @@ public sealed record DistributedOptions
     public ICollectives? Collectives { get; init; }
 
     /// <summary>True to add gradients up in the order of a batch's parts, whatever rank computed them: the bits of a run then do not depend
-    /// on the number of ranks, given a <see cref="TrainingOptions.MicroBatchSize"/>. Costs one exchange of all gradients for every part of a
-    /// rank.</summary>
+    /// on the number of ranks, given a <see cref="TrainingOptions.MicroBatchSize"/> and equal threads a process. Costs one exchange of all
+    /// gradients for every part of a rank, and rank 0 draws all completions.</summary>
     /// <value>The default is false: one sum per update, in the order of the collectives.</value>
     public bool FixedOrder { get; init; }
 

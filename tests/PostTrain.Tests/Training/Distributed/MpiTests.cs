@@ -1,6 +1,5 @@
 using System.Text.Json;
 using PostTrain.Tests.Support;
-using PostTrain.Training.Distributed;
 
 namespace PostTrain.Tests.Training.Distributed;
 
@@ -30,25 +29,27 @@ public sealed class MpiTests : IDisposable
     {
         foreach (var mode in modes)
         {
-            var folder = directory.File($"{ranks}-{mode}");
-            Directory.CreateDirectory(folder);
-            var (code, _, errors) = MpiCommand.Run(ranks, TimeSpan.FromMinutes(20), [RankedRun.Command, folder, mode, .. names]);
-            Assert.True(code == 0, errors);
-            var found = new List<Dictionary<string, RankedResult>>();
-            for (int rank = 0; rank < ranks; rank++)
-                found.Add(
-                    JsonSerializer.Deserialize<Dictionary<string, RankedResult>>(
-                        await File.ReadAllTextAsync(Path.Combine(folder, $"rank-{rank}.json")),
-                        RankedRun.Json
-                    )!
-                );
+            // Started by mpirun too, with the same threads: as one process it knows nothing of ranks.
+            var alone = (await RunAsync(1, mode, names))[0];
+            foreach (var (rank, results) in (await RunAsync(ranks, mode, names)).Index())
             foreach (var name in names)
-            {
-                var alone = await RankedRun.TrainAsync(name, RankedRun.MicroBatchOf(mode), new DistributedOptions());
-                foreach (var (rank, results) in found.Index())
-                    Compare(alone, results[name], mode, $"{name}, rank {rank} of {ranks}");
-            }
+                Compare(alone[name], results[name], mode, $"{name}, rank {rank} of {ranks}");
         }
+    }
+
+    private async Task<Dictionary<string, RankedResult>[]> RunAsync(int ranks, string mode, string[] names)
+    {
+        var folder = directory.File($"{ranks}-{mode}");
+        Directory.CreateDirectory(folder);
+        var (code, _, errors) = MpiCommand.Run(ranks, TimeSpan.FromMinutes(20), [RankedRun.Command, folder, mode, .. names]);
+        Assert.True(code == 0, errors);
+        var found = new Dictionary<string, RankedResult>[ranks];
+        for (int rank = 0; rank < ranks; rank++)
+            found[rank] = JsonSerializer.Deserialize<Dictionary<string, RankedResult>>(
+                await File.ReadAllTextAsync(Path.Combine(folder, $"rank-{rank}.json")),
+                RankedRun.Json
+            )!;
+        return found;
     }
 
     private static void Compare(RankedResult alone, RankedResult actual, string mode, string what)

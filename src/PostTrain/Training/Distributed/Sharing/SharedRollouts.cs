@@ -37,7 +37,11 @@ internal static class SharedRollouts
             return await draw(0, prompts.Count).ConfigureAwait(false);
         // Groups are drawn whole, as they share a prompt, where there are enough of them.
         bool areWhole = prompts.Count % unit == 0 && prompts.Count / unit >= ranks.Size;
-        var (start, count) = Share(ranks, prompts.Count, areWhole ? unit : 1);
+        // The shape of a pass decides the last bits of its log-probs: where they may not depend on the ranks, one rank draws.
+        var (start, count) =
+            !ranks.Options.FixedOrder ? Share(ranks, prompts.Count, areWhole ? unit : 1)
+            : ranks.IsFirst ? (0, prompts.Count)
+            : (0, 0);
         var messages = await ranks
             .ExchangeAsync(
                 "a draw of completions",
