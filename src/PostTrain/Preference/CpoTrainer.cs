@@ -27,11 +27,16 @@ public sealed class CpoTrainer : PairTrainer
     /// <inheritdoc/>
     protected override Tensor Loss(PairBatch batch, int start, int count, MetricMeans metrics)
     {
-        var scores = PairScores.Of(Policy, batch.Part(start, count));
-        // The likelihood term is added here, over the whole batch's tokens.
-        var loss = PreferenceLosses.Cpo(scores.Sums(), options.Objective with { LikelihoodWeight = 0 }, batch.Rows);
-        Report(loss, scores, metrics);
-        double weight = options.Objective.LikelihoodWeight;
-        return weight == 0 ? loss.Loss : loss.Loss + scores.TokenLikelihood(batch) * weight;
+        return SequenceStates.Of(Policy, batch.Part(start, count)).Loss(PairScores.UnitRows, Share);
+
+        Tensor Share(SequenceScores some, int first, int pairs)
+        {
+            var scores = PairScores.Of(some);
+            // The likelihood term is added here, over the whole batch's tokens.
+            var loss = PreferenceLosses.Cpo(scores.Sums(), options.Objective with { LikelihoodWeight = 0 }, batch.Rows);
+            Report(loss, scores, metrics);
+            double weight = options.Objective.LikelihoodWeight;
+            return weight == 0 ? loss.Loss : loss.Loss + scores.TokenLikelihood(batch) * weight;
+        }
     }
 }

@@ -1,3 +1,4 @@
+using PostTrain.Operators;
 using PostTrain.Preference.Losses;
 
 namespace PostTrain.Preference;
@@ -129,6 +130,9 @@ public abstract record DpoLoss
 
     /// <summary>True if a pair's loss depends on the other pairs' log-probs, so that parts of a batch do not add up to it.</summary>
     internal virtual bool ComparesPairs => false;
+
+    /// <summary>The loss in closed form; null where it has none: a loss that sorts the batch, or one of the caller's own.</summary>
+    internal virtual PairForm? Form => null;
 
     /// <summary>The loss of each pair, [B].</summary>
     internal abstract TorchSharp.torch.Tensor PerPair(DpoScores scores, double beta);

@@ -29,11 +29,16 @@ public sealed class OrpoTrainer : PairTrainer
         bool onText = options.Likelihood == OrpoLikelihood.PromptAndCompletion;
         var rows = batch.Part(start, count);
         // The likelihood of prompts needs the logits of all columns.
-        var scores = PairScores.Of(Policy, onText ? rows with { FirstColumn = 0 } : rows);
-        var likelihood = onText ? scores.TextLikelihood(batch) : scores.SequenceLikelihood(batch);
-        var loss = PreferenceLosses.Orpo(scores.Sums(), options.Lambda, likelihood, batch.Rows);
-        Report(loss, scores, metrics);
-        metrics.Add("nll", likelihood.ToDouble() * batch.Rows / count, count);
-        return loss.Loss;
+        return SequenceStates.Of(Policy, onText ? rows with { FirstColumn = 0 } : rows).Loss(PairScores.UnitRows, Share);
+
+        Tensor Share(SequenceScores some, int first, int pairs)
+        {
+            var scores = PairScores.Of(some);
+            var likelihood = onText ? scores.TextLikelihood(batch) : scores.SequenceLikelihood(batch);
+            var loss = PreferenceLosses.Orpo(scores.Sums(), options.Lambda, likelihood, batch.Rows);
+            Report(loss, scores, metrics);
+            metrics.Add("nll", likelihood.ToDouble() * batch.Rows / pairs, pairs);
+            return loss.Loss;
+        }
     }
 }
