@@ -1,8 +1,9 @@
 #:project ../support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
 // Whole recipes on sums: InstructGPT's (SFT, reward model, PPO-ptx), Llama 3's (rounds of rejection sampling, SFT, DPO, averaging), Qwen2's (SFT,
-// offline DPO, online DPO with merging). Right answers to held-out sums after each stage, with their intervals.
+// offline DPO, online DPO with merging), R1's (cold start, GRPO, rejection sampling, GRPO with a learnt reward, a smaller student). Right answers to held-out sums after each stage, with their intervals.
 //   dotnet run -c Release samples/experiments/pipelines.cs [-- --recipe llama3 --steps N --output DIR --resume true]
+using PostTrain.Compression.Pruning;
 using PostTrain.Data;
 using PostTrain.Models;
 using PostTrain.Models.Heads;
@@ -19,7 +20,7 @@ using PostTrain.Tool;
 using PostTrain.Training;
 using PostTrain.Training.Reports;
 
-string[] names = ["instructgpt", "llama3", "qwen2"];
+string[] names = ["instructgpt", "llama3", "qwen2", "r1"];
 var command = new SampleCommand("pipelines", $"Runs a whole recipe on sums: {string.Join(", ", names)}.", steps: 30, heldOut: 200);
 var recipeName = command.Option("--recipe", "Which of them.", "llama3");
 var resume = command.Option("--resume", "Go on with the run in the output folder.", false);
@@ -44,6 +45,9 @@ return await command.RunAsync(
         SftOptions sft = With(new SftOptions { LearningRate = 1e-3 });
         DpoOptions dpo = With(new LlamaRoundsOptions().Preference with { LearningRate = 1e-4 });
         using var scored = SequenceClassifier.For(policy.Copy());
+        // R1's smaller model: two of the three layers of the base.
+        using var student = StructuredPruning.WithoutLayers(policy, 1);
+        var stages = new List<(string Name, Proportion Right)> { ("base", Right("")) };
         Recipe recipe;
         Func<IAsyncEnumerable<RecipeReport>> start;
         switch (name)
@@ -99,6 +103,55 @@ return await command.RunAsync(
                 var pairs = ArithmeticTask.DraftPairs(problems, run.Seed);
                 (recipe, start) = (qwen, () => qwen.RunAsync(demonstrations, pairs, problems, run.Cancellation));
                 break;
+            case "r1":
+                // The learnt reward prefers sums that are worked out to sums with slips.
+                using (
+                    var judge = new RewardTrainer(
+                        scored,
+                        tokenizer,
+                        With(new RewardOptions { LearningRate = 1e-3 }) with
+                        {
+                            Steps = 3 * run.Steps,
+                            CheckpointEvery = 0,
+                        }
+                    )
+                )
+                    run.Train("reward model", 3 * run.Steps, judge.Run(ArithmeticTask.DraftPairs(problems, run.Seed)), "judge");
+                // No LanguageConsistency: sums have no letters.
+                var rules = Reward.Weighted((1.0, reward), (0.1, Reward.Format(@"<think>[^<]*</think><answer>\d+</answer>")));
+                var grpo = With(
+                    new GrpoOptions
+                    {
+                        GroupSize = 8,
+                        LearningRate = 1e-3,
+                        Sampling = sampling,
+                    }
+                );
+                var r1 = new R1Pipeline(
+                    policy,
+                    tokenizer,
+                    rules,
+                    new R1PipelineOptions
+                    {
+                        Directory = folder,
+                        ColdStart = sft,
+                        Reasoning = grpo,
+                        Rejection = new SelfTrainingOptions
+                        {
+                            SamplesPerProblem = 4,
+                            Threshold = 1,
+                            Training = sft with { Steps = 3 * run.Steps },
+                            Sampling = sampling,
+                        },
+                        Alignment = grpo,
+                        AlignmentReward = Reward.Weighted((1.0, rules), (0.1, LearnedRewards.Outcome(scored, tokenizer))),
+                        Student = student,
+                        Distillation = sft with { Steps = 6 * run.Steps, LearningRate = 2e-3 },
+                    }
+                );
+                stages.Add(("student's base", Right(R1Pipeline.Distillation)));
+                (recipe, start) = (r1, () => r1.RunAsync(demonstrations, problems, cancellation: run.Cancellation));
+                break;
             default:
                 var llama = new LlamaRounds(
                     policy,
@@ -119,17 +172,16 @@ return await command.RunAsync(
         if (values.GetValue(resume))
             recipe.Resume();
 
-        var stages = new List<(string Name, Proportion Right)> { ("base", Right()) };
         string current = "";
         await foreach (var report in start())
         {
             string stage = $"{report.Stage}, round {report.Round}";
             if (current.Length > 0 && stage != current && Trains(current))
-                stages.Add((current, Right()));
+                stages.Add((current, Right(current)));
             current = stage;
             run.Log(report.Step with { Metrics = report.Step.Metrics.ToDictionary(item => $"{stage}/{item.Key}", item => item.Value) });
         }
-        stages.Add(($"{current}, end", Right()));
+        stages.Add(($"{current}, end", Right(current)));
         var table = new ReportTable(
             ["after", "right answers"],
             [.. stages.Select(stage => (string[])[stage.Name, stage.Right.ToString()])]
@@ -152,7 +204,10 @@ return await command.RunAsync(
         // The reward model's stage leaves the policy as it is.
         static bool Trains(string stage) => !stage.StartsWith(InstructGptPipeline.RewardModel, StringComparison.Ordinal);
 
-        Proportion Right() => Measure.Right(Measure.Answers(policy, tokenizer, heldOut));
+        Proportion Right(string stage) =>
+            Measure.Right(
+                Measure.Answers(stage.StartsWith(R1Pipeline.Distillation, StringComparison.Ordinal) ? student : policy, tokenizer, heldOut)
+            );
 
         T With<T>(T options)
             where T : TrainingOptions =>

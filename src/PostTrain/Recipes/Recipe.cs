@@ -50,16 +50,17 @@ public abstract class Recipe
         return folder;
     }
 
-    /// <summary>Supervised stage.</summary>
+    /// <summary>Supervised stage of the policy, or of another model.</summary>
     private protected IEnumerable<RecipeReport> Supervise(
         RecipeFolder folder,
         string stage,
         SftOptions options,
         IReadOnlyList<Demonstration> demonstrations,
-        CancellationToken cancellation
+        CancellationToken cancellation,
+        CausalLm? model = null
     )
     {
-        using var trainer = new SftTrainer(Policy, Tokenizer, folder.Options(options, stage));
+        using var trainer = new SftTrainer(model ?? Policy, Tokenizer, folder.Options(options, stage));
         folder.Resume(trainer.Resume, stage);
         foreach (var step in trainer.Run(demonstrations, cancellation: cancellation))
             yield return new RecipeReport(stage, step);

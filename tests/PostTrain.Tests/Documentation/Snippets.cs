@@ -34,6 +34,7 @@ internal static class Snippets
             string.Concat(
                 PublicSurface
                     .Types.Select(type => type.Namespace!)
+                    .Append(typeof(LlamaSharp.LlamaSource).Namespace!)
                     .Distinct()
                     .Order(StringComparer.Ordinal)
                     .Select(name => $"using {name}; ")

@@ -82,8 +82,9 @@ public sealed class RecipeResumeTests : IDisposable
     {
         using var model = Toy.Model();
         using var rewardModel = SequenceClassifier.For(Toy.Model(seed: 2));
+        using var student = Toy.Model(seed: 3);
         var reports = new List<string>();
-        var (recipe, run) = Make(name, place, model, rewardModel);
+        var (recipe, run) = Make(name, place, model, rewardModel, student);
         if (resume)
             recipe.Resume();
         await foreach (var report in run())
@@ -93,14 +94,15 @@ public sealed class RecipeResumeTests : IDisposable
             if (reports.Count == most)
                 break;
         }
-        return (reports, [.. Toy.Bytes(model), .. Toy.Bytes(rewardModel)]);
+        return (reports, [.. Toy.Bytes(model), .. Toy.Bytes(rewardModel), .. Toy.Bytes(student)]);
     }
 
     private static (Recipe Recipe, Func<IAsyncEnumerable<RecipeReport>> Run) Make(
         string name,
         string? place,
         Decoder model,
-        SequenceClassifier rewardModel
+        SequenceClassifier rewardModel,
+        Decoder student
     )
     {
         var tokenizer = Toy.Tokenizer;
@@ -269,6 +271,9 @@ public sealed class RecipeResumeTests : IDisposable
                         Reasoning = Grpo,
                         Rejection = new SelfTrainingOptions { Training = Sft with { Steps = 3 }, Sampling = Short },
                         Alignment = Grpo with { Steps = 2 },
+                        AlignmentReward = Reward.Of("length", completion => completion.Text.Length),
+                        Student = student,
+                        Distillation = Sft with { Steps = 2 },
                     }
                 );
                 return (r1, () => r1.RunAsync(Demonstrations, Problems));
