@@ -47,7 +47,7 @@ return await command.RunAsync(
         using var scored = SequenceClassifier.For(policy.Copy());
         // R1's smaller model: two of the three layers of the base.
         using var student = StructuredPruning.WithoutLayers(policy, 1);
-        var stages = new List<(string Name, Proportion Right)> { ("base", Right("")) };
+        var stages = new List<(string Name, Proportion Right)> { ("base", Right(policy)) };
         Recipe recipe;
         Func<IAsyncEnumerable<RecipeReport>> start;
         switch (name)
@@ -59,6 +59,7 @@ return await command.RunAsync(
                     new InstructGptOptions
                     {
                         Directory = folder,
+                        StageEnded = MeasureAsync,
                         RewardModel = scored,
                         Supervised = sft,
                         RewardTraining = With(new RewardOptions { LearningRate = 1e-3 }) with { Steps = 3 * run.Steps },
@@ -95,6 +96,7 @@ return await command.RunAsync(
                     new QwenPipelineOptions
                     {
                         Directory = folder,
+                        StageEnded = MeasureAsync,
                         Supervised = sft,
                         Offline = dpo,
                         Online = With(new OnlineDpoOptions { LearningRate = 1e-4, Sampling = sampling }),
@@ -134,6 +136,7 @@ return await command.RunAsync(
                     new R1PipelineOptions
                     {
                         Directory = folder,
+                        StageEnded = MeasureAsync,
                         ColdStart = sft,
                         Reasoning = grpo,
                         Rejection = new SelfTrainingOptions
@@ -149,7 +152,7 @@ return await command.RunAsync(
                         Distillation = sft with { Steps = 6 * run.Steps, LearningRate = 2e-3 },
                     }
                 );
-                stages.Add(("student's base", Right(R1Pipeline.Distillation)));
+                stages.Add(("student's base", Right(student)));
                 (recipe, start) = (r1, () => r1.RunAsync(demonstrations, problems, cancellation: run.Cancellation));
                 break;
             default:
@@ -160,6 +163,7 @@ return await command.RunAsync(
                     new LlamaRoundsOptions
                     {
                         Directory = folder,
+                        StageEnded = MeasureAsync,
                         Draws = new DrawOptions { Draws = 8, Sampling = sampling },
                         Supervised = sft,
                         Preference = dpo,
@@ -172,16 +176,11 @@ return await command.RunAsync(
         if (values.GetValue(resume))
             recipe.Resume();
 
-        string current = "";
         await foreach (var report in start())
         {
             string stage = $"{report.Stage}, round {report.Round}";
-            if (current.Length > 0 && stage != current && Trains(current))
-                stages.Add((current, Right(current)));
-            current = stage;
             run.Log(report.Step with { Metrics = report.Step.Metrics.ToDictionary(item => $"{stage}/{item.Key}", item => item.Value) });
         }
-        stages.Add(($"{current}, end", Right(current)));
         var table = new ReportTable(
             ["after", "right answers"],
             [.. stages.Select(stage => (string[])[stage.Name, stage.Right.ToString()])]
@@ -201,13 +200,15 @@ return await command.RunAsync(
             }
         );
 
-        // The reward model's stage leaves the policy as it is.
-        static bool Trains(string stage) => !stage.StartsWith(InstructGptPipeline.RewardModel, StringComparison.Ordinal);
+        Proportion Right(CausalLm model) => Measure.Right(Measure.Answers(model, tokenizer, heldOut));
 
-        Proportion Right(string stage) =>
-            Measure.Right(
-                Measure.Answers(stage.StartsWith(R1Pipeline.Distillation, StringComparison.Ordinal) ? student : policy, tokenizer, heldOut)
-            );
+        // A reward model answers nothing.
+        Task MeasureAsync(RecipeStage stage, CancellationToken cancellation)
+        {
+            if (stage.Model is CausalLm model)
+                stages.Add(($"{stage.Name}, round {stage.Round}", Right(model)));
+            return Task.CompletedTask;
+        }
 
         T With<T>(T options)
             where T : TrainingOptions =>

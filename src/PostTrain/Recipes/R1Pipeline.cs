@@ -50,7 +50,8 @@ public sealed class R1Pipeline : Recipe
             CheckReference(options, options.Reference is not null);
         if (options is { Student: not null, Rejection: null })
             throw new ArgumentException(
-                $"options has a {nameof(R1PipelineOptions.Student)} and no {nameof(R1PipelineOptions.Rejection)}, expected the stage whose data it learns from",
+                $"options has a {nameof(R1PipelineOptions.Student)} and no {nameof(R1PipelineOptions.Rejection)}, "
+                    + "expected the stage whose data it learns from",
                 nameof(options)
             );
     }
@@ -73,8 +74,11 @@ public sealed class R1Pipeline : Recipe
         var folder = Open();
         using var first = options.Rejection is null ? null : new TrainedWeights(Policy);
         if (options.ColdStart is { } coldStart)
+        {
             foreach (var report in Supervise(folder, ColdStart, coldStart, demonstrations, cancellation))
                 yield return report;
+            await EndAsync(ColdStart, cancellation).ConfigureAwait(false);
+        }
         await foreach (var report in StageAsync(Reasoning, options.Reasoning, reward).ConfigureAwait(false))
             yield return report;
 
@@ -103,13 +107,17 @@ public sealed class R1Pipeline : Recipe
             first!.Restore();
             foreach (var report in Supervise(folder, Rejection, rejection.Training, shown, cancellation))
                 yield return report;
+            await EndAsync(Rejection, cancellation).ConfigureAwait(false);
         }
         if (options.Alignment is { } alignment)
             await foreach (var report in StageAsync(Alignment, alignment, options.AlignmentReward ?? reward).ConfigureAwait(false))
                 yield return report;
         if (options.Student is { } student)
+        {
             foreach (var report in Supervise(folder, Distillation, options.Distillation, shown, cancellation, student))
                 yield return report;
+            await EndAsync(Distillation, cancellation, student).ConfigureAwait(false);
+        }
 
         async IAsyncEnumerable<RecipeReport> StageAsync(string stage, GrpoOptions how, IReward judge)
         {
@@ -120,6 +128,7 @@ public sealed class R1Pipeline : Recipe
                 var report in ReinforceAsync(folder, stage, how, judge, problems, evaluation, cancellation).ConfigureAwait(false)
             )
                 yield return report;
+            await EndAsync(stage, cancellation).ConfigureAwait(false);
         }
     }
 

@@ -161,7 +161,8 @@ internal sealed class EnvironmentSource(IRolloutSource source, EnvironmentOption
         catch (Exception error)
         {
             throw new InvalidOperationException(
-                $"the tokenizer cannot encode what {options.Environment.Name} answered at turn {said.Number} of row {row.Row}: {error.Message}",
+                $"the tokenizer cannot encode what {options.Environment.Name} answered at turn {said.Number} of row {row.Row}: "
+                    + error.Message,
                 error
             );
         }
