@@ -29,6 +29,7 @@ public static class CoatTask
                 Layers = 2,
                 Heads = 4,
                 FeedForwardSize = 2 * width,
+                TiedEmbeddings = false,
             },
             seed
         );
