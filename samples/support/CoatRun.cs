@@ -40,7 +40,7 @@ public sealed class CoatRun : IDisposable
             {
                 Steps = settings.FormatSteps,
                 BatchSize = 64,
-                LearningRate = 3e-3,
+                LearningRate = 1e-3,
                 WarmupSteps = settings.FormatSteps / 20,
                 Schedule = LearningRateSchedule.Cosine,
                 Seed = seed,

@@ -10,7 +10,8 @@ namespace PostTrain.Recipes;
 /// <summary>R1's pipeline: cold start, reinforcement of reasoning, rejection sampling and supervised fine-tuning of the first policy,
 /// second reinforcement.</summary>
 /// <remarks>DeepSeek-R1, arXiv:2501.12948, section 2.3. Without cold start, rejection and second reinforcement it is R1-Zero (section 2.2).
-/// One reward judges all stages; the paper's second reinforcement has preference rewards of general tasks besides.</remarks>
+/// One reward judges all stages, unless <see cref="R1PipelineOptions.AlignmentReward"/> gives the second reinforcement another, as the paper
+/// does. Its last step, distillation, is a <see cref="Supervised.SftTrainer"/> of a smaller model on the policy's completions.</remarks>
 public sealed class R1Pipeline : Recipe
 {
     /// <summary>Stage of <see cref="Supervised.SftTrainer"/> on the given demonstrations.</summary>
@@ -65,7 +66,7 @@ public sealed class R1Pipeline : Recipe
         if (options.ColdStart is { } coldStart)
             foreach (var report in Supervise(folder, ColdStart, coldStart, demonstrations, cancellation))
                 yield return report;
-        await foreach (var report in StageAsync(Reasoning, options.Reasoning).ConfigureAwait(false))
+        await foreach (var report in StageAsync(Reasoning, options.Reasoning, reward).ConfigureAwait(false))
             yield return report;
 
         if (options.Rejection is { } rejection)
@@ -94,16 +95,16 @@ public sealed class R1Pipeline : Recipe
                 yield return report;
         }
         if (options.Alignment is { } alignment)
-            await foreach (var report in StageAsync(Alignment, alignment).ConfigureAwait(false))
+            await foreach (var report in StageAsync(Alignment, alignment, options.AlignmentReward ?? reward).ConfigureAwait(false))
                 yield return report;
 
-        async IAsyncEnumerable<RecipeReport> StageAsync(string stage, GrpoOptions how)
+        async IAsyncEnumerable<RecipeReport> StageAsync(string stage, GrpoOptions how, IReward judge)
         {
             using var copy = NeedsReference(how) && options.Reference is null ? ((Decoder)Policy).Copy() : null;
             if (NeedsReference(how))
                 how = how with { Reference = copy ?? options.Reference!(Policy) };
             await foreach (
-                var report in ReinforceAsync(folder, stage, how, reward, problems, evaluation, cancellation).ConfigureAwait(false)
+                var report in ReinforceAsync(folder, stage, how, judge, problems, evaluation, cancellation).ConfigureAwait(false)
             )
                 yield return report;
         }

@@ -1,5 +1,6 @@
 using PostTrain.Models;
 using PostTrain.Policy;
+using PostTrain.Rewards;
 using PostTrain.Supervised;
 
 namespace PostTrain.Recipes;
@@ -23,6 +24,11 @@ public sealed record R1PipelineOptions : RecipeOptions
     /// <summary>Second reinforcement; null leaves it out.</summary>
     /// <value>The default is GRPO.</value>
     public GrpoOptions? Alignment { get; init; } = new();
+
+    /// <summary>Reward of the second reinforcement, such as a rule with a learned preference (the paper's rewards of general tasks); null
+    /// for the one of the first.</summary>
+    /// <value>The default is null.</value>
+    public IReward? AlignmentReward { get; init; }
 
     /// <summary>Makes the frozen policy that the divergence of a reinforcement is taken from, where its options ask for one; null copies
     /// the policy at the beginning of the stage, which must be a <see cref="Decoder"/> without adapters.</summary>

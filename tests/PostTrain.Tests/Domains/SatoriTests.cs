@@ -67,23 +67,23 @@ public sealed class SatoriTests(ITestOutputHelper output)
                 CoatTask.Tokenizer(),
                 new SftOptions
                 {
-                    Steps = 800,
+                    Steps = 1500,
                     BatchSize = 64,
-                    LearningRate = 3e-3,
+                    LearningRate = 2e-3,
                     WarmupSteps = 30,
                     Schedule = LearningRateSchedule.Cosine,
                 }
             )
         )
-            Assert.Equal(300, trainer.Run(CoatTask.Notes(CoatTask.Problems(6000, false, 1), slip: 0.15, seed: 1)).Count());
+            Assert.Equal(1500, trainer.Run(CoatTask.Notes(CoatTask.Problems(8000, false, 1), slip: 0.15, seed: 1)).Count());
         using var coat = new CoatRun(
             start,
             new CoatSettings
             {
-                FormatSteps = 500,
+                FormatSteps = 600,
                 Rounds = 2,
                 Steps = 10,
-                LearningRate = 1e-3,
+                LearningRate = 5e-4,
             },
             1,
             (_, steps, reports) => Assert.Equal(steps, reports.Count())
@@ -91,6 +91,7 @@ public sealed class SatoriTests(ITestOutputHelper output)
         var before = coat.Measure(coat.Tuned, 200).ToDictionary(item => item.Measure, item => item.Value);
         using var policy = await coat.TrainAsync(
             _ => true,
+            asksToReflect: false,
             async (_, steps, reports) =>
             {
                 int seen = 0;

@@ -1,5 +1,6 @@
 using PostTrain.Data;
 using PostTrain.Models;
+using PostTrain.Policy;
 using PostTrain.Preference;
 using PostTrain.Recipes;
 using PostTrain.Rewards;
@@ -102,5 +103,35 @@ public sealed class PipelineTests
         using var mode = no_grad();
         foreach (var ((name, now), (a, b)) in model.named_parameters().Zip(one.parameters().Zip(two.parameters())))
             Assert.True((now - (a + b) / 2).abs().max().ToDouble() < 1e-7, name);
+    }
+
+    [Fact]
+    public async Task R1_JudgesTheSecondReinforcementByItsOwnReward()
+    {
+        using var model = Toy.Model();
+        var grpo = new GrpoOptions
+        {
+            Steps = 2,
+            BatchSize = 2,
+            GroupSize = 4,
+            Sampling = new SamplingOptions { MaxNewTokens = 3 },
+        };
+        var recipe = new R1Pipeline(
+            model,
+            Toy.Tokenizer,
+            Reward.Of("first", _ => 1),
+            new R1PipelineOptions
+            {
+                ColdStart = null,
+                Rejection = null,
+                Reasoning = grpo,
+                Alignment = grpo,
+                AlignmentReward = Reward.Of("second", _ => 3),
+            }
+        );
+        var means = new List<(string, double)>();
+        await foreach (var report in recipe.RunAsync([], [new("1+1=", "2"), new("2+2=", "4")]))
+            means.Add((report.Stage, report.Step.Metrics["reward/mean"]));
+        Assert.Equal([("reasoning", 1), ("reasoning", 1), ("alignment", 3), ("alignment", 3)], means);
     }
 }

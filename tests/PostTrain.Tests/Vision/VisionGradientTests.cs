@@ -68,7 +68,10 @@ public sealed class VisionGradientTests
         Assert.True(far > 2 * near, $"{far} with exchanged pictures, {near} without");
     }
 
-    private static double Score(int question, int token) => question == 0 ? token % 2 : token % 3 == 0 ? 1 : 0;
+    private static double Score(int question, int token) =>
+        question == 0 ? token % 2
+        : token % 3 == 0 ? 1
+        : 0;
 
     // The change of all parameters by one step of plain gradient descent at rate 1, with the sign of a gradient, and the answers.
     private static async Task<(double[] Step, List<int>[] Drawn)> StepAsync(int groupSize, int microBatch)
