@@ -1,7 +1,7 @@
 #:project ../support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
-// Domain adaptation: continued pre-training with replay, EWC, L2-SP and LoRA, by what is learnt and what is forgotten. Over five seeds plain
-// training forgets 0.828 ± 0.060 of accuracy, replay 0.754 ± 0.184 less; the table is in docs/domain-adaptation.md.
+// Domain adaptation: continued pre-training with replay, EWC, L2-SP and LoRA, by what is learnt and what is forgotten. Over five seeds
+// plain training forgets 0.828 ± 0.060 of accuracy, replay 0.754 ± 0.184 less; the table is in docs/domain-adaptation.md.
 //   dotnet run -c Release samples/experiments/domain-adaptation.cs [-- --seeds 5 --steps N --replay 0.25 --ewc N --l2sp N --output DIR]
 using PostTrain.Adapters;
 using PostTrain.Data;

@@ -39,8 +39,8 @@ return await command.RunAsync(
         run.Finish(
             run.Page(
                     "Pictures before a language model",
-                    $"{values.GetValue(count)} drawn pictures to learn from, {run.HeldOut} held out, one question each; the pictures of GRPO "
-                        + "are new. Shares of right answers: the likeliest answers, by kind of question, and answers drawn at temperature 1."
+                    $"{values.GetValue(count)} drawn pictures to learn from, {run.HeldOut} held out, one question each; the pictures "
+                        + "of GRPO are new. Shares of right answers: the likeliest answers, by kind of question, and those drawn at temperature 1."
                 )
                 .Table($"Means, {values.GetValue(seeds)} seeds", table.Means)
                 .Table("Paired differences", table.Differences)

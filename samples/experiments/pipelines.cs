@@ -1,9 +1,10 @@
 #:project ../support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
-// Whole recipes on sums: R1's (cold start, GRPO, rejection sampling, GRPO, distillation), InstructGPT's (SFT, reward model, PPO-ptx), Llama 3's
-// (rounds of rejection sampling, SFT, DPO, averaging), Qwen2's (SFT, offline DPO, online DPO with merging). Right answers to held-out sums, drawn
-// at temperature 1, at the end of each stage, and each stage's gain over seeds. The control runs the same stages with answers and rankings that are drawn by chance.
-//   dotnet run -c Release samples/experiments/pipelines.cs [-- --recipe llama3 --seeds 5 --steps N --control true --output DIR --resume true]
+// Whole recipes on sums: R1's (cold start, GRPO, rejection sampling, GRPO, distillation), InstructGPT's (SFT, reward model, PPO-ptx),
+// Llama 3's (rounds of rejection sampling, SFT, DPO, averaging), Qwen2's (SFT, offline DPO, online DPO with merging). Right answers to
+// held-out sums, drawn at temperature 1, at the end of each stage, and each stage's gain over seeds. The control runs the same stages with
+// answers and rankings that are drawn by chance. Numbers: docs/recipes.md.
+//   dotnet run -c Release samples/experiments/pipelines.cs [-- --recipe llama3 --seeds 5 --steps N --control true --output DIR]
 using PostTrain.Compression.Pruning;
 using PostTrain.Data;
 using PostTrain.Models;
@@ -75,7 +76,8 @@ return await command.RunAsync(
         run.Finish(
             run.Page(
                     $"Pipeline: {name}",
-                    $"Right answers to {run.HeldOut} held-out sums at the end of each stage, drawn at temperature 1; {values.GetValue(seeds)} seeds, each from the "
+                    $"Right answers to {run.HeldOut} held-out sums at the end of each stage, drawn at temperature 1; "
+                        + $"{values.GetValue(seeds)} seeds, each from the "
                         + "same base. Means with Student's 95 % intervals; gains over the stage before, seed by seed."
                 )
                 .Table("Stages", table)

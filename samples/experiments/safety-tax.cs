@@ -1,8 +1,8 @@
 #:project ../support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
 // What safety costs a model that reasons: refusals of three kinds, the share of harmful requests that is refused against the accuracy on
-// harmless ones after every few steps. Over five seeds the tax is 0.104 ± 0.188 of direct refusals, 0.366 ± 0.272 of thinking ones, 0.213 ± 0.431
-// of the model's own; docs/safety-tax.md.
+// harmless ones after every few steps. Over five seeds the tax is 0.104 ± 0.188 of direct refusals, 0.366 ± 0.272 of thinking ones,
+// 0.213 ± 0.431 of the model's own: docs/safety-tax.md.
 //   dotnet run -c Release samples/experiments/safety-tax.cs [-- --seeds 5 --steps N --every N --harmless 0.1 --output DIR]
 using PostTrain.Data;
 using PostTrain.Models;
@@ -140,8 +140,8 @@ return await command.RunAsync(
         run.Finish(
             run.Page(
                     "Safety tax",
-                    $"A small reasoning model is trained to refuse harmful requests; {values.GetValue(harmless):P0} of the examples are its own "
-                        + "answers to harmless ones. The tax is the mean loss of accuracy on harmless requests over the shares of refusals "
+                    $"A small reasoning model is trained to refuse harmful requests; {values.GetValue(harmless):P0} of the examples are its "
+                        + "own answers to harmless ones. The tax is the mean loss of accuracy on harmless requests over the shares of refusals "
                         + "that were reached."
                 )
                 .Table($"Means, {values.GetValue(seeds)} seeds", table.Means)

@@ -18,8 +18,8 @@ public static class CoatTask
     /// <summary>Digits and signs.</summary>
     public static CharacterTokenizer Tokenizer() => new("0123456789+=;");
 
-    /// <summary>A decoder with a random start. To check a step takes a layer more than to make it: its result has to be computed before it is
-    /// compared with the given one.</summary>
+    /// <summary>A decoder with a random start. To check a step takes a layer more than to make it: its result has to be computed before it
+    /// is compared with the given one.</summary>
     public static Decoder Model(ulong seed, int width = 64) =>
         Decoder.Create(
             new DecoderConfig
