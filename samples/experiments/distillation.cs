@@ -15,6 +15,7 @@ using PostTrain.Numerics;
 using PostTrain.Rollouts;
 using PostTrain.Samples.Support;
 using PostTrain.Supervised;
+using PostTrain.Text;
 using PostTrain.Tool;
 using PostTrain.Training;
 using PostTrain.Training.Reports;
@@ -128,7 +129,9 @@ return await command.RunAsync(
         var table = DistillationResult.Table(results, after, sft, subject.IsToy);
         ConsoleTable.Print(table);
         const string reading =
-            "Nats per token. The first divergence is on the data's completions, the second on what each model itself answers. The last row is example by example: where its interval does not hold 0 the two models differ. One run each, so this says nothing of other seeds.";
+            "Nats per token. The first divergence is on the data's completions, the second on what each model itself "
+            + "answers. The last row is example by example: where its interval does not hold 0 the two models differ. One "
+            + "run each, so this says nothing of other seeds.";
         Console.WriteLine(reading);
         string teacherName = values.GetValue(teacherFolder) ?? "the toy's model, fine-tuned on worked sums";
         var page = run.Page(
@@ -250,3 +253,48 @@ return await command.RunAsync(
         }
     }
 );
+
+/// <summary>Checks that two models use the same tokenizer.</summary>
+internal static class SharedTokenizer
+{
+    private const string Expected =
+        "expected the student's tokenizer: distillation compares the models token by token. With another tokenizer a student can "
+        + "be trained on texts of the teacher, with samples/experiments/sft.cs";
+
+    /// <summary>Rejects a teacher with different token ids: another vocabulary, or other ids for one of the texts.</summary>
+    /// <param name="folder">The teacher's directory.</param>
+    /// <param name="student">The student's tokenizer.</param>
+    /// <param name="texts">The training texts.</param>
+    /// <exception cref="ArgumentException">The tokenizers differ.</exception>
+    public static void Check(string folder, ITokenizer student, IEnumerable<MarkedText> texts)
+    {
+        ArgumentNullException.ThrowIfNull(student);
+        ArgumentNullException.ThrowIfNull(texts);
+        var teacher = TokenizerFiles.Load(folder);
+        if (teacher.VocabularySize != student.VocabularySize || teacher.EndOfSequenceId != student.EndOfSequenceId)
+            throw new ArgumentException(
+                $"--teacher {folder} has a vocabulary of {teacher.VocabularySize} that ends texts with {Id(teacher)}, the student "
+                    + $"one of {student.VocabularySize} that ends them with {Id(student)}; {Expected}"
+            );
+        foreach (var text in texts)
+            if (!Reads(teacher, text, student.Encode(text)))
+                throw new ArgumentException(
+                    $"--teacher {folder} reads '{text[..Math.Min(40, text.Length)]}' as other token ids than the student; {Expected}"
+                );
+    }
+
+    private static string Id(ITokenizer tokenizer) => tokenizer.EndOfSequenceId is { } id ? $"id {id}" : "none";
+
+    private static bool Reads(ITokenizer tokenizer, MarkedText text, int[] ids)
+    {
+        try
+        {
+            return tokenizer.Encode(text).AsSpan().SequenceEqual(ids);
+        }
+        catch (ArgumentException)
+        {
+            // It cannot encode the text.
+            return false;
+        }
+    }
+}

@@ -107,7 +107,8 @@ return await command.RunAsync(
         Row[] tops = [.. rows.Take(3), .. rows.Skip(3).GroupBy(row => row.Name).Select(group => group.MaxBy(row => row.Worse)!)];
         var page = run.Page(
                 "Two fine-tuned models merged into one",
-                $"{subject.Name} after {together} steps on both tasks, then {run.Steps} steps on one task in each of two copies, merged without "
+                $"{subject.Name} after {together} steps on both tasks, then {run.Steps} steps on one task in each of two "
+                    + $"copies, merged without "
                     + $"training. Accuracies on {heldOut} held-out problems of each task, with 95 % intervals."
             )
             .Paragraph(finding)

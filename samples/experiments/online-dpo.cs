@@ -167,7 +167,8 @@ return await command.RunAsync(
         );
         ConsoleTable.Print(table);
         const string reading =
-            "One sampled answer to each held-out problem; differences are problem by problem. Where an interval does not hold 0 the two differ, in this one run.";
+            "One sampled answer to each held-out problem; differences are problem by problem. Where an interval does not "
+            + "hold 0 the two differ, in this one run.";
         Console.WriteLine(reading);
         string judged = values.GetValue(rewardName) == "rule" ? "a rule: the right answer" : "the script of a judge, asked in both orders";
         run.Finish(

@@ -22,8 +22,7 @@ using PostTrain.Tool;
 using PostTrain.Training;
 using PostTrain.Training.Reports;
 
-const string student = "student",
-    distilled = "student, distilled";
+const string smaller = "student's base";
 const int tokens = 48;
 string[] names = ["r1", "instructgpt", "llama3", "qwen2"];
 var command = new SampleCommand("pipelines", $"Runs a whole recipe on sums: {string.Join(", ", names)}.", steps: 30, heldOut: 200);
@@ -57,8 +56,11 @@ return await command.RunAsync(
         string Gain(IReadOnlyList<(string Stage, double Right)> all, string stage, string? before) =>
             before is null ? "–" : PairedTest.Of(Of(all, stage), Of(all, before)).ToString();
         string[] stages = [.. results.Select(item => item.Stage).Distinct()];
-        // What the student gains is over the untrained student.
-        string? Before(int i) => i == 0 || stages[i] == student ? null : stages[i - 1];
+        // What the student gains is over its own base, which is measured first.
+        string? Before(int i) =>
+            stages[i] == "base" || stages[i] == smaller ? null
+            : stages[i] == R1Pipeline.Distillation ? smaller
+            : stages.Take(i).Last(stage => stage != R1Pipeline.Distillation);
         string[] Row(int i)
         {
             string[] own = [stages[i], Estimate.Of(Of(results, stages[i])).ToString(), Gain(results, stages[i], Before(i))];
@@ -71,8 +73,8 @@ return await command.RunAsync(
             [.. stages.Select((_, i) => Row(i))]
         );
         ConsoleTable.Print(table);
-        string last = stages[^1] == distilled ? stages[^3] : stages[^1];
-        var whole = PairedTest.Of(Of(results, last), Of(results, stages[0]));
+        string last = stages.Last(stage => stage != R1Pipeline.Distillation);
+        var whole = PairedTest.Of(Of(results, last), Of(results, "base"));
         run.Finish(
             run.Page(
                     $"Pipeline: {name}",
@@ -86,7 +88,7 @@ return await command.RunAsync(
             {
                 ["recipe"] = name,
                 ["seeds"] = values.GetValue(seeds),
-                ["accuracy_before"] = Of(results, stages[0]).Average(),
+                ["accuracy_before"] = Of(results, "base").Average(),
                 ["accuracy_after"] = Of(results, last).Average(),
                 ["gain"] = whole.ToString(),
             }
@@ -108,43 +110,41 @@ return await command.RunAsync(
                 problems = [.. problems.Select((problem, i) => problem with { Answer = answers[i] })];
             }
             using var scored = SequenceClassifier.For(policy.Copy());
+            // R1's smaller model: two of the three layers of the base.
+            using var student = StructuredPruning.WithoutLayers(policy, 1);
+            var measured = new List<(string Stage, double Right)>();
+            if (name == "r1")
+                Add(smaller, student);
+            Add("base", policy);
             var (recipe, start) = Recipe(
-                new Stages(policy, tokenizer, seed, folder),
+                new Stages(policy, student, scored, tokenizer, seed, folder, MeasureAsync),
                 problems,
                 demonstrations,
-                byChance ? random : null,
-                scored
+                byChance ? random : null
             );
             if (values.GetValue(resume))
                 recipe.Resume();
-
-            var measured = new List<(string Stage, double Right)> { ("base", Right(policy)) };
             await foreach (var report in start())
-            {
-                string stage = report.Round == 1 && name != "llama3" ? report.Stage : $"{report.Stage}, round {report.Round}";
                 run.Log(
                     report.Step with
                     {
-                        Metrics = report.Step.Metrics.ToDictionary(item => $"seed{seed}/{stage}/{item.Key}", item => item.Value),
+                        Metrics = report.Step.Metrics.ToDictionary(
+                            item => $"seed{seed}/{report.Stage}, round {report.Round}/{item.Key}",
+                            item => item.Value
+                        ),
                     }
                 );
-                // The reward model's stage leaves the policy as it is.
-                if (report.Step.Step == run.Steps && report.Stage != InstructGptPipeline.RewardModel)
-                    Add(stage, policy);
-            }
-            // Averaging comes after the last step; a run that was finished before has no steps.
-            if (name == "llama3" || measured.Count == 1)
-                Add(name == "llama3" ? "averaged" : "end", policy);
-            if (name == "r1")
-            {
-                using var small = StructuredPruning.WithoutLayers(Pretrained.Load(Folders.ArithmeticBase), 1);
-                Add(student, small);
-                Distil(policy, small, problems, tokenizer, seed);
-                Add(distilled, small);
-            }
             if (!byChance)
                 subject.Save(policy, run.PathOf(seed == run.Seed ? "model" : $"model-{seed}"));
             return measured;
+
+            // A reward model answers nothing.
+            Task MeasureAsync(RecipeStage stage, CancellationToken cancellation)
+            {
+                if (stage.Model is Decoder model)
+                    Add(name == "llama3" ? $"{stage.Name}, round {stage.Round}" : stage.Name, model);
+                return Task.CompletedTask;
+            }
 
             void Add(string stage, Decoder model)
             {
@@ -161,32 +161,11 @@ return await command.RunAsync(
             }
         }
 
-        // R1's last step: the student learns the policy's own completions of all problems.
-        void Distil(Decoder policy, Decoder small, IReadOnlyList<Problem> problems, PostTrain.Text.ITokenizer tokenizer, ulong seed)
-        {
-            var drawn = Sampled.Completions(policy, tokenizer, problems, new SamplingOptions { MaxNewTokens = tokens }, seed);
-            Demonstration[] shown =
-            [
-                .. drawn.Where(answer => answer.Finished).Select(answer => new Demonstration(answer.Problem.Prompt, answer.Text)),
-            ];
-            using var trainer = new SftTrainer(
-                small,
-                tokenizer,
-                With(new SftOptions { LearningRate = 2e-3 }, seed) with
-                {
-                    Steps = 10 * run.Steps,
-                    CheckpointEvery = 0,
-                }
-            );
-            run.Train("distillation", 10 * run.Steps, trainer.Run(shown, cancellation: run.Cancellation), $"seed{seed}/distillation");
-        }
-
         (Recipe Recipe, Func<IAsyncEnumerable<RecipeReport>> Start) Recipe(
             Stages to,
             IReadOnlyList<Problem> problems,
             IReadOnlyList<Demonstration> demonstrations,
-            Random? chance,
-            SequenceClassifier scored
+            Random? chance
         )
         {
             var reward = Reward.MathAnswer(new MathAnswerOptions { Places = AnswerPlaces.Tags });
@@ -209,24 +188,43 @@ return await command.RunAsync(
                     {
                         BatchSize = 8,
                     };
+                    // The learnt reward prefers sums that are worked out to sums with slips.
+                    using (
+                        var judge = new RewardTrainer(
+                            to.Scored,
+                            to.Tokenizer,
+                            With(new RewardOptions { LearningRate = 1e-3 }, to.Seed) with
+                            {
+                                Steps = 3 * run.Steps,
+                                CheckpointEvery = 0,
+                            }
+                        )
+                    )
+                        _ = judge.Run(Pairs(), cancellation: run.Cancellation).Last();
+                    // No LanguageConsistency: sums have no letters.
+                    var rules = Reward.Weighted((1.0, reward), (0.1, Reward.Format(@"<think>[^<]*</think><answer>\d+</answer>")));
                     var r1 = new R1Pipeline(
                         to.Policy,
                         to.Tokenizer,
-                        // An answer, and the format in which it was thought about.
-                        Reward.Weighted((1.0, reward), (0.1, Reward.Format(@"<think>[^<]*</think><answer>[0-9]+</answer>"))),
+                        rules,
                         new R1PipelineOptions
                         {
                             Directory = to.Folder,
+                            StageEnded = to.Ended,
                             ColdStart = sft,
                             Reasoning = grpo,
                             Rejection = new SelfTrainingOptions
                             {
                                 SamplesPerProblem = 4,
+                                Threshold = 1,
+                                Training = sft with { Steps = 3 * run.Steps },
                                 Sampling = sampling,
-                                Training = sft with { Steps = run.Steps },
                                 Seed = to.Seed,
                             },
                             Alignment = grpo with { Seed = to.Seed + 1000, LearningRate = 5e-4 },
+                            AlignmentReward = Reward.Weighted((1.0, rules), (0.1, LearnedRewards.Outcome(to.Scored, to.Tokenizer))),
+                            Student = to.Student,
+                            Distillation = sft with { Steps = 10 * run.Steps, LearningRate = 2e-3 },
                         }
                     );
                     return (r1, () => r1.RunAsync(demonstrations, problems, cancellation: run.Cancellation));
@@ -237,7 +235,8 @@ return await command.RunAsync(
                         new InstructGptOptions
                         {
                             Directory = to.Folder,
-                            RewardModel = scored,
+                            StageEnded = to.Ended,
+                            RewardModel = to.Scored,
                             Supervised = sft,
                             RewardTraining = With(new RewardOptions { LearningRate = 1e-3 }, to.Seed) with { Steps = 3 * run.Steps },
                             Reinforcement = With(
@@ -273,21 +272,13 @@ return await command.RunAsync(
                         new QwenPipelineOptions
                         {
                             Directory = to.Folder,
+                            StageEnded = to.Ended,
                             Supervised = sft,
                             Offline = dpo,
                             Online = With(new OnlineDpoOptions { LearningRate = 1e-4, Sampling = sampling }, to.Seed),
                         }
                     );
-                    PreferencePair[] pairs =
-                    [
-                        .. ArithmeticTask
-                            .DraftPairs(problems, to.Seed)
-                            .Select(pair =>
-                                Ranked(pair.Chosen.Text, pair.Rejected.Text) is var order
-                                    ? new PreferencePair(pair.Prompt, order[0], order[1])
-                                    : pair
-                            ),
-                    ];
+                    var pairs = Pairs();
                     return (qwen, () => qwen.RunAsync(demonstrations, pairs, problems, run.Cancellation));
                 default:
                     var llama = new LlamaRounds(
@@ -297,6 +288,7 @@ return await command.RunAsync(
                         new LlamaRoundsOptions
                         {
                             Directory = to.Folder,
+                            StageEnded = to.Ended,
                             Draws = new DrawOptions { Draws = 8, Sampling = sampling },
                             Supervised = sft,
                             Preference = dpo,
@@ -305,6 +297,17 @@ return await command.RunAsync(
                     );
                     return (llama, () => llama.RunAsync(demonstrations, problems, run.Cancellation));
             }
+
+            PreferencePair[] Pairs() =>
+                [
+                    .. ArithmeticTask
+                        .DraftPairs(problems, to.Seed)
+                        .Select(pair =>
+                            Ranked(pair.Chosen.Text, pair.Rejected.Text) is [var better, var worse]
+                                ? new PreferencePair(pair.Prompt, better, worse)
+                                : pair
+                        ),
+                ];
 
             string[] Ranked(params string[] order)
             {
@@ -329,5 +332,13 @@ return await command.RunAsync(
     }
 );
 
-// What the stages of one run are made for.
-internal sealed record Stages(Decoder Policy, PostTrain.Text.ITokenizer Tokenizer, ulong Seed, string Folder);
+// What the stages of one run are made of.
+internal sealed record Stages(
+    Decoder Policy,
+    Decoder Student,
+    SequenceClassifier Scored,
+    PostTrain.Text.ITokenizer Tokenizer,
+    ulong Seed,
+    string Folder,
+    Func<RecipeStage, CancellationToken, Task> Ended
+);

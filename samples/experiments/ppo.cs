@@ -160,7 +160,8 @@ return await command.RunAsync(
             .Table("One sampled answer to each held-out prompt", table)
             .Paragraph(
                 subject.IsToy
-                    ? "The learnt reward is what PPO sees. Where it rises and the share of right answers does not, the policy has found what the reward model overrates."
+                    ? "The learnt reward is what PPO sees. Where it rises and the share of right answers does not, the "
+                        + "policy has found what the reward model overrates."
                     : "The learnt reward is what PPO sees. That it rises says nothing of what people prefer: read the completions."
             );
         if (subject.IsToy)

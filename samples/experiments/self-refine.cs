@@ -259,8 +259,10 @@ internal sealed record Way(string Name, IReadOnlyList<RefinementRound> Rounds)
     private static readonly string[] Columns = ["way", "round", "r → r", "r → w", "w → r", "w → w", "a", "b", "accuracy", "chain"];
 
     internal const string Reading =
-        "r → w: right before the round and wrong after it, and so on. a: of the wrong answers, the share that the round repaired; b: of the right ones, the share that it spoiled; with 95 % Wilson intervals. "
-        + "Chain: the accuracy that the a and b of round 1 predict for the later rounds, p* = a/(a+b). It supposes that all wrong answers are equally hard to repair; measured curves that stay below it say that they are not.";
+        "r → w: right before the round and wrong after it, and so on. a: of the wrong answers, the share that the round "
+        + "repaired; b: of the right ones, the share that it spoiled; with 95 % Wilson intervals. "
+        + "Chain: the accuracy that the a and b of round 1 predict for the later rounds, p* = a/(a+b). It supposes that all "
+        + "wrong answers are equally hard to repair; measured curves that stay below it say that they are not.";
 
     internal TransitionTable Pooled { get; } = TransitionTable.Sum(Rounds.Skip(1).Select(round => round.Transitions!));
 
@@ -359,4 +361,39 @@ internal sealed record Way(string Name, IReadOnlyList<RefinementRound> Rounds)
                 round.Accuracy!.ToString(),
                 round.Round == 1 || double.IsNaN(Prediction(round.Round)) ? "" : Format.Percent(Prediction(round.Round)),
             ];
+}
+
+/// <summary>The revision of a sum: the earlier answer and its criticism, then the sum. The model's context is too short for the whole
+/// earlier text.</summary>
+internal static class SumRevision
+{
+    private const int LongestAnswer = 4;
+
+    /// <summary>The prompt of a revision, such as <c>642+2;347+285=</c>: the answer was 642, wrong in the second column from the
+    /// right.</summary>
+    public static RevisionTemplate Template { get; } =
+        new()
+        {
+            Format = "{attempt}+{feedback};{problem}",
+            QuoteAttempt = Answer,
+            QuoteFeedback = text => text,
+        };
+
+    /// <summary>Returns the criticism of an external checker: nothing for a correct completion, otherwise the first wrong column of the
+    /// answer from the right; 0 if there is no answer.</summary>
+    public static string WrongColumn(Completion completion)
+    {
+        ArgumentNullException.ThrowIfNull(completion);
+        var (given, right) = (Answer(completion.Text), completion.Problem.Answer!);
+        if (ArithmeticTask.IsRight(completion))
+            return "";
+        if (given.Length == 0)
+            return "0";
+        return $"{1 + given.Reverse().Zip(right.Reverse()).TakeWhile(pair => pair.First == pair.Second).Count()}";
+    }
+
+    private static string Answer(string text) =>
+        AnswerExtraction.Extract(text, AnswerPlaces.Tags) is { Length: <= LongestAnswer } answer && answer.All(char.IsAsciiDigit)
+            ? answer
+            : "";
 }

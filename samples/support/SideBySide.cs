@@ -1,6 +1,11 @@
 using System.Diagnostics;
 using PostTrain.Adapters;
+using PostTrain.Adapters.Prompts;
+using PostTrain.Data;
+using PostTrain.Models;
+using PostTrain.Rewards;
 using PostTrain.Supervised;
+using PostTrain.Text;
 using PostTrain.Training;
 using PostTrain.Training.Reports;
 using TorchSharp;
@@ -189,5 +194,70 @@ public static class SideBySide
         if (result.MergeDifference is { } difference)
             summary["merge_difference"] = difference;
         return summary;
+    }
+}
+
+/// <summary>A method in a comparison.</summary>
+/// <param name="Name">Name of the method.</param>
+/// <param name="LearningRate">Its learning rate.</param>
+/// <param name="Attach">Attaches it to a fresh copy of the model.</param>
+public sealed record Contender(string Name, double LearningRate, Func<Decoder, ITokenizer, Tuning> Attach);
+
+/// <summary>The result of a method in a comparison.</summary>
+/// <param name="Contender">The method.</param>
+/// <param name="Trainable">Number of trained parameters.</param>
+/// <param name="Share">Their share of the model's parameters.</param>
+/// <param name="Reports">The reports of its training.</param>
+/// <param name="Losses">The loss of each held-out example.</param>
+/// <param name="Answers">Its most likely answers to the held-out prompts.</param>
+/// <param name="Time">Training time.</param>
+/// <param name="MergeDifference">Largest difference of a log-prob after merging into the base model; null if nothing can be merged.</param>
+public sealed record ContenderResult(
+    Contender Contender,
+    long Trainable,
+    double Share,
+    IReadOnlyList<StepReport> Reports,
+    double[] Losses,
+    IReadOnlyList<Completion> Answers,
+    TimeSpan Time,
+    double? MergeDifference
+)
+{
+    /// <summary>Whether an answer is correct.</summary>
+    public required Func<Completion, bool> IsRight { get; init; }
+
+    /// <summary>The method's name.</summary>
+    public string Name => Contender.Name;
+
+    /// <summary>The mean loss of the held-out examples.</summary>
+    public Estimate Loss => Estimate.Of(Losses);
+
+    /// <summary>Correct answers; meaningful for the samples' own model only.</summary>
+    public Proportion Right => new(Answers.Count(IsRight), Answers.Count);
+}
+
+/// <summary>A model with its trainable adapter or prompt.</summary>
+/// <param name="Model">The model for trainer and sampler.</param>
+/// <param name="Tokenizer">Its tokenizer.</param>
+/// <param name="Adapters">Its weight adapters; null for none.</param>
+/// <param name="Template">Template of the prompt's virtual tokens; null if the model places them itself.</param>
+public sealed record Tuning(CausalLm Model, ITokenizer Tokenizer, AdaptedModel? Adapters = null, PromptTemplate? Template = null)
+    : IDisposable
+{
+    /// <summary>Number of trained parameters.</summary>
+    public long Trainable => Model.parameters().Where(parameter => parameter.requires_grad).Sum(parameter => parameter.numel());
+
+    /// <summary>Returns an example in this model's form.</summary>
+    public Demonstration Prepare(Demonstration example) => Template?.Apply(example) ?? example;
+
+    /// <summary>Returns a problem in this model's form.</summary>
+    public Problem Prepare(Problem problem) => Template?.Apply(problem) ?? problem;
+
+    /// <summary>Removes adapters and prompts; the caller owns the base model.</summary>
+    public void Dispose()
+    {
+        Adapters?.Dispose();
+        if (Model is PromptedLm)
+            Model.Dispose();
     }
 }

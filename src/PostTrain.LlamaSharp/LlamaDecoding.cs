@@ -50,7 +50,7 @@ internal sealed class LlamaDecoding : IDisposable
         active = [.. Enumerable.Range(0, count)];
     }
 
-    /// <summary>Whether a row gets another token.</summary>
+    /// <summary>True for a row that gets another token.</summary>
     internal bool Continues => active.Count > 0;
 
     /// <summary>Tokens that the rows need in the cache: each prompt of a group once.</summary>

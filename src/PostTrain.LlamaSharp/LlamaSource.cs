@@ -10,7 +10,8 @@ namespace PostTrain.LlamaSharp;
 /// <summary>A source of rollouts on llama.cpp in this process.</summary>
 /// <remarks>
 /// <para>The model goes to llama.cpp as a GGUF file that this library writes; a delivery of weights swaps the LoRA adapter, or loads the
-/// whole model anew. Rows are decoded together, up to <see cref="LlamaOptions.Sequences"/> at a time; the prompt of a group is run once.</para>
+/// whole model anew. Rows are decoded together, up to <see cref="LlamaOptions.Sequences"/> at a time; the prompt of a group is run
+/// once.</para>
 /// <para>Tokens are drawn from llama.cpp's scores as <see cref="Sampler"/> draws them: all sampling options hold, the same seed gives the
 /// same completions, and those of the policy's own sampler up to the rounding of scores. One call at a time.</para>
 /// </remarks>

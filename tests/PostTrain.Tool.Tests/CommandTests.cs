@@ -258,7 +258,9 @@ public sealed class CommandTests : IDisposable
             i =>
                 i == 14
                     ? """{"messages":[]}"""
-                    : $$"""{"note":"x","messages":[{"role":"user","content":"{{i}}"},{"role":"assistant","content":"a{{i}}"},{"role":"user","content":"c"},{"role":"assistant","content":"d{{i}}"}]}"""
+                    : $$"""{"note":"x","messages":[{"role":"user","content":"{{i}}"},"""
+                        + $$"""{"role":"assistant","content":"a{{i}}"},{"role":"user","content":"c"},"""
+                        + $$"""{"role":"assistant","content":"d{{i}}"}]}"""
         );
         var view = await Subject.RunAsync("data", data, "--model", chat.Model, "--example", "1");
         Assert.Contains("user: 11", view, StringComparison.Ordinal);

@@ -31,7 +31,8 @@ public sealed class PackagedToolTests : IDisposable
         );
         File.WriteAllText(
             subject.PathOf("nuget.config"),
-            $"""<configuration><packageSources><clear /><add key="ours" value="{subject.PathOf("packages")}" /></packageSources></configuration>"""
+            $"""<configuration><packageSources><clear /><add key="ours" value="{subject.PathOf("packages")}" />"""
+                + $"""</packageSources></configuration>"""
         );
         Dotnet(subject.Folder, "tool", "install", "PostTrain.Tool", "--tool-path", "bin", "--configfile", "nuget.config");
         Walk((arguments, folder) => Start(subject.PathOf("bin", "posttrain"), folder, arguments));
@@ -49,7 +50,8 @@ public sealed class PackagedToolTests : IDisposable
             "chats",
             24,
             i =>
-                $$"""{"messages":[{"role":"user","content":"{{i}}+1"},{"role":"assistant","content":"{{i + 1}}"},{"role":"user","content":"and 1"},{"role":"assistant","content":"{{i + 2}}"}]}"""
+                $$"""{"messages":[{"role":"user","content":"{{i}}+1"},{"role":"assistant","content":"{{i + 1}}"},"""
+                + $$"""{"role":"user","content":"and 1"},{"role":"assistant","content":"{{i + 2}}"}]}"""
         );
         Run("sft --model base --data chats.jsonl --lora 4 --steps 6 --output sft");
         Run("merge-adapter --model base --adapter sft/adapter --output tuned");

@@ -83,7 +83,8 @@ internal static class WorkloadRunner
             Console.Error.WriteLine(
                 string.Create(
                     CultureInfo.InvariantCulture,
-                    $"[{i + 1}/{chosen.Length}] {workload.Id} {size}: {value:G4} {call.Unit} ({timing.Kept} samples, {(timing.Quiet ? "quiet" : "busy")}, {timing.Gflops:F0} GFLOP/s)"
+                    $"[{i + 1}/{chosen.Length}] {workload.Id} {size}: {value:G4} {call.Unit} ({timing.Kept} samples, "
+                        + $"{(timing.Quiet ? "quiet" : "busy")}, {timing.Gflops:F0} GFLOP/s)"
                 )
             );
         }

@@ -3,7 +3,8 @@ using PostTrain.Training.TensorBoard;
 
 namespace PostTrain.Tool;
 
-/// <summary>The logs of a run, opened with the first report: <c>metrics.jsonl</c>, <c>completions.jsonl</c>, TensorBoard's events.</summary>
+/// <summary>The logs of a run, opened with the first report: <c>metrics.jsonl</c>, <c>completions.jsonl</c>, TensorBoard's
+/// events.</summary>
 /// <param name="folder">Directory of the run.</param>
 /// <param name="resumedAt">Step from which the run goes on; null for a new run.</param>
 internal sealed class RunLogs(OutputFolder folder, Func<long?> resumedAt) : IProgress<StepReport>, IProgress<CompletionReport>, IDisposable

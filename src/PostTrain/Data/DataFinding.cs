@@ -40,7 +40,7 @@ public sealed record DataFinding(string Name, string Text, string Advice)
                 + "the assistant's text out."
         );
 
-    /// <summary>What is learnt of a rendered text holds no token that ends a turn.</summary>
+    /// <summary>The learnt part of a rendered text has no token that ends a turn.</summary>
     internal static DataFinding EndNotLearnt { get; } =
         new(
             "end-not-learnt",

@@ -83,7 +83,8 @@ public static class DistillationAdvantages
 
     /// <summary>w_t = 1 + γ·(1 − Σ_{i&lt;t} |A_i| / Σ_i |A_i|): weights of an answer's tokens that fall as its disagreement with the
     /// teacher is used up.</summary>
-    /// <remarks>Importance-weighted on-policy distillation, as in TRL's IWOPDTrainer: between 1 and 1 + γ, 1 + γ at the first counted token.
+    /// <remarks>Importance-weighted on-policy distillation, as in TRL's IWOPDTrainer: between 1 and 1 + γ, 1 + γ at the first counted
+    /// token.
     /// Early disagreements decide what the later tokens are. Multiply them with the advantages of <see cref="PerToken"/>.</remarks>
     /// <param name="advantages">A, [B,T], of any sign.</param>
     /// <param name="mask">[B,T]; 1 where the token was generated and counts.</param>

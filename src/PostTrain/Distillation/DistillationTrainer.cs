@@ -28,7 +28,7 @@ public sealed class DistillationTrainer : DatasetTrainer<Demonstration, Sequence
     /// <param name="student">The trained model: its parameters that require a gradient.</param>
     /// <param name="tokenizer">Turns texts into both models' token ids.</param>
     /// <param name="teacher">A frozen model of the same vocabulary, or the student without its adapter.</param>
-    /// <param name="options">Checked here.</param>
+    /// <param name="options">Options, validated here.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     /// <exception cref="ArgumentException">The vocabularies differ.</exception>
     public DistillationTrainer(CausalLm student, ITokenizer tokenizer, ReferencePolicy teacher, DistillationOptions options)

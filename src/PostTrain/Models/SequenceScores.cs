@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Models;
 
-/// <summary>A model's verdict on the learnt tokens of given sequences; all tensors are where the model is.</summary>
+/// <summary>Log-probs and logits that a model gives to the learnt tokens of given sequences; all tensors are where the model is.</summary>
 /// <param name="LogProbs">log π of each target, 0 where the mask is 0, [B,C]; differentiable in the model's parameters.</param>
 /// <param name="Logits">[B,C,V], of 32 bits at least.</param>
 /// <param name="Targets">[B,C].</param>

@@ -14,7 +14,7 @@ public sealed record GrpoOptions : RolloutOptions
     /// <value>The default is <see cref="PolicyObjectives.Grpo"/>.</value>
     public PolicyObjective Objective { get; init; } = PolicyObjectives.Grpo();
 
-    /// <summary>Model to stay near to, or only to measure the distance from.</summary>
+    /// <summary>Reference model of the KL terms and metrics.</summary>
     /// <value>The default is null: no reference.</value>
     public ReferencePolicy? Reference { get; init; }
 
@@ -28,7 +28,7 @@ public sealed record GrpoOptions : RolloutOptions
     /// <value>The default is null.</value>
     public EntropyControl? Entropy { get; init; }
 
-    /// <summary>A penalty for completions that come near to the longest length.</summary>
+    /// <summary>A penalty for completions close to the maximum length.</summary>
     /// <value>The default is null.</value>
     public OverlongPenalty? Overlong { get; init; }
 

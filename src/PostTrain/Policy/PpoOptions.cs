@@ -22,7 +22,7 @@ public sealed record PpoOptions : RolloutOptions
     /// <see cref="PpoTrainer.Critic"/>.</value>
     public ValueHead? Critic { get; init; }
 
-    /// <summary>Model to stay near to, or only to measure the distance from; needed where a KL coefficient is above 0.</summary>
+    /// <summary>Reference model of the KL terms and metrics; required if a KL coefficient is above 0.</summary>
     /// <value>The default is null: no reference.</value>
     public ReferencePolicy? Reference { get; init; }
 
@@ -30,8 +30,8 @@ public sealed record PpoOptions : RolloutOptions
     /// <value>The default is null.</value>
     public ITokenReward? TokenReward { get; init; }
 
-    /// <summary>Surrogate, ratio, aggregation, a KL term in the loss and the entropy bonus. Its way from rewards to advantages is not used:
-    /// the critic's is.</summary>
+    /// <summary>Surrogate, ratio, aggregation, a KL term in the loss and the entropy bonus. Its advantage method is not used: the critic
+    /// gives the advantages.</summary>
     /// <value>The default is <see cref="PolicyObjectives.Ppo"/>: token ratio, clip 0.2, token mean.</value>
     public PolicyObjective Objective { get; init; } = PolicyObjectives.Ppo();
 
@@ -50,7 +50,7 @@ public sealed record PpoOptions : RolloutOptions
     public KlEstimator KlEstimator { get; init; } = KlEstimator.K1;
 
     /// <summary>γ, 0 to 1.</summary>
-    /// <value>The default is 1: a token is not worth less for being late.</value>
+    /// <value>The default is 1: later tokens are not discounted.</value>
     public double Gamma { get; init; } = 1;
 
     /// <summary>λ of generalised advantage estimation, 0 to 1; 1 takes the critic as a baseline only.</summary>
@@ -58,7 +58,8 @@ public sealed record PpoOptions : RolloutOptions
     public double Lambda { get; init; } = 0.95;
 
     /// <summary>Scale the batch's advantages to mean 0 and variance 1.</summary>
-    /// <value>The default is true. Near an optimum, where all advantages vanish, it blows up what is left of them: false converges.</value>
+    /// <value>The default is true. Near an optimum all advantages vanish and scaling amplifies their noise; with false the run
+    /// converges.</value>
     public bool WhitenAdvantages { get; init; } = true;
 
     /// <summary>Scale the token rewards to variance 1, their mean kept.</summary>
@@ -86,7 +87,7 @@ public sealed record PpoOptions : RolloutOptions
     /// <value>The default is 0.</value>
     public int CriticWarmupSteps { get; init; }
 
-    /// <summary>In how many parts an epoch goes through the batch, each an optimiser step; divides
+    /// <summary>Minibatches of an epoch over the batch, each an optimiser step; divides
     /// <see cref="RolloutOptions.UpdatesPerBatch"/>. From 2 on the completions are shuffled in every epoch.</summary>
     /// <value>The default is 1.</value>
     public int Minibatches { get; init; } = 1;

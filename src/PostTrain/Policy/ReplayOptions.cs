@@ -19,7 +19,7 @@ public sealed record ReplayOptions
     /// <value>The default is 1.</value>
     public int MaxUses { get; init; } = 1;
 
-    /// <summary>Which groups stay and are used first.</summary>
+    /// <summary>Order in which groups are used and evicted.</summary>
     /// <value>The default is <see cref="ReplayOrder.Newest"/>.</value>
     public ReplayOrder Order { get; init; }
 

@@ -1,6 +1,6 @@
 namespace PostTrain.Policy;
 
-/// <summary>Which groups a replay buffer keeps and uses.</summary>
+/// <summary>Rule by which a replay buffer uses and evicts groups.</summary>
 public enum ReplayOrder
 {
     /// <summary>The newest are used first; beyond the capacity the oldest are removed.</summary>

@@ -3,7 +3,7 @@ using PostTrain.Numerics;
 namespace PostTrain.Preference;
 
 /// <summary>Losses without a reference: a score of each completion, a loss of the margin of scores, and a likelihood term.</summary>
-/// <remarks>CPO, SimPO, AlphaPO and TPO are values of these; the named ones stand below as presets.</remarks>
+/// <remarks>CPO, SimPO, AlphaPO and TPO are presets.</remarks>
 public sealed record CpoObjective
 {
     /// <summary>β above 0.</summary>

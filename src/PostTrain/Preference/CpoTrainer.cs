@@ -1,5 +1,6 @@
 using PostTrain.Data.Batches;
 using PostTrain.Models;
+using PostTrain.Numerics;
 using PostTrain.Preference.Batches;
 using PostTrain.Preference.Losses;
 using PostTrain.Text;
@@ -17,9 +18,9 @@ public sealed class CpoTrainer : PairTrainer
 {
     private readonly CpoOptions options;
 
-    /// <param name="policy">What is trained: its parameters that require a gradient.</param>
+    /// <param name="policy">Model to train: its parameters that require a gradient.</param>
     /// <param name="tokenizer">Turns texts into the policy's token ids.</param>
-    /// <param name="options">Checked here.</param>
+    /// <param name="options">Options, validated here.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     public CpoTrainer(CausalLm policy, ITokenizer tokenizer, CpoOptions options)
         : base(policy, tokenizer, options) => this.options = options;
@@ -32,6 +33,9 @@ public sealed class CpoTrainer : PairTrainer
         var loss = PreferenceLosses.Cpo(scores.Sums(), options.Objective with { LikelihoodWeight = 0 }, batch.Rows);
         Report(loss, scores, metrics);
         double weight = options.Objective.LikelihoodWeight;
-        return weight == 0 ? loss.Loss : loss.Loss + scores.TokenLikelihood(batch) * weight;
+        if (weight == 0)
+            return loss.Loss;
+        var (logProbs, mask) = (scores.Chosen.LogProbs, scores.Chosen.Mask);
+        return loss.Loss + LossAggregation.TokenMean.Apply(logProbs.neg(), mask, batch.ChosenTokens) * weight;
     }
 }

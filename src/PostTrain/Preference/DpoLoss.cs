@@ -1,4 +1,6 @@
+using PostTrain.Numerics;
 using PostTrain.Preference.Losses;
+using static TorchSharp.torch;
 
 namespace PostTrain.Preference;
 
@@ -70,7 +72,7 @@ public abstract record DpoLoss
             if (!double.IsFinite(weight))
                 throw new ArgumentOutOfRangeException(nameof(terms), weight, "the weights of terms must be finite numbers");
         }
-        return new MixedDpoLoss([.. terms]);
+        return new WeightedLoss([.. terms]);
     }
 
     /// <summary>0.8·DPO + 0.2·BCO + 1·NLL: mixed preference optimisation, arXiv:2411.10442.</summary>
@@ -88,7 +90,8 @@ public abstract record DpoLoss
     /// <summary>A loss of the margin, such as <see cref="MarginLoss.Sigmoid"/> (DPO, arXiv:2305.18290, eq. 7; cDPO with label smoothing)
     /// or <see cref="MarginLoss.Hinge"/> (SLiC-HF, RSO).</summary>
     /// <remarks>
-    /// A <see cref="MarginLoss"/> converts to this by itself; with <paramref name="lengthNormalized"/> and the logistic loss it is the
+    /// A <see cref="MarginLoss"/> is a loss of this family by itself; with <paramref name="lengthNormalized"/> and the logistic loss it is
+    /// the
     /// length-normalised DPO of Tülu 3, arXiv:2411.15124. TRL's current sigmoid and hinge losses ignore their label smoothing; its v0.22,
     /// torchtune and OpenRLHF apply it as here.
     /// </remarks>
@@ -97,12 +100,8 @@ public abstract record DpoLoss
     public static DpoLoss OfMargin(MarginLoss loss, bool lengthNormalized = false)
     {
         ArgumentNullException.ThrowIfNull(loss);
-        return new MarginDpoLoss(loss, lengthNormalized);
+        return lengthNormalized ? new LengthNormalizedLoss(loss) : loss;
     }
-
-    /// <summary>A loss of the margin, <see cref="OfMargin"/>.</summary>
-    /// <param name="loss">The loss of β times the difference of scores.</param>
-    public static implicit operator DpoLoss(MarginLoss loss) => OfMargin(loss);
 
     /// <summary>A loss of one's own.</summary>
     /// <param name="name">Name for messages.</param>
@@ -110,32 +109,112 @@ public abstract record DpoLoss
     /// scope.</param>
     /// <param name="comparesPairs">Whether a pair's loss depends on the other pairs of the batch; trainers then refuse to cut a batch into
     /// parts.</param>
-    public static DpoLoss Of(string name, Func<DpoScores, double, TorchSharp.torch.Tensor> function, bool comparesPairs = false)
+    public static DpoLoss Of(string name, Func<DpoScores, double, Tensor> function, bool comparesPairs = false)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
         ArgumentNullException.ThrowIfNull(function);
         return new OwnDpoLoss(name, function, comparesPairs);
     }
 
-    private sealed record OwnDpoLoss(string Name, Func<DpoScores, double, TorchSharp.torch.Tensor> Function, bool Compares) : DpoLoss
-    {
-        internal override bool ComparesPairs => Compares;
-
-        internal override TorchSharp.torch.Tensor PerPair(DpoScores scores, double beta) =>
-            Numerics.Guard.Result(Function(scores, beta), $"the loss '{Name}'", scores.ChosenRatios.shape, "the pairs");
-
-        public override string ToString() => Name;
-    }
-
     /// <summary>True if a pair's loss depends on the other pairs' log-probs, so that parts of a batch do not add up to it.</summary>
     internal virtual bool ComparesPairs => false;
 
     /// <summary>The loss of each pair, [B].</summary>
-    internal abstract TorchSharp.torch.Tensor PerPair(DpoScores scores, double beta);
+    internal abstract Tensor PerPair(DpoScores scores, double beta);
 
     private static double NotNegative(double alpha)
     {
-        Numerics.Guard.NotNegative(alpha, nameof(alpha));
+        Guard.NotNegative(alpha, nameof(alpha));
         return alpha;
+    }
+
+    private sealed record OwnDpoLoss(string Name, Func<DpoScores, double, Tensor> Function, bool Compares) : DpoLoss
+    {
+        internal override bool ComparesPairs => Compares;
+
+        internal override Tensor PerPair(DpoScores scores, double beta) =>
+            Guard.Result(Function(scores, beta), $"the loss '{Name}'", scores.ChosenRatios.shape, "the pairs");
+
+        public override string ToString() => Name;
+    }
+
+    /// <summary>A loss of the margin of scores that are divided by their completions' lengths.</summary>
+    internal sealed record LengthNormalizedLoss(MarginLoss Loss) : DpoLoss
+    {
+        internal override Tensor PerPair(DpoScores scores, double beta) =>
+            Loss.Evaluate(scores.NormalizedDifference("a length-normalised loss") * beta, beta);
+    }
+
+    internal sealed record NcaPairLoss : DpoLoss
+    {
+        internal override Tensor PerPair(DpoScores scores, double beta) =>
+            -Stable.LogSigmoid(scores.Chosen * beta)
+            - 0.5 * (Stable.LogSigmoid(scores.Chosen * -beta) + Stable.LogSigmoid(scores.Rejected * -beta));
+    }
+
+    internal sealed record BcoPairLoss : DpoLoss
+    {
+        internal override Tensor PerPair(DpoScores scores, double beta) =>
+            -(Stable.LogSigmoid(scores.Chosen * beta) + Stable.LogSigmoid(scores.Rejected * -beta));
+    }
+
+    internal sealed record SppoHardLoss : DpoLoss
+    {
+        internal override Tensor PerPair(DpoScores scores, double beta) =>
+            (scores.Chosen - 0.5 / beta).square() + (scores.Rejected + 0.5 / beta).square();
+    }
+
+    internal sealed record AotLoss(double Epsilon) : DpoLoss
+    {
+        internal override bool ComparesPairs => true;
+
+        internal override Tensor PerPair(DpoScores scores, double beta)
+        {
+            var gaps = (scores.Policy.Chosen - scores.Policy.Rejected).sort(0).Values;
+            var margins = scores.Reference is { } reference ? gaps - (reference.Chosen - reference.Rejected).sort(0).Values : gaps;
+            return MarginLoss.Sigmoid(Epsilon).Evaluate(margins * beta, beta);
+        }
+    }
+
+    internal sealed record AotUnpairedLoss(double Epsilon) : DpoLoss
+    {
+        internal override bool ComparesPairs => true;
+
+        internal override Tensor PerPair(DpoScores scores, double beta) =>
+            MarginLoss.Sigmoid(Epsilon).Evaluate((scores.ChosenRatios.sort(0).Values - scores.RejectedRatios.sort(0).Values) * beta, beta);
+    }
+
+    internal sealed record ApoZeroLoss : DpoLoss
+    {
+        internal override Tensor PerPair(DpoScores scores, double beta) =>
+            (scores.ChosenRatios * -beta).sigmoid() + (scores.RejectedRatios * beta).sigmoid();
+    }
+
+    internal sealed record ApoDownLoss : DpoLoss
+    {
+        internal override Tensor PerPair(DpoScores scores, double beta) =>
+            (scores.ChosenRatios * beta).sigmoid() + (scores.Difference() * -beta).sigmoid();
+    }
+
+    internal sealed record ChosenLikelihoodLoss(bool TokenMean) : DpoLoss
+    {
+        internal override Tensor PerPair(DpoScores scores, double beta)
+        {
+            // Divided by the mean length, the mean over pairs is the mean over tokens.
+            if (TokenMean && scores.MeanChosenLength is { } length)
+                return -scores.Policy.Chosen / length;
+            var lengths = scores.Policy.ChosenCounts("the likelihood term");
+            return TokenMean
+                ? scores.Policy.Chosen * (-(double)lengths.shape[0]) / lengths.sum().clamp_min(1)
+                : -scores.Policy.Chosen / lengths.clamp_min(1);
+        }
+    }
+
+    internal sealed record WeightedLoss(IReadOnlyList<(double Weight, DpoLoss Loss)> Terms) : DpoLoss
+    {
+        internal override bool ComparesPairs => Terms.Any(term => term.Loss.ComparesPairs);
+
+        internal override Tensor PerPair(DpoScores scores, double beta) =>
+            Terms.Select(term => term.Loss.PerPair(scores, beta) * term.Weight).Aggregate((sum, term) => sum + term);
     }
 }

@@ -12,7 +12,7 @@ namespace PostTrain.Preference;
 
 /// <summary>Direct preference optimisation (Rafailov et al. 2023, arXiv:2305.18290) and its family, on pairs of completions.</summary>
 /// <remarks>
-/// Each step: both completions of each pair through the policy, and, unless it was asked beforehand, through the reference; then
+/// A step runs both completions of each pair through the policy and, unless its log-probs are precomputed, the reference; then it takes
 /// <see cref="PreferenceLosses.Dpo"/>. The metrics are those of <see cref="PairTrainer"/>. Nothing depends on the micro-batch; losses that
 /// compare pairs with each other (AOT) are refused together with <see cref="TrainingOptions.MicroBatchSize"/>.
 /// </remarks>
@@ -21,11 +21,11 @@ public sealed class DpoTrainer : PairTrainer
     private readonly ReferenceScores? reference;
     private readonly DpoOptions options;
 
-    /// <param name="policy">What is trained: its parameters that require a gradient.</param>
+    /// <param name="policy">Model to train: its parameters that require a gradient.</param>
     /// <param name="tokenizer">Turns texts into the policy's token ids.</param>
-    /// <param name="reference">What the policy is held near to: a frozen model, or the policy without its adapter. Null only for
+    /// <param name="reference">Reference of the log-ratios: a frozen model, or the policy without its adapter. Null only for
     /// reference-free losses.</param>
-    /// <param name="options">Checked here.</param>
+    /// <param name="options">Options, validated here.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     /// <exception cref="ArgumentException">There is no reference and the loss is not reference-free.</exception>
     public DpoTrainer(CausalLm policy, ITokenizer tokenizer, ReferencePolicy? reference, DpoOptions options)
@@ -46,11 +46,10 @@ public sealed class DpoTrainer : PairTrainer
     /// <inheritdoc/>
     protected override Func<IReadOnlyList<int>, PairBatch> Prepare(IReadOnlyList<PreferencePair> data, string name)
     {
-        var pairs = Encode(data, name);
-        var known = reference?.Precompute(pairs.Count, (model, indices) => Sums(model, Batch(indices).Sequences));
-        return indices => Batch(indices) with { ReferenceLogProbs = ReferenceScores.Known(known, indices) };
-
-        PairBatch Batch(IReadOnlyList<int> indices) => PairBatch.Of([.. indices.Select(index => pairs[index])], Tokenizer.PaddingId);
+        var batches = base.Prepare(data, name);
+        return reference?.Precompute(data.Count, (model, indices) => Sums(model, batches(indices).Sequences)) is { } known
+            ? indices => batches(indices) with { ReferenceLogProbs = ReferenceScores.Known(known, indices) }
+            : batches;
     }
 
     /// <inheritdoc/>
@@ -59,7 +58,7 @@ public sealed class DpoTrainer : PairTrainer
         var rows = batch.Part(start, count);
         var scores = PairScores.Of(Policy, rows);
         var policy = scores.Sums(options.TailWeight);
-        var anchor = reference?.Of(batch.ReferenceLogProbs, start, policy.Chosen, model => Sums(model, rows));
+        var anchor = reference?.KnownOrAsked(batch.ReferenceLogProbs, start, policy.Chosen, model => Sums(model, rows));
         var loss = PreferenceLosses.Dpo(
             policy,
             anchor is null ? null : new PairLogProbs(anchor[0], anchor[1]),

@@ -4,8 +4,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Preference;
 
-/// <summary>The divergence that holds the policy near its reference: it says which score a log-ratio D = log π − log π_ref stands for, s =
-/// f′(e^D).</summary>
+/// <summary>Divergence of the policy from its reference: it maps a log-ratio D = log π − log π_ref to a score s = f′(e^D).</summary>
 /// <remarks>
 /// Wang et al. 2023, arXiv:2309.16240, table 1. A constant in f′ cancels in every loss of a difference of scores. Exponentials go over into
 /// their tangent beyond e^40, so that values and gradients stay finite where the policy has left the reference.

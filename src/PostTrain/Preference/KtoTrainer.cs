@@ -28,10 +28,10 @@ public sealed class KtoTrainer : DatasetTrainer<JudgedCompletion, KtoBatch>
     private readonly KtoOptions options;
     private readonly ReferenceScores reference;
 
-    /// <param name="policy">What is trained: its parameters that require a gradient.</param>
+    /// <param name="policy">Model to train: its parameters that require a gradient.</param>
     /// <param name="tokenizer">Turns texts into the policy's token ids.</param>
     /// <param name="reference">A frozen model, or the policy without its adapter.</param>
-    /// <param name="options">Checked here.</param>
+    /// <param name="options">Options, validated here.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     public KtoTrainer(CausalLm policy, ITokenizer tokenizer, ReferencePolicy reference, KtoOptions options)
         : base(policy, options)
@@ -97,7 +97,7 @@ public sealed class KtoTrainer : DatasetTrainer<JudgedCompletion, KtoBatch>
         double point = batch.ReferencePoint ??= ReferencePoint(batch.Mismatched);
         var rows = batch.Sequences.Part(start, count);
         var logProbs = SequenceScores.Of(policy, rows).Sums();
-        var anchor = reference.Of(batch.ReferenceLogProbs, start, logProbs, model => Sums(model, rows))[0];
+        var anchor = reference.KnownOrAsked(batch.ReferenceLogProbs, start, logProbs, model => Sums(model, rows))[0];
         var desirable = batch.Desirable.narrow(0, start, count).to(logProbs.device);
         var loss = UnpairedLosses.Kto(
             logProbs,
@@ -125,7 +125,7 @@ public sealed class KtoTrainer : DatasetTrainer<JudgedCompletion, KtoBatch>
         {
             var rows = mismatched.Part(start, size);
             own.Add(SequenceScores.Of(policy, rows).Sums());
-            anchors.Add(reference.Of(null, start, own[^1], model => Sums(model, rows))[0]);
+            anchors.Add(reference.KnownOrAsked(null, start, own[^1], model => Sums(model, rows))[0]);
         }
         return UnpairedLosses.ReferencePoint(cat(own, 0), cat(anchors, 0)).ToDouble();
     }

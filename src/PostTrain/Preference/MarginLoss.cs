@@ -1,4 +1,5 @@
 using PostTrain.Numerics;
+using PostTrain.Preference.Losses;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -6,13 +7,13 @@ namespace PostTrain.Preference;
 
 /// <summary>A loss of the margin h = β(s_w − s_l) by which the chosen completion's score exceeds the rejected one's.</summary>
 /// <remarks>The same losses serve DPO, CPO, SimPO, TPO and XPO, which differ in what the score is.</remarks>
-public abstract record MarginLoss
+public abstract record MarginLoss : DpoLoss
 {
     private MarginLoss() { }
 
     /// <summary>−(1−ε) log σ(h) − ε log σ(−h): logistic; with ε above 0 the conservative loss of cDPO.</summary>
     /// <remarks>DPO, arXiv:2305.18290, eq. 7; cDPO, Mitchell 2023, eq. 3. log 2 at h = 0 whatever ε.</remarks>
-    /// <param name="labelSmoothing">ε, the share of pairs that are believed to be the wrong way round, 0 ≤ ε &lt; 0.5; 0 by
+    /// <param name="labelSmoothing">ε, the assumed share of pairs with flipped labels, 0 ≤ ε &lt; 0.5; 0 by
     /// default.</param>
     public static MarginLoss Sigmoid(double labelSmoothing = 0) => new SigmoidLoss(Smoothing(labelSmoothing, nameof(labelSmoothing)));
 
@@ -20,7 +21,7 @@ public abstract record MarginLoss
     public static MarginLoss Hinge { get; } = new HingeLoss();
 
     /// <summary>(h/β − 1/(2β))²: IPO, arXiv:2310.12036, eq. 17, with τ = β. 1/(4β²) at h = 0.</summary>
-    public static MarginLoss Ipo { get; } = new IpoLoss();
+    public static new MarginLoss Ipo { get; } = new IpoLoss();
 
     /// <summary>[−(1−ε) log σ(h) + ε log σ(−h)]/(1−2ε): unbiased where a share ε of the labels is flipped.</summary>
     /// <remarks>Robust DPO, arXiv:2403.00409 Not bounded below for ε above 0: its value runs to −∞ with h.</remarks>
@@ -71,6 +72,8 @@ public abstract record MarginLoss
         using var scope = NewDisposeScope();
         return Losses(margins, beta).MoveToOuterDisposeScope();
     }
+
+    internal sealed override Tensor PerPair(DpoScores scores, double beta) => Evaluate(scores.Difference() * beta, beta);
 
     private protected abstract Tensor Losses(Tensor h, double beta);
 

@@ -14,15 +14,15 @@ namespace PostTrain.Preference;
 /// Metrics besides those of <see cref="DatasetTrainer{TExample}"/>: <c>reward/chosen</c>, <c>reward/rejected</c>, <c>reward/margin</c>
 /// (means of the implicit rewards), <c>reward/accuracy</c> (share of pairs whose chosen reward is the higher), <c>logp/chosen</c>,
 /// <c>logp/rejected</c> (mean log-probs of the completions, in nats). A falling <c>logp/chosen</c> with a rising margin is DPO's well-known
-/// behaviour, not a defect; <see cref="DpoLoss.Rpo"/> and <see cref="DpoObjective.PositivePenalty"/> hold it.
+/// behaviour, not a defect; <see cref="DpoLoss.Rpo"/> and <see cref="DpoObjective.PositivePenalty"/> counteract it.
 /// </remarks>
 public abstract class PairTrainer : DatasetTrainer<PreferencePair, PairBatch>
 {
     private readonly PreferenceOptions options;
 
-    /// <param name="policy">What is trained: its parameters that require a gradient.</param>
+    /// <param name="policy">Model to train: its parameters that require a gradient.</param>
     /// <param name="tokenizer">Turns texts into the policy's token ids.</param>
-    /// <param name="options">Checked here.</param>
+    /// <param name="options">Options, validated here.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     protected PairTrainer(CausalLm policy, ITokenizer tokenizer, PreferenceOptions options)
         : base(policy, options)
@@ -40,32 +40,27 @@ public abstract class PairTrainer : DatasetTrainer<PreferencePair, PairBatch>
     protected ITokenizer Tokenizer { get; }
 
     /// <inheritdoc/>
+    /// <remarks>Completions that do not fit the policy are cut as the options say, or refused. A pair is left out if no token of one of
+    /// its completions is learnt.</remarks>
     protected override Func<IReadOnlyList<int>, PairBatch> Prepare(IReadOnlyList<PreferencePair> data, string name)
     {
-        var pairs = Encode(data, name);
-        return indices => PairBatch.Of([.. indices.Select(index => pairs[index])], Tokenizer.PaddingId);
-    }
-
-    /// <summary>Encodes pairs. Those that do not fit the policy are cut as the options say, or refused; a pair with a side of which no
-    /// token is learnt is left out.</summary>
-    /// <param name="data">The pairs.</param>
-    /// <param name="name">Name of the data set for messages.</param>
-    protected IReadOnlyList<TokenPair> Encode(IReadOnlyList<PreferencePair> data, string name)
-    {
+        ArgumentNullException.ThrowIfNull(data);
         var encoder = Encoder(Tokenizer, Policy.ContextLength, options.AppendEndOfSequence);
-        var pairs = new TokenPair[data.Count];
+        var pairs = new (TokenExample Chosen, TokenExample Rejected)[data.Count];
         for (int i = 0; i < pairs.Length; i++)
         {
-            pairs[i] = TokenPair.Of(data[i], encoder, $"{name}[{i}]");
-            if (!pairs[i].HasLearnt)
+            var chosen = encoder.Encode(data[i].Prompt, data[i].Chosen, $"{name}[{i}].{nameof(PreferencePair.Chosen)}");
+            var rejected = encoder.Encode(data[i].Prompt, data[i].Rejected, $"{name}[{i}].{nameof(PreferencePair.Rejected)}");
+            pairs[i] = (chosen, rejected);
+            if (!chosen.HasLearnt || !rejected.HasLearnt)
                 Notes.Drop(i);
         }
-        return pairs;
+        return indices => PairBatch.Of([.. indices.Select(index => pairs[index])], Tokenizer.PaddingId);
     }
 
     /// <summary>Adds the metrics of a part.</summary>
     /// <param name="loss">Loss of the part.</param>
-    /// <param name="scores">The policy's verdict on the part.</param>
+    /// <param name="scores">Scores of the part under the policy.</param>
     /// <param name="metrics">Takes them.</param>
     protected static void Report(PreferenceLoss loss, PairScores scores, MetricMeans metrics)
     {

@@ -5,13 +5,11 @@ namespace PostTrain.Preference;
 /// <summary>Options shared by trainers that use a reference model.</summary>
 public abstract record ReferenceOptions : PreferenceOptions
 {
-    /// <summary>Asks the reference once for the whole data set before the first step instead of in each step: its log-probs are the same in
-    /// every epoch.</summary>
+    /// <summary>Computes the reference's log-probs once for the whole data set before the first step instead of in each step.</summary>
     /// <value>The default is false. Not together with <see cref="ReferenceSyncEvery"/>.</value>
     public bool PrecomputeReference { get; init; }
 
-    /// <summary>Steps after which the reference moves towards the policy, as in TR-DPO (arXiv:2404.09656); 0 leaves it where it
-    /// is.</summary>
+    /// <summary>Steps after which the reference moves towards the policy, as in TR-DPO (arXiv:2404.09656); 0 keeps it fixed.</summary>
     /// <value>The default is 0; the paper's soft update takes a small step often, its hard one (<see cref="ReferenceMix"/> 1) every
     /// 512.</value>
     public int ReferenceSyncEvery { get; init; }

@@ -14,7 +14,8 @@ public sealed record AiFeedbackOptions
     /// <value>The default is temperature 1 and at most 64 tokens.</value>
     public SamplingOptions Sampling { get; init; } = new();
 
-    /// <summary>Draws the completions: a server, another engine, a source of your own; it gets the policy's weights before the first draw.</summary>
+    /// <summary>Draws the completions: a server, another engine, a source of your own; it gets the policy's weights before the first
+    /// draw.</summary>
     /// <value>The default is null: the policy itself draws.</value>
     public IRolloutSource? Source { get; init; }
 

@@ -8,10 +8,10 @@ using PostTrain.Text;
 namespace PostTrain.Recipes;
 
 /// <summary>R1's pipeline: cold start, reinforcement of reasoning, rejection sampling and supervised fine-tuning of the first policy,
-/// second reinforcement.</summary>
-/// <remarks>DeepSeek-R1, arXiv:2501.12948, section 2.3. Without cold start, rejection and second reinforcement it is R1-Zero (section 2.2).
-/// One reward judges all stages, unless <see cref="R1PipelineOptions.AlignmentReward"/> gives the second reinforcement another, as the paper
-/// does. Its last step, distillation, is a <see cref="Supervised.SftTrainer"/> of a smaller model on the policy's completions.</remarks>
+/// second reinforcement, distillation into a smaller model.</summary>
+/// <remarks>DeepSeek-R1, arXiv:2501.12948, sections 2.3 and 2.4. Without cold start, rejection and second reinforcement it is R1-Zero
+/// (section 2.2). The paper's first reward is accuracy and format by rules with <see cref="Reward.LanguageConsistency"/>; its second adds
+/// preference rewards of general tasks (<see cref="R1PipelineOptions.AlignmentReward"/>).</remarks>
 public sealed class R1Pipeline : Recipe
 {
     /// <summary>Stage of <see cref="Supervised.SftTrainer"/> on the given demonstrations.</summary>
@@ -26,6 +26,9 @@ public sealed class R1Pipeline : Recipe
     /// <summary>Stage of the second <see cref="GrpoTrainer"/>.</summary>
     public const string Alignment = "alignment";
 
+    /// <summary>Stage of <see cref="Supervised.SftTrainer"/>: the student on the data of the rejection stage.</summary>
+    public const string Distillation = "distillation";
+
     private const string Kept = "kept.jsonl";
     private readonly IReward reward;
     private readonly R1PipelineOptions options;
@@ -35,7 +38,8 @@ public sealed class R1Pipeline : Recipe
     /// <param name="tokenizer">Turns texts into the model's token ids and back.</param>
     /// <param name="reward">Judges completions.</param>
     /// <param name="options">Options of the stages.</param>
-    /// <exception cref="ArgumentException">A reinforcement needs a reference, and there is no way to keep one.</exception>
+    /// <exception cref="ArgumentException">A reinforcement needs a reference, and there is no way to keep one; or there is a student and
+    /// no rejection sampling.</exception>
     public R1Pipeline(CausalLm policy, ITokenizer tokenizer, IReward reward, R1PipelineOptions options)
         : base(policy, tokenizer, options)
     {
@@ -44,6 +48,12 @@ public sealed class R1Pipeline : Recipe
         (this.reward, this.options) = (reward, options);
         if (NeedsReference(options.Reasoning) || (options.Alignment is { } second && NeedsReference(second)))
             CheckReference(options, options.Reference is not null);
+        if (options is { Student: not null, Rejection: null })
+            throw new ArgumentException(
+                $"options has a {nameof(R1PipelineOptions.Student)} and no {nameof(R1PipelineOptions.Rejection)}, "
+                    + "expected the stage whose data it learns from",
+                nameof(options)
+            );
     }
 
     /// <summary>Runs the stages; each element is a step that is done.</summary>
@@ -64,11 +74,15 @@ public sealed class R1Pipeline : Recipe
         var folder = Open();
         using var first = options.Rejection is null ? null : new TrainedWeights(Policy);
         if (options.ColdStart is { } coldStart)
+        {
             foreach (var report in Supervise(folder, ColdStart, coldStart, demonstrations, cancellation))
                 yield return report;
+            await EndAsync(ColdStart, cancellation).ConfigureAwait(false);
+        }
         await foreach (var report in StageAsync(Reasoning, options.Reasoning, reward).ConfigureAwait(false))
             yield return report;
 
+        Demonstration[] shown = [];
         if (options.Rejection is { } rejection)
         {
             var kept = folder.Read<Demonstration>(Kept);
@@ -87,16 +101,23 @@ public sealed class R1Pipeline : Recipe
                 kept = await sampling.CollectAsync(problems, cancellation).ConfigureAwait(false);
                 folder.Write(Kept, kept);
             }
-            Demonstration[] shown = [.. demonstrations, .. kept];
+            shown = [.. demonstrations, .. kept];
             if (shown.Length == 0)
                 throw new InvalidOperationException("rejection sampling kept nothing, and there is no demonstration to train on");
             first!.Restore();
             foreach (var report in Supervise(folder, Rejection, rejection.Training, shown, cancellation))
                 yield return report;
+            await EndAsync(Rejection, cancellation).ConfigureAwait(false);
         }
         if (options.Alignment is { } alignment)
             await foreach (var report in StageAsync(Alignment, alignment, options.AlignmentReward ?? reward).ConfigureAwait(false))
                 yield return report;
+        if (options.Student is { } student)
+        {
+            foreach (var report in Supervise(folder, Distillation, options.Distillation, shown, cancellation, student))
+                yield return report;
+            await EndAsync(Distillation, cancellation, student).ConfigureAwait(false);
+        }
 
         async IAsyncEnumerable<RecipeReport> StageAsync(string stage, GrpoOptions how, IReward judge)
         {
@@ -107,6 +128,7 @@ public sealed class R1Pipeline : Recipe
                 var report in ReinforceAsync(folder, stage, how, judge, problems, evaluation, cancellation).ConfigureAwait(false)
             )
                 yield return report;
+            await EndAsync(stage, cancellation).ConfigureAwait(false);
         }
     }
 

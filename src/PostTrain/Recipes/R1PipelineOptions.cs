@@ -25,10 +25,19 @@ public sealed record R1PipelineOptions : RecipeOptions
     /// <value>The default is GRPO.</value>
     public GrpoOptions? Alignment { get; init; } = new();
 
-    /// <summary>Reward of the second reinforcement, such as a rule with a learned preference (the paper's rewards of general tasks); null
-    /// for the one of the first.</summary>
+    /// <summary>Judges the completions of the second reinforcement: rules and learned rewards together, as by
+    /// <c>Reward.Weighted</c>; null takes the reward of the first.</summary>
     /// <value>The default is null.</value>
     public IReward? AlignmentReward { get; init; }
+
+    /// <summary>Smaller model with the policy's tokenizer that is trained on what the policy was trained on after rejection sampling
+    /// (section 2.4 of the paper); null leaves the distillation out.</summary>
+    /// <value>The default is null.</value>
+    public CausalLm? Student { get; init; }
+
+    /// <summary>Supervised fine-tuning of the <see cref="Student"/>.</summary>
+    /// <value>The default is <see cref="SftOptions"/>'s: 100 steps.</value>
+    public SftOptions Distillation { get; init; } = new();
 
     /// <summary>Makes the frozen policy that the divergence of a reinforcement is taken from, where its options ask for one; null copies
     /// the policy at the beginning of the stage, which must be a <see cref="Decoder"/> without adapters.</summary>

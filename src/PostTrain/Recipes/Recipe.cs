@@ -5,6 +5,7 @@ using PostTrain.Policy;
 using PostTrain.Rewards;
 using PostTrain.Supervised;
 using PostTrain.Text;
+using static TorchSharp.torch;
 
 namespace PostTrain.Recipes;
 
@@ -15,6 +16,7 @@ namespace PostTrain.Recipes;
 /// stages: a killed run repeats what it did since the last checkpoint.</remarks>
 public abstract class Recipe
 {
+    private readonly Func<RecipeStage, CancellationToken, Task>? stageEnded;
     private bool resumes;
 
     /// <summary>Checks the arguments that every recipe takes.</summary>
@@ -23,7 +25,7 @@ public abstract class Recipe
         ArgumentNullException.ThrowIfNull(policy);
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentNullException.ThrowIfNull(options);
-        (Policy, Tokenizer, Directory) = (policy, tokenizer, options.Directory);
+        (Policy, Tokenizer, Directory, stageEnded) = (policy, tokenizer, options.Directory, options.StageEnded);
     }
 
     private protected CausalLm Policy { get; }
@@ -50,16 +52,21 @@ public abstract class Recipe
         return folder;
     }
 
-    /// <summary>Supervised stage.</summary>
+    /// <summary>Says that a stage of the policy, or of another model, has ended.</summary>
+    private protected Task EndAsync(string stage, CancellationToken cancellation, nn.Module? model = null, int round = 1) =>
+        stageEnded?.Invoke(new RecipeStage(stage, round, model ?? Policy), cancellation) ?? Task.CompletedTask;
+
+    /// <summary>Supervised stage of the policy, or of another model.</summary>
     private protected IEnumerable<RecipeReport> Supervise(
         RecipeFolder folder,
         string stage,
         SftOptions options,
         IReadOnlyList<Demonstration> demonstrations,
-        CancellationToken cancellation
+        CancellationToken cancellation,
+        CausalLm? model = null
     )
     {
-        using var trainer = new SftTrainer(Policy, Tokenizer, folder.Options(options, stage));
+        using var trainer = new SftTrainer(model ?? Policy, Tokenizer, folder.Options(options, stage));
         folder.Resume(trainer.Resume, stage);
         foreach (var step in trainer.Run(demonstrations, cancellation: cancellation))
             yield return new RecipeReport(stage, step);

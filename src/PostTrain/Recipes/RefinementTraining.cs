@@ -61,6 +61,7 @@ public sealed class RefinementTraining : Recipe
                 {
                     Round = round,
                 };
+            await EndAsync(Training, cancellation, round: round).ConfigureAwait(false);
         }
     }
 

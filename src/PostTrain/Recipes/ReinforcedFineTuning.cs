@@ -57,6 +57,7 @@ public sealed class ReinforcedFineTuning : Recipe
         var folder = Open();
         foreach (var report in Supervise(folder, Warmup, options.Warmup, demonstrations, cancellation))
             yield return report;
+        await EndAsync(Warmup, cancellation).ConfigureAwait(false);
 
         using var copy = options.Reference is null ? ((Decoder)Policy).Copy() : null;
         var reinforcement = folder.Options(options.Reinforcement, Reinforcement) with { Reference = copy ?? options.Reference!(Policy) };
@@ -64,5 +65,6 @@ public sealed class ReinforcedFineTuning : Recipe
         folder.Resume(trainer.Resume, Reinforcement);
         await foreach (var step in trainer.RunAsync(problems, evaluation, cancellation).ConfigureAwait(false))
             yield return new RecipeReport(Reinforcement, step);
+        await EndAsync(Reinforcement, cancellation).ConfigureAwait(false);
     }
 }

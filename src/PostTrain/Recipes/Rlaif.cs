@@ -15,9 +15,9 @@ namespace PostTrain.Recipes;
 /// labels, the policy learns from the reward model.</summary>
 /// <remarks>
 /// <para>Lee et al. 2023, arXiv:2309.00267, section 2; the judge asks in both orders (<see cref="Judge.Pairs"/>), labels stay
-/// probabilities, and the policy is held near to where it began. The policy ends where the judge is pleased, which need not be where the
-/// answers are good: measure with something that the judge has not seen. Without a reward model (direct RLAIF, section 2.2.2) give
-/// <see cref="Judge.Rubric"/> to <see cref="GrpoTrainer"/>.</para>
+/// probabilities, and a KL penalty keeps the policy near its start. The policy maximises the judge's verdict, which need not be the
+/// quality of the answers: measure with something that the judge has not seen. Without a reward model (direct RLAIF, section 2.2.2)
+/// give <see cref="Judge.Rubric"/> to <see cref="GrpoTrainer"/>.</para>
 /// <para>Metrics of a judged batch: <c>feedback/pairs</c> (so far), <c>feedback/confidence</c> (mean label of the batch, ½ to 1),
 /// <c>feedback/same</c> and <c>feedback/without_verdict</c> (of the batch).</para>
 /// </remarks>
@@ -88,6 +88,7 @@ public sealed class Rlaif : Recipe
             foreach (var step in trainer.Run(pairs, cancellation: cancellation))
                 yield return new RecipeReport(RewardModel, step);
         }
+        await EndAsync(RewardModel, cancellation, options.RewardModel).ConfigureAwait(false);
 
         var reward = LearnedRewards.Outcome(options.RewardModel, Tokenizer);
         var reinforcement = options.Reinforcement with { Reference = copy ?? options.Reference!(Policy) };
@@ -96,6 +97,7 @@ public sealed class Rlaif : Recipe
                 .ConfigureAwait(false)
         )
             yield return report;
+        await EndAsync(Reinforcement, cancellation).ConfigureAwait(false);
     }
 
     // Batches that an earlier run has judged.

@@ -76,6 +76,7 @@ public sealed class SelfTraining : Recipe
                 {
                     Round = round,
                 };
+            await EndAsync(Training, cancellation, round: round).ConfigureAwait(false);
         }
     }
 

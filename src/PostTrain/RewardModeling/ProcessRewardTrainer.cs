@@ -24,7 +24,7 @@ public sealed class ProcessRewardTrainer : DatasetTrainer<StepwiseExample, Stepw
 
     /// <param name="model">What is trained: its parameters that require a gradient, the head among them.</param>
     /// <param name="tokenizer">Turns texts into the model's token ids.</param>
-    /// <param name="options">Checked here.</param>
+    /// <param name="options">Options, validated here.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     public ProcessRewardTrainer(SequenceClassifier model, ITokenizer tokenizer, ProcessRewardOptions options)
         : base(model, options)

@@ -27,7 +27,7 @@ public sealed class RewardTrainer : DatasetTrainer<PreferencePair, RewardBatch>
 
     /// <param name="model">What is trained: its parameters that require a gradient, the head among them. One score a sequence.</param>
     /// <param name="tokenizer">Turns texts into the model's token ids.</param>
-    /// <param name="options">Checked here.</param>
+    /// <param name="options">Options, validated here.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     /// <exception cref="ArgumentException">The model has more than one score.</exception>
     public RewardTrainer(SequenceClassifier model, ITokenizer tokenizer, RewardOptions options)

@@ -10,7 +10,8 @@ namespace PostTrain.RewardModeling;
 /// <param name="Labels">One class a step: 0 for wrong and 1 for right, or the classes of a finer scale.</param>
 public sealed record StepwiseExample(MarkedText Prompt, IReadOnlyList<string> Steps, IReadOnlyList<int> Labels)
 {
-    /// <summary>Reads a data set in any form of <see cref="RecordReader"/>, records with <c>prompt</c>, <c>completions</c> (or <c>steps</c>) and as
+    /// <summary>Reads a data set in any form of <see cref="RecordReader"/>, records with <c>prompt</c>, <c>completions</c> (or
+    /// <c>steps</c>) and as
     /// many <c>labels</c>, true and false or whole numbers from 0.</summary>
     /// <param name="path">The file.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>

@@ -14,6 +14,6 @@ public sealed record Completion(Problem Problem, string Text, int[] Tokens, bool
     /// <value>The default is empty: the policy wrote all of the text.</value>
     public IReadOnlyList<string> Turns { get; init; } = [];
 
-    /// <summary>What the policy wrote last: the last of <see cref="Turns"/>, or the whole text.</summary>
+    /// <summary>Last text of the policy: the last of <see cref="Turns"/>, or the whole text.</summary>
     public string LastTurn => Turns.Count > 0 ? Turns[^1] : Text;
 }

@@ -171,7 +171,7 @@ public sealed class RolloutBatch : IDisposable
     /// <summary>Number of the weights that drew each row, as <see cref="RolloutSample.Version"/>; empty where no source told.</summary>
     public IReadOnlyList<long?> Versions { get; private init; } = [];
 
-    /// <summary>Why each row ended, as <see cref="RolloutSample.Finish"/>; empty where no source told.</summary>
+    /// <summary>Reason for which each row ended, as <see cref="RolloutSample.Finish"/>; empty where no source told.</summary>
     public IReadOnlyList<RolloutFinish> Finishes { get; private init; } = [];
 
     /// <summary>For each row, which tokens of <see cref="Completions"/> the policy drew (null: all), as <see cref="RolloutSample.Drawn"/>;

@@ -30,7 +30,7 @@ public sealed class PretrainingTrainer : DatasetTrainer<TokenExample, SequenceBa
 
     /// <param name="model">The trained model: its parameters that require a gradient.</param>
     /// <param name="tokenizer">Its padding token fills batches.</param>
-    /// <param name="options">Checked here.</param>
+    /// <param name="options">Options, validated here.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     public PretrainingTrainer(CausalLm model, ITokenizer tokenizer, SftOptions options)
         : base(model, options)

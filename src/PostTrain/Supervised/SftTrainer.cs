@@ -23,7 +23,7 @@ public sealed class SftTrainer : DatasetTrainer<Demonstration, SequenceBatch>
 
     /// <param name="model">The trained model: its parameters that require a gradient.</param>
     /// <param name="tokenizer">Turns texts into the model's token ids.</param>
-    /// <param name="options">Checked here.</param>
+    /// <param name="options">Options, validated here.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     public SftTrainer(CausalLm model, ITokenizer tokenizer, SftOptions options)
         : base(model, options)

@@ -1,3 +1,7 @@
+using PostTrain.Data;
+using PostTrain.Data.Batches;
+using PostTrain.Data.Records;
+using PostTrain.Text;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -60,5 +64,232 @@ public abstract class DatasetTrainer<TExample> : IDisposable
     {
         Session.Dispose();
         GC.SuppressFinalize(this);
+    }
+}
+
+/// <summary>Base of trainers on a fixed data set: the order of examples, batches, gradient accumulation, evaluation,
+/// checkpoints.</summary>
+/// <remarks>
+/// A step goes from top to bottom: <see cref="BeforeStep"/>, a batch of what <see cref="Prepare"/> made of the data, <see cref="Loss"/> of
+/// each part of it with the gradient added up, the optimiser's update. A trainer of your own says what these three do, and has
+/// everything that the library's trainers have.
+/// </remarks>
+/// <typeparam name="TExample">A record of the data set.</typeparam>
+/// <typeparam name="TBatch">A batch of them as tensors.</typeparam>
+public abstract class DatasetTrainer<TExample, TBatch> : DatasetTrainer<TExample>
+    where TBatch : ITrainingBatch
+{
+    private readonly nn.Module model;
+    private readonly TrainingOptions options;
+
+    /// <param name="model">Module whose parameters that require a gradient are trained.</param>
+    /// <param name="options">Options, validated here.</param>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
+    protected DatasetTrainer(nn.Module model, TrainingOptions options)
+        : base(model, options)
+    {
+        this.model = model;
+        this.options = options;
+        Session.State = () => State;
+    }
+
+    /// <summary>Turns a data set into token ids, once before its first step, and returns how chosen examples become a batch.</summary>
+    /// <param name="data">The examples; at least one.</param>
+    /// <param name="name">Name of the data set for messages; an error names an example as <c>NAME[index]</c>.</param>
+    /// <returns>A function from indices of examples to a batch of them; called in each step, within a dispose scope.</returns>
+    protected abstract Func<IReadOnlyList<int>, TBatch> Prepare(IReadOnlyList<TExample> data, string name);
+
+    /// <summary>Findings about the data set that <see cref="Prepare"/> is working on. The report of the first step tells them, each kind
+    /// once; examples that are dropped do not occur in batches.</summary>
+    protected DataNotes Notes { get; private set; } = new();
+
+    /// <summary>Makes an encoder with the options' truncation that adds to <see cref="Notes"/>.</summary>
+    /// <param name="tokenizer">Turns texts into the model's token ids.</param>
+    /// <param name="contextLength">The model's context in tokens.</param>
+    /// <param name="appendEnd">True to end completions that have no end.</param>
+    protected ExampleEncoder Encoder(ITokenizer tokenizer, int contextLength, bool appendEnd) =>
+        new(tokenizer, contextLength)
+        {
+            AppendEnd = appendEnd,
+            Truncation = options.Truncation,
+            Notes = Notes,
+        };
+
+    /// <summary>Encodes demonstrations; those of which no token is learnt are left out of batches.</summary>
+    private protected TokenExample[] Encode(IReadOnlyList<Demonstration> data, string name, ExampleEncoder encoder)
+    {
+        var examples = new TokenExample[data.Count];
+        for (int i = 0; i < examples.Length; i++)
+        {
+            examples[i] = encoder.Encode(data[i].Prompt, data[i].Completion, $"{name}[{i}]");
+            if (!examples[i].HasLearnt)
+                Notes.Drop(i);
+        }
+        return examples;
+    }
+
+    /// <summary>Computes the share that some rows have in the loss of the whole batch: their sum of losses over
+    /// <see cref="ITrainingBatch.Denominator"/>, so that the shares add up to the loss whatever the parts.</summary>
+    /// <param name="batch">The whole batch.</param>
+    /// <param name="start">First row of the part.</param>
+    /// <param name="count">Rows of the part.</param>
+    /// <param name="metrics">Takes the metrics of the part, each with its weight.</param>
+    /// <returns>A scalar with a gradient, within the step's dispose scope.</returns>
+    protected abstract Tensor Loss(TBatch batch, int start, int count, MetricMeans metrics);
+
+    /// <summary>Called before the loss of a step, such as to move a reference. A step that is tried again calls it again.</summary>
+    /// <param name="done">Steps done so far.</param>
+    protected virtual void BeforeStep(long done) { }
+
+    /// <summary>State that checkpoints hold besides model, optimiser and position; null for none.</summary>
+    protected virtual ITrainerState? State => null;
+
+    /// <inheritdoc/>
+    public sealed override IEnumerable<StepReport> Run(
+        IReadOnlyList<TExample> data,
+        IReadOnlyList<TExample>? evaluation = null,
+        CancellationToken cancellation = default
+    )
+    {
+        ArgumentNullException.ThrowIfNull(data);
+        options.Evaluation.CheckData(evaluation is not null, nameof(evaluation));
+        bool begins = Session.Step == 0;
+        var batches = Prepared(data, nameof(data), begins);
+        return Steps(batches, evaluation is null ? null : Prepared(evaluation, nameof(evaluation), begins), cancellation);
+    }
+
+    private protected sealed override StepReport TakeStep(IReadOnlyList<TExample> batch)
+    {
+        ArgumentNullException.ThrowIfNull(batch);
+        Session.CheckSteps();
+        var batches = Prepared(batch, nameof(batch), tells: true);
+        Session.Begin();
+        Update(batches, [.. Enumerable.Range(0, batches.Count)]);
+        return Session.Complete();
+    }
+
+    /// <inheritdoc/>
+    public sealed override IReadOnlyDictionary<string, double> Evaluate(IReadOnlyList<TExample> data)
+    {
+        ArgumentNullException.ThrowIfNull(data);
+        var metrics = new Dictionary<string, double>();
+        Evaluate(Prepared(data, nameof(data), tells: false), metrics);
+        return metrics;
+    }
+
+    /// <summary>The loss of a part, for replays of recorded batches.</summary>
+    internal Tensor LossOf(TBatch batch, int start, int count, MetricMeans metrics) => Loss(batch, start, count, metrics);
+
+    private PreparedData Prepared(IReadOnlyList<TExample> data, string name, bool tells)
+    {
+        if (data.Count == 0)
+            throw new ArgumentException($"{name} holds no example, expected at least one", name);
+        Notes = new DataNotes();
+        var batches = Prepare(data, name);
+        int[] kept = Notes.Kept(data.Count);
+        var found = Notes.Of(data.Count);
+        if (kept.Length == 0)
+            throw new ArgumentException(
+                $"{name} holds no example that can be learnt from: "
+                    + string.Join(" ", found.Select(note => $"{note.Message} {note.Advice}")),
+                name
+            );
+        if (tells)
+            Session.Tell(name, data is RecordSet<TExample> read ? [.. read.Notes, .. found] : found);
+        return new PreparedData(batches, kept);
+    }
+
+    private IEnumerable<StepReport> Steps(PreparedData batches, PreparedData? evaluated, CancellationToken cancellation)
+    {
+        var order = new ShuffledOrder(batches.Count, options.Seed);
+        Session.Plan(batches.Count);
+        Session.Begin();
+        while (Session.IsUnfinished || Session.Continues(cancellation))
+        {
+            if (!Session.IsUnfinished)
+                Update(batches, [.. Enumerable.Range(0, options.BatchSize).Select(i => order[Session.DataPosition + i])]);
+            if (evaluated is not null && Session.EvaluationIsDue)
+            {
+                var clock = new StepClock();
+                Evaluate(evaluated, Session.Metrics);
+                clock.Book("evaluation");
+                clock.AddTo(Session.Metrics);
+            }
+            yield return Session.Complete();
+        }
+    }
+
+    private void Update(PreparedData batches, int[] indices)
+    {
+        var clock = new StepClock();
+        var metrics = new Dictionary<string, double>();
+        double loss;
+        using var start = Session.Start();
+        try
+        {
+            BeforeStep(Session.Step);
+            loss = Train(batches, indices, metrics, clock);
+        }
+        catch
+        {
+            Session.Undo(start);
+            throw;
+        }
+        clock.AddTo(metrics);
+        Session.Count(loss, metrics, indices.Length);
+    }
+
+    private double Train(PreparedData batches, int[] indices, Dictionary<string, double> metrics, StepClock clock)
+    {
+        using var scope = NewDisposeScope();
+        var batch = batches.Batch(indices);
+        clock.Book("batch");
+        int size = options.MicroBatchSize ?? batch.Rows;
+        var means = new MetricMeans();
+        // In every step: who reads the reports may have evaluated the model in between.
+        model.train();
+        var update = Session.Optimization.Update(
+            (int)(((long)batch.Rows + size - 1) / size),
+            part =>
+            {
+                int start = (int)((long)part * size);
+                return Loss(batch, start, Math.Min(size, batch.Rows - start), means);
+            }
+        );
+        clock.Book("update");
+        means.AddTo(metrics);
+        update.AddTo(metrics);
+        metrics["tokens_per_second"] = batch.Tokens / clock.Total;
+        return update.Loss;
+    }
+
+    private void Evaluate(PreparedData batches, Dictionary<string, double> metrics)
+    {
+        using var mode = no_grad();
+        var means = new MetricMeans();
+        model.eval();
+        for (int start = 0; start < batches.Count; start += options.BatchSize)
+        {
+            using var scope = NewDisposeScope();
+            int count = Math.Min(options.BatchSize, batches.Count - start);
+            var batch = batches.Batch([.. Enumerable.Range(start, count)]);
+            int size = options.MicroBatchSize ?? batch.Rows;
+            double loss = 0;
+            for (int row = 0; row < batch.Rows; row += size)
+                loss += Loss(batch, row, Math.Min(size, batch.Rows - row), means).ToDouble();
+            means.Add("loss", loss, batch.Denominator);
+        }
+        means.AddTo(metrics, "eval/");
+    }
+
+    /// <summary>A data set as batches, without the examples that were left out.</summary>
+    /// <param name="Batches">Makes a batch of examples by their indices in the data set.</param>
+    /// <param name="Kept">Indices of the examples that are used.</param>
+    private sealed record PreparedData(Func<IReadOnlyList<int>, TBatch> Batches, int[] Kept)
+    {
+        internal int Count => Kept.Length;
+
+        /// <summary>Returns a batch of used examples, by their places among them.</summary>
+        internal TBatch Batch(IReadOnlyList<int> places) => Batches([.. places.Select(place => Kept[place])]);
     }
 }

@@ -1,4 +1,6 @@
+using PostTrain.Models;
 using PostTrain.Numerics;
+using PostTrain.Operators;
 using PostTrain.Training.Optimizers;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -8,15 +10,16 @@ namespace PostTrain.Training;
 
 /// <summary>An optimiser with warm-up, schedule and clipping over the trainable parameters of a model, fed with a batch in parts.</summary>
 /// <remarks>Mixed precision: parameters in bfloat16 are trained through float32 copies, which are part of the optimiser's state. Penalties
-/// and actions of the trained modules and of the options (<see cref="Models.IUpdateTerm"/>) take part in each update.</remarks>
+/// and actions of the trained modules and of the options (<see cref="IUpdateTerm"/>) take part in each update.</remarks>
 public sealed class Optimization : IDisposable
 {
     private readonly TrainingOptions options;
     private readonly IParameterOptimizer optimizer;
     private readonly MasterWeights masters;
-    private readonly UpdateTerms terms;
+    private readonly IUpdateTerm[] terms;
     private readonly int updatesPerStep;
     private int steps;
+    private long announcedUpdates;
 
     // What the optimiser changes: the parameters, or their copies.
     private readonly Parameter[] trained;
@@ -58,9 +61,9 @@ public sealed class Optimization : IDisposable
             options
         );
         PrecisionHint.Show(Parameters, model, options);
-        terms = new UpdateTerms(model, options);
+        terms = TermsOf(model, options);
         if (options.Epochs is null)
-            terms.Begin(TotalUpdates);
+            BeginTerms();
         States = [.. Parameters.Zip(optimizer.States, (item, state) => masters.WithMaster(item.Parameter, state))];
     }
 
@@ -77,7 +80,7 @@ public sealed class Optimization : IDisposable
         set
         {
             steps = value;
-            terms.Begin(TotalUpdates);
+            BeginTerms();
         }
     }
 
@@ -85,7 +88,8 @@ public sealed class Optimization : IDisposable
     internal IReadOnlyList<IParameterState> States { get; }
 
     /// <summary>The update terms' state, with its names in checkpoints.</summary>
-    internal IEnumerable<(string Name, Tensor Tensor)> TermState => terms.State;
+    internal IEnumerable<(string Name, Tensor Tensor)> TermState =>
+        terms.SelectMany((term, i) => term.State.Select(item => ($"term.{i}.{term.Name}.{item.Name}", item.Tensor)));
 
     /// <summary>One optimiser step over a batch in parts.</summary>
     /// <param name="parts">Number of parts, at least 1.</param>
@@ -108,12 +112,13 @@ public sealed class Optimization : IDisposable
             masters.CollectGradients();
             total += value.ToDouble();
         }
-        var penalties = terms.AddPenalties();
+        var penalties = AddPenalties();
         masters.CollectGradients();
-        double norm = GradientClipping.Clip(trained, options.MaxGradNorm);
+        double norm = ClipGradients(trained, options.MaxGradNorm);
         if (!double.IsFinite(total) || !double.IsFinite(norm) || penalties.Values.Any(value => !double.IsFinite(value)))
             throw new InvalidOperationException(
-                $"update {Updates + 1}: the loss is {total}{string.Concat(penalties.Select(item => $", the penalty {item.Key} {item.Value}"))}"
+                $"update {Updates + 1}: the loss is "
+                    + $"{total}{string.Concat(penalties.Select(item => $", the penalty {item.Key} {item.Value}"))}"
                     + $" and the gradient's norm {norm}, expected finite numbers; no parameter was changed"
             );
 
@@ -121,7 +126,11 @@ public sealed class Optimization : IDisposable
         optimizer.Update(rate);
         masters.Publish();
         Updates++;
-        terms.AfterUpdate(Updates, rate);
+        foreach (var term in terms)
+        {
+            using var scope = NewDisposeScope();
+            term.AfterUpdate(new UpdateMoment(Updates, announcedUpdates, rate));
+        }
         return new UpdateReport(total, norm, rate) { Penalties = penalties };
     }
 
@@ -132,9 +141,86 @@ public sealed class Optimization : IDisposable
         masters.Dispose();
     }
 
+    /// <summary>Scales all gradients together by min(1, limit/(norm + 1e-6)).</summary>
+    /// <returns>The norm before; 0 without a gradient.</returns>
+    internal static double ClipGradients(IReadOnlyList<Parameter> parameters, double limit)
+    {
+        using var mode = no_grad();
+        using var scope = NewDisposeScope();
+        var gradients = new List<Tensor>(parameters.Count);
+        foreach (var parameter in parameters)
+        {
+            if (parameter.grad is { } gradient)
+                gradients.Add(gradient);
+        }
+        if (gradients.Count == 0)
+            return 0;
+        var type = gradients[0].dtype;
+        if (!gradients.TrueForAll(gradient => Fused.Takes(gradient, gradients[0]) && gradient.is_contiguous()))
+            return nn.utils.clip_grad_norm_(parameters, limit);
+        int[] all = [.. Enumerable.Range(0, gradients.Count)];
+        using var memory = new MemoryList(gradients, all, type, nameof(gradients));
+        var norm = Math.Sqrt(
+            type == ScalarType.Float32 ? GradientPass.SquaredNorm<float>(memory) : GradientPass.SquaredNorm<double>(memory)
+        );
+        var factor = limit / (norm + 1e-6);
+        if (factor >= 1)
+            return norm;
+        if (type == ScalarType.Float32)
+            GradientPass.Scale(memory, (float)factor);
+        else
+            GradientPass.Scale(memory, factor);
+        return norm;
+    }
+
     private long TotalUpdates => (long)steps * updatesPerStep;
 
     private long Warmup => (long)options.WarmupSteps * updatesPerStep;
+
+    // Those of the modules that are trained, then those of the options. Modules that two parts of a model share are listed twice.
+    private static IUpdateTerm[] TermsOf(nn.Module model, TrainingOptions options) =>
+        [
+            .. model
+                .named_modules()
+                .Select(item => item.module)
+                .Prepend(model)
+                .OfType<IUpdateTermSource>()
+                .SelectMany(source => source.UpdateTerms)
+                .Concat(options.Terms)
+                .Distinct(ReferenceEqualityComparer.Instance)
+                .Cast<IUpdateTerm>(),
+        ];
+
+    // Tells every term the number of updates of the run, once for each number.
+    private void BeginTerms()
+    {
+        if (TotalUpdates == announcedUpdates)
+            return;
+        announcedUpdates = TotalUpdates;
+        foreach (var term in terms)
+            term.Begin(TotalUpdates);
+    }
+
+    // Adds the gradients of all penalties and returns their values by name; those of one name are added up.
+    private Dictionary<string, double> AddPenalties()
+    {
+        var values = new Dictionary<string, double>(StringComparer.Ordinal);
+        foreach (var term in terms)
+        {
+            using var scope = NewDisposeScope();
+            if (term.Penalty() is not { } penalty)
+                continue;
+            if (penalty.NumberOfElements != 1 || !penalty.requires_grad)
+                throw new InvalidOperationException(
+                    $"the penalty '{term.Name}' is [{string.Join(", ", penalty.shape)}] "
+                        + $"{(penalty.requires_grad ? "with" : "without")} a gradient, expected a scalar that depends on trained parameters"
+                );
+            penalty.sum().backward();
+            values[term.Name] = values.GetValueOrDefault(term.Name) + penalty.ToDouble();
+        }
+
+        return values;
+    }
 
     private double Factor(string name)
     {

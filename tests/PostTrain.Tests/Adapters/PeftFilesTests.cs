@@ -180,7 +180,8 @@ public sealed class PeftFilesTests : IDisposable
             }
         );
         Assert.Equal(
-            "{\n  \"a\": null,\n  \"b\": [\n    1,\n    0.5,\n    1e-05,\n    2.0,\n    \"\\u00fc\\\"\\\\\\n\\u0001\"\n  ],\n  \"c\": {},\n  \"d\": {\n    \"x\": [],\n    \"y\": true\n  }\n}",
+            "{\n  \"a\": null,\n  \"b\": [\n    1,\n    0.5,\n    1e-05,\n    2.0,\n    \"\\u00fc\\\"\\\\\\n\\u0001\"\n  "
+                + "],\n  \"c\": {},\n  \"d\": {\n    \"x\": [],\n    \"y\": true\n  }\n}",
             text
         );
     }

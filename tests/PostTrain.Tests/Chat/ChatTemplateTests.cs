@@ -9,7 +9,9 @@ namespace PostTrain.Tests.Chat;
 public sealed class ChatTemplateTests : IDisposable
 {
     private const string Marked =
-        "{{ bos_token }}{% for m in messages %}[{{ m.role[0] }}]{% if m.role == 'assistant' %}{% generation %}{{ m.content }}{{ eos_token }}{% endgeneration %}{% else %}{{ m.content }}{% endif %}{% endfor %}{% if add_generation_prompt %}[a]{% endif %}";
+        "{{ bos_token }}{% for m in messages %}[{{ m.role[0] }}]{% if m.role == 'assistant' %}{% generation %}{{ m.content "
+        + "}}{{ eos_token }}{% endgeneration %}{% else %}{{ m.content }}{% endif %}{% endfor %}{% if add_generation_prompt "
+        + "%}[a]{% endif %}";
     private static readonly string Plain = Marked
         .Replace("{% generation %}", "", StringComparison.Ordinal)
         .Replace("{% endgeneration %}", "", StringComparison.Ordinal);
@@ -127,7 +129,8 @@ public sealed class ChatTemplateTests : IDisposable
     {
         directory.Write(
             "tokenizer_config.json",
-            """{"chat_template": "config", "bos_token": {"content": "<b>"}, "eos_token": "<e>", "pad_token": null, "extra_special_tokens": {"image_token": "<i>"}}"""
+            """{"chat_template": "config", "bos_token": {"content": "<b>"}, "eos_token": "<e>", "pad_token": null,"""
+                + """ "extra_special_tokens": {"image_token": "<i>"}}"""
         );
         directory.Write("special_tokens_map.json", """{"eos_token": "old", "unk_token": "<u>"}""");
         Assert.Equal("config", ChatTemplate.Load(directory.Path).Render(Talk).Text);
@@ -140,7 +143,8 @@ public sealed class ChatTemplateTests : IDisposable
     {
         directory.Write(
             "tokenizer_config.json",
-            """{"chat_template": [{"name": "default", "template": "plain"}, {"name": "tool_use", "template": "tools {{ tools|length }}"}, {"name": "rag", "template": "rag"}]}"""
+            """{"chat_template": [{"name": "default", "template": "plain"}, {"name": "tool_use","""
+                + """ "template": "tools {{ tools|length }}"}, {"name": "rag", "template": "rag"}]}"""
         );
         var template = ChatTemplate.Load(directory.Path);
         Assert.Equal("plain", template.Render(Talk).Text);
@@ -183,7 +187,8 @@ public sealed class ChatTemplateTests : IDisposable
     {
         var path = directory.Write(
             "chat.jsonl",
-            """{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": null, "tool_calls": [{"id": 1}]}], "tools": [{"name": "f"}]}"""
+            """{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": null,"""
+                + """ "tool_calls": [{"id": 1}]}], "tools": [{"name": "f"}]}"""
         );
         var conversation = Assert.Single(JsonLines.Read<Conversation>(path));
         Assert.Equal(["user: Hi", "assistant: null"], conversation.Messages.Select(message => message.ToString()));

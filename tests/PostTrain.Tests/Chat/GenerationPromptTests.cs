@@ -14,17 +14,20 @@ public sealed class GenerationPromptTests
     // Thinking is opened for a question only; answers are shown without.
     private const string Opens =
         Users
-        + "<assistant>{{ m.content.split('</think>')[-1] }}<end>{% endif %}{% endfor %}{% if add_generation_prompt %}<assistant><think>\n{% endif %}";
+        + "<assistant>{{ m.content.split('</think>')[-1] }}<end>{% endif %}{% endfor %}{% if add_generation_prompt "
+        + "%}<assistant><think>\n{% endif %}";
 
     // Thinking or its closed form, by a variable; answers of the past have the closed form.
     private const string Chooses =
         Users
-        + "<assistant></think>{{ m.content }}<end>{% endif %}{% endfor %}{% if add_generation_prompt %}<assistant>{{ '<think>' if thinking else '</think>' }}{% endif %}";
+        + "<assistant></think>{{ m.content }}<end>{% endif %}{% endfor %}{% if add_generation_prompt %}<assistant>{{ "
+        + "'<think>' if thinking else '</think>' }}{% endif %}";
 
     // An empty thought in each answer, an open one in the prompt.
     private const string Empties =
         Users
-        + "<assistant>\n<think></think>{{ m.content }}<end>\n{% endif %}{% endfor %}{% if add_generation_prompt %}<assistant>\n<think>\n{% endif %}";
+        + "<assistant>\n<think></think>{{ m.content }}<end>\n{% endif %}{% endfor %}{% if add_generation_prompt "
+        + "%}<assistant>\n<think>\n{% endif %}";
 
     // The end is written where no answer is asked for.
     private const string EndsAlways =
@@ -58,10 +61,12 @@ public sealed class GenerationPromptTests
     // Earlier turns are not to be learnt: a template that rewrites them is refused, however its generation prompt begins.
     [Theory]
     [InlineData(
-        "{% for m in messages %}<{{ m.role }}>{{ loop.length }}{{ m.content }}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
+        "{% for m in messages %}<{{ m.role }}>{{ loop.length }}{{ m.content }}{% endfor %}{% if add_generation_prompt "
+            + "%}<assistant>{% endif %}"
     )]
     [InlineData(
-        "{{ messages|length }}{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}{% if add_generation_prompt %}<assistant><think>{% endif %}"
+        "{{ messages|length }}{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}{% if add_generation_prompt "
+            + "%}<assistant><think>{% endif %}"
     )]
     public void Conversation_WhereEarlierMessagesChange_IsRefused(string source)
     {
@@ -79,10 +84,13 @@ public sealed class GenerationPromptTests
         using var directory = new TemporaryDirectory();
         const string Thinks =
             Users
-            + "<assistant>{% if m.reasoning %}<think>{{ m.reasoning }}</think>{% endif %}{{ m.content }}<end>{% endif %}{% endfor %}{% if add_generation_prompt %}<assistant><think>{% endif %}";
+            + "<assistant>{% if m.reasoning %}<think>{{ m.reasoning }}</think>{% endif %}{{ m.content }}<end>{% endif %}{% "
+            + "endfor %}{% if add_generation_prompt %}<assistant><think>{% endif %}";
         string path = directory.Write(
             "pairs.jsonl",
-            """{"chosen":[{"role":"user","content":"q"},{"role":"assistant","reasoning":"r","content":"a"}],"rejected":[{"role":"user","content":"q"},{"role":"assistant","content":"b"}]}"""
+            """{"chosen":[{"role":"user","content":"q"},"""
+                + """{"role":"assistant","reasoning":"r","content":"a"}],"rejected":[{"role":"user","content":"q"},"""
+                + """{"role":"assistant","content":"b"}]}"""
         );
         var pair = Assert.Single(RecordReader.Pairs(path, InstructionTemplate.Chat(new ChatTemplate(Thinks))));
         Assert.Equal(("<user>q<assistant>", "<think>r</think>a<end>", "b<end>"), (pair.Prompt.Text, pair.Chosen.Text, pair.Rejected.Text));
@@ -109,7 +117,8 @@ public sealed class GenerationPromptTests
     {
         var tool = JsonDocument.Parse("""{"name":"add"}""").RootElement;
         var template = new ChatTemplate(
-            "{{ strftime_now('%Y-%m-%d') }} {{ 'on' if enable_thinking else 'off' }} {% for t in tools %}{{ t.name }}{% endfor %}{% for m in messages %}<{{ m.content }}>{% endfor %}"
+            "{{ strftime_now('%Y-%m-%d') }} {{ 'on' if enable_thinking else 'off' }} {% for t in tools %}{{ t.name }}{% "
+                + "endfor %}{% for m in messages %}<{{ m.content }}>{% endfor %}"
         );
         var chat = InstructionTemplate.Chat(
             template,

@@ -49,7 +49,8 @@ public sealed class JinjaTemplateTests
     [InlineData("{% macro m() %}<{{ caller(5) }}>{% endmacro %}{% call(x) m() %}{{ x + 1 }}{% endcall %}", "<6>")]
     [InlineData("{% macro down(n) %}{{ n }}{% if n %}{{ down(n - 1) }}{% endif %}{% endmacro %}{{ down(3) }}", "3210")]
     [InlineData(
-        "{% for x in [1, 2, 3] if x != 2 %}{{ loop.index }}/{{ loop.length }}{{ loop.previtem }}{{ loop.nextitem }};{% else %}none{% endfor %}",
+        "{% for x in [1, 2, 3] if x != 2 %}{{ loop.index }}/{{ loop.length }}{{ loop.previtem }}{{ loop.nextitem }};{% "
+            + "else %}none{% endfor %}",
         "1/23;2/21;"
     )]
     [InlineData("{% for x in [] %}{% else %}none{% endfor %}{% with a = 2 %}{{ a }}{% endwith %}{{ a is defined }}", "none2False")]
@@ -88,7 +89,8 @@ public sealed class JinjaTemplateTests
     [InlineData("{% set n = namespace(x=[1]) %}{% for i in range(99) %}{% set n.x = n.x + n.x %}{% endfor %}")]
     [InlineData("{% set n = namespace(x=1) %}{% for i in range(64) %}{% set n.x = [n.x, n.x] %}{% endfor %}{{ n.x }}")]
     [InlineData(
-        "{% set n = namespace(x=1) %}{% for i in range(64) %}{% set n.x = [n.x, n.x] %}{% endfor %}{{ n.x == [n.x[0], n.x[1]] }}{{ n.x|tojson }}"
+        "{% set n = namespace(x=1) %}{% for i in range(64) %}{% set n.x = [n.x, n.x] %}{% endfor %}{{ n.x == [n.x[0], "
+            + "n.x[1]] }}{{ n.x|tojson }}"
     )]
     [InlineData("{% set n = namespace(x=1) %}{% for i in range(20000) %}{% set n.x = [n.x] %}{% endfor %}{{ n.x }}")]
     [InlineData("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}")]

@@ -23,7 +23,8 @@ public sealed class ConversationTests : IDisposable
         "{% for m in messages %}<{{ m.role }}>{% if m.role == 'assistant' and not loop.last %}{{ m.content.split('#')[-1] }}{% else %}"
         + "{{ m.content }}{% endif %}</s>\n{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}";
     private const string Talk =
-        """{"role":"user","content":"a"},{"role":"assistant","content":"b"},{"role":"user","content":"c"},{"role":"assistant","content":"d"}""";
+        """{"role":"user","content":"a"},{"role":"assistant","content":"b"},{"role":"user","content":"c"},"""
+        + """{"role":"assistant","content":"d"}""";
 
     private readonly TemporaryDirectory directory = new();
 
@@ -52,7 +53,9 @@ public sealed class ConversationTests : IDisposable
         // A prompt of its own is given, whoever speaks in it.
         var rest = Assert.Single(
             Read(
-                """{"prompt":[{"role":"user","content":"a"},{"role":"assistant","content":"b"},{"role":"user","content":"c"}],"completion":[{"role":"assistant","content":"d"},{"role":"user","content":"e"},{"role":"assistant","content":"f"}]}""",
+                """{"prompt":[{"role":"user","content":"a"},{"role":"assistant","content":"b"},"""
+                    + """{"role":"user","content":"c"}],"completion":[{"role":"assistant","content":"d"},"""
+                    + """{"role":"user","content":"e"},{"role":"assistant","content":"f"}]}""",
                 Blocks
             )
         );
@@ -64,7 +67,8 @@ public sealed class ConversationTests : IDisposable
     public void Template_ThatChangesEarlierTurns_GivesOneExampleForEach()
     {
         string record =
-            """{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"x#b"},{"role":"user","content":"c"},{"role":"assistant","content":"y#d"}]}""";
+            """{"messages":[{"role":"user","content":"a"},{"role":"assistant","content":"x#b"},"""
+            + """{"role":"user","content":"c"},{"role":"assistant","content":"y#d"}]}""";
         var path = directory.Write("talk.jsonl", record);
         var read = RecordReader.Demonstrations(path, InstructionTemplate.Chat(new ChatTemplate(Forgets)));
         Assert.Equal(
@@ -81,7 +85,11 @@ public sealed class ConversationTests : IDisposable
     public void Pairs_AndJudged_OfSeveralTurns_LearnTheAssistantOnly()
     {
         string record =
-            """{"chosen":[{"role":"user","content":"a"},{"role":"assistant","content":"b"},{"role":"user","content":"c"},{"role":"assistant","content":"d"}],"rejected":[{"role":"user","content":"a"},{"role":"assistant","content":"x"},{"role":"user","content":"y"},{"role":"assistant","content":"z"}]}""";
+            """{"chosen":[{"role":"user","content":"a"},{"role":"assistant","content":"b"},"""
+            + """{"role":"user","content":"c"},"""
+            + """{"role":"assistant","content":"d"}],"rejected":[{"role":"user","content":"a"},"""
+            + """{"role":"assistant","content":"x"},{"role":"user","content":"y"},"""
+            + """{"role":"assistant","content":"z"}]}""";
         var template = InstructionTemplate.Chat(new ChatTemplate(Blocks));
         var pair = Assert.Single(RecordReader.Pairs(directory.Write("pairs.jsonl", record), template));
         Assert.Equal("<user>a</s>\n<assistant>", pair.Prompt);

@@ -63,7 +63,8 @@ public sealed class DataPreviewTests : IDisposable
         );
         string path = directory.Write(
             "talk.jsonl",
-            """{"messages":[{"role":"user","content":"Hello é"},{"role":"assistant","content":"Hi there"},{"role":"user","content":"Bye"},{"role":"assistant","content":"See you"}]}"""
+            """{"messages":[{"role":"user","content":"Hello é"},{"role":"assistant","content":"Hi there"},"""
+                + """{"role":"user","content":"Bye"},{"role":"assistant","content":"See you"}]}"""
         );
         var shown = Assert.Single(DataPreview.Of(path, InstructionTemplate.Chat(template), tokenizer).Shown).Tokens;
         Assert.Equal(

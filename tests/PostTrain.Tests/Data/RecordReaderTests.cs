@@ -33,7 +33,8 @@ public sealed class RecordReaderTests : IDisposable
             { """{"problem":"$1+1$","solution":"It is $\\boxed{2}$.","answer":"2"}""", "Q: $1+1$ [] A:", "It is $\\boxed{2}$." },
             { """{"query":"1+1?","response":"2"}""", "Q: 1+1? [] A:", "2" },
             {
-                """{"ID":"c-1","Body":"A pack costs 76 dollars. There is a discount of 25 dollars","Question":"What is to be paid?","Answer":51.0}""",
+                """{"ID":"c-1","Body":"A pack costs 76 dollars. There is a discount of 25 """
+                    + """dollars","Question":"What is to be paid?","Answer":51.0}""",
                 "Q: A pack costs 76 dollars. There is a discount of 25 dollars. What is to be paid? [] A:",
                 "51"
             },
@@ -41,7 +42,8 @@ public sealed class RecordReaderTests : IDisposable
             { """{"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"ho"}]}""", "Q: hi [] A:", "ho" },
             { """{"conversations":[{"from":"human","value":"hi"},{"from":"gpt","value":"ho"}]}""", "Q: hi [] A:", "ho" },
             {
-                """{"messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"hi"},{"role":"assistant","content":"ho"}]}""",
+                """{"messages":[{"role":"system","content":"Be brief."},{"role":"user","content":"hi"},"""
+                    + """{"role":"assistant","content":"ho"}]}""",
                 "Q: Be brief.\n\nhi [] A:",
                 "ho"
             },
@@ -64,7 +66,8 @@ public sealed class RecordReaderTests : IDisposable
     {
         var read = RecordReader.Demonstrations(
             Lines(
-                """{"id":"seed_1","instruction":"Turn it round.","instances":[{"input":"ab","output":"ba"},{"input":"","output":"nothing"}],"is_classification":false}"""
+                """{"id":"seed_1","instruction":"Turn it round.","instances":[{"input":"ab","output":"ba"},"""
+                    + """{"input":"","output":"nothing"}],"is_classification":false}"""
             ),
             InstructionTemplate.Plain
         );
@@ -76,7 +79,8 @@ public sealed class RecordReaderTests : IDisposable
     {
         var read = RecordReader.Demonstrations(
             Lines(
-                """{"conversations":[{"from":"system","value":"s"},{"from":"human","value":"a"},{"from":"gpt","value":"b"},{"from":"human","value":"c"},{"from":"gpt","value":"d"}]}"""
+                """{"conversations":[{"from":"system","value":"s"},{"from":"human","value":"a"},"""
+                    + """{"from":"gpt","value":"b"},{"from":"human","value":"c"},{"from":"gpt","value":"d"}]}"""
             ),
             Chat
         );
@@ -113,7 +117,9 @@ public sealed class RecordReaderTests : IDisposable
                 " Well, go"
             },
             {
-                """{"chosen":[{"content":"hi","role":"user"},{"content":"ho","role":"assistant"}],"rejected":[{"content":"hi","role":"user"},{"content":"go","role":"assistant"}]}""",
+                """{"chosen":[{"content":"hi","role":"user"},"""
+                    + """{"content":"ho","role":"assistant"}],"rejected":[{"content":"hi","role":"user"},"""
+                    + """{"content":"go","role":"assistant"}]}""",
                 "Q: hi A:",
                 "ho",
                 "go"
@@ -125,7 +131,8 @@ public sealed class RecordReaderTests : IDisposable
                 "go"
             },
             {
-                """{"prompt":[{"role":"user","content":"hi"}],"chosen":[{"role":"assistant","content":"ho"}],"rejected":[{"role":"assistant","content":"go"}]}""",
+                """{"prompt":[{"role":"user","content":"hi"}],"chosen":[{"role":"assistant","content":"ho"}], """
+                    + """  "rejected":[{"role":"assistant","content":"go"}]}""",
                 "Q: hi A:",
                 "ho",
                 "go"
@@ -200,7 +207,8 @@ public sealed class RecordReaderTests : IDisposable
     [InlineData("{\"messages\":[{\"role\":\"user\"},{\"content\":\"x\"}]}", "line 1", "role and content")]
     [InlineData("{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}", "line 1", "expected the assistant's message at the end")]
     [InlineData(
-        "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"},{\"role\":\"assistant\",\"content\":\"x\"},{\"role\":\"user\",\"content\":\"x\"},{\"role\":\"assistant\",\"content\":\"x\"}]}",
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"},{\"role\":\"assistant\",\"content\":\"x\"},{\"role\":\"user\""
+            + ",\"content\":\"x\"},{\"role\":\"assistant\",\"content\":\"x\"}]}",
         "line 1",
         "several turns need a chat template"
     )]

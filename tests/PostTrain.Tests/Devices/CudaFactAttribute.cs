@@ -10,6 +10,7 @@ public sealed class CudaFactAttribute : FactAttribute
     {
         if (!torch.cuda.is_available())
             Skip =
-                "There is no CUDA device here: reference TorchSharp-cuda-linux or TorchSharp-cuda-windows in the test project, on a machine with a GPU.";
+                "There is no CUDA device here: reference TorchSharp-cuda-linux or TorchSharp-cuda-windows in the test "
+                + "project, on a machine with a GPU.";
     }
 }

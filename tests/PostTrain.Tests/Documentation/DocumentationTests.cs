@@ -126,6 +126,32 @@ public class DocumentationTests
     }
 
     [Fact]
+    public void ListOfTypes_IsComplete()
+    {
+        var listed = new List<string>();
+        var section = "";
+        foreach (var line in Page.All.Single(page => page.Name == "docs/api.md").Text.Split('\n'))
+        {
+            if (line.StartsWith("## ", StringComparison.Ordinal))
+                section = line[3..];
+            if (Regex.Match(line, @"^\| `(?<name>\w+)` \| (?<text>.+) \|$") is { Success: true } row)
+                listed.Add($"{section}.{row.Groups["name"].Value}");
+        }
+        var types = Types.Where(type => !type.IsNested).Select(type => $"{type.Namespace}.{type.Name.Split('`')[0]}").ToHashSet();
+        Assert.Equal([], types.Except(listed).Select(name => $"docs/api.md lacks a row of {name}"));
+        Assert.Equal([], listed.Except(types).Select(name => $"docs/api.md has a row of {name}, which is not public"));
+        Assert.Equal(listed.Count, listed.Distinct().Count());
+    }
+
+    [Fact]
+    public void FirstProgram_OfATrainersPage_NamesItsNamespaces()
+    {
+        var pages = Page.All.Where(page => page.Name.StartsWith("docs/trainers/", StringComparison.Ordinal)).ToArray();
+        Assert.All(pages, page => Assert.StartsWith("using ", page.Snippets.First().Code, StringComparison.Ordinal));
+        Assert.True(pages.Length >= 14);
+    }
+
+    [Fact]
     public void EveryPage_IsReachedFromTheReadme()
     {
         var pages = Page.All.ToDictionary(page => page.Path);

@@ -9,7 +9,8 @@ namespace PostTrain.Tests.Documentation;
 internal static class Snippets
 {
     private const string Implicit =
-        "using System; using System.Collections.Generic; using System.IO; using System.Linq; using System.Net.Http; using System.Threading; using System.Threading.Tasks;";
+        "using System; using System.Collections.Generic; using System.IO; using System.Linq; using System.Net.Http; using "
+        + "System.Threading; using System.Threading.Tasks;";
     private static readonly Regex Using = new(@"^using (static )?[\w.]+;$", RegexOptions.Multiline);
 
     private static readonly Regex Declaration = new(
@@ -34,6 +35,7 @@ internal static class Snippets
             string.Concat(
                 PublicSurface
                     .Types.Select(type => type.Namespace!)
+                    .Append(typeof(LlamaSharp.LlamaSource).Namespace!)
                     .Distinct()
                     .Order(StringComparer.Ordinal)
                     .Select(name => $"using {name}; ")

@@ -155,9 +155,9 @@ internal static class DataGolden
             "keep_start" or null => TruncationSide.Right,
             var other => throw new NotSupportedException($"truncation_mode is {other}, expected keep_start or keep_end"),
         };
-        TokenPair[] pairs =
+        (TokenExample Chosen, TokenExample Rejected)[] pairs =
         [
-            .. item.Inputs.Objects("examples").Select(example => new TokenPair(Side(example, "chosen_ids"), Side(example, "rejected_ids"))),
+            .. item.Inputs.Objects("examples").Select(example => (Side(example, "chosen_ids"), Side(example, "rejected_ids"))),
         ];
         var batch = PairBatch.Of(pairs, (int)item.Parameter("pad_token_id", 0), (int)item.Parameter("pad_to_multiple_of", 1)).Sequences;
         long columns = batch.Inputs.shape[1];

@@ -175,7 +175,7 @@ internal sealed class TrainReplay : IDisposable
         {
             var examples = rows(batch);
             int count = examples.Length / 2;
-            var pairs = examples.Take(count).Zip(examples.Skip(count), (chosen, rejected) => new TokenPair(chosen, rejected));
+            var pairs = examples.Take(count).Zip(examples.Skip(count), (chosen, rejected) => (chosen, rejected));
             return trainer.LossOf(PairBatch.Of([.. pairs], Toy.Tokenizer.PaddingId), 0, count, means);
         };
 

@@ -163,7 +163,8 @@ public sealed class MergeYamlTests : IDisposable
     public void EveryCutAndManyChanges_AreReadOrRefused()
     {
         const string text =
-            "merge_method: slerp\nbase_model: base\nmodels: [{model: a, parameters: {}}, {model: base}]\nparameters: {t: [{filter: 'mlp', value: [0, 1]}, {value: 0.5}]}\n";
+            "merge_method: slerp\nbase_model: base\nmodels: [{model: a, parameters: {}}, {model: base}]\nparameters: {t: "
+            + "[{filter: 'mlp', value: [0, 1]}, {value: 0.5}]}\n";
         var random = new Random(5);
         var read = 0;
         for (var i = 0; i < 3000; i++)

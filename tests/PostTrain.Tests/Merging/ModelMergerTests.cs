@@ -131,7 +131,8 @@ public sealed class ModelMergerTests : IDisposable
 
         var ties = folder.Write(
             "ties.yml",
-            $"merge_method: ties\nbase_model: base\nmodels: [{{model: a, parameters: {{weight: 1, density: 0.5}}}}, {{model: b, parameters: {{weight: 0.3, density: 0.8}}}}]"
+            $"merge_method: ties\nbase_model: base\nmodels: [{{model: a, parameters: {{weight: 1, density: 0.5}}}}, "
+                + $"{{model: b, parameters: {{weight: 0.3, density: 0.8}}}}]"
         );
         ModelMerger.Run(MergeConfig.Load(ties), folder.File("ties"));
         var other = Tensors(b);

@@ -47,12 +47,15 @@ public sealed class ArchitecturesTests : IDisposable
                 """{"rope_parameters": {"rope_type": "dynamic", "factor": 2, "original_max_position_embeddings": 64}}"""
             },
             {
-                """{"rope_scaling": {"rope_type": "llama3", "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4, "original_max_position_embeddings": 16}, "rope_theta": 5e5}""",
-                """{"rope_parameters": {"rope_theta": 5e5, "rope_type": "llama3", "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4, "original_max_position_embeddings": 16}}"""
+                """{"rope_scaling": {"rope_type": "llama3", "factor": 8, "low_freq_factor": 1, "high_freq_factor": """
+                    + """4, "original_max_position_embeddings": 16}, "rope_theta": 5e5}""",
+                """{"rope_parameters": {"rope_theta": 5e5, "rope_type": "llama3", "factor": 8, "low_freq_factor": """
+                    + """1, "high_freq_factor": 4, "original_max_position_embeddings": 16}}"""
             },
             {
                 """{"rope_scaling": {"type": "yarn", "factor": 4, "original_max_position_embeddings": 16}}""",
-                """{"rope_parameters": {"rope_type": "yarn", "factor": 4, "original_max_position_embeddings": 16, "beta_fast": 32, "beta_slow": 1, "attention_factor": null}}"""
+                """{"rope_parameters": {"rope_type": "yarn", "factor": 4, "original_max_position_embeddings": 16,"""
+                    + """ "beta_fast": 32, "beta_slow": 1, "attention_factor": null}}"""
             },
             { """{"partial_rotary_factor": 0.5}""", """{"rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.5}}""" },
         };

@@ -95,7 +95,8 @@ public sealed partial class CheckpointFuzzTests(ITestOutputHelper output) : IDis
 
         var peak = Resident("VmHWM:", reset: false) - memory;
         output.WriteLine(
-            $"{kind} {file}: {Count} variants, {loaded} loaded, {refused} refused, the slowest took {slowest.TotalMilliseconds:F1} ms, {peak >> 20} MiB more at the peak"
+            $"{kind} {file}: {Count} variants, {loaded} loaded, {refused} refused, the slowest took "
+                + $"{slowest.TotalMilliseconds:F1} ms, {peak >> 20} MiB more at the peak"
         );
         Assert.True(loaded > Count / 200 && refused > Count / 10, $"{loaded} loaded, {refused} refused");
         Assert.Equal(before, DisposeScopeManager.Statistics.TensorStatistics.ThreadTotalLiveCount);

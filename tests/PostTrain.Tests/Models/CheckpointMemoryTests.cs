@@ -40,12 +40,11 @@ public sealed class CheckpointMemoryTests(ITestOutputHelper output) : IDisposabl
         directory.Write(
             "config.json",
             architecture == "llama"
-                ? Invariant(
-                    $$"""{"model_type":"llama","vocab_size":{{Vocabulary}},"max_position_embeddings":{{Context}},"hidden_size":{{Hidden}},"intermediate_size":{{Inner}},"num_hidden_layers":9,"num_attention_heads":8,"tie_word_embeddings":true}"""
-                )
-                : Invariant(
-                    $$"""{"model_type":"gpt2","vocab_size":{{Vocabulary}},"n_positions":{{Context}},"n_embd":{{Hidden}},"n_layer":12,"n_head":8}"""
-                )
+                ? Invariant($$"""{"model_type":"llama","vocab_size":{{Vocabulary}},"max_position_embeddings":{{Context}}, """)
+                    + Invariant($$"""  "hidden_size":{{Hidden}},"intermediate_size":{{Inner}}, """)
+                    + """  "num_hidden_layers":9,"num_attention_heads":8,"tie_word_embeddings":true}"""
+                : Invariant($$"""{"model_type":"gpt2","vocab_size":{{Vocabulary}},"n_positions":{{Context}},"n_embd":{{Hidden}}, """)
+                    + """  "n_layer":12,"n_head":8}"""
         );
         WriteZeros(tensors, type, bytes, shards);
         var size = tensors.Sum(tensor => tensor.Shape.Aggregate(4L, (product, count) => product * count));
@@ -57,14 +56,16 @@ public sealed class CheckpointMemoryTests(ITestOutputHelper output) : IDisposabl
         using (model)
         {
             output.WriteLine(
-                $"{architecture} {type} in {shards} files: {most >> 20} MiB at the peak, {kept >> 20} MiB kept, for a model of {size >> 20} MiB"
+                $"{architecture} {type} in {shards} files: {most >> 20} MiB at the peak, {kept >> 20} MiB kept, for a model "
+                    + $"of {size >> 20} MiB"
             );
             Assert.Equal(size / 4, model!.parameters().Sum(parameter => parameter.numel()));
             Assert.True(kept > size / 2, $"the measurement sees {kept >> 20} MiB where the model has {size >> 20}");
             Assert.True(kept < size + LargestTensor, $"{kept >> 20} MiB are kept of a model of {size >> 20} MiB");
             Assert.True(
                 most - kept < LargestTensor,
-                $"{most >> 20} MiB at the peak and {kept >> 20} MiB after it, expected less than the largest tensor's {LargestTensor >> 20} between them"
+                $"{most >> 20} MiB at the peak and {kept >> 20} MiB after it, expected less than the largest tensor's "
+                    + $"{LargestTensor >> 20} between them"
             );
         }
     }
@@ -153,9 +154,9 @@ public sealed class CheckpointMemoryTests(ITestOutputHelper output) : IDisposabl
                                 var start = offset;
                                 offset += tensor.Shape.Aggregate((long)bytes, (product, count) => product * count);
                                 map.Add($"\"{tensor.Name}\":\"{name}\"");
-                                return Invariant(
-                                    $"\"{tensor.Name}\":{{\"dtype\":\"{type}\",\"shape\":[{string.Join(",", tensor.Shape)}],\"data_offsets\":[{start},{offset}]}}"
-                                );
+                                var shape = string.Join(",", tensor.Shape);
+                                return Invariant($"\"{tensor.Name}\":{{\"dtype\":\"{type}\",\"shape\":[{shape}],")
+                                    + Invariant($"\"data_offsets\":[{start},{offset}]}}");
                             })
                     )
                     + "}"

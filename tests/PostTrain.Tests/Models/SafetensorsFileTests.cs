@@ -29,7 +29,8 @@ public sealed class SafetensorsFileTests : IDisposable
         var path = directory.Write(
             "hand.safetensors",
             File(
-                """{"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"BOOL","shape":[],"data_offsets":[8,9]}}   """,
+                """{"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,"""
+                    + """8]},"b":{"dtype":"BOOL","shape":[],"data_offsets":[8,9]}}   """,
                 0,
                 0,
                 0x80,

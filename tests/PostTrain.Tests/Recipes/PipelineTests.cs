@@ -105,33 +105,86 @@ public sealed class PipelineTests
             Assert.True((now - (a + b) / 2).abs().max().ToDouble() < 1e-7, name);
     }
 
+    // Every stage by hand, with the trainer that exists.
     [Fact]
-    public async Task R1_JudgesTheSecondReinforcementByItsOwnReward()
+    public async Task R1_IsItsTrainersInARow()
     {
-        using var model = Toy.Model();
-        var grpo = new GrpoOptions
+        var accuracy = Reward.Of("digits", completion => completion.Text.Count(char.IsAsciiDigit));
+        var learnt = Reward.Of("length", completion => completion.Text.Length);
+        Problem[] problems = [new("1+1=", "2"), new("2+2=", "4")];
+        var sft = new SftOptions
+        {
+            Steps = 3,
+            BatchSize = 2,
+            LearningRate = 1e-2,
+        };
+        var grpo = RlaifOptions.Reinforce with
         {
             Steps = 2,
             BatchSize = 2,
             GroupSize = 4,
+            LearningRate = 1e-2,
             Sampling = new SamplingOptions { MaxNewTokens = 3 },
         };
-        var recipe = new R1Pipeline(
-            model,
+        using Decoder model = Toy.Model(),
+            student = Toy.Model(seed: 3);
+        var options = new R1PipelineOptions
+        {
+            ColdStart = sft,
+            Reasoning = grpo,
+            Rejection = new SelfTrainingOptions { Training = sft, Sampling = grpo.Sampling },
+            Alignment = grpo with { Seed = 7 },
+            AlignmentReward = learnt,
+            Student = student,
+            Distillation = sft with { Seed = 8 },
+        };
+        var stages = new List<string>();
+        await foreach (var report in new R1Pipeline(model, Toy.Tokenizer, accuracy, options).RunAsync(Demonstrations, problems))
+            stages.Add(report.Stage);
+        Assert.Equal(["cold-start", "reasoning", "rejection", "alignment", "distillation"], stages.Distinct());
+
+        using Decoder drawing = Toy.Model(),
+            policy = Toy.Model(),
+            small = Toy.Model(seed: 3);
+        Supervise(drawing, sft, Demonstrations);
+        await ReinforceAsync(drawing, grpo, accuracy);
+        var kept = await new SelfTraining(
+            drawing,
             Toy.Tokenizer,
-            Reward.Of("first", _ => 1),
-            new R1PipelineOptions
+            accuracy,
+            options.Rejection with
             {
-                ColdStart = null,
-                Rejection = null,
-                Reasoning = grpo,
-                Alignment = grpo,
-                AlignmentReward = Reward.Of("second", _ => 3),
+                Demonstrations = Demonstrations,
             }
+        ).CollectAsync(problems);
+        Assert.NotEmpty(kept);
+        Supervise(policy, sft, [.. Demonstrations, .. kept]);
+        await ReinforceAsync(policy, options.Alignment, learnt);
+        Supervise(small, options.Distillation, [.. Demonstrations, .. kept]);
+        Assert.Equal(Toy.Bytes(policy), Toy.Bytes(model));
+        Assert.Equal(Toy.Bytes(small), Toy.Bytes(student));
+
+        static void Supervise(Decoder model, SftOptions options, IReadOnlyList<Demonstration> data)
+        {
+            using var trainer = new SftTrainer(model, Toy.Tokenizer, options);
+            _ = trainer.Run(data).Last();
+        }
+        async Task ReinforceAsync(Decoder model, GrpoOptions options, IReward reward)
+        {
+            using var frozen = model.Copy();
+            using var trainer = new GrpoTrainer(model, Toy.Tokenizer, reward, options with { Reference = ReferencePolicy.Of(frozen) });
+            await foreach (var _ in trainer.RunAsync(problems)) { }
+        }
+    }
+
+    [Fact]
+    public void R1_RefusesAStudentWithoutData()
+    {
+        using Decoder model = Toy.Model(),
+            student = Toy.Model();
+        var error = Assert.Throws<ArgumentException>(() =>
+            new R1Pipeline(model, Toy.Tokenizer, Reward.Of("any", _ => 1), new R1PipelineOptions { Student = student, Rejection = null })
         );
-        var means = new List<(string, double)>();
-        await foreach (var report in recipe.RunAsync([], [new("1+1=", "2"), new("2+2=", "4")]))
-            means.Add((report.Stage, report.Step.Metrics["reward/mean"]));
-        Assert.Equal([("reasoning", 1), ("reasoning", 1), ("alignment", 3), ("alignment", 3)], means);
+        Assert.Equal("options", error.ParamName);
     }
 }

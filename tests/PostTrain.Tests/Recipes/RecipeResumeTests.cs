@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using PostTrain.Data;
 using PostTrain.Models;
 using PostTrain.Models.Heads;
@@ -44,19 +45,35 @@ public sealed class RecipeResumeTests : IDisposable
 
     public void Dispose() => directory.Dispose();
 
-    public static TheoryData<string> Names => ["reft", "rlaif", "self-training", "refinement", "r1", "instructgpt", "llama", "qwen"];
+    private static readonly Dictionary<string, string[]> Stages = new()
+    {
+        ["reft"] = ["warmup 1", "reinforcement 1"],
+        ["rlaif"] = ["reward-model 1", "reinforcement 1"],
+        ["self-training"] = ["training 1", "training 2"],
+        ["refinement"] = ["training 1", "training 2"],
+        ["r1"] = ["cold-start 1", "reasoning 1", "rejection 1", "alignment 1", "distillation 1"],
+        ["instructgpt"] = ["supervised 1", "reward-model 1", "reinforcement 1"],
+        ["llama"] = ["supervised 1", "preference 1", "supervised 2", "preference 2"],
+        ["qwen"] = ["supervised 1", "offline 1", "online 1"],
+    };
+
+    public static TheoryData<string> Names => [.. Stages.Keys];
 
     [Theory]
     [MemberData(nameof(Names))]
     public async Task Killed_AndResumed_GivesTheSameBytes(string name)
     {
-        var (whole, bytes) = await RunAsync(name, directory.File("whole"), int.MaxValue, resume: false);
+        var (whole, bytes, stages) = await RunAsync(name, directory.File("whole"), int.MaxValue, resume: false);
         Assert.True(whole.Count >= 8, $"{whole.Count} steps");
+        // Each stage has ended once, with weights of its own.
+        Assert.Equal(stages.Count, stages.Distinct().Count());
+        Assert.Equal(Stages[name], stages.Select(stage => stage.Split(':')[0]));
         foreach (int kill in Enumerable.Range(1, whole.Count - 1))
         {
             var place = directory.File($"killed-{kill}");
-            var (before, _) = await RunAsync(name, place, kill, resume: false);
-            var (after, resumed) = await RunAsync(name, place, int.MaxValue, resume: true);
+            var (before, _, _) = await RunAsync(name, place, kill, resume: false);
+            var (after, resumed, again) = await RunAsync(name, place, int.MaxValue, resume: true);
+            Assert.Equal(stages, again);
             Assert.Equal(bytes, resumed);
             Assert.Equal(whole.Take(kill), before);
             // Steps behind the last checkpoint are made again.
@@ -72,18 +89,31 @@ public sealed class RecipeResumeTests : IDisposable
     [MemberData(nameof(Names))]
     public async Task WithoutADirectory_TheBytesAreTheSame_AndNothingResumes(string name)
     {
-        var (_, bytes) = await RunAsync(name, directory.File("whole"), int.MaxValue, resume: false);
+        var (_, bytes, _) = await RunAsync(name, directory.File("whole"), int.MaxValue, resume: false);
         Assert.Equal(bytes, (await RunAsync(name, null, int.MaxValue, resume: false)).Bytes);
         await Assert.ThrowsAsync<InvalidOperationException>(() => RunAsync(name, null, 1, resume: true));
     }
 
     // A run that ends after so many reports, as if it had been killed.
-    private static async Task<(List<string> Reports, byte[] Bytes)> RunAsync(string name, string? place, int most, bool resume)
+    private static async Task<(List<string> Reports, byte[] Bytes, List<string> Stages)> RunAsync(string name, string? place, int most, bool resume)
     {
         using var model = Toy.Model();
         using var rewardModel = SequenceClassifier.For(Toy.Model(seed: 2));
-        var reports = new List<string>();
-        var (recipe, run) = Make(name, place, model, rewardModel);
+        using var student = Toy.Model(seed: 3);
+        List<string> reports = [],
+            stages = [];
+        var (recipe, run) = Make(
+            name,
+            place,
+            model,
+            rewardModel,
+            student,
+            (stage, _) =>
+            {
+                stages.Add($"{stage.Name} {stage.Round}: {Convert.ToHexString(SHA256.HashData(Toy.Bytes(stage.Model)))}");
+                return Task.CompletedTask;
+            }
+        );
         if (resume)
             recipe.Resume();
         await foreach (var report in run())
@@ -93,14 +123,16 @@ public sealed class RecipeResumeTests : IDisposable
             if (reports.Count == most)
                 break;
         }
-        return (reports, [.. Toy.Bytes(model), .. Toy.Bytes(rewardModel)]);
+        return (reports, [.. Toy.Bytes(model), .. Toy.Bytes(rewardModel), .. Toy.Bytes(student)], stages);
     }
 
     private static (Recipe Recipe, Func<IAsyncEnumerable<RecipeReport>> Run) Make(
         string name,
         string? place,
         Decoder model,
-        SequenceClassifier rewardModel
+        SequenceClassifier rewardModel,
+        Decoder student,
+        Func<RecipeStage, CancellationToken, Task> ended
     )
     {
         var tokenizer = Toy.Tokenizer;
@@ -115,6 +147,7 @@ public sealed class RecipeResumeTests : IDisposable
                     new ReftOptions
                     {
                         Directory = place,
+                        StageEnded = ended,
                         Warmup = Sft,
                         Reinforcement = ppo,
                     }
@@ -129,6 +162,7 @@ public sealed class RecipeResumeTests : IDisposable
                     new RlaifOptions
                     {
                         Directory = place,
+                        StageEnded = ended,
                         RewardModel = rewardModel,
                         Feedback = new AiFeedbackOptions
                         {
@@ -155,6 +189,7 @@ public sealed class RecipeResumeTests : IDisposable
                     new SelfTrainingOptions
                     {
                         Directory = place,
+                        StageEnded = ended,
                         Rounds = 2,
                         Demonstrations = Demonstrations,
                         Training = Sft,
@@ -170,6 +205,7 @@ public sealed class RecipeResumeTests : IDisposable
                     new RefinementTrainingOptions
                     {
                         Directory = place,
+                        StageEnded = ended,
                         Rounds = 2,
                         Writing = new ModelRefinerOptions
                         {
@@ -188,6 +224,7 @@ public sealed class RecipeResumeTests : IDisposable
                     new InstructGptOptions
                     {
                         Directory = place,
+                        StageEnded = ended,
                         RewardModel = rewardModel,
                         Supervised = Sft with { Steps = 3 },
                         RewardTraining = new RewardOptions
@@ -217,6 +254,7 @@ public sealed class RecipeResumeTests : IDisposable
                     new LlamaRoundsOptions
                     {
                         Directory = place,
+                        StageEnded = ended,
                         Draws = new DrawOptions { Draws = 4, Sampling = Short },
                         Supervised = Sft with { Steps = 2 },
                         Preference = new LlamaRoundsOptions().Preference with
@@ -237,6 +275,7 @@ public sealed class RecipeResumeTests : IDisposable
                     new QwenPipelineOptions
                     {
                         Directory = place,
+                        StageEnded = ended,
                         Supervised = Sft with { Steps = 3 },
                         Offline = new DpoOptions
                         {
@@ -265,10 +304,14 @@ public sealed class RecipeResumeTests : IDisposable
                     new R1PipelineOptions
                     {
                         Directory = place,
+                        StageEnded = ended,
                         ColdStart = Sft with { Steps = 2 },
                         Reasoning = Grpo,
                         Rejection = new SelfTrainingOptions { Training = Sft with { Steps = 3 }, Sampling = Short },
                         Alignment = Grpo with { Steps = 2 },
+                        AlignmentReward = Reward.Of("length", completion => completion.Text.Length),
+                        Student = student,
+                        Distillation = Sft with { Steps = 2 },
                     }
                 );
                 return (r1, () => r1.RunAsync(Demonstrations, Problems));

@@ -71,7 +71,8 @@ public sealed class RefinementTrainingTests(ITestOutputHelper output)
 
         var (was, now) = (TransitionTable.Between(before, 0, 1), TransitionTable.Between(after, 0, 1));
         string measured =
-            $"right at once {was.Before} → {now.Before}, a {was.Repaired} → {now.Repaired}, b {was.Spoiled} → {now.Spoiled}, of {lessons.Count} lessons";
+            $"right at once {was.Before} → {now.Before}, a {was.Repaired} → {now.Repaired}, b {was.Spoiled} → "
+            + $"{now.Spoiled}, of {lessons.Count} lessons";
         output.WriteLine(measured);
         Assert.True(now.Repaired.Interval().Lower > was.Repaired.Interval().Upper, measured);
         Assert.True(now.Before.Interval().Lower > was.Before.Interval().Upper, measured);

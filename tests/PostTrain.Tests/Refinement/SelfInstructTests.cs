@@ -52,7 +52,8 @@ public sealed class SelfInstructTests
     private static string Numbered(string prompt, ulong seed)
     {
         var random = new Random((int)(seed % int.MaxValue));
-        return $" Write {Word(random.Next(26))} {Word(random.Next(26))} {Word(random.Next(26))} again\n10. Tell if it is {Word(random.Next(26))} {Word(random.Next(26))} {Word(random.Next(26))}";
+        return $" Write {Word(random.Next(26))} {Word(random.Next(26))} {Word(random.Next(26))} again\n10. Tell if it is "
+            + $"{Word(random.Next(26))} {Word(random.Next(26))} {Word(random.Next(26))}";
     }
 
     private static readonly SelfInstructOptions Small = new()
@@ -203,15 +204,18 @@ public sealed class SelfInstructTests
     public async Task Filters_CountEachReason()
     {
         const string List =
-            "Hi\n10. Draw me a nice horse please\n11. Write a program that sorts numbers fast\n12. - dashes do not begin instructions\n13. Élan is not an ASCII word\n"
-            + "14. Seed task number 3 about ddd\n15. Find what nobody has found\n16. find what nobody has found!\n17. Name two of the planets";
+            "Hi\n10. Draw me a nice horse please\n11. Write a program that sorts numbers fast\n12. - dashes do not begin "
+            + "instructions\n13. Élan is not an ASCII word\n"
+            + "14. Seed task number 3 about ddd\n15. Find what nobody has found\n16. find what nobody has found!\n17. Name "
+            + "two of the planets";
         var run = new SelfInstruct(
             Seeds,
             Source(
                 (_, _) => List,
                 prompt =>
                     prompt.Contains("planets", StringComparison.Ordinal)
-                        ? "Input: a\nOutput:\nInput: b\nOutput: b\nInput: c\nOutput: the list:\nInput: d\nOutput: e\nInput: d\nOutput: e\nInput: f\nOutput: g"
+                        ? "Input: a\nOutput:\nInput: b\nOutput: b\nInput: c\nOutput: the list:\nInput: d\nOutput: e\nInput: "
+                            + "d\nOutput: e\nInput: f\nOutput: g"
                         : "no marks at all"
             ),
             Small with

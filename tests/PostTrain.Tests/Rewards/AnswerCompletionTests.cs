@@ -41,7 +41,8 @@ public sealed class AnswerCompletionTests(ITestOutputHelper output)
             string.Join(
                 '\n',
                 wrong.Select(row =>
-                    $"{row.Text} for {row.Reference} is {(row.Right ? "right" : "wrong")}; found {AnswerExtraction.Extract(row.Text) ?? "nothing"}"
+                    $"{row.Text} for {row.Reference} is {(row.Right ? "right" : "wrong")}; found "
+                    + $"{AnswerExtraction.Extract(row.Text) ?? "nothing"}"
                 )
             )
         );

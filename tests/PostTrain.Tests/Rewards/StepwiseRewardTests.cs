@@ -58,7 +58,8 @@ public sealed class StepwiseRewardTests
     {
         var completion = SteppedCompletion.Of(
             Of(
-                "48/2 = 24 clips in May\nso 48+24 = <<48+24=72>>72\n3 × 4 = 13\nno numbers here\n2*(3+4)=14 and 14/4=3.5.\n1,200 + 34 = 1,234\nx = 5"
+                "48/2 = 24 clips in May\nso 48+24 = <<48+24=72>>72\n3 × 4 = 13\nno numbers here\n2*(3+4)=14 and 14/4=3.5.\n"
+                    + "1,200 + 34 = 1,234\nx = 5"
             )
         );
         var scores = await StepReward.Arithmetic().ScoreStepsAsync([completion], RewardContext.None);

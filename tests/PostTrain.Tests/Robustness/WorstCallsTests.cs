@@ -31,7 +31,8 @@ public sealed class WorstCallsTests
         var lines = output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.True(
             code == 0 && lines[^1] == "done",
-            $"the process ended with {code} after '{lines.LastOrDefault(line => line.StartsWith("function ", StringComparison.Ordinal))}':\n{errors}"
+            $"the process ended with {code} after "
+                + $"'{lines.LastOrDefault(line => line.StartsWith("function ", StringComparison.Ordinal))}':\n{errors}"
         );
 
         var functions = lines.Where(line => line.StartsWith("function ", StringComparison.Ordinal)).ToArray();

@@ -11,7 +11,8 @@ using Xunit.Abstractions;
 
 namespace PostTrain.Tests.Search;
 
-/// <summary>Tokens a second of a search beside plain sampling of as many rows: ratios within one run, where POSTTRAIN_MEASURE is set.</summary>
+/// <summary>Tokens a second of a search beside plain sampling of as many rows: ratios within one run, where POSTTRAIN_MEASURE is
+/// set.</summary>
 [Collection("Sequential")]
 public sealed class SearchSpeedTests(ITestOutputHelper output)
 {

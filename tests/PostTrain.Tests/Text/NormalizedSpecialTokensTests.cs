@@ -7,7 +7,8 @@ namespace PostTrain.Tests.Text;
 public sealed class NormalizedSpecialTokensTests
 {
     private const string Prepend =
-        """{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"▁"},{"type":"Replace","pattern":{"String":" "},"content":"▁"}]}""";
+        """{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"▁"},"""
+        + """{"type":"Replace","pattern":{"String":" "},"content":"▁"}]}""";
 
     [Theory]
     [InlineData(Prepend, "<s> a </s>", "a")]

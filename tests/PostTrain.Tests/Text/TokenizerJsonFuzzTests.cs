@@ -58,7 +58,8 @@ public sealed class TokenizerJsonFuzzTests(ITestOutputHelper output)
         }
 
         output.WriteLine(
-            $"{loaded} loaded, {refused} refused, {unencodable} loaded but refused the text; slowest {slowest.TotalMilliseconds:F0} ms, at most {allocated >> 20} MiB allocated"
+            $"{loaded} loaded, {refused} refused, {unencodable} loaded but refused the text; slowest "
+                + $"{slowest.TotalMilliseconds:F0} ms, at most {allocated >> 20} MiB allocated"
         );
         Assert.True(loaded > Count / 20 && refused > Count / 20, $"{loaded} loaded, {refused} refused");
         Assert.True(slowest < TimeSpan.FromSeconds(30), $"one took {slowest}");

@@ -124,7 +124,8 @@ public sealed class DataWarningTests : IDisposable
             "{% for m in messages %}<|im_start|>{{ m.role }}{{ '\\n' }}{% if m.role == 'assistant' %}{% generation %}{{ m.content }}"
             + "{% endgeneration %}{% else %}{{ m.content }}{% endif %}<|im_end|>{{ '\\n' }}{% endfor %}";
         const string inside =
-            "{% for m in messages %}<|im_start|>{{ m.role }}{{ '\\n' }}{% if m.role == 'assistant' %}{% generation %}{{ m.content }}<|im_end|>"
+            "{% for m in messages %}<|im_start|>{{ m.role }}{{ '\\n' }}{% if m.role == 'assistant' %}{% generation %}{{ "
+            + "m.content }}<|im_end|>"
             + "{% endgeneration %}{% else %}{{ m.content }}<|im_end|>{% endif %}{{ '\\n' }}{% endfor %}";
         string[] Warnings(string source)
         {

@@ -20,7 +20,8 @@ public sealed class FlatMemoryTests
         Assert.Equal(early.Tensors, late.Tensors);
         Assert.True(
             late.Resident <= 1.02 * early.Resident,
-            $"{early.Resident:N0} bytes were resident after step {early.Step}, and {late.Resident:N0} after step {late.Step}; expected at most 2 % more"
+            $"{early.Resident:N0} bytes were resident after step {early.Step}, and {late.Resident:N0} after step "
+                + $"{late.Step}; expected at most 2 % more"
         );
     }
 

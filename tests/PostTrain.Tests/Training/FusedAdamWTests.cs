@@ -1,5 +1,6 @@
 using PostTrain.Supervised;
 using PostTrain.Tests.Support;
+using PostTrain.Training;
 using PostTrain.Training.Optimizers;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -71,13 +72,13 @@ public sealed class FusedAdamWTests
             var (own, others) = (Groups(ScalarType.Float64), Groups(ScalarType.Float64));
             Give(own, 1);
             Give(others, 1);
-            var norm = GradientClipping.Clip([.. Parameters(own)], limit);
+            var norm = Optimization.ClipGradients([.. Parameters(own)], limit);
             var expected = nn.utils.clip_grad_norm_(Parameters(others), limit);
             Assert.Equal(expected, norm, 1e-12 * expected);
             foreach (var (a, b) in Parameters(own).Zip(Parameters(others)))
                 TensorAssert.Close(b.grad!, a.grad!, 1e-12);
         }
-        Assert.Equal(0, GradientClipping.Clip([new Parameter(ones(3))], 1));
+        Assert.Equal(0, Optimization.ClipGradients([new Parameter(ones(3))], 1));
     }
 
     [Fact]
@@ -94,7 +95,7 @@ public sealed class FusedAdamWTests
                 var parameter = new Parameter(Numbers.Uniform(1, 1, 300, 1000).to_type(ScalarType.Float32));
                 using var optimizer = new FusedAdamW([new ParameterGroup([parameter], 0.1, 1)], Options);
                 parameter.grad = Numbers.Uniform(2, 1, 300, 1000).to_type(ScalarType.Float32);
-                GradientClipping.Clip([parameter], 1);
+                Optimization.ClipGradients([parameter], 1);
                 optimizer.Update(0.1);
                 results.Add([parameter.detach().clone(), parameter.grad!.clone()]);
             }

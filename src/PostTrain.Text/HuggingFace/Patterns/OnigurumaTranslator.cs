@@ -209,12 +209,14 @@ internal sealed class OnigurumaTranslator
                 break;
             case 'b':
                 output.Append(
-                    $"(?:(?<=[{OnigurumaProperties.Word}])(?![{OnigurumaProperties.Word}])|(?<![{OnigurumaProperties.Word}])(?=[{OnigurumaProperties.Word}]))"
+                    $"(?:(?<=[{OnigurumaProperties.Word}])(?![{OnigurumaProperties.Word}])|"
+                        + $"(?<![{OnigurumaProperties.Word}])(?=[{OnigurumaProperties.Word}]))"
                 );
                 break;
             case 'B':
                 output.Append(
-                    $"(?:(?<=[{OnigurumaProperties.Word}])(?=[{OnigurumaProperties.Word}])|(?<![{OnigurumaProperties.Word}])(?![{OnigurumaProperties.Word}]))"
+                    $"(?:(?<=[{OnigurumaProperties.Word}])(?=[{OnigurumaProperties.Word}])|"
+                        + $"(?<![{OnigurumaProperties.Word}])(?![{OnigurumaProperties.Word}]))"
                 );
                 break;
             default:

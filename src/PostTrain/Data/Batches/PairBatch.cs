@@ -7,9 +7,9 @@ namespace PostTrain.Data.Batches;
 /// <param name="Sequences">[2B,T]: the chosen completions of all B pairs, then the rejected ones in the same order.</param>
 public sealed record PairBatch(SequenceBatch Sequences) : ITrainingBatch
 {
-    /// <summary>Sequence log-probs under a reference that was asked beforehand, [2,B], float64: of the chosen completions, then of the
+    /// <summary>Precomputed sequence log-probs under the reference, [2,B], float64: of the chosen completions, then of the
     /// rejected ones.</summary>
-    /// <value>Null by default: the reference, if there is one, is asked in the step.</value>
+    /// <value>Null by default: the reference, if there is one, runs in the step.</value>
     public Tensor? ReferenceLogProbs { get; init; }
 
     /// <summary>Tokens of all chosen completions.</summary>
@@ -28,10 +28,10 @@ public sealed record PairBatch(SequenceBatch Sequences) : ITrainingBatch
     public double Denominator => Rows;
 
     /// <summary>Lays out pairs, two rows each.</summary>
-    /// <param name="pairs">At least one.</param>
+    /// <param name="pairs">At least one: each prompt with its preferred completion, and with the other one.</param>
     /// <param name="paddingId">Fills inputs and targets behind the end of a sequence.</param>
     /// <param name="padToMultipleOf">As for <see cref="SequenceBatch.Of"/>.</param>
-    public static PairBatch Of(IReadOnlyList<TokenPair> pairs, int paddingId, int padToMultipleOf = 1)
+    public static PairBatch Of(IReadOnlyList<(TokenExample Chosen, TokenExample Rejected)> pairs, int paddingId, int padToMultipleOf = 1)
     {
         ArgumentNullException.ThrowIfNull(pairs);
         return new PairBatch(

@@ -1,6 +1,6 @@
 namespace PostTrain.Data.Curation;
 
-/// <summary>Where a record comes from, and what was done with it.</summary>
+/// <summary>Origin of a record, and the steps that it went through.</summary>
 /// <param name="Source">Name of the data set, such as a file.</param>
 /// <param name="Index">Place of the record there, from 0.</param>
 /// <param name="Steps">Steps of curation in their order.</param>

@@ -8,7 +8,8 @@ namespace PostTrain.Data.Records;
 /// The extension decides: <c>.csv</c> and <c>.tsv</c> are tables with a header, <c>.parquet</c> is Parquet, every other file is JSON Lines
 /// or one JSON array of objects. In a directory the files of one split are read, <c>train</c> unless the options say otherwise, in the
 /// order of their names: <c>data/train-00000-of-00002.parquet</c>, <c>train.jsonl</c>, <c>train/part-1.csv</c>.
-/// <see cref="RecordForms"/> says which fields are read. Every error is an <see cref="InvalidDataException"/> that names the file, the line, row or record, its fields and
+/// <see cref="RecordForms"/> says which fields are read. Every error is an <see cref="InvalidDataException"/> that names the file, the
+/// line, row or record, its fields and
 /// the fields expected; a missing file is a <see cref="FileNotFoundException"/>.
 /// </remarks>
 /// <example><code>

@@ -2,10 +2,10 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Distillation;
 
-/// <summary>How distributions over two vocabularies are compared.</summary>
+/// <summary>Comparison of distributions over two vocabularies.</summary>
 public sealed record CrossTokenizerObjective
 {
-    /// <summary>How several tokens of one stretch become one distribution.</summary>
+    /// <summary>Rule that combines several tokens of one stretch of text into one distribution.</summary>
     /// <value>The default is <see cref="TokenMerge.Bayesian"/>.</value>
     public TokenMerge Merge { get; init; } = TokenMerge.Bayesian;
 

@@ -6,7 +6,7 @@ namespace PostTrain.Distillation;
 /// <summary>Options of distillation between two vocabularies.</summary>
 public sealed record CrossTokenizerOptions : TrainingOptions
 {
-    /// <summary>How the distributions are compared.</summary>
+    /// <summary>Comparison of the distributions.</summary>
     /// <value>The default is ULD with the chain rule.</value>
     public CrossTokenizerObjective Objective { get; init; } = new();
 

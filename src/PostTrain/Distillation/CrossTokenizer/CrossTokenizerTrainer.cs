@@ -27,7 +27,7 @@ public sealed class CrossTokenizerTrainer : DatasetTrainer<Demonstration, CrossT
     /// <param name="student">The trained model: its parameters that require a gradient.</param>
     /// <param name="tokenizer">The student's tokenizer.</param>
     /// <param name="teacher">A frozen model with its tokenizer.</param>
-    /// <param name="options">Checked here.</param>
+    /// <param name="options">Options, validated here.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     /// <exception cref="ArgumentException">Tokens are to be aligned and a tokenizer has no offsets.</exception>
     public CrossTokenizerTrainer(CausalLm student, ITokenizer tokenizer, CrossTokenizerTeacher teacher, CrossTokenizerOptions options)

@@ -1,6 +1,6 @@
 namespace PostTrain.Distillation;
 
-/// <summary>How several tokens that stand for one stretch of text become one distribution.</summary>
+/// <summary>Rule that combines several tokens of one stretch of text into one distribution.</summary>
 public enum TokenMerge
 {
     /// <summary>The first token's distribution times the probabilities of the later tokens. The distributions at the positions of the

@@ -28,18 +28,19 @@ internal static class ClosedForms
     private static PairForm? MakePair(DpoLoss loss) =>
         loss switch
         {
-            MarginDpoLoss margin => Make(margin.Loss) is { } form ? new MarginPairForm(form, margin.LengthNormalized) : null,
-            NcaPairLoss => new LogisticPairForm(1, 0.5, 0.5),
-            BcoPairLoss => new LogisticPairForm(1, 0, 1),
-            SppoHardLoss => new SppoPairForm(),
-            ApoZeroLoss => new ApoZeroPairForm(),
-            ApoDownLoss => new ApoDownPairForm(),
-            ChosenLikelihoodLoss likelihood => new LikelihoodPairForm(likelihood.TokenMean),
-            MixedDpoLoss mixed => Make(mixed),
+            MarginLoss margin => Make(margin) is { } form ? new MarginPairForm(form, false) : null,
+            DpoLoss.LengthNormalizedLoss divided => Make(divided.Loss) is { } form ? new MarginPairForm(form, true) : null,
+            DpoLoss.NcaPairLoss => new LogisticPairForm(1, 0.5, 0.5),
+            DpoLoss.BcoPairLoss => new LogisticPairForm(1, 0, 1),
+            DpoLoss.SppoHardLoss => new SppoPairForm(),
+            DpoLoss.ApoZeroLoss => new ApoZeroPairForm(),
+            DpoLoss.ApoDownLoss => new ApoDownPairForm(),
+            DpoLoss.ChosenLikelihoodLoss likelihood => new LikelihoodPairForm(likelihood.TokenMean),
+            DpoLoss.WeightedLoss mixed => Make(mixed),
             _ => null,
         };
 
-    private static MixedPairForm? Make(MixedDpoLoss mixed)
+    private static MixedPairForm? Make(DpoLoss.WeightedLoss mixed)
     {
         var terms = mixed.Terms.Select(term => (term.Weight, Form: Of(term.Loss))).ToArray();
         return Array.Exists(terms, term => term.Form is null)

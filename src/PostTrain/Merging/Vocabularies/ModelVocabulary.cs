@@ -58,7 +58,7 @@ internal abstract class ModelVocabulary
         return Tokens.Count == other.Tokens.Count ? null : $"it has {other.Tokens.Count} tokens, the other {Tokens.Count}";
     }
 
-    /// <summary>Why the two make no union; null: they do.</summary>
+    /// <summary>Reason for which the two vocabularies have no union; null if they have one.</summary>
     internal virtual string? WhyNotUnited(ModelVocabulary other) =>
         other.GetType() == GetType() ? null : $"the one is a {Kind}, the other a {other.Kind}";
 

@@ -173,7 +173,8 @@ public sealed class KeyValueCache : IDisposable
     internal unsafe void Locate() =>
         addresses ??= [.. keys.Concat(values).Select(buffer => (nint)Operators.TensorMemory.Address<byte>(buffer))];
 
-    /// <summary>Memory of the keys and values of a head in CPU memory, [capacity,Dh], <paramref name="offset"/> bytes behind the first of the
+    /// <summary>Memory of the keys and values of a head in CPU memory, [capacity,Dh], <paramref name="offset"/> bytes behind the first of
+    /// the
     /// layer; after <see cref="Locate"/>.</summary>
     internal (nint Keys, nint Values) At(int layer, long offset) =>
         (addresses![layer] + (nint)offset, addresses[keys.Length + layer] + (nint)offset);

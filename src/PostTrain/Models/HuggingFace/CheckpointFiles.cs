@@ -98,8 +98,10 @@ internal sealed class CheckpointFiles : IDisposable
         var pickled = Directory.EnumerateFiles(directory, "pytorch_model*.bin").FirstOrDefault();
         return new FileNotFoundException(
             pickled is null
-                ? $"There is no file '{path}' and no '{IndexName}'; a checkpoint directory has config.json and {WeightsName}, or shards with {IndexName}."
-                : $"'{directory}' holds its weights only as {System.IO.Path.GetFileName(pickled)}, Python's pickle format, which is a program and is not run here; "
+                ? $"There is no file '{path}' and no '{IndexName}'; a checkpoint directory has config.json and {WeightsName}, "
+                    + $"or shards with {IndexName}."
+                : $"'{directory}' holds its weights only as {System.IO.Path.GetFileName(pickled)}, Python's pickle format, "
+                    + $"which is a program and is not run here; "
                     + $"expected {WeightsName}: load and save the model once with transformers, which writes it.",
             path
         );

@@ -27,7 +27,8 @@ internal sealed partial class CheckpointLeftovers(CheckpointFiles file, DecoderC
         if (config.TiedEmbeddings && entry.Name == names.Head + ".weight")
             return model is null || IsCopy(entry, model.TokenEmbeddings)
                 ? null
-                : $"tensor '{entry.Name}' [{shape}] is not '{names.Backbone}.{names.Tokens}.weight', and the model has no output projection of its own"
+                : $"tensor '{entry.Name}' [{shape}] is not '{names.Backbone}.{names.Tokens}.weight', and the model has no "
+                    + $"output projection of its own"
                     + (isClassifier ? " (it is a classifier)" : " (\"tie_word_embeddings\": false in config.json reads both)");
         if (!isClassifier && IsValueHead(entry))
             return null;

@@ -12,10 +12,10 @@ internal sealed unsafe class StepBuffers<T>(DecoderConfig config) : IDisposable
     /// <summary>The residual stream, [B,D].</summary>
     public T* State { get; private set; }
 
-    /// <summary>What a norm gave, [B,D].</summary>
+    /// <summary>Output of a norm, [B,D].</summary>
     public T* Normed { get; private set; }
 
-    /// <summary>What attention or the feed-forward layer gave, where a norm follows, [B,D].</summary>
+    /// <summary>Output of attention or the feed-forward layer if a norm follows, [B,D].</summary>
     public T* Branch { get; private set; }
 
     /// <summary>Queries, keys and values, [B,(H + 2 H_kv) Dh].</summary>

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Models;
 
-/// <summary>Where the tokens of one position stand: the position of each row's token in its own sequence, and what it sees of the
+/// <summary>Places of the tokens of one position: the position of each row's token in its own sequence, and what it sees of the
 /// cache.</summary>
 internal sealed unsafe class StepPlaces(int?[] windows)
 {

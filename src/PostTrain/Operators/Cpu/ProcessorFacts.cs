@@ -2,7 +2,7 @@ using System.Runtime.Intrinsics.X86;
 
 namespace PostTrain.Operators;
 
-/// <summary>What the processor computes in, as far as it matters here.</summary>
+/// <summary>Vector widths of the processor that the operators use.</summary>
 internal static class ProcessorFacts
 {
     // CPUID leaf 7: EDX of subleaf 0 and EAX of subleaf 1.

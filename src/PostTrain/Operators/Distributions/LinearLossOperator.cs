@@ -18,7 +18,7 @@ internal sealed unsafe class LinearLossOperator : autograd.SingleTensorFunction<
     /// <summary>Losses −log π and hits (1 where the target is the most likely token), [N] each.</summary>
     internal sealed record Results(Tensor Losses, Tensor Hits);
 
-    /// <summary>Whether <see cref="Run"/> takes these.</summary>
+    /// <summary>Returns true if <see cref="Run"/> accepts these tensors.</summary>
     internal static bool Takes(Tensor states, Tensor weight, Tensor targets) =>
         Fused.Takes(states, weight)
         && states.numel() > 0

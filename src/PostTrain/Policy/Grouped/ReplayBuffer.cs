@@ -6,7 +6,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Policy.Grouped;
 
-/// <summary>Groups of earlier steps in the order in which they came. <see cref="Take"/> does not change it; <see cref="Advance"/> does, after the step's
+/// <summary>Groups of earlier steps in the order in which they came. <see cref="Take"/> does not change it; <see cref="Advance"/> does,
+/// after the step's
 /// updates.</summary>
 internal sealed class ReplayBuffer(ReplayOptions options, int groupSize, int vocabularySize, ulong seed) : IDisposable
 {

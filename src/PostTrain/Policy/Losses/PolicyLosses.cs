@@ -1,6 +1,5 @@
 using PostTrain.Numerics;
 using PostTrain.Policy.Estimators;
-using PostTrain.Policy.Losses.Surrogates;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -114,17 +113,17 @@ public static partial class PolicyLosses
         Guard.SameShape(mask, nameof(mask), logProbs, nameof(logProbs));
         // Masked before any arithmetic: uncounted values must not reach the gradient as 0·NaN.
         var counted = mask.dtype == ScalarType.Bool ? mask : mask != 0;
-        var signal = SequenceFactors.Of(advantages, nameof(advantages), logProbs).PerToken(counted);
+        var signal = SurrogateInputs.PerToken(SurrogateInputs.Factors(advantages, nameof(advantages), logProbs), counted);
         var current = Masked.Counted(logProbs, counted);
         var old = Masked.Counted(oldLogProbs.detach(), counted);
-        var correction = importanceWeights is null ? null : SequenceFactors.Of(importanceWeights, nameof(importanceWeights), logProbs);
+        var correction = importanceWeights is null ? null : SurrogateInputs.Factors(importanceWeights, nameof(importanceWeights), logProbs);
         var logRatio = LogRatio(current, current - old, counted, ratio);
         var terms = surrogate.Evaluate(new SurrogateInputs(current, old, logRatio, signal, counted, correction));
         var losses = terms.Losses;
         if (weights is not null)
-            losses = losses * SequenceFactors.Of(weights, nameof(weights), logProbs).PerToken(counted);
+            losses = losses * SurrogateInputs.PerToken(SurrogateInputs.Factors(weights, nameof(weights), logProbs), counted);
         if (correction is not null && !surrogate.UsesImportanceWeights)
-            losses = losses * correction.PerToken(counted);
+            losses = losses * SurrogateInputs.PerToken(correction, counted);
         return (Masked.Counted(losses, counted), terms.Cut ?? zeros_like(counted), logRatio);
     }
 

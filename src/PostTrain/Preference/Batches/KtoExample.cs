@@ -11,8 +11,8 @@ internal readonly record struct KtoExample(TokenExample Text, bool Desirable)
     /// <summary>Returns true if the other example has another completion, with any prompt.</summary>
     internal bool Differs(KtoExample other) => !Completion.SequenceEqual(other.Completion);
 
-    /// <summary>This prompt with the other example's completion, cut where the model's context ends: what KTO's reference point is
-    /// estimated on.</summary>
+    /// <summary>Returns this prompt with the other example's completion, cut at the model's context: an input of KTO's reference
+    /// point.</summary>
     internal TokenExample Mismatched(KtoExample other, int contextLength)
     {
         var prompt = Prompt;
@@ -28,8 +28,8 @@ internal readonly record struct KtoExample(TokenExample Text, bool Desirable)
         return new TokenExample([.. prompt, .. completion[..room]], Text.PromptLength) { Learnt = learnt };
     }
 
-    /// <summary>The example whose completion the prompt of one is paired with: of the batch as far as it has one, so that an epoch pairs
-    /// all completions alike; else of the data.</summary>
+    /// <summary>Selects the example whose completion is paired with the prompt of an example: from the batch if possible, so that an epoch
+    /// uses all completions equally often; otherwise from the data set.</summary>
     /// <param name="batch">The batch.</param>
     /// <param name="place">Index of the example in the batch.</param>
     /// <param name="data">The data set.</param>

@@ -1,13 +1,10 @@
 using PostTrain.Data.Batches;
 using PostTrain.Models;
-using PostTrain.Numerics;
 using PostTrain.Preference.Losses;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace PostTrain.Preference.Batches;
 
-/// <summary>A model's verdict on both completions of b preference pairs.</summary>
+/// <summary>Log-probs that a model gives to both completions of b preference pairs.</summary>
 /// <param name="Chosen">The chosen completions' tokens, [b,C].</param>
 /// <param name="Rejected">The rejected ones', [b,C].</param>
 public sealed record PairScores(SequenceScores Chosen, SequenceScores Rejected)
@@ -29,24 +26,4 @@ public sealed record PairScores(SequenceScores Chosen, SequenceScores Rejected)
     /// <param name="tailWeight">1 by default, the plain sum.</param>
     public PairLogProbs Sums(double tailWeight = 1) =>
         PairLogProbs.Of(Chosen.LogProbs, Rejected.LogProbs, Chosen.Mask, Rejected.Mask, tailWeight);
-
-    /// <summary>−log π of the chosen completions as a mean over all chosen tokens of a batch.</summary>
-    internal Tensor TokenLikelihood(PairBatch batch) =>
-        LossAggregation.TokenMean.Apply(Chosen.LogProbs.neg(), Chosen.Mask, batch.ChosenTokens);
-
-    /// <summary>−log π of the chosen completions as a batch's mean of their token means.</summary>
-    internal Tensor SequenceLikelihood(PairBatch batch) =>
-        LossAggregation.SequenceMean.Apply(Chosen.LogProbs.neg(), Chosen.Mask, batch.Rows);
-
-    /// <summary>−log π of prompts and chosen completions as a mean over a batch's tokens, but for the first of each, which nothing
-    /// predicts; all columns must have been scored.</summary>
-    internal Tensor TextLikelihood(PairBatch batch)
-    {
-        var mask = TextMask(Chosen.Mask);
-        double tokens = TextMask(batch.Sequences.LossMask.narrow(0, 0, batch.Rows)).sum().ToDouble();
-        return LossAggregation.TokenMean.Apply(TokenLogProbs.Gather(Chosen.Logits, Chosen.Targets, mask).neg(), mask, tokens);
-    }
-
-    // 1 up to a row's last counted target: a completion ends its sequence.
-    private static Tensor TextMask(Tensor lossMask) => lossMask.flip(1).cumsum(1).flip(1).ne(0).to_type(lossMask.dtype);
 }

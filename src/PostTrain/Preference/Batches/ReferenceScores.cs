@@ -5,8 +5,9 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Preference.Batches;
 
-/// <summary>The reference of a trainer on fixed data: asked in each step, or once for a whole data set; moved after the policy where the
-/// options say so, as in TR-DPO, and then part of the run's checkpoints.</summary>
+/// <summary>The reference of a trainer on fixed data. It runs in each step, or once for the whole data set. If the options say so, it
+/// follows
+/// the policy (TR-DPO) and is part of the run's checkpoints.</summary>
 internal sealed class ReferenceScores : ITrainerState
 {
     private readonly ReferencePolicy reference;
@@ -22,7 +23,7 @@ internal sealed class ReferenceScores : ITrainerState
     }
 
     /// <summary>The scores of a reference; null where there is none.</summary>
-    /// <exception cref="ArgumentException">The reference is to move and is no model of its own.</exception>
+    /// <exception cref="ArgumentException">The reference has to follow the policy, but is not a separate model.</exception>
     internal static ReferenceScores? Of(ReferencePolicy? reference, ReferenceOptions options)
     {
         if (options.ReferenceSyncEvery > 0 && reference?.Own is null)
@@ -41,7 +42,7 @@ internal sealed class ReferenceScores : ITrainerState
     public IReadOnlyList<(string Name, Tensor Tensor)> Tensors =>
         [.. moving!.named_parameters().Select(item => ($"reference.{item.name}", (Tensor)item.parameter))];
 
-    /// <summary>Asks for all examples of a data set, where the options say so; null otherwise.</summary>
+    /// <summary>Computes the numbers of all examples of a data set if the options say so; otherwise returns null.</summary>
     /// <param name="count">Examples.</param>
     /// <param name="sums">The model's numbers of some examples, [K,n].</param>
     /// <returns>K lists. Plain numbers: they live as long as the data, and no tensor has to.</returns>
@@ -62,22 +63,22 @@ internal sealed class ReferenceScores : ITrainerState
         });
     }
 
-    /// <summary>The share of a batch in what <see cref="Precompute"/> gave, [K,B].</summary>
+    /// <summary>Selects the numbers of a batch from the result of <see cref="Precompute"/>, [K,B].</summary>
     internal static Tensor? Known(double[][]? precomputed, IReadOnlyList<int> indices) =>
         precomputed is null
             ? null
             : tensor(precomputed.SelectMany(values => indices.Select(index => values[index])).ToArray())
                 .reshape(precomputed.Length, indices.Count);
 
-    /// <summary>The reference's numbers of some rows of a batch, [K,n]: of those known, else the reference is asked.</summary>
+    /// <summary>Returns the reference's numbers of some rows of a batch, [K,n]: the precomputed ones, or those of a forward pass.</summary>
     /// <param name="known">[K,B] of the whole batch, or null.</param>
     /// <param name="start">First row.</param>
     /// <param name="like">The policy's numbers, [n].</param>
-    /// <param name="sums">Asks a model for these rows, [K,n].</param>
-    internal Tensor Of(Tensor? known, int start, Tensor like, Func<CausalLm, Tensor> sums) =>
+    /// <param name="sums">Computes a model's numbers of these rows, [K,n].</param>
+    internal Tensor KnownOrAsked(Tensor? known, int start, Tensor like, Func<CausalLm, Tensor> sums) =>
         known?.narrow(1, start, like.shape[0]).to(like.dtype, like.device) ?? reference.Ask(sums).to(like.device);
 
-    /// <summary>Moves the reference towards the policy before a step; once, however often the step is tried.</summary>
+    /// <summary>Moves the reference towards the policy before a step, once even if the step is tried again.</summary>
     internal void Follow(CausalLm policy, long step)
     {
         if (moving is null || step == 0 || step % options.ReferenceSyncEvery != 0 || moved == step)

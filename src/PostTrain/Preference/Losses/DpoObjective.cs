@@ -5,7 +5,7 @@ namespace PostTrain.Preference.Losses;
 /// <summary>Objective of DPO's family: a link from log-ratios to scores, and a loss of the scores.</summary>
 public sealed record DpoObjective
 {
-    /// <summary>β, the strength of the hold on the reference, above 0.</summary>
+    /// <summary>β, the weight of the divergence from the reference, above 0.</summary>
     /// <value>0.1 by default.</value>
     public double Beta { get; init; } = 0.1;
 

@@ -66,7 +66,7 @@ public static class PreferenceWeights
 
     /// <summary>The weights of pairs that a model has scored.</summary>
     /// <inheritdoc cref="Wpo(Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)"/>
-    /// <param name="scores">The policy's verdict on B pairs.</param>
+    /// <param name="scores">Scores of B pairs under the policy.</param>
     public static Tensor Wpo(PairScores scores)
     {
         ArgumentNullException.ThrowIfNull(scores);

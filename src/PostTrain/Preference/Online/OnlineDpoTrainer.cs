@@ -14,7 +14,8 @@ namespace PostTrain.Preference.Online;
 /// Also XPO and Nash-MD.</summary>
 /// <remarks>
 /// Losses: <see cref="PreferenceLosses.Dpo"/>, <see cref="PreferenceLosses.Xpo"/>, <see cref="PreferenceLosses.NashMd"/>. Prompts whose
-/// completions have equal rewards teach DPO and XPO nothing and are left out; <c>reward/zero_groups</c> says how many. Nothing depends on
+/// completions have equal rewards give DPO and XPO no gradient and are left out; <c>reward/zero_groups</c> says how many. Nothing depends
+/// on
 /// the micro-batch; losses that compare pairs with each other (AOT) are refused together with it. Metrics besides those of
 /// <see cref="RolloutTrainer"/>: <c>kl</c> (mean log π − log π_ref of the policy's completions when drawn), and of DPO and XPO
 /// <c>implicit_reward/chosen</c>, <c>implicit_reward/rejected</c>, <c>implicit_reward/margin</c>, <c>implicit_reward/accuracy</c>.
@@ -27,7 +28,7 @@ public sealed class OnlineDpoTrainer : RolloutTrainer
     /// <summary>Checks the options and makes the optimiser.</summary>
     /// <param name="policy">Model that draws; its parameters that require a gradient are trained.</param>
     /// <param name="tokenizer">Turns texts into the model's token ids and back.</param>
-    /// <param name="reward">Judges completions; only which is the better counts, but for Nash-MD, which takes differences as
+    /// <param name="reward">Judges completions. DPO and XPO use the order of the rewards only; Nash-MD uses their differences as
     /// log-odds.</param>
     /// <param name="options">Options, with the reference model.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>

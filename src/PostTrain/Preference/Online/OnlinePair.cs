@@ -6,7 +6,7 @@ namespace PostTrain.Preference.Online;
 /// <param name="Chosen">The better one; for Nash-MD the policy's.</param>
 /// <param name="Rejected">The other.</param>
 /// <param name="WinProbability">P(chosen ≻ rejected) with differences of rewards as log-odds.</param>
-/// <param name="Weight">1; 0 for a pair that stands in where there is none to learn from, so that the step is still an update.</param>
+/// <param name="Weight">1; 0 for a placeholder in a step without a pair, so that the step still makes an update.</param>
 internal readonly record struct OnlinePair(int Chosen, int Rejected, double WinProbability, double Weight)
 {
     /// <summary>The pairs of a step: of each group the first best against the first worst, without ties; for Nash-MD all groups as they

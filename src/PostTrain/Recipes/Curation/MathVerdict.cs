@@ -1,6 +1,6 @@
 namespace PostTrain.Recipes;
 
-/// <summary>How a problem stands to Big-Math's three criteria.</summary>
+/// <summary>Result of Big-Math's three criteria for a problem.</summary>
 /// <param name="IsVerifiable">Its answer is one value that the answer checker can compare.</param>
 /// <param name="IsOpenEnded">It offers no options, and cannot be answered by yes, no, true or false, nor by a proof.</param>
 /// <param name="IsClosedForm">Its answer is an exact expression.</param>

@@ -3,7 +3,7 @@ using PostTrain.Training.Reports;
 
 namespace PostTrain.Recipes;
 
-/// <summary>How often a policy solves a problem.</summary>
+/// <summary>Share of a policy's completions that solve a problem.</summary>
 /// <param name="Problem">The problem.</param>
 /// <param name="Rate">Rewarded completions of those drawn, with its binomial interval.</param>
 public sealed record SolveRate(Problem Problem, Proportion Rate)

@@ -3,7 +3,7 @@ using PostTrain.Rollouts;
 
 namespace PostTrain.Recipes;
 
-/// <summary>How a recipe draws and judges a policy's own completions.</summary>
+/// <summary>Options of drawing and judging a policy's own completions in a recipe.</summary>
 public sealed record DrawOptions
 {
     /// <summary>Completions of each problem, at least 2.</summary>

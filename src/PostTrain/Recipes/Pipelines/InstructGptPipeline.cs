@@ -57,6 +57,7 @@ public sealed class InstructGptPipeline : Recipe
         var folder = Open();
         foreach (var report in Supervise(folder, Supervised, options.Supervised, demonstrations, cancellation))
             yield return report;
+        await EndAsync(Supervised, cancellation).ConfigureAwait(false);
 
         using (var trainer = new RewardTrainer(options.RewardModel, Tokenizer, folder.Options(options.RewardTraining, RewardModel)))
         {
@@ -64,6 +65,7 @@ public sealed class InstructGptPipeline : Recipe
             foreach (var step in trainer.Run(pairs, cancellation: cancellation))
                 yield return new RecipeReport(RewardModel, step);
         }
+        await EndAsync(RewardModel, cancellation, options.RewardModel).ConfigureAwait(false);
 
         using var copy = options.Reference is null ? ((Decoder)Policy).Copy() : null;
         var how = options.Reinforcement with { Reference = copy ?? options.Reference!(Policy) };
@@ -74,5 +76,6 @@ public sealed class InstructGptPipeline : Recipe
         folder.Resume(ppo.Resume, Reinforcement);
         await foreach (var step in ppo.RunAsync(problems, cancellation: cancellation).ConfigureAwait(false))
             yield return new RecipeReport(Reinforcement, step);
+        await EndAsync(Reinforcement, cancellation).ConfigureAwait(false);
     }
 }

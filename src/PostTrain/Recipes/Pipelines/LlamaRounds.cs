@@ -75,12 +75,15 @@ public sealed class LlamaRounds : Recipe
                 {
                     Round = round,
                 };
-            if (pairs.Count > 0)
-                foreach (var report in Prefer(place, pairs, cancellation))
-                    yield return report with
-                    {
-                        Round = round,
-                    };
+            await EndAsync(Training, cancellation, round: round).ConfigureAwait(false);
+            if (pairs.Count == 0)
+                continue;
+            foreach (var report in Prefer(place, pairs, cancellation))
+                yield return report with
+                {
+                    Round = round,
+                };
+            await EndAsync(Preference, cancellation, round: round).ConfigureAwait(false);
         }
     }
 

@@ -58,6 +58,7 @@ public sealed class QwenPipeline : Recipe
         using var origin = ((Decoder)Policy).Copy();
         foreach (var report in Supervise(folder, Supervised, options.Supervised, demonstrations, cancellation))
             yield return report;
+        await EndAsync(Supervised, cancellation).ConfigureAwait(false);
 
         using var merging = options.Merging > 0 ? Merging(origin) : null;
         using (var reference = ((Decoder)Policy).Copy())
@@ -67,6 +68,7 @@ public sealed class QwenPipeline : Recipe
             foreach (var step in trainer.Run(pairs, cancellation: cancellation))
                 yield return new RecipeReport(Offline, step);
         }
+        await EndAsync(Offline, cancellation).ConfigureAwait(false);
 
         using var frozen = ((Decoder)Policy).Copy();
         merging?.Restart();
@@ -77,6 +79,7 @@ public sealed class QwenPipeline : Recipe
         folder.Resume(online.Resume, Online);
         await foreach (var step in online.RunAsync(problems, cancellation: cancellation).ConfigureAwait(false))
             yield return new RecipeReport(Online, step);
+        await EndAsync(Online, cancellation).ConfigureAwait(false);
     }
 
     private OnlineMerging Merging(Decoder origin)

@@ -1,6 +1,6 @@
 namespace PostTrain.Refinement.Instructions;
 
-/// <summary>Why something that was generated is not kept.</summary>
+/// <summary>Reason for which a generated instruction or instance is not kept.</summary>
 public enum SelfInstructRejection
 {
     /// <summary>An instruction of fewer than <see cref="SelfInstructOptions.MinWords"/> words.</summary>

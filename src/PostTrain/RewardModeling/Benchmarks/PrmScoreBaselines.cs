@@ -3,7 +3,7 @@ using PostTrain.RewardModeling.Losses;
 
 namespace PostTrain.RewardModeling.Benchmarks;
 
-/// <summary>What process reward models without knowledge reach, in closed form: the scores to be beaten.</summary>
+/// <summary>Scores that process reward models without knowledge reach, in closed form.</summary>
 public static class PrmScoreBaselines
 {
     /// <summary>Counts of a model that gives every step the same verdict. Always right: F1 = 2R/(2R + W), F1_neg = 0, PRMScore =

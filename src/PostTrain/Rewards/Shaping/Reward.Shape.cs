@@ -18,7 +18,8 @@ public static partial class Reward
         );
     }
 
-    /// <summary>Scores 1 for a completion that begins with &lt;think&gt;, has no second one, and closes it; 0 otherwise. Anything may follow
+    /// <summary>Scores 1 for a completion that begins with &lt;think&gt;, has no second one, and closes it; 0 otherwise. Anything may
+    /// follow
     /// the closing mark.</summary>
     /// <remarks>TRL's <c>think_format_reward</c>. <see cref="TagFormat"/> asks for an answer in marks of its own too.</remarks>
     public static IReward ThinkFormat()

@@ -73,8 +73,8 @@ public static class TokenReward
             if (Array.FindIndex(scores[i], value => !double.IsFinite(value)) is var bad and >= 0)
                 throw new InvalidOperationException(
                     FormattableString.Invariant(
-                        $"token reward '{reward.Name}' returned {scores[i][bad]} for token {bad} of completion {i}, expected a finite number"
-                    )
+                        $"token reward '{reward.Name}' returned {scores[i][bad]} for token {bad} of completion {i}, "
+                    ) + "expected a finite number"
                 );
         }
         return scores;

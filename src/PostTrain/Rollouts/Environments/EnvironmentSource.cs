@@ -25,6 +25,7 @@ internal sealed class EnvironmentSource(IRolloutSource source, EnvironmentOption
         ArgumentNullException.ThrowIfNull(request);
         request.Validate();
         var rows = new List<EpisodeRow>();
+        Exception? failure = null;
         try
         {
             for (int row = 0; row < request.Prompts.Count; row++)
@@ -41,8 +42,11 @@ internal sealed class EnvironmentSource(IRolloutSource source, EnvironmentOption
         finally
         {
             foreach (var row in rows)
-                await EndAsync(row.Episode).ConfigureAwait(false);
+                failure = await EndAsync(row).ConfigureAwait(false) ?? failure;
         }
+        // Where a turn failed, its error says more and is on its way.
+        if (failure is not null)
+            throw failure;
     }
 
     private EpisodeRow Begin(RolloutRequest request, int row)
@@ -56,10 +60,21 @@ internal sealed class EnvironmentSource(IRolloutSource source, EnvironmentOption
         {
             Problem = request.Problems?[row],
         };
-        var episode =
-            options.Environment.Begin(start)
-            ?? throw new InvalidOperationException($"{options.Environment.Name} began row {row} with null, expected an episode");
-        return new EpisodeRow(row, prompt, request.LimitOf(row), episode);
+        IEpisode? episode;
+        try
+        {
+            episode = options.Environment.Begin(start);
+        }
+        catch (Exception error)
+        {
+            throw new InvalidOperationException($"{options.Environment.Name} failed at the beginning of row {row}: {error.Message}", error);
+        }
+        return new EpisodeRow(
+            row,
+            prompt,
+            request.LimitOf(row),
+            episode ?? throw new InvalidOperationException($"{options.Environment.Name} began row {row} with null, expected an episode")
+        );
     }
 
     private async Task TakeTurnAsync(RolloutRequest request, EpisodeRow[] active, int turn, CancellationToken cancellation)
@@ -138,7 +153,19 @@ internal sealed class EnvironmentSource(IRolloutSource source, EnvironmentOption
             row.Finish = RolloutFinish.Turns;
             return;
         }
-        var tokens = observation.Length == 0 ? [] : tokenizer.Encode(MarkedText.Rendered(observation));
+        int[] tokens;
+        try
+        {
+            tokens = observation.Length == 0 ? [] : tokenizer.Encode(MarkedText.Rendered(observation));
+        }
+        catch (Exception error)
+        {
+            throw new InvalidOperationException(
+                $"the tokenizer cannot encode what {options.Environment.Name} answered at turn {said.Number} of row {row.Row}: "
+                    + error.Message,
+                error
+            );
+        }
         // The policy must be able to answer.
         if (tokens.Length >= row.Left)
             row.Finish = RolloutFinish.Length;
@@ -146,14 +173,14 @@ internal sealed class EnvironmentSource(IRolloutSource source, EnvironmentOption
             row.Append(tokens);
     }
 
-    private async Task EndAsync(IEpisode episode)
+    private async Task<Exception?> EndAsync(EpisodeRow row)
     {
         try
         {
             await WithinAsync(
                     async _ =>
                     {
-                        await episode.DisposeAsync().ConfigureAwait(false);
+                        await row.Episode.DisposeAsync().ConfigureAwait(false);
                         return true;
                     },
                     CancellationToken.None
@@ -164,6 +191,11 @@ internal sealed class EnvironmentSource(IRolloutSource source, EnvironmentOption
         {
             // Left behind, like a call that hangs.
         }
+        catch (Exception error)
+        {
+            return new InvalidOperationException($"{options.Environment.Name} failed at the end of row {row.Row}: {error.Message}", error);
+        }
+        return null;
     }
 
     private Task<T> WithinAsync<T>(Func<CancellationToken, Task<T>> call, CancellationToken cancellation) =>

@@ -24,7 +24,7 @@ internal sealed class EpisodeRow(int row, int[] prompt, int limit, IEpisode epis
     /// <summary>Prompt and completion so far.</summary>
     internal int[] Context => [.. prompt, .. tokens];
 
-    /// <summary>Why the completion ended; null while it goes on.</summary>
+    /// <summary>Reason for which the completion ended; null while it continues.</summary>
     internal RolloutFinish? Finish { get; set; }
 
     /// <summary>Appends a turn of the policy, cut to a number of tokens.</summary>

@@ -54,8 +54,8 @@ internal abstract class Dialect
         if (distribution == ServerLogProbs.Raw && sampling.Temperature is not (0 or 1))
             throw new ArgumentException(
                 FormattableString.Invariant(
-                    $"Sampling.Temperature is {sampling.Temperature}, and the log-probs of {server} are of temperature 1; expected temperature 1, "
-                ) + "or a server with ServerLogProbs.Tempered",
+                    $"Sampling.Temperature is {sampling.Temperature}, and the log-probs of {server} are of temperature 1; "
+                ) + "expected temperature 1, or a server with ServerLogProbs.Tempered",
                 nameof(sampling)
             );
     }

@@ -71,7 +71,8 @@ internal static class ServerCheck
         // A model's output may be wider than its vocabulary.
         if (models[index].Size is { } size && size < tokenizer.VocabularySize)
             throw new InvalidDataException(
-                $"{connection.At(Path)}: the model '{models[index].Id}' has {size} tokens, the policy's tokenizer {tokenizer.VocabularySize}: "
+                $"{connection.At(Path)}: the model '{models[index].Id}' has {size} tokens, the policy's tokenizer "
+                    + $"{tokenizer.VocabularySize}: "
                     + "it is another model"
             );
         var slots = options.Protocol == ServerProtocol.Llama ? await SlotsAsync(connection, cancellation).ConfigureAwait(false) : null;

@@ -57,7 +57,8 @@ internal sealed class ServerConnection : IDisposable
     /// <param name="mostBytes">The largest answer.</param>
     /// <param name="read">Reads the answer; throws <see cref="ServerFailure"/> where another attempt may help.</param>
     /// <param name="cancellation">Cancels.</param>
-    /// <exception cref="HttpRequestException">No attempt succeeded, or the server refused; the message names address and reason.</exception>
+    /// <exception cref="HttpRequestException">No attempt succeeded, or the server refused; the message names address and
+    /// reason.</exception>
     /// <exception cref="TimeoutException">No attempt got an answer in time.</exception>
     internal Task<T> AskAsync<T>(
         string path,

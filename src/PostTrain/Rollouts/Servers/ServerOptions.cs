@@ -16,7 +16,8 @@ public sealed record ServerOptions
     /// <value>The default is null: the only one that it has.</value>
     public string? Model { get; init; }
 
-    /// <summary>Name of the environment variable that holds the API key. The key is sent as a bearer token, and occurs in no message.</summary>
+    /// <summary>Name of the environment variable that holds the API key. The key is sent as a bearer token, and occurs in no
+    /// message.</summary>
     /// <value>The default is null: no key.</value>
     public string? ApiKeyVariable { get; init; }
 
@@ -46,7 +47,7 @@ public sealed record ServerOptions
     /// <value>The default is null: <see cref="ServerLogProbs.Tempered"/> for SGLang, otherwise <see cref="ServerLogProbs.Raw"/>.</value>
     public ServerLogProbs? LogProbs { get; init; }
 
-    /// <summary>Whether the server's tokenizer is compared with the policy's before the first draw, where the server has
+    /// <summary>True to compare the server's tokenizer with the policy's before the first draw, if the server has
     /// <c>/tokenize</c>.</summary>
     /// <value>The default is true.</value>
     public bool ChecksTokenizer { get; init; } = true;

@@ -1,6 +1,6 @@
 namespace PostTrain.Rollouts;
 
-/// <summary>Why a completion got no further token.</summary>
+/// <summary>Reason for which a completion ended.</summary>
 public enum RolloutFinish
 {
     /// <summary>A stop token or a stop string ended it.</summary>

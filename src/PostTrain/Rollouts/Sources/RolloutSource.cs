@@ -65,7 +65,8 @@ public static class RolloutSource
         return missing < 0
             ? samples
             : throw new InvalidDataException(
-                $"{source.Name} gave {samples.Count(sample => sample is not null)} of {samples.Length} completions, that of row {missing} is "
+                $"{source.Name} gave {samples.Count(sample => sample is not null)} of {samples.Length} completions, that of "
+                    + $"row {missing} is "
                     + "missing"
             );
     }

@@ -24,7 +24,8 @@ internal static class SampleCheck
             throw Wrong(
                 source,
                 sample.Row,
-                $"has the id {sample.Tokens[outside]} at token {outside}, expected ids from 0 to {size - 1}: the tokenizer of the source is "
+                $"has the id {sample.Tokens[outside]} at token {outside}, expected ids from 0 to {size - 1}: the tokenizer "
+                    + $"of the source is "
                     + "not the policy's"
             );
         if (!Enum.IsDefined(sample.Finish))

@@ -2,7 +2,8 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Training;
 
-/// <summary>Options of asynchronous rollouts: groups are drawn ahead of the step that trains on them, by the weights of the moment.</summary>
+/// <summary>Options of asynchronous rollouts: groups are drawn ahead of the step that trains on them, by the weights of the
+/// moment.</summary>
 /// <remarks>
 /// A step takes the first <see cref="TrainingOptions.BatchSize"/> groups that have arrived, in the order of their arrival, but first those
 /// that would become too old. Given this order, a run is deterministic: it is kept in checkpoints (<see cref="ArrivalOrder"/>) and can be

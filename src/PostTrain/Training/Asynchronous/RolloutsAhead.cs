@@ -31,7 +31,7 @@ internal sealed class RolloutsAhead(RolloutOptions options, SourceFeed feed, Rol
     /// <summary>File of what is finished; null without a directory.</summary>
     internal RolloutJournal? Journal { get; init; }
 
-    /// <summary>How completions are drawn.</summary>
+    /// <summary>Sampling of the completions.</summary>
     internal required SamplingOptions Sampling { get; init; }
 
     /// <summary>Steps of the run: nothing is drawn for later ones.</summary>
@@ -148,7 +148,8 @@ internal sealed class RolloutsAhead(RolloutOptions options, SourceFeed feed, Rol
             && (numbers.Count != options.BatchSize || numbers.FirstOrDefault(number => !backlog.IsOpen(number), -1) >= 0)
         )
             throw new InvalidOperationException(
-                $"the order of arrival prescribes the groups {string.Join(", ", numbers)} for step {step + 1}, expected {options.BatchSize} "
+                $"the order of arrival prescribes the groups {string.Join(", ", numbers)} for step {step + 1}, expected "
+                    + $"{options.BatchSize} "
                     + $"of the groups under way, below {backlog.Next} and none trained on"
             );
         return numbers;

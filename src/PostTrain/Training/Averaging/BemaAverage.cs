@@ -9,7 +9,8 @@ namespace PostTrain.Training;
 /// <summary>A bias-corrected moving average of the trained weights, beside the training run.</summary>
 /// <remarks>
 /// BEMA, Block and Zhang 2025, arXiv:2508.00180, algorithm 1: ema ← (1 − β)·ema + β·θ and running = ema + α·(θ − θ₀), with
-/// β = (ρ + γt)^−κ and α = (ρ + γt)^−η. Training itself is unchanged. Give it to a trainer as one of <see cref="TrainingOptions.Terms"/>; its
+/// β = (ρ + γt)^−κ and α = (ρ + γt)^−η. Training itself is unchanged. Give it to a trainer as one of <see cref="TrainingOptions.Terms"/>;
+/// its
 /// three copies of the weights (32 bits at least) are part of the checkpoints, so that a resumed run is bit-exact.
 /// </remarks>
 public sealed class BemaAverage : IUpdateTerm, IDisposable

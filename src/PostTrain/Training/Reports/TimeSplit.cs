@@ -3,7 +3,7 @@ using System.Globalization;
 namespace PostTrain.Training.Reports;
 
 /// <summary>The time of a run by part, from its metrics <c>time/PART</c>.</summary>
-public static class TimeSplit
+internal static class TimeSplit
 {
     private const string Prefix = "time/";
 

@@ -339,7 +339,7 @@ public abstract class RolloutTrainer : IDisposable
             var (completions, scores) = (step.Completions, step.Scores);
             if (completions.Count == 0)
                 throw new InvalidOperationException("UpdateAsync drew no completions, expected a call of DrawAsync or JudgeAsync");
-            var metrics = RolloutMetrics.Of(completions, scores, options.GroupSize, isJudged: reward is not null);
+            var metrics = RolloutStep.MetricsOf(completions, scores, options.GroupSize, isJudged: reward is not null);
             foreach (var (name, value) in step.Metrics)
                 metrics[name] = value;
             update.AddTo(metrics);
@@ -387,7 +387,7 @@ public abstract class RolloutTrainer : IDisposable
             scores.Add(await ScoreAsync(step, drawn).ConfigureAwait(false));
             completions.AddRange(drawn);
         }
-        foreach (var (name, value) in RolloutMetrics.Of(completions, RewardScores.Concatenate(scores), groupSize: 1, isJudged: true))
+        foreach (var (name, value) in RolloutStep.MetricsOf(completions, RewardScores.Concatenate(scores), groupSize: 1, isJudged: true))
             metrics[$"eval/{name}"] = value;
     }
 }

@@ -128,9 +128,9 @@ internal sealed class SourceFeed(IRolloutSource source, StalenessLimits limits, 
             Raise(metrics, "rollout/gap", gap);
             if (!(gap <= limits.MaximumGap))
                 Alarm(
-                    FormattableString.Invariant(
-                        $"log-probs of {source.Name} are {gap:G4} nats a token from the policy's, expected at most {limits.MaximumGap}: other "
-                    ) + "weights, another model, or log-probs of another distribution (temperature, truncation)",
+                    FormattableString.Invariant($"log-probs of {source.Name} are {gap:G4} nats a token from the policy's, ")
+                        + FormattableString.Invariant($"expected at most {limits.MaximumGap}: ")
+                        + "other weights, another model, or log-probs of another distribution (temperature, truncation)",
                     metrics
                 );
             return drawn.With(scores);
@@ -146,7 +146,8 @@ internal sealed class SourceFeed(IRolloutSource source, StalenessLimits limits, 
         Raise(metrics, "rollout/lag", lags.Average());
         var most = limits.MaximumLag ?? limits.UpdatesPerDelivery - 1;
         return lags.Min() < 0 || lags.Max() > most
-            ? $"{source.Name} drew with weights {version - (lags.Min() < 0 ? lags.Min() : lags.Max())}, the policy has {version}, expected at "
+            ? $"{source.Name} drew with weights {version - (lags.Min() < 0 ? lags.Min() : lags.Max())}, the policy has "
+                + $"{version}, expected at "
                 + $"most {most} updates behind"
             : null;
     }

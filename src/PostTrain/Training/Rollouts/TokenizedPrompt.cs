@@ -92,7 +92,8 @@ public readonly record struct TokenizedPrompt(Problem Problem, int[] Ids)
         }
     }
 
-    /// <summary>Draws one completion of each prompt outside of a training, by a source; null: by the policy, as <see cref="Draw"/>.</summary>
+    /// <summary>Draws one completion of each prompt outside of a training, by a source; null: by the policy, as <see
+    /// cref="Draw"/>.</summary>
     internal static async Task<Completion[]> DrawAsync(
         CausalLm policy,
         ITokenizer tokenizer,

@@ -257,4 +257,21 @@ internal sealed class TrainingSession : IDisposable
     }
 
     public void Dispose() => Optimization.Dispose();
+
+    /// <summary>The state before a step: the number of updates and the state of the generator that dropout uses.</summary>
+    internal sealed class StepStart(long updates) : IDisposable
+    {
+        // It lives across awaits, so no dispose scope of a thread may own it.
+        private readonly Tensor random = get_rng_state().DetachFromDisposeScope();
+
+        internal long Updates { get; } = updates;
+
+        internal void RestoreRandomState() => set_rng_state(random);
+
+        public void Dispose() => random.Dispose();
+    }
+
+    // A step whose updates are made but not reported yet: the loss of its last update, its metrics without those of an evaluation, and
+    // the notifications before the report.
+    private sealed record UnfinishedStep(double Loss, Dictionary<string, double> Metrics, IReadOnlyList<Action> Tellings);
 }

@@ -156,6 +156,34 @@ public sealed class EnvironmentSourceTests
     }
 
     [Fact]
+    public async Task AFailureAtTheBeginningOrTheEnd_NamesTheEnvironmentAndTheRow()
+    {
+        static Exception Broken(string when) => new InvalidOperationException($"broken {when}");
+        var beginning = new Counting { AtBeginning = Broken("early") };
+        var error = await Assert.ThrowsAsync<InvalidOperationException>(() => One(new EnvironmentOptions(beginning), Writing("1")));
+        Assert.Equal("counting failed at the beginning of row 0: broken early", error.Message);
+        var end = new Counting { AtTurn = null, AtEnd = Broken("late") };
+        error = await Assert.ThrowsAsync<InvalidOperationException>(() => One(new EnvironmentOptions(end), Writing("1")));
+        Assert.Equal("counting failed at the end of row 0: broken late", error.Message);
+        // The first error stays.
+        var both = new Counting { AtTurn = Broken("at a turn"), AtEnd = Broken("late") };
+        error = await Assert.ThrowsAsync<InvalidOperationException>(() => One(new EnvironmentOptions(both), Writing("1")));
+        Assert.Equal("counting failed at turn 1 of row 0: broken at a turn", error.Message);
+    }
+
+    [Fact]
+    public async Task AnObservationThatTheTokenizerLacks_NamesTheEnvironmentTurnAndRow()
+    {
+        var error = await Assert.ThrowsAsync<InvalidOperationException>(() => One(new EnvironmentOptions(Endless("é")), Writing("1")));
+        Assert.StartsWith(
+            "the tokenizer cannot encode what endless answered at turn 1 of row 0: ",
+            error.Message,
+            StringComparison.Ordinal
+        );
+        Assert.Contains("'é'", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Episodes_AreDisposed_WhenARowFails()
     {
         var environment = new Counting();
@@ -243,19 +271,25 @@ public sealed class EnvironmentSourceTests
 
         internal int Disposed { get; private set; }
 
+        internal Exception? AtBeginning { get; init; }
+
+        internal Exception? AtTurn { get; init; } = new InvalidOperationException("broken");
+
+        internal Exception? AtEnd { get; init; }
+
         public IEpisode Begin(EpisodeStart start)
         {
             Begun++;
-            return this;
+            return AtBeginning is null ? this : throw AtBeginning;
         }
 
         public Task<string?> ObserveAsync(PolicyTurn turn, CancellationToken cancellation = default) =>
-            throw new InvalidOperationException("broken");
+            AtTurn is null ? Task.FromResult<string?>(null) : throw AtTurn;
 
         public ValueTask DisposeAsync()
         {
             Disposed++;
-            return ValueTask.CompletedTask;
+            return AtEnd is null ? ValueTask.CompletedTask : throw AtEnd;
         }
     }
 }

@@ -28,7 +28,8 @@ public sealed class ToolTests
             },
             {
                 "Hermes",
-                "First.\n<tool_call>{\"name\":\"add\",\"arguments\":{}}</tool_call>\n<tool_call>{\"arguments\":{\"x\":[\"</\"]},\"name\":\"f\"}</tool_call>",
+                "First.\n<tool_call>{\"name\":\"add\",\"arguments\":{}}</tool_call>\n"
+                    + "<tool_call>{\"arguments\":{\"x\":[\"</\"]},\"name\":\"f\"}</tool_call>",
                 "add{} f{\"x\":[\"</\"]}"
             },
             { "Hermes", "<tool_call>{\"name\":\"add\",\"arguments\":\"{\\\"a\\\":1}\"}</tool_call>", "add{\"a\":1}" },

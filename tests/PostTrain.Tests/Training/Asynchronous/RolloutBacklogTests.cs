@@ -36,7 +36,8 @@ public sealed class RolloutBacklogTests
         Assert.Equal([4, 5], backlog.Choose(2, 2, 1)!);
     }
 
-    /// <summary>Whatever the order of arrival: no group is trained on twice or after more than the lag, and no step waits in vain.</summary>
+    /// <summary>Whatever the order of arrival: no group is trained on twice or after more than the lag, and no step waits in
+    /// vain.</summary>
     [Theory]
     [InlineData(1, 0)]
     [InlineData(1, 3)]

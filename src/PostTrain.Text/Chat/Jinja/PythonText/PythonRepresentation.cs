@@ -67,9 +67,10 @@ internal static class PythonRepresentation
             return $"{sign}{digits[0]}{fraction}e{(exponent < 0 ? '-' : '+')}{Math.Abs(exponent):00}";
         }
 
-        return exponent < 0
-            ? $"{sign}0.{new string('0', -exponent - 1)}{digits}"
-            : $"{sign}{digits.PadRight(exponent + 1, '0')[..(exponent + 1)]}.{(digits.Length > exponent + 1 ? digits[(exponent + 1)..] : "0")}";
+        if (exponent < 0)
+            return $"{sign}0.{new string('0', -exponent - 1)}{digits}";
+        int whole = exponent + 1;
+        return $"{sign}{digits.PadRight(whole, '0')[..whole]}.{(digits.Length > whole ? digits[whole..] : "0")}";
     }
 
     private static void Append(Run run, StringBuilder result, object? value)

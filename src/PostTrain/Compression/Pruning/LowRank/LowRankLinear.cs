@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 namespace PostTrain.Compression.Pruning;
 
 /// <summary>y = (x Aᵀ) Bᵀ + b: a linear layer of r(in + out) numbers.</summary>
-public sealed class LowRankLinear : nn.Module<Tensor, Tensor>
+internal sealed class LowRankLinear : nn.Module<Tensor, Tensor>
 {
     [ComponentName(Name = "factor_A")]
     private readonly Parameter a;

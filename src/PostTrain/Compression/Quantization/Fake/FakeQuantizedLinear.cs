@@ -8,7 +8,7 @@ using static TorchSharp.torch;
 namespace PostTrain.Compression.Quantization;
 
 /// <summary>A linear layer that trains full weights and computes with quantised weights and, optionally, quantised inputs.</summary>
-public sealed class FakeQuantizedLinear : nn.Module<Tensor, Tensor>, IWeightedLinear
+internal sealed class FakeQuantizedLinear : nn.Module<Tensor, Tensor>, IWeightedLinear
 {
     private readonly IQuantizer quantizer;
     private readonly int? inputBits;

@@ -15,7 +15,8 @@ internal static class ParquetCheck
     private const int FirstHeaderBytes = 1 << 11;
 
     /// <summary>Returns the number of row groups.</summary>
-    /// <exception cref="InvalidDataException">The file is no Parquet file, is cut off or damaged, or holds more than can be read.</exception>
+    /// <exception cref="InvalidDataException">The file is no Parquet file, is cut off or damaged, or holds more than can be
+    /// read.</exception>
     internal static int Groups(Stream stream, string path)
     {
         Footer(stream, path);
@@ -96,7 +97,8 @@ internal static class ParquetCheck
             );
     }
 
-    // A page's header says how long it is and how long it becomes. Some writers leave headers out of a column's size: the file is the bound.
+    // A page's header says how long it is and how long it becomes. Some writers leave headers out of a column's size: the file is the
+    // bound.
     private static void Pages(ColumnMetaData data, long start, Stream stream, string path, byte[] buffer)
     {
         long place = start,

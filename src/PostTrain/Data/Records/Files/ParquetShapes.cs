@@ -1,6 +1,7 @@
 namespace PostTrain.Data.Records.Files;
 
-/// <summary>Fields of Parquet's structures by their numbers from 1 on: n a whole number, y a byte, t a truth value, b bytes, d a double, - a
+/// <summary>Fields of Parquet's structures by their numbers from 1 on: n a whole number, y a byte, t a truth value, b bytes, d a double, -
+/// a
 /// number that is not used, a name a structure, [x] a list.</summary>
 /// <remarks>Apache Parquet's format, parquet.thrift. A field beyond the list is passed over.</remarks>
 internal static class ParquetShapes

@@ -1,6 +1,7 @@
 namespace PostTrain.Data.Records.Files;
 
-/// <summary>Walk over a structure of Thrift's compact protocol that believes nothing: counts and lengths must fit the bytes that follow, and
+/// <summary>Walk over a structure of Thrift's compact protocol that believes nothing: counts and lengths must fit the bytes that follow,
+/// and
 /// known fields must have their types. What has been walked over can be read by a reader that trusts it.</summary>
 /// <param name="bytes">The structure, and possibly more behind it.</param>
 internal ref struct ThriftWalk(ReadOnlySpan<byte> bytes)
@@ -12,7 +13,8 @@ internal ref struct ThriftWalk(ReadOnlySpan<byte> bytes)
     /// <summary>Bytes walked over.</summary>
     internal readonly int Length => place;
 
-    /// <summary>Walks over a structure and returns its whole numbers: those of field 5 under 5, those of field 1 in the structure of field 5
+    /// <summary>Walks over a structure and returns its whole numbers: those of field 5 under 5, those of field 1 in the structure of field
+    /// 5
     /// under 501.</summary>
     /// <param name="shape">Its fields; see <see cref="ParquetShapes"/>.</param>
     /// <exception cref="InvalidDataException">The bytes are no such structure.</exception>

@@ -2,8 +2,9 @@ using PostTrain.Text.Chat;
 
 namespace PostTrain.Rollouts.Environments;
 
-/// <summary>How a model writes calls of tools, and reads their results: two functions.</summary>
-/// <remarks>Results are inserted as they are. One that spells a special token of the tokenizer is read as this token by the policy.</remarks>
+/// <summary>Format of tool calls and of their results in a model's text: two functions.</summary>
+/// <remarks>Results are inserted as they are. One that spells a special token of the tokenizer is read as this token by the
+/// policy.</remarks>
 public sealed class ToolCallFormat
 {
     private readonly Func<string, IReadOnlyList<ToolCall>> parse;

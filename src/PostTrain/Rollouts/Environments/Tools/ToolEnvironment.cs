@@ -6,7 +6,8 @@ namespace PostTrain.Rollouts.Environments;
 
 /// <summary>An environment of tools: calls that the policy writes are made, and their results are the observation. A turn without a call
 /// ends the completion.</summary>
-/// <remarks>Errors are results that the policy reads: a malformed call, an unknown tool, wrong arguments, an exception, a call that takes too
+/// <remarks>Errors are results that the policy reads: a malformed call, an unknown tool, wrong arguments, an exception, a call that takes
+/// too
 /// long. Calls of a turn are made one after the other, in order.</remarks>
 public sealed class ToolEnvironment : IEnvironment
 {

@@ -4,7 +4,8 @@ using PostTrain.Text.Chat;
 
 namespace PostTrain.Rollouts.Environments;
 
-/// <summary>Writes results of tools as the usual templates do, from behind the stop token of the policy's turn up to its next turn.</summary>
+/// <summary>Writes results of tools as the usual templates do, from behind the stop token of the policy's turn up to its next
+/// turn.</summary>
 internal static class ToolObservations
 {
     private const string Mark = "TURN_OF_THE_ASSISTANT";

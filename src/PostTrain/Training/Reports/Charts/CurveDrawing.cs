@@ -4,7 +4,8 @@ using System.Text.Json;
 
 namespace PostTrain.Training.Reports;
 
-/// <summary>Draws a <see cref="CurveChart"/> as SVG with grid, labels and lines; <see cref="ReportScript"/> adds values at the pointer.</summary>
+/// <summary>Draws a <see cref="CurveChart"/> as SVG with grid, labels and lines; <see cref="ReportScript"/> adds values at the
+/// pointer.</summary>
 internal sealed class CurveDrawing
 {
     /// <summary>Number of colours in the style sheet. Further series reuse them with dashed lines.</summary>
@@ -74,7 +75,8 @@ internal sealed class CurveDrawing
         html.Close();
     }
 
-    /// <summary>Returns the series as JSON for <see cref="ReportScript"/>: name, style, raw values and trend, as many as are drawn.</summary>
+    /// <summary>Returns the series as JSON for <see cref="ReportScript"/>: name, style, raw values and trend, as many as are
+    /// drawn.</summary>
     public static string Data(CurveChart chart)
     {
         var text = new StringBuilder("[");
