@@ -19,14 +19,14 @@ const string early = "questions, first part";
 var command = new SampleCommand(
     "pictures",
     "Trains a small model to read pictures; --steps are those of the second stage.",
-    steps: 2600,
+    steps: 1800,
     heldOut: 300
 );
 var seeds = command.Option("--seeds", "Number of seeds, at least 2.", 5, OptionRange.AtLeast(2));
 var textSteps = command.Option("--text-steps", "Steps of the language model on texts.", 900, OptionRange.AtLeast(1));
 var projectorSteps = command.Option("--projector-steps", "Steps of the projector on descriptions.", 400, OptionRange.AtLeast(1));
 var grpoSteps = command.Option("--grpo-steps", "Steps of GRPO, from a point of the second stage.", 80, OptionRange.AtLeast(1));
-var earlySteps = command.Option("--early", "Steps of the second stage before GRPO.", 700, OptionRange.AtLeast(1));
+var earlySteps = command.Option("--early", "Steps of the second stage before GRPO.", 500, OptionRange.AtLeast(1));
 var count = command.Option("--pictures", "Pictures to learn from; GRPO has a quarter as many of its own.", 16000, OptionRange.AtLeast(10));
 return await command.RunAsync(
     args,
