@@ -57,13 +57,8 @@ public static class CoatTask
         ];
     }
 
-    /// <summary>Plain notes on problems; each step has another result with the given probability, and the next goes on from it, unless the
-    /// step is noticed and made again.</summary>
-    /// <param name="problems">The problems.</param>
-    /// <param name="slip">Probability of a wrong result.</param>
-    /// <param name="seed">Seed of the notes.</param>
-    /// <param name="notices">Probability that a wrong step is made again; 0 is never.</param>
-    public static IReadOnlyList<Demonstration> Notes(IEnumerable<Problem> problems, double slip, ulong seed, double notices = 0)
+    /// <summary>Plain notes on problems; each step has another result with the given probability, and the next goes on from it.</summary>
+    public static IReadOnlyList<Demonstration> Notes(IEnumerable<Problem> problems, double slip, ulong seed)
     {
         ArgumentNullException.ThrowIfNull(problems);
         var random = new Random((int)seed);
@@ -75,13 +70,7 @@ public static class CoatTask
                 var steps = new List<string>();
                 int value = digits[0];
                 for (int place = 1; place < Digits; place++)
-                {
-                    int before = value,
-                        right = (before + digits[place]) % 10;
-                    steps.Add(Step(before, digits[place], value = Result(before, digits[place], slip, random)));
-                    if (value != right && notices > 0 && random.NextDouble() < notices)
-                        steps.Add(Step(before, digits[place], value = right));
-                }
+                    steps.Add(Step(value, digits[place], value = Result(value, digits[place], slip, random)));
                 return new Demonstration(problem.Prompt, string.Join(';', steps));
             }),
         ];

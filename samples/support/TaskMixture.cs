@@ -86,7 +86,6 @@ public static class TaskMixture
                 Layers = 2,
                 Heads = Math.Max(2, width / 16),
                 FeedForwardSize = 4 * width,
-                TiedEmbeddings = false,
                 EndOfSequenceIds = [Tokenizer.EndOfSequenceId!.Value],
                 PaddingId = Tokenizer.PaddingId,
             },

@@ -74,7 +74,7 @@ public sealed class DomainAdaptationTests(ITestOutputHelper output)
             double plain = forgotten["plain"][i];
             Assert.True(plain > 0.6, $"plain training forgot {plain}");
             Assert.True(forgotten["replay"][i] < plain - 0.5, $"replay forgot {forgotten["replay"][i]}, plain training {plain}");
-            Assert.True(forgotten["ewc"][i] < plain - 0.1, $"EWC forgot {forgotten["ewc"][i]}, plain training {plain}");
+            Assert.True(forgotten["ewc"][i] < plain - 0.05, $"EWC forgot {forgotten["ewc"][i]}, plain training {plain}");
             Assert.True(
                 forgotten["other texts"][i] > plain - 0.15,
                 $"other texts forgot {forgotten["other texts"][i]}, plain training {plain}"
