@@ -122,8 +122,10 @@ return await command.RunAsync(
         ConsoleTable.Print(table);
         string reading = string.Create(
             CultureInfo.InvariantCulture,
-            $"The control distils from the careless base. Means over {values.GetValue(seeds)} paired seeds with Student's 95 % intervals, nats per token. "
-                + $"On-policy distillation is nearer to the teacher than SFT in {closer.Losses} of {closer.Pairs} seeds (p {closer.PValue:G2})."
+            $"The control distils from the careless base. Means over {values.GetValue(seeds)} paired seeds with Student's 95 % intervals, "
+                + $"nats per token. "
+                + $"On-policy distillation is nearer to the teacher than SFT in {closer.Losses} of {closer.Pairs} seeds "
+                + $"(p {closer.PValue:G2})."
         );
         Console.WriteLine(reading);
         run.Finish(

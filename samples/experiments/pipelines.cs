@@ -29,8 +29,6 @@ var command = new SampleCommand("pipelines", $"Runs a whole recipe on sums: {str
 var recipeName = command.Option("--recipe", "Which of them.", "llama3");
 var seeds = command.Option("--seeds", "Number of seeds.", 1, OptionRange.AtLeast(1));
 var count = command.Option("--problems", "Sums to learn from.", 200, OptionRange.AtLeast(10));
-var few = command.Option("--demonstrations", "Sums worked out for the first stage.", 16, OptionRange.AtLeast(1));
-var startRate = command.Option("--start-rate", "Learning rate of the supervised stages.", 3e-4, OptionRange.Positive);
 var control = command.Option("--control", "Run the control too.", false);
 var resume = command.Option("--resume", "Go on with the run in the output folder.", false);
 return await command.RunAsync(
@@ -100,8 +98,8 @@ return await command.RunAsync(
             var (policy, tokenizer) = (subject.Model, subject.Tokenizer);
             var problems = ArithmeticTask.Problems(values.GetValue(count), heldOut: false, seed);
             var heldOut = ArithmeticTask.Problems(run.HeldOut, heldOut: true, seed);
-            // A few demonstrations: what the later stages add can be seen.
-            var demonstrations = ArithmeticTask.Solutions(problems.Take(values.GetValue(few)));
+            // A few demonstrations with slips, and few steps on them: what the later stages add can be seen.
+            var demonstrations = ArithmeticTask.Drafts(problems.Take(100), seed);
             var random = new Random((int)seed);
             if (byChance)
             {
@@ -170,7 +168,8 @@ return await command.RunAsync(
         {
             var reward = Reward.MathAnswer(new MathAnswerOptions { Places = AnswerPlaces.Tags });
             var sampling = new SamplingOptions { MaxNewTokens = tokens };
-            SftOptions sft = With(new SftOptions { LearningRate = values.GetValue(startRate) }, to.Seed);
+            SftOptions longSft = With(new SftOptions { LearningRate = 1e-3 }, to.Seed);
+            SftOptions sft = longSft with { Steps = Math.Max(1, run.Steps / 3), WarmupSteps = 0 };
             DpoOptions dpo = With(new LlamaRoundsOptions().Preference with { LearningRate = 1e-4 }, to.Seed);
             switch (name)
             {
@@ -217,14 +216,14 @@ return await command.RunAsync(
                             {
                                 SamplesPerProblem = 4,
                                 Threshold = 1,
-                                Training = sft with { Steps = 3 * run.Steps },
+                                Training = longSft with { Steps = 2 * run.Steps },
                                 Sampling = sampling,
                                 Seed = to.Seed,
                             },
                             Alignment = grpo with { Seed = to.Seed + 1000, LearningRate = 5e-4 },
                             AlignmentReward = Reward.Weighted((1.0, rules), (0.1, LearnedRewards.Outcome(to.Scored, to.Tokenizer))),
                             Student = to.Student,
-                            Distillation = sft with { Steps = 10 * run.Steps, LearningRate = 2e-3 },
+                            Distillation = longSft with { Steps = 10 * run.Steps, LearningRate = 2e-3 },
                         }
                     );
                     return (r1, () => r1.RunAsync(demonstrations, problems, cancellation: run.Cancellation));

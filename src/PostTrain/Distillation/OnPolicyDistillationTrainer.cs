@@ -66,13 +66,14 @@ public sealed class OnPolicyDistillationTrainer : RolloutTrainer
         using var scope = NewDisposeScope();
         double denominator = options.Aggregation.Denominator(rollouts.CompletionMask);
         int rows = rollouts.Completions.Count,
-            size = options.MicroBatchSize ?? rows;
+            size = Ranks.PartSize(rows, options.MicroBatchSize);
         var means = new MetricMeans();
         var report = default(UpdateReport);
         for (int update = 0; update < options.UpdatesPerBatch; update++)
             report = Optimization.Update(
                 (rows + size - 1) / size,
-                part => Loss(rollouts.Rows(part * size, Math.Min(size, rows - part * size)), denominator, fromStudent, means)
+                part => Loss(rollouts.Rows(part * size, Math.Min(size, rows - part * size)), denominator, fromStudent, means),
+                means
             );
         means.AddTo(step.Metrics);
         step.Metrics["student_samples"] = fromStudent ? 1 : 0;

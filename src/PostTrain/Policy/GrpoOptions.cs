@@ -96,7 +96,7 @@ public sealed record GrpoOptions : RolloutOptions
             Guard.Positive(target, nameof(TargetKl));
         // Several draws and groups of earlier steps have shapes of their own, so they go through the model apart.
         Objective.CheckParts(
-            MicroBatchSize is not null ? nameof(MicroBatchSize)
+            CutBy is { } cut ? cut
             : DynamicSampling is not null ? nameof(DynamicSampling)
             : Replay is not null ? nameof(Replay)
             : null

@@ -105,7 +105,7 @@ public sealed class GrpoTrainer : RolloutTrainer
         var scores = step.Scores;
         var fresh = FreshGroups(draws, scores.Components.Keys, greedy);
         var (groups, replayed) = WithReplay(fresh, scores.Values.Length / options.GroupSize);
-        var batch = new GrpoBatch(groups, options.MicroBatchSize);
+        var batch = new GrpoBatch(groups, options.MicroBatchSize, Ranks);
         var reference = options.Reference?.Ask(model => batch.Ask(rows => CompletionScores.Of(model, rows, Sampling).LogProbs));
         if (reference is not null)
             step.Book("reference");
@@ -174,7 +174,9 @@ public sealed class GrpoTrainer : RolloutTrainer
                     var (rows, start) = batch.Parts[part];
                     var learnt = whole.Part(start, rows.Count, rows.CompletionMask.shape[1]);
                     return Loss(rows, learnt, objective, denominators, means, drift);
-                }
+                },
+                means,
+                drift
             );
             if (options.TargetKl is not { } target)
                 continue;

@@ -108,7 +108,7 @@ public sealed record PpoOptions : RolloutOptions
     {
         base.Validate();
         ArgumentNullException.ThrowIfNull(Objective);
-        Objective.CheckParts(MicroBatchSize is not null ? nameof(MicroBatchSize) : null);
+        Objective.CheckParts(CutBy);
         ArgumentNullException.ThrowIfNull(Kl);
         if (!Enum.IsDefined(KlEstimator))
             throw new ArgumentOutOfRangeException(nameof(KlEstimator), KlEstimator, "KlEstimator must be one of the enumeration's");

@@ -9,6 +9,7 @@ using PostTrain.Rollouts;
 using PostTrain.Text;
 using PostTrain.Training;
 using PostTrain.Training.Diagnostics;
+using PostTrain.Training.Distributed;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -101,11 +102,13 @@ public sealed class PpoTrainer : RolloutTrainer
         var (metrics, rollouts) = (step.Metrics, drawn.Rollouts);
         var mask = rollouts.CompletionMask;
         long rows = mask.shape[0];
-        var (logProbs, states) = model.Record(rollouts, Sampling, options.MicroBatchSize);
+        var (logProbs, states) = model.Record(rollouts, Sampling, options.MicroBatchSize, Ranks);
         if (options.KeepsSampler)
             logProbs = rollouts.LogProbs;
         step.Book("critic");
-        var reference = options.Reference?.Ask(frozen => CompletionScores.LogProbsOf(frozen, rollouts, Sampling, options.MicroBatchSize));
+        var reference = options.Reference?.Ask(frozen =>
+            SharedRollouts.LogProbsOf(Ranks, frozen, rollouts, Sampling, options.MicroBatchSize)
+        );
         if (reference is not null)
         {
             step.Book("reference");
@@ -179,7 +182,7 @@ public sealed class PpoTrainer : RolloutTrainer
     // One optimiser step: the minibatch in parts, then demonstrations in parts.
     private UpdateReport Update(Batch minibatch, MetricMeans means, MetricMeans drift, MetricMeans ptx)
     {
-        int size = options.MicroBatchSize ?? minibatch.Count,
+        int size = Ranks.PartSize(minibatch.Count, options.MicroBatchSize),
             parts = (minibatch.Count + size - 1) / size;
         var denominators = options.Objective.Denominators(minibatch.Policy.Mask);
         // Rejected tokens are still the critic's.
@@ -191,13 +194,16 @@ public sealed class PpoTrainer : RolloutTrainer
             return Loss(rows, denominators, tokens, parts, means, drift).MoveToOuterDisposeScope();
         }
         if (IsWarmingUp || demonstrations is null)
-            return Optimization.Update(parts, Part);
+            return Optimization.Update(parts, Part, means, drift);
         var shown = demonstrations.Batch(Optimization.Updates);
-        int shownSize = options.MicroBatchSize ?? shown.Rows,
+        int shownSize = Ranks.PartSize(shown.Rows, options.MicroBatchSize),
             shownParts = (shown.Rows + shownSize - 1) / shownSize;
         return Optimization.Update(
             parts + shownParts,
-            part => part < parts ? Part(part) : demonstrations.Loss(shown, (part - parts) * shownSize, shownSize, shownParts, ptx)
+            part => part < parts ? Part(part) : demonstrations.Loss(shown, (part - parts) * shownSize, shownSize, shownParts, ptx),
+            means,
+            drift,
+            ptx
         );
     }
 

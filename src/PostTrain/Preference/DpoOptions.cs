@@ -47,7 +47,7 @@ public sealed record DpoOptions : ReferenceOptions
     {
         base.Validate();
         Objective.Validate();
-        Objective.CheckParts(MicroBatchSize, nameof(MicroBatchSize));
+        Objective.CheckParts(MicroBatchSize ?? RankCut, CutBy ?? nameof(MicroBatchSize));
         Guard.Fraction(TailWeight, nameof(TailWeight));
     }
 }

@@ -47,7 +47,7 @@ public sealed class DpoTrainer : PairTrainer
     protected override Func<IReadOnlyList<int>, PairBatch> Prepare(IReadOnlyList<PreferencePair> data, string name)
     {
         var batches = base.Prepare(data, name);
-        return reference?.Precompute(data.Count, (model, indices) => Sums(model, batches(indices).Sequences)) is { } known
+        return reference?.Precompute(Session.Ranks, data.Count, (model, indices) => Sums(model, batches(indices).Sequences)) is { } known
             ? indices => batches(indices) with { ReferenceLogProbs = ReferenceScores.Known(known, indices) }
             : batches;
     }

@@ -69,6 +69,7 @@ public sealed class KtoTrainer : DatasetTrainer<JudgedCompletion, KtoBatch>
                 name
             );
         var known = reference.Precompute(
+            Session.Ranks,
             examples.Length,
             (model, indices) => Sums(model, Layout(indices.Select(index => examples[index].Text)) with { FirstColumn = 0 })
         );
@@ -90,6 +91,8 @@ public sealed class KtoTrainer : DatasetTrainer<JudgedCompletion, KtoBatch>
 
         SequenceBatch Layout(IEnumerable<TokenExample> texts) => SequenceBatch.Of([.. texts], tokenizer.PaddingId);
     }
+
+    private protected override void Complete(KtoBatch batch) => batch.ReferencePoint ??= ReferencePoint(batch.Mismatched);
 
     /// <inheritdoc/>
     protected override Tensor Loss(KtoBatch batch, int start, int count, MetricMeans metrics)
@@ -119,15 +122,19 @@ public sealed class KtoTrainer : DatasetTrainer<JudgedCompletion, KtoBatch>
     {
         using var mode = no_grad();
         using var scope = NewDisposeScope();
-        int size = options.MicroBatchSize ?? mismatched.Rows;
-        var (own, anchors) = (new List<Tensor>(), new List<Tensor>());
-        for (int start = 0; start < mismatched.Rows; start += size)
-        {
-            var rows = mismatched.Part(start, size);
-            own.Add(SequenceScores.Of(policy, rows).Sums());
-            anchors.Add(reference.KnownOrAsked(null, start, own[^1], model => Sums(model, rows))[0]);
-        }
-        return UnpairedLosses.ReferencePoint(cat(own, 0), cat(anchors, 0)).ToDouble();
+        int size = Session.Ranks.PartSize(mismatched.Rows, options.MicroBatchSize);
+        var sums = Session.Ranks.EachOf(
+            (mismatched.Rows + size - 1) / size,
+            part =>
+            {
+                var rows = mismatched.Part((long)part * size, size);
+                var own = SequenceScores.Of(policy, rows).Sums();
+                return [own, reference.KnownOrAsked(null, part * size, own, model => Sums(model, rows))[0]];
+            }
+        );
+        return UnpairedLosses
+            .ReferencePoint(cat([.. sums.Select(part => part[0])], 0), cat([.. sums.Select(part => part[1])], 0))
+            .ToDouble();
     }
 
     private static void Report(string name, Tensor rewards, Tensor logProbs, Tensor mask, MetricMeans metrics)

@@ -2,6 +2,7 @@ using PostTrain.Data;
 using PostTrain.Data.Batches;
 using PostTrain.Data.Records;
 using PostTrain.Text;
+using PostTrain.Training.Distributed;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -141,6 +142,9 @@ public abstract class DatasetTrainer<TExample, TBatch> : DatasetTrainer<TExample
     /// <param name="done">Steps done so far.</param>
     protected virtual void BeforeStep(long done) { }
 
+    /// <summary>Called with each batch on every rank, before the loss of its first part: for what is computed once of the whole.</summary>
+    private protected virtual void Complete(TBatch batch) { }
+
     /// <summary>State that checkpoints hold besides model, optimiser and position; null for none.</summary>
     protected virtual ITrainerState? State => null;
 
@@ -153,6 +157,7 @@ public abstract class DatasetTrainer<TExample, TBatch> : DatasetTrainer<TExample
     {
         ArgumentNullException.ThrowIfNull(data);
         options.Evaluation.CheckData(evaluation is not null, nameof(evaluation));
+        Session.Agree(data, nameof(data));
         bool begins = Session.Step == 0;
         var batches = Prepared(data, nameof(data), begins);
         return Steps(batches, evaluation is null ? null : Prepared(evaluation, nameof(evaluation), begins), cancellation);
@@ -162,6 +167,7 @@ public abstract class DatasetTrainer<TExample, TBatch> : DatasetTrainer<TExample
     {
         ArgumentNullException.ThrowIfNull(batch);
         Session.CheckSteps();
+        Session.Agree(batch, nameof(batch));
         var batches = Prepared(batch, nameof(batch), tells: true);
         Session.Begin();
         Update(batches, [.. Enumerable.Range(0, batches.Count)]);
@@ -244,17 +250,19 @@ public abstract class DatasetTrainer<TExample, TBatch> : DatasetTrainer<TExample
         using var scope = NewDisposeScope();
         var batch = batches.Batch(indices);
         clock.Book("batch");
-        int size = options.MicroBatchSize ?? batch.Rows;
+        int size = Session.Ranks.PartSize(batch.Rows, options.MicroBatchSize);
         var means = new MetricMeans();
         // In every step: who reads the reports may have evaluated the model in between.
         model.train();
+        Complete(batch);
         var update = Session.Optimization.Update(
             (int)(((long)batch.Rows + size - 1) / size),
             part =>
             {
                 int start = (int)((long)part * size);
                 return Loss(batch, start, Math.Min(size, batch.Rows - start), means);
-            }
+            },
+            means
         );
         clock.Book("update");
         means.AddTo(metrics);
@@ -267,18 +275,20 @@ public abstract class DatasetTrainer<TExample, TBatch> : DatasetTrainer<TExample
     {
         using var mode = no_grad();
         var means = new MetricMeans();
+        var parts = new PartTable(Session.Ranks, means);
         model.eval();
         for (int start = 0; start < batches.Count; start += options.BatchSize)
         {
             using var scope = NewDisposeScope();
             int count = Math.Min(options.BatchSize, batches.Count - start);
             var batch = batches.Batch([.. Enumerable.Range(start, count)]);
-            int size = options.MicroBatchSize ?? batch.Rows;
-            double loss = 0;
+            int size = Session.Ranks.PartSize(batch.Rows, options.MicroBatchSize);
+            Complete(batch);
             for (int row = 0; row < batch.Rows; row += size)
-                loss += Loss(batch, row, Math.Min(size, batch.Rows - row), means).ToDouble();
-            means.Add("loss", loss, batch.Denominator);
+                parts.Add(row, at => Loss(batch, at, Math.Min(size, batch.Rows - at), means).ToDouble());
+            parts.EndBatch(batch.Denominator);
         }
+        parts.AddUp();
         means.AddTo(metrics, "eval/");
     }
 

@@ -1,6 +1,7 @@
 using PostTrain.Models;
 using PostTrain.Numerics;
 using PostTrain.Operators;
+using PostTrain.Training.Distributed;
 using PostTrain.Training.Optimizers;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -17,6 +18,8 @@ public sealed class Optimization : IDisposable
     private readonly IParameterOptimizer optimizer;
     private readonly MasterWeights masters;
     private readonly IUpdateTerm[] terms;
+    private readonly ShardedOptimizer? sharded;
+    private readonly RankedBackward? ranked;
     private readonly int updatesPerStep;
     private int steps;
     private long announcedUpdates;
@@ -32,6 +35,7 @@ public sealed class Optimization : IDisposable
     public Optimization(nn.Module model, TrainingOptions options, int updatesPerStep = 1)
     {
         options.Validate();
+        Ranks = Ranks.Of(options);
         Guard.AtLeast(updatesPerStep, 1, nameof(updatesPerStep));
         this.options = options;
         this.updatesPerStep = updatesPerStep;
@@ -49,21 +53,31 @@ public sealed class Optimization : IDisposable
         Parameters = [.. groups.SelectMany(group => group)];
         masters = new MasterWeights(Parameters);
         trained = [.. Parameters.Select(p => masters.Of(p.Parameter))];
-        optimizer = options.Optimizer.Create(
-            [
-                .. groups.Select(group => new ParameterGroup(
-                    [.. group.Select(p => masters.Of(p.parameter))],
-                    group.Key.Matrix ? options.WeightDecay : 0,
-                    group.Key.Factor,
-                    group.Key.Orthogonal
-                )),
-            ],
-            options
-        );
+        ParameterGroup[] made =
+        [
+            .. groups.Select(group => new ParameterGroup(
+                [.. group.Select(p => masters.Of(p.parameter))],
+                group.Key.Matrix ? options.WeightDecay : 0,
+                group.Key.Factor,
+                group.Key.Orthogonal
+            )),
+        ];
+        var sharding = Ranks.IsAlone ? StateSharding.None : options.Distributed.Sharding;
+        var owners = sharding == StateSharding.None ? null : ParameterOwners.Of(trained, Ranks.Size);
+        sharded = owners is null ? null : new ShardedOptimizer(Ranks, made, owners, own => options.Optimizer.Create(own, options));
+        optimizer = sharded ?? options.Optimizer.Create(made, options);
         PrecisionHint.Show(Parameters, model, options);
         terms = TermsOf(model, options);
         if (options.Epochs is null)
             BeginTerms();
+        if (sharding == StateSharding.Gradients && terms.Length > 0)
+            throw new ArgumentException(
+                "there are penalties or actions of updates (Terms, or an adapter's) and Sharding is Gradients; expected Sharding None or "
+                    + "Optimizer: they need all gradients",
+                nameof(options)
+            );
+        var holders = sharding == StateSharding.Gradients ? owners : null;
+        ranked = Ranks.IsAlone ? null : new RankedBackward(Ranks, trained, holders, options.Seed);
         States = [.. Parameters.Zip(optimizer.States, (item, state) => masters.WithMaster(item.Parameter, state))];
     }
 
@@ -72,6 +86,9 @@ public sealed class Optimization : IDisposable
 
     /// <summary>Optimiser steps done.</summary>
     public long Updates { get; internal set; }
+
+    /// <summary>The ranks that share the parts of each update.</summary>
+    internal Ranks Ranks { get; }
 
     /// <summary>Steps of the schedule: those of the options, or what their epochs give on a data set.</summary>
     internal int Steps
@@ -95,26 +112,28 @@ public sealed class Optimization : IDisposable
     /// <param name="parts">Number of parts, at least 1.</param>
     /// <param name="loss">The loss of a part, already divided by the whole batch's denominator, so that the parts add up.</param>
     /// <exception cref="InvalidOperationException">The loss or the gradient is not finite; no parameter has changed.</exception>
-    public UpdateReport Update(int parts, Func<int, Tensor> loss)
+    public UpdateReport Update(int parts, Func<int, Tensor> loss) => Update(parts, loss, []);
+
+    /// <summary>One optimiser step over a batch in parts, each computed by one of the ranks.</summary>
+    /// <param name="parts">Number of parts, at least 1.</param>
+    /// <param name="loss">The loss of a part, divided by the whole batch's denominator.</param>
+    /// <param name="means">Means that <paramref name="loss"/> adds to; they take what all parts add.</param>
+    internal UpdateReport Update(int parts, Func<int, Tensor> loss, params IReadOnlyList<MetricMeans> means)
     {
         Guard.AtLeast(parts, 1, nameof(parts));
         // Each read of a gradient makes a tensor of its own, also those of TorchSharp's optimisers.
         using var update = NewDisposeScope();
         // Zeroing also clears gradients left over from earlier calls.
-        masters.CollectGradients();
-        optimizer.ZeroGradients();
+        Clear();
         double total = 0;
-        for (int part = 0; part < parts; part++)
-        {
-            using var scope = NewDisposeScope();
-            var value = loss(part);
-            value.backward();
-            masters.CollectGradients();
-            total += value.ToDouble();
-        }
+        if (ranked is not null)
+            total = ranked.Run(parts, Updates, Backward, Clear, means);
+        else
+            for (int part = 0; part < parts; part++)
+                total += Backward(part);
         var penalties = AddPenalties();
         masters.CollectGradients();
-        double norm = ClipGradients(trained, options.MaxGradNorm);
+        double norm = ClipGradients(trained, options.MaxGradNorm, ranked is { IsSplit: true } ? ranked.GlobalNorm : null);
         if (!double.IsFinite(total) || !double.IsFinite(norm) || penalties.Values.Any(value => !double.IsFinite(value)))
             throw new InvalidOperationException(
                 $"update {Updates + 1}: the loss is "
@@ -132,7 +151,37 @@ public sealed class Optimization : IDisposable
             term.AfterUpdate(new UpdateMoment(Updates, announcedUpdates, rate));
         }
         return new UpdateReport(total, norm, rate) { Penalties = penalties };
+
+        double Backward(int part)
+        {
+            using var scope = NewDisposeScope();
+            var value = loss(part);
+            value.backward();
+            masters.CollectGradients();
+            return value.ToDouble();
+        }
+
+        void Clear()
+        {
+            masters.CollectGradients();
+            optimizer.ZeroGradients();
+        }
     }
+
+    /// <summary>Writes a checkpoint, on rank 0, with the states of all ranks.</summary>
+    internal string? Save(Func<string> write)
+    {
+        string? Write() => Ranks.First(write);
+        return sharded is null ? Write() : sharded.WithAll(Write);
+    }
+
+    /// <summary>Reads a checkpoint, on each rank, with room for the states of all.</summary>
+    internal TrainingState Load(Func<TrainingState> read) => sharded is null ? read() : sharded.WithRoom(read);
+
+    /// <summary>Bytes of the optimiser's state on this rank, without copies of bfloat16 weights.</summary>
+    internal long StateBytes =>
+        sharded?.OwnBytes
+        ?? optimizer.States.Sum(state => state.Tensors.Sum(item => item.Tensor.NumberOfElements * item.Tensor.ElementSize));
 
     /// <summary>Gives the optimiser's state back.</summary>
     public void Dispose()
@@ -142,8 +191,11 @@ public sealed class Optimization : IDisposable
     }
 
     /// <summary>Scales all gradients together by min(1, limit/(norm + 1e-6)).</summary>
+    /// <param name="parameters">Parameters with their gradients.</param>
+    /// <param name="limit">The limit; positive infinity leaves the gradients as they are.</param>
+    /// <param name="whole">The norm of all gradients from that of these, where others are elsewhere; null: these are all.</param>
     /// <returns>The norm before; 0 without a gradient.</returns>
-    internal static double ClipGradients(IReadOnlyList<Parameter> parameters, double limit)
+    internal static double ClipGradients(IReadOnlyList<Parameter> parameters, double limit, Func<double, double>? whole = null)
     {
         using var mode = no_grad();
         using var scope = NewDisposeScope();
@@ -154,15 +206,16 @@ public sealed class Optimization : IDisposable
                 gradients.Add(gradient);
         }
         if (gradients.Count == 0)
-            return 0;
+            return whole?.Invoke(0) ?? 0;
         var type = gradients[0].dtype;
         if (!gradients.TrueForAll(gradient => Fused.Takes(gradient, gradients[0]) && gradient.is_contiguous()))
-            return nn.utils.clip_grad_norm_(parameters, limit);
+            return whole is null ? nn.utils.clip_grad_norm_(parameters, limit) : ClipGradients(gradients, limit, whole);
         int[] all = [.. Enumerable.Range(0, gradients.Count)];
         using var memory = new MemoryList(gradients, all, type, nameof(gradients));
         var norm = Math.Sqrt(
             type == ScalarType.Float32 ? GradientPass.SquaredNorm<float>(memory) : GradientPass.SquaredNorm<double>(memory)
         );
+        norm = whole?.Invoke(norm) ?? norm;
         var factor = limit / (norm + 1e-6);
         if (factor >= 1)
             return norm;
@@ -170,6 +223,17 @@ public sealed class Optimization : IDisposable
             GradientPass.Scale(memory, (float)factor);
         else
             GradientPass.Scale(memory, factor);
+        return norm;
+    }
+
+    // Of any type and layout, with the norm of gradients elsewhere.
+    private static double ClipGradients(List<Tensor> gradients, double limit, Func<double, double> whole)
+    {
+        double norm = whole(Math.Sqrt(gradients.Sum(gradient => gradient.to_type(ScalarType.Float64).square().sum().ToDouble())));
+        var factor = limit / (norm + 1e-6);
+        if (factor < 1)
+            foreach (var gradient in gradients)
+                gradient.mul_(factor);
         return norm;
     }
 

@@ -1,6 +1,7 @@
 using PostTrain.Data.Batches;
 using PostTrain.Models;
 using PostTrain.Numerics;
+using PostTrain.Training.Distributed;
 
 namespace PostTrain.Training;
 
@@ -103,6 +104,10 @@ public abstract record TrainingOptions
     /// <value>The default is every 100 steps, by <c>eval/loss</c>, without ending early.</value>
     public EvaluationOptions Evaluation { get; init; } = new();
 
+    /// <summary>How the run is shared out among several processes.</summary>
+    /// <value>The default is the ranks that <c>mpirun</c> started, or one process.</value>
+    public DistributedOptions Distributed { get; init; } = new();
+
     /// <summary>Told of each step's report, in order: a console, a <see cref="MetricsLog"/>, a chart.</summary>
     /// <value>The default is empty.</value>
     public IReadOnlyList<IProgress<StepReport>> Observers { get; init; } = [];
@@ -151,7 +156,27 @@ public abstract record TrainingOptions
         Guard.AtLeast(CheckpointEvery, 0, nameof(CheckpointEvery));
         Guard.AtLeast(KeepCheckpoints, 0, nameof(KeepCheckpoints));
         Evaluation.Validate();
+        ArgumentNullException.ThrowIfNull(Distributed);
+        Distributed.Validate();
+        if (Ranks.Of(this).Size is var ranks && RowsOfBatch < ranks)
+            throw new ArgumentOutOfRangeException(
+                nameof(BatchSize),
+                BatchSize,
+                $"BatchSize gives {RowsOfBatch} rows, expected at least {ranks}, one for each rank"
+            );
     }
+
+    /// <summary>Rows of a batch that ranks can share.</summary>
+    internal virtual long RowsOfBatch => BatchSize;
+
+    /// <summary>Name of the option that cuts each batch into parts; null for batches that are worked on whole.</summary>
+    internal string? CutBy =>
+        MicroBatchSize is not null ? nameof(MicroBatchSize)
+        : RankCut is not null ? nameof(Distributed)
+        : null;
+
+    /// <summary>Ranks that cut each batch into parts; null for one process.</summary>
+    internal int? RankCut => Ranks.Of(this).Size is > 1 and var ranks ? ranks : null;
 
     /// <summary>Steps of a run on so many examples.</summary>
     /// <exception cref="InvalidOperationException">There are more steps than can be counted.</exception>

@@ -457,6 +457,7 @@ public sealed class PpoTrainerTests
                         TargetKl = null,
                         ValueClip = null,
                         MicroBatchSize = run.MicroBatch,
+                        Distributed = run.Distributed,
                         Optimizer = run.Optimizer,
                         CheckpointDirectory = run.Directory,
                         CheckpointEvery = TrainerRun.CheckpointEvery,
@@ -483,6 +484,7 @@ public sealed class PpoTrainerTests
                                     CriticWarmupSteps = 1,
                                     TargetKl = null,
                                     MicroBatchSize = run.MicroBatch,
+                                    Distributed = run.Distributed,
                                     Optimizer = run.Optimizer,
                                     Objective = PolicyObjectives.Ppo() with
                                     {
@@ -512,6 +514,7 @@ public sealed class PpoTrainerTests
                                     CriticWarmupSteps = 1,
                                     TargetKl = null,
                                     MicroBatchSize = run.MicroBatch,
+                                    Distributed = run.Distributed,
                                     Optimizer = run.Optimizer,
                                     Environment = new EnvironmentOptions(TrainerVariants.Echo) { MaxTurns = 2, MaxTurnTokens = 2 },
                                     Sampling = new SamplingOptions { MaxNewTokens = 7 },

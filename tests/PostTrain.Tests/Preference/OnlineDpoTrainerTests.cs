@@ -250,6 +250,7 @@ public sealed class OnlineDpoTrainerTests
             BatchSize = 4,
             GroupSize = name == "dpo-four" ? 4 : 2,
             MicroBatchSize = run.MicroBatch,
+            Distributed = run.Distributed,
             Optimizer = run.Optimizer,
             LearningRate = 1e-2,
             CheckpointDirectory = run.Directory,

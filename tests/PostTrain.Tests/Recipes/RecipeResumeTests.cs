@@ -95,7 +95,12 @@ public sealed class RecipeResumeTests : IDisposable
     }
 
     // A run that ends after so many reports, as if it had been killed.
-    private static async Task<(List<string> Reports, byte[] Bytes, List<string> Stages)> RunAsync(string name, string? place, int most, bool resume)
+    private static async Task<(List<string> Reports, byte[] Bytes, List<string> Stages)> RunAsync(
+        string name,
+        string? place,
+        int most,
+        bool resume
+    )
     {
         using var model = Toy.Model();
         using var rewardModel = SequenceClassifier.For(Toy.Model(seed: 2));

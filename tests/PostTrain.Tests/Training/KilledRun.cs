@@ -30,6 +30,10 @@ internal static class KilledRun
             return Robustness.WorstCalls.Run();
         if (args is [FlatMemoryRun.Command, var watched, var steps, .. var heap])
             return await FlatMemoryRun.RunAsync(watched, int.Parse(steps, CultureInfo.InvariantCulture), heap is ["kept"]);
+        if (args is [Distributed.RankedSpeed.Command])
+            return Distributed.RankedSpeed.Run();
+        if (args is [Distributed.RankedRun.Command, .. var ranked])
+            return await Distributed.RankedRun.RunAsync(ranked);
         if (args is not [var trainer, var directory] || !Trainers.Contains(trainer))
             throw new ArgumentException($"expected one of {string.Join(", ", Trainers)} and a directory", nameof(args));
         var checkpoint = Checkpoint.Latest(directory);

@@ -89,7 +89,7 @@ public sealed class KilledRunTests : IDisposable
             }
         )!;
 
-    private static string[] Names(string where) =>
+    internal static string[] Names(string where) =>
         [
             .. Directory
                 .EnumerateFiles(where, "*", SearchOption.AllDirectories)
@@ -99,7 +99,7 @@ public sealed class KilledRunTests : IDisposable
         ];
 
     // Without what measures time.
-    private static IEnumerable<byte> Content(string where, string name)
+    internal static IEnumerable<byte> Content(string where, string name)
     {
         var path = Path.Combine(where, name);
         return Path.GetExtension(name) is ".json" or ".jsonl"

@@ -1,4 +1,5 @@
 using PostTrain.Training;
+using PostTrain.Training.Distributed;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -18,6 +19,8 @@ internal sealed record TrainerRun(int Steps, int? MicroBatch = null, string? Dir
 
     /// <summary>What changes the parameters.</summary>
     internal OptimizerChoice Optimizer { get; init; } = OptimizerChoice.AdamW;
+
+    internal DistributedOptions Distributed { get; init; } = new();
 
     internal ScalarType Type { get; init; } = ScalarType.Float32;
 }

@@ -135,6 +135,7 @@ internal static class TrainerTable
                     Steps = run.Steps,
                     BatchSize = 8,
                     MicroBatchSize = run.MicroBatch,
+                    Distributed = run.Distributed,
                     Optimizer = run.Optimizer,
                     LearningRate = 1e-2,
                     WarmupSteps = 2,
@@ -160,6 +161,7 @@ internal static class TrainerTable
             {
                 Steps = run.Steps,
                 MicroBatchSize = run.MicroBatch,
+                Distributed = run.Distributed,
                 Optimizer = run.Optimizer,
                 CheckpointDirectory = run.Directory,
                 CheckpointEvery = TrainerRun.CheckpointEvery,

@@ -275,6 +275,7 @@ internal static class TrainerVariants
             Steps = run.Steps,
             BatchSize = 5,
             MicroBatchSize = run.MicroBatch,
+            Distributed = run.Distributed,
             Optimizer = run.Optimizer,
             LearningRate = 1e-2,
         };
@@ -331,6 +332,7 @@ internal static class TrainerVariants
             {
                 Steps = run.Steps,
                 MicroBatchSize = run.MicroBatch,
+                Distributed = run.Distributed,
                 Reference = reference,
                 Optimizer = run.Optimizer,
             }

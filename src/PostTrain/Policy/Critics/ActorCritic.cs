@@ -1,6 +1,7 @@
 using PostTrain.Models;
 using PostTrain.Models.Heads;
 using PostTrain.Rollouts;
+using PostTrain.Training.Distributed;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -77,34 +78,31 @@ internal sealed class ActorCritic : nn.Module
 
     /// <summary>Computes log-probs, [B,T], and values, [B,T+1], of newly sampled completions, without gradients and in evaluation
     /// mode.</summary>
-    internal (Tensor LogProbs, Tensor Values) Record(RolloutBatch rollouts, SamplingOptions sampling, int? microBatchSize)
+    internal (Tensor LogProbs, Tensor Values) Record(RolloutBatch rollouts, SamplingOptions sampling, int? microBatchSize, Ranks ranks)
     {
         using var mode = no_grad();
         using var scope = NewDisposeScope();
         train(false);
         int all = (int)rollouts.Ids.shape[0],
-            size = microBatchSize ?? all;
-        var (logProbs, values) = (new List<Tensor>(), new List<Tensor>());
-        for (int start = 0; start < all; start += size)
-        {
-            using var part = NewDisposeScope();
-            var rows = rollouts.Rows(start, Math.Min(size, all - start));
-            if (IsShared)
+            size = ranks.PartSize(all, microBatchSize);
+        var parts = ranks.EachOf(
+            (all + size - 1) / size,
+            part =>
             {
+                var rows = rollouts.Rows((long)part * size, Math.Min(size, all - part * size));
+                // Without a shared body the sampler has already scored the completions.
+                if (!IsShared)
+                    return [Values(rows)];
                 var scores = Score(rows, sampling);
-                logProbs.Add(scores.LogProbs.MoveToOuterDisposeScope());
-                values.Add(scores.Values.MoveToOuterDisposeScope());
+                return [scores.Values, scores.LogProbs];
             }
-            else
-            {
-                // The sampler has already scored the completions.
-                values.Add(Values(rows).MoveToOuterDisposeScope());
-            }
-        }
+        );
         train(true);
         return (
-            IsShared ? cat(logProbs, 0).MoveToOuterDisposeScope() : rollouts.LogProbs.alias().MoveToOuterDisposeScope(),
-            cat(values, 0).MoveToOuterDisposeScope()
+            IsShared
+                ? cat([.. parts.Select(part => part[1])], 0).MoveToOuterDisposeScope()
+                : rollouts.LogProbs.alias().MoveToOuterDisposeScope(),
+            cat([.. parts.Select(part => part[0])], 0).MoveToOuterDisposeScope()
         );
     }
 

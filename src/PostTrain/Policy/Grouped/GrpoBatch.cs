@@ -2,6 +2,7 @@ using PostTrain.Numerics;
 using PostTrain.Policy.Estimators;
 using PostTrain.Rollouts;
 using PostTrain.Training.Diagnostics;
+using PostTrain.Training.Distributed;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -15,10 +16,11 @@ namespace PostTrain.Policy.Grouped;
 internal sealed class GrpoBatch
 {
     private readonly IReadOnlyList<RolloutGroups> groups;
+    private readonly Ranks ranks;
 
-    internal GrpoBatch(IReadOnlyList<RolloutGroups> groups, int? microBatchSize)
+    internal GrpoBatch(IReadOnlyList<RolloutGroups> groups, int? microBatchSize, Ranks ranks)
     {
-        this.groups = groups;
+        (this.groups, this.ranks) = (groups, ranks);
         RowCount = groups.Sum(drawn => drawn.RowCount);
         Parts = [.. Cut(groups, microBatchSize)];
         Mask = Stack(drawn => drawn.Rows.CompletionMask);
@@ -52,14 +54,7 @@ internal sealed class GrpoBatch
     internal Tensor Ask(Func<RolloutRows, Tensor> question)
     {
         using var mode = no_grad();
-        var answers = Parts
-            .Select(part =>
-            {
-                using var scope = NewDisposeScope();
-                return question(part.Rows).MoveToOuterDisposeScope();
-            })
-            .ToArray();
-        return Concatenate(answers);
+        return Concatenate(ranks.Each(Parts.Count, part => question(Parts[part].Rows)));
     }
 
     /// <summary>Returns the mean over completions of Σ_t (log π_old − log π_ref), in nats: the input of a KL control.</summary>
@@ -130,12 +125,12 @@ internal sealed class GrpoBatch
 
     private static Tensor Widen(Tensor part, long more) => more == 0 ? part : cat([part, part.new_zeros(part.shape[0], more)], 1);
 
-    private static IEnumerable<(RolloutRows Rows, int Start)> Cut(IReadOnlyList<RolloutGroups> groups, int? microBatchSize)
+    private IEnumerable<(RolloutRows Rows, int Start)> Cut(IReadOnlyList<RolloutGroups> groups, int? microBatchSize)
     {
         int before = 0;
         foreach (var drawn in groups)
         {
-            int size = microBatchSize ?? drawn.RowCount;
+            int size = ranks.PartSize(drawn.RowCount, microBatchSize);
             for (int start = 0; start < drawn.RowCount; start += size)
                 yield return (drawn.Rows.Part(start, Math.Min(size, drawn.RowCount - start)), before + start);
             before += drawn.RowCount;

@@ -1,5 +1,6 @@
 using PostTrain.Models;
 using PostTrain.Training;
+using PostTrain.Training.Distributed;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -43,22 +44,24 @@ internal sealed class ReferenceScores : ITrainerState
         [.. moving!.named_parameters().Select(item => ($"reference.{item.name}", (Tensor)item.parameter))];
 
     /// <summary>Computes the numbers of all examples of a data set if the options say so; otherwise returns null.</summary>
+    /// <param name="ranks">The ranks, which share the examples.</param>
     /// <param name="count">Examples.</param>
     /// <param name="sums">The model's numbers of some examples, [K,n].</param>
     /// <returns>K lists. Plain numbers: they live as long as the data, and no tensor has to.</returns>
-    internal double[][]? Precompute(int count, Func<CausalLm, int[], Tensor> sums)
+    internal double[][]? Precompute(Ranks ranks, int count, Func<CausalLm, int[], Tensor> sums)
     {
         if (!options.PrecomputeReference)
             return null;
         return reference.Ask(model =>
         {
-            var parts = new List<double[][]>();
-            foreach (var indices in Enumerable.Range(0, count).Chunk(options.MicroBatchSize ?? options.BatchSize))
-            {
-                using var scope = NewDisposeScope();
-                var part = sums(model, indices).to_type(ScalarType.Float64).cpu().contiguous();
-                parts.Add([.. part.data<double>().ToArray().Chunk(indices.Length)]);
-            }
+            using var scope = NewDisposeScope();
+            int[][] chunks = [.. Enumerable.Range(0, count).Chunk(options.MicroBatchSize ?? options.BatchSize)];
+            double[][][] parts =
+            [
+                .. ranks
+                    .Each(chunks.Length, part => sums(model, chunks[part]).to_type(ScalarType.Float64).cpu().contiguous())
+                    .Zip(chunks, (part, indices) => part.data<double>().ToArray().Chunk(indices.Length).ToArray()),
+            ];
             return Enumerable.Range(0, parts[0].Length).Select(k => parts.SelectMany(part => part[k]).ToArray()).ToArray();
         });
     }

@@ -34,7 +34,7 @@ public sealed record OnlineDpoOptions : RolloutOptions
         ArgumentNullException.ThrowIfNull(Objective);
         ArgumentNullException.ThrowIfNull(Method);
         Objective.Validate();
-        Objective.CheckParts(MicroBatchSize, nameof(MicroBatchSize));
+        Objective.CheckParts(MicroBatchSize ?? RankCut, CutBy ?? nameof(MicroBatchSize));
         if (GroupSize < 2)
             throw new ArgumentOutOfRangeException(nameof(GroupSize), GroupSize, "GroupSize must be at least 2: completions are compared");
         if (!Method.IsSelfPlay && GroupSize != 2)

@@ -5,6 +5,7 @@ using PostTrain.Rewards;
 using PostTrain.Rollouts;
 using PostTrain.Text;
 using PostTrain.Training;
+using PostTrain.Training.Distributed;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -58,10 +59,10 @@ public sealed class OnlineDpoTrainer : RolloutTrainer
     {
         using var scope = NewDisposeScope();
         var (rollouts, rewards) = (drawn.Rollouts, drawn.Scores.Values);
-        var anchor = reference.Ask(model => CompletionScores.LogProbsOf(model, rollouts, Sampling, options.MicroBatchSize));
+        var anchor = reference.Ask(model => SharedRollouts.LogProbsOf(Ranks, model, rollouts, Sampling, options.MicroBatchSize));
         step.Book("reference");
         var pairs = OnlinePair.Of(rewards, options.GroupSize, options.Method);
-        int size = Math.Max(1, (options.MicroBatchSize ?? int.MaxValue) / 2);
+        int size = Ranks.PartSize(pairs.Length, options.MicroBatchSize is { } rows ? Math.Max(1, rows / 2) : null);
         OnlinePair[][] parts = [.. pairs.Chunk(size)];
         double denominator = pairs.Sum(pair => pair.Weight) is > 0 and var all ? all : 1;
         // A stand-in counts for nothing, and any length will do.
@@ -76,7 +77,8 @@ public sealed class OnlineDpoTrainer : RolloutTrainer
                 part =>
                     options.Method is OnlineMethod.NashMdMethod
                         ? NashLoss(rollouts, anchor, parts[part], denominator)
-                        : PairLoss(rollouts, anchor, rewards, parts[part], denominator, length, means)
+                        : PairLoss(rollouts, anchor, rewards, parts[part], denominator, length, means),
+                means
             );
         means.AddTo(step.Metrics);
         // Of pairs of policy and opponent, the first is the policy's.

@@ -289,7 +289,7 @@ public static class Checkpoint
         return File.Exists(Path.Combine(path, StateFile)) ? path : null;
     }
 
-    private static string PathOf(string directory, long step) =>
+    internal static string PathOf(string directory, long step) =>
         Path.Combine(directory, string.Create(CultureInfo.InvariantCulture, $"{Prefix}{step:D8}"));
 
     private static long? StepOf(string checkpoint) =>

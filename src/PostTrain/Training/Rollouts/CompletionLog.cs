@@ -4,6 +4,7 @@ using System.Text.Json.Serialization;
 using PostTrain.Data;
 using PostTrain.Numerics;
 using PostTrain.Text.Files;
+using PostTrain.Training.Distributed;
 
 namespace PostTrain.Training;
 
@@ -35,7 +36,7 @@ public sealed class CompletionLog : IProgress<CompletionReport>, IDisposable
 
     private CompletionLog(string path, int every, int rows)
     {
-        stream = new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.Read, bufferSize: 0);
+        stream = RankFile.Open(path, FileMode.Append);
         (Path, this.every, this.rows) = (path, every, rows);
     }
 
@@ -56,6 +57,8 @@ public sealed class CompletionLog : IProgress<CompletionReport>, IDisposable
         ArgumentException.ThrowIfNullOrEmpty(path);
         Guard.AtLeast(every, 1, nameof(every));
         Guard.AtLeast(rows, 1, nameof(rows));
+        if (!RankFile.IsWritten)
+            return new CompletionLog(path, every, rows);
         AtomicFile.Write(
             path,
             stream =>

@@ -34,6 +34,9 @@ public abstract record RolloutOptions : TrainingOptions
     /// <value>The default is null: each step draws its own.</value>
     public AsynchronousOptions? Asynchronous { get; init; }
 
+    /// <inheritdoc/>
+    internal override long RowsOfBatch => (long)BatchSize * GroupSize;
+
     /// <summary>True if old log-probs are the sampler's: nothing else accounts for older weights.</summary>
     internal virtual bool KeepsSampler => Asynchronous is not null;
 
@@ -55,6 +58,11 @@ public abstract record RolloutOptions : TrainingOptions
         Staleness.Validate();
         Environment?.Validate();
         Asynchronous?.Validate();
+        if (Asynchronous is not null && RankCut is { } ranks)
+            throw new ArgumentException(
+                $"Asynchronous is given in a run of {ranks} ranks; expected null: rollouts ahead belong to one process",
+                nameof(Asynchronous)
+            );
         if (!(Sampling.Temperature > 0))
             throw new ArgumentOutOfRangeException(
                 nameof(Sampling),

@@ -8,6 +8,7 @@ using PostTrain.Rewards;
 using PostTrain.Rewards.Steps;
 using PostTrain.Rollouts;
 using PostTrain.Text;
+using PostTrain.Training.Distributed;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -33,6 +34,7 @@ public abstract class RolloutTrainer : IDisposable
     private readonly RolloutOptions options;
     private readonly SourceFeed? feed;
     private readonly RolloutBacklog? backlog;
+    private readonly SharedDraws shared;
 
     /// <summary>Checks the options and makes the optimiser.</summary>
     /// <param name="policy">Draws completions and is trained.</param>
@@ -57,6 +59,7 @@ public abstract class RolloutTrainer : IDisposable
         {
             State = () => backlog is null ? State : new AsynchronousState(State, backlog),
         };
+        shared = new SharedDraws(Ranks, options.GroupSize, feed, (policy, tokenizer));
     }
 
     /// <summary>Steps done.</summary>
@@ -83,6 +86,9 @@ public abstract class RolloutTrainer : IDisposable
         };
 
     private TrainingSession Session { get; }
+
+    /// <summary>Ranks of the run.</summary>
+    private protected Ranks Ranks => Session.Ranks;
 
     /// <summary>Writes a checkpoint of the steps done, also in a loop of your own; <see cref="Resume"/> goes on from it.</summary>
     /// <param name="directory">Parent of the checkpoint's directory; made if it is missing.</param>
@@ -117,6 +123,7 @@ public abstract class RolloutTrainer : IDisposable
     )
     {
         options.Evaluation.CheckData(evaluation is not null, nameof(evaluation));
+        Session.Agree(problems, nameof(problems));
         bool begins = Session.Step == 0;
         var prompts = Tokenized(problems, nameof(problems), begins);
         var heldOut = evaluation is null ? null : Tokenized(evaluation, nameof(evaluation), begins);
@@ -140,7 +147,7 @@ public abstract class RolloutTrainer : IDisposable
                     await TakeStepAsync(new PromptSource(prompts, order, Session.DataPosition), cancellation, ahead).ConfigureAwait(false);
                 report = await FinishAsync(heldOut, cancellation).ConfigureAwait(false);
             }
-            catch (OperationCanceledException) when (cancellation.IsCancellationRequested)
+            catch (OperationCanceledException error) when (cancellation.IsCancellationRequested || error is RanksCancelledException)
             {
                 // Drawing and judging change nothing, so the run stands where the last update left it.
                 Session.Save();
@@ -156,6 +163,7 @@ public abstract class RolloutTrainer : IDisposable
     public async Task<StepReport> StepAsync(IReadOnlyList<Problem> problems, CancellationToken cancellation = default)
     {
         Session.CheckSteps();
+        Session.Agree(problems, nameof(problems));
         var prompts = Tokenized(problems, nameof(problems), tells: true);
         Session.Begin();
         await TakeStepAsync(new PromptSource(prompts), cancellation).ConfigureAwait(false);
@@ -243,7 +251,7 @@ public abstract class RolloutTrainer : IDisposable
         IReadOnlyList<double[]>? tokens = null;
         if (tokenReward is not null)
         {
-            tokens = await TokenReward.ScoreCheckedAsync(tokenReward, completions, Context, step.Cancellation).ConfigureAwait(false);
+            tokens = await shared.ScoreAsync(tokenReward, completions, Context, step.Cancellation).ConfigureAwait(false);
             step.Book("reward");
         }
         Policy.train();
@@ -275,12 +283,10 @@ public abstract class RolloutTrainer : IDisposable
     private protected async Task<RolloutBatch> SampleAsync(RolloutStep step, IReadOnlyList<TokenizedPrompt> prompts, ulong seed)
     {
         Policy.eval();
-        if (feed is null)
-            return Sampler.Generate(Policy, [.. prompts.Select(prompt => prompt.Ids)], Sampling, seed, Tokenizer, step.Cancellation);
-        if (step.Groups.Count > 0)
+        if (feed is not null && step.Groups.Count > 0)
             return feed.Checked(feed.Batch(prompts, step.Groups), Sampling, Version, step.Metrics);
-        var drawn = await feed.DrawAsync(prompts, Sampling, seed, Version, isCurrent: false, step.Cancellation).ConfigureAwait(false);
-        return feed.Checked(drawn, Sampling, Version, step.Metrics);
+        var drawn = await shared.DrawAsync(prompts, Sampling, seed, (Version, false), step.Cancellation).ConfigureAwait(false);
+        return feed is null ? drawn : feed.Checked(drawn, Sampling, Version, step.Metrics);
     }
 
     // Draws whose log-probs nobody asks for.
@@ -293,11 +299,8 @@ public abstract class RolloutTrainer : IDisposable
     )
     {
         Policy.eval();
-        var rollouts = step.Own(
-            feed is null
-                ? Sampler.Generate(Policy, [.. prompts.Select(prompt => prompt.Ids)], sampling, seed, Tokenizer, step.Cancellation)
-                : await feed.DrawAsync(prompts, sampling, seed, Version, isCurrent, step.Cancellation).ConfigureAwait(false)
-        );
+        var drawn = await shared.DrawAsync(prompts, sampling, seed, (Version, isCurrent), step.Cancellation).ConfigureAwait(false);
+        var rollouts = step.Own(drawn);
         step.Book("rollout");
         return rollouts;
     }
@@ -307,7 +310,7 @@ public abstract class RolloutTrainer : IDisposable
 
     private async Task<RewardScores> ScoreAsync(RolloutStep step, IReadOnlyList<Completion> completions)
     {
-        var scores = await Scoring.ScoreCheckedAsync(reward ?? NoReward, completions, Context, step.Cancellation).ConfigureAwait(false);
+        var scores = await shared.ScoreAsync(reward ?? NoReward, completions, Context, step.Cancellation).ConfigureAwait(false);
         step.Book("reward");
         return scores;
     }

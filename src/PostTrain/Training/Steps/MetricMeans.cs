@@ -1,3 +1,4 @@
+using PostTrain.Training.Distributed;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -7,6 +8,7 @@ namespace PostTrain.Training;
 public sealed class MetricMeans
 {
     private readonly Dictionary<string, (double Sum, double Weight)> sums = [];
+    private List<MetricEntry>? recorded;
 
     /// <summary>Adds a part's mean.</summary>
     /// <param name="name">Name of the metric.</param>
@@ -17,6 +19,11 @@ public sealed class MetricMeans
         // A part without a counted token has no mean; 0·NaN must not spoil the others.
         if (weight == 0)
             return;
+        if (recorded is not null)
+        {
+            recorded.Add(new MetricEntry(name, mean, weight));
+            return;
+        }
         var (sum, all) = sums.GetValueOrDefault(name);
         sums[name] = (sum + mean * weight, all + weight);
     }
@@ -28,6 +35,15 @@ public sealed class MetricMeans
     /// <summary>Adds a part's share of a loss: the shares of an update's parts add up to its loss, and the mean is over updates, however
     /// many parts each has.</summary>
     internal void AddShare(string name, Tensor share, int parts) => Add(name, share.ToDouble() * parts, 1.0 / parts);
+
+    /// <summary>Keeps what is added from now on apart, in <see cref="Recorded"/>.</summary>
+    internal void BeginRecord() => recorded = [];
+
+    /// <summary>What was added since <see cref="BeginRecord"/>.</summary>
+    internal IReadOnlyList<MetricEntry> Recorded => recorded!;
+
+    /// <summary>Adds to the means again; what was recorded is not among them.</summary>
+    internal void EndRecord() => recorded = null;
 
     /// <summary>The mean of a name; null where nothing was added.</summary>
     internal double? Of(string name) => sums.TryGetValue(name, out var found) ? found.Sum / found.Weight : null;

@@ -3,6 +3,7 @@ using System.Text.Json;
 using PostTrain.Data;
 using PostTrain.Text.Files;
 using PostTrain.Training.Diagnostics;
+using PostTrain.Training.Distributed;
 
 namespace PostTrain.Training;
 
@@ -24,7 +25,7 @@ public sealed class MetricsLog : IProgress<StepReport>, IDisposable
     {
         this.diagnostics = diagnostics;
         // Unbuffered: a line is one write, so a killed process leaves at most one partial line.
-        stream = new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.Read, bufferSize: 0);
+        stream = RankFile.Open(path, FileMode.Append);
         Path = path;
     }
 
@@ -45,6 +46,8 @@ public sealed class MetricsLog : IProgress<StepReport>, IDisposable
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         diagnostics ??= new TrainingDiagnostics();
+        if (!RankFile.IsWritten)
+            return new MetricsLog(path, diagnostics);
         AtomicFile.Write(
             path,
             stream =>

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Runtime.ExceptionServices;
 using PostTrain.Data;
 using PostTrain.Training.Diagnostics;
+using PostTrain.Training.Distributed;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -19,6 +20,7 @@ internal sealed class TrainingSession : IDisposable
     private long savedStep = -1;
     private UnfinishedStep? unfinished;
     private string? broken;
+    private bool hasAgreed;
     private readonly List<Warning> warnings = [];
     private readonly HashSet<string> told = new(StringComparer.Ordinal);
 
@@ -30,6 +32,9 @@ internal sealed class TrainingSession : IDisposable
     }
 
     internal Optimization Optimization { get; }
+
+    /// <summary>The ranks of the run.</summary>
+    internal Ranks Ranks => Optimization.Ranks;
 
     /// <summary>The trainer's own state, kept in checkpoints.</summary>
     internal Func<ITrainerState?> State { get; set; } = () => null;
@@ -66,9 +71,9 @@ internal sealed class TrainingSession : IDisposable
                 $"the checkpoint {checkpoint} was made with seed {seed}, the options say {options.Seed}",
                 nameof(checkpoint)
             );
-        var state = Checkpoint.Load(checkpoint, model, Optimization, State());
+        var state = Optimization.Load(() => Checkpoint.Load(checkpoint, model, Optimization, State()));
         (Step, DataPosition, before, savedStep) = (state.Step, state.DataPosition, TimeSpan.FromSeconds(state.ElapsedSeconds), state.Step);
-        (best, frozen, unfinished, broken) = (state.Best, state.Frozen, null, null);
+        (best, frozen, unfinished, broken, hasAgreed) = (state.Best, state.Frozen, null, null, false);
         // The run that left the checkpoint has told them.
         warnings.Clear();
     }
@@ -82,13 +87,22 @@ internal sealed class TrainingSession : IDisposable
         if (Step == 0)
             manual_seed((long)options.Seed);
         if (!watch.IsRunning)
-            TidyUp();
+            Ranks.First<object?>(TidyUp);
         watch.Start();
     }
 
     /// <summary>Takes the number of steps from the data where the options give epochs.</summary>
     /// <param name="examples">Examples of the data set.</param>
     internal void Plan(int examples) => Optimization.Steps = options.StepsOn(examples);
+
+    /// <summary>Compares what the ranks are about to train, on which data.</summary>
+    /// <exception cref="RankFailedException">A rank differs from rank 0; the message names it and what differs.</exception>
+    internal void Agree<T>(IReadOnlyList<T> data, string name)
+    {
+        ArgumentNullException.ThrowIfNull(data, name);
+        RunAgreement.Check(Ranks, hasAgreed ? null : (options, model), Step, (name, data));
+        hasAgreed = true;
+    }
 
     /// <summary>Refuses epochs where there is no data set that they could be counted on.</summary>
     internal void CheckSteps()
@@ -102,10 +116,11 @@ internal sealed class TrainingSession : IDisposable
     /// <summary>Returns true if another step follows. After a cancellation, leaves a checkpoint and throws.</summary>
     internal bool Continues(CancellationToken cancellation)
     {
-        if (cancellation.IsCancellationRequested)
+        if (Ranks.Any(cancellation.IsCancellationRequested))
         {
             Save();
             cancellation.ThrowIfCancellationRequested();
+            throw new RanksCancelledException("another rank was cancelled", null);
         }
         if (Step < Steps && !OutOfPatience)
             return true;
@@ -152,11 +167,13 @@ internal sealed class TrainingSession : IDisposable
         var report = new StepReport(Step, loss, metrics, Elapsed) { Warnings = TakeWarnings() };
         bool better = false;
         ExceptionDispatchInfo? failure = null;
-        foreach (var telling in tellings)
-            Try(telling);
+        if (Ranks.IsFirst)
+            foreach (var telling in tellings)
+                Try(telling);
         Try(() => better = Judge(metrics));
-        foreach (var observer in options.Observers)
-            Try(() => observer.Report(report));
+        if (Ranks.IsFirst)
+            foreach (var observer in options.Observers)
+                Try(() => observer.Report(report));
         // One that a cancelled evaluation has left does not know of the evaluation.
         if (savedStep == Step)
             savedStep = -1;
@@ -201,7 +218,7 @@ internal sealed class TrainingSession : IDisposable
             return;
         Save(directory);
         savedStep = Step;
-        if (options.KeepCheckpoints > 0)
+        if (options.KeepCheckpoints > 0 && Ranks.IsFirst)
             Checkpoint.Prune(directory, options.KeepCheckpoints, best?.Step);
     }
 
@@ -223,7 +240,8 @@ internal sealed class TrainingSession : IDisposable
             Best = best,
             Frozen = frozen,
         };
-        return Checkpoint.Save(directory, model, Optimization, state, State());
+        return Optimization.Save(() => Checkpoint.Save(directory, model, Optimization, state, State()))
+            ?? Checkpoint.PathOf(directory, Step);
     }
 
     private Warning[] TakeWarnings()
@@ -236,13 +254,14 @@ internal sealed class TrainingSession : IDisposable
     }
 
     // A process that was killed may have saved its last checkpoint and not come to take the older ones away.
-    private void TidyUp()
+    private object? TidyUp()
     {
         if (options.CheckpointDirectory is not { } directory)
-            return;
+            return null;
         Checkpoint.TidyUp(directory);
         if (Step > 0 && options.KeepCheckpoints > 0 && Directory.Exists(directory))
             Checkpoint.Prune(directory, options.KeepCheckpoints, best?.Step);
+        return null;
     }
 
     // Whether the step's evaluation, where it has one, is the best so far.

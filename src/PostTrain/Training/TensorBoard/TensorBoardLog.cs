@@ -1,4 +1,5 @@
 using System.Globalization;
+using PostTrain.Training.Distributed;
 
 namespace PostTrain.Training.TensorBoard;
 
@@ -21,7 +22,7 @@ public sealed class TensorBoardLog : IProgress<StepReport>, IDisposable
     private TensorBoardLog(string path, TimeProvider time)
     {
         (Path, this.time) = (path, time);
-        stream = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.Read, bufferSize: 0);
+        stream = RankFile.Open(path, FileMode.CreateNew);
     }
 
     /// <summary>Path of the file.</summary>
@@ -41,6 +42,8 @@ public sealed class TensorBoardLog : IProgress<StepReport>, IDisposable
         time ??= TimeProvider.System;
         Directory.CreateDirectory(directory);
         var log = new TensorBoardLog(System.IO.Path.Combine(directory, Name(directory, time.GetUtcNow().ToUnixTimeSeconds())), time);
+        if (!RankFile.IsWritten)
+            return log;
         try
         {
             log.Write(EventMessage.Version(log.Now));
