@@ -1,7 +1,8 @@
 #:project ../support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
 // A language model learns to read pictures in LLaVA's two stages, then by reinforcement learning: number, colour and place of drawn shapes.
-// Right answers to questions about held-out pictures after each stage, over seeds; the control asks the same about other pictures.
+// Right answers to questions about held-out pictures after each stage, over seeds; the control asks the same about other pictures. Over five
+// seeds 0.939 ± 0.062 are right, 0.264 ± 0.025 of the control: docs/vision.md.
 //   dotnet run -c Release samples/experiments/pictures.cs [-- --seeds N --steps N --early N --grpo-steps N --output DIR]
 using PostTrain.Data;
 using PostTrain.Numerics;
@@ -19,14 +20,14 @@ const string early = "questions, first part";
 var command = new SampleCommand(
     "pictures",
     "Trains a small model to read pictures; --steps are those of the second stage.",
-    steps: 1800,
+    steps: 2600,
     heldOut: 300
 );
 var seeds = command.Option("--seeds", "Number of seeds, at least 2.", 5, OptionRange.AtLeast(2));
 var textSteps = command.Option("--text-steps", "Steps of the language model on texts.", 900, OptionRange.AtLeast(1));
 var projectorSteps = command.Option("--projector-steps", "Steps of the projector on descriptions.", 400, OptionRange.AtLeast(1));
 var grpoSteps = command.Option("--grpo-steps", "Steps of GRPO, from a point of the second stage.", 80, OptionRange.AtLeast(1));
-var earlySteps = command.Option("--early", "Steps of the second stage before GRPO.", 500, OptionRange.AtLeast(1));
+var earlySteps = command.Option("--early", "Steps of the second stage before GRPO.", 700, OptionRange.AtLeast(1));
 var count = command.Option("--pictures", "Pictures to learn from; GRPO has a quarter as many of its own.", 16000, OptionRange.AtLeast(10));
 return await command.RunAsync(
     args,

@@ -1,10 +1,9 @@
 #:project ../support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
-// Whole recipes on sums: R1's (cold start, GRPO, rejection sampling, GRPO, distillation), InstructGPT's (SFT, reward model, PPO-ptx),
-// Llama 3's (rounds of rejection sampling, SFT, DPO, averaging), Qwen2's (SFT, offline DPO, online DPO with merging). Right answers to
-// held-out sums, drawn at temperature 1, at the end of each stage, and each stage's gain over seeds. The control runs the same stages with
-// answers and rankings that are drawn by chance. Numbers: docs/recipes.md.
-//   dotnet run -c Release samples/experiments/pipelines.cs [-- --recipe llama3 --seeds 5 --steps N --control true --output DIR]
+// Whole recipes on sums: InstructGPT's (SFT, reward model, PPO-ptx), Llama 3's (rounds of rejection sampling, SFT, DPO, averaging),
+// Qwen2's (SFT, offline DPO, online DPO with merging), R1's (cold start, GRPO, rejection sampling, GRPO with a learnt reward, a smaller
+// student). Right answers to held-out sums after each stage, one drawn answer each, with their intervals.
+//   dotnet run -c Release samples/experiments/pipelines.cs [-- --recipe r1 --steps N --output DIR --resume true]
 using PostTrain.Compression.Pruning;
 using PostTrain.Data;
 using PostTrain.Models;
@@ -22,14 +21,9 @@ using PostTrain.Tool;
 using PostTrain.Training;
 using PostTrain.Training.Reports;
 
-const string smaller = "student's base";
-const int tokens = 48;
-string[] names = ["r1", "instructgpt", "llama3", "qwen2"];
+string[] names = ["instructgpt", "llama3", "qwen2", "r1"];
 var command = new SampleCommand("pipelines", $"Runs a whole recipe on sums: {string.Join(", ", names)}.", steps: 30, heldOut: 200);
 var recipeName = command.Option("--recipe", "Which of them.", "llama3");
-var seeds = command.Option("--seeds", "Number of seeds.", 1, OptionRange.AtLeast(1));
-var count = command.Option("--problems", "Sums to learn from.", 200, OptionRange.AtLeast(10));
-var control = command.Option("--control", "Run the control too.", false);
 var resume = command.Option("--resume", "Go on with the run in the output folder.", false);
 return await command.RunAsync(
     args,
@@ -38,284 +32,189 @@ return await command.RunAsync(
         string name = values.GetValue(recipeName)!;
         if (!names.Contains(name))
             throw new ArgumentException($"--recipe is '{name}', expected {string.Join(", ", names)}");
-        if (run.Model is not null)
+        using var subject = Subject.Load(run);
+        if (!subject.IsToy)
             throw new ArgumentException("--model is given, expected none: the stages' data are generated for the project's own model");
-        var results = new List<(string Stage, double Right)>();
-        var controls = new List<(string Stage, double Right)>();
-        for (int i = 0; i < values.GetValue(seeds); i++)
+        var (policy, tokenizer) = (subject.Model, subject.Tokenizer);
+        var problems = ArithmeticTask.Problems(400, heldOut: false, run.Seed);
+        var heldOut = ArithmeticTask.Problems(run.HeldOut, heldOut: true, run.Seed);
+        // A few demonstrations with slips, and few steps on them: what the later stages add can be seen.
+        var demonstrations = ArithmeticTask.Drafts(problems.Take(100), run.Seed);
+        var reward = Reward.MathAnswer(new MathAnswerOptions { Places = AnswerPlaces.Tags });
+        var sampling = new SamplingOptions { MaxNewTokens = 48 };
+        string folder = run.PathOf("run");
+        SftOptions longSft = With(new SftOptions { LearningRate = 1e-3 });
+        SftOptions sft = longSft with { Steps = Math.Max(1, run.Steps / 3), WarmupSteps = 0 };
+        DpoOptions dpo = With(new LlamaRoundsOptions().Preference with { LearningRate = 1e-4 });
+        using var scored = SequenceClassifier.For(policy.Copy());
+        // R1's smaller model: two of the three layers of the base.
+        using var student = StructuredPruning.WithoutLayers(policy, 1);
+        var stages = new List<(string Name, Proportion Right)> { ("base", Right(policy)) };
+        Recipe recipe;
+        Func<IAsyncEnumerable<RecipeReport>> start;
+        switch (name)
         {
-            ulong seed = run.Seed + (ulong)i;
-            results.AddRange(await Pipeline(seed, byChance: false, run.PathOf(i == 0 ? "run" : $"run-{seed}")));
-            if (values.GetValue(control))
-                controls.AddRange(await Pipeline(seed, byChance: true, run.PathOf($"control-{seed}")));
-        }
-        double[] Of(IEnumerable<(string Stage, double Right)> all, string stage) =>
-            [.. all.Where(item => item.Stage == stage).Select(item => item.Right)];
-        string Gain(IReadOnlyList<(string Stage, double Right)> all, string stage, string? before) =>
-            before is null ? "–" : PairedTest.Of(Of(all, stage), Of(all, before)).ToString();
-        string[] stages = [.. results.Select(item => item.Stage).Distinct()];
-        // What the student gains is over its own base, which is measured first.
-        string? Before(int i) =>
-            stages[i] == "base" || stages[i] == smaller ? null
-            : stages[i] == R1Pipeline.Distillation ? smaller
-            : stages.Take(i).Last(stage => stage != R1Pipeline.Distillation);
-        string[] Row(int i)
-        {
-            string[] own = [stages[i], Estimate.Of(Of(results, stages[i])).ToString(), Gain(results, stages[i], Before(i))];
-            return controls.Count == 0
-                ? own
-                : [.. own, Estimate.Of(Of(controls, stages[i])).ToString(), Gain(controls, stages[i], Before(i))];
-        }
-        var table = new ReportTable(
-            ["after", "right answers", "gain", .. controls.Count == 0 ? (string[])[] : ["control", "control's gain"]],
-            [.. stages.Select((_, i) => Row(i))]
-        );
-        ConsoleTable.Print(table);
-        string last = stages.Last(stage => stage != R1Pipeline.Distillation);
-        var whole = PairedTest.Of(Of(results, last), Of(results, "base"));
-        run.Finish(
-            run.Page(
-                    $"Pipeline: {name}",
-                    $"Right answers to {run.HeldOut} held-out sums at the end of each stage, drawn at temperature 1; "
-                        + $"{values.GetValue(seeds)} seeds, each from the "
-                        + "same base. Means with Student's 95 % intervals; gains over the stage before, seed by seed."
-                )
-                .Table("Stages", table)
-                .Paragraph("The control has the same stages and demonstrations, but answers and rankings that are drawn by chance."),
-            new Dictionary<string, object>
-            {
-                ["recipe"] = name,
-                ["seeds"] = values.GetValue(seeds),
-                ["accuracy_before"] = Of(results, "base").Average(),
-                ["accuracy_after"] = Of(results, last).Average(),
-                ["gain"] = whole.ToString(),
-            }
-        );
-
-        async Task<IReadOnlyList<(string Stage, double Right)>> Pipeline(ulong seed, bool byChance, string folder)
-        {
-            using var subject = Subject.Load(Folders.ArithmeticBase, isToy: true);
-            var (policy, tokenizer) = (subject.Model, subject.Tokenizer);
-            var problems = ArithmeticTask.Problems(values.GetValue(count), heldOut: false, seed);
-            var heldOut = ArithmeticTask.Problems(run.HeldOut, heldOut: true, seed);
-            // A few demonstrations with slips, and few steps on them: what the later stages add can be seen.
-            var demonstrations = ArithmeticTask.Drafts(problems.Take(100), seed);
-            var random = new Random((int)seed);
-            if (byChance)
-            {
-                string[] answers = [.. problems.Select(problem => problem.Answer!)];
-                random.Shuffle(answers);
-                problems = [.. problems.Select((problem, i) => problem with { Answer = answers[i] })];
-            }
-            using var scored = SequenceClassifier.For(policy.Copy());
-            // R1's smaller model: two of the three layers of the base.
-            using var student = StructuredPruning.WithoutLayers(policy, 1);
-            var measured = new List<(string Stage, double Right)>();
-            if (name == "r1")
-                Add(smaller, student);
-            Add("base", policy);
-            var (recipe, start) = Recipe(
-                new Stages(policy, student, scored, tokenizer, seed, folder, MeasureAsync),
-                problems,
-                demonstrations,
-                byChance ? random : null
-            );
-            if (values.GetValue(resume))
-                recipe.Resume();
-            await foreach (var report in start())
-                run.Log(
-                    report.Step with
+            case "instructgpt":
+                var instruct = new InstructGptPipeline(
+                    policy,
+                    tokenizer,
+                    new InstructGptOptions
                     {
-                        Metrics = report.Step.Metrics.ToDictionary(
-                            item => $"seed{seed}/{report.Stage}, round {report.Round}/{item.Key}",
-                            item => item.Value
+                        Directory = folder,
+                        StageEnded = MeasureAsync,
+                        RewardModel = scored,
+                        Supervised = sft,
+                        RewardTraining = With(new RewardOptions { LearningRate = 1e-3 }) with { Steps = 3 * run.Steps },
+                        Reinforcement = With(
+                            new PpoOptions
+                            {
+                                LearningRate = 3e-4,
+                                Sampling = sampling,
+                                Kl = KlControl.Fixed(0.02),
+                            }
                         ),
                     }
                 );
-            if (!byChance)
-                subject.Save(policy, run.PathOf(seed == run.Seed ? "model" : $"model-{seed}"));
-            return measured;
-
-            // A reward model answers nothing.
-            Task MeasureAsync(RecipeStage stage, CancellationToken cancellation)
-            {
-                if (stage.Model is Decoder model)
-                    Add(name == "llama3" ? $"{stage.Name}, round {stage.Round}" : stage.Name, model);
-                return Task.CompletedTask;
-            }
-
-            void Add(string stage, Decoder model)
-            {
-                measured.Add((stage, Right(model)));
-                Console.WriteLine($"seed {seed}{(byChance ? ", control" : "")}, {stage}: {measured[^1].Right:P1}");
-            }
-
-            double Right(Decoder model)
-            {
-                // Drawn as in training: the likeliest answers of the careless base are right as soon as it works sums out.
-                var drawn = Sampled.Completions(model, tokenizer, heldOut, new SamplingOptions { MaxNewTokens = tokens }, seed);
-                model.train();
-                return Measure.Right(drawn).Value;
-            }
-        }
-
-        (Recipe Recipe, Func<IAsyncEnumerable<RecipeReport>> Start) Recipe(
-            Stages to,
-            IReadOnlyList<Problem> problems,
-            IReadOnlyList<Demonstration> demonstrations,
-            Random? chance
-        )
-        {
-            var reward = Reward.MathAnswer(new MathAnswerOptions { Places = AnswerPlaces.Tags });
-            var sampling = new SamplingOptions { MaxNewTokens = tokens };
-            SftOptions longSft = With(new SftOptions { LearningRate = 1e-3 }, to.Seed);
-            SftOptions sft = longSft with { Steps = Math.Max(1, run.Steps / 3), WarmupSteps = 0 };
-            DpoOptions dpo = With(new LlamaRoundsOptions().Preference with { LearningRate = 1e-4 }, to.Seed);
-            switch (name)
-            {
-                case "r1":
-                    GrpoOptions grpo = With(
-                        new GrpoOptions
+                // Rankings: worked out, with slips, bare.
+                var drafts = ArithmeticTask.Drafts(problems, run.Seed);
+                var solutions = ArithmeticTask.Solutions(problems);
+                RankedCompletions[] rankings =
+                [
+                    .. solutions
+                        .Zip(drafts)
+                        .Where(pair => pair.First.Completion.Text != pair.Second.Completion.Text)
+                        .Select(pair => new RankedCompletions(
+                            pair.First.Prompt,
+                            [pair.First.Completion.Text, pair.Second.Completion.Text, "<answer>0</answer>"]
+                        )),
+                ];
+                (recipe, start) = (instruct, () => instruct.RunAsync(demonstrations, rankings, problems, run.Cancellation));
+                break;
+            case "qwen2":
+                var qwen = new QwenPipeline(
+                    policy,
+                    tokenizer,
+                    reward,
+                    new QwenPipelineOptions
+                    {
+                        Directory = folder,
+                        StageEnded = MeasureAsync,
+                        Supervised = sft,
+                        Offline = dpo,
+                        Online = With(new OnlineDpoOptions { LearningRate = 1e-4, Sampling = sampling }),
+                    }
+                );
+                var pairs = ArithmeticTask.DraftPairs(problems, run.Seed);
+                (recipe, start) = (qwen, () => qwen.RunAsync(demonstrations, pairs, problems, run.Cancellation));
+                break;
+            case "r1":
+                // The learnt reward prefers sums that are worked out to sums with slips.
+                using (
+                    var judge = new RewardTrainer(
+                        scored,
+                        tokenizer,
+                        With(new RewardOptions { LearningRate = 1e-3 }) with
                         {
-                            LearningRate = 1e-3,
-                            GroupSize = 8,
-                            Objective = PolicyObjectives.DrGrpo(40),
+                            Steps = 3 * run.Steps,
+                            CheckpointEvery = 0,
+                        }
+                    )
+                )
+                    run.Train("reward model", 3 * run.Steps, judge.Run(ArithmeticTask.DraftPairs(problems, run.Seed)), "judge");
+                // No LanguageConsistency: sums have no letters.
+                var rules = Reward.Weighted((1.0, reward), (0.1, Reward.Format(@"<think>[^<]*</think><answer>\d+</answer>")));
+                var grpo = With(
+                    new GrpoOptions
+                    {
+                        GroupSize = 8,
+                        LearningRate = 1e-3,
+                        Sampling = sampling,
+                    }
+                );
+                var r1 = new R1Pipeline(
+                    policy,
+                    tokenizer,
+                    rules,
+                    new R1PipelineOptions
+                    {
+                        Directory = folder,
+                        StageEnded = MeasureAsync,
+                        ColdStart = sft,
+                        Reasoning = grpo,
+                        Rejection = new SelfTrainingOptions
+                        {
+                            SamplesPerProblem = 4,
+                            Threshold = 1,
+                            Training = longSft with { Steps = 2 * run.Steps },
                             Sampling = sampling,
                         },
-                        to.Seed
-                    ) with
+                        Alignment = grpo,
+                        AlignmentReward = Reward.Weighted((1.0, rules), (0.1, LearnedRewards.Outcome(scored, tokenizer))),
+                        Student = student,
+                        Distillation = longSft with { Steps = 10 * run.Steps, LearningRate = 2e-3 },
+                    }
+                );
+                stages.Add(("student's base", Right(student)));
+                (recipe, start) = (r1, () => r1.RunAsync(demonstrations, problems, cancellation: run.Cancellation));
+                break;
+            default:
+                var llama = new LlamaRounds(
+                    policy,
+                    tokenizer,
+                    reward,
+                    new LlamaRoundsOptions
                     {
-                        BatchSize = 8,
-                    };
-                    // The learnt reward prefers sums that are worked out to sums with slips.
-                    using (
-                        var judge = new RewardTrainer(
-                            to.Scored,
-                            to.Tokenizer,
-                            With(new RewardOptions { LearningRate = 1e-3 }, to.Seed) with
-                            {
-                                Steps = 3 * run.Steps,
-                                CheckpointEvery = 0,
-                            }
-                        )
-                    )
-                        _ = judge.Run(Pairs(), cancellation: run.Cancellation).Last();
-                    // No LanguageConsistency: sums have no letters.
-                    var rules = Reward.Weighted((1.0, reward), (0.1, Reward.Format(@"<think>[^<]*</think><answer>\d+</answer>")));
-                    var r1 = new R1Pipeline(
-                        to.Policy,
-                        to.Tokenizer,
-                        rules,
-                        new R1PipelineOptions
-                        {
-                            Directory = to.Folder,
-                            StageEnded = to.Ended,
-                            ColdStart = sft,
-                            Reasoning = grpo,
-                            Rejection = new SelfTrainingOptions
-                            {
-                                SamplesPerProblem = 4,
-                                Threshold = 1,
-                                Training = longSft with { Steps = 2 * run.Steps },
-                                Sampling = sampling,
-                                Seed = to.Seed,
-                            },
-                            Alignment = grpo with { Seed = to.Seed + 1000, LearningRate = 5e-4 },
-                            AlignmentReward = Reward.Weighted((1.0, rules), (0.1, LearnedRewards.Outcome(to.Scored, to.Tokenizer))),
-                            Student = to.Student,
-                            Distillation = longSft with { Steps = 10 * run.Steps, LearningRate = 2e-3 },
-                        }
-                    );
-                    return (r1, () => r1.RunAsync(demonstrations, problems, cancellation: run.Cancellation));
-                case "instructgpt":
-                    var instruct = new InstructGptPipeline(
-                        to.Policy,
-                        to.Tokenizer,
-                        new InstructGptOptions
-                        {
-                            Directory = to.Folder,
-                            StageEnded = to.Ended,
-                            RewardModel = to.Scored,
-                            Supervised = sft,
-                            RewardTraining = With(new RewardOptions { LearningRate = 1e-3 }, to.Seed) with { Steps = 3 * run.Steps },
-                            Reinforcement = With(
-                                new PpoOptions
-                                {
-                                    LearningRate = 3e-4,
-                                    Sampling = sampling,
-                                    Kl = KlControl.Fixed(0.02),
-                                },
-                                to.Seed
-                            ),
-                        }
-                    );
-                    // Rankings: worked out, with slips, bare.
-                    var drafts = ArithmeticTask.Drafts(problems, to.Seed);
-                    RankedCompletions[] rankings =
-                    [
-                        .. ArithmeticTask
-                            .Solutions(problems)
-                            .Zip(drafts)
-                            .Where(pair => pair.First.Completion.Text != pair.Second.Completion.Text)
-                            .Select(pair => new RankedCompletions(
-                                pair.First.Prompt,
-                                Ranked(pair.First.Completion.Text, pair.Second.Completion.Text, "<answer>0</answer>")
-                            )),
-                    ];
-                    return (instruct, () => instruct.RunAsync(demonstrations, rankings, problems, run.Cancellation));
-                case "qwen2":
-                    var qwen = new QwenPipeline(
-                        to.Policy,
-                        to.Tokenizer,
-                        reward,
-                        new QwenPipelineOptions
-                        {
-                            Directory = to.Folder,
-                            StageEnded = to.Ended,
-                            Supervised = sft,
-                            Offline = dpo,
-                            Online = With(new OnlineDpoOptions { LearningRate = 1e-4, Sampling = sampling }, to.Seed),
-                        }
-                    );
-                    var pairs = Pairs();
-                    return (qwen, () => qwen.RunAsync(demonstrations, pairs, problems, run.Cancellation));
-                default:
-                    var llama = new LlamaRounds(
-                        to.Policy,
-                        to.Tokenizer,
-                        reward,
-                        new LlamaRoundsOptions
-                        {
-                            Directory = to.Folder,
-                            StageEnded = to.Ended,
-                            Draws = new DrawOptions { Draws = 8, Sampling = sampling },
-                            Supervised = sft,
-                            Preference = dpo,
-                            Seed = to.Seed,
-                        }
-                    );
-                    return (llama, () => llama.RunAsync(demonstrations, problems, run.Cancellation));
-            }
+                        Directory = folder,
+                        StageEnded = MeasureAsync,
+                        Draws = new DrawOptions { Draws = 8, Sampling = sampling },
+                        Supervised = sft,
+                        Preference = dpo,
+                        Seed = run.Seed,
+                    }
+                );
+                (recipe, start) = (llama, () => llama.RunAsync(demonstrations, problems, run.Cancellation));
+                break;
+        }
+        if (values.GetValue(resume))
+            recipe.Resume();
 
-            PreferencePair[] Pairs() =>
-                [
-                    .. ArithmeticTask
-                        .DraftPairs(problems, to.Seed)
-                        .Select(pair =>
-                            Ranked(pair.Chosen.Text, pair.Rejected.Text) is [var better, var worse]
-                                ? new PreferencePair(pair.Prompt, better, worse)
-                                : pair
-                        ),
-                ];
-
-            string[] Ranked(params string[] order)
+        await foreach (var report in start())
+        {
+            string stage = $"{report.Stage}, round {report.Round}";
+            run.Log(report.Step with { Metrics = report.Step.Metrics.ToDictionary(item => $"{stage}/{item.Key}", item => item.Value) });
+        }
+        var table = new ReportTable(
+            ["after", "right answers"],
+            [.. stages.Select(stage => (string[])[stage.Name, stage.Right.ToString()])]
+        );
+        ConsoleTable.Print(table);
+        subject.Save(policy, run.PathOf("model"));
+        run.Finish(
+            run.Page($"Pipeline: {name}", "Right answers to held-out sums, one drawn answer each, after each stage; one run.")
+                .Table("Stages", table)
+                .Proportions("Right answers", [.. stages.Select(stage => new NamedProportion(stage.Name, stage.Right))]),
+            new Dictionary<string, object>
             {
-                chance?.Shuffle(order);
-                return order;
+                ["recipe"] = name,
+                ["accuracy_before"] = stages[0].Right.Value,
+                ["accuracy_after"] = stages[^1].Right.Value,
+                ["accuracy_after_interval"] = stages[^1].Right.Interval(),
             }
+        );
+
+        // One drawn answer to each: the most likely one hides the slips.
+        Proportion Right(CausalLm model) =>
+            Measure.Right(Sampled.Completions(model, tokenizer, heldOut, subject.Sampling(sampling.MaxNewTokens), seed: 0));
+
+        // A reward model answers nothing.
+        Task MeasureAsync(RecipeStage stage, CancellationToken cancellation)
+        {
+            if (stage.Model is CausalLm model)
+                stages.Add(($"{stage.Name}, round {stage.Round}", Right(model)));
+            return Task.CompletedTask;
         }
 
-        T With<T>(T options, ulong seed)
+        T With<T>(T options)
             where T : TrainingOptions =>
             (T)(
                 options with
@@ -325,19 +224,8 @@ return await command.RunAsync(
                     WarmupSteps = run.Steps / 10,
                     Schedule = LearningRateSchedule.Cosine,
                     CheckpointEvery = Math.Max(1, run.Steps / 3),
-                    Seed = seed,
+                    Seed = run.Seed,
                 }
             );
     }
-);
-
-// What the stages of one run are made of.
-internal sealed record Stages(
-    Decoder Policy,
-    Decoder Student,
-    SequenceClassifier Scored,
-    PostTrain.Text.ITokenizer Tokenizer,
-    ulong Seed,
-    string Folder,
-    Func<RecipeStage, CancellationToken, Task> Ended
 );

@@ -5,5 +5,5 @@ namespace PostTrain.Samples.Support;
 public sealed record Scene(IReadOnlyList<(char Shape, char Colour, int Cell)> Items)
 {
     /// <summary>The scene in words.</summary>
-    public string Description => string.Concat(Items.Select(item => $"{item.Shape}{item.Colour}{(char)('A' + item.Cell)} "));
+    public string Description => string.Concat(Items.Select(item => $"{item.Shape}{item.Colour}{item.Cell / 4}{item.Cell % 4} "));
 }

@@ -11,9 +11,8 @@ namespace PostTrain.Samples.Support;
 
 /// <summary>Pictures of 16 by 16 pixels with one to four coloured shapes in the cells of a grid of four by four, descriptions of them, and
 /// questions about number, colour and place.</summary>
-/// <remarks>A description is <c>srG xgM </c>: shape (s square, x cross, o ring), colour (r, g, b), cell (A to P, row by row).
-/// Questions: <c>n=r</c>, how many are red; <c>c=s</c>, the colour of the only square; <c>p=s</c>, its cell. The answer is the one token
-/// after that which names what is asked for: a second one would have to look for the question again.</remarks>
+/// <remarks>A description is <c>sr12 xg30 </c>: shape (s square, x cross, o ring), colour (r, g, b), row and column. Questions: <c>n=r</c>,
+/// how many are red; <c>c=s</c>, the colour of the only square; <c>p=s</c>, its row and column.</remarks>
 public static class ShapesTask
 {
     /// <summary>The letters of the kinds of questions: number, colour, place.</summary>
@@ -28,7 +27,7 @@ public static class ShapesTask
     private static readonly string[] Patterns = ["1111100110011111", "1001011001101001", "0110100110010110"];
 
     /// <summary>Letters, digits, signs, and the token that stands for a picture in files.</summary>
-    public static CharacterTokenizer Tokenizer() => new("01234sxorgbncp= ABCDEFGHIJKLMNOP", ["<image>"]);
+    public static CharacterTokenizer Tokenizer() => new("01234sxorgbncp= ", ["<image>"]);
 
     /// <summary>A decoder, an encoder and a projector with random starts.</summary>
     public static VisionLm Model(ulong seed, int width = 64)
@@ -159,7 +158,7 @@ public static class ShapesTask
         var asked = scene.Items.Single(item => item.Shape == chosen);
         return new Problem(
             $"{PictureTokenizer.Mark(index)}{kind}={asked.Shape}",
-            kind == 'c' ? $"{asked.Colour}" : $"{(char)('A' + asked.Cell)}"
+            kind == 'c' ? $"{asked.Colour}" : $"{asked.Cell / Cells}{asked.Cell % Cells}"
         );
     }
 }

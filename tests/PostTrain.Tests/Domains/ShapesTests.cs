@@ -52,7 +52,7 @@ public sealed class ShapesTests(ITestOutputHelper output)
             {
                 'n' => $"{scene.Items.Count(item => item.Colour == subject)}",
                 'c' => $"{scene.Items.Single(item => item.Shape == subject).Colour}",
-                _ => $"{(char)('A' + Cell())}",
+                _ => $"{Cell() / 4}{Cell() % 4}",
             };
             Assert.Equal(answer, question.Answer);
         }
