@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace PostTrain.Benchmarks.Runner;
 
 /// <summary>Options of <c>--json FILE [--threads N] [--cap-s S] [--keep-heap] [--bf16] [--pairs | --peer COMMAND]
-/// [ids]</c>.</summary>
+/// [--picture SVG] [ids]</c>.</summary>
 /// <param name="Path">Of the result lines.</param>
 /// <param name="Threads">Of libtorch, 1 or more.</param>
 /// <param name="Patience">Seconds for one workload, above 0.</param>
@@ -14,6 +14,7 @@ namespace PostTrain.Benchmarks.Runner;
 /// <param name="Pairs">Whether each call is compared with the same one by tensor operators instead, in alternation.</param>
 /// <param name="Peer">Command line of a peer's program that takes samples of the same workloads, with which each call is compared in
 /// alternation instead; null for none.</param>
+/// <param name="Picture">Where the ratios of the result lines are drawn, without running anything; null for no picture.</param>
 /// <param name="Patterns">On <c>id</c> or <c>id:size</c>, with * and ?; all when empty.</param>
 internal sealed record RunnerOptions(
     string Path,
@@ -23,6 +24,7 @@ internal sealed record RunnerOptions(
     ScalarType Type,
     bool Pairs,
     string? Peer,
+    string? Picture,
     IReadOnlyList<string> Patterns
 )
 {
@@ -31,7 +33,8 @@ internal sealed record RunnerOptions(
     {
         var (path, threads, patience, patterns) = ("", 1, 10.0, new List<string>());
         var (keepHeap, type, pairs) = (false, ScalarType.Float32, false);
-        string? peer = null;
+        string? peer = null,
+            picture = null;
         for (int i = 0; i < arguments.Count; i++)
         {
             string Value() =>
@@ -64,9 +67,13 @@ internal sealed record RunnerOptions(
                 case "--peer":
                     peer = Value();
                     break;
+                case "--picture":
+                    picture = Value();
+                    break;
                 case var option when option.StartsWith('-'):
                     throw new FormatException(
-                        $"{option}: expected --json FILE [--threads N] [--cap-s S] [--keep-heap] [--bf16] [--pairs | --peer COMMAND] [ids]"
+                        $"{option}: expected --json FILE [--threads N] [--cap-s S] [--keep-heap] [--bf16] [--pairs | --peer COMMAND] "
+                            + "[--picture SVG] [ids]"
                     );
                 case var pattern:
                     patterns.Add(pattern);
@@ -81,6 +88,7 @@ internal sealed record RunnerOptions(
             type,
             pairs,
             peer,
+            picture,
             patterns
         );
     }

@@ -18,6 +18,11 @@ internal static class WorkloadRunner
         try
         {
             var options = RunnerOptions.Parse(arguments);
+            if (options.Picture is { } picture)
+            {
+                RatioPicture.Draw(options.Path, picture);
+                return 0;
+            }
             var chosen = WorkloadRegistry
                 .All.SelectMany(workload => workload.Sizes, (workload, size) => (workload, size))
                 .Where(pair => options.Selects(pair.workload.Id, pair.size))

@@ -1,4 +1,5 @@
 using PostTrain.Numerics;
+using PostTrain.Operators;
 using PostTrain.Supervised;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -39,6 +40,8 @@ public static class DistillationLosses
         options.Check();
         Check(studentLogits, nameof(studentLogits), teacherLogits, nameof(teacherLogits), mask, "[B,T,V]");
         using var scope = NewDisposeScope();
+        if (new DistillationCall(studentLogits, teacherLogits, mask, options, aggregation, denominator) is { IsTaken: true } call)
+            return Closed(call);
         double scale = options.ScaleByTemperatureSquared ? options.Temperature * options.Temperature : 1;
         var rows = Rows(mask);
         var (student, teacher) = options.Support.On(
@@ -193,12 +196,15 @@ public static class DistillationLosses
         var logProbs = TokenLogProbs.Gather(studentLogits, tokens, mask);
         var teacherLogProbs = TokenLogProbs.Gather(teacherLogits.detach().to_type(studentLogits.dtype), tokens, mask);
         var advantages = DistillationAdvantages.MiniLlm(logProbs, teacherLogProbs, mask, options);
-        var single = Distill(
-            studentLogits,
-            teacherLogits,
-            mask,
-            new DistillationObjective { Divergence = Divergence.ReverseKl }
-        ).TokenLosses;
+        // A gradient of each token's loss is wanted, which one pass does not give.
+        Tensor single;
+        using (Fused.Reference())
+            single = Distill(
+                studentLogits,
+                teacherLogits,
+                mask,
+                new DistillationObjective { Divergence = Divergence.ReverseKl }
+            ).TokenLosses;
         var losses = single - advantages * logProbs;
         if (weights is not null)
             losses = losses * Masked.Counted(weights.detach().to_type(losses.dtype), mask);
@@ -207,6 +213,29 @@ public static class DistillationLosses
         using var _ = no_grad();
         var kl = Masked.Mean(logProbs.detach() - teacherLogProbs, mask);
         return new SampledDistillationLoss(loss.MoveToOuterDisposeScope(), losses.MoveToOuterDisposeScope(), kl.MoveToOuterDisposeScope());
+    }
+
+    private static DistillationLoss Closed(DistillationCall call)
+    {
+        if (call.Denominator is { } given)
+            Guard.NotNegative(given, "denominator");
+        var found = DistillationPass.Run(call);
+        var (loss, losses) = LossOperator.Run(
+            found.Loss,
+            found.Losses,
+            [found.Gradient],
+            [call.Student, call.Teacher, call.Mask],
+            own =>
+            {
+                var again = Distill(own[0]!, own[1]!, own[2]!, call.Options, call.Aggregation, call.Denominator);
+                return (again.Loss, again.TokenLosses);
+            }
+        );
+        return new DistillationLoss(
+            loss.MoveToOuterDisposeScope(),
+            losses.MoveToOuterDisposeScope(),
+            tensor(found.Agreement, dtype: losses.dtype).MoveToOuterDisposeScope()
+        );
     }
 
     private static DistillationLoss Finish(

@@ -58,24 +58,37 @@ public sealed class DistillationTrainer : DatasetTrainer<Demonstration, Sequence
     protected override Tensor Loss(SequenceBatch batch, int start, int count, MetricMeans metrics)
     {
         var rows = batch.Part(start, count);
-        var scores = SequenceScores.Of(student, rows);
-        var logits = teacher.Ask(model => SequenceScores.Of(model, rows).Logits);
-        var loss =
-            options.LabelWeight == 0
-                ? DistillationLosses.Distill(scores.Logits, logits, scores.Mask, options.Objective, options.Aggregation, batch.Denominator)
-                : DistillationLosses.WithLabels(
-                    scores.Logits,
-                    logits,
-                    scores.Targets,
-                    scores.Mask,
-                    options.LabelWeight,
-                    options.Objective,
-                    options.Aggregation,
-                    batch.Denominator
-                );
-        double tokens = scores.Mask.sum().ToDouble();
-        metrics.Add("agreement", loss.Agreement, tokens);
-        metrics.Add("nll", Masked.Mean(scores.LogProbs.detach().neg(), scores.Mask), tokens);
-        return loss.Loss;
+        var states = SequenceStates.Of(student, rows);
+        var wanted = teacher.Ask(model => SequenceStates.Of(model, rows).Hidden);
+        return states.Loss(1, Share);
+
+        Tensor Share(SequenceScores scores, int first, int some)
+        {
+            var logits = teacher.Ask(model => model.Project(wanted.narrow(0, first, some)).AtLeastSingle());
+            var loss =
+                options.LabelWeight == 0
+                    ? DistillationLosses.Distill(
+                        scores.Logits,
+                        logits,
+                        scores.Mask,
+                        options.Objective,
+                        options.Aggregation,
+                        batch.Denominator
+                    )
+                    : DistillationLosses.WithLabels(
+                        scores.Logits,
+                        logits,
+                        scores.Targets,
+                        scores.Mask,
+                        options.LabelWeight,
+                        options.Objective,
+                        options.Aggregation,
+                        batch.Denominator
+                    );
+            double tokens = scores.Mask.sum().ToDouble();
+            metrics.Add("agreement", loss.Agreement, tokens);
+            metrics.Add("nll", Masked.Mean(scores.LogProbs.detach().neg(), scores.Mask), tokens);
+            return loss.Loss;
+        }
     }
 }

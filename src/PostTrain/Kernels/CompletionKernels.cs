@@ -36,13 +36,13 @@ public static unsafe class CompletionKernels
     {
         options ??= DefaultKto;
         options.Validate();
-        var type = Check(logProbs, nameof(logProbs), referenceLogProbs, nameof(referenceLogProbs));
+        Check(logProbs, nameof(logProbs), referenceLogProbs, nameof(referenceLogProbs));
         KernelGuard.SameShape(desirable, nameof(desirable), logProbs, nameof(logProbs));
-        if (denominator is { } given)
-            Guard.Positive(given, nameof(denominator));
-        return type == ScalarType.Float32
-            ? Kto<float>(logProbs, referenceLogProbs, desirable, referencePoint, options, denominator)
-            : Kto<double>(logProbs, referenceLogProbs, desirable, referencePoint, options, denominator);
+        var found = CompletionPass.Kto(
+            UnpairedLosses.KtoCall(logProbs, referenceLogProbs, desirable, referencePoint, options, denominator)
+        );
+        found.Rewards.Dispose();
+        return new CompletionLossWithGradient(found.Loss, found.Losses, found.Gradient, found.Reward);
     }
 
     /// <summary>KTO's z₀ = max(0, mean(log π(y′) − log π_ref(y′))), as <see cref="UnpairedLosses.ReferencePoint"/>; 0 for no
@@ -55,56 +55,6 @@ public static unsafe class CompletionKernels
         == ScalarType.Float32
             ? ReferencePoint<float>(mismatchedLogProbs, mismatchedReferenceLogProbs)
             : ReferencePoint<double>(mismatchedLogProbs, mismatchedReferenceLogProbs);
-
-    private static CompletionLossWithGradient Kto<T>(
-        Tensor logProbs,
-        Tensor referenceLogProbs,
-        Tensor desirable,
-        double referencePoint,
-        KtoObjective options,
-        double? denominator
-    )
-        where T : unmanaged
-    {
-        long rows = logProbs.size(0);
-        Tensor losses = TensorMemory.Fresh(logProbs),
-            gradient = TensorMemory.Fresh(logProbs);
-        using var current = new NumberSource<T>(logProbs);
-        using var reference = new NumberSource<T>(referenceLogProbs);
-        using var good = new NumberSource<bool>(desirable);
-        T* l = TensorMemory.Address<T>(losses),
-            g = TensorMemory.Address<T>(gradient);
-        double divisor = denominator ?? Math.Max(rows, 1);
-        V beta = Vector256.Create(options.Beta),
-            zero = Vector256.Create(referencePoint),
-            scale = Vector256.Create(options.Beta / divisor),
-            sum = V.Zero,
-            rewards = V.Zero;
-        V desired = Vector256.Create(options.DesirableWeight),
-            undesired = Vector256.Create(options.UndesirableWeight);
-        for (long i = 0; i < rows; i += Lanes.Count)
-        {
-            long count = rows - i;
-            var isGood = Lanes.NotZero(Lanes.Load(good.Pointer + i, count));
-            var ratio = Lanes.Load(current.Pointer + i, count) - Lanes.Load(reference.Pointer + i, count);
-            var distance = (ratio - zero) * beta;
-            var weight = Vector256.ConditionalSelect(isGood, desired, undesired);
-            V right = Lanes.Sigmoid(distance),
-                wrong = Lanes.Sigmoid(-distance);
-            var loss = weight * Vector256.ConditionalSelect(isGood, wrong, right);
-            var slope = weight * right * wrong * scale;
-            sum += Lanes.Where(Lanes.First(count), loss);
-            rewards += ratio;
-            Lanes.Store(l + i, loss, count);
-            Lanes.Store(g + i, Vector256.ConditionalSelect(isGood, -slope, slope), count);
-        }
-        return new CompletionLossWithGradient(
-            Vector256.Sum(sum) / divisor,
-            losses,
-            gradient,
-            options.Beta * Vector256.Sum(rewards) / Math.Max(rows, 1)
-        );
-    }
 
     private static double ReferencePoint<T>(Tensor mismatchedLogProbs, Tensor mismatchedReferenceLogProbs)
         where T : unmanaged

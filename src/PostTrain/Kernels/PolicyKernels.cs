@@ -1,8 +1,6 @@
 using PostTrain.Numerics;
 using PostTrain.Policy;
 using PostTrain.Policy.Losses;
-using PostTrain.Policy.Losses.Surrogates;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace PostTrain.Kernels;
@@ -17,9 +15,8 @@ namespace PostTrain.Kernels;
 public static partial class PolicyKernels
 {
     /// <summary>True if <see cref="Objective"/> has a closed form of the surrogate: clipped in all ways, the ratio, the log-probability,
-    /// CISPO, SAPO, DRO.</summary>
-    public static bool Supports(PolicySurrogate surrogate) =>
-        surrogate is ClipSurrogate or RatioSurrogate or PolicyGradientSurrogate or CispoSurrogate or SapoSurrogate or DroSurrogate;
+    /// CISPO, DPPO, SAPO, DRO.</summary>
+    public static bool Supports(PolicySurrogate surrogate) => PolicyPass.Takes(surrogate);
 
     /// <summary>Clipped surrogate, as <see cref="PolicyLosses.ClippedSurrogate"/>.</summary>
     /// <param name="logProbs">log π of the taken tokens, [B,T].</param>
@@ -43,7 +40,7 @@ public static partial class PolicyKernels
         clip.Check(nameof(clip));
         return Run(
             new PolicyCall(logProbs, oldLogProbs, advantages, mask) { Aggregation = aggregation, Denominator = denominator },
-            new ClipForm(clip, null)
+            PolicySurrogate.Clip(clip)
         );
     }
 
@@ -68,7 +65,7 @@ public static partial class PolicyKernels
                 $"batch has no Entropy, which EntropyCoefficient = {objective.EntropyCoefficient} needs",
                 nameof(batch)
             );
-        ClosedForms.Check(objective.EntropyAggregation);
+        TokenWeights.Check(objective.EntropyAggregation);
         var call = new PolicyCall(batch.LogProbs, batch.OldLogProbs, batch.Advantages, batch.Mask)
         {
             Reference = batch.ReferenceLogProbs,
@@ -81,19 +78,13 @@ public static partial class PolicyKernels
             Aggregation = objective.Aggregation,
             Denominator = denominator,
         };
-        var loss = objective.Surrogate switch
-        {
-            ClipSurrogate clip => Run(call, new ClipForm(clip.Range, clip.Cap)),
-            RatioSurrogate => Run(call, default(RatioForm)),
-            PolicyGradientSurrogate => Run(call, default(LogProbForm)),
-            CispoSurrogate cispo => Run(call, new WeightedForm(cispo.Least, cispo.Most)),
-            SapoSurrogate sapo => Run(call, new SapoForm(sapo.Positive, sapo.Negative)),
-            DroSurrogate dro => Run(call, new DroForm(dro.Beta)),
-            _ => throw new NotSupportedException($"{objective.Surrogate} has no kernel; PolicyObjective.Loss has it"),
-        };
+        var loss = Run(call, objective.Surrogate);
         if (!(objective.EntropyCoefficient > 0))
             return loss;
-        var (value, gradient) = Entropy(
+        Guard.Rank(batch.Entropy!, "entropy", 2, "[B,T]");
+        KernelGuard.Number(batch.Entropy!, "entropy");
+        KernelGuard.SameShape(batch.Mask, "mask", batch.Entropy!, "entropy");
+        var (value, gradient) = EntropyPass.Run(
             batch.Entropy!,
             batch.Mask,
             objective.EntropyAggregation ?? objective.Aggregation,
@@ -103,10 +94,10 @@ public static partial class PolicyKernels
         return loss with { Loss = loss.Loss + value, EntropyGradient = gradient };
     }
 
-    private static PolicyLossWithGradient Run<TForm>(PolicyCall call, TForm form)
-        where TForm : struct, ISurrogateForm
+    private static PolicyLossWithGradient Run(PolicyCall call, PolicySurrogate surrogate)
     {
-        var type = call.Check();
-        return type == ScalarType.Float32 ? PolicyPass.Run<float, TForm>(call, form) : PolicyPass.Run<double, TForm>(call, form);
+        call.Check();
+        var found = PolicyPass.Run(call, surrogate);
+        return new PolicyLossWithGradient(found.Loss, found.Losses, found.Gradient, null, found.ClipFraction, found.OldKl, found.Kl);
     }
 }

@@ -49,7 +49,7 @@ public static unsafe class SupervisedKernels
             KernelGuard.SameShape(weights, nameof(weights), targets, nameof(targets));
         }
         options.Check();
-        ClosedForms.Check(aggregation);
+        TokenWeights.Check(aggregation);
         if (denominator is { } given)
             Guard.NotNegative(given, nameof(denominator));
         if (options.Logits != LogitTransform.None)

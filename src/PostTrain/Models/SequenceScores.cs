@@ -1,6 +1,4 @@
 using PostTrain.Data.Batches;
-using PostTrain.Models.Heads;
-using PostTrain.Numerics;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -21,13 +19,7 @@ public sealed record SequenceScores(Tensor LogProbs, Tensor Logits, Tensor Targe
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(batch);
-        var rows = batch.To(BodyParts.DeviceOf(model));
-        long first = rows.FirstColumn,
-            columns = rows.Inputs.shape[1] - first;
-        var hidden = model.Hidden(rows.Inputs, rows.AttentionMask);
-        var logits = model.Project(hidden.narrow(1, first, columns)).AtLeastSingle();
-        var (targets, mask) = (rows.Targets.narrow(1, first, columns), rows.LossMask.narrow(1, first, columns));
-        return new SequenceScores(TokenLogProbs.Gather(logits, targets, mask), logits, targets, mask);
+        return SequenceStates.Of(model, batch).Scores();
     }
 
     /// <summary>Log-probs of the sequences' learnt tokens, Σ_t m_t log π(y_t), [B].</summary>

@@ -6,8 +6,7 @@ namespace PostTrain.Numerics;
 /// <summary>Functions of log-probabilities that stay finite, with their gradients, wherever the mathematical function does.</summary>
 internal static class Stable
 {
-    // e^40 times a log-ratio of 1e4 is 2e21: far above all values in training, far below the largest float32 and bfloat16.
-    internal const double ExponentCap = 40;
+    internal const double ExponentCap = Operators.ScoreForm.ExponentCap;
 
     /// <summary>Computes log σ(x) = −softplus(−x).</summary>
     internal static Tensor LogSigmoid(Tensor x) => nn.functional.logsigmoid(x);

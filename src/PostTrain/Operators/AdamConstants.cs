@@ -12,6 +12,9 @@ internal readonly record struct AdamConstants(
     double Epsilon
 )
 {
+    /// <summary>λ of Adam's own weight decay, by which g becomes g + λθ; 0 in AdamW.</summary>
+    internal double Coupling { get; init; }
+
     /// <summary>Those of a step, counted from 1.</summary>
     internal static AdamConstants Of(double learningRate, double beta1, double beta2, double epsilon, double weightDecay, long step) =>
         new(

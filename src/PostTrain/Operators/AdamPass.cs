@@ -41,11 +41,15 @@ internal static unsafe class AdamPass
             decay = T.CreateTruncating(constants.Decay),
             adding = T.CreateTruncating(constants.Adding);
         T root = T.CreateTruncating(constants.Root),
-            epsilon = T.CreateTruncating(constants.Epsilon);
+            epsilon = T.CreateTruncating(constants.Epsilon),
+            coupling = T.CreateTruncating(constants.Coupling);
+        bool coupled = constants.Coupling != 0;
         int i = 0;
         for (; i <= length - Vector256<T>.Count; i += Vector256<T>.Count)
         {
             var gradient = Vector256.Load(g + i);
+            if (coupled)
+                gradient += Vector256.Load(p + i) * coupling;
             var mean = Vector256.Load(m + i);
             mean += (gradient - mean) * mixing;
             var square = Vector256.Load(v + i) * decay + gradient * gradient * adding;
@@ -56,8 +60,9 @@ internal static unsafe class AdamPass
         }
         for (; i < length; i++)
         {
-            m[i] += (g[i] - m[i]) * mixing;
-            v[i] = v[i] * decay + g[i] * g[i] * adding;
+            var gradient = coupled ? g[i] + p[i] * coupling : g[i];
+            m[i] += (gradient - m[i]) * mixing;
+            v[i] = v[i] * decay + gradient * gradient * adding;
             p[i] = p[i] * keep - m[i] / (T.Sqrt(v[i]) / root + epsilon) * rate;
         }
     }

@@ -106,7 +106,7 @@ public sealed class GrpoTrainer : RolloutTrainer
         var fresh = FreshGroups(draws, scores.Components.Keys, greedy);
         var (groups, replayed) = WithReplay(fresh, scores.Values.Length / options.GroupSize);
         var batch = new GrpoBatch(groups, options.MicroBatchSize, Ranks);
-        var reference = options.Reference?.Ask(model => batch.Ask(rows => CompletionScores.Of(model, rows, Sampling).LogProbs));
+        var reference = options.Reference?.Ask(model => batch.Ask(rows => CompletionScores.LogProbsOf(model, rows, Sampling)));
         if (reference is not null)
             step.Book("reference");
 
@@ -197,7 +197,36 @@ public sealed class GrpoTrainer : RolloutTrainer
         MetricMeans drift
     )
     {
-        var scores = CompletionScores.Of(Policy, rows, Sampling);
+        // Recorded log-probs are those of all logits at once, to the last bit.
+        if (!options.UsesBatchOnce || objective.Surrogate.ComparesSequences)
+            return Share(CompletionScores.Of(Policy, rows, Sampling), rows, part, objective, denominators, means, drift);
+        return CompletionScores.Loss(
+            Policy,
+            rows,
+            Sampling,
+            (scores, start, count) =>
+                Share(
+                    scores,
+                    rows.Part(start, count),
+                    part.Part(start, count, rows.CompletionMask.size(1)),
+                    objective,
+                    denominators,
+                    means,
+                    drift
+                )
+        );
+    }
+
+    private Tensor Share(
+        CompletionScores scores,
+        RolloutRows rows,
+        PolicyBatch part,
+        PolicyObjective objective,
+        PolicyDenominators denominators,
+        MetricMeans means,
+        MetricMeans drift
+    )
+    {
         double tokens = part.Mask.sum().ToDouble();
         var entropy = TokenLogProbs.Entropy(objective.EntropyCoefficient > 0 ? scores.Logits : scores.Logits.detach());
         part = part with

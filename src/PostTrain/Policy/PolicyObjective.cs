@@ -1,4 +1,5 @@
 using PostTrain.Numerics;
+using PostTrain.Operators;
 using PostTrain.Policy.Estimators;
 using PostTrain.Policy.Losses;
 using TorchSharp;
@@ -92,6 +93,8 @@ public sealed record PolicyObjective
         if (EntropyCoefficient > 0 && batch.Entropy is null)
             throw new ArgumentException($"batch has no Entropy, which EntropyCoefficient = {EntropyCoefficient} needs", nameof(batch));
         using var scope = NewDisposeScope();
+        if (Closed(batch, denominator, entropyDenominator) is { } closed)
+            return closed;
         var (logProbs, mask) = (batch.LogProbs, batch.Mask);
         var (losses, cut, logRatio) = PolicyLosses.Terms(
             logProbs,
@@ -127,4 +130,65 @@ public sealed record PolicyObjective
             kl.MoveToOuterDisposeScope()
         );
     }
+
+    // The loss in one pass over memory; null where it has no closed form, and for other inputs. In its caller's scope, out of which the
+    // results move.
+    private PolicyObjectiveLoss? Closed(PolicyBatch batch, double? denominator, double? entropyDenominator)
+    {
+        var call = new PolicyCall(batch.LogProbs, batch.OldLogProbs, batch.Advantages, batch.Mask)
+        {
+            Reference = batch.ReferenceLogProbs,
+            Weights = batch.Weights,
+            ImportanceWeights = batch.ImportanceWeights,
+            Level = Ratio,
+            Beta = Beta,
+            Estimator = KlEstimator,
+            CorrectKl = CorrectKl,
+            Aggregation = Aggregation,
+            Denominator = denominator,
+        };
+        if (!PolicyPass.Takes(Surrogate) || !call.IsTaken)
+            return null;
+        (Tensor, double, Tensor)? bonus = null;
+        if (EntropyCoefficient > 0)
+        {
+            var entropy = batch.Entropy!;
+            var aggregation = EntropyAggregation ?? Aggregation;
+            if (!TokenWeights.Takes(aggregation) || !Fused.Takes(entropy, batch.LogProbs) || !HasShape(entropy, batch.Mask))
+                return null;
+            if (entropyDenominator is { } given)
+                Guard.NotNegative(given, nameof(denominator));
+            var (value, gradient) = EntropyPass.Run(entropy, batch.Mask, aggregation, entropyDenominator, -EntropyCoefficient);
+            bonus = (entropy, value, gradient);
+        }
+        var (found, loss, losses) = call.Run(
+            Surrogate,
+            own =>
+            {
+                var again = Loss(
+                    new PolicyBatch(own[0]!, own[2]!, own[3]!, own[4]!)
+                    {
+                        Entropy = own[1],
+                        ReferenceLogProbs = own[5],
+                        Weights = own[6],
+                        ImportanceWeights = own[7],
+                    },
+                    denominator,
+                    entropyDenominator
+                );
+                return (again.Loss, again.TokenLosses);
+            },
+            bonus
+        );
+        return new PolicyObjectiveLoss(
+            loss,
+            losses,
+            PolicyCall.Scalar(found.ClipFraction, losses),
+            PolicyCall.Scalar(found.OldKl, losses),
+            PolicyCall.Scalar(found.Kl, losses)
+        );
+    }
+
+    private static bool HasShape(Tensor values, Tensor mask) =>
+        values.dim() == 2 && mask.dim() == 2 && values.size(0) == mask.size(0) && values.size(1) == mask.size(1);
 }

@@ -28,14 +28,19 @@ public sealed class CpoTrainer : PairTrainer
     /// <inheritdoc/>
     protected override Tensor Loss(PairBatch batch, int start, int count, MetricMeans metrics)
     {
-        var scores = PairScores.Of(Policy, batch.Part(start, count));
-        // The likelihood term is added here, over the whole batch's tokens.
-        var loss = PreferenceLosses.Cpo(scores.Sums(), options.Objective with { LikelihoodWeight = 0 }, batch.Rows);
-        Report(loss, scores, metrics);
-        double weight = options.Objective.LikelihoodWeight;
-        if (weight == 0)
-            return loss.Loss;
-        var (logProbs, mask) = (scores.Chosen.LogProbs, scores.Chosen.Mask);
-        return loss.Loss + LossAggregation.TokenMean.Apply(logProbs.neg(), mask, batch.ChosenTokens) * weight;
+        return SequenceStates.Of(Policy, batch.Part(start, count)).Loss(PairScores.UnitRows, Share);
+
+        Tensor Share(SequenceScores some, int first, int pairs)
+        {
+            var scores = PairScores.Of(some);
+            // The likelihood term is added here, over the whole batch's tokens.
+            var loss = PreferenceLosses.Cpo(scores.Sums(), options.Objective with { LikelihoodWeight = 0 }, batch.Rows);
+            Report(loss, scores, metrics);
+            double weight = options.Objective.LikelihoodWeight;
+            if (weight == 0)
+                return loss.Loss;
+            var (logProbs, mask) = (scores.Chosen.LogProbs, scores.Chosen.Mask);
+            return loss.Loss + LossAggregation.TokenMean.Apply(logProbs.neg(), mask, batch.ChosenTokens) * weight;
+        }
     }
 }

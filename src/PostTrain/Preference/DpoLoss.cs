@@ -1,4 +1,5 @@
 using PostTrain.Numerics;
+using PostTrain.Operators;
 using PostTrain.Preference.Losses;
 using static TorchSharp.torch;
 
@@ -119,6 +120,9 @@ public abstract record DpoLoss
     /// <summary>True if a pair's loss depends on the other pairs' log-probs, so that parts of a batch do not add up to it.</summary>
     internal virtual bool ComparesPairs => false;
 
+    /// <summary>The loss in closed form; null where it has none: a loss that sorts the batch, or one of the caller's own.</summary>
+    internal virtual PairForm? Form => null;
+
     /// <summary>The loss of each pair, [B].</summary>
     internal abstract Tensor PerPair(DpoScores scores, double beta);
 
@@ -141,12 +145,16 @@ public abstract record DpoLoss
     /// <summary>A loss of the margin of scores that are divided by their completions' lengths.</summary>
     internal sealed record LengthNormalizedLoss(MarginLoss Loss) : DpoLoss
     {
+        internal override PairForm? Form => Loss.Margin is { } margin ? new MarginPairForm(margin, true) : null;
+
         internal override Tensor PerPair(DpoScores scores, double beta) =>
             Loss.Evaluate(scores.NormalizedDifference("a length-normalised loss") * beta, beta);
     }
 
     internal sealed record NcaPairLoss : DpoLoss
     {
+        internal override PairForm? Form => new LogisticPairForm(1, 0.5, 0.5);
+
         internal override Tensor PerPair(DpoScores scores, double beta) =>
             -Stable.LogSigmoid(scores.Chosen * beta)
             - 0.5 * (Stable.LogSigmoid(scores.Chosen * -beta) + Stable.LogSigmoid(scores.Rejected * -beta));
@@ -154,12 +162,16 @@ public abstract record DpoLoss
 
     internal sealed record BcoPairLoss : DpoLoss
     {
+        internal override PairForm? Form => new LogisticPairForm(1, 0, 1);
+
         internal override Tensor PerPair(DpoScores scores, double beta) =>
             -(Stable.LogSigmoid(scores.Chosen * beta) + Stable.LogSigmoid(scores.Rejected * -beta));
     }
 
     internal sealed record SppoHardLoss : DpoLoss
     {
+        internal override PairForm? Form => new SppoPairForm();
+
         internal override Tensor PerPair(DpoScores scores, double beta) =>
             (scores.Chosen - 0.5 / beta).square() + (scores.Rejected + 0.5 / beta).square();
     }
@@ -186,18 +198,24 @@ public abstract record DpoLoss
 
     internal sealed record ApoZeroLoss : DpoLoss
     {
+        internal override PairForm? Form => new ApoZeroPairForm();
+
         internal override Tensor PerPair(DpoScores scores, double beta) =>
             (scores.ChosenRatios * -beta).sigmoid() + (scores.RejectedRatios * beta).sigmoid();
     }
 
     internal sealed record ApoDownLoss : DpoLoss
     {
+        internal override PairForm? Form => new ApoDownPairForm();
+
         internal override Tensor PerPair(DpoScores scores, double beta) =>
             (scores.ChosenRatios * beta).sigmoid() + (scores.Difference() * -beta).sigmoid();
     }
 
     internal sealed record ChosenLikelihoodLoss(bool TokenMean) : DpoLoss
     {
+        internal override PairForm? Form => new LikelihoodPairForm(TokenMean);
+
         internal override Tensor PerPair(DpoScores scores, double beta)
         {
             // Divided by the mean length, the mean over pairs is the mean over tokens.
@@ -212,6 +230,17 @@ public abstract record DpoLoss
 
     internal sealed record WeightedLoss(IReadOnlyList<(double Weight, DpoLoss Loss)> Terms) : DpoLoss
     {
+        internal override PairForm? Form
+        {
+            get
+            {
+                var forms = Terms.Select(term => (term.Weight, term.Loss.Form)).ToArray();
+                return Array.Exists(forms, term => term.Form is null)
+                    ? null
+                    : new MixedPairForm([.. forms.Select(term => (term.Weight, term.Form!))]);
+            }
+        }
+
         internal override bool ComparesPairs => Terms.Any(term => term.Loss.ComparesPairs);
 
         internal override Tensor PerPair(DpoScores scores, double beta) =>

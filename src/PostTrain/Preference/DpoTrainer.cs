@@ -56,25 +56,26 @@ public sealed class DpoTrainer : PairTrainer
     protected override Tensor Loss(PairBatch batch, int start, int count, MetricMeans metrics)
     {
         var rows = batch.Part(start, count);
-        var scores = PairScores.Of(Policy, rows);
-        var policy = scores.Sums(options.TailWeight);
-        var anchor = reference?.KnownOrAsked(batch.ReferenceLogProbs, start, policy.Chosen, model => Sums(model, rows));
-        var loss = PreferenceLosses.Dpo(
-            policy,
-            anchor is null ? null : new PairLogProbs(anchor[0], anchor[1]),
-            options.Objective,
-            options.PolicyWeights ? PreferenceWeights.Wpo(scores) : null,
-            batch.Rows,
-            batch.MeanChosenLength
-        );
-        Report(loss, scores, metrics);
-        return loss.Loss;
+        var states = SequenceStates.Of(Policy, rows);
+        var anchor = reference?.KnownOrAsked(batch.ReferenceLogProbs, start, states.Like(count), model => Sums(model, rows));
+        return states.Loss(PairScores.UnitRows, Share, options.Objective.Loss.ComparesPairs);
+
+        Tensor Share(SequenceScores some, int first, int pairs)
+        {
+            var scores = PairScores.Of(some);
+            var loss = PreferenceLosses.Dpo(
+                scores.Sums(options.TailWeight),
+                anchor is null ? null : new PairLogProbs(anchor[0].narrow(0, first, pairs), anchor[1].narrow(0, first, pairs)),
+                options.Objective,
+                options.PolicyWeights ? PreferenceWeights.Wpo(scores) : null,
+                batch.Rows,
+                batch.MeanChosenLength
+            );
+            Report(loss, scores, metrics);
+            return loss.Loss;
+        }
     }
 
     // Of chosen and rejected completions, [2,b].
-    private Tensor Sums(CausalLm model, SequenceBatch rows)
-    {
-        var sums = PairScores.Of(model, rows).Sums(options.TailWeight);
-        return stack([sums.Chosen, sums.Rejected]);
-    }
+    private Tensor Sums(CausalLm model, SequenceBatch rows) => PairScores.SumsOf(model, rows, options.TailWeight);
 }

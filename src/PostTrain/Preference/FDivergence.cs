@@ -1,4 +1,5 @@
 using PostTrain.Numerics;
+using PostTrain.Operators;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -56,6 +57,9 @@ public abstract record FDivergence
         return Link(logRatios).MoveToOuterDisposeScope();
     }
 
+    /// <summary>The score in closed form; null for a divergence of the caller's own.</summary>
+    internal virtual ScoreForm? Form => null;
+
     private protected abstract Tensor Link(Tensor logRatios);
 
     private sealed record OwnDivergence(string Name, Func<Tensor, Tensor> Function) : FDivergence
@@ -68,21 +72,29 @@ public abstract record FDivergence
 
     internal sealed record ReverseKlDivergence : FDivergence
     {
+        internal override ScoreForm? Form => new RatioScore();
+
         private protected override Tensor Link(Tensor logRatios) => logRatios.alias();
     }
 
     internal sealed record ForwardKlDivergence : FDivergence
     {
+        internal override ScoreForm? Form => new ForwardScore();
+
         private protected override Tensor Link(Tensor logRatios) => Stable.Exp(logRatios.neg()).neg();
     }
 
     internal sealed record JensenShannonDivergence : FDivergence
     {
+        internal override ScoreForm? Form => new JensenShannonScore();
+
         private protected override Tensor Link(Tensor logRatios) => Stable.LogSigmoid(logRatios);
     }
 
     internal sealed record AlphaDivergence(double Order) : FDivergence
     {
+        internal override ScoreForm? Form => Order == 1 ? new RatioScore() : new AlphaScore(Order);
+
         private protected override Tensor Link(Tensor logRatios) =>
             Order == 1 ? logRatios.alias() : Stable.Expm1(logRatios * (Order - 1)).div(Order - 1);
     }

@@ -99,22 +99,28 @@ public sealed class KtoTrainer : DatasetTrainer<JudgedCompletion, KtoBatch>
     {
         double point = batch.ReferencePoint ??= ReferencePoint(batch.Mismatched);
         var rows = batch.Sequences.Part(start, count);
-        var logProbs = SequenceScores.Of(policy, rows).Sums();
-        var anchor = reference.KnownOrAsked(batch.ReferenceLogProbs, start, logProbs, model => Sums(model, rows))[0];
-        var desirable = batch.Desirable.narrow(0, start, count).to(logProbs.device);
-        var loss = UnpairedLosses.Kto(
-            logProbs,
-            anchor,
-            desirable,
-            tensor(point).to(logProbs.dtype, logProbs.device),
-            options.Objective,
-            batch.Rows
-        );
+        var states = SequenceStates.Of(policy, rows);
+        var anchor = reference.KnownOrAsked(batch.ReferenceLogProbs, start, states.Like(count), model => Sums(model, rows))[0];
         metrics.Add("kl", point, count);
-        var mask = desirable.to_type(loss.Rewards.dtype);
-        Report("chosen", loss.Rewards, logProbs.detach(), mask, metrics);
-        Report("rejected", loss.Rewards, logProbs.detach(), 1 - mask, metrics);
-        return loss.Loss;
+        return states.Loss(1, Share);
+
+        Tensor Share(SequenceScores scores, int first, int some)
+        {
+            var logProbs = scores.Sums();
+            var desirable = batch.Desirable.narrow(0, start + first, some).to(logProbs.device);
+            var loss = UnpairedLosses.Kto(
+                logProbs,
+                anchor.narrow(0, first, some),
+                desirable,
+                tensor(point).to(logProbs.dtype, logProbs.device),
+                options.Objective,
+                batch.Rows
+            );
+            var mask = desirable.to_type(loss.Rewards.dtype);
+            Report("chosen", loss.Rewards, logProbs.detach(), mask, metrics);
+            Report("rejected", loss.Rewards, logProbs.detach(), 1 - mask, metrics);
+            return loss.Loss;
+        }
     }
 
     // Of the whole batch and before its first update, so that no micro-batch has a point of its own.
@@ -128,7 +134,7 @@ public sealed class KtoTrainer : DatasetTrainer<JudgedCompletion, KtoBatch>
             part =>
             {
                 var rows = mismatched.Part((long)part * size, size);
-                var own = SequenceScores.Of(policy, rows).Sums();
+                var own = Sums(policy, rows)[0];
                 return [own, reference.KnownOrAsked(null, part * size, own, model => Sums(model, rows))[0]];
             }
         );
@@ -145,5 +151,9 @@ public sealed class KtoTrainer : DatasetTrainer<JudgedCompletion, KtoBatch>
     }
 
     // [1,b].
-    private static Tensor Sums(CausalLm model, SequenceBatch rows) => SequenceScores.Of(model, rows).Sums().unsqueeze(0);
+    private static Tensor Sums(CausalLm model, SequenceBatch rows)
+    {
+        using var mode = no_grad();
+        return SequenceStates.Of(model, rows).LogProbs(1).sum(1L).unsqueeze(0);
+    }
 }

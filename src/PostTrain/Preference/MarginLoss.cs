@@ -1,4 +1,5 @@
 using PostTrain.Numerics;
+using PostTrain.Operators;
 using PostTrain.Preference.Losses;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -73,6 +74,11 @@ public abstract record MarginLoss : DpoLoss
         return Losses(margins, beta).MoveToOuterDisposeScope();
     }
 
+    /// <summary>The loss of the margin in closed form; null for one of the caller's own.</summary>
+    internal virtual MarginForm? Margin => null;
+
+    internal sealed override PairForm? Form => Margin is { } margin ? new MarginPairForm(margin, false) : null;
+
     internal sealed override Tensor PerPair(DpoScores scores, double beta) => Evaluate(scores.Difference() * beta, beta);
 
     private protected abstract Tensor Losses(Tensor h, double beta);
@@ -91,28 +97,38 @@ public abstract record MarginLoss : DpoLoss
 
     internal sealed record SigmoidLoss(double Epsilon) : MarginLoss
     {
+        internal override MarginForm? Margin => new LogisticMargin(1 - Epsilon, Epsilon);
+
         private protected override Tensor Losses(Tensor h, double beta) =>
             Epsilon == 0 ? Stable.LogSigmoid(h).neg() : -(1 - Epsilon) * Stable.LogSigmoid(h) - Epsilon * Stable.LogSigmoid(h.neg());
     }
 
     internal sealed record HingeLoss : MarginLoss
     {
+        internal override MarginForm? Margin => new HingeMargin();
+
         private protected override Tensor Losses(Tensor h, double beta) => (1 - h).relu();
     }
 
     internal sealed record IpoLoss : MarginLoss
     {
+        internal override MarginForm? Margin => new IpoMargin();
+
         private protected override Tensor Losses(Tensor h, double beta) => (h - 0.5).div(beta).square();
     }
 
     internal sealed record RobustLoss(double Epsilon) : MarginLoss
     {
+        internal override MarginForm? Margin => new LogisticMargin((1 - Epsilon) / (1 - 2 * Epsilon), -Epsilon / (1 - 2 * Epsilon));
+
         private protected override Tensor Losses(Tensor h, double beta) =>
             (-(1 - Epsilon) * Stable.LogSigmoid(h) + Epsilon * Stable.LogSigmoid(h.neg())).div(1 - 2 * Epsilon);
     }
 
     internal sealed record ExoLoss(double Epsilon) : MarginLoss
     {
+        internal override MarginForm? Margin => new ExoMargin(Epsilon);
+
         private protected override Tensor Losses(Tensor h, double beta) =>
             h.sigmoid() * (Stable.LogSigmoid(h) - Math.Log(1 - Epsilon))
             + h.neg().sigmoid() * (Stable.LogSigmoid(h.neg()) - Math.Log(Epsilon));
@@ -120,6 +136,8 @@ public abstract record MarginLoss : DpoLoss
 
     internal sealed record DiscoPopLoss(double Temperature) : MarginLoss
     {
+        internal override MarginForm? Margin => new DiscoPopMargin(Temperature);
+
         // w·e^{−h} as one exponential: the factors alone are 0 and ∞ for a large negative h.
         private protected override Tensor Losses(Tensor h, double beta) =>
             (h / -Temperature).sigmoid() * -Stable.LogSigmoid(h) + (Stable.LogSigmoid(h / Temperature) - h).exp();

@@ -30,14 +30,19 @@ public sealed class OrpoTrainer : PairTrainer
         bool onText = options.Likelihood == OrpoLikelihood.PromptAndCompletion;
         var rows = batch.Part(start, count);
         // The likelihood of prompts needs the logits of all columns.
-        var scores = PairScores.Of(Policy, onText ? rows with { FirstColumn = 0 } : rows);
-        var likelihood = onText
-            ? TextLikelihood(scores.Chosen, batch)
-            : LossAggregation.SequenceMean.Apply(scores.Chosen.LogProbs.neg(), scores.Chosen.Mask, batch.Rows);
-        var loss = PreferenceLosses.Orpo(scores.Sums(), options.Lambda, likelihood, batch.Rows);
-        Report(loss, scores, metrics);
-        metrics.Add("nll", likelihood.ToDouble() * batch.Rows / count, count);
-        return loss.Loss;
+        return SequenceStates.Of(Policy, onText ? rows with { FirstColumn = 0 } : rows).Loss(PairScores.UnitRows, Share);
+
+        Tensor Share(SequenceScores some, int first, int pairs)
+        {
+            var scores = PairScores.Of(some);
+            var likelihood = onText
+                ? TextLikelihood(scores.Chosen, batch)
+                : LossAggregation.SequenceMean.Apply(scores.Chosen.LogProbs.neg(), scores.Chosen.Mask, batch.Rows);
+            var loss = PreferenceLosses.Orpo(scores.Sums(), options.Lambda, likelihood, batch.Rows);
+            Report(loss, scores, metrics);
+            metrics.Add("nll", likelihood.ToDouble() * batch.Rows / pairs, pairs);
+            return loss.Loss;
+        }
     }
 
     // −log π of prompts and chosen completions as a mean over the batch's tokens, but for the first of each, which nothing predicts.

@@ -33,12 +33,59 @@ public sealed record CompletionScores(Tensor LogProbs, Tensor Logits)
     internal static CompletionScores OfHidden(CausalLm model, Tensor hidden, RolloutRows rows, SamplingOptions sampling)
     {
         using var scope = NewDisposeScope();
-        long length = rows.Ids.shape[1],
-            completion = rows.CompletionMask.shape[1];
         using var shaping = new LogitShaping(sampling, model.VocabularySize, rows.Ids.device);
-        var logits = shaping.Apply(model.Project(hidden.narrow(1, length - 1 - completion, completion)));
-        var logProbs = TokenLogProbs.Gather(logits, rows.Ids.narrow(1, length - completion, completion), rows.CompletionMask);
+        var (logProbs, logits) = OfLogits(shaping.Apply(model.Project(States(hidden, rows))), rows);
         return new CompletionScores(logProbs.MoveToOuterDisposeScope(), logits.MoveToOuterDisposeScope());
+    }
+
+    // The states that predict the completions' tokens, [B,T,D].
+    private static Tensor States(Tensor hidden, RolloutRows rows)
+    {
+        long completion = rows.CompletionMask.size(1);
+        return hidden.narrow(1, rows.Ids.size(1) - 1 - completion, completion);
+    }
+
+    private static CompletionScores OfLogits(Tensor logits, RolloutRows rows)
+    {
+        long completion = rows.CompletionMask.size(1);
+        return new CompletionScores(
+            TokenLogProbs.Gather(logits, rows.Ids.narrow(1, rows.Ids.size(1) - completion, completion), rows.CompletionMask),
+            logits
+        );
+    }
+
+    /// <summary>A loss that is a sum over rows, with the logits of some at a time; see <see cref="ChunkedHead"/>. Log-probs can differ from
+    /// those of <see cref="Of"/> in their last bits.</summary>
+    /// <param name="model">As in <see cref="Of"/>.</param>
+    /// <param name="rows">As in <see cref="Of"/>.</param>
+    /// <param name="sampling">As in <see cref="Of"/>.</param>
+    /// <param name="share">The share of some rows in the loss: their scores, the first row and the number of rows.</param>
+    internal static Tensor Loss(CausalLm model, RolloutRows rows, SamplingOptions sampling, Func<CompletionScores, int, int, Tensor> share)
+    {
+        using var shaping = new LogitShaping(sampling, model.VocabularySize, rows.Ids.device);
+        return ChunkedHead.Loss(
+            model,
+            States(model.Hidden(rows.Ids, rows.AttentionMask), rows),
+            1,
+            (logits, start, count) => share(OfLogits(shaping.Apply(logits), rows.Part(start, count)), start, count)
+        );
+    }
+
+    /// <summary>Computes log-probs of some rows without gradient, [B,T], with the logits of some at a time: the bits of those in <see
+    /// cref="Loss"/>.</summary>
+    internal static Tensor LogProbsOf(CausalLm model, RolloutRows rows, SamplingOptions sampling)
+    {
+        using var mode = no_grad();
+        using var scope = NewDisposeScope();
+        using var shaping = new LogitShaping(sampling, model.VocabularySize, rows.Ids.device);
+        return ChunkedHead
+            .Read(
+                model,
+                States(model.Hidden(rows.Ids, rows.AttentionMask), rows),
+                1,
+                (logits, start, count) => OfLogits(shaping.Apply(logits), rows.Part(start, count)).LogProbs
+            )
+            .MoveToOuterDisposeScope();
     }
 
     /// <summary>Computes log-probs of all completions without gradient, some rows at a time: [B,T], 0 where the mask is 0.</summary>

@@ -87,19 +87,21 @@ public abstract record OptimizerChoice
     private sealed record DecoupledAdam : OptimizerChoice
     {
         internal override IParameterOptimizer Create(IReadOnlyList<ParameterGroup> groups, TrainingOptions options) =>
-            FusedAdamW.Takes(groups) ? new FusedAdamW(groups, options) : TorchOptimizer.AdamW(groups, options);
+            FusedOptimizer.Takes(groups) ? new FusedAdam(groups, options, decoupled: true) : TorchOptimizer.AdamW(groups, options);
     }
 
     private sealed record PlainAdam : OptimizerChoice
     {
         internal override IParameterOptimizer Create(IReadOnlyList<ParameterGroup> groups, TrainingOptions options) =>
-            TorchOptimizer.Adam(groups, options);
+            FusedOptimizer.Takes(groups) ? new FusedAdam(groups, options, decoupled: false) : TorchOptimizer.Adam(groups, options);
     }
 
     private sealed record GradientDescent(double Momentum, bool Nesterov) : OptimizerChoice
     {
         internal override IParameterOptimizer Create(IReadOnlyList<ParameterGroup> groups, TrainingOptions options) =>
-            TorchOptimizer.Sgd(groups, options, Momentum, Nesterov);
+            FusedOptimizer.Takes(groups)
+                ? new FusedSgd(groups, Momentum, Nesterov)
+                : TorchOptimizer.Sgd(groups, options, Momentum, Nesterov);
     }
 
     private sealed record Factored(AdafactorOptions Options) : OptimizerChoice

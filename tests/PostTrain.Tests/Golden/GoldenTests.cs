@@ -1,3 +1,4 @@
+using PostTrain.Operators;
 using Xunit.Abstractions;
 using static TorchSharp.torch;
 
@@ -33,6 +34,30 @@ public sealed class GoldenTests(ITestOutputHelper output)
             $"{area}.json has cases of the kind {item.Kind}, which no test knows"
         );
         item.Run(kind.Run);
+    }
+
+    /// <summary>Area and id of the cases of losses, which have a form in one pass over memory and one of tensor operators.</summary>
+    public static TheoryData<string, string> OfLosses
+    {
+        get
+        {
+            var data = new TheoryData<string, string>();
+            foreach (var (area, item) in GoldenSuite.Cases())
+                if (
+                    area is "dpo" or "preference" or "reward" or "grpo" or "ppo" or "distill"
+                    && GoldenSuite.Areas[area].ContainsKey(item.Kind)
+                )
+                    data.Add(area, item.Id);
+            return data;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(OfLosses))]
+    public void Case_GivesTheReferencesNumbers_ByTensorOperators(string area, string id)
+    {
+        using var operators = Fused.Reference();
+        Case_GivesTheReferencesNumbers(area, id);
     }
 
     [Fact]

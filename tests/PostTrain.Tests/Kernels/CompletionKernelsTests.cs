@@ -1,4 +1,5 @@
 using PostTrain.Kernels;
+using PostTrain.Operators;
 using PostTrain.Preference;
 using PostTrain.Preference.Losses;
 using PostTrain.Tests.Support;
@@ -48,6 +49,7 @@ public sealed class CompletionKernelsTests
                 UndesirableWeight = 0.7,
             };
             double? denominator = seed % 3 == 0 ? null : 11;
+            using var oracle = Fused.Reference();
             var point = UnpairedLosses.ReferencePoint(mismatched, other);
             double tolerance = KernelFuzz.Tolerance(type),
                 mine = CompletionKernels.ReferencePoint(mismatched, other);

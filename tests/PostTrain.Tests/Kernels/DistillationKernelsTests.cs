@@ -1,6 +1,7 @@
 using PostTrain.Distillation;
 using PostTrain.Kernels;
 using PostTrain.Numerics;
+using PostTrain.Operators;
 using PostTrain.Tests.Support;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -93,6 +94,7 @@ public sealed class DistillationKernelsTests
                     var aggregation = seed % 4 == 0 ? LossAggregation.SequenceMean : null;
                     double? denominator = seed % 5 == 0 ? 13 : null;
                     DistillationLoss Oracle(Tensor x) => DistillationLosses.Distill(x, teacher, mask, options, aggregation, denominator);
+                    using var oracle = Fused.Reference();
                     var expected = Oracle(student);
                     var gradient = KernelFuzz.Gradients(x => Oracle(x[0]).Loss, student)[0];
                     var actual = DistillationKernels.Distill(student, teacher, mask, options, aggregation, denominator);
@@ -131,6 +133,7 @@ public sealed class DistillationKernelsTests
         foreach (var divergence in Divergences)
         {
             var options = new DistillationObjective { Divergence = divergence };
+            using var oracle = Fused.Reference();
             var expected = DistillationLosses.Distill(student, teacher, ones(1, 1), options);
             var gradient = KernelFuzz.Gradients(x => DistillationLosses.Distill(x[0], teacher, ones(1, 1), options).Loss, student)[0];
             var actual = DistillationKernels.Distill(student, teacher, ones(1, 1), options);

@@ -1,4 +1,5 @@
 using PostTrain.Kernels;
+using PostTrain.Operators;
 using PostTrain.Preference;
 using PostTrain.Preference.Losses;
 using PostTrain.RewardModeling;
@@ -102,6 +103,7 @@ public sealed class PairwiseKernelsTests
     {
         double tolerance = KernelFuzz.Tolerance(type) * (type == ScalarType.Float32 && options.Loss == MarginLoss.DiscoPop() ? 5 : 1);
         string what = $"{options.Loss} of {options.Divergence}";
+        using var oracle = Fused.Reference();
         var expected = PreferenceLosses.Dpo(policy, reference, options, weights, denominator);
         var gradients = KernelFuzz.Gradients(
             x => PreferenceLosses.Dpo(policy with { Chosen = x[0], Rejected = x[1] }, reference, options, weights, denominator).Loss,
@@ -232,6 +234,7 @@ public sealed class PairwiseKernelsTests
                 LabelSmoothing = seed % 2 == 0 ? 0 : 0.1,
             };
             double? denominator = seed % 5 == 1 ? 9 : null;
+            using var oracle = Fused.Reference();
             var expected = RewardModelLosses.BradleyTerry(chosen, rejected, margins, options, denominator);
             var gradients = KernelFuzz.Gradients(
                 x => RewardModelLosses.BradleyTerry(x[0], x[1], margins, options, denominator).Loss,

@@ -1,5 +1,6 @@
 using PostTrain.Kernels;
 using PostTrain.Numerics;
+using PostTrain.Operators;
 using PostTrain.Policy;
 using PostTrain.Policy.Estimators;
 using PostTrain.Policy.Losses;
@@ -23,6 +24,8 @@ public sealed class PolicyKernelsTests
         PolicySurrogate.PolicyGradient,
         PolicySurrogate.Cispo(1.2),
         PolicySurrogate.Cispo(1.2, 0.9),
+        PolicySurrogate.DppoTv(new ClipRange(0.02, 0.03)),
+        PolicySurrogate.DppoKl(new ClipRange(0.01, 0.02), 1.2),
         PolicySurrogate.Sapo(),
         PolicySurrogate.Dro(0.3),
     ];
@@ -127,6 +130,7 @@ public sealed class PolicyKernelsTests
     private static void Check(PolicyObjective objective, PolicyBatch batch, double? denominator, ScalarType type)
     {
         string what = objective.ToString();
+        using var oracle = Fused.Reference();
         double tolerance = KernelFuzz.Tolerance(type);
         var expected = objective.Loss(batch, denominator);
         var gradients = KernelFuzz.Gradients(
@@ -285,6 +289,7 @@ public sealed class PolicyKernelsTests
                     Tensor Make(int offset) => KernelFuzz.Make(10 * seed + offset, type, strided, 1, 0, rows, columns);
                     var (values, old, returns, mask) = (Make(1), Make(2), Make(3), KernelFuzz.Holes(seed, type, strided, rows, columns));
                     double? denominator = seed % 4 == 0 ? 23 : null;
+                    using var oracle = Fused.Reference();
                     var expected = PolicyLosses.Value(values, old, returns, mask, clip, aggregation, denominator);
                     var gradient = KernelFuzz.Gradients(
                         x => PolicyLosses.Value(x[0], old, returns, mask, clip, aggregation, denominator).Loss,

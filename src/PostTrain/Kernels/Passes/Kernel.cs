@@ -1,4 +1,5 @@
-using TorchSharp;
+using PostTrain.Numerics;
+using PostTrain.Operators;
 using static TorchSharp.torch;
 
 namespace PostTrain.Kernels;
@@ -19,8 +20,6 @@ public static class Kernel
             throw new ArgumentException("parts is empty, expected at least one input with its gradient", nameof(parts));
         foreach (var (input, gradient) in parts)
             KernelGuard.SameShape(gradient, "gradient", input, "input");
-        using var scope = NewDisposeScope();
-        object[] arguments = [value, .. parts.Select(part => part.Input), .. parts.Select(part => part.Gradient.detach())];
-        return GivenGradient.apply(arguments).MoveToOuterDisposeScope();
+        return GivenGradient.Attach(value, Array.ConvertAll(parts, part => (part.Input, (Tensor?)part.Gradient)));
     }
 }

@@ -1,4 +1,5 @@
 using PostTrain.Numerics;
+using PostTrain.Operators;
 using PostTrain.Policy.Estimators;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -39,6 +40,28 @@ public static partial class PolicyLosses
             Guard.NotNegative(range, nameof(clip));
 
         using var scope = NewDisposeScope();
+        if (Fused.Takes(values, oldValues, returns) && mask.device_type == DeviceType.CPU && TokenWeights.Takes(aggregation))
+        {
+            if (denominator is { } given)
+                Guard.NotNegative(given, nameof(denominator));
+            var found = ValuePass.Run(values, oldValues, returns, mask, clip, aggregation, denominator);
+            var (sum, each) = LossOperator.Run(
+                found.Loss,
+                found.Losses,
+                [found.Gradient],
+                [values, oldValues, returns, mask],
+                own =>
+                {
+                    var again = Value(own[0]!, own[1]!, own[2]!, own[3]!, clip, aggregation, denominator);
+                    return (again.Loss, again.TokenLosses);
+                }
+            );
+            return new ValueLoss(
+                sum.MoveToOuterDisposeScope(),
+                each.MoveToOuterDisposeScope(),
+                PolicyCall.Scalar(found.ClipFraction, each)
+            );
+        }
         var target = Masked.Counted(returns.detach(), mask);
         var old = Masked.Counted(oldValues.detach(), mask);
         var value = Masked.Counted(values, mask);

@@ -80,6 +80,26 @@ public static partial class PolicyLosses
     {
         ArgumentNullException.ThrowIfNull(surrogate);
         using var scope = NewDisposeScope();
+        var call = new PolicyCall(logProbs, oldLogProbs, advantages, mask)
+        {
+            Weights = weights,
+            ImportanceWeights = importanceWeights,
+            Level = ratio,
+            Aggregation = aggregation,
+            Denominator = denominator,
+        };
+        if (PolicyPass.Takes(surrogate) && call.IsTaken)
+        {
+            var (found, value, each) = call.Run(
+                surrogate,
+                own =>
+                {
+                    var again = Surrogate(own[0]!, own[2]!, own[3]!, own[4]!, surrogate, ratio, own[6], own[7], aggregation, denominator);
+                    return (again.Loss, again.TokenLosses);
+                }
+            );
+            return new PolicyLoss(value, each, PolicyCall.Scalar(found.ClipFraction, each), PolicyCall.Scalar(found.OldKl, each));
+        }
         var (losses, cut, _) = Terms(logProbs, oldLogProbs, advantages, mask, surrogate, ratio, weights, importanceWeights);
         var loss = (aggregation ?? LossAggregation.TokenMean).Apply(losses, mask, denominator);
         using var constant = no_grad();

@@ -72,10 +72,17 @@ public static partial class PreferenceLosses
         if (likelihood is not null)
             Guard.Rank(likelihood, nameof(likelihood), 0, "a scalar");
         using var scope = NewDisposeScope();
+        var term = likelihood;
+        if (PairCalls.Odds(policy, lambda, denominator) is { IsTaken: true } call)
+        {
+            var odds = PairCalls.Run(call, (own, _, _) => Orpo(own, lambda, own.Chosen.new_zeros(1).squeeze(0), denominator));
+            term ??= Mean(policy.Chosen / policy.Divisors("ORPO").Chosen, denominator).neg();
+            return Outer(odds with { Loss = odds.Loss + term });
+        }
         var (chosenLengths, rejectedLengths) = policy.Divisors("ORPO");
         var (chosen, rejected) = (policy.Chosen / chosenLengths, policy.Rejected / rejectedLengths);
         var losses = Stable.LogSigmoid(LogOdds(chosen) - LogOdds(rejected)) * -lambda;
-        return Result(losses, chosen * lambda, rejected * lambda, denominator, likelihood ?? Mean(chosen, denominator).neg());
+        return Result(losses, chosen * lambda, rejected * lambda, denominator, term ?? Mean(chosen, denominator).neg());
     }
 
     /// <summary>log(p/(1 − p)) of a log-probability below 0.</summary>
@@ -87,6 +94,11 @@ public static partial class PreferenceLosses
 
     private static PreferenceLoss Contrast(PairLogProbs policy, CpoObjective options, Tensor? likelihood, double? denominator)
     {
+        if (PairCalls.Contrast(policy, options, denominator) is { IsTaken: true } call)
+        {
+            var contrast = PairCalls.Run(call, (own, _, _) => Contrast(own, options, null, denominator));
+            return Outer(likelihood is null ? contrast : contrast with { Loss = contrast.Loss + likelihood * options.LikelihoodWeight });
+        }
         var (chosen, rejected) = (policy.Chosen, policy.Rejected);
         if (options.LengthNormalized)
         {

@@ -50,6 +50,8 @@ public static partial class PreferenceLosses
             Guard.SameShape(reference.Chosen, "reference.Chosen", policy.Chosen, "policy.Chosen");
         if (weights is not null)
             Guard.SameShape(weights, nameof(weights), policy.Chosen, "policy.Chosen");
+        if (PairCalls.Dpo(policy, reference, options, weights, denominator, meanChosenLength) is { IsTaken: true } call)
+            return PairCalls.Run(call, (own, anchors, factors) => Dpo(own, anchors, options, factors, denominator, meanChosenLength));
 
         using var scope = NewDisposeScope();
         var anchor = reference is null ? null : new PairLogProbs(reference.Chosen.detach(), reference.Rejected.detach());

@@ -1,4 +1,5 @@
 using PostTrain.Numerics;
+using PostTrain.Operators;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -39,6 +40,14 @@ public static class UnpairedLosses
         options ??= new KtoObjective();
         options.Validate();
         using var scope = NewDisposeScope();
+        if (
+            KtoCall(logProbs, referenceLogProbs, desirable, referencePoint?.ToDouble() ?? 0, options, denominator) is { IsTaken: true } call
+        )
+            return Result(
+                CompletionPass.Kto(call),
+                [logProbs, referenceLogProbs, desirable, referencePoint],
+                own => Kto(own[0]!, own[1]!, own[2]!, own[3], options, denominator)
+            );
         var ratios = logProbs - referenceLogProbs.detach();
         var good = desirable != 0;
         var distance = (referencePoint is null ? ratios : ratios - referencePoint.detach()) * options.Beta;
@@ -96,6 +105,16 @@ public static class UnpairedLosses
         if (undesirableWeights is not null)
             Guard.SameShape(undesirableWeights, nameof(undesirableWeights), logProbs, nameof(logProbs));
         using var scope = NewDisposeScope();
+        var call = new CompletionCall(logProbs, referenceLogProbs, desirable, beta, shift, Divisor(logProbs, denominator))
+        {
+            UndesirableWeights = undesirableWeights,
+        };
+        if (call.IsTaken)
+            return Result(
+                CompletionPass.Bco(call),
+                [logProbs, referenceLogProbs, desirable, undesirableWeights],
+                own => Bco(own[0]!, own[1]!, own[2]!, shift, own[3], beta, denominator)
+            );
         var rewards = (logProbs - referenceLogProbs.detach()) * beta;
         var good = desirable != 0;
         var logits = rewards - shift;
@@ -103,6 +122,43 @@ public static class UnpairedLosses
         if (undesirableWeights is not null)
             losses = losses * undesirableWeights.detach().to_type(losses.dtype).masked_fill(good, 1);
         return Result(losses, rewards, denominator);
+    }
+
+    /// <summary><see cref="Kto"/> as a call of <see cref="CompletionPass"/>.</summary>
+    internal static CompletionCall KtoCall(
+        Tensor logProbs,
+        Tensor referenceLogProbs,
+        Tensor desirable,
+        double referencePoint,
+        KtoObjective options,
+        double? denominator
+    ) =>
+        new(logProbs, referenceLogProbs, desirable, options.Beta, referencePoint, Divisor(logProbs, denominator))
+        {
+            Weights = (options.DesirableWeight, options.UndesirableWeight),
+        };
+
+    private static double Divisor(Tensor logProbs, double? denominator)
+    {
+        if (denominator is { } given)
+            Guard.Positive(given, nameof(denominator));
+        return denominator ?? Math.Max(logProbs.size(0), 1);
+    }
+
+    private static UnpairedLoss Result(CompletionResult found, Tensor?[] inputs, Func<Tensor?[], UnpairedLoss> reference)
+    {
+        var (loss, losses) = LossOperator.Run(
+            found.Loss,
+            found.Losses,
+            [found.Gradient],
+            inputs,
+            own =>
+            {
+                var again = reference(own);
+                return (again.Loss, again.Losses);
+            }
+        );
+        return new UnpairedLoss(loss.MoveToOuterDisposeScope(), losses.MoveToOuterDisposeScope(), found.Rewards.MoveToOuterDisposeScope());
     }
 
     private static void Check(Tensor logProbs, Tensor referenceLogProbs, Tensor desirable)

@@ -1,4 +1,5 @@
 using PostTrain.Numerics;
+using PostTrain.Operators;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -34,6 +35,17 @@ public static class RewardModelLosses
         options.Check();
         Check(chosenRewards, nameof(chosenRewards), rejectedRewards, nameof(rejectedRewards), margins, denominator);
         using var scope = NewDisposeScope();
+        var call = new RewardCall(
+            chosenRewards,
+            rejectedRewards,
+            margins,
+            null,
+            1 - options.LabelSmoothing,
+            options.CenteringCoefficient,
+            Divisor(denominator ?? chosenRewards.size(0))
+        );
+        if (Takes(call))
+            return Result(call, own => BradleyTerry(own[0]!, own[1]!, own[2], options, denominator));
         var probabilities = full_like(chosenRewards.detach(), 1 - options.LabelSmoothing);
         return Pairwise(chosenRewards, rejectedRewards, probabilities, margins, options.CenteringCoefficient, denominator);
     }
@@ -67,6 +79,17 @@ public static class RewardModelLosses
         Guard.NotNegative(centeringCoefficient, nameof(centeringCoefficient));
         Guard.Probabilities(probabilities, nameof(probabilities));
         using var scope = NewDisposeScope();
+        var call = new RewardCall(
+            firstRewards,
+            secondRewards,
+            margins,
+            probabilities,
+            1,
+            centeringCoefficient,
+            Divisor(denominator ?? firstRewards.size(0))
+        );
+        if (Takes(call))
+            return Result(call, own => SoftBradleyTerry(own[0]!, own[1]!, own[3]!, own[2], centeringCoefficient, denominator));
         return Pairwise(
             firstRewards,
             secondRewards,
@@ -125,6 +148,37 @@ public static class RewardModelLosses
             .logical_or(eye(rewards.shape[1], dtype: ScalarType.Bool, device: rewards.device));
         var losses = difference.neg().masked_fill(rivals.logical_not(), double.NegativeInfinity).logsumexp(2);
         return Ranking(Masked.Sum(losses, mask, 1), difference, better, denominator);
+    }
+
+    private static bool Takes(RewardCall call) =>
+        Fused.Takes(call.First, call.Second)
+        && call.Margins is null or { device_type: DeviceType.CPU }
+        && call.Probabilities is null or { device_type: DeviceType.CPU };
+
+    private static RewardLoss Result(RewardCall call, Func<Tensor?[], RewardLoss> reference)
+    {
+        var (found, rewards) = RewardPass.Run(call);
+        var (loss, losses) = LossOperator.Run(
+            found.Loss,
+            found.Losses,
+            [found.ChosenGradient, found.RejectedGradient],
+            [call.First, call.Second, call.Margins, call.Probabilities],
+            own =>
+            {
+                var again = reference(own);
+                return (again.Loss, again.PairLosses);
+            }
+        );
+        Tensor Scalar(double value) => tensor(value, dtype: losses.dtype).MoveToOuterDisposeScope();
+        return new RewardLoss(
+            loss.MoveToOuterDisposeScope(),
+            losses.MoveToOuterDisposeScope(),
+            Scalar(found.Accuracy),
+            Scalar(found.ChosenReward - found.RejectedReward),
+            Scalar(rewards.Mean),
+            Scalar(rewards.Least),
+            Scalar(rewards.Most)
+        );
     }
 
     // Within its caller's scope, out of which the results move.

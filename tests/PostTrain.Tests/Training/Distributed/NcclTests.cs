@@ -14,7 +14,7 @@ public sealed class NcclTests
 {
     private static readonly Rendezvous Group = new(2);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
-    private static int destroyed;
+    private static int Destroyed;
 
     private static unsafe NcclLibrary Fake =>
         new()
@@ -32,7 +32,7 @@ public sealed class NcclTests
     [Fact]
     public async Task Collectives_DoWhatTheirNamesSay()
     {
-        destroyed = 0;
+        Destroyed = 0;
         await InProcessCollectives.RunAsync(
             2,
             own =>
@@ -73,7 +73,7 @@ public sealed class NcclTests
                 return Task.CompletedTask;
             }
         );
-        Assert.Equal(2, destroyed);
+        Assert.Equal(2, Destroyed);
     }
 
     [Fact]
@@ -118,7 +118,7 @@ public sealed class NcclTests
     [UnmanagedCallersOnly]
     private static int CommDestroy(nint communicator)
     {
-        Interlocked.Increment(ref destroyed);
+        Interlocked.Increment(ref Destroyed);
         return 0;
     }
 

@@ -87,7 +87,7 @@ public sealed class RankFailureTests
                         Distributed = new DistributedOptions { SplitRewards = true },
                     }
                 );
-                trainer.RunAsync(Problems).ToBlockingEnumerable().Last();
+                _ = trainer.RunAsync(Problems).ToBlockingEnumerable().Last();
             }
         );
         Assert.All(
@@ -190,10 +190,10 @@ public sealed class RankFailureTests
     [Fact]
     public async Task WhatRanksCannotShare_IsRefused_ByName()
     {
-        async Task Refused<T>(string part, Action make)
+        async Task Refused<T>(string part, Func<IDisposable> make)
             where T : ArgumentException
         {
-            foreach (var error in await ErrorsAsync(2, _ => make()))
+            foreach (var error in await ErrorsAsync(2, _ => make().Dispose()))
                 Assert.Contains(part, Assert.IsAssignableFrom<T>(error).Message, StringComparison.Ordinal);
         }
 

@@ -2,14 +2,12 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using PostTrain.Numerics;
 using PostTrain.Operators;
-using PostTrain.Policy;
-using PostTrain.Policy.Estimators;
-using PostTrain.Policy.Losses;
+using PostTrain.Policy.Losses.Surrogates;
 using TorchSharp;
 using static TorchSharp.torch;
 using V = System.Runtime.Intrinsics.Vector256<double>;
 
-namespace PostTrain.Kernels;
+namespace PostTrain.Policy.Losses;
 
 /// <summary>The loop of the policy kernels over rows of tokens.</summary>
 internal static unsafe class PolicyPass
@@ -40,7 +38,37 @@ internal static unsafe class PolicyPass
         internal TokenWeights TokenWeights;
     }
 
-    internal static PolicyLossWithGradient Run<T, TForm>(PolicyCall call, TForm form)
+    /// <summary>True if a surrogate has a closed form here.</summary>
+    internal static bool Takes(PolicySurrogate surrogate) =>
+        surrogate
+            is ClipSurrogate
+                or RatioSurrogate
+                or PolicyGradientSurrogate
+                or CispoSurrogate
+                or DppoSurrogate
+                or SapoSurrogate
+                or DroSurrogate;
+
+    /// <summary>Runs over CPU memory; results are fresh tensors of the caller's scope.</summary>
+    internal static PolicyResult Run(PolicyCall call, PolicySurrogate surrogate) =>
+        surrogate switch
+        {
+            ClipSurrogate clip => Run(call, new ClipForm(clip.Range, clip.Cap)),
+            RatioSurrogate => Run(call, default(RatioForm)),
+            PolicyGradientSurrogate => Run(call, default(LogProbForm)),
+            CispoSurrogate cispo => Run(call, new WeightedForm(cispo.Least, cispo.Most)),
+            DppoSurrogate { Kl: true } dppo => Run(call, new DppoKlForm(dppo.Range, dppo.Cap)),
+            DppoSurrogate dppo => Run(call, new DppoTvForm(dppo.Range, dppo.Cap)),
+            SapoSurrogate sapo => Run(call, new SapoForm(sapo.Positive, sapo.Negative)),
+            DroSurrogate dro => Run(call, new DroForm(dro.Beta)),
+            _ => throw new NotSupportedException($"{surrogate} has no kernel; PolicyObjective.Loss has it"),
+        };
+
+    private static PolicyResult Run<TForm>(PolicyCall call, TForm form)
+        where TForm : struct, ISurrogateForm =>
+        call.LogProbs.dtype == ScalarType.Float32 ? Run<float, TForm>(call, form) : Run<double, TForm>(call, form);
+
+    private static PolicyResult Run<T, TForm>(PolicyCall call, TForm form)
         where T : unmanaged
         where TForm : struct, ISurrogateForm
     {
@@ -80,11 +108,10 @@ internal static unsafe class PolicyPass
             total.Count += sums.Count;
         }
         double counted = Math.Max(total.Count, 1);
-        return new PolicyLossWithGradient(
+        return new PolicyResult(
             total.Loss / memory.TokenWeights.Divisor,
             losses,
             gradient,
-            null,
             total.Cut / counted,
             total.OldKl / counted,
             total.Kl / counted

@@ -1,8 +1,7 @@
 using System.Runtime.Intrinsics;
-using PostTrain.Operators;
 using V = System.Runtime.Intrinsics.Vector256<double>;
 
-namespace PostTrain.Kernels;
+namespace PostTrain.Operators;
 
 /// <summary>A loss of the margin h with its derivative, in closed form.</summary>
 internal abstract class MarginForm
@@ -13,25 +12,26 @@ internal abstract class MarginForm
 /// <summary>−a·log σ(h) − b·log σ(−h): logistic, smoothed and robust losses.</summary>
 internal sealed class LogisticMargin(double right, double wrong) : MarginForm
 {
-    internal override void Of(V h, V beta, out V loss, out V slope)
+    internal override void Of(V h, V beta, out V loss, out V slope) =>
+        Of(h, Vector256.Create(right), Vector256.Create(wrong), out loss, out slope);
+
+    /// <summary>With a and b of each lane.</summary>
+    internal static void Of(V h, V right, V wrong, out V loss, out V slope)
     {
         // log σ(−h) = log σ(h) − h and σ(−h) = 1 − σ(h), from one exponential of −|h|.
         var small = Lanes.Exp(-Vector256.Abs(h));
         var positive = Vector256.GreaterThanOrEqual(h, V.Zero);
         var logOne = Lanes.Log1P(small);
         var logSigmoid = -logOne + Vector256.ConditionalSelect(positive, V.Zero, h);
-        var logOther = -logOne - Vector256.ConditionalSelect(positive, h, V.Zero);
         var near = V.One / (V.One + small);
         var far = small * near;
         var (sigmoid, other) = (Vector256.ConditionalSelect(positive, near, far), Vector256.ConditionalSelect(positive, far, near));
-        V a = Vector256.Create(right),
-            b = Vector256.Create(wrong);
-        loss = -(a * logSigmoid);
-        slope = -(a * other);
-        if (wrong == 0)
+        loss = -(right * logSigmoid);
+        slope = -(right * other);
+        if (wrong == V.Zero)
             return;
-        loss -= b * logOther;
-        slope += b * sigmoid;
+        loss -= wrong * (-logOne - Vector256.ConditionalSelect(positive, h, V.Zero));
+        slope += wrong * sigmoid;
     }
 }
 

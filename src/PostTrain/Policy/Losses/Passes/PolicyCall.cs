@@ -1,11 +1,9 @@
 using PostTrain.Numerics;
-using PostTrain.Policy;
-using PostTrain.Policy.Estimators;
-using PostTrain.Policy.Losses;
+using PostTrain.Operators;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace PostTrain.Kernels;
+namespace PostTrain.Policy.Losses;
 
 /// <summary>Arguments of a policy kernel.</summary>
 internal sealed record PolicyCall(Tensor LogProbs, Tensor OldLogProbs, Tensor Advantages, Tensor Mask)
@@ -28,6 +26,15 @@ internal sealed record PolicyCall(Tensor LogProbs, Tensor OldLogProbs, Tensor Ad
 
     internal double? Denominator { get; init; }
 
+    /// <summary>True if the pass can read these: one type, in CPU memory, and an aggregation whose weights are known.</summary>
+    internal bool IsTaken =>
+        LogProbs is not null
+        && OldLogProbs is not null
+        && Advantages is not null
+        && Mask is { device_type: DeviceType.CPU }
+        && Fused.Takes(LogProbs, OldLogProbs, Advantages, Reference, Weights, ImportanceWeights)
+        && TokenWeights.Takes(Aggregation);
+
     internal ScalarType Check()
     {
         Guard.Rank(LogProbs, "logProbs", 2, "[B,T]");
@@ -42,18 +49,44 @@ internal sealed record PolicyCall(Tensor LogProbs, Tensor OldLogProbs, Tensor Ad
         if (Reference is { } reference)
             KernelGuard.SameShape(reference, "referenceLogProbs", LogProbs, "logProbs");
         if (!Enum.IsDefined(Level))
-            throw new ArgumentOutOfRangeException(nameof(Level), Level, "expected Token, Sequence, SequenceToken or SequenceSum");
+            throw new ArgumentOutOfRangeException("level", Level, "expected Token, Sequence, SequenceToken or SequenceSum");
         if (!Enum.IsDefined(Estimator))
             throw new ArgumentOutOfRangeException(
-                nameof(Estimator),
+                "estimator",
                 Estimator,
                 "expected K1, K2, K3, Absolute, K3StraightThrough or K1StraightThrough"
             );
-        ClosedForms.Check(Aggregation);
+        TokenWeights.Check(Aggregation);
         if (Denominator is { } given)
             Guard.NotNegative(given, "denominator");
         return type;
     }
+
+    /// <summary>The loss with its graph, moved out of the caller's scope, and what the pass has found.</summary>
+    /// <param name="surrogate">A surrogate that the pass takes.</param>
+    /// <param name="reference">Loss and token losses by tensor operators, of log-probs, entropies, old log-probs, advantages, mask,
+    /// reference, weights and importance weights.</param>
+    /// <param name="entropy">Entropies with the value and the gradient of their term; null for none.</param>
+    internal (PolicyResult Found, Tensor Loss, Tensor Losses) Run(
+        PolicySurrogate surrogate,
+        Func<Tensor?[], (Tensor Loss, Tensor Losses)> reference,
+        (Tensor Entropy, double Value, Tensor Gradient)? entropy = null
+    )
+    {
+        Check();
+        var found = PolicyPass.Run(this, surrogate);
+        var (loss, losses) = LossOperator.Run(
+            found.Loss + (entropy?.Value ?? 0),
+            found.Losses,
+            [found.Gradient, entropy?.Gradient],
+            [LogProbs, entropy?.Entropy, OldLogProbs, Advantages, Mask, Reference, Weights, ImportanceWeights],
+            reference
+        );
+        return (found, loss.MoveToOuterDisposeScope(), losses.MoveToOuterDisposeScope());
+    }
+
+    /// <summary>A diagnostic as a scalar of the losses' type, outside of the caller's scope.</summary>
+    internal static Tensor Scalar(double value, Tensor losses) => tensor(value, dtype: losses.dtype).MoveToOuterDisposeScope();
 
     private void PerToken(Tensor values, string name)
     {

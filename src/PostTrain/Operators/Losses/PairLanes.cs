@@ -1,6 +1,6 @@
 using V = System.Runtime.Intrinsics.Vector256<double>;
 
-namespace PostTrain.Kernels;
+namespace PostTrain.Operators;
 
 /// <summary>The inputs and the result of the loss of four pairs.</summary>
 internal struct PairLanes

@@ -1,12 +1,9 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using PostTrain.Operators;
-using PostTrain.Policy;
-using PostTrain.Policy.Estimators;
-using PostTrain.Policy.Losses;
 using V = System.Runtime.Intrinsics.Vector256<double>;
 
-namespace PostTrain.Kernels;
+namespace PostTrain.Policy.Losses;
 
 /// <summary>Terms of the surrogate of four tokens; 0 where nothing counts. log ρ is within its bound in the ratio.</summary>
 internal ref struct SurrogateLanes
@@ -125,5 +122,56 @@ internal readonly struct DroForm(double beta) : ISurrogateForm
         loss = difference * difference * (strength * 0.5) - lanes.LogProbs * lanes.Advantages;
         direct = difference * strength - lanes.Advantages;
         slope = cut = V.Zero;
+    }
+}
+
+/// <summary>−w·A·log π with the constant w = min(ρ, cap), 0 where the probability has moved more than the range in the direction of
+/// A.</summary>
+internal readonly struct DppoTvForm(ClipRange range, double cap) : ISurrogateForm
+{
+    private readonly V up = Vector256.Create(range.Upper),
+        down = Vector256.Create(-range.Lower),
+        most = Vector256.Create(cap);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Of(in SurrogateLanes lanes, out V loss, out V slope, out V direct, out V cut)
+    {
+        var away = Lanes.Exp(lanes.LogProbs) - Lanes.Exp(lanes.OldLogProbs);
+        DppoKlForm.Weigh(in lanes, Vector256.GreaterThan(away, up), Vector256.LessThan(away, down), most, out loss, out direct, out cut);
+        slope = V.Zero;
+    }
+}
+
+/// <summary>The same with the binary divergence KL(π_old‖π) of the token as the distance.</summary>
+internal readonly struct DppoKlForm(ClipRange range, double cap) : ISurrogateForm
+{
+    private readonly V up = Vector256.Create(range.Upper),
+        down = Vector256.Create(range.Lower),
+        most = Vector256.Create(cap);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Of(in SurrogateLanes lanes, out V loss, out V slope, out V direct, out V cut)
+    {
+        V now = Lanes.Exp(lanes.LogProbs),
+            old = Lanes.Exp(lanes.OldLogProbs),
+            away = now - old,
+            other = Vector256.Max(V.One - old, V.Zero),
+            rest = Vector256.Max(V.One - now, V.Zero);
+        var second = Vector256.AndNot(other * (Vector256.Log(other) - Vector256.Log(rest)), Vector256.Equals(other, V.Zero));
+        var divergence = old * (lanes.OldLogProbs - lanes.LogProbs) + second;
+        var tooHigh = Vector256.GreaterThan(away, V.Zero) & Vector256.GreaterThan(divergence, up);
+        var tooLow = Vector256.LessThan(away, V.Zero) & Vector256.GreaterThan(divergence, down);
+        Weigh(in lanes, tooHigh, tooLow, most, out loss, out direct, out cut);
+        slope = V.Zero;
+    }
+
+    /// <summary>The terms of both distances.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void Weigh(in SurrogateLanes lanes, V tooHigh, V tooLow, V most, out V loss, out V direct, out V cut)
+    {
+        cut = Vector256.ConditionalSelect(Vector256.GreaterThan(lanes.Advantages, V.Zero), tooHigh, tooLow);
+        direct = -(lanes.Advantages * Vector256.AndNot(Vector256.Min(lanes.Ratio, most), cut));
+        loss = lanes.LogProbs * direct;
+        cut = Vector256.AndNot(cut, Vector256.Equals(lanes.Advantages, V.Zero));
     }
 }

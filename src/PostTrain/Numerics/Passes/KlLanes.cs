@@ -1,10 +1,9 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using PostTrain.Numerics;
 using PostTrain.Operators;
 using V = System.Runtime.Intrinsics.Vector256<double>;
 
-namespace PostTrain.Kernels;
+namespace PostTrain.Numerics;
 
 /// <summary>Estimates of the divergence from a reference with their slopes, four tokens at a time.</summary>
 internal static class KlLanes

@@ -1,8 +1,7 @@
-using PostTrain.Numerics;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace PostTrain.Kernels;
+namespace PostTrain.Numerics;
 
 /// <summary>Checks of arguments without the arrays that <c>shape</c> makes; the messages are those of <see cref="Guard"/>.</summary>
 internal static class KernelGuard

@@ -9,7 +9,7 @@ using static TorchSharp.torch;
 namespace PostTrain.Tests.Training;
 
 [Collection("Sequential")]
-public sealed class FusedAdamWTests
+public sealed class FusedOptimizerTests
 {
     private static readonly SftOptions Options = new()
     {
@@ -19,16 +19,40 @@ public sealed class FusedAdamWTests
         AdamEpsilon = 1e-6,
     };
 
+    /// <summary>An optimiser in one pass, and TorchSharp's.</summary>
+    private static readonly Dictionary<string, (OptimizerChoice Fused, Func<ParameterGroup[], IParameterOptimizer> Torch)> Choices = new()
+    {
+        ["AdamW"] = (OptimizerChoice.AdamW, groups => TorchOptimizer.AdamW(groups, Options)),
+        ["Adam"] = (OptimizerChoice.Adam, groups => TorchOptimizer.Adam(groups, Options)),
+        ["descent"] = (OptimizerChoice.Sgd(), groups => TorchOptimizer.Sgd(groups, Options, 0, false)),
+        ["momentum"] = (OptimizerChoice.Sgd(0.9), groups => TorchOptimizer.Sgd(groups, Options, 0.9, false)),
+        ["Nesterov"] = (OptimizerChoice.Sgd(0.8, nesterov: true), groups => TorchOptimizer.Sgd(groups, Options, 0.8, true)),
+    };
+
+    public static TheoryData<string, ScalarType, double> Cases
+    {
+        get
+        {
+            var data = new TheoryData<string, ScalarType, double>();
+            foreach (var name in Choices.Keys)
+            {
+                data.Add(name, ScalarType.Float64, 1e-14);
+                data.Add(name, ScalarType.Float32, 2e-6);
+            }
+            return data;
+        }
+    }
+
     [Theory]
-    [InlineData(ScalarType.Float64, 1e-14)]
-    [InlineData(ScalarType.Float32, 2e-6)]
-    public void Steps_AreThoseOfTorchSharp(ScalarType type, double tolerance)
+    [MemberData(nameof(Cases))]
+    public void Steps_AreThoseOfTorchSharp(string name, ScalarType type, double tolerance)
     {
         using var scope = NewDisposeScope();
         var (own, others) = (Groups(type), Groups(type));
-        Assert.True(FusedAdamW.Takes(own));
-        using var fused = new FusedAdamW(own, Options);
-        using var torch = TorchOptimizer.AdamW(others, Options);
+        Assert.True(FusedOptimizer.Takes(own));
+        using var fused = Choices[name].Fused.Create(own, Options);
+        Assert.IsAssignableFrom<FusedOptimizer>(fused);
+        using var torch = Choices[name].Torch(others);
         for (var step = 0; step < 6; step++)
         {
             foreach (var groups in new[] { own, others })
@@ -39,7 +63,7 @@ public sealed class FusedAdamWTests
                 TensorAssert.Close(b, a, tolerance, $"parameter after step {step}");
             foreach (var (a, b) in fused.States.Zip(torch.States))
             {
-                Assert.Equal(b.Updates, a.Updates);
+                Assert.Equal(step + 1, a.Updates);
                 Assert.Equal(b.Tensors.Select(item => item.Name), a.Tensors.Select(item => item.Name));
                 foreach (var (mine, theirs) in a.Tensors.Zip(b.Tensors))
                     TensorAssert.Close(theirs.Tensor, mine.Tensor, tolerance, mine.Name);
@@ -52,7 +76,7 @@ public sealed class FusedAdamWTests
     {
         using var scope = NewDisposeScope();
         var groups = Groups(ScalarType.Float32);
-        using var optimizer = new FusedAdamW(groups, Options);
+        using var optimizer = new FusedAdam(groups, Options, decoupled: true);
         Give(groups, 0);
         optimizer.ZeroGradients();
         var (first, second) = (groups[0].Parameters[0], groups[0].Parameters[1]);
@@ -93,7 +117,7 @@ public sealed class FusedAdamWTests
             {
                 set_num_threads(count);
                 var parameter = new Parameter(Numbers.Uniform(1, 1, 300, 1000).to_type(ScalarType.Float32));
-                using var optimizer = new FusedAdamW([new ParameterGroup([parameter], 0.1, 1)], Options);
+                using var optimizer = new FusedAdam([new ParameterGroup([parameter], 0.1, 1)], Options, decoupled: true);
                 parameter.grad = Numbers.Uniform(2, 1, 300, 1000).to_type(ScalarType.Float32);
                 Optimization.ClipGradients([parameter], 1);
                 optimizer.Update(0.1);

@@ -1,8 +1,7 @@
-using PostTrain.Numerics;
 using PostTrain.Operators;
 using static TorchSharp.torch;
 
-namespace PostTrain.Kernels;
+namespace PostTrain.Numerics;
 
 /// <summary>Weight of each token of a row in an aggregation: what a gradient is multiplied by.</summary>
 internal readonly struct TokenWeights
@@ -17,12 +16,22 @@ internal readonly struct TokenWeights
     internal static TokenWeights Of<T>(LossAggregation? aggregation, double? denominator, Tensor mask, MaskPointer<T> pointer)
         where T : unmanaged
     {
-        ClosedForms.Check(aggregation);
+        Check(aggregation);
         aggregation ??= LossAggregation.TokenMean;
         double given =
             denominator
             ?? (aggregation is LossAggregation.TokenMeanAggregation ? pointer.Sum(0, mask.numel()) : aggregation.Denominator(mask));
         return new TokenWeights(given > 0 ? given : 1, aggregation is LossAggregation.SequenceMeanAggregation);
+    }
+
+    /// <summary>True if the weights of an aggregation are known: all but those of one's own.</summary>
+    internal static bool Takes(LossAggregation? aggregation) => aggregation is not LossAggregation.OwnAggregation;
+
+    /// <summary>Refuses an aggregation whose weights are not known.</summary>
+    internal static void Check(LossAggregation? aggregation)
+    {
+        if (!Takes(aggregation))
+            throw new NotSupportedException($"the aggregation {aggregation} has no kernel; LossAggregation.Apply has it");
     }
 
     /// <summary>The weight of a token of a row, before <see cref="Divisor"/>.</summary>

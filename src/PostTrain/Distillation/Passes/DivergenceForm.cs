@@ -3,7 +3,7 @@ using System.Runtime.Intrinsics;
 using PostTrain.Operators;
 using V = System.Runtime.Intrinsics.Vector256<double>;
 
-namespace PostTrain.Kernels;
+namespace PostTrain.Distillation;
 
 /// <summary>A divergence of the student's q from the teacher's p in closed form: each token's term and ∂term/∂log q.</summary>
 internal interface IDivergenceForm

@@ -1,9 +1,8 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using PostTrain.Operators;
 using V = System.Runtime.Intrinsics.Vector256<double>;
 
-namespace PostTrain.Kernels;
+namespace PostTrain.Operators;
 
 /// <summary>Numbers of each token or of each row, or 1 everywhere.</summary>
 internal readonly unsafe struct SignalPointer<T>(T* numbers, bool perRow)

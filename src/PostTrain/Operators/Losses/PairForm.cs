@@ -1,8 +1,7 @@
 using System.Runtime.Intrinsics;
-using PostTrain.Operators;
 using V = System.Runtime.Intrinsics.Vector256<double>;
 
-namespace PostTrain.Kernels;
+namespace PostTrain.Operators;
 
 /// <summary>A loss of pairs in closed form: adds a factor times its value and slopes to the lanes.</summary>
 internal abstract class PairForm
@@ -16,8 +15,8 @@ internal abstract class PairForm
     internal abstract void Add(ref PairLanes lanes, double factor);
 }
 
-/// <summary>A loss of the margin h = β(s_w − s_l).</summary>
-internal sealed class MarginPairForm(MarginForm margin, bool lengthNormalized) : PairForm
+/// <summary>A loss of the margin h = β(s_w − s_l) − γ.</summary>
+internal sealed class MarginPairForm(MarginForm margin, bool lengthNormalized, double target = 0) : PairForm
 {
     internal override string? LengthReason => lengthNormalized ? "a length-normalised loss" : null;
 
@@ -28,7 +27,7 @@ internal sealed class MarginPairForm(MarginForm margin, bool lengthNormalized) :
         var (chosen, rejected) = (lanes.Beta, lanes.Beta);
         if (lengthNormalized)
             (chosen, rejected) = (chosen / lanes.ChosenLengths, rejected / lanes.RejectedLengths);
-        margin.Of(lanes.Chosen * chosen - lanes.Rejected * rejected, lanes.Beta, out var loss, out var slope);
+        margin.Of(lanes.Chosen * chosen - lanes.Rejected * rejected - Vector256.Create(target), lanes.Beta, out var loss, out var slope);
         var scale = Vector256.Create(factor);
         lanes.Loss += loss * scale;
         lanes.ChosenSlope += slope * chosen * scale;
