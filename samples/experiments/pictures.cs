@@ -1,8 +1,8 @@
 #:project ../support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
 // A language model learns to read pictures in LLaVA's two stages, then by reinforcement learning: number, colour and place of drawn shapes.
-// Right answers to questions about held-out pictures after each stage, over seeds; the control asks the same about other pictures. Over five
-// seeds 0.939 ± 0.062 are right, 0.264 ± 0.025 of the control: docs/vision.md.
+// Right answers to questions about held-out pictures after each stage, over seeds; the control asks the same about other pictures. Over
+// five seeds 0.939 ± 0.062 are right, 0.264 ± 0.025 of the control: docs/vision.md.
 //   dotnet run -c Release samples/experiments/pictures.cs [-- --seeds N --steps N --early N --grpo-steps N --output DIR]
 using PostTrain.Data;
 using PostTrain.Numerics;
@@ -41,7 +41,8 @@ return await command.RunAsync(
             run.Page(
                     "Pictures before a language model",
                     $"{values.GetValue(count)} drawn pictures to learn from, {run.HeldOut} held out, one question each; the pictures "
-                        + "of GRPO are new. Shares of right answers: the likeliest answers, by kind of question, and those drawn at temperature 1."
+                        + "of GRPO are new. Shares of right answers: the likeliest ones, by kind of question, and those drawn at "
+                        + "temperature 1."
                 )
                 .Table($"Means, {values.GetValue(seeds)} seeds", table.Means)
                 .Table("Paired differences", table.Differences)

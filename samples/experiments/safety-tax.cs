@@ -140,9 +140,9 @@ return await command.RunAsync(
         run.Finish(
             run.Page(
                     "Safety tax",
-                    $"A small reasoning model is trained to refuse harmful requests; {values.GetValue(harmless):P0} of the examples are its "
-                        + "own answers to harmless ones. The tax is the mean loss of accuracy on harmless requests over the shares of refusals "
-                        + "that were reached."
+                    $"A small reasoning model is trained to refuse harmful requests; {values.GetValue(harmless):P0} of the examples are "
+                        + "its own answers to harmless ones. The tax is the mean loss of accuracy on harmless requests over the shares "
+                        + "of refusals that were reached."
                 )
                 .Table($"Means, {values.GetValue(seeds)} seeds", table.Means)
                 .Table("Paired differences", table.Differences)

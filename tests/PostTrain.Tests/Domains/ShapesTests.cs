@@ -58,8 +58,8 @@ public sealed class ShapesTests(ITestOutputHelper output)
         }
     }
 
-    // Reinforcement has pictures of its own: on those of the supervised training, which are known by heart, groups agree and nothing is left
-    // to be learnt.
+    // Reinforcement has pictures of its own: on those of the supervised training, which are known by heart, groups agree and nothing is
+    // left to be learnt.
     [Fact]
     public async Task SupervisedTraining_ReadsColours_AndGrpoGoesOn()
     {
