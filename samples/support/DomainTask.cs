@@ -23,8 +23,8 @@ public static class DomainTask
     /// <summary>Digits and signs.</summary>
     public static CharacterTokenizer Tokenizer() => new("0123456789+*-=");
 
-    /// <summary>A decoder with a random start. The output has weights of its own: where it shares the embedding, the results stay at chance
-    /// for over a thousand steps.</summary>
+    /// <summary>A decoder with a random start. The output has weights of its own: two layers of width 48 that share them with the embedding
+    /// stayed at chance for 1500 steps.</summary>
     public static Decoder Model(ulong seed, int width = 64) =>
         Decoder.Create(
             new DecoderConfig
