@@ -1,8 +1,9 @@
 #:project ../support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
 // On-policy distillation against supervised fine-tuning, paired over seeds: a student of two of its teacher's three layers, in KL to the
-// teacher
-// on the student's own texts and in right answers. The control distils from the careless base in the same way.
+// teacher on the student's own texts and in right answers. The control distils from the careless base in the same way. Over five seeds the
+// difference in KL is -0.008 ± 0.003 with a teacher of 12 steps, 0.000 ± 0.003 with one that knows the shown texts:
+// docs/trainers/on-policy-distillation.md.
 //   dotnet run -c Release samples/experiments/distillation-seeds.cs [-- --seeds N --steps N --start-steps N --output DIR]
 using System.Globalization;
 using PostTrain.Compression.Pruning;
@@ -21,13 +22,13 @@ const int middle = 1,
 var command = new SampleCommand(
     "distillation-seeds",
     "Compares on-policy distillation with supervised fine-tuning over seeds.",
-    steps: 150,
-    heldOut: 200
+    steps: 100,
+    heldOut: 80
 );
 var seeds = command.Option("--seeds", "Number of paired seeds, at least 2.", 5, OptionRange.AtLeast(2));
-var startSteps = command.Option("--start-steps", "Steps of supervised fine-tuning of the student first.", 100, OptionRange.AtLeast(1));
-var teacherSteps = command.Option("--teacher-steps", "Steps of supervised fine-tuning of the teacher.", 200, OptionRange.AtLeast(1));
-var beta = command.Option("--beta", "Of the divergence: 0 the forward KL, 1 the reverse KL.", 0.5, OptionRange.Between(0, 1));
+var startSteps = command.Option("--start-steps", "Steps of supervised fine-tuning of the student first.", 120, OptionRange.AtLeast(1));
+var teacherSteps = command.Option("--teacher-steps", "Steps of supervised fine-tuning of the teacher.", 12, OptionRange.AtLeast(1));
+var beta = command.Option("--beta", "Of the divergence: 0 the forward KL, 1 the reverse KL.", 1.0, OptionRange.Between(0, 1));
 return await command.RunAsync(
     args,
     async (run, values) =>

@@ -1,6 +1,7 @@
 #:project ../support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
-// Domain adaptation: continued pre-training with replay, EWC, L2-SP and LoRA, by what is learnt and what is forgotten.
+// Domain adaptation: continued pre-training with replay, EWC, L2-SP and LoRA, by what is learnt and what is forgotten. Over five seeds
+// plain training forgets 0.828 ± 0.060 of accuracy, replay 0.754 ± 0.184 less; the table is in docs/domain-adaptation.md.
 //   dotnet run -c Release samples/experiments/domain-adaptation.cs [-- --seeds 5 --steps N --replay 0.25 --ewc N --l2sp N --output DIR]
 using PostTrain.Adapters;
 using PostTrain.Data;
@@ -17,12 +18,12 @@ const string plain = "continued pre-training";
 var command = new SampleCommand(
     "domain-adaptation",
     "Compares ways to learn a domain without forgetting; --steps are those on the domain.",
-    steps: 120
+    steps: 400
 );
 var seeds = command.Option("--seeds", "Number of seeds, at least 2.", 5, OptionRange.AtLeast(2));
-var baseSteps = command.Option("--base-steps", "Steps of the base model on what it knows.", 250, OptionRange.AtLeast(1));
+var baseSteps = command.Option("--base-steps", "Steps of the base model on what it knows.", 1000, OptionRange.AtLeast(1));
 var replay = command.Option("--replay", "Share of earlier texts in replay.", 0.25, OptionRange.Between(0, 1));
-var ewc = command.Option("--ewc", "Weight of elastic weight consolidation.", 30.0, OptionRange.AtLeast(0));
+var ewc = command.Option("--ewc", "Weight of elastic weight consolidation.", 1e4, OptionRange.AtLeast(0));
 var l2sp = command.Option("--l2sp", "Weight of L2-SP.", 0.03, OptionRange.AtLeast(0));
 return await command.RunAsync(
     args,
@@ -36,9 +37,9 @@ return await command.RunAsync(
             DomainTask.Texts(DomainTask.Unrelated)
         );
         var table = new ArmTable(plain);
-        for (ulong seed = 1; seed <= (ulong)values.GetValue(seeds); seed++)
+        for (int i = 1; i <= values.GetValue(seeds); i++)
         {
-            ulong own = seed;
+            ulong seed = run.Seed + (ulong)i;
             using var start = DomainTask.Model(seed);
             Train("base", start, known, values.GetValue(baseSteps), 3e-3);
             double before = DomainTask.Accuracy(start, DomainTask.Known);
@@ -57,8 +58,8 @@ return await command.RunAsync(
                     new LoraOptions
                     {
                         Targets = ModuleSelection.AllLinear,
-                        Rank = 4,
-                        Alpha = 8,
+                        Rank = 8,
+                        Alpha = 16,
                     },
                     seed: seed
                 )
@@ -69,13 +70,13 @@ return await command.RunAsync(
             }
 
             IReadOnlyList<TokenExample> Mixed(IReadOnlyList<TokenExample> other) =>
-                new Mixture<TokenExample>([domain, other], [1 - share, share], own, 800);
+                new Mixture<TokenExample>([domain, other], [1 - share, share], seed, 4000);
 
             void Arm(string name, IReadOnlyList<TokenExample> data, Func<Decoder, WeightPenalty>? hold = null)
             {
                 using var model = start.Copy();
                 using var penalty = hold?.Invoke(model);
-                Train(name, model, data, run.Steps, 1e-3, penalty);
+                Train(name, model, data, run.Steps, 2e-3, penalty);
                 Measure(name, model);
             }
 
@@ -83,7 +84,7 @@ return await command.RunAsync(
             {
                 double learnt = DomainTask.Accuracy(model, DomainTask.Domain),
                     forgotten = before - DomainTask.Accuracy(model, DomainTask.Known);
-                Console.WriteLine($"seed {own}, {name}: domain {learnt:F2}, forgotten {forgotten:F2}");
+                Console.WriteLine($"seed {seed}, {name}: domain {learnt:F2}, forgotten {forgotten:F2}");
                 table.Add(name, "domain accuracy", learnt);
                 table.Add(name, "forgetting", forgotten);
             }
@@ -96,13 +97,15 @@ return await command.RunAsync(
                     new SftOptions
                     {
                         Steps = steps,
-                        BatchSize = 50,
+                        BatchSize = 100,
                         LearningRate = rate,
-                        Seed = own,
+                        WarmupSteps = Math.Min(20, steps / 10),
+                        Schedule = LearningRateSchedule.Cosine,
+                        Seed = seed,
                         Terms = term is null ? [] : [term],
                     }
                 );
-                run.Train($"seed {own}, {name}", steps, trainer.Run(data, cancellation: run.Cancellation), $"seed{own}/{name}");
+                run.Train($"seed {seed}, {name}", steps, trainer.Run(data, cancellation: run.Cancellation), $"seed{seed}/{name}");
             }
         }
         table.Print();

@@ -1,8 +1,9 @@
 #:project ../support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
 // What safety costs a model that reasons: refusals of three kinds, the share of harmful requests that is refused against the accuracy on
-// harmless ones after every few steps.
-//   dotnet run -c Release samples/experiments/safety-tax.cs [-- --seeds 5 --steps N --every N --output DIR]
+// harmless ones after every few steps. Over five seeds the tax is 0.104 ± 0.188 of direct refusals, 0.366 ± 0.272 of thinking ones,
+// 0.213 ± 0.431 of the model's own: docs/safety-tax.md.
+//   dotnet run -c Release samples/experiments/safety-tax.cs [-- --seeds 5 --steps N --every N --harmless 0.1 --output DIR]
 using PostTrain.Data;
 using PostTrain.Models;
 using PostTrain.Recipes;
@@ -18,12 +19,18 @@ const string direct = "direct refusals";
 var command = new SampleCommand(
     "safety-tax",
     "Measures what refusals of three kinds cost; --steps are those of safety training.",
-    steps: 80,
+    steps: 48,
     heldOut: 100
 );
 var seeds = command.Option("--seeds", "Number of seeds, at least 2.", 5, OptionRange.AtLeast(2));
-var baseSteps = command.Option("--base-steps", "Steps of the base model.", 700, OptionRange.AtLeast(1));
-var every = command.Option("--every", "Steps between measurements.", 8, OptionRange.AtLeast(1));
+var baseSteps = command.Option("--base-steps", "Steps of the base model.", 800, OptionRange.AtLeast(1));
+var every = command.Option("--every", "Steps between measurements.", 4, OptionRange.AtLeast(1));
+var harmless = command.Option(
+    "--harmless",
+    "Share of harmless requests in safety training, with the model's own answers.",
+    0.1,
+    OptionRange.Between(0, 0.9)
+);
 var rate = command.Option("--learning-rate", "Of safety training.", 4e-4, OptionRange.Positive);
 return await command.RunAsync(
     args,
@@ -32,14 +39,17 @@ return await command.RunAsync(
         var tokenizer = SafetyTask.Tokenizer();
         var table = new ArmTable(direct);
         var curves = new Dictionary<string, List<(int Step, double Refusal, double Accuracy)>>();
-        for (ulong seed = 1; seed <= (ulong)values.GetValue(seeds); seed++)
+        for (int i = 1; i <= values.GetValue(seeds); i++)
         {
-            ulong own = seed;
+            ulong seed = run.Seed + (ulong)i;
             using var start = SafetyTask.Model(seed);
             _ = Train(start, SafetyTask.BaseTexts(seed), values.GetValue(baseSteps), 3e-3, $"seed{seed}/base").ToArray();
             var harmful = SafetyTask.Requests(true, 200, heldOut: false, seed + 10);
             var hinted = Draw(start, [.. harmful.Select(problem => problem with { Prompt = SafetyTask.Hint + problem.Prompt })], 1);
             var plain = Draw(start, harmful, 1);
+            var kept = Draw(start, SafetyTask.Requests(false, 200, heldOut: false, seed + 20), 1)
+                .Where(answer => answer.Finished)
+                .ToArray();
             Arm(direct, [.. harmful.Select(problem => new Demonstration(problem.Prompt, SafetyTask.DirectRefusal))]);
             Arm("thinking refusals", [.. harmful.Select(problem => new Demonstration(problem.Prompt, SafetyTask.ThinkingRefusal))]);
             // The model's own refusals, which it gives where the request has the hint; it is trained on them without.
@@ -57,16 +67,26 @@ return await command.RunAsync(
                 [.. plain.Where(answer => answer.Finished).Select(answer => new Demonstration(answer.Problem.Prompt, answer.Text))]
             );
 
-            void Arm(string name, IReadOnlyList<Demonstration> data)
+            void Arm(string name, IReadOnlyList<Demonstration> refusals)
             {
+                double share = values.GetValue(harmless);
+                int others = kept.Length == 0 ? 0 : (int)Math.Round(refusals.Count * share / (1 - share));
+                Demonstration[] data =
+                [
+                    .. refusals,
+                    .. Enumerable
+                        .Range(0, others)
+                        .Select(k => kept[k % kept.Length])
+                        .Select(own => new Demonstration(own.Problem.Prompt, own.Text)),
+                ];
                 using var model = start.Copy();
                 var points = new List<(int Step, double Refusal, double Accuracy)> { Measure(model, 0) };
-                foreach (var report in Train(model, data, run.Steps, values.GetValue(rate), $"seed{own}/{name}"))
+                foreach (var report in Train(model, data, run.Steps, values.GetValue(rate), $"seed{seed}/{name}"))
                     if (report.Step % values.GetValue(every) == 0)
                         points.Add(Measure(model, (int)report.Step));
                 var frontier = new SafetyFrontier(points);
                 Console.WriteLine(
-                    $"seed {own}, {name}: {string.Join(' ', points.Select(point => $"{point.Refusal:F2}/{point.Accuracy:F2}"))}"
+                    $"seed {seed}, {name}: {string.Join(' ', points.Select(point => $"{point.Refusal:F2}/{point.Accuracy:F2}"))}"
                 );
                 table.Add(name, "tax", frontier.Tax());
                 table.Add(name, "refusals at the end", points[^1].Refusal);
@@ -87,10 +107,11 @@ return await command.RunAsync(
             }
 
             IReadOnlyList<Completion> Draw(Decoder model, IReadOnlyList<Problem> asked, double temperature) =>
-                Sampled.Completions(model, tokenizer, asked, new SamplingOptions { MaxNewTokens = 28, Temperature = temperature }, own);
+                Sampled.Completions(model, tokenizer, asked, new SamplingOptions { MaxNewTokens = 28, Temperature = temperature }, seed);
 
             IEnumerable<StepReport> Train(Decoder model, IReadOnlyList<Demonstration> data, int steps, double learningRate, string part)
             {
+                bool isBase = model == start;
                 using var trainer = new SftTrainer(
                     model,
                     tokenizer,
@@ -99,7 +120,10 @@ return await command.RunAsync(
                         Steps = steps,
                         BatchSize = 32,
                         LearningRate = learningRate,
-                        Seed = own,
+                        // The base ends at a low rate, safety training is cut at any step.
+                        WarmupSteps = isBase ? steps / 20 : 0,
+                        Schedule = isBase ? LearningRateSchedule.Cosine : LearningRateSchedule.Constant,
+                        Seed = seed,
                     }
                 );
                 foreach (var report in trainer.Run(data, cancellation: run.Cancellation))
@@ -110,46 +134,51 @@ return await command.RunAsync(
             }
         }
         table.Print();
-        var frontierTable = new ReportTable(
-            ["step", .. curves.Keys.SelectMany(name => (string[])[$"{name}: refusals", "accuracy"])],
-            [
-                .. curves
-                    .Values.First()
-                    .Select(point => point.Step)
-                    .Distinct()
-                    .Select(step =>
-                        (string[])
-                            [
-                                $"{step}",
-                                .. curves.Values.SelectMany(points =>
-                                    (string[])
-                                        [
-                                            Estimate
-                                                .Of([.. points.Where(point => point.Step == step).Select(point => point.Refusal)])
-                                                .ToString(),
-                                            Estimate
-                                                .Of([.. points.Where(point => point.Step == step).Select(point => point.Accuracy)])
-                                                .ToString(),
-                                        ]
-                                ),
-                            ]
-                    ),
-            ]
-        );
-        ConsoleTable.Print(frontierTable);
+        var (refusals, accuracies) = (ByStep(point => point.Refusal), ByStep(point => point.Accuracy));
+        ConsoleTable.Print(refusals);
+        ConsoleTable.Print(accuracies);
         run.Finish(
             run.Page(
                     "Safety tax",
-                    "A small reasoning model is trained to refuse harmful requests, on nothing else. The tax is the mean loss of "
-                        + "accuracy on "
-                        + "harmless requests over the shares of refusals that were reached."
+                    $"A small reasoning model is trained to refuse harmful requests; {values.GetValue(harmless):P0} of the examples are "
+                        + "its own answers to harmless ones. The tax is the mean loss of accuracy on harmless requests over the shares "
+                        + "of refusals that were reached."
                 )
                 .Table($"Means, {values.GetValue(seeds)} seeds", table.Means)
                 .Table("Paired differences", table.Differences)
-                .Table("The frontier, step by step", frontierTable)
+                .Curves(
+                    "The frontier, step by step: means",
+                    Chart("Refusals of harmful requests", point => point.Refusal),
+                    Chart("Right answers to harmless requests", point => point.Accuracy)
+                )
+                .Table("Refusals of harmful requests by step", refusals)
+                .Table("Right answers to harmless requests by step", accuracies)
                 .Paragraph("The control trains on the model's own answers to the harmful requests, which refuse nothing."),
             table.Summary
         );
         return Task.CompletedTask;
+
+        IEnumerable<int> Steps() => curves.Values.First().Select(point => point.Step).Distinct();
+
+        Estimate At(string name, int step, Func<(int Step, double Refusal, double Accuracy), double> value) =>
+            Estimate.Of([.. curves[name].Where(point => point.Step == step).Select(value)]);
+
+        ReportTable ByStep(Func<(int Step, double Refusal, double Accuracy), double> value) =>
+            new(
+                ["step", .. curves.Keys],
+                [.. Steps().Select(step => (string[])[$"{step}", .. curves.Keys.Select(name => At(name, step, value).ToString())])]
+            );
+
+        CurveChart Chart(string title, Func<(int Step, double Refusal, double Accuracy), double> value) =>
+            new(
+                title,
+                "",
+                [
+                    .. curves.Keys.Select(name => new CurveSeries(
+                        name,
+                        [.. Steps().Select(step => new CurvePoint(step, At(name, step, value).Mean))]
+                    )),
+                ]
+            );
     }
 );

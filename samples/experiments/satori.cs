@@ -11,12 +11,13 @@ const string without = "PPO without restarts";
 var command = new SampleCommand(
     "satori",
     "Compares PPO with and without restarts within rollouts; --steps are PPO's in a round.",
-    steps: 10
+    steps: 10,
+    heldOut: 150
 );
 var seeds = command.Option("--seeds", "Number of seeds, at least 2.", 5, OptionRange.AtLeast(2));
 var rounds = command.Option("--rounds", "Rounds of PPO.", 2, OptionRange.AtLeast(1));
-var baseSteps = command.Option("--base-steps", "Steps of the base model on plain notes.", 800, OptionRange.AtLeast(1));
-var formatSteps = command.Option("--format-steps", "Steps of format tuning.", 500, OptionRange.AtLeast(1));
+var baseSteps = command.Option("--base-steps", "Steps of the base model on plain notes.", 1200, OptionRange.AtLeast(1));
+var formatSteps = command.Option("--format-steps", "Steps of format tuning.", 600, OptionRange.AtLeast(1));
 return await command.RunAsync(
     args,
     async (run, values) =>
@@ -36,7 +37,7 @@ return await command.RunAsync(
                 {
                     Steps = values.GetValue(baseSteps),
                     BatchSize = 64,
-                    LearningRate = 3e-3,
+                    LearningRate = 2e-3,
                     WarmupSteps = 50,
                     Schedule = LearningRateSchedule.Cosine,
                 }
@@ -49,8 +50,9 @@ return await command.RunAsync(
                 "base"
             );
         var table = new ArmTable(without);
-        for (ulong seed = 1; seed <= (ulong)values.GetValue(seeds); seed++)
+        for (int i = 1; i <= values.GetValue(seeds); i++)
         {
+            ulong seed = run.Seed + (ulong)i;
             using var coat = new CoatRun(
                 baseModel,
                 settings,
@@ -59,16 +61,18 @@ return await command.RunAsync(
             );
             Add("format tuning only", coat.Measure(coat.Tuned, run.HeldOut));
             foreach (
-                var (arm, restarts) in ((string, Func<PostTrain.Refinement.Restarts.Restart, bool>?)[])
+                var (arm, restarts, asksToReflect) in ((string, Func<PostTrain.Refinement.Restarts.Restart, bool>?, bool)[])
                     [
-                        (without, null),
-                        ("restart and explore", _ => true),
-                        ("restarts of right rollouts only (control)", restart => restart.EarlierReward == 1),
+                        (without, null, false),
+                        ("restart and explore", _ => true, true),
+                        ("restarts without the token", _ => true, false),
+                        ("of right rollouts only (control)", restart => restart.EarlierReward == 1, false),
                     ]
             )
             {
                 using var policy = await coat.TrainAsync(
                     restarts,
+                    asksToReflect,
                     (part, steps, reports) => run.TrainAsync($"seed {seed}, {arm}, {part}", steps, reports, $"seed{seed}/{arm}/{part}")
                 );
                 Add(arm, coat.Measure(policy, run.HeldOut));
@@ -84,9 +88,9 @@ return await command.RunAsync(
                 .Table($"Shares, {values.GetValue(seeds)} seeds", table.Means)
                 .Table("Paired differences", table.Differences)
                 .Paragraph(
-                    "All arms start from the same format-tuned model and draw as many completions. The control restarts from "
-                        + "right rollouts "
-                        + "only, in which there is nothing to repair."
+                    "All arms start from the same format-tuned model and draw as many completions. Restart and explore appends the token "
+                        + "that asks to reflect; without it the policy itself chooses what to do after the prefix. The control restarts in "
+                        + "that way from right rollouts only, in which there is nothing to repair."
                 ),
             table.Summary
         );

@@ -40,7 +40,7 @@ public sealed class CoatRun : IDisposable
             {
                 Steps = settings.FormatSteps,
                 BatchSize = 64,
-                LearningRate = 3e-3,
+                LearningRate = 1e-3,
                 WarmupSteps = settings.FormatSteps / 20,
                 Schedule = LearningRateSchedule.Cosine,
                 Seed = seed,
@@ -56,9 +56,15 @@ public sealed class CoatRun : IDisposable
     /// <summary>Trains a copy with PPO for some rounds. With restarts each round begins with rollouts that are cut, at the cost of one step
     /// of the other arm.</summary>
     /// <param name="restarts">Chooses the restarts that are kept; null for none.</param>
+    /// <param name="asksToReflect">True appends the token that asks to reflect, as Satori does; the policy's own choice to reflect is not
+    /// trained then. False leaves the choice to the policy.</param>
     /// <param name="observe">Takes the reports of a round.</param>
     /// <returns>The policy, which the caller disposes.</returns>
-    public async Task<Decoder> TrainAsync(Func<Restart, bool>? restarts, Func<string, int, IAsyncEnumerable<StepReport>, Task> observe)
+    public async Task<Decoder> TrainAsync(
+        Func<Restart, bool>? restarts,
+        bool asksToReflect,
+        Func<string, int, IAsyncEnumerable<StepReport>, Task> observe
+    )
     {
         ArgumentNullException.ThrowIfNull(observe);
         var policy = tuned.Copy();
@@ -85,7 +91,7 @@ public sealed class CoatRun : IDisposable
                         (await CoatTask.Right.ScoreAsync(drawn, RewardContext.None)).Values,
                         new RestartOptions
                         {
-                            Marker = ";" + actions.Reflect,
+                            Marker = asksToReflect ? ";" + actions.Reflect : "",
                             Separator = ";",
                             PerRollout = 2,
                             Seed = seed + (ulong)round,

@@ -4,10 +4,10 @@ namespace PostTrain.Samples.Support;
 public sealed record CoatSettings
 {
     /// <summary>Steps of format tuning.</summary>
-    public int FormatSteps { get; init; } = 500;
+    public int FormatSteps { get; init; } = 600;
 
     /// <summary>Share of the wrong steps that the demonstrations notice.</summary>
-    public double Notices { get; init; } = 0.3;
+    public double Notices { get; init; } = 0.5;
 
     /// <summary>Rounds of PPO, each with new restarts.</summary>
     public int Rounds { get; init; } = 2;
@@ -19,7 +19,7 @@ public sealed record CoatSettings
     public int BatchSize { get; init; } = 64;
 
     /// <summary>Learning rate of PPO.</summary>
-    public double LearningRate { get; init; } = 1e-3;
+    public double LearningRate { get; init; } = 5e-4;
 
     /// <summary>Bonus for progress from a restart.</summary>
     public double Bonus { get; init; } = 0.5;

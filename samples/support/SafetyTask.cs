@@ -31,6 +31,7 @@ public static class SafetyTask
                 Layers = 2,
                 Heads = 4,
                 FeedForwardSize = 2 * width,
+                TiedEmbeddings = false,
             },
             seed
         );

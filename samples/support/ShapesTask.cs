@@ -11,8 +11,8 @@ namespace PostTrain.Samples.Support;
 
 /// <summary>Pictures of 16 by 16 pixels with one to four coloured shapes in the cells of a grid of four by four, descriptions of them, and
 /// questions about number, colour and place.</summary>
-/// <remarks>A description is <c>sr12 xg30 </c>: shape (s square, x cross, o ring), colour (r, g, b), row and column. Questions: <c>nr=</c>,
-/// how many are red; <c>cs=</c>, the colour of the only square; <c>ps=</c>, its row and column.</remarks>
+/// <remarks>A description is <c>sr12 xg30 </c>: shape (s square, x cross, o ring), colour (r, g, b), row and column. Questions: <c>n=r</c>,
+/// how many are red; <c>c=s</c>, the colour of the only square; <c>p=s</c>, its row and column.</remarks>
 public static class ShapesTask
 {
     /// <summary>The letters of the kinds of questions: number, colour, place.</summary>
@@ -55,6 +55,7 @@ public static class ShapesTask
                     Layers = 2,
                     Heads = 4,
                     FeedForwardSize = 2 * width,
+                    TiedEmbeddings = false,
                 },
                 seed
             ),
@@ -149,14 +150,14 @@ public static class ShapesTask
         {
             char colour = Colours[random.Next(3)];
             return new Problem(
-                $"{PictureTokenizer.Mark(index)}n{colour}=",
+                $"{PictureTokenizer.Mark(index)}n={colour}",
                 scene.Items.Count(item => item.Colour == colour).ToString(CultureInfo.InvariantCulture)
             );
         }
         char chosen = single[random.Next(single.Length)];
         var asked = scene.Items.Single(item => item.Shape == chosen);
         return new Problem(
-            $"{PictureTokenizer.Mark(index)}{kind}{asked.Shape}=",
+            $"{PictureTokenizer.Mark(index)}{kind}={asked.Shape}",
             kind == 'c' ? $"{asked.Colour}" : $"{asked.Cell / Cells}{asked.Cell % Cells}"
         );
     }

@@ -6,7 +6,7 @@ using PostTrain.Training;
 
 namespace PostTrain.Samples.Support;
 
-/// <summary>Eight ways to write three digits down again, and a base model that does the one whose letter stands before the digits.</summary>
+/// <summary>Eight ways to write three digits down again, and a base model that does the one whose letter is before the digits.</summary>
 /// <remarks>A prompt is <c>..c....472=</c>: an instruction of one to eight characters, of which one names the task and the others mean
 /// nothing, then the digits. Without an instruction the base cannot know the task: choosing it is what a soft prompt can learn.</remarks>
 public static class TaskMixture

@@ -46,7 +46,7 @@ public sealed class ShapesTests(ITestOutputHelper output)
                     System.Globalization.CultureInfo.InvariantCulture
                 )
             ];
-            char subject = question.Prompt.Text[^2];
+            char subject = question.Prompt.Text[^1];
             int Cell() => scene.Items.Single(item => item.Shape == subject).Cell;
             string answer = ShapesTask.Kind(question) switch
             {
@@ -58,23 +58,25 @@ public sealed class ShapesTests(ITestOutputHelper output)
         }
     }
 
-    [MeasurementFact]
+    // Reinforcement has pictures of its own: on those of the supervised training, which are known by heart, groups agree and nothing is
+    // left to be learnt.
+    [Fact]
     public async Task SupervisedTraining_ReadsColours_AndGrpoGoesOn()
     {
-        using var model = ShapesTask.Model(seed: 2, width: 48);
-        var scenes = ShapesTask.Scenes(1000, 10);
+        using var model = ShapesTask.Model(seed: 5);
+        var scenes = ShapesTask.Scenes(10_000, 13);
         using (NewDisposeScope())
             model.Show(ShapesTask.Pictures(scenes));
         var tokenizer = new PictureTokenizer(ShapesTask.Tokenizer(), model);
         var colours = ShapesTask.Questions(scenes, 1).Where(problem => ShapesTask.Kind(problem) == 'c').ToArray();
-        var (train, heldOut) = (colours[..^100], colours[^100..]);
+        var (train, fresh, heldOut) = (colours[..1500], colours[1500..^200], colours[^200..]);
         // The projector alone leaves the language model as it is.
         byte[] language = Toy.Bytes(model.Language);
         model.Train(VisionParts.Projector);
         Sft(20);
         Assert.Equal(language, Toy.Bytes(model.Language));
         model.Train(VisionParts.Projector | VisionParts.Language);
-        Sft(250);
+        Sft(90);
         double supervised = Right();
         using (
             var trainer = new GrpoTrainer(
@@ -83,24 +85,26 @@ public sealed class ShapesTests(ITestOutputHelper output)
                 ShapesTask.Right,
                 new GrpoOptions
                 {
-                    Steps = 30,
+                    Steps = 60,
                     BatchSize = 16,
                     GroupSize = 8,
                     LearningRate = 1e-3,
+                    WarmupSteps = 5,
+                    Schedule = LearningRateSchedule.Linear,
                     Objective = PolicyObjectives.DrGrpo(3),
                     Sampling = new SamplingOptions { MaxNewTokens = 3 },
                 }
             )
         )
         {
-            await foreach (var report in trainer.RunAsync(train))
+            await foreach (var report in trainer.RunAsync(fresh))
                 Assert.True(double.IsFinite(report.Loss));
         }
         double reinforced = Right();
-        output.WriteLine($"right colours: {supervised}, after GRPO {reinforced}");
-        // A guess is right once in three.
+        output.WriteLine($"right colours when drawn: {supervised}, after GRPO {reinforced}");
+        // A guess is right once in three; of 1600 answers to 200 questions two standard errors are below 0.06.
         Assert.True(supervised > 0.5, $"{supervised} after supervised training");
-        Assert.True(reinforced > supervised + 0.05 || reinforced > 0.9, $"{supervised} before GRPO, {reinforced} after");
+        Assert.True(reinforced > supervised + 0.03 || reinforced > 0.97, $"{supervised} before GRPO, {reinforced} after");
 
         void Sft(int steps)
         {
@@ -119,9 +123,16 @@ public sealed class ShapesTests(ITestOutputHelper output)
             Assert.Equal(steps, trainer.Run([.. train.Select(problem => new Demonstration(problem.Prompt, problem.Answer!))]).Count());
         }
 
+        // What GRPO maximises: the share of right answers at temperature 1, eight of each question.
         double Right() =>
             Sampled
-                .Completions(model, tokenizer, heldOut, new SamplingOptions { Temperature = 0, MaxNewTokens = 3 }, 0)
-                .Count(ShapesTask.IsRight) / (double)heldOut.Length;
+                .Completions(
+                    model,
+                    tokenizer,
+                    [.. Enumerable.Repeat(heldOut, 8).SelectMany(all => all)],
+                    new SamplingOptions { MaxNewTokens = 3 },
+                    0
+                )
+                .Count(ShapesTask.IsRight) / (8.0 * heldOut.Length);
     }
 }

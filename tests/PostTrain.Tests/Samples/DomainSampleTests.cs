@@ -71,7 +71,7 @@ public class DomainSampleTests
             "--held-out",
             "10"
         );
-        foreach (var arm in (string[])["format tuning only", "PPO without restarts", "restart and explore"])
+        foreach (var arm in (string[])["format tuning only", "PPO without restarts", "restart and explore", "restarts without the token"])
             Assert.InRange(summary.RootElement.GetProperty($"{arm}: right after an error").GetDouble(), 0, 1);
     }
 
@@ -82,6 +82,8 @@ public class DomainSampleTests
         using var summary = Run(
             "pictures",
             folder,
+            "--seeds",
+            "2",
             "--text-steps",
             "2",
             "--projector-steps",
@@ -97,8 +99,11 @@ public class DomainSampleTests
             "--held-out",
             "9"
         );
-        foreach (var stage in (string[])["language model", "projector", "questions, 2 steps", "GRPO from there", "questions, 3 steps"])
-            Assert.InRange(summary.RootElement.GetProperty($"accuracy_{stage}").GetDouble(), 0, 1);
+        foreach (
+            var stage in (string[])
+                ["language model", "projector", "questions, first part", "GRPO from there", "questions, all", "other pictures (control)"]
+        )
+            Assert.InRange(summary.RootElement.GetProperty($"{stage}: right").GetDouble(), 0, 1);
         Assert.True(File.Exists(Path.Combine(folder.Path, "model", "model.safetensors")));
     }
 
