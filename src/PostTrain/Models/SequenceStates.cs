@@ -35,7 +35,8 @@ internal sealed record SequenceStates(CausalLm Model, Tensor Hidden, Tensor Targ
     /// <summary>Log-probs and logits of all rows, with their graph.</summary>
     internal SequenceScores Scores() => Scores(Model.Project(Hidden), Targets, Mask);
 
-    /// <summary>A loss that is a sum over rows or groups of rows, with the logits of some at a time; see <see cref="ChunkedHead"/>.</summary>
+    /// <summary>A loss that is a sum over rows or groups of rows, with the logits of some at a time; see
+    /// <see cref="ChunkedHead"/>.</summary>
     /// <param name="unitRows">Rows of a group; those of group i are i, i + R/unitRows, ...</param>
     /// <param name="share">The share of some groups in the loss: their rows' scores, the first group and the number of groups.</param>
     /// <param name="whole">True if groups are compared with each other, so that all are needed at once.</param>

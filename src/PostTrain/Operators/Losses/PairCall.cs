@@ -2,7 +2,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Operators;
 
-/// <summary>Arguments of <see cref="PairPass"/>. Tensors are [B] of one type, or are converted to that of <paramref name="Chosen"/>.</summary>
+/// <summary>Arguments of <see cref="PairPass"/>. Tensors are [B] of one type, or are converted to that of
+/// <paramref name="Chosen"/>.</summary>
 /// <param name="Chosen">log π of the chosen completions.</param>
 /// <param name="Rejected">log π of the rejected ones.</param>
 /// <param name="Form">The loss of the scores.</param>

@@ -6,8 +6,8 @@ namespace PostTrain.Operators;
 /// <summary>The score of a log-ratio with its derivative.</summary>
 internal abstract class ScoreForm
 {
-    /// <summary>The exponent at which exponentials go over into their tangent: e^40 times a log-ratio of 1e4 is 2e21, far above all values in
-    /// training, far below the largest float32 and bfloat16.</summary>
+    /// <summary>The exponent at which exponentials go over into their tangent: e^40 times a log-ratio of 1e4 is 2e21, far above all values
+    /// in training, far below the largest float32 and bfloat16.</summary>
     internal const double ExponentCap = 40;
 
     // Exponentials go over into their tangent there.
