@@ -55,8 +55,7 @@ internal sealed class Rendezvous(int size)
     internal static RankFailedException Late(int rank, TimeSpan timeout) =>
         new(
             rank,
-            FormattableString.Invariant(
-                $"it has not answered for {timeout.TotalSeconds:0.###} seconds, which others waited: it hangs, is much slower, or has left the training"
-            )
+            FormattableString.Invariant($"it has not answered for {timeout.TotalSeconds:0.###} seconds, which others waited: ")
+                + "it hangs, is much slower, or has left the training"
         );
 }

@@ -128,7 +128,8 @@ internal static class RunAgreement
         const long chunk = 1 << 26;
         for (long start = 0; start < flat.NumberOfElements; start += chunk)
             hash.AppendData(flat.narrow(0, start, Math.Min(chunk, flat.NumberOfElements - start)).cpu().bytes);
-        return $"{tensor.dtype} [{string.Join(", ", tensor.shape)}] with the digest {Convert.ToHexStringLower(hash.GetHashAndReset())[..16]}";
+        var digest = Convert.ToHexStringLower(hash.GetHashAndReset())[..16];
+        return $"{tensor.dtype} [{string.Join(", ", tensor.shape)}] with the digest {digest}";
     }
 
     private static Dictionary<string, string> Read(byte[] message)
