@@ -134,9 +134,9 @@ return await command.RunAsync(
             }
         }
         table.Print();
-        var (refusals, accuracies) = (ByStep(point => point.Refusal), ByStep(point => point.Accuracy));
-        ConsoleTable.Print(refusals);
-        ConsoleTable.Print(accuracies);
+        var (refused, accurate) = (ByStep(point => point.Refusal), ByStep(point => point.Accuracy));
+        ConsoleTable.Print(refused);
+        ConsoleTable.Print(accurate);
         run.Finish(
             run.Page(
                     "Safety tax",
@@ -151,8 +151,8 @@ return await command.RunAsync(
                     Chart("Refusals of harmful requests", point => point.Refusal),
                     Chart("Right answers to harmless requests", point => point.Accuracy)
                 )
-                .Table("Refusals of harmful requests by step", refusals)
-                .Table("Right answers to harmless requests by step", accuracies)
+                .Table("Refusals of harmful requests by step", refused)
+                .Table("Right answers to harmless requests by step", accurate)
                 .Paragraph("The control trains on the model's own answers to the harmful requests, which refuse nothing."),
             table.Summary
         );
