@@ -11,6 +11,7 @@ public sealed class LineLengthTests
     /// <summary>The inside of a raw string literal is text or data that cannot be broken.</summary>
     [Theory]
     [InlineData("src")]
+    [InlineData("samples")]
     [InlineData("benchmarks")]
     [InlineData("tests")]
     public void NoLine_IsLongerThanTheLimit(string folder)
