@@ -24,6 +24,7 @@ using PostTrain.Training.Reports;
 string[] names = ["instructgpt", "llama3", "qwen2", "r1"];
 var command = new SampleCommand("pipelines", $"Runs a whole recipe on sums: {string.Join(", ", names)}.", steps: 30, heldOut: 200);
 var recipeName = command.Option("--recipe", "Which of them.", "llama3");
+var chance = command.Option("--chance", "Control: a reward that a completion's letters decide, not its sum.", false);
 var resume = command.Option("--resume", "Go on with the run in the output folder.", false);
 return await command.RunAsync(
     args,
@@ -40,7 +41,9 @@ return await command.RunAsync(
         var heldOut = ArithmeticTask.Problems(run.HeldOut, heldOut: true, run.Seed);
         // A few demonstrations with slips, and few steps on them: what the later stages add can be seen.
         var demonstrations = ArithmeticTask.Drafts(problems.Take(100), run.Seed);
-        var reward = Reward.MathAnswer(new MathAnswerOptions { Places = AnswerPlaces.Tags });
+        var reward = values.GetValue(chance)
+            ? Reward.Of("chance", completion => completion.Text.Sum(letter => letter) % 7 < 3 ? 1 : 0)
+            : Reward.MathAnswer(new MathAnswerOptions { Places = AnswerPlaces.Tags });
         var sampling = new SamplingOptions { MaxNewTokens = 48 };
         string folder = run.PathOf("run");
         SftOptions longSft = With(new SftOptions { LearningRate = 1e-3 });
