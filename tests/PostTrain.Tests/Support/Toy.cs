@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using PostTrain.Models;
 using PostTrain.Text;
 using PostTrain.Training;
@@ -43,6 +44,16 @@ internal static class Toy
     {
         using var scope = NewDisposeScope();
         return [.. model.parameters().SelectMany(parameter => parameter.detach().cpu().contiguous().bytes.ToArray())];
+    }
+
+    /// <summary>Checks that two models' float32 parameters are equal up to rounding: one of them was trained in one pass over memory.</summary>
+    internal static void Near(byte[] expected, byte[] actual, double tolerance = 1e-6)
+    {
+        Assert.Equal(expected.Length, actual.Length);
+        foreach (
+            var (one, other) in MemoryMarshal.Cast<byte, float>(expected).ToArray().Zip(MemoryMarshal.Cast<byte, float>(actual).ToArray())
+        )
+            Assert.Equal(one, other, tolerance * (1 + Math.Abs(one)));
     }
 
     /// <summary>A report's numbers without those that measure time.</summary>
