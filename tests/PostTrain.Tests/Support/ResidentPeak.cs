@@ -9,6 +9,9 @@ internal static class ResidentPeak
 {
     private const int MapThreshold = -3;
 
+    /// <summary>The least of three calls: what else the process does meanwhile can only add to a peak.</summary>
+    internal static long LeastOf(Action action) => Enumerable.Range(0, 3).Min(_ => Of(action));
+
     /// <summary>Bytes above the level before the call.</summary>
     /// <remarks>Resets the peak of the resident size (clear_refs 5, man 5 proc), runs, and reads it.</remarks>
     internal static long Of(Action action)
