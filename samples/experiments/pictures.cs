@@ -20,7 +20,7 @@ const string early = "questions, first part";
 var command = new SampleCommand(
     "pictures",
     "Trains a small model to read pictures; --steps are those of the second stage.",
-    steps: 2600,
+    steps: 6000,
     heldOut: 300
 );
 var seeds = command.Option("--seeds", "Number of seeds, at least 2.", 5, OptionRange.AtLeast(2));
