@@ -10,8 +10,8 @@ namespace PostTrain.Benchmarks.Runner;
 /// quartiles.</summary>
 internal static class RatioPicture
 {
-    private const double Width = 860,
-        Left = 230,
+    private const double Width = 940,
+        Left = 310,
         Right = 70,
         Line = 19,
         Top = 34,

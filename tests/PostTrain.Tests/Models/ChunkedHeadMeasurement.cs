@@ -51,7 +51,7 @@ public sealed class ChunkedHeadMeasurement(ITestOutputHelper output)
         for (int i = 0; i < Samples; i++)
             ratios.Add(Seconds(With) / Seconds(Without));
         ratios.Sort();
-        var (all, some) = (ResidentPeak.LeastOf(With), ResidentPeak.LeastOf(Without));
+        var (all, some) = (ResidentPeak.Of(With), ResidentPeak.Of(Without));
         output.WriteLine(
             string.Create(
                 CultureInfo.InvariantCulture,
