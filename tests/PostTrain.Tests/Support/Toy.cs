@@ -46,7 +46,8 @@ internal static class Toy
         return [.. model.parameters().SelectMany(parameter => parameter.detach().cpu().contiguous().bytes.ToArray())];
     }
 
-    /// <summary>Checks that two models' float32 parameters are equal up to rounding: one of them was trained in one pass over memory.</summary>
+    /// <summary>Checks that two models' float32 parameters are equal up to rounding, where one was trained in one pass over
+    /// memory.</summary>
     internal static void Near(byte[] expected, byte[] actual, double tolerance = 1e-6)
     {
         Assert.Equal(expected.Length, actual.Length);
