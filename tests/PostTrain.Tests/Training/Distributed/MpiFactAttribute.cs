@@ -7,6 +7,8 @@ public sealed class MpiFactAttribute : FactAttribute
     public MpiFactAttribute()
     {
         if (MpiCommand.Path is null)
-            Skip = "mpirun of Open MPI is not installed (Debian: openmpi-bin); the same laws run on ranks that are threads.";
+            Skip =
+                "mpirun of Open MPI is not installed (Debian: openmpi-bin). What ranks compute is tested on threads; what becomes of a "
+                + "killed process is not.";
     }
 }
