@@ -30,8 +30,6 @@ internal static class RunAgreement
         (string Name, IReadOnlyList<T> Items) data
     )
     {
-        if (ranks.IsAlone)
-            return;
         var messages = ranks.Exchange(
             "the begin of a run",
             writer =>
