@@ -1,3 +1,4 @@
+using PostTrain.Adapters;
 using PostTrain.Models;
 using PostTrain.Rollouts;
 using PostTrain.Runtime;
@@ -63,6 +64,30 @@ public sealed record Subject(string Folder, Decoder Model, ITokenizer Tokenizer,
         return model;
     }
 
+    /// <summary>Puts a LoRA adapter on all linear layers of the model; null for rank 0, which trains the whole model.</summary>
+    public AdaptedModel? Adapted(int rank) =>
+        rank == 0
+            ? null
+            : AdaptedModel.Attach(
+                Model,
+                new LoraOptions
+                {
+                    Targets = ModuleSelection.AllLinear,
+                    Rank = rank,
+                    Alpha = 2 * rank,
+                    BaseModel = Folder,
+                }
+            );
+
+    /// <summary>Saves the trained model as a run's <c>model</c>, and an adapter, which is merged into it, as <c>adapter</c>.</summary>
+    public void Save(SampleRun run, AdaptedModel? adapters = null)
+    {
+        ArgumentNullException.ThrowIfNull(run);
+        adapters?.Save(run.PathOf("adapter"));
+        adapters?.MergeAndDispose();
+        Save(Model, run.PathOf("model"));
+    }
+
     /// <summary>Saves a model with this tokenizer, so that the folder is complete.</summary>
     public void Save(CausalLm model, string folder) => Pretrained.Save(model, Tokenizer, folder);
 
@@ -99,5 +124,47 @@ public static class Folders
                 folder = Path.GetDirectoryName(folder);
             return folder ?? Path.GetFullPath("samples");
         }
+    }
+}
+
+/// <summary>Sizes of the samples' small decoders: two layers of four heads.</summary>
+public static class SmallDecoder
+{
+    /// <summary>A decoder whose completions end with the tokenizer's end of sequence.</summary>
+    /// <param name="tokenizer">The tokenizer.</param>
+    /// <param name="context">The model's context in tokens.</param>
+    /// <param name="width">Size of the hidden states.</param>
+    /// <param name="inner">Size of the feed-forward layers.</param>
+    public static DecoderConfig Of(ITokenizer tokenizer, int context, int width = 64, int inner = 192)
+    {
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        return new()
+        {
+            VocabularySize = tokenizer.VocabularySize,
+            ContextLength = context,
+            HiddenSize = width,
+            Layers = 2,
+            Heads = 4,
+            FeedForwardSize = inner,
+            EndOfSequenceIds = [tokenizer.EndOfSequenceId!.Value],
+            PaddingId = tokenizer.PaddingId,
+        };
+    }
+
+    /// <summary>A decoder whose output has weights of its own: a narrow one that shares them with the embedding learns slowly.</summary>
+    /// <inheritdoc cref="Of"/>
+    public static DecoderConfig Untied(ITokenizer tokenizer, int context, int width, int inner)
+    {
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        return new()
+        {
+            VocabularySize = tokenizer.VocabularySize,
+            ContextLength = context,
+            HiddenSize = width,
+            Layers = 2,
+            Heads = 4,
+            FeedForwardSize = inner,
+            TiedEmbeddings = false,
+        };
     }
 }
