@@ -213,3 +213,6 @@ internal sealed class Ranks
     private static byte[] Message(Exception error) =>
         error is OperationCanceledException ? [Cancelled] : [Failed, .. Encoding.UTF8.GetBytes($"{error.GetType().Name}: {error.Message}")];
 }
+
+/// <summary>A cancellation that all ranks have agreed on.</summary>
+internal sealed class RanksCancelledException(string message, Exception? inner) : OperationCanceledException(message, inner);
