@@ -19,7 +19,7 @@ public sealed record TaskData(
 {
     private const int ToyExamples = 4000;
 
-    /// <summary>Whether an answer to a generated problem is correct.</summary>
+    /// <summary>True if an answer to a generated problem is correct.</summary>
     public Func<Completion, bool> IsRight { get; init; } = ArithmeticTask.IsRight;
 
     /// <summary>Loads the user's records, or generates sums with their computation; both are also written to the output folder.</summary>

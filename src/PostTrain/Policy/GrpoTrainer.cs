@@ -307,7 +307,7 @@ public sealed class GrpoTrainer : RolloutTrainer
 
     private static double Count(Tensor mask) => mask.to_type(ScalarType.Float64).sum().ToDouble();
 
-    /// <summary>What the parts of an update share.</summary>
+    /// <summary>Inputs and means that the parts of an update share.</summary>
     /// <param name="Objective">With the weights β and c of the step.</param>
     /// <param name="Denominators">Of the whole batch.</param>
     /// <param name="Means">Metrics of all updates of the step.</param>

@@ -55,33 +55,27 @@ public static partial class PreferenceLosses
             return PairCalls.Run(call, (own, anchors, factors) => Dpo(own, anchors, options, factors, denominator, meanChosenLength));
 
         using var scope = NewDisposeScope();
+        // D = log π(y) − log π_ref(y); the rewards are βD.
         var anchor = reference is null ? null : new PairLogProbs(reference.Chosen.detach(), reference.Rejected.detach());
-        var (chosenRatios, rejectedRatios) = Ratios(policy, anchor);
-        var scores = Scores(policy, anchor, chosenRatios, rejectedRatios, options) with { MeanChosenLength = meanChosenLength };
-        var losses = options.Loss.PerPair(scores, options.Beta);
-        if (weights is not null)
-            losses = losses * weights.detach();
-        return Result(losses, chosenRatios * options.Beta, rejectedRatios * options.Beta, denominator);
-    }
-
-    private static DpoScores Scores(
-        PairLogProbs policy,
-        PairLogProbs? anchor,
-        Tensor chosenRatios,
-        Tensor rejectedRatios,
-        DpoObjective options
-    )
-    {
+        var (chosenRatios, rejectedRatios) = anchor is null
+            ? (policy.Chosen, policy.Rejected)
+            : (policy.Chosen - anchor.Chosen, policy.Rejected - anchor.Rejected);
+        var (chosenRewards, rejectedRewards) = (chosenRatios * options.Beta, rejectedRatios * options.Beta);
         if (options.ReferenceFree)
             (anchor, chosenRatios, rejectedRatios) = (null, policy.Chosen, policy.Rejected);
+
+        // s = f′(e^D), less DPO-Positive's λ·max(0, −D_w).
         var (chosen, rejected) = (options.Divergence.Score(chosenRatios), options.Divergence.Score(rejectedRatios));
         if (options.PositivePenalty > 0)
             chosen = chosen - options.PositivePenalty * chosenRatios.neg().relu();
-        return new DpoScores(policy, anchor, chosenRatios, rejectedRatios, chosen, rejected);
-    }
 
-    private static (Tensor Chosen, Tensor Rejected) Ratios(PairLogProbs policy, PairLogProbs? anchor) =>
-        anchor is null ? (policy.Chosen, policy.Rejected) : (policy.Chosen - anchor.Chosen, policy.Rejected - anchor.Rejected);
+        // The loss of s_w and s_l: −log σ(β(s_w − s_l)) by default.
+        var scores = new DpoScores(policy, anchor, chosenRatios, rejectedRatios, chosen, rejected) { MeanChosenLength = meanChosenLength };
+        var losses = options.Loss.PerPair(scores, options.Beta);
+        if (weights is not null)
+            losses = losses * weights.detach();
+        return Result(losses, chosenRewards, rejectedRewards, denominator);
+    }
 
     /// <summary>The result record, moved to the scope around the caller's; <paramref name="penalty"/> is a scalar term beside the
     /// mean.</summary>

@@ -155,7 +155,7 @@ internal sealed class Ranks
 
     internal static BinaryReader Reader(byte[] message) => new(new MemoryStream(message), Encoding.UTF8);
 
-    /// <summary>What all ranks throw, rank 0 first.</summary>
+    /// <summary>Returns the exception that all ranks throw, rank 0 first.</summary>
     internal RankFailedException Failure(int rank, string cause, Exception? inner = null)
     {
         if (!IsFirst && Collectives is MpiCollectives)

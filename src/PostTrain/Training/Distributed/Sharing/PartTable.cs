@@ -72,7 +72,7 @@ internal sealed class PartTable(Ranks ranks, MetricMeans means)
     }
 }
 
-/// <summary>What a part of an update gave besides gradients.</summary>
+/// <summary>Results of a part of an update besides gradients.</summary>
 /// <param name="Part">Number of the part.</param>
 /// <param name="Loss">Its share of the loss.</param>
 /// <param name="Means">What it added to each of the update's means.</param>
