@@ -27,19 +27,7 @@ public static class CoatTask
     /// <summary>A decoder with a random start. To check a step takes a layer more than to make it: its result has to be computed before it
     /// is compared with the given one.</summary>
     public static Decoder Model(ulong seed, int width = 64) =>
-        Decoder.Create(
-            new DecoderConfig
-            {
-                VocabularySize = Tokenizer().VocabularySize,
-                ContextLength = 96,
-                HiddenSize = width,
-                Layers = 3,
-                Heads = 4,
-                FeedForwardSize = 2 * width,
-                TiedEmbeddings = false,
-            },
-            seed
-        );
+        Decoder.Create(SmallDecoder.Untied(Tokenizer(), context: 96, width, inner: 2 * width) with { Layers = 3 }, seed);
 
     /// <summary>Different problems; one in eight is held out by a fixed rule, and <paramref name="heldOut"/> says which part is
     /// drawn.</summary>
