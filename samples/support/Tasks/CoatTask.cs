@@ -22,19 +22,7 @@ public static class CoatTask
 
     /// <summary>A decoder with a random start.</summary>
     public static Decoder Model(ulong seed, int width = 64) =>
-        Decoder.Create(
-            new DecoderConfig
-            {
-                VocabularySize = Tokenizer().VocabularySize,
-                ContextLength = 96,
-                HiddenSize = width,
-                Layers = 2,
-                Heads = 4,
-                FeedForwardSize = 2 * width,
-                TiedEmbeddings = false,
-            },
-            seed
-        );
+        Decoder.Create(SmallDecoder.Untied(Tokenizer(), context: 96, width, inner: 2 * width), seed);
 
     /// <summary>Different problems; about one in four of the 640 is held out by a fixed rule, and <paramref name="heldOut"/> says which part
     /// is drawn.</summary>
