@@ -86,6 +86,13 @@ internal static class ChoiceTask
 
     internal static SoftPromptLm Prompt(CausalLm model) => new(model, PromptTable.FromTokens(model, Tokenizer.Encode("."), Longest));
 
+    /// <summary>P-tuning from the same rows on.</summary>
+    internal static SoftPromptLm Network(CausalLm model, ulong seed)
+    {
+        using var text = PromptTable.FromTokens(model, Tokenizer.Encode("."), Longest);
+        return new SoftPromptLm(model, new LstmPromptEncoder(Longest, model.HiddenSize, 16, 2, 0, seed).StartingAt(text));
+    }
+
     private static string Instruction(char task, Random random)
     {
         var text = new string('.', random.Next(1, Longest + 1)).ToCharArray();

@@ -16,7 +16,19 @@ public sealed class PromptChoiceTests
             double prompt = ChoiceTask.Tuned(prompted, 'b', steps, 0.3, seed: 1);
             Assert.True(prompt > named - 0.1, $"prompt tuning {prompt}, the base by name {named}");
         }
-        // The control: the base copies digits, and no prompt makes it translate them. The whole model learns it at once.
+        // P-tuning's network, started where the table is, keeps up with it.
+        using (var prompted = ChoiceTask.Network(model, seed: 1))
+        {
+            double encoded = ChoiceTask.Tuned(prompted, 'b', steps, 1e-2, seed: 1);
+            Assert.True(encoded > named - 0.1, $"P-tuning {encoded}, the base by name {named}");
+        }
+        // The control: without training the same rows choose nothing.
+        using (var prompted = ChoiceTask.Prompt(model))
+        {
+            double untrained = ChoiceTask.Accuracy(prompted, 'b', Enumerable.Range(0, 200).Select(i => $"{5 * i:D3}"), "");
+            Assert.True(untrained < 0.6, $"an untrained prompt reaches {untrained}");
+        }
+        // Another: the base copies digits, and no prompt makes it translate them. The whole model learns it at once.
         using (var prompted = ChoiceTask.Prompt(model))
         {
             double unknown = ChoiceTask.Tuned(prompted, ChoiceTask.Unknown, steps, 0.3, seed: 1);
