@@ -14,20 +14,7 @@ int steps = args.Length > 0 ? int.Parse(args[0], CultureInfo.InvariantCulture) :
 string directory = args.Length > 1 ? args[1] : Folders.ArithmeticBase;
 
 var tokenizer = ArithmeticTask.Tokenizer();
-var model = Decoder.Create(
-    new DecoderConfig
-    {
-        VocabularySize = tokenizer.VocabularySize,
-        ContextLength = 64,
-        HiddenSize = 64,
-        Layers = 3,
-        Heads = 4,
-        FeedForwardSize = 192,
-        EndOfSequenceIds = [tokenizer.EndOfSequenceId!.Value],
-        PaddingId = tokenizer.PaddingId,
-    },
-    seed: 1
-);
+var model = Decoder.Create(SmallDecoder.Of(tokenizer, context: 64) with { Layers = 3 }, seed: 1);
 Console.WriteLine($"{model.parameters().Sum(p => p.numel()):N0} parameters, {EngineFacts.Describe()}");
 
 using var trainer = new SftTrainer(

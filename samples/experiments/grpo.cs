@@ -4,7 +4,6 @@
 //   dotnet run -c Release samples/experiments/grpo.cs [-- --preset dapo --reward step --model DIR --data FILE --lora 8 --steps N --output
 // DIR]
 // Records: question or prompt, and answer (of GSM8K's, what follows ####), and others: docs/data.md.
-using PostTrain.Adapters;
 using PostTrain.Data;
 using PostTrain.Data.Records;
 using PostTrain.Models;
@@ -45,18 +44,7 @@ return await command.RunAsync(
         var places = subject.IsToy ? AnswerPlaces.Tags : AnswerPlaces.Any;
         var scheme = RewardScheme.Of(values.GetValue(rewardName)!, places, subject.IsToy ? ";" : "\n");
         var (train, heldOut, longest) = ProblemData.Load(run, subject, values.GetValue(template)!, values.GetValue(tokens));
-        using var adapters = values.GetValue(rank) is var r and > 0
-            ? AdaptedModel.Attach(
-                subject.Model,
-                new LoraOptions
-                {
-                    Targets = ModuleSelection.AllLinear,
-                    Rank = r,
-                    Alpha = 2 * r,
-                    BaseModel = subject.Folder,
-                }
-            )
-            : null;
+        using var adapters = subject.Adapted(values.GetValue(rank));
         using var frozen = adapters is null ? subject.Again() : null;
         var reference = frozen is not null ? ReferencePolicy.Of(frozen) : adapters!.Reference(subject.Model);
         var reward = subject.IsToy
@@ -90,9 +78,7 @@ return await command.RunAsync(
                 trainer.RunAsync(train, cancellation: run.Cancellation)
             );
         var after = Sampled.Completions(subject.Model, subject.Tokenizer, heldOut, options.Sampling, run.Seed);
-        adapters?.Save(run.PathOf("adapter"));
-        adapters?.MergeAndDispose();
-        subject.Save(subject.Model, run.PathOf("model"));
+        subject.Save(run, adapters);
 
         var (rightBefore, right) = (await RightAsync(before), await RightAsync(after));
         var table = new ReportTable(

@@ -151,7 +151,7 @@ return await command.RunAsync(
             )
         )
             reports = await run.TrainAsync(method, run.Steps, trainer.RunAsync(train, cancellation: run.Cancellation), method);
-        subject.Save(subject.Model, run.PathOf("model"));
+        subject.Save(run);
 
         var (before, afterOffline, after) = (Draw(first), Draw(offline), Draw(subject.Model));
         var (hitsBefore, hitsOffline, hits) = (await HitsAsync(before), await HitsAsync(afterOffline), await HitsAsync(after));

@@ -128,7 +128,7 @@ return await command.RunAsync(
             )
         )
             reports = await run.TrainAsync("3. PPO", run.Steps, trainer.RunAsync(asked, cancellation: run.Cancellation), "ppo");
-        subject.Save(subject.Model, run.PathOf("model"));
+        subject.Save(run);
         stages.Add(("PPO", Draw()));
 
         var results = new List<(string Name, Estimate Learnt, Proportion Right)>();

@@ -113,7 +113,7 @@ return await command.RunAsync(
                     yield return stages.Current.Step;
             }
         }
-        subject.Save(subject.Model, run.PathOf("model"));
+        subject.Save(run);
         var after = Draw();
 
         // What the judge has never said: the right answers. The gap between the learnt reward and them is what to look at.

@@ -201,19 +201,7 @@ internal static class SafetyTask
 
     /// <summary>A decoder with a random start.</summary>
     public static Decoder Model(ulong seed, int width = 64) =>
-        Decoder.Create(
-            new DecoderConfig
-            {
-                VocabularySize = Tokenizer().VocabularySize,
-                ContextLength = 40,
-                HiddenSize = width,
-                Layers = 2,
-                Heads = 4,
-                FeedForwardSize = 2 * width,
-                TiedEmbeddings = false,
-            },
-            seed
-        );
+        Decoder.Create(SmallDecoder.Untied(Tokenizer(), context: 40, width, inner: 2 * width), seed);
 
     /// <summary>Requests of one family, different numbers; one in five is held out by a fixed rule.</summary>
     public static IReadOnlyList<Problem> Requests(bool harmful, int count, bool heldOut, ulong seed)

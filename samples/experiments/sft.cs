@@ -3,7 +3,6 @@
 // Supervised fine-tuning on instruction records: a template renders the prompts, and the loss is on the answers only.
 //   dotnet run -c Release samples/experiments/sft.cs [-- --model DIR --data FILE --template alpaca --lora 8 --steps N --output DIR]
 // Records: prompt and completion, instruction (input) output, question and answer, messages, and others: docs/data.md.
-using PostTrain.Adapters;
 using PostTrain.Samples.Support;
 using PostTrain.Supervised;
 using PostTrain.Tool;
@@ -27,18 +26,7 @@ return await command.RunAsync(
     {
         using var subject = Subject.Load(run);
         var data = TaskData.Load(run, subject, values.GetValue(template)!);
-        using var adapters = values.GetValue(rank) is var r and > 0
-            ? AdaptedModel.Attach(
-                subject.Model,
-                new LoraOptions
-                {
-                    Targets = ModuleSelection.AllLinear,
-                    Rank = r,
-                    Alpha = 2 * r,
-                    BaseModel = subject.Folder,
-                }
-            )
-            : null;
+        using var adapters = subject.Adapted(values.GetValue(rank));
         var options = new SftOptions
         {
             Steps = run.Steps,
@@ -63,9 +51,7 @@ return await command.RunAsync(
         var reports = run.Train("supervised fine-tuning", run.Steps, trainer.Run(data.Train, data.HeldOut, run.Cancellation));
         double[] lossesAfter = Measure.Losses(trainer, data.HeldOut);
         var after = Measure.Answers(subject.Model, subject.Tokenizer, data.Problems);
-        adapters?.Save(run.PathOf("adapter"));
-        adapters?.MergeAndDispose();
-        subject.Save(subject.Model, run.PathOf("model"));
+        subject.Save(run, adapters);
 
         var difference = Estimate.OfDifference(lossesAfter, lossesBefore);
         var (right, rightBefore) = (Measure.Right(after), Measure.Right(before));
@@ -114,12 +100,7 @@ return await command.RunAsync(
             ["held_out"] = data.HeldOut.Count,
         };
         if (subject.IsToy)
-            (
-                summary["accuracy_before"],
-                summary["accuracy_before_interval"],
-                summary["accuracy_after"],
-                summary["accuracy_after_interval"]
-            ) = (rightBefore.Value, rightBefore.Interval(), right.Value, right.Interval());
+            Measure.AddAccuracy(summary, rightBefore, right);
         run.Finish(page, summary);
         return Task.CompletedTask;
     }

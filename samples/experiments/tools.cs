@@ -126,21 +126,7 @@ return await command.RunAsync(
     }
 );
 
-static Decoder Model(CharacterTokenizer tokenizer) =>
-    Decoder.Create(
-        new DecoderConfig
-        {
-            VocabularySize = tokenizer.VocabularySize,
-            ContextLength = 48,
-            HiddenSize = 64,
-            Layers = 2,
-            Heads = 4,
-            FeedForwardSize = 192,
-            EndOfSequenceIds = [tokenizer.EndOfSequenceId!.Value],
-            PaddingId = tokenizer.PaddingId,
-        },
-        seed: 1
-    );
+static Decoder Model(CharacterTokenizer tokenizer) => Decoder.Create(SmallDecoder.Of(tokenizer, context: 48), seed: 1);
 
 static SftOptions Base(int steps, ulong seed) =>
     new()

@@ -64,6 +64,14 @@ public static class Measure
         return new Proportion(completions.Count(ArithmeticTask.IsRight), completions.Count);
     }
 
+    /// <summary>Adds the shares of right answers before and after training to a summary.</summary>
+    public static void AddAccuracy(IDictionary<string, object> summary, Proportion before, Proportion after)
+    {
+        ArgumentNullException.ThrowIfNull(summary);
+        (summary["accuracy_before"], summary["accuracy_before_interval"]) = (before.Value, before.Interval());
+        (summary["accuracy_after"], summary["accuracy_after_interval"]) = (after.Value, after.Interval());
+    }
+
     /// <summary>Returns some prompts' completions before and after training for a report, with verdicts if the prompts have
     /// answers.</summary>
     public static IReadOnlyList<CompletionPair> Pairs(

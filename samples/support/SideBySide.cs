@@ -223,7 +223,7 @@ public sealed record ContenderResult(
     double? MergeDifference
 )
 {
-    /// <summary>Whether an answer is correct.</summary>
+    /// <summary>True if an answer is correct.</summary>
     public required Func<Completion, bool> IsRight { get; init; }
 
     /// <summary>The method's name.</summary>

@@ -1,3 +1,4 @@
+using PostTrain.Adapters;
 using PostTrain.Models;
 using PostTrain.Rollouts;
 using PostTrain.Runtime;
@@ -61,6 +62,30 @@ public sealed record Subject(string Folder, Decoder Model, ITokenizer Tokenizer,
         var model = Pretrained.Load(folder, Model.TokenEmbeddings.dtype);
         model.PaddingFree = Model.PaddingFree;
         return model;
+    }
+
+    /// <summary>Puts a LoRA adapter on all linear layers of the model; null for rank 0, which trains the whole model.</summary>
+    public AdaptedModel? Adapted(int rank) =>
+        rank == 0
+            ? null
+            : AdaptedModel.Attach(
+                Model,
+                new LoraOptions
+                {
+                    Targets = ModuleSelection.AllLinear,
+                    Rank = rank,
+                    Alpha = 2 * rank,
+                    BaseModel = Folder,
+                }
+            );
+
+    /// <summary>Saves the trained model as a run's <c>model</c>, and an adapter, which is merged into it, as <c>adapter</c>.</summary>
+    public void Save(SampleRun run, AdaptedModel? adapters = null)
+    {
+        ArgumentNullException.ThrowIfNull(run);
+        adapters?.Save(run.PathOf("adapter"));
+        adapters?.MergeAndDispose();
+        Save(Model, run.PathOf("model"));
     }
 
     /// <summary>Saves a model with this tokenizer, so that the folder is complete.</summary>

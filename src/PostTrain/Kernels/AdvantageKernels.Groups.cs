@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using PostTrain.Numerics;
 using PostTrain.Operators;
@@ -79,42 +80,47 @@ public static unsafe partial class AdvantageKernels
     }
 
     // Divides the centred values; by 0 they become 0.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Write<T>(T* values, T* mask, T* to, int groupSize, double mean, double divisor)
         where T : unmanaged
     {
-        var (shift, scale) = (Vector256.Create(mean), Vector256.Create(divisor));
+        var (shift, scale) = (Vector256.Create(mean), Vector256.Create(1 / divisor));
         for (int i = 0; i < groupSize; i += Lanes.Count)
         {
             long count = groupSize - i;
-            var centred = (Lanes.Load(values + i, count) - shift) / scale;
+            var centred = (Lanes.Load(values + i, count) - shift) * scale;
             Lanes.Store(to + i, divisor == 0 ? V.Zero : Lanes.Where(Counted(mask, i, count), centred), count);
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static (double Mean, double Number, double Least, double Most) Moments<T>(T* values, T* mask, long total)
         where T : unmanaged
     {
-        V sum = V.Zero,
-            number = V.Zero,
-            least = Vector256.Create(double.PositiveInfinity),
-            most = Vector256.Create(double.NegativeInfinity);
+        V infinity = Vector256.Create(double.PositiveInfinity),
+            sum = V.Zero,
+            number = sum,
+            least = infinity,
+            most = -infinity;
         for (long i = 0; i < total; i += Lanes.Count)
         {
             var (x, counts) = (Lanes.Load(values + i, total - i), Counted(mask, i, total - i));
             sum += Lanes.Where(counts, x);
             number += Lanes.Where(counts, V.One);
-            least = Vector256.Min(least, Vector256.ConditionalSelect(counts, x, least));
-            most = Vector256.Max(most, Vector256.ConditionalSelect(counts, x, most));
+            least = Vector256.MinNative(least, Vector256.ConditionalSelect(counts, x, infinity));
+            most = Vector256.MaxNative(most, Vector256.ConditionalSelect(counts, x, -infinity));
         }
         double n = Vector256.Sum(number),
-            low = double.PositiveInfinity,
-            high = double.NegativeInfinity;
-        for (int lane = 0; lane < Lanes.Count; lane++)
-            (low, high) = (Math.Min(low, least[lane]), Math.Max(high, most[lane]));
-        return (Vector256.Sum(sum) / Math.Max(n, 1), n, low, high);
+            mean = Vector256.Sum(sum) / Math.Max(n, 1);
+        // The native minimum may lose a NaN; the mean does not.
+        if (double.IsNaN(mean))
+            return (mean, n, mean, mean);
+        var (low, high) = (Vector128.MinNative(least.GetLower(), least.GetUpper()), Vector128.MaxNative(most.GetLower(), most.GetUpper()));
+        return (mean, n, Math.Min(low[0], low[1]), Math.Max(high[0], high[1]));
     }
 
     // Divides by n − 1; 1 where there are not two values.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static double Deviation<T>(T* values, T* mask, long total, (double Mean, double Number, double Least, double Most) moments)
         where T : unmanaged
     {
@@ -129,6 +135,7 @@ public static unsafe partial class AdvantageKernels
         return Math.Sqrt(Vector256.Sum(squares) / (moments.Number - 1));
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V Counted<T>(T* mask, long i, long count)
         where T : unmanaged => mask == null ? Lanes.First(count) : Lanes.NotZero(Lanes.Load(mask + i, count));
 }

@@ -7,7 +7,7 @@ namespace PostTrain.Kernels;
 
 /// <summary>Policy and value losses with their gradients, in one pass over CPU memory without an autograd graph.</summary>
 /// <remarks>
-/// Float32 and float64; computed in float64. The type of the log-probabilities (the values) is that of the results, the others are
+/// Float32 and float64; losses summed in float64. The type of the log-probabilities (the values) is that of the results, the others are
 /// converted to it. Results are fresh tensors; the caller owns them. They are the same bits for any number of threads.
 /// <see cref="Kernel.Attach"/> puts a result into a graph.
 /// </remarks>

@@ -83,7 +83,7 @@ internal static class ChunkedHead
         return GivenGradient.Attach(loss, (states, ofStates), (weight, ofWeight)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>What a function makes of the logits of some rows, without a gradient, by the parts of a loss: of the same bits
+    /// <summary>Computes a function of the logits of some rows, without a gradient, by the parts of a loss: of the same bits
     /// as there.</summary>
     /// <param name="model">Projects states.</param>
     /// <param name="states">[R,C,D].</param>

@@ -40,10 +40,9 @@ public static class ChunkedLogProbs
         int chunkSize = DefaultChunkSize
     )
     {
-        Check(hidden, weight, targets, mask, bias);
+        Check(hidden, weight, targets, mask, bias, chunkSize);
         transform ??= LogitTransform.None;
         transform.Check();
-        Guard.AtLeast(chunkSize, 1, nameof(chunkSize));
         using var scope = NewDisposeScope();
         var counted = new CountedRows(mask);
         var (rows, ids) = (counted.Vectors(hidden), counted.Numbers(targets));
@@ -64,8 +63,10 @@ public static class ChunkedLogProbs
         );
     }
 
-    private static void Check(Tensor hidden, Tensor weight, Tensor targets, Tensor mask, Tensor? bias)
+    /// <summary>Refuses shapes and types that do not agree.</summary>
+    internal static void Check(Tensor hidden, Tensor weight, Tensor targets, Tensor mask, Tensor? bias, int chunkSize)
     {
+        Guard.AtLeast(chunkSize, 1, nameof(chunkSize));
         Guard.Floating(hidden, nameof(hidden));
         Guard.Ids(targets, nameof(targets));
         if (hidden.dim() != targets.dim() + 1 || !hidden.shape.AsSpan()[..^1].SequenceEqual(targets.shape))

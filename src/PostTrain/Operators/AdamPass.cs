@@ -40,7 +40,7 @@ internal static unsafe class AdamPass
         T mixing = T.CreateTruncating(constants.Mixing),
             decay = T.CreateTruncating(constants.Decay),
             adding = T.CreateTruncating(constants.Adding);
-        T root = T.CreateTruncating(constants.Root),
+        T root = T.CreateTruncating(1 / constants.Root),
             epsilon = T.CreateTruncating(constants.Epsilon),
             coupling = T.CreateTruncating(constants.Coupling);
         bool coupled = constants.Coupling != 0;
@@ -55,7 +55,7 @@ internal static unsafe class AdamPass
             var square = Vector256.Load(v + i) * decay + gradient * gradient * adding;
             mean.Store(m + i);
             square.Store(v + i);
-            var denominator = Vector256.Sqrt(square) / Vector256.Create(root) + Vector256.Create(epsilon);
+            var denominator = Vector256.Sqrt(square) * root + Vector256.Create(epsilon);
             (Vector256.Load(p + i) * keep - mean / denominator * rate).Store(p + i);
         }
         for (; i < length; i++)
@@ -63,7 +63,7 @@ internal static unsafe class AdamPass
             var gradient = coupled ? g[i] + p[i] * coupling : g[i];
             m[i] += (gradient - m[i]) * mixing;
             v[i] = v[i] * decay + gradient * gradient * adding;
-            p[i] = p[i] * keep - m[i] / (T.Sqrt(v[i]) / root + epsilon) * rate;
+            p[i] = p[i] * keep - m[i] / (T.Sqrt(v[i]) * root + epsilon) * rate;
         }
     }
 }

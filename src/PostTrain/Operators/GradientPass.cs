@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace PostTrain.Operators;
@@ -17,18 +18,7 @@ internal static unsafe class GradientPass
             PartLength,
             (index, start, length, part) =>
             {
-                T* from = tensors.At<T>(index) + start;
-                var (even, odd) = (Vector256<double>.Zero, Vector256<double>.Zero);
-                for (long i = 0; i < length; i += 2 * Lanes.Count)
-                {
-                    var x = Lanes.Load(from + i, length - i);
-                    even += x * x;
-                    if (i + Lanes.Count >= length)
-                        continue;
-                    var y = Lanes.Load(from + i + Lanes.Count, length - i - Lanes.Count);
-                    odd += y * y;
-                }
-                parts[part] = Vector256.Sum(even + odd);
+                parts[part] = SquaredNorm(tensors.At<T>(index) + start, length);
             }
         );
         double sum = 0;
@@ -40,16 +30,45 @@ internal static unsafe class GradientPass
     /// <summary>x ← factor·x.</summary>
     internal static void Scale<T>(MemoryList tensors, T factor)
         where T : unmanaged, IFloatingPointIeee754<T> =>
-        tensors.Run(
-            PartLength,
-            (index, start, length) =>
-            {
-                T* from = tensors.At<T>(index) + start;
-                int i = 0;
-                for (; i <= length - Vector256<T>.Count; i += Vector256<T>.Count)
-                    (Vector256.Load(from + i) * factor).Store(from + i);
-                for (; i < length; i++)
-                    from[i] *= factor;
-            }
-        );
+        tensors.Run(PartLength, (index, start, length) => Scale(tensors.At<T>(index) + start, length, factor));
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static double SquaredNorm<T>(T* from, int length)
+        where T : unmanaged
+    {
+        // Four sums, so that the additions do not wait for each other.
+        Vector256<double> first = Vector256<double>.Zero,
+            second = first,
+            third = first,
+            fourth = first;
+        int i = 0;
+        for (; i <= length - 4 * Lanes.Count; i += 4 * Lanes.Count)
+        {
+            Vector256<double> a = Lanes.Load(from + i, Lanes.Count),
+                b = Lanes.Load(from + i + Lanes.Count, Lanes.Count),
+                c = Lanes.Load(from + i + 2 * Lanes.Count, Lanes.Count),
+                d = Lanes.Load(from + i + 3 * Lanes.Count, Lanes.Count);
+            first = Vector256.FusedMultiplyAdd(a, a, first);
+            second = Vector256.FusedMultiplyAdd(b, b, second);
+            third = Vector256.FusedMultiplyAdd(c, c, third);
+            fourth = Vector256.FusedMultiplyAdd(d, d, fourth);
+        }
+        for (; i < length; i += Lanes.Count)
+        {
+            var rest = Lanes.Load(from + i, length - i);
+            first = Vector256.FusedMultiplyAdd(rest, rest, first);
+        }
+        return Vector256.Sum(first + second + (third + fourth));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Scale<T>(T* from, int length, T factor)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        int i = 0;
+        for (; i <= length - Vector256<T>.Count; i += Vector256<T>.Count)
+            (Vector256.Load(from + i) * factor).Store(from + i);
+        for (; i < length; i++)
+            from[i] *= factor;
+    }
 }

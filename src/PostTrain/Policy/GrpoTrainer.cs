@@ -166,67 +166,44 @@ public sealed class GrpoTrainer : RolloutTrainer
         var report = default(UpdateReport);
         for (int update = 1; update <= options.UpdatesPerBatch; update++)
         {
-            var drift = new MetricMeans();
+            var current = new Round(objective, denominators, means, new MetricMeans());
             report = Optimization.Update(
                 batch.Parts.Count,
                 part =>
                 {
                     var (rows, start) = batch.Parts[part];
-                    var learnt = whole.Part(start, rows.Count, rows.CompletionMask.shape[1]);
-                    return Loss(rows, learnt, objective, denominators, means, drift);
+                    return Loss(rows, whole.Part(start, rows.Count, rows.CompletionMask.shape[1]), current);
                 },
                 means,
-                drift
+                current.Drift
             );
             if (options.TargetKl is not { } target)
                 continue;
             metrics["policy/updates"] = update;
-            if (KlControl.ShouldStop(drift.Of("policy/old_kl") ?? 0, target))
+            if (KlControl.ShouldStop(current.Drift.Of("policy/old_kl") ?? 0, target))
                 break;
         }
         means.AddTo(metrics);
         return report;
     }
 
-    private Tensor Loss(
-        RolloutRows rows,
-        PolicyBatch part,
-        PolicyObjective objective,
-        PolicyDenominators denominators,
-        MetricMeans means,
-        MetricMeans drift
-    )
+    private Tensor Loss(RolloutRows rows, PolicyBatch part, Round update)
     {
         // Recorded log-probs are those of all logits at once, to the last bit.
-        if (!options.UsesBatchOnce || objective.Surrogate.ComparesSequences)
-            return Share(CompletionScores.Of(Policy, rows, Sampling), rows, part, objective, denominators, means, drift);
+        if (!options.UsesBatchOnce || update.Objective.Surrogate.ComparesSequences)
+            return Share(CompletionScores.Of(Policy, rows, Sampling), rows, part, update);
+        long columns = rows.CompletionMask.size(1);
         return CompletionScores.Loss(
             Policy,
             rows,
             Sampling,
-            (scores, start, count) =>
-                Share(
-                    scores,
-                    rows.Part(start, count),
-                    part.Part(start, count, rows.CompletionMask.size(1)),
-                    objective,
-                    denominators,
-                    means,
-                    drift
-                )
+            (scores, start, count) => Share(scores, rows.Part(start, count), part.Part(start, count, columns), update)
         );
     }
 
-    private Tensor Share(
-        CompletionScores scores,
-        RolloutRows rows,
-        PolicyBatch part,
-        PolicyObjective objective,
-        PolicyDenominators denominators,
-        MetricMeans means,
-        MetricMeans drift
-    )
+    private Tensor Share(CompletionScores scores, RolloutRows rows, PolicyBatch part, Round update)
     {
+        var (objective, denominators, means, drift) = update;
         double tokens = part.Mask.sum().ToDouble();
         var entropy = TokenLogProbs.Entropy(objective.EntropyCoefficient > 0 ? scores.Logits : scores.Logits.detach());
         part = part with
@@ -329,4 +306,11 @@ public sealed class GrpoTrainer : RolloutTrainer
     }
 
     private static double Count(Tensor mask) => mask.to_type(ScalarType.Float64).sum().ToDouble();
+
+    /// <summary>Inputs and means that the parts of an update share.</summary>
+    /// <param name="Objective">With the weights β and c of the step.</param>
+    /// <param name="Denominators">Of the whole batch.</param>
+    /// <param name="Means">Metrics of all updates of the step.</param>
+    /// <param name="Drift">Divergence of this update alone.</param>
+    private sealed record Round(PolicyObjective Objective, PolicyDenominators Denominators, MetricMeans Means, MetricMeans Drift);
 }

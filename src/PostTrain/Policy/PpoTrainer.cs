@@ -106,9 +106,7 @@ public sealed class PpoTrainer : RolloutTrainer
         if (options.KeepsSampler)
             logProbs = rollouts.LogProbs;
         step.Book("critic");
-        var reference = options.Reference?.Ask(frozen =>
-            SharedRollouts.LogProbsOf(Ranks, frozen, rollouts, Sampling, options.MicroBatchSize)
-        );
+        var reference = options.Reference?.Ask(frozen => SharedDraws.LogProbsOf(Ranks, frozen, rollouts, Sampling, options.MicroBatchSize));
         if (reference is not null)
         {
             step.Book("reference");
@@ -258,5 +256,28 @@ public sealed class PpoTrainer : RolloutTrainer
         }
 
         private Batch Each(Func<Tensor, Tensor> of) => new(Rows.Each(of), Policy.Each(of), of(Values), of(Returns));
+    }
+}
+
+/// <summary>PPO's state between steps: the coefficient of the KL penalty.</summary>
+internal sealed class PpoState(KlControl kl) : Training.ITrainerState
+{
+    private const string Coefficient = "kl_coefficient";
+
+    internal KlControl Kl { get; set; } = kl;
+
+    public IReadOnlyDictionary<string, double> Values => new Dictionary<string, double> { [Coefficient] = Kl.Coefficient };
+
+    public IReadOnlyList<(string Name, Tensor Tensor)> Tensors => [];
+
+    public void Restore(IReadOnlyDictionary<string, double> values, IReadOnlyDictionary<string, Tensor> tensors)
+    {
+        if (!values.TryGetValue(Coefficient, out double kept))
+            throw new InvalidDataException($"the value {Coefficient} is missing, expected a number of at least 0");
+        if (!(kept >= 0) || double.IsInfinity(kept))
+            throw new InvalidDataException($"the value {Coefficient} is {kept}, expected a finite number of at least 0");
+        if (tensors.Keys.FirstOrDefault() is { } surplus)
+            throw new InvalidDataException($"tensor {surplus} belongs to nothing that this run keeps");
+        Kl = Kl.At(kept);
     }
 }

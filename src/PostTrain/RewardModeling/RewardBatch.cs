@@ -36,3 +36,6 @@ public sealed record RewardBatch(Tensor Ids, Tensor AttentionMask, Tensor? Margi
     internal static Tensor Both(Tensor values, int start, int count) =>
         cat([values.narrow(0, start, count), values.narrow(0, values.shape[0] / 2 + start, count)], 0);
 }
+
+/// <summary>A preference pair as token ids, by how much its rewards are to differ, and how likely the chosen one is the better.</summary>
+internal readonly record struct RewardPair(int[] Chosen, int[] Rejected, double Margin = 0, double Probability = 1);

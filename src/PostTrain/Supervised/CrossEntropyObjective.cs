@@ -26,6 +26,9 @@ public sealed record CrossEntropyObjective
     /// <summary>True if only the targets' log-probabilities under the unchanged logits are needed.</summary>
     internal bool IsOfLogProbsAlone => LabelSmoothing == 0 && ZLoss == 0 && Logits == LogitTransform.None;
 
+    /// <summary>True if this is the plain negative log-likelihood.</summary>
+    internal bool IsPlain => IsOfLogProbsAlone && Weighting == TokenWeighting.None;
+
     internal void Check()
     {
         Guard.Fraction(LabelSmoothing, nameof(LabelSmoothing));

@@ -62,7 +62,7 @@ public sealed class SftTrainer : DatasetTrainer<Demonstration, SequenceBatch>
     {
         var rows = batch.Part(start, count).To(BodyParts.DeviceOf(model));
         var hidden = model.Hidden(rows.Inputs, rows.AttentionMask);
-        var plain = options.Objective is { IsOfLogProbsAlone: true, Weighting: TokenWeighting.None } ? model.OutputWeight : null;
+        var plain = options.Objective.IsPlain ? model.OutputWeight : null;
         var loss =
             (
                 plain is null

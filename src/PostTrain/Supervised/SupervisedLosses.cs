@@ -118,8 +118,9 @@ public static class SupervisedLosses
 
     /// <summary><see cref="CrossEntropy"/> from hidden states and the output projection, without the logits of more than one chunk of
     /// positions.</summary>
-    /// <remarks>Forward and backward hold [chunkSize,V] numbers in the place of [B·T,V]; the backward pass projects again. The chunk size
-    /// does not change the numbers beyond the last digits. See <see cref="ChunkedLogProbs"/>.</remarks>
+    /// <remarks>Holds [chunkSize,V] numbers in the place of [B·T,V]. The plain loss makes its gradients in the forward pass; otherwise the
+    /// backward pass projects again. The chunk size does not change the numbers beyond the last digits. See <see
+    /// cref="ChunkedLogProbs"/>.</remarks>
     /// <param name="hidden">[B,T,D]; the states that predict the targets (already shifted).</param>
     /// <param name="weight">[V,D], the output projection.</param>
     /// <param name="targets">[B,T], token ids in 0..V−1 where the mask counts; the others are not read.</param>
@@ -150,9 +151,32 @@ public static class SupervisedLosses
         options ??= new CrossEntropyObjective();
         options.Check();
         using var scope = NewDisposeScope();
-        var tokens = ChunkedLogProbs.Gather(hidden, weight, targets, mask, bias, options.Logits, chunkSize);
-        var losses = TokenLosses(tokens.LogProbs, tokens.MeanLogProbs, tokens.LogPartitions, options);
-        return Aggregated(losses, weights, mask, tokens.Correct, aggregation, denominator);
+        if (options.IsPlain && bias is null && Fused.Takes(hidden))
+        {
+            ChunkedLogProbs.Check(hidden, weight, targets, mask, bias, chunkSize);
+            var found = OfHidden(hidden, weight, targets, mask, aggregation ?? LossAggregation.TokenMean, denominator, weights, chunkSize);
+            if (found is not null)
+            {
+                var losses = LossOperator.Elements(
+                    found.TokenLosses,
+                    [hidden, weight, targets, mask, weights],
+                    own => Again(own[0]!, own[1]!, own[2]!, own[3]!, own[4]).TokenLosses
+                );
+                return new SupervisedLoss(
+                    found.Loss.MoveToOuterDisposeScope(),
+                    losses.MoveToOuterDisposeScope(),
+                    found.Accuracy.MoveToOuterDisposeScope()
+                );
+            }
+        }
+        return Again(hidden, weight, targets, mask, weights);
+
+        SupervisedLoss Again(Tensor states, Tensor projection, Tensor ids, Tensor counts, Tensor? factors)
+        {
+            var tokens = ChunkedLogProbs.Gather(states, projection, ids, counts, bias, options.Logits, chunkSize);
+            var losses = TokenLosses(tokens.LogProbs, tokens.MeanLogProbs, tokens.LogPartitions, options);
+            return Aggregated(losses, factors, counts, tokens.Correct, aggregation, denominator);
+        }
     }
 
     /// <summary>The plain negative log-likelihood from hidden states, with gradients made in the forward pass and without the logits of
@@ -163,13 +187,18 @@ public static class SupervisedLosses
     /// <param name="mask">[B,T].</param>
     /// <param name="aggregation">The aggregation.</param>
     /// <param name="denominator">As in <see cref="CrossEntropy"/>.</param>
+    /// <param name="weights">[B,T]; 1 when null.</param>
+    /// <param name="chunkSize">Positions at a time.</param>
+    /// <returns>The loss with its graph; the losses of the tokens have none.</returns>
     internal static SupervisedLoss? OfHidden(
         Tensor hidden,
         Tensor weight,
         Tensor targets,
         Tensor mask,
         LossAggregation aggregation,
-        double? denominator
+        double? denominator,
+        Tensor? weights = null,
+        int chunkSize = LinearLossOperator.DefaultChunk
     )
     {
         using var scope = NewDisposeScope();
@@ -181,14 +210,21 @@ public static class SupervisedLosses
         Tensor factors;
         using (enable_grad())
         {
-            var losses = zeros(mask.size(0), mask.size(1), dtype: hidden.dtype, requires_grad: true);
+            var losses = zeros(mask.size(0), mask.size(1), dtype: LinearLossOperator.TypeOf(hidden), requires_grad: true);
             aggregation.Apply(losses, mask, denominator).backward();
             factors = counted.Numbers(losses.grad!);
         }
-        var (loss, rows) = LinearLossOperator.Run(counted.Vectors(hidden), weight, ids, factors);
+        var given = weights is null ? null : counted.Numbers(weights.detach()).to_type(factors.dtype);
+        var (loss, rows) = LinearLossOperator.Run(
+            counted.Vectors(hidden),
+            weight,
+            ids,
+            given is null ? factors : factors * given,
+            chunkSize
+        );
         return new SupervisedLoss(
             loss.MoveToOuterDisposeScope(),
-            counted.Spread(rows.Losses).MoveToOuterDisposeScope(),
+            counted.Spread(given is null ? rows.Losses : rows.Losses * given).MoveToOuterDisposeScope(),
             Masked.Mean(counted.Spread(rows.Hits), mask).MoveToOuterDisposeScope()
         );
     }

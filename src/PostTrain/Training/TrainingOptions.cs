@@ -104,7 +104,7 @@ public abstract record TrainingOptions
     /// <value>The default is every 100 steps, by <c>eval/loss</c>, without ending early.</value>
     public EvaluationOptions Evaluation { get; init; } = new();
 
-    /// <summary>How the run is shared out among several processes.</summary>
+    /// <summary>Options of a run as several processes.</summary>
     /// <value>The default is the ranks that <c>mpirun</c> started, or one process.</value>
     public DistributedOptions Distributed { get; init; } = new();
 

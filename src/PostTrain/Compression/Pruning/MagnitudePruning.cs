@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace PostTrain.Compression.Pruning;
 
 /// <summary>Pruning by |w| (Han et al. 2015, arXiv:1506.02626).</summary>
-public static class MagnitudePruning
+internal static class MagnitudePruning
 {
     /// <summary>Removes the smallest entries of a matrix.</summary>
     /// <param name="weight">[out,in].</param>

@@ -74,7 +74,7 @@ internal static unsafe class DistillationPass
             l = TensorMemory.Address<T>(losses),
             g = TensorMemory.Address<T>(gradient);
         var shares = TokenWeights.Of(call.Aggregation, call.Denominator, call.Mask, m);
-        double[] rowShares = [.. Enumerable.Range(0, (int)call.Mask.size(0)).Select(row => shares.OfRow(m, row * columns, columns))];
+        double[] rowShares = shares.OfRows(m, call.Mask.size(0), columns);
         double temperature = call.Options.Temperature,
             scale = call.Options.ScaleByTemperatureSquared ? temperature * temperature : 1;
         var agrees = new bool[rows];
@@ -96,22 +96,11 @@ internal static unsafe class DistillationPass
                     teacherMax = SoftmaxRow.Max(other, width);
                 agrees[row] = First(from, max, width) == First(other, teacherMax, width);
                 double weight = scale * rowShares[row / columns] / shares.Divisor;
-                double loss = Row(from, max, other, teacherMax, to, width, temperature, weight, form);
-                Scalars.Set(l + row, loss * scale);
+                Scalars.Set(l + row, Row(from, max, other, teacherMax, to, width, temperature, weight, form) * scale);
             }
         );
-        var (total, agreed, number) = (0.0, 0.0, 0.0);
-        for (long row = 0; row < rows; row++)
-        {
-            double counted = m.Get(row);
-            number += counted;
-            if (counted == 0)
-                continue;
-            total += Scalars.Get(l + row) * rowShares[row / columns];
-            if (agrees[row])
-                agreed++;
-        }
-        return new DistillationResult(total / shares.Divisor, losses, gradient, agreed / Math.Max(number, 1));
+        var (loss, agreement) = shares.AddUp(m, l, agrees, rowShares);
+        return new DistillationResult(loss, losses, gradient, agreement);
     }
 
     // dD/dz = (G − q·Σ G)/τ with G = ∂D/∂log q.

@@ -1,45 +1,58 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using PostTrain.Operators;
-using V = System.Runtime.Intrinsics.Vector256<double>;
 
 namespace PostTrain.Numerics;
 
-/// <summary>Estimates of the divergence from a reference with their slopes, four tokens at a time.</summary>
+/// <summary>Estimates of the divergence from a reference with their slopes, a vector of tokens at a time.</summary>
 internal static class KlLanes
 {
     /// <summary>Returns the value of −d at which k3 continues as its tangent, by the type in memory as in <see
     /// cref="KlDivergence"/>.</summary>
-    internal static V Cap<T>()
-        where T : unmanaged => Vector256.Create(typeof(T) == typeof(double) ? KlDivergence.DoubleCap : Stable.ExponentCap);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static double Cap<T>()
+        where T : unmanaged => typeof(T) == typeof(double) ? KlDivergence.DoubleCap : Stable.ExponentCap;
 
     /// <summary>The estimate at d = log π − log π_ref and its derivative.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static void Of(KlEstimator estimator, V difference, V cap, out V estimate, out V slope)
+    internal static void Of<T>(KlEstimator estimator, Vector256<T> difference, out Vector256<T> estimate, out Vector256<T> slope)
+        where T : unmanaged, IFloatingPointIeee754<T>
     {
         switch (estimator)
         {
             case KlEstimator.K1:
-                (estimate, slope) = (difference, V.One);
+                (estimate, slope) = (difference, Vector256<T>.One);
                 break;
             case KlEstimator.K1StraightThrough:
                 (estimate, slope) = (difference, difference);
                 break;
             case KlEstimator.K2:
-                (estimate, slope) = (difference * difference * 0.5, difference);
+                (estimate, slope) = (difference * difference * VectorMath.Number<T>(0.5), difference);
                 break;
             case KlEstimator.Absolute:
                 estimate = Vector256.Abs(difference);
                 slope = Vector256.ConditionalSelect(
-                    Vector256.GreaterThan(difference, V.Zero),
-                    V.One,
-                    Vector256.ConditionalSelect(Vector256.LessThan(difference, V.Zero), -V.One, difference)
+                    Vector256.GreaterThan(difference, Vector256<T>.Zero),
+                    Vector256<T>.One,
+                    Vector256.ConditionalSelect(Vector256.LessThan(difference, Vector256<T>.Zero), -Vector256<T>.One, difference)
                 );
                 break;
             default:
-                estimate = Lanes.ExpM1(-difference, cap, out _, out var minusOne) + difference;
+                estimate = Rest(-difference, out var minusOne);
                 slope = estimator == KlEstimator.K3 ? -minusOne : difference;
                 break;
         }
+    }
+
+    /// <summary>e^x − 1 − x up to the cap and the tangent there beyond, and its derivative, with their digits near 0.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector256<T> Rest<T>(Vector256<T> x, out Vector256<T> slope)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        var cap = VectorMath.All<T>(Cap<T>());
+        // The second operand of the native minimum is the result where one is NaN.
+        VectorMath.Exp(Vector256.MinNative(cap, x), out slope, out var rest);
+        return rest + slope * (Vector256.GreaterThan(x, cap) & (x - cap));
     }
 }

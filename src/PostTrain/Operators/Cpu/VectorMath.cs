@@ -26,6 +26,71 @@ internal static unsafe class VectorMath
         where T : unmanaged =>
         typeof(T) == typeof(float) ? SoftmaxRow.ExpOfNegative(x.AsSingle()).As<float, T>() : Lanes.Exp(x.AsDouble()).As<double, T>();
 
+    /// <summary>e^x, bounded to the normal numbers in float32; NaN for NaN.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector256<T> Exp<T>(Vector256<T> x)
+        where T : unmanaged => Exp(x, out _, out _);
+
+    /// <summary>e^x, and e^x − 1 and e^x − 1 − x with their digits near 0.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector256<T> Exp<T>(Vector256<T> x, out Vector256<T> minusOne, out Vector256<T> rest)
+        where T : unmanaged =>
+        ExpWithin(
+            typeof(T) == typeof(double)
+                ? x
+                // The second operand of the native minimum and maximum is the result where one is NaN.
+                : Vector256.MinNative(Vector256.Create(88f), Vector256.MaxNative(Vector256.Create(-87f), x.AsSingle())).As<float, T>(),
+            out minusOne,
+            out rest
+        );
+
+    /// <summary>The same of −87 ≤ x ≤ 88.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector256<T> ExpWithin<T>(Vector256<T> x, out Vector256<T> minusOne, out Vector256<T> rest)
+        where T : unmanaged
+    {
+        if (typeof(T) == typeof(double))
+        {
+            var wide = Lanes.Exp(x.AsDouble(), out var wideMinusOne);
+            minusOne = wideMinusOne.As<double, T>();
+            rest = minusOne - x;
+            return wide.As<double, T>();
+        }
+        var single = Exp(x.AsSingle(), out var singleMinusOne, out var singleRest);
+        minusOne = singleMinusOne.As<float, T>();
+        rest = singleRest.As<float, T>();
+        return single.As<float, T>();
+    }
+
+    /// <summary>log x.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector256<T> Log<T>(Vector256<T> x)
+        where T : unmanaged =>
+        typeof(T) == typeof(float) ? Vector256.Log(x.AsSingle()).As<float, T>() : Vector256.Log(x.AsDouble()).As<double, T>();
+
+    /// <summary>The values, not below −bound and not above bound; NaN for NaN.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector256<T> Bounded<T>(Vector256<T> values, double bound)
+        where T : unmanaged, IFloatingPointIeee754<T> =>
+        // The second operand of the native minimum and maximum is the result where one is NaN.
+        Vector256.MinNative(All<T>(bound), Vector256.MaxNative(All<T>(-bound), values));
+
+    /// <summary>A mask of the values that are not 0.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector256<T> NotZero<T>(Vector256<T> values)
+        where T : unmanaged => ~Vector256.Equals(values, Vector256<T>.Zero);
+
+    /// <summary>The sum of all lanes in float64.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static double Sum<T>(Vector256<T> values)
+        where T : unmanaged
+    {
+        if (typeof(T) == typeof(double))
+            return Vector256.Sum(values.AsDouble());
+        var (lower, upper) = Vector256.Widen(values.AsSingle());
+        return Vector256.Sum(lower + upper);
+    }
+
     /// <summary>1/(1 + e^(−x)).</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static Vector256<T> Sigmoid<T>(Vector256<T> x)
@@ -90,10 +155,40 @@ internal static unsafe class VectorMath
         return T.MaxNative(lanes[0], lanes[1]);
     }
 
+    /// <summary>A number in every lane.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector256<T> All<T>(double value)
+        where T : unmanaged, IFloatingPointIeee754<T> => Vector256.Create(Number<T>(value));
+
     /// <summary>A number of type <typeparamref name="T"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static T Number<T>(double value)
         where T : unmanaged, IFloatingPointIeee754<T> => T.CreateTruncating(value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Exp(Vector256<float> x, out Vector256<float> minusOne, out Vector256<float> rest)
+    {
+        // x = n·log 2 + r with |r| ≤ ½ log 2; n in the low bits of a number that is large enough to have no fraction.
+        var whole = Vector256.Create(12582912f);
+        var shifted = Vector256.FusedMultiplyAdd(x, Vector256.Create(1.44269504f), whole);
+        var n = shifted - whole;
+        var r = Vector256.FusedMultiplyAdd(n, Vector256.Create(-0.693145752f), x);
+        r = Vector256.FusedMultiplyAdd(n, Vector256.Create(-1.42860677e-6f), r);
+        // r²/2! + r³/3! + ... + r⁷/7!
+        var sum = Vector256.Create(1 / 5040f);
+        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(1 / 720f));
+        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(1 / 120f));
+        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(1 / 24f));
+        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(1 / 6f));
+        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(0.5f));
+        sum = sum * r * r;
+        var power = ((shifted.AsInt32() + Vector256.Create(127)) << 23).AsSingle();
+        var exponential = (sum + r + Vector256<float>.One) * power;
+        var near = Vector256.Equals(n, Vector256<float>.Zero);
+        minusOne = Vector256.ConditionalSelect(near, sum + r, exponential - Vector256<float>.One);
+        rest = Vector256.ConditionalSelect(near, sum, minusOne - x);
+        return exponential;
+    }
 
     // (e^2x − 1)/(e^2x + 1) of x ≤ 0, and odd.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -38,9 +38,15 @@ internal sealed class LossOperator : autograd.SingleTensorFunction<LossOperator>
             return (value.MoveToOuterDisposeScope(), losses);
         // Two nodes: of one with two results the graph gives the unused one a gradient that is no tensor and cannot be disposed.
         var total = apply([new Found(value, gradients, own => reference(own).Loss), .. inputs]);
-        var each = apply([new Found(losses, [], own => reference(own).Losses), .. inputs]);
-        return (total.MoveToOuterDisposeScope(), each.MoveToOuterDisposeScope());
+        return (total.MoveToOuterDisposeScope(), Elements(losses, inputs, own => reference(own).Losses).MoveToOuterDisposeScope());
     }
+
+    /// <summary>The losses of the elements as a node whose backward pass computes them again.</summary>
+    /// <param name="losses">Their values.</param>
+    /// <param name="inputs">All tensors that the reference takes; null where there is none.</param>
+    /// <param name="reference">The losses by tensor operators.</param>
+    internal static Tensor Elements(Tensor losses, Tensor?[] inputs, Func<Tensor?[], Tensor> reference) =>
+        Fused.Records(inputs) ? apply([new Found(losses, [], reference), .. inputs]) : losses;
 
     public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
     {

@@ -18,4 +18,11 @@ internal readonly unsafe struct SignalPointer<T>(T* numbers, bool perRow)
         numbers == null ? V.One
         : perRow ? Vector256.Create(Scalars.Get(numbers + row))
         : Lanes.Load(numbers + i, count);
+
+    /// <summary>A vector of values from place <paramref name="i"/> of row <paramref name="row"/> on.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal Vector256<T> Vector(long row, long i, long count) =>
+        numbers == null ? Vector256<T>.One
+        : perRow ? Vector256.Create(numbers[row])
+        : VectorMath.Load(numbers + i, count);
 }

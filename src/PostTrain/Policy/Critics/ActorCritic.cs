@@ -130,3 +130,9 @@ internal sealed class ActorCritic : nn.Module
         return critic.call(hidden.narrow(1, length - 1 - completion, completion + 1));
     }
 }
+
+/// <summary>The scores of completions by policy and critic.</summary>
+/// <param name="LogProbs">log π of each token, [B,T], 0 where nothing counts.</param>
+/// <param name="Logits">[B,T,V], as in sampling.</param>
+/// <param name="Values">V of the state before each token and of the state after the last position, [B,T+1].</param>
+internal sealed record ActorCriticScores(Tensor LogProbs, Tensor Logits, Tensor Values);

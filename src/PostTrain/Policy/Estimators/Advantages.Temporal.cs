@@ -6,7 +6,7 @@ namespace PostTrain.Policy.Estimators;
 
 public static partial class Advantages
 {
-    /// <summary>Computes generalised advantage estimates: δ_t = r_t + γV_{t+1} − V_t, A_t = Σ_k (γλ)^k δ_{t+k}, R_t = A_t + V_t.</summary>
+    /// <summary>Computes generalised advantage estimates: δ_t = r_t + γV_{t+1} − V_t, A_t = δ_t + γλA_{t+1}, R_t = A_t + V_t.</summary>
     /// <remarks>
     /// Schulman et al. 2016, arXiv:1506.02438, eq. 16. Uncounted positions (padding, tool output) are not steps: the step before them is
     /// followed by the next counted one, as in verl; rewards and values there are not read. λ = 1 gives the discounted return minus V, λ =

@@ -63,11 +63,19 @@ internal sealed class CountedSteps
             return packed.clone();
         var blocks = new List<Tensor>();
         Tensor? behind = null;
+        int full = (int)Math.Min(columns, BlockLength);
+        var (allTriangle, allPowers) = Powers(full, discount, packed);
         for (long end = columns; end > 0; end -= BlockLength)
         {
             long start = Math.Max(0, end - BlockLength);
             int length = (int)(end - start);
-            var (triangle, powers) = Powers(length, discount, packed);
+            var (triangle, powers) =
+                length == full
+                    ? (allTriangle, allPowers)
+                    : (
+                        allTriangle.narrow(0, 0, length).narrow(1, 0, length).contiguous(),
+                        allPowers.narrow(1, full - length, length).contiguous()
+                    );
             var sums = packed.narrow(1, start, length).matmul(triangle);
             if (behind is not null)
                 sums += behind * powers;

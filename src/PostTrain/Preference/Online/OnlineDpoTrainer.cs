@@ -59,7 +59,7 @@ public sealed class OnlineDpoTrainer : RolloutTrainer
     {
         using var scope = NewDisposeScope();
         var (rollouts, rewards) = (drawn.Rollouts, drawn.Scores.Values);
-        var anchor = reference.Ask(model => SharedRollouts.LogProbsOf(Ranks, model, rollouts, Sampling, options.MicroBatchSize));
+        var anchor = reference.Ask(model => SharedDraws.LogProbsOf(Ranks, model, rollouts, Sampling, options.MicroBatchSize));
         step.Book("reference");
         var pairs = OnlinePair.Of(rewards, options.GroupSize, options.Method);
         int size = Ranks.PartSize(pairs.Length, options.MicroBatchSize is { } rows ? Math.Max(1, rows / 2) : null);

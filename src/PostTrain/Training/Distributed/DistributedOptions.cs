@@ -2,7 +2,7 @@ using PostTrain.Numerics;
 
 namespace PostTrain.Training.Distributed;
 
-/// <summary>How a training runs as several processes, its ranks: each works on a part of every batch.</summary>
+/// <summary>Options of a training as several processes, its ranks: each works on a part of every batch.</summary>
 /// <remarks>With the defaults a program is one rank of several where Open MPI's <c>mpirun</c> started it as such, and a run of one process
 /// otherwise.</remarks>
 public sealed record DistributedOptions
@@ -17,7 +17,7 @@ public sealed record DistributedOptions
     /// <value>The default is false: one sum per update, in the order of the collectives.</value>
     public bool FixedOrder { get; init; }
 
-    /// <summary>What of the memory is shared out among the ranks.</summary>
+    /// <summary>Memory that is shared out among the ranks.</summary>
     /// <value>The default is <see cref="StateSharding.None"/>.</value>
     public StateSharding Sharding { get; init; }
 
@@ -26,7 +26,7 @@ public sealed record DistributedOptions
     /// <value>The default is false.</value>
     public bool SplitRewards { get; init; }
 
-    /// <summary>How long a rank is waited for before the run ends with an error that names it.</summary>
+    /// <summary>Longest wait for a rank, after which the run ends with an error that names it.</summary>
     /// <value>The default is 10 minutes.</value>
     public TimeSpan Timeout { get; init; } = TimeSpan.FromMinutes(10);
 

@@ -12,7 +12,7 @@ public sealed class RankFailedException(int rank, string cause, Exception? inner
 
     internal string Cause { get; } = cause;
 
-    /// <summary>What the other ranks are told of an exception that ends a rank.</summary>
+    /// <summary>Text that the other ranks get of an exception that ends a rank.</summary>
     internal static RankFailedException Of(int rank, Exception error) =>
         error as RankFailedException ?? new RankFailedException(rank, $"{error.GetType().Name}: {error.Message}", error);
 }

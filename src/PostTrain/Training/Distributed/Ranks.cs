@@ -155,7 +155,7 @@ internal sealed class Ranks
 
     internal static BinaryReader Reader(byte[] message) => new(new MemoryStream(message), Encoding.UTF8);
 
-    /// <summary>What all ranks throw, rank 0 first.</summary>
+    /// <summary>Returns the exception that all ranks throw, rank 0 first.</summary>
     internal RankFailedException Failure(int rank, string cause, Exception? inner = null)
     {
         if (!IsFirst && Collectives is MpiCollectives)
@@ -213,3 +213,6 @@ internal sealed class Ranks
     private static byte[] Message(Exception error) =>
         error is OperationCanceledException ? [Cancelled] : [Failed, .. Encoding.UTF8.GetBytes($"{error.GetType().Name}: {error.Message}")];
 }
+
+/// <summary>A cancellation that all ranks have agreed on.</summary>
+internal sealed class RanksCancelledException(string message, Exception? inner) : OperationCanceledException(message, inner);

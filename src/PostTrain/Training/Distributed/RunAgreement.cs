@@ -8,7 +8,7 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Training.Distributed;
 
-/// <summary>What the ranks of a run have to have in common: versions, options, model, data.</summary>
+/// <summary>Comparison of what the ranks of a run have to have in common: versions, options, model, data.</summary>
 internal static class RunAgreement
 {
     // What only rank 0 needs, or each rank has for itself.
@@ -30,8 +30,6 @@ internal static class RunAgreement
         (string Name, IReadOnlyList<T> Items) data
     )
     {
-        if (ranks.IsAlone)
-            return;
         var messages = ranks.Exchange(
             "the begin of a run",
             writer =>

@@ -39,7 +39,7 @@ public sealed class MetricMeans
     /// <summary>Keeps what is added from now on apart, in <see cref="Recorded"/>.</summary>
     internal void BeginRecord() => recorded = [];
 
-    /// <summary>What was added since <see cref="BeginRecord"/>.</summary>
+    /// <summary>Means added since <see cref="BeginRecord"/>.</summary>
     internal IReadOnlyList<MetricEntry> Recorded => recorded!;
 
     /// <summary>Adds to the means again; what was recorded is not among them.</summary>

@@ -100,7 +100,8 @@ internal sealed class TrainingSession : IDisposable
     internal void Agree<T>(IReadOnlyList<T> data, string name)
     {
         ArgumentNullException.ThrowIfNull(data, name);
-        RunAgreement.Check(Ranks, hasAgreed ? null : (options, model), Step, (name, data));
+        if (!Ranks.IsAlone)
+            RunAgreement.Check(Ranks, hasAgreed ? null : (options, model), Step, (name, data));
         hasAgreed = true;
     }
 
@@ -293,4 +294,29 @@ internal sealed class TrainingSession : IDisposable
     // A step whose updates are made but not reported yet: the loss of its last update, its metrics without those of an evaluation, and
     // the notifications before the report.
     private sealed record UnfinishedStep(double Loss, Dictionary<string, double> Metrics, IReadOnlyList<Action> Tellings);
+}
+
+/// <summary>The time of a step by part: metrics <c>time/PART</c> in seconds.</summary>
+internal sealed class StepClock
+{
+    private readonly Dictionary<string, double> seconds = [];
+    private readonly Stopwatch watch = Stopwatch.StartNew();
+    private double taken;
+
+    /// <summary>Adds the time since the last call, or since the start, to a part.</summary>
+    internal void Book(string part)
+    {
+        double now = watch.Elapsed.TotalSeconds;
+        seconds[part] = seconds.GetValueOrDefault(part) + now - taken;
+        taken = now;
+    }
+
+    /// <summary>Seconds since the start.</summary>
+    internal double Total => watch.Elapsed.TotalSeconds;
+
+    internal void AddTo(Dictionary<string, double> metrics)
+    {
+        foreach (var (part, time) in seconds)
+            metrics[$"time/{part}"] = time;
+    }
 }

@@ -16,7 +16,7 @@ public sealed class KilledRankTests : IDisposable
     [MpiFact]
     public void KilledRank_EndsTheRunWithItsName_AndTheNextGoesOn() => Check("sft", killed: 1);
 
-    [MeasurementFact]
+    [MpiMeasurementFact]
     public void KilledRanks_OfEveryKindOfTrainer()
     {
         foreach (var trainer in KilledRun.Trainers.Except(["ahead"]))

@@ -15,7 +15,7 @@ public sealed class MpiTests : IDisposable
     [MpiFact]
     public async Task Processes_GiveWhatOneProcessGives() => await CompareAsync(2, Some, "fast", "ordered", "sharded");
 
-    [MeasurementFact]
+    [MpiMeasurementFact]
     public async Task TwoToFourProcesses_GiveWhatOneProcessGives_ForEveryTrainer()
     {
         foreach (int ranks in new[] { 2, 3, 4 })

@@ -1,9 +1,9 @@
+using System.Numerics;
 using System.Runtime.Intrinsics;
 using PostTrain.Numerics;
 using PostTrain.Operators;
 using TorchSharp;
 using static TorchSharp.torch;
-using V = System.Runtime.Intrinsics.Vector256<double>;
 
 namespace PostTrain.Policy.Losses;
 
@@ -29,7 +29,7 @@ internal static unsafe class EntropyPass
         double? denominator,
         double factor
     )
-        where T : unmanaged
+        where T : unmanaged, IFloatingPointIeee754<T>
     {
         var gradient = TensorMemory.Fresh(entropy);
         using var source = new NumberSource<T>(entropy);
@@ -41,16 +41,16 @@ internal static unsafe class EntropyPass
         for (long row = 0; row < entropy.size(0); row++)
         {
             double weight = weights.OfRow(counts.Pointer, row * columns, columns) * factor / weights.Divisor;
-            var sum = V.Zero;
-            for (long i = 0; i < columns; i += Lanes.Count)
+            var sum = default(WideSum<T>);
+            for (long i = 0; i < columns; i += Vector256<T>.Count)
             {
                 long place = row * columns + i,
                     count = columns - i;
-                var counted = Lanes.NotZero(counts.Pointer.Load(place, count));
-                sum += Lanes.Where(counted, Lanes.Load(source.Pointer + place, count));
-                Lanes.Store(g + place, Lanes.Where(counted, Vector256.Create(weight)), count);
+                var counted = VectorMath.NotZero(counts.Pointer.Vector(place, count));
+                sum.Add(VectorMath.Load(source.Pointer + place, count) & counted);
+                VectorMath.Store(g + place, VectorMath.All<T>(weight) & counted, count);
             }
-            total += Vector256.Sum(sum) * weight;
+            total += sum.Total * weight;
         }
         return (total, gradient);
     }

@@ -1,177 +1,215 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using PostTrain.Operators;
-using V = System.Runtime.Intrinsics.Vector256<double>;
 
 namespace PostTrain.Policy.Losses;
 
-/// <summary>Terms of the surrogate of four tokens; 0 where nothing counts. log ρ is within its bound in the ratio.</summary>
-internal ref struct SurrogateLanes
+/// <summary>Terms of the surrogate of a vector of tokens; 0 where nothing counts. log ρ is within its bound in the ratio.</summary>
+internal ref struct SurrogateLanes<T>
+    where T : unmanaged
 {
-    internal V LogProbs,
+    internal Vector256<T> LogProbs,
         OldLogProbs,
         Ratio,
         Advantages;
 }
 
 /// <summary>A surrogate in closed form.</summary>
-internal interface ISurrogateForm
+internal interface ISurrogateForm<T>
+    where T : unmanaged
 {
     /// <summary>Loss, ∂loss/∂ log ρ within its bound, ∂loss/∂ log π beside it, and the tokens at which a bound acts.</summary>
-    void Of(in SurrogateLanes lanes, out V loss, out V slope, out V direct, out V cut);
+    void Of(in SurrogateLanes<T> lanes, out Vector256<T> loss, out Vector256<T> slope, out Vector256<T> direct, out Vector256<T> cut);
+}
+
+/// <summary>−min(ρA, clip(ρ)·A).</summary>
+internal readonly struct ClipForm<T>(ClipRange range) : ISurrogateForm<T>
+    where T : unmanaged, IFloatingPointIeee754<T>
+{
+    private readonly Vector256<T> low = VectorMath.All<T>(1 - range.Lower),
+        high = VectorMath.All<T>(1 + range.Upper);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Of(in SurrogateLanes<T> lanes, out Vector256<T> loss, out Vector256<T> slope, out Vector256<T> direct, out Vector256<T> cut)
+    {
+        Vector256<T> free = lanes.Ratio * lanes.Advantages,
+            // The second operand of the native minimum and maximum is the result where one is NaN.
+            bound = Vector256.MinNative(high, Vector256.MaxNative(low, lanes.Ratio)) * lanes.Advantages;
+        cut = Vector256.LessThan(bound, free);
+        loss = -Vector256.ConditionalSelect(cut, bound, free);
+        slope = Vector256.AndNot(loss, cut);
+        direct = Vector256<T>.Zero;
+    }
 }
 
 /// <summary>−min(min(ρ, cap)·A, clip(ρ)·A).</summary>
-internal readonly struct ClipForm(ClipRange range, double? cap) : ISurrogateForm
+internal readonly struct CappedClipForm<T>(ClipRange range, double cap) : ISurrogateForm<T>
+    where T : unmanaged, IFloatingPointIeee754<T>
 {
-    private readonly V low = Vector256.Create(1 - range.Lower),
-        high = Vector256.Create(1 + range.Upper);
-    private readonly V most = Vector256.Create(cap ?? double.PositiveInfinity);
+    private readonly Vector256<T> low = VectorMath.All<T>(1 - range.Lower),
+        high = VectorMath.All<T>(1 + range.Upper);
+    private readonly Vector256<T> most = VectorMath.All<T>(cap);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Of(in SurrogateLanes lanes, out V loss, out V slope, out V direct, out V cut)
+    public void Of(in SurrogateLanes<T> lanes, out Vector256<T> loss, out Vector256<T> slope, out Vector256<T> direct, out Vector256<T> cut)
     {
-        V ratio = lanes.Ratio,
+        Vector256<T> ratio = lanes.Ratio,
             advantages = lanes.Advantages;
-        V above = Vector256.GreaterThan(ratio, high),
+        Vector256<T> above = Vector256.GreaterThan(ratio, high),
             below = Vector256.LessThan(ratio, low),
             capped = Vector256.GreaterThan(ratio, most);
         var bound = Vector256.ConditionalSelect(above, high, Vector256.ConditionalSelect(below, low, ratio));
         var free = Vector256.ConditionalSelect(capped, most, ratio);
-        var none = Vector256.Equals(advantages, V.Zero);
+        var none = Vector256.Equals(advantages, Vector256<T>.Zero);
         var takesBound = Vector256.LessThan(bound * advantages, free * advantages) | none;
         var constant = (takesBound & (above | below)) | Vector256.AndNot(capped, takesBound);
         loss = -(Vector256.ConditionalSelect(constant, Vector256.ConditionalSelect(takesBound, bound, free), ratio) * advantages);
-        slope = Vector256.ConditionalSelect(constant, V.Zero, loss);
-        direct = V.Zero;
+        slope = Vector256.ConditionalSelect(constant, Vector256<T>.Zero, loss);
+        direct = Vector256<T>.Zero;
         cut = Vector256.AndNot(constant, none);
     }
 }
 
 /// <summary>−ρA.</summary>
-internal readonly struct RatioForm : ISurrogateForm
+internal readonly struct RatioForm<T> : ISurrogateForm<T>
+    where T : unmanaged, IFloatingPointIeee754<T>
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Of(in SurrogateLanes lanes, out V loss, out V slope, out V direct, out V cut)
+    public void Of(in SurrogateLanes<T> lanes, out Vector256<T> loss, out Vector256<T> slope, out Vector256<T> direct, out Vector256<T> cut)
     {
-        var none = Vector256.Equals(lanes.Advantages, V.Zero);
-        loss = slope = -(Vector256.ConditionalSelect(none, V.One, lanes.Ratio) * lanes.Advantages);
-        direct = cut = V.Zero;
+        var none = Vector256.Equals(lanes.Advantages, Vector256<T>.Zero);
+        loss = slope = -(Vector256.ConditionalSelect(none, Vector256<T>.One, lanes.Ratio) * lanes.Advantages);
+        direct = cut = Vector256<T>.Zero;
     }
 }
 
 /// <summary>−w·A·log π with the constant w = clamp(ρ, least, most).</summary>
-internal readonly struct WeightedForm(double least, double most) : ISurrogateForm
+internal readonly struct WeightedForm<T>(double least, double most) : ISurrogateForm<T>
+    where T : unmanaged, IFloatingPointIeee754<T>
 {
-    private readonly V low = Vector256.Create(least),
-        high = Vector256.Create(most);
+    private readonly Vector256<T> low = VectorMath.All<T>(least),
+        high = VectorMath.All<T>(most);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Of(in SurrogateLanes lanes, out V loss, out V slope, out V direct, out V cut)
+    public void Of(in SurrogateLanes<T> lanes, out Vector256<T> loss, out Vector256<T> slope, out Vector256<T> direct, out Vector256<T> cut)
     {
-        V above = Vector256.GreaterThan(lanes.Ratio, high),
+        Vector256<T> above = Vector256.GreaterThan(lanes.Ratio, high),
             below = Vector256.LessThan(lanes.Ratio, low);
         var weight = Vector256.ConditionalSelect(above, high, Vector256.ConditionalSelect(below, low, lanes.Ratio));
         direct = -(lanes.Advantages * weight);
         loss = lanes.LogProbs * direct;
-        slope = V.Zero;
-        cut = Vector256.AndNot(above | below, Vector256.Equals(lanes.Advantages, V.Zero));
+        slope = Vector256<T>.Zero;
+        cut = Vector256.AndNot(above | below, Vector256.Equals(lanes.Advantages, Vector256<T>.Zero));
     }
 }
 
 /// <summary>−A·log π.</summary>
-internal readonly struct LogProbForm : ISurrogateForm
+internal readonly struct LogProbForm<T> : ISurrogateForm<T>
+    where T : unmanaged, IFloatingPointIeee754<T>
 {
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Of(in SurrogateLanes lanes, out V loss, out V slope, out V direct, out V cut)
+    public void Of(in SurrogateLanes<T> lanes, out Vector256<T> loss, out Vector256<T> slope, out Vector256<T> direct, out Vector256<T> cut)
     {
         direct = -lanes.Advantages;
         loss = lanes.LogProbs * direct;
-        slope = cut = V.Zero;
+        slope = cut = Vector256<T>.Zero;
     }
 }
 
 /// <summary>−(4/τ)·σ(τ(ρ − 1))·A.</summary>
-internal readonly struct SapoForm(double positive, double negative) : ISurrogateForm
+internal readonly struct SapoForm<T>(double positive, double negative) : ISurrogateForm<T>
+    where T : unmanaged, IFloatingPointIeee754<T>
 {
-    private readonly V right = Vector256.Create(positive),
-        wrong = Vector256.Create(negative);
+    private readonly Vector256<T> right = VectorMath.All<T>(positive),
+        wrong = VectorMath.All<T>(negative);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Of(in SurrogateLanes lanes, out V loss, out V slope, out V direct, out V cut)
+    public void Of(in SurrogateLanes<T> lanes, out Vector256<T> loss, out Vector256<T> slope, out Vector256<T> direct, out Vector256<T> cut)
     {
         var ratio = lanes.Ratio;
-        var temperature = Vector256.ConditionalSelect(Vector256.GreaterThan(lanes.Advantages, V.Zero), right, wrong);
-        var x = (ratio - V.One) * temperature;
-        var gate = Lanes.Sigmoid(x);
-        loss = -(gate * 4 / temperature * lanes.Advantages);
-        slope = -(4 * gate * Lanes.Sigmoid(-x) * ratio * lanes.Advantages);
-        direct = cut = V.Zero;
+        var temperature = Vector256.ConditionalSelect(Vector256.GreaterThan(lanes.Advantages, Vector256<T>.Zero), right, wrong);
+        var x = (ratio - Vector256<T>.One) * temperature;
+        var gate = VectorMath.Sigmoid(x);
+        loss = -(gate * VectorMath.Number<T>(4) / temperature * lanes.Advantages);
+        slope = -(gate * VectorMath.Number<T>(4) * VectorMath.Sigmoid(-x) * ratio * lanes.Advantages);
+        direct = cut = Vector256<T>.Zero;
     }
 }
 
 /// <summary>½β(log π − log π_old)² − A·log π.</summary>
-internal readonly struct DroForm(double beta) : ISurrogateForm
+internal readonly struct DroForm<T>(double beta) : ISurrogateForm<T>
+    where T : unmanaged, IFloatingPointIeee754<T>
 {
-    private readonly V strength = Vector256.Create(beta);
+    private readonly Vector256<T> strength = VectorMath.All<T>(beta);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Of(in SurrogateLanes lanes, out V loss, out V slope, out V direct, out V cut)
+    public void Of(in SurrogateLanes<T> lanes, out Vector256<T> loss, out Vector256<T> slope, out Vector256<T> direct, out Vector256<T> cut)
     {
         var difference = lanes.LogProbs - lanes.OldLogProbs;
-        loss = difference * difference * (strength * 0.5) - lanes.LogProbs * lanes.Advantages;
+        loss = difference * difference * (strength * VectorMath.Number<T>(0.5)) - lanes.LogProbs * lanes.Advantages;
         direct = difference * strength - lanes.Advantages;
-        slope = cut = V.Zero;
+        slope = cut = Vector256<T>.Zero;
     }
 }
 
 /// <summary>−w·A·log π with the constant w = min(ρ, cap), 0 where the probability has moved more than the range in the direction of
 /// A.</summary>
-internal readonly struct DppoTvForm(ClipRange range, double cap) : ISurrogateForm
+internal readonly struct DppoTvForm<T>(ClipRange range, double cap) : ISurrogateForm<T>
+    where T : unmanaged, IFloatingPointIeee754<T>
 {
-    private readonly V up = Vector256.Create(range.Upper),
-        down = Vector256.Create(-range.Lower),
-        most = Vector256.Create(cap);
+    private readonly Vector256<T> up = VectorMath.All<T>(range.Upper),
+        down = VectorMath.All<T>(-range.Lower),
+        most = VectorMath.All<T>(cap);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Of(in SurrogateLanes lanes, out V loss, out V slope, out V direct, out V cut)
+    public void Of(in SurrogateLanes<T> lanes, out Vector256<T> loss, out Vector256<T> slope, out Vector256<T> direct, out Vector256<T> cut)
     {
-        var away = Lanes.Exp(lanes.LogProbs) - Lanes.Exp(lanes.OldLogProbs);
-        DppoKlForm.Weigh(in lanes, Vector256.GreaterThan(away, up), Vector256.LessThan(away, down), most, out loss, out direct, out cut);
-        slope = V.Zero;
+        var away = VectorMath.Exp(lanes.LogProbs) - VectorMath.Exp(lanes.OldLogProbs);
+        DppoKlForm<T>.Weigh(in lanes, Vector256.GreaterThan(away, up), Vector256.LessThan(away, down), most, out loss, out direct, out cut);
+        slope = Vector256<T>.Zero;
     }
 }
 
 /// <summary>The same with the binary divergence KL(π_old‖π) of the token as the distance.</summary>
-internal readonly struct DppoKlForm(ClipRange range, double cap) : ISurrogateForm
+internal readonly struct DppoKlForm<T>(ClipRange range, double cap) : ISurrogateForm<T>
+    where T : unmanaged, IFloatingPointIeee754<T>
 {
-    private readonly V up = Vector256.Create(range.Upper),
-        down = Vector256.Create(range.Lower),
-        most = Vector256.Create(cap);
+    private readonly Vector256<T> up = VectorMath.All<T>(range.Upper),
+        down = VectorMath.All<T>(range.Lower),
+        most = VectorMath.All<T>(cap);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Of(in SurrogateLanes lanes, out V loss, out V slope, out V direct, out V cut)
+    public void Of(in SurrogateLanes<T> lanes, out Vector256<T> loss, out Vector256<T> slope, out Vector256<T> direct, out Vector256<T> cut)
     {
-        V now = Lanes.Exp(lanes.LogProbs),
-            old = Lanes.Exp(lanes.OldLogProbs),
+        Vector256<T> now = VectorMath.Exp(lanes.LogProbs),
+            old = VectorMath.Exp(lanes.OldLogProbs),
             away = now - old,
-            other = Vector256.Max(V.One - old, V.Zero),
-            rest = Vector256.Max(V.One - now, V.Zero);
-        var second = Vector256.AndNot(other * (Vector256.Log(other) - Vector256.Log(rest)), Vector256.Equals(other, V.Zero));
+            other = Vector256.Max(Vector256<T>.One - old, Vector256<T>.Zero),
+            rest = Vector256.Max(Vector256<T>.One - now, Vector256<T>.Zero);
+        var second = Vector256.AndNot(other * (VectorMath.Log(other) - VectorMath.Log(rest)), Vector256.Equals(other, Vector256<T>.Zero));
         var divergence = old * (lanes.OldLogProbs - lanes.LogProbs) + second;
-        var tooHigh = Vector256.GreaterThan(away, V.Zero) & Vector256.GreaterThan(divergence, up);
-        var tooLow = Vector256.LessThan(away, V.Zero) & Vector256.GreaterThan(divergence, down);
+        var tooHigh = Vector256.GreaterThan(away, Vector256<T>.Zero) & Vector256.GreaterThan(divergence, up);
+        var tooLow = Vector256.LessThan(away, Vector256<T>.Zero) & Vector256.GreaterThan(divergence, down);
         Weigh(in lanes, tooHigh, tooLow, most, out loss, out direct, out cut);
-        slope = V.Zero;
+        slope = Vector256<T>.Zero;
     }
 
     /// <summary>The terms of both distances.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static void Weigh(in SurrogateLanes lanes, V tooHigh, V tooLow, V most, out V loss, out V direct, out V cut)
+    internal static void Weigh(
+        in SurrogateLanes<T> lanes,
+        Vector256<T> tooHigh,
+        Vector256<T> tooLow,
+        Vector256<T> most,
+        out Vector256<T> loss,
+        out Vector256<T> direct,
+        out Vector256<T> cut
+    )
     {
-        cut = Vector256.ConditionalSelect(Vector256.GreaterThan(lanes.Advantages, V.Zero), tooHigh, tooLow);
+        cut = Vector256.ConditionalSelect(Vector256.GreaterThan(lanes.Advantages, Vector256<T>.Zero), tooHigh, tooLow);
         direct = -(lanes.Advantages * Vector256.AndNot(Vector256.Min(lanes.Ratio, most), cut));
         loss = lanes.LogProbs * direct;
-        cut = Vector256.AndNot(cut, Vector256.Equals(lanes.Advantages, V.Zero));
+        cut = Vector256.AndNot(cut, Vector256.Equals(lanes.Advantages, Vector256<T>.Zero));
     }
 }

@@ -1,13 +1,13 @@
+using System.Numerics;
 using System.Runtime.Intrinsics;
 using PostTrain.Numerics;
 using PostTrain.Operators;
 using TorchSharp;
 using static TorchSharp.torch;
-using V = System.Runtime.Intrinsics.Vector256<double>;
 
 namespace PostTrain.Policy.Losses;
 
-/// <summary>The value loss with its gradient over rows of tokens, in float64.</summary>
+/// <summary>The value loss with its gradient over rows of tokens; sums in float64.</summary>
 internal static unsafe class ValuePass
 {
     /// <summary>Runs over CPU memory; results are fresh tensors of the caller's scope.</summary>
@@ -33,7 +33,7 @@ internal static unsafe class ValuePass
         LossAggregation? aggregation,
         double? denominator
     )
-        where T : unmanaged
+        where T : unmanaged, IFloatingPointIeee754<T>
     {
         Tensor losses = TensorMemory.Fresh(values),
             gradient = TensorMemory.Fresh(values);
@@ -57,37 +57,38 @@ internal static unsafe class ValuePass
             row =>
             {
                 double weight = weights.OfRow(m, row * columns, columns);
-                V scale = Vector256.Create(weight / weights.Divisor),
-                    epsilon = Vector256.Create(range),
-                    half = Vector256.Create(0.5);
-                V lossSum = V.Zero,
-                    cutSum = V.Zero,
-                    countSum = V.Zero;
-                for (long i = 0; i < columns; i += Lanes.Count)
+                Vector256<T> scale = VectorMath.All<T>(weight / weights.Divisor),
+                    epsilon = VectorMath.All<T>(range),
+                    half = VectorMath.All<T>(0.5);
+                var lossSum = default(WideSum<T>);
+                Vector256<T> cutSum = Vector256<T>.Zero,
+                    countSum = cutSum;
+                for (long i = 0; i < columns; i += Vector256<T>.Count)
                 {
                     long place = row * columns + i,
                         count = columns - i;
-                    V number = m.Load(place, count),
-                        counted = Lanes.NotZero(number);
-                    V now = Lanes.Load(v + place, count),
-                        before = Lanes.Load(o + place, count),
-                        wanted = Lanes.Load(r + place, count);
-                    V error = now - wanted,
+                    Vector256<T> number = m.Vector(place, count),
+                        counted = VectorMath.NotZero(number);
+                    Vector256<T> now = VectorMath.Load(v + place, count),
+                        before = VectorMath.Load(o + place, count),
+                        wanted = VectorMath.Load(r + place, count);
+                    Vector256<T> error = now - wanted,
                         free = error * error,
                         change = now - before;
                     var cut = Vector256.GreaterThan(Vector256.Abs(change), epsilon);
-                    var nearest = before + Vector256.ConditionalSelect(Vector256.GreaterThan(change, V.Zero), epsilon, -epsilon) - wanted;
+                    var nearest =
+                        before + Vector256.ConditionalSelect(Vector256.GreaterThan(change, Vector256<T>.Zero), epsilon, -epsilon) - wanted;
                     var bounded = nearest * nearest;
                     // Where the bound is the larger loss it is a constant.
                     cut &= Vector256.GreaterThan(bounded, free) & counted;
-                    var loss = Lanes.Where(counted, half * Vector256.ConditionalSelect(cut, bounded, free));
-                    lossSum += loss;
-                    cutSum += Lanes.Where(cut, V.One);
+                    var loss = half * Vector256.ConditionalSelect(cut, bounded, free) & counted;
+                    lossSum.Add(loss);
+                    cutSum += cut & Vector256<T>.One;
                     countSum += number;
-                    Lanes.Store(l + place, loss, count);
-                    Lanes.Store(g + place, Lanes.Where(Vector256.AndNot(counted, cut), error * scale), count);
+                    VectorMath.Store(l + place, loss, count);
+                    VectorMath.Store(g + place, error * scale & Vector256.AndNot(counted, cut), count);
                 }
-                sums[row] = (Vector256.Sum(lossSum) * weight, Vector256.Sum(cutSum), Vector256.Sum(countSum));
+                sums[row] = (lossSum.Total * weight, VectorMath.Sum(cutSum), VectorMath.Sum(countSum));
             }
         );
         var (total, cuts, number) = (0.0, 0.0, 0.0);

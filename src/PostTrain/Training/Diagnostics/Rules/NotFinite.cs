@@ -1,7 +1,7 @@
 namespace PostTrain.Training.Diagnostics;
 
 /// <summary>A metric of an evaluation is NaN or infinite.</summary>
-public sealed record NotFinite : DiagnosticRule
+internal sealed record NotFinite : DiagnosticRule
 {
     /// <inheritdoc/>
     public override string Name => "not-finite";

@@ -1,7 +1,7 @@
 namespace PostTrain.Training.Diagnostics;
 
 /// <summary>A rollout source drew with weights that are too old, or with another model than the policy.</summary>
-public sealed record StaleRollouts : DiagnosticRule
+internal sealed record StaleRollouts : DiagnosticRule
 {
     /// <summary>1 in a step with stale rollouts, absent in others.</summary>
     internal const string Metric = "rollout/stale";

@@ -1,7 +1,7 @@
 namespace PostTrain.Training.Diagnostics;
 
 /// <summary>The advantage of a single completion or token was standardised, so it is 0 whatever the reward.</summary>
-public sealed record ZeroAdvantages : DiagnosticRule
+internal sealed record ZeroAdvantages : DiagnosticRule
 {
     /// <summary>1 in a step with such an advantage, absent in others.</summary>
     internal const string Metric = "policy/zero_advantages";

@@ -2,7 +2,7 @@ using TorchSharp.Modules;
 
 namespace PostTrain.Training.Distributed;
 
-/// <summary>Which rank holds and updates the optimiser's state of each parameter.</summary>
+/// <summary>The rank that holds and updates the optimiser's state of each parameter.</summary>
 internal static class ParameterOwners
 {
     /// <summary>Deals parameters out, the largest first, each to the rank with the fewest elements so far: no rank has more than the mean

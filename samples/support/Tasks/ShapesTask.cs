@@ -46,19 +46,7 @@ public static class ShapesTask
             seed
         );
         return new VisionLm(
-            Decoder.Create(
-                new DecoderConfig
-                {
-                    VocabularySize = tokenizer.VocabularySize,
-                    ContextLength = 64,
-                    HiddenSize = width,
-                    Layers = 2,
-                    Heads = 4,
-                    FeedForwardSize = 2 * width,
-                    TiedEmbeddings = false,
-                },
-                seed
-            ),
+            Decoder.Create(SmallDecoder.Untied(tokenizer, context: 64, width, inner: 2 * width), seed),
             encoder,
             VisionProjector.Create(new VisionProjectorOptions { Inputs = encoder.Config.FeatureSize, Outputs = width }, seed)
         )

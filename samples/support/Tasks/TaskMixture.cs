@@ -78,16 +78,9 @@ public static class TaskMixture
     public static Decoder Base(int width, int steps, ulong seed, Action<StepReport>? reports = null)
     {
         var model = Decoder.Create(
-            new DecoderConfig
+            SmallDecoder.Of(Tokenizer, context: 24, width, inner: 4 * width) with
             {
-                VocabularySize = Tokenizer.VocabularySize,
-                ContextLength = 24,
-                HiddenSize = width,
-                Layers = 2,
                 Heads = Math.Max(2, width / 16),
-                FeedForwardSize = 4 * width,
-                EndOfSequenceIds = [Tokenizer.EndOfSequenceId!.Value],
-                PaddingId = Tokenizer.PaddingId,
             },
             seed
         );

@@ -26,19 +26,7 @@ public static class DomainTask
     /// <summary>A decoder with a random start. The output has weights of its own: two layers of width 48 that share them with the embedding
     /// stayed at chance for 1500 steps.</summary>
     public static Decoder Model(ulong seed, int width = 64) =>
-        Decoder.Create(
-            new DecoderConfig
-            {
-                VocabularySize = Tokenizer().VocabularySize,
-                ContextLength = 16,
-                HiddenSize = width,
-                Layers = 2,
-                Heads = 4,
-                FeedForwardSize = 4 * width,
-                TiedEmbeddings = false,
-            },
-            seed
-        );
+        Decoder.Create(SmallDecoder.Untied(Tokenizer(), context: 16, width, inner: 4 * width), seed);
 
     /// <summary>The hundred texts of an operation.</summary>
     public static IReadOnlyList<TokenExample> Texts(char operation) =>

@@ -150,20 +150,7 @@ public static class ChainTask
     public static Decoder Model(ulong seed)
     {
         var tokenizer = Tokenizer();
-        return Decoder.Create(
-            new DecoderConfig
-            {
-                VocabularySize = tokenizer.VocabularySize,
-                ContextLength = 32,
-                HiddenSize = 64,
-                Layers = 2,
-                Heads = 4,
-                FeedForwardSize = 192,
-                EndOfSequenceIds = [tokenizer.EndOfSequenceId!.Value],
-                PaddingId = tokenizer.PaddingId,
-            },
-            seed
-        );
+        return Decoder.Create(SmallDecoder.Of(tokenizer, context: 32), seed);
     }
 
     /// <summary>Different questions, none of which is in the other half: <paramref name="heldOut"/> says which half.</summary>

@@ -1,9 +1,0 @@
-using static TorchSharp.torch;
-
-namespace PostTrain.Policy.Critics;
-
-/// <summary>The scores of completions by policy and critic.</summary>
-/// <param name="LogProbs">log π of each token, [B,T], 0 where nothing counts.</param>
-/// <param name="Logits">[B,T,V], as in sampling.</param>
-/// <param name="Values">V of the state before each token and of the state after the last position, [B,T+1].</param>
-internal sealed record ActorCriticScores(Tensor LogProbs, Tensor Logits, Tensor Values);
