@@ -1,8 +1,9 @@
 #:project ../support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
-// Prompt tuning, P-tuning and P-Tuning v2 against full fine-tuning on bases of several widths, paired over seeds: a base knows eight tasks by
-// name, and a prompt has to choose one of them without its name. The controls: no training, and a task that the base does not know.
-//   dotnet run -c Release samples/experiments/prompt-width.cs [-- --seeds N --seed N --widths 8,16,32 --base-steps N --steps N --output DIR]
+// Prompt tuning, P-tuning and P-Tuning v2 against full fine-tuning on bases of several widths, paired over seeds: a base knows eight
+// tasks by name, and a prompt has to choose one of them without its name. The controls: no training, and a task that the base does not
+// know.
+//   dotnet run -c Release samples/experiments/prompt-width.cs [-- --seeds N --seed N --widths 8,16,32 --base-steps N --steps N]
 using System.Globalization;
 using PostTrain.Adapters.Prompts;
 using PostTrain.Data;
@@ -50,21 +51,22 @@ return await command.RunAsync(
         [
             .. widths.Select(width =>
                 $"Width {width}: prompt tuning less full fine-tuning {Verdict([.. Less(PromptChoice.Full, width).Select(gap => -gap)])}; "
-                + $"P-tuning less prompt tuning {Verdict(Less(PromptChoice.Lstm, width))} (LSTM), {Verdict(Less(PromptChoice.Mlp, width))} (MLP)."
+                + $"P-tuning less prompt tuning {Verdict(Less(PromptChoice.Lstm, width))} (LSTM), "
+                + $"{Verdict(Less(PromptChoice.Mlp, width))} (MLP)."
             ),
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"From width {widths[0]} to {widths[^1]} the gap to full fine-tuning changes by {closing} (p {closing.PValue:G2}, smaller in "
-                    + $"{closing.Losses} of {closing.Pairs} seeds). All are accuracies on held-out inputs with Student's 95 % intervals over "
-                    + $"{pairs} seeds; not behind means that the interval's lower end is above -{margin}."
+                $"From width {widths[0]} to {widths[^1]} the gap to full fine-tuning changes by {closing} (p {closing.PValue:G2}, smaller "
+                    + $"in {closing.Losses} of {closing.Pairs} seeds). All are accuracies on held-out inputs with Student's 95 % intervals "
+                    + $"over {pairs} seeds; not behind means that the interval's lower end is above -{margin}."
             ),
         ];
         foreach (string reading in readings)
             Console.WriteLine(reading);
         var page = run.Page(
                 "Prompt tuning by the width of the base",
-                "Each base learns eight tasks that an instruction names. Every method gets examples of one of them without its name, and of "
-                    + "four starts and rates the one with the lowest loss on examples that are neither trained on nor reported."
+                "Each base learns eight tasks that an instruction names. Every method gets examples of one of them without its name, and "
+                    + "of four starts and rates the one with the lowest loss on examples that are neither trained on nor reported."
             )
             .Table("Accuracy on held-out inputs", known.Means)
             .Table("Differences", known.Differences)
@@ -124,10 +126,10 @@ internal sealed class PromptChoice(Decoder model, int steps, ulong seed, Cancell
             ["base, task named"] = TaskMixture.Accuracy(model, data.Asked, TaskMixture.Named(task, data.Asked, seed)),
             ["base, nothing in front"] = TaskMixture.Accuracy(model, data.Asked),
             ["prompt, untrained"] = TaskMixture.Accuracy(untrained, data.Asked),
-            [Full] = Best(Full, data, [3e-4, 1e-3, 3e-3, 1e-2], _ => Copy()),
-            [Tuning] = Best(Tuning, data, [0.1, 0.3, 0.1, 0.3], Prompt),
-            [Lstm] = Best(Lstm, data, [3e-3, 1e-2, 3e-3, 1e-2], Recurrent),
-            [Mlp] = Best(Mlp, data, [3e-3, 1e-2, 3e-3, 1e-2], Perceptron),
+            [Full] = Best(Full, data, [1e-3, 3e-3, 1e-2, 3e-2], _ => Copy()),
+            [Tuning] = Best(Tuning, data, [0.3, 0.3, 0.3, 0.1], Prompt),
+            [Lstm] = Best(Lstm, data, [1e-2, 1e-2, 1e-2, 3e-3], Recurrent),
+            [Mlp] = Best(Mlp, data, [1e-2, 1e-2, 1e-2, 3e-3], Perceptron),
             [$"{Lstm}, own start"] = Best("own start", data, [1e-3, 3e-3, 1e-2, 3e-2], i => new SoftPromptLm(model, LstmNetwork(i))),
             ["P-Tuning v2"] = Best("P-Tuning v2", data, [0.03, 0.1, 0.03, 0.1], Prefix),
         };
@@ -139,17 +141,23 @@ internal sealed class PromptChoice(Decoder model, int steps, ulong seed, Cancell
         var data = Data(TaskMixture.Unknown);
         return new Dictionary<string, double>
         {
-            [Full] = Best($"unknown, {Full}", data, [3e-4, 1e-3, 3e-3, 1e-2], _ => Copy()),
-            [Tuning] = Best($"unknown, {Tuning}", data, [0.1, 0.3, 0.1, 0.3], Prompt),
-            [Lstm] = Best($"unknown, {Lstm}", data, [3e-3, 1e-2, 3e-3, 1e-2], Recurrent),
+            [Full] = Best($"unknown, {Full}", data, [1e-3, 3e-3, 1e-2, 3e-2], _ => Copy()),
+            [Tuning] = Best($"unknown, {Tuning}", data, [0.3, 0.3, 0.3, 0.1], Prompt),
+            [Lstm] = Best($"unknown, {Lstm}", data, [1e-2, 1e-2, 1e-2, 3e-3], Recurrent),
         };
     }
 
     /// <summary>Disposes the base.</summary>
     public void Dispose() => model.Dispose();
 
-    // Half of the tries start at an instruction without a name, half at random tokens.
-    private PromptTable Start(int i) => i < 2 ? Text() : PromptTable.FromVocabulary(model, Length, seed + 1000 * (ulong)i);
+    // The names of all tasks, which favour none, an instruction without a name, and random tokens.
+    private PromptTable Start(int i) =>
+        i switch
+        {
+            0 => PromptTable.FromTokens(model, TaskMixture.Tokenizer.Encode(TaskMixture.Names), Length),
+            1 => Text(),
+            _ => PromptTable.FromVocabulary(model, Length, seed + 1000 * (ulong)i),
+        };
 
     private PromptTable Text() => PromptTable.FromTokens(model, TaskMixture.Tokenizer.Encode("."), Length);
 
