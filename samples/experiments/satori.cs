@@ -91,8 +91,8 @@ return await command.RunAsync(
             run.Page(
                     "Meta-actions, restart and explore",
                     "Sums modulo ten in steps. The policy marks each step as going on, checking the last one, or beginning again. Errors "
-                        + "are planted into held-out derivations; what follows is sampled. A step is reconsidered if the next one checks it or "
-                        + "begins again."
+                        + "are planted into held-out derivations; what follows is sampled. A step is reconsidered if the next one checks "
+                        + "it or begins again."
                 )
                 .Table($"Shares, {values.GetValue(seeds)} seeds", table.Means)
                 .Table("Paired differences", table.Differences)
