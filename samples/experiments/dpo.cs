@@ -4,7 +4,6 @@
 //   dotnet run -c Release samples/experiments/dpo.cs [-- --loss ipo --beta 0.1 --model DIR --data FILE --lora 8 --steps N --output DIR]
 // Records: chosen and rejected, texts or messages, with a prompt or an instruction or without: docs/data.md. With --loss kto also prompt,
 // completion and label.
-using PostTrain.Models;
 using PostTrain.Preference;
 using PostTrain.Samples.Support;
 using PostTrain.Tool;
