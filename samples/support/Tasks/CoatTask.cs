@@ -24,8 +24,8 @@ public static class CoatTask
     public static Decoder Model(ulong seed, int width = 64) =>
         Decoder.Create(SmallDecoder.Untied(Tokenizer(), context: 96, width, inner: 2 * width), seed);
 
-    /// <summary>Different problems; about one in four of the 640 is held out by a fixed rule, and <paramref name="heldOut"/> says which part
-    /// is drawn.</summary>
+    /// <summary>Different problems; about one in four of the 640 is held out by a fixed rule, and <paramref name="heldOut"/> says which
+    /// part is drawn.</summary>
     /// <exception cref="ArgumentOutOfRangeException">There are not as many: 158 are held out, 482 are not.</exception>
     public static IReadOnlyList<Problem> Problems(int count, bool heldOut, ulong seed)
     {
@@ -84,7 +84,8 @@ public static class CoatTask
         ];
     }
 
-    /// <summary>Single steps and their marks: <c>3+2=5;</c> is answered by <c>.</c> and <c>3+2=7;</c> by <c>!</c>. Half are right.</summary>
+    /// <summary>Single steps and their marks: <c>3+2=5;</c> is answered by <c>.</c> and <c>3+2=7;</c> by <c>!</c>. Half are
+    /// right.</summary>
     public static IReadOnlyList<Demonstration> GradedSteps(int count, ulong seed)
     {
         var random = new Random((int)seed);
