@@ -148,8 +148,8 @@ return await command.RunAsync(
                     ["pairs whose chosen side has the higher implicit reward", $"{ranked}"],
                     ["margin of implicit rewards", $"{margin}"],
                 ]);
-            foreach (var (kind, name) in new[] { ("reward", "implicit reward"), ("logp", "log-probability") })
-            foreach (var side in new[] { "chosen", "rejected" })
+            foreach (var (kind, name) in ((string, string)[])[("reward", "implicit reward"), ("logp", "log-probability")])
+            foreach (var side in (ReadOnlySpan<string>)["chosen", "rejected"])
                 if (reports.LastOrDefault(report => report.Metrics.ContainsKey($"eval/{kind}/{side}")) is { } last)
                     rows.Add([$"{name} of {side} completions", Format.Number(last.Metrics[$"eval/{kind}/{side}"])]);
             return rows;

@@ -1,9 +1,8 @@
 #:project ../support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
 // Compares soft prompts with LoRA and full fine-tuning: prompt tuning, prefix tuning, P-tuning, P-Tuning v2. By default on a base that
-// knows
-// eight tasks by name, for one of them without its name; prompt-width.cs has it over widths and seeds.
-//   dotnet run -c Release samples/experiments/prompt-tuning.cs [-- --model DIR --data FILE --steps N --length N --output DIR]
+// knows eight tasks by name, for one of them without its name; prompt-width.cs has it over widths and seeds.
+//   dotnet run -c Release samples/experiments/prompt-tuning.cs [-- --model DIR --data FILE --steps N --length N --base-steps N --output DIR]
 using PostTrain.Adapters;
 using PostTrain.Adapters.Prompts;
 using PostTrain.Models;
@@ -13,7 +12,7 @@ using PostTrain.Tool;
 var command = new SampleCommand("prompt-tuning", "Compares soft prompts with LoRA and full fine-tuning.", steps: 400);
 var length = command.Option("--length", "Virtual tokens of a prompt, at least 2.", 8, OptionRange.AtLeast(2));
 var batch = command.Option("--batch-size", "Examples per step.", 32, OptionRange.AtLeast(1));
-var baseSteps = command.Option("--base-steps", "Steps of the training of the default base.", 1500, OptionRange.AtLeast(1));
+var baseSteps = command.Option("--base-steps", "Steps of the training of the default base.", 4000, OptionRange.AtLeast(1));
 var template = command.Option("--template", UserData.TemplateHelp, "alpaca");
 return await command.RunAsync(
     args,
@@ -56,7 +55,9 @@ return await command.RunAsync(
                 subject.IsToy ? 1e-2 : 5e-3,
                 (model, tokenizer) =>
                 {
-                    var prompted = new TemplatePromptLm(model, new LstmPromptEncoder(n, width, width, layers: 2, dropout: 0, run.Seed));
+                    using var start = Start(model);
+                    var network = new LstmPromptEncoder(n, width, width, layers: 2, dropout: 0, run.Seed);
+                    var prompted = new TemplatePromptLm(model, network.StartingAt(start));
                     return new Tuning(prompted, new TemplateTokenizer(tokenizer, prompted), Template: placement);
                 }
             ),

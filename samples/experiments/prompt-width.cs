@@ -1,9 +1,9 @@
 #:project ../support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
-// Prompt tuning and P-tuning against full fine-tuning on bases of several widths, paired over seeds: a base knows eight tasks by name, and
-// the
-// prompt has to choose among them. A task that the base does not know is the control: no prompt can teach it.
-//   dotnet run -c Release samples/experiments/prompt-width.cs [-- --seeds N --widths 8,16,32 --base-steps N --steps N --output DIR]
+// Prompt tuning, P-tuning and P-Tuning v2 against full fine-tuning on bases of several widths, paired over seeds: a base knows eight
+// tasks by name, and a prompt has to choose one of them without its name. The controls: no training, and a task that the base does not
+// know.
+//   dotnet run -c Release samples/experiments/prompt-width.cs [-- --seeds N --seed N --widths 8,16,32 --base-steps N --steps N]
 using System.Globalization;
 using PostTrain.Adapters.Prompts;
 using PostTrain.Data;
@@ -14,202 +14,225 @@ using PostTrain.Tool;
 using PostTrain.Training;
 using PostTrain.Training.Reports;
 
-var command = new SampleCommand("prompt-width", "Compares soft prompts with full fine-tuning over the width of the base.", steps: 800);
-var seeds = command.Option("--seeds", "Number of paired seeds, at least 2.", 5, OptionRange.AtLeast(2));
+const double margin = 0.05;
+var command = new SampleCommand("prompt-width", "Compares soft prompts with full fine-tuning over the width of the base.", steps: 400);
+var seeds = command.Option("--seeds", "Number of paired seeds, at least 2; the first is that of --seed plus 1.", 5, OptionRange.AtLeast(2));
 var widthList = command.Option("--widths", "Widths of the bases, multiples of 2, rising.", "8,16,32");
-var baseSteps = command.Option("--base-steps", "Steps of a base's training.", 1500, OptionRange.AtLeast(1));
+var baseSteps = command.Option("--base-steps", "Steps of a base's training.", 4000, OptionRange.AtLeast(1));
 return await command.RunAsync(
     args,
     (run, values) =>
     {
         int[] widths = [.. values.GetValue(widthList)!.Split(',').Select(width => int.Parse(width, CultureInfo.InvariantCulture))];
-        var results = new List<PromptChoice>();
-        for (int i = 0; i < values.GetValue(seeds); i++)
+        int pairs = values.GetValue(seeds);
+        ArmTable known = new(PromptChoice.Tuning),
+            unknown = new(PromptChoice.Tuning);
+        var accuracies = new List<(int Width, IReadOnlyDictionary<string, double> Right)>();
+        for (int i = 0; i < pairs * widths.Length; i++)
         {
-            foreach (int width in widths)
-            {
-                run.Cancellation.ThrowIfCancellationRequested();
-                var result = PromptChoice.Run(width, values.GetValue(baseSteps), run.Steps, run.Seed + (ulong)i + 1);
-                results.Add(result);
-                Console.WriteLine(result);
-                run.Log(
-                    new StepReport(
-                        results.Count,
-                        result.Gap,
-                        new Dictionary<string, double>
-                        {
-                            ["seed"] = result.Seed,
-                            ["width"] = width,
-                            ["named"] = result.Named,
-                            ["full"] = result.Full,
-                            ["prompt"] = result.Prompt,
-                            ["p_tuning"] = result.PTuning,
-                            ["unknown_full"] = result.UnknownFull,
-                            ["unknown_prompt"] = result.UnknownPrompt,
-                        },
-                        TimeSpan.Zero
-                    )
-                );
-            }
+            int width = widths[i % widths.Length];
+            ulong seed = run.Seed + (ulong)(i / widths.Length) + 1;
+            using var cell = new PromptChoice(TaskMixture.Base(width, values.GetValue(baseSteps), seed), run.Steps, seed, run.Cancellation);
+            var (right, other) = (cell.Known(), cell.Unknown());
+            foreach (var (arm, accuracy) in right)
+                known.Add(arm, $"width {width}", accuracy);
+            foreach (var (arm, accuracy) in other)
+                unknown.Add(arm, $"width {width}", accuracy);
+            accuracies.Add((width, right));
+            Console.WriteLine($"seed {seed}, width {width}: {Text(right)}; unknown task: {Text(other)}");
+            var metrics = new Dictionary<string, double>(cell.Tries) { ["seed"] = seed, ["width"] = width };
+            run.Log(new StepReport(i + 1, right[PromptChoice.Full] - right[PromptChoice.Tuning], metrics, TimeSpan.Zero));
         }
 
-        double[] Of(int width, Func<PromptChoice, double> value) => [.. results.Where(result => result.Width == width).Select(value)];
-        var table = new ReportTable(
-            ["width", "base, named", "full", "prompt", "P-tuning", "gap", "P-tuning − prompt", "unknown: full", "unknown: prompt"],
+        known.Print();
+        unknown.Print();
+        var closing = PairedTest.Of(Less(PromptChoice.Full, widths[^1]), Less(PromptChoice.Full, widths[0]));
+        string[] readings =
+        [
+            .. widths.Select(width =>
+                $"Width {width}: prompt tuning less full fine-tuning {Verdict([.. Less(PromptChoice.Full, width).Select(gap => -gap)])}; "
+                + $"P-tuning less prompt tuning {Verdict(Less(PromptChoice.Lstm, width))} (LSTM), "
+                + $"{Verdict(Less(PromptChoice.Mlp, width))} (MLP)."
+            ),
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"From width {widths[0]} to {widths[^1]} the gap to full fine-tuning changes by {closing} (p {closing.PValue:G2}, smaller "
+                    + $"in {closing.Losses} of {closing.Pairs} seeds). All are accuracies on held-out inputs with Student's 95 % intervals "
+                    + $"over {pairs} seeds; not behind means that the interval's lower end is above -{margin}."
+            ),
+        ];
+        foreach (string reading in readings)
+            Console.WriteLine(reading);
+        var page = run.Page(
+                "Prompt tuning by the width of the base",
+                "Each base learns eight tasks that an instruction names. Every method gets examples of one of them without its name, and "
+                    + "of four starts and rates the one with the lowest loss on examples that are neither trained on nor reported."
+            )
+            .Table("Accuracy on held-out inputs", known.Means)
+            .Table("Differences", known.Differences)
+            .Table("A task that the base does not know", unknown.Means);
+        foreach (string reading in readings)
+            page.Paragraph(reading);
+        run.Finish(
+            page,
             [
-                .. widths.Select(width =>
-                    (string[])
-                        [
-                            $"{width}",
-                            Estimate.Of(Of(width, result => result.Named)).ToString(),
-                            Estimate.Of(Of(width, result => result.Full)).ToString(),
-                            Estimate.Of(Of(width, result => result.Prompt)).ToString(),
-                            Estimate.Of(Of(width, result => result.PTuning)).ToString(),
-                            Estimate.Of(Of(width, result => result.Gap)).ToString(),
-                            Estimate.Of(Of(width, result => result.PTuning - result.Prompt)).ToString(),
-                            Estimate.Of(Of(width, result => result.UnknownFull)).ToString(),
-                            Estimate.Of(Of(width, result => result.UnknownPrompt)).ToString(),
-                        ]
-                ),
+                .. known.Summary,
+                .. unknown.Summary.Select(item => KeyValuePair.Create($"unknown: {item.Key}", item.Value)),
+                new("gap_change", closing.Difference.Mean),
+                new("gap_change_interval", closing.Difference.Interval),
             ]
         );
-        ConsoleTable.Print(table);
-        var closing = PairedTest.Of(Of(widths[^1], result => result.Gap), Of(widths[0], result => result.Gap));
-        string reading = string.Create(
-            CultureInfo.InvariantCulture,
-            $"Accuracies on held-out inputs, means over {values.GetValue(seeds)} seeds with Student's 95 % intervals. "
-                + $"From width {widths[0]} to "
-                + $"{widths[^1]} the gap to full fine-tuning changes by {closing} (p {closing.PValue:G2}, smaller in {closing.Losses} of "
-                + $"{closing.Pairs} seeds)."
-        );
-        Console.WriteLine(reading);
-        run.Finish(
-            run.Page(
-                    "Prompt tuning by the width of the base",
-                    "Each base learns eight tasks that an instruction names; a prompt is tuned for one of them without its name. "
-                        + "The last two "
-                        + "columns are the control: a task that the base does not know."
-                )
-                .Table("Accuracy", table)
-                .Paragraph(reading),
-            new Dictionary<string, object>
-            {
-                ["gap_change"] = closing.Difference.Mean,
-                ["gap_change_interval"] = closing.Difference.Interval,
-                ["gap_narrowest"] = Estimate.Of(Of(widths[0], result => result.Gap)).Mean,
-                ["gap_widest"] = Estimate.Of(Of(widths[^1], result => result.Gap)).Mean,
-                ["p_tuning_minus_prompt"] = Estimate.Of([.. results.Select(result => result.PTuning - result.Prompt)]).Mean,
-                ["unknown_prompt"] = results.Average(result => result.UnknownPrompt),
-                ["unknown_full"] = results.Average(result => result.UnknownFull),
-            }
-        );
         return Task.CompletedTask;
+
+        double[] Less(string arm, int width) =>
+            [.. accuracies.Where(cell => cell.Width == width).Select(cell => cell.Right[arm] - cell.Right[PromptChoice.Tuning])];
+
+        static string Verdict(double[] differences) =>
+            Estimate.Of(differences) is var estimate && estimate.Interval[0] > -margin
+                ? $"{estimate}, not behind"
+                : $"{estimate}, not shown to keep up";
+
+        static string Text(IReadOnlyDictionary<string, double> arms) =>
+            string.Join(", ", arms.Select(arm => string.Create(CultureInfo.InvariantCulture, $"{arm.Key} {arm.Value:F3}")));
     }
 );
 
-/// <summary>What soft prompts reach on a base of one width, beside full fine-tuning.</summary>
-/// <param name="Seed">Seed of base, data and prompts.</param>
-/// <param name="Width">Width of the base.</param>
-/// <param name="Named">The base's accuracy when the prompt names the task.</param>
-/// <param name="Full">Accuracy after full fine-tuning on the task without its name.</param>
-/// <param name="Prompt">After prompt tuning.</param>
-/// <param name="PTuning">After P-tuning.</param>
-/// <param name="UnknownFull">After full fine-tuning on the task that the base does not know.</param>
-/// <param name="UnknownPrompt">After prompt tuning on it.</param>
-internal sealed record PromptChoice(
-    ulong Seed,
-    int Width,
-    double Named,
-    double Full,
-    double Prompt,
-    double PTuning,
-    double UnknownFull,
-    double UnknownPrompt
-)
+/// <summary>What each way to tune a base reaches. Owns the base.</summary>
+internal sealed class PromptChoice(Decoder model, int steps, ulong seed, CancellationToken cancellation) : IDisposable
 {
+    public const string Full = "full fine-tuning",
+        Tuning = "prompt tuning",
+        Lstm = "P-tuning, LSTM",
+        Mlp = "P-tuning, MLP";
+
     private const int Examples = 300,
+        Choosing = 100,
         HeldOut = 300,
-        Length = 8;
+        Length = TaskMixture.Longest;
 
-    /// <summary>The loss in accuracy of prompt tuning against full fine-tuning.</summary>
-    public double Gap => Full - Prompt;
+    private readonly Dictionary<string, double> tries = [];
 
-    /// <summary>Trains a base and tunes it in each way.</summary>
-    /// <param name="width">Width of the base.</param>
-    /// <param name="baseSteps">Steps of the base's training.</param>
-    /// <param name="steps">Steps of each tuning.</param>
-    /// <param name="seed">Seed of everything.</param>
-    public static PromptChoice Run(int width, int baseSteps, int steps, ulong seed)
+    /// <summary>The accuracy of each start and rate.</summary>
+    public IReadOnlyDictionary<string, double> Tries => tries;
+
+    /// <summary>Accuracies on a task that the base knows.</summary>
+    public IReadOnlyDictionary<string, double> Known()
     {
-        using var model = TaskMixture.Base(width, baseSteps, seed);
         char task = TaskMixture.Names[(int)(seed % (ulong)TaskMixture.Names.Length)];
-        var (train, heldOut) = TaskMixture.Task(task, Examples, HeldOut, seed);
-        var (unknownTrain, unknownHeldOut) = TaskMixture.Task(TaskMixture.Unknown, Examples, HeldOut, seed);
-        double named = TaskMixture.Accuracy(model, heldOut, TaskMixture.Named(task, heldOut, seed));
-        return new PromptChoice(
-            seed,
-            width,
-            named,
-            Full(train, heldOut),
-            Prompt(train, heldOut),
-            PTuning(train, heldOut),
-            Full(unknownTrain, unknownHeldOut),
-            Prompt(unknownTrain, unknownHeldOut)
+        var data = Data(task);
+        using var untrained = new SoftPromptLm(model, Text());
+        return new Dictionary<string, double>
+        {
+            ["base, task named"] = TaskMixture.Accuracy(model, data.Asked, TaskMixture.Named(task, data.Asked, seed)),
+            ["base, nothing in front"] = TaskMixture.Accuracy(model, data.Asked),
+            ["prompt, untrained"] = TaskMixture.Accuracy(untrained, data.Asked),
+            [Full] = Best(Full, data, [1e-3, 3e-3, 1e-2, 3e-2], _ => Copy()),
+            [Tuning] = Best(Tuning, data, [0.3, 0.3, 0.3, 0.1], Prompt),
+            [Lstm] = Best(Lstm, data, [1e-2, 1e-2, 1e-2, 3e-3], Recurrent),
+            [Mlp] = Best(Mlp, data, [1e-2, 1e-2, 1e-2, 3e-3], Perceptron),
+            [$"{Lstm}, own start"] = Best("own start", data, [1e-3, 3e-3, 1e-2, 3e-2], i => new SoftPromptLm(model, LstmNetwork(i))),
+            ["P-Tuning v2"] = Best("P-Tuning v2", data, [0.03, 0.1, 0.03, 0.1], Prefix),
+        };
+    }
+
+    /// <summary>Accuracies on the task that it does not know.</summary>
+    public IReadOnlyDictionary<string, double> Unknown()
+    {
+        var data = Data(TaskMixture.Unknown);
+        return new Dictionary<string, double>
+        {
+            [Full] = Best($"unknown, {Full}", data, [1e-3, 3e-3, 1e-2, 3e-2], _ => Copy()),
+            [Tuning] = Best($"unknown, {Tuning}", data, [0.3, 0.3, 0.3, 0.1], Prompt),
+            [Lstm] = Best($"unknown, {Lstm}", data, [1e-2, 1e-2, 1e-2, 3e-3], Recurrent),
+        };
+    }
+
+    /// <summary>Disposes the base.</summary>
+    public void Dispose() => model.Dispose();
+
+    // The names of all tasks, which favour none, an instruction without a name, and random tokens.
+    private PromptTable Start(int i) =>
+        i switch
+        {
+            0 => PromptTable.FromTokens(model, TaskMixture.Tokenizer.Encode(TaskMixture.Names), Length),
+            1 => Text(),
+            _ => PromptTable.FromVocabulary(model, Length, seed + 1000 * (ulong)i),
+        };
+
+    private PromptTable Text() => PromptTable.FromTokens(model, TaskMixture.Tokenizer.Encode("."), Length);
+
+    private SoftPromptLm Prompt(int i) => new(model, Start(i));
+
+    private SoftPromptLm Recurrent(int i) => Started(LstmNetwork(i), i);
+
+    private SoftPromptLm Perceptron(int i) => Started(new MlpPromptEncoder(Length, model.HiddenSize, 64, seed + (ulong)i), i);
+
+    private LstmPromptEncoder LstmNetwork(int i) => new(Length, model.HiddenSize, hiddenSize: 32, layers: 2, dropout: 0, seed + (ulong)i);
+
+    private SoftPromptLm Started(PromptEncoder network, int i)
+    {
+        using var start = Start(i);
+        return new SoftPromptLm(model, network.StartingAt(start));
+    }
+
+    private PrefixLm Prefix(int i) =>
+        new(
+            model,
+            i < 2
+                ? PrefixLm.FromTokens(model, TaskMixture.Tokenizer.Encode(new string('.', Length)))
+                : PromptTable.Random(Length, PrefixLm.WidthFor(model), seed + (ulong)i)
         );
 
-        double Full(Demonstration[] shown, Problem[] asked) => Best(shown, asked, (Copy, 3e-3));
+    private Decoder Copy()
+    {
+        var copy = model.Copy();
+        foreach (var parameter in copy.parameters())
+            parameter.requires_grad = true;
+        return copy;
+    }
 
-        // An instruction without a name, or any characters, are the starts.
-        double Prompt(Demonstration[] shown, Problem[] asked) =>
-            Best(
-                shown,
-                asked,
-                (() => new SoftPromptLm(model, PromptTable.FromTokens(model, TaskMixture.Tokenizer.Encode("."), Length)), 0.3),
-                (() => new SoftPromptLm(model, PromptTable.FromVocabulary(model, Length, seed)), 0.1)
-            );
+    private (Demonstration[] Shown, Demonstration[] Chosen, Problem[] Asked) Data(char task)
+    {
+        var (shown, others) = TaskMixture.Task(task, Examples, Choosing + HeldOut, seed);
+        return (
+            shown,
+            [.. others.Take(Choosing).Select(problem => new Demonstration(problem.Prompt, problem.Answer!))],
+            [.. others.Skip(Choosing)]
+        );
+    }
 
-        double PTuning(Demonstration[] shown, Problem[] asked) =>
-            Best(
-                shown,
-                asked,
-                (() => new SoftPromptLm(model, new LstmPromptEncoder(Length, width, Math.Max(16, width), 2, 0, seed)), 1e-2),
-                (() => new SoftPromptLm(model, new MlpPromptEncoder(Length, width, 64, seed)), 3e-3)
-            );
-
-        CausalLm Copy()
+    // The accuracy of the try with the lowest loss on the examples for choosing.
+    private double Best(
+        string name,
+        (Demonstration[] Shown, Demonstration[] Chosen, Problem[] Asked) data,
+        double[] rates,
+        Func<int, CausalLm> make
+    )
+    {
+        var (lowest, best) = (double.PositiveInfinity, 0.0);
+        for (int i = 0; i < rates.Length; i++)
         {
-            var copy = model.Copy();
-            foreach (var parameter in copy.parameters())
-                parameter.requires_grad = true;
-            return copy;
+            using var tuned = make(i);
+            using var trainer = new SftTrainer(
+                tuned,
+                TaskMixture.Tokenizer,
+                new SftOptions
+                {
+                    Steps = steps,
+                    BatchSize = 32,
+                    LearningRate = rates[i],
+                    WarmupSteps = steps / 10,
+                    Schedule = LearningRateSchedule.Cosine,
+                    Seed = seed,
+                }
+            );
+            _ = trainer.Run(data.Shown, cancellation: cancellation).Last();
+            double loss = trainer.Evaluate(data.Chosen)["eval/loss"],
+                accuracy = TaskMixture.Accuracy(tuned, data.Asked);
+            tries[$"{name}/{i + 1}"] = accuracy;
+            if (loss < lowest)
+                (lowest, best) = (loss, accuracy);
         }
-
-        // Of several starts and rates the one with the lowest loss in training.
-        double Best(Demonstration[] shown, Problem[] asked, params (Func<CausalLm> Make, double Rate)[] tries)
-        {
-            var (lowest, accuracy) = (double.PositiveInfinity, 0.0);
-            foreach (var (make, rate) in tries)
-            {
-                using var tuned = make();
-                using var trainer = new SftTrainer(
-                    tuned,
-                    TaskMixture.Tokenizer,
-                    new SftOptions
-                    {
-                        Steps = steps,
-                        BatchSize = 32,
-                        LearningRate = rate,
-                        WarmupSteps = steps / 10,
-                        Schedule = LearningRateSchedule.Cosine,
-                        Seed = seed,
-                    }
-                );
-                double loss = trainer.Run(shown).Select(report => report.Loss).TakeLast(20).Average();
-                if (loss >= lowest)
-                    continue;
-                (lowest, accuracy) = (loss, TaskMixture.Accuracy(tuned, asked));
-            }
-            return accuracy;
-        }
+        return best;
     }
 }

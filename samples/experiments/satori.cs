@@ -1,7 +1,8 @@
 #:project ../support/PostTrain.Samples.Support.csproj
 #:property PublishAot=false
 // Satori: meta-action tokens, format tuning, and PPO that restarts within its own rollouts, compared with PPO without restarts.
-//   dotnet run -c Release samples/experiments/satori.cs [-- --seeds 5 --steps 10 --rounds 4 --output DIR]
+//   dotnet run -c Release samples/experiments/satori.cs [-- --seeds 5 --steps 15 --rounds 3 --output DIR]
+using PostTrain.Numerics;
 using PostTrain.Samples.Support;
 using PostTrain.Supervised;
 using PostTrain.Tool;
@@ -11,13 +12,14 @@ const string without = "PPO without restarts";
 var command = new SampleCommand(
     "satori",
     "Compares PPO with and without restarts within rollouts; --steps are PPO's in a round.",
-    steps: 10,
+    steps: 15,
     heldOut: 150
 );
 var seeds = command.Option("--seeds", "Number of seeds, at least 2.", 5, OptionRange.AtLeast(2));
-var rounds = command.Option("--rounds", "Rounds of PPO.", 2, OptionRange.AtLeast(1));
-var baseSteps = command.Option("--base-steps", "Steps of the base model on plain notes.", 1200, OptionRange.AtLeast(1));
-var formatSteps = command.Option("--format-steps", "Steps of format tuning.", 600, OptionRange.AtLeast(1));
+var rounds = command.Option("--rounds", "Rounds of PPO.", 3, OptionRange.AtLeast(1));
+var criticSteps = command.Option("--critic-steps", "Steps of the critic alone before them.", 8, OptionRange.AtLeast(0));
+var baseSteps = command.Option("--base-steps", "Steps of the base model on graded notes.", 500, OptionRange.AtLeast(1));
+var formatSteps = command.Option("--format-steps", "Steps of format tuning.", 1200, OptionRange.AtLeast(1));
 return await command.RunAsync(
     args,
     async (run, values) =>
@@ -26,9 +28,10 @@ return await command.RunAsync(
         {
             Steps = run.Steps,
             Rounds = values.GetValue(rounds),
+            CriticSteps = values.GetValue(criticSteps),
             FormatSteps = values.GetValue(formatSteps),
         };
-        using var baseModel = CoatTask.Model(seed: 1);
+        using var baseModel = CoatTask.Model(run.Seed);
         using (
             var trainer = new SftTrainer(
                 baseModel,
@@ -36,17 +39,20 @@ return await command.RunAsync(
                 new SftOptions
                 {
                     Steps = values.GetValue(baseSteps),
-                    BatchSize = 64,
+                    BatchSize = 128,
                     LearningRate = 2e-3,
                     WarmupSteps = 50,
                     Schedule = LearningRateSchedule.Cosine,
+                    // A mark alone weighs as much as whole notes.
+                    Aggregation = LossAggregation.SequenceMean,
+                    Seed = run.Seed,
                 }
             )
         )
             run.Train(
-                "base model on plain notes",
+                "base model on graded notes",
                 values.GetValue(baseSteps),
-                trainer.Run(CoatTask.Notes(CoatTask.Problems(8000, false, 1), slip: 0.15, seed: 1), cancellation: run.Cancellation),
+                trainer.Run(CoatTask.BaseTexts(run.Seed), cancellation: run.Cancellation),
                 "base"
             );
         var table = new ArmTable(without);
@@ -82,15 +88,16 @@ return await command.RunAsync(
         run.Finish(
             run.Page(
                     "Meta-actions, restart and explore",
-                    "Sums of four digits modulo ten in steps. The policy marks each step as going on, checking the last one, or beginning "
-                        + "again. Errors are planted into held-out derivations; what follows is sampled."
+                    "Sums modulo ten in steps. The policy marks each step as going on, checking the last one, or beginning again. Errors are "
+                        + "planted into held-out derivations; what follows is sampled. A step is reconsidered if the next one checks it or "
+                        + "begins again."
                 )
                 .Table($"Shares, {values.GetValue(seeds)} seeds", table.Means)
                 .Table("Paired differences", table.Differences)
                 .Paragraph(
                     "All arms start from the same format-tuned model and draw as many completions. Restart and explore appends the token "
                         + "that asks to reflect; without it the policy itself chooses what to do after the prefix. The control restarts in "
-                        + "that way from right rollouts only, in which there is nothing to repair."
+                        + "that way from right rollouts only, in which there is little to repair."
                 ),
             table.Summary
         );

@@ -8,10 +8,12 @@ namespace PostTrain.Benchmarks.Runner;
 /// <summary>Compares a call with a peer's, a sample of each in turn, so that both see the same machine.</summary>
 internal static class PeerTimer
 {
+    private const int PauseMilliseconds = 30;
+
     private const int LeastPairs = 7,
         MostPairs = 60;
 
-    private const double SampleSeconds = 0.02,
+    private const double SampleSeconds = 0.1,
         WarmUpSeconds = 2;
 
     /// <summary>Result of one comparison.</summary>
@@ -74,7 +76,10 @@ internal static class PeerTimer
             var clock = Stopwatch.StartNew();
             while (own.Count < LeastPairs || (clock.Elapsed.TotalSeconds < patience && own.Count < MostPairs))
             {
+                // Idle threads of OpenMP wait by spinning for some milliseconds, and would take a core from the other side.
+                Thread.Sleep(PauseMilliseconds);
                 own.Add(Seconds(call, repeats) / repeats);
+                Thread.Sleep(PauseMilliseconds);
                 other.Add(peer.Sample());
             }
             double[] ratios = [.. own.Zip(other, (mine, theirs) => theirs / mine).Order()];

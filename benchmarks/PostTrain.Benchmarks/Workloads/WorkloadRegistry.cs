@@ -31,6 +31,8 @@ internal static class WorkloadRegistry
         new DpoStep(),
         new GrpoStep(),
         new SampledTokens(),
+        new SupervisedRun(),
+        new ReinforcementRun(),
         new SquareProduct(),
     ];
 

@@ -151,7 +151,7 @@ public static class SupervisedLosses
         options ??= new CrossEntropyObjective();
         options.Check();
         using var scope = NewDisposeScope();
-        if (options.IsPlain && bias is null)
+        if (options.IsPlain && bias is null && Fused.Takes(hidden))
         {
             ChunkedLogProbs.Check(hidden, weight, targets, mask, bias, chunkSize);
             var found = OfHidden(hidden, weight, targets, mask, aggregation ?? LossAggregation.TokenMean, denominator, weights, chunkSize);
@@ -210,11 +210,11 @@ public static class SupervisedLosses
         Tensor factors;
         using (enable_grad())
         {
-            var losses = zeros(mask.size(0), mask.size(1), dtype: hidden.dtype, requires_grad: true);
+            var losses = zeros(mask.size(0), mask.size(1), dtype: LinearLossOperator.TypeOf(hidden), requires_grad: true);
             aggregation.Apply(losses, mask, denominator).backward();
             factors = counted.Numbers(losses.grad!);
         }
-        var given = weights is null ? null : counted.Numbers(weights.detach()).to_type(hidden.dtype);
+        var given = weights is null ? null : counted.Numbers(weights.detach()).to_type(factors.dtype);
         var (loss, rows) = LinearLossOperator.Run(
             counted.Vectors(hidden),
             weight,

@@ -69,6 +69,73 @@ public sealed class PromptEncoderTests
         Assert.Equal([48L], folded.Encoder.parameters().Select(parameter => parameter.numel()));
     }
 
+    // The start is the text's, bit for bit; from there on the rows move as the network's do, by the network's own gradients.
+    [Theory]
+    [InlineData("mlp", 0)]
+    [InlineData("lstm", 0)]
+    [InlineData("lstm", 0.5)]
+    public void StartingAt_BeginsWithTheText_AndMovesAsTheNetwork(string kind, double dropout)
+    {
+        using var scope = NewDisposeScope();
+        using var model = TinyModels.Create("llama", ScalarType.Float32);
+        PromptEncoder Network() => kind == "mlp" ? new MlpPromptEncoder(3, 16, 5, 7) : new LstmPromptEncoder(3, 16, 5, 2, dropout, 7);
+        using var text = PromptTable.FromTokens(model, [5, 9, 2]);
+        using var plain = Network();
+        using var started = Network().StartingAt(text);
+        plain.eval();
+        using var prompted = new SoftPromptLm(model, started);
+        using var table = new SoftPromptLm(model, text);
+        prompted.eval();
+        table.eval();
+        var ids = tensor(new long[] { 3, 1, 4 }, [1, 3]);
+        TensorAssert.Same(table.call(ids), prompted.call(ids));
+        Assert.NotEqual(Numbers.Values(plain.Rows()), Numbers.Values(started.Rows()));
+
+        var first = plain.Rows().detach();
+        var weights = Numbers.Uniform(2, 1, 3, 16).to(ScalarType.Float32);
+        foreach (var encoder in (PromptEncoder[])[plain, started])
+        {
+            (encoder.Rows() * weights).sum().backward();
+            using var mode = no_grad();
+            foreach (var parameter in encoder.parameters())
+                parameter.sub_(parameter.grad! * 0.05);
+        }
+        Assert.Equal(plain.parameters().Select(Numbers.Values), started.parameters().Select(Numbers.Values));
+        var moved = (plain.Rows() - first).detach();
+        Assert.True(moved.abs().max().ToDouble() > 1e-3);
+        TensorAssert.Close(Numbers.Values(text.Weight + moved), started.Rows().detach(), 1e-6);
+        using var folded = new SoftPromptLm(model, started.Fold());
+        TensorAssert.Same(prompted.call(ids), folded.call(ids));
+    }
+
+    // A resumed run makes the encoder anew: the constants come from the checkpoint.
+    [Fact]
+    public void StartingAt_KeepsItsConstantsInTheState()
+    {
+        using var scope = NewDisposeScope();
+        using var start = PromptTable.Random(3, 6, 4);
+        using var other = PromptTable.Random(3, 6, 5);
+        using var encoder = new MlpPromptEncoder(3, 6, 4, 11).StartingAt(start);
+        using (no_grad())
+            encoder.parameters().First().add_(1);
+        using var again = new MlpPromptEncoder(3, 6, 4, 12).StartingAt(other);
+        again.load_state_dict(encoder.state_dict());
+        TensorAssert.Same(encoder.Rows(), again.Rows());
+        Assert.Equal(2, encoder.named_buffers().Count());
+        Ownership.Check(() => [encoder.Rows()]);
+    }
+
+    [Theory]
+    [InlineData(2, 6)]
+    [InlineData(3, 5)]
+    public void StartingAt_RowsOfAnotherShape_AreRefused(int length, int width)
+    {
+        using var start = PromptTable.Random(length, width, 4);
+        using var encoder = new MlpPromptEncoder(3, 6, 4, 11);
+        var error = Assert.Throws<ArgumentException>(() => encoder.StartingAt(start));
+        Assert.Contains($"{length} rows of width {width}, expected 3 of width 6", error.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Lstm_Rows_AreTheSameBitsWithAndWithoutGradients()
     {

@@ -17,6 +17,7 @@ public sealed class SoftPromptsTests
     [Theory]
     [InlineData("table", "PROMPT_TUNING")]
     [InlineData("lstm", "P_TUNING")]
+    [InlineData("started", "P_TUNING")]
     [InlineData("template", "P_TUNING")]
     [InlineData("prefix", "PREFIX_TUNING")]
     [InlineData("projection", "PREFIX_TUNING")]
@@ -163,13 +164,17 @@ public sealed class SoftPromptsTests
         return [.. bytes];
     }
 
-    private static PromptedLm Create(PostTrain.Models.Decoder model, string kind) =>
-        kind switch
+    private static PromptedLm Create(PostTrain.Models.Decoder model, string kind)
+    {
+        using var start = PromptTable.Random(2, 16, 3);
+        return kind switch
         {
             "table" => new SoftPromptLm(model, PromptTable.Random(2, 16, 1)),
             "lstm" => new SoftPromptLm(model, new LstmPromptEncoder(2, 16, 4, 1, 0, 1)),
+            "started" => new SoftPromptLm(model, new LstmPromptEncoder(2, 16, 4, 1, 0, 1).StartingAt(start)),
             "template" => new TemplatePromptLm(model, PromptTable.Random(2, 16, 1)),
             "prefix" => new PrefixLm(model, PromptTable.Random(2, 32, 1)),
             _ => new PrefixLm(model, new PrefixProjection(2, 32, 8, 4, 1)),
         };
+    }
 }

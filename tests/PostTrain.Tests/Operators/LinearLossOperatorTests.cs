@@ -79,6 +79,32 @@ public sealed class LinearLossOperatorTests
     }
 
     [Fact]
+    public void Bfloat16_RoundsProductsAndNothingElse()
+    {
+        using var scope = NewDisposeScope();
+        var states = Numbers.Uniform(1, 1, 37, 16).to_type(ScalarType.BFloat16).requires_grad_(true);
+        var weight = Numbers.Uniform(2, 1, 50, 16).to_type(ScalarType.BFloat16).requires_grad_(true);
+        var targets = Numbers.Ids(3, 50, 37);
+        var factors = Numbers.Uniform(4, 1, 37).to_type(ScalarType.Float32);
+        Assert.True(LinearLossOperator.Takes(states, weight, targets));
+        var (loss, rows) = LinearLossOperator.Run(states, weight, targets, factors, chunk: 8);
+        loss.backward();
+        var (ofStates, ofWeight) = (states.grad!.clone(), weight.grad!.clone());
+        Assert.Equal((ScalarType.Float32, ScalarType.BFloat16), (loss.dtype, ofWeight.dtype));
+        (states.grad, weight.grad) = (null, null);
+        var wanted = LinearLossOperator.Reference(states, weight, targets, factors);
+        wanted.backward();
+        TensorAssert.Close(wanted, loss, 1e-4);
+        TensorAssert.Close(wanted, (rows.Losses * factors).sum(), 1e-4);
+        // One rounding of the logits' gradient and one of the result: 2⁻⁸ each of the greatest terms.
+        foreach (var (found, expected) in new[] { (ofStates, states.grad!), (ofWeight, weight.grad!) })
+        {
+            var (a, b) = (found.to_type(ScalarType.Float32), expected.to_type(ScalarType.Float32));
+            Assert.True((a - b).abs().max().ToDouble() <= b.abs().max().ToDouble() / 64, $"{(a - b).abs().max().ToDouble()}");
+        }
+    }
+
+    [Fact]
     public void LossOfHiddenStates_IsThatOfTheirLogits_ForEveryAggregation()
     {
         LossAggregation[] aggregations =

@@ -61,13 +61,15 @@ public class DomainSampleTests
             "--seeds",
             "2",
             "--base-steps",
-            "100",
+            "20",
             "--format-steps",
             "10",
             "--rounds",
             "1",
             "--steps",
             "1",
+            "--critic-steps",
+            "0",
             "--held-out",
             "10"
         );

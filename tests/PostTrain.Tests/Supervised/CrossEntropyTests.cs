@@ -1,5 +1,6 @@
 using PostTrain.Numerics;
 using PostTrain.Supervised;
+using PostTrain.Tests.Operators;
 using PostTrain.Tests.Support;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -179,6 +180,45 @@ public sealed class CrossEntropyTests
                     TensorAssert.Close(gradients[i], found[i], 1e-12, $"gradient {i} with chunks of {size}");
             }
         }
+    }
+
+    [Fact]
+    public void PlainChunkedLoss_HasTheGradientsOfLossAndTokenLosses()
+    {
+        using var scope = NewDisposeScope();
+        var (hidden, weight) = (Numbers.Uniform(9, 1, 3, 5, 4), Numbers.Uniform(10, 1, 7, 4));
+        var (targets, mask, given) = (Numbers.Ids(12, 7, 3, 5), Numbers.Mask(5, 5, 0, 3), Numbers.Uniform(13, 1, 3, 5));
+        foreach (var weights in new[] { null, given })
+        foreach (var aggregation in new[] { LossAggregation.TokenMean, LossAggregation.SequenceMean })
+        foreach (double? denominator in new double?[] { null, 5 })
+        {
+            var options = new CrossEntropyObjective();
+            SupervisedLoss Whole(Tensor[] x) =>
+                SupervisedLosses.CrossEntropy(x[0].matmul(x[1].t()), targets, mask, options, weights, aggregation, denominator);
+            SupervisedLoss Chunked(Tensor[] x) =>
+                SupervisedLosses.ChunkedCrossEntropy(x[0], x[1], targets, mask, options, null, weights, aggregation, denominator, 3);
+            OperatorCheck.Agree(x => Chunked(x).Loss, x => Whole(x).Loss, ScalarType.Float64, hidden, weight);
+            OperatorCheck.Agree(
+                x => Chunked(x).TokenLosses.square().sum(),
+                x => Whole(x).TokenLosses.square().sum(),
+                ScalarType.Float64,
+                hidden,
+                weight
+            );
+            OperatorCheck.AgreeTwice(x => Chunked(x).Loss, x => Whole(x).Loss, hidden, weight);
+        }
+        Ownership.Check(
+            () =>
+            {
+                var loss = SupervisedLosses.ChunkedCrossEntropy(hidden, weight, targets, mask, weights: given, chunkSize: 2);
+                return [loss.Loss, loss.TokenLosses, loss.Accuracy];
+            },
+            hidden,
+            weight,
+            targets,
+            mask,
+            given
+        );
     }
 
     private static Tensor[] Gradients(Func<Tensor, Tensor, Tensor, Tensor> function, params Tensor[] at)

@@ -32,13 +32,14 @@ internal sealed record BenchmarkModel(string Name, int Length, DecoderConfig? Ra
 
     /// <summary>Says which directory is missing; null where the model can be loaded.</summary>
     public string? Missing =>
-        Directory is null || Found is not null ? null : $"there is no {Directory} in POSTTRAIN_MODELS or ../shared/models";
+        Directory is null || Folder is not null ? null : $"there is no {Directory} in POSTTRAIN_MODELS or ../shared/models";
 
-    private string? Found =>
+    /// <summary>The directory of a pretrained model; null for a random one or where it is missing.</summary>
+    public string? Folder =>
         Directory is null ? null : Folders().Select(folder => Path.Combine(folder, Directory)).FirstOrDefault(System.IO.Directory.Exists);
 
     /// <summary>Loads or makes the model; the caller disposes it.</summary>
-    public Decoder Load(ScalarType type) => Random is { } config ? Decoder.Create(config, seed: 0, type) : Pretrained.Load(Found!, type);
+    public Decoder Load(ScalarType type) => Random is { } config ? Decoder.Create(config, seed: 0, type) : Pretrained.Load(Folder!, type);
 
     private static IEnumerable<string> Folders()
     {

@@ -6,9 +6,17 @@ using System.Runtime.Intrinsics.X86;
 namespace PostTrain.Operators;
 
 /// <summary>Products of a few rows with the rows of a weight as they lie in a linear layer: y = x Wᵀ.</summary>
-/// <remarks>Each number is one sum over k in a fixed order: a row's result does not depend on the rows beside it.</remarks>
+/// <remarks>Each number is a sum over k in a fixed order: a row's result does not depend on the rows beside it.</remarks>
 internal static unsafe class RowProduct
 {
+    // Bytes that come from memory at once.
+    private const int Line = 64;
+
+    private const int SmallBytes = 1 << 16;
+
+    // Numbers of a part of a sum.
+    private const int BlockLength = 512;
+
     /// <summary>y[m,n] = Σ_k x[m,k]·w[n,k], added to what is there where <paramref name="add"/> says so.</summary>
     /// <param name="rows">Rows of x and y.</param>
     /// <param name="outputs">Rows of w.</param>
@@ -20,21 +28,53 @@ internal static unsafe class RowProduct
     /// <param name="y">Rows of consecutive numbers.</param>
     /// <param name="yRow">From row to row.</param>
     /// <param name="add">Whether y has numbers already.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static void Run<T>(int rows, int outputs, int k, T* x, nint xRow, T* w, nint wRow, T* y, nint yRow, bool add)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
-        int n = 0;
+        if (k == 0)
+            Block(rows, outputs, k, x, xRow, w, wRow, y, yRow, add);
+        for (int start = 0; start < k; start += BlockLength)
+            Block(rows, outputs, Math.Min(BlockLength, k - start), x + start, xRow, w + start, wRow, y, yRow, add || start > 0);
+    }
+
+    /// <summary>y ← b, or y + b where <paramref name="add"/> says so.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    internal static void Shift<T>(T* y, T* b, int count, bool add)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        for (int i = 0; i < count; i += Vector256<T>.Count)
+        {
+            var shift = VectorMath.Load(b + i, count - i);
+            VectorMath.Store(y + i, add ? shift + VectorMath.Load(y + i, count - i) : shift, count - i);
+        }
+    }
+
+    // A part of the sums, short enough for eight rows of it to stay near the processor.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Block<T>(int rows, int outputs, int k, T* x, nint xRow, T* w, nint wRow, T* y, nint yRow, bool add)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        // A small matrix is near already.
+        bool fetches = (long)outputs * k * sizeof(T) > SmallBytes;
+        int n = 0,
+            // Of the next eight rows, which come from memory while these are multiplied: a share with each tile.
+            share = (8 + Math.Max(1, rows / 3) - 1) / Math.Max(1, rows / 3);
         for (; n <= outputs - 8; n += 8)
         {
             T* weights = w + n * wRow;
-            int m = 0;
+            int m = 0,
+                next = n + 8,
+                end = fetches ? Math.Min(n + 16, outputs) : next;
             // Twelve sums, three numbers of x and one of w fill the sixteen registers.
             for (; m <= rows - 3; m += 3)
             {
+                for (int last = Math.Min(next + share, end); next < last; next++)
+                    Fetch(w + next * wRow, k);
                 Tile3X4(k, x + m * xRow, xRow, weights, wRow, y + m * yRow + n, yRow, add);
                 Tile3X4(k, x + m * xRow, xRow, weights + 4 * wRow, wRow, y + m * yRow + n + 4, yRow, add);
             }
+            for (; next < end; next++)
+                Fetch(w + next * wRow, k);
             if (m <= rows - 2)
             {
                 Tile2X4(k, x + m * xRow, xRow, weights, wRow, y + m * yRow + n, yRow, add);
@@ -49,16 +89,15 @@ internal static unsafe class RowProduct
             Tile1X1(k, x + m * xRow, w + n * wRow, y + m * yRow + n, add);
     }
 
-    /// <summary>y ← b, or y + b where <paramref name="add"/> says so.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void Shift<T>(T* y, T* b, int count, bool add)
-        where T : unmanaged, IFloatingPointIeee754<T>
+    // Asks for the memory of some numbers.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Fetch<T>(T* from, int count)
+        where T : unmanaged
     {
-        for (int i = 0; i < count; i += Vector256<T>.Count)
-        {
-            var shift = VectorMath.Load(b + i, count - i);
-            VectorMath.Store(y + i, add ? shift + VectorMath.Load(y + i, count - i) : shift, count - i);
-        }
+        if (!Sse.IsSupported)
+            return;
+        for (byte* line = (byte*)from, end = (byte*)(from + count); line < end; line += Line)
+            Sse.Prefetch1(line);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -20,25 +20,28 @@ internal sealed unsafe class LinearLossOperator : autograd.SingleTensorFunction<
 
     /// <summary>Returns true if <see cref="Run"/> accepts these tensors.</summary>
     internal static bool Takes(Tensor states, Tensor weight, Tensor targets) =>
-        Fused.Takes(states, weight)
+        (Fused.Takes(states, weight) || TakesHalf(states, weight))
         && states.numel() > 0
         && targets.device_type == DeviceType.CPU
         && targets.dtype == ScalarType.Int64
         && targets.numel() > 0;
 
+    /// <summary>The type of the losses: float32 for states in bfloat16, whose products are rounded and everything else is not.</summary>
+    internal static ScalarType TypeOf(Tensor states) => states.dtype == ScalarType.BFloat16 ? ScalarType.Float32 : states.dtype;
+
     /// <summary>The loss, a scalar, with the rows' losses and hits.</summary>
     /// <param name="states">[N,D].</param>
     /// <param name="weight">[V,D].</param>
     /// <param name="targets">[N].</param>
-    /// <param name="factors">c, [N], of the states' type.</param>
+    /// <param name="factors">c, [N], of the losses' type.</param>
     /// <param name="chunk">Rows of a chunk.</param>
     /// <exception cref="ArgumentException">A target is not in 0..V−1, or numbers of rows differ.</exception>
     internal static (Tensor Loss, Results Rows) Run(Tensor states, Tensor weight, Tensor targets, Tensor factors, int chunk = DefaultChunk)
     {
         using var scope = NewDisposeScope();
         var results = new Results(
-            empty(states.size(0), dtype: states.dtype).MoveToOuterDisposeScope(),
-            empty(states.size(0), dtype: states.dtype).MoveToOuterDisposeScope()
+            empty(states.size(0), dtype: TypeOf(states)).MoveToOuterDisposeScope(),
+            empty(states.size(0), dtype: TypeOf(states)).MoveToOuterDisposeScope()
         );
         Check(targets, factors, states.size(0), weight.size(0));
         var loss = Fused.Records(states, weight)
@@ -51,7 +54,8 @@ internal sealed unsafe class LinearLossOperator : autograd.SingleTensorFunction<
     internal static Tensor Reference(Tensor states, Tensor weight, Tensor targets, Tensor factors)
     {
         using var scope = NewDisposeScope();
-        return (LogProbOperator.Reference(states.mm(weight.t()), targets, null) * factors).sum().neg().MoveToOuterDisposeScope();
+        var logits = states.mm(weight.t()).to_type(TypeOf(states));
+        return (LogProbOperator.Reference(logits, targets, null) * factors).sum().neg().MoveToOuterDisposeScope();
     }
 
     public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
@@ -59,12 +63,13 @@ internal sealed unsafe class LinearLossOperator : autograd.SingleTensorFunction<
         using var scope = NewDisposeScope();
         var (states, weight, targets, factors) = ((Tensor)vars[0], (Tensor)vars[1], (Tensor)vars[2], (Tensor)vars[3]);
         var ofStates = states.requires_grad ? empty(states.size(0), states.size(1), dtype: states.dtype) : null;
-        var ofWeight = weight.requires_grad ? zeros(weight.size(0), weight.size(1), dtype: weight.dtype) : null;
+        // In the losses' type, so that its parts are not rounded one after the other.
+        var ofWeight = weight.requires_grad ? zeros(weight.size(0), weight.size(1), dtype: TypeOf(states)) : null;
         var loss = Forward(states, weight, targets, factors, (Results)vars[4], (int)vars[5], ofStates, ofWeight);
         ctx.set_materialize_grads(false);
         ctx.save_for_backward([
             ofStates?.MoveToOuterDisposeScope()!,
-            ofWeight?.MoveToOuterDisposeScope()!,
+            ofWeight?.to_type(weight.dtype).MoveToOuterDisposeScope()!,
             states,
             weight,
             targets,
@@ -97,6 +102,11 @@ internal sealed unsafe class LinearLossOperator : autograd.SingleTensorFunction<
         return Fused.Gradients(grad_output, Scaled(saved[0]), Scaled(saved[1]), null, null, null, null);
     }
 
+    private static bool TakesHalf(Tensor states, Tensor weight) =>
+        Fused.IsOn
+        && states is { device_type: DeviceType.CPU, dtype: ScalarType.BFloat16 }
+        && weight is { device_type: DeviceType.CPU, dtype: ScalarType.BFloat16 };
+
     private static Tensor Forward(
         Tensor states,
         Tensor weight,
@@ -118,16 +128,20 @@ internal sealed unsafe class LinearLossOperator : autograd.SingleTensorFunction<
             using var part = NewDisposeScope();
             var length = Math.Min(chunk, count - start);
             var rows = states.narrow(0, start, length);
-            var logits = rows.mm(across);
+            var logits = rows.mm(across).to_type(TypeOf(states));
             var replaces = ofStates is not null || ofWeight is not null;
             sum +=
-                states.dtype == ScalarType.Float32
+                logits.dtype == ScalarType.Float32
                     ? Rows<float>(logits, targets, factors, results, start, replaces)
                     : Rows<double>(logits, targets, factors, results, start, replaces);
-            ofStates?.narrow(0, start, length).copy_(logits.mm(weight));
-            ofWeight?.addmm_(logits.t(), rows);
+            var gradient = logits.to_type(states.dtype);
+            ofStates?.narrow(0, start, length).copy_(gradient.mm(weight));
+            if (ofWeight?.dtype == states.dtype)
+                ofWeight.addmm_(gradient.t(), rows);
+            else
+                ofWeight?.add_(gradient.t().mm(rows));
         }
-        return tensor(sum, dtype: states.dtype).MoveToOuterDisposeScope();
+        return tensor(sum, dtype: TypeOf(states)).MoveToOuterDisposeScope();
     }
 
     // The rows' losses and hits; the logits become c·(π − e_target) where asked for.

@@ -38,6 +38,7 @@ internal static unsafe class PolicyRow<T, TForm>
     where T : unmanaged, IFloatingPointIeee754<T>
     where TForm : struct, ISurrogateForm<T>
 {
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static PolicySums Run(PolicyCall call, TForm form, in PolicyMemory<T> memory, long row)
     {
         long columns = memory.Columns,

@@ -1,7 +1,6 @@
 namespace PostTrain.Training.Distributed;
 
-/// <summary>Part of a training's memory that is shared out among the ranks (Rajbhandari et al. 2020, arXiv:1910.02054,
-/// section 5).</summary>
+/// <summary>Part of a training's memory that is shared out among the ranks (Rajbhandari et al. 2020, arXiv:1910.02054, §5).</summary>
 public enum StateSharding
 {
     /// <summary>Nothing: each rank holds the state of all parameters.</summary>
