@@ -2,7 +2,8 @@
 #:property PublishAot=false
 // Compares soft prompts with LoRA and full fine-tuning: prompt tuning, prefix tuning, P-tuning, P-Tuning v2. By default on a base that
 // knows eight tasks by name, for one of them without its name; prompt-width.cs has it over widths and seeds.
-//   dotnet run -c Release samples/experiments/prompt-tuning.cs [-- --model DIR --data FILE --steps N --length N --base-steps N --output DIR]
+//   dotnet run -c Release samples/experiments/prompt-tuning.cs [-- --model DIR --data FILE --steps N --length N --base-steps N
+// --output DIR]
 using PostTrain.Adapters;
 using PostTrain.Adapters.Prompts;
 using PostTrain.Models;

@@ -2,8 +2,8 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Adapters.Prompts;
 
-/// <summary>An encoder with given rows at its start: R + f(θ) − f(θ₀), where f is another encoder, θ₀ its parameters at the start, and R and
-/// f(θ₀) are buffers.</summary>
+/// <summary>An encoder with given rows at its start: R + f(θ) − f(θ₀), where f is another encoder, θ₀ its parameters at the start, and R
+/// and f(θ₀) are buffers.</summary>
 internal sealed class StartedPromptEncoder : PromptEncoder
 {
     private const string StartName = "start",
