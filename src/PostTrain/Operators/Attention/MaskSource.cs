@@ -1,7 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using static TorchSharp.torch;
-using V = System.Runtime.Intrinsics.Vector256<double>;
 
 namespace PostTrain.Operators;
 
@@ -44,10 +43,6 @@ internal readonly unsafe struct MaskPointer<T>(bool* flags, T* numbers)
 {
     private readonly bool* flags = flags;
     private readonly T* numbers = numbers;
-
-    /// <summary>Four values from place <paramref name="i"/> on, 0 beyond <paramref name="count"/>.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal V Load(long i, long count) => flags != null ? Lanes.Load(flags + i, count) : Lanes.Load(numbers + i, count);
 
     /// <summary>A vector of values from place <paramref name="i"/> on, 0 beyond <paramref name="count"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

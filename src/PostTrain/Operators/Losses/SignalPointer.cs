@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using V = System.Runtime.Intrinsics.Vector256<double>;
 
 namespace PostTrain.Operators;
 
@@ -11,13 +10,6 @@ internal readonly unsafe struct SignalPointer<T>(T* numbers, bool perRow)
     private readonly T* numbers = numbers;
 
     internal bool IsPresent => numbers != null;
-
-    /// <summary>Four values from place <paramref name="i"/> of row <paramref name="row"/> on.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal V Load(long row, long i, long count) =>
-        numbers == null ? V.One
-        : perRow ? Vector256.Create(Scalars.Get(numbers + row))
-        : Lanes.Load(numbers + i, count);
 
     /// <summary>A vector of values from place <paramref name="i"/> of row <paramref name="row"/> on.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
