@@ -4,7 +4,7 @@ namespace PostTrain.Data;
 
 /// <summary>An instruction with worked examples: a line of Self-Instruct's seed tasks, which <see cref="JsonLines"/> reads as they
 /// are.</summary>
-/// <param name="Instruction">What is to be done.</param>
+/// <param name="Instruction">The instruction.</param>
 /// <param name="Instances">Examples of it.</param>
 /// <param name="IsClassification">Whether the answer is one of few labels.</param>
 public sealed record InstructionTask(string Instruction, IReadOnlyList<InstructionInstance> Instances, bool IsClassification = false)

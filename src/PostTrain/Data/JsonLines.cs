@@ -58,7 +58,7 @@ public static class JsonLines
     /// <summary>Writes records, one JSON object a line with camelCase names. The file appears whole or not at all.</summary>
     /// <typeparam name="T">The record's type.</typeparam>
     /// <param name="path">The file to create or replace.</param>
-    /// <param name="records">What to write, in this order.</param>
+    /// <param name="records">The records, in the order of the file.</param>
     /// <exception cref="IOException">The file could not be written; an old one is untouched.</exception>
     public static void Write<T>(string path, IEnumerable<T> records)
     {

@@ -16,7 +16,7 @@ public static unsafe partial class AdvantageKernels
     /// <summary>A_i = (r_i − mean of its group) / (std + ε), as <see cref="Advantages.GroupRelative"/>.</summary>
     /// <param name="rewards">[N], N a multiple of <paramref name="groupSize"/>.</param>
     /// <param name="groupSize">Completions per prompt, at least 1.</param>
-    /// <param name="scaling">What to divide by.</param>
+    /// <param name="scaling">Kind of the divisor.</param>
     /// <param name="epsilon">ε, at least 0; 1e-4 by default.</param>
     /// <param name="scored">[N]; 1 where the completion has a reward, all of them when null. The others get 0.</param>
     /// <returns>[N].</returns>

@@ -23,7 +23,7 @@ public static unsafe class CompletionKernels
     /// <param name="desirable">[B], bool or 0/1.</param>
     /// <param name="referencePoint">z₀, see <see cref="ReferencePoint"/>.</param>
     /// <param name="options">Defaults when null.</param>
-    /// <param name="denominator">What the sum is divided by; B when null.</param>
+    /// <param name="denominator">Divisor of the sum; B when null.</param>
     /// <exception cref="ArgumentException">Shapes or types do not agree.</exception>
     public static CompletionLossWithGradient Kto(
         Tensor logProbs,

@@ -30,7 +30,7 @@ public static class PairwiseKernels
     /// <param name="reference">Under the reference; null for none.</param>
     /// <param name="options">β = 0.1 and the logistic loss when null.</param>
     /// <param name="weights">[B], a factor of each pair's loss; 1 when null.</param>
-    /// <param name="denominator">What the sum over pairs is divided by; B when null.</param>
+    /// <param name="denominator">Divisor of the sum over pairs; B when null.</param>
     /// <returns>Gradients with respect to <c>policy.Chosen</c> and <c>policy.Rejected</c>; the rewards are βD.</returns>
     /// <exception cref="ArgumentException">Shapes or types do not agree, or a loss needs lengths that are not there.</exception>
     /// <exception cref="NotSupportedException">The loss has no closed form, see <see cref="Supports"/>, or the divergence is one of one's

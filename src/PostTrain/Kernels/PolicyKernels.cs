@@ -46,7 +46,7 @@ public static partial class PolicyKernels
 
     /// <summary>Any supported objective, as <see cref="PolicyObjective.Loss(PolicyBatch, double?)"/>, at every level of the ratio, with KL
     /// term and entropy bonus.</summary>
-    /// <param name="objective">What is computed.</param>
+    /// <param name="objective">The objective.</param>
     /// <param name="batch">Log-probs, advantages and mask; a reference where β is above 0, entropies where c is.</param>
     /// <param name="denominator">The aggregation's denominator of the whole batch where this is a part of it; its own when null.</param>
     /// <exception cref="ArgumentException">Shapes do not agree, or a tensor is missing; the message names it.</exception>

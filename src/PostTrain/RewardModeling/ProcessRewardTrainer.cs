@@ -22,7 +22,7 @@ public sealed class ProcessRewardTrainer : DatasetTrainer<StepwiseExample, Stepw
     private readonly ITokenizer tokenizer;
     private readonly ProcessRewardOptions options;
 
-    /// <param name="model">What is trained: its parameters that require a gradient, the head among them.</param>
+    /// <param name="model">The trained model: its parameters that require a gradient, the head among them.</param>
     /// <param name="tokenizer">Turns texts into the model's token ids.</param>
     /// <param name="options">Options, validated here.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>

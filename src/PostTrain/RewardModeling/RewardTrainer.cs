@@ -25,7 +25,7 @@ public sealed class RewardTrainer : DatasetTrainer<PreferencePair, RewardBatch>
     private readonly ITokenizer tokenizer;
     private readonly RewardOptions options;
 
-    /// <param name="model">What is trained: its parameters that require a gradient, the head among them. One score a sequence.</param>
+    /// <param name="model">The trained model: its parameters that require a gradient, the head among them. One score a sequence.</param>
     /// <param name="tokenizer">Turns texts into the model's token ids.</param>
     /// <param name="options">Options, validated here.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>

@@ -170,7 +170,7 @@ internal sealed class TokenSampler : IDisposable
 
 /// <summary>Draws a token from a row of logits in memory: temperature, suppressed tokens, softmax and the inverse of the cumulative
 /// distribution, without tensors in between.</summary>
-/// <param name="temperature">What logits are divided by.</param>
+/// <param name="temperature">Divisor of the logits.</param>
 /// <param name="isGreedy">The first of the likeliest tokens instead of a draw.</param>
 /// <param name="suppressed">Tokens of probability 0.</param>
 internal sealed unsafe class DirectDraw(double temperature, bool isGreedy, IReadOnlyList<int> suppressed)
@@ -187,7 +187,7 @@ internal sealed unsafe class DirectDraw(double temperature, bool isGreedy, IRead
     /// <param name="logits">[V].</param>
     /// <param name="count">V.</param>
     /// <param name="uniform">In (0,1).</param>
-    /// <param name="norm">What <see cref="LogProb"/> asks for.</param>
+    /// <param name="norm">The normaliser for <see cref="LogProb"/>.</param>
     internal int Token<T>(T* logits, int count, double uniform, out Norm norm)
         where T : unmanaged, IFloatingPointIeee754<T>
     {

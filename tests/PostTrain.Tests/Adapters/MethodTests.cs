@@ -99,13 +99,11 @@ public sealed class MethodTests
     }
 
     // A file that holds its projection and one that names only the key must mean the same: the numbers are torch's own for the seed.
-    [Fact]
+    [Golden.GoldenFolderFact("peft", "vera")]
     public void Vera_Projection_IsDrawnAsPeftDrawsIt()
     {
         using var scope = NewDisposeScope();
         var directory = Path.Combine(Golden.GoldenFile.Directory, "peft", "vera");
-        if (!Directory.Exists(directory))
-            return;
         using var model = PostTrain.Models.Pretrained.Load(Path.Combine(Golden.GoldenFile.Directory, "peft", "base-llama"));
         using var adapted = AdaptedModel.Attach(
             model,

@@ -38,6 +38,8 @@ public sealed class LossOperatorTests
         }
     }
 
+    public static TheoryData<string> CaseNames => [.. Cases.Keys];
+
     private static readonly Dictionary<string, Case> Cases = new Case[]
     {
         Pairs("dpo", policy => PreferenceLosses.Dpo(policy, Reference(policy), new DpoObjective { Beta = 0.3 }, Weights(policy))),
@@ -116,14 +118,12 @@ public sealed class LossOperatorTests
     }
 
     [Theory]
-    [MemberData(nameof(Names))]
-    public void SecondDerivatives_AreThoseOfTheTensorOperators(string name, ScalarType type, bool strided)
+    [MemberData(nameof(CaseNames))]
+    public void SecondDerivatives_AreThoseOfTheTensorOperators(string name)
     {
-        if (type != ScalarType.Float64 || strided)
-            return;
         using var scope = NewDisposeScope();
         var item = Cases[name];
-        OperatorCheck.AgreeTwice(x => item.Run(x).Loss, x => ByOperators(item.Run)(x).Loss, item.Inputs(type, strided));
+        OperatorCheck.AgreeTwice(x => item.Run(x).Loss, x => ByOperators(item.Run)(x).Loss, item.Inputs(ScalarType.Float64, false));
     }
 
     [Theory]

@@ -49,7 +49,7 @@ public static partial class Packing
     /// <summary>Puts sequences into rows of at most so many tokens.</summary>
     /// <param name="sequences">Token ids; empty sequences are left out.</param>
     /// <param name="capacity">Tokens in a row, at least 1.</param>
-    /// <param name="strategy">How.</param>
+    /// <param name="strategy">The strategy.</param>
     /// <returns>The rows; of <see cref="PackingStrategy.Wrapped"/> each is one sequence.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The capacity is below 1.</exception>
     public static IReadOnlyList<PackedRow> PackRows(

@@ -64,7 +64,7 @@ public sealed class CurationSet<T>
 
     /// <summary>Notes something in each record's provenance, such as a measured solve rate.</summary>
     /// <param name="name">Name of the step.</param>
-    /// <param name="detail">What is noted; null for nothing.</param>
+    /// <param name="detail">Note of the step; null for none.</param>
     public CurationSet<T> Noted(string name, Func<T, string?> detail)
     {
         ArgumentNullException.ThrowIfNull(detail);

@@ -145,7 +145,7 @@ public sealed class InstructionTemplate
     /// message of the assistant, before which there is no prompt, is then given.
     /// </remarks>
     /// <param name="messages">The conversation. It may end with another message than the assistant's, which is not learnt.</param>
-    /// <param name="conversation">What is learnt, and tools; null for the defaults.</param>
+    /// <param name="conversation">Which turns are learnt, and tools; null for the defaults.</param>
     /// <exception cref="ArgumentException">This is not a chat template, and the conversation is not of one turn; or the chat template has
     /// no blocks and changes earlier messages if others follow: see <see cref="Turns"/>.</exception>
     public Demonstration Conversation(IReadOnlyList<ChatMessage> messages, ConversationOptions? conversation = null)

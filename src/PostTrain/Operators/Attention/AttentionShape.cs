@@ -8,7 +8,7 @@ namespace PostTrain.Operators;
 /// <param name="HeadSize">Dh.</param>
 /// <param name="Turned">Elements of a head that the rotary embedding turns, an even number; 0 for none.</param>
 /// <param name="Angles">Rows of angles: B or 1.</param>
-/// <param name="Scale">What the scores are multiplied by.</param>
+/// <param name="Scale">Factor of the scores.</param>
 /// <param name="SoftCap">Scores s become c·tanh(s/c); 0 for none.</param>
 /// <param name="Joint">Queries, keys and values are parts of one tensor, [B,T,(H + 2 H_kv)·Dh].</param>
 internal sealed record AttentionShape(

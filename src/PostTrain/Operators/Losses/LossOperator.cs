@@ -11,7 +11,7 @@ internal sealed class LossOperator : autograd.SingleTensorFunction<LossOperator>
 {
     public override string Name => nameof(LossOperator);
 
-    /// <summary>What a pass has found, and the same by tensor operators.</summary>
+    /// <summary>Result of a pass, and the same by tensor operators.</summary>
     /// <param name="Value">The loss, or the losses of the elements.</param>
     /// <param name="Gradients">Of the loss; none for the losses.</param>
     /// <param name="Reference">The same by tensor operators.</param>

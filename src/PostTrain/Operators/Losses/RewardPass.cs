@@ -8,7 +8,7 @@ namespace PostTrain.Operators;
 /// <summary>Arguments of <see cref="RewardPass"/>; tensors are [N].</summary>
 /// <param name="First">Rewards of the first answers.</param>
 /// <param name="Second">Rewards of the second ones.</param>
-/// <param name="Margins">What the first have to lead by; null for 0.</param>
+/// <param name="Margins">Lead that the first must have; null for 0.</param>
 /// <param name="Probabilities">That the first is preferred; null for <paramref name="Probability"/>.</param>
 /// <param name="Probability">One for all pairs.</param>
 /// <param name="Centering">λ of λ(r₁ + r₂)².</param>

@@ -56,7 +56,7 @@ public sealed record RolloutRejection
         );
 
     /// <summary>Creates a rule on the ratio π_sampler/π_old: it keeps log(lower) ≤ k1 ≤ log(upper).</summary>
-    /// <param name="level">What is judged.</param>
+    /// <param name="level">The level that is judged: tokens or whole completions.</param>
     /// <param name="upper">The largest ratio; above 0.</param>
     /// <param name="lower">The smallest ratio, above 0 and at most <paramref name="upper"/>; null for 1/upper.</param>
     public static RolloutRejection K1(RejectionLevel level, double upper, double? lower = null)
@@ -69,7 +69,7 @@ public sealed record RolloutRejection
     }
 
     /// <summary>Creates a rule that keeps k2 ≤ most.</summary>
-    /// <param name="level">What is judged.</param>
+    /// <param name="level">The level that is judged: tokens or whole completions.</param>
     /// <param name="most">In nats, above 0.</param>
     public static RolloutRejection K2(RejectionLevel level, double most)
     {
@@ -78,7 +78,7 @@ public sealed record RolloutRejection
     }
 
     /// <summary>Creates a rule that keeps k3 ≤ most.</summary>
-    /// <param name="level">What is judged.</param>
+    /// <param name="level">The level that is judged: tokens or whole completions.</param>
     /// <param name="most">In nats, above 0.</param>
     public static RolloutRejection K3(RejectionLevel level, double most)
     {

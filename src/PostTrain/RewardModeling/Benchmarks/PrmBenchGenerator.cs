@@ -25,7 +25,7 @@ public static class PrmBenchGenerator
     private const int Operations = 4;
 
     /// <summary>Makes records of one category.</summary>
-    /// <param name="category">What is wrong.</param>
+    /// <param name="category">Kind of the fault.</param>
     /// <param name="count">Number of records, at least 1.</param>
     /// <param name="seed">The same seed gives the same records, and records of two categories the same derivations.</param>
     public static IReadOnlyList<PrmBenchRecord> Create(PrmBenchCategory category, int count, ulong seed)

@@ -5,7 +5,7 @@ namespace PostTrain.RewardModeling.Benchmarks;
 /// <summary>A solution of PRMBench with the places of its wrong steps, and the right solution that it was made from.</summary>
 /// <remarks>Song et al. 2025, arXiv:2501.03124.</remarks>
 /// <param name="Id">Id of the record.</param>
-/// <param name="Category">What is wrong with the solution.</param>
+/// <param name="Category">Kind of the fault in the solution.</param>
 /// <param name="Question">The problem, as the solution reads it.</param>
 /// <param name="Steps">The solution's steps, at least one.</param>
 /// <param name="ErrorSteps">Numbers of the wrong steps, from 1 as in the files, ascending and different; empty for another right

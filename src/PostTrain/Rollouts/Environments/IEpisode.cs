@@ -4,7 +4,7 @@ namespace PostTrain.Rollouts.Environments;
 public interface IEpisode : IAsyncDisposable
 {
     /// <summary>Answers a turn of the policy.</summary>
-    /// <param name="turn">What the policy wrote.</param>
+    /// <param name="turn">The text that the policy wrote.</param>
     /// <param name="cancellation">Cancelled by the caller, or after <see cref="EnvironmentOptions.CallTimeout"/>.</param>
     /// <returns>The observation that the policy continues from, encoded like the text of a chat template: with the special tokens that it
     /// spells, and no others. Null ends the completion.</returns>

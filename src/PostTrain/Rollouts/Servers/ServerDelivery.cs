@@ -16,7 +16,7 @@ internal sealed class ServerDelivery(ServerOptions options, ServerConnection con
     internal string? Model { get; private set; }
 
     /// <summary>Returns the number of the weights that drew an answer.</summary>
-    /// <param name="told">What the server says.</param>
+    /// <param name="told">The server's answer.</param>
     /// <param name="asked">Name that was asked for.</param>
     /// <param name="server">Name of the server in messages.</param>
     /// <exception cref="InvalidDataException">The server answered with another model.</exception>

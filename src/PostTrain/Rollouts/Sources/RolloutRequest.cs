@@ -7,7 +7,7 @@ namespace PostTrain.Rollouts;
 /// <summary>Request to an <see cref="IRolloutSource"/>: one completion of each row. Equal prompts side by side form a group, which a
 /// source may draw together.</summary>
 /// <param name="Prompts">Token ids of each row, at least one id each.</param>
-/// <param name="Sampling">How completions are drawn. A source refuses options that it cannot follow.</param>
+/// <param name="Sampling">Options of sampling. A source refuses options that it cannot follow.</param>
 /// <param name="Seed">Seed of the randomness. A source whose draws are a function of it says so.</param>
 public sealed record RolloutRequest(IReadOnlyList<int[]> Prompts, SamplingOptions Sampling, ulong Seed)
 {

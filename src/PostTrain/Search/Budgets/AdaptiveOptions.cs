@@ -11,7 +11,7 @@ public sealed record AdaptiveOptions
     /// <summary>Samples that are drawn together between two looks at the rule, at least 1. Default 1.</summary>
     public int Batch { get; init; } = 1;
 
-    /// <summary>When it is enough. Default <see cref="StopRule.Posterior"/> at 0.95.</summary>
+    /// <summary>Rule by which drawing ends. Default <see cref="StopRule.Posterior"/> at 0.95.</summary>
     public StopRule Stop { get; init; } = StopRule.Posterior();
 
     /// <summary>The aggregation of step scores to the score of a solution. Default <see cref="ScoreAggregation.Last"/>.</summary>

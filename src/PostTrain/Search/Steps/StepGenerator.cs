@@ -38,7 +38,7 @@ public static class StepGenerator
     /// dropped.</summary>
     /// <remarks>Each branch of a round has a seed of its own; the source is asked once for each.</remarks>
     /// <param name="source">Continues prompt and text.</param>
-    /// <param name="request">How; its seed is replaced. Defaults when null.</param>
+    /// <param name="request">Options of sampling; their seed is replaced. Defaults when null.</param>
     /// <param name="separator">The end of a step; an empty line by default.</param>
     public static IStepGenerator Of(ITextSource source, TextRequest? request = null, string separator = "\n\n")
     {

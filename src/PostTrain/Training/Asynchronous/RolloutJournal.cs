@@ -34,7 +34,7 @@ internal sealed class RolloutJournal : IDisposable
     /// <param name="directory">Directory of the checkpoints; made if it is missing.</param>
     /// <param name="run">Description of the run; a journal of another is replaced.</param>
     /// <param name="step">Steps done.</param>
-    /// <param name="backlog">What the checkpoint holds.</param>
+    /// <param name="backlog">Content of the checkpoint.</param>
     /// <exception cref="InvalidDataException">A line is malformed; the message names file and line. The file is unchanged.</exception>
     internal static RolloutJournal Open(string directory, string run, long step, RolloutBacklog backlog)
     {

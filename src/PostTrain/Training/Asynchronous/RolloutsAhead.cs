@@ -41,7 +41,7 @@ internal sealed class RolloutsAhead(RolloutOptions options, SourceFeed feed, Rol
     /// <param name="options">Options of the trainer.</param>
     /// <param name="prompts">Prompts of the run.</param>
     /// <param name="step">Steps done.</param>
-    /// <param name="backlog">What the checkpoint holds.</param>
+    /// <param name="backlog">Content of the checkpoint.</param>
     internal static RolloutJournal? OpenJournal(RolloutOptions options, TokenizedPrompt[] prompts, long step, RolloutBacklog backlog)
     {
         if (options.CheckpointDirectory is not { } directory)

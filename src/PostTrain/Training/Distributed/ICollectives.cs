@@ -37,7 +37,7 @@ public interface ICollectives
     /// <summary>Sends a message of any length to all ranks and returns those of all, in the order of ranks. Returns when every rank has
     /// called it.</summary>
     /// <param name="message">The message of this rank; may be empty.</param>
-    /// <param name="timeout">How long the other ranks are waited for.</param>
+    /// <param name="timeout">Longest wait for the other ranks.</param>
     /// <exception cref="RankFailedException">A rank has not called in time, or has ended; the message names it.</exception>
     IReadOnlyList<byte[]> Exchange(ReadOnlySpan<byte> message, TimeSpan timeout);
 }

@@ -2,7 +2,7 @@ namespace PostTrain.Training.Distributed;
 
 /// <summary>A rank of a run that has failed, ended, or does not answer. Every rank that still runs gets the same message.</summary>
 /// <param name="rank">Number of the rank.</param>
-/// <param name="cause">What happened to it.</param>
+/// <param name="cause">Its failure.</param>
 /// <param name="inner">The exception, on the rank that it was thrown on.</param>
 public sealed class RankFailedException(int rank, string cause, Exception? inner = null)
     : InvalidOperationException($"rank {rank}: {cause}", inner)

@@ -7,7 +7,7 @@ namespace PostTrain.Training.Distributed;
 
 /// <summary>The gradient of an update in parts that several ranks share.</summary>
 /// <param name="ranks">The ranks.</param>
-/// <param name="trained">What the optimiser updates.</param>
+/// <param name="trained">Parameters that the optimiser updates.</param>
 /// <param name="owners">Rank that holds the gradient of each of <paramref name="trained"/>; null: all hold all.</param>
 /// <param name="seed">Seed of what a model draws in a part.</param>
 internal sealed class RankedBackward(Ranks ranks, IReadOnlyList<Parameter> trained, int[]? owners, ulong seed)

@@ -48,7 +48,7 @@ internal sealed class Ranks
     internal bool Owns(long part) => part % Size == Rank;
 
     /// <summary>Does this rank's work and returns the results of all ranks.</summary>
-    /// <param name="place">Where in a run this is, for messages: ranks that are at different places have different programs.</param>
+    /// <param name="place">Place in the run, for messages: ranks that are at different places have different programs.</param>
     /// <param name="work">Writes this rank's result.</param>
     /// <exception cref="RankFailedException">The work of a rank has failed, or it is at another place.</exception>
     /// <exception cref="OperationCanceledException">The work of a rank was cancelled.</exception>

@@ -44,7 +44,7 @@ internal sealed class SourceFeed(IRolloutSource source, StalenessLimits limits, 
 
     /// <summary>Draws one completion of each prompt; the caller disposes the batch.</summary>
     /// <param name="prompts">Prompt of each row.</param>
-    /// <param name="sampling">How.</param>
+    /// <param name="sampling">Options of sampling.</param>
     /// <param name="seed">Seed of the draw.</param>
     /// <param name="version">Number of the policy's weights.</param>
     /// <param name="isCurrent">True to draw with exactly these weights.</param>

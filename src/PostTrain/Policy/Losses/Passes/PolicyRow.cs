@@ -16,7 +16,7 @@ internal struct PolicySums
         Count;
 }
 
-/// <summary>What the policy kernels read and write.</summary>
+/// <summary>Memory that the policy kernels read and write.</summary>
 internal unsafe struct PolicyMemory<T>
     where T : unmanaged
 {
@@ -278,7 +278,7 @@ internal static unsafe class PolicyRow<T, TForm>
         /// <summary>True if every token moves the ratio.</summary>
         internal bool Spreads { get; }
 
-        /// <summary>By how much.</summary>
+        /// <summary>The derivative of the row's log ρ by a token's log π.</summary>
         internal double Share { get; }
 
         /// <summary>Whether log ρ is outside of its bound, as a mask.</summary>

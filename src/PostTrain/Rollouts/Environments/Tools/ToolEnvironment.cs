@@ -18,7 +18,7 @@ public sealed class ToolEnvironment : IEnvironment
     /// <summary>Creates an environment.</summary>
     /// <param name="tools">Functions with names that differ, such as those of <see cref="AIFunctionFactory"/>; at least one. Called from
     /// several threads.</param>
-    /// <param name="format">How the policy writes calls and reads results.</param>
+    /// <param name="format">The form of calls and of results.</param>
     /// <param name="options">Bounds; null for the defaults.</param>
     /// <exception cref="ArgumentException">There is no tool, or two have one name.</exception>
     public ToolEnvironment(IReadOnlyList<AIFunction> tools, ToolCallFormat format, ToolOptions? options = null)

@@ -75,7 +75,7 @@ internal sealed class PartTable(Ranks ranks, MetricMeans means)
 /// <summary>Results of a part of an update besides gradients.</summary>
 /// <param name="Part">Number of the part.</param>
 /// <param name="Loss">Its share of the loss.</param>
-/// <param name="Means">What it added to each of the update's means.</param>
+/// <param name="Means">Its addends to the update's means.</param>
 internal sealed record PartResult(int Part, double Loss, IReadOnlyList<IReadOnlyList<MetricEntry>> Means)
 {
     internal void Write(BinaryWriter writer)
