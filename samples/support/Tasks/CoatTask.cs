@@ -103,7 +103,7 @@ public static class CoatTask
         ];
     }
 
-    /// <summary>What the base model reads: graded notes with slips of a quarter, and as many graded steps.</summary>
+    /// <summary>Texts of the base model: graded notes with slips of a quarter, and as many graded steps.</summary>
     public static IReadOnlyList<Demonstration> BaseTexts(ulong seed) =>
         [.. Notes(Repeated(Problems(450, false, seed), 30), slip: 0.25, seed), .. GradedSteps(13_500, seed)];
 

@@ -14,14 +14,8 @@ public static class SmallDecoder
     public static DecoderConfig Of(ITokenizer tokenizer, int context, int width = 64, int inner = 192)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
-        return new()
+        return Sizes(tokenizer, context, width, inner) with
         {
-            VocabularySize = tokenizer.VocabularySize,
-            ContextLength = context,
-            HiddenSize = width,
-            Layers = 2,
-            Heads = 4,
-            FeedForwardSize = inner,
             EndOfSequenceIds = [tokenizer.EndOfSequenceId!.Value],
             PaddingId = tokenizer.PaddingId,
         };
@@ -32,7 +26,11 @@ public static class SmallDecoder
     public static DecoderConfig Untied(ITokenizer tokenizer, int context, int width, int inner)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
-        return new()
+        return Sizes(tokenizer, context, width, inner) with { TiedEmbeddings = false };
+    }
+
+    private static DecoderConfig Sizes(ITokenizer tokenizer, int context, int width, int inner) =>
+        new()
         {
             VocabularySize = tokenizer.VocabularySize,
             ContextLength = context,
@@ -40,7 +38,5 @@ public static class SmallDecoder
             Layers = 2,
             Heads = 4,
             FeedForwardSize = inner,
-            TiedEmbeddings = false,
         };
-    }
 }

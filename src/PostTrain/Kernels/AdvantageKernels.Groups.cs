@@ -84,11 +84,11 @@ public static unsafe partial class AdvantageKernels
     private static void Write<T>(T* values, T* mask, T* to, int groupSize, double mean, double divisor)
         where T : unmanaged
     {
-        var (shift, scale) = (Vector256.Create(mean), Vector256.Create(1 / divisor));
+        var (shift, scale) = (Vector256.Create(mean), Vector256.Create(divisor));
         for (int i = 0; i < groupSize; i += Lanes.Count)
         {
             long count = groupSize - i;
-            var centred = (Lanes.Load(values + i, count) - shift) * scale;
+            var centred = (Lanes.Load(values + i, count) - shift) / scale;
             Lanes.Store(to + i, divisor == 0 ? V.Zero : Lanes.Where(Counted(mask, i, count), centred), count);
         }
     }

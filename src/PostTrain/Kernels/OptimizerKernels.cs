@@ -11,7 +11,8 @@ namespace PostTrain.Kernels;
 public static class OptimizerKernels
 {
     /// <summary>One AdamW step: θ ← θ(1 − ηλ) − η/(1−β₁ᵗ)·m/(√v/√(1−β₂ᵗ) + ε), m ← m + (1−β₁)(g − m), v ← β₂v + (1−β₂)g².</summary>
-    /// <remarks>Loshchilov and Hutter 2019, arXiv:1711.05101, algorithm 2, in the order of PyTorch's <c>torch.optim.AdamW</c>.</remarks>
+    /// <remarks>Loshchilov and Hutter 2019, arXiv:1711.05101, algorithm 2, in the order of PyTorch's <c>torch.optim.AdamW</c>, but
+    /// for √v, which is multiplied by 1/√(1−β₂ᵗ) instead of divided.</remarks>
     /// <param name="parameters">θ; changed.</param>
     /// <param name="gradients">g, one a parameter, of its shape.</param>
     /// <param name="means">m, one a parameter, of its shape and type; changed. Zeros before the first step.</param>

@@ -37,7 +37,7 @@ internal readonly unsafe ref struct MaskSource<T> : IDisposable
     }
 }
 
-/// <summary>Overload for a kernel's loop.</summary>
+/// <summary>The values of a mask, for a kernel's loop.</summary>
 internal readonly unsafe struct MaskPointer<T>(bool* flags, T* numbers)
     where T : unmanaged
 {

@@ -2,7 +2,8 @@ using PostTrain.Operators;
 
 namespace PostTrain.Training.Optimizers;
 
-/// <summary>Adam in one pass, in the order of operations of PyTorch's.</summary>
+/// <summary>Adam in one pass, in the order of operations of PyTorch's but for a product with 1/√(1−β₂ᵗ) in place of a
+/// division.</summary>
 /// <remarks>Decoupled: Loshchilov and Hutter 2019, arXiv:1711.05101, algorithm 2. Otherwise Kingma and Ba, arXiv:1412.6980, with the weight
 /// decay in the gradient.</remarks>
 internal sealed class FusedAdam(IReadOnlyList<ParameterGroup> groups, TrainingOptions options, bool decoupled)

@@ -180,7 +180,7 @@ public sealed class NcclTests
         public WithoutNcclFactAttribute()
         {
             if (NativeLibrary.TryLoad("libnccl.so.2", out _))
-                Skip = "NCCL is installed here.";
+                Skip = "This test is about machines without NCCL, and libnccl.so.2 can be loaded here.";
         }
     }
 }
