@@ -21,17 +21,17 @@ internal static class Fused
     /// <summary>True if an operator can compute with this tensor: float32 or float64 in CPU memory, and nobody wants the tensor operators
     /// (<see cref="Reference"/>).</summary>
     internal static bool Takes(Tensor tensor) =>
-        ReferenceScopes == 0 && tensor.device_type == DeviceType.CPU && tensor.dtype is ScalarType.Float32 or ScalarType.Float64;
+        ReferenceScopes == 0 && TensorFacts.IsOnCpu(tensor) && TensorFacts.Type(tensor) is ScalarType.Float32 or ScalarType.Float64;
 
     /// <summary>Overload for several tensors of one type; null ones are skipped.</summary>
     internal static bool Takes(Tensor tensor, params ReadOnlySpan<Tensor?> others)
     {
         if (!Takes(tensor))
             return false;
-        var type = tensor.dtype;
+        var type = TensorFacts.Type(tensor);
         foreach (var other in others)
         {
-            if (other is not null && (other.device_type != DeviceType.CPU || other.dtype != type))
+            if (other is not null && (!TensorFacts.IsOnCpu(other) || TensorFacts.Type(other) != type))
                 return false;
         }
         return true;
