@@ -46,6 +46,9 @@ internal readonly unsafe struct MaskPointer<T>(bool* flags, T* numbers)
     private readonly bool* flags = flags;
     private readonly T* numbers = numbers;
 
+    /// <summary>The first flag; null for a mask of numbers.</summary>
+    internal bool* Flags => flags;
+
     /// <summary>A vector of values from place <paramref name="i"/> on, 0 beyond <paramref name="count"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal Vector256<T> Vector(long i, long count)
