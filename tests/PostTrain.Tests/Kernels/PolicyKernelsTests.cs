@@ -237,8 +237,10 @@ public sealed class PolicyKernelsTests
         }
     }
 
-    [Fact]
-    public void TokensOfWideVectors_AreThoseOfTheOthers()
+    [Theory]
+    [InlineData(ScalarType.Bool)]
+    [InlineData(ScalarType.Float32)]
+    public void TokensOfWideVectors_AreThoseOfTheOthers(ScalarType type)
     {
         using var scope = NewDisposeScope();
         // 19 tokens: sixteen at once where the processor can, the last three beside them. Every third one repeats.
@@ -252,10 +254,7 @@ public sealed class PolicyKernelsTests
             }
         )
         {
-            var batch = new PolicyBatch(current, old, tensor(new[] { -0.7f }), ones(1, 19).to_type(ScalarType.Bool))
-            {
-                ReferenceLogProbs = reference,
-            };
+            var batch = new PolicyBatch(current, old, tensor(new[] { -0.7f }), ones(1, 19).to_type(type)) { ReferenceLogProbs = reference };
             var loss = PolicyKernels.Objective(PolicyObjectives.Grpo() with { Beta = 0.3 }, batch);
             foreach (var found in new[] { loss.TokenLosses, loss.Gradient })
             {

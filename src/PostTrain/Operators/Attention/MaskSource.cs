@@ -46,9 +46,6 @@ internal readonly unsafe struct MaskPointer<T>(bool* flags, T* numbers)
     private readonly bool* flags = flags;
     private readonly T* numbers = numbers;
 
-    /// <summary>The first flag; null for a mask of numbers.</summary>
-    internal bool* Flags => flags;
-
     /// <summary>A vector of values from place <paramref name="i"/> on, 0 beyond <paramref name="count"/>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal Vector256<T> Vector(long i, long count)
@@ -77,6 +74,14 @@ internal readonly unsafe struct MaskPointer<T>(bool* flags, T* numbers)
         Avx2.IsSupported && typeof(T) == typeof(float) && flags != null && count >= Vector256<T>.Count
             ? Vector256.GreaterThan(Avx2.ConvertToVector256Int32((byte*)flags + i), default).As<int, T>()
             : VectorMath.NotZero(Vector(i, count));
+
+    /// <summary>The same of sixteen positions that are there, where the processor has AVX-512 and <typeparamref name="T"/> is
+    /// float32.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal Vector512<float> CountedSixteen(long i) =>
+        flags != null
+            ? Vector512.GreaterThan(Avx512F.ConvertToVector512Int32(Vector128.Load((byte*)flags + i)), default).AsSingle()
+            : ~Vector512.Equals(Vector512.Load((float*)numbers + i), Vector512<float>.Zero);
 
     /// <summary>One value.</summary>
     internal double Get(long i) => flags != null ? (flags[i] ? 1 : 0) : Scalars.Get(numbers + i);

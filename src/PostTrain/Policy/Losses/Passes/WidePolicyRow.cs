@@ -12,6 +12,8 @@ internal static unsafe class WidePolicyRow
 {
     private static int Count => Vector512<float>.Count;
 
+    private static bool IsTaken => Vector512.IsHardwareAccelerated && Avx512F.IsSupported;
+
     /// <summary>Ratios into the memory of the gradients; returns the place behind the last.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal static long Ratios(
@@ -26,10 +28,9 @@ internal static unsafe class WidePolicyRow
             outside = Vector512<float>.Zero,
             rests = outside;
         long i = start;
-        for (; Takes(memory.Mask) && i <= end - Count; i += Count)
+        for (; IsTaken && i <= end - Count; i += Count)
         {
-            var difference =
-                (Vector512.Load(memory.LogProbs + i) - Vector512.Load(memory.OldLogProbs + i)) & Counted(memory.Mask.Flags + i);
+            var difference = (Vector512.Load(memory.LogProbs + i) - Vector512.Load(memory.OldLogProbs + i)) & memory.Mask.CountedSixteen(i);
             outside |= Vector512.GreaterThan(Vector512.Abs(difference), bound);
             // The second operand of the native minimum and maximum is the result where one is NaN.
             var bounded = Vector512.MinNative(bound, Vector512.MaxNative(-bound, difference));
@@ -49,9 +50,9 @@ internal static unsafe class WidePolicyRow
             least = Vector512.Create(-87f);
         var (lower, upper) = (Vector512<double>.Zero, Vector512<double>.Zero);
         long i = start;
-        for (; Takes(memory.Mask) && i <= end - Count; i += Count)
+        for (; IsTaken && i <= end - Count; i += Count)
         {
-            var x = (Vector512.Load(memory.Reference + i) - Vector512.Load(memory.LogProbs + i)) & Counted(memory.Mask.Flags + i);
+            var x = (Vector512.Load(memory.Reference + i) - Vector512.Load(memory.LogProbs + i)) & memory.Mask.CountedSixteen(i);
             var inside = Vector512.MinNative(cap, Vector512.MaxNative(least, x));
             VectorMath.ExpWithin(inside, out var slope, out var rest);
             var estimate = Vector512.FusedMultiplyAdd(slope, x - inside, rest);
@@ -63,10 +64,4 @@ internal static unsafe class WidePolicyRow
         sum = Vector512.Sum(lower + upper);
         return i;
     }
-
-    private static bool Takes(MaskPointer<float> mask) => Vector512.IsHardwareAccelerated && Avx512F.IsSupported && mask.Flags != null;
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Counted(bool* flags) =>
-        Vector512.GreaterThan(Avx512F.ConvertToVector512Int32(Vector128.Load((byte*)flags)), default).AsSingle();
 }
