@@ -18,11 +18,8 @@ internal static unsafe class PanelProduct
     // Numbers of a tile of A, with room that keeps the tiles out of the same places of the cache.
     private const int TileStep = TileRows * Depth + 16;
 
-    // Rows of C whose tiles of A stay in the second cache.
-    private const int BlockRows = 128 * TileRows;
-
-    // Columns of A that are copied at once.
-    private const int TurnedColumns = 16 * TileRows;
+    // Rows of C of a part, whose tiles of A stay in the second cache.
+    private const int BlockRows = 32 * TileRows;
 
     /// <summary>C ← C + Aᵀ B; A [k,m], B [k,n], C [m,n], rows of consecutive numbers.</summary>
     /// <param name="m">Rows of C.</param>
@@ -37,36 +34,37 @@ internal static unsafe class PanelProduct
     internal static void AddTurned<T>(int m, int n, int k, T* a, nint aRow, T* b, nint bRow, T* c, nint cRow)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
-        int tiles = (Math.Min(m, BlockRows) + TileRows - 1) / TileRows;
-        using var room = Scratch.Take((nuint)(tiles * TileStep * sizeof(T)));
-        T* turned = (T*)room.Address;
-        for (int row = 0; row < m; row += BlockRows)
-        for (int start = 0; start < k; start += Depth)
-        {
-            int rows = Math.Min(BlockRows, m - row),
-                depth = Math.Min(Depth, k - start);
-            Turn(rows, depth, a + start * aRow + row, aRow, turned);
-            Panels(rows, n, depth, turned, b + start * bRow, bRow, c + row * cRow, cRow);
-        }
-    }
-
-    // A part of the sums.
-    private static void Panels<T>(int m, int n, int k, T* turned, T* b, nint bRow, T* c, nint cRow)
-        where T : unmanaged, IFloatingPointIeee754<T>
-    {
-        int width = 2 * Vector256<T>.Count;
         Workers.Run(
-            (n + width - 1) / width,
+            (m + BlockRows - 1) / BlockRows,
             (long)m * n,
-            index =>
+            block =>
             {
-                int column = (int)index * width,
-                    columns = Math.Min(width, n - column);
-                T* panel = stackalloc T[Depth * width];
-                Copy(k, columns, b + column, bRow, panel);
-                Panel(m, columns, k, turned, panel, c + column, cRow);
+                int row = (int)block * BlockRows;
+                Block(Math.Min(BlockRows, m - row), n, k, a + row, aRow, b, bRow, c + row * cRow, cRow);
             }
         );
+    }
+
+    // Some rows of C.
+    private static void Block<T>(int m, int n, int k, T* a, nint aRow, T* b, nint bRow, T* c, nint cRow)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        int width = 2 * Vector256<T>.Count,
+            tiles = (m + TileRows - 1) / TileRows;
+        using var room = Scratch.Take((nuint)((tiles * TileStep + Depth * width) * sizeof(T)));
+        T* panel = (T*)room.Address,
+            turned = panel + Depth * width;
+        for (int start = 0; start < k; start += Depth)
+        {
+            int depth = Math.Min(Depth, k - start);
+            Turn(m, depth, a + start * aRow, aRow, turned);
+            for (int column = 0; column < n; column += width)
+            {
+                int columns = Math.Min(width, n - column);
+                Copy(depth, columns, b + start * bRow + column, bRow, panel);
+                Panel(m, columns, depth, turned, panel, c + column, cRow);
+            }
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -155,24 +153,9 @@ internal static unsafe class PanelProduct
         }
     }
 
-    // Six columns of A beside each other, tile by tile.
-    private static void Turn<T>(int m, int k, T* a, nint aRow, T* to)
-        where T : unmanaged
-    {
-        Workers.Run(
-            (m + TurnedColumns - 1) / TurnedColumns,
-            (long)m * k,
-            part =>
-            {
-                int first = (int)part * TurnedColumns;
-                Columns(Math.Min(TurnedColumns, m - first), k, a + first, aRow, to + first / TileRows * (nint)TileStep);
-            }
-        );
-    }
-
-    // Rows of C beyond the last are 0.
+    // Six columns of A beside each other, tile by tile; 0 beyond the last.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Columns<T>(int columns, int k, T* a, nint aRow, T* to)
+    private static void Turn<T>(int columns, int k, T* a, nint aRow, T* to)
         where T : unmanaged
     {
         for (int p = 0; p < k; p++, a += aRow, to += TileRows)

@@ -4,21 +4,25 @@ using static TorchSharp.torch;
 
 namespace PostTrain.Operators;
 
-/// <summary>Products with a transposed matrix, in the library's own loops where the BLAS is slow: with few rows everywhere, with many on
-/// processors where it does not use their whole width.</summary>
+/// <summary>Products with a transposed matrix, in the library's own loops where the BLAS is slow: where one matrix has few rows, and on
+/// AMD's processors where one is as long as a vocabulary.</summary>
 internal static unsafe class TransposedProduct
 {
     // The BLAS is slow up to here on all processors.
     private const int FewRows = 32;
 
-    // Rows of both matrices of a part.
+    // Rows of a part: of the left matrix, and of the right one where the left one has few or many.
     private const int PartRows = 128,
-        PartOutputs = 64;
+        FewPart = 64,
+        ManyPart = 512;
+
+    private const int LeastLength = 1024,
+        LeastWidth = 128;
 
     /// <summary>M Xᵀ, [r,n]; M [r,k], X [n,k] of one type, float32 or float64.</summary>
     internal static Tensor Right(Tensor m, Tensor x)
     {
-        if (!(m.size(0) <= FewRows || TakesMany(m)) || x.numel() == 0)
+        if (!(m.size(0) <= FewRows || (x.size(1) >= LeastWidth && IsLong(x))) || x.numel() == 0)
             return m.mm(x.t());
         var product = empty(m.size(0), x.size(0), dtype: x.dtype);
         if (x.dtype == ScalarType.Float32)
@@ -31,7 +35,7 @@ internal static unsafe class TransposedProduct
     /// <summary>C ← C + Aᵀ B; A [k,m], B [k,n], C [m,n] of one type, C in row-major order.</summary>
     internal static void AddLeft(Tensor c, Tensor a, Tensor b)
     {
-        if (!TakesMany(c) || !TensorFacts.IsContiguous(c) || a.numel() == 0 || b.numel() == 0)
+        if (!IsLong(c) || !TensorFacts.IsContiguous(c) || a.numel() == 0 || b.numel() == 0)
         {
             c.addmm_(a.t(), b);
             return;
@@ -43,8 +47,12 @@ internal static unsafe class TransposedProduct
         GC.KeepAlive(c);
     }
 
-    private static bool TakesMany(Tensor matrix) =>
-        ProcessorFacts.BlasIsHalfAsWide && TensorFacts.Type(matrix) == ScalarType.Float32 && TensorFacts.IsOnCpu(matrix);
+    // The loops are faster where a matrix is as long as a vocabulary, measured on Zen 4; elsewhere both reach what the processor can.
+    private static bool IsLong(Tensor matrix) =>
+        ProcessorFacts.IsAmd
+        && TensorFacts.Size(matrix, 0) >= LeastLength
+        && TensorFacts.Type(matrix) == ScalarType.Float32
+        && TensorFacts.IsOnCpu(matrix);
 
     private static void Right<T>(Tensor few, Tensor many, Tensor product)
         where T : unmanaged, IFloatingPointIeee754<T>
@@ -56,7 +64,8 @@ internal static unsafe class TransposedProduct
             y = TensorMemory.Address<T>(product);
         long rows = few.size(0),
             count = many.size(0),
-            across = (count + PartOutputs - 1) / PartOutputs;
+            most = rows > FewRows ? ManyPart : FewPart,
+            across = (count + most - 1) / most;
         int width = (int)few.size(1);
         Workers.Run(
             (rows + PartRows - 1) / PartRows * across,
@@ -64,10 +73,10 @@ internal static unsafe class TransposedProduct
             part =>
             {
                 long row = part / across * PartRows,
-                    start = part % across * PartOutputs;
+                    start = part % across * most;
                 RowProduct.Run(
                     (int)Math.Min(PartRows, rows - row),
-                    (int)Math.Min(PartOutputs, count - start),
+                    (int)Math.Min(most, count - start),
                     width,
                     m + row * width,
                     width,

@@ -15,9 +15,8 @@ internal static class ProcessorFacts
     /// type are faster than in float32.</summary>
     internal static bool ComputesInBfloat16 { get; } = Read();
 
-    /// <summary>True on processors of AMD, on which libtorch's MKL multiplies float32 with half the width of their vectors, and the
-    /// library's own loops are faster.</summary>
-    internal static bool BlasIsHalfAsWide { get; } = X86Base.IsSupported && Fma.IsSupported && Maker() == "AuthenticAMD";
+    /// <summary>True on processors of AMD, for which libtorch's MKL has loops of its own that are slower than those for Intel's.</summary>
+    internal static bool IsAmd { get; } = X86Base.IsSupported && Fma.IsSupported && Maker() == "AuthenticAMD";
 
     private static string Maker()
     {
