@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using PostTrain.Numerics;
@@ -57,85 +58,108 @@ public static unsafe partial class AdvantageKernels
             m = counted.Pointer,
             advantages = TensorMemory.Address<T>(result);
         long count = rewards.size(0);
-        double whole = scaling == GroupScaling.Batch ? Deviation(r, m, count, Moments(r, m, count)) + epsilon : 1;
+        double whole = scaling == GroupScaling.Batch ? Deviation(r, m, count, Mean(r, m, count, out long all, out _), all) + epsilon : 1;
+        long groups = count / groupSize;
         Workers.Run(
-            count / groupSize,
+            (groups + GroupsOfPart - 1) / GroupsOfPart,
             count,
-            group =>
+            part =>
             {
-                long start = group * groupSize;
-                T* values = r + start,
-                    mask = m == null ? null : m + start,
-                    to = advantages + start;
-                var moments = Moments(values, mask, groupSize);
-                // Rounding leaves equal rewards a little off their mean, and a small deviation would blow that up.
-                double divisor =
-                    moments.Least == moments.Most ? 0
-                    : scaling == GroupScaling.Group ? Deviation(values, mask, groupSize, moments) + epsilon
-                    : whole;
-                Write(values, mask, to, groupSize, moments.Mean, divisor);
+                long first = part * GroupsOfPart,
+                    length = Math.Min(GroupsOfPart, groups - first) * groupSize;
+                Groups(r + first * groupSize, m == null ? null : m + first * groupSize, advantages + first * groupSize, length);
             }
         );
         return result;
+
+        // Three loops of short chains, which the processor overlaps from group to group.
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        void Groups(T* values, T* mask, T* to, long length)
+        {
+            double* means = stackalloc double[GroupsOfPart],
+                divisors = stackalloc double[GroupsOfPart];
+            int group = 0;
+            for (long start = 0; start < length; start += groupSize, group++)
+            {
+                means[group] = Mean(values + start, mask == null ? null : mask + start, groupSize, out long number, out bool equal);
+                // Rounding leaves equal rewards a little off their mean, and a small deviation would blow that up.
+                divisors[group] = equal ? 0 : number;
+            }
+            group = 0;
+            for (long start = 0; start < length; start += groupSize, group++)
+                if (scaling == GroupScaling.Group && divisors[group] > 0)
+                    divisors[group] =
+                        Deviation(values + start, mask == null ? null : mask + start, groupSize, means[group], (long)divisors[group])
+                        + epsilon;
+                else if (divisors[group] > 0)
+                    divisors[group] = whole;
+            group = 0;
+            for (long start = 0; start < length; start += groupSize, group++)
+                Write(values + start, mask == null ? null : mask + start, to + start, groupSize, means[group], divisors[group]);
+        }
+    }
+
+    // Groups of a part for a thread.
+    private const int GroupsOfPart = 64;
+
+    // The mean of those that count, their number, and whether they are equal.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static double Mean<T>(T* values, T* mask, long total, out long number, out bool equal)
+        where T : unmanaged
+    {
+        (V sum, V different, number) = (V.Zero, V.Zero, mask == null ? total : 0);
+        long first = 0;
+        while (mask != null && first < total - 1 && Scalars.Get(mask + first) == 0)
+            first++;
+        var one = Vector256.Create(total > 0 ? Scalars.Get(values + first) : 0);
+        for (long i = 0; i < total; i += Lanes.Count)
+        {
+            var (x, counts) = (Lanes.Load(values + i, total - i), Counted(mask, i, total - i));
+            if (mask != null)
+                number += BitOperations.PopCount(Vector256.ExtractMostSignificantBits(counts));
+            sum += Lanes.Where(counts, x);
+            different |= Vector256.AndNot(counts, Vector256.Equals(x, one));
+        }
+        equal = Vector256.ExtractMostSignificantBits(different) == 0;
+        return Vector256.Sum(sum) / Math.Max(number, 1);
+    }
+
+    // Divides by n − 1; 1 where there are not two values.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static double Deviation<T>(T* values, T* mask, long total, double mean, long number)
+        where T : unmanaged
+    {
+        if (number <= 1)
+            return 1;
+        var (squares, shift) = (V.Zero, Vector256.Create(mean));
+        for (long i = 0; i < total; i += Lanes.Count)
+        {
+            var centred = Lanes.Where(Counted(mask, i, total - i), Lanes.Load(values + i, total - i) - shift);
+            squares += centred * centred;
+        }
+        return Math.Sqrt(Vector256.Sum(squares) / (number - 1));
     }
 
     // Divides the centred values; by 0 they become 0.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Write<T>(T* values, T* mask, T* to, int groupSize, double mean, double divisor)
         where T : unmanaged
     {
-        var (shift, scale) = (Vector256.Create(mean), Vector256.Create(divisor));
+        var (shift, scale, factor) = (Vector256.Create(mean), Vector256.Create(divisor), Vector256.Create(1 / divisor));
         for (int i = 0; i < groupSize; i += Lanes.Count)
         {
             long count = groupSize - i;
-            var centred = (Lanes.Load(values + i, count) - shift) / scale;
+            var centred = Lanes.Load(values + i, count) - shift;
+            // The last bit of a float64 product is lost in float32.
+            centred = typeof(T) == typeof(float) ? centred * factor : centred / scale;
             Lanes.Store(to + i, divisor == 0 ? V.Zero : Lanes.Where(Counted(mask, i, count), centred), count);
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static (double Mean, double Number, double Least, double Most) Moments<T>(T* values, T* mask, long total)
-        where T : unmanaged
-    {
-        V infinity = Vector256.Create(double.PositiveInfinity),
-            sum = V.Zero,
-            number = sum,
-            least = infinity,
-            most = -infinity;
-        for (long i = 0; i < total; i += Lanes.Count)
-        {
-            var (x, counts) = (Lanes.Load(values + i, total - i), Counted(mask, i, total - i));
-            sum += Lanes.Where(counts, x);
-            number += Lanes.Where(counts, V.One);
-            least = Vector256.MinNative(least, Vector256.ConditionalSelect(counts, x, infinity));
-            most = Vector256.MaxNative(most, Vector256.ConditionalSelect(counts, x, -infinity));
-        }
-        double n = Vector256.Sum(number),
-            mean = Vector256.Sum(sum) / Math.Max(n, 1);
-        // The native minimum may lose a NaN; the mean does not.
-        if (double.IsNaN(mean))
-            return (mean, n, mean, mean);
-        var (low, high) = (Vector128.MinNative(least.GetLower(), least.GetUpper()), Vector128.MaxNative(most.GetLower(), most.GetUpper()));
-        return (mean, n, Math.Min(low[0], low[1]), Math.Max(high[0], high[1]));
-    }
-
-    // Divides by n − 1; 1 where there are not two values.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static double Deviation<T>(T* values, T* mask, long total, (double Mean, double Number, double Least, double Most) moments)
-        where T : unmanaged
-    {
-        if (moments.Number <= 1)
-            return 1;
-        var (squares, mean) = (V.Zero, Vector256.Create(moments.Mean));
-        for (long i = 0; i < total; i += Lanes.Count)
-        {
-            var centred = Lanes.Where(Counted(mask, i, total - i), Lanes.Load(values + i, total - i) - mean);
-            squares += centred * centred;
-        }
-        return Math.Sqrt(Vector256.Sum(squares) / (moments.Number - 1));
-    }
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static V Counted<T>(T* mask, long i, long count)
-        where T : unmanaged => mask == null ? Lanes.First(count) : Lanes.NotZero(Lanes.Load(mask + i, count));
+        where T : unmanaged =>
+        mask != null ? Lanes.NotZero(Lanes.Load(mask + i, count))
+        : count >= Lanes.Count ? V.AllBitsSet
+        : Lanes.First(count);
 }

@@ -101,7 +101,12 @@ public static class OptimizerKernels
     {
         var (single, wide) = (new List<int>(tensors.Count), new List<int>());
         for (int i = 0; i < tensors.Count; i++)
-            (KernelGuard.Number(tensors[i], $"{name}[{i}]") == ScalarType.Float32 ? single : wide).Add(i);
+        {
+            var type = tensors[i] is { } tensor ? TensorFacts.Type(tensor) : default;
+            if (type is not (ScalarType.Float32 or ScalarType.Float64))
+                KernelGuard.Number(tensors[i], $"{name}[{i}]");
+            (type == ScalarType.Float32 ? single : wide).Add(i);
+        }
         if (single.Count > 0)
             yield return (ScalarType.Float32, [.. single]);
         if (wide.Count > 0)
@@ -113,7 +118,6 @@ public static class OptimizerKernels
         ArgumentNullException.ThrowIfNull(tensors, name);
         if (tensors.Count != parameters.Count)
             throw new ArgumentException($"{name} holds {tensors.Count} tensors, expected {parameters.Count}, one a parameter", name);
-        for (int i = 0; i < tensors.Count; i++)
-            KernelGuard.SameShape(tensors[i], $"{name}[{i}]", parameters[i], $"parameters[{i}]");
+        KernelGuard.SameShapes(tensors, name, parameters, nameof(parameters));
     }
 }

@@ -46,10 +46,10 @@ public static class PairwiseKernels
         ArgumentNullException.ThrowIfNull(policy);
         options ??= DefaultDpo;
         options.Validate();
-        Check(policy, nameof(policy));
+        Check(policy, nameof(policy), "policy.Chosen", "policy.Rejected");
         if (reference is not null)
         {
-            Check(reference, nameof(reference));
+            Check(reference, nameof(reference), "reference.Chosen", "reference.Rejected");
             KernelGuard.SameShape(reference.Chosen, "reference.Chosen", policy.Chosen, "policy.Chosen");
         }
         if (weights is not null)
@@ -123,20 +123,23 @@ public static class PairwiseKernels
             found.RejectedReward
         );
 
-    private static void Check(PairLogProbs pairs, string name)
+    // The names are given, as each call would make them anew.
+    private static void Check(PairLogProbs pairs, string name, string chosenName, string rejectedName)
     {
-        Guard.Rank(pairs.Chosen, $"{name}.Chosen", 1, "[B]");
-        KernelGuard.Number(pairs.Chosen, $"{name}.Chosen");
+        Guard.Rank(pairs.Chosen, chosenName, 1, "[B]");
+        KernelGuard.Number(pairs.Chosen, chosenName);
         if (
             pairs.Rejected is null
-            || pairs.Rejected.dim() != 1
-            || pairs.Rejected.size(0) != pairs.Chosen.size(0)
-            || (pairs.ChosenLengths is { } chosen && (chosen.dim() != 1 || chosen.size(0) != pairs.Chosen.size(0)))
-            || (pairs.RejectedLengths is { } rejected && (rejected.dim() != 1 || rejected.size(0) != pairs.Chosen.size(0)))
+            || Differs(pairs.Rejected, pairs.Chosen)
+            || (pairs.ChosenLengths is { } chosen && Differs(chosen, pairs.Chosen))
+            || (pairs.RejectedLengths is { } rejected && Differs(rejected, pairs.Chosen))
         )
         {
             pairs.Validate(name);
         }
-        Guard.Floating(pairs.Rejected!, $"{name}.Rejected");
+        Guard.Floating(pairs.Rejected!, rejectedName);
     }
+
+    private static bool Differs(Tensor tensor, Tensor row) =>
+        TensorFacts.Rank(tensor) != 1 || TensorFacts.Size(tensor, 0) != TensorFacts.Size(row, 0);
 }

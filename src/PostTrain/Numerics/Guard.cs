@@ -1,3 +1,4 @@
+using PostTrain.Operators;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -22,7 +23,7 @@ internal static class Guard
     internal static void Rank(Tensor tensor, string name, int rank, string expected)
     {
         ArgumentNullException.ThrowIfNull(tensor, name);
-        if (tensor.dim() != rank)
+        if (TensorFacts.Rank(tensor) != rank)
             throw new ArgumentException($"{name} has shape {Shape(tensor)}, expected {expected}", name);
     }
 

@@ -128,7 +128,7 @@ public abstract record LossAggregation
         public override double Denominator(Tensor mask)
         {
             if (CountsEmpty)
-                return mask.shape[0];
+                return mask.size(0);
             using var scope = NewDisposeScope();
             return (mask != 0).any(1).sum().ToDouble();
         }

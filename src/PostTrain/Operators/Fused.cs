@@ -21,7 +21,7 @@ internal static class Fused
     /// <summary>True if an operator can compute with this tensor: float32 or float64 in CPU memory, and nobody wants the tensor operators
     /// (<see cref="Reference"/>).</summary>
     internal static bool Takes(Tensor tensor) =>
-        ReferenceScopes == 0 && tensor.device_type == DeviceType.CPU && tensor.dtype is ScalarType.Float32 or ScalarType.Float64;
+        ReferenceScopes == 0 && TensorFacts.IsOnCpu(tensor) && TensorFacts.Type(tensor) is ScalarType.Float32 or ScalarType.Float64;
 
     /// <summary>Overload for several tensors of one type; null ones are skipped.</summary>
     internal static bool Takes(Tensor tensor, params ReadOnlySpan<Tensor?> others) => Takes(tensor) && AreAlike(tensor, others);
@@ -29,7 +29,8 @@ internal static class Fused
     /// <summary>True if an operator of a model's layers can compute with these: tensors that <see cref="Takes(Tensor)"/> accepts, or
     /// bfloat16 ones, whose numbers are widened and whose results are rounded.</summary>
     internal static bool TakesLayer(Tensor tensor, params ReadOnlySpan<Tensor?> others) =>
-        (Takes(tensor) || IsOn && tensor is { device_type: DeviceType.CPU, dtype: ScalarType.BFloat16 }) && AreAlike(tensor, others);
+        (Takes(tensor) || IsOn && TensorFacts.IsOnCpu(tensor) && TensorFacts.Type(tensor) == ScalarType.BFloat16)
+        && AreAlike(tensor, others);
 
     /// <summary>The type that an operator computes in: float32 for bfloat16, otherwise the type itself.</summary>
     internal static ScalarType ComputeType(ScalarType type) => type == ScalarType.BFloat16 ? ScalarType.Float32 : type;
@@ -105,10 +106,10 @@ internal static class Fused
 
     private static bool AreAlike(Tensor tensor, ReadOnlySpan<Tensor?> others)
     {
-        var type = tensor.dtype;
+        var type = TensorFacts.Type(tensor);
         foreach (var other in others)
         {
-            if (other is not null && (other.device_type != DeviceType.CPU || other.dtype != type))
+            if (other is not null && (!TensorFacts.IsOnCpu(other) || TensorFacts.Type(other) != type))
                 return false;
         }
         return true;

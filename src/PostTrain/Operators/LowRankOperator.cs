@@ -32,11 +32,11 @@ internal sealed class LowRankOperator : autograd.SingleTensorFunction<LowRankOpe
         using var scope = NewDisposeScope();
         var (y, x, a, b) = ((Tensor)vars[0], (Tensor)vars[1], (Tensor)vars[2], (Tensor)vars[3]);
         var scale = (double)vars[4];
-        var inner = Rows(x).mm(a.t()).mul_(scale);
+        var inner = ThinProduct.Run(a, Rows(x)).mul_(scale);
         ctx.set_materialize_grads(false);
         ctx.save_for_backward([x, a, b, inner.MoveToOuterDisposeScope(), y]);
         ctx.save_data("settings", (scale, x.requires_grad, a.requires_grad, b.requires_grad));
-        return Rows(y).addmm(inner, b.t()).view_as(y).MoveToOuterDisposeScope();
+        return Rows(y).addmm(inner.t(), b.t()).view_as(y).MoveToOuterDisposeScope();
     }
 
     public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
@@ -54,13 +54,14 @@ internal sealed class LowRankOperator : autograd.SingleTensorFunction<LowRankOpe
                 null!,
             ];
         var g = Rows(grad_output);
-        var outer = ofInput || ofA ? g.mm(b).mul_(scale) : null;
+        // Both small products lie as [r,rows], the shape in which all six are fast.
+        var outer = ofInput || ofA ? ThinProduct.Run(b.t(), g).mul_(scale) : null;
         return Fused.Gradients(
             grad_output,
             grad_output.alias(),
-            ofInput ? outer!.mm(a).view_as(x) : null,
-            ofA ? outer!.t().mm(Rows(x)) : null,
-            ofB ? g.t().mm(inner) : null,
+            ofInput ? outer!.t().mm(a).view_as(x) : null,
+            ofA ? outer!.mm(Rows(x)) : null,
+            ofB ? inner.mm(g).t().contiguous() : null,
             null
         );
     }

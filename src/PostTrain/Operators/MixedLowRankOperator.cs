@@ -38,12 +38,12 @@ internal sealed unsafe class MixedLowRankOperator : autograd.SingleTensorFunctio
         using var scope = NewDisposeScope();
         var (y, x, a, b) = ((Tensor)vars[0], (Tensor)vars[1], (Tensor)vars[2], (Tensor)vars[3]);
         var scale = (double)vars[4];
-        var inner = Rows(x).mm(a.t()).mul_(scale);
+        var inner = ThinProduct.Run(a, Rows(x)).mul_(scale);
         ctx.set_materialize_grads(false);
         ctx.save_for_backward([x, a, b, inner.MoveToOuterDisposeScope(), y]);
         ctx.save_data("settings", (scale, x.requires_grad, a.requires_grad, b.requires_grad));
         Tensor base16 = y.contiguous(),
-            map = inner.mm(b.t()),
+            map = inner.t().mm(b.t()),
             result = empty_like(base16);
         RoundingPass.Add(
             TensorMemory.Address<BFloat16>(base16),
@@ -69,13 +69,14 @@ internal sealed unsafe class MixedLowRankOperator : autograd.SingleTensorFunctio
                 null!,
             ];
         var g = Rows(grad_output);
-        var outer = ofInput || ofA ? g.mm(b).mul_(scale) : null;
+        // As there, both small products lie as [r,rows].
+        var outer = ofInput || ofA ? ThinProduct.Run(b.t(), g).mul_(scale) : null;
         return Fused.Gradients(
             grad_output,
             grad_output.alias(),
-            ofInput ? outer!.mm(a).to_type(x.dtype).view(x.shape) : null,
-            ofA ? outer!.t().mm(Rows(x)) : null,
-            ofB ? g.t().mm(inner) : null,
+            ofInput ? outer!.t().mm(a).to_type(x.dtype).view(x.shape) : null,
+            ofA ? outer!.mm(Rows(x)) : null,
+            ofB ? inner.mm(g).t().contiguous() : null,
             null
         );
     }

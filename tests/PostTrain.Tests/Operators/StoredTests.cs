@@ -45,10 +45,10 @@ public sealed unsafe class StoredTests
     [Fact]
     public void EveryNumber_IsWidenedExactly_AndComesBack()
     {
+        ushort* from = stackalloc ushort[8],
+            to = stackalloc ushort[8];
         for (int bits = 0; bits <= ushort.MaxValue; bits += 8)
         {
-            ushort* from = stackalloc ushort[8],
-                to = stackalloc ushort[8];
             for (int lane = 0; lane < 8; lane++)
                 from[lane] = (ushort)(bits + lane);
             var wide = Stored.Load<float, BFloat16>((BFloat16*)from);

@@ -21,6 +21,10 @@ internal static class KlLanes
     {
         switch (estimator)
         {
+            case KlEstimator.K3 or KlEstimator.K3StraightThrough:
+                estimate = Rest(-difference, out var minusOne);
+                slope = estimator == KlEstimator.K3 ? -minusOne : difference;
+                break;
             case KlEstimator.K1:
                 (estimate, slope) = (difference, Vector256<T>.One);
                 break;
@@ -30,17 +34,13 @@ internal static class KlLanes
             case KlEstimator.K2:
                 (estimate, slope) = (difference * difference * VectorMath.Number<T>(0.5), difference);
                 break;
-            case KlEstimator.Absolute:
+            default:
                 estimate = Vector256.Abs(difference);
                 slope = Vector256.ConditionalSelect(
                     Vector256.GreaterThan(difference, Vector256<T>.Zero),
                     Vector256<T>.One,
                     Vector256.ConditionalSelect(Vector256.LessThan(difference, Vector256<T>.Zero), -Vector256<T>.One, difference)
                 );
-                break;
-            default:
-                estimate = Rest(-difference, out var minusOne);
-                slope = estimator == KlEstimator.K3 ? -minusOne : difference;
                 break;
         }
     }
@@ -50,9 +50,9 @@ internal static class KlLanes
     internal static Vector256<T> Rest<T>(Vector256<T> x, out Vector256<T> slope)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
-        var cap = VectorMath.All<T>(Cap<T>());
-        // The second operand of the native minimum is the result where one is NaN.
-        VectorMath.Exp(Vector256.MinNative(cap, x), out slope, out var rest);
-        return rest + slope * (Vector256.GreaterThan(x, cap) & (x - cap));
+        // The second operand of the native minimum and maximum is the result where one is NaN. Below −87 the tangent is the function.
+        var inside = Vector256.MinNative(VectorMath.All<T>(Cap<T>()), Vector256.MaxNative(VectorMath.All<T>(-87), x));
+        VectorMath.ExpWithin(inside, out slope, out var rest);
+        return VectorMath.MultiplyAdd(slope, x - inside, rest);
     }
 }

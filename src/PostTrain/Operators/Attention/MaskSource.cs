@@ -1,5 +1,7 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using static TorchSharp.torch;
 
 namespace PostTrain.Operators;
@@ -50,6 +52,8 @@ internal readonly unsafe struct MaskPointer<T>(bool* flags, T* numbers)
     {
         if (flags == null)
             return VectorMath.Load(numbers + i, count);
+        if (Avx2.IsSupported && typeof(T) == typeof(float) && count >= Vector256<T>.Count)
+            return Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32((byte*)flags + i)).As<float, T>();
         ulong bytes = 0;
         if (count >= Vector256<T>.Count)
             bytes = typeof(T) == typeof(float) ? Unsafe.ReadUnaligned<ulong>(flags + i) : Unsafe.ReadUnaligned<uint>(flags + i);
@@ -64,6 +68,13 @@ internal readonly unsafe struct MaskPointer<T>(bool* flags, T* numbers)
         return Vector256.ConvertToDouble(Vector256.Create(first, second).AsInt64()).As<double, T>();
     }
 
+    /// <summary>The positions of a vector that count, as a mask of all bits; none beyond <paramref name="count"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal Vector256<T> Counted(long i, long count) =>
+        Avx2.IsSupported && typeof(T) == typeof(float) && flags != null && count >= Vector256<T>.Count
+            ? Vector256.GreaterThan(Avx2.ConvertToVector256Int32((byte*)flags + i), default).As<int, T>()
+            : VectorMath.NotZero(Vector(i, count));
+
     /// <summary>One value.</summary>
     internal double Get(long i) => flags != null ? (flags[i] ? 1 : 0) : Scalars.Get(numbers + i);
 
@@ -71,9 +82,11 @@ internal readonly unsafe struct MaskPointer<T>(bool* flags, T* numbers)
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal double Sum(long start, long length)
     {
+        if (flags != null)
+            return Set(start, length);
         var sum = default(WideSum<T>);
         for (long i = 0; i < length; i += Vector256<T>.Count)
-            sum.Add(Vector(start + i, length - i));
+            sum.Add(VectorMath.Load(numbers + start + i, length - i));
         return sum.Total;
     }
 
@@ -81,9 +94,25 @@ internal readonly unsafe struct MaskPointer<T>(bool* flags, T* numbers)
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     internal double Number(long start, long length)
     {
+        if (flags != null)
+            return Set(start, length);
         var sum = default(WideSum<T>);
         for (long i = 0; i < length; i += Vector256<T>.Count)
-            sum.Add(VectorMath.NotZero(Vector(start + i, length - i)) & Vector256<T>.One);
+            sum.Add(VectorMath.NotZero(VectorMath.Load(numbers + start + i, length - i)) & Vector256<T>.One);
         return sum.Total;
+    }
+
+    // The number of flags that are set.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private long Set(long start, long length)
+    {
+        byte* from = (byte*)flags + start;
+        long set = 0,
+            i = 0;
+        for (; i <= length - Vector256<byte>.Count; i += Vector256<byte>.Count)
+            set += BitOperations.PopCount(Vector256.ExtractMostSignificantBits(Vector256.GreaterThan(Vector256.Load(from + i), default)));
+        for (; i < length; i++)
+            set += from[i] != 0 ? 1 : 0;
+        return set;
     }
 }

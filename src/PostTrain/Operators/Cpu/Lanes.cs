@@ -52,12 +52,28 @@ internal static unsafe class Lanes
     internal static V LogSigmoid(V x) =>
         Vector256.ConditionalSelect(Vector256.LessThan(x, V.Zero), x, V.Zero) - Log1P(Exp(-Vector256.Abs(x)));
 
-    /// <summary>log(1 + u), 0 ≤ u ≤ 1; the rounding of 1 + u is made up for.</summary>
+    /// <summary>log(1 + u), 0 ≤ u ≤ 1, with its digits near 0.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static V Log1P(V u)
     {
-        var sum = One + u;
-        return Vector256.Log(sum) + (u - (sum - One)) / sum;
+        // 2 artanh s, s = u/(2 + u) ≤ 1/3: 2s(1 + z/3 + z²/5 + ... + z¹⁶/33), z = s².
+        V s = u / (u + Vector256.Create(2.0)),
+            z = s * s,
+            square = z * z,
+            fourth = square * square,
+            eighth = fourth * fourth;
+        V a = Pair(z, 1, 1 / 3.0),
+            b = Pair(z, 1 / 5.0, 1 / 7.0),
+            c = Pair(z, 1 / 9.0, 1 / 11.0),
+            d = Pair(z, 1 / 13.0, 1 / 15.0),
+            e = Pair(z, 1 / 17.0, 1 / 19.0),
+            f = Pair(z, 1 / 21.0, 1 / 23.0),
+            g = Pair(z, 1 / 25.0, 1 / 27.0),
+            h = Pair(z, 1 / 29.0, 1 / 31.0),
+            last = Vector256.Create(1 / 33.0);
+        V low = Vector256.FusedMultiplyAdd(Vector256.FusedMultiplyAdd(d, square, c), fourth, Vector256.FusedMultiplyAdd(b, square, a)),
+            high = Vector256.FusedMultiplyAdd(Vector256.FusedMultiplyAdd(h, square, g), fourth, Vector256.FusedMultiplyAdd(f, square, e));
+        return (s + s) * Vector256.FusedMultiplyAdd(Vector256.FusedMultiplyAdd(last, eighth, high), eighth, low);
     }
 
     /// <summary>e^x to the last bit or the one beside it; 0 and ∞ beyond the range, NaN for NaN.</summary>
@@ -75,20 +91,20 @@ internal static unsafe class Lanes
         var n = Vector256.FusedMultiplyAdd(bounded, Vector256.Create(1.4426950408889634), whole) - whole;
         var r = Vector256.FusedMultiplyAdd(n, Vector256.Create(-6.93147180369123816490e-01), bounded);
         r = Vector256.FusedMultiplyAdd(n, Vector256.Create(-1.90821492927058770002e-10), r);
-        // r/1! + r²/2! + ... + r¹³/13!
-        var sum = Vector256.Create(1 / 6227020800.0);
-        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(1 / 479001600.0));
-        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(1 / 39916800.0));
-        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(1 / 3628800.0));
-        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(1 / 362880.0));
-        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(1 / 40320.0));
-        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(1 / 5040.0));
-        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(1 / 720.0));
-        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(1 / 120.0));
-        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(1 / 24.0));
-        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(1 / 6.0));
-        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(0.5));
-        sum = Vector256.FusedMultiplyAdd(sum, r, One) * r;
+        // r/1! + r²/2! + ... + r¹³/13!, in pairs, fours and eights: a short chain.
+        V square = r * r,
+            fourth = square * square;
+        V a = Pair(r, 1, 1 / 2.0),
+            b = Pair(r, 1 / 6.0, 1 / 24.0),
+            c = Pair(r, 1 / 120.0, 1 / 720.0),
+            d = Pair(r, 1 / 5040.0, 1 / 40320.0),
+            e = Pair(r, 1 / 362880.0, 1 / 3628800.0),
+            f = Pair(r, 1 / 39916800.0, 1 / 479001600.0),
+            last = Vector256.Create(1 / 6227020800.0);
+        V low4 = Vector256.FusedMultiplyAdd(b, square, a),
+            middle4 = Vector256.FusedMultiplyAdd(d, square, c),
+            high4 = Vector256.FusedMultiplyAdd(Vector256.FusedMultiplyAdd(last, square, f), square, e);
+        var sum = Vector256.FusedMultiplyAdd(Vector256.FusedMultiplyAdd(high4, fourth, middle4), fourth, low4) * r;
         // 2^n in two factors: one alone has no room for subnormal results.
         var first = Vector256.FusedMultiplyAdd(n, Vector256.Create(0.5), whole) - whole;
         V low = Power(first, whole),
@@ -132,6 +148,10 @@ internal static unsafe class Lanes
         for (int i = 0; i < count; i++)
             to[i] = part[i];
     }
+
+    // a + b·x.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static V Pair(V x, double a, double b) => Vector256.FusedMultiplyAdd(Vector256.Create(b), x, Vector256.Create(a));
 
     // 2^n of whole numbers.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

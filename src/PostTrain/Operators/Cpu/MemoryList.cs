@@ -1,4 +1,3 @@
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace PostTrain.Operators;
@@ -22,7 +21,7 @@ internal sealed unsafe class MemoryList : IDisposable
         for (int i = 0; i < chosen.Length; i++)
         {
             var tensor = tensors[chosen[i]];
-            if (tensor.dtype != type || !tensor.is_contiguous())
+            if (TensorFacts.Type(tensor) != type || !TensorFacts.IsContiguous(tensor))
             {
                 if (changed is not null && tensor.dtype != type)
                     throw new ArgumentException(
@@ -36,7 +35,7 @@ internal sealed unsafe class MemoryList : IDisposable
                 tensor = copies[i] = TensorMemory.Copy(tensor, type);
             }
             addresses[i] = (nint)TensorMemory.Address<byte>(tensor);
-            lengths[i] = tensor.numel();
+            lengths[i] = TensorFacts.Count(tensor);
         }
     }
 

@@ -174,20 +174,19 @@ internal static unsafe class VectorMath
         var n = shifted - whole;
         var r = Vector256.FusedMultiplyAdd(n, Vector256.Create(-0.693145752f), x);
         r = Vector256.FusedMultiplyAdd(n, Vector256.Create(-1.42860677e-6f), r);
-        // r²/2! + r³/3! + ... + r⁷/7!
-        var sum = Vector256.Create(1 / 5040f);
-        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(1 / 720f));
-        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(1 / 120f));
-        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(1 / 24f));
-        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(1 / 6f));
-        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(0.5f));
-        sum = sum * r * r;
+        // s = r²/2! + r³/3! + ... + r⁷/7!, in pairs: a short chain.
+        var square = r * r;
+        var first = Vector256.FusedMultiplyAdd(Vector256.Create(1 / 6f), r, Vector256.Create(0.5f));
+        var second = Vector256.FusedMultiplyAdd(Vector256.Create(1 / 120f), r, Vector256.Create(1 / 24f));
+        var third = Vector256.FusedMultiplyAdd(Vector256.Create(1 / 5040f), r, Vector256.Create(1 / 720f));
+        var s = Vector256.FusedMultiplyAdd(Vector256.FusedMultiplyAdd(third, square, second), square, first) * square;
+        // e^x = 2ⁿ(1 + r + s); what is taken away is taken from 2ⁿ, which is 1 near 0.
         var power = ((shifted.AsInt32() + Vector256.Create(127)) << 23).AsSingle();
-        var exponential = (sum + r + Vector256<float>.One) * power;
-        var near = Vector256.Equals(n, Vector256<float>.Zero);
-        minusOne = Vector256.ConditionalSelect(near, sum + r, exponential - Vector256<float>.One);
-        rest = Vector256.ConditionalSelect(near, sum, minusOne - x);
-        return exponential;
+        var more = r + s;
+        var less = power - Vector256<float>.One;
+        minusOne = Vector256.FusedMultiplyAdd(more, power, less);
+        rest = Vector256.FusedMultiplyAdd(s, power, Vector256.FusedMultiplyAdd(r, power, less - x));
+        return Vector256.FusedMultiplyAdd(more, power, power);
     }
 
     // (e^2x − 1)/(e^2x + 1) of x ≤ 0, and odd.

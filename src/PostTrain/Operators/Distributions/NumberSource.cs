@@ -1,6 +1,3 @@
-using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace PostTrain.Operators;
@@ -20,7 +17,7 @@ internal readonly unsafe ref struct NumberSource<T> : IDisposable
         if (tensor is null)
             return;
         owner = tensor;
-        if (tensor.dtype != TensorMemory.TypeOf<T>() || !tensor.is_contiguous())
+        if (TensorFacts.Type(tensor) != TensorMemory.TypeOf<T>() || !TensorFacts.IsContiguous(tensor))
         {
             (owner, isCopy) = (TensorMemory.Copy(tensor, TensorMemory.TypeOf<T>()), true);
         }
@@ -53,13 +50,9 @@ internal static unsafe class TensorMemory
     internal static T* Address<T>(Tensor tensor)
         where T : unmanaged
     {
-        if (tensor.device_type != DeviceType.CPU)
+        if (!TensorFacts.IsOnCpu(tensor))
             throw new NotSupportedException($"the tensor is on {tensor.device}, expected the CPU: kernels read its memory");
-        if (tensor.numel() <= int.MaxValue / sizeof(double))
-            return First<T>(tensor);
-        // A span over all of it would be too long; its first element has the same address.
-        using var scope = NewDisposeScope();
-        return First<T>(tensor.view(-1).narrow(0, 0, 1));
+        return (T*)TensorFacts.Address(tensor);
     }
 
     /// <summary>A contiguous copy of another type, outside all dispose scopes.</summary>
@@ -71,18 +64,15 @@ internal static unsafe class TensorMemory
     }
 
     /// <summary>A fresh contiguous tensor of the shape of another one, not initialised, in the caller's scope.</summary>
-    internal static Tensor Fresh(Tensor like) => Fresh(like, like.dtype);
+    internal static Tensor Fresh(Tensor like) => Fresh(like, TensorFacts.Type(like));
 
     /// <summary>Converts to another type.</summary>
     internal static Tensor Fresh(Tensor like, ScalarType type) =>
-        like.dim() switch
+        TensorFacts.Rank(like) switch
         {
             // Without the array that shape makes.
-            1 => empty(like.size(0), dtype: type),
-            2 => empty(like.size(0), like.size(1), dtype: type),
+            1 => empty(TensorFacts.Size(like, 0), dtype: type),
+            2 => empty(TensorFacts.Size(like, 0), TensorFacts.Size(like, 1), dtype: type),
             _ => empty(like.shape, dtype: type),
         };
-
-    private static T* First<T>(Tensor tensor)
-        where T : unmanaged => (T*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(tensor.bytes));
 }

@@ -10,12 +10,12 @@ internal static unsafe class PairPass
 {
     /// <summary>Runs over CPU memory; results are fresh tensors of the caller's scope.</summary>
     internal static PairResult Run(PairCall call, bool rewards) =>
-        call.Chosen.dtype == ScalarType.Float32 ? Run<float>(call, rewards) : Run<double>(call, rewards);
+        TensorFacts.Type(call.Chosen) == ScalarType.Float32 ? Run<float>(call, rewards) : Run<double>(call, rewards);
 
     private static PairResult Run<T>(PairCall call, bool wantsRewards)
         where T : unmanaged
     {
-        long pairs = call.Chosen.size(0);
+        long pairs = TensorFacts.Size(call.Chosen, 0);
         Tensor losses = TensorMemory.Fresh(call.Chosen),
             chosenGradient = TensorMemory.Fresh(call.Chosen),
             rejectedGradient = TensorMemory.Fresh(call.Chosen);
@@ -51,6 +51,10 @@ internal static unsafe class PairPass
             chosenSum = V.Zero,
             rejectedSum = V.Zero,
             right = V.Zero;
+        var lanes = new PairLanes { Beta = beta, TokenShare = share };
+        bool isLinked = call.Link is not RatioScore,
+            isAnchored = call.ChosenAnchor is not null,
+            isWeighted = call.Weights is not null;
         for (long i = 0; i < pairs; i += Lanes.Count)
         {
             long count = pairs - i;
@@ -58,17 +62,13 @@ internal static unsafe class PairPass
                 r = Lanes.Load(rejected.Pointer + i, count);
             V wRatio = w,
                 rRatio = r;
-            if (call.ChosenAnchor is not null)
+            if (isAnchored)
             {
                 wRatio -= Lanes.Load(chosenAnchor.Pointer + i, count);
                 rRatio -= Lanes.Load(rejectedAnchor.Pointer + i, count);
             }
-            var lanes = new PairLanes
-            {
-                Beta = beta,
-                ChosenLogProbs = w,
-                TokenShare = share,
-            };
+            lanes.ChosenLogProbs = w;
+            lanes.Loss = lanes.ChosenSlope = lanes.RejectedSlope = lanes.ChosenDirect = lanes.RejectedDirect = V.Zero;
             if (lengths)
                 lanes.ChosenLengths = Vector256.Max(Lanes.Load(chosenLengths.Pointer + i, count), V.One);
             if (bothLengths)
@@ -76,8 +76,13 @@ internal static unsafe class PairPass
             if (call.NormalizesFirst)
                 (wRatio, rRatio) = (wRatio / lanes.ChosenLengths, rRatio / lanes.RejectedLengths);
             (lanes.ChosenRatios, lanes.RejectedRatios) = call.ReferenceFree ? (w, r) : (wRatio, rRatio);
-            call.Link.Of(lanes.ChosenRatios, out lanes.Chosen, out var wSlope);
-            call.Link.Of(lanes.RejectedRatios, out lanes.Rejected, out var rSlope);
+            var (wSlope, rSlope) = (V.One, V.One);
+            (lanes.Chosen, lanes.Rejected) = (lanes.ChosenRatios, lanes.RejectedRatios);
+            if (isLinked)
+            {
+                call.Link.Of(lanes.ChosenRatios, out lanes.Chosen, out wSlope);
+                call.Link.Of(lanes.RejectedRatios, out lanes.Rejected, out rSlope);
+            }
             if (call.NormalizesFirst)
                 (wSlope, rSlope) = (wSlope / lanes.ChosenLengths, rSlope / lanes.RejectedLengths);
 
@@ -96,7 +101,7 @@ internal static unsafe class PairPass
             }
             call.Form.Add(ref lanes, 1);
 
-            V factor = call.Weights is null ? V.One : Lanes.Load(factors.Pointer + i, count),
+            V factor = !isWeighted ? V.One : Lanes.Load(factors.Pointer + i, count),
                 loss = lanes.Loss * factor;
             sum += Lanes.Where(inside, loss);
             factor *= scale;

@@ -31,12 +31,12 @@ internal static unsafe class RewardPass
 
     /// <summary>Runs over CPU memory; results are fresh tensors of the caller's scope.</summary>
     internal static (PairResult Loss, Statistics Rewards) Run(RewardCall call) =>
-        call.First.dtype == ScalarType.Float32 ? Run<float>(call) : Run<double>(call);
+        TensorFacts.Type(call.First) == ScalarType.Float32 ? Run<float>(call) : Run<double>(call);
 
     private static (PairResult, Statistics) Run<T>(RewardCall call)
         where T : unmanaged
     {
-        long pairs = call.First.size(0);
+        long pairs = TensorFacts.Size(call.First, 0);
         Tensor losses = TensorMemory.Fresh(call.First),
             firstGradient = TensorMemory.Fresh(call.First),
             secondGradient = TensorMemory.Fresh(call.First);

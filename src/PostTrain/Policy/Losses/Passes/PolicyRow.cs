@@ -39,16 +39,22 @@ internal static unsafe class PolicyRow<T, TForm>
     where TForm : struct, ISurrogateForm<T>
 {
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static PolicySums Run(PolicyCall call, TForm form, in PolicyMemory<T> memory, long row)
+    internal static PolicySums Run(PolicyCall call, TForm form, in PolicyMemory<T> memory, long row) =>
+        call.Level == RatioLevel.Token
+            ? Run(call, form, default(TokenRatio<T>), in memory, row)
+            : Run(call, form, new RowRatio<T>(call.Level, in memory, row * memory.Columns), in memory, row);
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static PolicySums Run<TRatio>(PolicyCall call, TForm form, TRatio ratio, in PolicyMemory<T> memory, long row)
+        where TRatio : struct, IRatioForm<T>
     {
         long columns = memory.Columns,
             start = row * columns;
         double weight = memory.TokenWeights.OfRow(memory.Mask, start, columns),
             scale = weight / memory.TokenWeights.Divisor;
-        var ratio = new RowRatio(call.Level, in memory, start);
-        var sums = Surrogate(form, in memory, row, scale, in ratio, out var slope);
+        var sums = Surrogate(form, ratio, in memory, row, scale, out var slope);
         if (memory.Reference != null)
-            Penalise(call, in memory, start, scale, in ratio, ref sums, ref slope);
+            Penalise(call, ratio, in memory, start, scale, ref sums, ref slope);
         if (ratio.Spreads)
             Spread(in memory, start, slope * ratio.Share * scale);
         sums.Loss *= weight;
@@ -57,120 +63,97 @@ internal static unsafe class PolicyRow<T, TForm>
 
     // Losses and gradients; the sum of the slopes where they are those of the row's ratio.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static PolicySums Surrogate(
+    private static PolicySums Surrogate<TRatio>(
         TForm form,
+        TRatio ratio,
         in PolicyMemory<T> memory,
         long row,
         double scale,
-        in RowRatio rowRatio,
         out double slope
     )
+        where TRatio : struct, IRatioForm<T>
     {
-        var losses = default(WideSum<T>);
-        Vector256<T> scales = VectorMath.All<T>(scale),
-            cut = Vector256<T>.Zero,
-            oldKl = cut,
-            number = cut,
-            slopes = cut,
-            beyond = cut;
-        long end = (row + 1) * memory.Columns,
-            i = row * memory.Columns;
-        for (; i <= end - Vector256<T>.Count; i += Vector256<T>.Count)
-            Tokens(
-                form,
-                in memory,
-                row,
-                i,
-                Vector256<T>.Count,
-                scales,
-                in rowRatio,
-                ref losses,
-                ref cut,
-                ref oldKl,
-                ref number,
-                ref slopes,
-                ref beyond
-            );
+        var totals = default(Totals);
+        var scales = VectorMath.All<T>(scale);
+        bool weighted = memory.Weights.IsPresent || memory.Corrections.IsPresent;
+        long start = row * memory.Columns,
+            end = start + memory.Columns,
+            whole = end - Vector256<T>.Count,
+            i = start;
+        // Ratios first, into the memory of the gradients: two loops of short chains are faster than one of a long chain.
+        for (; i <= whole; i += Vector256<T>.Count)
+            Ratios(in memory, i, Vector256<T>.Count, ref totals);
         if (i < end)
-            Tokens(
-                form,
-                in memory,
-                row,
-                i,
-                end - i,
-                scales,
-                in rowRatio,
-                ref losses,
-                ref cut,
-                ref oldKl,
-                ref number,
-                ref slopes,
-                ref beyond
-            );
-        slope = VectorMath.Sum(slopes);
+            Ratios(in memory, i, end - i, ref totals);
+        bool bounded = Vector256.ExtractMostSignificantBits(totals.Beyond) != 0;
+        for (i = start; i <= whole; i += Vector256<T>.Count)
+            Losses(form, ratio, in memory, row, i, Vector256<T>.Count, scales, weighted, bounded, ref totals);
+        if (i < end)
+            Losses(form, ratio, in memory, row, i, end - i, scales, weighted, bounded, ref totals);
+        slope = VectorMath.Sum(totals.Slopes);
         return new PolicySums
         {
-            Loss = losses.Total,
-            Cut = VectorMath.Sum(cut),
+            Loss = totals.Losses.Total,
+            Cut = VectorMath.Sum(totals.Cut),
             // Within the bound the divergence from the old policy shares the ratio's exponential.
-            OldKl = Vector256.ExtractMostSignificantBits(beyond) == 0 ? VectorMath.Sum(oldKl) : OldKl(in memory, row),
-            Count = VectorMath.Sum(number),
+            OldKl = bounded ? OldKl(in memory, row) : VectorMath.Sum(totals.OldKl),
+            Count = memory.Mask.Sum(start, memory.Columns),
         };
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Tokens(
+    private static void Ratios(in PolicyMemory<T> memory, long place, long count, ref Totals totals)
+    {
+        var difference =
+            (VectorMath.Load(memory.LogProbs + place, count) - VectorMath.Load(memory.OldLogProbs + place, count))
+            & memory.Mask.Counted(place, count);
+        totals.Beyond |= TokenRatio<T>.Beyond(difference);
+        VectorMath.Store(memory.Gradient + place, TokenRatio<T>.Of(difference, out var oldKl), count);
+        totals.OldKl += oldKl;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Losses<TRatio>(
         TForm form,
+        TRatio ratio,
         in PolicyMemory<T> memory,
         long row,
         long place,
         long count,
         Vector256<T> scale,
-        in RowRatio rowRatio,
-        ref WideSum<T> losses,
-        ref Vector256<T> cuts,
-        ref Vector256<T> oldKls,
-        ref Vector256<T> numbers,
-        ref Vector256<T> slopes,
-        ref Vector256<T> beyonds
+        bool weighted,
+        bool bounded,
+        ref Totals totals
     )
+        where TRatio : struct, IRatioForm<T>
     {
-        Vector256<T> number = memory.Mask.Vector(place, count),
-            counted = VectorMath.NotZero(number),
+        Vector256<T> counted = memory.Mask.Counted(place, count),
             current = VectorMath.Load(memory.LogProbs + place, count) & counted,
             old = VectorMath.Load(memory.OldLogProbs + place, count) & counted,
-            difference = current - old,
-            beyond = RowRatio.Beyond(difference);
-        beyonds |= beyond;
-        numbers += number;
+            beyond = bounded ? TokenRatio<T>.Beyond(current - old) : Vector256<T>.Zero;
         var lanes = new SurrogateLanes<T>
         {
             LogProbs = current,
             OldLogProbs = old,
-            Ratio = VectorMath.ExpWithin(VectorMath.Bounded(difference, KlDivergence.RatioBound), out _, out var oldKl),
+            Ratio = VectorMath.Load(memory.Gradient + place, count),
             Advantages = memory.Advantages.Vector(row, place, count) & counted,
         };
-        oldKls += oldKl;
-        if (rowRatio.IsPresent)
-        {
-            lanes.Ratio = rowRatio.Where(counted);
-            beyond = rowRatio.IsBeyond & counted;
-        }
+        ratio.Replace(counted, ref lanes.Ratio, ref beyond);
         form.Of(in lanes, out var loss, out var slope, out var direct, out var cut);
-        cuts += cut & counted & Vector256<T>.One;
-        if (memory.Weights.IsPresent || memory.Corrections.IsPresent)
+        totals.Cut += cut & counted & Vector256<T>.One;
+        if (weighted)
         {
             var factor = (memory.Weights.Vector(row, place, count) * memory.Corrections.Vector(row, place, count)) & counted;
             (loss, slope, direct) = (loss * factor, slope * factor, direct * factor);
         }
         // Beyond its bound ρ has no gradient.
         slope = Vector256.AndNot(slope, beyond) & counted;
-        if (rowRatio.Spreads)
-            slopes += slope;
+        if (ratio.Spreads)
+            totals.Slopes += slope;
         else
             direct += slope;
         loss &= counted;
-        losses.Add(loss);
+        totals.Losses.Add(loss);
         VectorMath.Store(memory.Losses + place, loss, count);
         VectorMath.Store(memory.Gradient + place, (direct * scale) & counted, count);
     }
@@ -184,7 +167,7 @@ internal static unsafe class PolicyRow<T, TForm>
             sum.Add(
                 KlLanes.Rest(
                     (VectorMath.Load(memory.LogProbs + i, end - i) - VectorMath.Load(memory.OldLogProbs + i, end - i))
-                        & VectorMath.NotZero(memory.Mask.Vector(i, end - i)),
+                        & memory.Mask.Counted(i, end - i),
                     out _
                 )
             );
@@ -193,55 +176,72 @@ internal static unsafe class PolicyRow<T, TForm>
 
     // Adds β times the estimates and their gradients.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Penalise(
+    private static void Penalise<TRatio>(
         PolicyCall call,
+        TRatio ratio,
         in PolicyMemory<T> memory,
         long start,
         double scale,
-        in RowRatio rowRatio,
         ref PolicySums sums,
         ref double slope
     )
+        where TRatio : struct, IRatioForm<T>
     {
         Vector256<T> beta = VectorMath.All<T>(call.Beta),
             scaledBeta = VectorMath.All<T>(call.Beta * scale),
             slopes = Vector256<T>.Zero;
         var sum = default(WideSum<T>);
-        bool adds = call.Beta > 0;
-        long end = start + memory.Columns;
-        for (long i = start; i < end; i += Vector256<T>.Count)
-        {
-            long count = end - i;
-            Vector256<T> counted = VectorMath.NotZero(memory.Mask.Vector(i, count)),
-                current = VectorMath.Load(memory.LogProbs + i, count),
-                distance = (current - VectorMath.Load(memory.Reference + i, count)) & counted;
-            KlLanes.Of(call.Estimator, distance, out var estimate, out var direct);
-            if (call.CorrectKl)
-            {
-                var difference = (current - VectorMath.Load(memory.OldLogProbs + i, count)) & counted;
-                var ratio = rowRatio.IsPresent
-                    ? rowRatio.Where(counted)
-                    : VectorMath.Exp(VectorMath.Bounded(difference, KlDivergence.RatioBound));
-                (estimate, direct) = (estimate * ratio, direct * ratio);
-                // Beyond its bound ρ has no gradient.
-                var ofRatio = Vector256.AndNot(estimate, rowRatio.IsPresent ? rowRatio.IsBeyond : RowRatio.Beyond(difference)) & counted;
-                if (rowRatio.Spreads)
-                    slopes += ofRatio;
-                else
-                    direct += ofRatio;
-            }
-            estimate &= counted;
-            sum.Add(estimate);
-            if (!adds)
-                continue;
-            VectorMath.Store(memory.Losses + i, VectorMath.Load(memory.Losses + i, count) + beta * estimate, count);
-            VectorMath.Store(memory.Gradient + i, VectorMath.Load(memory.Gradient + i, count) + ((direct * scaledBeta) & counted), count);
-        }
+        long end = start + memory.Columns,
+            i = start;
+        for (; i <= end - Vector256<T>.Count; i += Vector256<T>.Count)
+            Term(call, ratio, in memory, i, Vector256<T>.Count, beta, scaledBeta, ref sum, ref slopes);
+        if (i < end)
+            Term(call, ratio, in memory, i, end - i, beta, scaledBeta, ref sum, ref slopes);
         sums.Kl = sum.Total;
-        if (!adds)
+        if (!(call.Beta > 0))
             return;
         sums.Loss += call.Beta * sums.Kl;
         slope += call.Beta * VectorMath.Sum(slopes);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Term<TRatio>(
+        PolicyCall call,
+        TRatio ratio,
+        in PolicyMemory<T> memory,
+        long i,
+        long count,
+        Vector256<T> beta,
+        Vector256<T> scaledBeta,
+        ref WideSum<T> sum,
+        ref Vector256<T> slopes
+    )
+        where TRatio : struct, IRatioForm<T>
+    {
+        Vector256<T> counted = memory.Mask.Counted(i, count),
+            current = VectorMath.Load(memory.LogProbs + i, count),
+            distance = (current - VectorMath.Load(memory.Reference + i, count)) & counted;
+        KlLanes.Of(call.Estimator, distance, out var estimate, out var direct);
+        if (call.CorrectKl)
+        {
+            var difference = (current - VectorMath.Load(memory.OldLogProbs + i, count)) & counted;
+            Vector256<T> factor = TokenRatio<T>.Of(difference, out _),
+                beyond = TokenRatio<T>.Beyond(difference);
+            ratio.Replace(counted, ref factor, ref beyond);
+            (estimate, direct) = (estimate * factor, direct * factor);
+            // Beyond its bound ρ has no gradient.
+            var ofRatio = Vector256.AndNot(estimate, beyond) & counted;
+            if (ratio.Spreads)
+                slopes += ofRatio;
+            else
+                direct += ofRatio;
+        }
+        estimate &= counted;
+        sum.Add(estimate);
+        if (!(call.Beta > 0))
+            return;
+        VectorMath.Store(memory.Losses + i, VectorMath.Load(memory.Losses + i, count) + beta * estimate, count);
+        VectorMath.Store(memory.Gradient + i, VectorMath.Load(memory.Gradient + i, count) + ((direct * scaledBeta) & counted), count);
     }
 
     // Every counted token moves the ratio of its row.
@@ -250,59 +250,18 @@ internal static unsafe class PolicyRow<T, TForm>
         long end = start + memory.Columns;
         for (long i = start; i < end; i += Vector256<T>.Count)
         {
-            var added = VectorMath.All<T>(addend) & VectorMath.NotZero(memory.Mask.Vector(i, end - i));
+            var added = VectorMath.All<T>(addend) & memory.Mask.Counted(i, end - i);
             VectorMath.Store(memory.Gradient + i, VectorMath.Load(memory.Gradient + i, end - i) + added, end - i);
         }
     }
 
-    /// <summary>The ratio of a whole row, where its level is not the token.</summary>
-    private readonly struct RowRatio
+    // Running sums of a loop.
+    private ref struct Totals
     {
-        private readonly Vector256<T> ratio;
-
-        internal RowRatio(RatioLevel level, in PolicyMemory<T> memory, long start)
-        {
-            if (level == RatioLevel.Token)
-                return;
-            IsPresent = true;
-            Spreads = level is RatioLevel.Sequence or RatioLevel.SequenceSum;
-            double length = level == RatioLevel.SequenceSum ? 1 : Math.Max(memory.Mask.Number(start, memory.Columns), 1);
-            Share = 1 / length;
-            var logRatio = VectorMath.All<T>(Difference(in memory, start) / length);
-            IsBeyond = Beyond(logRatio);
-            ratio = VectorMath.Exp(VectorMath.Bounded(logRatio, KlDivergence.RatioBound));
-        }
-
-        internal bool IsPresent { get; }
-
-        /// <summary>True if every token moves the ratio.</summary>
-        internal bool Spreads { get; }
-
-        /// <summary>The derivative of the row's log ρ by a token's log π.</summary>
-        internal double Share { get; }
-
-        /// <summary>Whether log ρ is outside of its bound, as a mask.</summary>
-        internal Vector256<T> IsBeyond { get; }
-
-        /// <summary>The ratio of counted tokens, 1 elsewhere.</summary>
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        internal Vector256<T> Where(Vector256<T> counted) => Vector256.ConditionalSelect(counted, ratio, Vector256<T>.One);
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        internal static Vector256<T> Beyond(Vector256<T> logRatio) =>
-            Vector256.GreaterThan(Vector256.Abs(logRatio), VectorMath.All<T>(KlDivergence.RatioBound));
-
-        // Σ log π − log π_old over the counted tokens.
-        private static double Difference(in PolicyMemory<T> memory, long start)
-        {
-            var sum = default(WideSum<T>);
-            long end = start + memory.Columns;
-            for (long i = start; i < end; i += Vector256<T>.Count)
-                sum.Add(
-                    (VectorMath.Load(memory.LogProbs + i, end - i) - VectorMath.Load(memory.OldLogProbs + i, end - i))
-                        & VectorMath.NotZero(memory.Mask.Vector(i, end - i))
-                );
-            return sum.Total;
-        }
+        internal WideSum<T> Losses;
+        internal Vector256<T> Cut,
+            OldKl,
+            Slopes,
+            Beyond;
     }
 }

@@ -1,4 +1,4 @@
-using System.Runtime.InteropServices;
+using PostTrain.Operators;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -9,7 +9,7 @@ namespace PostTrain.Training.Distributed;
 /// Each rank sees one GPU: the program that starts it sets CUDA_VISIBLE_DEVICES (docs/distributed.md). NCCL's calls are queued on the
 /// default stream, behind the kernels that make their tensors. Never run on GPUs: its calls are tested against a library of the tests.
 /// </remarks>
-public sealed unsafe partial class NcclCollectives : ICollectives, IDisposable
+public sealed unsafe class NcclCollectives : ICollectives, IDisposable
 {
     private readonly ICollectives others;
     private readonly NcclLibrary library;
@@ -93,7 +93,7 @@ public sealed unsafe partial class NcclCollectives : ICollectives, IDisposable
         var given = own.detach().contiguous();
         InPlace(
             all,
-            (data, _, type) => library.AllGather(Address(given), data, (nuint)given.NumberOfElements, type, communicator, 0),
+            (data, _, type) => library.AllGather(TensorFacts.Address(given), data, (nuint)given.NumberOfElements, type, communicator, 0),
             "ncclAllGather"
         );
     }
@@ -122,7 +122,7 @@ public sealed unsafe partial class NcclCollectives : ICollectives, IDisposable
         using var scope = NewDisposeScope();
         using var mode = no_grad();
         var data = tensor.detach().contiguous();
-        library.Check(call(Address(data), (nuint)data.NumberOfElements, TypeOf(data)), name);
+        library.Check(call(TensorFacts.Address(data), (nuint)data.NumberOfElements, TypeOf(data)), name);
         if (!tensor.is_contiguous())
             tensor.copy_(data);
     }
@@ -141,10 +141,4 @@ public sealed unsafe partial class NcclCollectives : ICollectives, IDisposable
                 nameof(tensor)
             ),
         };
-
-    private static nint Address(Tensor tensor) => THSTensor_data(tensor.Handle);
-
-    // The address of a tensor's first element, on any device.
-    [LibraryImport("LibTorchSharp")]
-    private static partial nint THSTensor_data(nint tensor);
 }
