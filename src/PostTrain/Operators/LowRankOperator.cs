@@ -32,7 +32,7 @@ internal sealed class LowRankOperator : autograd.SingleTensorFunction<LowRankOpe
         using var scope = NewDisposeScope();
         var (y, x, a, b) = ((Tensor)vars[0], (Tensor)vars[1], (Tensor)vars[2], (Tensor)vars[3]);
         var scale = (double)vars[4];
-        var inner = ThinProduct.Run(a, Rows(x)).mul_(scale);
+        var inner = TransposedProduct.Right(a, Rows(x)).mul_(scale);
         ctx.set_materialize_grads(false);
         ctx.save_for_backward([x, a, b, inner.MoveToOuterDisposeScope(), y]);
         ctx.save_data("settings", (scale, x.requires_grad, a.requires_grad, b.requires_grad));
@@ -55,7 +55,7 @@ internal sealed class LowRankOperator : autograd.SingleTensorFunction<LowRankOpe
             ];
         var g = Rows(grad_output);
         // Both small products lie as [r,rows], the shape in which all six are fast.
-        var outer = ofInput || ofA ? ThinProduct.Run(b.t(), g).mul_(scale) : null;
+        var outer = ofInput || ofA ? TransposedProduct.Right(b.t(), g).mul_(scale) : null;
         return Fused.Gradients(
             grad_output,
             grad_output.alias(),

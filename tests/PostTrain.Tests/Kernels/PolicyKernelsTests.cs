@@ -237,6 +237,34 @@ public sealed class PolicyKernelsTests
         }
     }
 
+    [Theory]
+    [InlineData(ScalarType.Bool)]
+    [InlineData(ScalarType.Float32)]
+    public void TokensOfWideVectors_AreThoseOfTheOthers(ScalarType type)
+    {
+        using var scope = NewDisposeScope();
+        // 19 tokens: sixteen at once where the processor can, the last three beside them. Every third one repeats.
+        Tensor Row(params float[] three) => tensor(Enumerable.Range(0, 19).Select(i => three[i % 3]).ToArray()).view(1, 19);
+        foreach (
+            var (current, old, reference) in new[]
+            {
+                (Row(-1, -2, -0.5f), Row(-1.3f, -1.9f, -0.5f), Row(-0.2f, -2.5f, -0.4f)),
+                (Row(-1, -120, -30), Row(-30, -1, -1), Row(-110, -1, -100)),
+                (Row(float.NaN, -1, float.NegativeInfinity), Row(-1, -1, -1), Row(-1, float.NegativeInfinity, -1)),
+            }
+        )
+        {
+            var batch = new PolicyBatch(current, old, tensor(new[] { -0.7f }), ones(1, 19).to_type(type)) { ReferenceLogProbs = reference };
+            var loss = PolicyKernels.Objective(PolicyObjectives.Grpo() with { Beta = 0.3 }, batch);
+            foreach (var found in new[] { loss.TokenLosses, loss.Gradient })
+            {
+                float[] values = found.data<float>().ToArray();
+                for (int i = 3; i < values.Length; i++)
+                    Assert.Equal(values[i - 3], values[i]);
+            }
+        }
+    }
+
     [Fact]
     public void Objective_GivesTheGoldenGradients()
     {

@@ -75,6 +75,14 @@ internal readonly unsafe struct MaskPointer<T>(bool* flags, T* numbers)
             ? Vector256.GreaterThan(Avx2.ConvertToVector256Int32((byte*)flags + i), default).As<int, T>()
             : VectorMath.NotZero(Vector(i, count));
 
+    /// <summary>The same of sixteen positions that are there, where the processor has AVX-512 and <typeparamref name="T"/> is
+    /// float32.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal Vector512<float> CountedSixteen(long i) =>
+        flags != null
+            ? Vector512.GreaterThan(Avx512F.ConvertToVector512Int32(Vector128.Load((byte*)flags + i)), default).AsSingle()
+            : ~Vector512.Equals(Vector512.Load((float*)numbers + i), Vector512<float>.Zero);
+
     /// <summary>One value.</summary>
     internal double Get(long i) => flags != null ? (flags[i] ? 1 : 0) : Scalars.Get(numbers + i);
 

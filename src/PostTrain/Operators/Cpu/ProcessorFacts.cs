@@ -1,8 +1,10 @@
+using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
+using System.Text;
 
 namespace PostTrain.Operators;
 
-/// <summary>Vector widths of the processor that the operators use.</summary>
+/// <summary>What the operators have to know of the processor.</summary>
 internal static class ProcessorFacts
 {
     // CPUID leaf 7: EDX of subleaf 0 and EAX of subleaf 1.
@@ -12,6 +14,17 @@ internal static class ProcessorFacts
     /// <summary>True if the processor has instructions for products in bfloat16 (AVX512-BF16 or AMX), on which libtorch's products in that
     /// type are faster than in float32.</summary>
     internal static bool ComputesInBfloat16 { get; } = Read();
+
+    /// <summary>True on processors of AMD, on which libtorch's MKL multiplies float32 with half the width of their vectors, and the
+    /// library's own loops are faster.</summary>
+    internal static bool BlasIsHalfAsWide { get; } = X86Base.IsSupported && Fma.IsSupported && Maker() == "AuthenticAMD";
+
+    private static string Maker()
+    {
+        var (_, first, third, second) = X86Base.CpuId(0, 0);
+        ReadOnlySpan<int> words = [first, second, third];
+        return Encoding.ASCII.GetString(MemoryMarshal.AsBytes(words));
+    }
 
     private static bool Read()
     {

@@ -56,7 +56,7 @@ internal static unsafe class VectorMath
             rest = minusOne - x;
             return wide.As<double, T>();
         }
-        var single = Exp(x.AsSingle(), out var singleMinusOne, out var singleRest);
+        var single = ExpWithin(x.AsSingle(), out var singleMinusOne, out var singleRest);
         minusOne = singleMinusOne.As<float, T>();
         rest = singleRest.As<float, T>();
         return single.As<float, T>();
@@ -165,8 +165,9 @@ internal static unsafe class VectorMath
     internal static T Number<T>(double value)
         where T : unmanaged, IFloatingPointIeee754<T> => T.CreateTruncating(value);
 
+    /// <summary>The same of −87 ≤ x ≤ 88 in float32.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Exp(Vector256<float> x, out Vector256<float> minusOne, out Vector256<float> rest)
+    internal static Vector256<float> ExpWithin(Vector256<float> x, out Vector256<float> minusOne, out Vector256<float> rest)
     {
         // x = n·log 2 + r with |r| ≤ ½ log 2; n in the low bits of a number that is large enough to have no fraction.
         var whole = Vector256.Create(12582912f);
@@ -179,14 +180,38 @@ internal static unsafe class VectorMath
         var first = Vector256.FusedMultiplyAdd(Vector256.Create(1 / 6f), r, Vector256.Create(0.5f));
         var second = Vector256.FusedMultiplyAdd(Vector256.Create(1 / 120f), r, Vector256.Create(1 / 24f));
         var third = Vector256.FusedMultiplyAdd(Vector256.Create(1 / 5040f), r, Vector256.Create(1 / 720f));
-        var s = Vector256.FusedMultiplyAdd(Vector256.FusedMultiplyAdd(third, square, second), square, first) * square;
+        var sum = Vector256.FusedMultiplyAdd(Vector256.FusedMultiplyAdd(third, square, second), square, first);
+        var s = sum * square;
         // e^x = 2ⁿ(1 + r + s); what is taken away is taken from 2ⁿ, which is 1 near 0.
         var power = ((shifted.AsInt32() + Vector256.Create(127)) << 23).AsSingle();
-        var more = r + s;
+        var more = Vector256.FusedMultiplyAdd(sum, square, r);
         var less = power - Vector256<float>.One;
         minusOne = Vector256.FusedMultiplyAdd(more, power, less);
         rest = Vector256.FusedMultiplyAdd(s, power, Vector256.FusedMultiplyAdd(r, power, less - x));
         return Vector256.FusedMultiplyAdd(more, power, power);
+    }
+
+    /// <summary>The same of sixteen numbers, in the same operations.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector512<float> ExpWithin(Vector512<float> x, out Vector512<float> minusOne, out Vector512<float> rest)
+    {
+        var whole = Vector512.Create(12582912f);
+        var shifted = Vector512.FusedMultiplyAdd(x, Vector512.Create(1.44269504f), whole);
+        var n = shifted - whole;
+        var r = Vector512.FusedMultiplyAdd(n, Vector512.Create(-0.693145752f), x);
+        r = Vector512.FusedMultiplyAdd(n, Vector512.Create(-1.42860677e-6f), r);
+        var square = r * r;
+        var first = Vector512.FusedMultiplyAdd(Vector512.Create(1 / 6f), r, Vector512.Create(0.5f));
+        var second = Vector512.FusedMultiplyAdd(Vector512.Create(1 / 120f), r, Vector512.Create(1 / 24f));
+        var third = Vector512.FusedMultiplyAdd(Vector512.Create(1 / 5040f), r, Vector512.Create(1 / 720f));
+        var sum = Vector512.FusedMultiplyAdd(Vector512.FusedMultiplyAdd(third, square, second), square, first);
+        var s = sum * square;
+        var power = ((shifted.AsInt32() + Vector512.Create(127)) << 23).AsSingle();
+        var more = Vector512.FusedMultiplyAdd(sum, square, r);
+        var less = power - Vector512<float>.One;
+        minusOne = Vector512.FusedMultiplyAdd(more, power, less);
+        rest = Vector512.FusedMultiplyAdd(s, power, Vector512.FusedMultiplyAdd(r, power, less - x));
+        return Vector512.FusedMultiplyAdd(more, power, power);
     }
 
     // (e^2x − 1)/(e^2x + 1) of x ≤ 0, and odd.

@@ -122,13 +122,14 @@ internal sealed unsafe class LinearLossOperator : autograd.SingleTensorFunction<
         using var scope = NewDisposeScope();
         var count = states.size(0);
         var across = weight.t();
+        bool isHalf = TypeOf(states) != states.dtype;
         double sum = 0;
         for (long start = 0; start < count; start += chunk)
         {
             using var part = NewDisposeScope();
             var length = Math.Min(chunk, count - start);
             var rows = states.narrow(0, start, length);
-            var logits = rows.mm(across).to_type(TypeOf(states));
+            var logits = (isHalf ? rows.mm(across) : TransposedProduct.Right(rows, weight)).to_type(TypeOf(states));
             var replaces = ofStates is not null || ofWeight is not null;
             sum +=
                 logits.dtype == ScalarType.Float32
@@ -136,10 +137,12 @@ internal sealed unsafe class LinearLossOperator : autograd.SingleTensorFunction<
                     : Rows<double>(logits, targets, factors, results, start, replaces);
             var gradient = logits.to_type(states.dtype);
             ofStates?.narrow(0, start, length).copy_(gradient.mm(weight));
-            if (ofWeight?.dtype == states.dtype)
-                ofWeight.addmm_(gradient.t(), rows);
+            if (ofWeight is null)
+                continue;
+            if (isHalf)
+                ofWeight.add_(gradient.t().mm(rows));
             else
-                ofWeight?.add_(gradient.t().mm(rows));
+                TransposedProduct.AddLeft(ofWeight, gradient, rows);
         }
         return tensor(sum, dtype: TypeOf(states)).MoveToOuterDisposeScope();
     }
@@ -163,11 +166,13 @@ internal sealed unsafe class LinearLossOperator : autograd.SingleTensorFunction<
             row =>
             {
                 T* own = z + row * width;
-                var score = LogProbRow.Forward(own, width, y[row]);
+                var score = LogProbRow.Forward(own, width, y[row], replaces ? own : null);
                 losses[row] = T.CreateTruncating(-score.LogProb);
                 hits[row] = score.IsHit ? T.One : T.Zero;
-                if (replaces)
-                    LogProbRow.Backward(own, width, y[row], T.CreateTruncating(score.Max), T.CreateTruncating(score.Sum), -c[row], own);
+                if (!replaces)
+                    return;
+                SoftmaxRow.Scale(own, width, Scalars.Get(c + row) / score.Sum, 0);
+                own[y[row]] -= c[row];
             }
         );
         double sum = 0;

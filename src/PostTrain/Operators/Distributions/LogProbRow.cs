@@ -8,13 +8,15 @@ namespace PostTrain.Operators;
 internal static unsafe class LogProbRow
 {
     /// <summary>log π(token) = z_token − log Σ exp z, the greatest logit, Σ exp(z − greatest), and whether the token has the greatest
-    /// logit.</summary>
-    internal static (double LogProb, double Max, double Sum, bool IsHit) Forward<T>(T* z, int width, long token)
+    /// logit; the exponentials go to <paramref name="to"/> unless it is null, which may be the logits' own place.</summary>
+    internal static (double LogProb, double Max, double Sum, bool IsHit) Forward<T>(T* z, int width, long token, T* to = null)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
         var max = SoftmaxRow.Max(z, width);
-        var sum = SoftmaxRow.Sum(z, max, width, (T*)null, false, out _);
-        return (Scalars.Get(z + token) - max - Math.Log(sum), max, sum, SoftmaxRow.IsFirst(z, max, token));
+        double own = Scalars.Get(z + token);
+        bool isHit = SoftmaxRow.IsFirst(z, max, token);
+        var sum = SoftmaxRow.Sum(z, max, width, to, false, out _);
+        return (own - max - Math.Log(sum), max, sum, isHit);
     }
 
     /// <summary>Writes g·(δ_token − π).</summary>

@@ -48,8 +48,10 @@ internal static unsafe class SoftmaxRow
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static double Sum(float* logits, float max, int count, float* to, bool weighted, ref double cross)
     {
+        int start = Vector512.IsHardwareAccelerated ? count / Vector512<float>.Count * Vector512<float>.Count : 0;
+        double first = start > 0 ? WideSum(logits, max, start, to, weighted, ref cross) : 0;
         var (sum, weightedSum, shift) = (V.Zero, V.Zero, Vector256.Create(max));
-        for (int i = 0; i < count; i += W.Count)
+        for (int i = start; i < count; i += W.Count)
         {
             int left = count - i;
             var x = (left >= W.Count ? Vector256.Load(logits + i) : Part(logits + i, left)) - shift;
@@ -71,8 +73,35 @@ internal static unsafe class SoftmaxRow
                 for (int lane = 0; lane < left; lane++)
                     to[i + lane] = exponential[lane];
         }
-        cross = Vector256.Sum(weightedSum);
-        return Vector256.Sum(sum);
+        cross += Vector256.Sum(weightedSum);
+        return first + Vector256.Sum(sum);
+    }
+
+    // The same of whole vectors of sixteen.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static double WideSum(float* logits, float max, int count, float* to, bool weighted, ref double cross)
+    {
+        var (sum, weightedSum, shift) = (Vector512<double>.Zero, Vector512<double>.Zero, Vector512.Create(max));
+        for (int i = 0; i < count; i += Vector512<float>.Count)
+        {
+            var x = Vector512.Load(logits + i) - shift;
+            var exponential = ExpOfNegative(x);
+            var (lower, upper) = Vector512.Widen(exponential);
+            sum += lower + upper;
+            if (weighted)
+            {
+                // 0·(−∞) is 0 here.
+                var product =
+                    exponential
+                    * Vector512.ConditionalSelect(Vector512.Equals(exponential, Vector512<float>.Zero), Vector512<float>.Zero, x);
+                (lower, upper) = Vector512.Widen(product);
+                weightedSum += lower + upper;
+            }
+            if (to != null)
+                exponential.Store(to + i);
+        }
+        cross = Vector512.Sum(weightedSum);
+        return Vector512.Sum(sum);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -154,6 +183,7 @@ internal static unsafe class SoftmaxRow
         return result;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void MultiplyAdd<T>(T* values, int count, T factor, T addend)
         where T : unmanaged, IFloatingPointIeee754<T>
     {
@@ -170,25 +200,18 @@ internal static unsafe class SoftmaxRow
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static W ExpOfNegative(W x)
     {
-        var whole = Vector256.Create(12582912f);
+        var least = Vector256.Create(-87f);
         // The second operand of the native maximum is the result where one is NaN.
-        var bounded = Vector256.MaxNative(Vector256.Create(-87f), x);
-        // n stands in the low bits of a number that is large enough to have no fraction.
-        var shifted = Vector256.FusedMultiplyAdd(bounded, Vector256.Create(1.44269504f), whole);
-        var n = shifted - whole;
-        var r = Vector256.FusedMultiplyAdd(n, Vector256.Create(-0.693145752f), bounded);
-        r = Vector256.FusedMultiplyAdd(n, Vector256.Create(-1.42860677e-6f), r);
-        // 1 + r/1! + r²/2! + ... + r⁷/7!
-        var sum = Vector256.Create(1 / 5040f);
-        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(1 / 720f));
-        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(1 / 120f));
-        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(1 / 24f));
-        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(1 / 6f));
-        sum = Vector256.FusedMultiplyAdd(sum, r, Vector256.Create(0.5f));
-        sum = Vector256.FusedMultiplyAdd(sum, r, W.One);
-        sum = Vector256.FusedMultiplyAdd(sum, r, W.One);
-        var power = ((shifted.AsInt32() + Vector256.Create(127)) << 23).AsSingle();
-        return Vector256.AndNot(sum * power, Vector256.LessThan(x, Vector256.Create(-87f)));
+        var exponential = VectorMath.ExpWithin(Vector256.MaxNative(least, x), out _, out _);
+        return Vector256.AndNot(exponential, Vector256.LessThan(x, least));
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> ExpOfNegative(Vector512<float> x)
+    {
+        var least = Vector512.Create(-87f);
+        var exponential = VectorMath.ExpWithin(Vector512.MaxNative(least, x), out _, out _);
+        return Vector512.AndNot(exponential, Vector512.LessThan(x, least));
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

@@ -81,6 +81,17 @@ internal static unsafe class PolicyRow<T, TForm>
             whole = end - Vector256<T>.Count,
             i = start;
         // Ratios first, into the memory of the gradients: two loops of short chains are faster than one of a long chain.
+        if (typeof(T) == typeof(float))
+        {
+            i = WidePolicyRow.Ratios(
+                in Unsafe.As<PolicyMemory<T>, PolicyMemory<float>>(ref Unsafe.AsRef(in memory)),
+                i,
+                end,
+                out var beyond,
+                out var oldKl
+            );
+            (totals.Beyond, totals.OldKl) = (beyond.As<float, T>(), oldKl.As<float, T>());
+        }
         for (; i <= whole; i += Vector256<T>.Count)
             Ratios(in memory, i, Vector256<T>.Count, ref totals);
         if (i < end)
@@ -191,13 +202,23 @@ internal static unsafe class PolicyRow<T, TForm>
             scaledBeta = VectorMath.All<T>(call.Beta * scale),
             slopes = Vector256<T>.Zero;
         var sum = default(WideSum<T>);
+        double first = 0;
         long end = start + memory.Columns,
             i = start;
+        if (typeof(T) == typeof(float) && call is { Estimator: KlEstimator.K3, CorrectKl: false, Beta: > 0 })
+            i = WidePolicyRow.Penalise(
+                in Unsafe.As<PolicyMemory<T>, PolicyMemory<float>>(ref Unsafe.AsRef(in memory)),
+                i,
+                end,
+                (float)call.Beta,
+                (float)(call.Beta * scale),
+                out first
+            );
         for (; i <= end - Vector256<T>.Count; i += Vector256<T>.Count)
             Term(call, ratio, in memory, i, Vector256<T>.Count, beta, scaledBeta, ref sum, ref slopes);
         if (i < end)
             Term(call, ratio, in memory, i, end - i, beta, scaledBeta, ref sum, ref slopes);
-        sums.Kl = sum.Total;
+        sums.Kl = first + sum.Total;
         if (!(call.Beta > 0))
             return;
         sums.Loss += call.Beta * sums.Kl;
