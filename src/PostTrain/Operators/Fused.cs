@@ -24,18 +24,19 @@ internal static class Fused
         ReferenceScopes == 0 && TensorFacts.IsOnCpu(tensor) && TensorFacts.Type(tensor) is ScalarType.Float32 or ScalarType.Float64;
 
     /// <summary>Overload for several tensors of one type; null ones are skipped.</summary>
-    internal static bool Takes(Tensor tensor, params ReadOnlySpan<Tensor?> others)
-    {
-        if (!Takes(tensor))
-            return false;
-        var type = TensorFacts.Type(tensor);
-        foreach (var other in others)
-        {
-            if (other is not null && (!TensorFacts.IsOnCpu(other) || TensorFacts.Type(other) != type))
-                return false;
-        }
-        return true;
-    }
+    internal static bool Takes(Tensor tensor, params ReadOnlySpan<Tensor?> others) => Takes(tensor) && AreAlike(tensor, others);
+
+    /// <summary>True if an operator of a model's layers can compute with these: tensors that <see cref="Takes(Tensor)"/> accepts, or
+    /// bfloat16 ones, whose numbers are widened and whose results are rounded.</summary>
+    internal static bool TakesLayer(Tensor tensor, params ReadOnlySpan<Tensor?> others) =>
+        (Takes(tensor) || IsOn && TensorFacts.IsOnCpu(tensor) && TensorFacts.Type(tensor) == ScalarType.BFloat16)
+        && AreAlike(tensor, others);
+
+    /// <summary>The type that an operator computes in: float32 for bfloat16, otherwise the type itself.</summary>
+    internal static ScalarType ComputeType(ScalarType type) => type == ScalarType.BFloat16 ? ScalarType.Float32 : type;
+
+    /// <summary>The tensor in the type that an operator computes in.</summary>
+    internal static Tensor Widened(this Tensor tensor) => tensor.dtype == ScalarType.BFloat16 ? tensor.to_type(ScalarType.Float32) : tensor;
 
     /// <summary>True if a graph is recorded through one of these.</summary>
     internal static bool Records(params ReadOnlySpan<Tensor?> inputs)
@@ -101,6 +102,17 @@ internal static class Fused
             results.Add(gradient is { IsInvalid: false } ? gradient.MoveToOuterDisposeScope() : null!);
         }
         return results;
+    }
+
+    private static bool AreAlike(Tensor tensor, ReadOnlySpan<Tensor?> others)
+    {
+        var type = TensorFacts.Type(tensor);
+        foreach (var other in others)
+        {
+            if (other is not null && (!TensorFacts.IsOnCpu(other) || TensorFacts.Type(other) != type))
+                return false;
+        }
+        return true;
     }
 
     private sealed class Period : IDisposable

@@ -22,15 +22,16 @@ internal static unsafe class GateKernel
     /// <param name="rows">Number of rows.</param>
     /// <param name="width">Numbers of a row.</param>
     /// <param name="gelu">GELU, otherwise SiLU.</param>
-    internal static void Forward<T>(T* x, T* u, long step, T* y, long rows, long width, bool gelu)
-        where T : unmanaged, IFloatingPointIeee754<T> =>
+    internal static void Forward<T, S>(S* x, S* u, long step, S* y, long rows, long width, bool gelu)
+        where T : unmanaged, IFloatingPointIeee754<T>
+        where S : unmanaged =>
         Run(
             rows,
             width,
             (row, start, count) =>
             {
                 var place = row * step + start;
-                Forward(x + place, u == null ? null : u + place, y + row * width + start, count, gelu);
+                Forward<T, S>(x + place, u == null ? null : u + place, y + row * width + start, count, gelu);
             }
         );
 
@@ -44,25 +45,26 @@ internal static unsafe class GateKernel
     /// <param name="rows">Number of rows.</param>
     /// <param name="width">Numbers of a row.</param>
     /// <param name="gelu">GELU, otherwise SiLU.</param>
-    internal static void Backward<T>(T* x, T* u, long step, T* g, T* dx, T* du, long rows, long width, bool gelu)
-        where T : unmanaged, IFloatingPointIeee754<T> =>
+    internal static void Backward<T, S>(S* x, S* u, long step, S* g, S* dx, S* du, long rows, long width, bool gelu)
+        where T : unmanaged, IFloatingPointIeee754<T>
+        where S : unmanaged =>
         Run(
             rows,
             width,
             (row, start, count) =>
             {
                 var place = row * step + start;
-                T* given = g + row * width + start;
+                S* given = g + row * width + start;
                 if (u == null)
-                    Backward(x + place, null, given, dx + place, null, count, gelu);
+                    Backward<T, S>(x + place, null, given, dx + place, null, count, gelu);
                 else
-                    Backward(x + place, u + place, given, dx + place, du + place, count, gelu);
+                    Backward<T, S>(x + place, u + place, given, dx + place, du + place, count, gelu);
             }
         );
 
     /// <summary>Writes one row.</summary>
     internal static void Row<T>(T* x, T* u, T* y, int count, bool gelu)
-        where T : unmanaged, IFloatingPointIeee754<T> => Forward(x, u, y, count, gelu);
+        where T : unmanaged, IFloatingPointIeee754<T> => Forward<T, T>(x, u, y, count, gelu);
 
     /// <summary>max(x, 0)·u of one row; u = 1 where it is null.</summary>
     internal static void Rectify<T>(T* x, T* u, T* y, int count)
@@ -73,37 +75,39 @@ internal static unsafe class GateKernel
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Forward<T>(T* x, T* u, T* y, int count, bool gelu)
+    private static void Forward<T, S>(S* x, S* u, S* y, int count, bool gelu)
         where T : unmanaged, IFloatingPointIeee754<T>
+        where S : unmanaged
     {
         for (int i = 0; i < count; i += Vector256<T>.Count)
         {
-            var a = VectorMath.Load(x + i, count - i);
+            var a = Stored.Load<T, S>(x + i, count - i);
             var result = a * VectorMath.Sigmoid(gelu ? Inner(a, out _) : a);
             if (u != null)
-                result *= VectorMath.Load(u + i, count - i);
-            VectorMath.Store(y + i, result, count - i);
+                result *= Stored.Load<T, S>(u + i, count - i);
+            Stored.Store(y + i, result, count - i);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Backward<T>(T* x, T* u, T* g, T* dx, T* du, int count, bool gelu)
+    private static void Backward<T, S>(S* x, S* u, S* g, S* dx, S* du, int count, bool gelu)
         where T : unmanaged, IFloatingPointIeee754<T>
+        where S : unmanaged
     {
         for (int i = 0; i < count; i += Vector256<T>.Count)
         {
-            var a = VectorMath.Load(x + i, count - i);
+            var a = Stored.Load<T, S>(x + i, count - i);
             var inner = gelu ? Inner(a, out var slope) : Plain(a, out slope);
             var sigmoid = VectorMath.Sigmoid(inner);
-            var gradient = VectorMath.Load(g + i, count - i);
+            var gradient = Stored.Load<T, S>(g + i, count - i);
             if (u != null)
             {
-                VectorMath.Store(du + i, gradient * a * sigmoid, count - i);
-                gradient *= VectorMath.Load(u + i, count - i);
+                Stored.Store(du + i, gradient * a * sigmoid, count - i);
+                gradient *= Stored.Load<T, S>(u + i, count - i);
             }
             // (xσ(z))′ = σ + x·σ(1 − σ)·z′
             var derivative = sigmoid + a * slope * sigmoid * (Vector256<T>.One - sigmoid);
-            VectorMath.Store(dx + i, gradient * derivative, count - i);
+            Stored.Store(dx + i, gradient * derivative, count - i);
         }
     }
 

@@ -5,14 +5,14 @@ using static TorchSharp.torch;
 namespace PostTrain.Operators;
 
 /// <summary>The nonlinearity of a feed-forward layer: a(x), a(x)·u, or a(left half)·right half of one tensor, a = SiLU or the tanh
-/// approximation of GELU, in one pass forward and one backward.</summary>
+/// approximation of GELU, in one pass forward and one backward; in bfloat16 computed in float32 and rounded once.</summary>
 /// <remarks>Arguments: x, u or null, the <see cref="GateKind"/>. The graph keeps the inputs alone.</remarks>
 internal sealed unsafe class GateOperator : autograd.SingleTensorFunction<GateOperator>
 {
     public override string Name => nameof(GateOperator);
 
     /// <summary>True if <see cref="Run"/> takes these.</summary>
-    internal static bool Takes(Tensor x, Tensor? u) => Fused.Takes(x, u) && x.dim() > 0 && x.numel() > 0;
+    internal static bool Takes(Tensor x, Tensor? u) => Fused.TakesLayer(x, u) && x.dim() > 0 && x.numel() > 0;
 
     /// <summary>a(x), [...,D], for one tensor; a(x)·u for two of one shape; [...,2 D] to [...,D] where the one tensor has both.</summary>
     internal static Tensor Run(Tensor x, Tensor? u, GateKind kind)
@@ -25,14 +25,15 @@ internal sealed unsafe class GateOperator : autograd.SingleTensorFunction<GateOp
     internal static Tensor Reference(Tensor x, Tensor? u, GateKind kind)
     {
         using var scope = NewDisposeScope();
-        var gate = x;
+        var gate = x.Widened();
+        u = u?.Widened();
         if (kind.Joint)
         {
-            var halves = x.chunk(2, -1);
+            var halves = gate.chunk(2, -1);
             (gate, u) = (halves[0], halves[1]);
         }
         var activated = kind.Gelu ? GeluTanh(gate) : gate.silu();
-        return (u is null ? activated : activated * u).MoveToOuterDisposeScope();
+        return (u is null ? activated : activated * u).to_type(x.dtype).MoveToOuterDisposeScope();
     }
 
     /// <summary>x/2 (1 + tanh(√(2/π) (x + 0.044715 x³))) = x σ(2√(2/π) (x + 0.044715 x³)): six operators instead of eight.</summary>
@@ -69,9 +70,11 @@ internal sealed unsafe class GateOperator : autograd.SingleTensorFunction<GateOp
         var dx = empty_like(x);
         var du = u is null ? null : empty_like(u);
         if (x.dtype == ScalarType.Float32)
-            Backward<float>(x, u, g, dx, du, kind);
+            Backward<float, float>(x, u, g, dx, du, kind);
+        else if (x.dtype == ScalarType.BFloat16)
+            Backward<float, BFloat16>(x, u, g, dx, du, kind);
         else
-            Backward<double>(x, u, g, dx, du, kind);
+            Backward<double, double>(x, u, g, dx, du, kind);
         return Fused.Gradients(grad_output, dx, du, null);
     }
 
@@ -89,31 +92,36 @@ internal sealed unsafe class GateOperator : autograd.SingleTensorFunction<GateOp
             y = empty_like(x);
         }
         if (x.dtype == ScalarType.Float32)
-            Forward<float>(x, u, y, kind);
+            Forward<float, float>(x, u, y, kind);
+        else if (x.dtype == ScalarType.BFloat16)
+            Forward<float, BFloat16>(x, u, y, kind);
         else
-            Forward<double>(x, u, y, kind);
+            Forward<double, double>(x, u, y, kind);
         return y;
     }
 
-    private static void Forward<T>(Tensor x, Tensor? u, Tensor y, GateKind kind)
+    private static void Forward<T, S>(Tensor x, Tensor? u, Tensor y, GateKind kind)
         where T : unmanaged, IFloatingPointIeee754<T>
+        where S : unmanaged
     {
         var (width, step) = Sizes(x, kind);
-        T* gate = TensorMemory.Address<T>(x);
-        GateKernel.Forward(gate, Second(gate, u, width, kind), step, TensorMemory.Address<T>(y), x.numel() / step, width, kind.Gelu);
+        S* gate = TensorMemory.Address<S>(x),
+            factor = Second(gate, u, width, kind);
+        GateKernel.Forward<T, S>(gate, factor, step, TensorMemory.Address<S>(y), x.numel() / step, width, kind.Gelu);
     }
 
-    private static void Backward<T>(Tensor x, Tensor? u, Tensor g, Tensor dx, Tensor? du, GateKind kind)
+    private static void Backward<T, S>(Tensor x, Tensor? u, Tensor g, Tensor dx, Tensor? du, GateKind kind)
         where T : unmanaged, IFloatingPointIeee754<T>
+        where S : unmanaged
     {
         var (width, step) = Sizes(x, kind);
-        T* gate = TensorMemory.Address<T>(x),
-            to = TensorMemory.Address<T>(dx);
-        GateKernel.Backward(
+        S* gate = TensorMemory.Address<S>(x),
+            to = TensorMemory.Address<S>(dx);
+        GateKernel.Backward<T, S>(
             gate,
             Second(gate, u, width, kind),
             step,
-            TensorMemory.Address<T>(g),
+            TensorMemory.Address<S>(g),
             to,
             Second(to, du, width, kind),
             x.numel() / step,
@@ -126,11 +134,11 @@ internal sealed unsafe class GateOperator : autograd.SingleTensorFunction<GateOp
     private static (long Width, long Step) Sizes(Tensor x, GateKind kind) =>
         kind.Joint ? (x.size(-1) / 2, x.size(-1)) : (x.numel(), x.numel());
 
-    private static T* Second<T>(T* first, Tensor? other, long width, GateKind kind)
-        where T : unmanaged =>
+    private static S* Second<S>(S* first, Tensor? other, long width, GateKind kind)
+        where S : unmanaged =>
         kind.Joint ? first + width
         : other is null ? null
-        : TensorMemory.Address<T>(other);
+        : TensorMemory.Address<S>(other);
 }
 
 /// <summary>Activation function and place of the factor.</summary>

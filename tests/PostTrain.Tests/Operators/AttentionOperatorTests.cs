@@ -74,6 +74,49 @@ public sealed class AttentionOperatorTests
             x => AttentionReference.Run(x[0], x[1], x[2], cosine, sine, shape, visible),
             inputs
         );
+        OperatorCheck.AgreeTwice(
+            x => Run(x, cosine, sine, shape, visible),
+            x => AttentionReference.Run(x[0], x[1], x[2], cosine, sine, shape, visible),
+            Array.ConvertAll(inputs, input => input.to_type(ScalarType.BFloat16))
+        );
+    }
+
+    [Fact]
+    public void InBFloat16_ValueIsTheRoundedSingle_AndGradientsAreThoseAtIt()
+    {
+        var seed = 0;
+        foreach (var kind in Kinds)
+        foreach (var length in new[] { 1, 5, 40, 131 })
+        {
+            if (length > 100 && kind.Size is not (3 or 8))
+                continue;
+            using var scope = NewDisposeScope();
+            seed++;
+            var batch = 1 + seed % 3;
+            var shape = Shape(batch, length, kind, scale: 0.7, softCap: seed % 4 == 0 ? 1.5 : 0) with { Joint = seed % 2 == 0 };
+            var visible = Visible(seed, batch, length);
+            var (cosine, sine) = Angles(shape, ScalarType.Float32);
+            var inputs = Inputs(seed, ScalarType.BFloat16, shape);
+            var wide = Array.ConvertAll(inputs, input => input.to_type(ScalarType.Float32));
+            var value = Run(inputs, cosine, sine, shape, visible);
+            TensorAssert.Same(Run(wide, cosine, sine, shape, visible).to_type(ScalarType.BFloat16), value);
+
+            // Both results of the forward pass go into the backward pass: the rounded value and float32's log-sums.
+            var upstream = Numbers.Uniform(78, 1, value.shape).to_type(ScalarType.BFloat16);
+            var leaves = Array.ConvertAll(inputs, input => input.clone().requires_grad_(true));
+            Run(leaves, cosine, sine, shape, visible).backward([upstream]);
+            var wanted = AttentionGradients.Of(wide, cosine, sine, shape, visible, value, upstream);
+            for (var i = 0; i < inputs.Length; i++)
+                TensorAssert.Same(wanted[i].to_type(ScalarType.BFloat16), leaves[i].grad!, $"gradient {i} of {shape}");
+
+            // The rounding of the result changes its product with the upstream gradient by about 1/256 of its size.
+            var tensors = Array.ConvertAll(inputs, input => input.clone().requires_grad_(true));
+            var reference = Reference(tensors, cosine, sine, shape, visible);
+            reference.backward([upstream]);
+            TensorAssert.Close(reference, value, OperatorCheck.Tolerance(ScalarType.BFloat16), "value");
+            for (var i = 0; i < inputs.Length; i++)
+                TensorAssert.Close(tensors[i].grad!, leaves[i].grad!, 0.05, $"gradient {i}");
+        }
     }
 
     [Fact]
@@ -118,14 +161,16 @@ public sealed class AttentionOperatorTests
         Assert.False(VisibleKeys.AreWhole([1, 1, 0, 0], 2));
     }
 
-    [Fact]
-    public void Bits_DoNotDependOnThreads_AndNothingStaysAlive()
+    [Theory]
+    [InlineData(ScalarType.Float32)]
+    [InlineData(ScalarType.BFloat16)]
+    public void Bits_DoNotDependOnThreads_AndNothingStaysAlive(ScalarType type)
     {
         using var scope = NewDisposeScope();
         var shape = Shape(3, 70, (4, 2, 8, 8), 0.5);
         var visible = VisibleKeys.All(70, null);
         var (cosine, sine) = Angles(shape, ScalarType.Float32);
-        var inputs = Inputs(5, ScalarType.Float32, shape);
+        var inputs = Inputs(5, type, shape);
         OperatorCheck.IsTheSameForTwoThreads(x => Run(x, cosine, sine, shape, visible), inputs);
         OperatorCheck.LeavesNothing(x => Run(x, cosine, sine, shape, visible), inputs);
     }
@@ -148,11 +193,14 @@ public sealed class AttentionOperatorTests
         var (cosine, sine) = Angles(shape, type);
         OperatorCheck.Agree(
             x => Run(x, cosine, sine, shape, visible),
-            x => AttentionReference.Run(x[0], shape.Joint ? null : x[1], shape.Joint ? null : x[2], cosine, sine, shape, visible),
+            x => Reference(x, cosine, sine, shape, visible),
             type,
             Inputs(seed, type, shape)
         );
     }
+
+    private static Tensor Reference(Tensor[] x, Tensor? cosine, Tensor? sine, AttentionShape shape, VisibleKeys visible) =>
+        AttentionReference.Run(x[0], shape.Joint ? null : x[1], shape.Joint ? null : x[2], cosine, sine, shape, visible);
 
     private static Tensor Run(Tensor[] x, Tensor? cosine, Tensor? sine, AttentionShape shape, VisibleKeys visible) =>
         AttentionOperator.Run(x[0], shape.Joint ? null : x[1], shape.Joint ? null : x[2], cosine, sine, shape, visible);

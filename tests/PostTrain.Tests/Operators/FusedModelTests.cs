@@ -74,6 +74,31 @@ public sealed class FusedModelTests
             TensorAssert.Close(gradient, gradients[parameter], 1e-11, parameter);
     }
 
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void InBFloat16_IsAsNearToFloat32AsTheTensorOperators(string name)
+    {
+        using var scope = NewDisposeScope();
+        using var model = TinyModels.Create(name, ScalarType.BFloat16);
+        var ids = Numbers.Ids(3, 23, Segments.Length, Segments[0].Length);
+        var mask = tensor(Segments.SelectMany(row => row).ToArray()).view(ids.shape);
+        var (logits, gradients) = Pass(model, ids, mask);
+        Assert.Equal(ScalarType.BFloat16, logits.dtype);
+        Assert.All(gradients.Values, gradient => Assert.Equal(ScalarType.BFloat16, gradient.dtype));
+        (Tensor Logits, Dictionary<string, Tensor> Gradients) other;
+        using (Fused.Reference())
+            other = Pass(model, ids, mask);
+        // The same rounded weights.
+        model.to(ScalarType.Float32);
+        var (exact, wanted) = Pass(model, ids, mask);
+        IsAsNear(Distance(exact, other.Logits), Distance(exact, logits), "logits");
+        IsAsNear(
+            wanted.Average(item => Distance(item.Value, other.Gradients[item.Key])),
+            wanted.Average(item => Distance(item.Value, gradients[item.Key])),
+            "gradients"
+        );
+    }
+
     [Fact]
     public void CheckpointedLayers_GiveTheSameBits()
     {
@@ -88,6 +113,14 @@ public sealed class FusedModelTests
         foreach (var (parameter, gradient) in gradients)
             TensorAssert.Same(gradient, same[parameter], parameter);
     }
+
+    // Which of two roundings is nearer is chance.
+    private static void IsAsNear(double theirs, double own, string what) =>
+        Assert.True(own < 1.3 * theirs && own < 0.1, $"{what} are {own} from float32, those of the tensor operators {theirs}");
+
+    // |a − b|/|a|.
+    private static double Distance(Tensor expected, Tensor actual) =>
+        ((actual.to_type(ScalarType.Float32) - expected).norm() / expected.norm()).ToDouble();
 
     private static (Tensor Logits, Dictionary<string, Tensor> Gradients) Pass(Decoder model, Tensor ids, Tensor? mask)
     {

@@ -9,7 +9,7 @@ namespace PostTrain.Tests.Operators;
 [Collection("Sequential")]
 public sealed class GateOperatorTests
 {
-    public static TheoryData<ScalarType, bool> Layouts => KernelFuzz.Layouts;
+    public static TheoryData<ScalarType, bool> Layouts => OperatorCheck.Layouts;
 
     [Fact]
     public void Result_IsWorkedByHand()
@@ -60,22 +60,33 @@ public sealed class GateOperatorTests
             );
             OperatorCheck.AgreeTwice(Run(new GateKind(gelu, false)), Reference(new GateKind(gelu, false)), x, u);
             OperatorCheck.AgreeTwice(Run(new GateKind(gelu, true)), Reference(new GateKind(gelu, true)), Numbers.Uniform(3, 2, 2, 6));
+            OperatorCheck.AgreeTwice(
+                Run(new GateKind(gelu, true)),
+                Reference(new GateKind(gelu, true)),
+                Numbers.Uniform(3, 2, 2, 6).to_type(ScalarType.BFloat16)
+            );
         }
     }
 
-    [Fact]
-    public void Bits_DoNotDependOnThreads_AndNothingStaysAlive()
+    [Theory]
+    [InlineData(ScalarType.Float32)]
+    [InlineData(ScalarType.BFloat16)]
+    public void Bits_DoNotDependOnThreads_AndNothingStaysAlive(ScalarType type)
     {
         using var scope = NewDisposeScope();
-        var x = Numbers.Uniform(1, 2, 900, 172).to_type(ScalarType.Float32);
-        var u = Numbers.Uniform(2, 1, 900, 172).to_type(ScalarType.Float32);
+        var x = Numbers.Uniform(1, 2, 900, 172).to_type(type);
+        var u = Numbers.Uniform(2, 1, 900, 172).to_type(type);
         OperatorCheck.IsTheSameForTwoThreads(Run(new GateKind(false, false)), x, u);
         OperatorCheck.IsTheSameForTwoThreads(Run(new GateKind(true, true)), x);
         OperatorCheck.LeavesNothing(Run(new GateKind(false, false)), x, u);
     }
 
-    private static void Check(GateKind kind, ScalarType type, params Tensor[] inputs) =>
+    private static void Check(GateKind kind, ScalarType type, params Tensor[] inputs)
+    {
         OperatorCheck.Agree(Run(kind), Reference(kind), type, inputs);
+        if (type == ScalarType.BFloat16)
+            OperatorCheck.IsTheRoundedSingle(Run(kind), inputs);
+    }
 
     private static Func<Tensor[], Tensor> Run(GateKind kind) => x => GateOperator.Run(x[0], x.Length > 1 ? x[1] : null, kind);
 

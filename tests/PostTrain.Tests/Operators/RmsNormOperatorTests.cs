@@ -9,7 +9,7 @@ namespace PostTrain.Tests.Operators;
 [Collection("Sequential")]
 public sealed class RmsNormOperatorTests
 {
-    public static TheoryData<ScalarType, bool> Layouts => KernelFuzz.Layouts;
+    public static TheoryData<ScalarType, bool> Layouts => OperatorCheck.Layouts;
 
     [Fact]
     public void Result_OfTwoNumbers_IsWorkedByHand()
@@ -35,6 +35,7 @@ public sealed class RmsNormOperatorTests
             var x = KernelFuzz.Make(seed, type, strided, 3, 0.5, 1, rows, width);
             var w = KernelFuzz.Make(seed + 500, type, strided, 1, 1, width);
             foreach (var offset in new[] { false, true })
+            {
                 OperatorCheck.Agree(
                     inputs => RmsNormOperator.Run(inputs[0], inputs[1], 1e-5, offset),
                     inputs => RmsNormOperator.Reference(inputs[0], inputs[1], 1e-5, offset),
@@ -42,6 +43,9 @@ public sealed class RmsNormOperatorTests
                     x,
                     w
                 );
+                if (type == ScalarType.BFloat16)
+                    OperatorCheck.IsTheRoundedSingle(inputs => RmsNormOperator.Run(inputs[0], inputs[1], 1e-5, offset), x, w);
+            }
         }
     }
 
@@ -59,14 +63,22 @@ public sealed class RmsNormOperatorTests
                 x,
                 w
             );
+            OperatorCheck.AgreeTwice(
+                inputs => RmsNormOperator.Run(inputs[0], inputs[1], 1e-3, offset),
+                inputs => RmsNormOperator.Reference(inputs[0], inputs[1], 1e-3, offset),
+                x.to_type(ScalarType.BFloat16),
+                w.to_type(ScalarType.BFloat16)
+            );
         }
     }
 
-    [Fact]
-    public void Bits_DoNotDependOnThreads_AndNothingStaysAlive()
+    [Theory]
+    [InlineData(ScalarType.Float32)]
+    [InlineData(ScalarType.BFloat16)]
+    public void Bits_DoNotDependOnThreads_AndNothingStaysAlive(ScalarType type)
     {
         using var scope = NewDisposeScope();
-        var (x, w) = (Numbers.Uniform(1, 2, 3000, 130).to_type(ScalarType.Float32), Numbers.Uniform(2, 1, 130).to_type(ScalarType.Float32));
+        var (x, w) = (Numbers.Uniform(1, 2, 3000, 130).to_type(type), Numbers.Uniform(2, 1, 130).to_type(type));
         OperatorCheck.IsTheSameForTwoThreads(inputs => RmsNormOperator.Run(inputs[0], inputs[1], 1e-5, false), x, w);
         OperatorCheck.LeavesNothing(inputs => RmsNormOperator.Run(inputs[0], inputs[1], 1e-5, false), x, w);
     }

@@ -50,6 +50,46 @@ public sealed class MixedPrecisionTests
         Assert.Equal(-1, model.Values.ToDouble());
     }
 
+    // A sum of gradients of several shapes and layouts in two parts: those of a view that is repeated, of a transpose and of whole vectors.
+    [Fact]
+    public void Update_GradientsOfAnyLayout_AreThoseOfFloat32()
+    {
+        using var scope = NewDisposeScope();
+        float[] start = [.. Enumerable.Range(0, 27).Select(i => (i - 11) / 8f)];
+        using var model = new Weights(start, ScalarType.BFloat16);
+        using var optimization = new Optimization(
+            model,
+            new SftOptions
+            {
+                LearningRate = 0.5,
+                Optimizer = OptimizerChoice.Sgd(),
+                MaxGradNorm = double.PositiveInfinity,
+            }
+        );
+        var factors = tensor(Enumerable.Range(0, 27).Select(i => (float)(i % 7 - 3)).ToArray()).view(9, 3).to_type(ScalarType.BFloat16);
+        optimization.Update(2, part => part == 0 ? model.Values.sum() : (model.Values.t() * factors).sum());
+        var expected = tensor(start).view(3, 9) - (factors.t().to_type(ScalarType.Float32) + 1) * 0.5;
+        TensorAssert.Same(expected, optimization.States[0].Tensors[0].Tensor);
+        TensorAssert.Same(expected.to_type(ScalarType.BFloat16), model.Values);
+    }
+
+    // As with float32 weights: no decay, no moments.
+    [Fact]
+    public void Update_ParameterThatNoPartReaches_StaysAsItIs()
+    {
+        using var first = new Weights([1f], ScalarType.BFloat16);
+        using var second = new Weights([2f], ScalarType.BFloat16);
+        using var both = new Pair(first, second);
+        using var optimization = new Optimization(both, new SftOptions { LearningRate = 0.1, WeightDecay = 0.5 });
+        for (int step = 0; step < 3; step++)
+            optimization.Update(1, _ => first.Values.sum());
+        Assert.Equal(2, second.Values.ToDouble());
+        Assert.NotEqual(1, first.Values.ToDouble());
+        Assert.Equal([3L, 0], optimization.States.Select(state => state.Updates));
+        optimization.Update(1, _ => second.Values.sum());
+        Assert.NotEqual(2, second.Values.ToDouble());
+    }
+
     // The loss is linear, with factors that bfloat16 holds, so that the gradient is exact in both types and does not depend on the weights.
     [Theory]
     [MemberData(nameof(Optimizers))]
@@ -84,7 +124,8 @@ public sealed class MixedPrecisionTests
         Assert.Equal(Run(ScalarType.Float32), Run(ScalarType.BFloat16));
     }
 
-    // The forward pass rounds to 8 bits, so the losses agree to about that.
+    // The forward pass rounds to 8 bits, so the losses agree to about that. At twice the rate AdamW's steps jump in float32 already, and the
+    // runs part after twenty of them.
     [Fact]
     public void Sft_InBFloat16_FollowsFloat32()
     {
@@ -100,16 +141,16 @@ public sealed class MixedPrecisionTests
                     Steps = 30,
                     BatchSize = 4,
                     MicroBatchSize = 2,
-                    LearningRate = 1e-2,
+                    LearningRate = 5e-3,
                 }
             );
             return [.. trainer.Run(data).Select(report => report.Loss)];
         }
 
         var (single, half) = (Losses(ScalarType.Float32), Losses(ScalarType.BFloat16));
-        Assert.True(half[^1] < half[0] / 4, $"from {half[0]} to {half[^1]}");
+        Assert.True(half[^1] < half[0] / 2, $"from {half[0]} to {half[^1]}");
         foreach (var (a, b) in single.Zip(half))
-            Assert.Equal(a, b, 0.03 * single[0]);
+            Assert.Equal(a, b, 0.01 * single[0]);
     }
 
     [Fact]
@@ -129,6 +170,19 @@ public sealed class MixedPrecisionTests
             "Adafactor" => OptimizerChoice.Adafactor(),
             _ => OptimizerChoice.Muon(),
         };
+
+    private sealed class Pair : nn.Module
+    {
+        private readonly Weights first;
+        private readonly Weights second;
+
+        internal Pair(Weights first, Weights second)
+            : base(nameof(Pair))
+        {
+            (this.first, this.second) = (first, second);
+            RegisterComponents();
+        }
+    }
 
     /// <summary>One parameter: a matrix of three rows, or a single number.</summary>
     private sealed class Weights : nn.Module

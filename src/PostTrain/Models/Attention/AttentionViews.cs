@@ -40,7 +40,7 @@ internal sealed class AttentionViews : IDisposable
         KeyValuePrefix? prefix
     )
     {
-        var isFused = cache is null && (prefix?.Length ?? 0) == 0 && queries == keys && Fused.Takes(like);
+        var isFused = cache is null && (prefix?.Length ?? 0) == 0 && queries == keys && Fused.TakesLayer(like);
         (VisibleKeys[] Keys, Tensor? Positions)? visible = isFused ? Visible(segments, (int)keys) : null;
         var view = visible is { } map
             ? new AttentionView(new Tensor?[windows.Length], map.Positions)
@@ -53,6 +53,9 @@ internal sealed class AttentionViews : IDisposable
                 ? ContextLimit.SequenceLengths(segments.narrow(1, keys - queries, queries), segments)
                 : null;
         var turns = Array.ConvertAll(rotaries, rotary => rotary.At(positions, keys - queries, queries, like, lengths));
+        // Once for all layers, whose operators read them in the type that they compute in.
+        if (isFused)
+            turns = Array.ConvertAll(turns, turn => (turn.Cosine.Widened(), turn.Sine.Widened()));
         return (
             Array.ConvertAll(
                 kinds,

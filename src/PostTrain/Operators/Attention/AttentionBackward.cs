@@ -10,8 +10,9 @@ namespace PostTrain.Operators;
 internal static unsafe class AttentionBackward
 {
     /// <summary>Writes the gradients of queries, keys and values.</summary>
-    internal static void Run<T>(AttentionShape shape, VisibleKeys visible, AttentionPointers<T> at)
+    internal static void Run<T, S>(AttentionShape shape, VisibleKeys visible, AttentionPointers<T, S> at)
         where T : unmanaged, IFloatingPointIeee754<T>
+        where S : unmanaged
     {
         long parts = (long)shape.Batch * shape.KeyValueHeads;
         long work = parts * shape.Group * shape.Length * shape.Length * 25;
@@ -19,8 +20,9 @@ internal static unsafe class AttentionBackward
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Part<T>(AttentionShape shape, VisibleKeys visible, AttentionPointers<T> at, long row, int group)
+    private static void Part<T, S>(AttentionShape shape, VisibleKeys visible, AttentionPointers<T, S> at, long row, int group)
         where T : unmanaged, IFloatingPointIeee754<T>
+        where S : unmanaged
     {
         int size = shape.HeadSize,
             padded = shape.PaddedSize(Vector256<T>.Count),
@@ -128,12 +130,13 @@ internal static unsafe class AttentionBackward
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static T Dot<T>(T* x, T* y, int count)
+    private static T Dot<T, S>(T* x, S* y, int count)
         where T : unmanaged, IFloatingPointIeee754<T>
+        where S : unmanaged
     {
         Vector256<T> sum = default;
         for (var i = 0; i < count; i += Vector256<T>.Count)
-            sum = VectorMath.MultiplyAdd(Vector256.Load(x + i), VectorMath.Load(y + i, count - i), sum);
+            sum = VectorMath.MultiplyAdd(Vector256.Load(x + i), Stored.Load<T, S>(y + i, count - i), sum);
         return Vector256.Sum(sum);
     }
 }

@@ -9,8 +9,9 @@ namespace PostTrain.Operators;
 internal static unsafe class AttentionForward
 {
     /// <summary>Writes the result and the log-sums.</summary>
-    internal static void Run<T>(AttentionShape shape, VisibleKeys visible, AttentionPointers<T> at)
+    internal static void Run<T, S>(AttentionShape shape, VisibleKeys visible, AttentionPointers<T, S> at)
         where T : unmanaged, IFloatingPointIeee754<T>
+        where S : unmanaged
     {
         long parts = (long)shape.Batch * shape.KeyValueHeads;
         // A score costs about as much as ten numbers of a simple kernel.
@@ -20,8 +21,9 @@ internal static unsafe class AttentionForward
 
     // Keys and values of one head, and all query heads that look at them.
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Part<T>(AttentionShape shape, VisibleKeys visible, AttentionPointers<T> at, long row, int group)
+    private static void Part<T, S>(AttentionShape shape, VisibleKeys visible, AttentionPointers<T, S> at, long row, int group)
         where T : unmanaged, IFloatingPointIeee754<T>
+        where S : unmanaged
     {
         int size = shape.HeadSize,
             padded = shape.PaddedSize(Vector256<T>.Count),
@@ -114,8 +116,9 @@ internal static unsafe class AttentionForward
     /// <param name="line">Room for one row.</param>
     /// <param name="to">The columns.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    internal static void KeysAcross<T>(HeadRows<T> rows, T* from, long step, int length, int keys, int size, T* line, T* to)
+    internal static void KeysAcross<T, S>(HeadRows<T> rows, S* from, long step, int length, int keys, int size, T* line, T* to)
         where T : unmanaged, IFloatingPointIeee754<T>
+        where S : unmanaged
     {
         for (var t = 0; t < length; t++)
         {

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace PostTrain.Operators;
 
 /// <summary>Rotary embedding and causal grouped-query attention, softmax(cap(scale q kᵀ)) v, from the projections to the heads' results
-/// side by side; nothing of the scores is kept.</summary>
+/// side by side; nothing of the scores is kept. In bfloat16 computed in float32 and rounded once.</summary>
 /// <remarks>Arguments: queries [B,T,H·Dh], keys and values [B,T,H_kv·Dh] (null where the first tensor has all three), cos and sin
 /// [B or 1,T,1,2,d/2] or null, the <see cref="AttentionShape"/>, the <see cref="VisibleKeys"/>.</remarks>
 internal sealed unsafe class AttentionOperator : autograd.SingleTensorFunction<AttentionOperator>
@@ -37,7 +37,7 @@ internal sealed unsafe class AttentionOperator : autograd.SingleTensorFunction<A
         var (query, key, value) = ((Tensor)vars[0], (Tensor?)vars[1], (Tensor?)vars[2]);
         var (cosine, sine) = ((Tensor?)vars[3], (Tensor?)vars[4]);
         var (shape, visible) = ((AttentionShape)vars[5], (VisibleKeys)vars[6]);
-        var logSums = empty(shape.Batch, shape.Heads, shape.Length, dtype: query.dtype);
+        var logSums = empty(shape.Batch, shape.Heads, shape.Length, dtype: Fused.ComputeType(query.dtype));
         var output = Forward(query, key, value, cosine, sine, shape, visible, logSums);
         ctx.set_materialize_grads(false);
         // An alias of the result: the result itself would hold the graph that holds it.
@@ -87,9 +87,11 @@ internal sealed unsafe class AttentionOperator : autograd.SingleTensorFunction<A
             Value: value is null ? null : empty_like(value)
         );
         if (query.dtype == ScalarType.Float32)
-            Backward<float>(saved, query, key, value, g, gradients, shape, visible);
+            Backward<float, float>(saved, query, key, value, g, gradients, shape, visible);
+        else if (query.dtype == ScalarType.BFloat16)
+            Backward<float, BFloat16>(saved, query, key, value, g, gradients, shape, visible);
         else
-            Backward<double>(saved, query, key, value, g, gradients, shape, visible);
+            Backward<double, double>(saved, query, key, value, g, gradients, shape, visible);
         return Fused.Gradients(grad_output, gradients.Query, gradients.Key, gradients.Value, null, null, null, null);
     }
 
@@ -104,15 +106,18 @@ internal sealed unsafe class AttentionOperator : autograd.SingleTensorFunction<A
         Tensor? logSums
     )
     {
+        (query, key, value) = (query.contiguous(), key?.contiguous(), value?.contiguous());
         var output = empty(shape.Batch, shape.Length, (long)shape.Heads * shape.HeadSize, dtype: query.dtype);
         if (query.dtype == ScalarType.Float32)
-            Forward<float>(query, key, value, cosine, sine, output, logSums, shape, visible);
+            Forward<float, float>(query, key, value, cosine, sine, output, logSums, shape, visible);
+        else if (query.dtype == ScalarType.BFloat16)
+            Forward<float, BFloat16>(query, key, value, cosine, sine, output, logSums, shape, visible);
         else
-            Forward<double>(query, key, value, cosine, sine, output, logSums, shape, visible);
+            Forward<double, double>(query, key, value, cosine, sine, output, logSums, shape, visible);
         return output;
     }
 
-    private static void Forward<T>(
+    private static void Forward<T, S>(
         Tensor query,
         Tensor? key,
         Tensor? value,
@@ -124,21 +129,19 @@ internal sealed unsafe class AttentionOperator : autograd.SingleTensorFunction<A
         VisibleKeys visible
     )
         where T : unmanaged, IFloatingPointIeee754<T>
+        where S : unmanaged
     {
-        using var queries = new NumberSource<T>(query);
-        using var keys = new NumberSource<T>(key);
-        using var values = new NumberSource<T>(value);
         using var cosines = new NumberSource<T>(cosine);
         using var sines = new NumberSource<T>(sine);
-        var at = Place(queries.Pointer, keys.Pointer, values.Pointer, shape);
+        var at = Place<T, S>(Address<S>(query), Address<S>(key), Address<S>(value), shape);
         at.Cosines = cosines.Pointer;
         at.Sines = sines.Pointer;
-        at.Output = TensorMemory.Address<T>(output);
-        at.LogSums = logSums is null ? null : TensorMemory.Address<T>(logSums);
+        at.Output = Address<S>(output);
+        at.LogSums = Address<T>(logSums);
         AttentionForward.Run(shape, visible, at);
     }
 
-    private static void Backward<T>(
+    private static void Backward<T, S>(
         List<Tensor?> saved,
         Tensor query,
         Tensor? key,
@@ -149,16 +152,17 @@ internal sealed unsafe class AttentionOperator : autograd.SingleTensorFunction<A
         VisibleKeys visible
     )
         where T : unmanaged, IFloatingPointIeee754<T>
+        where S : unmanaged
     {
         using var cosines = new NumberSource<T>(saved[5]);
         using var sines = new NumberSource<T>(saved[6]);
-        var at = Place(Address<T>(query), Address<T>(key), Address<T>(value), shape);
+        var at = Place<T, S>(Address<S>(query), Address<S>(key), Address<S>(value), shape);
         at.Cosines = cosines.Pointer;
         at.Sines = sines.Pointer;
-        at.Output = Address<T>(saved[0]);
+        at.Output = Address<S>(saved[0]);
         at.LogSums = Address<T>(saved[1]);
-        at.Gradient = Address<T>(g);
-        var to = Place(Address<T>(gradients.Query), Address<T>(gradients.Key), Address<T>(gradients.Value), shape);
+        at.Gradient = Address<S>(g);
+        var to = Place<T, S>(Address<S>(gradients.Query), Address<S>(gradients.Key), Address<S>(gradients.Value), shape);
         at.QueryGradient = to.Query;
         at.KeyGradient = to.Key;
         at.ValueGradient = to.Value;
@@ -168,8 +172,9 @@ internal sealed unsafe class AttentionOperator : autograd.SingleTensorFunction<A
     private static T* Address<T>(Tensor? tensor)
         where T : unmanaged => tensor is null ? null : TensorMemory.Address<T>(tensor);
 
-    private static AttentionPointers<T> Place<T>(T* query, T* key, T* value, AttentionShape shape)
+    private static AttentionPointers<T, S> Place<T, S>(S* query, S* key, S* value, AttentionShape shape)
         where T : unmanaged
+        where S : unmanaged
     {
         long queries = (long)shape.Heads * shape.HeadSize,
             keys = (long)shape.KeyValueHeads * shape.HeadSize,

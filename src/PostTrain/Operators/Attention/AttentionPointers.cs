@@ -1,11 +1,13 @@
 namespace PostTrain.Operators;
 
-/// <summary>Addresses and strides of an attention's tensors.</summary>
-internal unsafe struct AttentionPointers<T>
+/// <summary>Addresses and strides of an attention's tensors: T is the type to compute in, S that of queries, keys, values, results and
+/// their gradients in memory.</summary>
+internal unsafe struct AttentionPointers<T, S>
     where T : unmanaged
+    where S : unmanaged
 {
     /// <summary>Head 0 at position 0 of row 0.</summary>
-    internal T* Query,
+    internal S* Query,
         Key,
         Value;
 
@@ -19,16 +21,16 @@ internal unsafe struct AttentionPointers<T>
         Sines;
 
     /// <summary>Result, [B,T,H·Dh].</summary>
-    internal T* Output;
+    internal S* Output;
 
     /// <summary>log Σ exp of each query's scores, [B,H,T]; null where nobody asks.</summary>
     internal T* LogSums;
 
     /// <summary>Gradient of the result.</summary>
-    internal T* Gradient;
+    internal S* Gradient;
 
     /// <summary>Gradients with the steps of queries, keys and values.</summary>
-    internal T* QueryGradient,
+    internal S* QueryGradient,
         KeyGradient,
         ValueGradient;
 }

@@ -21,6 +21,9 @@ internal static class AttentionReference
     )
     {
         using var scope = NewDisposeScope();
+        var type = query.dtype;
+        (query, key, value) = (query.Widened(), key?.Widened(), value?.Widened());
+        (cosine, sine) = (cosine?.to_type(query.dtype), sine?.to_type(query.dtype));
         long queries = (long)shape.Heads * shape.HeadSize,
             width = (long)shape.KeyValueHeads * shape.HeadSize;
         if (shape.Joint)
@@ -44,6 +47,7 @@ internal static class AttentionReference
             .view(shape.Batch, shape.Heads, shape.Length, shape.HeadSize)
             .transpose(1, 2)
             .reshape(shape.Batch, shape.Length, queries)
+            .to_type(type)
             .MoveToOuterDisposeScope();
     }
 

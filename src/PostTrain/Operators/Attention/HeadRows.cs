@@ -25,11 +25,12 @@ internal readonly unsafe struct HeadRows<T>(T* cosines, T* sines, int turned, in
 
     /// <summary>The row at position <paramref name="t"/>, turned and scaled; zeros behind it.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal void Take(T* from, int t, T scale, T* to)
+    internal void Take<S>(S* from, int t, T scale, T* to)
+        where S : unmanaged
     {
         if (isVector)
         {
-            var x = Vector256.Load(from);
+            var x = Stored.Load<T, S>(from);
             var y = x * Vector256.Load(cosines + (long)t * turned) + Swapped(x) * Vector256.Load(sines + (long)t * turned);
             (y * scale).Store(to);
             return;
@@ -44,22 +45,23 @@ internal readonly unsafe struct HeadRows<T>(T* cosines, T* sines, int turned, in
         }
         var i = turned;
         for (; i <= size - Vector256<T>.Count; i += Vector256<T>.Count)
-            (Vector256.Load(from + i) * scale).Store(to + i);
+            (Stored.Load<T, S>(from + i) * scale).Store(to + i);
         for (; i < size; i++)
-            to[i] = from[i] * scale;
+            to[i] = Stored.Get<T, S>(from + i) * scale;
         for (; i < padded; i++)
             to[i] = default;
     }
 
     /// <summary>The gradient of <see cref="Take"/>: a block's row back to the tensor, turned back and scaled.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal void Put(T* from, int t, T scale, T* to)
+    internal void Put<S>(T* from, int t, T scale, S* to)
+        where S : unmanaged
     {
         if (isVector)
         {
             var y = Vector256.Load(from);
             var x = y * Vector256.Load(cosines + (long)t * turned) + Swapped(y * Vector256.Load(sines + (long)t * turned));
-            (x * scale).Store(to);
+            Stored.Store(to, x * scale);
             return;
         }
         var half = turned / 2;
@@ -73,9 +75,9 @@ internal readonly unsafe struct HeadRows<T>(T* cosines, T* sines, int turned, in
         }
         var i = turned;
         for (; i <= size - Vector256<T>.Count; i += Vector256<T>.Count)
-            (Vector256.Load(from + i) * scale).Store(to + i);
+            Stored.Store(to + i, Vector256.Load(from + i) * scale);
         for (; i < size; i++)
-            to[i] = from[i] * scale;
+            Stored.Set(to + i, from[i] * scale);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -83,14 +85,22 @@ internal readonly unsafe struct HeadRows<T>(T* cosines, T* sines, int turned, in
 
     // (x·c + y·s)·scale.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Turn(int count, T scale, T* x, T* c, T* y, T* s, T* to)
+    private static void Turn<TFrom, TTo>(int count, T scale, TFrom* x, T* c, TFrom* y, T* s, TTo* to)
+        where TFrom : unmanaged
+        where TTo : unmanaged
     {
         var i = 0;
         for (; i <= count - Vector256<T>.Count; i += Vector256<T>.Count)
-            ((Vector256.Load(x + i) * Vector256.Load(c + i) + Vector256.Load(y + i) * Vector256.Load(s + i)) * scale).Store(to + i);
+        {
+            var (first, second) = (Stored.Load<T, TFrom>(x + i), Stored.Load<T, TFrom>(y + i));
+            Stored.Store(to + i, (first * Vector256.Load(c + i) + second * Vector256.Load(s + i)) * scale);
+        }
         for (; i <= count - Vector128<T>.Count; i += Vector128<T>.Count)
-            ((Vector128.Load(x + i) * Vector128.Load(c + i) + Vector128.Load(y + i) * Vector128.Load(s + i)) * scale).Store(to + i);
+        {
+            var (first, second) = (Stored.LoadHalf<T, TFrom>(x + i), Stored.LoadHalf<T, TFrom>(y + i));
+            Stored.StoreHalf(to + i, (first * Vector128.Load(c + i) + second * Vector128.Load(s + i)) * scale);
+        }
         for (; i < count; i++)
-            to[i] = (x[i] * c[i] + y[i] * s[i]) * scale;
+            Stored.Set(to + i, (Stored.Get<T, TFrom>(x + i) * c[i] + Stored.Get<T, TFrom>(y + i) * s[i]) * scale);
     }
 }

@@ -1,4 +1,5 @@
 using PostTrain.Numerics;
+using PostTrain.Operators;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -48,35 +49,70 @@ internal sealed class MasterWeights : IDisposable
     internal IParameterState WithMaster(Parameter weight, IParameterState state) =>
         masters.TryGetValue(weight, out var master) ? new MasterState(master, state) : state;
 
-    /// <summary>Adds the gradients of a backward pass to those of the copies, and clears them.</summary>
+    /// <summary>Adds the gradients of a backward pass to those of the copies, and takes them away.</summary>
     internal void CollectGradients()
     {
         using var mode = no_grad();
+        using var scope = NewDisposeScope();
+        List<Tensor> first = [],
+            further = [],
+            fresh = [],
+            sums = [];
         foreach (var (weight, master) in copies)
         {
-            using var scope = NewDisposeScope();
             if (weight.grad is not { } gradient)
                 continue;
+            // The next backward pass leaves its own gradient, without adding to zeros.
+            weight.grad = null;
             if (master.grad is { } sum)
-                sum.add_(gradient);
+            {
+                further.Add(gradient);
+                sums.Add(sum);
+            }
             else
-                master.grad = gradient.AtLeastSingle().DetachFromDisposeScope();
-            gradient.zero_();
+            {
+                first.Add(gradient);
+                fresh.Add(master.grad = master.empty_like());
+            }
         }
+        Copy(first, fresh, RoundingPass.Widen, (from, to) => to.copy_(from));
+        Copy(further, sums, RoundingPass.Add, (from, to) => to.add_(from));
     }
 
     /// <summary>Writes the rounded copies into the model.</summary>
     internal void Publish()
     {
         using var mode = no_grad();
-        foreach (var (weight, master) in copies)
-            weight.copy_(master);
+        using var scope = NewDisposeScope();
+        Copy(
+            [.. copies.Select(pair => pair.Master)],
+            [.. copies.Select(pair => pair.Weight)],
+            RoundingPass.Round,
+            (from, to) => to.copy_(from)
+        );
     }
 
     public void Dispose()
     {
         foreach (var (_, master) in copies)
             master.Dispose();
+    }
+
+    // In one pass where the targets are in CPU memory in row-major order.
+    private static void Copy(List<Tensor> from, List<Tensor> to, Action<MemoryList, MemoryList> together, Func<Tensor, Tensor, Tensor> one)
+    {
+        if (from.Count == 0)
+            return;
+        if (!to.TrueForAll(tensor => Fused.TakesLayer(tensor) && tensor.is_contiguous()))
+        {
+            for (int i = 0; i < from.Count; i++)
+                one(from[i], to[i]);
+            return;
+        }
+        int[] all = [.. Enumerable.Range(0, from.Count)];
+        using var source = new MemoryList(from, all, from[0].dtype, null);
+        using var target = new MemoryList(to, all, to[0].dtype, nameof(to));
+        together(source, target);
     }
 
     private sealed class MasterState(Parameter master, IParameterState state) : IParameterState
