@@ -124,8 +124,8 @@ public sealed class MixedPrecisionTests
         Assert.Equal(Run(ScalarType.Float32), Run(ScalarType.BFloat16));
     }
 
-    // The forward pass rounds to 8 bits, so the losses agree to about that. At twice the rate AdamW's steps jump in float32 already, and the
-    // runs part after twenty of them.
+    // The forward pass rounds to 8 bits, so the losses agree to about that. At twice the rate AdamW's steps jump in float32 already, and
+    // the runs part after twenty of them.
     [Fact]
     public void Sft_InBFloat16_FollowsFloat32()
     {
