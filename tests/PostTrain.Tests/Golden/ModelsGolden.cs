@@ -57,16 +57,22 @@ internal static class ModelsGolden
         return directory;
     }
 
-    // Each operator rounds to 8 bits, in another order than the reference's: what can be asked is to be as near to the exact logits as the
-    // reference is.
+    // Each operator rounds to 8 bits, at other places than the reference's: what can be asked is to be as near to the exact logits as the
+    // reference is. At some positions a rounding grows several times as much as at the others, so the medians over positions are compared,
+    // and the greatest by a wide margin.
     private static void Half(string directory, Decoder exact, SafetensorsFile expected)
     {
         using var half = Pretrained.Load(directory);
         Assert.Equal(ScalarType.BFloat16, half.TokenEmbeddings.dtype);
         var ids = expected.Read("input_ids");
         var truth = exact.call(ids);
-        double Error(Tensor logits) => (logits.to_type(ScalarType.Float64) - truth).square().mean().sqrt().ToDouble();
-        Assert.InRange(Error(half.call(ids)), 0, 1.5 * Error(expected.Read("logits")));
+        var (found, wanted) = (Errors(half.call(ids)), Errors(expected.Read("logits")));
+        Assert.InRange(found[found.Length / 2], 0, 1.3 * wanted[wanted.Length / 2]);
+        Assert.InRange(found[^1], 0, 4 * wanted[^1]);
+
+        // Root mean square over the vocabulary at each position, ascending.
+        double[] Errors(Tensor logits) =>
+            [.. (logits.to_type(ScalarType.Float64) - truth).square().mean([2L]).sqrt().view(-1).data<double>().ToArray().Order()];
     }
 
     private static void Values(Decoder model, SafetensorsFile expected)
