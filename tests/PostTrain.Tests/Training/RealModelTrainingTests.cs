@@ -89,7 +89,7 @@ public sealed class RealModelTrainingTests
                     Steps = 20,
                     BatchSize = 48,
                     MicroBatchSize = 24,
-                    LearningRate = 2e-3,
+                    LearningRate = 1e-3,
                     Kl = KlControl.Fixed(0.01),
                     Sampling = new SamplingOptions { MaxNewTokens = 12 },
                 };
