@@ -14,6 +14,9 @@ namespace PostTrain.Kernels;
 // Advantages of groups of completions.
 public static unsafe partial class AdvantageKernels
 {
+    // Groups that a thread computes together.
+    private const int GroupsOfPart = 64;
+
     /// <summary>A_i = (r_i − mean of its group) / (std + ε), as <see cref="Advantages.GroupRelative"/>.</summary>
     /// <param name="rewards">[N], N a multiple of <paramref name="groupSize"/>.</param>
     /// <param name="groupSize">Completions per prompt, at least 1.</param>
@@ -98,9 +101,6 @@ public static unsafe partial class AdvantageKernels
                 Write(values + start, mask == null ? null : mask + start, to + start, groupSize, means[group], divisors[group]);
         }
     }
-
-    // Groups of a part for a thread.
-    private const int GroupsOfPart = 64;
 
     // The mean of those that count, their number, and whether they are equal.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -5,13 +5,17 @@ namespace PostTrain.Operators;
 
 /// <summary>y + s·(x Aᵀ)Bᵀ, the map that a low-rank adapter adds to a linear layer's result, as one node: two small products forward,
 /// four backward, and no tensor of the result's size beside the result.</summary>
-/// <remarks>Arguments: y [...,out], x [...,in], A [r,in], B [out,r], s. The gradient of y is that of the result itself.</remarks>
-internal sealed class LowRankOperator : autograd.SingleTensorFunction<LowRankOperator>
+/// <remarks>Arguments: y [...,out], x [...,in], A [r,in], B [out,r], s. The gradient of y is that of the result itself. With y and x in
+/// bfloat16, A and B are float32: the map is computed in float32, its sum with y rounded once, and the gradients of y and x are
+/// bfloat16.</remarks>
+internal sealed unsafe class LowRankOperator : autograd.SingleTensorFunction<LowRankOperator>
 {
     public override string Name => nameof(LowRankOperator);
 
-    /// <summary>True if <see cref="Run"/> takes these: one type, and a graph is recorded.</summary>
-    internal static bool Takes(Tensor y, Tensor x, Tensor a, Tensor b) => Fused.Takes(y, x, a, b) && Fused.Records(y, x, a, b);
+    /// <summary>True if <see cref="Run"/> takes these: one type, or a float32 adapter on a layer in bfloat16; and a graph is
+    /// recorded.</summary>
+    internal static bool Takes(Tensor y, Tensor x, Tensor a, Tensor b) =>
+        Fused.TakesLayer(y, x) && Fused.Takes(a, b) && a.dtype == Fused.ComputeType(y.dtype) && Fused.Records(y, x, a, b);
 
     /// <summary>The shape of y.</summary>
     internal static Tensor Run(Tensor y, Tensor x, Tensor a, Tensor b, double scale)
@@ -24,7 +28,8 @@ internal sealed class LowRankOperator : autograd.SingleTensorFunction<LowRankOpe
     internal static Tensor Reference(Tensor y, Tensor x, Tensor a, Tensor b, double scale)
     {
         using var scope = NewDisposeScope();
-        return y.add(nn.functional.linear(nn.functional.linear(x, a), b), scale).MoveToOuterDisposeScope();
+        var map = nn.functional.linear(nn.functional.linear(x.Widened(), a), b);
+        return y.Widened().add(map, scale).to_type(y.dtype).MoveToOuterDisposeScope();
     }
 
     public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
@@ -36,7 +41,8 @@ internal sealed class LowRankOperator : autograd.SingleTensorFunction<LowRankOpe
         ctx.set_materialize_grads(false);
         ctx.save_for_backward([x, a, b, inner.MoveToOuterDisposeScope(), y]);
         ctx.save_data("settings", (scale, x.requires_grad, a.requires_grad, b.requires_grad));
-        return Rows(y).addmm(inner.t(), b.t()).view_as(y).MoveToOuterDisposeScope();
+        var sum = y.dtype == ScalarType.BFloat16 ? RoundedSum(y, inner.t().mm(b.t())) : Rows(y).addmm(inner.t(), b.t());
+        return sum.view_as(y).MoveToOuterDisposeScope();
     }
 
     public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
@@ -59,12 +65,26 @@ internal sealed class LowRankOperator : autograd.SingleTensorFunction<LowRankOpe
         return Fused.Gradients(
             grad_output,
             grad_output.alias(),
-            ofInput ? outer!.t().mm(a).view_as(x) : null,
+            ofInput ? outer!.t().mm(a).to_type(x.dtype).view_as(x) : null,
             ofA ? outer!.mm(Rows(x)) : null,
             ofB ? inner.mm(g).t().contiguous() : null,
             null
         );
     }
 
-    private static Tensor Rows(Tensor x) => x.reshape(-1, x.size(-1));
+    // y + map of a y in bfloat16.
+    private static Tensor RoundedSum(Tensor y, Tensor map)
+    {
+        Tensor whole = y.contiguous(),
+            result = empty_like(whole);
+        RoundingPass.Add(
+            TensorMemory.Address<BFloat16>(whole),
+            TensorMemory.Address<float>(map),
+            TensorMemory.Address<BFloat16>(result),
+            result.numel()
+        );
+        return result;
+    }
+
+    private static Tensor Rows(Tensor x) => x.reshape(-1, x.size(-1)).Widened();
 }

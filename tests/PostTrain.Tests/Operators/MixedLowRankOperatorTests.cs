@@ -14,7 +14,7 @@ public sealed class MixedLowRankOperatorTests
     {
         using var scope = NewDisposeScope();
         // A x = 1·4 + 2·6 = 16, s·16 = 8, and 8·B = (16, 1 + 1/256). 1 + 1/256 alone would be rounded to 1, and 1 − 1 be 0.
-        var result = MixedLowRankOperator.Run(
+        var result = LowRankOperator.Run(
             tensor(new[] { 10f, -1 }).view(1, 2).to_type(ScalarType.BFloat16).requires_grad_(true),
             tensor(new[] { 4f, 6 }).view(1, 2).to_type(ScalarType.BFloat16),
             tensor(new[] { 1f, 2 }).view(1, 2),
@@ -78,13 +78,13 @@ public sealed class MixedLowRankOperatorTests
     {
         using var scope = NewDisposeScope();
         var x = Inputs(5, false, 3, 4, 5, 2);
-        Assert.False(MixedLowRankOperator.Takes(x[0], x[1], x[2], x[3]));
+        Assert.False(LowRankOperator.Takes(x[0], x[1], x[2], x[3]));
         x[2].requires_grad_(true);
-        Assert.True(MixedLowRankOperator.Takes(x[0], x[1], x[2], x[3]));
-        Assert.False(MixedLowRankOperator.Takes(x[0], x[1].to_type(ScalarType.Float32), x[2], x[3]));
-        Assert.False(MixedLowRankOperator.Takes(x[0], x[1], x[2], x[3].to_type(ScalarType.BFloat16)));
+        Assert.True(LowRankOperator.Takes(x[0], x[1], x[2], x[3]));
+        Assert.False(LowRankOperator.Takes(x[0], x[1].to_type(ScalarType.Float32), x[2], x[3]));
+        Assert.False(LowRankOperator.Takes(x[0], x[1], x[2], x[3].to_type(ScalarType.BFloat16)));
         using var period = Fused.Reference();
-        Assert.False(MixedLowRankOperator.Takes(x[0], x[1], x[2], x[3]));
+        Assert.False(LowRankOperator.Takes(x[0], x[1], x[2], x[3]));
     }
 
     private static (Tensor Value, Tensor[] Gradients) Pass(Func<Tensor[], Tensor> run, Tensor[] inputs, Tensor upstream)
@@ -95,9 +95,9 @@ public sealed class MixedLowRankOperatorTests
         return (value, Array.ConvertAll(leaves, leaf => leaf.grad!));
     }
 
-    private static Tensor Run(Tensor[] x) => MixedLowRankOperator.Run(x[0], x[1], x[2], x[3], 1.7);
+    private static Tensor Run(Tensor[] x) => LowRankOperator.Run(x[0], x[1], x[2], x[3], 1.7);
 
-    private static Tensor Reference(Tensor[] x) => MixedLowRankOperator.Reference(x[0], x[1], x[2], x[3], 1.7);
+    private static Tensor Reference(Tensor[] x) => LowRankOperator.Reference(x[0], x[1], x[2], x[3], 1.7);
 
     private static Tensor[] Inputs(int seed, bool strided, long rows, long inputs, long outputs, long rank) =>
         [

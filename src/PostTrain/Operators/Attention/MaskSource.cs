@@ -75,8 +75,7 @@ internal readonly unsafe struct MaskPointer<T>(bool* flags, T* numbers)
             ? Vector256.GreaterThan(Avx2.ConvertToVector256Int32((byte*)flags + i), default).As<int, T>()
             : VectorMath.NotZero(Vector(i, count));
 
-    /// <summary>The same of sixteen positions that are there, where the processor has AVX-512 and <typeparamref name="T"/> is
-    /// float32.</summary>
+    /// <summary>The counted ones of sixteen positions, as <see cref="Counted"/>, for T = float32 on a processor with AVX-512.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal Vector512<float> CountedSixteen(long i) =>
         flags != null

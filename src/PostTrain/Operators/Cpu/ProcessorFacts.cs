@@ -15,7 +15,7 @@ internal static class ProcessorFacts
     /// type are faster than in float32.</summary>
     internal static bool ComputesInBfloat16 { get; } = Read();
 
-    /// <summary>True on processors of AMD, for which libtorch's MKL has loops of its own that are slower than those for Intel's.</summary>
+    /// <summary>True on processors of AMD with AVX2.</summary>
     internal static bool IsAmd { get; } = X86Base.IsSupported && Fma.IsSupported && Maker() == "AuthenticAMD";
 
     private static string Maker()

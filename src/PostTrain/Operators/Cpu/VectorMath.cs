@@ -165,7 +165,7 @@ internal static unsafe class VectorMath
     internal static T Number<T>(double value)
         where T : unmanaged, IFloatingPointIeee754<T> => T.CreateTruncating(value);
 
-    /// <summary>The same of −87 ≤ x ≤ 88 in float32.</summary>
+    /// <summary>e^x, and e^x − 1 and e^x − 1 − x with their digits near 0, of −87 ≤ x ≤ 88.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static Vector256<float> ExpWithin(Vector256<float> x, out Vector256<float> minusOne, out Vector256<float> rest)
     {
@@ -191,7 +191,7 @@ internal static unsafe class VectorMath
         return Vector256.FusedMultiplyAdd(more, power, power);
     }
 
-    /// <summary>The same of sixteen numbers, in the same operations.</summary>
+    /// <summary>Overload for sixteen numbers, with the same operations and bits.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static Vector512<float> ExpWithin(Vector512<float> x, out Vector512<float> minusOne, out Vector512<float> rest)
     {

@@ -65,11 +65,8 @@ internal sealed class LoraLinear : ModuleAdapter, ILoraFactors
     public override Tensor After(Tensor input, Tensor output)
     {
         using var scope = NewDisposeScope();
-        var isMap = IsPlain && !(dropout > 0 && training);
-        if (isMap && LowRankOperator.Takes(output, input, a, b))
+        if (IsPlain && !(dropout > 0 && training) && LowRankOperator.Takes(output, input, a, b))
             return LowRankOperator.Run(output, input, a, b, Scale).MoveToOuterDisposeScope();
-        if (isMap && MixedLowRankOperator.Takes(output, input, a, b))
-            return MixedLowRankOperator.Run(output, input, a, b, Scale).MoveToOuterDisposeScope();
         var x = Cast(input, a.dtype);
         var drops = dropout > 0 && training;
         if (drops)
